@@ -1,0 +1,1 @@
+"""The tables as data: grain, columns, units, meaning of null."""

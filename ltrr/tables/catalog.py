@@ -1,0 +1,27 @@
+"""Every table of ltrr, in the order in which a night fills them."""
+
+from __future__ import annotations
+
+from ltrr.errors import UsageError
+from ltrr.tables.evidence_tables import EVIDENCE_TABLES
+from ltrr.tables.learning_tables import LEARNING_TABLES
+from ltrr.tables.log_tables import LOG_TABLES
+from ltrr.tables.table import Table
+
+CATALOG: dict[str, Table] = {entry.name: entry for entry in (*LOG_TABLES, *EVIDENCE_TABLES, *LEARNING_TABLES)}
+
+
+def table(name: str) -> Table:
+    """The declaration of `name`.
+
+    >>> table("impressions").grain
+    ('impression_id',)
+
+    Raises:
+        UsageError: no table has this name; the message lists those there are.
+    """
+    if name not in CATALOG:
+        raise UsageError(
+            "unknown table", which="table", expected=" | ".join(CATALOG), got=name, todo="see docs/tables.md"
+        )
+    return CATALOG[name]

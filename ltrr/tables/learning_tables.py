@@ -1,0 +1,152 @@
+"""Tables of learning, judging and releasing, and the commit point of every job."""
+
+from __future__ import annotations
+
+from ltrr.tables.shared_columns import (
+    AS_OF_DATE,
+    ENTITY_ID,
+    IMPRESSION_ID,
+    LOG_DATE,
+    POSITION,
+    QUERY_CLASS,
+    QUERY_KEY,
+    STEP,
+    USER_FOLD,
+    USER_KEY,
+)
+from ltrr.tables.table import Column, Table
+
+BANDIT_ROWS = Table(
+    "bandit_rows",
+    ("impression_id", "step"),
+    (
+        IMPRESSION_ID,
+        STEP,
+        LOG_DATE,
+        QUERY_KEY,
+        QUERY_CLASS,
+        USER_KEY,
+        USER_FOLD,
+        Column("action_taken", "string", "the plan, canonical text"),
+        Column("logging_propensity", "double", "P(action taken) under the policy that logged it"),
+        Column("found_reward", "double", "sum over shown entities of clicks / examination", "reward", exact=False),
+        Column("page_reward", "double", "sum over shown entities, capped per entity", "reward"),
+        Column("baseline", "double", "value of the best plan as the planner saw it", "reward"),
+        Column("shared_features", "array<double>", "as logged"),
+        Column(
+            "actions", "array<struct<action:string,features:array<double>>>", "the shortlist and the plan taken, as logged"
+        ),
+    ),
+    ("log_date",),
+    "train_bandit",
+    "Training rows of closed dates, values as known at decision time.",
+    "log_date",
+)
+
+RANKING_ROWS = Table(
+    "ranking_rows",
+    ("impression_id", "entity_id"),
+    (
+        IMPRESSION_ID,
+        ENTITY_ID,
+        LOG_DATE,
+        POSITION,
+        QUERY_KEY,
+        USER_KEY,
+        USER_FOLD,
+        Column("features", "array<double>", "ranker features as logged"),
+        Column("clicks", "int", "1 if the user clicked the entity in the window"),
+        Column("examination", "double", "of its position, clipped below", exact=False),
+        Column("gain", "double", "clicks / examination, capped", "reward", exact=False),
+    ),
+    ("log_date",),
+    "train_ranker",
+    "Training rows of closed dates, values as known at decision time.",
+    "log_date",
+)
+
+OPE_ESTIMATES = Table(
+    "ope_estimates",
+    ("as_of_date", "policy", "estimator", "slice"),
+    (
+        AS_OF_DATE,
+        Column("policy", "string", "champion | challenger | uniform | static | challenger-champion"),
+        Column("policy_version", "string", "bundle or payload judged, or the plan's text"),
+        Column("estimator", "string", "ips | snips | dr"),
+        Column("slice", "string", "`all`, or a query class"),
+        Column("reward", "string", "page_reward"),
+        Column("value", "double", "estimate", "reward an impression", null="undefined", exact=False),
+        Column("low", "double", "lower end of the 95 % interval", null="undefined", exact=False),
+        Column("high", "double", "upper end", null="undefined", exact=False),
+        Column("evidence", "double", "R = (sum w r)^2 / sum (w r)^2", null="undefined", exact=False),
+        Column("effective_sample_size", "double", "(sum w)^2 / sum w^2", "impressions", null="undefined", exact=False),
+        Column("impressions", "bigint", "judged on", "impressions"),
+        Column("users", "bigint", "clusters", "users"),
+        Column("verdict", "string", "trust | take care | do not use"),
+        Column("reasons", "array<string>", "why, in words"),
+    ),
+    ("as_of_date",),
+    "evaluate_policies",
+    "What each policy would have earned on logged data.",
+    "as_of_date",
+)
+
+RELEASES = Table(
+    "releases",
+    ("policy_version", "action", "run_date", "sequence"),
+    (
+        Column("policy_version", "string", "bundle the row is about"),
+        Column("sequence", "bigint", "pointer that made it current", null="the pointer did not move"),
+        Column("action", "string", "published | refreshed | refused | promoted | rolled_back"),
+        Column("run_date", "date", "logical date of the night", null="done by hand"),
+        Column("at", "timestamp", "when, UTC", exact=False),
+        Column("why", "string", "in words", exact=False),
+        Column("by_whom", "string", "the job, or a person"),
+        Column("previous_version", "string", "current before", null="there was none"),
+        Column("lineage", "map<string,string>", "MLflow run, payload hashes, data window", exact=False),
+    ),
+    (),
+    "publish_policy",
+    "Append-only: every change of what is served, and every refusal. The command line appends promotions and rollbacks.",
+)
+
+FORGOTTEN_USERS = Table(
+    "forgotten_users",
+    ("user_key",),
+    (USER_KEY, Column("since", "date", "when the user asked")),
+    (),
+    "cli",
+    "Users whose rows are dropped at ingest, in reruns too.",
+)
+
+JOB_RUNS = Table(
+    "job_runs",
+    ("job", "run_date", "attempt"),
+    (
+        Column("job", "string", "one of the eight"),
+        Column("run_date", "date", "logical date"),
+        Column("attempt", "int", "1-based"),
+        Column("committed_at", "timestamp", "UTC", exact=False),
+        Column("code_version", "string", "of ltrr"),
+        Column("config_digest", "string", "sha256 of the settings"),
+        Column(
+            "inputs",
+            "array<struct<table:string,version:bigint,digest:string>>",
+            "what was read, at which version",
+            exact=False,
+        ),
+        Column(
+            "outputs",
+            "array<struct<table:string,version:bigint,rows:bigint,digest:string>>",
+            "what was written; the digest is of the partitions replaced",
+            exact=False,
+        ),
+        Column("notes", "map<string,string>", "what the next jobs need to know: payload hashes, reasons", exact=False),
+        Column("seconds", "double", "wall clock", "seconds", exact=False),
+    ),
+    (),
+    "runner",
+    "The commit point: a job that has no row here has published nothing.",
+)
+
+LEARNING_TABLES = (BANDIT_ROWS, RANKING_ROWS, OPE_ESTIMATES, RELEASES, FORGOTTEN_USERS, JOB_RUNS)

@@ -1,0 +1,75 @@
+"""What a table is: its grain, columns, partitions and writer, as plain data (no Spark here)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: snake_case, as in docs/words.
+        type: Spark DDL, for example `array<double>`.
+        meaning: what a value says, in words.
+        unit: of a number; empty for text and keys.
+        null: what a missing value means; empty where the column is never null.
+        exact: whether two correct runs give the same bytes. Floats that come out of a fit are not exact: they are
+            compared by key with a tolerance (`ltrr tables compare`) and stay outside the digest.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    unit: str = ""
+    null: str = ""
+    exact: bool = True
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a row may lack this value.
+
+        >>> Column("log_date", "date", "UTC date of the decision").nullable
+        False
+        """
+        return bool(self.null)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Delta table: `written_by` names the one job that writes it, or `runner`, or `cli`.
+
+    `date_column` is the partition that a run of the writer replaces; empty where rows are appended.
+    """
+
+    name: str
+    grain: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...]
+    written_by: str
+    meaning: str
+    date_column: str = ""
+
+    def column(self, name: str) -> Column:
+        """The column called `name`; KeyError when there is none."""
+        return {column.name: column for column in self.columns}[name]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names in the order in which they are written."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def exact_columns(self) -> tuple[str, ...]:
+        """Columns that a digest covers."""
+        return tuple(column.name for column in self.columns if column.exact)
+
+    @property
+    def ddl(self) -> str:
+        """The schema as Spark reads it, with NOT NULL where a value is always there.
+
+        >>> Table("t", ("a",), (Column("a", "string", ""), Column("b", "int", "", null="unknown")), (), "cli", "").ddl
+        'a string NOT NULL, b int'
+        """
+        return ", ".join(f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.columns)
