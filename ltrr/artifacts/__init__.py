@@ -1,0 +1,1 @@
+"""The formats that leave this project: manifest, policy bundle, decision record."""

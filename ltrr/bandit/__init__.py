@@ -1,0 +1,1 @@
+"""Training rows and models for choosing a plan."""

@@ -1,0 +1,1 @@
+"""Logs to tables: decision records and events, joined, checked, rejected with a reason."""

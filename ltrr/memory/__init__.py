@@ -1,0 +1,1 @@
+"""The query-to-entity memory: decayed evidence, shrunk scores."""

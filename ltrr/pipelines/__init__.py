@@ -1,0 +1,1 @@
+"""One function per job, and the runner that commits what it wrote."""

@@ -1,0 +1,1 @@
+"""The gate, the releases, the rollback."""

@@ -1,0 +1,1 @@
+"""Training rows and models for ordering the union."""

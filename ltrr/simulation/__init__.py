@@ -1,0 +1,1 @@
+"""Worlds of known truth: entities, strategies that really search, users who click."""

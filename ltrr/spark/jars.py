@@ -1,0 +1,148 @@
+"""Puts Delta's jars beside Spark's own, once, so that no session, spark-submit or scheduler needs the network for them.
+
+`python -m ltrr.spark.jars` resolves them through Spark's own package resolution (so a company's Ivy settings and mirrors
+hold: `LTRR_IVY_SETTINGS=FILE`), compares each with the SHA-256 in `jars.sha256` and copies it into `pyspark/jars`.
+With the jars already there it only compares, in a fraction of a second. Standard library and pyspark only.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from ltrr.spark.java import find_java
+
+HASHES = Path(__file__).with_name("jars.sha256")
+# Delta names as dependencies what Spark already carries, sometimes in another version; two of one class is a fault waiting.
+CARRIED_BY_SPARK = (
+    "com.fasterxml.jackson.*:*",
+    "com.github.luben:*",
+    "com.google.code.findbugs:*",
+    "org.apache.hadoop:*",
+    "org.apache.logging.log4j:*",
+    "org.apache.parquet:*",
+    "org.locationtech.jts:*",
+    "org.roaringbitmap:*",
+    "org.slf4j:*",
+)
+
+
+class JarsError(Exception):
+    """The jars are not in place; the message says which, what was expected, what was got, and what to do."""
+
+
+def delta_coordinates() -> str:
+    """Maven coordinates of the jar that fits the installed delta-spark and pyspark.
+
+    >>> delta_coordinates().split(":")[:2]
+    ['io.delta', 'delta-spark_4.2_2.13']
+    """
+    spark = ".".join(version("pyspark").split(".")[:2])
+    return f"io.delta:delta-spark_{spark}_2.13:{version('delta-spark')}"
+
+
+def spark_home() -> Path:
+    """Folder of the installed pyspark package, found without importing it."""
+    spec = find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise JarsError("pyspark is not installed in this Python: install the extra `batch` (`make setup`).")
+    return Path(spec.origin).parent
+
+
+def read_hashes() -> dict[str, str]:
+    """Jar name -> SHA-256, as `sha256sum` writes them."""
+    lines = HASHES.read_text(encoding="utf-8").splitlines() if HASHES.exists() else []
+    return {name: digest for digest, name in (line.split() for line in lines if line and not line.startswith("#"))}
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def missing_jars(jars_dir: Path, hashes: dict[str, str]) -> list[str]:
+    """Names of the jars that are absent from `jars_dir` or are not, byte for byte, the expected ones."""
+    return [name for name, digest in hashes.items() if not _is_same(jars_dir / name, digest)]
+
+
+def _is_same(file: Path, digest: str) -> bool:
+    return file.is_file() and sha256_of(file) == digest
+
+
+def resolve_jars(into: Path) -> list[Path]:
+    """Resolve Delta's jars into the folder `into` by starting spark-submit on an empty program; the jars, by name."""
+    java = find_java()
+    if isinstance(java, str):
+        raise JarsError(java)
+    program = into / "empty.py"
+    program.write_text("", encoding="utf-8")
+    settings = os.environ.get("LTRR_IVY_SETTINGS")
+    command = [
+        str(spark_home() / "bin" / "spark-submit"),
+        *("--master", "local[1]"),
+        *("--packages", delta_coordinates()),
+        *("--exclude-packages", ",".join(CARRIED_BY_SPARK)),
+        *("--conf", f"spark.jars.ivy={into / 'ivy'}"),
+        *(("--conf", f"spark.jars.ivySettings={settings}") if settings else ()),
+        str(program),
+    ]
+    environment = os.environ | {"SPARK_HOME": str(spark_home()), "PYSPARK_PYTHON": sys.executable}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    jars = sorted((into / "ivy" / "jars").glob("*.jar"))
+    if ran.returncode != 0 or not jars:
+        said = [line.strip() for line in (ran.stderr + ran.stdout).splitlines() if line.strip()]
+        raise JarsError(
+            f"Delta's jars ({delta_coordinates()}) could not be resolved: expected them from Maven Central, got exit code "
+            f"{ran.returncode} ({said[-1] if said else 'no output'}): check the network, or name an Ivy settings file "
+            "with your mirror in LTRR_IVY_SETTINGS."
+        )
+    return jars
+
+
+def install_jars(jars_dir: Path, *, write_hashes: bool = False) -> list[str]:
+    """Copy the jars that are missing from `jars_dir`; the names copied (none the second time)."""
+    hashes = read_hashes()
+    if not write_hashes and hashes and not missing_jars(jars_dir, hashes):
+        return []
+    with tempfile.TemporaryDirectory(prefix="ltrr-jars-") as folder:
+        jars = resolve_jars(Path(folder))
+        got = {jar.name: sha256_of(jar) for jar in jars}
+        if write_hashes:
+            text = "".join(f"{digest}  {name}\n" for name, digest in got.items())
+            HASHES.write_text(f"# {delta_coordinates()}; written by `make lock`\n{text}", encoding="utf-8")
+        elif got != hashes:
+            differing = sorted(set(got.items()) ^ set(hashes.items()))
+            raise JarsError(
+                f"Delta's jars are not the expected ones ({HASHES.name}): {', '.join(name for name, _ in differing)} differ: "
+                "the installed delta-spark or pyspark is another version, or a mirror serves other files; nothing was copied."
+            )
+        for jar in jars:
+            # Two steps, so that a Spark that starts meanwhile never sees half a jar.
+            part = jars_dir / f".{jar.name}.part"
+            shutil.copyfile(jar, part)
+            part.replace(jars_dir / jar.name)
+    return list(got)
+
+
+def main(argv: list[str]) -> int:
+    """Install the jars: 0 done, 1 a fault (one sentence on stderr)."""
+    parser = argparse.ArgumentParser(prog="python -m ltrr.spark.jars", description="Put Delta's jars beside Spark's own.")
+    parser.add_argument("--write-hashes", action="store_true", help="record the jars' hashes instead of comparing them")
+    arguments = parser.parse_args(argv)
+    try:
+        install_jars(spark_home() / "jars", write_hashes=arguments.write_hashes)
+    except JarsError as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

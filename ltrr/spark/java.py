@@ -1,0 +1,75 @@
+"""Which Java is here, and whether Spark can run on it (standard library only: it is asked before anything is installed).
+
+`python -m ltrr.spark.java` prints nothing and exits 0 when the Java is good; else one sentence, exit 2.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+OLDEST_JAVA = 17
+
+
+@dataclass(frozen=True)
+class Java:
+    """One Java: its launcher, where it was found, and the first number of its version (8 for 1.8)."""
+
+    launcher: Path
+    found_by: str
+    major: int
+
+
+def parse_major(version_text: str) -> int | None:
+    """First number of a Java version as `java -version` prints it; None when there is none.
+
+    >>> parse_major('openjdk version "17.0.15" 2025-04-15'), parse_major('java version "1.8.0_402"')
+    (17, 8)
+    >>> parse_major('openjdk version "25" 2025-09-16'), parse_major("command not found")
+    (25, None)
+    """
+    found = re.search(r'version "(?:1\.)?(\d+)', version_text)
+    return int(found.group(1)) if found else None
+
+
+def find_java() -> Java | str:
+    """The Java that Spark will start (`JAVA_HOME` first, then `PATH`), or one sentence that says why there is none."""
+    need = f"Java >= {OLDEST_JAVA} is needed"
+    remedy = f"install one (a JRE is enough) or set JAVA_HOME to the folder of a Java >= {OLDEST_JAVA}"
+    home = os.environ.get("JAVA_HOME")
+    if home:
+        launcher, found_by = Path(home) / "bin" / "java", "JAVA_HOME"
+        if not launcher.is_file():
+            return f"{need}, but JAVA_HOME is {home} and {launcher} does not exist: {remedy}, or unset it."
+    else:
+        on_path = shutil.which("java")
+        if on_path is None:
+            return f"{need}, but JAVA_HOME is not set and there is no java on PATH: {remedy}."
+        launcher, found_by = Path(on_path), "PATH"
+    try:
+        shown = subprocess.run([str(launcher), "-version"], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        return f"{need}, but {launcher} (found by {found_by}) does not start ({fault}): {remedy}."
+    major = parse_major(shown.stderr + shown.stdout)
+    if major is None:
+        said = " ".join((shown.stderr + shown.stdout).split())[:120] or f"nothing, exit code {shown.returncode}"
+        return f"{need}, but {launcher} (found by {found_by}) tells no version (it says: {said}): {remedy}."
+    if major < OLDEST_JAVA:
+        return f"{need}, but {launcher} (found by {found_by}) is Java {major}: {remedy}."
+    return Java(launcher=launcher, found_by=found_by, major=major)
+
+
+def main() -> int:
+    """Exit code 0 when the Java is good, 2 (the user's to mend) otherwise."""
+    java = find_java()
+    if isinstance(java, str):
+        sys.stderr.write(java + "\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The past performance of each retrieval strategy."""
