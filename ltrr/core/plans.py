@@ -1,0 +1,180 @@
+"""The arms: every plan of a budget, in one fixed order.
+
+A plan says how many blocks to draw from each strategy: a vector of depths that adds up to the budget. Its canonical
+text names the strategies in the policy's order and leaves out those with no block: `title:2,memory:2`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.errors import ConfigError, SupportError, UsageError
+
+MAX_PLANS = 2_000
+"""Above this many plans one decision is too slow by enumeration; 12 strategies and 4 blocks make 1,365."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+def plan_text(strategies: Sequence[str], depths: Sequence[int]) -> str:
+    """The canonical text of a depth vector.
+
+    >>> plan_text(("title", "popular", "memory"), (2, 0, 1))
+    'title:2,memory:1'
+    """
+    return ",".join(f"{name}:{int(depth)}" for name, depth in zip(strategies, depths, strict=True) if depth)
+
+
+def parse_plan(strategies: Sequence[str], text: str) -> tuple[int, ...]:
+    """The depth vector of a plan's text, in the order of `strategies`; the text may name them in any order.
+
+    Raises:
+        UsageError: a strategy is unknown or named twice, or a depth is not a positive integer.
+
+    >>> parse_plan(("title", "popular", "memory"), "memory:1,title:2")
+    (2, 0, 1)
+    """
+    depths = dict.fromkeys(strategies, 0)
+    for part in text.split(","):
+        name, _, digits = part.strip().partition(":")
+        if name not in depths or depths[name] or not digits.isdecimal() or int(digits) < 1:
+            raise UsageError(
+                "cannot read a plan",
+                which=repr(text),
+                expected="strategy:depth,... with each of " + ", ".join(strategies) + " at most once and depth >= 1",
+                got=repr(part),
+            )
+        depths[name] = int(digits)
+    return tuple(depths.values())
+
+
+@dataclass(frozen=True)
+class PlanSpace:
+    """All plans that spend the whole budget, in lexicographic order of their depth vectors.
+
+    Args:
+        strategies: names in the policy's order; the order is part of the contract of every array [.., S, ..].
+        block_size: candidates in one block (b).
+        budget: blocks in one plan (D); also the deepest block of a single strategy.
+
+    Raises:
+        ConfigError: no strategies, a name twice or not like `all_fields`, block size or budget below 1.
+        SupportError: more than 2,000 plans.
+
+    >>> space = PlanSpace(("title", "popular", "memory"), block_size=2, budget=2)
+    >>> [space.text(i) for i in range(len(space))]
+    ['memory:2', 'popular:1,memory:1', 'popular:2', 'title:1,memory:1', 'title:1,popular:1', 'title:2']
+    >>> space.index("memory:1,title:1"), space.blocks(3)
+    (3, (('title', 1), ('memory', 1)))
+    """
+
+    strategies: tuple[str, ...]
+    block_size: int
+    budget: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strategies", tuple(self.strategies))
+        bad = [name for name in self.strategies if not _NAME.match(name)]
+        if not self.strategies or bad or len(set(self.strategies)) < len(self.strategies):
+            raise ConfigError(
+                "strategies cannot be used",
+                which="strategies",
+                expected="at least one name, each once, of lower-case letters, digits and _",
+                got=", ".join(bad or self.strategies) or "none",
+            )
+        if self.block_size < 1 or not 1 <= self.budget <= 127:
+            raise ConfigError(
+                "block size or budget out of range",
+                which="block_size, budget",
+                expected="block_size >= 1 and 1 <= budget <= 127",
+                got=f"{self.block_size}, {self.budget}",
+            )
+        count = comb(len(self.strategies) + self.budget - 1, self.budget)
+        if count > MAX_PLANS:
+            raise SupportError(
+                "too many plans to enumerate",
+                which="strategies, budget",
+                expected=f"at most {MAX_PLANS} plans",
+                got=f"{count} plans of {len(self.strategies)} strategies and {self.budget} blocks",
+                todo="draw fewer, larger blocks or leave a strategy out",
+            )
+
+    def __len__(self) -> int:
+        """The number of plans, P."""
+        return comb(len(self.strategies) + self.budget - 1, self.budget)
+
+    @cached_property
+    def plans(self) -> NDArray[np.int8]:
+        """Depths, [P, S]."""
+        plans = np.array(list(_compositions(self.budget, len(self.strategies))), dtype=np.int8)
+        plans.setflags(write=False)
+        return plans
+
+    @cached_property
+    def draws(self) -> NDArray[np.float32]:
+        """Which blocks a plan draws, 0 or 1, [P, S * D]; block (s, depth) is column s * D + depth - 1.
+
+        Floats, because the planner multiplies by it: at P x S*D = 210 x 28 a matrix product is quicker than sets.
+        """
+        depths = np.arange(1, self.budget + 1)
+        draws = (self.plans[:, :, None] >= depths).reshape(len(self), -1).astype(np.float32)
+        draws.setflags(write=False)
+        return draws
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The canonical text of every plan, in order."""
+        return tuple(plan_text(self.strategies, depths) for depths in self.plans.tolist())
+
+    @cached_property
+    def strategy_index(self) -> Mapping[str, int]:
+        """Strategy name -> its position in every array [.., S, ..]."""
+        return {name: position for position, name in enumerate(self.strategies)}
+
+    @cached_property
+    def _index(self) -> Mapping[str, int]:
+        return {text: index for index, text in enumerate(self.texts)}
+
+    def text(self, index: int) -> str:
+        """The canonical text of plan `index`."""
+        return self.texts[index]
+
+    def index(self, text: str) -> int:
+        """The index of a plan given as text, in any order of strategies.
+
+        Raises:
+            UsageError: the text is not a plan of this space.
+        """
+        found = self._index.get(text)
+        if found is None:
+            found = self._index.get(plan_text(self.strategies, parse_plan(self.strategies, text)))
+        if found is None:
+            raise UsageError(
+                "a plan does not spend the budget", which=repr(text), expected=f"depths that add up to {self.budget}"
+            )
+        return found
+
+    def blocks(self, index: int) -> tuple[tuple[str, int], ...]:
+        """The blocks that plan `index` draws, as (strategy, depth), depth 1 first."""
+        return tuple(
+            (name, depth)
+            for name, deepest in zip(self.strategies, self.plans[index].tolist(), strict=True)
+            for depth in range(1, deepest + 1)
+        )
+
+
+def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """Every vector of `parts` counts that adds up to `total`, lexicographically."""
+    if parts == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        for rest in _compositions(total - first, parts - 1):
+            yield (first, *rest)
