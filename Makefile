@@ -1,0 +1,130 @@
+# Everything that a newcomer, an operator on one machine, and CI type. `make help` lists it.
+# Needs Python >= 3.11 and Java >= 17; everything else is installed into .venv and .venv-airflow, once.
+
+PYTHON ?= python3
+WORLD ?= music
+DATA ?=
+NIGHTS ?=
+DEMO_HOME ?= demo-home
+DATE ?=
+AIRFLOW_RUN_HOME ?= airflow-home-data
+IMPRESSIONS ?= 2000
+PYTEST_ARGS ?=
+UPGRADE ?=
+UV_VERSION := 0.13.9
+
+# Another Spark or another Python's packages must not slip under the ones installed here.
+unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYSPARK_SUBMIT_ARGS PYTHONHOME PYTHONPATH
+
+BIN := .venv/bin
+AIRFLOW_BIN := .venv-airflow/bin
+# --no-compile: bytecode is made when a module is first imported, and most of what is installed never is.
+PIP_INSTALL := install --quiet --no-input --disable-pip-version-check --no-deps --no-compile --progress-bar off
+PIP_LOCKED := $(PIP_INSTALL) --require-hashes
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test setup setup-dev setup-airflow lint format typecheck contracts unit-tests airflow-tests \
+	airflow-golden airflow-run lock clean prerequisites java
+
+help:  ## This list.
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+## --- what people type ---------------------------------------------------------------------------------------------
+
+demo: setup  ## Installs, then runs four days and nights of a world of known truth [WORLD=music|msrd DATA= NIGHTS= DEMO_HOME=].
+	@$(BIN)/ltrr demo --world "$(WORLD)" --home "$(DEMO_HOME)" $(if $(DATA),--data "$(DATA)") $(if $(NIGHTS),--nights "$(NIGHTS)")
+
+test: setup-dev setup-airflow  ## Installs, then lints, type-checks, holds the import contracts and runs every test.
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory airflow-tests
+	@$(MAKE) --no-print-directory unit-tests
+
+setup: .venv/.ltrr-demo  ## Installs what `make demo` needs into .venv (once).
+
+airflow-run: setup setup-airflow  ## Runs one night as the Airflow DAG, on local Spark: DATE=2026-01-05 [AIRFLOW_RUN_HOME= IMPRESSIONS=].
+	@airflow_dags/run_one_night.sh "$(DATE)" "$(AIRFLOW_RUN_HOME)" "$(IMPRESSIONS)"
+
+lint: setup-dev  ## ruff, mypy and the import contracts.
+	@echo "lint: ruff, mypy, import contracts"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "ruff format: the files above are not formatted; run 'make format'" >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+
+format: setup-dev  ## Formats the code and mends what ruff can mend.
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+unit-tests: setup-dev  ## pytest, doctests included [PYTEST_ARGS=].
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+airflow-tests: setup-airflow  ## The DAG's tests, in Airflow's own environment.
+	@$(AIRFLOW_BIN)/python -m pytest -c tests/airflow/pytest.ini --rootdir tests/airflow tests/airflow
+
+airflow-golden: setup-airflow  ## Rewrites the golden spark-submit commands; read the difference before you commit it.
+	@$(AIRFLOW_BIN)/python -m pytest -c tests/airflow/pytest.ini --rootdir tests/airflow tests/airflow --rebuild-golden
+
+lock: .venv-lock/.ltrr-created  ## Compiles requirements/*.txt from pyproject.toml again [UPGRADE=1 takes newer versions].
+	@$(LOCK) --extra batch --extra worlds --group dev --group build pyproject.toml -o requirements/dev.txt
+	@$(LOCK) --extra batch --extra worlds --group build -c requirements/dev.txt pyproject.toml -o requirements/batch-worlds.txt
+	@$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
+	@$(LOCK) --group airflow -o requirements/airflow.txt
+	@$(MAKE) --no-print-directory setup-dev
+	@$(BIN)/python -m ltrr.spark.jars --write-hashes
+
+clean:  ## Removes the environments and caches; homes with data are left alone.
+	@rm -rf .venv .venv-airflow .venv-lock .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis airflow-home
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+## --- set-up -------------------------------------------------------------------------------------------------------
+## A stamp inside each environment says what is installed, so the second time costs a fraction of a second.
+
+LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+setup-dev: .venv/.ltrr-dev
+setup-airflow: .venv-airflow/.ltrr-airflow
+
+# Asked every time, before anything is downloaded: a missing Java shows at once and not in the middle of a night.
+java: prerequisites
+	@$(if $(wildcard .venv/.ltrr-created),$(BIN)/python,$(PYTHON)) -I ltrr/spark/java.py
+
+# Python is asked only while there is no environment yet; later the environment's own is used.
+prerequisites:
+ifeq ($(wildcard .venv/.ltrr-created),)
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+		echo "Python >= 3.11 is needed, but there is no '$(PYTHON)' on PATH: install one, or name it: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python >= 3.11 is needed, but $(PYTHON) is Python %d.%d: install a newer one and name it: make PYTHON=python3.12 ..." % (v[0], v[1]))' || exit 2
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "Python's modules venv and ensurepip are needed, but $(PYTHON) has none: install your system's package for them (Debian: python3-venv)" >&2; exit 2; }
+endif
+
+# Begun afresh when there is no stamp: what an interrupted set-up left is not to be trusted.
+.venv/.ltrr-created .venv-airflow/.ltrr-created: | java
+	@rm -rf $(@D)
+	@"$(PYTHON)" -m venv $(@D)
+	@touch $@
+
+.venv-lock/.ltrr-created: | java
+	@rm -rf $(@D)
+	@"$(PYTHON)" -m venv $(@D)
+	@$(@D)/bin/python -m pip $(PIP_INSTALL) uv==$(UV_VERSION)
+	@touch $@
+
+.venv/.ltrr-demo: requirements/batch-worlds.txt ltrr/spark/jars.sha256 .venv/.ltrr-created | java
+	@echo "set-up: installing what the nights need into .venv (once, about 2 minutes)"
+	@$(BIN)/python -m pip $(PIP_LOCKED) -r requirements/batch-worlds.txt
+	@$(BIN)/python -m pip $(PIP_INSTALL) --no-build-isolation -e .
+	@echo "set-up: putting Delta's jars beside Spark's (once, a few seconds)"
+	@$(BIN)/python -m ltrr.spark.jars
+	@touch $@
+
+.venv/.ltrr-dev: requirements/dev.txt .venv/.ltrr-demo | java
+	@echo "set-up: installing the test tools into .venv (once, less than a minute)"
+	@$(BIN)/python -m pip $(PIP_LOCKED) -r requirements/dev.txt
+	@touch $@
+
+.venv-airflow/.ltrr-airflow: requirements/airflow.txt .venv-airflow/.ltrr-created | java
+	@echo "set-up: installing Airflow into .venv-airflow (once, about 2 minutes)"
+	@$(AIRFLOW_BIN)/python -m pip $(PIP_LOCKED) -r requirements/airflow.txt
+	@touch $@
