@@ -1,0 +1,234 @@
+"""Every feature, declared as data, and the one code that computes it online and in batch.
+
+A declaration says when the feature is known (`known_at`), so that a policy that chooses before it has seen anything
+cannot be trained on what it would see later. Values are rounded to six decimals *before* they are used: what the log
+holds is then exactly what was used, and short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.planning import Block
+from ltrr.core.plans import PlanSpace
+from ltrr.core.queries import QUERY_CLASSES, query_class
+from ltrr.core.ranking_metrics import FUSION_CONSTANT
+from ltrr.errors import ConfigError
+
+PLACES = 6
+
+KNOWN_BEFORE_CHOOSING = {
+    "blind": ("context", "history"),
+    "first_look": ("context", "history", "first_look"),
+    "all_blocks": ("context", "history", "first_look", "all_blocks"),
+}
+"""What a policy that observes so much may use, by the feature's `known_at`. (`drawn` is known when ranking, to none
+of them when choosing a whole plan.)"""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature.
+
+    Args:
+        name: unique within its list.
+        namespace: of the bandit's examples: `q` the query and looks, `v` the plan; `r` the ranker's columns.
+        unit: what one unit of it is.
+        source: where it comes from.
+        known_at: context | history | first_look | drawn | all_blocks.
+    """
+
+    name: str
+    namespace: str
+    unit: str
+    source: str
+    known_at: str
+
+
+def check_known(features: Iterable[Feature], observe: str) -> None:
+    """Refuse features that a policy with this `observe` could not know when it chooses.
+
+    Raises:
+        ConfigError: `observe` is unknown, or a feature is known too late; names them all.
+
+    >>> check_known([Feature("first_count:title", "q", "share", "looks", "first_look")], "blind")
+    Traceback (most recent call last):
+        ...
+    ltrr.errors.ConfigError: features used before they are known: first_count:title: expected known_at one of \
+context, history, got first_look; leave them out or set observe to what shows them
+    """
+    if observe not in KNOWN_BEFORE_CHOOSING:
+        raise ConfigError(
+            "unknown setting", which="observe", expected="one of " + ", ".join(KNOWN_BEFORE_CHOOSING), got=repr(observe)
+        )
+    allowed = KNOWN_BEFORE_CHOOSING[observe]
+    late = [feature for feature in features if feature.known_at not in allowed]
+    if late:
+        raise ConfigError(
+            "features used before they are known",
+            which=", ".join(feature.name for feature in late),
+            expected="known_at one of " + ", ".join(allowed),
+            got=", ".join(sorted({feature.known_at for feature in late})),
+            todo="leave them out or set observe to what shows them",
+        )
+
+
+@lru_cache(maxsize=64)
+def shared_features(space: PlanSpace, observe: str = "first_look") -> tuple[Feature, ...]:
+    """What describes the query and the looks, the same for every plan of a decision.
+
+    >>> [f.name for f in shared_features(PlanSpace(("title", "memory"), 2, 4)) if ":" not in f.name]
+    ['query_words']
+    >>> len(shared_features(PlanSpace(("title", "memory"), 2, 4))), len(shared_features(PlanSpace(("title",), 2, 4), "blind"))
+    (10, 6)
+    """
+    features = [Feature(f"class:{name}", "q", "0 or 1", "query_key", "context") for name in QUERY_CLASSES]
+    features.append(Feature("query_words", "q", "words / 8, at most 1", "query_key", "context"))
+    for name in space.strategies:
+        features.append(Feature(f"first_count:{name}", "q", "share of a full first block", "looks", "first_look"))
+        features.append(
+            Feature(f"agreement:{name}", "q", "share of a full block that others' list first too", "looks", "first_look")
+        )
+    if observe == "blind":
+        features = [feature for feature in features if feature.known_at != "first_look"]
+    check_known(features, observe)
+    return tuple(features)
+
+
+def shared_vector(space: PlanSpace, looks: Sequence[Block], key: str, observe: str = "first_look") -> NDArray[np.float64]:
+    """Values of `shared_features`, [F].
+
+    Args:
+        space: the plans.
+        looks: visible blocks; only depth 1 is used.
+        key: the query_key.
+        observe: what the policy sees.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> looks = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "ok", ("e2",), (0.4,))]
+    >>> shared_vector(space, looks, "the matrix").tolist()
+    [0.0, 0.0, 1.0, 0.0, 0.0, 0.25, 1.0, 0.5, 0.5, 0.5]
+    """
+    kind = query_class(key)
+    vector = [float(kind == name) for name in QUERY_CLASSES]
+    vector.append(min(len(key.split()) / 8.0, 1.0))
+    if observe != "blind":
+        first = {block.strategy: block.entity_ids for block in looks if block.depth == 1}
+        listings: dict[str, int] = {}
+        for entity_ids in first.values():
+            for entity_id in entity_ids:
+                listings[entity_id] = listings.get(entity_id, 0) + 1
+        for name in space.strategies:
+            entity_ids = first.get(name, ())
+            agreed = sum(listings[entity_id] > 1 for entity_id in entity_ids)
+            vector += (len(entity_ids) / space.block_size, agreed / space.block_size)
+    return np.round(np.array(vector), PLACES)
+
+
+@lru_cache(maxsize=64)
+def action_features(space: PlanSpace) -> tuple[Feature, ...]:
+    """What describes one plan of a decision. Which blocks it draws is added as indicators by `core.vw_text`.
+
+    All follow from the planner's values, which exist for whatever is visible: `known_at` is `history`.
+
+    >>> [feature.name for feature in action_features(PlanSpace(("title", "memory"), 2, 4))]
+    ['value', 'value_gap', 'log_rank', 'strategies']
+    """
+    declared = (
+        ("value", "found reward", "planner"),
+        ("value_gap", "found reward below the best plan, <= 0", "planner"),
+        ("log_rank", "ln(1 + number of plans of higher value)", "planner"),
+        ("strategies", "share of the strategies drawn from", "plan"),
+    )
+    return tuple(Feature(name, "v", unit, source, "history") for name, unit, source in declared)
+
+
+def action_matrix(
+    space: PlanSpace, values: NDArray[np.float64], indices: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """Values of `action_features`, a row a plan: [P, F], or [K, F] for the plans `indices` only.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> action_matrix(space, np.array([0.2, 0.5, 0.2])).tolist()
+    [[0.2, -0.3, 0.693147, 0.5], [0.5, 0.0, 0.0, 1.0], [0.2, -0.3, 0.693147, 0.5]]
+    """
+    wanted = np.arange(len(space)) if indices is None else indices
+    chosen = values[wanted]
+    higher = len(values) - np.searchsorted(np.sort(values), chosen, side="right")
+    matrix = np.column_stack((chosen, chosen - values.max(), np.log1p(higher), _breadth(space)[wanted]))
+    return np.round(matrix, PLACES)
+
+
+@lru_cache(maxsize=64)
+def _breadth(space: PlanSpace) -> NDArray[np.float64]:
+    return np.asarray((space.plans > 0).mean(axis=1))
+
+
+@lru_cache(maxsize=64)
+def ranker_features(space: PlanSpace) -> tuple[Feature, ...]:
+    """What describes one entity of the drawn union, for the ranker.
+
+    >>> [feature.name for feature in ranker_features(PlanSpace(("title",), 2, 4))]
+    ['fusion', 'strategies_listing', 'query_words', 'has_digits', 'reciprocal_rank:title', 'score:title', 'score_ratio:title']
+    """
+    declared = [
+        ("fusion", "sum of 61 / (60 + rank) over the strategies that list it"),
+        ("strategies_listing", "drawn strategies that list it"),
+        ("query_words", "words"),
+        ("has_digits", "0 or 1"),
+    ]
+    for name in space.strategies:
+        declared += (
+            (f"reciprocal_rank:{name}", "1 / rank, 0 where the strategy did not list it or was not drawn"),
+            (f"score:{name}", "the strategy's own, NaN where it did not list it or was not drawn"),
+            (f"score_ratio:{name}", "score / highest drawn score of the strategy, NaN likewise or where that is <= 0"),
+        )
+    return tuple(Feature(name, "r", unit, "draws", "drawn") for name, unit in declared)
+
+
+def ranker_matrix(space: PlanSpace, drawn: Iterable[Block], key: str) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """The union of the drawn blocks and the values of `ranker_features`: entity_ids sorted, and [E, F].
+
+    A function of the *set* of blocks: neither the order of the draws nor that of the argument can reach the page.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> drawn = [Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0)), Block("memory", 1, "ok", ("e1",), (0.5,))]
+    >>> entity_ids, matrix = ranker_matrix(space, drawn, "matrix")
+    >>> entity_ids, matrix[0].tolist()
+    (('e1', 'e2'), [1.983871, 2.0, 1.0, 0.0, 0.5, 2.0, 0.5, 1.0, 0.5, 1.0])
+    """
+    best: dict[str, dict[int, tuple[int, float]]] = {}
+    tops: dict[int, float] = {}
+    for block in drawn:
+        s = space.strategy_index[block.strategy]
+        rank = block.first_rank(space.block_size)
+        for entity_id, score in zip(block.entity_ids, block.scores, strict=True):
+            listings = best.setdefault(entity_id, {})
+            if s not in listings or rank < listings[s][0]:
+                listings[s] = (rank, score)
+            if score > tops.get(s, 0.0):
+                tops[s] = score
+            rank += 1
+    entity_ids = tuple(sorted(best))
+    query = (float(len(key.split())), float(query_class(key) == "digits"))
+    unlisted = (0.0, nan, nan)
+    rows: list[list[float]] = []
+    for entity_id in entity_ids:
+        listings = best[entity_id]
+        ranks = sorted(rank for rank, _ in listings.values())
+        row = [sum((FUSION_CONSTANT + 1) / (FUSION_CONSTANT + rank) for rank in ranks), float(len(listings)), *query]
+        for s in range(len(space.strategies)):
+            if s in listings:
+                rank, score = listings[s]
+                row += (1.0 / rank, score, score / tops[s] if s in tops else nan)
+            else:
+                row += unlisted
+        rows.append(row)
+    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(ranker_features(space)))
+    return entity_ids, np.round(matrix, PLACES)

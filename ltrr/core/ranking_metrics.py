@@ -1,0 +1,58 @@
+"""How good a page or a union is, given what was wanted. Undefined is NaN, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from math import log2, nan
+
+FUSION_CONSTANT = 60
+"""k of reciprocal rank fusion (Cormack, Clarke & Buettcher, SIGIR 2009)."""
+
+
+def reciprocal_rank_fusion(rankings: Iterable[Sequence[str]], k: int = FUSION_CONSTANT) -> dict[str, float]:
+    """Fused score of every entity: sum over the rankings that list it of 1 / (k + rank).
+
+    >>> fused = reciprocal_rank_fusion([["a", "b"], ["b", "c"]])
+    >>> sorted(fused, key=lambda entity_id: (-fused[entity_id], entity_id))
+    ['b', 'a', 'c']
+    """
+    fused: dict[str, float] = {}
+    for ranking in rankings:
+        for rank, entity_id in enumerate(ranking, start=1):
+            fused[entity_id] = fused.get(entity_id, 0.0) + 1.0 / (k + rank)
+    return fused
+
+
+def dcg(gains: Sequence[float], k: int) -> float:
+    """Discounted cumulative gain of the first k positions: sum of gain / log2(position + 1), gains linear."""
+    return sum(gain / log2(position + 1) for position, gain in enumerate(gains[:k], start=1))
+
+
+def ndcg(gains: Sequence[float], k: int = 10, *, ideal_gains: Sequence[float] | None = None) -> float:
+    """dcg over that of the best order; NaN where nothing was wanted. Jarvelin & Kekalainen, TOIS 2002.
+
+    Args:
+        gains: of the entities in the order shown, >= 0.
+        k: positions counted.
+        ideal_gains: of everything that could have been shown; by default of what was shown (judges the order alone).
+
+    >>> ndcg([1.0, 0.0]), round(ndcg([0.0, 1.0]), 3), ndcg([0.0, 0.0]), ndcg([1.0], ideal_gains=[1.0, 1.0]) < 1
+    (1.0, 0.631, nan, True)
+    """
+    best = dcg(sorted(gains if ideal_gains is None else ideal_gains, reverse=True), k)
+    return dcg(gains, k) / best if best > 0.0 else nan
+
+
+def union_recall(union: Collection[str], relevant: Collection[str], limit: int) -> float:
+    """Relevant entities in the union over what a union of `limit` entities could hold; NaN where none is relevant.
+
+    Args:
+        union: entities drawn, each once.
+        relevant: entities wanted.
+        limit: block_size x budget, for shorter unions too.
+
+    >>> union_recall({"a", "b", "x"}, {"a", "b", "c", "d"}, limit=8), union_recall({"a"}, set(), limit=8)
+    (0.5, nan)
+    """
+    wanted = set(relevant)
+    return len(wanted.intersection(union)) / min(len(wanted), limit) if wanted else nan

@@ -1,0 +1,106 @@
+"""A decision as Vowpal Wabbit reads it. The only place that turns a reward into a cost: cost = -reward.
+
+One decision is one multi-line example: a shared line, one line a plan, and an empty line between decisions:
+
+    shared |q class=two_words:1 query_words:0.25 first_count=title:1
+    0:-0.25:0.5 |v value:0.62 strategies:0.5 |b title_2 memory_2
+    |v value:0.55 value_gap:-0.07 log_rank:0.693147 strategies:0.25 |b title_4
+
+Namespace `q` holds the shared features, `v` the plan's, `b` one indicator for every strategy with its number of
+blocks. Zeros are left out, and `:` in a name is written `=`, because Vowpal Wabbit reads it as a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.features import Feature, action_features, shared_features
+from ltrr.core.plans import PlanSpace
+
+Label = tuple[int, float, float]
+"""(position of the taken plan among the actions, reward minus baseline, logging propensity)."""
+
+
+def decision_example(
+    space: PlanSpace,
+    shared: Sequence[float] | NDArray[np.float64],
+    actions: Sequence[int] | NDArray[np.int64],
+    features: Sequence[Sequence[float]] | NDArray[np.float64],
+    *,
+    label: Label | None = None,
+    observe: str = "first_look",
+) -> str:
+    """The lines of one decision, without the empty line that ends it in a file.
+
+    Args:
+        space: the plans.
+        shared: values of `shared_features(space, observe)`.
+        actions: plan indices, [K].
+        features: values of `action_features(space)`, a row a plan, [K, F].
+        label: what is learned from; None to predict.
+        observe: what the policy sees, which decides the shared features.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> print(decision_example(space, [0, 0, 1, 0, 0, .25], [2, 1], [[.6, 0, 0, .5], [.5, -.1, .693147, 1]],
+    ...                        label=(1, 0.2, 0.5), observe="blind"))
+    shared |q class=two_words:1 query_words:0.25
+    |v value:0.6 strategies:0.5 |b title_2
+    0:-0.2:0.5 |v value:0.5 value_gap:-0.1 log_rank:0.693147 strategies:1 |b title_1 memory_1
+    """
+    lines = ["shared |q" + _values(_shared_names(space, observe), np.asarray(shared).tolist())]
+    names = _action_names(space)
+    blocks = _block_texts(space)
+    for index, row in zip(np.asarray(actions).tolist(), np.asarray(features).tolist(), strict=True):
+        lines.append(f"|v{_values(names, row)}{blocks[index]}")
+    if label is not None:
+        position, reward, propensity = label
+        lines[1 + position] = f"0:{-reward:.9g}:{propensity:.9g} {lines[1 + position]}"
+    return "\n".join(lines)
+
+
+def vw_name(name: str) -> str:
+    """A feature's name as Vowpal Wabbit may read it.
+
+    >>> vw_name("class:one_word")
+    'class=one_word'
+    """
+    return name.replace(":", "=")
+
+
+def block_text(space: PlanSpace, index: int) -> str:
+    """The namespace `b` of one plan.
+
+    >>> block_text(PlanSpace(("title", "memory"), block_size=2, budget=2), 1)
+    ' |b title_1 memory_1'
+    """
+    return _block_texts(space)[index]
+
+
+def _values(names: tuple[str, ...], values: Sequence[float]) -> str:
+    return "".join([f"{name}{value:.7g}" for name, value in zip(names, values, strict=True) if value])
+
+
+def _names(features: tuple[Feature, ...]) -> tuple[str, ...]:
+    return tuple(f" {vw_name(feature.name)}:" for feature in features)
+
+
+@lru_cache(maxsize=64)
+def _shared_names(space: PlanSpace, observe: str) -> tuple[str, ...]:
+    return _names(shared_features(space, observe))
+
+
+@lru_cache(maxsize=64)
+def _action_names(space: PlanSpace) -> tuple[str, ...]:
+    return _names(action_features(space))
+
+
+@lru_cache(maxsize=64)
+def _block_texts(space: PlanSpace) -> tuple[str, ...]:
+    return tuple(
+        " |b" + "".join(f" {name}_{depth}" for name, depth in zip(space.strategies, depths, strict=True) if depth)
+        for depths in space.plans.tolist()
+    )
