@@ -140,11 +140,11 @@ def plan_values(space: PlanSpace, looks: Sequence[Block], history: History) -> N
             listed.setdefault(entity_id, []).append(column)
     values = space.draws @ unseen.ravel()
     if listed:
-        listing = np.zeros((space.draws.shape[1], len(listed)), dtype=np.float32)
+        listing = np.zeros((space.draws.shape[1], len(listed)))
         for position, columns in enumerate(listed.values()):
             listing[columns, position] = 1.0
         worth = 1.0 - np.fromiter(miss.values(), dtype=np.float64, count=len(miss))
-        values = values + ((space.draws @ listing) > 0.0) @ worth
+        values += np.minimum(space.draws @ listing, 1.0) @ worth
     return np.round(values, _PLACES)
 
 

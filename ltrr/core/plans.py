@@ -118,13 +118,13 @@ class PlanSpace:
         return plans
 
     @cached_property
-    def draws(self) -> NDArray[np.float32]:
+    def draws(self) -> NDArray[np.float64]:
         """Which blocks a plan draws, 0 or 1, [P, S * D]; block (s, depth) is column s * D + depth - 1.
 
         Floats, because the planner multiplies by it: at P x S*D = 210 x 28 a matrix product is quicker than sets.
         """
         depths = np.arange(1, self.budget + 1)
-        draws = (self.plans[:, :, None] >= depths).reshape(len(self), -1).astype(np.float32)
+        draws = (self.plans[:, :, None] >= depths).reshape(len(self), -1).astype(np.float64)
         draws.setflags(write=False)
         return draws
 
