@@ -1,0 +1,80 @@
+"""Fitted curves to rows of the table `examination`: own estimate, borrowed, or prior, and which of them it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ltrr.clicks.fit import EVERY_SURFACE, CurveFit
+from ltrr.clicks.settings import ClickSettings
+from ltrr.core.examination import FIXED_POINT_UNIT, extend_curve, prior_curve
+
+
+@dataclass(frozen=True)
+class CurveRow:
+    """One row of `examination`, but for its date."""
+
+    surface: str
+    position: int
+    examination: float
+    standard_error: float | None
+    method: str
+    is_identified: bool
+    impressions: int
+
+
+def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], settings: ClickSettings) -> list[CurveRow]:
+    """Rows for every surface down to its deepest position, and for `*`, all surfaces together, down to `max_positions`.
+
+    A position is the surface's own estimate where pairs tie it to position 1; else it is borrowed from all surfaces together
+    where they tie it; else it is the prior, continued from the nearest known position before it.
+
+    Args:
+        fit: the curves; None when there was nothing to fit on.
+        shown: (surface, position) -> slate rows.
+        settings: prior and deepest position.
+
+    >>> [(row.position, row.examination, row.method) for row in curve_rows(None, {}, ClickSettings(max_positions=2))]
+    [(1, 1.0, 'prior'), (2, 0.5, 'prior')]
+    """
+    prior = prior_curve(settings.max_positions, settings.prior_exponent)
+    deepest = {EVERY_SURFACE: settings.max_positions}
+    for surface, position in shown:
+        deepest[surface] = max(deepest.get(surface, 0), position)
+    fitted_curves = fit.curves if fit else {}
+    rows = []
+    for surface in sorted(deepest):
+        curve, errors = prior.copy(), np.full(prior.size, np.nan)
+        method = np.full(prior.size, "prior", dtype=object)
+        # The surface's own curve last, so that it wins.
+        for lender in (EVERY_SURFACE, surface):
+            if lender not in fitted_curves:
+                continue
+            fitted = fitted_curves[lender]
+            known = np.flatnonzero(fitted.is_identified)
+            curve[known], errors[known] = fitted.examination[known], fitted.standard_error[known]
+            method[known] = "position_based_em" if lender == surface else "borrowed"
+        curve = extend_curve(curve, method != "prior", prior)
+        errors[0] = np.nan
+        for j in range(deepest[surface]):
+            rows.append(
+                CurveRow(
+                    surface,
+                    j + 1,
+                    # On the fixed-point grid: the last bits of a linear solver must not reach the exact evidence.
+                    float(np.rint(curve[j] / FIXED_POINT_UNIT) * FIXED_POINT_UNIT),
+                    None if np.isnan(errors[j]) else float(errors[j]),
+                    str(method[j]),
+                    method[j] == "position_based_em",
+                    _impressions(shown, surface, j + 1),
+                )
+            )
+    return rows
+
+
+def _impressions(shown: Mapping[tuple[str, int], int], surface: str, position: int) -> int:
+    if surface != EVERY_SURFACE:
+        return shown.get((surface, position), 0)
+    return sum(count for (_, at), count in shown.items() if at == position)

@@ -1,0 +1,140 @@
+"""Fits the curves: passes over the pairs in Spark, a handful of numbers back, the next curve on the driver.
+
+A pass is stateless: the curves travel to the tasks, each pair's attractiveness is solved there and thrown away, and
+only whole-number sums come back, added up by Spark. So the lineage does not grow with the passes, nothing grows with the data
+on the driver, and the result does not depend on partitions or their order. On a hundred executors it is the same few
+passes over a cached set of linking pairs; what they return is (2 J + 3 J^2) numbers a curve and task, J <= 20.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.clicks.settings import ClickSettings
+from ltrr.core.examination import (
+    Booleans,
+    CurvePrior,
+    CurveSums,
+    Floats,
+    improve_curve,
+    linked_positions,
+    prior_curve,
+    standard_errors,
+)
+
+log = logging.getLogger(__name__)
+
+# The curve of all surfaces together: lent to positions that a surface cannot identify by itself.
+EVERY_SURFACE = "*"
+_CELLS = "curve string, cell int, value bigint"
+
+
+@dataclass(frozen=True)
+class FittedCurve:
+    """A curve over positions 1..J: examination and standard errors relative to position 1, and which are identified."""
+
+    examination: Floats
+    standard_error: Floats
+    is_identified: Booleans
+
+
+@dataclass(frozen=True)
+class CurveFit:
+    """All curves by surface (`EVERY_SURFACE` among them), the passes it took, and whether it converged."""
+
+    curves: Mapping[str, FittedCurve]
+    iterations: int
+    is_converged: bool
+
+
+def fit_curves(pairs: DataFrame, surfaces: list[str], positions: int, settings: ClickSettings) -> CurveFit:
+    """Fit one curve for each surface and one for all together.
+
+    Args:
+        pairs: as `to_linking_pairs` gives them; read once a pass, so cache them.
+        surfaces: names of the surfaces that show slates.
+        positions: J, the deepest position to fit.
+        settings: prior, tolerance, bound on passes.
+    """
+    # The only surface *is* the curve of all surfaces: not fitted twice.
+    names = [EVERY_SURFACE, *(surfaces if len(surfaces) > 1 else [])]
+    prior = CurvePrior(prior_curve(positions, settings.prior_exponent), settings.prior_clicks)
+    curves = dict.fromkeys(names, prior.curve)
+    nothing = CurveSums.of(np.zeros((0, positions)), np.zeros((0, positions)), prior.curve)
+    sums = dict.fromkeys(names, nothing)
+    iterations, moved = 0, np.inf
+    while moved > settings.tolerance and iterations < settings.max_iterations:
+        sums = {**dict.fromkeys(names, nothing), **_sum_pairs(pairs, curves)}
+        better = {name: improve_curve(curve, sums[name], prior) for name, curve in curves.items()}
+        moved = max(float(np.abs(np.log(better[name] / curves[name])).max()) for name in names)
+        curves = better
+        iterations += 1
+    is_converged = moved <= settings.tolerance
+    if not is_converged:
+        log.warning("examination has not converged: passes=%d last_move=%.2g", iterations, moved)
+    fitted = {
+        name: FittedCurve(
+            curve,
+            standard_errors(curve, sums[name], prior),
+            linked_positions(sums[name].links, settings.min_linking_pairs),
+        )
+        for name, curve in curves.items()
+    }
+    return CurveFit({**dict.fromkeys(surfaces, fitted[EVERY_SURFACE]), **fitted}, iterations, is_converged)
+
+
+def _sum_pairs(pairs: DataFrame, curves: Mapping[str, Floats]) -> dict[str, CurveSums]:
+    sums = pairs.mapInArrow(_summing(curves), _CELLS).groupBy("curve", "cell").agg(F.sum("value").alias("value"))
+    found = sums.toArrow()
+    by_curve = {}
+    for name in pc.unique(found["curve"]).to_pylist():
+        of_curve = found.filter(pc.equal(found["curve"], name)).sort_by("cell")
+        by_curve[name] = CurveSums.of_cells(of_curve["value"].to_numpy())
+    return by_curve
+
+
+def _summing(
+    curves: Mapping[str, Floats],
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The task of one pass: sums of its pairs for each curve, one row a number."""
+
+    def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        totals: dict[str, CurveSums] = {}
+        for batch in batches:
+            impressions, clicks = _dense_counts(batch, next(iter(curves.values())).size)
+            surface = batch.column("surface").to_numpy(zero_copy_only=False)
+            for name, curve in curves.items():
+                rows = np.ones(len(surface), dtype=np.bool_) if name == EVERY_SURFACE else surface == name
+                sums = CurveSums.of(impressions[rows], clicks[rows], curve)
+                totals[name] = totals[name] + sums if name in totals else sums
+        for name, total in totals.items():
+            cells = total.cells()
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.array([name] * cells.size, pa.string()),
+                    pa.array(np.arange(cells.size), pa.int32()),
+                    pa.array(cells, pa.int64()),
+                ],
+                names=["curve", "cell", "value"],
+            )
+
+    return sum_batches
+
+
+def _dense_counts(batch: pa.RecordBatch, positions: int) -> tuple[Floats, Floats]:
+    """[pairs, J] impressions and clicks from the three arrays of each row."""
+    listed = batch.column("positions")
+    rows = np.repeat(np.arange(batch.num_rows), pc.list_value_length(listed).to_numpy())
+    columns = listed.flatten().to_numpy() - 1
+    dense = np.zeros((2, batch.num_rows, positions))
+    for layer, name in zip(dense, ("impressions", "clicks"), strict=True):
+        layer[rows, columns] = batch.column(name).flatten().to_numpy()
+    return dense[0], dense[1]

@@ -1,0 +1,47 @@
+"""Slate rows to the counts that a position-based model is fitted on."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+
+def modelled_position(max_positions: int) -> Column:
+    """The position whose examination counts: positions beyond `max_positions` share the last one.
+
+    >>> positions = spark.createDataFrame([(1,), (20,), (31,)], "position int")
+    >>> [row.p for row in positions.select(modelled_position(20).alias("p")).collect()]
+    [1, 20, 20]
+    """
+    return F.least(F.col("position"), F.lit(max_positions))
+
+
+def to_position_counts(slate_rows: DataFrame, max_positions: int) -> DataFrame:
+    """(impression, position) -> (surface, position): how often a position was shown."""
+    return slate_rows.groupBy("surface", modelled_position(max_positions).alias("position")).agg(
+        F.count(F.lit(1)).alias("impressions")
+    )
+
+
+def to_linking_pairs(slate_rows: DataFrame, max_positions: int) -> DataFrame:
+    """(impression, position) -> (surface, query_key, entity_id), for the pairs that say anything about examination.
+
+    Those are the pairs that were clicked and were seen at two positions or more (core.examination tells why): a few per
+    cent of all pairs, which is what lets the fit go over them again and again at any size of log. The first grouping
+    is what grows with the log: one shuffle, with counts combined before it, so that a hot pair is a few rows in it.
+
+    Columns: surface, positions, impressions, clicks (three arrays of one length).
+    """
+    pair = ["surface", "query_key", "entity_id"]
+    counts = slate_rows.groupBy(*pair, modelled_position(max_positions).alias("position")).agg(
+        F.count(F.lit(1)).alias("impressions"), F.sum("clicks").alias("clicks")
+    )
+    seen = counts.groupBy(*pair).agg(
+        F.collect_list(F.struct("position", "impressions", "clicks")).alias("seen"), F.sum("clicks").alias("clicks")
+    )
+    return seen.where((F.col("clicks") > 0) & (F.size("seen") > 1)).select(
+        "surface",
+        F.col("seen.position").alias("positions"),
+        F.col("seen.impressions").alias("impressions"),
+        F.col("seen.clicks").alias("clicks"),
+    )
