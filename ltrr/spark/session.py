@@ -1,0 +1,119 @@
+"""One way to a Spark session, the same for the CLI, the doorways in `jobs/` and the tests."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from py4j.java_gateway import JavaPackage
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkRuntimeError
+from pyspark.java_gateway import launch_gateway
+from pyspark.sql import SparkSession
+
+from ltrr.errors import LtrrError
+from ltrr.spark.java import find_java
+
+log = logging.getLogger(__name__)
+
+# What every session needs, on one machine or on a hundred.
+ALWAYS: Mapping[str, str] = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # Dates are UTC dates: a driver in another zone must not move an impression to another partition.
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+
+# One machine and small nights: the defaults are for clusters and cost seconds a table there (a merge 25 s, now 12 s).
+LOCAL: Mapping[str, str] = {
+    # 50 partitions by default, and every commit replays the log through them.
+    "spark.databricks.delta.snapshotPartitions": "1",
+    # A laptop's name often resolves to an address that changes with the network.
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+}
+
+
+@dataclass(frozen=True)
+class SparkSettings:
+    """How a session is built; what spark-submit was told wins over each of these.
+
+    Attributes:
+        master: where Spark runs; empty takes what spark-submit says, and `local[*]` without it.
+        shuffle_partitions: partitions after a shuffle; 2-4 on one machine, about 3 a core on a cluster.
+        driver_memory: heap of the driver's Java, which does all the work for `local*` masters.
+        java_options: flags of the driver's Java. Half of a night is short plans compiled once: stopping at the first
+            compiler tier saves more there than the second would give back.
+        conf: any further Spark property, name -> value.
+    """
+
+    master: str = ""
+    shuffle_partitions: int = 2
+    driver_memory: str = "2g"
+    java_options: str = "-XX:TieredStopAtLevel=1"
+    conf: Mapping[str, str] = field(default_factory=dict)
+
+
+def properties(app: str, settings: SparkSettings) -> dict[str, str]:
+    """The Spark properties of a session, name -> value.
+
+    >>> local = properties("ltrr", SparkSettings(master="local[2]"))
+    >>> local["spark.databricks.delta.snapshotPartitions"], local["spark.sql.shuffle.partitions"]
+    ('1', '2')
+    >>> "spark.driver.host" in properties("ltrr", SparkSettings(master="yarn"))
+    False
+    """
+    chosen = {
+        "spark.app.name": app,
+        "spark.master": settings.master or "local[*]",
+        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+        "spark.default.parallelism": str(settings.shuffle_partitions),
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC {settings.java_options}".strip(),
+    }
+    local = LOCAL if chosen["spark.master"].startswith("local") else {}
+    return {**ALWAYS, **local, **chosen, **settings.conf}
+
+
+def build_session(app: str, settings: SparkSettings | None = None) -> SparkSession:
+    """Start Spark, or join the Java that spark-submit started; a session that runs already is returned as it is.
+
+    Raises:
+        LtrrError: Java or Delta's jars are missing.
+    """
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        return running
+    chosen = settings or SparkSettings()
+    if "PYSPARK_GATEWAY_PORT" not in os.environ and properties(app, chosen)["spark.master"].startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    try:
+        # The properties reach Java when this starts it; a Java that spark-submit started has its own already.
+        gateway = launch_gateway(_conf(properties(app, chosen)))  # type: ignore[no-untyped-call]  # pyspark's has no types
+    except PySparkRuntimeError as fault:
+        java = find_java()
+        raise LtrrError(java if isinstance(java, str) else f"Spark did not start: {fault}") from fault
+    # A missing extension is only a warning to Spark, and then every table fails with a riddle.
+    if isinstance(gateway.jvm.io.delta.sql.DeltaSparkSessionExtension, JavaPackage):
+        raise LtrrError(
+            "Delta's jars are not on Spark's class path",
+            todo="run `make setup`, or name them to spark-submit with --packages",
+        )
+    told = gateway.jvm.java.lang.System.getProperties()
+    wanted = properties(app, replace(chosen, master=told.get("spark.master") or chosen.master))
+    if wanted["spark.master"].startswith("local"):
+        # Workers would import whatever `python3` is first on PATH; on a cluster that is for its operator to say.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    SparkContext(conf=_conf({name: value for name, value in wanted.items() if told.get(name) is None}), gateway=gateway)
+    session = SparkSession.builder.getOrCreate()
+    log.info("spark=%s master=%s app=%s", session.version, session.sparkContext.master, app)
+    return session
+
+
+def _conf(wanted: Mapping[str, str]) -> SparkConf:
+    return SparkConf(loadDefaults=False).setAll(list(wanted.items()))
