@@ -1,0 +1,235 @@
+"""What a bundle says about itself: how it decides, which features it uses, what it was made from, and every file's hash.
+
+The version is `<date>-<first 12 hex of sha256>` over the sorted names and hashes of the files and the settings
+(features included). Run id, table versions, evaluation and times stay outside, so the same policy made again has the
+same version and is not published twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import ltrr
+from ltrr.artifacts.payloads import Payload
+from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.features import Feature, action_features, ranker_features, shared_features
+from ltrr.core.plans import PlanSpace
+from ltrr.errors import ArtifactError, ConfigError, LtrrError
+
+FORMAT = 1
+"""This code writes format 1 and reads `FORMAT - 1 .. FORMAT`, and a later one that says an old reader will do."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+
+
+@dataclass(frozen=True)
+class PolicySettings:
+    """What a policy decides and what it may see.
+
+    Args:
+        name: of the policy; its folder below the policies' root.
+        strategies: in the order of every array [.., S, ..].
+        block_size: candidates in one block.
+        budget: blocks in one plan.
+        decide: `plan`: one choice of a whole plan.
+        observe: `blind` | `first_look` | `all_blocks`: which blocks are fetched before choosing.
+        exploration: how much, and among what.
+
+    Raises:
+        ConfigError: a name or value that cannot be served.
+        SupportError: more plans than can be enumerated.
+    """
+
+    name: str
+    strategies: tuple[str, ...]
+    block_size: int = 2
+    budget: int = 4
+    decide: str = "plan"
+    observe: str = "first_look"
+    exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strategies", tuple(self.strategies))
+        if not _NAME.match(self.name):
+            raise ConfigError(
+                "unusable name", which="policy.name", expected="lower-case letters, digits, _ and -", got=repr(self.name)
+            )
+        if self.decide != "plan":
+            raise ConfigError("unknown setting", which="policy.decide", expected="plan", got=repr(self.decide))
+        shared_features(self.space, self.observe)
+
+    @cached_property
+    def space(self) -> PlanSpace:
+        """All plans of this policy."""
+        return PlanSpace(self.strategies, self.block_size, self.budget)
+
+    @property
+    def shared_features(self) -> tuple[Feature, ...]:
+        """In the order of `shared` in a decision record."""
+        return shared_features(self.space, self.observe)
+
+    @property
+    def action_features(self) -> tuple[Feature, ...]:
+        """In the order of a shortlisted plan's `features` in a decision record."""
+        return action_features(self.space)
+
+    @property
+    def ranker_features(self) -> tuple[Feature, ...]:
+        """In the order of a slate row's `features` in a decision record."""
+        return ranker_features(self.space)
+
+    def to_json(self) -> dict[str, Any]:
+        """As written in the manifest, features included."""
+        described = {key: value for key, value in vars(self).items() if key in _SETTINGS}
+        described["strategies"] = list(self.strategies)
+        described["exploration"] = dict(vars(self.exploration))
+        for kind in ("shared_features", "action_features", "ranker_features"):
+            described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
+        return described
+
+    @staticmethod
+    def of_json(described: Mapping[str, Any]) -> PolicySettings:
+        """Read them back.
+
+        Raises:
+            ArtifactError: the features are not those that this version of ltrr computes.
+        """
+        plain = {key: described[key] for key in _SETTINGS}
+        plain["exploration"] = ExplorationSettings(**described["exploration"])
+        settings = PolicySettings(**plain)
+        computed = settings.to_json()
+        for kind in ("shared_features", "action_features", "ranker_features"):
+            if described[kind] != computed[kind]:
+                raise ArtifactError(
+                    "the bundle's features are not those that this ltrr computes",
+                    which=kind,
+                    expected=", ".join(feature["name"] for feature in described[kind]),
+                    got=", ".join(feature["name"] for feature in computed[kind]),
+                    todo="serve it with the version of ltrr that wrote it",
+                )
+        return settings
+
+
+_SETTINGS = ("name", "strategies", "block_size", "budget", "decide", "observe", "exploration")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A bundle's manifest. Only `settings`, `as_of_date` and `files` make the version.
+
+    Args:
+        settings: how the policy decides.
+        as_of_date: the night that made it.
+        files: name -> content, of every file beside the manifest.
+        data_window: `first` and `last` log_date learned from; empty for a bundle that learned nothing.
+        table_versions: table -> Delta version read.
+        run_id: of the MLflow run, empty where there is none.
+        ope: the evaluation's figures and verdict.
+        lineage: what else a reviewer wants to trace, such as where the bandit came from.
+        created_at: ISO 8601, UTC.
+        ltrr_version: that wrote it.
+        format: of the manifest.
+        minimum_reader: the oldest format whose reader understands it.
+    """
+
+    settings: PolicySettings
+    as_of_date: date
+    files: Mapping[str, Payload] = field(default_factory=dict)
+    data_window: Mapping[str, str] = field(default_factory=dict)
+    table_versions: Mapping[str, int] = field(default_factory=dict)
+    run_id: str = ""
+    ope: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, str] = field(default_factory=dict)
+    created_at: str = ""
+    ltrr_version: str = ltrr.__version__
+    format: int = FORMAT
+    minimum_reader: int = FORMAT
+
+    @property
+    def version(self) -> str:
+        """`<date>-<12 hex>`.
+
+        >>> one = Manifest(PolicySettings("search", ("title", "memory")), date(2026, 3, 2), created_at="now")
+        >>> one.version == replace(one, created_at="later", run_id="another").version
+        True
+        >>> one.version == one.with_files({"bandit.vw": Payload.of(b"model")}).version
+        False
+        """
+        identity = {
+            "files": sorted([name, payload.sha256] for name, payload in self.files.items()),
+            "settings": self.settings.to_json(),
+        }
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return f"{self.as_of_date.isoformat()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def with_files(self, files: Mapping[str, Payload]) -> Manifest:
+        """The same manifest over these files."""
+        return replace(self, files=dict(files))
+
+    def to_bytes(self) -> bytes:
+        """The manifest file: JSON with sorted keys, so that equal manifests are equal bytes."""
+        described = {key: value for key, value in vars(self).items() if key not in ("settings", "as_of_date", "files")}
+        described["as_of_date"] = self.as_of_date.isoformat()
+        described["settings"] = self.settings.to_json()
+        described["files"] = {name: {"sha256": file.sha256, "size": file.size} for name, file in self.files.items()}
+        described["version"] = self.version
+        return (json.dumps(described, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+    @staticmethod
+    def of_bytes(data: bytes, version: str) -> Manifest:
+        """Read a manifest and check that it is the one of this version.
+
+        Keys that this reader does not know are left alone: a later format that an old reader may read adds some.
+
+        Raises:
+            ArtifactError: not a manifest, of a format that cannot be read, or altered.
+        """
+        which = f"{version}/manifest.json"
+        try:
+            described = json.loads(data)
+            written, minimum = described["format"], described["minimum_reader"]
+            if minimum > FORMAT or written < FORMAT - 1:
+                raise ArtifactError(
+                    "a bundle of another format",
+                    which=which,
+                    expected=f"format {FORMAT - 1} or {FORMAT}",
+                    got=f"format {written}, for readers of format {minimum} or later",
+                    todo="serve it with another version of ltrr",
+                )
+            manifest = Manifest(
+                settings=PolicySettings.of_json(described["settings"]),
+                as_of_date=date.fromisoformat(described["as_of_date"]),
+                files={name: Payload(file["sha256"], file["size"]) for name, file in described["files"].items()},
+                **{key: described[key] for key in _PLAIN},
+            )
+        except ArtifactError:
+            raise
+        except (LtrrError, ValueError, KeyError, TypeError, AttributeError) as fault:
+            raise ArtifactError(
+                "not a manifest", which=which, got=f"{type(fault).__name__}: {fault}", todo="roll back or publish again"
+            ) from fault
+        if manifest.version != version:
+            raise ArtifactError(
+                "a manifest was altered", which=which, expected=version, got=manifest.version, todo="publish again"
+            )
+        return manifest
+
+
+_PLAIN = (
+    "data_window",
+    "table_versions",
+    "run_id",
+    "ope",
+    "lineage",
+    "created_at",
+    "ltrr_version",
+    "format",
+    "minimum_reader",
+)

@@ -1,0 +1,143 @@
+"""Objects that are written once: whole or not at all, and never over another.
+
+Locally a temporary file is written, forced to disk and linked to its name: a link fails where the name exists, and a
+reader never sees half a file. Elsewhere (`s3://`, `gs://`, `abfs://`, ...) the object store's own conditional create
+is used, and `prove_exclusive` finds out at start-up whether it has one. Reading works on any fsspec address.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path, PurePosixPath
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from ltrr.errors import ConfigError
+
+
+class Store:
+    """A folder of write-once objects.
+
+    Args:
+        url: a path of this machine or any fsspec address.
+
+    >>> store = Store("memory://doctest-store")
+    >>> store.create("current/1.json", b"{}")
+    >>> store.create("current/1.json", b"[]")
+    Traceback (most recent call last):
+        ...
+    FileExistsError: current/1.json
+    >>> store.read("current/1.json"), store.names("current"), store.names("nowhere")
+    (b'{}', ['1.json'], [])
+    """
+
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        self.url = os.fspath(url)
+        self._files, root = fsspec.core.url_to_fs(self.url)
+        self._root = PurePosixPath(root)
+        self._is_local = isinstance(self._files, LocalFileSystem)
+
+    def create(self, path: str, data: bytes) -> None:
+        """Write a new object.
+
+        Raises:
+            FileExistsError: the name is taken; the object that has it is untouched.
+        """
+        target = str(self._root / path)
+        try:
+            if self._is_local:
+                _create_local(Path(target), data)
+            else:
+                self._files.pipe_file(target, data, mode="create")
+        except FileExistsError:
+            raise FileExistsError(path) from None
+
+    def read(self, path: str) -> bytes:
+        """The whole object.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        try:
+            return bytes(self._files.cat_file(str(self._root / path)))
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{self.url.rstrip('/')}/{path}") from None
+
+    def exists(self, path: str) -> bool:
+        """Whether the object is there now (no cached listing is believed)."""
+        self._files.invalidate_cache()
+        return bool(self._files.exists(str(self._root / path)))
+
+    def names(self, folder: str = "") -> list[str]:
+        """Names of what lies directly in a folder, sorted; empty where there is no such folder."""
+        self._files.invalidate_cache()
+        try:
+            found = self._files.ls(str(self._root / folder), detail=False)
+        except FileNotFoundError:
+            return []
+        names = {PurePosixPath(str(entry)).name for entry in found}
+        return sorted(name for name in names if not name.startswith("."))
+
+    def copy(self, source: str, target: str) -> None:
+        """Give an object a second name; locally a hard link, so that a large file is on disk once.
+
+        Raises:
+            FileExistsError: the target's name is taken.
+        """
+        if not self._is_local:
+            self.create(target, self.read(source))
+            return
+        linked = Path(str(self._root / target))
+        linked.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(str(self._root / source), linked)
+        except FileExistsError:
+            raise FileExistsError(target) from None
+        _sync_folder(linked.parent)
+
+    def prove_exclusive(self) -> None:
+        """Show, by a second create that must fail, that this store never lets two writers have one name.
+
+        Raises:
+            ConfigError: the second create was let through: two publishers could each believe that they won.
+        """
+        probe = f".probe/{uuid.uuid4().hex}"
+        self.create(probe, b"first")
+        try:
+            self.create(probe, b"second")
+        except FileExistsError:
+            return
+        finally:
+            self._files.rm_file(str(self._root / probe))
+        raise ConfigError(
+            "the store overwrites what exists",
+            which=self.url,
+            expected="an exclusive create",
+            got="a second create of one name that succeeded",
+            todo="publish to a file system or object store with conditional writes",
+        )
+
+
+def _create_local(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force a new name to disk: without it a power cut can take back a pointer that was already followed."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
