@@ -35,7 +35,7 @@ def part_name(part: int) -> str:
     return f"{PREFIX}{part:03d}.npz"
 
 
-class _Texts(Sequence[bytes]):
+class _Texts:
     """Strings laid end to end, read one at a time."""
 
     def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
@@ -45,7 +45,7 @@ class _Texts(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self._ends)
 
-    def __getitem__(self, place):  # type: ignore[no-untyped-def]
+    def __getitem__(self, place: int) -> bytes:
         start = int(self._ends[place - 1]) if place else 0
         return self._text[start : int(self._ends[place])]
 

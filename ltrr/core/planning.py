@@ -85,7 +85,8 @@ class History:
         """
         per_depth = PRIOR_HIT_AT_RANK_ONE * _reciprocal_ranks(space.block_size, space.budget).sum(axis=1)
         hit_rate = np.tile(per_depth, (len(space.strategies), 1))
-        return History(hit_rate, PRIOR_MARGINAL_SHARE * hit_rate)
+        # Rounded as features are: the log repeats a history in every decision, and holds exactly what was used.
+        return History(np.round(hit_rate, 6), np.round(PRIOR_MARGINAL_SHARE * hit_rate, 6))
 
     def check(self, space: PlanSpace) -> None:
         """Refuse a history of another shape, or with rates that are negative or not finite.

@@ -1,0 +1,191 @@
+"""The decision record: one search served, with all that is needed to replay the choice and to judge another.
+
+`decision_record` builds it, `record_checks` refuses what is not one, `decision_record.schema.json` says the same to
+people who log without our serving code. See docs/log-contract.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from math import isnan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ltrr
+from ltrr.core.exploration import Distribution
+from ltrr.core.planning import Block, History
+from ltrr.core.plans import PlanSpace
+from ltrr.errors import UsageError
+
+RECORD_VERSION = 1
+SERVED_BY = ("policy", "static", "fallback")
+
+
+def plan_decision(
+    space: PlanSpace,
+    *,
+    observe: str,
+    shared: NDArray[np.float64],
+    history: History,
+    distribution: Distribution,
+    features: NDArray[np.float64],
+    taken: int,
+    taken_features: Sequence[float],
+) -> dict[str, Any]:
+    """The one entry of `decisions` with `decide: plan`.
+
+    Args:
+        space: the plans.
+        observe: what was seen before choosing.
+        shared: values of the shared features, as used.
+        history: as used.
+        distribution: over all plans, after everything was added.
+        features: action features of the shortlist, [K, F].
+        taken: index of the plan that was drawn.
+        taken_features: its action features (it may be outside the shortlist).
+    """
+    shortlist = [
+        {"action": space.texts[index], "features": row, "propensity": propensity}
+        for index, row, propensity in zip(
+            distribution.shortlist.tolist(), features.tolist(), distribution.probabilities.tolist(), strict=True
+        )
+    ]
+    return {
+        "step": 1,
+        "decide": "plan",
+        "observe": observe,
+        "shared": shared.tolist(),
+        "history": {
+            "hit_rate": history.hit_rate.tolist(),
+            "marginal_hit_rate": history.marginal_hit_rate.tolist(),
+        },
+        "shortlist": shortlist,
+        "floor": distribution.floor,
+        "n_actions": distribution.n_actions,
+        "action_taken": space.texts[taken],
+        "taken_features": list(taken_features),
+        "propensity": distribution.p(taken),
+    }
+
+
+def block_entry(block: Block, block_size: int) -> dict[str, Any]:
+    """A block as it stands under `looks` or `draws`; a score that is not a number is written as null.
+
+    >>> block_entry(Block("title", 2, "ok", ("e7",), (1.5,)), block_size=2)
+    {'strategy': 'title', 'depth': 2, 'status': 'ok', 'results': [{'entity_id': 'e7', 'rank': 3, 'score': 1.5}]}
+    """
+    first = block.first_rank(block_size)
+    results = [
+        {"entity_id": entity_id, "rank": rank, "score": _null(score)}
+        for rank, (entity_id, score) in enumerate(zip(block.entity_ids, block.scores, strict=True), start=first)
+    ]
+    return {"strategy": block.strategy, "depth": block.depth, "status": block.status, "results": results}
+
+
+def block_of(entry: Mapping[str, Any]) -> Block:
+    """The block that an entry of `looks` or `draws` describes.
+
+    >>> block = Block("title", 2, "ok", ("e7",), (1.5,))
+    >>> block_of(block_entry(block, block_size=2)) == block
+    True
+    """
+    results = entry["results"]
+    return Block(
+        entry["strategy"],
+        entry["depth"],
+        entry["status"],
+        tuple(result["entity_id"] for result in results),
+        tuple(float("nan") if result["score"] is None else result["score"] for result in results),
+    )
+
+
+def slate_entries(entity_ids: Sequence[str], features: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """The page in order: entity, position (1-based) and ranker features, null where not a number."""
+    return [
+        {"entity_id": entity_id, "position": position, "features": [_null(value) for value in row]}
+        for position, (entity_id, row) in enumerate(zip(entity_ids, features.tolist(), strict=True), start=1)
+    ]
+
+
+def decision_record(
+    *,
+    version: str,
+    impression_id: str,
+    at: datetime,
+    utc_offset_minutes: int,
+    surface: str,
+    query_text: str,
+    user: str,
+    session: str,
+    context: Mapping[str, str],
+    served_by: str,
+    looks: Sequence[dict[str, Any]],
+    decisions: Sequence[dict[str, Any]],
+    draws: Sequence[dict[str, Any]],
+    slate: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """One record. Memory and history travel in the bundle, so their versions are the bundle's.
+
+    Raises:
+        UsageError: `at` has no time zone, or `served_by` is none of the three.
+    """
+    if at.tzinfo is None or served_by not in SERVED_BY:
+        raise UsageError(
+            "a decision cannot be recorded",
+            which=impression_id,
+            expected="a time with a zone, and served_by one of " + ", ".join(SERVED_BY),
+            got=f"{at.isoformat()}, {served_by}",
+        )
+    return {
+        "record_version": RECORD_VERSION,
+        "ltrr_version": ltrr.__version__,
+        "policy_version": version,
+        "memory_version": version,
+        "history_version": version,
+        "impression_id": impression_id,
+        "at": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "utc_offset_minutes": utc_offset_minutes,
+        "surface": surface,
+        "query_text": query_text,
+        "user": user,
+        "session": session,
+        "context": dict(context),
+        "served_by": served_by,
+        "looks": list(looks),
+        "decisions": list(decisions),
+        "draws": list(draws),
+        "slate": list(slate),
+    }
+
+
+def record_line(record: Mapping[str, Any]) -> str:
+    """A record or event as one line of the log, without the line end; not-a-number is refused, never written.
+
+    >>> record_line({"b": 1, "a": "é"})
+    '{"b":1,"a":"é"}'
+    """
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """A JSON Schema (draft 2020-12) of the log contract.
+
+    Args:
+        name: `decision_record` or `event`.
+
+    >>> schema("event")["required"]
+    ['event_id', 'impression_id', 'entity_id', 'kind', 'at', 'value']
+    """
+    loaded: dict[str, Any] = json.loads((files("ltrr.artifacts") / f"{name}.schema.json").read_text("utf-8"))
+    return loaded
+
+
+def _null(value: float) -> float | None:
+    return None if isnan(value) else value
