@@ -1,0 +1,58 @@
+"""Importance weights: how much more often the policy judged would have done what was logged."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ltrr.errors import DataQualityError
+
+Floats = NDArray[np.float64]
+
+ROUNDING = 1e-9
+"""A probability may leave [0, 1] by this much: sums of a softmax do."""
+
+
+def importance_weights(logging_propensity: ArrayLike, target_propensity: ArrayLike) -> Floats:
+    """P_target / P_logging, one weight a decision, in [0, inf); shapes as numpy broadcasts them.
+
+    A logging propensity of zero is refused instead of clipped: the action *was* taken, so zero is false, and the weight
+    that hides it would be the largest of the log.
+
+    Raises:
+        DataQualityError: a propensity is not a number, logging is outside (0, 1], or target outside [0, 1].
+
+    >>> importance_weights([0.5, 0.25], [0.8, 0.0]).tolist()
+    [1.6, 0.0]
+    >>> importance_weights([0.5, 0.0], [0.8, 0.1])
+    Traceback (most recent call last):
+        ...
+    ltrr.errors.DataQualityError: a propensity is not a probability: logging_propensity: expected (0, 1], got 0.0; \
+check the propensities that the service logs
+    """
+    logging = np.asarray(logging_propensity, dtype=np.float64)
+    target = np.asarray(target_propensity, dtype=np.float64)
+    _check(logging, "logging_propensity", "(0, 1]", (logging > 0.0) & (logging <= 1.0 + ROUNDING))
+    _check(target, "target_propensity", "[0, 1]", (target >= -ROUNDING) & (target <= 1.0 + ROUNDING))
+    return np.asarray(target / logging, dtype=np.float64)
+
+
+def unsupported_mass(logging: ArrayLike, target: ArrayLike) -> Floats:
+    """Target probability of actions that the log can never show, [N] for [N, P]: that share of a policy is not judged.
+
+    >>> unsupported_mass([[0.5, 0.5, 0.0]], [[0.2, 0.2, 0.6]]).tolist()
+    [0.6]
+    """
+    never = np.asarray(logging, dtype=np.float64) <= 0.0
+    return np.asarray(np.where(never, target, 0.0).sum(axis=-1), dtype=np.float64)
+
+
+def _check(values: Floats, name: str, domain: str, is_good: NDArray[np.bool_]) -> None:
+    if not is_good.all():
+        raise DataQualityError(
+            "a propensity is not a probability",
+            which=name,
+            expected=domain,
+            got=str(values[~is_good].ravel()[0]),
+            todo="check the propensities that the service logs",
+        )
