@@ -12,8 +12,8 @@ def with_examination(slate_rows: DataFrame, examination: DataFrame) -> DataFrame
     """Add `examination` of (log_date, surface, position): same rows, never null.
 
     The curve is the one committed for the row's own date, in rebuilds too, so that evidence does not change with what
-    is learned later; dates before the first curve take the first. A surface or position that the curve of the date does not
-    have takes that of all surfaces (`*`), and a position beyond it the deepest one. The table is a few rows a
+    is learned later; dates before the first curve take the first. A surface or position that the curve of the date
+    does not have takes that of all surfaces (`*`), and a position beyond it the deepest one. The table is a few rows a
     date: it is broadcast.
 
     >>> rows = spark.sql("SELECT DATE'2026-03-02' log_date, 'search' surface, explode(array(1, 2, 9)) position")

@@ -28,8 +28,8 @@ class CurveRow:
 def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], settings: ClickSettings) -> list[CurveRow]:
     """Rows for every surface down to its deepest position, and for `*`, all surfaces together, down to `max_positions`.
 
-    A position is the surface's own estimate where pairs tie it to position 1; else it is borrowed from all surfaces together
-    where they tie it; else it is the prior, continued from the nearest known position before it.
+    A position is the surface's own estimate where pairs tie it to position 1; else it is borrowed from all surfaces
+    together where they tie it; else it is the prior, continued from the nearest known position before it.
 
     Args:
         fit: the curves; None when there was nothing to fit on.
@@ -58,19 +58,20 @@ def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], setti
             method[known] = "position_based_em" if lender == surface else "borrowed"
         curve = extend_curve(curve, method != "prior", prior)
         errors[0] = np.nan
-        for j in range(deepest[surface]):
-            rows.append(
-                CurveRow(
-                    surface,
-                    j + 1,
-                    # On the fixed-point grid: the last bits of a linear solver must not reach the exact evidence.
-                    float(np.rint(curve[j] / FIXED_POINT_UNIT) * FIXED_POINT_UNIT),
-                    None if np.isnan(errors[j]) else float(errors[j]),
-                    str(method[j]),
-                    method[j] == "position_based_em",
-                    _impressions(shown, surface, j + 1),
-                )
+        # On the fixed-point grid: the last bits of a linear solver must not reach the exact evidence.
+        curve = np.rint(curve / FIXED_POINT_UNIT) * FIXED_POINT_UNIT
+        rows += [
+            CurveRow(
+                surface,
+                j + 1,
+                float(curve[j]),
+                None if np.isnan(errors[j]) else float(errors[j]),
+                str(method[j]),
+                method[j] == "position_based_em",
+                _impressions(shown, surface, j + 1),
             )
+            for j in range(deepest[surface])
+        ]
     return rows
 
 

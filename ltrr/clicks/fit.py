@@ -1,9 +1,9 @@
 """Fits the curves: passes over the pairs in Spark, a handful of numbers back, the next curve on the driver.
 
 A pass is stateless: the curves travel to the tasks, each pair's attractiveness is solved there and thrown away, and
-only whole-number sums come back, added up by Spark. So the lineage does not grow with the passes, nothing grows with the data
-on the driver, and the result does not depend on partitions or their order. On a hundred executors it is the same few
-passes over a cached set of linking pairs; what they return is (2 J + 3 J^2) numbers a curve and task, J <= 20.
+only whole-number sums come back, added up by Spark. So the lineage does not grow with the passes, nothing on the driver
+grows with the data, and the result does not depend on partitions or their order. On a hundred executors it is the same
+few passes over a cached set of linking pairs; what they return is (2 J + 3 J^2) numbers a curve and task, J <= 20.
 """
 
 from __future__ import annotations

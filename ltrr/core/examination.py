@@ -1,21 +1,21 @@
 """Examination by position: the mathematics of the position-based model, per pair and per curve.
 
-The model: P(click) = examination[position] * attractiveness[pair], a pair being one entity for one query on one surface.
-Clicks and impressions are counted per pair and position. Written with Poisson counts, both halves of the EM cycle have
-closed forms: given the curve, the attractiveness of a pair is clicks / sum(impressions * examination); given those,
-examination[j] is multiplied by clicks seen at j / clicks expected at j. Two facts decide for this form:
+The model: P(click) = examination[position] * attractiveness[pair], a pair being one entity for one query on one
+surface. Clicks and impressions are counted per pair and position. Written with Poisson counts, both halves of the EM
+cycle have closed forms: given the curve, the attractiveness of a pair is clicks / sum(impressions * examination); given
+those, examination[j] is multiplied by clicks seen at j / clicks expected at j. Two facts decide for this form:
 
-- Its estimating equation, sum over pairs of (clicks - expected clicks) = 0, has mean zero for Bernoulli clicks too, however
-  few impressions a pair has. The Bernoulli form with one free attractiveness a pair is biased there: with pairs seen
-  once at each of two positions, attractiveness .5 and examination .5, its maximum lies at .40, not .5
+- Its estimating equation, sum over pairs of (clicks - expected clicks) = 0, has mean zero for Bernoulli clicks too,
+  however few impressions a pair has. The Bernoulli form with one free attractiveness a pair is biased there: with pairs
+  seen once at each of two positions, attractiveness .5 and examination .5, its maximum lies at .40, not .5
   (Neyman & Scott, "Consistent Estimates Based on Partially Consistent Observations", 1948).
 - A pair without clicks, or seen at one position only, adds exactly nothing: only linking pairs need to be kept.
 
 EM alone is linear and slow where positions hang together by few pairs, so its step is replaced by a Newton step on the
 same likelihood (concave in log examination) whenever that step is small enough to trust.
 
-Wang et al., "Position Bias Estimation for Unbiased Learning to Rank in Personal Search", WSDM 2018 (EM); Agarwal et al.,
-"Estimating Position Bias without Intrusive Interventions", WSDM 2019 (what identifies positions); Wooldridge,
+Wang et al., "Position Bias Estimation for Unbiased Learning to Rank in Personal Search", WSDM 2018 (EM); Agarwal et
+al., "Estimating Position Bias without Intrusive Interventions", WSDM 2019 (what identifies positions); Wooldridge,
 "Distribution-free estimation of some nonlinear panel data models", J. Econometrics 1999 (the estimating equation).
 """
 

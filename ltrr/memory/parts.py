@@ -1,0 +1,81 @@
+"""The memory as it is served: parts by hash of query_key, each written by the task that holds it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import groupby, islice
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.artifacts.memory_part import memory_part_bytes, part_name
+from ltrr.artifacts.payloads import Payload, put_payload
+from ltrr.core.hashing import bucket
+from ltrr.memory.settings import MemorySettings
+
+
+def store_memory_parts(
+    memory: DataFrame, policy_url: str | os.PathLike[str], settings: MemorySettings
+) -> dict[str, Payload]:
+    """Put every part into the payload store of the policy; file name -> what was stored, all parts, empty ones too.
+
+    A query keeps its best `entities_per_query` entities among those that were clicked, best score first. Only names,
+    hashes and sizes come back to the driver. More queries mean more parts (a setting), not larger ones: a task holds one
+    part, and on a hundred executors as many are written at once as there are cores. A task that is run twice stores
+    the same bytes under the same name.
+
+    Args:
+        memory: columns query_key, entity_id, score, weighted_clicks.
+        policy_url: `<policies>/<name>`, reachable from the executors.
+        settings: number of parts, entities a query.
+    """
+    clicked = memory.where(F.col("weighted_clicks") > 0).select("query_key", "entity_id", "score")
+    placed = clicked.mapInArrow(_placing(settings.parts), "part int, query_key string, entity_id string, score double")
+    stored = placed.groupBy("part").applyInArrow(
+        _storing(os.fspath(policy_url), settings.entities_per_query), "part int, sha256 string, size bigint"
+    )
+    parts = {row["part"]: Payload(row["sha256"], row["size"]) for row in stored.collect()}
+    if len(parts) < settings.parts:
+        nothing = put_payload(policy_url, memory_part_bytes([]))
+        parts = dict.fromkeys(range(settings.parts), nothing) | parts
+    return {part_name(part): parts[part] for part in sorted(parts)}
+
+
+def _placing(parts: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Adds the part of each row; a key is hashed once a batch, by the same function that serving looks it up with."""
+
+    def place(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            keys = pc.dictionary_encode(batch.column("query_key"))
+            part_of_key = pa.array([bucket(key, parts) for key in keys.dictionary.to_pylist()], pa.int32())
+            yield pa.RecordBatch.from_arrays(
+                [part_of_key.take(keys.indices), *batch.columns], names=["part", *batch.schema.names]
+            )
+
+    return place
+
+
+def _storing(policy_url: str, entities_per_query: int) -> Callable[[pa.Table], pa.Table]:
+    """Writes one part and returns its hash."""
+
+    def store(part: pa.Table) -> pa.Table:
+        best_first = part.sort_by([("query_key", "ascending"), ("score", "descending"), ("entity_id", "ascending")])
+        columns = (best_first[name].to_pylist() for name in ("query_key", "entity_id", "score"))
+        rows = [
+            (query_key, [(entity_id, score) for _, entity_id, score in islice(pairs, entities_per_query)])
+            for query_key, pairs in groupby(zip(*columns, strict=True), key=lambda row: row[0])
+        ]
+        stored = put_payload(policy_url, memory_part_bytes(rows))
+        number = part["part"][0].as_py()
+        return pa.table(
+            {
+                "part": pa.array([number], pa.int32()),
+                "sha256": pa.array([stored.sha256], pa.string()),
+                "size": pa.array([stored.size], pa.int64()),
+            }
+        )
+
+    return store

@@ -1,0 +1,58 @@
+"""Settings of the query-to-entity memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ltrr.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """How evidence fades, how it is shrunk, and what is published.
+
+    Attributes:
+        half_life_days: a click counts half after this many days.
+        horizon_weeks: weeks of evidence that are read; at the default the oldest weigh 1/64.
+        entity_prior_examinations: weight of the global click rate in the predicted score of an entity.
+        fewest_prior_examinations: least weight k that the predicted score may get.
+        most_prior_examinations: greatest k; also k where pairs do not differ more than chance.
+        interval_sigmas: half width of the interval of a score, in standard deviations of a normal.
+        entities_per_query: entities that a query has at most in the published memory.
+        parts: files that the published memory is split into, by hash of query_key; one task holds one in memory.
+    """
+
+    half_life_days: float = 30.0
+    horizon_weeks: int = 26
+    entity_prior_examinations: float = 20.0
+    fewest_prior_examinations: float = 0.5
+    most_prior_examinations: float = 1000.0
+    interval_sigmas: float = 1.6449
+    entities_per_query: int = 50
+    parts: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        >>> MemorySettings(parts=0)
+        Traceback (most recent call last):
+        ltrr.errors.ConfigError: out of range: memory.parts: expected >= 1, got 0
+        """
+        ranges = (
+            ("half_life_days", self.half_life_days, self.half_life_days > 0, "> 0"),
+            ("horizon_weeks", self.horizon_weeks, self.horizon_weeks >= 1, ">= 1"),
+            ("entity_prior_examinations", self.entity_prior_examinations, self.entity_prior_examinations > 0, "> 0"),
+            ("fewest_prior_examinations", self.fewest_prior_examinations, self.fewest_prior_examinations > 0, "> 0"),
+            (
+                "most_prior_examinations",
+                self.most_prior_examinations,
+                self.most_prior_examinations >= self.fewest_prior_examinations,
+                ">= fewest_prior_examinations",
+            ),
+            ("interval_sigmas", self.interval_sigmas, self.interval_sigmas > 0, "> 0"),
+            ("entities_per_query", self.entities_per_query, self.entities_per_query >= 1, ">= 1"),
+            ("parts", self.parts, self.parts >= 1, ">= 1"),
+        )
+        for name, value, is_right, wanted in ranges:
+            if not is_right:
+                raise ConfigError("out of range", which=f"memory.{name}", expected=wanted, got=str(value))

@@ -1,0 +1,170 @@
+"""How likely each block was to be drawn, from the logged propensities of plans.
+
+P(block (s, d) drawn) = sum of the propensities of the plans that take at least d blocks of strategy s
+                      = floor * number of such plans + sum over such plans of the shortlist of (propensity - floor)
+
+so the shortlist and the floor are enough, and the work per decision is shortlist x blocks, however many plans there
+are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+
+from ltrr.core.plans import PlanSpace
+
+_COLUMNS = (
+    "impression_id string, log_date date, query_class string, strategy string, depth int, "
+    "impressions bigint, chance double"
+)
+
+
+def draw_chances(
+    space: PlanSpace,
+    floors: npt.NDArray[np.float64],
+    shortlist_sizes: npt.NDArray[np.int64],
+    plans: npt.NDArray[np.int64],
+    propensities: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """P(block drawn) of every block under every decision, [N, S * D], columns as in `PlanSpace.draws`.
+
+    Args:
+        space: the plans that could be taken.
+        floors: [N] propensity of every plan outside the shortlist.
+        shortlist_sizes: [N] number of plans in each shortlist, at least 1.
+        plans: [sum of sizes] their indices, decision after decision.
+        propensities: [sum of sizes] their propensities.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> space.texts
+    ('memory:2', 'title:1,memory:1', 'title:2')
+    >>> draw_chances(space, np.array([0.1]), np.array([1]), np.array([2]), np.array([0.8])).round(3).tolist()
+    [[0.9, 0.8, 0.2, 0.1]]
+    """
+    extra = propensities - np.repeat(floors, shortlist_sizes)
+    starts = np.concatenate([[0], np.cumsum(shortlist_sizes)[:-1]]).astype(np.int64)
+    shortlisted = np.add.reduceat(extra[:, None] * space.draws[plans], starts, axis=0)
+    chances: npt.NDArray[np.float64] = floors[:, None] * space.draws.sum(axis=0) + shortlisted
+    # A sum of propensities may miss 1 by rounding.
+    return np.minimum(chances, 1.0)
+
+
+def to_drawn_blocks(decisions: DataFrame, space: PlanSpace) -> DataFrame:
+    """(impression, step) -> (impression, strategy, depth) of the blocks drawn, with the chance that each had.
+
+    Beside them, with impression_id null and chance null, rows that count in `impressions` how often a block could have
+    been drawn: a few for each batch of decisions, because propensities are read once only.
+
+    Decisions of another plan space (the settings changed since) say nothing about these blocks and are left out.
+    Arrow in and out; nothing but one batch is in memory, so tasks stay small however long the log is.
+
+    Args:
+        decisions: of one step, taken by a policy; columns impression_id, log_date, query_class, action_taken,
+            action_propensities, floor, n_actions.
+        space: the plan space of the policy.
+    """
+    columns = (
+        "impression_id",
+        "log_date",
+        "query_class",
+        "action_taken",
+        "action_propensities",
+        "floor",
+        "n_actions",
+    )
+    return decisions.select(*columns).mapInArrow(_expanding(space), _COLUMNS)
+
+
+def _expanding(space: PlanSpace) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    schema = pa.schema(
+        [
+            ("impression_id", pa.string()),
+            ("log_date", pa.date32()),
+            ("query_class", pa.string()),
+            ("strategy", pa.string()),
+            ("depth", pa.int32()),
+            ("impressions", pa.int64()),
+            ("chance", pa.float64()),
+        ]
+    )
+    block_strategy = pa.array([name for name in space.strategies for _ in range(space.budget)], pa.string())
+    block_depth = pa.array(list(range(1, space.budget + 1)) * len(space.strategies), pa.int32())
+    texts = pa.array(space.texts, pa.string())
+
+    def expand(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            known = _of_space(batch, texts)
+            if not known.num_rows:
+                continue
+            listed = known.column("action_propensities").combine_chunks()
+            shortlist = listed.flatten()
+            chances = draw_chances(
+                space,
+                known.column("floor").to_numpy(),
+                pc.list_value_length(listed).to_numpy().astype(np.int64),
+                pc.index_in(shortlist.field("action"), value_set=texts).to_numpy().astype(np.int64),
+                shortlist.field("p").to_numpy(),
+            )
+            taken = pc.index_in(known.column("action_taken"), value_set=texts).to_numpy().astype(np.int64)
+            rows, blocks = np.nonzero(space.draws[taken])
+            yield pa.RecordBatch.from_arrays(
+                [
+                    *(_chunk(known.column(name).take(pa.array(rows))) for name in schema.names[:3]),
+                    block_strategy.take(pa.array(blocks)),
+                    block_depth.take(pa.array(blocks)),
+                    pa.array(np.zeros(len(rows), dtype=np.int64)),
+                    pa.array(chances[rows, blocks]),
+                ],
+                schema=schema,
+            )
+            for day, query_class, among in _groups(known):
+                possible = (chances[among] > 0).sum(axis=0)
+                yield pa.RecordBatch.from_arrays(
+                    [
+                        pa.nulls(len(possible), pa.string()),
+                        pa.repeat(pa.scalar(day, pa.date32()), len(possible)),
+                        pa.repeat(pa.scalar(query_class, pa.string()), len(possible)),
+                        block_strategy,
+                        block_depth,
+                        pa.array(possible.astype(np.int64)),
+                        pa.nulls(len(possible), pa.float64()),
+                    ],
+                    schema=schema,
+                )
+
+    return expand
+
+
+def _of_space(batch: pa.RecordBatch, texts: pa.Array) -> pa.Table:
+    """The decisions whose plans are all plans of this space."""
+    decisions = pa.Table.from_batches([batch])
+    is_ours = pc.and_(
+        pc.equal(decisions["n_actions"], len(texts)), pc.is_in(decisions["action_taken"], value_set=texts)
+    )
+    has_shortlist = pc.greater(pc.list_value_length(decisions["action_propensities"]), 0)
+    decisions = decisions.filter(pc.and_(is_ours, has_shortlist))
+    listed = decisions["action_propensities"].combine_chunks()
+    foreign = pc.invert(pc.is_in(listed.flatten().field("action"), value_set=texts)).to_numpy(zero_copy_only=False)
+    foreign_rows = np.unique(pc.list_parent_indices(listed).to_numpy()[foreign])
+    return decisions.take(pa.array(np.setdiff1d(np.arange(decisions.num_rows), foreign_rows)))
+
+
+def _groups(decisions: pa.Table) -> Iterator[tuple[object, str, npt.NDArray[np.bool_]]]:
+    """Each (log_date, query_class) of a batch with its rows: a few dates times a few classes."""
+    for day in pc.unique(decisions["log_date"]).to_pylist():
+        of_day = pc.equal(decisions["log_date"], pa.scalar(day, pa.date32())).to_numpy()
+        for query_class in pc.unique(decisions["query_class"]).to_pylist():
+            among = of_day & pc.equal(decisions["query_class"], query_class).to_numpy()
+            if among.any():
+                yield day, query_class, among
+
+
+def _chunk(column: pa.ChunkedArray) -> pa.Array:
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
