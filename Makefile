@@ -25,7 +25,7 @@ PIP_LOCKED := $(PIP_INSTALL) --require-hashes
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test setup setup-dev setup-airflow lint format typecheck contracts unit-tests airflow-tests \
-	airflow-golden airflow-run lock clean prerequisites java
+	airflow-golden airflow-run lock clean prerequisites java date-given
 
 help:  ## This list.
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,8 +42,11 @@ test: setup-dev setup-airflow  ## Installs, then lints, type-checks, holds the i
 
 setup: .venv/.ltrr-demo  ## Installs what `make demo` needs into .venv (once).
 
-airflow-run: setup setup-airflow  ## Runs one night as the Airflow DAG, on local Spark: DATE=2026-01-05 [AIRFLOW_RUN_HOME= IMPRESSIONS=].
+airflow-run: date-given setup setup-airflow  ## Runs one night as the Airflow DAG, on local Spark: DATE=2026-01-05 [AIRFLOW_RUN_HOME= IMPRESSIONS=].
 	@airflow_dags/run_one_night.sh "$(DATE)" "$(AIRFLOW_RUN_HOME)" "$(IMPRESSIONS)"
+
+date-given:
+	@test -n "$(DATE)" || { echo "DATE is missing: expected a date, got none: make airflow-run DATE=2026-01-05" >&2; exit 2; }
 
 lint: setup-dev  ## ruff, mypy and the import contracts.
 	@echo "lint: ruff, mypy, import contracts"

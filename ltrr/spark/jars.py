@@ -1,8 +1,9 @@
-"""Puts Delta's jars beside Spark's own, once, so that no session, spark-submit or scheduler needs the network for them.
+"""Puts Delta's jars beside Spark's own, once: no session, spark-submit or scheduler needs the network for them later.
 
-`python -m ltrr.spark.jars` resolves them through Spark's own package resolution (so a company's Ivy settings and mirrors
-hold: `LTRR_IVY_SETTINGS=FILE`), compares each with the SHA-256 in `jars.sha256` and copies it into `pyspark/jars`.
-With the jars already there it only compares, in a fraction of a second. Standard library and pyspark only.
+`python -m ltrr.spark.jars` resolves them through Spark's own package resolution (a company's mirror goes into an Ivy
+settings file: `LTRR_IVY_SETTINGS=FILE`), compares each with the SHA-256 in `jars.sha256` and copies it into
+`pyspark/jars`. With the jars already there it only compares, in a fraction of a second. Standard library and pyspark
+only.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 from ltrr.spark.java import find_java
 
 HASHES = Path(__file__).with_name("jars.sha256")
-# Delta names as dependencies what Spark already carries, sometimes in another version; two of one class is a fault waiting.
+# Delta names as dependencies what Spark already carries, some in another version; two of one class are a fault waiting.
 CARRIED_BY_SPARK = (
     "com.fasterxml.jackson.*:*",
     "com.github.luben:*",
@@ -99,11 +100,19 @@ def resolve_jars(into: Path) -> list[Path]:
     if ran.returncode != 0 or not jars:
         said = [line.strip() for line in (ran.stderr + ran.stdout).splitlines() if line.strip()]
         raise JarsError(
-            f"Delta's jars ({delta_coordinates()}) could not be resolved: expected them from Maven Central, got exit code "
-            f"{ran.returncode} ({said[-1] if said else 'no output'}): check the network, or name an Ivy settings file "
-            "with your mirror in LTRR_IVY_SETTINGS."
+            f"Delta's jars ({delta_coordinates()}) could not be resolved: expected them from Maven Central, got exit "
+            f"code {ran.returncode} ({_fault_in(said)}): check the network, or name an Ivy settings file with your "
+            "mirror in LTRR_IVY_SETTINGS."
         )
     return jars
+
+
+def _fault_in(said: list[str]) -> str:
+    # Spark's resolver ends with its stack; the sentence that tells is further up.
+    telling = [line for line in said if "[unresolved dependency" in line] or [
+        line for line in said if "Exception" in line
+    ]
+    return (telling or said or ["no output"])[0][:200]
 
 
 def install_jars(jars_dir: Path, *, write_hashes: bool = False) -> list[str]:
@@ -115,13 +124,15 @@ def install_jars(jars_dir: Path, *, write_hashes: bool = False) -> list[str]:
         jars = resolve_jars(Path(folder))
         got = {jar.name: sha256_of(jar) for jar in jars}
         if write_hashes:
-            text = "".join(f"{digest}  {name}\n" for name, digest in got.items())
-            HASHES.write_text(f"# {delta_coordinates()}; written by `make lock`\n{text}", encoding="utf-8")
+            if got != hashes:
+                text = "".join(f"{digest}  {name}\n" for name, digest in got.items())
+                HASHES.write_text(f"# {delta_coordinates()}; written by `make lock`\n{text}", encoding="utf-8")
         elif got != hashes:
-            differing = sorted(set(got.items()) ^ set(hashes.items()))
+            differing = sorted({name for name, _ in set(got.items()) ^ set(hashes.items())})
             raise JarsError(
-                f"Delta's jars are not the expected ones ({HASHES.name}): {', '.join(name for name, _ in differing)} differ: "
-                "the installed delta-spark or pyspark is another version, or a mirror serves other files; nothing was copied."
+                f"Delta's jars are not those of {HASHES.name}: {', '.join(differing)} differ: "
+                "the installed delta-spark or pyspark is another version, or a mirror serves other files; "
+                "nothing was copied."
             )
         for jar in jars:
             # Two steps, so that a Spark that starts meanwhile never sees half a jar.
@@ -133,7 +144,7 @@ def install_jars(jars_dir: Path, *, write_hashes: bool = False) -> list[str]:
 
 def main(argv: list[str]) -> int:
     """Install the jars: 0 done, 1 a fault (one sentence on stderr)."""
-    parser = argparse.ArgumentParser(prog="python -m ltrr.spark.jars", description="Put Delta's jars beside Spark's own.")
+    parser = argparse.ArgumentParser(prog="python -m ltrr.spark.jars", description=__doc__.splitlines()[0])
     parser.add_argument("--write-hashes", action="store_true", help="record the jars' hashes instead of comparing them")
     arguments = parser.parse_args(argv)
     try:
