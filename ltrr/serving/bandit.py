@@ -1,0 +1,154 @@
+"""Choosing a plan: planner, shortlist, the bandit's scores, exploration. The same code online and in batch.
+
+Vowpal Wabbit only scores: it predicts the cost of every shortlisted plan, and `core.exploration` alone turns scores
+into probabilities (docs/adr/0001-vw-scores.md). Without a model the planner's values are the scores.
+
+One decision costs the same whatever the catalogue or the log: P plans are valued, K are scored.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.exploration import Distribution, ExplorationSettings, shortlist_of, softmax_with_floor
+from ltrr.core.features import action_matrix, shared_vector
+from ltrr.core.planning import Block, History, plan_values
+from ltrr.core.plans import PlanSpace
+from ltrr.core.vw_text import decision_example
+from ltrr.errors import ArtifactError
+
+
+class Scorer(Protocol):
+    """What predicts the cost of each action of one multi-line example."""
+
+    def predict(self, example: str) -> Any:
+        """Costs in the order of the action lines."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """All that one decision was made from.
+
+    Args:
+        shared: shared features, as used.
+        values: planner value of every plan, [P], found reward.
+        features: action features of the shortlist, [K, F].
+        scores: predicted reward of the shortlist, [K]; less the best plan's value where a model predicts.
+        distribution: over all plans.
+    """
+
+    shared: NDArray[np.float64]
+    values: NDArray[np.float64]
+    features: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    distribution: Distribution
+
+
+class PlanChooser:
+    """P(plan) for one policy. Cheap to send to an executor: it pickles as its settings and the model's bytes.
+
+    Args:
+        space: the plans.
+        exploration: how much to explore.
+        model: a Vowpal Wabbit model trained with `--cb_adf`, or None: the planner alone.
+        observe: what the policy sees before choosing.
+
+    Raises:
+        ArtifactError: the model cannot be read, or gives probabilities where scores are needed.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> greedy = PlanChooser(space, ExplorationSettings(temperature=0.0, floor_share=0.0), None)
+    >>> looks = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "empty")]
+    >>> choice = greedy.choose("the matrix", looks, History.prior(space))
+    >>> space.text(choice.distribution.best()), choice.distribution.p(choice.distribution.best())
+    ('title:2', 1.0)
+    """
+
+    def __init__(
+        self, space: PlanSpace, exploration: ExplorationSettings, model: bytes | None, observe: str = "first_look"
+    ) -> None:
+        self.space, self.exploration, self.observe = space, exploration, observe
+        self._model = model
+        self._scorer = None if model is None else _load_scorer(model)
+        # A Vowpal Wabbit workspace parses into buffers of its own: one prediction at a time.
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as what it was made from."""
+        return PlanChooser, (self.space, self.exploration, self._model, self.observe)
+
+    def choose(self, key: str, looks: Sequence[Block], history: History) -> Choice:
+        """The distribution over plans for one query, with all it came from.
+
+        Args:
+            key: the query_key.
+            looks: blocks seen before choosing.
+            history: of the query's class.
+        """
+        shared = shared_vector(self.space, looks, key, self.observe)
+        return self.weigh(shared, plan_values(self.space, looks, history))
+
+    def weigh(self, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Choice:
+        """The distribution from what the log holds: shared features and planner values."""
+        shortlist = shortlist_of(values, self.exploration.shortlist_size)
+        features = action_matrix(self.space, values, shortlist)
+        scores = self._scores(shared, values, shortlist, features)
+        distribution = softmax_with_floor(
+            scores,
+            temperature=self.exploration.temperature,
+            floor_share=self.exploration.floor_share,
+            shortlist=shortlist,
+            n_actions=len(self.space),
+        )
+        return Choice(shared, values, features, scores, distribution)
+
+    def distribution(self, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Distribution:
+        """P(plan) from what the log holds, for judging this policy on it."""
+        return self.weigh(shared, values).distribution
+
+    def _scores(
+        self,
+        shared: NDArray[np.float64],
+        values: NDArray[np.float64],
+        shortlist: NDArray[np.int64],
+        features: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        if self._scorer is None:
+            return np.asarray(values[shortlist])
+        example = decision_example(self.space, shared, shortlist, features, observe=self.observe)
+        with self._lock:
+            costs = self._scorer.predict(example)
+        return -np.asarray(costs, dtype=np.float64)
+
+
+def _load_scorer(model: bytes) -> Scorer:
+    """A read-only workspace over the model; it must predict scores, not probabilities."""
+    import vowpalwabbit
+
+    with tempfile.TemporaryDirectory(prefix="ltrr-bandit-") as folder:
+        path = Path(folder) / "bandit.vw"
+        path.write_bytes(model)
+        try:
+            workspace = vowpalwabbit.Workspace(arg_list=["--quiet", "--testonly", "--initial_regressor", str(path)])
+        except RuntimeError as fault:
+            raise ArtifactError(
+                "Vowpal Wabbit cannot read the bandit", which="bandit.vw", got=str(fault), todo="publish again"
+            ) from fault
+    if workspace.get_prediction_type().name != "ACTION_SCORES":
+        raise ArtifactError(
+            "the bandit does not predict a score for each plan",
+            which="bandit.vw",
+            expected="a model trained with --cb_adf",
+            got=workspace.get_prediction_type().name.lower(),
+            todo="train with --cb_adf; exploration is added when serving",
+        )
+    scorer: Scorer = workspace
+    return scorer

@@ -1,0 +1,46 @@
+"""The memory as served: which entities earlier users of this query wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ltrr.artifacts.memory_part import PREFIX, MemoryPart, part_name
+from ltrr.core.hashing import bucket
+from ltrr.errors import ArtifactError
+
+
+class Memory:
+    """All parts of a bundle's memory; empty where the bundle has none.
+
+    Raises:
+        ArtifactError: a part is missing or not readable.
+
+    >>> from ltrr.artifacts.memory_part import memory_part_bytes
+    >>> memory = Memory.of_files({"memory-000.npz": memory_part_bytes([("matrix", [("e1", 0.5)])])})
+    >>> memory.recall("matrix", 5), memory.recall("love", 5), Memory.of_files({}).recall("matrix", 5)
+    ([('e1', 0.5)], [], [])
+    """
+
+    def __init__(self, parts: tuple[MemoryPart, ...]) -> None:
+        self._parts = parts
+
+    @staticmethod
+    def of_files(files: Mapping[str, bytes]) -> Memory:
+        """From a bundle's files; those that are not parts of the memory are left alone."""
+        names = sorted(name for name in files if name.startswith(PREFIX))
+        expected = [part_name(part) for part in range(len(names))]
+        if names != expected:
+            raise ArtifactError(
+                "a part of the memory is missing", which="memory", expected=", ".join(expected), got=", ".join(names)
+            )
+        return Memory(tuple(MemoryPart.of_bytes(files[name]) for name in names))
+
+    def __len__(self) -> int:
+        """The number of queries."""
+        return sum(len(part) for part in self._parts)
+
+    def recall(self, key: str, limit: int) -> list[tuple[str, float]]:
+        """The best entities of a query_key with their scores, best first; empty for an unknown query."""
+        if not self._parts:
+            return []
+        return self._parts[bucket(key, len(self._parts))].recall(key, limit)

@@ -1,0 +1,335 @@
+"""A published policy, loaded and served.
+
+>>> from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
+>>> from ltrr.artifacts.manifest import PolicySettings
+>>> from datetime import date
+>>> root = "memory://doctest-policies"
+>>> settings = PolicySettings("search", ("title", "memory"), block_size=2, budget=2)
+>>> version = publish_bundle(root, "search", *uniform_bundle(settings, date(2026, 3, 1)))
+>>> move_pointer(root, "search", version)
+1
+>>> policy = Policy.load(f"{root}/search")
+>>> looks = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "empty")]
+>>> choice = policy.plan("The Matrix", looks, seed="impression-1")
+>>> choice.action, round(choice.propensity, 3), choice.blocks
+('memory:2', 0.333, (('memory', 1), ('memory', 2)))
+>>> policy.rank("The Matrix", looks).entity_ids
+('e1', 'e2')
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.artifacts.bundle import BANDIT, RANKER, read_bundle
+from ltrr.artifacts.decision_record import block_entry, decision_record, plan_decision, slate_entries
+from ltrr.artifacts.history import FILE as HISTORY
+from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.manifest import Manifest
+from ltrr.artifacts.payloads import Payload
+from ltrr.artifacts.pointer import current_pointer, read_manifest_bytes
+from ltrr.artifacts.store import Store
+from ltrr.core.exploration import Distribution
+from ltrr.core.features import action_matrix
+from ltrr.core.hashing import unit_interval
+from ltrr.core.planning import Block, History
+from ltrr.core.plans import PlanSpace
+from ltrr.core.queries import query_class, query_key
+from ltrr.errors import LtrrError, UsageError
+from ltrr.serving.bandit import Choice, PlanChooser
+from ltrr.serving.memory import Memory
+from ltrr.serving.ranker import Ranker, Slate
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class PlanChoice:
+    """What to draw, with all that the log needs.
+
+    Args:
+        plan_index: in the policy's plan space.
+        action: the plan's canonical text.
+        blocks: (strategy, depth) to fetch and rank.
+        propensity: the exact probability with which this plan was drawn.
+        distribution: over all plans.
+        decision: the entry of `decisions` in the decision record.
+        version: of the bundle that chose.
+    """
+
+    plan_index: int
+    action: str
+    blocks: tuple[tuple[str, int], ...]
+    propensity: float
+    distribution: Distribution
+    decision: dict[str, Any]
+    version: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Served:
+    """One bundle, whole: swapped in a single assignment, so that no request sees half of two."""
+
+    manifest: Manifest
+    chooser: PlanChooser
+    ranker: Ranker
+    memory: Memory
+    history: HistoryBook
+
+    @staticmethod
+    def of(manifest: Manifest, files: Mapping[str, bytes]) -> _Served:
+        settings = manifest.settings
+        space = settings.space
+        history = HistoryBook.of_bytes(files[HISTORY], space) if HISTORY in files else HistoryBook.prior(space)
+        return _Served(
+            manifest,
+            PlanChooser(space, settings.exploration, files.get(BANDIT), settings.observe),
+            Ranker(space, files.get(RANKER)),
+            Memory.of_files(files),
+            history,
+        )
+
+
+class Policy:
+    """Serves one policy. Safe to share between threads; `reload` may run beside requests."""
+
+    def __init__(self, served: _Served, url: str = "", sequence: int = 0) -> None:
+        self._served = served
+        self._url = url
+        self._sequence = sequence
+
+    @staticmethod
+    def load(url: str | os.PathLike[str], version: str | None = None) -> Policy:
+        """Load from `<policies>/<name>`, every byte verified.
+
+        Args:
+            url: of the policy, on any fsspec file system.
+            version: this one and not the current one.
+
+        Raises:
+            NotReadyError: nothing is published there yet.
+            ArtifactError: the bundle is incomplete, altered, or of another format.
+        """
+        address = os.fspath(url).rstrip("/")
+        served, sequence = _read(address, version)
+        return Policy(served, address, sequence)
+
+    @staticmethod
+    def of(manifest: Manifest, files: Mapping[str, bytes]) -> Policy:
+        """From a bundle in memory: to judge a candidate that is not published, with the code that would serve it."""
+        return Policy(_Served.of(manifest, files))
+
+    def pinned(self) -> Policy:
+        """This bundle for the length of one request, whatever `reload` does meanwhile: plan, rank and record agree."""
+        return Policy(self._served, self._url, self._sequence)
+
+    def reload(self) -> bool:
+        """Follow the pointer; True when another version is served from now on.
+
+        A new bundle that does not hold, or a store that does not answer, is logged, and the last good one goes on.
+        """
+        try:
+            if current_pointer(Store(self._url)).sequence == self._sequence:
+                return False
+            served, sequence = _read(self._url, None)
+        except (LtrrError, OSError) as fault:
+            logger.error("policy=%s serving=%s reload=refused reason=%s", self._url, self.version, fault)
+            return False
+        changed = served.manifest.version != self.version
+        self._served, self._sequence = served, sequence
+        logger.info("policy=%s serving=%s sequence=%d", self._url, self.version, sequence)
+        return changed
+
+    @property
+    def version(self) -> str:
+        """Of the bundle that is served."""
+        return self._served.manifest.version
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the bundle that is served."""
+        return self._served.manifest
+
+    @property
+    def space(self) -> PlanSpace:
+        """All plans."""
+        return self._served.chooser.space
+
+    @property
+    def history(self) -> HistoryBook:
+        """Hit rates that plans are valued with."""
+        return self._served.history
+
+    @property
+    def chooser(self) -> PlanChooser:
+        """What chooses plans, for batch use."""
+        return self._served.chooser
+
+    def plan(self, query_text: str, looks: Sequence[Block], seed: str) -> PlanChoice:
+        """Draw a plan.
+
+        Args:
+            query_text: as typed.
+            looks: the blocks that `observe` says: each strategy's first one (`first_look`), all, or none.
+            seed: the impression_id; the same seed draws the same plan.
+
+        Raises:
+            UsageError: a block is not of this policy, or one that it may not see before choosing.
+        """
+        served = self._served
+        choice, history = _choose(served, query_text, looks)
+        return _planned(served, choice, history, choice.distribution, unit_interval(seed, "plan"))
+
+    def greedy(self, query_text: str, looks: Sequence[Block]) -> PlanChoice:
+        """The plan of the highest score, without exploration."""
+        served = self._served
+        choice, history = _choose(served, query_text, looks)
+        shortlist = choice.distribution.shortlist
+        certain = (np.arange(len(shortlist)) == int(np.argmax(choice.scores))).astype(np.float64)
+        best = replace(choice.distribution, probabilities=certain, floor=0.0)
+        return _planned(served, choice, history, best, 0.0)
+
+    def distribution(self, query_text: str, looks: Sequence[Block]) -> Distribution:
+        """P(plan) for this query: what `plan` draws from."""
+        return _choose(self._served, query_text, looks)[0].distribution
+
+    def values(self, query_text: str, looks: Sequence[Block]) -> NDArray[np.float64]:
+        """The planner's value of every plan, [P], before the bandit."""
+        return _choose(self._served, query_text, looks)[0].values
+
+    def recall(self, query_text: str, limit: int) -> list[tuple[str, float]]:
+        """What the memory knows of this query: entities with scores, best first. The memory strategy's results."""
+        return self._served.memory.recall(query_key(query_text), limit)
+
+    def rank(self, query_text: str, drawn: Sequence[Block]) -> Slate:
+        """Order the union of the drawn blocks; their order does not matter."""
+        return self._served.ranker.rank(query_key(query_text), drawn)
+
+    def rank_many(self, pages: Sequence[tuple[str, Sequence[Block]]]) -> list[Slate]:
+        """Order many unions, each given as (query_text, drawn), with one prediction."""
+        return self._served.ranker.rank_many([(query_key(text), drawn) for text, drawn in pages])
+
+    def record(
+        self,
+        *,
+        impression_id: str,
+        at: datetime,
+        query_text: str,
+        user: str,
+        session: str,
+        looks: Sequence[Block],
+        choice: PlanChoice,
+        drawn: Sequence[Block],
+        slate: Slate,
+        surface: str = "search",
+        context: Mapping[str, str] | None = None,
+        utc_offset_minutes: int = 0,
+        served_by: str = "policy",
+    ) -> dict[str, Any]:
+        """The decision record of one search; write it with `artifacts.decision_record.record_line`.
+
+        Args:
+            impression_id: of this search; the seed that `plan` was given.
+            at: when it was served, with a time zone.
+            query_text: as typed.
+            user: the service's id of the user; becomes a keyed hash at ingest.
+            session: the service's id of the session.
+            looks: what `plan` was given.
+            choice: what `plan` gave; its version is recorded, even if another bundle is served by now.
+            drawn: the blocks of the plan as they were answered, those that timed out included.
+            slate: as shown.
+            surface: where in the product.
+            context: other facts known before choosing.
+            utc_offset_minutes: of the user's clock.
+            served_by: `fallback` where the page is not what the sampled plan brings.
+        """
+        block_size = self.space.block_size
+        return decision_record(
+            version=choice.version,
+            impression_id=impression_id,
+            at=at,
+            utc_offset_minutes=utc_offset_minutes,
+            surface=surface,
+            query_text=query_text,
+            user=user,
+            session=session,
+            context=context or {},
+            served_by=served_by,
+            looks=[block_entry(block, block_size) for block in looks],
+            decisions=[choice.decision],
+            draws=[block_entry(block, block_size) for block in drawn],
+            slate=slate_entries(slate.entity_ids, slate.features),
+        )
+
+
+def _read(address: str, version: str | None) -> tuple[_Served, int]:
+    """A verified bundle; following the pointer, the manifest too must be the one that was pointed at."""
+    root, name = posixpath.split(address)
+    sequence = 0
+    if version is None:
+        store = Store(address)
+        pointer = current_pointer(store)
+        sequence, version = pointer.sequence, pointer.version
+        manifest = read_manifest_bytes(store, version)
+        Payload(pointer.manifest_sha256, len(manifest)).check(manifest, f"{version}/manifest.json")
+    return _Served.of(*read_bundle(root, name, version)), sequence
+
+
+def _choose(served: _Served, query_text: str, looks: Sequence[Block]) -> tuple[Choice, History]:
+    key = query_key(query_text)
+    _check_looks(served.chooser, looks)
+    history = served.history.of(query_class(key))
+    return served.chooser.choose(key, looks, history), history
+
+
+def _check_looks(chooser: PlanChooser, looks: Sequence[Block]) -> None:
+    """Refuse blocks that the policy does not know or may not see: they would be used and never be replayed."""
+    space = chooser.space
+    deepest = {"blind": 0, "first_look": 1}.get(chooser.observe, space.budget)
+    for block in looks:
+        if (
+            block.strategy not in space.strategy_index
+            or not 1 <= block.depth <= deepest
+            or len(block.entity_ids) > space.block_size
+        ):
+            raise UsageError(
+                "a look that this policy cannot use",
+                which=f"{block.strategy}:{block.depth}",
+                expected=f"blocks of {', '.join(space.strategies)}, depth up to {deepest} ({chooser.observe}), at most "
+                f"{space.block_size} entities",
+                got=f"{len(block.entity_ids)} entities",
+            )
+
+
+def _planned(served: _Served, choice: Choice, history: History, distribution: Distribution, u: float) -> PlanChoice:
+    space = served.chooser.space
+    taken = distribution.sample(u)
+    decision = plan_decision(
+        space,
+        observe=served.chooser.observe,
+        shared=choice.shared,
+        history=history,
+        distribution=distribution,
+        features=choice.features,
+        taken=taken,
+        taken_features=action_matrix(space, choice.values, np.array([taken]))[0].tolist(),
+    )
+    return PlanChoice(
+        plan_index=taken,
+        action=space.text(taken),
+        blocks=space.blocks(taken),
+        propensity=distribution.p(taken),
+        distribution=distribution,
+        decision=decision,
+        version=served.manifest.version,
+    )
+

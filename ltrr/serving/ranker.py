@@ -1,0 +1,109 @@
+"""The order of the page: XGBoost where the bundle has a ranker, reciprocal rank fusion where it has none.
+
+The page is a function of the set of drawn blocks: features come from `core.features.ranker_matrix`, equals are put
+in order of entity_id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.features import ranker_features, ranker_matrix
+from ltrr.core.planning import Block
+from ltrr.core.plans import PlanSpace
+from ltrr.errors import ArtifactError
+
+Page = tuple[str, Sequence[Block]]
+"""(query_key, drawn blocks) of one search."""
+
+
+@dataclass(frozen=True, eq=False)
+class Slate:
+    """Entities in the order of the page, with the ranker features they were ordered by, [E, F]."""
+
+    entity_ids: tuple[str, ...]
+    features: NDArray[np.float64]
+
+    def top(self, positions: int) -> Slate:
+        """What a page of this many positions shows."""
+        return Slate(self.entity_ids[:positions], self.features[:positions])
+
+
+class Ranker:
+    """Orders unions.
+
+    Args:
+        space: whose strategies the features are of.
+        model: XGBoost's own `ubj` bytes, or None.
+
+    Raises:
+        ArtifactError: the model cannot be read, or was trained on another number of features.
+
+    >>> drawn = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "ok", ("e2",), (0.5,))]
+    >>> Ranker(PlanSpace(("title", "memory"), block_size=2, budget=2), None).rank("the matrix", drawn).entity_ids
+    ('e2', 'e1')
+    """
+
+    def __init__(self, space: PlanSpace, model: bytes | None) -> None:
+        self.space = space
+        self._model = model
+        self._fusion = [feature.name for feature in ranker_features(space)].index("fusion")
+        self._booster = None if model is None else _load_booster(model, len(ranker_features(space)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as what it was made from."""
+        return Ranker, (self.space, self._model)
+
+    def rank(self, key: str, drawn: Sequence[Block]) -> Slate:
+        """Order one union."""
+        return self.rank_many([(key, drawn)])[0]
+
+    def rank_many(self, pages: Sequence[Page]) -> list[Slate]:
+        """Order many unions with one prediction; each page is what `rank` would give."""
+        unions = [ranker_matrix(self.space, drawn, key) for key, drawn in pages]
+        scores = self._scores([matrix for _, matrix in unions])
+        slates: list[Slate] = []
+        start = 0
+        for entity_ids, matrix in unions:
+            # entity_ids are sorted and the sort is stable, so equals stay in order of entity_id.
+            order = np.argsort(-scores[start : start + len(entity_ids)], kind="stable")
+            start += len(entity_ids)
+            slates.append(Slate(tuple(entity_ids[place] for place in order.tolist()), matrix[order]))
+        return slates
+
+    def _scores(self, matrices: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        if not matrices:
+            return np.empty(0)
+        joined = np.concatenate(matrices)
+        if self._booster is None or not len(joined):
+            return np.asarray(joined[:, self._fusion])
+        return np.asarray(self._booster.inplace_predict(joined), dtype=np.float64)
+
+
+def _load_booster(model: bytes, features: int) -> Any:
+    # 1-6 s the first time: paid when a policy with a ranker is loaded, never by `import ltrr.serving`.
+    import xgboost
+
+    booster = xgboost.Booster()
+    try:
+        booster.load_model(bytearray(model))
+    except (ValueError, xgboost.core.XGBoostError) as fault:
+        raise ArtifactError(
+            "XGBoost cannot read the ranker", which="ranker.ubj", got=str(fault).splitlines()[0], todo="publish again"
+        ) from fault
+    if booster.num_features() != features:
+        raise ArtifactError(
+            "the ranker was trained on other features",
+            which="ranker.ubj",
+            expected=f"{features} features",
+            got=str(booster.num_features()),
+            todo="train it on the features of the manifest",
+        )
+    # One page is a few rows: threads would cost more than they bring, and take the service's cores.
+    booster.set_param({"nthread": 1})
+    return booster
