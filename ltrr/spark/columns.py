@@ -1,0 +1,94 @@
+"""The door of every table: a frame gets the declared columns in order and type, or one error says all that is wrong."""
+
+from functools import cache, reduce
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from ltrr.errors import SchemaError
+from ltrr.tables.table import Table
+
+# What a row without a required value fails with, inside Spark.
+NULL_FAULT = "a value is missing where the catalog allows none"
+
+# Casts that lose nothing: the only ones that a door makes by itself.
+WIDENS = {
+    ("tinyint", "int"),
+    ("tinyint", "bigint"),
+    ("smallint", "int"),
+    ("smallint", "bigint"),
+    ("int", "bigint"),
+    ("int", "double"),
+    ("float", "double"),
+}
+
+
+@cache
+def schema_of(table: Table) -> T.StructType:
+    """The declared schema as Spark's, NOT NULL where a value is always there.
+
+    >>> from ltrr.tables.catalog import table
+    >>> schema_of(table("forgotten_users")).simpleString()
+    'struct<user_key:string,since:date>'
+    """
+    return T.StructType([T.StructField(c.name, T.DataType.fromDDL(c.type), c.nullable) for c in table.columns])
+
+
+def empty(spark: SparkSession, table: Table) -> DataFrame:
+    """No rows of `table`, with its columns."""
+    return spark.createDataFrame([], schema_of(table))
+
+
+def schema_faults(schema: T.StructType, table: Table) -> list[str]:
+    """Every way in which `schema` is not that of `table`, in words; whether values may be missing is not compared.
+
+    >>> from ltrr.tables.catalog import table
+    >>> schema_faults(T.StructType.fromDDL("user_key int, sinse date"), table("forgotten_users"))
+    ['since is missing', 'sinse is not declared', 'user_key is int instead of string']
+    """
+    got = {field.name: field.dataType.simpleString() for field in schema.fields}
+    declared = {field.name: field.dataType.simpleString() for field in schema_of(table).fields}
+    return [
+        *(f"{name} is missing" for name in declared if name not in got),
+        *(f"{name} is not declared" for name in got if name not in declared),
+        *(f"{name} appears more than once" for name in got if schema.names.count(name) > 1),
+        *(
+            f"{name} is {got[name]} instead of {kind}"
+            for name, kind in declared.items()
+            if name in got and not _fits(got[name], kind)
+        ),
+    ]
+
+
+def conform(frame: DataFrame, table: Table) -> DataFrame:
+    """The columns of `table` in their order and type; grain unchanged.
+
+    Numbers are widened where nothing is lost. A null where the catalog allows none stops the write when it is met:
+    finding it beforehand would cost a pass over the data.
+
+    Raises:
+        SchemaError: columns missing, unexpected, doubled or of another type; all of them in one message.
+    """
+    faults = schema_faults(frame.schema, table)
+    if faults:
+        raise SchemaError(
+            "the frame does not fit its table",
+            which=table.name,
+            expected=schema_of(table).simpleString(),
+            got="; ".join(faults),
+            todo="select and cast to the columns that the catalog declares",
+        )
+    columns = {column.name: F.col(column.name).cast(column.type) for column in table.columns}
+    required = [column.name for column in table.columns if not column.nullable]
+    if required:
+        # One test a row, hung on one column: it costs no pass, and the optimizer keeps it while the row is written.
+        missing = reduce(Column.__or__, (F.col(name).isNull() for name in required))
+        names = F.concat_ws(", ", *(F.when(F.col(name).isNull(), F.lit(name)) for name in required))
+        fault = F.raise_error(F.concat(F.lit(f"{NULL_FAULT}: {table.name}: "), names))
+        columns[required[0]] = F.when(missing, fault).otherwise(columns[required[0]])
+    return frame.select(*(column.alias(name) for name, column in columns.items()))
+
+
+def _fits(got: str, declared: str) -> bool:
+    return got in (declared, "void") or (got, declared) in WIDENS

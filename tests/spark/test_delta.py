@@ -1,0 +1,142 @@
+"""Tables on disk: replaced by partition, digested in no order, refused in words."""
+
+import pytest
+from pyspark.sql import functions as F
+
+from ltrr.errors import LtrrError, SchemaError
+from ltrr.spark.delta import Warehouse, digest_of
+from ltrr.tables.table import Column, Table
+from tests.spark.test_columns import VISITS, visits
+
+MARCH_1 = "log_date = DATE'2026-03-01'"
+NOTES = Table(
+    "notes",
+    ("note_id", "part"),
+    (
+        Column("note_id", "string", "given"),
+        Column("part", "int", "of it", null="whole"),
+        Column("text", "string", "any"),
+    ),
+    (),
+    "cli",
+    "An append-only table of these tests.",
+)
+
+
+@pytest.fixture
+def warehouse(spark, home):
+    return Warehouse(spark, str(home / "tables"))
+
+
+def many(spark, rows=500, partitions=3):
+    return visits(spark, [(f"v{n}", n) for n in range(rows)]).repartition(partitions, "visit_id")
+
+
+def test_replacing_twice_leaves_the_same_table(spark, warehouse):
+    first = warehouse.replace(VISITS, many(spark), MARCH_1)
+    again = warehouse.replace(VISITS, many(spark, partitions=2), MARCH_1)
+    assert (first.rows, first.digest) == (again.rows, again.digest) == warehouse.digest(VISITS)
+    assert again.version == first.version + 1 == warehouse.version(VISITS)
+
+
+def test_a_partition_is_replaced_and_its_neighbours_stay(spark, warehouse):
+    march_2 = many(spark).withColumn("log_date", F.lit("2026-03-02").cast("date"))
+    warehouse.replace(VISITS, many(spark), MARCH_1)
+    whole = warehouse.replace(VISITS, march_2, "log_date = DATE'2026-03-02'")
+    warehouse.replace(VISITS, visits(spark), MARCH_1)
+    assert warehouse.read(VISITS).groupBy("log_date").count().orderBy("log_date").collect()[0]["count"] == 1
+    assert warehouse.read(VISITS).count() == 501
+    # The version before is still what it was.
+    assert warehouse.read(VISITS, whole.version).count() == 1000
+    assert warehouse.digest(VISITS, where="log_date = DATE'2026-03-02'")[1] == whole.digest
+
+
+def test_no_rows_empty_the_partition_and_create_the_table(spark, warehouse):
+    none = warehouse.replace(VISITS, visits(spark, [("v", 1)]).where("clicks > 1"), MARCH_1)
+    assert none.rows == 0 and warehouse.read(VISITS).count() == 0
+    warehouse.replace(VISITS, visits(spark), MARCH_1)
+    assert warehouse.replace(VISITS, visits(spark).limit(0), MARCH_1).digest == none.digest
+
+
+def test_the_digest_of_a_write_is_that_of_what_is_on_disk_in_any_order(spark, warehouse):
+    written = warehouse.replace(VISITS, many(spark), MARCH_1)
+    digests = {digest_of(many(spark, partitions=n).orderBy(F.desc("clicks")), VISITS) for n in (1, 4)}
+    assert digests == {(500, written.digest)} == {warehouse.digest(VISITS, written.version)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clicks": "clicks + 1"},
+        {"visit_id": "concat(visit_id, 'x')"},
+        {"facts": "map('k', 'other')"},
+        {"facts": "null"},
+        {"facts": "map()"},
+        {"scores": "array()"},
+        {"scores": "null"},
+    ],
+)
+def test_the_digest_notices_every_change_of_an_exact_column(spark, change):
+    changed = visits(spark).withColumns(
+        {name: F.expr(f"cast({e} as {VISITS.column(name).type})") for name, e in change.items()}
+    )
+    assert digest_of(changed, VISITS)[1] != digest_of(visits(spark), VISITS)[1]
+
+
+def test_the_digest_tells_null_from_empty_and_doubled_rows_from_single_ones(spark):
+    as_null, as_empty = (
+        visits(spark).withColumn("scores", F.expr(f"cast({e} as {VISITS.column('scores').type})"))
+        for e in ("null", "array()")
+    )
+    assert digest_of(as_null, VISITS) != digest_of(as_empty, VISITS)
+    assert digest_of(visits(spark).union(visits(spark)), VISITS) != digest_of(visits(spark), VISITS)
+
+
+def test_the_digest_ignores_derived_floats_and_the_order_of_a_map(spark):
+    one, other = (
+        visits(spark).withColumn("facts", F.expr(e)) for e in ("map('a','1','b','2')", "map('b','2','a','1')")
+    )
+    assert digest_of(one, VISITS) == digest_of(other.withColumn("rate", F.lit(0.25)), VISITS)
+
+
+def test_a_missing_value_stops_the_write_and_names_the_column(spark, warehouse):
+    unknown = visits(spark).selectExpr("* except (clicks)", "cast(null as bigint) clicks")
+    with pytest.raises(SchemaError, match=r"visits: clicks"):
+        warehouse.replace(VISITS, unknown, MARCH_1)
+    assert warehouse.version(VISITS) is None
+
+
+def test_rows_outside_the_replaced_partition_are_refused(spark, warehouse):
+    warehouse.replace(VISITS, visits(spark), MARCH_1)
+    with pytest.raises(SchemaError, match="outside the partition"):
+        warehouse.replace(VISITS, visits(spark), "log_date = DATE'2026-03-02'")
+    assert warehouse.version(VISITS) == 0
+
+
+def test_a_table_on_disk_with_another_schema_is_refused_in_one_sentence(spark, warehouse):
+    visits(spark).selectExpr("* except (clicks)", "'three' clicks").write.format("delta").save(
+        warehouse.location(VISITS)
+    )
+    with pytest.raises(SchemaError, match="clicks is string instead of bigint"):
+        warehouse.read(VISITS)
+    with pytest.raises(SchemaError, match="another schema"):
+        warehouse.replace(VISITS, visits(spark), MARCH_1)
+
+
+def test_a_table_that_does_not_exist_yet_has_no_rows(warehouse):
+    assert warehouse.version(VISITS) is None
+    assert warehouse.read(VISITS).count() == 0
+
+
+def test_a_version_that_never_was_is_named(spark, warehouse):
+    warehouse.replace(VISITS, visits(spark), MARCH_1)
+    with pytest.raises(LtrrError, match="at version 7"):
+        warehouse.read(VISITS, 7)
+
+
+def test_appending_the_same_rows_again_adds_nothing(spark, warehouse):
+    notes = spark.createDataFrame([("a", None, "x"), ("b", 1, "y")], "note_id string, part int, text string")
+    assert warehouse.append_new(NOTES, notes).rows == 2
+    assert warehouse.append_new(NOTES, notes).rows == 0
+    assert warehouse.append_new(NOTES, notes.union(notes.selectExpr("'c'", "part", "text").limit(1))).rows == 1
+    assert warehouse.read(NOTES).count() == 3
