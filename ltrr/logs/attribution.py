@@ -1,0 +1,90 @@
+"""Events to impressions: what became of each event of a night."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from itertools import chain
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.logs.settings import EventKind, LogSettings
+
+
+def is_inside_window(event_at: Column, impression_at: Column, kind: Column, kinds: Mapping[str, EventKind]) -> Column:
+    """Whether an event lies between its impression and the end of its kind's window, both included.
+
+    >>> rows = spark.sql('''select * from values
+    ...     (timestamp'2026-03-02 12:00:00', "click"), (timestamp'2026-03-02 12:30:00', "click"),
+    ...     (timestamp'2026-03-02 12:30:01', "click"), (timestamp'2026-03-03 12:00:00', "purchase"),
+    ...     (timestamp'2026-03-02 11:59:59', "click") as t(at, kind)''')
+    >>> served = F.lit("2026-03-02 12:00:00").cast("timestamp")
+    >>> inside = is_inside_window(F.col("at"), served, F.col("kind"), LogSettings().kinds)
+    >>> [row.inside for row in rows.select(inside.alias("inside")).collect()]
+    [True, True, False, True, False]
+    """
+    windows = F.create_map(*chain.from_iterable((F.lit(k), F.lit(v.window_minutes)) for k, v in kinds.items()))
+    end = impression_at + F.make_dt_interval(mins=windows[kind])
+    return (event_at >= impression_at) & (event_at <= end)
+
+
+def settle_events(
+    events: DataFrame, impressions: DataFrame, slates: DataFrame, night: date, settings: LogSettings
+) -> DataFrame:
+    """Give every event its status, reason and the date of its impression; same rows.
+
+    A matched event is joined unless its impression's date is closed (`late`), its entity was not shown there
+    (`not_shown`) or the time is wrong (`outside_window`). An unmatched one waits for late_days and is then
+    `unmatched`; one that arrives when the date that it happened on is closed will never be matched and is `late`.
+
+    At 1,000x the data: two shuffles of narrow rows by impression_id; impressions reach back late_days and no further.
+
+    Args:
+        events: event_id, impression_id, entity_id, kind, at, arrival_date and more; each event_id once.
+        impressions: impression_id, at, log_date, of the remembered dates; each impression_id once.
+        slates: impression_id, entity_id, of the open dates; each pair once.
+        night: the logical date.
+        settings: windows and patience.
+    """
+    served = impressions.select("impression_id", F.col("at").alias("served_at"), "log_date")
+    shown = slates.select("impression_id", "entity_id", F.lit(True).alias("is_shown"))
+    matched = events.join(served, on="impression_id", how="left").join(
+        shown, on=["impression_id", "entity_id"], how="left"
+    )
+    first_open = F.lit(settings.first_open(night))
+    arrives_too_late = (F.col("arrival_date") == F.lit(night)) & (F.to_date("at") < first_open)
+    reason = (
+        F.when(
+            F.col("served_at").isNull(),
+            F.when(arrives_too_late, "late").when(
+                F.col("arrival_date") <= F.lit(settings.remembers_from(night)), "unmatched"
+            ),
+        )
+        .when(F.col("log_date") < first_open, "late")
+        .when(F.col("is_shown").isNull(), "not_shown")
+        .when(~is_inside_window(F.col("at"), F.col("served_at"), F.col("kind"), settings.kinds), "outside_window")
+    )
+    status = (
+        F.when(F.col("reason").isNotNull(), "rejected").when(F.col("served_at").isNull(), "waiting").otherwise("joined")
+    )
+    return (
+        matched.withColumn("reason", reason)
+        .withColumn("status", status)
+        .withColumn("settled_date", F.lit(night))
+        .drop("served_at", "is_shown")
+    )
+
+
+def event_detail(reason: Column) -> Column:
+    """What `rejected_rows` says of an event that was read well but cannot count.
+
+    >>> spark.range(1).select(event_detail(F.lit("not_shown")).alias("said")).head().said
+    'entity_id: expected one of the slate of the impression, got another'
+    """
+    return (
+        F.when(reason == "late", "at: expected an impression of an open date, got one of a closed date")
+        .when(reason == "not_shown", "entity_id: expected one of the slate of the impression, got another")
+        .when(reason == "outside_window", "at: expected a time within the window of its kind, got another")
+        .otherwise("impression_id: expected that of an impression, got no such impression within late_days")
+    )

@@ -1,0 +1,89 @@
+"""One raw line -> one row that holds all that the line becomes, rejected or not."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from ltrr.logs.reading import read_line
+from ltrr.logs.record_rows import Pseudonyms, block_rows, decision_rows, impression_row, slate_row_rows
+from ltrr.logs.redaction import redact
+
+LineRow = dict[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class LineReader:
+    """What is needed to read a line of one night; carried to the executors inside a function, never in a query plan.
+
+    Attributes:
+        night: date of the folder.
+        first_open: oldest date that may still change.
+        strategies: names that the policy's settings know.
+        kinds: of event, that the settings know.
+        pseudonyms: holds the secret.
+    """
+
+    night: date
+    first_open: date
+    strategies: frozenset[str]
+    kinds: frozenset[str]
+    pseudonyms: Pseudonyms
+
+    def row(self, line: bytes, name: str) -> LineRow:
+        """The row of one line; `name` is that of its file.
+
+        Keys: line_hash, format, and either reason, detail and excerpt, or the rows that the line becomes.
+        """
+        reading = read_line(line, name, self.strategies, self.kinds)
+        if reading.content is None:
+            return rejected_row(line, reading.format, reading.reason, reading.detail)
+        at = datetime.fromisoformat(reading.content["at"]).astimezone(UTC)
+        untimely = self._untimely(at.date(), reading.format)
+        if untimely:
+            return rejected_row(line, reading.format, *untimely)
+        kept = {"line_hash": hashlib.sha256(line).hexdigest(), "format": reading.format}
+        if reading.format == "event":
+            return {**kept, "event": _event_row(reading.content, at)}
+        draws, candidates = block_rows(reading.content)
+        return {
+            **kept,
+            "impression": impression_row(reading.content, at, self.night, self.pseudonyms),
+            "decisions": decision_rows(reading.content),
+            "draws": draws,
+            "candidates": candidates,
+            "slate_rows": slate_row_rows(reading.content),
+        }
+
+    def _untimely(self, on: date, format_: str) -> tuple[str, str] | None:
+        if on > self.night:
+            return "future", f"at: expected a date up to {self.night}, got {on}"
+        # Whether an event is late is a matter of its impression's date, and that is found by a join.
+        if format_ == "decision" and on < self.first_open:
+            return "late", f"at: expected a date from {self.first_open}, got {on}"
+        return None
+
+
+def rejected_row(line: bytes, format_: str, reason: str, detail: str) -> LineRow:
+    """The row of a line that is not taken."""
+    return {
+        "line_hash": hashlib.sha256(line).hexdigest(),
+        "format": format_,
+        "reason": reason,
+        "detail": detail,
+        "excerpt": redact(line.decode("utf-8", "replace")),
+    }
+
+
+def _event_row(event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    return {
+        "event_id": event["event_id"],
+        "impression_id": event["impression_id"],
+        "entity_id": event["entity_id"],
+        "kind": event["kind"],
+        "at": at,
+        "value": event["value"],
+    }

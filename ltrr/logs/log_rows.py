@@ -1,0 +1,50 @@
+"""Parsed lines -> rows of the log tables, by what the catalog declares."""
+
+from __future__ import annotations
+
+import json
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.logs.parsing import NESTED, own_columns
+from ltrr.logs.redaction import redact
+from ltrr.tables.catalog import table
+
+
+def to_impressions(decision_lines: DataFrame) -> DataFrame:
+    """Parsed decision lines -> rows of `impressions`."""
+    return decision_lines.select("impression.*")
+
+
+def to_nested_rows(decision_lines: DataFrame, name: str) -> DataFrame:
+    """Parsed decision lines -> rows of the table nested under `name`: what it shares with the impression is added.
+
+    For `slate_rows` without clicks and page_reward, which come from events.
+    """
+    own = [column.name for column in own_columns(name)]
+    shared = [column.name for column in table(name).columns if column.name in _IMPRESSION_NAMES]
+    exploded = decision_lines.select(
+        *(F.col(f"impression.{column}").alias(column) for column in shared), F.explode(name).alias("row")
+    )
+    return exploded.select(*shared, *(F.col(f"row.{column}").alias(column) for column in own))
+
+
+def to_rejected_rows(lines: DataFrame) -> DataFrame:
+    """Lines with source, offset, settled_date, reason, detail, format, line_hash, excerpt -> rows of `rejected_rows`.
+
+    A line that was read well has no excerpt of its own: every good line of a format has the same shape.
+    """
+    excerpt = F.coalesce(F.col("excerpt"), *(F.when(F.col("format") == k, F.lit(v)) for k, v in EXCERPTS.items()))
+    rows = lines.withColumn("excerpt", excerpt)
+    return rows.select(*(F.col(name) for name in table("rejected_rows").column_names))
+
+
+_IMPRESSION_NAMES = frozenset(table("impressions").column_names)
+_EVENT_KEYS = ("event_id", "impression_id", "entity_id", "kind", "at", "value")
+_DECISION_KEYS = ("record_version", "ltrr_version", "impression_id", "at", "user", *NESTED[:1], "draws", "slate")
+EXCERPTS = {
+    "decision": redact(json.dumps(dict.fromkeys(_DECISION_KEYS, 0))),
+    "event": redact(json.dumps(dict.fromkeys(_EVENT_KEYS, 0))),
+}
+"""Format -> what the table shows of a line that was read well and rejected for what is known from elsewhere."""

@@ -1,0 +1,147 @@
+"""The lines of a folder, read once: one row a line, with all that the line becomes nested in it.
+
+At 1,000x the data there are more files and more blocks of files, each one task, and nothing is shuffled: what a line
+becomes is worked out where the line is read. A .gz file cannot be divided and is one task however large it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ltrr.logs.line_rows import LineReader, LineRow, rejected_row
+from ltrr.tables.catalog import table
+from ltrr.tables.table import Column
+
+FILES = "{*.ndjson,*.ndjson.gz}"
+ROWS_A_BATCH = 2_000
+
+_IMPRESSION = table("impressions").columns
+_IN_IMPRESSION = frozenset(column.name for column in _IMPRESSION)
+# What events say is not known while a decision record is read.
+_FROM_EVENTS = frozenset({"clicks", "page_reward"})
+_EVENT = tuple(
+    table("events").column(name) for name in ("event_id", "impression_id", "entity_id", "kind", "at", "value")
+)
+NESTED = ("decisions", "draws", "candidates", "slate_rows")
+"""Tables whose rows lie nested in the row of a line, under their own name."""
+
+
+def own_columns(name: str) -> tuple[Column, ...]:
+    """Columns of a nested table that its impression does not say already.
+
+    >>> [column.name for column in own_columns("slate_rows")]
+    ['position', 'entity_id', 'features']
+    """
+    return tuple(c for c in table(name).columns if c.name not in _IN_IMPRESSION | _FROM_EVENTS)
+
+
+def _struct(columns: Iterable[Column]) -> str:
+    return "struct<" + ",".join(f"{column.name}:{column.type}" for column in columns) + ">"
+
+
+def parsed_schema() -> T.StructType:
+    """Columns of `parse_lines`.
+
+    Grain: source, block_start, line. `line` is 1-based within the block of the file that one task reads, and blocks
+    start at `block_start` bytes; `with_offset` makes of them the line's number in the file. Where `reason` is null,
+    either `impression` and the arrays of its rows are there, or `event`.
+    """
+    nested = ", ".join(f"{name} array<{_struct(own_columns(name))}>" for name in NESTED)
+    return T.StructType.fromDDL(
+        "source string, block_start bigint, line bigint, line_hash string, format string, "
+        "reason string, detail string, excerpt string, "
+        f"impression {_struct(_IMPRESSION)}, {nested}, event {_struct(_EVENT)}"
+    )
+
+
+def read_lines(spark: SparkSession, folder: str) -> DataFrame:
+    """Lines of the `.ndjson` and `.ndjson.gz` files of a folder: file_name (URL-encoded), block_start, line as bytes.
+
+    Bytes, not text: a line that is not UTF-8 must arrive as it is, to be rejected and not mended.
+    """
+    lines = spark.read.text(folder, lineSep="\n", pathGlobFilter=FILES)
+    return lines.select(
+        F.col("_metadata.file_name").alias("file_name"),
+        F.col("_metadata.file_block_start").alias("block_start"),
+        F.col("value").cast("binary").alias("line"),
+    )
+
+
+def parse_lines(lines: DataFrame, reader: LineReader, folder: str) -> DataFrame:
+    """One row a line of `read_lines`, of `parsed_schema`; `source` is the file within `folder`.
+
+    The frame must come straight from the files: lines are counted in the order in which a task meets them.
+    """
+    schema = parsed_schema()
+    return lines.mapInArrow(_parser(reader, folder, to_arrow_schema(schema, timezone="UTC")), schema)
+
+
+def with_offset(parsed: DataFrame, lines_before: Sequence[tuple[str, int, int]]) -> DataFrame:
+    """Add `offset`, the 1-based number of the line in its file; `block_start` and `line` go.
+
+    Args:
+        parsed: of `parsed_schema`.
+        lines_before: source, block_start, and lines of the file before the block, of blocks that are not the first.
+
+    One row a block of 128 MB: at 1,000x the data still a broadcast of a few thousand.
+
+    >>> parsed = spark.createDataFrame([("a", 0, 2), ("a", 50, 1)], "source string, block_start bigint, line bigint")
+    >>> [tuple(row) for row in with_offset(parsed, [("a", 50, 2)]).orderBy("offset").collect()]
+    [('a', 2), ('a', 3)]
+    """
+    if not lines_before:
+        return parsed.withColumnRenamed("line", "offset").drop("block_start")
+    before = parsed.sparkSession.createDataFrame(
+        list(lines_before), "source string, block_start bigint, lines_before bigint"
+    )
+    offset = F.col("line") + F.coalesce(F.col("lines_before"), F.lit(0))
+    joined = parsed.join(F.broadcast(before), on=["source", "block_start"], how="left")
+    return joined.withColumn("offset", offset).drop("block_start", "line", "lines_before")
+
+
+def _parser(
+    reader: LineReader, folder: str, schema: pa.Schema
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def parse(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        block: tuple[str, int] = ("", 0)
+        name, number = "", 0
+        for large in batches:
+            for start in range(0, large.num_rows, ROWS_A_BATCH):
+                rows: list[LineRow] = []
+                lines: list[bytes] = []
+                for line in large.slice(start, ROWS_A_BATCH).to_pylist():
+                    if (line["file_name"], line["block_start"]) != block:
+                        block = (line["file_name"], line["block_start"])
+                        name, number = unquote(block[0]), 0
+                    number += 1
+                    place = {"source": f"{folder}/{name}", "block_start": block[1], "line": number}
+                    rows.append({**place, **reader.row(line["line"], name)})
+                    lines.append(line["line"])
+                yield from _to_arrow(rows, lines, schema)
+
+    return parse
+
+
+def _to_arrow(rows: list[LineRow], lines: list[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows as Arrow. A row that no column can hold is rejected: one line never stops a night."""
+    try:
+        yield pa.RecordBatch.from_pylist(rows, schema=schema)
+    except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError) as fault:
+        if len(rows) == 1:
+            is_text = isinstance(fault, UnicodeEncodeError)
+            word, said = ("not_utf8", "half of a surrogate pair") if is_text else ("out_of_range", "too large a number")
+            place: dict[str, Any] = {key: rows[0][key] for key in ("source", "block_start", "line")}
+            rejected = {**place, **rejected_row(lines[0], rows[0]["format"], word, said)}
+            yield pa.RecordBatch.from_pylist([rejected], schema=schema)
+            return
+        half = len(rows) // 2
+        yield from _to_arrow(rows[:half], lines[:half], schema)
+        yield from _to_arrow(rows[half:], lines[half:], schema)

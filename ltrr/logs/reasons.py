@@ -1,0 +1,107 @@
+"""Why a line is not taken: a closed list of words, and how each is found from what the checks say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+REASONS: Mapping[str, str] = {
+    # the line
+    "empty_line": "nothing but white space",
+    "not_utf8": "bytes, or escapes, that are no text",
+    "truncated_json": "the line ends inside a value",
+    "malformed_json": "not JSON: the fault is within the line",
+    "not_an_object": "JSON, but not an object",
+    "foreign_format": "a line of another format that we know by its keys (UBI, dsjson)",
+    "unknown_record": "an object that is neither a decision nor an event",
+    # one value
+    "unknown_version": "a record version that this ltrr does not read",
+    "missing_key": "a key of the contract is not there",
+    "wrong_value": "a value of another type, or outside its range",
+    "bad_timestamp": "not a UTC time of the contract's form",
+    "bad_propensity": "a propensity outside (0, 1], or another than its distribution gives",
+    "bad_position": "slate positions are not 1, 2, ... in order",
+    "unknown_strategy": "a strategy that the policy's settings do not name",
+    "unknown_kind": "an event of a kind that the settings do not name",
+    "out_of_range": "a number too large for its column",
+    # parts that contradict each other
+    "propensity_sum": "propensities of all plans do not add up to 1",
+    "plan_not_drawn": "the draws are not those of the plan taken",
+    "entity_not_drawn": "the slate holds an entity that no draw brought",
+    "entity_twice": "the slate holds an entity twice",
+    "bad_ranks": "ranks of a block have gaps, or two blocks of a strategy share a rank",
+    "contradiction": "parts of the record contradict each other",
+    # its date, and what we know already
+    "future": "dated after the folder that it arrived in",
+    "late": "for a date that is closed",
+    "duplicate": "its impression_id or event_id was seen before",
+    "forgotten": "of a user who asked to be forgotten",
+    # an event and its impression
+    "not_shown": "the entity was not on the slate of the impression",
+    "outside_window": "before the impression, or after the window of its kind",
+    "unmatched": "no impression of this id came within late_days",
+}
+
+# where, expected -> word; the first that fits. What the checks say reads `<where>: expected <what>, got <what>`.
+_RULES: tuple[tuple[str, str, str], ...] = (
+    (r"record_version", r"", "unknown_version"),
+    (r"at", r"a UTC time", "bad_timestamp"),
+    (r"kind", r"", "unknown_kind"),
+    (r"strategies", r"", "unknown_strategy"),
+    (r"propensities", r"", "propensity_sum"),
+    (r"(.*\.)?(propensity|floor)", r"", "bad_propensity"),
+    (r"slate\[\d+\]\.position", r"", "bad_position"),
+    (r"slate", r"positions", "bad_position"),
+    (r"slate", r"each entity once", "entity_twice"),
+    (r"slate", r"entities of the draws", "entity_not_drawn"),
+    (r"draws", r"the blocks of", "plan_not_drawn"),
+    (r"(looks|draws|ranks) ?.*", r"(ranks without gaps|each rank once)", "bad_ranks"),
+    (r"(looks|draws) .*|shortlist|features|taken_features|history|decisions|looks|draws", r"(?!a list|an object)", "contradiction"),
+)
+_SAID = re.compile(r"(?P<where>.*?): expected (?P<expected>.*), got (?P<got>.*)", re.DOTALL)
+
+# A value is shown only where it is a number, a list of numbers or a few words of ours, and never of these keys.
+_PLAIN = re.compile(r"(nothing|none|others|one twice|[-+0-9.e\[\](), ]{1,60}(\.\.\.)?)")
+_PERSONAL = re.compile(r"(user|session|query_text|context|record|event)\b.*")
+MAX_SHOWN = 3
+
+
+def reason_word(said: str) -> str:
+    """The word for what a check said.
+
+    >>> reason_word("user: expected text that is not empty, got nothing")
+    'missing_key'
+    >>> reason_word("decisions[0].propensity: expected a number above 0 and up to 1, got 1.5")
+    'bad_propensity'
+    >>> reason_word("draws: expected the blocks of title:2, got title:1"), reason_word("draws: expected a list, got 3")
+    ('plan_not_drawn', 'wrong_value')
+    """
+    parts = _SAID.fullmatch(said)
+    if parts is None:
+        return "contradiction"
+    if parts["got"] == "nothing":
+        return "missing_key"
+    for where, expected, word in _RULES:
+        if re.fullmatch(where, parts["where"]) and re.match(expected, parts["expected"]):
+            return word
+    return "wrong_value"
+
+
+def reason_detail(said: Sequence[str]) -> str:
+    """What the checks said, without values that could name a person; at most three of them.
+
+    >>> reason_detail(["user: expected text that is not empty, got 4711", "propensities: expected a sum of 1, got 0.9"])
+    'user: expected text that is not empty, got another value; propensities: expected a sum of 1, got 0.9'
+    >>> reason_detail(["slate: expected entities of the draws, got ['e9']"])
+    'slate: expected entities of the draws, got another value'
+    """
+    shown = "; ".join(_without_values(one) for one in said[:MAX_SHOWN])
+    return shown if len(said) <= MAX_SHOWN else f"{shown}; and {len(said) - MAX_SHOWN} more"
+
+
+def _without_values(said: str) -> str:
+    parts = _SAID.fullmatch(said)
+    if parts is None:
+        return "unreadable"
+    is_shown = _PLAIN.fullmatch(parts["got"]) and (parts["got"] == "nothing" or not _PERSONAL.fullmatch(parts["where"]))
+    return f"{parts['where']}: expected {parts['expected']}, got {parts['got'] if is_shown else 'another value'}"

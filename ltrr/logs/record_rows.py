@@ -1,0 +1,164 @@
+"""One decision record -> the rows that it becomes, as plain Python (the record has been checked before)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from math import nan
+from typing import Any
+
+from ltrr.core.hashing import user_fold, user_key
+from ltrr.core.queries import query_class, query_key
+
+Record = Mapping[str, Any]
+Rows = list[dict[str, Any]]
+
+# Head queries are most of a night.
+_query_key = lru_cache(maxsize=65_536)(query_key)
+
+
+@dataclass(frozen=True, repr=False)
+class Pseudonyms:
+    """Turns ids of people into keys. It holds the secret, so it has no repr: a log line cannot give it away."""
+
+    secret: str
+
+    def user(self, user: str) -> str:
+        """The `user_key` of a user id."""
+        return user_key(self.secret, user)
+
+    def session(self, session: str) -> str:
+        """The `session_key` of a session id; never equal to the key of a user of the same name."""
+        return user_key(self.secret, f"session\x1f{session}")
+
+
+def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms: Pseudonyms) -> dict[str, Any]:
+    """The row of `impressions`; `at` is the record's time in UTC."""
+    key = _query_key(record["query_text"])
+    user = pseudonyms.user(record["user"])
+    return {
+        "impression_id": record["impression_id"],
+        "at": at,
+        "log_date": at.date(),
+        "arrival_date": arrival_date,
+        "query_text": record["query_text"],
+        "query_key": key,
+        "query_class": query_class(key),
+        "user_key": user,
+        "user_fold": user_fold(user),
+        "session_key": pseudonyms.session(record["session"]),
+        "surface": record["surface"],
+        "utc_offset_minutes": record["utc_offset_minutes"],
+        "context": [(name, _as_text(value)) for name, value in sorted(record["context"].items())],
+        "policy_version": record["policy_version"],
+        "memory_version": record["memory_version"],
+        "history_version": record["history_version"],
+        "served_by": record["served_by"],
+    }
+
+
+def decision_rows(record: Record) -> Rows:
+    """The rows of `decisions`, but for what they share with the impression."""
+    look = [
+        {
+            "strategy": block["strategy"],
+            "depth": block["depth"],
+            "status": block["status"],
+            "entity_ids": [result["entity_id"] for result in block["results"]],
+            "scores": [result["score"] for result in block["results"]],
+        }
+        for block in record["looks"]
+    ]
+    return [_decision_row(decision, look) for decision in record["decisions"]]
+
+
+def _decision_row(decision: Mapping[str, Any], look: Rows) -> dict[str, Any]:
+    features = {entry["action"]: entry["features"] for entry in decision["shortlist"]}
+    features.setdefault(decision["action_taken"], decision["taken_features"])
+    return {
+        "step": decision["step"],
+        "decide": decision["decide"],
+        "observe": decision["observe"],
+        "action_taken": decision["action_taken"],
+        "logging_propensity": decision["propensity"],
+        "action_propensities": [{"action": e["action"], "p": e["propensity"]} for e in decision["shortlist"]],
+        "floor": decision["floor"],
+        "n_actions": decision["n_actions"],
+        "shared_features": decision["shared"],
+        "action_features": [{"action": action, "features": values} for action, values in features.items()],
+        "hit_rate": decision["history"]["hit_rate"],
+        "marginal_hit_rate": decision["history"]["marginal_hit_rate"],
+        "look": look,
+    }
+
+
+def slate_row_rows(record: Record) -> Rows:
+    """The rows of `slate_rows`, before any event; a feature that was missing when it was used (null) is NaN."""
+    return [
+        {
+            "position": row["position"],
+            "entity_id": row["entity_id"],
+            "features": [nan if value is None else value for value in row["features"]],
+        }
+        for row in record["slate"]
+    ]
+
+
+def block_rows(record: Record) -> tuple[Rows, Rows]:
+    """The rows of `draws` and `candidates`: every block that was fetched, once, whether looked at, drawn or both.
+
+    >>> def block(strategy, *entity_ids):
+    ...     results = [{"entity_id": e, "rank": n + 1, "score": 1.0} for n, e in enumerate(entity_ids)]
+    ...     return {"strategy": strategy, "depth": 1, "status": "ok", "results": results}
+    >>> record = {"looks": [block("title", "e1", "e2"), block("memory", "e3")],
+    ...           "draws": [block("title", "e1", "e2"), block("popular", "e2")],
+    ...           "slate": [{"position": 1, "entity_id": "e2"}, {"position": 2, "entity_id": "e1"}]}
+    >>> draws, candidates = block_rows(record)
+    >>> [(d["strategy"], d["is_looked_at"], d["is_drawn"], d["new_entities"]) for d in draws]
+    [('title', True, True, 1), ('memory', True, False, 1), ('popular', False, True, 0)]
+    >>> [(c["strategy"], c["entity_id"], c["position"]) for c in candidates]
+    [('title', 'e1', 2), ('title', 'e2', 1), ('memory', 'e3', None), ('popular', 'e2', 1)]
+    """
+    looked_at = {(block["strategy"], block["depth"]): block for block in record["looks"]}
+    drawn = {(block["strategy"], block["depth"]): block for block in record["draws"]}
+    position = {row["entity_id"]: row["position"] for row in record["slate"]}
+    listings = Counter(entity_id for block in drawn.values() for entity_id in _entity_ids(block))
+    draws: Rows = []
+    candidates: Rows = []
+    # What was drawn is what the page was made of: it wins where a look and a draw hold the same block.
+    for place, block in {**looked_at, **drawn}.items():
+        shared: dict[str, Any] = {
+            "strategy": block["strategy"],
+            "depth": block["depth"],
+            "is_looked_at": place in looked_at,
+            "is_drawn": place in drawn,
+        }
+        # The block's own listing is not another's.
+        alone = 1 if place in drawn else 0
+        new_entities = sum(listings[entity_id] == alone for entity_id in _entity_ids(block))
+        draws.append(
+            {**shared, "status": block["status"], "results": len(block["results"]), "new_entities": new_entities}
+        )
+        candidates += (
+            {
+                **shared,
+                "rank": result["rank"],
+                "entity_id": result["entity_id"],
+                "score": result["score"],
+                "position": position.get(result["entity_id"]),
+            }
+            for result in block["results"]
+        )
+    return draws, candidates
+
+
+def _entity_ids(block: Mapping[str, Any]) -> Sequence[str]:
+    return [result["entity_id"] for result in block["results"]]
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

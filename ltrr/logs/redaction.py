@@ -1,0 +1,59 @@
+"""What may be shown of a rejected line: its shape, never a value that somebody logged."""
+
+from __future__ import annotations
+
+import re
+
+EXCERPT_LENGTH = 240
+# Enough of a line to fill the excerpt after masking; a broken line can be a gigabyte.
+_LOOKED_AT = 4_000
+
+# Only names of the formats we know are shown: in a broken line a user id can stand where a key should be.
+KNOWN_KEYS = frozenset(
+    """
+    record_version ltrr_version policy_version memory_version history_version impression_id at utc_offset_minutes
+    surface query_text user session context device served_by looks strategy depth status results entity_id rank score
+    decisions step decide observe shared history hit_rate marginal_hit_rate shortlist action features propensity floor
+    n_actions action_taken taken_features draws slate position event_id kind value
+    query_id user_query client_id session_id action_name timestamp event_attributes application message_type
+    query_response_id query_attributes user_id object object_id object_id_field
+    Version EventId _label_cost _label_probability _label_Action _labelIndex a c p o pdrop _shared _multi
+    """.split()
+)
+
+_TOKEN = re.compile(
+    r"""
+    (?P<text>"(?:[^"\\]|\\.)*+"?)(?P<colon>\s*:)?   # a string, closed or cut off
+    | (?P<literal>\b(?:true|false|null)\b)
+    | (?P<structure>[{}\[\]:,])
+    | (?P<space>\s+)
+    | (?P<other>[^{}\[\]:,\s"]+)                    # numbers, and whatever else stands there
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def redact(line: str) -> str:
+    """The start of a line with every value masked: structure and the names of known formats stay, nothing else.
+
+    >>> redact('{"user": "u-17", "at": 12.5, "slate": [{"entity_id": "e1"}], "u-17": true}')
+    '{"user":"*","at":*,"slate":[{"entity_id":"*"}],"*":true}'
+    >>> redact('{"impression_id": "i1", "user": "u-1')
+    '{"impression_id":"*","user":"*'
+    >>> redact("u-17 was here"), redact("")
+    ('***', '')
+    """
+    masked = "".join(_mask(token) for token in _TOKEN.finditer(line[:_LOOKED_AT]))
+    return masked if len(masked) <= EXCERPT_LENGTH else masked[: EXCERPT_LENGTH - 3] + "..."
+
+
+def _mask(token: re.Match[str]) -> str:
+    text = token["text"]
+    if text is not None:
+        colon = ":" if token["colon"] else ""
+        is_known = bool(colon) and text[1:-1] in KNOWN_KEYS
+        closing = '"' if len(text) > 1 and text.endswith('"') else ""
+        return f"{text}:" if is_known else f'"*{closing}{colon}'
+    if token["space"] is not None:
+        return ""
+    return "*" if token["other"] is not None else token[0]

@@ -1,0 +1,111 @@
+"""What ingesting a night's logs may be told: windows, patience, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from ltrr.errors import ConfigError
+
+MINUTES_A_DAY = 24 * 60
+
+
+@dataclass(frozen=True)
+class EventKind:
+    """One kind of event: how long after the impression it still counts, and what it is worth."""
+
+    window_minutes: int
+    worth: float = 1.0
+
+
+def _kinds() -> dict[str, EventKind]:
+    return {"click": EventKind(window_minutes=30), "purchase": EventKind(window_minutes=MINUTES_A_DAY)}
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """How logs become tables, and when a night of them is not to be trusted.
+
+    Attributes:
+        kinds: event kind -> window and worth; a kind that is not here is rejected.
+        page_reward_cap: most that one entity of one impression can earn, in reward.
+        late_days: nights that an event waits for its impression, and for which an id is remembered.
+        rejected_share_limit: largest share of a night's lines that may be rejected.
+        fallback_share_limit: largest share of impressions that may be served by the fallback.
+        volume_factor: impressions must lie within the usual number divided and multiplied by this.
+        volume_days: nights whose median is the usual number of impressions.
+        quarantine_days: time to live of rejected raw lines.
+
+    Raises:
+        ConfigError: there are no kinds or no `click`, or a number is out of its range.
+    """
+
+    kinds: Mapping[str, EventKind] = field(default_factory=_kinds)
+    page_reward_cap: float = 1.0
+    late_days: int = 7
+    rejected_share_limit: float = 0.01
+    fallback_share_limit: float = 0.01
+    volume_factor: float = 3.0
+    volume_days: int = 7
+    quarantine_days: int = 30
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name} must be {rule}, got {value}"
+            for name, value, rule, holds in (
+                ("kinds", sorted(self.kinds), "non-empty and hold click", "click" in self.kinds),
+                *(
+                    (f"kinds.{name}", kind, "of a window of at least 1 minute and worth >= 0", _is_sound(kind))
+                    for name, kind in self.kinds.items()
+                ),
+                ("page_reward_cap", self.page_reward_cap, "> 0", self.page_reward_cap > 0),
+                ("late_days", self.late_days, f">= {self.days_open}, the days that a date is open", self._is_patient),
+                ("rejected_share_limit", self.rejected_share_limit, "in [0, 1]", 0 <= self.rejected_share_limit <= 1),
+                ("fallback_share_limit", self.fallback_share_limit, "in [0, 1]", 0 <= self.fallback_share_limit <= 1),
+                ("volume_factor", self.volume_factor, ">= 1", self.volume_factor >= 1),
+                ("volume_days", self.volume_days, ">= 1", self.volume_days >= 1),
+                ("quarantine_days", self.quarantine_days, ">= 1", self.quarantine_days >= 1),
+            )
+            if not holds
+        ]
+        if faults:
+            raise ConfigError("settings of the logs cannot be used: " + "; ".join(faults), which="logs")
+
+    @property
+    def longest_window_minutes(self) -> int:
+        """Minutes after an impression until its last event can count."""
+        return max((kind.window_minutes for kind in self.kinds.values()), default=0)
+
+    @property
+    def days_open(self) -> int:
+        """Nights after its own that a date still takes events: ceil(longest window / 24 h).
+
+        >>> LogSettings().days_open, LogSettings(kinds={"click": EventKind(30), "purchase": EventKind(1441)}).days_open
+        (1, 2)
+        """
+        return -(-self.longest_window_minutes // MINUTES_A_DAY)
+
+    @property
+    def _is_patient(self) -> bool:
+        return self.late_days >= max(1, self.days_open)
+
+    def first_open(self, night: date) -> date:
+        """Oldest date that the logs of a night may still change.
+
+        >>> LogSettings().first_open(date(2026, 3, 2))
+        datetime.date(2026, 3, 1)
+        """
+        return night - timedelta(days=self.days_open)
+
+    def remembers_from(self, night: date) -> date:
+        """Oldest date whose impressions and events are compared with tonight's for duplicates.
+
+        >>> LogSettings().remembers_from(date(2026, 3, 8))
+        datetime.date(2026, 3, 1)
+        """
+        return night - timedelta(days=self.late_days)
+
+
+def _is_sound(kind: EventKind) -> bool:
+    return kind.window_minutes >= 1 and kind.worth >= 0
