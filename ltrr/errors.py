@@ -70,7 +70,7 @@ class DataQualityError(LtrrError):
 
 
 class SupportError(LtrrError):
-    """The method does not cover this case: an unlogged action, a plan space that is too large, an estimator out of place."""
+    """The method does not cover this case: an unlogged action, too many plans, an estimator out of place."""
 
     exit_code = 2
 

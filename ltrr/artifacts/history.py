@@ -27,7 +27,8 @@ class HistoryBook:
         classes: query class -> its own history (already shrunk to the overall one by whoever made it).
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
-    >>> book = HistoryBook(space, History.prior(space), {"digits": History(np.array([[.5], [.1]]), np.array([[.2], [.1]]))})
+    >>> digits = History(np.array([[0.5], [0.1]]), np.array([[0.2], [0.1]]))
+    >>> book = HistoryBook(space, History.prior(space), {"digits": digits})
     >>> HistoryBook.of_bytes(book.to_bytes(), space).of("digits").hit_rate.tolist(), book.of("long").hit_rate.tolist()
     ([[0.5], [0.1]], [[0.45], [0.45]])
     """

@@ -1,4 +1,4 @@
-"""What a bundle says about itself: how it decides, which features it uses, what it was made from, and every file's hash.
+"""What a bundle says about itself: how it decides, its features, what it was made from, and every file's hash.
 
 The version is `<date>-<first 12 hex of sha256>` over the sorted names and hashes of the files and the settings
 (features included). Run id, table versions, evaluation and times stay outside, so the same policy made again has the
@@ -59,7 +59,10 @@ class PolicySettings:
         object.__setattr__(self, "strategies", tuple(self.strategies))
         if not _NAME.match(self.name):
             raise ConfigError(
-                "unusable name", which="policy.name", expected="lower-case letters, digits, _ and -", got=repr(self.name)
+                "unusable name",
+                which="policy.name",
+                expected="lower-case letters, digits, _ and -",
+                got=repr(self.name),
             )
         if self.decide != "plan":
             raise ConfigError("unknown setting", which="policy.decide", expected="plan", got=repr(self.decide))
@@ -78,7 +81,7 @@ class PolicySettings:
     @property
     def action_features(self) -> tuple[Feature, ...]:
         """In the order of a shortlisted plan's `features` in a decision record."""
-        return action_features(self.space)
+        return action_features()
 
     @property
     def ranker_features(self) -> tuple[Feature, ...]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from zipfile import BadZipFile
 
 import numpy as np
@@ -59,7 +60,8 @@ class _Texts:
 class MemoryPart:
     """A loaded part.
 
-    >>> part = MemoryPart.of_bytes(memory_part_bytes([("matrix", [("e2", 0.5), ("e1", 0.75)]), ("love", [("e9", 0.25)])]))
+    >>> rows = [("matrix", [("e2", 0.5), ("e1", 0.75)]), ("love", [("e9", 0.25)])]
+    >>> part = MemoryPart.of_bytes(memory_part_bytes(rows))
     >>> part.recall("matrix", limit=10), part.recall("matrix", limit=1), part.recall("nothing", limit=10)
     ([('e1', 0.75), ('e2', 0.5)], [('e1', 0.75)], [])
     >>> len(part)
@@ -133,7 +135,7 @@ def memory_part_bytes(rows: Iterable[MemoryRow]) -> bytes:
         pairs += sorted(stored, key=lambda pair: (-pair[1], pair[0]))
         row_ends.append(len(pairs))
     scores = np.array([score for _, score in pairs], dtype=np.float32)
-    repeated = {first for first, second in zip(queries, queries[1:], strict=False) if first == second}
+    repeated = {first for first, second in pairwise(queries) if first == second}
     if repeated or not np.isfinite(scores).all():
         raise UsageError(
             "a memory part cannot be written",

@@ -26,8 +26,24 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
 
 _MAY_BE_SHOWN = frozenset(
-    "record_version at utc_offset_minutes served_by kind strategy depth status rank step decide observe floor n_actions"
-    " propensity position".split()
+    {
+        "record_version",
+        "at",
+        "utc_offset_minutes",
+        "served_by",
+        "kind",
+        "strategy",
+        "depth",
+        "status",
+        "rank",
+        "step",
+        "decide",
+        "observe",
+        "floor",
+        "n_actions",
+        "propensity",
+        "position",
+    }
 )
 """Fields whose wrong value a reason may repeat. Of all others it names the form only."""
 
@@ -207,7 +223,9 @@ def _check_fields(value: Any, fields: Mapping[str, tuple[Test, str]], where: str
 
 
 def _check_each(values: list[Any], fields: Mapping[str, tuple[Test, str]], where: str) -> list[str]:
-    return [reason for place, value in enumerate(values) for reason in _check_fields(value, fields, f"{where}[{place}]")]
+    return [
+        reason for place, value in enumerate(values) for reason in _check_fields(value, fields, f"{where}[{place}]")
+    ]
 
 
 def _contradictions(record: Mapping[str, Any]) -> Iterable[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import nan
 
 import numpy as np
@@ -85,7 +85,8 @@ def shared_features(space: PlanSpace, observe: str = "first_look") -> tuple[Feat
 
     >>> [f.name for f in shared_features(PlanSpace(("title", "memory"), 2, 4)) if ":" not in f.name]
     ['query_words']
-    >>> len(shared_features(PlanSpace(("title", "memory"), 2, 4))), len(shared_features(PlanSpace(("title",), 2, 4), "blind"))
+    >>> space = PlanSpace(("title", "memory"), 2, 4)
+    >>> len(shared_features(space)), len(shared_features(space, "blind"))
     (10, 6)
     """
     features = [Feature(f"class:{name}", "q", "0 or 1", "query_key", "context") for name in QUERY_CLASSES]
@@ -93,7 +94,9 @@ def shared_features(space: PlanSpace, observe: str = "first_look") -> tuple[Feat
     for name in space.strategies:
         features.append(Feature(f"first_count:{name}", "q", "share of a full first block", "looks", "first_look"))
         features.append(
-            Feature(f"agreement:{name}", "q", "share of a full block that others' list first too", "looks", "first_look")
+            Feature(
+                f"agreement:{name}", "q", "share of a full block that others' list first too", "looks", "first_look"
+            )
         )
     if observe == "blind":
         features = [feature for feature in features if feature.known_at != "first_look"]
@@ -101,7 +104,9 @@ def shared_features(space: PlanSpace, observe: str = "first_look") -> tuple[Feat
     return tuple(features)
 
 
-def shared_vector(space: PlanSpace, looks: Sequence[Block], key: str, observe: str = "first_look") -> NDArray[np.float64]:
+def shared_vector(
+    space: PlanSpace, looks: Sequence[Block], key: str, observe: str = "first_look"
+) -> NDArray[np.float64]:
     """Values of `shared_features`, [F].
 
     Args:
@@ -131,13 +136,13 @@ def shared_vector(space: PlanSpace, looks: Sequence[Block], key: str, observe: s
     return np.round(np.array(vector), PLACES)
 
 
-@lru_cache(maxsize=64)
-def action_features(space: PlanSpace) -> tuple[Feature, ...]:
+@cache
+def action_features() -> tuple[Feature, ...]:
     """What describes one plan of a decision. Which blocks it draws is added as indicators by `core.vw_text`.
 
     All follow from the planner's values, which exist for whatever is visible: `known_at` is `history`.
 
-    >>> [feature.name for feature in action_features(PlanSpace(("title", "memory"), 2, 4))]
+    >>> [feature.name for feature in action_features()]
     ['value', 'value_gap', 'log_rank', 'strategies']
     """
     declared = (
@@ -175,7 +180,8 @@ def ranker_features(space: PlanSpace) -> tuple[Feature, ...]:
     """What describes one entity of the drawn union, for the ranker.
 
     >>> [feature.name for feature in ranker_features(PlanSpace(("title",), 2, 4))]
-    ['fusion', 'strategies_listing', 'query_words', 'has_digits', 'reciprocal_rank:title', 'score:title', 'score_ratio:title']
+    ['fusion', 'strategies_listing', 'query_words', 'has_digits',
+     'reciprocal_rank:title', 'score:title', 'score_ratio:title']
     """
     declared = [
         ("fusion", "sum of 61 / (60 + rank) over the strategies that list it"),

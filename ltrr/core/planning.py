@@ -2,11 +2,12 @@
 
 The value of a plan is the expected found reward of the union it draws:
 
-    value(p) = sum over entities e of v[e] * 1[some block of p lists e]  +  sum over blocks (s, d) of p not yet visible of m[s, d]
+    value(p) = sum of v[e] over the entities e that some visible block of p lists
+             + sum of m[s, d] over the blocks (s, d) of p that are not visible yet
 
-- v[e] = 1 - prod over the strategies s that visibly list e of (1 - h[s, d] * (1/r) / sum over ranks r' of the block of 1/r'),
-  where r is the rank and d the depth at which s lists e, and h the hit rate of that block: a noisy-or, so an entity
-  on which strategies agree is worth more, and it counts once however many blocks bring it;
+- v[e] = 1 - product of (1 - h[s, d] * share(r)) over the strategies s that visibly list e, at rank r in block d: a
+  noisy-or, so an entity on which strategies agree is worth more, and it counts once however many blocks bring it.
+  h is the hit rate of the block, split over its ranks in proportion to 1/r (share(r) adds up to one in a block);
 - m is the marginal hit rate: what such a block adds that no other block of a plan brought. It is zero once a visible
   block of the strategy came short, because deeper ones are then empty.
 

@@ -54,7 +54,7 @@ def query_class(key: str) -> str:
     `digits` when any character is a digit (years, sequels, "1999"); otherwise by the number of words: `one_word`
     (or none), `two_words`, `three_words`, `long`.
 
-    >>> [query_class(key) for key in ("blade runner 2049", "love", "bad guy", "lord of rings", "songs to fall asleep to")]
+    >>> [query_class(key) for key in ("blade runner 2049", "love", "bad guy", "lord of rings", "songs to sleep to")]
     ['digits', 'one_word', 'two_words', 'three_words', 'long']
     """
     if any(character.isdigit() for character in key):

@@ -29,7 +29,9 @@ def dcg(gains: Sequence[float], k: int) -> float:
 
 
 def ndcg(gains: Sequence[float], k: int = 10, *, ideal_gains: Sequence[float] | None = None) -> float:
-    """dcg over that of the best order; NaN where nothing was wanted. Jarvelin & Kekalainen, TOIS 2002.
+    """Gain over that of the best order (dcg / ideal dcg); NaN where nothing was wanted.
+
+    Jarvelin & Kekalainen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002.
 
     Args:
         gains: of the entities in the order shown, >= 0.

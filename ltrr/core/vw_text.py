@@ -13,7 +13,7 @@ blocks. Zeros are left out, and `:` in a name is written `=`, because Vowpal Wab
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ def decision_example(
         space: the plans.
         shared: values of `shared_features(space, observe)`.
         actions: plan indices, [K].
-        features: values of `action_features(space)`, a row a plan, [K, F].
+        features: values of `action_features()`, a row a plan, [K, F].
         label: what is learned from; None to predict.
         observe: what the policy sees, which decides the shared features.
 
@@ -52,7 +52,7 @@ def decision_example(
     0:-0.2:0.5 |v value:0.5 value_gap:-0.1 log_rank:0.693147 strategies:1 |b title_1 memory_1
     """
     lines = ["shared |q" + _values(_shared_names(space, observe), np.asarray(shared).tolist())]
-    names = _action_names(space)
+    names = _action_names()
     blocks = _block_texts(space)
     for index, row in zip(np.asarray(actions).tolist(), np.asarray(features).tolist(), strict=True):
         lines.append(f"|v{_values(names, row)}{blocks[index]}")
@@ -93,9 +93,9 @@ def _shared_names(space: PlanSpace, observe: str) -> tuple[str, ...]:
     return _names(shared_features(space, observe))
 
 
-@lru_cache(maxsize=64)
-def _action_names(space: PlanSpace) -> tuple[str, ...]:
-    return _names(action_features(space))
+@cache
+def _action_names() -> tuple[str, ...]:
+    return _names(action_features())
 
 
 @lru_cache(maxsize=64)

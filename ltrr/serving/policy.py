@@ -142,7 +142,7 @@ class Policy:
                 return False
             served, sequence = _read(self._url, None)
         except (LtrrError, OSError) as fault:
-            logger.error("policy=%s serving=%s reload=refused reason=%s", self._url, self.version, fault)
+            logger.warning("policy=%s serving=%s reload=refused reason=%s", self._url, self.version, fault)
             return False
         changed = served.manifest.version != self.version
         self._served, self._sequence = served, sequence
@@ -332,4 +332,3 @@ def _planned(served: _Served, choice: Choice, history: History, distribution: Di
         decision=decision,
         version=served.manifest.version,
     )
-
