@@ -1,0 +1,56 @@
+"""Where runs are recorded."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ltrr.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
+    """The MLflow store of all nights.
+
+    Attributes:
+        uri: of the tracking server, or of a database. Empty: SQLite in the home folder, right for one machine and one
+            night at a time; several machines need a server.
+        artifacts: where the files of runs go, a folder or URL. Empty: beside that SQLite, or where the server says.
+        experiment: the one experiment that holds every night.
+        request_seconds: a server that has not answered by then is down.
+    """
+
+    uri: str = ""
+    artifacts: str = ""
+    experiment: str = "ltrr"
+    request_seconds: int = 20
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        >>> TrackingSettings(experiment="")
+        Traceback (most recent call last):
+        ltrr.errors.ConfigError: out of range: tracking.experiment: expected a name, got ''
+        """
+        if not self.experiment.strip():
+            raise ConfigError("out of range", which="tracking.experiment", expected="a name", got=repr(self.experiment))
+        if self.request_seconds < 1:
+            raise ConfigError(
+                "out of range", which="tracking.request_seconds", expected=">= 1", got=str(self.request_seconds)
+            )
+
+    def under(self, home: str | os.PathLike[str]) -> TrackingSettings:
+        """The same with what was left empty filled in: `mlflow.db` and `mlartifacts/` in `home`.
+
+        >>> local = TrackingSettings().under("/data/ltrr")
+        >>> local.uri, local.artifacts
+        ('sqlite:////data/ltrr/mlflow.db', 'file:///data/ltrr/mlartifacts')
+        >>> TrackingSettings(uri="https://mlflow.internal").under("/data/ltrr").artifacts
+        ''
+        """
+        if self.uri:
+            return self
+        folder = Path(home).absolute()
+        artifacts = self.artifacts or (folder / "mlartifacts").as_uri()
+        return replace(self, uri=f"sqlite:///{folder / 'mlflow.db'}", artifacts=artifacts)

@@ -1,0 +1,153 @@
+"""A night in MLflow: found by tags, nested, superseded, closed."""
+
+import pickle
+import socket
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from ltrr.errors import CommitError, LtrrError, NotReadyError
+from ltrr.tracking.night import NightTracking
+from ltrr.tracking.settings import TrackingSettings
+
+DAY = date(2026, 3, 2)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """One database for the module (building its tables is what costs); an experiment of its own for each test."""
+    return TrackingSettings().under(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def settings(store, request):
+    return TrackingSettings(uri=store.uri, artifacts=store.artifacts, experiment=request.node.name)
+
+
+@pytest.fixture
+def client(store):
+    return MlflowClient(tracking_uri=store.uri)
+
+
+def runs_of(client, settings):
+    experiment = client.get_experiment_by_name(settings.experiment)
+    return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+
+
+def test_a_night_is_one_tree_of_runs_with_what_each_was_told_and_found(settings, client, tmp_path):
+    NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    for job in ("train_bandit", "publish_policy"):
+        night = NightTracking.open(settings, DAY, job, create_parent=False)
+        with night.run(job) as run:
+            run.params({"window_nights": 14, "strategies": ("title", "memory")})
+            run.metrics({"progressive_loss": -0.25, "undefined": float("nan")})
+            run.artifact_bytes("bandit.vw", b"\x00model")
+            run.artifact_json("verdict.json", {"b": DAY, "a": 1})
+            run.tags({"policy_version": "2026-03-02-abc"})
+    parent, bandit, publish = runs_of(client, settings)
+    assert [run.info.run_name for run in (parent, bandit, publish)] == [
+        "nightly 2026-03-02",
+        "train_bandit 2026-03-02",
+        "publish_policy 2026-03-02",
+    ]
+    assert {run.data.tags["mlflow.parentRunId"] for run in (bandit, publish)} == {parent.info.run_id}
+    assert {run.info.status for run in (parent, bandit, publish)} == {"FINISHED"}
+    assert parent.data.params == {"date": "2026-03-02", "night_attempt": "1"}
+    assert bandit.data.params == {"window_nights": "14", "strategies": "('title', 'memory')"}
+    assert bandit.data.metrics["progressive_loss"] == -0.25
+    assert bandit.data.metrics["undefined"] != bandit.data.metrics["undefined"]
+    assert {file.path for file in client.list_artifacts(bandit.info.run_id)} == {"bandit.vw", "verdict.json"}
+    downloaded = client.download_artifacts(bandit.info.run_id, "bandit.vw", str(tmp_path))
+    assert Path(downloaded).read_bytes() == b"\x00model"
+
+
+def test_the_night_stays_open_until_its_last_job_is_done(settings, client):
+    night = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    with night.run("train_bandit"):
+        pass
+    assert client.get_run(night.night_run_id).info.status == "RUNNING"
+    with night.run("publish_policy"):
+        pass
+    assert client.get_run(night.night_run_id).info.status == "FINISHED"
+
+
+def test_a_rerun_supersedes_the_old_run_and_joins_the_latest_attempt(settings, client):
+    first = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    with first.run("train_bandit") as old:
+        pass
+    second = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    alone = NightTracking.open(settings, DAY, "train_bandit", create_parent=False)
+    assert alone.night_run_id == second.night_run_id != first.night_run_id
+    with alone.run("train_bandit") as new:
+        pass
+    assert client.get_run(first.night_run_id).data.tags["superseded"] == second.night_run_id
+    assert client.get_run(old.run_id).data.tags["superseded"] == new.run_id
+    assert "superseded" not in client.get_run(new.run_id).data.tags
+    assert client.get_run(second.night_run_id).data.tags["ltrr.night_attempt"] == "2"
+    # Another date's runs are nobody's predecessors.
+    other = NightTracking.open(settings, date(2026, 3, 3), "ingest_logs", create_parent=True)
+    assert client.get_run(other.night_run_id).data.tags["ltrr.night_attempt"] == "1"
+    assert "superseded" not in client.get_run(second.night_run_id).data.tags
+
+
+def test_a_lone_rerun_of_a_finished_night_leaves_it_finished(settings, client):
+    night = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    with night.run("publish_policy"):
+        pass
+    with NightTracking.open(settings, DAY, "train_bandit", create_parent=False).run("train_bandit"):
+        assert client.get_run(night.night_run_id).info.status == "RUNNING"
+    assert client.get_run(night.night_run_id).info.status == "FINISHED"
+
+
+def test_a_failing_job_fails_its_run_and_the_night(settings, client):
+    night = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    with pytest.raises(ValueError, match="no rows"), night.run("train_bandit") as run:
+        raise ValueError("no rows")
+    assert client.get_run(run.run_id).info.status == "FAILED"
+    assert client.get_run(night.night_run_id).info.status == "FAILED"
+
+
+def test_what_a_killed_process_left_running_is_closed_as_killed(settings, client):
+    night = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    never_left = night.run("train_bandit")
+    orphan = never_left.__enter__()
+    theirs = client.create_run(client.get_experiment_by_name(settings.experiment).experiment_id)
+    NightTracking.open(settings, DAY, "train_ranker", create_parent=False)
+    assert client.get_run(orphan.run_id).info.status == "RUNNING"  # another job's, perhaps alive
+    NightTracking.open(settings, DAY, "train_bandit", create_parent=False)
+    assert client.get_run(orphan.run_id).info.status == "KILLED"
+    NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    assert client.get_run(night.night_run_id).info.status == "KILLED"
+    assert client.get_run(theirs.info.run_id).info.status == "RUNNING"  # somebody else's run in our experiment
+
+
+def test_a_job_without_a_night_names_the_job_to_run(settings):
+    with pytest.raises(CommitError, match="ltrr job ingest_logs --date 2026-03-02"):
+        NightTracking.open(settings, DAY, "train_bandit", create_parent=False)
+
+
+def test_a_store_that_does_not_answer_stops_the_job_at_once():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        uri = f"http://me:hunter2@127.0.0.1:{held.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(NotReadyError, match="MLflow does not answer") as caught:
+            NightTracking.open(TrackingSettings(uri=uri), DAY, "publish_policy", create_parent=False)
+    assert time.monotonic() - began < 30
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_deleted_experiment_is_named(settings, client):
+    NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    client.delete_experiment(client.get_experiment_by_name(settings.experiment).experiment_id)
+    with pytest.raises(LtrrError, match="mlflow experiments restore"):
+        NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+
+
+def test_executors_cannot_log(settings):
+    night = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    with pytest.raises(LtrrError, match="cannot leave the driver"):
+        pickle.dumps(night)
