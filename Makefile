@@ -69,7 +69,8 @@ airflow-golden: setup-airflow  ## Rewrites the golden spark-submit commands; rea
 
 lock: .venv-lock/.ltrr-created  ## Compiles requirements/*.txt from pyproject.toml again [UPGRADE=1 takes newer versions].
 	@$(LOCK) --extra batch --extra worlds --group dev --group build pyproject.toml -o requirements/dev.txt
-	@$(LOCK) --extra batch --extra worlds --group build -c requirements/dev.txt pyproject.toml -o requirements/batch-worlds.txt
+	@$(LOCK) --extra batch --extra worlds -c requirements/dev.txt pyproject.toml -o requirements/batch-worlds.txt
+	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
 	@$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
 	@$(LOCK) --group airflow -o requirements/airflow.txt
 	@$(MAKE) --no-print-directory setup-dev
@@ -114,9 +115,10 @@ endif
 	@$(@D)/bin/python -m pip $(PIP_INSTALL) uv==$(UV_VERSION)
 	@touch $@
 
-.venv/.ltrr-demo: requirements/batch-worlds.txt ltrr/spark/jars.sha256 .venv/.ltrr-created | java
+.venv/.ltrr-demo: requirements/build.txt requirements/batch-worlds.txt ltrr/spark/jars.sha256 .venv/.ltrr-created | java
 	@echo "set-up: installing what the nights need into .venv (once, about 2 minutes)"
-	@$(BIN)/python -m pip $(PIP_LOCKED) -r requirements/batch-worlds.txt
+	@$(BIN)/python -m pip $(PIP_LOCKED) -r requirements/build.txt
+	@$(BIN)/python -m pip $(PIP_LOCKED) --no-build-isolation -r requirements/batch-worlds.txt
 	@$(BIN)/python -m pip $(PIP_INSTALL) --no-build-isolation -e .
 	@echo "set-up: putting Delta's jars beside Spark's (once, a few seconds)"
 	@$(BIN)/python -m ltrr.spark.jars
@@ -124,7 +126,7 @@ endif
 
 .venv/.ltrr-dev: requirements/dev.txt .venv/.ltrr-demo | java
 	@echo "set-up: installing the test tools into .venv (once, less than a minute)"
-	@$(BIN)/python -m pip $(PIP_LOCKED) -r requirements/dev.txt
+	@$(BIN)/python -m pip $(PIP_LOCKED) --no-build-isolation -r requirements/dev.txt
 	@touch $@
 
 .venv-airflow/.ltrr-airflow: requirements/airflow.txt .venv-airflow/.ltrr-created | java
