@@ -1,0 +1,102 @@
+"""From exact sums to the rows of `ope_estimates`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from math import isnan
+from typing import Any
+
+from ltrr.core.intervals import UNDEFINED, Estimate, estimate_difference, estimate_ratio
+from ltrr.core.moments import ClusteredSums, WeightedRewards
+from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION, JudgedPolicy
+from ltrr.evaluation.scoring import N, term
+from ltrr.evaluation.settings import EvaluationSettings
+from ltrr.evaluation.verdict import Footing, judge_footing
+
+ESTIMATORS: Mapping[str, tuple[str, str | None]] = {"ips": ("wr", None), "snips": ("wr", "w"), "dr": ("dr", None)}
+"""Estimator -> the terms whose ratio it is; None: the number of impressions."""
+
+DIFFERENCE = f"{CHALLENGER}-{CHAMPION}"
+REWARD = "page_reward"
+
+
+def estimate_rows(
+    as_of_date: date,
+    slices: Mapping[str, ClusteredSums],
+    policies: Sequence[JudgedPolicy],
+    fallback_share: float,
+    settings: EvaluationSettings,
+) -> list[dict[str, Any]]:
+    """Rows of `ope_estimates`: every policy, estimator and slice, and challenger minus champion paired by user.
+
+    A few dozen rows whatever the size of the log.
+    """
+    rows = []
+    for name, sums in sorted(slices.items()):
+        footings = {policy.name: _footing(sums, policy.name, fallback_share) for policy in policies}
+        for estimator in ESTIMATORS:
+            for policy in policies:
+                estimate = estimate_ratio(sums, *_terms(policy.name, estimator))
+                row = _row(estimate, footings[policy.name], settings)
+                rows.append(row | _keys(policy.name, policy.version, estimator, name))
+            if {CHALLENGER, CHAMPION} <= footings.keys():
+                versions = {policy.name: policy.version for policy in policies}
+                estimate = estimate_difference(sums, _terms(CHALLENGER, estimator), _terms(CHAMPION, estimator))
+                row = _row(estimate, footings[CHALLENGER].weaker(footings[CHAMPION]), settings)
+                both = f"{versions[CHALLENGER]} against {versions[CHAMPION]}"
+                rows.append(row | _keys(DIFFERENCE, both, estimator, name))
+    return [row | {"as_of_date": as_of_date, "reward": REWARD} for row in rows]
+
+
+def _terms(policy: str, estimator: str) -> tuple[str, str]:
+    numerator, denominator = ESTIMATORS[estimator]
+    return term(policy, numerator), N if denominator is None else term(policy, denominator)
+
+
+def _keys(policy: str, version: str, estimator: str, slice_name: str) -> dict[str, str]:
+    return {"policy": policy, "policy_version": version, "estimator": estimator, "slice": slice_name}
+
+
+def _footing(sums: ClusteredSums, policy: str, fallback_share: float) -> Footing:
+    totals = dict(zip(sums.names, sums.totals, strict=True))
+    impressions = round(sums.total(N))
+    weighted = WeightedRewards(
+        impressions,
+        totals[term(policy, "w")],
+        totals[term(policy, "w_squared")],
+        totals[term(policy, "wr")],
+        totals[term(policy, "wr_squared")],
+    )
+    return Footing(
+        evidence=weighted.evidence(),
+        effective_sample_size=weighted.effective_sample_size(),
+        users=sums.clusters,
+        impressions=impressions,
+        mean_weight=weighted.mean_weight(),
+        unsupported=sums.total(term(policy, "unsupported")) / impressions if impressions else 0.0,
+        fallback_share=fallback_share,
+        is_defined=bool(impressions) and weighted.weights > 0,
+    )
+
+
+def _row(estimate: Estimate, footing: Footing, settings: EvaluationSettings) -> dict[str, Any]:
+    shown = estimate if footing.is_defined else UNDEFINED
+    verdict, reasons = judge_footing(footing, settings)
+    one_sided = (1.0 + settings.confidence) / 2.0
+    return {
+        "value": _null(shown.value),
+        "low": _null(shown.low(one_sided)),
+        "high": _null(shown.high(one_sided)),
+        "evidence": _null(footing.evidence),
+        "effective_sample_size": _null(footing.effective_sample_size),
+        "impressions": footing.impressions,
+        "users": footing.users,
+        "verdict": verdict,
+        "reasons": reasons,
+    }
+
+
+def _null(value: float) -> float | None:
+    """Undefined is null in the table: NaN would sort above every number."""
+    return None if isnan(value) else value

@@ -1,0 +1,94 @@
+"""Which impressions may be judged on, and what each earned."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.evaluation.logged_decision import COLUMNS
+
+
+def is_held_out(held_out_percent: int) -> Column:
+    """Whether the user's fold is one that nothing is trained on.
+
+    >>> folds = spark.createDataFrame([(0,), (29,), (30,), (99,)], "user_fold int")
+    >>> [row.held for row in folds.select(is_held_out(30).alias("held")).collect()]
+    [True, True, False, False]
+    """
+    return F.col("user_fold") < F.lit(held_out_percent)
+
+
+def on_dates(frame: DataFrame, dates: Sequence[date]) -> DataFrame:
+    """Rows of these log_dates; same columns."""
+    return frame.where(F.col("log_date").isin(list(dates)))
+
+
+def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Collection[str]) -> DataFrame:
+    """One row an impression that a policy of the judged plan space served, with its page_reward; fallbacks left out.
+
+    A page without rows earned nothing, and says so with 0. The join is by impression_id, both sides of the same
+    few dates: one shuffle, no more at any size.
+
+    Args:
+        decisions: of closed dates.
+        slate_rows: of the same dates.
+        versions: bundles whose plans and features are those that are judged.
+    """
+    rewards = slate_rows.groupBy("impression_id").agg(F.sum("page_reward").alias("page_reward"))
+    served = decisions.where(
+        (F.col("served_by") == "policy") & (F.col("step") == 1) & F.col("policy_version").isin(sorted(versions))
+    )
+    joined = served.join(rewards, on="impression_id", how="left")
+    reward = F.coalesce(F.col("page_reward"), F.lit(0.0))
+    return joined.select("impression_id", "user_fold", *COLUMNS[:-1], reward.alias("page_reward"))
+
+
+@dataclass(frozen=True)
+class ServedCounts:
+    """How the window's impressions were served.
+
+    Attributes:
+        by_policy: by a policy of the judged plan space: judged on.
+        by_other_space: by a policy with other plans or features: left out.
+        by_static: by a fixed plan without chance: left out, it shows nothing about other plans.
+        by_fallback: not as sampled: left out.
+    """
+
+    by_policy: int
+    by_other_space: int
+    by_static: int
+    by_fallback: int
+
+    @property
+    def fallback_share(self) -> float:
+        """Of all impressions; 0 where there are none."""
+        served = self.by_policy + self.by_other_space + self.by_static + self.by_fallback
+        return self.by_fallback / served if served else 0.0
+
+
+def served_by_version(decisions: DataFrame) -> dict[tuple[str, str], int]:
+    """(policy_version, served_by) -> impressions: a few rows, whatever the number of impressions."""
+    rows = decisions.where(F.col("step") == 1).groupBy("policy_version", "served_by").count().collect()
+    return {(row["policy_version"], row["served_by"]): int(row["count"]) for row in rows}
+
+
+def count_served(served: dict[tuple[str, str], int], versions: Collection[str]) -> ServedCounts:
+    """Counts by how it was served.
+
+    >>> count_served({("v1", "policy"): 90, ("v0", "policy"): 5, ("v1", "fallback"): 5}, ["v1"]).fallback_share
+    0.05
+    """
+
+    def total(how: str, *, known: bool | None = None) -> int:
+        return sum(n for (v, by), n in served.items() if by == how and (known is None or (v in versions) == known))
+
+    return ServedCounts(
+        by_policy=total("policy", known=True),
+        by_other_space=total("policy", known=False),
+        by_static=total("static"),
+        by_fallback=total("fallback"),
+    )

@@ -1,0 +1,49 @@
+"""A policy as a judge sees it: P(plan) from what the log holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.plans import PlanSpace
+from ltrr.serving.bandit import PlanChooser
+
+CHAMPION, CHALLENGER, UNIFORM, STATIC = "champion", "challenger", "uniform", "static"
+
+
+@dataclass(frozen=True)
+class JudgedPolicy:
+    """One policy to judge; small enough to be sent to every executor once.
+
+    Args:
+        name: champion | challenger | uniform | static.
+        version: the bundle or payload it is, or the plan's text.
+        space: the plans.
+        chooser: of a learned policy; it scores the *logged* shared features and planner values.
+        plan: of a static policy.
+
+    Without chooser and plan, every plan is equally likely.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
+    >>> JudgedPolicy("uniform", "uniform", space).probabilities(np.zeros(3), np.zeros(2)).tolist()
+    [0.5, 0.5]
+    >>> JudgedPolicy("static", "title:1", space, plan=1).probabilities(np.zeros(3), np.zeros(2)).tolist()
+    [0.0, 1.0]
+    """
+
+    name: str
+    version: str
+    space: PlanSpace
+    chooser: PlanChooser | None = None
+    plan: int | None = None
+
+    def probabilities(self, shared: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(plan) of every plan, [P]."""
+        plans = len(self.space)
+        if self.plan is not None:
+            return np.eye(1, plans, self.plan)[0]
+        if self.chooser is None:
+            return np.full(plans, 1.0 / plans)
+        return self.chooser.distribution(shared, values).dense()

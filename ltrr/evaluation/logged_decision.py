@@ -1,0 +1,95 @@
+"""Rows of judged impressions as Python objects, on an executor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ltrr.core.planning import Block, History, plan_values
+from ltrr.core.plans import PlanSpace
+
+COLUMNS = (
+    "user_key",
+    "query_class",
+    "action_taken",
+    "logging_propensity",
+    "action_propensities",
+    "floor",
+    "shared_features",
+    "hit_rate",
+    "marginal_hit_rate",
+    "look",
+    "page_reward",
+)
+"""What a judge reads of an impression; nothing that was not known then, but the reward."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoggedDecision:
+    """One logged choice and what it earned.
+
+    Args:
+        user_key: the cluster.
+        query_class: the slice.
+        plan: index of the plan taken.
+        propensity: of the plan taken, under the policy that logged it.
+        supported: plans that the logging policy could take, [P] booleans.
+        shared: logged shared features, [F].
+        values: planner values from the logged looks and history, [P].
+        reward: page_reward.
+    """
+
+    user_key: str
+    query_class: str
+    plan: int
+    propensity: float
+    supported: NDArray[np.bool_]
+    shared: NDArray[np.float64]
+    values: NDArray[np.float64]
+    reward: float
+
+
+def logged_decisions(batch: pa.RecordBatch, space: PlanSpace) -> Iterator[LoggedDecision]:
+    """The rows of one batch, one at a time: a batch never becomes a list of objects."""
+    for row in batch.to_pylist():
+        yield _logged_decision(row, space)
+
+
+def logged_looks(row: dict[str, Any]) -> list[Block]:
+    """The blocks seen before choosing; a score that was not given is not a number."""
+    return [
+        Block(
+            block["strategy"],
+            block["depth"],
+            block["status"],
+            tuple(block["entity_ids"]),
+            tuple(float("nan") if score is None else score for score in block["scores"]),
+        )
+        for block in row["look"]
+    ]
+
+
+def logged_history(row: dict[str, Any]) -> History:
+    """The strategy history as it was used."""
+    return History(np.array(row["hit_rate"], dtype=np.float64), np.array(row["marginal_hit_rate"], dtype=np.float64))
+
+
+def _logged_decision(row: dict[str, Any], space: PlanSpace) -> LoggedDecision:
+    supported = np.full(len(space), row["floor"] > 0.0)
+    if not supported[0]:
+        supported[[space.index(entry["action"]) for entry in row["action_propensities"] if entry["p"] > 0.0]] = True
+    return LoggedDecision(
+        user_key=row["user_key"],
+        query_class=row["query_class"],
+        plan=space.index(row["action_taken"]),
+        propensity=row["logging_propensity"],
+        supported=supported,
+        shared=np.array(row["shared_features"], dtype=np.float64),
+        values=plan_values(space, logged_looks(row), logged_history(row)),
+        reward=row["page_reward"],
+    )

@@ -1,0 +1,79 @@
+"""What is judged or replayed of a published bundle: its manifest, bandit and history; never its memory or ranker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ltrr.artifacts.bundle import BANDIT, is_published, read_manifest
+from ltrr.artifacts.history import FILE as HISTORY
+from ltrr.artifacts.manifest import Manifest, PolicySettings
+from ltrr.artifacts.pointer import open_policy
+from ltrr.errors import ArtifactError
+from ltrr.serving.bandit import PlanChooser
+from ltrr.serving.policy import Policy
+
+
+@dataclass(frozen=True)
+class PlanningPart:
+    """The part of a bundle that chooses plans; bytes only, so that it travels to executors as it is.
+
+    Attributes:
+        manifest: the bundle's.
+        files: bandit and history, where the bundle has them.
+    """
+
+    manifest: Manifest
+    files: dict[str, bytes]
+
+    def chooser(self) -> PlanChooser:
+        """P(plan) of this bundle."""
+        settings = self.manifest.settings
+        return PlanChooser(settings.space, settings.exploration, self.files.get(BANDIT), settings.observe)
+
+    def policy(self) -> Policy:
+        """As the online loader makes it, without memory and ranker: enough to plan and to replay."""
+        return Policy.of(self.manifest, self.files)
+
+
+def read_planning_part(root: str | os.PathLike[str], name: str, version: str) -> PlanningPart:
+    """Bandit and history of a version, every byte verified.
+
+    Raises:
+        ArtifactError: no such version, or a file is missing or altered.
+    """
+    manifest = read_manifest(root, name, version)
+    store = open_policy(root, name)
+    files = {}
+    for key in {BANDIT, HISTORY} & manifest.files.keys():
+        path = f"{version}/{key}"
+        try:
+            files[key] = manifest.files[key].check(store.read(path), path)
+        except FileNotFoundError as missing:
+            raise ArtifactError("a file of a bundle is missing", which=str(missing), todo="publish again") from None
+    return PlanningPart(manifest, files)
+
+
+def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, PlanningPart]:
+    """Those of the versions that are published here: a few, one a night that served."""
+    return {
+        version: read_planning_part(root, name, version)
+        for version in sorted(versions)
+        if is_published(root, name, version)
+    }
+
+
+def plans_alike(one: PolicySettings, other: PolicySettings) -> bool:
+    """Whether a log of `other` shows what `one` needs: the same plans, looks and features. Exploration may differ."""
+
+    def frame(settings: PolicySettings) -> tuple[object, ...]:
+        return (
+            settings.space,
+            settings.decide,
+            settings.observe,
+            settings.shared_features,
+            settings.action_features,
+        )
+
+    return frame(one) == frame(other)

@@ -1,0 +1,76 @@
+"""q-hat: the page_reward that a plan is expected to earn, learned on training users only.
+
+Linear on purpose: ridge regression by exact normal equations has one solution whatever the order and partitions of
+the rows, and a policy's expected q-hat needs only its probabilities. Doubly robust estimates stay unbiased whatever q-hat says
+(the propensities are known); a better q-hat only narrows the interval.
+
+    q(x, a) = c . [1, best value(x), shared(x), value(x, a), blocks drawn by a]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.fixed_point import UNIT_BITS
+from ltrr.core.plans import PlanSpace
+
+Floats = NDArray[np.float64]
+
+_PLACES = 9
+"""Coefficients are rounded, so that the last bits of a linear-algebra library do not reach the table."""
+
+
+def context_features(shared: Floats, values: Floats) -> Floats:
+    """What is the same for every plan, [2 + F]: one, the best plan's value, the shared features."""
+    return np.concatenate(([1.0, values.max()], shared))
+
+
+def plan_features(space: PlanSpace, values: Floats, plan: int) -> Floats:
+    """What describes one plan, [1 + S * D]: its planner value and the blocks it draws."""
+    return np.concatenate((values[plan : plan + 1], space.draws[plan]))
+
+
+@dataclass(frozen=True, eq=False)
+class RewardModel:
+    """Coefficients of q-hat.
+
+    Args:
+        space: the plans.
+        context: of `context_features`, [2 + F].
+        plan: of `plan_features`, [1 + S * D].
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
+    >>> model = RewardModel(space, np.array([0.1, 0.0, 0.2]), np.array([0.5, 0.0, 0.3]))
+    >>> space.texts, model.predict(np.array([1.0]), np.array([0.4, 0.6])).round(6).tolist()
+    (('memory:1', 'title:1'), [0.8, 0.6])
+    """
+
+    space: PlanSpace
+    context: Floats
+    plan: Floats
+
+    def predict(self, shared: Floats, values: Floats) -> Floats:
+        """q(x, a) of every plan, [P]."""
+        ofcontext = float((self.context * context_features(shared, values)).sum())
+        return ofcontext + self.plan[0] * values + (self.space.draws * self.plan[1:]).sum(axis=1)
+
+
+def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) -> RewardModel:
+    """Ridge regression from exact cross products.
+
+    Args:
+        space: the plans.
+        products: sums over training decisions of z z' with z = [context_features, plan_features, reward], unit 2^-48.
+        ridge: penalty on every coefficient but the intercept, in decisions.
+    """
+    matrix = np.array([[value / (1 << (2 * UNIT_BITS)) for value in row] for row in products], dtype=np.float64)
+    penalty = np.full(len(matrix) - 1, ridge)
+    # The intercept is free; the small number keeps the system solvable without a single row.
+    penalty[0] = 1e-6
+    solved = np.linalg.solve(matrix[:-1, :-1] + np.diag(penalty), matrix[:-1, -1])
+    coefficients = np.round(solved, _PLACES)
+    blocks = 1 + space.draws.shape[1]
+    return RewardModel(space, coefficients[:-blocks], coefficients[-blocks:])

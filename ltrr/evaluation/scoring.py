@@ -1,0 +1,114 @@
+"""One pass over held-out users' decisions scores every policy at once: impression -> user -> exact sums.
+
+Scoring a policy (a Vowpal Wabbit prediction a decision) costs far more than anything that follows, so each decision is
+read once and all policies are asked. Models travel as broadcast bytes and are opened once a task. Nothing that grows
+with the data leaves the executors: users are summed by Spark in whole numbers, and a task hands on one text a slice.
+At 1,000 times the data and 100 executors (20 million impressions a night, 0.3 ms a policy) that is minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.core.fixed_point import to_fixed
+from ltrr.core.moments import ClusteredSums, WeightedRewards
+from ltrr.core.weights import importance_weights, unsupported_mass
+from ltrr.evaluation.judged_policy import JudgedPolicy
+from ltrr.evaluation.logged_decision import COLUMNS, LoggedDecision, logged_decisions
+from ltrr.evaluation.merging import merge
+from ltrr.evaluation.reward_model import RewardModel
+from ltrr.evaluation.slice_sums import SliceSums
+
+ALL = "all"
+"""The slice of everything; the others are query classes."""
+
+N = "n"
+TERMS = ("w", "w_squared", "wr", "wr_squared", "dr", "unsupported")
+"""Per policy and impression: weight, its square, weighted reward, its square, doubly robust value, unsupported mass."""
+
+_ROWS_AT_ONCE = 4_096
+
+
+def term(policy: str, name: str) -> str:
+    """The column of one term of one policy."""
+    return f"{policy}_{name}"
+
+
+def term_names(policies: Sequence[str]) -> tuple[str, ...]:
+    """All columns, in order."""
+    return (N, *(term(policy, name) for policy in policies for name in TERMS))
+
+
+def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: RewardModel) -> DataFrame:
+    """From judged impressions to user_key, query_class and the terms of every policy, in whole numbers of 2^-24.
+
+    The doubly robust value of an impression is sum over plans of pi(a) q(a) + w (r - q(a taken)): its mean is unbiased
+    for any q-hat (Dudik et al., "Doubly Robust Policy Evaluation and Learning", ICML 2011).
+    """
+    names = term_names([policy.name for policy in policies])
+    session = impressions.sparkSession.sparkContext
+    sent: Broadcast[tuple[tuple[JudgedPolicy, ...], RewardModel]] = session.broadcast((tuple(policies), model))
+    schema = ", ".join(["user_key string", "query_class string", *(f"{name} bigint" for name in names)])
+
+    def to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        judged, q_hat = sent.value
+        for batch in batches:
+            for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
+                decisions = list(logged_decisions(batch.slice(start, _ROWS_AT_ONCE), q_hat.space))
+                yield _score_batch(decisions, judged, q_hat)
+
+    return impressions.select(*COLUMNS).mapInArrow(to_terms, schema)
+
+
+def sum_by_slice(scores: DataFrame, policies: Sequence[str]) -> dict[str, ClusteredSums]:
+    """Exact sums over users of every slice; empty where nothing was judged.
+
+    A user counts as one cluster in each slice that the user searched in.
+    """
+    names = term_names(policies)
+    users = (
+        scores.withColumn("slice", F.explode(F.array(F.lit(ALL), F.col("query_class"))))
+        .groupBy("slice", "user_key")
+        .agg(*(F.sum(name).alias(name) for name in names))
+    )
+
+    def to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        total = SliceSums()
+        for batch in batches:
+            slices = np.array(batch.column("slice").to_pylist())
+            rows = np.column_stack([batch.column(name).to_numpy() for name in names])
+            for one in np.unique(slices):
+                total += SliceSums({str(one): ClusteredSums.of_clusters(names, rows[slices == one])})
+        yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
+
+    merged = merge(users.select("slice", *names).mapInArrow(to_sums, "sums string"), SliceSums.from_json)
+    return {} if merged is None else dict(merged.slices)
+
+
+def _score_batch(
+    decisions: list[LoggedDecision], policies: Sequence[JudgedPolicy], model: RewardModel
+) -> pa.RecordBatch:
+    logging = np.array([d.propensity for d in decisions])
+    rewards = np.array([d.reward for d in decisions])
+    taken = np.array([d.plan for d in decisions], dtype=np.int64)
+    rows = np.arange(len(decisions))
+    supported = np.array([d.supported for d in decisions])
+    expected = np.array([model.predict(d.shared, d.values) for d in decisions])
+    columns: dict[str, NDArray[np.int64]] = {N: to_fixed(np.ones(len(decisions)))}
+    for policy in policies:
+        target = np.array([policy.probabilities(d.shared, d.values) for d in decisions])
+        weights = importance_weights(logging, target[rows, taken])
+        # Row sums of a whole matrix: each depends on its own row only, however Spark cut the batches.
+        doubly_robust = (target * expected).sum(axis=1) + weights * (rewards - expected[rows, taken])
+        unsupported = to_fixed(unsupported_mass(supported, target))
+        terms = [*WeightedRewards.terms(weights, rewards)[:, 1:].T, to_fixed(doubly_robust), unsupported]
+        columns.update({term(policy.name, name): values for name, values in zip(TERMS, terms, strict=True)})
+    keys = {"user_key": [d.user_key for d in decisions], "query_class": [d.query_class for d in decisions]}
+    return pa.RecordBatch.from_pydict(keys | {name: pa.array(values, pa.int64()) for name, values in columns.items()})

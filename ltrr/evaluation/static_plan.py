@@ -1,0 +1,53 @@
+"""The best static plan: the one plan that, served to everybody, is believed to earn most. A baseline that counts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.fixed_point import UNIT
+from ltrr.evaluation.reward_model import RewardModel
+from ltrr.evaluation.training_sums import TrainingSums
+
+
+def best_static_plan(sums: TrainingSums, model: RewardModel) -> int:
+    """Index of the plan of highest `static_values`; the first among equals."""
+    return int(np.argmax(static_values(sums, model)))
+
+
+def static_values(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]:
+    """Estimated page_reward of every plan served to everybody, [P], on training users.
+
+    Doubly robust with a damped correction. With 210 plans under uniform logging each has 1/210 of the decisions:
+    the plan of highest plain estimate is mostly the luckiest. So the model's mean over all decisions is corrected by the
+    weighted mean residual t[a] of the decisions that took a, times tau^2 / (tau^2 + se[a]^2), where tau^2 is how much
+    the residuals of plans truly differ (Morris, "Parametric Empirical Bayes Inference", JASA 1983).
+    """
+    coefficients = np.concatenate((model.context, model.plan))
+    totals = (sums.taken * UNIT).astype(np.float64)
+    features, reward = totals[:, : len(coefficients)], totals[:, len(coefficients)]
+    inverse, inverse_squared = totals[:, -2], totals[:, -1]
+    direct = _direct(sums, model)
+    seen = inverse > 0.0
+    weights = np.where(seen, inverse, 1.0)
+    residual = np.where(seen, (reward - (features * coefficients).sum(axis=1)) / weights, 0.0)
+    noise = np.where(seen, _residual_variance(sums, coefficients) * inverse_squared / weights**2, np.inf)
+    if seen.sum() < 2:
+        return direct
+    spread = max(float((residual[seen] ** 2 - noise[seen]).mean()), 0.0)
+    return direct + residual * spread / (spread + np.where(noise > 0.0, noise, 1.0))
+
+
+def _direct(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]:
+    """Mean q-hat of every plan over all decisions, [P]."""
+    context = (sums.products[0, : len(model.context)] * UNIT**2).astype(np.float64) / sums.decisions
+    values = (sums.values * UNIT).astype(np.float64) / sums.decisions
+    blocks = (model.space.draws * model.plan[1:]).sum(axis=1)
+    return float((context * model.context).sum()) + model.plan[0] * values + blocks
+
+
+def _residual_variance(sums: TrainingSums, coefficients: NDArray[np.float64]) -> float:
+    """Mean squared residual of q-hat: r'r - 2 c'z r + c'z z'c, a decision."""
+    signed = np.concatenate((coefficients, [-1.0]))
+    products = (sums.products * UNIT**2).astype(np.float64)
+    return float(signed @ products @ signed) / sums.decisions
