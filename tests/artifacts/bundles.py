@@ -1,0 +1,106 @@
+"""Small bundles for tests: real models, trained on made-up decisions."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ltrr.artifacts.history import FILE, HistoryBook
+from ltrr.artifacts.manifest import Manifest, PolicySettings
+from ltrr.artifacts.memory_part import memory_part_bytes, part_name
+from ltrr.core.exploration import ExplorationSettings, shortlist_of
+from ltrr.core.features import action_matrix, ranker_features, shared_vector
+from ltrr.core.hashing import bucket
+from ltrr.core.planning import Block, History, plan_values
+from ltrr.core.vw_text import decision_example
+
+STRATEGIES = ("title", "all_fields", "popular", "memory")
+QUERIES = ("the matrix", "love", "blade runner 2049", "songs to fall asleep to", "bad guy", "")
+SETTINGS = PolicySettings("search", STRATEGIES, block_size=2, budget=3, exploration=ExplorationSettings(0.05, 0.2, 5))
+
+
+def looks_of(query: int, settings: PolicySettings = SETTINGS) -> list[Block]:
+    """Each strategy's first block for a made-up query; some short, some failed, some shared entities."""
+    random = np.random.default_rng(query)
+    looks = []
+    for strategy in settings.strategies:
+        size = int(random.integers(0, settings.block_size + 1))
+        ids = tuple(f"e{n}" for n in random.choice(9, size=size, replace=False))
+        scores = tuple(sorted(random.random(size).round(4).tolist(), reverse=True))
+        looks.append(Block(strategy, 1, "ok" if ids else str(random.choice(["empty", "timeout"])), ids, scores))
+    return looks
+
+
+def drawn_of(blocks: tuple[tuple[str, int], ...], looks: list[Block]) -> list[Block]:
+    """What the strategies answer for a plan: the looks, and deeper blocks of their own."""
+    first = {(look.strategy, look.depth): look for look in looks}
+    return [
+        first.get(block) or Block(*block, "ok", (f"{block[0]}-{block[1]}", "e3"), (0.2, 0.1)) for block in blocks
+    ]
+
+
+@cache
+def bandit_bytes(arguments: str = "--cb_adf --cb_type mtr") -> bytes:
+    """A bandit that has learned that drawing the memory pays."""
+    import vowpalwabbit
+
+    workspace = vowpalwabbit.Workspace(f"{arguments} -q qb -q vb --quiet --random_seed 3")
+    random = np.random.default_rng(3)
+    space = SETTINGS.space
+    for query in range(300):
+        looks = looks_of(query)
+        values = plan_values(space, looks, History.prior(space))
+        shortlist = shortlist_of(values, 5)
+        taken = int(random.integers(len(shortlist)))
+        reward = 0.2 + 0.3 * ("memory" in space.text(int(shortlist[taken]))) - float(values.max())
+        shared = shared_vector(space, looks, QUERIES[query % len(QUERIES)])
+        features = action_matrix(space, values, shortlist)
+        workspace.learn(decision_example(space, shared, shortlist, features, label=(taken, reward, 0.2)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        workspace.save(str(path))
+        workspace.finish()
+        return path.read_bytes()
+
+
+@cache
+def ranker_bytes() -> bytes:
+    """A ranker that likes what the memory lists."""
+    import xgboost
+
+    names = [feature.name for feature in ranker_features(SETTINGS.space)]
+    random = np.random.default_rng(4)
+    features = random.random((400, len(names)))
+    label = features[:, names.index("reciprocal_rank:memory")]
+    matrix = xgboost.DMatrix(features, label=label, group=[8] * 50)
+    booster = xgboost.train(
+        {"objective": "rank:ndcg", "ndcg_exp_gain": False, "max_depth": 3, "nthread": 1, "seed": 4}, matrix, 12
+    )
+    return bytes(booster.save_raw("ubj"))
+
+
+def memory_files(parts: int = 2) -> dict[str, bytes]:
+    """A memory of three queries."""
+    rows = {"the matrix": [("e1", 0.5), ("e2", 0.75)], "love": [("e9", 0.25)], "bad guy": [("e5", 0.1), ("e4", 0.1)]}
+    return {
+        part_name(part): memory_part_bytes([row for row in rows.items() if bucket(row[0], parts) == part])
+        for part in range(parts)
+    }
+
+
+def learned_bundle(day: int = 2) -> tuple[Manifest, dict[str, bytes]]:
+    """Bandit, ranker, memory and history."""
+    space = SETTINGS.space
+    prior = History.prior(space)
+    book = HistoryBook(space, prior, {"digits": History(prior.hit_rate * 0.5, prior.marginal_hit_rate)})
+    files = {
+        "bandit.vw": bandit_bytes(),
+        "ranker.ubj": ranker_bytes(),
+        FILE: book.to_bytes(),
+        **memory_files(),
+    }
+    return Manifest(SETTINGS, date(2026, 3, day), run_id="run", created_at="2026-03-03T04:00:00Z"), files

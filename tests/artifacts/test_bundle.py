@@ -1,0 +1,205 @@
+"""A bundle is complete or absent, has one version, and is found by a pointer that two never share."""
+
+import json
+import os
+import shutil
+import threading
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from ltrr.artifacts.bundle import (
+    current,
+    is_published,
+    move_pointer,
+    pointers,
+    publish_bundle,
+    read_bundle,
+    read_manifest,
+    uniform_bundle,
+    versions,
+)
+from ltrr.artifacts.manifest import Manifest, PolicySettings
+from ltrr.artifacts.payloads import Payload, put_payload
+from ltrr.errors import ArtifactError, ConfigError, NotReadyError
+from tests.artifacts.bundles import SETTINGS, learned_bundle, memory_files
+
+
+@pytest.fixture(params=["file", "memory"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "policies") if request.param == "file" else f"memory://{tmp_path.name}/policies"
+
+
+def test_what_is_published_is_read_back(root: str) -> None:
+    manifest, files = learned_bundle()
+    version = publish_bundle(root, "search", manifest, files)
+    assert version.startswith("2026-03-02-")
+    assert len(version) == len("2026-03-02-") + 12
+    found, read = read_bundle(root, "search", version)
+    assert read == files
+    assert found.settings == SETTINGS
+    assert found.version == version
+    assert versions(root, "search") == [version]
+
+
+def test_publishing_the_same_again_publishes_nothing(root: str) -> None:
+    manifest, files = learned_bundle()
+    version = publish_bundle(root, "search", manifest, files)
+    assert publish_bundle(root, "search", replace(manifest, run_id="another", created_at="later"), files) == version
+    assert read_manifest(root, "search", version).run_id == "run"
+    assert versions(root, "search") == [version]
+
+
+def test_the_version_depends_on_files_and_settings_alone() -> None:
+    manifest, _ = learned_bundle()
+    base = manifest.with_files({"a": Payload.of(b"a"), "b": Payload.of(b"b")})
+    assert manifest.with_files({"b": Payload.of(b"b"), "a": Payload.of(b"a")}).version == base.version
+    assert replace(base, table_versions={"events": 7}, ope={"verdict": "trust"}).version == base.version
+    others = {
+        base.with_files({"a": Payload.of(b"b"), "b": Payload.of(b"a")}).version,
+        replace(base, settings=replace(SETTINGS, observe="blind")).version,
+        replace(base, settings=replace(SETTINGS, exploration=replace(SETTINGS.exploration, floor_share=0.3))).version,
+        replace(base, as_of_date=date(2026, 3, 3)).version,
+    }
+    assert len(others | {base.version}) == 5
+
+
+def test_payloads_go_into_the_bundle_by_hash(tmp_path: Path) -> None:
+    manifest, files = learned_bundle()
+    stored = {name: put_payload(tmp_path / "search", data) for name, data in memory_files().items()}
+    version = publish_bundle(tmp_path, "search", manifest, {**files, **stored})
+    assert read_bundle(tmp_path, "search", version)[1] == files
+    missing = {"memory-000.npz": Payload.of(b"never stored")}
+    with pytest.raises(ArtifactError, match="a payload is missing"):
+        publish_bundle(tmp_path, "search", manifest, missing)
+
+
+def test_a_publisher_that_died_half_way_has_published_nothing(tmp_path: Path) -> None:
+    manifest, files = learned_bundle()
+    version = publish_bundle(tmp_path, "search", manifest, files)
+    folder = tmp_path / "search" / version
+    (folder / "manifest.json").unlink()
+    (folder / "ranker.ubj").unlink()
+    (folder / ".ranker.ubj.0123.tmp").write_bytes(files["ranker.ubj"][:100])
+    assert versions(tmp_path, "search") == []
+    assert not is_published(tmp_path, "search", version)
+    with pytest.raises(ArtifactError, match="no such version"):
+        move_pointer(tmp_path, "search", version)
+    assert publish_bundle(tmp_path, "search", manifest, files) == version
+    assert read_bundle(tmp_path, "search", version)[1] == files
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "bandit.vw", "ranker.ubj", "history.json", "memory-001.npz"])
+def test_one_corrupted_byte_is_refused(tmp_path: Path, name: str) -> None:
+    manifest, files = learned_bundle()
+    version = publish_bundle(tmp_path, "search", manifest, files)
+    path = tmp_path / "search" / version / name
+    data = bytearray(path.read_bytes())
+    # In the manifest: a digit of the first hash; anywhere else: the middle.
+    place = data.index(b'"sha256": "') + 12 if name == "manifest.json" else len(data) // 2
+    data[place] ^= 0x01
+    path.write_bytes(bytes(data))
+    with pytest.raises(ArtifactError, match=r"altered|not what its manifest says|not a manifest"):
+        read_bundle(tmp_path, "search", version)
+    with pytest.raises(ArtifactError):
+        publish_bundle(tmp_path, "search", manifest, files)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    manifest, files = learned_bundle()
+    version = publish_bundle(tmp_path, "search", manifest, files)
+    (tmp_path / "search" / version / "bandit.vw").unlink()
+    with pytest.raises(ArtifactError, match="a file of a bundle is missing"):
+        read_bundle(tmp_path, "search", version)
+
+
+def test_a_reader_knows_which_formats_it_reads() -> None:
+    manifest, _ = learned_bundle()
+    described = json.loads(manifest.to_bytes())
+    later = {**described, "format": 2, "minimum_reader": 1, "a_field_of_format_2": True}
+    assert Manifest.of_bytes(json.dumps(later).encode(), manifest.version).format == 2
+    for unreadable in ({"format": 2, "minimum_reader": 2}, {"format": -1}):
+        with pytest.raises(ArtifactError, match="another format"):
+            Manifest.of_bytes(json.dumps({**described, **unreadable}).encode(), manifest.version)
+
+
+def test_features_that_this_code_does_not_compute_are_refused() -> None:
+    manifest, _ = learned_bundle()
+    described = json.loads(manifest.to_bytes())
+    described["settings"]["action_features"][0]["name"] = "worth"
+    with pytest.raises(ArtifactError, match="features are not those"):
+        Manifest.of_bytes(json.dumps(described).encode(), manifest.version)
+
+
+@pytest.mark.parametrize("junk", [b"", b"[]", b"{}", b"\xff\xfe", b'{"format": 1, "minimum_reader": "x"}'])
+def test_junk_is_not_a_manifest(junk: bytes) -> None:
+    with pytest.raises(ArtifactError, match="not a manifest"):
+        Manifest.of_bytes(junk, "2026-03-02-000000000000")
+
+
+def test_settings_that_cannot_be_served_are_refused() -> None:
+    for wrong in ({"decide": "draw"}, {"observe": "everything"}, {"name": "../x"}):
+        with pytest.raises(ConfigError):
+            PolicySettings(**{"name": "search", "strategies": ("title", "memory"), **wrong})
+
+
+def test_the_pointer_is_a_history(root: str) -> None:
+    with pytest.raises(NotReadyError, match="ltrr policies init"):
+        current(root, "search")
+    first = publish_bundle(root, "search", *uniform_bundle(SETTINGS, date(2026, 3, 1)))
+    second = publish_bundle(root, "search", *learned_bundle())
+    assert move_pointer(root, "search", first, why="init") == 1
+    assert move_pointer(root, "search", second) == 2
+    assert move_pointer(root, "search", second) == 2
+    assert move_pointer(root, "search", first, why="rollback") == 3
+    assert current(root, "search") == first
+    assert [(move.sequence, move.version, move.why) for move in pointers(root, "search")] == [
+        (1, first, "init"),
+        (2, second, ""),
+        (3, first, "rollback"),
+    ]
+
+
+def test_ten_sequences_are_in_numeric_order(tmp_path: Path) -> None:
+    pair = [
+        publish_bundle(tmp_path, "search", *uniform_bundle(SETTINGS, date(2026, 3, 1))),
+        publish_bundle(tmp_path, "search", *learned_bundle()),
+    ]
+    assert [move_pointer(tmp_path, "search", pair[n % 2]) for n in range(12)] == list(range(1, 13))
+    assert current(tmp_path, "search") == pair[1]
+
+
+def test_four_writers_race_and_each_sequence_has_one_winner(root: str) -> None:
+    manifest, files = learned_bundle()
+    raced = [publish_bundle(root, "search", replace(manifest, as_of_date=date(2026, 3, day)), files) for day in range(3, 7)]
+    for race in range(5):
+        start = threading.Barrier(4)
+        got: dict[str, int] = {}
+
+        def move(version: str, start: threading.Barrier = start, got: dict[str, int] = got) -> None:
+            start.wait()
+            got[version] = move_pointer(root, "search", version)
+
+        threads = [threading.Thread(target=move, args=(version,)) for version in raced]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        moves = {move.sequence: move.version for move in pointers(root, "search")}
+        assert len(set(got.values())) == 4
+        assert all(moves[sequence] == version for version, sequence in got.items())
+        assert sorted(moves) == list(range(1, len(moves) + 1))
+        assert len(moves) <= 4 * (race + 1)
+
+
+def test_a_bundle_can_be_copied_elsewhere(tmp_path: Path) -> None:
+    """Hard links are a saving, not a dependency: the copied folder stands alone."""
+    manifest, files = learned_bundle()
+    stored = {name: put_payload(tmp_path / "a" / "search", data) for name, data in files.items()}
+    version = publish_bundle(tmp_path / "a", "search", manifest, stored)
+    shutil.copytree(tmp_path / "a" / "search" / version, tmp_path / "b" / "search" / version)
+    shutil.rmtree(tmp_path / "a")
+    assert read_bundle(tmp_path / "b", "search", version)[1] == files
+    assert not any(name.endswith(".tmp") for name in os.listdir(tmp_path / "b" / "search" / version))
