@@ -43,7 +43,7 @@ class JudgedPolicy:
         """P(plan) of every plan, [P]."""
         plans = len(self.space)
         if self.plan is not None:
-            return np.eye(1, plans, self.plan)[0]
+            return np.asarray(np.eye(1, plans, self.plan)[0])
         if self.chooser is None:
             return np.full(plans, 1.0 / plans)
         return self.chooser.distribution(shared, values).dense()

@@ -1,7 +1,7 @@
 """Are the logged propensities true? A sample of each night's decisions is made again from its bundle.
 
-If 1 % of the rows were wrong by a factor of two, 459 replayed rows find one with 99 % probability; the mean of the weights
-finds it with 4-72 %. So 1,000 rows a night are replayed, or all where there are fewer.
+If 1 % of the rows were wrong by a factor of two, 459 replayed rows find one with 99 % probability; the mean of the
+weights finds it with 4-72 %. So 1,000 rows a night are replayed, or all where there are fewer.
 """
 
 from __future__ import annotations
@@ -108,11 +108,8 @@ def replay_sample(
                 else None
                 for row in logged
             ]
-            columns = {
-                "impression_id": [row["impression_id"] for row in logged],
-                "difference": pa.array(found, "double"),
-            }
-            yield pa.RecordBatch.from_pydict(columns)
+            ids = pa.array([row["impression_id"] for row in logged], pa.string())
+            yield pa.RecordBatch.from_arrays([ids, pa.array(found, pa.float64())], ["impression_id", "difference"])
 
     differences = rows.mapInArrow(to_differences, "impression_id string, difference double")
     unequal = F.col("difference") > F.lit(tolerance)

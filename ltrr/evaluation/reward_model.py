@@ -1,8 +1,8 @@
 """q-hat: the page_reward that a plan is expected to earn, learned on training users only.
 
 Linear on purpose: ridge regression by exact normal equations has one solution whatever the order and partitions of
-the rows, and a policy's expected q-hat needs only its probabilities. Doubly robust estimates stay unbiased whatever q-hat says
-(the propensities are known); a better q-hat only narrows the interval.
+the rows, and a policy's expected q-hat needs only its probabilities. Doubly robust estimates stay unbiased whatever
+q-hat says (the propensities are known); a better q-hat only narrows the interval.
 
     q(x, a) = c . [1, best value(x), shared(x), value(x, a), blocks drawn by a]
 """
@@ -54,8 +54,9 @@ class RewardModel:
 
     def predict(self, shared: Floats, values: Floats) -> Floats:
         """q(x, a) of every plan, [P]."""
-        ofcontext = float((self.context * context_features(shared, values)).sum())
-        return ofcontext + self.plan[0] * values + (self.space.draws * self.plan[1:]).sum(axis=1)
+        base = float((self.context * context_features(shared, values)).sum())
+        expected: Floats = base + self.plan[0] * values + (self.space.draws * self.plan[1:]).sum(axis=1)
+        return expected
 
 
 def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) -> RewardModel:

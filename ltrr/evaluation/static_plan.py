@@ -19,9 +19,9 @@ def static_values(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]
     """Estimated page_reward of every plan served to everybody, [P], on training users.
 
     Doubly robust with a damped correction. With 210 plans under uniform logging each has 1/210 of the decisions:
-    the plan of highest plain estimate is mostly the luckiest. So the model's mean over all decisions is corrected by the
-    weighted mean residual t[a] of the decisions that took a, times tau^2 / (tau^2 + se[a]^2), where tau^2 is how much
-    the residuals of plans truly differ (Morris, "Parametric Empirical Bayes Inference", JASA 1983).
+    the plan of highest plain estimate is mostly the luckiest. So the model's mean over all decisions is corrected by
+    the weighted mean residual t[a] of the decisions that took a, times tau^2 / (tau^2 + se[a]^2), where tau^2 is how
+    much the residuals of plans truly differ (Morris, "Parametric Empirical Bayes Inference", JASA 1983).
     """
     coefficients = np.concatenate((model.context, model.plan))
     totals = (sums.taken * UNIT).astype(np.float64)
@@ -35,7 +35,7 @@ def static_values(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]
     if seen.sum() < 2:
         return direct
     spread = max(float((residual[seen] ** 2 - noise[seen]).mean()), 0.0)
-    return direct + residual * spread / (spread + np.where(noise > 0.0, noise, 1.0))
+    return np.asarray(direct + residual * spread / (spread + np.where(noise > 0.0, noise, 1.0)))
 
 
 def _direct(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]:
@@ -43,7 +43,7 @@ def _direct(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]:
     context = (sums.products[0, : len(model.context)] * UNIT**2).astype(np.float64) / sums.decisions
     values = (sums.values * UNIT).astype(np.float64) / sums.decisions
     blocks = (model.space.draws * model.plan[1:]).sum(axis=1)
-    return float((context * model.context).sum()) + model.plan[0] * values + blocks
+    return np.asarray(float((context * model.context).sum()) + model.plan[0] * values + blocks)
 
 
 def _residual_variance(sums: TrainingSums, coefficients: NDArray[np.float64]) -> float:

@@ -1,7 +1,7 @@
 """One pass over training users' decisions: all that the reward model and the choice of a static plan need.
 
 The pass reads each decision once and keeps a few thousand integers a task, whatever the number of rows; tasks are
-merged on executors in a tree. At 1,000 times the data it takes 1,000 times the rows per executor-second, no more driver.
+merged on executors in a tree. At 1,000 times the data there are more tasks, and the driver's part stays what it is.
 """
 
 from __future__ import annotations

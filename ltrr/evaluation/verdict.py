@@ -49,7 +49,7 @@ class Footing:
 
 
 def judge_footing(footing: Footing, settings: EvaluationSettings) -> tuple[str, list[str]]:
-    """trust | take care | do not use, with every reason.
+    """One of trust, take care, do not use, with every reason.
 
     >>> good = Footing(400.0, 800.0, 500, 6000, 1.0, 0.0, 0.0, True)
     >>> judge_footing(good, EvaluationSettings())
@@ -76,8 +76,8 @@ def judge_footing(footing: Footing, settings: EvaluationSettings) -> tuple[str, 
         light.append(f"{footing.unsupported:.1%} of the policy cannot be seen in this log")
     if footing.fallback_share > settings.fallback_limit:
         grave.append(f"{footing.fallback_share:.1%} of impressions fell back, above {settings.fallback_limit:.1%}")
-    # The mean weight's own standard error: with ESS = n m^2 / mean(w^2) it is m sqrt(1 / ESS - 1 / n). Four of them, so that
-    # right propensities raise this alarm about once in ten thousand numbers.
+    # The mean weight's own standard error: with ESS = n m^2 / mean(w^2) it is m sqrt(1 / ESS - 1 / n). Four of them, so
+    # that right propensities raise this alarm about once in ten thousand numbers.
     slack = 4.0 * sqrt(max(1.0 / footing.effective_sample_size - 1.0 / max(footing.impressions, 1), 0.0))
     if abs(footing.mean_weight - 1.0) > slack * footing.mean_weight + 1e-6:
         light.append(f"weights average {footing.mean_weight:.3f} instead of 1: are the logged propensities right?")
