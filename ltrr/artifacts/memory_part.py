@@ -112,7 +112,7 @@ class MemoryPart:
                     arrays["entities"],
                     arrays["scores"],
                 )
-        except (ValueError, KeyError, OSError, BadZipFile) as fault:
+        except (ValueError, KeyError, EOFError, OSError, BadZipFile) as fault:
             raise ArtifactError("not a part of a memory", got=str(fault), todo="build the memory again") from fault
 
 

@@ -183,6 +183,12 @@ def check_decision_record(record: Any) -> list[str]:
     >>> check_decision_record("half a li")
     ['record: expected an object, got text']
     """
+    # Parts are compared only once each of them is whole.
+    return check_form(record) or list(_contradictions(record))
+
+
+def check_form(record: Any) -> list[str]:
+    """What the schema of a decision record would refuse, and times that no calendar has."""
     reasons = _check_fields(record, _RECORD, "record")
     if reasons:
         return reasons
@@ -196,9 +202,7 @@ def check_decision_record(record: Any) -> list[str]:
             _check_fields(decision["history"], _HISTORY, f"{where}.history")
             + _check_each(decision["shortlist"], _ACTION, f"{where}.shortlist")
         )
-    reasons += _check_each(record["slate"], _SLATE_ROW, "slate")
-    # Parts are compared only once each of them is whole.
-    return reasons or list(_contradictions(record))
+    return reasons + _check_each(record["slate"], _SLATE_ROW, "slate")
 
 
 def check_event(event: Any) -> list[str]:

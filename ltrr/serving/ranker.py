@@ -86,6 +86,11 @@ class Ranker:
 
 
 def _load_booster(model: bytes, features: int) -> Any:
+    # XGBoost ends the whole process on an empty buffer, so what cannot be its format is stopped here.
+    if not model.startswith(b"{"):
+        raise ArtifactError(
+            "not a ranker", which="ranker.ubj", expected="UBJSON", got=repr(model[:12]), todo="publish again"
+        )
     # 1-6 s the first time: paid when a policy with a ranker is loaded, never by `import ltrr.serving`.
     import xgboost
 

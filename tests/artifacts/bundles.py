@@ -38,9 +38,7 @@ def looks_of(query: int, settings: PolicySettings = SETTINGS) -> list[Block]:
 def drawn_of(blocks: tuple[tuple[str, int], ...], looks: list[Block]) -> list[Block]:
     """What the strategies answer for a plan: the looks, and deeper blocks of their own."""
     first = {(look.strategy, look.depth): look for look in looks}
-    return [
-        first.get(block) or Block(*block, "ok", (f"{block[0]}-{block[1]}", "e3"), (0.2, 0.1)) for block in blocks
-    ]
+    return [first.get(block) or Block(*block, "ok", (f"{block[0]}-{block[1]}", "e3"), (0.2, 0.1)) for block in blocks]
 
 
 @cache

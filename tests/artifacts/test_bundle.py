@@ -1,7 +1,6 @@
 """A bundle is complete or absent, has one version, and is found by a pointer that two never share."""
 
 import json
-import os
 import shutil
 import threading
 from dataclasses import replace
@@ -173,7 +172,9 @@ def test_ten_sequences_are_in_numeric_order(tmp_path: Path) -> None:
 
 def test_four_writers_race_and_each_sequence_has_one_winner(root: str) -> None:
     manifest, files = learned_bundle()
-    raced = [publish_bundle(root, "search", replace(manifest, as_of_date=date(2026, 3, day)), files) for day in range(3, 7)]
+    raced = [
+        publish_bundle(root, "search", replace(manifest, as_of_date=date(2026, 3, day)), files) for day in range(3, 7)
+    ]
     for race in range(5):
         start = threading.Barrier(4)
         got: dict[str, int] = {}
@@ -202,4 +203,4 @@ def test_a_bundle_can_be_copied_elsewhere(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "a" / "search" / version, tmp_path / "b" / "search" / version)
     shutil.rmtree(tmp_path / "a")
     assert read_bundle(tmp_path / "b", "search", version)[1] == files
-    assert not any(name.endswith(".tmp") for name in os.listdir(tmp_path / "b" / "search" / version))
+    assert not any(file.suffix == ".tmp" for file in (tmp_path / "b" / "search" / version).iterdir())

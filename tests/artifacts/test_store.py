@@ -44,6 +44,7 @@ class Overwriting(MemoryFileSystem):
     store: dict[str, object] = {}  # noqa: RUF012 - fsspec's own layout
 
     def pipe_file(self, path, value, mode="overwrite", **kwargs) -> None:
+        assert mode in ("overwrite", "create")
         super().pipe_file(path, value, mode="overwrite", **kwargs)
 
 

@@ -1,0 +1,181 @@
+"""The quick checks and the published schemas refuse the same lines, and records that contradict themselves fall too."""
+
+import copy
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from ltrr.artifacts.decision_record import block_entry, block_of, record_line, schema
+from ltrr.artifacts.record_checks import check_decision_record, check_event, check_form
+from ltrr.core.planning import Block
+from ltrr.errors import UsageError
+from ltrr.serving import Policy
+from tests.artifacts.bundles import drawn_of, learned_bundle, looks_of
+from tests.artifacts.json_schema import faults
+
+
+def served(query: int = 1, at: datetime = datetime(2026, 3, 2, 12, 0, 0, 123_000, UTC)) -> dict[str, Any]:
+    policy = Policy.of(*learned_bundle())
+    looks = looks_of(query)
+    choice = policy.plan("The Matrix", looks, seed=f"i{query}")
+    drawn = drawn_of(choice.blocks, looks)
+    return policy.record(
+        impression_id=f"i{query}",
+        at=at,
+        query_text="The Matrix",
+        user="user-77",
+        session="session-5",
+        looks=looks,
+        choice=choice,
+        drawn=drawn,
+        slate=policy.rank("The Matrix", drawn),
+        context={"device": "phone"},
+    )
+
+
+EVENT = {
+    "event_id": "v1",
+    "impression_id": "i1",
+    "entity_id": "e1",
+    "kind": "click",
+    "at": "2026-03-02T12:00:05Z",
+    "value": None,
+}
+
+
+def mutations(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every place of a JSON value, with something wrong put there."""
+    if path:
+        for wrong in (None, "", "text", -1, 0, 0.5, 2, True, [], {}, ["x"], {"x": 1}):
+            yield path, wrong
+    if isinstance(value, dict):
+        for name in value:
+            yield (*path, name), KeyError
+            yield from mutations(value[name], (*path, name))
+    elif isinstance(value, list) and value:
+        yield from mutations(value[0], (*path, 0))
+
+
+def mutated(value: Any, path: tuple[Any, ...], wrong: Any) -> Any:
+    changed = copy.deepcopy(value)
+    inner = changed
+    for step in path[:-1]:
+        inner = inner[step]
+    if wrong is KeyError:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = wrong
+    return changed
+
+
+def test_what_serving_writes_is_a_record_and_survives_the_log() -> None:
+    for query in range(20):
+        record = json.loads(record_line(served(query)))
+        assert check_decision_record(record) == []
+        assert faults(record, schema("decision_record")) == []
+    assert record["at"] == "2026-03-02T12:00:00.123Z"
+
+
+def test_schema_and_checks_refuse_the_same_records() -> None:
+    record = json.loads(record_line(served()))
+    refused = 0
+    for path, wrong in mutations(record):
+        line = mutated(record, path, wrong)
+        broken = bool(faults(line, schema("decision_record")))
+        assert bool(check_form(line)) == broken, (path, wrong)
+        refused += broken
+    assert refused > 300
+
+
+def test_schema_and_checks_refuse_the_same_events() -> None:
+    assert check_event(EVENT) == faults(EVENT, schema("event")) == []
+    for path, wrong in mutations(EVENT):
+        line = mutated(EVENT, path, wrong)
+        assert bool(check_event(line)) == bool(faults(line, schema("event"))), (path, wrong)
+
+
+def test_checks_alone_refuse_contradictions() -> None:
+    record = served()
+    decision = record["decisions"][0]
+    second = {**record["slate"][0], "position": len(record["slate"]) + 1}
+    cases: dict[str, Any] = {
+        "sum of 1": (["decisions", 0, "floor"], decision["floor"] * 2),
+        "as in the distribution": (["decisions", 0, "propensity"], decision["propensity"] / 2),
+        "those of the shortlist": (["decisions", 0, "shortlist", 0, "features", 0], 9.0),
+        "one length for every action": (["decisions", 0, "shortlist", 1, "features"], [1.0]),
+        "two matrices of one shape": (["decisions", 0, "history", "hit_rate"], [[0.1]]),
+        "one where served_by": (["decisions"], []),
+        "the blocks of": (["draws"], record["draws"][1:]),
+        "each entity once": (["slate"], [*record["slate"], second]),
+        "positions 1, 2": (["slate", 0, "position"], 2),
+        "entities of the draws": (["slate", 0, "entity_id"], "elsewhere"),
+        "each block once": (["looks"], [*record["looks"], record["looks"][0]]),
+        "13-45": (["at"], "2026-13-45T00:00:00Z"),
+    }
+    decision["action_taken"] = decision["shortlist"][0]["action"]
+    record = served_with(record, decision)
+    for words, (path, wrong) in cases.items():
+        line = mutated(record, tuple(path), wrong)
+        assert faults(line, schema("decision_record")) == [], words
+        assert any(words in reason for reason in check_decision_record(line)), (words, check_decision_record(line))
+
+
+def served_with(record: dict[str, Any], decision: dict[str, Any]) -> dict[str, Any]:
+    """The same impression as if its first shortlisted plan had been drawn."""
+    first = decision["shortlist"][0]
+    blocks = [
+        (name, depth)
+        for name, _, deepest in (part.partition(":") for part in first["action"].split(","))
+        for depth in range(1, int(deepest) + 1)
+    ]
+    drawn = drawn_of(tuple(blocks), [block_of(entry) for entry in record["looks"]])
+    policy = Policy.of(*learned_bundle())
+    slate = policy.rank(record["query_text"], drawn)
+    changed = {
+        **record,
+        "draws": [block_entry(block, 2) for block in drawn],
+        "slate": [
+            {"entity_id": entity_id, "position": place, "features": [0.0]}
+            for place, entity_id in enumerate(slate.entity_ids, start=1)
+        ],
+        "decisions": [{**decision, "taken_features": list(first["features"]), "propensity": first["propensity"]}],
+    }
+    assert check_decision_record(changed) == []
+    return changed
+
+
+@pytest.mark.parametrize("line", [None, 3, "x", [], True, {"record_version": 1}])
+def test_foreign_lines_have_reasons(line: Any) -> None:
+    assert check_decision_record(line)
+    assert check_event(line)
+
+
+def test_reasons_never_repeat_what_may_be_personal() -> None:
+    secret = ["the secret words"]
+    line = {**served(), "user": secret, "session": secret, "query_text": secret, "context": secret}
+    reasons = check_decision_record(line)
+    assert len(reasons) == 4
+    assert "secret" not in " ".join(reasons)
+
+
+def test_numbers_that_json_does_not_know_are_refused() -> None:
+    record = json.loads(record_line(served()).replace('"floor":', '"floor":NaN,"was":'))
+    assert any(reason.startswith("decisions[0].floor") for reason in check_decision_record(record))
+    with pytest.raises(ValueError, match="JSON"):
+        record_line({"floor": float("inf")})
+
+
+def test_times_are_written_in_utc_and_need_a_zone() -> None:
+    east = timezone(timedelta(hours=9))
+    assert served(at=datetime(2026, 3, 3, 1, 0, 0, tzinfo=east))["at"] == "2026-03-02T16:00:00.000Z"
+    with pytest.raises(UsageError, match="a time with a zone"):
+        served(at=datetime(2026, 3, 3, 1, 0, 0))  # noqa: DTZ001 - the mistake in question
+
+
+def test_a_missing_score_is_null_and_comes_back() -> None:
+    entry = json.loads(record_line(block_entry(Block("title", 1, "ok", ("e1",), (float("nan"),)), 2)))
+    assert entry["results"][0]["score"] is None
+    assert block_of(entry).scores[0] != block_of(entry).scores[0]
