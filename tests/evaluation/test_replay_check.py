@@ -1,0 +1,66 @@
+"""A night's decisions are made again from its bundles: true logs pass, one wrong propensity in a hundred is found."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import functions as F
+
+from ltrr.artifacts.bundle import publish_bundle, uniform_bundle
+from ltrr.errors import DataQualityError
+from ltrr.evaluation.published import plans_alike, read_planning_parts
+from ltrr.evaluation.replay_check import replay_sample
+from tests.evaluation.logged_world import DAY, SETTINGS, decision_rows, impression_rows, searches
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def made():
+    return searches(600, users=50, seed=2)
+
+
+@pytest.fixture
+def parts(home, made):
+    version = publish_bundle(home, "search", *uniform_bundle(SETTINGS, DAY.replace(day=1)))
+    return read_planning_parts(home, "search", {version, "2026-03-01-000000000000"})
+
+
+def _replay(decisions, impressions, parts, sample=1_000):
+    return replay_sample(decisions, impressions, parts, sample=sample, tolerance=1e-6)
+
+
+def test_a_true_log_is_replayed_exactly(spark, made, parts) -> None:
+    found = _replay(decision_rows(spark, made), impression_rows(spark, made), parts)
+    assert (found.replayed, found.unequal, found.unknown, found.holds) == (600, 0, 0, True)
+    assert found.worst_difference <= 1e-9
+    found.check(DAY, 1e-6)
+    assert _replay(decision_rows(spark, made), impression_rows(spark, made), parts, sample=40).replayed == 40
+
+
+def test_one_wrong_propensity_in_a_hundred_is_found(spark, made, parts) -> None:
+    is_wrong = F.col("impression_id").endswith("7") & F.col("impression_id").contains("-1")
+    halved = F.when(is_wrong, F.col("logging_propensity") / 2).otherwise(F.col("logging_propensity"))
+    decisions = decision_rows(spark, made).withColumn("logging_propensity", halved)
+    found = _replay(decisions, impression_rows(spark, made), parts)
+    assert 0 < found.unequal < 30
+    with pytest.raises(DataQualityError, match=f"impression {found.worst_impression}"):
+        found.check(DAY, 1e-6)
+
+
+def test_what_a_fallback_served_is_not_replayed_and_an_unknown_bundle_is_said(spark, made, parts) -> None:
+    decisions = decision_rows(spark, made[:20])
+    fallback = decisions.withColumn("served_by", F.lit("fallback")).withColumn("logging_propensity", F.lit(0.5))
+    assert _replay(fallback, impression_rows(spark, made[:20]), parts).replayed == 0
+    foreign = decisions.withColumn("policy_version", F.lit("2026-03-01-000000000000"))
+    found = _replay(foreign, impression_rows(spark, made[:20]), parts)
+    assert (found.replayed, found.unknown, found.holds) == (0, 20, False)
+
+
+def test_only_the_same_plans_looks_and_features_are_alike() -> None:
+    from dataclasses import replace
+
+    from ltrr.core.exploration import ExplorationSettings
+
+    assert plans_alike(SETTINGS, replace(SETTINGS, exploration=ExplorationSettings(0.0, 0.0, 1), name="other"))
+    assert not plans_alike(SETTINGS, replace(SETTINGS, budget=2))
+    assert not plans_alike(SETTINGS, replace(SETTINGS, observe="blind"))

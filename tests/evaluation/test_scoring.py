@@ -1,0 +1,104 @@
+"""Scoring equals a computation written down twice, is exact under any partitioning, and recovers known values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ltrr.core.intervals import estimate_difference, estimate_ratio
+from ltrr.core.planning import History, plan_values
+from ltrr.evaluation.judged_impressions import is_held_out, judged_impressions
+from ltrr.evaluation.judged_policy import JudgedPolicy
+from ltrr.evaluation.reward_model import fit_reward_model
+from ltrr.evaluation.scoring import ALL, N, sum_by_slice, to_scores
+from ltrr.evaluation.static_plan import best_static_plan, static_values
+from ltrr.evaluation.training_sums import sum_training_decisions
+from tests.evaluation.logged_world import (
+    SPACE,
+    decision_rows,
+    planner,
+    searches,
+    slate_rows,
+    uniform_policy,
+)
+
+pytestmark = pytest.mark.spark
+HELD_OUT = 50
+NAMES = ("challenger", "uniform")
+
+
+@pytest.fixture(scope="module")
+def made():
+    return searches(4_000, users=400, seed=1)
+
+
+@pytest.fixture
+def impressions(spark, made):
+    return judged_impressions(decision_rows(spark, made), slate_rows(spark, made), [uniform_policy().version]).cache()
+
+
+@pytest.fixture
+def training(impressions):
+    return sum_training_decisions(impressions.where(~is_held_out(HELD_OUT)), SPACE)
+
+
+def test_one_scan_equals_plain_numpy_and_covers_the_truth(impressions, training, made) -> None:
+    model = fit_reward_model(SPACE, training.products.tolist(), ridge=10.0)
+    policies = [planner("challenger"), JudgedPolicy("uniform", "uniform", SPACE)]
+    held = impressions.where(is_held_out(HELD_OUT))
+    sums = sum_by_slice(to_scores(held, policies, model), NAMES)
+
+    judged = {row["impression_id"] for row in held.select("impression_id").collect()}
+    history, plans = History.prior(SPACE), len(SPACE)
+    dr, ips, weights, truth = [], [], [], []
+    for search in (one for one in made if one.impression_id in judged):
+        shared = np.array(search.choice.decision["shared"])
+        values = plan_values(SPACE, search.looks, history)
+        context = model.context @ np.concatenate(([1.0, values.max()], shared))
+        expected = context + np.column_stack((values, SPACE.draws)) @ model.plan
+        target = policies[0].chooser.distribution(shared, values).dense()
+        weight = target[search.choice.plan_index] * plans
+        residual = search.reward - expected[search.choice.plan_index]
+        dr.append((target @ expected + weight * residual, expected.mean() + residual))
+        ips.append(weight * search.reward)
+        weights.append(weight)
+        truth.append((target @ search.worth, search.worth.mean()))
+
+    whole = sums[ALL]
+    assert whole.total(N) == len(judged) == sum(sums[name].total(N) for name in sums if name != ALL)
+    assert estimate_ratio(whole, "challenger_wr", N).value == pytest.approx(np.mean(ips), rel=1e-6)
+    assert estimate_ratio(whole, "challenger_wr", "challenger_w").value == pytest.approx(
+        np.sum(ips) / np.sum(weights), rel=1e-6
+    )
+    assert estimate_ratio(whole, "challenger_dr", N).value == pytest.approx(np.mean(dr, axis=0)[0], rel=1e-6)
+    gain = estimate_difference(whole, ("challenger_dr", N), ("uniform_dr", N))
+    assert gain.value == pytest.approx(np.mean(dr, axis=0)[0] - np.mean(dr, axis=0)[1], rel=1e-5)
+    true_gain = np.mean(truth, axis=0)[0] - np.mean(truth, axis=0)[1]
+    assert gain.low(0.999) < true_gain < gain.high(0.999)
+    assert gain.low(0.999) > 0.0
+    unmodelled = estimate_difference(whole, ("challenger_wr", N), ("uniform_wr", N))
+    assert gain.standard_error < 0.75 * unmodelled.standard_error
+
+
+def test_any_layout_gives_the_same_bits(impressions, training) -> None:
+    model = fit_reward_model(SPACE, training.products.tolist(), ridge=10.0)
+    policies = [planner("challenger"), JudgedPolicy("uniform", "uniform", SPACE)]
+    held = impressions.where(is_held_out(HELD_OUT))
+    layouts = [held.repartition(5, "impression_id"), held.orderBy("query_class").coalesce(1)]
+    one, other = (sum_by_slice(to_scores(layout, policies, model), NAMES) for layout in layouts)
+    assert one == other
+    learned = sum_training_decisions(impressions.where(~is_held_out(HELD_OUT)).repartition(5, "user_key"), SPACE)
+    assert learned.to_json() == training.to_json()
+
+
+def test_best_static_plan_is_the_true_one(training, made) -> None:
+    model = fit_reward_model(SPACE, training.products.tolist(), ridge=10.0)
+    true_values = np.mean([search.worth for search in made], axis=0)
+    best = best_static_plan(training, model)
+    assert true_values[best] == pytest.approx(true_values.max(), abs=1e-9)
+    np.testing.assert_allclose(static_values(training, model), true_values, atol=0.1)
+
+
+def test_nothing_to_judge_is_nothing(spark, made) -> None:
+    none = judged_impressions(decision_rows(spark, made[:3]), slate_rows(spark, made[:3]), ["another version"])
+    assert sum_training_decisions(none, SPACE) is None
