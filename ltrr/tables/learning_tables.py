@@ -131,14 +131,14 @@ JOB_RUNS = Table(
         Column("config_digest", "string", "sha256 of the settings"),
         Column(
             "inputs",
-            "array<struct<table:string,version:bigint,digest:string>>",
+            "array<struct<table:string,version:bigint,state:string>>",
             "what was read, at which version",
             exact=False,
         ),
         Column(
             "outputs",
-            "array<struct<table:string,version:bigint,rows:bigint,digest:string>>",
-            "what was written; the digest is of the partitions replaced",
+            "array<struct<table:string,version:bigint,rows:bigint,digest:string,state:string>>",
+            "what was written; digest: of the partitions replaced; state: of this and every earlier commit",
             exact=False,
         ),
         Column("notes", "map<string,string>", "what the next jobs need to know: payload hashes, reasons", exact=False),

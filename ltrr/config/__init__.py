@@ -1,0 +1,12 @@
+"""All settings in one place, read strictly."""
+
+from ltrr.config.settings import (
+    HOME_FILE,
+    PathSettings,
+    Settings,
+    load_section,
+    load_settings,
+    write_home_file,
+)
+
+__all__ = ["HOME_FILE", "PathSettings", "Settings", "load_section", "load_settings", "write_home_file"]

@@ -1,0 +1,193 @@
+"""All settings in one place: each room declares its own, this composes them and reads YAML.
+
+Layers, later over earlier: the defaults that the rooms declare and `conf/base.yaml` repeats; `ltrr.yaml` in the home
+(what this home is: policy, strategies, first date); the file of `--config`; `--set` and other options.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+
+from ltrr.artifacts.manifest import PolicySettings
+from ltrr.bandit.settings import BanditSettings
+from ltrr.clicks.settings import ClickSettings
+from ltrr.config.strict_yaml import build, check_layer, merge_layers, read_yaml
+from ltrr.errors import ConfigError
+from ltrr.evaluation.settings import EvaluationSettings
+from ltrr.logs.settings import LogSettings
+from ltrr.memory.settings import MemorySettings
+from ltrr.spark.session import SparkSettings
+from ltrr.strategies.settings import HistorySettings
+from ltrr.tracking.settings import TrackingSettings
+
+S = TypeVar("S")
+
+HOME_FILE = "ltrr.yaml"
+BASE_FILE = Path(__file__).parents[2] / "conf" / "base.yaml"
+
+# Where a night runs and reports does not change what it computes.
+_NOT_DIGESTED = ("paths", "spark", "tracking")
+
+
+@dataclass(frozen=True)
+class PathSettings:
+    """Where things are; what is empty lies in the home.
+
+    Attributes:
+        home: folder that holds everything by default, and the lease.
+        tables: of the warehouse; a folder or a URL that Spark reads.
+        policies: payloads, bundles and pointers; a folder or a URL that fsspec reads.
+        logs: decision records and events, a folder a day.
+    """
+
+    home: Path = Path("home")
+    tables: str = ""
+    policies: str = ""
+    logs: str = ""
+
+    def __post_init__(self) -> None:
+        home = Path(self.home).absolute()
+        object.__setattr__(self, "home", home)
+        for name in ("tables", "policies", "logs"):
+            object.__setattr__(self, name, getattr(self, name) or str(home / name))
+
+
+def _no_policy() -> PolicySettings:
+    raise ConfigError(
+        "there is no policy yet",
+        which="policy.strategies",
+        todo=f"run `ltrr policies init`, which writes it to {HOME_FILE} in the home, or set it in the file of --config",
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a night may be told.
+
+    Attributes:
+        history_starts: first logical date; nothing before it is asked for.
+        policy: what is decided and among which strategies.
+    """
+
+    policy: PolicySettings = field(default_factory=_no_policy)
+    history_starts: date | None = None
+    paths: PathSettings = field(default_factory=PathSettings)
+    logs: LogSettings = field(default_factory=LogSettings)
+    clicks: ClickSettings = field(default_factory=ClickSettings)
+    memory: MemorySettings = field(default_factory=MemorySettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
+    bandit: BanditSettings = field(default_factory=BanditSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    spark: SparkSettings = field(default_factory=SparkSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+
+    @property
+    def first_date(self) -> date:
+        """The first logical date.
+
+        Raises:
+            ConfigError: nobody has said when the history starts.
+        """
+        if self.history_starts is None:
+            raise ConfigError(
+                "nobody has said when the history starts",
+                which="history_starts",
+                expected="the first date with logs",
+                todo=f"set it in {HOME_FILE} of the home, in the file of --config, or with --set history_starts=DATE",
+            )
+        return self.history_starts
+
+    def digest(self) -> str:
+        """16 hex of all settings that can change a result; where a night runs and reports is left out."""
+        told = {name: value for name, value in dataclasses.asdict(self).items() if name not in _NOT_DIGESTED}
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def load_settings(
+    home: Path | None = None, config: Path | None = None, changes: Sequence[str] = (), **more: Any
+) -> Settings:
+    """Compose the settings of a command.
+
+    Args:
+        home: of `--home`; by default that of the `--config` file, else `home` in the working directory.
+        config: of `--config`.
+        changes: of `--set`, each `section.name=value` with a YAML value.
+        more: top-level settings that win over everything, as a program sets them.
+
+    Raises:
+        ConfigError: a file or change cannot be read, names what is not there, or has a wrong type or value.
+    """
+    merged, source = _merged(home, config, changes)
+    return dataclasses.replace(build(Settings, merged, source), **more)
+
+
+def load_section(
+    section: type[S], home: Path | None = None, config: Path | None = None, changes: Sequence[str] = ()
+) -> S:
+    """One section of the settings, for commands that need no policy: `load_section(PathSettings, home)`.
+
+    Raises:
+        ConfigError: as `load_settings`, and for every section, so that a mistake is not found only at night.
+    """
+    merged, source = _merged(home, config, changes)
+    name = next(name for name, kind in get_type_hints(Settings).items() if kind is section)
+    return build(section, merged.get(name, {}), source, f"{name}.")
+
+
+def _merged(home: Path | None, config: Path | None, changes: Sequence[str]) -> tuple[dict[str, Any], str]:
+    told = [(str(config), read_yaml(config))] if config else []
+    told += [(f"--set {change}", parse_change(change)) for change in changes]
+    if home is not None:
+        told.append(("--home", {"paths": {"home": str(home)}}))
+    for source, layer in told:
+        check_layer(Settings, layer, source)
+    # Where the home is decides which home's own file lies beneath what was told.
+    paths = merge_layers(Settings, (layer for _, layer in told)).get("paths", {})
+    own = build(PathSettings, paths, "--home").home / HOME_FILE
+    files = [(str(file), read_yaml(file)) for file in (BASE_FILE, own) if file.exists()]
+    for source, layer in files:
+        check_layer(Settings, layer, source)
+    return merge_layers(Settings, (layer for _, layer in (*files, *told))), f"{own} or the file of --config"
+
+
+def parse_change(change: str) -> dict[str, Any]:
+    """One `--set` as a mapping.
+
+    >>> parse_change("spark.shuffle_partitions=4")
+    {'spark': {'shuffle_partitions': 4}}
+
+    Raises:
+        ConfigError: there is no `=`, or the value is no YAML.
+    """
+    name, equals, text = change.partition("=")
+    if not equals or not name:
+        raise ConfigError("a change cannot be read", which="--set", expected="section.name=value", got=change)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as fault:
+        raise ConfigError("a change is no YAML", which=f"--set {name}", got=text) from fault
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def write_home_file(home: Path, told: Mapping[str, Any]) -> Path:
+    """Write the settings that make a home what it is; checked before they are written, whole or not at all.
+
+    Raises:
+        ConfigError: they could not be read back.
+    """
+    file = home / HOME_FILE
+    check_layer(Settings, told, str(file))
+    home.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(yaml.safe_dump(dict(told), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    part.replace(file)
+    return file

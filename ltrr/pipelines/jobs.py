@@ -1,0 +1,65 @@
+"""The eight jobs of a night: their order, what each needs, and the function behind each name."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from ltrr.errors import UsageError
+
+if TYPE_CHECKING:
+    from ltrr.pipelines.night import Night
+
+JOBS = (
+    "ingest_logs",
+    "fit_click_model",
+    "build_memory",
+    "compute_strategy_features",
+    "train_bandit",
+    "train_ranker",
+    "evaluate_policies",
+    "publish_policy",
+)
+
+# The same edges as in the DAG: a scheduler may run what is not ordered here in either order.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "ingest_logs": (),
+    "fit_click_model": ("ingest_logs",),
+    "build_memory": ("fit_click_model",),
+    "compute_strategy_features": ("fit_click_model",),
+    "train_bandit": ("build_memory", "compute_strategy_features"),
+    "train_ranker": ("build_memory", "compute_strategy_features"),
+    "evaluate_policies": ("train_bandit", "train_ranker"),
+    "publish_policy": ("evaluate_policies",),
+}
+
+
+def check_job(name: str) -> str:
+    """The name itself.
+
+    >>> check_job("train_ranker")
+    'train_ranker'
+
+    Raises:
+        UsageError: there is no such job; the message lists those there are.
+    """
+    if name not in JOBS:
+        raise UsageError("unknown job", which="job", expected=" | ".join(JOBS), got=name)
+    return name
+
+
+def load_job(name: str) -> Callable[["Night"], None]:
+    """The function of a job, imported when it is run: a lone job need not load the libraries of the other seven."""
+    return cast("Callable[[Night], None]", import_module(f"ltrr.pipelines.{check_job(name)}").run)
+
+
+@cache
+def comes_before(writer: str, reader: str) -> bool:
+    """Whether `reader` always runs after `writer` in the same night, whoever schedules them.
+
+    >>> comes_before("ingest_logs", "publish_policy"), comes_before("publish_policy", "ingest_logs")
+    (True, False)
+    >>> comes_before("train_bandit", "train_ranker")
+    False
+    """
+    return any(need == writer or comes_before(writer, need) for need in NEEDS[reader])

@@ -1,0 +1,240 @@
+"""What a job sees of its night: tables at committed versions in, partitions of its own date out."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date as Date
+from datetime import timedelta
+from functools import cached_property
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ltrr.config import Settings
+from ltrr.errors import CommitError, LtrrError, UsageError
+from ltrr.pipelines.jobs import JOBS, comes_before
+from ltrr.spark.columns import conform, empty
+from ltrr.spark.commits import CommitLog, Input, JobRun, Output, next_state
+from ltrr.spark.delta import Warehouse, Written, digest_of
+from ltrr.tables.catalog import CATALOG, table
+from ltrr.tables.table import Table
+from ltrr.tracking.night import NightTracking
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Night:
+    """One job of one night: the only door between a job's function and the world.
+
+    Attributes:
+        date: logical date, D.
+        job: which job this is.
+        settings: all settings.
+        spark: the session.
+        warehouse: the tables.
+        commits: what has been committed; a job reads tables and notes through the methods below instead.
+        accept_quality: the operator's reason to go on in spite of failed quality checks; None stops on them.
+    """
+
+    date: Date
+    job: str
+    settings: Settings
+    spark: SparkSession
+    warehouse: Warehouse
+    commits: CommitLog
+    accept_quality: str | None = None
+    inputs: dict[str, Input] = field(default_factory=dict, init=False)
+    outputs: dict[str, Output] = field(default_factory=dict, init=False)
+    notes: dict[str, str] = field(default_factory=dict, init=False)
+
+    def read(self, name: str) -> DataFrame:
+        """Table `name` as committed: tonight, where its writer always runs before this job, else the night before.
+
+        Rows of dates after that commit are not there even where a later night has written them already. No rows where
+        no night has committed yet. Append-only tables (no date column) are read as they are now.
+
+        Raises:
+            CommitError: its writer has not been committed for the date; the message names what to run.
+        """
+        declared = table(name)
+        if not declared.date_column:
+            return self._read_as_it_is(declared)
+        if comes_before(declared.written_by, self.job):
+            return self._read_committed(declared, self.date)
+        return self.read_own_previous(name)
+
+    def read_own_previous(self, name: str) -> DataFrame:
+        """Table `name` as the night before committed it; no rows on the first date.
+
+        Raises:
+            CommitError: the night before has not been committed.
+        """
+        declared = table(name)
+        if self.date <= self.settings.first_date:
+            return empty(self.spark, declared)
+        return self._read_committed(declared, self.date - timedelta(days=1))
+
+    def read_written(self, name: str) -> DataFrame:
+        """Table `name` as this job has just left it: this night's partitions and all earlier ones.
+
+        Raises:
+            LtrrError: this job has not written it tonight.
+        """
+        if name not in self.outputs:
+            raise LtrrError("a job read its own table before it wrote it", which=f"{self.job}: {name}")
+        declared = table(name)
+        return self._until(declared, self.warehouse.read(declared, self.outputs[name].version), self.date)
+
+    def write(self, name: str, frame: DataFrame, where: str | None = None) -> Output:
+        """Put `frame` in the place of tonight's rows of table `name`, once a night.
+
+        Args:
+            name: of a table that this job writes.
+            frame: fits the catalog, or the write is refused.
+            where: rows that are replaced, on partition columns; by default those whose date column is tonight's date.
+
+        A rerun that comes out the same as what is committed writes nothing: what later nights put into the same
+        partitions since then stays. For a table without a date column the rows whose grain is new are appended.
+
+        Raises:
+            SchemaError: the frame does not fit the table, or has rows outside `where`.
+            UsageError: the table is another job's.
+        """
+        declared = table(name)
+        if declared.written_by != self.job:
+            raise UsageError(
+                "a job wrote another's table", which=name, expected=f"{declared.written_by} to write it", got=self.job
+            )
+        if name in self.outputs:
+            raise LtrrError("a job wrote a table twice in one night", which=f"{self.job}: {name}")
+        written = self._write_once(declared, frame, where or self.tonight(declared))
+        state = next_state(self._before(name), written.digest)
+        self.outputs[name] = Output(name, written.version, written.rows, written.digest, state)
+        return self.outputs[name]
+
+    def tonight(self, declared: Table) -> str:
+        """Condition on the rows of a table that carry tonight's date; empty where it has no date column."""
+        return f"{declared.date_column} = DATE'{self.date}'" if declared.date_column else ""
+
+    def note(self, key: str, value: str) -> None:
+        """Tell the jobs after this one something that is no table: committed with the job, or not at all."""
+        self.notes[key] = value
+
+    def notes_of(self, job: str, day: Date | None = None) -> Mapping[str, str]:
+        """Notes that `job` committed: tonight, where it always runs before this job, else the night before.
+
+        `day` asks for another date. Nothing where the night before is before the first date.
+
+        Raises:
+            CommitError: the job has not been committed for the date.
+        """
+        if day is None:
+            day = self.date if comes_before(job, self.job) else self.date - timedelta(days=1)
+        return {} if day < self.settings.first_date else self.committed(job, day).notes
+
+    def committed(self, job: str, day: Date) -> JobRun:
+        """The committed run of a job.
+
+        Raises:
+            CommitError: there is none; the message names what to run.
+        """
+        run = self.commits.run(job, day)
+        if run is None:
+            raise missing_run(job, day, wanted_by=f"{self.job} of {self.date}")
+        return run
+
+    def closed_dates(self, window_days: int | None = None) -> list[Date]:
+        """Dates whose longest reward window is over tonight, oldest first: the only ones to learn from or judge on.
+
+        Args:
+            window_days: at most so many, the newest; by default all since the first date.
+        """
+        last = self.settings.logs.first_open(self.date)
+        days = (last - self.settings.first_date).days + 1
+        kept = days if window_days is None else min(days, window_days)
+        return [last - timedelta(days=age) for age in reversed(range(max(0, kept)))]
+
+    @property
+    def policies_root(self) -> str:
+        """Path or URL below which policies are published."""
+        return self.settings.paths.policies
+
+    @cached_property
+    def tracking(self) -> NightTracking:
+        """The night in MLflow; opened when a job first asks for it, so that one that does not ask does not wait."""
+        return NightTracking.open(
+            self.settings.tracking.under(self.settings.paths.home),
+            self.date,
+            self.job,
+            create_parent=self.job == JOBS[0],
+        )
+
+    def carried_outputs(self) -> tuple[Output, ...]:
+        """What this job leaves: what it wrote, and the last committed version of each of its tables that it did not."""
+        carried = (
+            self.outputs.get(name) or self._before(name)
+            for name, declared in CATALOG.items()
+            if declared.written_by == self.job
+        )
+        return tuple(
+            out if out.table in self.outputs else Output(out.table, out.version, 0, "", out.state)
+            for out in carried
+            if out is not None
+        )
+
+    def _read_committed(self, declared: Table, day: Date) -> DataFrame:
+        output = self.committed(declared.written_by, day).output(declared.name)
+        if output is None:
+            return empty(self.spark, declared)
+        self.inputs[declared.name] = Input(declared.name, output.version, output.state)
+        return self._until(declared, self.warehouse.read(declared, output.version), day)
+
+    def _read_as_it_is(self, declared: Table) -> DataFrame:
+        version = self.warehouse.version(declared)
+        if version is None:
+            return empty(self.spark, declared)
+        self.inputs[declared.name] = Input(declared.name, version, "")
+        return self.warehouse.read(declared, version)
+
+    def _until(self, declared: Table, rows: DataFrame, day: Date) -> DataFrame:
+        # A date that is run again writes onto a table that holds later dates already: nobody may see tomorrow.
+        return rows.where(F.col(declared.date_column) <= F.lit(day)) if declared.date_column else rows
+
+    def _before(self, name: str) -> Output | None:
+        if self.date <= self.settings.first_date:
+            return None
+        return self.committed(self.job, self.date - timedelta(days=1)).output(name)
+
+    def _write_once(self, declared: Table, frame: DataFrame, where: str) -> Written:
+        earlier = self.commits.run(self.job, self.date)
+        last = earlier.output(declared.name) if earlier else None
+        if last is None or not last.digest:
+            return self._store(declared, frame, where)
+        # A rerun: one pass to compare, the rows kept aside (on disk where memory ends) in case they differ.
+        rows = conform(frame, declared).persist()
+        try:
+            count, digest = digest_of(rows, declared)
+            if digest == last.digest:
+                log.info("table=%s action=kept rows=%d version=%d: the same again", declared.name, count, last.version)
+                return Written(last.version, count, digest)
+            return self._store(declared, rows, where)
+        finally:
+            rows.unpersist()
+
+    def _store(self, declared: Table, frame: DataFrame, where: str) -> Written:
+        if where:
+            return self.warehouse.replace(declared, frame, where)
+        rows, digest = digest_of(conform(frame, declared), declared)
+        return Written(self.warehouse.append_new(declared, frame).version, rows, digest)
+
+
+def missing_run(job: str, day: Date, wanted_by: str) -> CommitError:
+    """The refusal that names what to run."""
+    return CommitError(
+        f"{wanted_by} needs what has not been committed",
+        which=f"{job} of {day}",
+        expected="a row in job_runs",
+        got="none",
+        todo=f"run `ltrr job {job} --date {day}`, or the whole night with `ltrr nightly --date {day}`",
+    )
