@@ -9,6 +9,9 @@ ltrr is installed. What it needs to know comes from the environment of the Airfl
     LTRR_HISTORY_STARTS    first date of the logs; nothing earlier is scheduled (default: 2026-01-01)
     LTRR_MAX_ACTIVE_TASKS  tasks that may run at once (default: 1; on object stores without a shared log store keep 1)
     LTRR_SPARK_CONN_ID     the Airflow connection that names Spark's master (default: spark_default)
+
+The jobs read one more from the same environment, and the DAG neither reads nor shows it: LTRR_USER_KEY_SECRET, with
+which user ids become keys.
 """
 
 import os

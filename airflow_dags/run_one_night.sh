@@ -33,6 +33,12 @@ export LTRR_PROJECT="$checkout"
 export LTRR_HOME="$home"
 export LTRR_HISTORY_STARTS="$date"
 
+# User ids become keys with a secret. A fixed one is right only for simulated users.
+if [ -z "${LTRR_USER_KEY_SECRET:-}" ]; then
+    echo "airflow-run: LTRR_USER_KEY_SECRET is not set; using one that is no secret, for simulated users only"
+    export LTRR_USER_KEY_SECRET="airflow-run: simulated users only"
+fi
+
 if ! [ -e "$home/logs/dt=$date/_SUCCESS" ]; then
     echo "airflow-run: $home has no closed logs of $date; serving and logging $impressions simulated impressions"
     .venv/bin/ltrr simulate --date "$date" --home "$home" --impressions "$impressions"
