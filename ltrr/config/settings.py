@@ -45,17 +45,20 @@ class PathSettings:
         tables: of the warehouse; a folder or a URL that Spark reads.
         policies: payloads, bundles and pointers; a folder or a URL that fsspec reads.
         logs: decision records and events, a folder a day.
+        quarantine: rejected lines as they came, below the date on which they expire; a folder or a URL that Spark
+            writes.
     """
 
     home: Path = Path("home")
     tables: str = ""
     policies: str = ""
     logs: str = ""
+    quarantine: str = ""
 
     def __post_init__(self) -> None:
         home = Path(self.home).absolute()
         object.__setattr__(self, "home", home)
-        for name in ("tables", "policies", "logs"):
+        for name in ("tables", "policies", "logs", "quarantine"):
             object.__setattr__(self, name, getattr(self, name) or str(home / name))
 
 

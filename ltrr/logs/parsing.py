@@ -7,7 +7,7 @@ becomes is worked out where the line is read. A .gz file cannot be divided and i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -55,11 +55,12 @@ def parsed_schema() -> T.StructType:
     either `impression` and the arrays of its rows are there, or `event`.
     """
     nested = ", ".join(f"{name} array<{_struct(own_columns(name))}>" for name in NESTED)
-    return T.StructType.fromDDL(
+    schema = T.StructType.fromDDL(
         "source string, block_start bigint, line bigint, line_hash string, format string, "
         "reason string, detail string, excerpt string, "
         f"impression {_struct(_IMPRESSION)}, {nested}, event {_struct(_EVENT)}"
     )
+    return cast("T.StructType", schema)
 
 
 def read_lines(spark: SparkSession, folder: str) -> DataFrame:

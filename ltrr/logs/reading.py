@@ -48,7 +48,7 @@ def read_line(line: bytes, name: str, strategies: frozenset[str], kinds: frozens
     """
     try:
         content = _parse(line)
-    except _Unreadable as fault:
+    except _UnreadableError as fault:
         return Reading("unreadable", None, fault.reason, fault.detail)
     format_ = _format_of(content, name)
     if format_ not in ("decision", "event"):
@@ -68,7 +68,7 @@ def read_line(line: bytes, name: str, strategies: frozenset[str], kinds: frozens
     return Reading(format_, content)
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason)
         self.reason, self.detail = reason, detail
@@ -78,19 +78,19 @@ def _parse(line: bytes) -> Mapping[str, Any]:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as fault:
-        raise _Unreadable("not_utf8", f"byte {fault.start + 1}") from fault
+        raise _UnreadableError("not_utf8", f"byte {fault.start + 1}") from fault
     if not text.strip():
-        raise _Unreadable("empty_line", "no text")
+        raise _UnreadableError("empty_line", "no text")
     try:
         content = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as fault:
         is_cut = fault.pos >= len(text.rstrip()) or fault.msg.startswith("Unterminated string")
-        raise _Unreadable("truncated_json" if is_cut else "malformed_json", f"column {fault.pos + 1}") from fault
+        raise _UnreadableError("truncated_json" if is_cut else "malformed_json", f"column {fault.pos + 1}") from fault
     except (ValueError, RecursionError) as fault:
         # NaN and Infinity, integers of thousands of digits, thousands of brackets.
-        raise _Unreadable("malformed_json", "no JSON number, or nested too deeply") from fault
+        raise _UnreadableError("malformed_json", "no JSON number, or nested too deeply") from fault
     if not isinstance(content, dict):
-        raise _Unreadable("not_an_object", f"a {type(content).__name__}")
+        raise _UnreadableError("not_an_object", f"a {type(content).__name__}")
     return content
 
 

@@ -56,7 +56,11 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"slate", r"entities of the draws", "entity_not_drawn"),
     (r"draws", r"the blocks of", "plan_not_drawn"),
     (r"(looks|draws|ranks) ?.*", r"(ranks without gaps|each rank once)", "bad_ranks"),
-    (r"(looks|draws) .*|shortlist|features|taken_features|history|decisions|looks|draws", r"(?!a list|an object)", "contradiction"),
+    (
+        r"(looks|draws)( .*)?|shortlist|(taken_)?features|history|decisions",
+        r"(?!a list|an object)",
+        "contradiction",
+    ),
 )
 _SAID = re.compile(r"(?P<where>.*?): expected (?P<expected>.*), got (?P<got>.*)", re.DOTALL)
 

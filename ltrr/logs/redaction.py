@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+from ltrr.artifacts.decision_record import schema
 
 EXCERPT_LENGTH = 240
 # Enough of a line to fill the excerpt after masking; a broken line can be a gigabyte.
 _LOOKED_AT = 4_000
 
-# Only names of the formats we know are shown: in a broken line a user id can stand where a key should be.
-KNOWN_KEYS = frozenset(
-    """
-    record_version ltrr_version policy_version memory_version history_version impression_id at utc_offset_minutes
-    surface query_text user session context device served_by looks strategy depth status results entity_id rank score
-    decisions step decide observe shared history hit_rate marginal_hit_rate shortlist action features propensity floor
-    n_actions action_taken taken_features draws slate position event_id kind value
-    query_id user_query client_id session_id action_name timestamp event_attributes application message_type
-    query_response_id query_attributes user_id object object_id object_id_field
-    Version EventId _label_cost _label_probability _label_Action _labelIndex a c p o pdrop _shared _multi
-    """.split()
+_FOREIGN_KEYS = frozenset(
+    {
+        *("query_id", "user_query", "client_id", "action_name", "timestamp", "event_attributes", "application"),
+        *("message_type", "query_response_id", "query_attributes", "object", "object_id", "object_id_field"),
+        *("Version", "EventId", "_label_cost", "_label_probability", "_label_Action", "_labelIndex", "_multi"),
+    }
 )
+
+
+def _names(schema: Any) -> set[str]:
+    """Every property that a JSON Schema names."""
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    own = set(schema.get("properties", ())) if isinstance(schema, dict) else set()
+    return own.union(*map(_names, inner))
+
+
+# Only names of the formats we know are shown: in a broken line a user id can stand where a key should be.
+KNOWN_KEYS = _FOREIGN_KEYS | _names(schema("decision_record")) | _names(schema("event"))
 
 _TOKEN = re.compile(
     r"""

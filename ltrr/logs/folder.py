@@ -1,0 +1,67 @@
+"""The folder of a night's logs: there, closed, readable."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from ltrr.errors import LtrrError, NotReadyError
+
+SUCCESS = "_SUCCESS"
+
+
+def folder_name(night: date) -> str:
+    """Name of a night's folder below the logs.
+
+    >>> folder_name(date(2026, 3, 2))
+    'dt=2026-03-02'
+    """
+    return f"dt={night}"
+
+
+def check_closed(spark: SparkSession, logs: str, night: date) -> str:
+    """Path of the night's folder, once it is complete.
+
+    Asked of the file system that the lines are read through, so that any URL that Spark reads will do.
+
+    Raises:
+        NotReadyError: the folder is missing, or has no `_SUCCESS` yet.
+    """
+    folder = f"{logs.rstrip('/')}/{folder_name(night)}"
+    if not _exists(spark, f"{folder}/{SUCCESS}"):
+        missing = not _exists(spark, folder)
+        raise NotReadyError(
+            f"the logs of {night} are not " + ("there" if missing else "closed"),
+            which=folder,
+            expected=f"the folder, closed by {SUCCESS}",
+            got="no such folder" if missing else f"no {SUCCESS} in it",
+            todo="retry once the logging service has closed it; a date without any traffic needs an empty folder with "
+            f"{SUCCESS}",
+        )
+    return folder
+
+
+def _exists(spark: SparkSession, path: str) -> bool:
+    context = spark.sparkContext
+    hadoop_path = context._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]  # noqa: SLF001
+    file_system = hadoop_path.getFileSystem(context._jsc.hadoopConfiguration())  # noqa: SLF001
+    return bool(file_system.exists(hadoop_path))
+
+
+def read_fault(fault: PySparkException | Py4JJavaError) -> LtrrError | None:
+    """The error that names the file Spark could not read; None where the fault is another one."""
+    found = re.search(r"FAILED_READ_FILE\S*\] Encountered error while reading file (\S+?)\.?\s", str(fault))
+    if found is None:
+        return None
+    cause = re.search(r"Caused by: [\w.$]+: (.*)", str(fault))
+    return LtrrError(
+        "a log file cannot be read to its end",
+        which=found[1],
+        expected="plain lines, or whole gzip in a file called .gz",
+        got=cause[1] if cause else "an input error",
+        todo="have the logging service deliver the file again; nothing of this night was committed",
+    )

@@ -1,0 +1,185 @@
+"""Whether a night of logs can be trusted: what is counted, and the checks over the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.artifacts.record_checks import TOLERANCE
+from ltrr.logs.settings import LogSettings
+from ltrr.spark.quality import Check, at_most
+
+IMPRESSIONS = "impressions"
+"""The check whose figure is a night's number of impressions; the next nights compare theirs with it."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of a night's lines.
+
+    Attributes:
+        lines: read in the folder.
+        carried: events of earlier nights that waited.
+        impressions: decision records taken.
+        fallbacks: of these, served by the fallback.
+        propensity_error: largest distance of a decision's propensities from adding up to 1; None without decisions.
+        joined: events joined to an impression.
+        clicks: of these, clicks.
+        waiting: events that wait for their impression.
+        rejected: reason -> lines of tonight's folder rejected for it.
+        given_up: events of earlier nights rejected tonight.
+    """
+
+    lines: int
+    carried: int
+    impressions: int
+    fallbacks: int
+    propensity_error: float | None
+    joined: int
+    clicks: int
+    waiting: int
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    given_up: int = 0
+
+
+def propensity_error(decisions: Column) -> Column:
+    """Largest distance from 1 of the summed propensities of an impression's decisions; null where there are none.
+
+    >>> shortlist = "array(struct('title:1' as action, 0.5D as p)) as action_propensities"
+    >>> rows = spark.sql(f"select array(struct({shortlist}, 3 as n_actions, 0.2D as floor)) as decisions")
+    >>> round(rows.select(propensity_error(F.col("decisions")).alias("error")).head().error, 9)
+    0.1
+    """
+
+    def error(decision: Column) -> Column:
+        shortlist = decision["action_propensities"]
+        listed = F.aggregate(shortlist, F.lit(0.0), lambda total, entry: total + entry["p"])
+        return F.abs(listed + (decision["n_actions"] - F.size(shortlist)) * decision["floor"] - 1.0)
+
+    return F.array_max(F.transform(decisions, error))
+
+
+def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_rows: DataFrame, folder: str) -> Counts:
+    """Count what became of the lines, in one job; `lines` and `carried` are not known here and 0.
+
+    Args:
+        decision_lines: parsed, those that are taken.
+        settled_events: with status, kind and source.
+        rejected_rows: as they will be written.
+        folder: of tonight, with which the source of its lines begins.
+    """
+    is_tonight = F.col("source").startswith(f"{folder}/")
+    n = F.count(F.lit(1))
+    fallbacks = decision_lines.where("impression.served_by = 'fallback'")
+    clicks = settled_events.where("status = 'joined' and kind = 'click'")
+    figures = (
+        _figure(decision_lines, F.lit("impressions"), n)
+        .unionByName(_figure(fallbacks, F.lit("fallbacks"), n))
+        .unionByName(_figure(decision_lines, F.lit("propensity_error"), F.max(propensity_error(F.col("decisions")))))
+        .unionByName(_figure(clicks, F.lit("clicks"), n))
+        .unionByName(_figure(settled_events, F.col("status"), n))
+        .unionByName(_figure(rejected_rows.where(is_tonight), F.concat(F.lit("rejected:"), "reason"), n))
+        .unionByName(_figure(rejected_rows.where(~is_tonight), F.lit("given_up"), n))
+    )
+    found: dict[str, float | None] = {row["name"]: row["figure"] for row in figures.collect()}
+
+    def whole(name: str) -> int:
+        return int(found.get(name) or 0)
+
+    return Counts(
+        lines=0,
+        carried=0,
+        impressions=whole("impressions"),
+        fallbacks=whole("fallbacks"),
+        propensity_error=found.get("propensity_error"),
+        joined=whole("joined"),
+        clicks=whole("clicks"),
+        waiting=whole("waiting"),
+        rejected={
+            name.removeprefix("rejected:"): whole(name) for name in sorted(found) if name.startswith("rejected:")
+        },
+        given_up=whole("given_up"),
+    )
+
+
+def _figure(rows: DataFrame, name: Column, figure: Column) -> DataFrame:
+    return rows.groupBy(name.alias("name")).agg(figure.cast("double").alias("figure"))
+
+
+def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: LogSettings) -> list[Check]:
+    """The checks of a night.
+
+    `forgotten` lines are no fault of the logs and stay out of the rejected share.
+
+    Args:
+        counts: of tonight.
+        usual_impressions: of each of the last `volume_days` nights there were.
+        settings: the limits.
+
+    >>> counts = Counts(lines=110, carried=0, impressions=90, fallbacks=0, propensity_error=0.0, joined=10, clicks=9,
+    ...                 waiting=1, rejected={"malformed_json": 9})
+    >>> [(check.name, check.detail) for check in check_counts(counts, [], LogSettings()) if check.outcome == "failed"]
+    [('rejected_share', '9 of 110 lines: malformed_json 9')]
+    """
+    rejected = sum(counts.rejected.values())
+    faulty = {reason: n for reason, n in counts.rejected.items() if reason != "forgotten"}
+    kept = counts.impressions + counts.joined
+    missing = counts.lines + counts.carried - kept - counts.waiting - rejected - counts.given_up
+    worst = ", ".join(f"{reason} {n}" for reason, n in sorted(faulty.items(), key=lambda item: (-item[1], item[0])))
+    checks = [
+        at_most(
+            "row_balance",
+            float(abs(missing)),
+            0.0,
+            f"{counts.lines} lines and {counts.carried} carried = {kept} kept + {counts.waiting} waiting "
+            f"+ {rejected + counts.given_up} rejected, {missing} missing",
+        ),
+        at_most(
+            "rejected_share",
+            _share(sum(faulty.values()), counts.lines),
+            settings.rejected_share_limit,
+            f"{sum(faulty.values())} of {counts.lines} lines" + (f": {worst}" if worst else ""),
+        ),
+        _volume(counts.impressions, usual_impressions, settings),
+        at_most(
+            "fallback_share",
+            _share(counts.fallbacks, counts.impressions),
+            settings.fallback_share_limit,
+            f"{counts.fallbacks} of {counts.impressions} impressions",
+        ),
+        at_most("propensity_error", counts.propensity_error, TOLERANCE, "largest distance of a sum from 1"),
+        _clicks(counts),
+        Check("waiting_events", float(counts.waiting), None, "reported", "events without an impression so far"),
+        Check("given_up_events", float(counts.given_up), None, "reported", "earlier events rejected tonight"),
+    ]
+    checks += (
+        Check(f"rejected_{reason}", float(n), None, "reported", f"lines rejected as {reason}")
+        for reason, n in sorted(counts.rejected.items())
+    )
+    return checks
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _volume(impressions: int, usual_impressions: Sequence[float], settings: LogSettings) -> Check:
+    if not impressions or not usual_impressions:
+        said = "there are some" if impressions else "no impression in the logs of the night"
+        return Check(IMPRESSIONS, float(impressions), 1.0, "ok" if impressions else "failed", said)
+    usual = median(usual_impressions)
+    low, high = usual / settings.volume_factor, usual * settings.volume_factor
+    limit = low if impressions < usual else high
+    said = f"{low:.0f} to {high:.0f} around the median {usual:.0f} of {len(usual_impressions)} nights"
+    return Check(IMPRESSIONS, float(impressions), limit, "ok" if low <= impressions <= high else "failed", said)
+
+
+def _clicks(counts: Counts) -> Check:
+    share = _share(counts.clicks, counts.impressions)
+    is_silent = counts.impressions > 0 and counts.clicks == 0
+    said = f"{counts.clicks} clicks on {counts.impressions} impressions"
+    return Check("clicks_an_impression", share, 0.0, "failed" if is_silent else "ok", said)

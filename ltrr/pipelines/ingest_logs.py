@@ -1,0 +1,232 @@
+"""A night's logs -> events, impressions, decisions, draws, candidates, slate_rows, rejected_rows, data_quality."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.logs.attribution import event_detail, settle_events
+from ltrr.logs.duplicates import only_repeats
+from ltrr.logs.folder import check_closed, folder_name, read_fault
+from ltrr.logs.line_rows import LineReader
+from ltrr.logs.log_rows import to_impressions, to_nested_rows, to_rejected_rows
+from ltrr.logs.parsing import parse_lines, read_lines, with_offset
+from ltrr.logs.quality import IMPRESSIONS, Counts, check_counts, count_rows
+from ltrr.logs.quarantine import quarantine_folder, write_quarantine
+from ltrr.logs.record_rows import Pseudonyms
+from ltrr.logs.rewards import to_entity_rewards, with_rewards
+from ltrr.logs.secret import read_secret
+from ltrr.pipelines.runner import Night
+from ltrr.spark.quality import check_rows, stop_on_failures
+
+log = logging.getLogger(__name__)
+
+PLACE = ["source", "offset"]
+
+
+def run(night: Night) -> None:
+    """Take in the lines that arrived on D and replace the partitions of every date that is still open.
+
+    What was found wrong is written before the check that may stop the night: a night that is stopped commits nothing,
+    and its operator sees the findings in rejected_rows, data_quality and the quarantine.
+
+    Raises:
+        ConfigError: no secret in the environment.
+        NotReadyError: the folder is missing or not closed.
+        DataQualityError: a check failed and nobody answers for it.
+    """
+    intake = _Intake(night)
+    counts = intake.counts()
+    settings = night.settings.logs
+
+    night.write("rejected_rows", intake.rejected_rows)
+    if counts.rejected:
+        aside = quarantine_folder(night.settings.paths.quarantine, night.date, settings.quarantine_days)
+        write_quarantine(intake.lines, intake.rejected_rows, aside)
+        log.info("quarantine=%s lines=%d", aside, sum(counts.rejected.values()))
+    checks = check_counts(counts, intake.usual_impressions(), settings)
+    night.write("data_quality", check_rows(night.spark, night.date, checks, night.accept_quality))
+    stop_on_failures(night.date, checks, night.accept_quality)
+
+    settled_tonight = f"settled_date = DATE'{night.date}' OR status = 'waiting'"
+    night.write("events", intake.settled_events.drop("is_carried"), settled_tonight)
+    open_dates = f"log_date >= DATE'{intake.first_open}' AND log_date <= DATE'{night.date}'"
+    night.write("impressions", intake.earlier("impressions").unionByName(to_impressions(intake.decisions)), open_dates)
+    for name in ("decisions", "draws", "candidates"):
+        night.write(name, intake.earlier(name).unionByName(to_nested_rows(intake.decisions, name)), open_dates)
+    night.write("slate_rows", with_rewards(intake.slates, intake.rewards()), open_dates)
+
+    night.note("lines", str(counts.lines))
+    night.note("impressions", str(counts.impressions))
+    accepted = [check.name for check in checks if check.outcome == "failed"]
+    if accepted:
+        night.note("accepted_quality", f"{', '.join(accepted)}: {night.accept_quality}")
+
+
+class _Intake:
+    """The frames of one night, each worked out once: what is used twice is cached, and the runner drops the cache.
+
+    Lines are parsed where they are read and the wide rows that they become are never shuffled; what decides their fate
+    (ids, places, times) is, and is narrow. At 1,000x the data that is 20 million decisions a night on a few thousand
+    tasks; the driver sees one row a block of a file, and a few dozen counts.
+    """
+
+    def __init__(self, night: Night) -> None:
+        self.night = night
+        self.settings = night.settings.logs
+        self.first_open = self.settings.first_open(night.date)
+        self.reader = LineReader(
+            night=night.date,
+            first_open=self.first_open,
+            strategies=frozenset(night.settings.policy.strategies),
+            kinds=frozenset(self.settings.kinds),
+            pseudonyms=Pseudonyms(read_secret(os.environ)),
+        )
+        self.lines = read_lines(night.spark, check_closed(night.spark, night.settings.paths.logs, night.date))
+        blocks = parse_lines(self.lines, self.reader, folder_name(night.date)).persist()
+        lengths = _block_lengths(blocks)
+        self.line_count = sum(length for _, _, length in lengths)
+        self.parsed = with_offset(blocks, _lines_before(lengths))
+
+    @cached_property
+    def refused(self) -> DataFrame:
+        """Good lines that are not taken for what is known from elsewhere: source, offset, reason, detail."""
+        lines = self.parsed.where("impression IS NOT NULL").select(
+            *PLACE, F.col("impression.impression_id"), F.col("impression.user_key")
+        )
+        forgotten = self.night.read("forgotten_users").select("user_key")
+        gone = lines.join(forgotten, on="user_key", how="left_semi").select(
+            *PLACE, F.lit("forgotten").alias("reason"), F.lit("user: asked to be forgotten").alias("detail")
+        )
+        remembered = lines.join(forgotten, on="user_key", how="left_anti")
+        again = (
+            only_repeats(remembered, self.earlier_impressions, "impression_id")
+            .unionByName(only_repeats(self.arrivals, self.earlier_events, "event_id"))
+            .withColumn("reason", F.lit("duplicate"))
+        )
+        return gone.unionByName(again).persist()
+
+    @cached_property
+    def decisions(self) -> DataFrame:
+        """Parsed decision lines that are taken."""
+        return self.parsed.where("impression IS NOT NULL").join(self.refused, on=PLACE, how="left_anti")
+
+    @cached_property
+    def arrivals(self) -> DataFrame:
+        """Tonight's events, repeats among them."""
+        lines = self.parsed.where("event IS NOT NULL")
+        return lines.select("event.*", F.lit(self.night.date).alias("arrival_date"), *PLACE, "line_hash")
+
+    @cached_property
+    def settled_events(self) -> DataFrame:
+        """Tonight's events and those that waited, each once, with what became of them."""
+        taken = self.arrivals.join(self.refused, on=PLACE, how="left_anti")
+        carried = self.carried.select(*taken.columns)
+        tonight = to_impressions(self.decisions)
+        known = ("impression_id", "at", "log_date")
+        impressions = self.earlier_impressions.select(*known).unionByName(tonight.select(*known))
+        events = taken.unionByName(carried)
+        return settle_events(events, impressions, self.slates, self.night.date, self.settings).persist()
+
+    @cached_property
+    def slates(self) -> DataFrame:
+        """Slate rows of the open dates, without what events say."""
+        earlier = self.earlier("slate_rows").drop("clicks", "page_reward")
+        return earlier.unionByName(to_nested_rows(self.decisions, "slate_rows"))
+
+    @cached_property
+    def rejected_rows(self) -> DataFrame:
+        """Rows of `rejected_rows`: lines that could not be read, were refused, or are events that cannot count."""
+        settled_date = F.lit(self.night.date).alias("settled_date")
+        said = ("reason", "detail", "format", "line_hash", "excerpt")
+        unread = self.parsed.where("reason IS NOT NULL").select(*PLACE, settled_date, *said)
+        good = self.parsed.where("reason IS NULL").select(*PLACE, "format", "line_hash", "excerpt")
+        refused = good.join(self.refused, on=PLACE, how="inner").select(*PLACE, settled_date, *said)
+        idle = self.settled_events.where("status = 'rejected'").select(
+            *PLACE,
+            "settled_date",
+            "reason",
+            event_detail(F.col("reason")).alias("detail"),
+            F.lit("event").alias("format"),
+            "line_hash",
+            F.lit(None).cast("string").alias("excerpt"),
+        )
+        return to_rejected_rows(unread.unionByName(refused).unionByName(idle)).persist()
+
+    @cached_property
+    def earlier_impressions(self) -> DataFrame:
+        """Impressions of earlier nights that are still remembered."""
+        since = F.lit(self.settings.remembers_from(self.night.date))
+        return self.night.read_own_previous("impressions").where(F.col("log_date") >= since)
+
+    @cached_property
+    def earlier_events(self) -> DataFrame:
+        """Events of earlier nights that are still remembered, the waiting ones among them."""
+        since = F.lit(self.settings.remembers_from(self.night.date))
+        return self.night.read_own_previous("events").where(F.col("settled_date") >= since)
+
+    @cached_property
+    def carried(self) -> DataFrame:
+        """Events that the last night left waiting."""
+        return self.earlier_events.where("status = 'waiting'")
+
+    def earlier(self, name: str) -> DataFrame:
+        """Rows of the open dates that earlier nights committed."""
+        return self.night.read_own_previous(name).where(F.col("log_date") >= F.lit(self.first_open))
+
+    def rewards(self) -> DataFrame:
+        """What the entities of the open dates' slates have earned so far."""
+        columns = ("impression_id", "entity_id", "kind")
+        is_open = F.col("log_date") >= F.lit(self.first_open)
+        before = self.earlier_events.where(F.col("settled_date") >= F.lit(self.first_open))
+        joined = before.where("status = 'joined'").where(is_open).select(*columns)
+        tonight = self.settled_events.where("status = 'joined'").select(*columns)
+        return to_entity_rewards(joined.unionByName(tonight), self.settings)
+
+    def counts(self) -> Counts:
+        """What became of the lines."""
+        counts = count_rows(self.decisions, self.settled_events, self.rejected_rows, folder_name(self.night.date))
+        return replace(counts, lines=self.line_count, carried=self.carried.count())
+
+    def usual_impressions(self) -> list[float]:
+        """Impressions of the last nights, one figure each."""
+        since = F.lit(self.night.date - timedelta(days=self.settings.volume_days))
+        rows = self.night.read_own_previous("data_quality").where(F.col("log_date") >= since)
+        return [row["figure"] for row in rows.where(F.col("check") == IMPRESSIONS).select("figure").collect()]
+
+
+def _block_lengths(blocks: DataFrame) -> list[tuple[str, int, int]]:
+    """Source, block_start and number of lines of every block that a task read, in the order of the files."""
+    try:
+        rows = blocks.groupBy("source", "block_start").agg(F.max("line").alias("lines")).collect()
+    except (PySparkException, Py4JJavaError) as fault:
+        named = read_fault(fault)
+        if named is None:
+            raise
+        raise named from fault
+    return sorted((row["source"], row["block_start"], row["lines"]) for row in rows)
+
+
+def _lines_before(lengths: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """Lines of the file before each block that is not its first.
+
+    >>> _lines_before([("a", 0, 7), ("a", 128, 5), ("a", 256, 1), ("b", 0, 3)])
+    [('a', 128, 7), ('a', 256, 12)]
+    """
+    before: list[tuple[str, int, int]] = []
+    source, total = "", 0
+    for name, start, lines in lengths:
+        total = total if name == source else 0
+        source = name
+        if start:
+            before.append((name, start, total))
+        total += lines
+    return before
