@@ -1,7 +1,7 @@
 """Choosing a plan: planner, shortlist, the bandit's scores, exploration. The same code online and in batch.
 
 Vowpal Wabbit only scores: it predicts the cost of every shortlisted plan, and `core.exploration` alone turns scores
-into probabilities (docs/adr/0001-vw-scores.md). Without a model the planner's values are the scores.
+into probabilities (docs/adr/0004-vw-scores.md). Without a model the planner's values are the scores.
 
 One decision costs the same whatever the catalogue or the log: P plans are valued, K are scored.
 """

@@ -80,6 +80,7 @@ class _Served:
     """One bundle, whole: swapped in a single assignment, so that no request sees half of two."""
 
     manifest: Manifest
+    version: str  # a hash over the manifest: not to be computed for every request
     chooser: PlanChooser
     ranker: Ranker
     memory: Memory
@@ -92,6 +93,7 @@ class _Served:
         history = HistoryBook.of_bytes(files[HISTORY], space) if HISTORY in files else HistoryBook.prior(space)
         return _Served(
             manifest,
+            manifest.version,
             PlanChooser(space, settings.exploration, files.get(BANDIT), settings.observe),
             Ranker(space, files.get(RANKER)),
             Memory.of_files(files),
@@ -144,7 +146,7 @@ class Policy:
         except (LtrrError, OSError) as fault:
             logger.warning("policy=%s serving=%s reload=refused reason=%s", self._url, self.version, fault)
             return False
-        changed = served.manifest.version != self.version
+        changed = served.version != self.version
         self._served, self._sequence = served, sequence
         logger.info("policy=%s serving=%s sequence=%d", self._url, self.version, sequence)
         return changed
@@ -152,7 +154,7 @@ class Policy:
     @property
     def version(self) -> str:
         """Of the bundle that is served."""
-        return self._served.manifest.version
+        return self._served.version
 
     @property
     def manifest(self) -> Manifest:
@@ -330,5 +332,5 @@ def _planned(served: _Served, choice: Choice, history: History, distribution: Di
         propensity=distribution.p(taken),
         distribution=distribution,
         decision=decision,
-        version=served.manifest.version,
+        version=served.version,
     )

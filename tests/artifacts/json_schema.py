@@ -51,7 +51,7 @@ def faults(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = Non
             if _is_type(value, kind) and not holds(value, rule):
                 found.append(f"{where}: {keyword} {rule}")
         elif keyword not in {"required", "properties", "additionalProperties", "items"}:
-            raise NotImplementedError(keyword)
+            raise ValueError(f"keyword {keyword} is not known here")
     return found
 
 

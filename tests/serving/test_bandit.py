@@ -1,0 +1,47 @@
+"""What exact propensities rest on: a score is a function of the plan's own features and nothing else."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ltrr.core.features import action_matrix, shared_vector
+from ltrr.core.planning import History, plan_values
+from ltrr.core.vw_text import decision_example
+from ltrr.serving.bandit import PlanChooser, _load_scorer
+from tests.artifacts.bundles import SETTINGS, bandit_bytes, looks_of
+
+SPACE = SETTINGS.space
+
+
+def scores(scorer: object, query: int, actions: list[int]) -> list[float]:
+    looks = looks_of(query)
+    values = plan_values(SPACE, looks, History.prior(SPACE))
+    features = action_matrix(SPACE, values, np.array(actions))
+    return scorer.predict(decision_example(SPACE, shared_vector(SPACE, looks, "love"), actions, features))  # type: ignore[attr-defined]
+
+
+def test_a_score_depends_neither_on_other_actions_nor_on_their_order() -> None:
+    scorer = _load_scorer(bandit_bytes())
+    all_at_once = scores(scorer, 5, [0, 3, 7, 11])
+    assert [scores(scorer, 5, [action])[0] for action in (0, 3, 7, 11)] == all_at_once
+    assert scores(scorer, 5, [11, 7, 3, 0]) == all_at_once[::-1]
+    assert len(set(all_at_once)) > 1
+
+
+def test_predictions_leave_no_trace() -> None:
+    used, fresh = _load_scorer(bandit_bytes()), _load_scorer(bandit_bytes())
+    for query in range(200):
+        scores(used, query, [1, 2, 3])
+    assert scores(used, 5, [0, 3, 7]) == scores(fresh, 5, [0, 3, 7])
+
+
+def test_threads_share_a_chooser() -> None:
+    chooser = PlanChooser(SPACE, SETTINGS.exploration, bandit_bytes())
+    history = History.prior(SPACE)
+
+    def dense(query: int) -> list[float]:
+        return chooser.choose("love", looks_of(query), history).distribution.dense().tolist()
+
+    alone = [dense(query % 10) for query in range(200)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(dense, [query % 10 for query in range(200)])) == alone

@@ -1,0 +1,59 @@
+"""What the documentation shows works."""
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from examples.serve_search import main, serve, toy_strategies
+from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
+from ltrr.artifacts.decision_record import schema
+from ltrr.artifacts.record_checks import check_decision_record, check_event
+from ltrr.serving import Policy, replay
+from tests.artifacts.bundles import SETTINGS, learned_bundle
+from tests.artifacts.json_schema import faults
+
+CONTRACT = Path(__file__).parents[2] / "docs" / "log-contract.md"
+
+
+@pytest.mark.parametrize(("kind", "check"), [("decision", check_decision_record), ("event", check_event)])
+def test_the_contract_shows_good_lines(kind: str, check) -> None:
+    (shown,) = re.findall(rf"```json {kind}\n(.*?)```", CONTRACT.read_text("utf-8"), re.DOTALL)
+    line = json.loads(shown)
+    assert check(line) == []
+    assert faults(line, schema("decision_record" if kind == "decision" else "event")) == []
+
+
+def test_the_contract_names_every_field() -> None:
+    text = CONTRACT.read_text("utf-8")
+    for name in ("decision_record", "event"):
+        assert [field for field in schema(name)["required"] if f'"{field}"' not in text] == []
+
+
+def test_the_example_service_logs_what_can_be_replayed() -> None:
+    policy = Policy.of(*learned_bundle())
+
+    def broken(query_text: str, offset: int, limit: int) -> list[tuple[str, float]]:
+        raise OSError(f"no answer for {query_text} {offset} {limit}")
+
+    strategies = {**toy_strategies(policy), "popular": broken}
+    with ThreadPoolExecutor(4) as pool:
+        for query_text in ("the matrix", "love", "1999"):
+            page, record = serve(policy, pool, strategies, query_text, "user-1", "session-1")
+            assert check_decision_record(record) == []
+            assert replay(policy, record).is_exact
+            assert {look["status"] for look in record["looks"]} >= {"ok", "error"}
+            assert page
+
+
+def test_the_example_runs_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = publish_bundle(tmp_path / "p", "search", *uniform_bundle(SETTINGS, date(2026, 3, 1)))
+    move_pointer(tmp_path / "p", "search", version)
+    main(str(tmp_path / "p" / "search"), str(tmp_path / "logs"), "love", "the matrix")
+    (log,) = (tmp_path / "logs").glob("dt=*/decisions-*.ndjson")
+    records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert [check_decision_record(record) for record in records] == [[], []]
+    assert capsys.readouterr().out.count("->") == 2
