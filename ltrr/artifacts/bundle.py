@@ -125,7 +125,7 @@ def is_published(root: str | os.PathLike[str], name: str, version: str) -> bool:
 def versions(root: str | os.PathLike[str], name: str) -> list[str]:
     """Every complete version, oldest date first."""
     store = open_policy(root, name)
-    return [folder for folder in store.names() if MANIFEST in store.names(folder)]
+    return [folder for folder in store.names() if store.exists(f"{folder}/{MANIFEST}")]
 
 
 def uniform_bundle(

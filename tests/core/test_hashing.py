@@ -7,7 +7,11 @@ from ltrr.core.hashing import bucket, unit_interval, user_fold, user_key
 
 def test_golden_values() -> None:
     assert user_key("a secret", "user-1") == "db44496f049f52a13c605f4c22a2b9d0"
-    assert (bucket("the matrix", 16), user_fold("0" * 32), round(unit_interval("i1", "plan"), 9)) == (8, 93, 0.807824241)
+    assert (bucket("the matrix", 16), user_fold("0" * 32), round(unit_interval("i1", "plan"), 9)) == (
+        8,
+        93,
+        0.807824241,
+    )
 
 
 def test_folds_and_buckets_are_even() -> None:
