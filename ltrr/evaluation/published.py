@@ -77,3 +77,14 @@ def plans_alike(one: PolicySettings, other: PolicySettings) -> bool:
         )
 
     return frame(one) == frame(other)
+
+
+def alike_versions(
+    root: str | os.PathLike[str], name: str, versions: Collection[str], settings: PolicySettings
+) -> list[str]:
+    """Those of the versions that are published here and plan as `settings` do: what their logs may judge."""
+    return [
+        version
+        for version in sorted(versions)
+        if is_published(root, name, version) and plans_alike(settings, read_manifest(root, name, version).settings)
+    ]

@@ -1,0 +1,200 @@
+"""What each policy would have earned on what was logged: champion, challenger, uniform and the best static plan."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from ltrr.artifacts.payloads import get_payload
+from ltrr.artifacts.pointer import open_policy
+from ltrr.errors import ConfigError
+from ltrr.evaluation.estimates import DIFFERENCE, estimate_rows
+from ltrr.evaluation.judged_impressions import (
+    ServedCounts,
+    count_served,
+    is_held_out,
+    judged_impressions,
+    on_dates,
+    served_by_version,
+)
+from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION, STATIC, UNIFORM, JudgedPolicy
+from ltrr.evaluation.published import (
+    PlanningPart,
+    alike_versions,
+    plans_alike,
+    read_planning_part,
+    read_planning_parts,
+)
+from ltrr.evaluation.replay_check import ReplayCheck, replay_sample
+from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
+from ltrr.evaluation.scoring import ALL, sum_by_slice, to_scores
+from ltrr.evaluation.static_plan import best_static_plan
+from ltrr.evaluation.training_sums import sum_training_decisions
+from ltrr.pipelines.night import Night
+from ltrr.publishing.moves import champion_of, collect_moves
+from ltrr.serving.bandit import PlanChooser
+from ltrr.spark.columns import schema_of
+from ltrr.tables.catalog import table
+from ltrr.tracking.run import TrackedRun
+
+log = logging.getLogger(__name__)
+
+
+def run(night: Night) -> None:
+    """Replay tonight's decisions, then judge on held-out users' impressions of the closed dates of the window.
+
+    One pass over training users gives the reward model and the static plan, one over held-out users scores every
+    policy; both hand a few kilobytes a task to the driver, whatever the number of impressions.
+
+    Raises:
+        ConfigError: the configured plans are not those of the champion.
+        DataQualityError: a logged propensity is not what its bundle gives.
+    """
+    policy, root = night.settings.policy, night.policies_root
+    moves = collect_moves(night.read("releases"), root, policy.name)
+    champion = read_planning_part(root, policy.name, champion_of(moves, night.date).version)
+    _check_same_plans(night, champion)
+    challenger = night.notes_of("train_bandit").get("bandit_sha256", "")
+    night.note("champion_version", champion.manifest.version)
+    night.note("challenger_sha256", challenger)
+    with night.tracking.run("evaluate_policies") as tracked:
+        tracked.params(
+            {
+                "date": night.date,
+                "champion": champion.manifest.version,
+                "challenger": challenger or "none",
+                "held_out_percent": night.settings.evaluation.held_out_percent,
+                "window_days": night.settings.evaluation.window_days,
+                "temperature": policy.exploration.temperature,
+                "floor_share": policy.exploration.floor_share,
+                "shortlist_size": policy.exploration.shortlist_size,
+            }
+        )
+        objections = _check_replay(night, tracked)
+        rows, served = _judge(night, champion, challenger)
+        if served.fallback_share > night.settings.evaluation.fallback_limit:
+            objections.append(f"{served.fallback_share:.1%} of impressions fell back")
+        night.write("ope_estimates", night.spark.createDataFrame(rows, schema_of(table("ope_estimates"))).coalesce(1))
+        night.note("objections", json.dumps(objections))
+        for name, count in vars(served).items():
+            night.note(f"impressions_{name}", str(count))
+        _report(tracked, rows, served)
+
+
+def _check_same_plans(night: Night, champion: PlanningPart) -> None:
+    if not plans_alike(night.settings.policy, champion.manifest.settings):
+        raise ConfigError(
+            "the configured plans are not those of the champion, so no log can compare them",
+            which="policy",
+            expected=f"strategies, block_size, budget and observe as in {champion.manifest.version}",
+            got=f"{', '.join(night.settings.policy.strategies)}; {night.settings.policy.block_size}, "
+            f"{night.settings.policy.budget}, {night.settings.policy.observe}",
+            todo="give the new plans a policy.name of their own and start it with `ltrr policies init`",
+        )
+
+
+def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
+    """Replay a sample of the decisions of the night's own date; reasons against any verdict."""
+    settings = night.settings.evaluation
+    found = replay_of(night, night.date, settings.replay_decisions)
+    tracked.metrics(
+        {
+            "replayed_decisions": found.replayed,
+            "replay_unequal": found.unequal,
+            "replay_unknown": found.unknown,
+            "replay_worst_difference": found.worst_difference,
+        }
+    )
+    night.note("replayed_decisions", str(found.replayed))
+    night.note("replay_worst_difference", f"{found.worst_difference:.3g}")
+    if night.accept_quality is None:
+        found.check(night.date, settings.replay_tolerance)
+    if found.holds:
+        return []
+    return [
+        f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} are of unknown bundles "
+        f"(accepted: {night.accept_quality})"
+    ]
+
+
+def replay_of(night: Night, day: date, sample: int) -> ReplayCheck:
+    """Replay decisions of one date from the bundles that served them."""
+    decisions = on_dates(night.read("decisions"), [day])
+    versions = {version for version, _ in served_by_version(decisions)}
+    return replay_sample(
+        decisions,
+        on_dates(night.read("impressions"), [day]),
+        read_planning_parts(night.policies_root, night.settings.policy.name, versions),
+        sample=sample,
+        tolerance=night.settings.evaluation.replay_tolerance,
+    )
+
+
+def _judge(night: Night, champion: PlanningPart, challenger: str) -> tuple[list[dict[str, Any]], ServedCounts]:
+    """Rows of `ope_estimates`, none where nothing is closed yet, and how the window was served."""
+    settings, policy = night.settings.evaluation, night.settings.policy
+    closed = night.closed_dates(settings.window_days)
+    night.note("judged_dates", str(len(closed)))
+    decisions = on_dates(night.read("decisions"), closed)
+    slate_rows = on_dates(night.read("slate_rows"), closed)
+    by_version = served_by_version(decisions) if closed else {}
+    versions = alike_versions(night.policies_root, policy.name, {version for version, _ in by_version}, policy)
+    served = count_served(by_version, versions)
+    if served.by_policy == 0:
+        log.info("date=%s judged=nothing closed_dates=%d", night.date, len(closed))
+        return [], served
+
+    def impressions(*, held_out: bool) -> DataFrame:
+        fold = is_held_out(settings.held_out_percent)
+        users = fold if held_out else ~fold
+        return judged_impressions(decisions.where(users), slate_rows.where(users), versions)
+
+    sums = sum_training_decisions(impressions(held_out=False), policy.space)
+    if sums is None:
+        log.warning("date=%s judged=nothing: no impressions of users that are trained on", night.date)
+        return [], served
+    model = fit_reward_model(policy.space, sums.products.tolist(), settings.ridge)
+    judged = _policies(night, champion, challenger, best_static_plan(sums, model))
+    slices = _score(impressions(held_out=True), judged, model)
+    return estimate_rows(night.date, slices, judged, served.fallback_share, settings), served
+
+
+def _policies(night: Night, champion: PlanningPart, challenger: str, static_plan: int) -> list[JudgedPolicy]:
+    policy, space = night.settings.policy, night.settings.policy.space
+    judged = [JudgedPolicy(CHAMPION, champion.manifest.version, space, chooser=champion.chooser())]
+    if challenger:
+        model = get_payload(open_policy(night.policies_root, policy.name).url, challenger)
+        chooser = PlanChooser(space, policy.exploration, model, policy.observe)
+        judged.append(JudgedPolicy(CHALLENGER, challenger, space, chooser=chooser))
+    judged.append(JudgedPolicy(UNIFORM, UNIFORM, space))
+    judged.append(JudgedPolicy(STATIC, space.text(static_plan), space, plan=static_plan))
+    return judged
+
+
+def _score(impressions: DataFrame, judged: Sequence[JudgedPolicy], model: RewardModel) -> dict[str, Any]:
+    return dict(sum_by_slice(to_scores(impressions, judged, model), [policy.name for policy in judged]))
+
+
+def _report(tracked: TrackedRun, rows: Sequence[dict[str, Any]], served: ServedCounts) -> None:
+    tracked.metrics({f"impressions_{name}": float(count) for name, count in vars(served).items()})
+    tracked.artifact_json("ope_estimates.json", list(rows))
+    for row in rows:
+        if row["slice"] != ALL:
+            continue
+        name = f"{row['policy']}_{row['estimator']}"
+        figures = {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
+        tracked.metrics({key: float("nan") if value is None else value for key, value in figures.items()})
+        if row["estimator"] == "dr":
+            tracked.tags({f"verdict_{row['policy']}": "; ".join([row["verdict"], *row["reasons"]])})
+        if row["policy"] in (CHAMPION, CHALLENGER, DIFFERENCE) and row["estimator"] == "dr" and row["evidence"]:
+            tracked.metrics(
+                {
+                    f"{row['policy']}_evidence": row["evidence"],
+                    f"{row['policy']}_effective_sample_size": row["effective_sample_size"],
+                }
+            )

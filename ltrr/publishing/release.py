@@ -1,0 +1,147 @@
+"""A night's release: which files make the bundle, publishing it, and the rows that say what was done and why.
+
+Three kinds, never two in one night: a *refresh* (the champion's bandit and ranker with tonight's memory and history), a
+new *bandit*, or a new *ranker*. Whatever is new comes with tonight's memory and history too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from ltrr.artifacts.bundle import BANDIT, RANKER, publish_bundle
+from ltrr.artifacts.history import FILE as HISTORY
+from ltrr.artifacts.manifest import Manifest
+from ltrr.artifacts.payloads import Payload, get_payload
+from ltrr.artifacts.pointer import open_policy
+from ltrr.errors import ArtifactError
+from ltrr.publishing.moves import Move
+from ltrr.serving.policy import Policy
+
+PUBLISHED, REFRESHED, REFUSED, PROMOTED, ROLLED_BACK = "published", "refreshed", "refused", "promoted", "rolled_back"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What tonight's jobs put into the payload store.
+
+    Attributes:
+        memory: file name -> payload, of every part.
+        history_sha256: of the history; empty where there is none.
+    """
+
+    memory: Mapping[str, Payload]
+    history_sha256: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """One row of `releases`.
+
+    Attributes:
+        version: the bundle the row is about.
+        action: published | refreshed | refused | promoted | rolled_back.
+        night: logical date; None by hand.
+        why: in words.
+        by_whom: the job, or a person.
+        previous: version that served before; None where none did.
+        sequence: of the pointer that made it current; None where the pointer did not move.
+        lineage: MLflow run, payload hashes, data window.
+    """
+
+    version: str
+    action: str
+    night: date | None
+    why: str
+    by_whom: str
+    previous: str | None
+    sequence: int | None = None
+    lineage: Mapping[str, str] = field(default_factory=dict)
+
+    def row(self) -> dict[str, Any]:
+        """As it stands in the table."""
+        return {
+            "policy_version": self.version,
+            "sequence": self.sequence,
+            "action": self.action,
+            "run_date": self.night,
+            "at": datetime.now(UTC),
+            "why": self.why,
+            "by_whom": self.by_whom,
+            "previous_version": self.previous,
+            "lineage": dict(self.lineage),
+        }
+
+
+def bundle_files(
+    root: str | os.PathLike[str],
+    name: str,
+    champion: Manifest,
+    parts: Parts,
+    *,
+    bandit_sha256: str = "",
+    ranker_sha256: str = "",
+) -> dict[str, Payload]:
+    """The files of tonight's bundle, by content: models of the champion, or the given ones, with tonight's evidence.
+
+    Raises:
+        ArtifactError: a payload is not in the store.
+    """
+    files = {key: champion.files[key] for key in (BANDIT, RANKER) if key in champion.files}
+    files.update(parts.memory)
+    for key, sha256 in ((HISTORY, parts.history_sha256), (BANDIT, bandit_sha256), (RANKER, ranker_sha256)):
+        if sha256:
+            files[key] = stored_payload(root, name, sha256)
+    return files
+
+
+def stored_payload(root: str | os.PathLike[str], name: str, sha256: str) -> Payload:
+    """The payload of this hash, once its bytes are known to be there and whole.
+
+    Raises:
+        ArtifactError: there is none, or it was altered.
+    """
+    return Payload(sha256, len(get_payload(open_policy(root, name).url, sha256)))
+
+
+def publish(root: str | os.PathLike[str], name: str, manifest: Manifest, files: Mapping[str, Payload]) -> str:
+    """Publish a bundle and load it again through the loader that online uses, before anything points at it.
+
+    Raises:
+        ArtifactError: what was written cannot be served.
+    """
+    version = publish_bundle(root, name, manifest, files)
+    policy = Policy.load(open_policy(root, name).url, version)
+    total = float(policy.distribution("a query", []).dense().sum())
+    if policy.version != version or abs(total - 1.0) > 1e-9:
+        raise ArtifactError(
+            "a bundle does not serve what was published",
+            which=version,
+            expected=f"{version}, probabilities that add up to 1",
+            got=f"{policy.version}, {total:.12g}",
+            todo="nothing points at it; publish again",
+        )
+    return version
+
+
+def unrecorded(moves: list[Move], night: date | None) -> list[Release]:
+    """Rows of pointers that nobody has recorded: a first champion, a hand's move during a night, a night that died."""
+    rows = []
+    for place, move in enumerate(moves):
+        if not move.is_recorded:
+            died = move.night is not None and move.night == night
+            rows.append(
+                Release(
+                    move.version,
+                    PROMOTED if place else PUBLISHED,
+                    move.night if died else None,
+                    "an attempt that did not finish" if died else move.why,
+                    "publish_policy" if died else "by hand",
+                    moves[place - 1].version if place else None,
+                    move.sequence,
+                )
+            )
+    return rows
