@@ -23,6 +23,7 @@ from ltrr.errors import ConfigError
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.logs.settings import LogSettings
 from ltrr.memory.settings import MemorySettings
+from ltrr.publishing.settings import GateSettings
 from ltrr.spark.session import SparkSettings
 from ltrr.strategies.settings import HistorySettings
 from ltrr.tracking.settings import TrackingSettings
@@ -88,6 +89,7 @@ class Settings:
     history: HistorySettings = field(default_factory=HistorySettings)
     bandit: BanditSettings = field(default_factory=BanditSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
     spark: SparkSettings = field(default_factory=SparkSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
 

@@ -116,10 +116,8 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
         found.check(night.date, settings.replay_tolerance)
     if found.holds:
         return []
-    return [
-        f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} are of unknown bundles "
-        f"(accepted: {night.accept_quality})"
-    ]
+    unequal = f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} of unknown bundles"
+    return [f"{unequal} (accepted: {night.accept_quality})"]
 
 
 def replay_of(night: Night, day: date, sample: int) -> ReplayCheck:

@@ -113,7 +113,8 @@ def _difference_text(judgement: Judgement, bound: float, gate: GateSettings) -> 
     return (
         f"page reward differs by {difference.value:+.4f}{relative} from the champion's {value:.4f}, "
         f"at least {bound:+.4f} at level {gate.level:.2g} ({gate.alpha:g} spread evenly over {gate.budget_nights} "
-        f"nights), on {judgement.impressions} impressions of {judgement.users} held-out users, R {judgement.evidence:.0f}"
+        f"nights), on {judgement.impressions} impressions of {judgement.users} held-out users, "
+        f"R {judgement.evidence:.0f}"
     )
 
 
