@@ -1,0 +1,105 @@
+"""Training rows of the date that closed tonight, and a bandit of the closed dates of the window, kept for judging."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from datetime import date, timedelta
+
+from pyspark.sql import functions as F
+
+from ltrr.artifacts.payloads import put_payload
+from ltrr.bandit.learning import train_bandit, vw_arguments
+from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
+from ltrr.bandit.training_rows import only_capped, only_of_space, only_training_users
+from ltrr.clicks.correction import with_examination
+from ltrr.pipelines.night import Night
+from ltrr.spark.columns import empty
+from ltrr.tables.catalog import table
+from ltrr.tracking.run import TrackedRun
+
+log = logging.getLogger(__name__)
+
+
+def run(night: Night) -> None:
+    """Write `bandit_rows` of the date that closed tonight, train, store the model's bytes and note their hash.
+
+    A night reads the logs of one date and the training rows of the window, whatever the age of the log. Without a
+    closed date there is nothing to learn from: the table is there, empty, and no challenger is noted.
+
+    Raises:
+        SupportError: too many drawn entities were not shown, so rewards cannot be corrected.
+    """
+    window = night.closed_dates(night.settings.bandit.window_nights)
+    if not window:
+        yesterday = night.date - timedelta(days=1)
+        night.write("bandit_rows", empty(night.spark, table("bandit_rows")), f"log_date = DATE'{yesterday}'")
+        log.info("date=%s bandit=none: no date has closed yet", night.date)
+        return
+    with night.tracking.run(night.job) as tracked:
+        unshown_share = _write_rows(night, window[-1])
+        tracked.params(_told(night, window))
+        tracked.metrics({"unshown_share": unshown_share})
+        _train(night, window, tracked)
+
+
+def _write_rows(night: Night, closed: date) -> float:
+    """Rows of one date; the share of its impressions whose union did not fit the page."""
+    is_closed = F.col("log_date") == F.lit(closed)
+    unshown_share = check_unions_were_shown(
+        night.read("candidates").where(is_closed), night.settings.bandit.max_unshown_share
+    )
+    slate_rows = with_examination(night.read("slate_rows").where(is_closed), night.read("examination"))
+    decisions = night.read("decisions").where(is_closed)
+    rows = to_bandit_rows(decisions, slate_rows, night.settings.clicks.examination_floor)
+    night.write("bandit_rows", rows, f"log_date = DATE'{closed}'")
+    return unshown_share
+
+
+def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
+    settings, policy = night.settings.bandit, night.settings.policy
+    in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
+    rows = night.read_written("bandit_rows").where(in_window)
+    rows = only_training_users(rows, night.settings.evaluation.held_out_percent)
+    rows = only_capped(only_of_space(rows, policy.space, policy.observe), settings.query_decisions)
+    trained = train_bandit(rows, policy.space, policy.observe, settings)
+    if trained is None:
+        log.warning("date=%s bandit=none: no decision of a training user between %s and %s", night.date, *_ends(window))
+        return
+    payload = put_payload(f"{night.policies_root}/{policy.name}", trained.model)
+    tracked.metrics(
+        {
+            "progressive_loss": trained.progressive_loss,
+            "decisions": trained.decisions,
+            "parts": trained.parts,
+            "model_bytes": payload.size,
+        }
+    )
+    tracked.tags({"bandit_sha256": payload.sha256})
+    tracked.artifact_bytes("bandit.vw", trained.model)
+    night.note("bandit_sha256", payload.sha256)
+    night.note("decisions", str(trained.decisions))
+    night.note("progressive_loss", f"{trained.progressive_loss:.6g}")
+    night.note("mlflow_run_id", tracked.run_id)
+    log.info("date=%s bandit=%s decisions=%d", night.date, payload.sha256[:12], trained.decisions)
+
+
+def _told(night: Night, window: list[date]) -> dict[str, object]:
+    """What the run was told, by name."""
+    policy = night.settings.policy
+    first, last = _ends(window)
+    return {
+        "first_date": first,
+        "last_date": last,
+        "strategies": ",".join(policy.strategies),
+        "plans": len(policy.space),
+        "observe": policy.observe,
+        "held_out_percent": night.settings.evaluation.held_out_percent,
+        "examination_floor": night.settings.clicks.examination_floor,
+        "vw": " ".join(vw_arguments(night.settings.bandit)),
+        **asdict(night.settings.bandit),
+    }
+
+
+def _ends(window: list[date]) -> tuple[date, date]:
+    return window[0], window[-1]

@@ -1,0 +1,98 @@
+"""Training rows of the date that closed tonight, and a ranker of the closed dates of the window, beside fusion."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.artifacts.payloads import put_payload
+from ltrr.clicks.correction import with_examination
+from ltrr.pipelines.night import Night
+from ltrr.ranking.judging import OrderQuality, judge_order
+from ltrr.ranking.rows import only_capped, only_clicked, only_judging, only_of_width, only_training, to_ranking_rows
+from ltrr.ranking.training import train_ranker
+from ltrr.spark.columns import empty
+from ltrr.tables.catalog import table
+from ltrr.tracking.run import TrackedRun
+
+log = logging.getLogger(__name__)
+
+
+def run(night: Night) -> None:
+    """Write `ranking_rows` of the date that closed tonight, train, judge, store the booster and note hash and figures.
+
+    A night reads the slates of one date and the training rows of the window, whatever the age of the log. Without a
+    closed date there is nothing to learn from: the table is there, empty, and no ranker is noted.
+
+    Raises:
+        NotReadyError: fewer free task slots than the ranker has workers.
+    """
+    window = night.closed_dates(night.settings.ranker.window_nights)
+    if not window:
+        yesterday = night.date - timedelta(days=1)
+        night.write("ranking_rows", empty(night.spark, table("ranking_rows")), f"log_date = DATE'{yesterday}'")
+        log.info("date=%s ranker=none: no date has closed yet", night.date)
+        return
+    with night.tracking.run(night.job) as tracked:
+        _write_rows(night, window[-1])
+        tracked.params(_told(night, window))
+        in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
+        _train(night, night.read_written("ranking_rows").where(in_window), tracked)
+
+
+def _write_rows(night: Night, closed: date) -> None:
+    slates = night.read("slate_rows").where(F.col("log_date") == F.lit(closed))
+    rows = to_ranking_rows(
+        with_examination(slates, night.read("examination")),
+        night.settings.clicks.examination_floor,
+        night.settings.ranker.gain_cap,
+    )
+    night.write("ranking_rows", rows, f"log_date = DATE'{closed}'")
+
+
+def _train(night: Night, rows: DataFrame, tracked: TrackedRun) -> None:
+    settings, policy = night.settings.ranker, night.settings.policy
+    names = [feature.name for feature in policy.ranker_features]
+    held_out = (night.settings.evaluation.held_out_percent, settings.held_out_query_percent)
+    known = only_of_width(rows, len(names))
+    training = only_clicked(only_capped(only_training(known, *held_out), settings.query_impressions))
+    model = train_ranker(training, names, settings)
+    if model is None:
+        log.info("date=%s ranker=none: too few clicked queries", night.date)
+        return
+    quality = judge_order(only_judging(known, *held_out), model, names.index("fusion"), settings.ndcg_positions)
+    payload = put_payload(f"{night.policies_root}/{policy.name}", model)
+    tracked.metrics({**quality.figures(), "model_bytes": payload.size})
+    tracked.tags({"ranker_sha256": payload.sha256})
+    tracked.artifact_bytes("ranker.ubj", model)
+    tracked.artifact_json("features.json", names)
+    _note(night, quality, payload.sha256, tracked.run_id)
+
+
+def _note(night: Night, quality: OrderQuality, sha256: str, run_id: str) -> None:
+    """What the gate needs: the model judged, and the figures it was judged by."""
+    night.note("ranker_sha256", sha256)
+    night.note("mlflow_run_id", run_id)
+    for name, figure in quality.figures().items():
+        night.note(name, f"{figure:.6g}")
+    log.info(
+        "date=%s ranker=%s ndcg=%.4f fusion=%.4f served=%.4f queries=%d",
+        *(night.date, sha256[:12], quality.candidate.value, quality.fusion.value, quality.served.value),
+        quality.queries,
+    )
+
+
+def _told(night: Night, window: list[date]) -> dict[str, object]:
+    """What the run was told, by name."""
+    return {
+        "first_date": window[0],
+        "last_date": window[-1],
+        "strategies": ",".join(night.settings.policy.strategies),
+        "held_out_percent": night.settings.evaluation.held_out_percent,
+        "examination_floor": night.settings.clicks.examination_floor,
+        **asdict(night.settings.ranker),
+    }
