@@ -24,6 +24,7 @@ from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.logs.settings import LogSettings
 from ltrr.memory.settings import MemorySettings
 from ltrr.publishing.settings import GateSettings
+from ltrr.ranking.settings import RankerSettings
 from ltrr.spark.session import SparkSettings
 from ltrr.strategies.settings import HistorySettings
 from ltrr.tracking.settings import TrackingSettings
@@ -88,6 +89,7 @@ class Settings:
     memory: MemorySettings = field(default_factory=MemorySettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     bandit: BanditSettings = field(default_factory=BanditSettings)
+    ranker: RankerSettings = field(default_factory=RankerSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     gate: GateSettings = field(default_factory=GateSettings)
     spark: SparkSettings = field(default_factory=SparkSettings)
