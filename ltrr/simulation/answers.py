@@ -1,0 +1,96 @@
+"""What the strategies of a world answer to one query, as the serving side takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.planning import Block
+from ltrr.core.plans import PlanSpace
+from ltrr.errors import ConfigError
+from ltrr.serving.policy import Policy
+from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.world import MEMORY, World
+
+Answers = tuple[tuple[Block, ...], ...]
+"""Every block of one query, [S][D]."""
+
+
+def answers_of(world: World, policy: Policy, query: int) -> Answers:
+    """Every block that a plan of this policy could draw for a query; the memory's are recalled from the policy.
+
+    Raises:
+        ConfigError: the policy draws from a strategy that the world lacks, or deeper than it was searched.
+    """
+    space = policy.space
+    return tuple(
+        tuple(_block(space, strategy, depth, entity_ids, scores) for depth in range(1, space.budget + 1))
+        for strategy, (entity_ids, scores) in zip(space.strategies, _lists(world, policy, query), strict=True)
+    )
+
+
+def looks_of(answers: Answers, observe: str) -> tuple[Block, ...]:
+    """The blocks that a policy with this `observe` sees before it chooses."""
+    if observe == "blind":
+        return ()
+    if observe == "first_look":
+        return tuple(blocks[0] for blocks in answers)
+    return tuple(block for blocks in answers for block in blocks)
+
+
+def drawn_by(answers: Answers, depths: Sequence[int]) -> tuple[Block, ...]:
+    """The blocks of a plan, given as its depth vector."""
+    return tuple(block for blocks, depth in zip(answers, depths, strict=True) for block in blocks[:depth])
+
+
+def recalled(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Entity numbers that the policy's memory recalls for each query, [n, L]; `NOBODY` beyond the last.
+
+    An entity that the world does not have is kept as `NOBODY`: it takes up a place and is relevant to nobody.
+    """
+    numbers = np.full((len(queries), world.limit), NOBODY, dtype=np.int32)
+    for row, query in enumerate(queries.tolist()):
+        for rank, (entity_id, _) in enumerate(policy.recall(world.queries[query].query_text, world.limit)):
+            numbers[row, rank] = world.entity_numbers.get(entity_id, NOBODY)
+    return numbers
+
+
+def strategy_places(world: World, space: PlanSpace) -> list[int | None]:
+    """Where each strategy of a plan space stands in the world's rankings; None for the memory.
+
+    Raises:
+        ConfigError: the world lacks a strategy, or was not searched as deep.
+    """
+    unknown = [name for name in space.strategies if name not in world.strategies]
+    if unknown or space.block_size * space.budget > world.limit:
+        raise ConfigError(
+            "a policy does not fit this world",
+            which=world.name,
+            expected=f"strategies of {', '.join(world.strategies)}; block_size x budget up to {world.limit}",
+            got=f"{', '.join(unknown or space.strategies)}; {space.block_size} x {space.budget}",
+        )
+    return [None if name == MEMORY else world.rankings.strategies.index(name) for name in space.strategies]
+
+
+def _lists(world: World, policy: Policy, query: int) -> list[tuple[tuple[str, ...], tuple[float, ...]]]:
+    lists: list[tuple[tuple[str, ...], tuple[float, ...]]] = []
+    limit = policy.space.block_size * policy.space.budget
+    for place in strategy_places(world, policy.space):
+        if place is None:
+            recall = policy.recall(world.queries[query].query_text, limit)
+            lists.append((tuple(name for name, _ in recall), tuple(round(score, 6) for _, score in recall)))
+            continue
+        numbers = world.rankings.entities[query, place, :limit].tolist()
+        scores = world.rankings.scores[query, place, :limit].tolist()
+        length = numbers.index(NOBODY) if NOBODY in numbers else limit
+        lists.append((tuple(world.entity_ids[number] for number in numbers[:length]), tuple(scores[:length])))
+    return lists
+
+
+def _block(
+    space: PlanSpace, strategy: str, depth: int, entity_ids: tuple[str, ...], scores: tuple[float, ...]
+) -> Block:
+    ranks = slice((depth - 1) * space.block_size, depth * space.block_size)
+    return Block(strategy, depth, "ok" if entity_ids[ranks] else "empty", entity_ids[ranks], scores[ranks])

@@ -1,0 +1,159 @@
+"""A day of service: people search, the published policy answers, what they do is logged.
+
+Who searches what and when depends on (world, date, seed) alone; what they see, on the policy; whether they click on it,
+on a number drawn beforehand for that position of that search. So a day simulated again writes the same bytes, and two
+policies on one day meet the same people in the same mood.
+
+Events go to the folder of their own UTC date: those of just after midnight, and purchases up to a day later, into the
+next day's folder (`events-from-<date>-*`), which stays open until that day is served.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from ltrr.artifacts.decision_record import record_line
+from ltrr.core.planning import Block
+from ltrr.serving.policy import PlanChoice, Policy
+from ltrr.serving.ranker import Slate
+from ltrr.simulation.answers import Answers, answers_of, drawn_by, looks_of
+from ltrr.simulation.log_files import close, folder_of, write_parts
+from ltrr.simulation.outcomes import events_of
+from ltrr.simulation.searches import DEVICES, Searches, draw_searches, typed
+from ltrr.simulation.world import World
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True)
+class DayLog:
+    """What a day of service left behind.
+
+    Attributes:
+        day: the UTC date.
+        version: of the policy that served it.
+        impressions: searches served.
+        clicks: of them, wherever they arrived.
+        purchases: likewise.
+        seconds: that the simulation took.
+        folder: of the logs.
+    """
+
+    day: date
+    version: str
+    impressions: int
+    clicks: int
+    purchases: int
+    seconds: float
+    folder: Path
+
+
+def serve_day(
+    world: World,
+    policy: Policy,
+    day: date,
+    *,
+    impressions: int,
+    seed: int,
+    logs_root: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> DayLog:
+    """Serve one day and write its logs; `_SUCCESS` comes last.
+
+    One process, one core, about a millisecond a search; a service would run many beside each other.
+
+    Args:
+        world: who searches what.
+        policy: what answers; read through the code that any service uses.
+        day: UTC date.
+        impressions: how many searches.
+        seed: of the people's behaviour.
+        logs_root: the folder with `dt=...` folders.
+        progress: called with (searches served, all searches).
+
+    Raises:
+        UsageError: the day is closed and was served otherwise.
+        ConfigError: the policy draws from a strategy that the world lacks.
+    """
+    started = time.perf_counter()
+    pinned = policy.pinned()
+    searches = draw_searches(world, day, impressions, seed)
+    folder = folder_of(logs_root, day)
+    counts = {"click": 0, "purchase": 0}
+    # No window is longer than a day, so that whatever is done arrives on this date or the next.
+    events: dict[date, list[tuple[str, str]]] = {day: [], day + timedelta(days=1): []}
+
+    def records() -> Iterator[str]:
+        for start in range(0, impressions, _AT_ONCE):
+            numbers = range(start, min(start + _AT_ONCE, impressions))
+            for number, line, slate in _serve(world, pinned, searches, numbers):
+                for event in events_of(world, searches, number, slate):
+                    counts[event["kind"]] += 1
+                    arrival = date.fromisoformat(event["at"][:10])
+                    events[arrival].append((event["at"], record_line(event)))
+                yield line
+            if progress is not None:
+                progress(numbers.stop, impressions)
+
+    write_parts(folder, "decisions", records())
+    for arrival, arrived in events.items():
+        stem = "events" if arrival == day else f"events-from-{day.isoformat()}"
+        write_parts(folder_of(logs_root, arrival), stem, [line for _, line in sorted(arrived)])
+    close(folder)
+    log = DayLog(
+        day, pinned.version, impressions, counts["click"], counts["purchase"], time.perf_counter() - started, folder
+    )
+    logger.info(
+        "day=%s policy=%s impressions=%d clicks=%d purchases=%d seconds=%.1f",
+        day,
+        log.version,
+        log.impressions,
+        log.clicks,
+        log.purchases,
+        log.seconds,
+    )
+    return log
+
+
+def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> Iterator[tuple[int, str, Slate]]:
+    """Plan, draw and rank a batch of searches: (number, decision record as a line, page as shown)."""
+    observe = policy.manifest.settings.observe
+    depths = policy.space.plans.tolist()
+    answered: dict[int, tuple[Answers, tuple[Block, ...]]] = {}
+    planned: list[tuple[int, int, str, PlanChoice]] = []
+    for number in numbers:
+        query = int(searches.queries[number])
+        if query not in answered:
+            answers = answers_of(world, policy, query)
+            answered[query] = answers, looks_of(answers, observe)
+        text = typed(world.queries[query].query_text, float(searches.spelling[number]))
+        choice = policy.plan(text, answered[query][1], searches.impression_id(number))
+        planned.append((number, query, text, choice))
+    # The page is a function of the set of blocks: searches with one query and one plan share it.
+    wanted = dict.fromkeys((query, choice.plan_index) for _, query, _, choice in planned)
+    drawn = {pair: drawn_by(answered[pair[0]][0], depths[pair[1]]) for pair in wanted}
+    ranked = policy.rank_many([(world.queries[query].query_text, drawn[query, plan]) for query, plan in wanted])
+    slates = {pair: slate.top(world.users.page_size) for pair, slate in zip(wanted, ranked, strict=True)}
+    for number, query, text, choice in planned:
+        pair = (query, choice.plan_index)
+        record = policy.record(
+            impression_id=searches.impression_id(number),
+            at=searches.at(number),
+            query_text=text,
+            user=searches.user(number),
+            session=f"{searches.user(number)}-{searches.day:%Y%m%d}-{searches.sessions[number]}",
+            looks=answered[query][1],
+            choice=choice,
+            drawn=drawn[pair],
+            slate=slates[pair],
+            context={"device": DEVICES[searches.devices[number]]},
+            utc_offset_minutes=int(searches.offsets[number]),
+        )
+        yield number, record_line(record), slates[pair]

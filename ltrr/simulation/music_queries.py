@@ -1,0 +1,191 @@
+"""What people ask of the music world, and what they want by it.
+
+Four kinds. *Navigational*: a title, a title with its artist, an artist; one thing is wanted, and what belongs to it a
+little. *Misspelt*: the same with a slip of the fingers. *Broad*: a word that is in many titles; of all that matches,
+what is liked is wanted. *Topic*: a purpose or a genre and decade, mostly in words that no title has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.queries import query_key
+from ltrr.simulation.lexical import words
+from ltrr.simulation.music_catalogue import FIRST_YEAR, LAST_YEAR, Made
+from ltrr.simulation.music_words import GENRES, SPOKEN, THEMES
+from ltrr.simulation.world import Query
+
+KIND_SHARES = {"navigational": 0.5, "misspelt": 0.15, "broad": 0.15, "topic": 0.2}
+"""Shares of the query_keys. Of the searches, navigational ones have more: what many want, many type."""
+
+WANTED_OF_MANY = 12
+"""Of all that matches a broad query or a topic, so many are what people would pick: as many as they look through."""
+
+MEANT_BY_MOST = 4
+"""Of those, so many are what most people mean."""
+
+TASTE_NOISE = 0.7
+"""Standard deviation of the logarithm: what is popular overall is not quite what is popular for one word."""
+
+MEANT_BUT_NOT_NAMED = 0.5
+"""How much something about love is wanted by those who type "love", when its title does not say so."""
+
+ASKED_SO_BROADLY = 0.1
+"""Share of those who want a thing who ask for it by such a query; most know its name and type it."""
+
+_KEYS = "qwertyuiop asdfghjkl zxcvbnm"
+
+Floats = NDArray[np.float64]
+
+Wanted = tuple[str, dict[int, float], float]
+"""(text, relevance, demand)"""
+
+
+def music_queries(catalogue: Sequence[Made], count: int, seed: int) -> tuple[Query, ...]:
+    """`count` queries, each query_key once; fewer where a small catalogue has no more to ask for."""
+    generator = np.random.default_rng([seed, 2])
+    popularity = np.array([item.entity.popularity for item in catalogue])
+    sources: dict[str, Iterator[Wanted]] = {
+        "navigational": _navigational(catalogue, popularity, generator),
+        "misspelt": _misspelt(catalogue, popularity, generator),
+        "broad": _broad(catalogue, popularity, generator),
+        "topic": _topic(catalogue, popularity, generator),
+    }
+    queries: dict[str, Query] = {}
+    for kind, share in KIND_SHARES.items():
+        wanted = len(queries) + round(share * count)
+        for tries, (text, relevance, demand) in enumerate(sources[kind], start=1):
+            key = query_key(text)
+            if relevance and key and key not in queries:
+                queries[key] = Query(text, kind, relevance, demand)
+            if len(queries) >= wanted or tries >= 30 * count:
+                break
+    return tuple(queries.values())
+
+
+def _navigational(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
+    """Endless: what is popular is asked for more often."""
+    titles: dict[str, list[int]] = {}
+    by_artist: dict[str, list[int]] = {}
+    for number, item in enumerate(catalogue):
+        titles.setdefault(query_key(item.entity.title), []).append(number)
+        if item.artist:
+            by_artist.setdefault(item.artist, []).append(number)
+    shares = popularity**0.5 / (popularity**0.5).sum()
+    while True:
+        for number in generator.choice(len(catalogue), size=1_000, p=shares).tolist():
+            item = catalogue[number]
+            # Half of those who want one song among namesakes say whose.
+            says_artist = item.kind in ("track", "album") and generator.random() < 0.5
+            text = f"{item.entity.title} {item.artist}" if says_artist else item.entity.title
+            yield text.lower(), _belonging(number, catalogue, titles, by_artist, says_artist), float(popularity[number])
+
+
+def _belonging(
+    number: int,
+    catalogue: Sequence[Made],
+    titles: dict[str, list[int]],
+    by_artist: dict[str, list[int]],
+    says_artist: bool,
+) -> dict[int, float]:
+    """The one wanted, 1; namesakes .5 where no artist was named; of an artist also the best of what they made, .5."""
+    item = catalogue[number]
+    relevance: dict[int, float] = {}
+    if not says_artist:
+        namesakes = titles[query_key(item.entity.title)]
+        relevance = dict.fromkeys(_most_popular(namesakes, catalogue, 4), 0.5)
+    if item.kind == "artist":
+        relevance |= dict.fromkeys(_most_popular(by_artist[item.artist], catalogue, 6), 0.5)
+    relevance[number] = 1.0
+    return relevance
+
+
+def _misspelt(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
+    for text, relevance, demand in _navigational(catalogue, popularity, generator):
+        # One slip a query; who makes it finds out and tries again, so it is typed less often than the right word.
+        yield slip(text, generator), relevance, 0.3 * demand
+
+
+def slip(text: str, generator: np.random.Generator) -> str:
+    """The text with one letter left out, doubled, swapped with the next, or replaced by its neighbour on the keyboard.
+
+    >>> slip("midnight", np.random.default_rng(4)) != "midnight"
+    True
+    """
+    places = [place for place, letter in enumerate(text) if letter.isalpha()]
+    if len(places) < 3:
+        return text + text[-1]
+    while True:
+        place = places[int(generator.integers(1, len(places)))]
+        letter = text[place]
+        near = _KEYS.find(letter)
+        neighbour = _KEYS[max(near - 1, 0)].strip() or letter
+        slips = ("", letter * 2, text[place + 1 : place + 2] + letter, neighbour)
+        choice = int(generator.integers(4))
+        slipped = text[:place] + slips[choice] + text[place + 1 + (choice == 2) :]
+        if slipped != text:
+            return slipped
+
+
+def _broad(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
+    """A title word alone or with a word that says next to nothing."""
+    in_title: dict[str, list[int]] = {}
+    of_theme: dict[str, list[int]] = {}
+    for number, item in enumerate(catalogue):
+        of_theme.setdefault(item.theme, []).append(number)
+        for word in dict.fromkeys(words(item.entity.title)):
+            in_title.setdefault(word, []).append(number)
+    theme_of = {word: theme.name for theme in THEMES for word in theme.words} | dict.fromkeys(GENRES, "")
+    forms = ("{}", "{} songs", "{} music", "{} playlist", "best {}", "new {}")
+    asked = [(word, form) for word in sorted(theme_of) for form in forms]
+    for place in generator.permutation(len(asked)).tolist():
+        word, form = asked[place]
+        matches = set(in_title.get(word, ()))
+        meant = set(of_theme.get(theme_of[word], ())) if theme_of[word] else set()
+        if form.endswith("playlist"):
+            matches, meant = ({n for n in found if catalogue[n].kind == "playlist"} for found in (matches, meant))
+        candidates = np.array(sorted(matches | meant), dtype=np.int64)
+        if not len(candidates):
+            continue
+        # How much each is wanted by those who ask this: what everybody likes, but not in the same order for every word.
+        liking = popularity[candidates] * np.exp(generator.normal(0.0, TASTE_NOISE, len(candidates)))
+        liking *= np.where(np.isin(candidates, list(matches)), 1.0, MEANT_BUT_NOT_NAMED)
+        best = candidates[np.argsort(-liking, kind="stable")[:WANTED_OF_MANY]].tolist()
+        relevance = {number: 1.0 if rank < MEANT_BY_MOST else 0.5 for rank, number in enumerate(best)}
+        yield form.format(word), relevance, ASKED_SO_BROADLY * float(popularity[best].sum())
+
+
+def _topic(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
+    """A purpose in people's own words, alone or with a genre; a genre of a decade; a kind of a genre.
+
+    Whatever serves the purpose will do (.5); the most popular of it are what people would pick (1).
+    """
+    facts = {name: np.array([getattr(item, name) for item in catalogue]) for name in ("theme", "genre", "kind", "year")}
+    everything = np.ones(len(catalogue), dtype=np.bool_)
+    asked: list[tuple[str, dict[str, str | int]]] = []
+    for theme in THEMES:
+        for text in theme.asked:
+            asked.append((text, {"theme": theme.name}))
+            if theme.name not in SPOKEN:
+                asked += [(f"{genre} {text}", {"theme": theme.name, "genre": genre}) for genre in GENRES]
+    for genre in GENRES:
+        asked += [(f"{genre} {kind}s", {"genre": genre, "kind": kind}) for kind in ("artist", "playlist", "station")]
+        for decade in range(FIRST_YEAR // 10 * 10, LAST_YEAR + 1, 10):
+            asked.append((f"{decade}s {genre}", {"genre": genre, "decade": decade}))
+            asked.append((f"{genre} albums from the {decade}s", {"genre": genre, "decade": decade, "kind": "album"}))
+    facts["decade"] = facts["year"] // 10 * 10
+    for place in generator.permutation(len(asked)).tolist():
+        text, wanted = asked[place]
+        matches = everything.copy()
+        for name, value in wanted.items():
+            matches &= facts[name] == value
+        found = _most_popular(np.flatnonzero(matches).tolist(), catalogue, len(catalogue))
+        relevance = {number: 1.0 if rank < WANTED_OF_MANY else 0.5 for rank, number in enumerate(found)}
+        yield text, relevance, ASKED_SO_BROADLY * float(popularity[found[:WANTED_OF_MANY]].sum())
+
+
+def _most_popular(numbers: Sequence[int], catalogue: Sequence[Made], count: int) -> list[int]:
+    return sorted(numbers, key=lambda number: (-catalogue[number].entity.popularity, number))[:count]

@@ -1,0 +1,35 @@
+"""Popularity among matches: of all that carries a word of the query in its title, what most people want."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.simulation.lexical import words
+from ltrr.simulation.rankings import Ranking, best_first, ranking_of
+
+
+def popularity_ranking(
+    titles: Sequence[str], popularity: NDArray[np.float64], queries: Sequence[str], limit: int
+) -> Ranking:
+    """The most popular entities that share a word with the query.
+
+    >>> titles, popularity = ["Love", "Love Me", "Hate"], np.array([1.0, 3.0, 9.0])
+    >>> popularity_ranking(titles, popularity, ["love", "fear"], limit=2).entities.tolist()
+    [[1, 0], [-1, -1]]
+    """
+    carriers: dict[str, list[int]] = {}
+    for number, title in enumerate(titles):
+        for word in dict.fromkeys(words(title)):
+            carriers.setdefault(word, []).append(number)
+
+    def search(query: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        matches = np.unique(
+            np.array([number for word in words(query) for number in carriers.get(word, ())], dtype=np.int64)
+        )
+        found = matches[best_first(popularity[matches], limit)]
+        return found, popularity[found]
+
+    return ranking_of(map(search, queries), limit)

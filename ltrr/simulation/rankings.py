@@ -1,0 +1,117 @@
+"""What every strategy answers to every query, as arrays, and how they are made once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+NOBODY = -1
+"""Stands where a list is shorter than the array."""
+
+SCORE_PLACES = 4
+"""Scores are rounded here: enough to order, and short in a log."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """One strategy's answers: entity numbers and scores, best first, [Q, L]; `NOBODY` and 0 beyond the last."""
+
+    entities: NDArray[np.int32]
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Rankings:
+    """Answers of several strategies, [Q, S, L]."""
+
+    strategies: tuple[str, ...]
+    entities: NDArray[np.int32]
+    scores: NDArray[np.float64]
+
+    @staticmethod
+    def of(rankings: Mapping[str, Ranking]) -> Rankings:
+        """Stack them in the order given."""
+        return Rankings(
+            tuple(rankings),
+            np.stack([ranking.entities for ranking in rankings.values()], axis=1),
+            np.stack([ranking.scores for ranking in rankings.values()], axis=1),
+        )
+
+
+def best_first(scores: NDArray[np.floating], limit: int) -> NDArray[np.int64]:
+    """Places of the highest scores above zero, at most `limit`; equals in the order of the catalogue.
+
+    >>> best_first(np.array([0.5, 2.0, 0.0, 0.5, 1.0]), 3).tolist()
+    [1, 4, 0]
+    """
+    found = np.flatnonzero(scores > 0.0)
+    if len(found) > limit:
+        least = np.partition(scores[found], len(found) - limit)[len(found) - limit]
+        found = found[scores[found] >= least]
+    return found[np.argsort(-scores[found], kind="stable")[:limit]]
+
+
+def ranking_of(
+    lists: Iterable[tuple[Sequence[int] | NDArray[np.int64], Sequence[float] | NDArray[np.floating]]], limit: int
+) -> Ranking:
+    """Pad the answers, (entity numbers, scores) for each query, to arrays."""
+    answers = list(lists)
+    entities = np.full((len(answers), limit), NOBODY, dtype=np.int32)
+    scores = np.zeros((len(answers), limit))
+    for row, (numbers, values) in enumerate(answers):
+        entities[row, : len(numbers)] = numbers[:limit]
+        scores[row, : len(numbers)] = values[:limit]
+    return Ranking(entities, np.round(scores, SCORE_PLACES))
+
+
+def default_cache() -> Path:
+    """Where what takes long is kept: $LTRR_CACHE, else `ltrr` in the user's cache folder."""
+    named = os.environ.get("LTRR_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ltrr"
+
+
+def kept(
+    folder: Path | None, name: str, made_from: Iterable[str], make: Callable[[], dict[str, NDArray[Any]]]
+) -> dict[str, NDArray[Any]]:
+    """Arrays that follow from `made_from` alone: read if they were made before, else made and kept.
+
+    Args:
+        folder: of the cache; None keeps nothing.
+        name: what they are; part of the file's name, and of its hash.
+        made_from: every text that they depend on, the method's own name and parameters included.
+        make: makes them.
+    """
+    if folder is None:
+        return make()
+    digest = hashlib.sha256(name.encode())
+    for text in made_from:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    path = folder / f"{name}-{digest.hexdigest()[:24]}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    arrays = make()
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{path.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    logger.info("kept=%s bytes=%d", path, path.stat().st_size)
+    return arrays

@@ -1,0 +1,89 @@
+"""The people who search: how often, how far down they look, what they click and buy.
+
+They click by the position-based model: P(click at position j) = examination[j] * P(click | examined, relevance),
+independently for every row of the page (Richardson, Dominowska & Ragno, WWW 2007; Craswell et al., WSDM 2008).
+Nothing here depends on who the user is, so true values are sums, not simulations. docs/worlds.md gives the reasons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class UserModel:
+    """Parameters of the users; every probability is exact truth for whoever judges a policy.
+
+    Attributes:
+        users: people who ever search.
+        activity_exponent: the r-th most active searches in proportion to r ** -activity_exponent.
+        query_exponent: the r-th most frequent query_key is searched in proportion to r ** -query_exponent.
+        page_size: positions shown.
+        examination_exponent: examination[j] = j ** -examination_exponent, 1 at position 1.
+        click_if_relevant: P(click | examined, relevance 1).
+        click_if_irrelevant: P(click | examined, relevance 0); between the two it is linear in the relevance.
+        purchase_if_relevant: P(purchase | click, relevance 1).
+        purchase_if_irrelevant: P(purchase | click, relevance 0).
+        purchase_delay_hours: mean time from click to purchase (exponential; none later than a day after the search).
+
+    Raises:
+        ConfigError: a share outside [0, 1], a negative exponent, a count below 1.
+
+    >>> UserModel().examination().round(2).tolist()[:4]
+    [1.0, 0.62, 0.46, 0.38]
+    >>> UserModel().click_if_examined(np.array([0.0, 0.5, 1.0])).round(3).tolist()
+    [0.05, 0.425, 0.8]
+    """
+
+    users: int = 10_000
+    activity_exponent: float = 0.6
+    query_exponent: float = 0.8
+    page_size: int = 10
+    examination_exponent: float = 0.7
+    click_if_relevant: float = 0.8
+    click_if_irrelevant: float = 0.05
+    purchase_if_relevant: float = 0.1
+    purchase_if_irrelevant: float = 0.01
+    purchase_delay_hours: float = 5.0
+
+    def __post_init__(self) -> None:
+        shares = ("click_if_relevant", "click_if_irrelevant", "purchase_if_relevant", "purchase_if_irrelevant")
+        exponents = ("activity_exponent", "query_exponent", "examination_exponent")
+        bad = [name for name in shares if not 0.0 <= getattr(self, name) <= 1.0]
+        bad += [name for name in exponents if not 0.0 <= getattr(self, name) < float("inf")]
+        bad += [name for name in ("users", "page_size") if getattr(self, name) < 1]
+        bad += [name for name in ("purchase_delay_hours",) if not 0.0 < getattr(self, name) < float("inf")]
+        if bad:
+            raise ConfigError(
+                "the users of a world are out of range",
+                which=", ".join(bad),
+                expected="shares in [0, 1], exponents >= 0, counts >= 1, a delay above 0",
+                got=", ".join(str(getattr(self, name)) for name in bad),
+            )
+
+    def examination(self) -> NDArray[np.float64]:
+        """P(position is looked at), [page_size]."""
+        return np.arange(1, self.page_size + 1, dtype=np.float64) ** -self.examination_exponent
+
+    def click_if_examined(self, relevance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(click | examined), any shape."""
+        return self.click_if_irrelevant + (self.click_if_relevant - self.click_if_irrelevant) * relevance
+
+    def purchase_if_clicked(self, relevance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(purchase | click), any shape."""
+        return self.purchase_if_irrelevant + (self.purchase_if_relevant - self.purchase_if_irrelevant) * relevance
+
+
+def zipf(count: int, exponent: float) -> NDArray[np.float64]:
+    """Shares of `count` things whose r-th is taken in proportion to r ** -exponent, [count]; they add up to one.
+
+    >>> zipf(3, 1.0).round(3).tolist()
+    [0.545, 0.273, 0.182]
+    """
+    weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
+    return np.asarray(weights / weights.sum())

@@ -1,0 +1,183 @@
+"""A world: entities, queries with known relevance, strategies that really searched, users with known behaviour.
+
+It is the only source of known truth: what any plan brings and what any page is worth follows from these arrays exactly.
+Numbers of queries and entities are their places in `queries` and `entities`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.artifacts.manifest import PolicySettings
+from ltrr.core.hashing import unit_interval
+from ltrr.core.queries import query_key
+from ltrr.errors import ConfigError
+from ltrr.simulation.rankings import Rankings
+from ltrr.simulation.users import UserModel, zipf
+
+MEMORY = "memory"
+"""The strategy that a world does not have by itself: the served policy recalls it."""
+
+UNSEEN_SHARE = 0.25
+HEAD_KEYS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One thing that can be retrieved.
+
+    Attributes:
+        entity_id: its name in logs.
+        title: what it is called.
+        description: a sentence or more about it; may be empty.
+        attributes: structured facts by name, such as genre, year, people.
+        popularity: how much it is wanted overall; any unit >= 0.
+    """
+
+    entity_id: str
+    title: str
+    description: str
+    attributes: Mapping[str, tuple[str, ...]]
+    popularity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query_key and what it wants.
+
+    Attributes:
+        query_text: as typed.
+        kind: `navigational`, `broad`, ...; `labelled` where people judged and did not say.
+        relevance: entity number -> relevance in (0, 1]; all others 0.
+        demand: the larger, the more often it is searched; only the order counts.
+    """
+
+    query_text: str
+    kind: str
+    relevance: Mapping[int, float]
+    demand: float
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Everything that is true of a simulated service.
+
+    Attributes:
+        name: `music`, `msrd`, ...
+        entities: the catalogue.
+        queries: every query_key once.
+        rankings: what each strategy but the memory answers to each query.
+        users: who searches.
+        block_size: candidates in one block.
+        budget: blocks in one plan.
+        notes: what a reader of its figures should know, such as a strategy that had to be replaced.
+
+    Raises:
+        ConfigError: two queries have one query_key, or the rankings do not fit.
+    """
+
+    name: str
+    entities: tuple[Entity, ...]
+    queries: tuple[Query, ...]
+    rankings: Rankings
+    users: UserModel
+    block_size: int = 2
+    budget: int = 4
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        expected = (len(self.queries), len(self.rankings.strategies), self.limit)
+        keys = len(set(self.keys))
+        if keys < len(self.queries) or self.rankings.entities.shape != expected:
+            raise ConfigError(
+                "a world does not hold together",
+                which=self.name,
+                expected=f"{len(self.queries)} query_keys and rankings of shape {expected}",
+                got=f"{keys} query_keys and rankings of shape {self.rankings.entities.shape}",
+            )
+
+    @property
+    def limit(self) -> int:
+        """Candidates that the deepest plan draws from one strategy, and from all together: block_size x budget."""
+        return self.block_size * self.budget
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """All of them, the memory last."""
+        return (*self.rankings.strategies, MEMORY)
+
+    def policy_settings(self, name: str = "search") -> PolicySettings:
+        """Settings of a policy over every strategy of this world."""
+        return PolicySettings(name, self.strategies, block_size=self.block_size, budget=self.budget)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The query_key of every query."""
+        return tuple(query_key(query.query_text) for query in self.queries)
+
+    @cached_property
+    def entity_ids(self) -> tuple[str, ...]:
+        """The id of every entity."""
+        return tuple(entity.entity_id for entity in self.entities)
+
+    @cached_property
+    def entity_numbers(self) -> Mapping[str, int]:
+        """entity_id -> number."""
+        return {entity_id: number for number, entity_id in enumerate(self.entity_ids)}
+
+    @cached_property
+    def unseen(self) -> NDArray[np.bool_]:
+        """Which queries are never searched in the logs: a quarter, by the hash of the query_key, [Q]."""
+        return np.array([unit_interval("unseen", key) < UNSEEN_SHARE for key in self.keys], dtype=np.bool_)
+
+    @cached_property
+    def traffic(self) -> NDArray[np.float64]:
+        """Share of the searches that each query has, [Q]; adds up to one, 0 for the unseen."""
+        seen = np.flatnonzero(~self.unseen)
+        # Equal demand is ordered by key, so that the order of the file does not matter.
+        order = sorted(seen.tolist(), key=lambda number: (-self.queries[number].demand, self.keys[number]))
+        traffic = np.zeros(len(self.queries))
+        traffic[order] = zipf(len(order), self.users.query_exponent)
+        return traffic
+
+    @cached_property
+    def slices(self) -> Mapping[str, NDArray[np.int64]]:
+        """Query numbers of `unseen`, `head` (the most frequent thousand of those searched) and `tail` (the others)."""
+        by_traffic = np.argsort(-self.traffic, kind="stable")[: int((~self.unseen).sum())]
+        return {
+            "unseen": np.flatnonzero(self.unseen),
+            "head": np.sort(by_traffic[:HEAD_KEYS]),
+            "tail": np.sort(by_traffic[HEAD_KEYS:]),
+        }
+
+    @cached_property
+    def relevant_counts(self) -> NDArray[np.int64]:
+        """Relevant entities of each query, [Q]."""
+        return np.array([len(query.relevance) for query in self.queries], dtype=np.int64)
+
+    @cached_property
+    def _relevance(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(query number * number of entities + entity number) of every relevant pair, sorted, and its relevance."""
+        pairs = [
+            (number * len(self.entities) + entity, relevance)
+            for number, query in enumerate(self.queries)
+            for entity, relevance in query.relevance.items()
+        ]
+        codes = np.array([code for code, _ in pairs], dtype=np.int64)
+        order = np.argsort(codes)
+        return codes[order], np.array([relevance for _, relevance in pairs], dtype=np.float64)[order]
+
+    def relevance(self, queries: NDArray[np.int64], entities: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Relevance of pairs; the two are broadcast against each other, an entity of -1 has none."""
+        codes, values = self._relevance
+        wanted, entity = np.broadcast_arrays(queries, entities)
+        if not len(codes):
+            return np.zeros(wanted.shape)
+        searched = wanted * len(self.entities) + entity
+        place = np.minimum(np.searchsorted(codes, searched), len(codes) - 1)
+        return np.where((codes[place] == searched) & (entity >= 0), values[place], 0.0)
