@@ -44,17 +44,21 @@ def true_policy_value(world: World, policy: Policy, *, searches: int = 4_000) ->
         searches: how many make up the sample; the standard error of page_reward is about .4 / sqrt(searches).
     """
     drawn = plans_drawn(world.traffic[None, :], np.array([0]), searches)[0]
-    queries, counts = np.unique(drawn, return_counts=True)
-    judged = world.relevant_counts[queries] > 0
-    queries, counts = queries[judged], counts[judged].astype(np.float64)
+    queries, counts = np.unique(drawn[world.relevant_counts[drawn] > 0], return_counts=True)
     greedy, served = choices_of(world, policy, queries, None)
     recalls = true_recall(world, policy, queries)
-    draws = np.stack([plans_drawn(served[row : row + 1], queries[row : row + 1], 2)[0] for row in range(len(queries))])
-    rewards = true_page_rewards(world, policy, queries, draws).mean(axis=1)
+    plans = np.concatenate(
+        [
+            plans_drawn(served[row : row + 1], queries[row : row + 1], count)[0]
+            for row, count in enumerate(counts.tolist())
+        ]
+    )
+    pages, times = np.unique(np.column_stack((np.repeat(queries, counts), plans)), axis=0, return_counts=True)
+    rewards = true_page_rewards(world, policy, pages[:, 0], pages[:, 1])
     shares = counts / counts.sum()
     return PolicyValue(
         recall=float(shares @ (served * recalls).sum(axis=1)),
-        page_reward=float(shares @ rewards),
+        page_reward=float(times @ rewards / times.sum()),
         recall_greedy=float(shares @ recalls[np.arange(len(queries)), greedy]),
     )
 

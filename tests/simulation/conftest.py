@@ -1,0 +1,17 @@
+"""One world of chance and one of music, shared by the tests of this folder; nothing changes a world."""
+
+import pytest
+
+from ltrr.simulation.music import music_world
+from ltrr.simulation.world import World
+from tests.simulation.small_worlds import chance_world
+
+
+@pytest.fixture(scope="session")
+def chance() -> World:
+    return chance_world()
+
+
+@pytest.fixture(scope="session")
+def music() -> World:
+    return music_world(artists=30, queries=300, semantic=False)
