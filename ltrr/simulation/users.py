@@ -41,7 +41,7 @@ class UserModel:
     """
 
     users: int = 10_000
-    activity_exponent: float = 0.6
+    activity_exponent: float = 0.4
     query_exponent: float = 0.8
     page_size: int = 10
     examination_exponent: float = 0.7

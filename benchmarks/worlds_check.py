@@ -1,0 +1,143 @@
+"""Do the strategies of the film world reach what is known of them?
+
+    python benchmarks/worlds_check.py --data ../shared/data/msrd [--json benchmarks/worlds_check.json]
+
+Prints nDCG@10 of each strategy alone over the judged films, and the recall of the union of plans (blocks of 2, budget
+4) beside the figures of an earlier trial on the same data, first without hybrid search as in the trial, then with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.artifacts.bundle import uniform_bundle
+from ltrr.core.queries import query_key
+from ltrr.serving.policy import Policy
+from ltrr.simulation.msrd import msrd_world
+from ltrr.simulation.rankings import default_cache
+from ltrr.simulation.truth import true_recall
+from ltrr.simulation.truth_table import equal_split
+from ltrr.simulation.world import MEMORY, World
+
+TRIAL_NDCG = {"title": 0.808, "fields": 0.754, "semantic": 0.735, "popularity": 0.249, "structured": 0.192}
+TRIAL_RECALL = {
+    ("unseen", "uniform"): 0.724,
+    ("unseen", "equal split"): 0.734,
+    ("unseen", "title only"): 0.837,
+    ("unseen", "best static"): 0.850,
+    ("unseen", "oracle"): 0.945,
+    ("head", "best static"): 0.822,
+    ("head", "oracle"): 0.945,
+}
+BAR = 0.015
+BARRED = {("unseen", "title only"), ("unseen", "best static"), ("unseen", "oracle")}
+
+
+def judged_ndcg(world: World, judged: list[set[int]], strategy: str, depth: int) -> float:
+    """Mean nDCG@10 of the judged films among the first `depth` of a strategy's list, in its order."""
+    lists = world.rankings.entities[:, world.rankings.strategies.index(strategy), :depth]
+    discount = 1.0 / np.log2(np.arange(2, 12))
+    values = []
+    for number, query in enumerate(world.queries):
+        gains = [query.relevance.get(film, 0.0) for film in lists[number].tolist() if film in judged[number]][:10]
+        ideal = sorted(query.relevance.values(), reverse=True)[:10]
+        values.append(discount[: len(gains)] @ gains / (discount[: len(ideal)] @ ideal))
+    return float(np.mean(values))
+
+
+def plan_rows(world: World) -> list[dict[str, Any]]:
+    """True recall of the plans that need no learning, a row a slice and policy; the memory is empty."""
+    policy = Policy.of(*uniform_bundle(world.policy_settings(), date(2026, 3, 1)))
+    recalls = true_recall(world, policy, np.arange(len(world.queries)))
+    best = int(recalls[~world.unseen].mean(axis=0).argmax())
+    space = policy.space
+    everyone = {"all": np.arange(len(world.queries)), **world.slices}
+    rows: list[dict[str, Any]] = []
+    for name, members in everyone.items():
+        policies: dict[str, NDArray[np.float64]] = {
+            "uniform": recalls[members].mean(axis=1),
+            "uniform, no memory": recalls[members][:, space.plans[:, space.strategy_index[MEMORY]] == 0].mean(axis=1),
+            "equal split": recalls[members][:, equal_split(space)].mean(axis=1),
+            "title only": recalls[members, space.index(f"title:{space.budget}")],
+            "best static": recalls[members, best],
+            "oracle": recalls[members].max(axis=1),
+        }
+        for policy_name, values in policies.items():
+            rows.append(
+                {
+                    "slice": name,
+                    "policy": policy_name,
+                    "plan": space.text(best) if policy_name == "best static" else "",
+                    "queries": len(members),
+                    "recall": round(float(values.mean()), 4),
+                    "standard_error": round(float(values.std() / len(members) ** 0.5), 4),
+                    "trial": TRIAL_RECALL.get((name, policy_name)),
+                }
+            )
+    return rows
+
+
+def judged_films(data: Path, world: World) -> list[set[int]]:
+    """The films that people judged for each query, relevant or not."""
+    numbers = {key: number for number, key in enumerate(world.keys)}
+    judged: list[set[int]] = [set() for _ in world.keys]
+    with gzip.open(data / "judgments.tsv.gz", "rt", encoding="utf-8", newline="\n") as file:
+        for _, text, film, _ in list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]:
+            if film in world.entity_numbers:
+                judged[numbers[query_key(text)]].add(world.entity_numbers[film])
+    return judged
+
+
+def main() -> int:
+    """Print the tables; exit 1 where a figure that must be met is further than .015 away."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    cache = default_cache()
+    # Lists a hundred deep, for nDCG alone.
+    deep = msrd_world(arguments.data, hybrid=False, block_size=25, budget=4, cache_folder=cache)
+    judged = judged_films(arguments.data, deep)
+    print(f"{'nDCG@10 over the judged films':32}{'first 10':>10}{'first 100':>10}{'trial':>8}")
+    figures = []
+    for strategy in deep.rankings.strategies:
+        ndcg = {depth: round(judged_ndcg(deep, judged, strategy, depth), 4) for depth in (10, 100)}
+        figures.append(
+            {"strategy": strategy, "first_10": ndcg[10], "first_100": ndcg[100], "trial": TRIAL_NDCG[strategy]}
+        )
+        print(f"{strategy:32}{ndcg[10]:>10.3f}{ndcg[100]:>10.3f}{TRIAL_NDCG[strategy]:>8.3f}")
+    missed = 0
+    tables = {}
+    for hybrid in (False, True):
+        rows = plan_rows(msrd_world(arguments.data, hybrid=hybrid, cache_folder=cache))
+        tables["seven strategies" if hybrid else "six strategies"] = rows
+        print(f"\nrecall of the union, {'with' if hybrid else 'without'} hybrid; the memory is empty")
+        for row in rows:
+            trial = (
+                ""
+                if hybrid or row["trial"] is None
+                else f"trial {row['trial']:.3f} ({row['recall'] - row['trial']:+.3f})"
+            )
+            wrong = not hybrid and (row["slice"], row["policy"]) in BARRED and abs(row["recall"] - row["trial"]) > BAR
+            missed += wrong
+            print(
+                f"{row['slice']:8}{row['policy']:20}{row['plan']:18}{row['recall']:.3f} +- {row['standard_error']:.3f}"
+                f"  {trial}{'  TOO FAR' if wrong else ''}"
+            )
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"ndcg": figures, "recall": tables}, indent=1) + "\n", encoding="utf-8")
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
