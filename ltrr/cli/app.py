@@ -1,0 +1,60 @@
+"""`ltrr`: commands, and what becomes of an error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from ltrr.cli.demo import demo
+from ltrr.cli.doctor import doctor
+from ltrr.cli.night import job, nightly
+from ltrr.cli.output import is_debugging, set_up_logging
+from ltrr.cli.tables import tables
+from ltrr.errors import LtrrError
+
+app = typer.Typer(
+    name="ltrr",
+    help="Learn, every night, which retrieval strategies to query for each query, and how to rank their union.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(nightly)
+app.command()(job)
+app.command()(demo)
+app.command()(doctor)
+app.add_typer(tables, name="tables")
+
+
+@app.callback()
+def before_any(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every table read and written.")] = False,
+) -> None:
+    """Options of every command."""
+    set_up_logging(is_verbose=verbose)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns its exit code: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet."""
+    try:
+        result = app(sys.argv[1:] if arguments is None else arguments, standalone_mode=False)
+    except LtrrError as error:
+        return report(error)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("stopped; run the same command again: nothing half done counts\n")
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+def report(error: LtrrError) -> int:
+    """Say in one sentence what is wrong; the traceback only where someone asked for it."""
+    if is_debugging():
+        raise error
+    sys.stderr.write(f"ltrr: {error}\n")
+    return error.exit_code

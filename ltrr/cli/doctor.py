@@ -1,0 +1,81 @@
+"""`ltrr doctor`: what is missing here, one line each."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ltrr.cli.options import Config, Home, Json, Set
+from ltrr.cli.output import show_rows
+from ltrr.config import PathSettings, load_section
+from ltrr.errors import ConfigError, LtrrError, NotReadyError
+from ltrr.logs.secret import SECRET_VARIABLE, read_secret
+from ltrr.spark.jars import missing_jars, read_hashes, spark_home
+from ltrr.spark.java import find_java
+from ltrr.tracking.settings import TrackingSettings
+from ltrr.tracking.store import connect, without_secrets
+
+
+def doctor(home: Home = None, config: Config = None, changes: Set = None, as_json: Json = False) -> int:
+    """Check Python, Java, Spark, Delta's jars, write access, the secret and MLflow; exit 1 when something is missing."""
+    paths = load_section(PathSettings, home, config, changes or ())
+    tracking = load_section(TrackingSettings, home, config, changes or ()).under(paths.home)
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("python", platform.python_version),
+        ("java", _java),
+        ("spark", lambda: version("pyspark")),
+        ("delta jars", _delta_jars),
+        ("write access", lambda: _write_access(paths.home)),
+        ("secret", _secret),
+        ("mlflow", lambda: _mlflow(tracking, paths.home)),
+    ]
+    rows = [_checked(name, check) for name, check in checks]
+    show_rows(rows, "ltrr doctor", as_json=as_json)
+    return int(any(row["verdict"] != "ok" for row in rows))
+
+
+def _checked(name: str, check: Callable[[], str]) -> dict[str, str]:
+    try:
+        return {"check": name, "verdict": "ok", "detail": check()}
+    except (LtrrError, OSError, PackageNotFoundError) as fault:
+        return {"check": name, "verdict": "missing", "detail": str(fault)}
+
+
+def _java() -> str:
+    java = find_java()
+    if isinstance(java, str):
+        raise ConfigError(java)
+    return f"{java.major} ({java.launcher})"
+
+
+def _delta_jars() -> str:
+    hashes = read_hashes()
+    missing = missing_jars(spark_home() / "jars", hashes)
+    if missing:
+        raise NotReadyError("not beside Spark's", which=", ".join(missing), todo="run `make setup`")
+    return f"{len(hashes)} beside Spark's, hashes as they should be"
+
+
+def _write_access(home: Path) -> str:
+    """Try the home, or the nearest folder above it that exists: doctor makes nothing that stays."""
+    folder = home
+    while not folder.exists():
+        folder = folder.parent
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".ltrr-doctor-"):
+        return f"{folder}" if folder == home else f"{folder} (the home {home} is not there yet)"
+
+
+def _secret() -> str:
+    read_secret(os.environ)
+    return f"{SECRET_VARIABLE} is set"
+
+
+def _mlflow(tracking: TrackingSettings, home: Path) -> str:
+    if not home.exists():
+        return f"{version('mlflow')}; the store is made with the home"
+    connect(tracking)
+    return f"{version('mlflow')}; {without_secrets(tracking.uri)} answers"

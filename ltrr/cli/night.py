@@ -1,0 +1,88 @@
+"""`ltrr nightly`, `ltrr job`, and the doorways in `jobs/`: three ways to the same function."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+
+from ltrr.cli.options import AcceptQuality, Config, Date, Home, Json, Set, parse_date, settings_of
+from ltrr.cli.output import show_rows
+from ltrr.pipelines import runner
+from ltrr.pipelines.jobs import JOBS
+from ltrr.spark.commits import JobRun
+from ltrr.spark.session import build_session
+
+
+def nightly(
+    date_: Date,
+    home: Home = None,
+    config: Config = None,
+    changes: Set = None,
+    accept_quality: AcceptQuality = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="First rerun earlier dates whose inputs changed since, oldest first.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the eight jobs of one date in one Spark session."""
+    day = parse_date(date_)
+    settings = settings_of(home, config, changes)
+    spark = build_session(f"ltrr nightly {day}", settings.spark)
+    runs = runner.run_nightly(
+        spark,
+        settings,
+        day,
+        accept_quality=accept_quality,
+        repair=repair,
+        on_start=_say,
+    )
+    _show(runs, f"Night of {day}", as_json=as_json)
+
+
+def job(
+    name: Annotated[str, typer.Argument(help=" | ".join(JOBS), show_default=False)],
+    date_: Date,
+    home: Home = None,
+    config: Config = None,
+    changes: Set = None,
+    accept_quality: AcceptQuality = None,
+    as_json: Json = False,
+) -> None:
+    """Run one job of one date."""
+    day = parse_date(date_)
+    settings = settings_of(home, config, changes)
+    spark = build_session(f"ltrr {name} {day}", settings.spark)
+    _say(name, day)
+    run = runner.run_job(spark, settings, name, day, accept_quality=accept_quality)
+    _show([run], f"{name} of {day}", as_json=as_json)
+
+
+def run_job(name: str, arguments: Sequence[str]) -> int:
+    """What `jobs/NAME.py` calls: `ltrr job NAME ARGUMENTS`; returns the exit code."""
+    # The commands are put together there, this module is one of them.
+    from ltrr.cli.app import main
+
+    return main(["job", name, *arguments])
+
+
+def _say(name: str, day: date) -> None:
+    sys.stderr.write(f"{day} {name}\n")
+
+
+def _show(runs: Sequence[JobRun], title: str, *, as_json: bool) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "job": run.job,
+            "date": run.run_date,
+            "attempt": run.attempt,
+            "seconds": run.seconds,
+            "rows written": sum(output.rows for output in run.outputs),
+            "notes": dict(run.notes) if as_json else run.notes.get("why", ""),
+        }
+        for run in runs
+    ]
+    show_rows(rows, title, as_json=as_json)

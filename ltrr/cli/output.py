@@ -1,0 +1,109 @@
+"""Tables and JSON go to stdout, progress and logs to stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def stdout() -> Console:
+    """Where results go. Not folded to a narrow terminal's width when piped."""
+    return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 200)
+
+
+def stderr() -> Console:
+    """Where progress goes."""
+    return Console(stderr=True, width=None if sys.stderr.isatty() else 200)
+
+
+def set_up_logging(*, is_verbose: bool) -> None:
+    """Our own lines on stderr: warnings by default, one line per table read or written with --verbose."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        force=True,
+    )
+    logging.getLogger("ltrr").setLevel(logging.INFO if is_verbose else logging.WARNING)
+
+
+def is_debugging() -> bool:
+    """Whether a fault should show its traceback: the environment variable LTRR_DEBUG is set."""
+    return bool(os.environ.get("LTRR_DEBUG"))
+
+
+def show(renderable: RenderableType) -> None:
+    """Print a result."""
+    stdout().print(renderable)
+
+
+def show_json(value: Any) -> None:
+    """Print a result as JSON; what is undefined is null."""
+    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def show_rows(rows: Rows, title: str, *, as_json: bool) -> None:
+    """Print rows as a table, or as JSON."""
+    if as_json:
+        show_json(list(rows))
+        return
+    table = Table(title=title, title_justify="left")
+    names = list(rows[0]) if rows else []
+    for name in names:
+        is_number = all(isinstance(row[name], int | float | Decimal | None) for row in rows)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell_text(row[name]) for name in names))
+    show(table if rows else f"{title}: nothing")
+
+
+def cell_text(value: Any) -> str:
+    """One value as a person reads it.
+
+    >>> cell_text(None), cell_text(0.123456), cell_text(float("nan")), cell_text(["a", "b"]), cell_text({"a": 1})
+    ('', '0.12346', 'NaN', 'a; b', 'a=1')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else f"{value:.5g}"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}={cell_text(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(cell_text(item) for item in value)
+    if isinstance(value, bytes | bytearray):
+        return f"{len(value)} bytes"
+    return str(value)
+
+
+def plain(value: Any) -> Any:
+    """The value in JSON's own types.
+
+    >>> plain({"a": float("nan"), "on": date(2026, 3, 2)})
+    {'a': None, 'on': '2026-03-02'}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).hex()
+    return value

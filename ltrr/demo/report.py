@@ -1,0 +1,134 @@
+"""What a demo prints: a line a night, the table of true values, and where everything is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ltrr.demo.loop import NightReport
+from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, UNIFORM
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def night_lines(report: NightReport) -> RenderableType:
+    """What a night did, in a few lines."""
+    head = Text.assemble(
+        (f"{report.day}  ", "bold"),
+        f"{report.impressions:,} searches, {report.clicks:,} clicks, served by {report.served_version}: ",
+        (f"true recall {report.true_recall:.3f}, true page reward {report.true_page_reward:.3f}", "bold"),
+        f"  (day {report.day_seconds:.0f} s, night {report.night_seconds:.0f} s)",
+    )
+    told = [Text(f"    {release['action']} {release['version']}: {release['why']}") for release in report.releases]
+    return Group(head, *told)
+
+
+def nights_table(reports: Sequence[NightReport]) -> Table:
+    """One row a night."""
+    table = Table(title="Nights", title_justify="left")
+    for name, justify in (("date", "left"), ("searches", "right"), ("served by", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name in ("true recall", "true page reward"):
+        table.add_column(name, justify="right")
+    table.add_column("released")
+    for report in reports:
+        done = ", ".join(release["action"] for release in report.releases) or "nothing"
+        table.add_row(
+            str(report.day),
+            f"{report.impressions:,}",
+            report.served_version,
+            f"{report.true_recall:.3f}",
+            f"{report.true_page_reward:.3f}",
+            f"{done} -> {report.published_version}",
+        )
+    return table
+
+
+def truth_tables(rows: Rows) -> list[Table]:
+    """True recall and page reward of every policy, a table a slice."""
+    slices = list(dict.fromkeys(row["slice"] for row in rows))
+    titles = {
+        "unseen": "queries never searched in the logs",
+        "head": "the 1,000 most frequent queries of the logs",
+        "tail": "the other queries of the logs",
+    }
+    tables = []
+    for name in slices:
+        members = [row for row in rows if row["slice"] == name]
+        table = Table(
+            title=f"True values, {name}: {members[0]['queries']:,} {titles.get(name, 'queries')}", title_justify="left"
+        )
+        table.add_column("policy")
+        for column in ("recall", "95 %", "over uniform", "over best static", "gap closed", "page reward", "95 % "):
+            table.add_column(column, justify="right")
+        for row in members:
+            table.add_row(
+                f"{row['policy']}{' (' + row['plan'] + ')' if row['plan'] else ''}",
+                f"{row['recall']:.3f}",
+                _interval(row, "recall"),
+                f"{row['over_uniform']:+.3f} {_interval(row, 'over_uniform')}",
+                f"{row['over_static']:+.3f} {_interval(row, 'over_static')}",
+                f"{row['gap_share']:.0%}",
+                f"{row['page_reward']:.3f}",
+                _interval(row, "page_reward"),
+                style="bold" if row["policy"] in (LEARNED, LEARNED_GREEDY) else None,
+            )
+        tables.append(table)
+    return tables
+
+
+def ranker_lines(rows: Rows) -> Table:
+    """The ranker beside reciprocal rank fusion on the same unions."""
+    table = Table(title="True nDCG@10 of the page's order, on the unions drawn", title_justify="left")
+    for name in ("slice", "queries", "served order", "rank fusion", "difference", "95 %"):
+        table.add_column(name, justify="left" if name == "slice" else "right")
+    for row in rows:
+        table.add_row(
+            row["slice"],
+            f"{row['queries']:,}",
+            f"{row['learned']:.3f}",
+            f"{row['fusion']:.3f}",
+            f"{row['over_fusion']:+.3f}",
+            f"[{row['over_fusion_low']:+.3f}, {row['over_fusion_high']:+.3f}]",
+        )
+    return table
+
+
+def standing(rows: Rows) -> str:
+    """One honest sentence: where the learned policy stands on unseen queries, clear of its interval or not."""
+    unseen = {row["policy"]: row for row in rows if row["slice"] == "unseen"}
+    learned = unseen[LEARNED_GREEDY]
+
+    def against(name: str, low: float, high: float) -> str:
+        if low > 0.0:
+            return f"better than {name}"
+        return f"worse than {name}" if high < 0.0 else f"not told apart from {name}"
+
+    return (
+        f"On queries never searched before, the learned policy finds {learned['recall']:.1%} of what is wanted: "
+        f"{against('drawing plans at random', learned['over_uniform_low'], learned['over_uniform_high'])} "
+        f"({unseen[UNIFORM]['recall']:.1%}), "
+        f"{against('the best static plan', learned['over_static_low'], learned['over_static_high'])} "
+        f"({unseen[STATIC]['recall']:.1%}); the exact best plan of each query would find {unseen[ORACLE]['recall']:.1%}."
+    )
+
+
+def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]:
+    """What is where and which command opens it."""
+    at = f"--home {home}"
+    return [
+        (f"tables in {home / 'tables'}", f"ltrr tables list {at}"),
+        ("why the last night decided so", f"ltrr tables show releases {at}"),
+        ("estimates it decided on", f"ltrr tables show ope_estimates {at}"),
+        (
+            f"MLflow runs in {home / 'mlflow.db'}",
+            f"mlflow ui --backend-store-uri sqlite:///{home.absolute() / 'mlflow.db'}",
+        ),
+        (f"bundles in {home / 'policies' / policy_name}", f"ltrr policies list {at}"),
+        ("its propensities, replayed", f"ltrr policies replay --date {day} --sample 1000 {at}"),
+    ]
