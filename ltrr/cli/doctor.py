@@ -21,7 +21,7 @@ from ltrr.tracking.store import connect, without_secrets
 
 
 def doctor(home: Home = None, config: Config = None, changes: Set = None, as_json: Json = False) -> int:
-    """Check Python, Java, Spark, Delta's jars, write access, the secret and MLflow; exit 1 when something is missing."""
+    """Check Python, Java, Spark, Delta's jars, write access, the secret and MLflow; exit 1 if one is missing."""
     paths = load_section(PathSettings, home, config, changes or ())
     tracking = load_section(TrackingSettings, home, config, changes or ()).under(paths.home)
     checks: list[tuple[str, Callable[[], str]]] = [

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 
@@ -59,7 +60,7 @@ def show_rows(rows: Rows, title: str, *, as_json: bool) -> None:
     if as_json:
         show_json(list(rows))
         return
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     names = list(rows[0]) if rows else []
     for name in names:
         is_number = all(isinstance(row[name], int | float | Decimal | None) for row in rows)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.utils import AnalysisException
 
 from ltrr.cli.comparing import compare_tables
 from ltrr.cli.options import Config, Home, Json, Set, parse_date, settings_of

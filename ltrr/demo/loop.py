@@ -1,4 +1,4 @@
-"""Days and nights: the published policy serves a day, the night learns from it, the next day is served by what it published."""
+"""Days and nights: the published policy serves a day, the night learns and publishes what serves the next."""
 
 from __future__ import annotations
 

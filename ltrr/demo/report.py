@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -30,7 +31,7 @@ def night_lines(report: NightReport) -> RenderableType:
 
 def nights_table(reports: Sequence[NightReport]) -> Table:
     """One row a night."""
-    table = Table(title="Nights", title_justify="left")
+    table = Table(title="Nights", title_justify="left", box=box.SIMPLE_HEAD)
     for name, justify in (("date", "left"), ("searches", "right"), ("served by", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for name in ("true recall", "true page reward"):
@@ -61,7 +62,9 @@ def truth_tables(rows: Rows) -> list[Table]:
     for name in slices:
         members = [row for row in rows if row["slice"] == name]
         table = Table(
-            title=f"True values, {name}: {members[0]['queries']:,} {titles.get(name, 'queries')}", title_justify="left"
+            title=f"True values, {name}: {members[0]['queries']:,} {titles.get(name, 'queries')}",
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
         )
         table.add_column("policy")
         for column in ("recall", "95 %", "over uniform", "over best static", "gap closed", "page reward", "95 % "):
@@ -84,7 +87,9 @@ def truth_tables(rows: Rows) -> list[Table]:
 
 def ranker_lines(rows: Rows) -> Table:
     """The ranker beside reciprocal rank fusion on the same unions."""
-    table = Table(title="True nDCG@10 of the page's order, on the unions drawn", title_justify="left")
+    table = Table(
+        title="True nDCG@10 of the page's order, on the unions drawn", title_justify="left", box=box.SIMPLE_HEAD
+    )
     for name in ("slice", "queries", "served order", "rank fusion", "difference", "95 %"):
         table.add_column(name, justify="left" if name == "slice" else "right")
     for row in rows:
@@ -114,7 +119,8 @@ def standing(rows: Rows) -> str:
         f"{against('drawing plans at random', learned['over_uniform_low'], learned['over_uniform_high'])} "
         f"({unseen[UNIFORM]['recall']:.1%}), "
         f"{against('the best static plan', learned['over_static_low'], learned['over_static_high'])} "
-        f"({unseen[STATIC]['recall']:.1%}); the exact best plan of each query would find {unseen[ORACLE]['recall']:.1%}."
+        f"({unseen[STATIC]['recall']:.1%}); "
+        f"the exact best plan of each query would find {unseen[ORACLE]['recall']:.1%}."
     )
 
 
@@ -132,3 +138,8 @@ def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]
         (f"bundles in {home / 'policies' / policy_name}", f"ltrr policies list {at}"),
         ("its propensities, replayed", f"ltrr policies replay --date {day} --sample 1000 {at}"),
     ]
+
+
+def _interval(row: Mapping[str, Any], name: str) -> str:
+    sign = "+" if name.startswith("over") else ""
+    return f"[{row[name + '_low']:{sign}.3f}, {row[name + '_high']:{sign}.3f}]"
