@@ -121,6 +121,8 @@ def _build_value(kind: Any, value: Any, source: str, name: str) -> Any:
         return tuple(_build_value(arguments[0], item, source, f"{name}[{place}]") for place, item in enumerate(value))
     if get_origin(kind) is Mapping and isinstance(value, Mapping):
         return {key: _build_value(arguments[1], item, source, f"{name}.{key}") for key, item in value.items()}
+    if kind is Path and isinstance(value, str):
+        return Path(value)
     try:
         return _adapter(kind).validate_python(value)
     except ValidationError as fault:

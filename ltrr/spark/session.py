@@ -48,14 +48,15 @@ class SparkSettings:
         shuffle_partitions: partitions after a shuffle; 2-4 on one machine, about 3 a core on a cluster.
         driver_memory: heap of the driver's Java, which does all the work for `local*` masters.
         java_options: flags of the driver's Java. Half of a night is short plans compiled once: stopping at the first
-            compiler tier saves more there than the second would give back.
+            compiler tier saves more there than the second would give back. That flag alone cuts the code cache to 48 MB,
+            which a few jobs in one session fill, and from then on Java only interprets: hence the second flag.
         conf: any further Spark property, name -> value.
     """
 
     master: str = ""
     shuffle_partitions: int = 2
     driver_memory: str = "2g"
-    java_options: str = "-XX:TieredStopAtLevel=1"
+    java_options: str = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
     conf: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -111,6 +112,8 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     SparkContext(conf=_conf({name: value for name, value in wanted.items() if told.get(name) is None}), gateway=gateway)
     session = SparkSession.builder.getOrCreate()
+    # It prints every analysis error as a page of JSON, and then the same error is raised.
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     log.info("spark=%s master=%s app=%s", session.version, session.sparkContext.master, app)
     return session
 
