@@ -14,6 +14,8 @@ from rich.text import Text
 from ltrr.demo.loop import NightReport
 from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, UNIFORM
 
+_STYLE: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD}
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -31,7 +33,7 @@ def night_lines(report: NightReport) -> RenderableType:
 
 def nights_table(reports: Sequence[NightReport]) -> Table:
     """One row a night."""
-    table = Table(title="Nights", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title="Nights", **_STYLE)
     for name, justify in (("date", "left"), ("searches", "right"), ("served by", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for name in ("true recall", "true page reward"):
@@ -87,9 +89,7 @@ def truth_tables(rows: Rows) -> list[Table]:
 
 def ranker_lines(rows: Rows) -> Table:
     """The ranker beside reciprocal rank fusion on the same unions."""
-    table = Table(
-        title="True nDCG@10 of the page's order, on the unions drawn", title_justify="left", box=box.SIMPLE_HEAD
-    )
+    table = Table(title="True nDCG@10 of the page's order, on the unions drawn", **_STYLE)
     for name in ("slice", "queries", "served order", "rank fusion", "difference", "95 %"):
         table.add_column(name, justify="left" if name == "slice" else "right")
     for row in rows:
