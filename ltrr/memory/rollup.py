@@ -50,13 +50,23 @@ def to_weeks(daily: DataFrame, half_life_days: float) -> DataFrame:
     return dated.groupBy("period_start", "query_key", "entity_id").agg(*_decayed_sums(age_days, half_life_days))
 
 
-def to_evidence_as_of(daily: DataFrame, weeks: DataFrame, as_of: date, half_life_days: float) -> DataFrame:
+def first_open_week(last_final: date) -> date:
+    """The Monday of the first week that cannot be folded yet, when `last_final` is the last date that will not change.
+
+    >>> first_open_week(date(2026, 3, 7)), first_open_week(date(2026, 3, 8))
+    (datetime.date(2026, 3, 2), datetime.date(2026, 3, 9))
+    """
+    return week_of(last_final + timedelta(days=1))
+
+
+def to_evidence_as_of(
+    daily: DataFrame, weeks: DataFrame, *, open_week: date, as_of: date, half_life_days: float
+) -> DataFrame:
     """Open days and closed weeks -> (query_key, entity_id), decayed to `as_of`, fixed point.
 
-    Weeks before the one that holds `as_of` are taken from `weeks`, its days up to `as_of` from `daily`: each day once.
-    The scan grows with weeks kept, not with days: after a year it reads 26 weeks and at most 7 days.
+    Dates before the Monday `open_week` are taken from `weeks`, those from it up to `as_of` from `daily`: each day once.
+    The scan grows with the weeks kept, not with the days: after a year 26 weeks and at most a few days over one week.
     """
-    open_week = week_of(as_of)
     days = daily.where(F.col("log_date").between(F.lit(open_week), F.lit(as_of))).withColumn(
         "age_days", F.date_diff(F.lit(as_of), F.col("log_date"))
     )

@@ -81,7 +81,9 @@ def test_evidence_takes_the_curve_of_its_own_date(spark):
             (first, "*", 2, 0.5),
             (second, "*", 1, 1.0),
             (second, "*", 2, 0.75),
+            (second, "search", 1, 1.0),
             (second, "search", 2, 0.25),
+            (dt.date(2026, 3, 4), "*", 1, 9.0),
         ],
         "as_of_date date, surface string, position int, examination double",
     )
@@ -101,5 +103,5 @@ def test_evidence_takes_the_curve_of_its_own_date(spark):
         "first": 0.5,
         "second": 0.25,
         "new surface": 0.75,
-        "too deep": 0.75,
+        "too deep": 0.25,
     }

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ltrr.memory.evidence import to_daily_evidence, to_query_days
-from ltrr.memory.rollup import to_evidence_as_of, to_weeks, week_of
+from ltrr.memory.rollup import first_open_week, to_evidence_as_of, to_weeks
 
 pytestmark = pytest.mark.spark
 ONE = 1 << 20
@@ -83,9 +83,10 @@ def test_weeks_and_days_give_the_same_evidence(spark):
     half_life_days = 10.0
     daily = to_daily_evidence(spark.createDataFrame(slate_frame(days=19, rows=3_000, seed=6))).cache()
     as_of = dt.date(2026, 3, 14)
-    last_week = week_of(as_of)
-    weeks = to_weeks(daily.where(daily.log_date < last_week), half_life_days)
-    folded = by_key(to_evidence_as_of(daily, weeks, as_of, half_life_days), "query_key", "entity_id")
+    open_week = first_open_week(as_of - dt.timedelta(days=1))
+    weeks = to_weeks(daily.where(daily.log_date < open_week), half_life_days)
+    evidence = to_evidence_as_of(daily, weeks, open_week=open_week, as_of=as_of, half_life_days=half_life_days)
+    folded = by_key(evidence, "query_key", "entity_id")
 
     known = daily.where(daily.log_date <= as_of).toPandas()
     weight = 0.5 ** (np.array([(as_of - day).days for day in known["log_date"]]) / half_life_days)
@@ -104,6 +105,13 @@ def test_a_click_of_tomorrow_changes_nothing_known_today(spark):
     planted = daily.unionByName(
         spark.createDataFrame([(dt.date(2026, 3, 5), "q1", "e1", 9 * ONE, 9 * ONE, ONE, ONE)], daily.schema)
     )
-    weeks = to_weeks(daily.where(daily.log_date < week_of(today)), 30.0)
-    before = by_key(to_evidence_as_of(daily, weeks, today, 30.0), "query_key", "entity_id")
-    assert by_key(to_evidence_as_of(planted, weeks, today, 30.0), "query_key", "entity_id") == before
+    open_week = first_open_week(today)
+    weeks = to_weeks(daily.where(daily.log_date < open_week), 30.0)
+    known = [
+        by_key(
+            to_evidence_as_of(days, weeks, open_week=open_week, as_of=today, half_life_days=30.0),
+            *("query_key", "entity_id"),
+        )
+        for days in (daily, planted)
+    ]
+    assert known[0] == known[1]

@@ -1,0 +1,66 @@
+"""Which entities a query's users wanted: daily evidence, weekly folds, scores as of tonight, the parts to serve."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import timedelta
+
+from pyspark import StorageLevel
+from pyspark.sql import functions as F
+
+from ltrr.clicks.correction import with_examination
+from ltrr.memory.evidence import to_daily_evidence, to_query_days
+from ltrr.memory.parts import store_memory_parts
+from ltrr.memory.rollup import first_open_week, to_evidence_as_of, to_weeks, week_of
+from ltrr.memory.score import estimate_prior_examinations, with_predicted_score, with_score
+from ltrr.pipelines.night import Night
+
+
+def run(night: Night) -> None:
+    """Replace the evidence of the open dates, fold the week that has closed, score every pair as of D, store the parts.
+
+    A night reads the open dates of slates, about a week of daily evidence and `horizon_weeks` weeks: what it costs
+    follows the traffic of a day and the number of pairs alive, not the age of the log. Nothing but k and the parts'
+    hashes reaches the driver.
+    """
+    settings = night.settings.memory
+    today, first_open = night.date, night.settings.logs.first_open(night.date)
+    is_open = F.col("log_date").between(F.lit(first_open), F.lit(today))
+    open_dates = f"log_date >= DATE'{first_open}' AND log_date <= DATE'{today}'"
+
+    curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
+    slate_rows = with_examination(night.read("slate_rows").where(is_open), curves)
+    # Written, folded and scored from one computation; at any size it is the pairs of the open dates, on disk where
+    # memory ends.
+    tonight = to_daily_evidence(slate_rows).persist(StorageLevel.MEMORY_AND_DISK)
+    night.write("q2e_daily", tonight, open_dates)
+    night.write("queries", to_query_days(night.read("impressions").where(is_open)), open_dates)
+
+    earlier = night.read_own_previous("q2e_daily").where(F.col("log_date") < F.lit(first_open))
+    daily = earlier.unionByName(tonight)
+    # No later night changes the oldest open date any more.
+    open_week = first_open_week(first_open)
+    weeks = night.read_own_previous("q2e_rollup").where(
+        F.col("period_start") >= F.lit(open_week - timedelta(weeks=settings.horizon_weeks))
+    )
+    closing = week_of(first_open)
+    if closing < open_week:
+        days = daily.where(F.col("log_date").between(F.lit(closing), F.lit(first_open)))
+        folded = to_weeks(days, settings.half_life_days).persist(StorageLevel.MEMORY_AND_DISK)
+        night.write("q2e_rollup", folded, f"period_start = DATE'{closing}'")
+        weeks = weeks.where(F.col("period_start") < F.lit(closing)).unionByName(folded)
+
+    evidence = to_evidence_as_of(daily, weeks, open_week=open_week, as_of=today, half_life_days=settings.half_life_days)
+    # Pairs are read three times to predict (as pairs, by entity, as a whole), and predictions twice.
+    evidence = evidence.persist(StorageLevel.MEMORY_AND_DISK)
+    predicted = with_predicted_score(evidence, settings.entity_prior_examinations)
+    predicted = predicted.persist(StorageLevel.MEMORY_AND_DISK)
+    k = estimate_prior_examinations(predicted, settings)
+    scored = with_score(predicted, k, settings.interval_sigmas)
+    columns = ("query_key", "entity_id", "score", "low", "high", "predicted_share")
+    memory = scored.select(F.lit(today).alias("as_of_date"), *columns, "weighted_clicks", "weighted_examinations")
+    night.write("q2e_memory", memory)
+    parts = store_memory_parts(memory, f"{night.policies_root}/{night.settings.policy.name}", settings)
+    night.note("memory_parts", json.dumps({name: asdict(part) for name, part in parts.items()}, sort_keys=True))
+    night.note("memory_prior_examinations", f"{k:.6g}")

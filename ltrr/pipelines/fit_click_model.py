@@ -1,0 +1,52 @@
+"""Where users look: the position-based model over the slates of the last days, into `examination`."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import astuple
+from datetime import timedelta
+
+from pyspark.sql import functions as F
+
+from ltrr.clicks.curve_rows import curve_rows
+from ltrr.clicks.fit import fit_curves
+from ltrr.clicks.pairs import to_linking_pairs, to_position_counts
+from ltrr.pipelines.night import Night
+
+log = logging.getLogger(__name__)
+
+_COLUMNS = (
+    "surface string, position int, examination double, standard_error double, method string, is_identified boolean, "
+    "impressions bigint"
+)
+
+
+def run(night: Night) -> None:
+    """Fit the examination curve of every surface on log dates D - window_days + 1 .. D.
+
+    The window is read anew every night, whatever nights before it found: the curve is a function of the logs alone.
+    Cost: one shuffle of the window's slate rows to pairs, then a few passes over the linking pairs in the cache.
+    """
+    settings = night.settings.clicks
+    first = night.date - timedelta(days=settings.window_days - 1)
+    slate_rows = (
+        night.read("slate_rows")
+        .where(F.col("log_date").between(F.lit(first), F.lit(night.date)))
+        .select("surface", "query_key", "entity_id", "position", "clicks")
+    )
+    # Surfaces times at most max_positions rows.
+    counts = to_position_counts(slate_rows, settings.max_positions).collect()
+    shown = {(row["surface"], row["position"]): int(row["impressions"]) for row in counts}
+    fit = None
+    if shown:
+        pairs = to_linking_pairs(slate_rows, settings.max_positions).persist()
+        surfaces = sorted({surface for surface, _ in shown})
+        fit = fit_curves(pairs, surfaces, max(position for _, position in shown), settings)
+        pairs.unpersist()
+        night.note("examination_passes", str(fit.iterations))
+        night.note("examination_converged", str(fit.is_converged).lower())
+    else:
+        log.warning("no slate was shown between %s and %s: examination is the prior", first, night.date)
+    rows = [astuple(row) for row in curve_rows(fit, shown, settings)]
+    curves = night.spark.createDataFrame(rows, _COLUMNS).coalesce(1)
+    night.write("examination", curves.withColumn("as_of_date", F.lit(night.date)))
