@@ -6,12 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from ltrr.core.planning import Block
 from ltrr.core.ranking_metrics import ndcg
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Ranker
 from ltrr.simulation.answers import answers_of, drawn_by, looks_of
+from ltrr.simulation.rankings import NOBODY
 from ltrr.simulation.replicates import interval_of, replicate_means
 from ltrr.simulation.world import World
+
+_AT_ONCE = 2_000
 
 
 def ranker_table(world: World, policy: Policy) -> list[dict[str, Any]]:
@@ -23,25 +27,11 @@ def ranker_table(world: World, policy: Policy) -> list[dict[str, Any]]:
     Returns:
         one dict a slice: slice, queries, learned, fusion, and their difference with low and high.
     """
-    fusion = Ranker(policy.space, None)
     table: list[dict[str, Any]] = []
     for name, members in world.slices.items():
         gained: list[tuple[float, float]] = []
-        for query in members.tolist():
-            text = world.queries[query].query_text
-            answers = answers_of(world, policy, query)
-            plan = policy.greedy(text, looks_of(answers, policy.manifest.settings.observe)).plan_index
-            drawn = drawn_by(answers, policy.space.plans[plan].tolist())
-            orders = (policy.rank(text, drawn).entity_ids, fusion.rank(world.keys[query], drawn).entity_ids)
-            gains = [
-                [
-                    world.queries[query].relevance.get(world.entity_numbers.get(entity_id, -1), 0.0)
-                    for entity_id in order
-                ]
-                for order in orders
-            ]
-            if any(gains[0]):
-                gained.append((ndcg(gains[0]), ndcg(gains[1])))
+        for start in range(0, len(members), _AT_ONCE):
+            gained += _gained(world, policy, members[start : start + _AT_ONCE].tolist())
         if not gained:
             continue
         values = np.array(gained)
@@ -60,3 +50,26 @@ def ranker_table(world: World, policy: Policy) -> list[dict[str, Any]]:
             }
         )
     return table
+
+
+def _gained(world: World, policy: Policy, queries: list[int]) -> list[tuple[float, float]]:
+    """(nDCG of the policy's order, of rank fusion) for each query whose union holds something relevant."""
+    observe = policy.manifest.settings.observe
+    pages: list[tuple[str, tuple[Block, ...]]] = []
+    for query in queries:
+        text = world.queries[query].query_text
+        answers = answers_of(world, policy, query)
+        plan = policy.greedy(text, looks_of(answers, observe)).plan_index
+        pages.append((text, drawn_by(answers, policy.space.plans[plan].tolist())))
+    fusion = Ranker(policy.space, None)
+    fused = fusion.rank_many([(world.keys[query], drawn) for query, (_, drawn) in zip(queries, pages, strict=True)])
+    gained: list[tuple[float, float]] = []
+    for query, *slates in zip(queries, policy.rank_many(pages), fused, strict=True):
+        relevance = world.queries[query].relevance
+        served, fusion_order = (
+            [relevance.get(world.entity_numbers.get(entity_id, NOBODY), 0.0) for entity_id in slate.entity_ids]
+            for slate in slates
+        )
+        if any(served):
+            gained.append((ndcg(served), ndcg(fusion_order)))
+    return gained
