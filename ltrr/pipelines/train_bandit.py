@@ -49,7 +49,8 @@ def _write_rows(night: Night, closed: date) -> float:
     unshown_share = check_unions_were_shown(
         night.read("candidates").where(is_closed), night.settings.bandit.max_unshown_share
     )
-    slate_rows = with_examination(night.read("slate_rows").where(is_closed), night.read("examination"))
+    curve = night.read("examination").where(F.col("as_of_date") == F.lit(closed))
+    slate_rows = with_examination(night.read("slate_rows").where(is_closed), curve)
     decisions = night.read("decisions").where(is_closed)
     rows = to_bandit_rows(decisions, slate_rows, night.settings.clicks.examination_floor)
     night.write("bandit_rows", rows, f"log_date = DATE'{closed}'")

@@ -46,8 +46,9 @@ def run(night: Night) -> None:
 
 def _write_rows(night: Night, closed: date) -> None:
     slates = night.read("slate_rows").where(F.col("log_date") == F.lit(closed))
+    curve = night.read("examination").where(F.col("as_of_date") == F.lit(closed))
     rows = to_ranking_rows(
-        with_examination(slates, night.read("examination")),
+        with_examination(slates, curve),
         night.settings.clicks.examination_floor,
         night.settings.ranker.gain_cap,
     )

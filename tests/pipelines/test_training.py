@@ -1,0 +1,105 @@
+"""Two nights of training: the first has nothing to learn from and succeeds, the second learns what was planted."""
+
+from __future__ import annotations
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from ltrr.artifacts.payloads import get_payload
+from ltrr.pipelines.runner import run_job
+from ltrr.spark.delta import Warehouse
+from ltrr.tables.catalog import table
+from tests.bandit.planted import DAY, SPACE, WANTED, chosen
+from tests.pipelines.trained_home import NEXT, jobs, trained_home
+
+pytestmark = pytest.mark.spark
+
+DECISIONS = 2_000
+
+
+@pytest.fixture(scope="module")
+def nights(_session, tmp_path_factory):
+    """Both nights, run once for all tests of this module."""
+    settings = trained_home(tmp_path_factory.mktemp("home"))
+    with pytest.MonkeyPatch.context() as patch:
+        made = jobs(DECISIONS)
+        patch.setattr("ltrr.pipelines.runner.load_job", made.__getitem__)
+
+        def run(day, job):
+            return run_job(_session, settings, job, day)
+
+        run.settings = settings
+        run.tables = Warehouse(_session, settings.paths.tables)
+        run.first = {job: run(DAY, job) for job in made}
+        run.second = {job: run(NEXT, job) for job in made}
+        yield run
+
+
+def runs_of(nights, job):
+    tracking = nights.settings.tracking.under(nights.settings.paths.home)
+    client = MlflowClient(tracking_uri=tracking.uri)
+    experiment = client.get_experiment_by_name(tracking.experiment)
+    found = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    return client, [run for run in found if run.data.tags["ltrr.job"] == job]
+
+
+def test_a_night_without_closed_dates_leaves_empty_tables_and_no_candidates(nights):
+    for job, name in (("train_bandit", "bandit_rows"), ("train_ranker", "ranking_rows")):
+        run = nights.first[job]
+        assert run.notes == {}
+        assert run.output(name).rows == 0
+        assert nights.tables.read(table(name), run.output(name).version).count() == 0
+
+
+@pytest.mark.statistical
+def test_the_bandit_of_the_second_night_holds_what_was_planted(nights):
+    notes = nights.second["train_bandit"].notes
+    model = get_payload(f"{nights.settings.paths.policies}/search", notes["bandit_sha256"])
+    assert chosen(model) == {kind: f"{strategy}:2" for kind, strategy in WANTED.items()}
+
+
+def test_rows_are_those_of_the_closed_date_that_were_carried_out(nights):
+    rows = nights.tables.read(table("bandit_rows"))
+    assert {row["log_date"] for row in rows.select("log_date").distinct().collect()} == {DAY}
+    assert rows.count() == DECISIONS - DECISIONS // 100
+    assert int(nights.second["train_bandit"].notes["decisions"]) == rows.where("user_fold >= 30").count()
+    ranked = nights.tables.read(table("ranking_rows"))
+    assert ranked.count() == 3 * DECISIONS
+    curve = ranked.select("position", "examination").distinct().collect()
+    assert {(row["position"], row["examination"]) for row in curve} == {(1, 1.0), (2, 0.8), (3, 0.8)}
+
+
+@pytest.mark.statistical
+def test_the_ranker_is_noted_with_the_figures_it_was_judged_by(nights):
+    notes = nights.second["train_ranker"].notes
+    assert len(get_payload(f"{nights.settings.paths.policies}/search", notes["ranker_sha256"])) > 0
+    # Served in the order of fusion: one and the same.
+    assert notes["ndcg_served"] == notes["ndcg_fusion"]
+    assert float(notes["ndcg_over_served_low"]) > 0.0
+    assert float(notes["ndcg_candidate"]) <= 1.0
+    assert int(float(notes["judged_queries"])) >= 5
+
+
+def test_a_rerun_gives_the_same_tables_and_the_same_models(nights):
+    for job, noted in (("train_bandit", "bandit_sha256"), ("train_ranker", "ranker_sha256")):
+        before = nights.second[job]
+        again = nights(NEXT, job)
+        assert again.attempt == before.attempt + 1
+        assert again.notes[noted] == before.notes[noted]
+        assert [(out.table, out.version, out.digest) for out in again.outputs] == [
+            (out.table, out.version, out.digest) for out in before.outputs
+        ]
+        _, (old, new) = runs_of(nights, job)
+        assert old.data.tags["superseded"] == new.info.run_id
+        assert new.info.run_id == again.notes["mlflow_run_id"]
+
+
+def test_runs_carry_parameters_metrics_and_artifacts_below_the_night(nights):
+    for job, artifacts in (("train_bandit", {"bandit.vw"}), ("train_ranker", {"ranker.ubj", "features.json"})):
+        client, (run, *_) = runs_of(nights, job)
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["mlflow.parentRunId"] == nights.second["ingest_logs"].notes["night"]
+        assert {file.path for file in client.list_artifacts(run.info.run_id)} == artifacts
+        assert run.data.params["strategies"] == ",".join(SPACE.strategies)
+        assert run.data.metrics["model_bytes"] > 0
+    assert "--cb_type mtr" in runs_of(nights, "train_bandit")[1][0].data.params["vw"]
