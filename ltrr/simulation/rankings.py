@@ -76,11 +76,8 @@ def ranking_of(
 
 
 def default_cache() -> Path:
-    """Where what takes long is kept: $LTRR_CACHE, else `ltrr` in the user's cache folder."""
-    named = os.environ.get("LTRR_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ltrr"
+    """Where what takes long is kept for the next time: `ltrr/worlds` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ltrr" / "worlds"
 
 
 def kept(

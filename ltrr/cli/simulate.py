@@ -1,0 +1,64 @@
+"""`ltrr simulate`: logs of one day from a world of known truth, served by the policy that is published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ltrr.artifacts.bundle import move_pointer, pointers, publish_bundle, uniform_bundle
+from ltrr.cli.options import Date, Json, Set, parse_date
+from ltrr.cli.output import show_rows, stderr
+from ltrr.config import HOME_FILE, Settings, load_settings
+from ltrr.demo.first_policy import write_demo_settings
+from ltrr.demo.loop import current_policy
+from ltrr.demo.worlds import WorldChoice, build_world
+from ltrr.simulation.day import serve_day
+from ltrr.simulation.rankings import default_cache
+
+
+def simulate(
+    date_: Date,
+    home: Annotated[Path, typer.Option("--home", help="Folder that gets the logs; made into a home if it is none.")],
+    impressions: Annotated[int, typer.Option("--impressions", min=1, help="Searches of that day.")] = 2_000,
+    world: Annotated[
+        str, typer.Option("--world", help="music (generated) or msrd (real films and queries).")
+    ] = "music",
+    data: Annotated[Path | None, typer.Option("--data", help="Folder of the world's data (msrd).")] = None,
+    hybrid: Annotated[bool, typer.Option(help="Whether the fusion of lexical and semantic is a strategy.")] = True,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the people's behaviour.")] = 7,
+    changes: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Write the logs of one date: people of a world search, the published policy answers, they click.
+
+    A home that is none gets settings that fit the world, its first date, and the uniform policy.
+    """
+    day = parse_date(date_)
+    real = build_world(WorldChoice(world, data, hybrid), default_cache())
+    for note in real.notes:
+        stderr().print(f"world {real.name}: {note}")
+    if not (home / HOME_FILE).exists():
+        write_demo_settings(home, real.policy_settings(), day)
+    settings = load_settings(home, None, changes or ())
+    _publish_first(settings, day)
+    log = serve_day(
+        real,
+        current_policy(settings),
+        day,
+        impressions=impressions,
+        seed=seed,
+        logs_root=Path(settings.paths.logs),
+    )
+    show_rows([asdict(log) | {"folder": str(log.folder)}], f"{real.name}, {day}", as_json=as_json)
+
+
+def _publish_first(settings: Settings, day: date) -> None:
+    """The uniform policy, where there is none yet."""
+    root, name = settings.paths.policies, settings.policy.name
+    if not pointers(root, name):
+        made = uniform_bundle(settings.policy, day - timedelta(days=1), datetime.now(UTC).isoformat(timespec="seconds"))
+        move_pointer(root, name, publish_bundle(root, name, *made), why="first champion: uniform")
