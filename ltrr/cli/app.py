@@ -12,6 +12,8 @@ from ltrr.cli.demo import demo
 from ltrr.cli.doctor import doctor
 from ltrr.cli.night import job, nightly
 from ltrr.cli.output import is_debugging, set_up_logging
+from ltrr.cli.policies import policies
+from ltrr.cli.simulate import simulate
 from ltrr.cli.tables import tables
 from ltrr.errors import LtrrError
 
@@ -25,8 +27,10 @@ app = typer.Typer(
 app.command()(nightly)
 app.command()(job)
 app.command()(demo)
+app.command()(simulate)
 app.command()(doctor)
 app.add_typer(tables, name="tables")
+app.add_typer(policies, name="policies")
 
 
 @app.callback()

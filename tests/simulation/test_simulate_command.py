@@ -11,7 +11,10 @@ from ltrr.config import load_settings
 
 @pytest.fixture(autouse=True)
 def _small_world(monkeypatch, music):
-    monkeypatch.setattr("ltrr.cli.simulate.build_world", lambda choice, cache_folder: music)
+    def build(choice, cache_folder):
+        return music
+
+    monkeypatch.setattr("ltrr.cli.simulate.build_world", build)
 
 
 def test_a_folder_becomes_a_home_with_logs(home, capsys, music) -> None:
