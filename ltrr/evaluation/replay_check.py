@@ -17,7 +17,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.errors import DataQualityError
-from ltrr.evaluation.published import PlanningPart
+from ltrr.evaluation.judged_impressions import on_dates, served_by_version
+from ltrr.evaluation.published import PlanningPart, read_planning_parts
 from ltrr.serving.replay import replay
 
 _COLUMNS = (
@@ -71,6 +72,23 @@ class ReplayCheck:
                 todo="compare the service's bundle with its log before anything is judged on it, "
                 "or go on without a verdict with --accept-quality REASON",
             )
+
+
+def replay_date(
+    decisions: DataFrame,
+    impressions: DataFrame,
+    root: str,
+    name: str,
+    day: date,
+    *,
+    sample: int,
+    tolerance: float,
+) -> ReplayCheck:
+    """Replay a sample of one date's decisions from the bundles that served them, of policy `name` below `root`."""
+    served = on_dates(decisions, [day])
+    versions = {version for version, _ in served_by_version(served)}
+    parts = read_planning_parts(root, name, versions)
+    return replay_sample(served, on_dates(impressions, [day]), parts, sample=sample, tolerance=tolerance)
 
 
 def replay_sample(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -28,9 +27,8 @@ from ltrr.evaluation.published import (
     alike_versions,
     plans_alike,
     read_planning_part,
-    read_planning_parts,
 )
-from ltrr.evaluation.replay_check import ReplayCheck, replay_sample
+from ltrr.evaluation.replay_check import replay_date
 from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
 from ltrr.evaluation.scoring import ALL, sum_by_slice, to_scores
 from ltrr.evaluation.static_plan import best_static_plan
@@ -101,7 +99,15 @@ def _check_same_plans(night: Night, champion: PlanningPart) -> None:
 def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     """Replay a sample of the decisions of the night's own date; reasons against any verdict."""
     settings = night.settings.evaluation
-    found = replay_of(night, night.date, settings.replay_decisions)
+    found = replay_date(
+        night.read("decisions"),
+        night.read("impressions"),
+        night.policies_root,
+        night.settings.policy.name,
+        night.date,
+        sample=settings.replay_decisions,
+        tolerance=settings.replay_tolerance,
+    )
     tracked.metrics(
         {
             "replayed_decisions": found.replayed,
@@ -118,19 +124,6 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
         return []
     unequal = f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} of unknown bundles"
     return [f"{unequal} (accepted: {night.accept_quality})"]
-
-
-def replay_of(night: Night, day: date, sample: int) -> ReplayCheck:
-    """Replay decisions of one date from the bundles that served them."""
-    decisions = on_dates(night.read("decisions"), [day])
-    versions = {version for version, _ in served_by_version(decisions)}
-    return replay_sample(
-        decisions,
-        on_dates(night.read("impressions"), [day]),
-        read_planning_parts(night.policies_root, night.settings.policy.name, versions),
-        sample=sample,
-        tolerance=night.settings.evaluation.replay_tolerance,
-    )
 
 
 def _judge(night: Night, champion: PlanningPart, challenger: str) -> tuple[list[dict[str, Any]], ServedCounts]:

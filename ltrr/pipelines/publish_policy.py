@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from ltrr.artifacts.bundle import BANDIT, RANKER, move_pointer, read_manifest
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
+from ltrr.artifacts.pointer import open_policy, sequences
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
@@ -208,7 +209,9 @@ def _release(
 
 def _point(night: Night, moves: Sequence[Move], version: str, decision: _Decision) -> int | None:
     """Move the pointer where it is this night's to move; the sequence that names the version, None where none does."""
-    if may_move(moves, night.date):
+    # Asked again: a person may have moved it while this job was at work.
+    is_as_it_was = sequences(open_policy(night.policies_root, night.settings.policy.name))[-1] == moves[-1].sequence
+    if is_as_it_was and may_move(moves, night.date):
         why = f"night of {night.date}, {decision.action}: {decision.why}"
         return move_pointer(night.policies_root, night.settings.policy.name, version, why=why)
     log.warning("date=%s version=%s pointer=left: others have moved it since", night.date, version)

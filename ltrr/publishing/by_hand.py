@@ -30,7 +30,7 @@ def roll_back(
     """Serve what served before the current version first did.
 
     Raises:
-        NotReadyError: there was nothing before.
+        UsageError: there was nothing before.
         ArtifactError: it is damaged.
     """
     return _point(root, name, moves, version_before(moves), ROLLED_BACK, why, by_whom)

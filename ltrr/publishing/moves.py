@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.pointer import open_policy, pointer_at, sequences
-from ltrr.errors import NotReadyError
+from ltrr.errors import NotReadyError, UsageError
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,11 @@ def version_before(moves: Sequence[Move]) -> str:
     'a'
 
     Raises:
-        NotReadyError: the current version is the first.
+        UsageError: the current version is the first.
     """
     current = moves[-1].version if moves else ""
     first = next((move.sequence for move in moves if move.version == current), 0)
     earlier = [move.version for move in moves if move.sequence < first]
     if not earlier:
-        raise NotReadyError("there is nothing to roll back to", which=current or "no version", got="it is the first")
+        raise UsageError("there is nothing to roll back to", which=current or "no version", got="it is the first")
     return earlier[-1]

@@ -9,7 +9,7 @@ import pytest
 from ltrr.artifacts.bundle import current, move_pointer, publish_bundle, uniform_bundle
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
-from ltrr.errors import ArtifactError, NotReadyError
+from ltrr.errors import ArtifactError, NotReadyError, UsageError
 from ltrr.publishing.by_hand import promote, roll_back
 from ltrr.publishing.moves import Move, champion_of, may_move, version_before
 from ltrr.publishing.release import PROMOTED, PUBLISHED, ROLLED_BACK, Parts, bundle_files, publish, unrecorded
@@ -50,9 +50,9 @@ def test_rolling_back_twice_goes_two_versions_back() -> None:
     moves = [Move(n, version, None) for n, version in enumerate("abc", start=1)]
     assert version_before(moves) == "b"
     assert version_before([*moves, Move(4, "b", None)]) == "a"
-    with pytest.raises(NotReadyError, match="nothing to roll back to"):
+    with pytest.raises(UsageError, match="nothing to roll back to"):
         version_before(moves[:1])
-    with pytest.raises(NotReadyError, match="no version"):
+    with pytest.raises(UsageError, match="no version"):
         version_before([])
 
 
