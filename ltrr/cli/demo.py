@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,17 +14,27 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
 from ltrr.cli.options import Json, Set
 from ltrr.cli.output import show, show_json, stderr
 from ltrr.config import Settings, load_settings
 from ltrr.demo.first_policy import write_demo_settings
 from ltrr.demo.home import claim_home
 from ltrr.demo.loop import NightReport, current_policy, run_nights
-from ltrr.demo.report import night_lines, nights_table, ranker_lines, standing, truth_tables, whereabouts
+from ltrr.demo.report import (
+    night_lines,
+    nights_table,
+    ranker_lines,
+    standing,
+    trial_table,
+    truth_tables,
+    whereabouts,
+)
+from ltrr.demo.trial import plan_rows
 from ltrr.demo.worlds import IMPRESSIONS, WorldChoice, build_world, check_choice
 from ltrr.logs.secret import SECRET_VARIABLE
+from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.simulation.ranker_truth import ranker_table
+from ltrr.simulation.rankings import default_cache
 from ltrr.simulation.truth_table import truth_table
 from ltrr.simulation.world import World
 from ltrr.spark.session import build_session
@@ -61,12 +71,12 @@ def demo(
         os.environ[SECRET_VARIABLE] = DEMO_SECRET
         console.print(f"{SECRET_VARIABLE} is not set: the demo uses a secret of its own, which protects nobody")
     with _bar(console, "searching the world") as advance:
-        real = build_world(choice, _cache_folder(), advance)
+        real = build_world(choice, default_cache(), advance)
     for note in real.notes:
         console.print(f"world {real.name}: {note}")
     write_demo_settings(home, real.policy_settings(), FIRST_DATE)
     settings = load_settings(home, None, changes or ())
-    _publish_first(settings)
+    publish_first_champion(settings.paths.policies, settings.policy, settings.first_date)
     spark = build_session("ltrr demo", settings.spark)
     reports: list[NightReport] = []
     with _bar(console, "starting") as advance:
@@ -84,19 +94,14 @@ def demo(
             console.print(night_lines(report))
         advance.say("true values of every policy")
         outcome = _outcome(real, settings, reports, advance)
+        if world == "msrd" and data is not None:
+            six = build_world(WorldChoice(world, data, hybrid=False), default_cache(), advance)
+            outcome["trial"] = [row for row in plan_rows(six) if row["slice"] in ("unseen", "head")]
     outcome["seconds"] = round(time.monotonic() - started, 1)
     if as_json:
         show_json(outcome)
     else:
         _print(outcome, reports, home, settings)
-
-
-def _publish_first(settings: Settings) -> None:
-    name, root = settings.policy.name, settings.paths.policies
-    made = uniform_bundle(
-        settings.policy, FIRST_DATE - timedelta(days=1), datetime.now(UTC).isoformat(timespec="seconds")
-    )
-    move_pointer(root, name, publish_bundle(root, name, *made), why="first champion: uniform")
 
 
 def _outcome(world: World, settings: Settings, reports: list[NightReport], advance: _Advance) -> dict[str, Any]:
@@ -119,17 +124,14 @@ def _print(outcome: dict[str, Any], reports: list[NightReport], home: Path, sett
         show(table)
     show("")
     show(ranker_lines(outcome["ranker"]))
+    if "trial" in outcome:
+        show("")
+        show(trial_table(outcome["trial"]))
     show("")
     show(standing(outcome["truth"]))
     show(f"\n{outcome['seconds']:.0f} seconds. Where things are, and what opens them:")
     for thing, command in whereabouts(home, settings.policy.name, str(reports[-1].day)):
         show(f"  {thing}\n      {command}")
-
-
-def _cache_folder() -> Path:
-    """What a world searched once is kept here; the demo's home is emptied each time."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "ltrr" / "worlds"
 
 
 class _Advance:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ltrr.artifacts.bundle import move_pointer, pointers, publish_bundle, uniform_bundle
 from ltrr.cli.options import Date, Json, Set, parse_date
 from ltrr.cli.output import show_rows, stderr
-from ltrr.config import HOME_FILE, Settings, load_settings
+from ltrr.config import HOME_FILE, load_settings
 from ltrr.demo.first_policy import write_demo_settings
 from ltrr.demo.loop import current_policy
 from ltrr.demo.worlds import WorldChoice, build_world
+from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.rankings import default_cache
 
@@ -44,7 +43,7 @@ def simulate(
     if not (home / HOME_FILE).exists():
         write_demo_settings(home, real.policy_settings(), day)
     settings = load_settings(home, None, changes or ())
-    _publish_first(settings, day)
+    publish_first_champion(settings.paths.policies, settings.policy, settings.first_date)
     log = serve_day(
         real,
         current_policy(settings),
@@ -54,11 +53,3 @@ def simulate(
         logs_root=Path(settings.paths.logs),
     )
     show_rows([asdict(log) | {"folder": str(log.folder)}], f"{real.name}, {day}", as_json=as_json)
-
-
-def _publish_first(settings: Settings, day: date) -> None:
-    """The uniform policy, where there is none yet."""
-    root, name = settings.paths.policies, settings.policy.name
-    if not pointers(root, name):
-        made = uniform_bundle(settings.policy, day - timedelta(days=1), datetime.now(UTC).isoformat(timespec="seconds"))
-        move_pointer(root, name, publish_bundle(root, name, *made), why="first champion: uniform")

@@ -104,6 +104,25 @@ def ranker_lines(rows: Rows) -> Table:
     return table
 
 
+def trial_table(rows: Rows) -> Table:
+    """Plans that need no learning, without hybrid search, beside the earlier trial."""
+    table = Table(title="The same films without hybrid search, memory empty, beside an earlier trial", **_STYLE)
+    table.add_column("policy")
+    for name in ("slice", "recall", "standard error", "trial", "difference"):
+        table.add_column(name, justify="left" if name == "slice" else "right")
+    for row in rows:
+        trial = row["trial"]
+        table.add_row(
+            f"{row['policy']}{' (' + row['plan'] + ')' if row['plan'] else ''}",
+            row["slice"],
+            f"{row['recall']:.3f}",
+            f"{row['standard_error']:.3f}",
+            "" if trial is None else f"{trial:.3f}",
+            "" if trial is None else f"{row['recall'] - trial:+.3f}",
+        )
+    return table
+
+
 def standing(rows: Rows) -> str:
     """One honest sentence: where the learned policy stands on unseen queries, clear of its interval or not."""
     unseen = {row["policy"]: row for row in rows if row["slice"] == "unseen"}
