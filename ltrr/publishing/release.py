@@ -7,7 +7,7 @@ new *bandit*, or a new *ranker*. Whatever is new comes with tonight's memory and
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -127,7 +127,7 @@ def publish(root: str | os.PathLike[str], name: str, manifest: Manifest, files: 
     return version
 
 
-def unrecorded(moves: list[Move], night: date | None) -> list[Release]:
+def unrecorded(moves: Sequence[Move], night: date | None) -> list[Release]:
     """Rows of pointers that nobody has recorded: a first champion, a hand's move during a night, a night that died."""
     rows = []
     for place, move in enumerate(moves):
@@ -136,7 +136,7 @@ def unrecorded(moves: list[Move], night: date | None) -> list[Release]:
             rows.append(
                 Release(
                     move.version,
-                    PROMOTED if place else PUBLISHED,
+                    _kind(moves[:place], move),
                     move.night if died else None,
                     "an attempt that did not finish" if died else move.why,
                     "publish_policy" if died else "by hand",
@@ -145,3 +145,9 @@ def unrecorded(moves: list[Move], night: date | None) -> list[Release]:
                 )
             )
     return rows
+
+
+def _kind(earlier: Sequence[Move], move: Move) -> str:
+    if not earlier:
+        return PUBLISHED
+    return ROLLED_BACK if any(move.version == before.version for before in earlier) else PROMOTED

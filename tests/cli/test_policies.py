@@ -1,0 +1,91 @@
+"""`ltrr policies`: a home is started once, what serves is shown, a person's decisions are new sequences on record."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+
+import pytest
+
+from ltrr.artifacts.bundle import current, publish_bundle, uniform_bundle
+from ltrr.cli.app import main
+from ltrr.config import load_settings
+from ltrr.spark.delta import Warehouse
+from ltrr.spark.lease import hold_lease
+from ltrr.tables.catalog import table
+from tests.evaluation.logged_world import DAY, decision_rows, impression_rows, searches
+
+NEW = ["--strategies", "alpha,beta,gamma", "--budget", "3", "--history-starts", "2026-03-02"]
+
+
+@pytest.fixture
+def ltrr(home, capsys):
+    """Run a command in the home; its exit code, and what it printed as JSON."""
+
+    def run(*arguments: str) -> tuple[int, list[dict[str, object]]]:
+        code = main(["policies", *arguments, "--home", str(home), "--json"])
+        printed = capsys.readouterr().out
+        return code, json.loads(printed) if printed else []
+
+    return run
+
+
+def test_a_home_is_started_once(ltrr, home) -> None:
+    assert ltrr("init")[0] == 2
+    assert ltrr("init", "--strategies", "alpha,beta")[0] == 2
+    code, (first,) = ltrr("init", *NEW)
+    assert (code, first["plans"], first["published now"]) == (0, 10, True)
+    assert ltrr("init", *NEW) == ltrr("init") == (0, [first | {"published now": False}])
+    assert ltrr("init", "--strategies", "alpha,beta")[0] == 2
+    settings = load_settings(home)
+    assert settings.policy.strategies == ("alpha", "beta", "gamma")
+    assert settings.first_date == date(2026, 3, 2)
+
+
+def test_what_is_published_is_listed_and_shown(ltrr) -> None:
+    _, (first,) = ltrr("init", *NEW)
+    _, listed = ltrr("list")
+    assert [(row["version"], row["serves"], row["bandit"]) for row in listed] == [(first["serves"], "now", "uniform")]
+    _, shown = ltrr("show")
+    assert (shown["version"], shown["budget"], shown["observe"]) == (first["serves"], 3, "first_look")
+    assert ltrr("show", first["serves"]) == (0, shown)
+    assert ltrr("show", "2026-03-09-000000000000")[0] == 1
+
+
+@pytest.mark.spark
+def test_a_person_decides_and_it_is_on_record(ltrr, spark, home) -> None:
+    _, (first,) = ltrr("init", *NEW)
+    settings = load_settings(home)
+    root = settings.paths.policies
+    second = publish_bundle(root, "search", *uniform_bundle(settings.policy, DAY))
+    code, (done,) = ltrr("promote", second, "--why", "reviewed", "--by", "ada")
+    assert (code, done["sequence"], done["recorded"], current(root, "search")) == (0, 2, True, second)
+    assert ltrr("promote", second, "--why", "again", "--by", "ada")[1][0]["done"] == "nothing: it serves already"
+    # A night is at work: the pointer moves at once, the record follows.
+    with hold_lease(home, "a night"):
+        code, (back,) = ltrr("rollback", "--why", "clicks fell", "--by", "ada")
+    assert (code, back["sequence"], back["recorded"], current(root, "search")) == (0, 3, False, first["serves"])
+    assert ltrr("rollback", "--why", "further", "--by", "ada")[0] == 2
+    assert ltrr("promote", second, "--why", "mended", "--by", "ada")[1][0]["sequence"] == 4
+    rows = Warehouse(spark, settings.paths.tables).read(table("releases")).orderBy("sequence").collect()
+    assert [(row["sequence"], row["action"], row["by_whom"], row["run_date"]) for row in rows] == [
+        (1, "published", "by hand", None),
+        (2, "promoted", "ada", None),
+        (3, "rolled_back", "by hand", None),
+        (4, "promoted", "ada", None),
+    ]
+    assert rows[2]["why"] == "clicks fell (ada)"
+    assert [row["previous_version"] for row in rows] == [None, first["serves"], second, first["serves"]]
+
+
+@pytest.mark.spark
+def test_logged_decisions_are_replayed(ltrr, spark, home) -> None:
+    ltrr("init", *NEW)
+    settings = load_settings(home)
+    made = searches(60, users=20, seed=3)
+    warehouse = Warehouse(spark, settings.paths.tables)
+    warehouse.replace(table("decisions"), decision_rows(spark, made), f"log_date = DATE'{DAY}'")
+    warehouse.replace(table("impressions"), impression_rows(spark, made), f"log_date = DATE'{DAY}'")
+    code, (found,) = ltrr("replay", "--date", str(DAY), "--sample", "50")
+    assert (code, found["replayed"], found["unequal"], found["holds"]) == (0, 50, 0, True)
+    assert ltrr("replay", "--date", str(DAY - timedelta(days=1)))[1][0]["replayed"] == 0
