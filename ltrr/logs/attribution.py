@@ -38,7 +38,8 @@ def settle_events(
     (`not_shown`) or the time is wrong (`outside_window`). An unmatched one waits for late_days and is then
     `unmatched`; one that arrives when the date that it happened on is closed will never be matched and is `late`.
 
-    At 1,000x the data: two shuffles of narrow rows by impression_id; impressions reach back late_days and no further.
+    At 1,000x the data: two shuffles of narrow rows by impression_id; impressions reach back late_days beyond
+    the open dates and no further.
 
     Args:
         events: event_id, impression_id, entity_id, kind, at, arrival_date and more; each event_id once.
@@ -58,7 +59,7 @@ def settle_events(
         F.when(
             F.col("served_at").isNull(),
             F.when(arrives_too_late, "late").when(
-                F.col("arrival_date") <= F.lit(settings.remembers_from(night)), "unmatched"
+                F.col("arrival_date") <= F.lit(settings.gives_up(night)), "unmatched"
             ),
         )
         .when(F.col("log_date") < first_open, "late")

@@ -64,50 +64,34 @@ def propensity_error(decisions: Column) -> Column:
 
 
 def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_rows: DataFrame, folder: str) -> Counts:
-    """Count what became of the lines, in one job; `lines` and `carried` are not known here and 0.
+    """Count what became of the lines, each frame in one pass; `lines` and `carried` are not known here and 0.
 
     Args:
         decision_lines: parsed, those that are taken.
-        settled_events: with status, kind and source.
+        settled_events: with status and kind.
         rejected_rows: as they will be written.
         folder: of tonight, with which the source of its lines begins.
     """
-    is_tonight = F.col("source").startswith(f"{folder}/")
-    n = F.count(F.lit(1))
-    fallbacks = decision_lines.where("impression.served_by = 'fallback'")
-    clicks = settled_events.where("status = 'joined' and kind = 'click'")
-    figures = (
-        _figure(decision_lines, F.lit("impressions"), n)
-        .unionByName(_figure(fallbacks, F.lit("fallbacks"), n))
-        .unionByName(_figure(decision_lines, F.lit("propensity_error"), F.max(propensity_error(F.col("decisions")))))
-        .unionByName(_figure(clicks, F.lit("clicks"), n))
-        .unionByName(_figure(settled_events, F.col("status"), n))
-        .unionByName(_figure(rejected_rows.where(is_tonight), F.concat(F.lit("rejected:"), "reason"), n))
-        .unionByName(_figure(rejected_rows.where(~is_tonight), F.lit("given_up"), n))
-    )
-    found: dict[str, float | None] = {row["name"]: row["figure"] for row in figures.collect()}
-
-    def whole(name: str) -> int:
-        return int(found.get(name) or 0)
-
+    n = F.count(F.lit(1)).alias("n")
+    fallbacks = F.count_if(F.col("impression.served_by") == "fallback").alias("fallbacks")
+    error = F.max(propensity_error(F.col("decisions"))).alias("error")
+    taken = decision_lines.agg(n, fallbacks, error).collect()[0]
+    settled = settled_events.groupBy("status").agg(n, F.count_if(F.col("kind") == "click").alias("clicks")).collect()
+    events = {row["status"]: row for row in settled}
+    is_tonight = F.col("source").startswith(f"{folder}/").alias("is_tonight")
+    rejected = rejected_rows.groupBy("reason", is_tonight).agg(n).collect()
     return Counts(
         lines=0,
         carried=0,
-        impressions=whole("impressions"),
-        fallbacks=whole("fallbacks"),
-        propensity_error=found.get("propensity_error"),
-        joined=whole("joined"),
-        clicks=whole("clicks"),
-        waiting=whole("waiting"),
-        rejected={
-            name.removeprefix("rejected:"): whole(name) for name in sorted(found) if name.startswith("rejected:")
-        },
-        given_up=whole("given_up"),
+        impressions=taken["n"],
+        fallbacks=taken["fallbacks"],
+        propensity_error=taken["error"],
+        joined=events["joined"]["n"] if "joined" in events else 0,
+        clicks=events["joined"]["clicks"] if "joined" in events else 0,
+        waiting=events["waiting"]["n"] if "waiting" in events else 0,
+        rejected={row["reason"]: row["n"] for row in rejected if row["is_tonight"]},
+        given_up=sum(row["n"] for row in rejected if not row["is_tonight"]),
     )
-
-
-def _figure(rows: DataFrame, name: Column, figure: Column) -> DataFrame:
-    return rows.groupBy(name.alias("name")).agg(figure.cast("double").alias("figure"))
 
 
 def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: LogSettings) -> list[Check]:

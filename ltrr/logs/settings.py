@@ -30,7 +30,7 @@ class LogSettings:
     Attributes:
         kinds: event kind -> window and worth; a kind that is not here is rejected.
         page_reward_cap: most that one entity of one impression can earn, in reward.
-        late_days: nights that an event waits for its impression, and for which an id is remembered.
+        late_days: nights that an event waits for its impression, and that an id is remembered after its date closed.
         rejected_share_limit: largest share of a night's lines that may be rejected.
         fallback_share_limit: largest share of impressions that may be served by the fallback.
         volume_factor: impressions must lie within the usual number divided and multiplied by this.
@@ -60,7 +60,7 @@ class LogSettings:
                     for name, kind in self.kinds.items()
                 ),
                 ("page_reward_cap", self.page_reward_cap, "> 0", self.page_reward_cap > 0),
-                ("late_days", self.late_days, f">= {self.days_open}, the days that a date is open", self._is_patient),
+                ("late_days", self.late_days, ">= 1", self.late_days >= 1),
                 ("rejected_share_limit", self.rejected_share_limit, "in [0, 1]", 0 <= self.rejected_share_limit <= 1),
                 ("fallback_share_limit", self.fallback_share_limit, "in [0, 1]", 0 <= self.fallback_share_limit <= 1),
                 ("volume_factor", self.volume_factor, ">= 1", self.volume_factor >= 1),
@@ -86,10 +86,6 @@ class LogSettings:
         """
         return -(-self.longest_window_minutes // MINUTES_A_DAY)
 
-    @property
-    def _is_patient(self) -> bool:
-        return self.late_days >= max(1, self.days_open)
-
     def first_open(self, night: date) -> date:
         """Oldest date that the logs of a night may still change.
 
@@ -99,9 +95,17 @@ class LogSettings:
         return night - timedelta(days=self.days_open)
 
     def remembers_from(self, night: date) -> date:
-        """Oldest date whose impressions and events are compared with tonight's for duplicates.
+        """Oldest date whose impressions and events are compared with tonight's: late_days before the open dates.
 
-        >>> LogSettings().remembers_from(date(2026, 3, 8))
+        >>> LogSettings().remembers_from(date(2026, 3, 9))
+        datetime.date(2026, 3, 1)
+        """
+        return self.first_open(night) - timedelta(days=self.late_days)
+
+    def gives_up(self, night: date) -> date:
+        """Events that arrived then, or earlier, have waited long enough for their impression.
+
+        >>> LogSettings().gives_up(date(2026, 3, 8))
         datetime.date(2026, 3, 1)
         """
         return night - timedelta(days=self.late_days)

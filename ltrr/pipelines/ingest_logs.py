@@ -43,7 +43,7 @@ def run(night: Night) -> None:
         NotReadyError: the folder is missing or not closed.
         DataQualityError: a check failed and nobody answers for it.
     """
-    intake = _Intake(night)
+    intake = Intake(night)
     counts = intake.counts()
     settings = night.settings.logs
 
@@ -71,7 +71,7 @@ def run(night: Night) -> None:
         night.note("accepted_quality", f"{', '.join(accepted)}: {night.accept_quality}")
 
 
-class _Intake:
+class Intake:
     """The frames of one night, each worked out once: what is used twice is cached, and the runner drops the cache.
 
     Lines are parsed where they are read and the wide rows that they become are never shuffled; what decides their fate
@@ -92,9 +92,9 @@ class _Intake:
         )
         self.lines = read_lines(night.spark, check_closed(night.spark, night.settings.paths.logs, night.date))
         blocks = parse_lines(self.lines, self.reader, folder_name(night.date)).persist()
-        lengths = _block_lengths(blocks)
+        lengths = block_lengths(blocks)
         self.line_count = sum(length for _, _, length in lengths)
-        self.parsed = with_offset(blocks, _lines_before(lengths))
+        self.parsed = with_offset(blocks, lines_before(lengths))
 
     @cached_property
     def refused(self) -> DataFrame:
@@ -203,7 +203,7 @@ class _Intake:
         return [row["figure"] for row in rows.where(F.col("check") == IMPRESSIONS).select("figure").collect()]
 
 
-def _block_lengths(blocks: DataFrame) -> list[tuple[str, int, int]]:
+def block_lengths(blocks: DataFrame) -> list[tuple[str, int, int]]:
     """Source, block_start and number of lines of every block that a task read, in the order of the files."""
     try:
         rows = blocks.groupBy("source", "block_start").agg(F.max("line").alias("lines")).collect()
@@ -215,10 +215,10 @@ def _block_lengths(blocks: DataFrame) -> list[tuple[str, int, int]]:
     return sorted((row["source"], row["block_start"], row["lines"]) for row in rows)
 
 
-def _lines_before(lengths: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+def lines_before(lengths: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
     """Lines of the file before each block that is not its first.
 
-    >>> _lines_before([("a", 0, 7), ("a", 128, 5), ("a", 256, 1), ("b", 0, 3)])
+    >>> lines_before([("a", 0, 7), ("a", 128, 5), ("a", 256, 1), ("b", 0, 3)])
     [('a', 128, 7), ('a', 256, 12)]
     """
     before: list[tuple[str, int, int]] = []

@@ -1,0 +1,96 @@
+"""Files to parsed lines: places that do not depend on how files are divided, and no line that stops a night."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ltrr.logs.line_rows import LineReader
+from ltrr.logs.log_rows import to_impressions, to_nested_rows
+from ltrr.logs.parsing import NESTED, parse_lines, read_lines, with_offset
+from ltrr.logs.record_rows import Pseudonyms
+from ltrr.pipelines.ingest_logs import block_lengths, lines_before
+from ltrr.spark.columns import conform
+from ltrr.tables.catalog import table
+from tests.logs.log_lines import NIGHT, SPACE, event, record, write_folder
+
+pytestmark = pytest.mark.spark
+
+READER = LineReader(
+    NIGHT, NIGHT - timedelta(days=1), frozenset(SPACE.strategies), frozenset({"click", "purchase"}), Pseudonyms("s")
+)
+FOLDER = f"dt={NIGHT}"
+
+
+@pytest.fixture
+def small_blocks(spark):
+    """Files are divided into blocks of 64 kB, as large ones are into blocks of 128 MB."""
+    before = {
+        name: spark.conf.get(name) for name in ("spark.sql.files.maxPartitionBytes", "spark.sql.files.openCostInBytes")
+    }
+    for name in before:
+        spark.conf.set(name, "65536")
+    yield spark
+    for name, value in before.items():
+        spark.conf.set(name, value)
+
+
+def test_a_line_is_numbered_in_its_file_however_many_tasks_read_it(small_blocks, tmp_path: Path) -> None:
+    lines = [record(n) for n in range(120)]
+    files = {"decisions-1.ndjson": lines, "decisions-2.ndjson.gz": lines, "decisions-3.ndjson": lines[:1]}
+    folder = write_folder(tmp_path, NIGHT, files)
+    (folder / "readme.txt").write_text("not a log")
+    blocks = parse_lines(read_lines(small_blocks, str(folder)), READER, FOLDER).persist()
+    lengths = block_lengths(blocks)
+    assert len([source for source, _, _ in lengths if source.endswith("decisions-1.ndjson")]) > 2
+    placed = with_offset(blocks, lines_before(lengths)).select("source", "offset", "impression.impression_id")
+    assert {tuple(row) for row in placed.collect()} == {
+        (f"{FOLDER}/{name}", place + 1, line["impression_id"])
+        for name, own in files.items()
+        for place, line in enumerate(own)
+    }
+
+
+def test_what_no_column_can_hold_is_rejected_alone(spark, tmp_path: Path) -> None:
+    lines = [record(n) for n in range(5)]
+    huge, half = record(5), record(6)
+    huge["looks"][2]["depth"] = 10**12
+    half["query_text"] = "\ud800"
+    files = {
+        "decisions-1.ndjson": [*lines, huge],
+        "decisions-2.ndjson": [record(7)],
+        "events-1.ndjson": [event(1), {**event(2), "value": 10**30}],
+    }
+    folder = write_folder(tmp_path, NIGHT, files)
+    with (folder / "decisions-2.ndjson").open("ab") as file:
+        # Valid JSON, an escape that is half of a character.
+        file.write(json.dumps(half).encode() + b"\n")
+    parsed = parse_lines(read_lines(spark, str(folder)), READER, FOLDER)
+    found = {(row.source.removeprefix(f"{FOLDER}/"), row.line): row.reason for row in parsed.collect()}
+    assert {place: reason for place, reason in found.items() if reason} == {
+        ("decisions-1.ndjson", 6): "out_of_range",
+        ("decisions-2.ndjson", 2): "not_utf8",
+        ("events-1.ndjson", 2): "out_of_range",
+    }
+    assert len(found) == 10
+
+
+def test_parsed_lines_are_the_rows_that_the_catalog_declares(spark, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, NIGHT, {"decisions-1.ndjson": [record(3)]})
+    parsed = parse_lines(read_lines(spark, str(folder)), READER, FOLDER).persist()
+    conform(to_impressions(parsed), table("impressions"))
+    for name in NESTED[:-1]:
+        conform(to_nested_rows(parsed, name), table(name))
+    impression = to_impressions(parsed).first()
+    assert (impression.query_key, impression.log_date, impression.context) == ("query 3", NIGHT, {"device": "phone"})
+    decision = to_nested_rows(parsed, "decisions").first()
+    assert decision.action_taken == "title:1,memory:1"
+    assert [entry.action for entry in decision.action_features] == [*SPACE.texts[:4], "title:1,memory:1"]
+    assert [look.strategy for look in decision.look] == ["title", "memory", "popular"]
+    slate = to_nested_rows(parsed, "slate_rows").orderBy("position").collect()
+    assert [row.entity_id for row in slate] == ["e3", "e4", "e5"]
+    # A feature that was missing when it was used.
+    assert str(slate[0].features) == "[0.5, nan, 0.0]"
