@@ -1,64 +1,67 @@
-"""Eight toy jobs over real catalog tables: what the runner's laws are tested with.
+"""Toy jobs over real catalog tables, for the runner's laws: what they compute can be added up by hand.
 
-A file `figures.json` in the home says what each date's logs hold, so that a test can mend the past.
+`figures.json` in the home says what each date's logs hold, so that a test can mend the past.
+Run as a program (`toy_jobs.py HOME JOB DATE`) a job stops between its first two tables for as long as it is let live.
 """
 
 import json
-from datetime import timedelta
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
 
 from pyspark.sql import functions as F
 
+from ltrr.config import load_settings
+from ltrr.pipelines import runner
 from ltrr.pipelines.jobs import JOBS
-from ltrr.pipelines.runner import Night
+from ltrr.pipelines.night import Night
+from ltrr.spark.session import SparkSettings, build_session
+
+FIRST = date(2026, 3, 1)
+_CHECKS = "log_date date, check string, figure double, limit double, verdict string, detail string"
+_REJECTED = ("source", "offset", "settled_date", "reason", "detail", "format", "line_hash", "excerpt")
 
 
-def ingest_logs(night: Night) -> None:
-    """data_quality of the date: the figure in the file; rejected_rows: one row."""
+def toy_settings(home, figures=None):
+    """Settings of a toy home whose logs hold `figures` (day of March 2026 -> number)."""
+    if figures is not None:
+        told = {str(date(2026, 3, day)): figure for day, figure in figures.items()}
+        (home / "figures.json").write_text(json.dumps(told))
+    return load_settings(home, None, ["policy={name: toy, strategies: [a, b]}", f"history_starts={FIRST}"])
+
+
+def ingest_logs(night):
+    """data_quality: the date's figure; rejected_rows: one row."""
     figures = json.loads((night.settings.paths.home / "figures.json").read_text())
-    row = (night.date, "figure", float(figures.get(str(night.date), 0)), None, "reported", "toy")
-    columns = "log_date date, check string, figure double, limit double, verdict string, detail string"
-    night.write("data_quality", night.spark.createDataFrame([row], columns))
-    night.write("rejected_rows", _rejected(night))
-    night.note("figure", str(row[2]))
+    checked = (night.date, "figure", float(figures.get(str(night.date), 0)), None, "reported", "toy")
+    night.write("data_quality", night.spark.createDataFrame([checked], _CHECKS))
+    rejected = ("decisions-1.ndjson", 1, night.date, "unreadable", "", "foreign", "00", "{")
+    night.write("rejected_rows", night.spark.createDataFrame([rejected], list(_REJECTED)))
+    night.note("figure", str(checked[2]))
 
 
-def fit_click_model(night: Night) -> None:
-    """Examination: sum of all figures seen so far, on as many impressions."""
-    total = night.read("data_quality").agg(F.coalesce(F.sum("figure"), F.lit(0.0)).alias("total"))
-    night.write(
-        "examination",
-        total.select(
-            F.lit(night.date).alias("as_of_date"),
-            F.lit("search").alias("surface"),
-            F.lit(1).alias("position"),
-            F.col("total").alias("examination"),
-            F.lit(None).cast("double").alias("standard_error"),
-            F.lit("prior").alias("method"),
-            F.lit(True).alias("is_identified"),
-            F.col("total").cast("bigint").alias("impressions"),
-        ),
-    )
+def fit_click_model(night):
+    """examination: the sum of all figures that can be seen, as the number of impressions."""
+    total = night.read("data_quality").agg(F.coalesce(F.sum("figure"), F.lit(0.0)).cast("bigint").alias("impressions"))
+    columns = ("'search' surface", "1 position", "1D examination", "null standard_error", "'prior' method")
+    curve = total.selectExpr(f"date'{night.date}' as_of_date", *columns, "true is_identified", "impressions")
+    night.write("examination", curve)
 
 
-def build_memory(night: Night) -> None:
-    """queries of the open dates, each with the impressions of the curve."""
-    days = [night.date - timedelta(days=1), night.date]
-    rows = night.spark.createDataFrame([(day,) for day in days], "log_date date")
+def build_memory(night):
+    """queries of the two open dates, each with the impressions of tonight's curve."""
+    yesterday = night.date - timedelta(days=1)
     curve = night.read("examination").where(F.col("as_of_date") == F.lit(night.date)).select("impressions")
-    columns = ("log_date", "'q' query_key", "'one_word' query_class", "impressions", "X'00' users_sketch", "1D users")
-    open_dates = f"log_date IN (DATE'{days[0]}', DATE'{days[1]}')"
-    night.write("queries", rows.crossJoin(curve).selectExpr(*columns), open_dates)
+    days = night.spark.createDataFrame([(yesterday,), (night.date,)], "log_date date")
+    columns = ("'q' query_key", "'one_word' query_class", "impressions", "X'00' users_sketch", "1D users")
+    queries = days.crossJoin(curve).selectExpr("log_date", *columns)
+    night.write("queries", queries, f"log_date IN (DATE'{yesterday}', DATE'{night.date}')")
 
 
-def nothing(night: Night) -> None:
+def nothing(night):
     """A job that writes no table."""
-    night.note("empty", night.job)
-
-
-def _rejected(night: Night):
-    row = ("decisions-1.ndjson", 1, night.date, "unreadable", "", "foreign", "00", "{")
-    names = ("source", "offset", "settled_date", "reason", "detail", "format", "line_hash", "excerpt")
-    return night.spark.createDataFrame([row], list(names))
+    night.note("wrote", "nothing")
 
 
 TOYS = {
@@ -67,3 +70,24 @@ TOYS = {
     "fit_click_model": fit_click_model,
     "build_memory": build_memory,
 }
+
+
+class SlowNight(Night):
+    """A night that takes its time after its first table."""
+
+    def write(self, name, frame, where=None):
+        """Write, then wait to be killed."""
+        super().write(name, frame, where)
+        time.sleep(600)
+
+
+def main(home, job, day):
+    """Run one toy job with a slow night."""
+    runner.load_job = TOYS.__getitem__
+    runner.Night = SlowNight
+    session = build_session("toy", SparkSettings(master="local[1]"))
+    runner.run_job(session, toy_settings(Path(home)), job, date.fromisoformat(day))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -53,7 +53,11 @@ def test_one_word_has_one_type_everywhere():
     kinds = {}
     for declared in CATALOG.values():
         for column in declared.columns:
-            if column.name.endswith(("_id", "_key", "_date", "_at")) or column.name in ("position", "depth", "strategy"):
+            if column.name.endswith(("_id", "_key", "_date", "_at")) or column.name in (
+                "position",
+                "depth",
+                "strategy",
+            ):
                 assert kinds.setdefault(column.name, column.type) == column.type, f"{declared.name}.{column.name}"
 
 

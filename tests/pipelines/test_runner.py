@@ -1,0 +1,196 @@
+"""The commit protocol: order of dates, one writer, one row at the end, and nothing half done that anyone can see."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ltrr.errors import CommitError, LeaseError, LtrrError, UsageError
+from ltrr.pipelines import runner
+from ltrr.pipelines.jobs import JOBS
+from ltrr.pipelines.night import Night
+from ltrr.pipelines.runner import run_job, run_nightly
+from ltrr.pipelines.staleness import stale_jobs
+from ltrr.spark.commits import CommitLog
+from ltrr.spark.delta import Warehouse
+from ltrr.tables.catalog import table
+from tests.pipelines import toy_jobs
+from tests.pipelines.toy_jobs import FIRST, TOYS, toy_settings
+
+WRITTEN = ("data_quality", "rejected_rows", "examination", "queries")
+WRITERS = JOBS[:3]
+
+
+def march(day):
+    return date(2026, 3, day)
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch):
+    """The toy jobs, and no MLflow: the night's run there is tested with tracking."""
+    monkeypatch.setattr(runner, "load_job", TOYS.__getitem__)
+    monkeypatch.setattr(Night, "tracking", SimpleNamespace(night_run_id="untracked"))
+
+
+def run_jobs(spark, settings, day, jobs=WRITERS):
+    return [run_job(spark, settings, job, march(day)) for job in jobs]
+
+
+def left(spark, settings):
+    """Version and digest of every table that the toys write."""
+    warehouse = Warehouse(spark, settings.paths.tables)
+    return {name: (warehouse.version(table(name)), *warehouse.digest(table(name))) for name in WRITTEN}
+
+
+def digests(spark, settings):
+    return {name: digest for name, (_, _, digest) in left(spark, settings).items()}
+
+
+def impressions(spark, settings, day):
+    rows = Warehouse(spark, settings.paths.tables).read(table("examination"))
+    return rows.where(f"as_of_date = DATE'{march(day)}'").first().impressions
+
+
+def test_a_night_run_twice_leaves_the_same_tables_and_a_second_attempt(spark, home):
+    settings = toy_settings(home, {1: 2})
+    first = run_nightly(spark, settings, FIRST)
+    once = left(spark, settings)
+    told = []
+    again = run_nightly(spark, settings, FIRST, on_commit=told.append)
+    assert left(spark, settings) == once, "not even a new version: nothing was written again"
+    assert [(run.job, run.attempt) for run in first] == [(job, 1) for job in JOBS]
+    assert [(run.job, run.attempt) for run in again] == [(job, 2) for job in JOBS]
+    assert told == again
+    assert [run.outputs for run in again] == [run.outputs for run in first]
+    # What is kept in memory is what is on disk.
+    kept = CommitLog(Warehouse(spark, settings.paths.tables))
+    assert [kept.run(job, FIRST) for job in JOBS] == again
+
+
+def test_dates_and_jobs_out_of_order_are_refused_and_the_message_names_what_to_run(spark, home):
+    settings = toy_settings(home, {1: 2})
+    with pytest.raises(CommitError, match="before the history starts") as told:
+        run_nightly(spark, settings, date(2026, 2, 28))
+    assert told.value.exit_code == 2
+    with pytest.raises(CommitError, match="run `ltrr nightly --date 2026-03-01` first"):
+        run_nightly(spark, settings, march(2))
+    with pytest.raises(CommitError, match="run `ltrr job ingest_logs --date 2026-03-01`"):
+        run_job(spark, settings, "fit_click_model", FIRST)
+    run_jobs(spark, settings, 1, ["ingest_logs"])
+    with pytest.raises(CommitError, match="no fit_click_model, build_memory"):
+        run_nightly(spark, settings, march(2))
+    run_jobs(spark, settings, 2, ["ingest_logs"])
+    with pytest.raises(CommitError, match="run `ltrr job fit_click_model --date 2026-03-01`"):
+        run_job(spark, settings, "fit_click_model", march(2))
+    with pytest.raises(UsageError, match=r"ingest_logs \| fit_click_model"):
+        run_job(spark, settings, "train_pandit", FIRST)
+
+
+def test_a_mended_past_makes_stale_what_was_computed_from_it_and_repair_reruns_just_that(spark, home):
+    settings = toy_settings(home, {1: 2, 2: 3, 3: 5})
+    for day in (1, 2):
+        run_nightly(spark, settings, march(day))
+    run_jobs(spark, settings, 3)
+    assert impressions(spark, settings, 3) == 10
+    toy_settings(home, {1: 2, 2: 30, 3: 5})
+    run_jobs(spark, settings, 2, ["ingest_logs"])
+
+    commits = CommitLog(Warehouse(spark, settings.paths.tables))
+    assert stale_jobs(commits, FIRST, march(1)) == {}
+    assert stale_jobs(commits, FIRST, march(2)) == {"fit_click_model": "data_quality of 2026-03-02 has changed"}
+    assert stale_jobs(commits, FIRST, march(3))["ingest_logs"] == "data_quality of the day before has changed"
+
+    runs = run_nightly(spark, settings, march(3), repair=True)
+    repaired = [(run.job, run.run_date.day) for run in runs if run.run_date < march(3)]
+    assert repaired == [("fit_click_model", 2), ("build_memory", 2)]
+    assert impressions(spark, settings, 2) == 32
+    assert impressions(spark, settings, 3) == 37, "the mended date is seen through tonight's version too"
+    commits = CommitLog(Warehouse(spark, settings.paths.tables))
+    assert [stale_jobs(commits, FIRST, march(day)) for day in (1, 2, 3)] == [{}, {}, {}]
+
+
+def test_a_rerun_of_an_earlier_date_sees_nothing_of_later_ones(spark, home):
+    settings = toy_settings(home, {1: 2, 2: 3})
+    run_jobs(spark, settings, 1)
+    run_jobs(spark, settings, 2)
+    toy_settings(home, {1: 20, 2: 3})
+    run_jobs(spark, settings, 1)
+    assert impressions(spark, settings, 1) == 20
+
+
+def test_notes_and_first_nights(spark, home, monkeypatch):
+    settings = toy_settings(home, {1: 2})
+    seen = {}
+
+    def look(night):
+        seen["tonight"] = night.notes_of("ingest_logs")
+        seen["before"] = night.notes_of("train_ranker")
+        seen["closed"] = night.closed_dates()
+        seen["rows"] = night.read("bandit_rows").count(), night.read_own_previous("examination").count()
+
+    monkeypatch.setitem(TOYS, "fit_click_model", look)
+    run_jobs(spark, settings, 1, JOBS[:2])
+    assert seen == {"tonight": {"figure": "2.0"}, "before": {}, "closed": [], "rows": (0, 0)}
+
+
+def test_a_job_cannot_write_anothers_table_nor_one_twice(spark, home, monkeypatch):
+    settings = toy_settings(home, {1: 2})
+    monkeypatch.setitem(TOYS, "fit_click_model", ingest := toy_jobs.ingest_logs)
+    run_jobs(spark, settings, 1, ["ingest_logs"])
+    with pytest.raises(UsageError, match="another's table"):
+        run_job(spark, settings, "fit_click_model", FIRST)
+    monkeypatch.setitem(TOYS, "ingest_logs", lambda night: (ingest(night), ingest(night)))
+    with pytest.raises(LtrrError, match="twice"):
+        run_job(spark, settings, "ingest_logs", FIRST)
+
+
+def test_closed_dates_end_where_the_longest_window_is_over(spark, home):
+    settings = toy_settings(home)
+    night = Night(march(5), "train_bandit", settings, spark, None, None)
+    assert night.closed_dates() == [march(day) for day in (1, 2, 3, 4)]
+    assert night.closed_dates(2) == [march(3), march(4)]
+
+
+@pytest.mark.slow
+def test_a_job_killed_between_two_of_its_tables_has_published_nothing_and_runs_again_as_if_it_never_was(
+    spark, home, tmp_path
+):
+    settings = toy_settings(home, {1: 2})
+    first_table = Path(settings.paths.tables) / "data_quality" / "_delta_log" / "00000000000000000000.json"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    program = [sys.executable, toy_jobs.__file__, str(home), "ingest_logs", str(FIRST)]
+    job = subprocess.Popen(program, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        _wait_until(first_table.exists, job)
+        with pytest.raises(LeaseError, match=rf"pid {job.pid}.*ingest_logs of 2026-03-01") as told:
+            run_job(spark, settings, "ingest_logs", FIRST)
+        assert told.value.exit_code == 3
+    finally:
+        job.send_signal(signal.SIGKILL)
+        job.wait()
+
+    # One table is there, the other is not, and nobody may read either; the dead holder's lease is free at once.
+    assert not (Path(settings.paths.tables) / "rejected_rows").exists()
+    with pytest.raises(CommitError, match="run `ltrr job ingest_logs --date 2026-03-01`"):
+        run_job(spark, settings, "fit_click_model", FIRST)
+
+    run_job(spark, settings, "ingest_logs", FIRST)
+    never_killed = tmp_path / "never-killed"
+    never_killed.mkdir()
+    other = toy_settings(never_killed, {1: 2})
+    run_job(spark, other, "ingest_logs", FIRST)
+    assert digests(spark, settings) == digests(spark, other)
+
+
+def _wait_until(is_there, process, seconds=240):
+    end = time.monotonic() + seconds
+    while not is_there():
+        assert process.poll() is None, "the job ended before it could be killed"
+        assert time.monotonic() < end, f"nothing after {seconds} s"
+        time.sleep(0.05)
