@@ -54,6 +54,8 @@ def check_layer(cls: type, layer: Mapping[str, Any], source: str, path: str = ""
                 "unknown setting", which=source, expected=f"one of {allowed}", got=name, todo="correct the spelling"
             )
         if _is_settings(kinds[key]):
+            if value is None:
+                continue  # a section in which everything is commented out
             if not isinstance(value, Mapping):
                 raise _wrong_type(source, name, f"settings {', '.join(_kinds(kinds[key]))}", value)
             check_layer(kinds[key], value, source, f"{name}.")
@@ -73,7 +75,7 @@ def merge_layers(cls: type, layers: Iterable[Mapping[str, Any]]) -> dict[str, An
         for key, value in layer.items():
             kind = _kinds(cls)[key]
             nested = _is_settings(kind)
-            merged[key] = merge_layers(kind, [merged.get(key, {}), value]) if nested else value
+            merged[key] = merge_layers(kind, [merged.get(key, {}), value or {}]) if nested else value
     return merged
 
 
