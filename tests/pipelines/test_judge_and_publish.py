@@ -113,7 +113,7 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
     for job in JUDGING:
         digests = [[(out.table, out.digest) for out in outputs.outputs] for outputs in (done[job], again[job])]
         assert digests[0] == digests[1]
-    run(DAY, *JUDGING)
+    run(DAY, "publish_policy")
     assert (released(), versions(root, "search"), pointers(root, "search")) == (rows, published, moved)
 
 
