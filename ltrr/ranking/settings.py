@@ -32,8 +32,8 @@ class RankerSettings:
     gain_cap: float = 10.0
     min_queries: int = 50
     num_workers: int = 2
-    trees: int = 80
-    max_depth: int = 4
+    trees: int = 100
+    max_depth: int = 5
     learning_rate: float = 0.1
     min_child_weight: float = 1.0
     ndcg_positions: int = 10

@@ -43,6 +43,8 @@ def train_ranker(rows: DataFrame, feature_names: Sequence[str], settings: Ranker
     check_slots(rows.sparkSession, settings.num_workers)
     from xgboost.spark import SparkXGBRanker
 
+    # It gives itself a handler and writes to stderr, beside whatever the operator has set up.
+    logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)
     cached = laid_out(rows, settings.num_workers).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         queries = cached.agg(F.count_distinct("query_key").alias("queries")).collect()[0]["queries"]
