@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import click
 import typer
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 
 from ltrr.cli.demo import demo
 from ltrr.cli.doctor import doctor
@@ -36,8 +39,13 @@ app.add_typer(policies, name="policies")
 @app.callback()
 def before_any(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every table read and written.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of a fault; as LTRR_DEBUG=1 does.")
+    ] = False,
 ) -> None:
     """Options of every command."""
+    if debug:
+        os.environ["LTRR_DEBUG"] = "1"
     set_up_logging(is_verbose=verbose)
 
 
@@ -47,6 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
         result = app(sys.argv[1:] if arguments is None else arguments, standalone_mode=False)
     except LtrrError as error:
         return report(error)
+    except (PySparkException, Py4JJavaError, OSError) as fault:
+        # Spark's own message runs over pages; what happened is in its first line.
+        said = next((line.strip() for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
+        todo = "run it again; if it stays, `ltrr --debug ...` shows where it comes from"
+        return report(LtrrError("a fault outside of ltrr", got=said, todo=todo), cause=fault)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -56,9 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
-def report(error: LtrrError) -> int:
+def report(error: LtrrError, cause: Exception | None = None) -> int:
     """Say in one sentence what is wrong; the traceback only where someone asked for it."""
     if is_debugging():
-        raise error
+        raise error from cause
     sys.stderr.write(f"ltrr: {error}\n")
     return error.exit_code

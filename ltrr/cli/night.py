@@ -12,7 +12,7 @@ import typer
 from ltrr.cli.options import AcceptQuality, Config, Date, Home, Json, Set, parse_date, settings_of
 from ltrr.cli.output import show_rows
 from ltrr.pipelines import runner
-from ltrr.pipelines.jobs import JOBS
+from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.spark.commits import JobRun
 from ltrr.spark.session import build_session
 
@@ -53,6 +53,7 @@ def job(
     as_json: Json = False,
 ) -> None:
     """Run one job of one date."""
+    check_job(name)
     day = parse_date(date_)
     settings = settings_of(home, config, changes)
     spark = build_session(f"ltrr {name} {day}", settings.spark)

@@ -18,7 +18,7 @@ from ltrr.config.settings import Settings
 _HEAD = """\
 # Every setting with its meaning and its default, which is what a line that is commented out stands for.
 # Written by `python -m ltrr.config.reference`; a test holds it to the code. Better places for your own values are
-# `ltrr.yaml` of the home (what this home is), a file given with --config (how it is run; see dev.yaml and prod.yaml) and
+# `ltrr.yaml` of the home (what this home is), a file given with --config (how it is run: dev.yaml, prod.yaml) and
 # --set section.name=value. The later wins: this file < ltrr.yaml of the home < --config < --set and other options.
 # An unknown key is an error.
 
