@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from py4j.java_gateway import JavaPackage
 from pyspark import SparkConf, SparkContext
@@ -35,8 +36,8 @@ LOCAL: Mapping[str, str] = {
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
 }
+LOG4J = Path(__file__).with_name("log4j2.properties")
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,19 @@ def properties(app: str, settings: SparkSettings) -> dict[str, str]:
     >>> "spark.driver.host" in properties("ltrr", SparkSettings(master="yarn"))
     False
     """
+    master = settings.master or "local[*]"
+    is_local = master.startswith("local")
+    level = "warn" if os.environ.get("LTRR_DEBUG") else "fatal"
+    log4j = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -Dltrr.spark.log.level={level}" if is_local else ""
     chosen = {
         "spark.app.name": app,
-        "spark.master": settings.master or "local[*]",
+        "spark.master": master,
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.default.parallelism": str(settings.shuffle_partitions),
         "spark.driver.memory": settings.driver_memory,
-        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC {settings.java_options}".strip(),
+        "spark.driver.extraJavaOptions": " ".join(f"-Duser.timezone=UTC {log4j} {settings.java_options}".split()),
     }
-    local = LOCAL if chosen["spark.master"].startswith("local") else {}
-    return {**ALWAYS, **local, **chosen, **settings.conf}
+    return {**ALWAYS, **(LOCAL if is_local else {}), **chosen, **settings.conf}
 
 
 def build_session(app: str, settings: SparkSettings | None = None) -> SparkSession:
