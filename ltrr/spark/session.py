@@ -49,8 +49,8 @@ class SparkSettings:
         shuffle_partitions: partitions after a shuffle; 2-4 on one machine, about 3 a core on a cluster.
         driver_memory: heap of the driver's Java, which does all the work for `local*` masters.
         java_options: flags of the driver's Java. Half of a night is short plans compiled once: stopping at the first
-            compiler tier saves more there than the second would give back. That flag alone cuts the code cache to 48 MB,
-            which a few jobs in one session fill, and from then on Java only interprets: hence the second flag.
+            compiler tier saves more there than the second would give back. That flag alone cuts the code cache to
+            48 MB, which a few jobs in one session fill, and from then on Java only interprets: hence the second.
         conf: any further Spark property, name -> value.
     """
 
