@@ -139,7 +139,7 @@ def uniform_bundle(
 
     >>> manifest, files = uniform_bundle(PolicySettings("search", ("title", "memory")), date(2026, 3, 1))
     >>> manifest.settings.exploration.floor_share, manifest.settings.exploration.shortlist_size, files
-    (1.0, 8, {})
+    (1.0, 20, {})
     """
     uniform = replace(settings, exploration=replace(settings.exploration, floor_share=1.0))
     return Manifest(uniform, as_of_date, created_at=created_at, lineage={"bandit": "uniform"}), {}
