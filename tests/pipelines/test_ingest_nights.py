@@ -12,11 +12,15 @@ import pytest
 
 from ltrr.errors import ConfigError, LtrrError, NotReadyError
 from ltrr.logs.folder import SUCCESS
+from ltrr.logs.log_rows import to_impressions, to_nested_rows
 from ltrr.logs.record_rows import Pseudonyms
+from ltrr.logs.rewards import with_rewards
 from ltrr.logs.secret import SECRET_VARIABLE
 from ltrr.logs.settings import LogSettings
 from ltrr.pipelines import ingest_logs
 from ltrr.pipelines.ingest_logs import Intake
+from ltrr.spark.columns import conform
+from ltrr.spark.delta import digest_of
 from ltrr.tables.catalog import table
 from tests.logs.log_lines import NIGHT, event, noon, record, write_folder
 from tests.pipelines.ingest_nights import SECRET, Home
@@ -148,17 +152,19 @@ def test_the_order_of_files_and_lines_does_not_matter(two_nights: Home, spark, h
     random.Random(3).shuffle(lines)
     house = Home(spark, home, NIGHT, PATIENT)
     write_folder(house.logs, NIGHT, {"events-9 z.ndjson.gz": lines[:6], "decisions-0.ndjson": lines[6:]})
-    there = {output.table: output.digest for output in house.ingest(NIGHT).outputs}
-    first = two_nights.night(NIGHT).commits
-    first.load(NIGHT, NIGHT)
-    run = first.run("ingest_logs", NIGHT)
+    intake = Intake(house.night(NIGHT))
+    run = two_nights.night(NIGHT).commits.run("ingest_logs", NIGHT)
     assert run is not None
-    here = {output.table: output.digest for output in run.outputs}
-    # Events say in which line they stood; all else is the same to the last bit.
-    assert {name for name in here if here[name] != there[name]} == {"events"}
-    assert {row.source for row in house.rows("events")} <= {
-        f"dt={NIGHT}/{n}" for n in ("events-9 z.ndjson.gz", "decisions-0.ndjson")
+    ordered = {output.table: (output.rows, output.digest) for output in run.outputs}
+    slates = with_rewards(intake.slates, intake.rewards())
+    frames = {
+        "impressions": to_impressions(intake.decisions),
+        "slate_rows": slates,
+        **{name: to_nested_rows(intake.decisions, name) for name in ("decisions", "draws", "candidates")},
     }
+    for name, frame in frames.items():
+        assert digest_of(conform(frame, table(name)), table(name)) == ordered[name], name
+    assert intake.settled_events.count() == ordered["events"][0]
 
 
 def test_without_a_secret_nothing_is_read(spark, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
