@@ -11,6 +11,10 @@ those, examination[j] is multiplied by clicks seen at j / clicks expected at j. 
   (Neyman & Scott, "Consistent Estimates Based on Partially Consistent Observations", 1948).
 - A pair without clicks, or seen at one position only, adds exactly nothing: only linking pairs need to be kept.
 
+Known weakness: where the place of a pair depends on its own earlier clicks, as it does once what was learned is served,
+its counts are not exchangeable and the estimate is off by the order of one over the impressions of a pair; places moved
+by exploration, which most linking pairs owe theirs to, do not have it.
+
 EM alone is linear and slow where positions hang together by few pairs, so its step is replaced by a Newton step on the
 same likelihood (concave in log examination) whenever that step is small enough to trust.
 
@@ -31,17 +35,19 @@ Longs = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 FIXED_POINT_UNIT = 2.0**-20
+# Squares of hot pairs are large: this unit leaves room for sums up to 3.6e16, and its rounding is far below one click.
+SCATTER_UNIT = 2.0**-8
 # One Newton step may move no position by more than a factor of e; a longer one has left the region where it is sound.
 LONGEST_NEWTON_STEP = 1.0
 
 
-def to_fixed_point(values: Floats) -> Longs:
-    """Values as whole numbers of 2^-20, so that their sum is the same in any order.
+def to_fixed_point(values: Floats, unit: float = FIXED_POINT_UNIT) -> Longs:
+    """Values as whole numbers of `unit`, so that their sum is the same in any order.
 
     >>> to_fixed_point(np.array([1.0, 0.5, 3.0])).tolist()
     [1048576, 524288, 3145728]
     """
-    return np.rint(values / FIXED_POINT_UNIT).astype(np.int64)
+    return np.rint(values / unit).astype(np.int64)
 
 
 def prior_curve(positions: int, exponent: float) -> Floats:
@@ -63,7 +69,7 @@ class CurveSums:
         clicks: [J] clicks seen, fixed point.
         expected: [J] clicks expected given the curve and each pair's own clicks, fixed point.
         information: [J, J] minus the second derivative of the log-likelihood in log examination, fixed point.
-        scatter: [J, J] sum over pairs of the outer product of (clicks - expected), fixed point.
+        scatter: [J, J] sum over pairs of the outer product of (clicks - expected), whole numbers of 2^-8.
         links: [J, J] pairs seen at both positions.
     """
 
@@ -105,7 +111,8 @@ class CurveSums:
             for k in range(j, positions):
                 curvature = (expected[:, j] if j == k else 0.0) - expected[:, j] * share[:, k]
                 information[j, k] = information[k, j] = to_fixed_point(curvature).sum()
-                scatter[j, k] = scatter[k, j] = to_fixed_point(residual[:, j] * residual[:, k]).sum()
+                squares = to_fixed_point(residual[:, j] * residual[:, k], SCATTER_UNIT)
+                scatter[j, k] = scatter[k, j] = squares.sum()
                 links[j, k] = links[k, j] = np.count_nonzero(seen[:, j] & seen[:, k])
         return cls(
             to_fixed_point(clicks).sum(axis=0), to_fixed_point(expected).sum(axis=0), information, scatter, links
@@ -202,7 +209,7 @@ def standard_errors(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats
     """
     information = sums.information * FIXED_POINT_UNIT + prior.information(curve)
     inverse = np.linalg.inv(information[1:, 1:])
-    variance = inverse @ (sums.scatter[1:, 1:] * FIXED_POINT_UNIT) @ inverse
+    variance = inverse @ (sums.scatter[1:, 1:] * SCATTER_UNIT) @ inverse
     errors = np.zeros_like(curve)
     errors[1:] = curve[1:] * np.sqrt(np.diag(variance).clip(min=0.0))
     return errors

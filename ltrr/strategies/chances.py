@@ -37,7 +37,7 @@ def draw_chances(
     Args:
         space: the plans that could be taken.
         floors: [N] propensity of every plan outside the shortlist.
-        shortlist_sizes: [N] number of plans in each shortlist, at least 1.
+        shortlist_sizes: [N] number of plans in each shortlist; 0 where all plans have the floor.
         plans: [sum of sizes] their indices, decision after decision.
         propensities: [sum of sizes] their propensities.
 
@@ -47,10 +47,12 @@ def draw_chances(
     >>> draw_chances(space, np.array([0.1]), np.array([1]), np.array([2]), np.array([0.8])).round(3).tolist()
     [[0.9, 0.8, 0.2, 0.1]]
     """
-    extra = propensities - np.repeat(floors, shortlist_sizes)
-    starts = np.concatenate([[0], np.cumsum(shortlist_sizes)[:-1]]).astype(np.int64)
-    shortlisted = np.add.reduceat(extra[:, None] * space.draws[plans], starts, axis=0)
-    chances: npt.NDArray[np.float64] = floors[:, None] * space.draws.sum(axis=0) + shortlisted
+    chances: npt.NDArray[np.float64] = floors[:, None] * space.draws.sum(axis=0)
+    listing = np.flatnonzero(shortlist_sizes)
+    if listing.size:
+        extra = propensities - np.repeat(floors, shortlist_sizes)
+        starts = (np.cumsum(shortlist_sizes) - shortlist_sizes)[listing]
+        chances[listing] += np.add.reduceat(extra[:, None] * space.draws[plans], starts, axis=0)
     # A sum of propensities may miss 1 by rounding.
     return np.minimum(chances, 1.0)
 
@@ -144,11 +146,8 @@ def _expanding(space: PlanSpace) -> Callable[[Iterator[pa.RecordBatch]], Iterato
 def _of_space(batch: pa.RecordBatch, texts: pa.Array) -> pa.Table:
     """The decisions whose plans are all plans of this space."""
     decisions = pa.Table.from_batches([batch])
-    is_ours = pc.and_(
-        pc.equal(decisions["n_actions"], len(texts)), pc.is_in(decisions["action_taken"], value_set=texts)
-    )
-    has_shortlist = pc.greater(pc.list_value_length(decisions["action_propensities"]), 0)
-    decisions = decisions.filter(pc.and_(is_ours, has_shortlist))
+    has_our_size = pc.equal(decisions["n_actions"], len(texts))
+    decisions = decisions.filter(pc.and_(has_our_size, pc.is_in(decisions["action_taken"], value_set=texts)))
     listed = decisions["action_propensities"].combine_chunks()
     foreign = pc.invert(pc.is_in(listed.flatten().field("action"), value_set=texts)).to_numpy(zero_copy_only=False)
     foreign_rows = np.unique(pc.list_parent_indices(listed).to_numpy()[foreign])

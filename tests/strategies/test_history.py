@@ -34,11 +34,12 @@ def decision(impression_id, taken, propensities, floor=0.1, query_class="one_wor
 def test_chances_are_the_sums_over_all_plans_that_draw_the_block():
     space = PlanSpace(("a", "b", "c"), block_size=1, budget=3)
     rng = np.random.default_rng(3)
-    sizes = rng.integers(1, len(space), 20)
+    sizes = rng.integers(0, len(space), 20)
+    sizes[[0, 7, 8, 19]] = 0
     floors, plans, propensities, dense = np.full(20, 0.01), [], [], np.full((20, len(space)), 0.01)
     for n, size in enumerate(sizes):
         listed = rng.permutation(len(space))[:size]
-        share = rng.dirichlet(np.ones(size)) * (1.0 - 0.01 * (len(space) - size))
+        share = rng.dirichlet(np.ones(max(size, 1)))[:size] * (1.0 - 0.01 * (len(space) - size))
         plans.extend(listed)
         propensities.extend(share)
         dense[n, listed] = share
