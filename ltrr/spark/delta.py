@@ -17,6 +17,9 @@ from ltrr.tables.table import Table
 
 log = logging.getLogger(__name__)
 
+# Delta leaves the version of a session's last commit here; asking the table's history instead costs a Spark job.
+_LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
+
 
 @dataclass(frozen=True)
 class Written:
@@ -50,7 +53,7 @@ class Warehouse:
 
     def version(self, table: Table) -> int | None:
         """Newest version; None where the table does not exist yet."""
-        return self._newest_commit(table)[0] if self.exists(table) else None
+        return self._newest_version(table) if self.exists(table) else None
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """The table at a version (None: the newest); no rows where it does not exist yet.
@@ -113,34 +116,35 @@ class Warehouse:
 
     def _save(self, table: Table, rows: DataFrame, *, mode: str, where: str) -> Written:
         started = time.monotonic()
-        # The digest is taken in the pass that writes: reading everything back would cost another one.
+        # The digest is taken in the pass that writes: reading everything back would cost another one. A task that is
+        # tried again counts once as long as nothing is shuffled after it, hence no optimized write.
         seen = Observation()
         writer = rows.observe(seen, *_digest_columns(table)).write.format("delta").mode(mode)
+        writer = writer.option("optimizeWrite", "false")
         if table.partition_by:
             writer = writer.partitionBy(*table.partition_by)
         if where:
             writer = writer.option("replaceWhere", where)
+        self.spark.conf.unset(_LAST_COMMIT)
         try:
             writer.save(self.location(table))
         except (PySparkException, Py4JJavaError) as fault:
             raise _write_fault(table, where, fault) from fault
-        version, rows_committed = self._newest_commit(table)
+        committed = self.spark.conf.get(_LAST_COMMIT, None)
+        # Adding no rows makes no commit.
+        version = self._newest_version(table) if committed is None else int(committed)
         count, digest = _digest_text(table, seen.get)
-        if where and rows_committed not in (None, count):
-            # A task ran twice and was counted twice, or nothing was there and nothing came: what is on disk tells.
-            count, digest = self.digest(table, version, where)
         log.info(
             "table=%s action=%s rows=%d version=%d seconds=%.2f digest=%s",
             *(table.name, mode, count, version, time.monotonic() - started, digest),
         )
         return Written(version, count, digest)
 
-    def _newest_commit(self, table: Table) -> tuple[int, int | None]:
+    def _newest_version(self, table: Table) -> int:
         commit = DeltaTable.forPath(self.spark, self.location(table)).history(1).first()
         if commit is None:
             raise LtrrError("the table has no commit", which=self.location(table))
-        rows = commit["operationMetrics"].get("numOutputRows")
-        return int(commit["version"]), None if rows is None else int(rows)
+        return int(commit["version"])
 
 
 def digest_of(rows: DataFrame, table: Table) -> tuple[int, str]:

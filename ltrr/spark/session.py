@@ -31,6 +31,8 @@ ALWAYS: Mapping[str, str] = {
 LOCAL: Mapping[str, str] = {
     # 50 partitions by default, and every commit replays the log through them.
     "spark.databricks.delta.snapshotPartitions": "1",
+    # Copying the list of all files beside each commit saves a cold reader time, and costs a job a commit.
+    "spark.databricks.delta.allFilesInCrc.enabled": "false",
     # A laptop's name often resolves to an address that changes with the network.
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
