@@ -67,8 +67,10 @@ def hold_lease(home: Path, doing: str) -> Iterator[Lease]:
         if dead:
             log.warning("lease=%s taken over from a dead holder: %s", file, dead)
         _write_holder(descriptor, doing)
-        yield Lease(file, descriptor)
-        os.ftruncate(descriptor, 0)
+        try:
+            yield Lease(file, descriptor)
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
