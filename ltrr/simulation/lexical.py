@@ -7,12 +7,16 @@ three-letter pieces of words is the strategy for misspelt queries where no langu
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import bm25s
 
 from ltrr.core.queries import query_key
 from ltrr.simulation.rankings import Ranking, best_first, ranking_of
+
+# It sets itself to DEBUG when it is imported.
+logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 K1 = 1.2
 B = 0.75

@@ -34,12 +34,14 @@ def connect(settings: TrackingSettings) -> tuple[MlflowClient, str]:
     # MLflow's own patience is minutes a call; a scheduler retries the job instead.
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(settings.request_seconds)
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
-    for chatty in ("mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
     # Over a second to import: only jobs that track pay for it.
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
     from sqlalchemy.exc import SQLAlchemyError
+
+    # After the import, which sets them to speak of every table it makes.
+    for chatty in ("mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
     try:
         if settings.uri.startswith(_SQLITE):

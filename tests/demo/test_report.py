@@ -1,0 +1,49 @@
+"""The sentence under the table says what the intervals say."""
+
+from __future__ import annotations
+
+import pytest
+
+from ltrr.demo.report import standing
+from ltrr.demo.worlds import WorldChoice, check_choice
+from ltrr.errors import UsageError
+from ltrr.simulation.truth_table import LEARNED_GREEDY, ORACLE, STATIC, UNIFORM
+
+
+def rows(over_uniform: tuple[float, float], over_static: tuple[float, float]) -> list[dict[str, object]]:
+    """The rows that the sentence reads, with two intervals."""
+    recalls = {LEARNED_GREEDY: 0.85, UNIFORM: 0.7, STATIC: 0.84, ORACLE: 0.95}
+    return [
+        {
+            "slice": "unseen",
+            "policy": policy,
+            "recall": recall,
+            "over_uniform_low": over_uniform[0],
+            "over_uniform_high": over_uniform[1],
+            "over_static_low": over_static[0],
+            "over_static_high": over_static[1],
+        }
+        for policy, recall in recalls.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("over_static", "said"),
+    [
+        ((0.001, 0.02), "better than the best static plan (84.0%)"),
+        ((-0.02, -0.001), "worse than the best static plan (84.0%)"),
+        ((-0.01, 0.01), "not told apart from the best static plan (84.0%)"),
+    ],
+)
+def test_it_claims_no_more_than_the_interval(over_static: tuple[float, float], said: str) -> None:
+    sentence = standing(rows((0.1, 0.2), over_static))
+    assert said in sentence
+    assert "better than drawing plans at random (70.0%)" in sentence
+    assert "95.0%" in sentence
+
+
+def test_a_world_without_its_data_is_refused() -> None:
+    with pytest.raises(UsageError, match="needs its data"):
+        check_choice(WorldChoice("msrd"))
+    with pytest.raises(UsageError, match=r"expected music \| msrd, got films"):
+        check_choice(WorldChoice("films"))
