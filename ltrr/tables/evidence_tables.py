@@ -32,7 +32,7 @@ EXAMINATION = Table(
     ),
     ("as_of_date",),
     "fit_click_model",
-    "Where users look.",
+    "Where users look; the surface `*` is all surfaces together.",
     "as_of_date",
 )
 
