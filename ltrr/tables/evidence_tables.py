@@ -124,7 +124,9 @@ STRATEGY_DAILY = Table(
         Column("weights", "bigint", "sum of 1 / P(block drawn), clipped", FIXED_POINT),
         Column("weights_squared", "bigint", "sum of its square", FIXED_POINT),
         Column("hits", "bigint", "weighted found reward of the block's entities", FIXED_POINT, exact=False),
-        Column("marginal_hits", "bigint", "the same of entities that only this block brought", FIXED_POINT, exact=False),
+        Column(
+            "marginal_hits", "bigint", "the same of entities that only this block brought", FIXED_POINT, exact=False
+        ),
     ),
     ("log_date",),
     "compute_strategy_features",
@@ -140,7 +142,9 @@ STRATEGY_HISTORY = Table(
         *_HISTORY_KEYS,
         Column("draw_rate", "double", "decayed share of impressions that drew it", exact=False),
         Column("hit_rate", "double", "decayed, shrunk", "found reward a draw", exact=False),
-        Column("marginal_hit_rate", "double", "decayed, shrunk", "found reward a draw that only it brought", exact=False),
+        Column(
+            "marginal_hit_rate", "double", "decayed, shrunk", "found reward a draw that only it brought", exact=False
+        ),
         Column("mean_results", "double", "entities a draw", "entities", null="never drawn", exact=False),
         Column("support", "double", "effective number of draws behind the rates", "draws", exact=False),
     ),

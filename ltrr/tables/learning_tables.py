@@ -34,7 +34,9 @@ BANDIT_ROWS = Table(
         Column("baseline", "double", "value of the best plan as the planner saw it", "reward"),
         Column("shared_features", "array<double>", "as logged"),
         Column(
-            "actions", "array<struct<action:string,features:array<double>>>", "the shortlist and the plan taken, as logged"
+            "actions",
+            "array<struct<action:string,features:array<double>>>",
+            "the shortlist and the plan taken, as logged",
         ),
     ),
     ("log_date",),

@@ -90,7 +90,9 @@ DECISIONS = Table(
         Column("action_taken", "string", "the plan, canonical text"),
         Column("logging_propensity", "double", "P(action taken) under the policy that logged it"),
         Column(
-            "action_propensities", "array<struct<action:string,p:double>>", "every plan of the shortlist; the rest: floor"
+            "action_propensities",
+            "array<struct<action:string,p:double>>",
+            "every plan of the shortlist; the rest: floor",
         ),
         Column("floor", "double", "propensity of each plan outside the shortlist"),
         Column("n_actions", "int", "plans that could be taken", "plans"),
@@ -100,9 +102,14 @@ DECISIONS = Table(
             "array<struct<action:string,features:array<double>>>",
             "as used, for the shortlist and the plan taken",
         ),
-        Column("hit_rate", "array<array<double>>", "strategy history as used: strategy x depth", "found reward a block"),
         Column(
-            "marginal_hit_rate", "array<array<double>>", "as used: strategy x depth", "found reward that only it brought"
+            "hit_rate", "array<array<double>>", "strategy history as used: strategy x depth", "found reward a block"
+        ),
+        Column(
+            "marginal_hit_rate",
+            "array<array<double>>",
+            "as used: strategy x depth",
+            "found reward that only it brought",
         ),
         Column(
             "look",
