@@ -29,9 +29,9 @@ class ExplorationSettings:
         floor_share: probability mass spread evenly over all plans, 0..1; 1 is the uniform policy.
         shortlist_size: how many plans, best by planner value, are scored.
 
-    The defaults pay for verdicts. Measured in the music world on 6,000 held-out impressions of a uniform log: a shortlist
-    of 8 at .05 leaves an effective sample of 116 and a gain of one standard error; 16 at .2 leaves 464 and four standard
-    errors, at a price of .01 of recall as served (docs/evaluation.md).
+    The defaults pay for verdicts. Measured in the music world on 6,000 held-out impressions of a uniform log: 8 plans
+    at .05 leave an effective sample of 116 and a gain of one standard error; 16 at .2 leave 464 and four of them,
+    at a price of .01 of recall as served (docs/evaluation.md).
     """
 
     temperature: float = 0.2
