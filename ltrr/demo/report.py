@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ltrr.demo.loop import NightReport
-from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, UNIFORM
+from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, STATIC_WITHOUT_MEMORY, UNIFORM
 
 _STYLE: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD}
 
@@ -57,8 +58,8 @@ def truth_tables(rows: Rows) -> list[Table]:
     slices = list(dict.fromkeys(row["slice"] for row in rows))
     titles = {
         "unseen": "queries never searched in the logs",
-        "head": "the 1,000 most frequent queries of the logs",
-        "tail": "the other queries of the logs",
+        "head": "queries, the most frequent of the logs",
+        "tail": "queries, all others of the logs",
     }
     tables = []
     for name in slices:
@@ -127,6 +128,8 @@ def standing(rows: Rows) -> str:
     """One honest sentence: where the learned policy stands on unseen queries, clear of its interval or not."""
     unseen = {row["policy"]: row for row in rows if row["slice"] == "unseen"}
     learned = unseen[LEARNED_GREEDY]
+    # What `over_static` is measured against: the better of the two on these queries.
+    static = max((unseen[STATIC], unseen[STATIC_WITHOUT_MEMORY]), key=lambda row: row["recall"])
 
     def against(name: str, low: float, high: float) -> str:
         if low > 0.0:
@@ -138,7 +141,7 @@ def standing(rows: Rows) -> str:
         f"{against('drawing plans at random', learned['over_uniform_low'], learned['over_uniform_high'])} "
         f"({unseen[UNIFORM]['recall']:.1%}), "
         f"{against('the best static plan', learned['over_static_low'], learned['over_static_high'])} "
-        f"({unseen[STATIC]['recall']:.1%}); "
+        f"({static['recall']:.1%}); "
         f"the exact best plan of each query would find {unseen[ORACLE]['recall']:.1%}."
     )
 
@@ -146,16 +149,19 @@ def standing(rows: Rows) -> str:
 def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]:
     """What is where and which command opens it."""
     at = f"--home {home}"
+    # Named as they can be typed here: the environment's programs need not be on PATH.
+    programs = Path(sys.executable).parent
+    folder = programs.relative_to(Path.cwd()) if programs.is_relative_to(Path.cwd()) else programs
     return [
-        (f"tables in {home / 'tables'}", f"ltrr tables list {at}"),
-        ("why the last night decided so", f"ltrr tables show releases {at}"),
-        ("estimates it decided on", f"ltrr tables show ope_estimates {at}"),
+        (f"tables in {home / 'tables'}", f"{folder}/ltrr tables list {at}"),
+        ("why the last night decided so", f"{folder}/ltrr tables show releases {at}"),
+        ("estimates it decided on", f"{folder}/ltrr tables show ope_estimates {at}"),
         (
             f"MLflow runs in {home / 'mlflow.db'}",
-            f"mlflow ui --backend-store-uri sqlite:///{home.absolute() / 'mlflow.db'}",
+            f"{folder}/mlflow ui --backend-store-uri sqlite:///{home.absolute() / 'mlflow.db'}",
         ),
-        (f"bundles in {home / 'policies' / policy_name}", f"ltrr policies list {at}"),
-        ("its propensities, replayed", f"ltrr policies replay --date {day} --sample 1000 {at}"),
+        (f"bundles in {home / 'policies' / policy_name}", f"{folder}/ltrr policies list {at}"),
+        ("its propensities, replayed", f"{folder}/ltrr policies replay --date {day} --sample 1000 {at}"),
     ]
 
 
