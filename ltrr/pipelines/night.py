@@ -22,6 +22,9 @@ from ltrr.tracking.night import NightTracking
 
 log = logging.getLogger(__name__)
 
+# Version of a table that its writer has committed without ever writing it.
+NOTHING_YET = -1
+
 
 @dataclass
 class Night:
@@ -44,7 +47,7 @@ class Night:
     warehouse: Warehouse
     commits: CommitLog
     accept_quality: str | None = None
-    inputs: dict[str, Input] = field(default_factory=dict, init=False)
+    inputs: set[Input] = field(default_factory=set, init=False)
     outputs: dict[str, Output] = field(default_factory=dict, init=False)
     notes: dict[str, str] = field(default_factory=dict, init=False)
 
@@ -186,15 +189,16 @@ class Night:
     def _read_committed(self, declared: Table, day: Date) -> DataFrame:
         output = self.committed(declared.written_by, day).output(declared.name)
         if output is None:
+            self.inputs.add(Input(declared.name, day, NOTHING_YET, ""))
             return empty(self.spark, declared)
-        self.inputs[declared.name] = Input(declared.name, output.version, output.state)
+        self.inputs.add(Input(declared.name, day, output.version, output.state))
         return self._until(declared, self.warehouse.read(declared, output.version), day)
 
     def _read_as_it_is(self, declared: Table) -> DataFrame:
         version = self.warehouse.version(declared)
         if version is None:
             return empty(self.spark, declared)
-        self.inputs[declared.name] = Input(declared.name, version, "")
+        self.inputs.add(Input(declared.name, None, version, ""))
         return self.warehouse.read(declared, version)
 
     def _until(self, declared: Table, rows: DataFrame, day: Date) -> DataFrame:

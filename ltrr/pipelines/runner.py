@@ -122,7 +122,7 @@ class _Desk:
             attempt=earlier.attempt + 1 if earlier else 1,
             code_version=ltrr.__version__,
             config_digest=self.settings.digest(),
-            inputs=tuple(night.inputs.values()),
+            inputs=tuple(sorted(night.inputs, key=lambda read: (read.table, read.version))),
             outputs=night.carried_outputs(),
             notes=night.notes,
             seconds=round(time.monotonic() - started, 3),

@@ -2,8 +2,8 @@
 
 from datetime import date, timedelta
 
-from ltrr.pipelines.jobs import JOBS, comes_before
-from ltrr.spark.commits import CommitLog, JobRun, next_state
+from ltrr.pipelines.jobs import JOBS
+from ltrr.spark.commits import CommitLog, Input, JobRun, Output, next_state
 from ltrr.tables.catalog import table
 
 
@@ -23,19 +23,19 @@ def _why_stale(commits: CommitLog, first_date: date, day: date, job: str) -> str
     if run is None:
         return "not committed"
     before = commits.run(job, day - timedelta(days=1)) if day > first_date else None
-    reasons = [_input_changed(commits, run, read.table, read.state) for read in run.inputs if read.state]
-    reasons += [_base_changed(before, out.table, out.digest, out.state) for out in run.outputs]
+    reasons = [_input_changed(commits, read) for read in run.inputs]
+    reasons += [_base_changed(before, out) for out in run.outputs]
     return "; ".join(reason for reason in reasons if reason)
 
 
-def _input_changed(commits: CommitLog, run: JobRun, name: str, state: str) -> str:
-    writer = table(name).written_by
-    day = run.run_date if comes_before(writer, run.job) else run.run_date - timedelta(days=1)
-    latest = commits.run(writer, day)
-    output = latest.output(name) if latest else None
-    return "" if output and output.state == state else f"{name} of {day} has changed"
+def _input_changed(commits: CommitLog, read: Input) -> str:
+    if read.run_date is None:
+        return ""
+    latest = commits.run(table(read.table).written_by, read.run_date)
+    output = latest.output(read.table) if latest else None
+    return "" if (output.state if output else "") == read.state else f"{read.table} of {read.run_date} has changed"
 
 
-def _base_changed(before: JobRun | None, name: str, digest: str, state: str) -> str:
-    expected = next_state(before.output(name) if before else None, digest)
-    return "" if expected == state else f"{name} of the day before has changed"
+def _base_changed(before: JobRun | None, out: Output) -> str:
+    expected = next_state(before.output(out.table) if before else None, out.digest)
+    return "" if expected == out.state else f"{out.table} of the day before has changed"

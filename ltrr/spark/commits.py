@@ -20,9 +20,17 @@ JOB_RUNS = table("job_runs")
 
 @dataclass(frozen=True)
 class Input:
-    """A table as a job read it; `state` is the writer's at that commit (empty: not under commit, never stale)."""
+    """A table as a job read it.
+
+    Attributes:
+        table: its name.
+        run_date: date whose run of the writer had left it so; None for a table that was read as it was, without commit.
+        version: the Delta version.
+        state: the writer's at that commit; empty for a table without commit, which never makes anything stale.
+    """
 
     table: str
+    run_date: date | None
     version: int
     state: str
 
@@ -112,7 +120,7 @@ class CommitLog:
     def commit(self, run: JobRun) -> None:
         """Write the row that makes everything the job wrote readable."""
         outputs = [(out.table, out.version, out.rows, out.digest, out.state) for out in run.outputs]
-        inputs = [(read.table, read.version, read.state) for read in run.inputs]
+        inputs = [(read.table, read.run_date, read.version, read.state) for read in run.inputs]
         row = (
             *(run.job, run.run_date, run.attempt, run.committed_at, run.code_version, run.config_digest),
             *(inputs, outputs, dict(run.notes), run.seconds),
@@ -132,7 +140,7 @@ def _from_row(row: Row) -> JobRun:
         committed_at=row.committed_at.astimezone(UTC),
         code_version=row.code_version,
         config_digest=row.config_digest,
-        inputs=tuple(Input(read.table, read.version, read.state) for read in row.inputs),
+        inputs=tuple(Input(read.table, read.run_date, read.version, read.state) for read in row.inputs),
         outputs=tuple(Output(out.table, out.version, out.rows, out.digest, out.state) for out in row.outputs),
         notes=dict(row.notes),
         seconds=row.seconds,

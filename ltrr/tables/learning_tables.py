@@ -109,7 +109,7 @@ RELEASES = Table(
     ),
     (),
     "publish_policy",
-    "Append-only: every change of what is served, and every refusal. The command line appends promotions and rollbacks.",
+    "Append-only: every change of what is served, every refusal. The command line appends promotions and rollbacks.",
 )
 
 FORGOTTEN_USERS = Table(
@@ -133,8 +133,8 @@ JOB_RUNS = Table(
         Column("config_digest", "string", "sha256 of the settings"),
         Column(
             "inputs",
-            "array<struct<table:string,version:bigint,state:string>>",
-            "what was read, at which version",
+            "array<struct<table:string,run_date:date,version:bigint,state:string>>",
+            "what was read: as which date's run left it, at which version",
             exact=False,
         ),
         Column(

@@ -9,9 +9,9 @@ from ltrr.tables.table import Column, Table
 
 _HEAD = """# Tables
 
-Written by `python -m ltrr.tables.markdown`; a test holds it to the catalog (`ltrr/tables/`). Delta, one folder a table below
-`tables/` of the home. A column that is not *exact* comes out of a fit or a clock: two right runs may differ in its last
-digits, so digests leave it out and `ltrr tables compare` allows it a tolerance.
+Written by `python -m ltrr.tables.markdown`; a test holds it to the catalog (`ltrr/tables/`). Delta, one folder a table
+below `tables/` of the home. A column that is not *exact* comes out of a fit or a clock: two right runs may differ in
+its last digits, so digests leave it out and `ltrr tables compare` allows it a tolerance.
 """
 
 

@@ -60,7 +60,7 @@ class Home:
             self.spark.catalog.clearCache()
         earlier = night.commits.run("ingest_logs", day)
         attempt = earlier.attempt + 1 if earlier else 1
-        inputs = tuple(night.inputs.values())
+        inputs = tuple(night.inputs)
         run = JobRun("ingest_logs", day, attempt, "test", "test", inputs, night.carried_outputs(), night.notes, 0.0)
         night.commits.commit(run)
         return run
