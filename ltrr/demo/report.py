@@ -158,7 +158,8 @@ def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]
         ("estimates it decided on", f"{folder}/ltrr tables show ope_estimates {at}"),
         (
             f"MLflow runs in {home / 'mlflow.db'}",
-            f"{folder}/mlflow ui --backend-store-uri sqlite:///{home.absolute() / 'mlflow.db'}",
+            f"{folder}/mlflow ui --backend-store-uri sqlite:///{home.absolute() / 'mlflow.db'}"
+            "   # then http://127.0.0.1:5000/#/experiments/1/runs",
         ),
         (f"bundles in {home / 'policies' / policy_name}", f"{folder}/ltrr policies list {at}"),
         ("its propensities, replayed", f"{folder}/ltrr policies replay --date {day} --sample 1000 {at}"),
