@@ -149,6 +149,7 @@ def standing(rows: Rows) -> str:
 def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]:
     """What is where and which command opens it."""
     at = f"--home {home}"
+    store = f"sqlite:///{home.absolute() / 'mlflow.db'}"
     # Named as they can be typed here: the environment's programs need not be on PATH.
     programs = Path(sys.executable).parent
     folder = programs.relative_to(Path.cwd()) if programs.is_relative_to(Path.cwd()) else programs
@@ -158,8 +159,7 @@ def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]
         ("estimates it decided on", f"{folder}/ltrr tables show ope_estimates {at}"),
         (
             f"MLflow runs in {home / 'mlflow.db'}",
-            f"{folder}/mlflow ui --backend-store-uri sqlite:///{home.absolute() / 'mlflow.db'}"
-            "   # then http://127.0.0.1:5000/#/experiments/1/runs",
+            f"{folder}/mlflow ui --backend-store-uri {store}   # then http://127.0.0.1:5000/#/experiments/1/runs",
         ),
         (f"bundles in {home / 'policies' / policy_name}", f"{folder}/ltrr policies list {at}"),
         ("its propensities, replayed", f"{folder}/ltrr policies replay --date {day} --sample 1000 {at}"),
