@@ -62,7 +62,7 @@ def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: R
         for batch in batches:
             for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
                 decisions = list(logged_decisions(batch.slice(start, _ROWS_AT_ONCE), q_hat.space))
-                yield _score_batch(decisions, judged, q_hat)
+                yield score_decisions(decisions, judged, q_hat)
 
     return impressions.select(*COLUMNS).mapInArrow(to_terms, schema)
 
@@ -92,9 +92,10 @@ def sum_by_slice(scores: DataFrame, policies: Sequence[str]) -> dict[str, Cluste
     return {} if merged is None else dict(merged.slices)
 
 
-def _score_batch(
+def score_decisions(
     decisions: list[LoggedDecision], policies: Sequence[JudgedPolicy], model: RewardModel
 ) -> pa.RecordBatch:
+    """Keys and terms of some decisions, in whole numbers of 2^-24: the columns of `to_scores`, a row a decision."""
     logging = np.array([d.propensity for d in decisions])
     rewards = np.array([d.reward for d in decisions])
     taken = np.array([d.plan for d in decisions], dtype=np.int64)

@@ -70,8 +70,6 @@ def run(night: Night) -> None:
     """
     name, root = night.settings.policy.name, night.policies_root
     moves = collect_moves(night.read("releases"), root, name)
-    # What others did and could not write down is no output of this night.
-    append_releases(night.warehouse, unrecorded(moves, night.date))
     champion = champion_of(moves, night.date)
     manifest = read_manifest(root, name, champion.version)
     with night.tracking.run("publish_policy") as tracked:
@@ -80,6 +78,8 @@ def run(night: Night) -> None:
         ranker = judge_ranker(night.notes_of("train_ranker"), manifest.files.get(RANKER))
         decision = _decide(night, manifest, verdict, ranker, estimates)
         version = publish(root, name, decision.bundle.manifest, decision.bundle.files)
+        # What others did and could not write down is no output of this night.
+        append_releases(night.warehouse, unrecorded(moves, night.date, version))
         sequence = _point(night, moves, version, decision)
         refused = [
             _release(night, champion, bundle, bundle.version, REFUSED, why, None) for bundle, why in decision.refused

@@ -127,11 +127,18 @@ def publish(root: str | os.PathLike[str], name: str, manifest: Manifest, files: 
     return version
 
 
-def unrecorded(moves: Sequence[Move], night: date | None) -> list[Release]:
-    """Rows of pointers that nobody has recorded: a first champion, a hand's move during a night, a night that died."""
+def unrecorded(moves: Sequence[Move], night: date | None, version: str = "") -> list[Release]:
+    """Rows of pointers that nobody has recorded: a first champion, a hand's move during a night, a night that died.
+
+    Args:
+        moves: all.
+        night: that records them; None: a person.
+        version: that this night publishes. Where an attempt that died had already pointed at it, the row of this
+            attempt is the record, and the table is the same as if nothing had died.
+    """
     rows = []
     for place, move in enumerate(moves):
-        if not move.is_recorded:
+        if not move.is_recorded and (move.night, move.version) != (night, version):
             died = move.night is not None and move.night == night
             rows.append(
                 Release(

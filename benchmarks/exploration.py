@@ -1,0 +1,189 @@
+"""What exploration costs and what it buys: true value as served, and how many impressions a first verdict needs.
+
+    python benchmarks/exploration.py music --impressions 20000 --held-out-percent 30
+    python benchmarks/exploration.py msrd --data DIR --impressions 30000
+
+One day of a uniform log of a true world, one bandit trained on the training users, then the same bandit under every
+combination of shortlist size and temperature. No Spark. The figures in docs/evaluation.md come from here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import vowpalwabbit
+
+from ltrr.artifacts.bundle import uniform_bundle
+from ltrr.artifacts.decision_record import block_of
+from ltrr.artifacts.manifest import Manifest, PolicySettings
+from ltrr.bandit.learning import vw_arguments
+from ltrr.bandit.settings import BanditSettings
+from ltrr.core.exploration import ExplorationSettings, shortlist_of
+from ltrr.core.features import action_matrix
+from ltrr.core.hashing import user_fold, user_key
+from ltrr.core.intervals import estimate_difference, estimate_ratio
+from ltrr.core.moments import ClusteredSums, WeightedRewards
+from ltrr.core.planning import History, plan_values
+from ltrr.core.queries import query_class, query_key
+from ltrr.core.vw_text import decision_example
+from ltrr.demo.worlds import WorldChoice, build_world
+from ltrr.evaluation.judged_policy import JudgedPolicy
+from ltrr.evaluation.logged_decision import LoggedDecision
+from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
+from ltrr.evaluation.scoring import N, score_decisions, term, term_names
+from ltrr.evaluation.training_sums import TrainingSums
+from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.traffic import estimate_traffic
+from ltrr.serving.bandit import PlanChooser
+from ltrr.serving.policy import Policy
+from ltrr.simulation.day import serve_day
+from ltrr.simulation.policy_value import choices_of, true_policy_value
+from ltrr.simulation.truth import true_recall
+from ltrr.simulation.world import World
+
+DAY = date(2026, 3, 2)
+SHORTLISTS, TEMPERATURES = (8, 20, 40), (0.05, 0.1, 0.2)
+
+Logged = list[tuple[LoggedDecision, float, int]]
+"""(decision, found reward, user fold)."""
+
+
+def main() -> None:
+    """Print one line a combination."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("world", choices=("music", "msrd"))
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--impressions", type=int, default=20_000)
+    parser.add_argument("--held-out-percent", type=int, default=30)
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "ltrr")
+    told = parser.parse_args()
+    world = build_world(WorldChoice(told.world, told.data), told.cache)
+    settings = world.policy_settings()
+    uniform = Policy.of(*uniform_bundle(settings, DAY))
+    logged = serve(world, uniform, told.impressions)
+    training = [row for row in logged if row[2] >= told.held_out_percent]
+    held_out = [row[0] for row in logged if row[2] < told.held_out_percent]
+    q_hat = fit_reward_model(
+        settings.space, TrainingSums.of(settings.space, [row[0] for row in training]).products.tolist(), ridge=10.0
+    )
+    unseen = np.flatnonzero(world.unseen & (world.relevant_counts > 0))[:800]
+    recalls = true_recall(world, uniform, unseen)
+    base = true_policy_value(world, uniform).page_reward
+    print(f"{told.world}: {len(held_out)} held-out impressions; unseen queries: uniform {recalls.mean():.3f}")
+    print("shortlist temperature  recall: greedy served  true gain  judged gain     z      R    ESS      s  needed")
+    for size in SHORTLISTS:
+        model = train(settings, training, size)
+        for temperature in TEMPERATURES:
+            exploration = ExplorationSettings(temperature, 0.1, size)
+            chooser = PlanChooser(settings.space, exploration, model, settings.observe)
+            policies = [
+                JudgedPolicy("champion", "uniform", settings.space),
+                JudgedPolicy("challenger", "trained", settings.space, chooser=chooser),
+            ]
+            explored = PolicySettings(**(vars_of(settings) | {"exploration": exploration}))
+            policy = Policy.of(Manifest(explored, DAY), {"bandit.vw": model})
+            greedy, served = choices_of(world, policy, unseen, None)
+            recall = recalls[np.arange(len(unseen)), greedy].mean(), (served * recalls).sum(axis=1).mean()
+            gain = true_policy_value(world, policy).page_reward / base - 1.0
+            print(f"{size:9d} {temperature:11g} {recall[0]:14.3f} {recall[1]:6.3f} {gain:10.1%}", end="")
+            print(judged(held_out, policies, q_hat, gain, told.held_out_percent / 100.0), flush=True)
+
+
+def vars_of(settings: PolicySettings) -> dict[str, object]:
+    """What a policy's settings are made from."""
+    names = ("name", "strategies", "block_size", "budget", "decide", "observe")
+    return {name: getattr(settings, name) for name in names}
+
+
+def serve(world: World, policy: Policy, impressions: int) -> Logged:
+    """One day of the world as a judge reads it."""
+    space, examination = policy.space, world.users.examination()
+    with tempfile.TemporaryDirectory() as folder:
+        serve_day(world, policy, DAY, impressions=impressions, seed=1, logs_root=Path(folder))
+        clicked: dict[str, set[str]] = defaultdict(set)
+        for event in lines(folder, "events"):
+            clicked[event["impression_id"]].add(event["entity_id"])
+        logged: Logged = []
+        for record in lines(folder, "decisions"):
+            decision = record["decisions"][0]
+            rates = decision["history"]
+            history = History(np.array(rates["hit_rate"]), np.array(rates["marginal_hit_rate"]))
+            page = [row["entity_id"] for row in record["slate"]][: len(examination)]
+            clicks = np.array([entity_id in clicked[record["impression_id"]] for entity_id in page], dtype=float)
+            key = user_key("benchmark", record["user"])
+            seen = LoggedDecision(
+                key,
+                query_class(query_key(record["query_text"])),
+                space.index(decision["action_taken"]),
+                decision["propensity"],
+                np.ones(len(space), dtype=bool),
+                np.array(decision["shared"]),
+                plan_values(space, [block_of(entry) for entry in record["looks"]], history),
+                float(clicks.sum()),
+            )
+            found = float((clicks / np.maximum(examination[: len(clicks)], 0.05)).sum())
+            logged.append((seen, found, user_fold(key)))
+    return logged
+
+
+def lines(folder: str, kind: str) -> Iterator[dict[str, Any]]:
+    """Every object of one kind of log file."""
+    for file in sorted(Path(folder).rglob(f"{kind}*.ndjson.gz")):
+        yield from map(json.loads, gzip.decompress(file.read_bytes()).splitlines())
+
+
+def train(settings: PolicySettings, training: Logged, size: int) -> bytes:
+    """A bandit over shortlists of this size."""
+    space = settings.space
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = vowpalwabbit.Workspace(arg_list=["--quiet", *vw_arguments(BanditSettings())])
+        for decision, found, _ in training:
+            actions = shortlist_of(decision.values, size)
+            if decision.plan not in actions:
+                actions = np.append(actions, decision.plan)
+            place = int(np.flatnonzero(actions == decision.plan)[0])
+            label = (place, found - float(decision.values.max()), decision.propensity)
+            matrix = action_matrix(space, decision.values, actions)
+            workspace.learn(decision_example(space, decision.shared, actions, matrix, label=label))
+        workspace.save(f"{folder}/bandit.vw")
+        workspace.finish()
+        return Path(folder, "bandit.vw").read_bytes()
+
+
+def judged(
+    held_out: list[LoggedDecision], policies: list[JudgedPolicy], q_hat: RewardModel, true_gain: float, share: float
+) -> str:
+    """What the gate would see, and the held-out impressions that the *true* gain needs at its level."""
+    names = term_names([policy.name for policy in policies])
+    parts = [score_decisions(held_out[at : at + 2_048], policies, q_hat) for at in range(0, len(held_out), 2_048)]
+    rows = np.vstack([np.column_stack([part.column(name).to_numpy() for name in names]) for part in parts])
+    users = np.unique([decision.user_key for decision in held_out], return_inverse=True)[1]
+    by_user = np.zeros((users.max() + 1, len(names)), dtype=np.int64)
+    np.add.at(by_user, users, rows)
+    sums = ClusteredSums.of_clusters(names, by_user)
+    difference = estimate_difference(sums, ("challenger_dr", N), ("champion_dr", N))
+    champion = estimate_ratio(sums, "champion_dr", N).value
+    totals = dict(zip(sums.names, sums.totals, strict=True))
+    weighted = WeightedRewards(
+        len(held_out), *(totals[term("challenger", name)] for name in ("w", "w_squared", "wr", "wr_squared"))
+    )
+    gate = GateSettings(effect_of_interest=max(true_gain, 1e-3), patience_nights=1)
+    traffic = estimate_traffic(difference, champion, len(held_out), 1, share, gate)
+    return (
+        f" {difference.value / champion:12.1%} {difference.value / difference.standard_error:5.2f} "
+        f"{weighted.evidence():6.0f} {weighted.effective_sample_size():6.0f} {traffic.spread:6.2f} "
+        f"{traffic.impressions_a_night * share:7,.0f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
