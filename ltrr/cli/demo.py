@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,7 @@ from ltrr.cli.output import show, show_json, stderr
 from ltrr.config import Settings, load_settings
 from ltrr.demo.first_policy import write_demo_settings
 from ltrr.demo.home import claim_home
-from ltrr.demo.loop import NightReport, current_policy, run_nights
+from ltrr.demo.loop import NightReport, current_policy, refused_policy, run_nights
 from ltrr.demo.report import (
     night_lines,
     nights_table,
@@ -28,6 +28,7 @@ from ltrr.demo.report import (
     trial_table,
     truth_tables,
     whereabouts,
+    with_challenger,
 )
 from ltrr.demo.trial import plan_rows
 from ltrr.demo.worlds import IMPRESSIONS, WorldChoice, build_world, check_choice
@@ -106,13 +107,18 @@ def demo(
 
 def _outcome(world: World, settings: Settings, reports: list[NightReport], advance: _Advance) -> dict[str, Any]:
     policy = current_policy(settings)
+    truth: list[Mapping[str, Any]] = [*truth_table(world, policy, progress=advance)]
+    refused = reports[-1].refused_bandit
+    if refused:
+        advance.say("true values of the challenger that was refused")
+        truth = with_challenger(truth, truth_table(world, refused_policy(settings, refused), progress=advance))
     return {
         "world": world.name,
         "strategies": list(world.strategies),
         "notes": list(world.notes),
         "policy_version": policy.version,
         "nights": [report.to_json() for report in reports],
-        "truth": truth_table(world, policy, progress=advance),
+        "truth": truth,
         "ranker": ranker_table(world, policy),
     }
 

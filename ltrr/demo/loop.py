@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from ltrr.artifacts.bundle import BANDIT, read_bundle
+from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
 from ltrr.config import Settings
 from ltrr.pipelines.runner import run_nightly
@@ -19,6 +21,7 @@ from ltrr.serving.policy import Policy
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.policy_value import true_policy_value
 from ltrr.simulation.world import World
+from ltrr.spark.commits import JobRun
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
 
@@ -39,6 +42,7 @@ class NightReport:
         true_page_reward: expected a search, as served.
         releases: what the night released or refused, each with its reason.
         published_version: bundle that serves the next day.
+        refused_bandit: sha256 of the night's challenger where the gate refused it; empty otherwise.
         day_seconds: that serving took.
         night_seconds: that the eight jobs took.
         job_seconds: of them each.
@@ -52,6 +56,7 @@ class NightReport:
     true_page_reward: float
     releases: tuple[dict[str, str], ...]
     published_version: str
+    refused_bandit: str
     day_seconds: float
     night_seconds: float
     job_seconds: dict[str, float]
@@ -111,6 +116,7 @@ def run_nights(
             true_page_reward=value.page_reward,
             releases=tuple(releases_of(spark, settings, day)),
             published_version=policy.version,
+            refused_bandit=_refused_bandit(runs),
             day_seconds=round(served.seconds, 1),
             night_seconds=round(seconds, 1),
             job_seconds={run.job: round(run.seconds, 1) for run in runs},
@@ -120,6 +126,21 @@ def run_nights(
 def current_policy(settings: Settings) -> Policy:
     """What serves now, loaded as a service loads it."""
     return Policy.load(open_policy(settings.paths.policies, settings.policy.name).url)
+
+
+def refused_policy(settings: Settings, bandit_sha256: str) -> Policy:
+    """What would serve had the gate let the challenger pass: tonight's bundle with its bandit and exploration."""
+    root, name = settings.paths.policies, settings.policy.name
+    manifest, files = read_bundle(root, name, current_policy(settings).version)
+    explored = replace(manifest.settings, exploration=settings.policy.exploration)
+    bandit = get_payload(open_policy(root, name).url, bandit_sha256)
+    return Policy.of(replace(manifest, settings=explored), {**files, BANDIT: bandit})
+
+
+def _refused_bandit(runs: Sequence[JobRun]) -> str:
+    notes = {run.job: run.notes for run in runs}
+    is_promoted = notes["publish_policy"].get("is_promoted") == "true"
+    return "" if is_promoted else notes["evaluate_policies"].get("challenger_sha256", "")
 
 
 def releases_of(spark: SparkSession, settings: Settings, day: date) -> list[dict[str, str]]:

@@ -53,6 +53,26 @@ def nights_table(reports: Sequence[NightReport]) -> Table:
     return table
 
 
+CHALLENGER_GREEDY = "refused challenger, greedy"
+CHALLENGER = "refused challenger, as served"
+
+
+def with_challenger(truth: Rows, of_challenger: Rows) -> list[Mapping[str, Any]]:
+    """The table with two more rows a slice: what the challenger that the gate refused is truly worth."""
+    names = {LEARNED_GREEDY: CHALLENGER_GREEDY, LEARNED: CHALLENGER}
+    theirs = {
+        (row["slice"], row["policy"]): {**row, "policy": names[row["policy"]]}
+        for row in of_challenger
+        if row["policy"] in names
+    }
+    rows: list[Mapping[str, Any]] = []
+    for row in truth:
+        rows.append(row)
+        if row["policy"] == LEARNED:
+            rows += [theirs[row["slice"], name] for name in names]
+    return rows
+
+
 def truth_tables(rows: Rows) -> list[Table]:
     """True recall and page reward of every policy, a table a slice."""
     slices = list(dict.fromkeys(row["slice"] for row in rows))
@@ -127,7 +147,6 @@ def trial_table(rows: Rows) -> Table:
 def standing(rows: Rows) -> str:
     """One honest sentence: where the learned policy stands on unseen queries, clear of its interval or not."""
     unseen = {row["policy"]: row for row in rows if row["slice"] == "unseen"}
-    learned = unseen[LEARNED_GREEDY]
     # What `over_static` is measured against: the better of the two on these queries.
     static = max((unseen[STATIC], unseen[STATIC_WITHOUT_MEMORY]), key=lambda row: row["recall"])
 
@@ -136,14 +155,19 @@ def standing(rows: Rows) -> str:
             return f"better than {name}"
         return f"worse than {name}" if high < 0.0 else f"not told apart from {name}"
 
-    return (
-        f"On queries never searched before, the learned policy finds {learned['recall']:.1%} of what is wanted: "
-        f"{against('drawing plans at random', learned['over_uniform_low'], learned['over_uniform_high'])} "
-        f"({unseen[UNIFORM]['recall']:.1%}), "
-        f"{against('the best static plan', learned['over_static_low'], learned['over_static_high'])} "
-        f"({static['recall']:.1%}); "
-        f"the exact best plan of each query would find {unseen[ORACLE]['recall']:.1%}."
-    )
+    def worth(subject: str, row: Mapping[str, Any]) -> str:
+        return (
+            f"{subject} finds {row['recall']:.1%} of what is wanted: "
+            f"{against('drawing plans at random', row['over_uniform_low'], row['over_uniform_high'])} "
+            f"({unseen[UNIFORM]['recall']:.1%}), "
+            f"{against('the best static plan', row['over_static_low'], row['over_static_high'])} "
+            f"({static['recall']:.1%}); the exact best plan of each query would find {unseen[ORACLE]['recall']:.1%}."
+        )
+
+    told = "On queries never searched before, " + worth("the policy that serves now", unseen[LEARNED_GREEDY])
+    if CHALLENGER_GREEDY in unseen:
+        told += "\n" + worth("The challenger that the gate refused last night", unseen[CHALLENGER_GREEDY])
+    return told
 
 
 def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]:
