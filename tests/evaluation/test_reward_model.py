@@ -16,8 +16,8 @@ def _decisions(truth: RewardModel, count: int, seed: int) -> list[LoggedDecision
     for number in range(count):
         shared, values, plan = rng.random(3), rng.random(len(SPACE)), int(rng.integers(len(SPACE)))
         reward = float(truth.predict(shared, values)[plan] + rng.normal(0, 0.1))
-        logging, groups = np.full(len(SPACE), 1 / len(SPACE)), np.arange(len(SPACE))
-        made.append(LoggedDecision(f"u{number}", "long", plan, 1 / len(SPACE), logging, groups, shared, values, reward))
+        everywhere = np.ones(len(SPACE), dtype=bool)
+        made.append(LoggedDecision(f"u{number}", "long", plan, 1 / len(SPACE), everywhere, shared, values, reward))
     return made
 
 
