@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ltrr.core.interchangeable import plan_groups, reachable_depths
 from ltrr.core.planning import Block, History, plan_values
 from ltrr.core.plans import PlanSpace
 
@@ -39,8 +38,7 @@ class LoggedDecision:
         query_class: the slice.
         plan: index of the plan taken.
         propensity: of the plan taken, under the policy that logged it.
-        logging: P(plan) under the policy that logged it, [P].
-        groups: of interchangeable plans, a number for each plan, [P].
+        supported: plans that the logging policy could take, [P] booleans.
         shared: logged shared features, [F].
         values: planner values from the logged looks and history, [P].
         reward: page_reward.
@@ -50,8 +48,7 @@ class LoggedDecision:
     query_class: str
     plan: int
     propensity: float
-    logging: NDArray[np.float64]
-    groups: NDArray[np.int64]
+    supported: NDArray[np.bool_]
     shared: NDArray[np.float64]
     values: NDArray[np.float64]
     reward: float
@@ -83,18 +80,16 @@ def logged_history(row: dict[str, Any]) -> History:
 
 
 def _logged_decision(row: dict[str, Any], space: PlanSpace) -> LoggedDecision:
-    looks = logged_looks(row)
-    logging = np.full(len(space), row["floor"])
-    listed = row["action_propensities"]
-    logging[[space.index(entry["action"]) for entry in listed]] = [entry["p"] for entry in listed]
+    supported = np.full(len(space), row["floor"] > 0.0)
+    if not supported[0]:
+        supported[[space.index(entry["action"]) for entry in row["action_propensities"] if entry["p"] > 0.0]] = True
     return LoggedDecision(
         user_key=row["user_key"],
         query_class=row["query_class"],
         plan=space.index(row["action_taken"]),
         propensity=row["logging_propensity"],
-        logging=logging,
-        groups=plan_groups(space, reachable_depths(space, looks)),
+        supported=supported,
         shared=np.array(row["shared_features"], dtype=np.float64),
-        values=plan_values(space, looks, logged_history(row)),
+        values=plan_values(space, logged_looks(row), logged_history(row)),
         reward=row["page_reward"],
     )

@@ -49,9 +49,8 @@ def term_names(policies: Sequence[str]) -> tuple[str, ...]:
 def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: RewardModel) -> DataFrame:
     """From judged impressions to user_key, query_class and the terms of every policy, in whole numbers of 2^-24.
 
-    Weights are those of the group of interchangeable plans that the one taken belongs to. The doubly robust value of
-    an impression is sum over plans of pi(a) q(a) + w (r - q(group taken)), where q of a group is its mean under pi:
-    unbiased for any q-hat (Dudik et al., "Doubly Robust Policy Evaluation and Learning", ICML 2011).
+    The doubly robust value of an impression is sum over plans of pi(a) q(a) + w (r - q(a taken)): its mean is unbiased
+    for any q-hat (Dudik et al., "Doubly Robust Policy Evaluation and Learning", ICML 2011).
     """
     names = term_names([policy.name for policy in policies])
     session = impressions.sparkSession.sparkContext
@@ -97,32 +96,20 @@ def score_decisions(
     decisions: list[LoggedDecision], policies: Sequence[JudgedPolicy], model: RewardModel
 ) -> pa.RecordBatch:
     """Keys and terms of some decisions, in whole numbers of 2^-24: the columns of `to_scores`, a row a decision."""
+    logging = np.array([d.propensity for d in decisions])
     rewards = np.array([d.reward for d in decisions])
-    logging = np.array([d.logging for d in decisions])
-    groups = np.array([d.groups for d in decisions])
-    group_taken = groups == np.array([[d.groups[d.plan]] for d in decisions])
-    logged_mass = (logging * group_taken).sum(axis=1)
-    supported = _is_supported(groups, logging)
+    taken = np.array([d.plan for d in decisions], dtype=np.int64)
+    rows = np.arange(len(decisions))
+    supported = np.array([d.supported for d in decisions])
     expected = np.array([model.predict(d.shared, d.values) for d in decisions])
     columns: dict[str, NDArray[np.int64]] = {N: to_fixed(np.ones(len(decisions)))}
     for policy in policies:
         target = np.array([policy.probabilities(d.shared, d.values) for d in decisions])
-        in_group = target * group_taken
-        target_mass = in_group.sum(axis=1)
-        weights = importance_weights(logged_mass, target_mass)
+        weights = importance_weights(logging, target[rows, taken])
         # Row sums of a whole matrix: each depends on its own row only, however Spark cut the batches.
-        believed = (in_group * expected).sum(axis=1) / np.where(target_mass > 0.0, target_mass, 1.0)
-        doubly_robust = (target * expected).sum(axis=1) + weights * (rewards - believed)
+        doubly_robust = (target * expected).sum(axis=1) + weights * (rewards - expected[rows, taken])
         unsupported = to_fixed(unsupported_mass(supported, target))
         terms = [*WeightedRewards.terms(weights, rewards)[:, 1:].T, to_fixed(doubly_robust), unsupported]
         columns.update({term(policy.name, name): values for name, values in zip(TERMS, terms, strict=True)})
     keys = {"user_key": [d.user_key for d in decisions], "query_class": [d.query_class for d in decisions]}
     return pa.RecordBatch.from_pydict(keys | {name: pa.array(values, pa.int64()) for name, values in columns.items()})
-
-
-def _is_supported(groups: NDArray[np.int64], logging: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether the log can show what each plan brings, [N, P]: some plan of its group can be drawn."""
-    supported = logging > 0.0
-    for row in np.flatnonzero(~supported.all(axis=1)).tolist():
-        supported[row] = np.isin(groups[row], groups[row][supported[row]])
-    return supported

@@ -42,12 +42,6 @@ def training(impressions):
     return sum_training_decisions(impressions.where(~is_held_out(HELD_OUT)), SPACE)
 
 
-def held_by(search, plan: int) -> set[tuple[str, int]]:
-    """Which candidates a plan brings, by strategy and depth: an empty first block has nothing behind it."""
-    answers = dict(zip(SPACE.strategies, search.answering, strict=True))
-    return {(name, depth) for name, depth in SPACE.blocks(plan) if answers[name]}
-
-
 def test_one_scan_equals_plain_numpy_and_covers_the_truth(impressions, training, made) -> None:
     model = fit_reward_model(SPACE, training.products.tolist(), ridge=10.0)
     policies = [planner("challenger"), JudgedPolicy("uniform", "uniform", SPACE)]
@@ -63,11 +57,9 @@ def test_one_scan_equals_plain_numpy_and_covers_the_truth(impressions, training,
         context = model.context @ np.concatenate(([1.0, values.max()], shared))
         expected = context + np.column_stack((values, SPACE.draws)) @ model.plan
         target = policies[0].chooser.distribution(shared, values).dense()
-        alike = np.array([held_by(search, plan) == held_by(search, search.choice.plan_index) for plan in range(plans)])
-        weight = target[alike].sum() / (alike.sum() / plans)
-        ours = search.reward - target[alike] @ expected[alike] / target[alike].sum()
-        theirs = search.reward - expected[alike].mean()
-        dr.append((target @ expected + weight * ours, expected.mean() + theirs))
+        weight = target[search.choice.plan_index] * plans
+        residual = search.reward - expected[search.choice.plan_index]
+        dr.append((target @ expected + weight * residual, expected.mean() + residual))
         ips.append(weight * search.reward)
         weights.append(weight)
         truth.append((target @ search.worth, search.worth.mean()))
