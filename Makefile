@@ -10,6 +10,7 @@ DATE ?=
 AIRFLOW_RUN_HOME ?= airflow-home-data
 IMPRESSIONS ?= 2000
 PYTEST_ARGS ?=
+OBD_JSON ?= benchmarks/ope_obd.json
 UPGRADE ?=
 UV_VERSION := 0.13.9
 
@@ -24,8 +25,8 @@ PIP_LOCKED := $(PIP_INSTALL) --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test setup setup-dev setup-airflow lint format typecheck contracts unit-tests airflow-tests \
-	airflow-golden airflow-run lock clean prerequisites java date-given
+.PHONY: help demo test setup setup-dev setup-airflow setup-obp ope-obd lint format typecheck contracts unit-tests \
+	airflow-tests airflow-golden airflow-run lock clean prerequisites java date-given
 
 help:  ## This list.
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,17 +68,21 @@ airflow-tests: setup-airflow  ## The DAG's tests, in Airflow's own environment.
 airflow-golden: setup-airflow  ## Rewrites the golden spark-submit commands; read the difference before you commit it.
 	@$(AIRFLOW_BIN)/python -m pytest -c tests/airflow/pytest.ini --rootdir tests/airflow tests/airflow --rebuild-golden
 
+ope-obd: setup setup-obp  ## Installs, then compares the estimators with Open Bandit Pipeline's on real logs [OBD_JSON=].
+	@$(BIN)/python benchmarks/ope_obd.py --obp-python .venv-obp/bin/python --json "$(OBD_JSON)"
+
 lock: .venv-lock/.ltrr-created  ## Compiles requirements/*.txt from pyproject.toml again [UPGRADE=1 takes newer versions].
 	@$(LOCK) --extra batch --extra worlds --group dev --group build pyproject.toml -o requirements/dev.txt
 	@$(LOCK) --extra batch --extra worlds -c requirements/dev.txt pyproject.toml -o requirements/batch-worlds.txt
 	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
 	@$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
 	@$(LOCK) --group airflow -o requirements/airflow.txt
+	@$(LOCK) --group obp -o requirements/obp.txt
 	@$(MAKE) --no-print-directory setup-dev
 	@$(BIN)/python -m ltrr.spark.jars --write-hashes
 
 clean:  ## Removes the environments and caches; homes with data are left alone.
-	@rm -rf .venv .venv-airflow .venv-lock .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis airflow-home
+	@rm -rf .venv .venv-airflow .venv-lock .venv-obp .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis airflow-home
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ## --- set-up -------------------------------------------------------------------------------------------------------
@@ -88,6 +93,7 @@ LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --py
 
 setup-dev: .venv/.ltrr-dev
 setup-airflow: .venv-airflow/.ltrr-airflow
+setup-obp: .venv-obp/.ltrr-obp
 
 # Asked every time, before anything is downloaded: a missing Java shows at once and not in the middle of a night.
 java: prerequisites
@@ -104,7 +110,7 @@ ifeq ($(wildcard .venv/.ltrr-created),)
 endif
 
 # Begun afresh when there is no stamp: what an interrupted set-up left is not to be trusted.
-.venv/.ltrr-created .venv-airflow/.ltrr-created: | java
+.venv/.ltrr-created .venv-airflow/.ltrr-created .venv-obp/.ltrr-created: | java
 	@rm -rf $(@D)
 	@"$(PYTHON)" -m venv $(@D)
 	@touch $@
@@ -132,4 +138,9 @@ endif
 .venv-airflow/.ltrr-airflow: requirements/airflow.txt .venv-airflow/.ltrr-created | java
 	@echo "set-up: installing Airflow into .venv-airflow (once, about 2 minutes)"
 	@$(AIRFLOW_BIN)/python -m pip $(PIP_LOCKED) -r requirements/airflow.txt
+	@touch $@
+
+.venv-obp/.ltrr-obp: requirements/obp.txt .venv-obp/.ltrr-created | java
+	@echo "set-up: installing Open Bandit Pipeline into .venv-obp (once, about a minute)"
+	@.venv-obp/bin/python -m pip $(PIP_LOCKED) -r requirements/obp.txt
 	@touch $@
