@@ -16,6 +16,7 @@ lower bound is safe and an upper bound needs R >= 100.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isnan, nan, sqrt
@@ -69,6 +70,16 @@ def estimate_ratio(sums: ClusteredSums, numerator: str, denominator: str) -> Est
     Estimate(value=0.75, standard_error=0.25)
     """
     return _estimate(sums, {(numerator, denominator): 1})
+
+
+def estimate_sum(sums: ClusteredSums, ratios: Sequence[tuple[str, str]]) -> Estimate:
+    """Sum of ratios, each (numerator, denominator), with the standard error of the whole.
+
+    >>> sums = ClusteredSums.of({"a": [1.0, 2.0], "b": [1.0, 0.0], "n": [1, 1]}, clusters=["u1", "u2"])
+    >>> estimate_sum(sums, [("a", "n"), ("b", "n")])
+    Estimate(value=2.0, standard_error=0.0)
+    """
+    return _estimate(sums, dict.fromkeys(ratios, 1))
 
 
 def estimate_difference(sums: ClusteredSums, one: tuple[str, str], other: tuple[str, str]) -> Estimate:
