@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from math import isnan
+from math import isnan, nan
 from typing import Any
 
 from ltrr.core.intervals import UNDEFINED, Estimate, estimate_difference, estimate_ratio
@@ -68,6 +68,8 @@ def _footing(sums: ClusteredSums, policy: str, fallback_share: float) -> Footing
         totals[term(policy, "wr")],
         totals[term(policy, "wr_squared")],
     )
+    wr, w = term(policy, "wr"), term(policy, "w")
+    rewards_of_users = sums.product(wr, wr)
     return Footing(
         evidence=weighted.evidence(),
         effective_sample_size=weighted.effective_sample_size(),
@@ -77,6 +79,8 @@ def _footing(sums: ClusteredSums, policy: str, fallback_share: float) -> Footing
         unsupported=sums.total(term(policy, "unsupported")) / impressions if impressions else 0.0,
         fallback_share=fallback_share,
         is_defined=bool(impressions) and weighted.weights > 0,
+        evidence_of_users=sums.total(wr) ** 2 / rewards_of_users if rewards_of_users else nan,
+        mean_weight_error=estimate_ratio(sums, w, N).standard_error,
     )
 
 
