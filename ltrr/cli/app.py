@@ -14,6 +14,7 @@ from pyspark.errors import PySparkException
 from ltrr.cli.demo import demo
 from ltrr.cli.doctor import doctor
 from ltrr.cli.night import job, nightly
+from ltrr.cli.ope import ope
 from ltrr.cli.output import is_debugging, set_up_logging
 from ltrr.cli.policies import policies
 from ltrr.cli.simulate import simulate
@@ -32,6 +33,7 @@ app.command()(job)
 app.command()(demo)
 app.command()(simulate)
 app.command()(doctor)
+app.command()(ope)
 app.add_typer(tables, name="tables")
 app.add_typer(policies, name="policies")
 

@@ -1,0 +1,109 @@
+"""`ltrr ope`: what a policy would have earned, from anyone's log."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+
+import typer
+
+from ltrr.cli.options import Config, Json, Set
+from ltrr.cli.output import show_json, show_rows, stdout
+from ltrr.config import load_section
+from ltrr.core.estimators import ESTIMATORS
+from ltrr.errors import UsageError
+from ltrr.evaluation.ope import OpeReport, OpeSettings, estimate_log
+from ltrr.evaluation.ope_formats import FORMATS, foreign_log
+from ltrr.evaluation.ope_rows import LogColumns
+from ltrr.evaluation.settings import EvaluationSettings
+from ltrr.spark.session import SparkSettings, build_session
+
+_SHOWN = {
+    "estimator": "estimator",
+    "value": "value",
+    "low": "low",
+    "high": "high",
+    "evidence": "R",
+    "effective_sample_size": "ESS",
+    "largest_weight": "largest weight",
+    "largest_share": "its share",
+    "mean_weight": "mean weight",
+    "verdict": "verdict",
+    "reasons": "reasons",
+}
+
+Name = Annotated[str | None, typer.Option(help="Column; the format's own by default.", show_default=False)]
+
+
+def ope(
+    log: Annotated[str, typer.Argument(help="File, folder or address of the log.")],
+    target_propensity: Annotated[
+        str,
+        typer.Option(help="Column: the judged policy's probability of the action taken, or an array: of every action."),
+    ],
+    format_: Annotated[str, typer.Option("--format", help=" | ".join(FORMATS))] = "parquet",
+    reward: Name = None,
+    logging_propensity: Name = None,
+    action: Name = None,
+    action_propensities: Name = None,
+    fold_by: Name = None,
+    user: Annotated[str | None, typer.Option(help="Column of the user: one user's decisions are one cluster.")] = None,
+    feature: Annotated[list[str] | None, typer.Option(help="Column known before deciding; may be repeated.")] = None,
+    slice_: Annotated[list[str] | None, typer.Option("--slice", help="Column to cut by; may be repeated.")] = None,
+    estimator: Annotated[
+        list[str] | None, typer.Option(help=f"Only this one; may be repeated: {', '.join(ESTIMATORS)}.")
+    ] = None,
+    largest_weight: Annotated[
+        float, typer.Option(help="M: what a weight may become in the estimators that cut weights.")
+    ] = OpeSettings().largest_weight,
+    folds: Annotated[int, typer.Option(help="Of the reward model's cross-fitting.")] = OpeSettings().folds,
+    config: Config = None,
+    changes: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Estimate what a policy would have earned from a log that another policy made.
+
+    The log needs, for each decision, what it earned, the probability with which the action taken was chosen, and the
+    probability with which the policy to be judged would have chosen it. docs/ope.md says how to read the answer.
+    """
+    columns = _columns(
+        format_,
+        target_propensity=target_propensity,
+        reward=reward,
+        logging_propensity=logging_propensity,
+        action=action,
+        action_propensities=action_propensities,
+        fold_by=fold_by,
+        user=user,
+        features=tuple(feature) if feature else None,
+        slices=tuple(slice_ or ()),
+    )
+    verdict = load_section(EvaluationSettings, None, config, changes or ())
+    settings = OpeSettings(tuple(estimator or ()), largest_weight, folds, verdict=verdict)
+    spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
+    report = estimate_log(foreign_log(spark, log, format_, columns), columns, settings)
+    if as_json:
+        told = {"log": log, "format": format_, "columns": columns.named(), "settings": asdict(settings)}
+        show_json(
+            told | {"estimates": report.rows, "left_out": report.left_out, "skipped": report.skipped},
+        )
+        return
+    _show(log, target_propensity, report)
+
+
+def _columns(format_: str, **told: Any) -> LogColumns:
+    if format_ not in FORMATS:
+        raise UsageError("unknown format of a log", which="--format", expected=", ".join(FORMATS), got=format_)
+    return replace(FORMATS[format_].columns, **{name: value for name, value in told.items() if value is not None})
+
+
+def _show(log: str, target: str, report: OpeReport) -> None:
+    for name in dict.fromkeys(row["slice"] for row in report.rows):
+        rows = [row for row in report.rows if row["slice"] == name]
+        title = f"{target} judged on {log}, {name}: {rows[0]['decisions']:,} decisions"
+        show_rows([{shown: row[key] for key, shown in _SHOWN.items()} for row in rows], title, as_json=False)
+    for reason in dict.fromkeys(report.left_out.values()):
+        names = ", ".join(name for name, why in report.left_out.items() if why == reason)
+        stdout().print(f"left out: {names}: {reason}")
+    for reason, count in report.skipped.items():
+        stdout().print(f"skipped: {count:,} rows: {reason}")

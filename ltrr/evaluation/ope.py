@@ -1,0 +1,197 @@
+"""What a policy would have earned, from anyone's log of decisions with known propensities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isnan
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from ltrr.core.estimators import ESTIMATORS, Estimator
+from ltrr.core.logged_moments import LoggedMoments
+from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
+from ltrr.evaluation.ope_model import fit_fold_models, shape_of
+from ltrr.evaluation.ope_rows import LogColumns, to_decision_rows
+from ltrr.evaluation.ope_sums import ALL, Faults, sum_log
+from ltrr.evaluation.settings import EvaluationSettings
+from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, Footing, judge_footing
+
+_LARGEST_SHARE = 0.05
+"""Of all weight on one decision, above which to take care."""
+
+_MODEL_ALONE = ("dm",)
+_CUT_WITHOUT_MODEL = ("clipped_ips", "sg")
+
+
+@dataclass(frozen=True)
+class OpeSettings:
+    """How a log is judged; fixed before looking at it.
+
+    Args:
+        estimators: which; all that the log allows where empty.
+        largest_weight: M, what a weight may become in clipped_ips, sg, switch_dr and dros. 100 is sqrt(n) of 10,000.
+        folds: of cross-fitting.
+        ridge: penalty of q-hat's coefficients.
+        verdict: what evidence is enough, and the confidence of intervals.
+    """
+
+    estimators: tuple[str, ...] = ()
+    largest_weight: float = 100.0
+    folds: int = 3
+    ridge: float = 1.0
+    verdict: EvaluationSettings = field(default_factory=EvaluationSettings)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.estimators) - set(ESTIMATORS))
+        if unknown:
+            raise UsageError(
+                "unknown estimator", which="estimators", expected=", ".join(ESTIMATORS), got=", ".join(unknown)
+            )
+        for name, holds, expected in (
+            ("largest_weight", 1.0 < self.largest_weight < float("inf"), "> 1"),
+            ("folds", 2 <= self.folds <= 20, "2..20"),
+            ("ridge", self.ridge > 0.0, "> 0"),
+        ):
+            if not holds:
+                raise ConfigError("setting out of range", which=name, expected=expected, got=str(getattr(self, name)))
+
+
+@dataclass(frozen=True)
+class OpeReport:
+    """The answer.
+
+    Attributes:
+        rows: of every slice and estimator: value, interval, evidence, weights, verdict and reasons.
+        left_out: estimator -> why the log does not allow it.
+        skipped: reason -> rows of the log that are no decisions.
+    """
+
+    rows: list[dict[str, Any]]
+    left_out: dict[str, str]
+    skipped: dict[str, int]
+
+
+def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | None = None) -> OpeReport:
+    """Every estimator of every slice of a log; a row is one decision.
+
+    One pass over the log for all of them. Estimators with a reward model need passes before it: one to see the log's
+    shape, and one a Newton step. No row is collected; the result is a few rows whatever the size of the log.
+
+    Args:
+        log: decisions, any columns.
+        columns: which of them is what.
+        settings: how to judge.
+
+    Raises:
+        UsageError: columns are missing or of another type; an unknown estimator.
+        DataQualityError: rows with values that cannot be right, all reasons in one message; or no decision at all.
+        SupportError: an estimator was asked for that this log does not allow.
+
+    >>> rows = [(0.5, 0.8, 1.0), (0.5, 0.2, 0.0), (0.5, 0.8, 1.0), (0.5, 0.2, 1.0)]
+    >>> log = spark.createDataFrame(rows, "logging_propensity double, pi double, reward double")
+    >>> report = estimate_log(log, LogColumns("pi"), OpeSettings(estimators=("ips", "snips")))
+    >>> [(row["estimator"], round(row["value"], 6), row["verdict"]) for row in report.rows]
+    [('ips', 0.9, 'do not use'), ('snips', 0.9, 'do not use')]
+    """
+    chosen = settings or OpeSettings()
+    decisions = to_decision_rows(log, columns, chosen.folds)
+    wanted = [ESTIMATORS[name] for name in chosen.estimators or ESTIMATORS]
+    models, objection = None, ""
+    if any(estimator.needs_model for estimator in wanted):
+        objection = _objection(columns)
+        shape = None if objection else shape_of(decisions)
+        if shape is not None and shape.decisions and not shape.faulty:
+            objection = shape.objection()
+            models = None if objection else fit_fold_models(decisions, shape, chosen.folds, chosen.ridge)
+    left_out = {estimator.name: objection for estimator in wanted if estimator.needs_model and objection}
+    if left_out and chosen.estimators:
+        raise SupportError(
+            "the log does not allow this estimator",
+            which=", ".join(left_out),
+            got=objection,
+            todo="ask for " + ", ".join(name for name, one in ESTIMATORS.items() if not one.needs_model),
+        )
+    sums = sum_log(decisions, models, chosen.largest_weight, has_users=columns.user is not None)
+    _check(sums.faults)
+    if ALL not in sums.slices or not sums.slices[ALL].decisions:
+        shown = ", ".join(f"{count} x {reason}" for reason, count in sums.skipped.items()) or "no row"
+        raise DataQualityError("there is no decision in this log", got=shown, todo="check the path and the format")
+    kept = [estimator for estimator in wanted if estimator.name not in left_out]
+    rows = [_row(name, sums.slices[name], one, chosen.verdict) for name in sorted(sums.slices) for one in kept]
+    return OpeReport(sorted(rows, key=lambda row: row["slice"] != ALL), left_out, dict(sums.skipped))
+
+
+def _objection(columns: LogColumns) -> str:
+    if columns.action is None:
+        return "a reward model needs the action taken: name its column"
+    if columns.folding is None:
+        return (
+            "cross-fitting needs to know which rows belong together: name a column to fold by, an event's id or a query"
+        )
+    return ""
+
+
+def _check(faults: Faults) -> None:
+    if faults:
+        shown = "; ".join(f"{reason}, {count:,} rows, such as {example}" for reason, (count, example) in faults.items())
+        raise DataQualityError(
+            "the log holds values that cannot be right",
+            got=shown,
+            todo="correct these rows, or leave them out on purpose",
+        )
+
+
+def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: EvaluationSettings) -> dict[str, Any]:
+    estimate, weighted = moments.estimate(estimator), moments.weighted
+    footing = Footing(
+        evidence=weighted.evidence(),
+        effective_sample_size=weighted.effective_sample_size(),
+        users=moments.ratios.clusters,
+        impressions=moments.decisions,
+        mean_weight=weighted.mean_weight(),
+        unsupported=moments.unsupported,
+        fallback_share=0.0,
+        is_defined=estimate.is_defined and weighted.weights > 0,
+    )
+    cut = moments.share_cut(estimator)
+    grave, light = _reservations(estimator, moments, cut, settings)
+    verdict, reasons = judge_footing(footing, settings)
+    if verdict != DO_NOT_USE and (grave or light):
+        verdict = DO_NOT_USE if grave else TAKE_CARE
+    one_sided = (1.0 + settings.confidence) / 2.0
+    return {
+        "slice": name,
+        "estimator": estimator.name,
+        "value": estimate.value,
+        "low": estimate.low(one_sided),
+        "high": estimate.high(one_sided),
+        "evidence": footing.evidence,
+        "effective_sample_size": footing.effective_sample_size,
+        "largest_weight": moments.largest_weight,
+        "largest_share": moments.largest_share,
+        "mean_weight": footing.mean_weight,
+        "share_cut": cut,
+        "unsupported": footing.unsupported,
+        "decisions": footing.impressions,
+        "users": footing.users,
+        "verdict": verdict,
+        "reasons": [*reasons, *grave, *light],
+    }
+
+
+def _reservations(
+    estimator: Estimator, moments: LoggedMoments, cut: float, settings: EvaluationSettings
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Reasons not to use, and to take care, that a policy's evidence alone does not show."""
+    grave, light = [], []
+    if estimator.name in _MODEL_ALONE:
+        light.append("rests on the reward model alone: its error is not in the interval")
+    if cut > settings.unsupported_limit and estimator.name in _CUT_WITHOUT_MODEL:
+        grave.append(f"{cut:.1%} of all weight is cut off")
+    elif cut > settings.unsupported_care:
+        light.append(f"{cut:.1%} of all weight is cut off")
+    if not isnan(moments.largest_share) and moments.largest_share > _LARGEST_SHARE:
+        light.append(f"one decision carries {moments.largest_share:.1%} of all weight")
+    return grave, light

@@ -1,0 +1,179 @@
+"""One pass over a log for all estimators and slices: rows -> exact sums a task, merged on executors in a tree.
+
+Where users are given, Spark first adds up each user's terms in whole numbers (one shuffle); without them a row is a
+cluster and nothing is shuffled. A task hands on one text, whatever the number of rows; the driver adds up a handful.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.core.estimators import Decisions, decision_terms, term_names
+from ltrr.core.fixed_point import Longs, to_fixed
+from ltrr.core.logged_moments import LoggedMoments
+from ltrr.evaluation.merging import merge
+from ltrr.evaluation.ope_model import FoldModels
+from ltrr.evaluation.ope_rows import LogBatch, read_batch
+
+ALL = "all"
+"""The slice of everything."""
+
+MOST_SLICES = 1_000
+TOO_MANY_SLICES = f"slices: expected at most {MOST_SLICES:,} values"
+
+Faults = Mapping[str, tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class LogSums:
+    """All that a pass over a log keeps; `+` joins disjoint sets of users, in any order to the same bits.
+
+    Attributes:
+        slices: name -> moments.
+        skipped: reason -> rows that are no decisions.
+        faults: reason -> (rows, the first example in order of text).
+    """
+
+    slices: Mapping[str, LoggedMoments] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    faults: Faults = field(default_factory=dict)
+
+    def __add__(self, other: LogSums) -> LogSums:
+        slices = dict(self.slices)
+        for name, moments in other.slices.items():
+            slices[name] = slices[name] + moments if name in slices else moments
+        faults = _both(self.faults, other.faults)
+        if len(slices) > MOST_SLICES:
+            slices, faults = {}, _both(faults, {TOO_MANY_SLICES: (1, "more")})
+        skipped = {
+            reason: self.skipped.get(reason, 0) + other.skipped.get(reason, 0)
+            for reason in sorted({*self.skipped, *other.skipped})
+        }
+        return LogSums(slices, skipped, faults)
+
+    def to_json(self) -> str:
+        """As text, to cross a process; integers keep every digit."""
+        slices = {name: moments.to_json() for name, moments in self.slices.items()}
+        return json.dumps([slices, dict(self.skipped), dict(self.faults)])
+
+    @classmethod
+    def from_json(cls, text: str) -> LogSums:
+        """Back from `to_json`."""
+        slices, skipped, faults = json.loads(text)
+        return cls(
+            {name: LoggedMoments.from_json(moments) for name, moments in slices.items()},
+            skipped,
+            {reason: (count, example) for reason, (count, example) in faults.items()},
+        )
+
+
+def sum_log(decisions: DataFrame, models: FoldModels | None, largest_weight: float, *, has_users: bool) -> LogSums:
+    """Sums of rows of `to_decision_rows`.
+
+    Args:
+        decisions: the rows.
+        models: q-hat; None leaves out what needs it.
+        largest_weight: M.
+        has_users: whether rows of one user are one cluster.
+    """
+    session = decisions.sparkSession.sparkContext
+    sent: Broadcast[FoldModels | None] = session.broadcast(models)
+    names = term_names(has_model=models is not None)
+
+    def rows_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        total = LogSums()
+        for batch in batches:
+            rows = read_batch(batch)
+            terms, largest = _terms(rows, sent.value, largest_weight)
+            everything = LoggedMoments.of_clusters(terms, largest, has_model=sent.value is not None)
+            total += LogSums({ALL: everything}, rows.skipped, rows.faults)
+            for column in rows.slices.T:
+                total += _by_slice(column, terms, largest, has_model=sent.value is not None)
+        yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
+
+    def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            rows = read_batch(batch)
+            terms, largest = _terms(rows, sent.value, largest_weight)
+            aside = LogSums({}, rows.skipped, rows.faults).to_json() if rows.skipped or rows.faults else None
+            # What was left out travels in a row of its own, after the terms.
+            padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
+            yield pa.RecordBatch.from_pydict(
+                {
+                    "aside": pa.array([None] * len(rows) + [aside], pa.string()),
+                    "slices": pa.array([*([ALL, *mine] for mine in rows.slices.tolist()), []], pa.list_(pa.string())),
+                    "user": pa.array([*rows.users.tolist(), 0], pa.int64()),
+                    "largest": pa.array(np.append(largest, 0), pa.int64()),
+                    **{name: pa.array(values, pa.int64()) for name, values in zip(names, padded.T, strict=True)},
+                }
+            )
+
+    def users_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        total = LogSums()
+        for batch in batches:
+            # Two batches may have left out the same: one row then stands for both.
+            asides = batch.filter(batch.column("aside").is_valid())
+            for text, times in zip(asides.column("aside").to_pylist(), asides.column("times").to_pylist(), strict=True):
+                for _ in range(times):
+                    total += LogSums.from_json(text)
+            users = batch.filter(batch.column("aside").is_null())
+            terms = np.column_stack([users.column(name).to_numpy() for name in names]).reshape(-1, len(names))
+            slices = np.array(users.column("slice").to_pylist(), dtype=object)
+            total += _by_slice(slices, terms, users.column("largest").to_numpy(), has_model=sent.value is not None)
+        yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
+
+    if has_users:
+        schema = ["aside string", "slices array<string>", "user bigint", *(f"{n} bigint" for n in ("largest", *names))]
+        terms = decisions.mapInArrow(rows_to_terms, ", ".join(schema))
+        users = (
+            terms.select(F.explode_outer("slices").alias("slice"), "aside", "user", "largest", *names)
+            .where(F.col("slice").isNotNull() | F.col("aside").isNotNull())
+            .groupBy("aside", "slice", "user")
+            .agg(F.max("largest").alias("largest"), F.count("*").alias("times"), *(F.sum(n).alias(n) for n in names))
+        )
+        parts = users.mapInArrow(users_to_sums, "sums string")
+    else:
+        parts = decisions.mapInArrow(rows_to_sums, "sums string")
+    return merge(parts, LogSums.from_json) or LogSums()
+
+
+def _terms(rows: LogBatch, models: FoldModels | None, largest_weight: float) -> tuple[Longs, Longs]:
+    """Terms, [N, K], and weights, [N], in whole numbers."""
+    q_hat = None if models is None else models.predict(rows)
+    decisions = Decisions(
+        weights=rows.weights,
+        rewards=rows.rewards,
+        taken=None if q_hat is None else q_hat[np.arange(len(rows)), rows.action],
+        direct=None if q_hat is None else (rows.targets * q_hat).sum(axis=1),
+        unsupported=rows.unsupported,
+    )
+    return decision_terms(decisions, largest_weight), to_fixed(rows.weights)
+
+
+def _by_slice(slices: NDArray[np.object_], terms: Longs, largest: Longs, *, has_model: bool) -> LogSums:
+    """Sums of every slice; a row is a cluster."""
+    names = np.unique(slices.astype(str))
+    if len(names) > MOST_SLICES:
+        return LogSums({}, {}, {TOO_MANY_SLICES: (1, "more")})
+    sums = {}
+    for name in names.tolist():
+        here = slices == name
+        sums[name] = LoggedMoments.of_clusters(terms[here], largest[here], has_model=has_model)
+    return LogSums(sums)
+
+
+def _both(one: Faults, other: Faults) -> Faults:
+    joined = dict(one)
+    for reason, (count, example) in other.items():
+        before, shown = joined.get(reason, (0, example))
+        joined[reason] = (before + count, min(shown, example))
+    return joined
