@@ -91,6 +91,12 @@ class LoggedMoments:
         )
 
     @property
+    def evidence_of_users(self) -> float:
+        """R with each user's weighted rewards added up first; NaN when nothing was earned."""
+        squares = self.ratios.product("weighted", "weighted")
+        return self.ratios.total("weighted") ** 2 / squares if squares else nan
+
+    @property
     def largest_weight(self) -> float:
         """Of one decision; NaN without decisions."""
         return from_fixed(self.largest) if self.decisions else nan

@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from ltrr.core.estimators import ESTIMATORS, Estimator
+from ltrr.core.intervals import estimate_ratio
 from ltrr.core.logged_moments import LoggedMoments
 from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
 from ltrr.evaluation.ope_model import fit_fold_models, shape_of
@@ -154,6 +155,8 @@ def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: Eval
         unsupported=moments.unsupported,
         fallback_share=0.0,
         is_defined=estimate.is_defined and weighted.weights > 0,
+        evidence_of_users=moments.evidence_of_users,
+        mean_weight_error=estimate_ratio(moments.ratios, "w", "n").standard_error,
     )
     cut = moments.share_cut(estimator)
     grave, light = _reservations(estimator, moments, cut, settings)
@@ -167,7 +170,7 @@ def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: Eval
         "value": estimate.value,
         "low": estimate.low(one_sided),
         "high": estimate.high(one_sided),
-        "evidence": footing.evidence,
+        "evidence": min(footing.evidence, footing.evidence_of_users),
         "effective_sample_size": footing.effective_sample_size,
         "largest_weight": moments.largest_weight,
         "largest_share": moments.largest_share,

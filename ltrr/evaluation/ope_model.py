@@ -12,13 +12,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, field
-from math import inf, log
+from math import inf
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from ltrr.core.fixed_point import exact_sums, from_fixed, to_fixed
 from ltrr.core.reward_regression import SETTLED, STEPS, StepSums, expected_reward
 from ltrr.core.weights import Floats
 from ltrr.errors import SupportError
@@ -35,7 +34,6 @@ class LogShape:
 
     Attributes:
         decisions: good rows.
-        total: sum of rewards, unit 2^-24.
         rewards: least and largest.
         actions: least and largest number of probabilities in a row.
         features: how many.
@@ -44,7 +42,6 @@ class LogShape:
     """
 
     decisions: int = 0
-    total: int = 0
     rewards: tuple[float, float] = (inf, -inf)
     actions: tuple[float, float] = (inf, 0)
     features: int = 0
@@ -59,7 +56,6 @@ class LogShape:
             return cls(faulty=faulty)
         return cls(
             len(rows),
-            exact_sums(to_fixed(rows.rewards[:, None]))[0],
             (float(rows.rewards.min()), float(rows.rewards.max())),
             (float(rows.widths.min()), float(rows.widths.max())),
             rows.features.shape[1],
@@ -70,7 +66,6 @@ class LogShape:
     def __add__(self, other: LogShape) -> LogShape:
         return LogShape(
             self.decisions + other.decisions,
-            self.total + other.total,
             (min(self.rewards[0], other.rewards[0]), max(self.rewards[1], other.rewards[1])),
             (min(self.actions[0], other.actions[0]), max(self.actions[1], other.actions[1])),
             max(self.features, other.features),
@@ -157,8 +152,8 @@ def shape_of(decisions: DataFrame) -> LogShape:
         yield pa.RecordBatch.from_pydict({"shape": [json.dumps(astuple(total))]})
 
     def of_text(text: str) -> LogShape:
-        decisions, total, rewards, actions, *counts = json.loads(text)
-        return LogShape(decisions, total, tuple(rewards), tuple(actions), *counts)
+        decisions, rewards, actions, *counts = json.loads(text)
+        return LogShape(decisions, tuple(rewards), tuple(actions), *counts)
 
     return merge(decisions.mapInArrow(to_shape, "shape string"), of_text) or LogShape()
 
@@ -173,14 +168,14 @@ def fit_fold_models(decisions: DataFrame, shape: LogShape, folds: int, ridge: fl
         raise SupportError("no reward model can be fitted", got=shape.objection(), todo="ask for ips, snips, sg")
     actions = int(shape.actions[1])
     is_logistic = shape.rewards[0] >= 0.0 and shape.rewards[1] <= 1.0
-    start = np.zeros((folds, 1 + shape.features + actions))
-    mean = min(max(from_fixed(shape.total) / shape.decisions, 1e-6), 1.0 - 1e-6) if is_logistic else 0.0
-    start[:, 0] = log(mean / (1.0 - mean)) if is_logistic else 0.0
-    models = FoldModels(start, actions, is_logistic)
+    models = FoldModels(np.zeros((folds, 1 + shape.features + actions)), actions, is_logistic)
+    is_moving = np.ones((folds, 1), dtype=bool)
     for _ in range(STEPS):
-        moves = _moves(decisions, models, ridge)
+        # A model that has settled stays, or it would depend on how long the others take.
+        moves = np.where(is_moving, _moves(decisions, models, ridge), 0.0)
         models = FoldModels(models.coefficients + moves, actions, is_logistic)
-        if np.abs(moves).max() < SETTLED:
+        is_moving = np.abs(moves).max(axis=1, keepdims=True) >= SETTLED
+        if not is_moving.any():
             break
     return models
 
