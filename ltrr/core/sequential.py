@@ -15,10 +15,10 @@ decided by the same data. Then the chance of promoting anything that is no bette
 `budget_nights` in a row, however many challengers there were and however their successors were chosen: given the past,
 each fails with at most its share, and shares of those that are no better do not come back before the first failure.
 
-**Slices.** The whole may gain while a slice loses. On the night when a challenger would be promoted each slice is asked
-once: harmed is a slice whose upper bound lies below zero, at `slice_alpha` shared over all slices. A slice that cannot
-yet tell a harm of `slice_harm` is waited for, if it will be able to within the challenger's life; otherwise it is named
-as not judged.
+**Slices.** The whole may gain while a slice loses. On the night when a challenger would be promoted all slices are
+asked, once and together: harmed is a slice whose upper bound lies below zero, at `slice_alpha` shared over all slices.
+A slice that cannot yet tell a harm of `slice_harm` is waited for, if it will be able to within the challenger's life; a
+slice that never will be is named as not judged.
 
 Everything here is a function of estimates that exist elsewhere (`core.intervals`); docs/gate.md has the figures.
 """
@@ -62,6 +62,7 @@ class Design:
         slice_alpha: chance of refusing a challenger that harms no slice.
         slice_harm: loss of a slice that must be seen, relative to the champion there.
         slice_power: probability of seeing it that makes a slice fit to be judged.
+        waits_for_slices: whether a promotion waits for slices that are not fit yet but will be.
 
     >>> design = Design()
     >>> design.share, [round(design.spent(design.share, night), 5) for night in (1, 7, 14)]
@@ -77,6 +78,7 @@ class Design:
     slice_alpha: float = 0.05
     slice_harm: float = 0.10
     slice_power: float = 0.9
+    waits_for_slices: bool = True
 
     def __post_init__(self) -> None:
         for name, holds, expected in (
@@ -154,7 +156,7 @@ class Step:
     Attributes:
         outcome: PROMOTE, KEEP, FUTILE, HARMED or EXPIRED.
         critical: value that Z had to reach tonight; infinite where there was no look.
-        slices: verdict of each slice; empty unless the whole would be promoted.
+        slices: `judge_slices`; empty unless the whole would be promoted.
     """
 
     outcome: str
@@ -219,8 +221,7 @@ def judge_looks(
         found = judge_slices(slices, looks[-1].night, design)
         if HARMED in found.values():
             return Step(HARMED, critical[-1], found)
-        waits = NOT_YET in found.values() and looks[-1].night < design.life_nights
-        return Step(KEEP if waits else PROMOTE, critical[-1], found)
+        return Step(KEEP if NOT_YET in found.values() else PROMOTE, critical[-1], found)
     gain = design.effect * champion_value
     left = conditional_power(scores[-1], information[-1], seen[-1].night, gain, alpha, design)
     if seen[-1].night < design.life_nights and left < design.futile_power:
@@ -229,29 +230,42 @@ def judge_looks(
 
 
 def judge_slices(slices: Mapping[str, SliceLook], night: int, design: Design) -> dict[str, str]:
-    """HARMED, UNHARMED, NOT_YET or NOT_JUDGED for each slice, on this night of the challenger's life.
+    """HARMED, UNHARMED or NOT_JUDGED for each slice; while some are waited for, NOT_YET for those and nothing else.
 
     A slice is fit to be judged when a loss of `slice_harm` would be found with probability `slice_power`, which takes a
-    standard error of at most slice_harm x value / (z[1 - slice_alpha / slices] + z[slice_power]).
+    standard error of at most slice_harm x value / (z[1 - slice_alpha / slices] + z[slice_power]). It is asked once: had
+    it been asked every night of the waiting, slice_alpha would be spent many times.
 
-    >>> looks = {"head": SliceLook(Estimate(-0.03, 0.01), 0.6), "tail": SliceLook(Estimate(-0.3, 0.03), 0.6)}
-    >>> judge_slices(looks, 3, Design()), judge_slices(looks, 14, Design())["tail"]
-    ({'head': 'harmed', 'tail': 'not yet judged'}, 'not judged')
+    >>> looks = {"head": SliceLook(Estimate(-0.03, 0.01), 0.6), "tail": SliceLook(Estimate(-0.03, 0.03), 0.6)}
+    >>> judge_slices(looks, 3, Design()), judge_slices(looks, 14, Design())
+    ({'tail': 'not yet judged'}, {'head': 'harmed', 'tail': 'not judged'})
     """
     if not slices:
         return {}
     level = quantile(1.0 - design.slice_alpha / len(slices))
-    found = {}
-    for name, look in sorted(slices.items()):
-        error = look.difference.standard_error
-        fit = design.slice_harm * look.champion_value / (level + quantile(design.slice_power))
-        if not look.difference.is_defined or not look.champion_value > 0.0:
-            found[name] = NOT_JUDGED
-        elif look.has_evidence and error <= fit:
-            found[name] = HARMED if look.difference.value + level * error < 0.0 else UNHARMED
-        else:
-            will_be = night < design.life_nights and error * sqrt(night / design.life_nights) <= fit
-            found[name] = NOT_YET if will_be else NOT_JUDGED
+    fit = design.slice_harm / (level + quantile(design.slice_power))
+    known = {
+        name: look for name, look in sorted(slices.items()) if look.difference.is_defined and look.champion_value > 0.0
+    }
+    errors = {
+        name: look.difference.standard_error / look.champion_value if look.has_evidence else inf
+        for name, look in known.items()
+    }
+    if design.waits_for_slices and night < design.life_nights:
+        shrinks = sqrt(night / design.life_nights)
+        waited_for = [
+            name
+            for name, look in known.items()
+            if errors[name] > fit >= shrinks * look.difference.standard_error / look.champion_value
+        ]
+        if waited_for:
+            return dict.fromkeys(waited_for, NOT_YET)
+    found = dict.fromkeys(slices, NOT_JUDGED)
+    for name, look in known.items():
+        if look.has_evidence and look.difference.value + level * look.difference.standard_error < 0.0:
+            found[name] = HARMED
+        elif errors[name] <= fit:
+            found[name] = UNHARMED
     return found
 
 
