@@ -125,6 +125,8 @@ class FoldSteps:
     @classmethod
     def of(cls, rows: LogBatch, models: FoldModels) -> FoldSteps:
         """Of one batch: each model's sums are over the rows of all *other* folds."""
+        if not len(rows):
+            return cls()
         z = np.hstack([np.ones((len(rows), 1)), rows.features, np.eye(models.actions)[rows.action]])
         sums = {}
         for fold, coefficients in enumerate(models.coefficients):

@@ -148,6 +148,8 @@ def sum_log(decisions: DataFrame, models: FoldModels | None, largest_weight: flo
 
 def _terms(rows: LogBatch, models: FoldModels | None, largest_weight: float) -> tuple[Longs, Longs]:
     """Terms, [N, K], and weights, [N], in whole numbers."""
+    if not len(rows):
+        return np.zeros((0, len(term_names(has_model=models is not None))), dtype=np.int64), to_fixed(rows.weights)
     q_hat = None if models is None else models.predict(rows)
     decisions = Decisions(
         weights=rows.weights,
