@@ -570,8 +570,9 @@ def tables(result: Mapping[str, Any]) -> str:
     lines[-1] += " median night |"
     lines += ["|---|---|---|---|---|---|---|"]
     for row in result["slices"]:
+        asked = "waited for" if row["waits"] else "as they are"
         lines.append(
-            f"| {'waited for' if row['waits'] else 'as they are'} | {row['gain']:+.0%} | {row['slice']:+.0%} | {row['crossed']:.1%} | {row['promoted']:.1%} | "
+            f"| {asked} | {row['gain']:+.0%} | {row['slice']:+.0%} | {row['crossed']:.1%} | {row['promoted']:.1%} | "
             f"{row['refused_of_crossed']:.1%} | {row['median_night']:.0f} |"
         )
     lines += [

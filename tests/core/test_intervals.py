@@ -7,8 +7,9 @@ from math import isnan
 import numpy as np
 import pytest
 
-from ltrr.core.intervals import estimate_difference, estimate_ratio, quantile
+from ltrr.core.intervals import Estimate, bernstein_ratio, estimate_difference, estimate_ratio, quantile
 from ltrr.core.moments import ClusteredSums
+from ltrr.errors import UsageError
 
 
 def _sums_by_numpy(terms: dict[str, np.ndarray], users: np.ndarray) -> np.ndarray:
@@ -102,3 +103,47 @@ def test_doubly_robust_difference_covers_and_its_pairing_pays() -> None:
 
 def test_quantile_of_a_budget_spread_over_sixty_nights() -> None:
     assert quantile(1 - 0.05 / 60) == pytest.approx(3.1440, abs=1e-4)
+
+
+def test_bernstein_is_the_published_bound_where_the_denominator_is_known() -> None:
+    """Rewards in [0, 1], one decision a user: mean -+ sqrt(2 V L / n) + 7 L / (3 (n - 1)), L = log(4 / .05)."""
+    rewards = np.random.default_rng(6).random(3_000)
+    users = np.arange(3_000).astype(str)
+    sums = ClusteredSums.of({"r": rewards, "n": np.ones(3_000)}, users)
+    low, high = bernstein_ratio(sums, "r", "n", widest=1.0, confidence=0.95)
+    length = np.log(80.0)
+    radius = np.sqrt(2.0 * rewards.var(ddof=1) * length / 3_000) + 7.0 * length / (3.0 * 2_999)
+    assert (low, high) == pytest.approx((rewards.mean() - radius, rewards.mean() + radius), abs=1e-6)
+
+
+def test_bernstein_contains_the_estimate_grows_with_its_bound_and_stays_in_range() -> None:
+    rng = np.random.default_rng(7)
+    weights, users = rng.gamma(2.0, 0.5, 4_000), rng.integers(0, 1_500, 4_000).astype(str)
+    sums = ClusteredSums.of({"wr": weights * (rng.random(4_000) < 0.3), "w": weights}, users)
+    estimate, last = estimate_ratio(sums, "wr", "w"), 0.0
+    for widest in (1.0, 10.0, 100.0, 1e6):
+        low, high = bernstein_ratio(sums, "wr", "w", widest=widest, confidence=0.95)
+        assert 0.0 <= low <= estimate.low(0.975) < estimate.high(0.975) <= high <= 1.0
+        assert high - low >= last
+        last = high - low
+    assert last == 1.0
+    scaled = bernstein_ratio(sums, "wr", "w", widest=10.0, confidence=0.95, rewards=(0.0, 0.33))
+    assert scaled[1] == 0.33
+
+
+def test_bernstein_without_evidence_is_the_whole_range() -> None:
+    nothing = ClusteredSums.nothing(("wr", "w"))
+    assert bernstein_ratio(nothing, "wr", "w", widest=1.0, confidence=0.95, rewards=(0.0, 3.0)) == (0.0, 3.0)
+    with pytest.raises(UsageError, match="above zero"):
+        bernstein_ratio(nothing, "wr", "w", widest=0.0, confidence=0.95)
+
+
+def test_the_logit_interval_follows_its_range_and_is_nan_outside_it() -> None:
+    estimate = Estimate(0.2, 0.03)
+    low, high = estimate.within((0.0, 1.0), 0.95)
+    assert 0.0 < low < 0.2 < high < 1.0
+    assert high - 0.2 > 0.2 - low
+    doubled = Estimate(1.4, 0.06).within((1.0, 3.0), 0.95)
+    assert doubled == pytest.approx((1.0 + 2.0 * low, 1.0 + 2.0 * high))
+    assert all(map(isnan, Estimate(0.0, 0.0).within((0.0, 1.0), 0.95)))
+    assert all(map(isnan, estimate.within((0.3, 1.0), 0.95)))
