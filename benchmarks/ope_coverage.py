@@ -396,40 +396,19 @@ def at(row: Mapping[str, Any], method: str) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """All cells in Markdown; coverage in %, misses as below/above the truth, widths relative to delta snips."""
+    """All cells in Markdown: coverage in %, with the misses below/above the truth; widths relative to delta snips."""
     titles = (
-        "decisions",
-        "rewarded",
-        "overlap",
-        "a user",
-        "ESS",
-        "R by row",
-        "R",
-        "verdict",
-        "trusted",
-        "delta snips",
-        "below/above",
-        "delta ips",
-        "delta dr",
-        "logit snips",
-        "below/above",
-        "Bernstein snips",
-        "Cressie-Read",
-        "width: Bernstein",
-        "Cressie-Read",
-        "bootstrap",
+        *("decisions", "rewarded", "overlap", "a user", "ESS", "R by row", "R", "verdict", "trusted"),
+        *("delta snips", "delta ips", "delta dr", "logit snips", "Bernstein", "Cressie-Read"),
+        *("width: Bernstein", "Cressie-Read", "bootstrap"),
     )
     lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
     for row in rows:
-        methods = row["methods"]
-
-        def covers(name: str, methods: Mapping[str, Any] = methods) -> str:
-            return f"{methods[name]['coverage']:.1%}".rstrip("%")
-
-        def misses(name: str, methods: Mapping[str, Any] = methods) -> str:
-            return f"{100 * methods[name]['below']:.1f}/{100 * methods[name]['above']:.1f}"
-
-        cells_of_row = [
+        methods = {
+            name: f"{100 * method['coverage']:.1f} ({100 * method['below']:.1f}/{100 * method['above']:.1f})"
+            for name, method in row["methods"].items()
+        }
+        values = (
             f"{row['decisions']:,}",
             f"{row['rate']:.1%}",
             row["overlap"],
@@ -439,19 +418,15 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{row['evidence_of_users']:,.0f}",
             row["verdict"],
             f"{row['trusted']:.0%}",
-            covers("delta snips"),
-            misses("delta snips"),
-            covers("delta ips"),
-            covers("delta dr"),
-            covers("logit snips"),
-            misses("logit snips"),
-            covers("bernstein snips"),
-            covers("cressie-read"),
-            f"{methods['bernstein snips']['width']:.1f}",
-            f"{methods['cressie-read']['width']:.2f}",
+            methods["delta snips"],
+            *(methods[name].split()[0] for name in ("delta ips", "delta dr")),
+            methods["logit snips"],
+            *(methods[name].split()[0] for name in ("bernstein snips", "cressie-read")),
+            f"{row['methods']['bernstein snips']['width']:.1f}",
+            f"{row['methods']['cressie-read']['width']:.2f}",
             f"{row['bootstrap_width']:.2f}",
-        ]
-        lines.append("| " + " | ".join(map(str, cells_of_row)) + " |")
+        )
+        lines.append(f"| {' | '.join(map(str, values))} |")
     return "\n".join(lines) + "\n"
 
 
