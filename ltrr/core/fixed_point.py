@@ -21,8 +21,12 @@ LARGEST = 2.0**62 * UNIT
 
 _LIMB_BITS = 21
 _LIMB_MASK = (1 << _LIMB_BITS) - 1
+_LIMBS = 3
 _CHUNK_ROWS = 1 << 10
 """Products of two limbs are below 2^42; 2^10 of them stay below 2^53, where doubles are still exact."""
+
+_ROWS_AT_ONCE = 1 << 19
+"""And 2^20 of them (a part and its transpose) below 2^63, where 64-bit integers are."""
 
 
 def to_fixed(values: ArrayLike) -> Longs:
@@ -67,22 +71,31 @@ def exact_sums(rows: Longs) -> list[int]:
 def exact_products(rows: Longs) -> list[list[int]]:
     """X'X of [N, K] as Python integers, exact; unit 2^-48 when rows are fixed-point terms.
 
-    64-bit numbers are cut into three limbs of 21 bits, whose products a matrix multiplication of doubles adds exactly.
+    Numbers are cut into a sign and three limbs of 21 bits, whose products a matrix product of doubles adds exactly.
 
     >>> exact_products(np.array([[3, -(2**40)], [1, 2**40]]))
     [[10, -2199023255552], [-2199023255552, 2417851639229258349412352]]
     """
     columns = rows.shape[1]
     totals = np.zeros((columns, columns), dtype=object)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        for (i, j), part in _limb_products(rows[start : start + _ROWS_AT_ONCE]).items():
+            totals += (part if i == j else part + part.T).astype(object) << (_LIMB_BITS * (i + j))
+    return [[int(value) for value in row] for row in totals.tolist()]
+
+
+def _limb_products(rows: Longs) -> dict[tuple[int, int], Longs]:
+    """Sums of products of limb i by limb j, i <= j, without those that are zero."""
+    parts: dict[tuple[int, int], Longs] = {}
     for start in range(0, len(rows), _CHUNK_ROWS):
         chunk = rows[start : start + _CHUNK_ROWS]
-        limbs = [
-            (chunk & _LIMB_MASK).astype(np.float64),
-            ((chunk >> _LIMB_BITS) & _LIMB_MASK).astype(np.float64),
-            (chunk >> (2 * _LIMB_BITS)).astype(np.float64),
-        ]
-        for i in range(3):
-            for j in range(i, 3):
-                part = (limbs[i].T @ limbs[j]).astype(np.int64).astype(object) << (_LIMB_BITS * (i + j))
-                totals += part if i == j else part + part.T
-    return [[int(value) for value in row] for row in totals.tolist()]
+        signs, magnitudes = np.sign(chunk), np.abs(chunk)
+        limbs = [(signs * ((magnitudes >> (_LIMB_BITS * i)) & _LIMB_MASK)).astype(np.float64) for i in range(_LIMBS)]
+        # Most terms are small: their high limbs are zero, and so are the products.
+        used = [i for i, limb in enumerate(limbs) if limb.any()]
+        for i in used:
+            for j in used:
+                if i <= j:
+                    part = (limbs[i].T @ limbs[j]).astype(np.int64)
+                    parts[i, j] = parts[i, j] + part if (i, j) in parts else part
+    return parts
