@@ -18,8 +18,8 @@ from ltrr.core.fixed_point import UNIT_BITS, exact_products, exact_sums, to_fixe
 from ltrr.core.weights import Floats
 
 STEPS = 30
-SETTLED = 1e-7
-"""A step smaller than this in every coefficient is the last."""
+SETTLED = 1e-4
+"""A step smaller than this in every coefficient is the last: what is left is of the order of its square."""
 
 _LONGEST_STEP = 4.0
 _FREE = 1e-9

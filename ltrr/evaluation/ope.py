@@ -13,9 +13,9 @@ from ltrr.core.estimators import ESTIMATORS, Estimator
 from ltrr.core.intervals import estimate_ratio
 from ltrr.core.logged_moments import LoggedMoments
 from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
-from ltrr.evaluation.ope_model import fit_fold_models, shape_of
+from ltrr.evaluation.ope_model import FoldModels, fit_fold_models, shape_of
 from ltrr.evaluation.ope_rows import LogColumns, to_decision_rows
-from ltrr.evaluation.ope_sums import ALL, Faults, sum_log
+from ltrr.evaluation.ope_sums import ALL, LogSums, sum_log
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, Footing, judge_footing
 
@@ -99,29 +99,40 @@ def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | No
     chosen = settings or OpeSettings()
     decisions = to_decision_rows(log, columns, chosen.folds)
     wanted = [ESTIMATORS[name] for name in chosen.estimators or ESTIMATORS]
-    models, objection = None, ""
-    if any(estimator.needs_model for estimator in wanted):
-        objection = _objection(columns)
-        shape = None if objection else shape_of(decisions)
-        if shape is not None and shape.decisions and not shape.faulty:
-            objection = shape.objection()
-            models = None if objection else fit_fold_models(decisions, shape, chosen.folds, chosen.ridge)
-    left_out = {estimator.name: objection for estimator in wanted if estimator.needs_model and objection}
-    if left_out and chosen.estimators:
-        raise SupportError(
-            "the log does not allow this estimator",
-            which=", ".join(left_out),
-            got=objection,
-            todo="ask for " + ", ".join(name for name, one in ESTIMATORS.items() if not one.needs_model),
-        )
-    sums = sum_log(decisions, models, chosen.largest_weight, has_users=columns.user is not None)
-    _check(sums.faults)
-    if ALL not in sums.slices or not sums.slices[ALL].decisions:
-        shown = ", ".join(f"{count} x {reason}" for reason, count in sums.skipped.items()) or "no row"
-        raise DataQualityError("there is no decision in this log", got=shown, todo="check the path and the format")
+    objection = _objection(columns) if any(estimator.needs_model for estimator in wanted) else ""
+    has_passes = not objection and any(estimator.needs_model for estimator in wanted)
+    if has_passes:
+        decisions.persist()  # a dozen passes follow: read and parsed once
+    try:
+        models = None
+        if has_passes:
+            models, objection = _fit(decisions, chosen)
+        left_out = {estimator.name: objection for estimator in wanted if estimator.needs_model and objection}
+        if left_out and chosen.estimators:
+            raise SupportError(
+                "the log does not allow this estimator",
+                which=", ".join(left_out),
+                got=objection,
+                todo="ask for " + ", ".join(name for name, one in ESTIMATORS.items() if not one.needs_model),
+            )
+        sums = sum_log(decisions, models, chosen.largest_weight, has_users=columns.user is not None)
+    finally:
+        if has_passes:
+            decisions.unpersist()
+    _check(sums)
     kept = [estimator for estimator in wanted if estimator.name not in left_out]
-    rows = [_row(name, sums.slices[name], one, chosen.verdict) for name in sorted(sums.slices) for one in kept]
-    return OpeReport(sorted(rows, key=lambda row: row["slice"] != ALL), left_out, dict(sums.skipped))
+    names = sorted(sums.slices, key=lambda name: (name != ALL, name))
+    rows = [_row(name, sums.slices[name], one, chosen.verdict) for name in names for one in kept]
+    return OpeReport(rows, left_out, dict(sums.skipped))
+
+
+def _fit(decisions: DataFrame, settings: OpeSettings) -> tuple[FoldModels | None, str]:
+    """Models, or why there are none; neither where the rows are at fault, which the pass over them then tells."""
+    shape = shape_of(decisions)
+    if shape.faulty or not shape.decisions:
+        return None, ""
+    objection = shape.objection()
+    return (None, objection) if objection else (fit_fold_models(decisions, shape, settings.folds, settings.ridge), "")
 
 
 def _objection(columns: LogColumns) -> str:
@@ -134,14 +145,17 @@ def _objection(columns: LogColumns) -> str:
     return ""
 
 
-def _check(faults: Faults) -> None:
-    if faults:
-        shown = "; ".join(f"{reason}, {count:,} rows, such as {example}" for reason, (count, example) in faults.items())
+def _check(sums: LogSums) -> None:
+    if sums.faults:
+        told = [f"{reason}, {count:,} rows, such as {example}" for reason, (count, example) in sums.faults.items()]
         raise DataQualityError(
             "the log holds values that cannot be right",
-            got=shown,
+            got="; ".join(told),
             todo="correct these rows, or leave them out on purpose",
         )
+    if ALL not in sums.slices or not sums.slices[ALL].decisions:
+        shown = ", ".join(f"{count} x {reason}" for reason, count in sums.skipped.items()) or "no row"
+        raise DataQualityError("there is no decision in this log", got=shown, todo="check the path and the format")
 
 
 def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: EvaluationSettings) -> dict[str, Any]:
