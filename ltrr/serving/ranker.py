@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ltrr.core.features import ranker_features, ranker_matrix
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
-from ltrr.errors import ArtifactError
+from ltrr.serving.booster import load_booster
 
 Page = tuple[str, Sequence[Block]]
 """(query_key, drawn blocks) of one search."""
@@ -53,7 +53,7 @@ class Ranker:
         self.space = space
         self._model = model
         self._fusion = [feature.name for feature in ranker_features(space)].index("fusion")
-        self._booster = None if model is None else _load_booster(model, len(ranker_features(space)))
+        self._booster = None if model is None else load_booster(model, len(ranker_features(space)), "ranker.ubj")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as what it was made from."""
@@ -83,32 +83,3 @@ class Ranker:
         if self._booster is None or not len(joined):
             return np.asarray(joined[:, self._fusion])
         return np.asarray(self._booster.inplace_predict(joined), dtype=np.float64)
-
-
-def _load_booster(model: bytes, features: int) -> Any:
-    # XGBoost ends the whole process on an empty buffer, so what cannot be its format is stopped here.
-    if not model.startswith(b"{"):
-        raise ArtifactError(
-            "not a ranker", which="ranker.ubj", expected="UBJSON", got=repr(model[:12]), todo="publish again"
-        )
-    # 1-6 s the first time: paid when a policy with a ranker is loaded, never by `import ltrr.serving`.
-    import xgboost
-
-    booster = xgboost.Booster()
-    try:
-        booster.load_model(bytearray(model))
-    except (ValueError, xgboost.core.XGBoostError) as fault:
-        raise ArtifactError(
-            "XGBoost cannot read the ranker", which="ranker.ubj", got=str(fault).splitlines()[0], todo="publish again"
-        ) from fault
-    if booster.num_features() != features:
-        raise ArtifactError(
-            "the ranker was trained on other features",
-            which="ranker.ubj",
-            expected=f"{features} features",
-            got=str(booster.num_features()),
-            todo="train it on the features of the manifest",
-        )
-    # One page is a few rows: threads would cost more than they bring, and take the service's cores.
-    booster.set_param({"nthread": 1})
-    return booster

@@ -1,0 +1,155 @@
+"""A log of a uniform policy in a world of known truth, night by night, and what a learner may take from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.coverage import with_evidence
+from ltrr.core.examination import CurvePrior, CurveSums, improve_curve, prior_curve
+from ltrr.core.plans import PlanSpace
+from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.world import World
+
+NIGHTS = 10
+STRENGTH = 3.0
+"""Examinations that a predicted value counts for, once evidence comes."""
+
+_PRIOR_VALUE = 0.2
+_CYCLES = 6
+_AT_ONCE = 4_096
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Every (query, entity) pair that a strategy lists; all arrays [Q, C], C columns a query.
+
+    Attributes:
+        entities: numbers, ascending; `NOBODY` beyond the last.
+        ranks: of each world strategy, 1-based, 0 where it does not list the entity, [Q, C, S].
+        relevance: truth, hidden from every learner.
+    """
+
+    entities: NDArray[np.int64]
+    ranks: NDArray[np.int16]
+    relevance: NDArray[np.float64]
+
+    @staticmethod
+    def of(world: World) -> Pairs:
+        """All pairs of a world."""
+        lists = world.rankings.entities
+        queries, strategies, length = lists.shape
+        flat = np.sort(lists.reshape(queries, -1).astype(np.int64), axis=1)
+        first = flat != NOBODY
+        first[:, 1:] &= flat[:, 1:] != flat[:, :-1]
+        row, column = np.nonzero(first)
+        place = (np.cumsum(first, axis=1) - 1)[row, column]
+        entities = np.full((queries, int(first.sum(axis=1).max())), NOBODY, dtype=np.int64)
+        entities[row, place] = flat[row, column]
+        ranks = np.zeros((*entities.shape, strategies), dtype=np.int16)
+        for s in range(strategies):
+            for rank in range(length, 0, -1):
+                entity = lists[:, s, rank - 1]
+                ranks[:, :, s][(entities == entity[:, None]) & (entity != NOBODY)[:, None]] = rank
+        return Pairs(entities, ranks, world.relevance(np.arange(queries)[:, None], entities))
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """What a uniform policy logged, and what follows from it.
+
+    Attributes:
+        queries, plans, found: of each impression: query, plan, found reward (clicks over estimated examination).
+        clicks, examinations: of each pair, [Q, C].
+        memory: rank of each pair in the memory after the last night, 0 where it is not recalled, [Q, C].
+        drawn: the deepest block drawn of each strategy for each query, [Q, S].
+        curve: estimated examination by position.
+    """
+
+    queries: NDArray[np.int64]
+    plans: NDArray[np.int64]
+    found: NDArray[np.float64]
+    clicks: NDArray[np.float64]
+    examinations: NDArray[np.float64]
+    memory: NDArray[np.int16]
+    drawn: NDArray[np.int64]
+    curve: NDArray[np.float64]
+
+
+def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, seed: int) -> Log:
+    """Serve `impressions` searches of seen queries with uniform plans, `NIGHTS` nights, the memory renewed each night.
+
+    Pages are in order of reciprocal rank fusion; a click falls with the world's own users. Pages hold whole unions.
+    """
+    rng = np.random.default_rng(seed)
+    shape = pairs.entities.shape
+    positions = world.users.page_size
+    shown_at = np.zeros((*shape, positions))
+    clicked_at = np.zeros((*shape, positions))
+    memory = np.zeros(shape, dtype=np.int16)
+    curve = prior_curve(positions, 1.0)
+    pages: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+    for _ in range(NIGHTS):
+        searched = rng.choice(shape[0], impressions // NIGHTS, p=world.traffic)
+        plans = rng.integers(0, len(space), len(searched))
+        for start in range(0, len(searched), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            columns, shown = _pages(pairs, space, memory, searched[part], plans[part], positions, rng)
+            chance = world.users.click_if_examined(np.take_along_axis(pairs.relevance[searched[part]], columns, axis=1))
+            clicked = shown & (rng.random(chance.shape) < chance * world.users.examination()[: chance.shape[1]])
+            row, position = np.nonzero(shown)
+            cell = (searched[part][row], columns[row, position], position)
+            np.add.at(shown_at, cell, 1.0)
+            np.add.at(clicked_at, cell, clicked[row, position])
+            pages.append((searched[part], plans[part], clicked.astype(np.float64)))
+        curve = improved_curve(curve, shown_at, clicked_at)
+        clicks, examinations = clicked_at.sum(axis=2), shown_at @ curve
+        memory = _recalled(clicks, examinations, space)
+    queries, plans = (np.concatenate(column) for column in list(zip(*pages, strict=True))[:2])
+    found = np.concatenate([page[2] @ (1.0 / curve[: page[2].shape[1]]) for page in pages])
+    drawn = np.zeros((shape[0], len(space.strategies)), dtype=np.int64)
+    np.maximum.at(drawn, queries, space.plans[plans].astype(np.int64))
+    return Log(queries, plans, found, clicks, examinations, memory, drawn, curve)
+
+
+def improved_curve(
+    curve: NDArray[np.float64], shown_at: NDArray[np.float64], clicked_at: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Examination by position from clicks alone, as the nightly job estimates it, from last night's on."""
+    seen = shown_at.sum(axis=2) > 0.0
+    prior = CurvePrior(prior_curve(shown_at.shape[2], 1.0), clicks=10.0)
+    for _ in range(_CYCLES):
+        curve = improve_curve(curve, CurveSums.of(shown_at[seen], clicked_at[seen], curve), prior)
+    return curve
+
+
+def _pages(
+    pairs: Pairs,
+    space: PlanSpace,
+    memory: NDArray[np.int16],
+    searched: NDArray[np.int64],
+    plans: NDArray[np.int64],
+    page_size: int,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Columns of the pairs shown on each page in order, and which of them exist."""
+    ranks = np.concatenate([pairs.ranks, memory[:, :, None]], axis=2)[searched]
+    is_drawn = (ranks > 0) & ((ranks + space.block_size - 1) // space.block_size <= space.plans[plans][:, None, :])
+    fusion = np.where(is_drawn, 61.0 / (60.0 + ranks), 0.0).sum(axis=2)
+    held = is_drawn.any(axis=2)
+    # Equals in an order of no meaning, as a page must not show by its order which strategy brought what.
+    columns = np.argsort(np.where(held, -fusion - 1e-9 * rng.random(fusion.shape), 1.0), axis=1)
+    columns = columns[:, :page_size]
+    return columns, np.take_along_axis(held, columns, axis=1)
+
+
+def _recalled(clicks: NDArray[np.float64], examinations: NDArray[np.float64], space: PlanSpace) -> NDArray[np.int16]:
+    """Rank of each clicked pair by value after evidence, as deep as a plan can draw."""
+    score = np.where(clicks > 0.0, with_evidence(_PRIOR_VALUE, clicks, examinations, STRENGTH), -1.0)
+    order = np.argsort(-score, axis=1, kind="stable")[:, : space.block_size * space.budget]
+    ranks = np.zeros(clicks.shape, dtype=np.int16)
+    row, place = np.nonzero(np.take_along_axis(score, order, axis=1) > 0.0)
+    ranks[row, order[row, place]] = place + 1
+    return ranks

@@ -1,0 +1,105 @@
+"""What a policy sees of each query before it chooses, as the serving code takes it: blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learned_retrieval.log import Log, Pairs
+from ltrr.core.planning import Block
+from ltrr.core.plans import PlanSpace
+from ltrr.core.text_overlap import EntityFields
+from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.world import Entity, World
+
+Blocks = tuple[Block, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """Every block of every query, and the stored fields of every entity.
+
+    Attributes:
+        blocks: [Q][S][D]; the memory's are those of a log, or empty.
+        fields: by entity_id.
+    """
+
+    space: PlanSpace
+    keys: tuple[str, ...]
+    blocks: tuple[tuple[Blocks, ...], ...]
+    fields: dict[str, EntityFields]
+
+    def without_memory(self) -> Library:
+        """The same queries as if they had never been searched."""
+        nothing = tuple(Block("memory", depth, "empty") for depth in range(1, self.space.budget + 1))
+        return Library(self.space, self.keys, tuple((*blocks[:-1], nothing) for blocks in self.blocks), self.fields)
+
+    def visible(self, depths: NDArray[np.int64]) -> list[Blocks]:
+        """The blocks of each query down to `depths` [Q, S]."""
+        return [
+            tuple(block for strategy, depth in zip(blocks, row, strict=True) for block in strategy[:depth])
+            for blocks, row in zip(self.blocks, depths.tolist(), strict=True)
+        ]
+
+
+def library_of(world: World, space: PlanSpace, pairs: Pairs, log: Log) -> Library:
+    """All blocks of a world, the memory's from the log."""
+    names = world.entity_ids
+    world_lists = [
+        [
+            _blocks(space, name, *_known(names, entities, scores))
+            for name, entities, scores in zip(
+                space.strategies, world.rankings.entities[q].tolist(), world.rankings.scores[q].tolist(), strict=False
+            )
+        ]
+        for q in range(len(world.queries))
+    ]
+    blocks = []
+    for q, strategies in enumerate(world_lists):
+        recalled = np.flatnonzero(log.memory[q])
+        recalled = recalled[np.argsort(log.memory[q, recalled])]
+        entities = tuple(names[entity] for entity in pairs.entities[q, recalled].tolist())
+        scores = tuple(1.0 / rank for rank in range(1, len(entities) + 1))
+        blocks.append((*strategies, _blocks(space, "memory", entities, scores)))
+    return Library(space, world.keys, tuple(blocks), fields_of(world))
+
+
+def fields_of(world: World) -> dict[str, EntityFields]:
+    """What a service gets with its hits."""
+
+    def joined(entity: Entity, *names: str) -> str:
+        return " ".join(value for name in names for value in entity.attributes.get(name, ()))
+
+    return {
+        entity.entity_id: EntityFields(
+            entity.title,
+            entity.description,
+            joined(entity, "people", "characters", "artist"),
+            joined(entity, "genres", "tags", "genre", "mood"),
+            float(joined(entity, "year") or "nan"),
+            entity.popularity,
+        )
+        for entity in world.entities
+    }
+
+
+def _known(names: Sequence[str], entities: list[int], scores: list[float]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    length = entities.index(NOBODY) if NOBODY in entities else len(entities)
+    return tuple(names[entity] for entity in entities[:length]), tuple(scores[:length])
+
+
+def _blocks(space: PlanSpace, name: str, entities: tuple[str, ...], scores: tuple[float, ...]) -> Blocks:
+    size = space.block_size
+    return tuple(
+        Block(
+            name,
+            depth + 1,
+            "ok" if entities[depth * size :][:1] else "empty",
+            entities[depth * size : (depth + 1) * size],
+            scores[depth * size : (depth + 1) * size],
+        )
+        for depth in range(space.budget)
+    )

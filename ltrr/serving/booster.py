@@ -1,0 +1,46 @@
+"""Loading an XGBoost model that was published, with an error that says what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ltrr.errors import ArtifactError
+
+
+def load_booster(model: bytes, features: int, name: str) -> Any:
+    """A booster for predictions of a few rows.
+
+    Args:
+        model: XGBoost's own `ubj` bytes.
+        features: that it must have been trained on.
+        name: of the file, for messages.
+
+    Raises:
+        ArtifactError: the model cannot be read, or was trained on another number of features.
+    """
+    # XGBoost ends the whole process on an empty buffer, so what cannot be its format is stopped here.
+    if not model.startswith(b"{"):
+        raise ArtifactError(
+            "not a model of XGBoost", which=name, expected="UBJSON", got=repr(model[:12]), todo="publish again"
+        )
+    # 1-6 s the first time: paid when a policy with such a model is loaded, never by `import ltrr.serving`.
+    import xgboost
+
+    booster = xgboost.Booster()
+    try:
+        booster.load_model(bytearray(model))
+    except (ValueError, xgboost.core.XGBoostError) as fault:
+        raise ArtifactError(
+            "XGBoost cannot read a model", which=name, got=str(fault).splitlines()[0], todo="publish again"
+        ) from fault
+    if booster.num_features() != features:
+        raise ArtifactError(
+            "a model was trained on other features",
+            which=name,
+            expected=f"{features} features",
+            got=str(booster.num_features()),
+            todo="train it on the features of the manifest",
+        )
+    # One page is a few rows: threads would cost more than they bring, and take the service's cores.
+    booster.set_param({"nthread": 1})
+    return booster
