@@ -23,7 +23,7 @@ SKIPPED = "skipped"
 BUCKETS = 16
 """A feature that is text becomes so many indicators, by hash."""
 
-_SUMS_TO_ONE = 1e-3
+_TOLERANCE = 1e-3
 """Logs hold probabilities as 32-bit floats, added up over hundreds of actions."""
 
 
@@ -260,7 +260,7 @@ def _logging(batch: pa.RecordBatch) -> Found:
 def _targets(batch: pa.RecordBatch) -> Found:
     targets, widths = _matrix(batch.column("targets"))
     totals = targets.sum(axis=1)
-    is_bad = ~(np.abs(totals - 1.0) <= _SUMS_TO_ONE) | ~(targets >= -ROUNDING).all(axis=1)
+    is_bad = ~(np.abs(totals - 1.0) <= _TOLERANCE) | ~(targets >= -ROUNDING).all(axis=1)
     return is_bad & (widths > 0), totals
 
 
@@ -268,6 +268,17 @@ def _action(batch: pa.RecordBatch) -> Found:
     values = _floats(batch, "action")
     widths = _matrix(batch.column("targets"))[1]
     return ((values < 0) | (values >= widths) | (values % 1.0 != 0.0)) & (widths > 0), values
+
+
+def _agrees(batch: pa.RecordBatch) -> Found:
+    """Probabilities of all actions under the logging policy: as many as the target's, and that of the action taken."""
+    loggings, widths = _matrix(batch.column("loggings"))
+    place = np.clip(_floats(batch, "action"), 0, max(loggings.shape[1] - 1, 0)).astype(np.int64)
+    taken = loggings[np.arange(len(place)), place] if loggings.shape[1] else np.zeros(len(place))
+    logging, targets = _floats(batch, "logging"), _matrix(batch.column("targets"))[1]
+    is_other = (widths != targets) & (targets > 0)
+    is_other |= ~(np.abs(taken - logging) <= _TOLERANCE * logging) & (_floats(batch, "action") >= 0)
+    return is_other & (widths > 0), taken
 
 
 def _chosen(batch: pa.RecordBatch) -> Found:
@@ -301,6 +312,7 @@ _CHECKS: tuple[tuple[str, Callable[[pa.RecordBatch], Found]], ...] = (
     ("logging_propensity: expected (0, 1]", _logging),
     ("target_propensity: expected probabilities of all actions that add up to 1", _targets),
     ("action: expected a place in the array of probabilities, from 0", _action),
+    ("action_propensities: expected one of each action, and logging_propensity of the one taken", _agrees),
     ("target_propensity: expected [0, 1]", _chosen),
     (f"logging_propensity: expected weights up to {LARGEST_SUMMABLE:,.0f}", _weight),
     (f"reward: expected weight x reward up to {LARGEST_SUMMABLE:,.0f}", _weighted),

@@ -102,11 +102,16 @@ def test_lines_that_are_no_decisions_are_counted(capsys, tmp_path) -> None:
     both.mkdir()
     for name in ("b1848_dsjson_parser_regression.txt", "dsjson_cb.json"):
         (both / name).write_bytes((DSJSON / name).read_bytes())
-    code, out, _ = said(capsys, both, "--format", "dsjson", "--target-propensity", "p", "--json")
-    assert code == 0
-    answer = json.loads(out)
-    assert answer["estimates"][0]["decisions"] == 23
-    assert sum(answer["skipped"].values()) == 8
+    for users in ((), ("--user", "event_id")):
+        code, out, _ = said(capsys, both, "--format", "dsjson", "--target-propensity", "p", "--json", *users)
+        assert code == 0
+        answer = json.loads(out)
+        assert answer["estimates"][0]["decisions"] == 23
+        assert answer["skipped"] == {
+            "an observation that came after its decision": 6,
+            "not a JSON object": 1,
+            "not activated": 1,
+        }
     code, out, err = said(capsys, DSJSON / "0001.json", "--format", "dsjson", "--target-propensity", "p")
     assert (code, out) == (1, "")
     assert err == (

@@ -200,8 +200,9 @@ def test_an_empty_log_and_too_many_slices(log) -> None:
 
 def test_what_the_log_can_never_show_is_said(log) -> None:
     logged = F.expr("transform(target, (p, i) -> if(i = pmod(action + 1, 4), 0D, 1D / 3))")
+    changed = log.withColumn("logged", logged).withColumn("logging_propensity", F.lit(1.0 / 3.0))
     report = estimate_log(
-        log.withColumn("logged", logged),
+        changed,
         LogColumns("target", action="action", action_propensities="logged"),
         OpeSettings(estimators=("ips",)),
     )
@@ -209,6 +210,11 @@ def test_what_the_log_can_never_show_is_said(log) -> None:
     assert row["unsupported"] == pytest.approx(0.25, abs=0.03)
     assert row["verdict"] == DO_NOT_USE
     assert any("cannot be seen in this log" in reason for reason in row["reasons"])
+    with pytest.raises(DataQualityError, match=r"logging_propensity of the one taken, 3,000 rows"):
+        estimate_log(
+            changed.withColumn("logged", F.expr("transform(logged, p -> p / 2)")),
+            LogColumns("target", action="action", action_propensities="logged"),
+        )
 
 
 def test_one_decision_that_carries_the_estimate_is_said(spark, columns) -> None:
