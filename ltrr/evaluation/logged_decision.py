@@ -25,6 +25,7 @@ COLUMNS = (
     "marginal_hit_rate",
     "look",
     "page_reward",
+    "query_mean",
 )
 """What a judge reads of an impression; nothing that was not known then, but the reward."""
 
@@ -42,6 +43,7 @@ class LoggedDecision:
         shared: logged shared features, [F].
         values: planner values from the logged looks and history, [P].
         reward: page_reward.
+        query_mean: page_reward that the query's other searches earned, of training users.
     """
 
     user_key: str
@@ -52,6 +54,7 @@ class LoggedDecision:
     shared: NDArray[np.float64]
     values: NDArray[np.float64]
     reward: float
+    query_mean: float
 
 
 def logged_decisions(batch: pa.RecordBatch, space: PlanSpace) -> Iterator[LoggedDecision]:
@@ -92,4 +95,5 @@ def _logged_decision(row: dict[str, Any], space: PlanSpace) -> LoggedDecision:
         shared=np.array(row["shared_features"], dtype=np.float64),
         values=plan_values(space, logged_looks(row), logged_history(row)),
         reward=row["page_reward"],
+        query_mean=row["query_mean"],
     )

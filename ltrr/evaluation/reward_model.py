@@ -4,7 +4,7 @@ Linear on purpose: ridge regression by exact normal equations has one solution w
 the rows, and a policy's expected q-hat needs only its probabilities. Doubly robust estimates stay unbiased whatever
 q-hat says (the propensities are known); a better q-hat only narrows the interval.
 
-    q(x, a) = c . [1, best value(x), shared(x), value(x, a), blocks drawn by a]
+    q(x, a) = c . [1, mean reward of the query, best value(x), shared(x), value(x, a), blocks drawn by a]
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _PLACES = 9
 """Coefficients are rounded, so that the last bits of a linear-algebra library do not reach the table."""
 
 
-def context_features(shared: Floats, values: Floats) -> Floats:
-    """What is the same for every plan, [2 + F]: one, the best plan's value, the shared features."""
-    return np.concatenate(([1.0, values.max()], shared))
+def context_features(shared: Floats, values: Floats, query_mean: float) -> Floats:
+    """What is the same for every plan, [3 + F]: one, the query's mean reward, the best value, shared features."""
+    return np.concatenate(([1.0, query_mean, values.max()], shared))
 
 
 def plan_features(space: PlanSpace, values: Floats, plan: int) -> Floats:
@@ -39,12 +39,12 @@ class RewardModel:
 
     Args:
         space: the plans.
-        context: of `context_features`, [2 + F].
+        context: of `context_features`, [3 + F].
         plan: of `plan_features`, [1 + S * D].
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
-    >>> model = RewardModel(space, np.array([0.1, 0.0, 0.2]), np.array([0.5, 0.0, 0.3]))
-    >>> space.texts, model.predict(np.array([1.0]), np.array([0.4, 0.6])).round(6).tolist()
+    >>> model = RewardModel(space, np.array([0.1, 0.0, 0.0, 0.2]), np.array([0.5, 0.0, 0.3]))
+    >>> space.texts, model.predict(np.array([1.0]), np.array([0.4, 0.6]), 0.7).round(6).tolist()
     (('memory:1', 'title:1'), [0.8, 0.6])
     """
 
@@ -52,9 +52,9 @@ class RewardModel:
     context: Floats
     plan: Floats
 
-    def predict(self, shared: Floats, values: Floats) -> Floats:
+    def predict(self, shared: Floats, values: Floats, query_mean: float) -> Floats:
         """q(x, a) of every plan, [P]."""
-        base = float((self.context * context_features(shared, values)).sum())
+        base = float((self.context * context_features(shared, values, query_mean)).sum())
         expected: Floats = base + self.plan[0] * values + (self.space.draws * self.plan[1:]).sum(axis=1)
         return expected
 

@@ -101,7 +101,7 @@ def score_decisions(
     taken = np.array([d.plan for d in decisions], dtype=np.int64)
     rows = np.arange(len(decisions))
     supported = np.array([d.supported for d in decisions])
-    expected = np.array([model.predict(d.shared, d.values) for d in decisions])
+    expected = np.array([model.predict(d.shared, d.values, d.query_mean) for d in decisions])
     columns: dict[str, NDArray[np.int64]] = {N: to_fixed(np.ones(len(decisions)))}
     for policy in policies:
         target = np.array([policy.probabilities(d.shared, d.values) for d in decisions])

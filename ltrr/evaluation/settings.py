@@ -16,6 +16,7 @@ class EvaluationSettings:
         window_days: closed dates judged on, counted back from the newest.
         confidence: of the two-sided intervals in `ope_estimates`.
         ridge: penalty of the reward model, in impressions: what a coefficient of one costs.
+        query_mean_strength: impressions that the overall mean reward counts for beside a query's own.
         least_evidence: R below which a number is not to be used.
         good_evidence: R from which it may be trusted.
         good_sample: effective sample size from which it may be trusted, impressions.
@@ -31,6 +32,7 @@ class EvaluationSettings:
     window_days: int = 14
     confidence: float = 0.95
     ridge: float = 10.0
+    query_mean_strength: float = 2.0
     least_evidence: float = 20.0
     good_evidence: float = 100.0
     good_sample: float = 100.0
@@ -47,6 +49,7 @@ class EvaluationSettings:
             ("window_days", self.window_days >= 1, ">= 1"),
             ("confidence", 0.5 < self.confidence < 1.0, "between 0.5 and 1"),
             ("ridge", self.ridge > 0.0, "> 0"),
+            ("query_mean_strength", self.query_mean_strength > 0.0, "> 0"),
             ("good_evidence", self.good_evidence >= self.least_evidence >= 0.0, ">= least_evidence >= 0"),
             ("unsupported_limit", 0.0 <= self.unsupported_care <= self.unsupported_limit <= 1.0, "care <= limit <= 1"),
             ("fallback_limit", 0.0 <= self.fallback_limit <= 1.0, "0..1"),

@@ -49,7 +49,11 @@ class TrainingSums:
         z = np.array(
             [
                 np.concatenate(
-                    (context_features(d.shared, d.values), plan_features(space, d.values, d.plan), [d.reward])
+                    (
+                        context_features(d.shared, d.values, d.query_mean),
+                        plan_features(space, d.values, d.plan),
+                        [d.reward],
+                    )
                 )
                 for d in decisions
             ]

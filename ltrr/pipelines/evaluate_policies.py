@@ -28,6 +28,7 @@ from ltrr.evaluation.published import (
     plans_alike,
     read_planning_part,
 )
+from ltrr.evaluation.query_means import QueryMeans
 from ltrr.evaluation.replay_check import replay_date
 from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
 from ltrr.evaluation.scoring import ALL, sum_by_slice, to_scores
@@ -145,13 +146,15 @@ def _judge(night: Night, champion: PlanningPart, challenger: str) -> tuple[list[
         users = fold if held_out else ~fold
         return judged_impressions(decisions.where(users), slate_rows.where(users), versions)
 
-    sums = sum_training_decisions(impressions(held_out=False), policy.space)
+    training = impressions(held_out=False)
+    means = QueryMeans.of(training, settings.query_mean_strength)
+    sums = sum_training_decisions(means.given_to(training, is_counted=True), policy.space)
     if sums is None:
         log.warning("date=%s judged=nothing: no impressions of users that are trained on", night.date)
         return [], served
     model = fit_reward_model(policy.space, sums.products.tolist(), settings.ridge)
     judged = _policies(night, champion, challenger, best_static_plan(sums, model))
-    slices = _score(impressions(held_out=True), judged, model)
+    slices = _score(means.given_to(impressions(held_out=True), is_counted=False), judged, model)
     return estimate_rows(night.date, slices, judged, served.fallback_share, settings), served
 
 

@@ -15,26 +15,32 @@ def _decisions(truth: RewardModel, count: int, seed: int) -> list[LoggedDecision
     made = []
     for number in range(count):
         shared, values, plan = rng.random(3), rng.random(len(SPACE)), int(rng.integers(len(SPACE)))
-        reward = float(truth.predict(shared, values)[plan] + rng.normal(0, 0.1))
+        mean = float(rng.random())
+        reward = float(truth.predict(shared, values, mean)[plan] + rng.normal(0, 0.1))
         everywhere = np.ones(len(SPACE), dtype=bool)
-        made.append(LoggedDecision(f"u{number}", "long", plan, 1 / len(SPACE), everywhere, shared, values, reward))
+        made.append(
+            LoggedDecision(f"u{number}", "long", plan, 1 / len(SPACE), everywhere, shared, values, reward, mean)
+        )
     return made
 
 
 def test_a_linear_reward_is_recovered_and_parts_merge_exactly() -> None:
     rng = np.random.default_rng(1)
-    truth = RewardModel(SPACE, rng.normal(0, 0.3, 5), rng.normal(0, 0.3, 10))
+    truth = RewardModel(SPACE, rng.normal(0, 0.3, 6), rng.normal(0, 0.3, 10))
     decisions = _decisions(truth, 3_000, seed=2)
     whole = TrainingSums.of(SPACE, decisions)
     parts = TrainingSums.of(SPACE, decisions[1_000:]) + TrainingSums.of(SPACE, decisions[:1_000])
     assert TrainingSums.from_json(parts.to_json()).to_json() == whole.to_json()
     model = fit_reward_model(SPACE, whole.products.tolist(), ridge=1.0)
     unseen = _decisions(truth, 200, seed=3)
-    errors = [model.predict(d.shared, d.values) - truth.predict(d.shared, d.values) for d in unseen]
+    errors = [
+        model.predict(d.shared, d.values, d.query_mean) - truth.predict(d.shared, d.values, d.query_mean)
+        for d in unseen
+    ]
     assert np.abs(errors).max() < 0.03
 
 
 def test_without_rows_it_expects_nothing() -> None:
-    size = 1 + 1 + 3 + 1 + SPACE.draws.shape[1] + 1
+    size = 1 + 1 + 1 + 3 + 1 + SPACE.draws.shape[1] + 1
     model = fit_reward_model(SPACE, [[0] * size for _ in range(size)], ridge=10.0)
-    assert model.predict(np.ones(3), np.ones(len(SPACE))).tolist() == [0.0] * len(SPACE)
+    assert model.predict(np.ones(3), np.ones(len(SPACE)), 0.0).tolist() == [0.0] * len(SPACE)

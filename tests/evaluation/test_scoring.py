@@ -9,6 +9,7 @@ from ltrr.core.intervals import estimate_difference, estimate_ratio
 from ltrr.core.planning import History, plan_values
 from ltrr.evaluation.judged_impressions import is_held_out, judged_impressions
 from ltrr.evaluation.judged_policy import JudgedPolicy
+from ltrr.evaluation.query_means import QueryMeans
 from ltrr.evaluation.reward_model import fit_reward_model
 from ltrr.evaluation.scoring import ALL, N, sum_by_slice, to_scores
 from ltrr.evaluation.static_plan import best_static_plan, static_values
@@ -38,23 +39,37 @@ def impressions(spark, made):
 
 
 @pytest.fixture
-def training(impressions):
-    return sum_training_decisions(impressions.where(~is_held_out(HELD_OUT)), SPACE)
+def means(impressions):
+    return QueryMeans.of(impressions.where(~is_held_out(HELD_OUT)), strength=2.0)
 
 
-def test_one_scan_equals_plain_numpy_and_covers_the_truth(impressions, training, made) -> None:
+@pytest.fixture
+def learned_from(impressions, means):
+    return means.given_to(impressions.where(~is_held_out(HELD_OUT)), is_counted=True)
+
+
+@pytest.fixture
+def held(impressions, means):
+    return means.given_to(impressions.where(is_held_out(HELD_OUT)), is_counted=False)
+
+
+@pytest.fixture
+def training(learned_from):
+    return sum_training_decisions(learned_from, SPACE)
+
+
+def test_one_scan_equals_plain_numpy_and_covers_the_truth(held, training, made) -> None:
     model = fit_reward_model(SPACE, training.products.tolist(), ridge=10.0)
     policies = [planner("challenger"), JudgedPolicy("uniform", "uniform", SPACE)]
-    held = impressions.where(is_held_out(HELD_OUT))
     sums = sum_by_slice(to_scores(held, policies, model), NAMES)
 
-    judged = {row["impression_id"] for row in held.select("impression_id").collect()}
+    judged = {row["impression_id"]: row["query_mean"] for row in held.select("impression_id", "query_mean").collect()}
     history, plans = History.prior(SPACE), len(SPACE)
     dr, ips, weights, truth = [], [], [], []
     for search in (one for one in made if one.impression_id in judged):
         shared = np.array(search.choice.decision["shared"])
         values = plan_values(SPACE, search.looks, history)
-        context = model.context @ np.concatenate(([1.0, values.max()], shared))
+        context = model.context @ np.concatenate(([1.0, judged[search.impression_id], values.max()], shared))
         expected = context + np.column_stack((values, SPACE.draws)) @ model.plan
         target = policies[0].chooser.distribution(shared, values).dense()
         weight = target[search.choice.plan_index] * plans
@@ -80,14 +95,13 @@ def test_one_scan_equals_plain_numpy_and_covers_the_truth(impressions, training,
     assert gain.standard_error < 0.75 * unmodelled.standard_error
 
 
-def test_any_layout_gives_the_same_bits(impressions, training) -> None:
+def test_any_layout_gives_the_same_bits(held, learned_from, training) -> None:
     model = fit_reward_model(SPACE, training.products.tolist(), ridge=10.0)
     policies = [planner("challenger"), JudgedPolicy("uniform", "uniform", SPACE)]
-    held = impressions.where(is_held_out(HELD_OUT))
     layouts = [held.repartition(5, "impression_id"), held.orderBy("query_class").coalesce(1)]
     one, other = (sum_by_slice(to_scores(layout, policies, model), NAMES) for layout in layouts)
     assert one == other
-    learned = sum_training_decisions(impressions.where(~is_held_out(HELD_OUT)).repartition(5, "user_key"), SPACE)
+    learned = sum_training_decisions(learned_from.repartition(5, "user_key"), SPACE)
     assert learned.to_json() == training.to_json()
 
 
@@ -101,4 +115,4 @@ def test_best_static_plan_is_the_true_one(training, made) -> None:
 
 def test_nothing_to_judge_is_nothing(spark, made) -> None:
     none = judged_impressions(decision_rows(spark, made[:3]), slate_rows(spark, made[:3]), ["another version"])
-    assert sum_training_decisions(none, SPACE) is None
+    assert sum_training_decisions(QueryMeans.of(none, strength=2.0).given_to(none, is_counted=True), SPACE) is None
