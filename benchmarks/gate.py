@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.core.boundary import critical_values
 from ltrr.core.intervals import Estimate, quantile
 from ltrr.core.sequential import (
     EXPIRED,
@@ -38,7 +39,6 @@ from ltrr.core.sequential import (
     Trial,
     alpha_for_next,
     conditional_power,
-    critical_values,
     judge_looks,
     nights_to_verdict,
     traffic_factor,

@@ -2,11 +2,11 @@
 
 **Bound.** On night k of its life a challenger has the estimate d_k of its difference on everything judged so far, with
 standard error e_k. Z_k = d_k / e_k and the information I_k = 1 / e_k^2 are all that counts: Cov(Z_j, Z_k) =
-sqrt(I_j / I_k) for j < k, and for users who return as well, as long as e_k is by user over the whole window. Alpha is
-spent by a schedule fixed before: by night k of K the chance of a false promotion is alpha (k / K)^shape, whatever the
-information turned out to be. The critical values follow by numerical integration, night after night. Lan & DeMets,
+sqrt(I_j / I_k) for j < k. It holds for users who return as well, exactly where they are alike and nearly so elsewhere,
+as long as e_k is by user over the whole window. Alpha is spent by a schedule fixed before: by night k of K the chance
+of a false promotion is alpha (k / K)^shape, whatever the information turned out to be (`core.boundary`). Lan & DeMets,
 "Discrete Sequential Boundaries for Clinical Trials", Biometrika 1983; Kim & DeMets, Biometrika 1987 (the power family);
-Armitage, McPherson & Rowe, JRSS A 1969 (the integration); Jennison & Turnbull, "Group Sequential Methods", 2000.
+Jennison & Turnbull, "Group Sequential Methods", 2000.
 
 **Budget.** Each challenger is given its share of alpha before its first night. A share comes back when its challenger
 is promoted (as in the fallback procedure: Wiens & Dmitrienko, 2005), or `budget_nights` after its challenger ended. It
@@ -28,24 +28,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
-from math import ceil, erfc, inf, isfinite, log, pi, sqrt
+from math import ceil, inf, sqrt
 
-import numpy as np
-
+from ltrr.core.boundary import critical_values, crossing_probabilities, upper_tail
 from ltrr.core.intervals import Estimate, quantile
-from ltrr.core.weights import Floats
-from ltrr.errors import ConfigError, UsageError
+from ltrr.errors import ConfigError
 
 PROMOTE, KEEP, FUTILE, HARMED, EXPIRED = "promote", "keep", "futile", "harmed", "expired"
 UNHARMED, NOT_YET, NOT_JUDGED = "unharmed", "not yet judged", "not judged"
-
-LEAST_GROWTH = 0.02
-"""A night that adds less information than this share is no look: its alpha waits for the next one."""
-
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(128)
-_REACH = 7.0
-"""Standard deviations below the mean from which the score's distribution is followed."""
 
 
 @dataclass(frozen=True)
@@ -283,72 +273,7 @@ def conditional_power(z: float, information: float, night: int, effect: float, a
     if missing <= 0.0:
         return float(z >= quantile(1.0 - alpha))
     need = quantile(1.0 - alpha) * sqrt(final) - z * sqrt(information)
-    return float(_upper_tail(np.array([(need - effect * missing) / sqrt(missing)]))[0])
-
-
-def critical_values(information: Sequence[float], spent: Sequence[float]) -> tuple[float, ...]:
-    """What Z must reach at each look so that, without any difference, by look k it ever did with probability spent[k].
-
-    Args:
-        information: 1 / standard error^2 at each look.
-        spent: alpha spent by each look, growing.
-
-    Infinite where there is no look: nothing to spend, or no new information (`LEAST_GROWTH`); that alpha is spent at
-    the next look.
-
-    Raises:
-        UsageError: not one alpha a look, alpha that shrinks, or information that is not above zero.
-
-    >>> [round(value, 3) for value in critical_values([1.0], [0.025])]
-    [1.96]
-    >>> [round(value, 3) for value in critical_values([1, 2, 3, 4, 5], [0.01, 0.02, 0.03, 0.04, 0.05])]
-    [2.326, 2.219, 2.12, 2.033, 1.956]
-    >>> critical_values([1.0, 1.0], [0.01, 0.02])[1]
-    inf
-    """
-    steps = list(zip(information, spent, strict=False))
-    is_growing = all(one <= other for one, other in zip((0.0, *spent), spent, strict=False))
-    if len(information) != len(spent) or not is_growing or not all(isfinite(i) and i > 0.0 for i in information):
-        raise UsageError(
-            "looks do not fit their spending",
-            expected="information above zero and alpha that grows, one a look",
-            got=f"{list(information)}, {list(spent)}",
-        )
-    at, mass = np.zeros(1), np.ones(1)
-    known, gone, found = 0.0, 0.0, []
-    for now, alpha in steps:
-        if now - known < LEAST_GROWTH * now or alpha <= gone:
-            found.append(inf)
-            continue
-        deviation = sqrt(now - known)
-        limit = _limit(at, mass, deviation, alpha - gone, start=quantile(1.0 - alpha) * sqrt(now))
-        at, mass = _advance(at, mass, deviation, -_REACH * sqrt(now), limit)
-        found.append(limit / sqrt(now))
-        known, gone = now, alpha
-    return tuple(found)
-
-
-def crossing_probabilities(information: Sequence[float], critical: Sequence[float], effect: float) -> tuple[float, ...]:
-    """Probability of having reached the critical value by each look when the difference truly is `effect`.
-
-    >>> information, spent = [1.0, 2.0, 3.0], [0.01, 0.02, 0.05]
-    >>> critical = critical_values(information, spent)
-    >>> [round(chance, 6) for chance in crossing_probabilities(information, critical, 0.0)]
-    [0.01, 0.02, 0.05]
-    >>> round(crossing_probabilities(information, critical, 2.0)[-1], 3)
-    0.96
-    """
-    at, mass, known, chances = np.zeros(1), np.ones(1), 0.0, []
-    for now, value in zip(information, critical, strict=True):
-        if value == inf:
-            chances.append(0.0)
-            continue
-        deviation, limit = sqrt(now - known), value * sqrt(now)
-        moved = at + effect * (now - known)
-        chances.append(float(mass @ _upper_tail((limit - moved) / deviation)))
-        at, mass = _advance(moved, mass, deviation, effect * now - _REACH * sqrt(now), limit)
-        known = now
-    return tuple(accumulate(chances))
+    return upper_tail((need - effect * missing) / sqrt(missing))
 
 
 @lru_cache(maxsize=64)
@@ -407,29 +332,3 @@ def _even_critical_values(design: Design, alpha: float) -> tuple[float, ...]:
 
 def _without_promotion(looks: Sequence[Look], design: Design) -> str:
     return EXPIRED if looks and looks[-1].night >= design.life_nights else KEEP
-
-
-def _advance(at: Floats, mass: Floats, deviation: float, lowest: float, limit: float) -> tuple[Floats, Floats]:
-    """The score's distribution after one more night, of those that did not cross: points and the mass at each."""
-    half = max(limit - lowest, 0.0) / 2.0
-    nodes = lowest + half * (_NODES + 1.0)
-    kernel = np.exp(-0.5 * ((nodes[:, None] - at) / deviation) ** 2) / (deviation * sqrt(2.0 * pi))
-    return nodes, half * _WEIGHTS * (kernel @ mass)
-
-
-def _limit(at: Floats, mass: Floats, deviation: float, chance: float, start: float) -> float:
-    """Score that is passed with this chance: Newton on the logarithm of the tail, which is concave: it cannot stray."""
-    limit = start
-    for _ in range(100):
-        scaled = (limit - at) / deviation
-        tail = float(mass @ _upper_tail(scaled))
-        slope = float(mass @ np.exp(-0.5 * scaled**2)) / (deviation * sqrt(2.0 * pi))
-        step = log(tail / chance) * tail / slope
-        limit += step
-        if abs(step) < 1e-10 * deviation:
-            break
-    return limit
-
-
-def _upper_tail(z: Floats) -> Floats:
-    return np.array([0.5 * erfc(value / sqrt(2.0)) for value in z.tolist()])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.gate import DESIGN as BENCHMARKED
 from benchmarks.gate import Challenger, Scenario, run, traffic
+from ltrr.core.boundary import critical_values, crossing_probabilities
 from ltrr.core.intervals import Estimate, quantile
 from ltrr.core.sequential import (
     EXPIRED,
@@ -28,8 +29,6 @@ from ltrr.core.sequential import (
     Trial,
     alpha_for_next,
     conditional_power,
-    critical_values,
-    crossing_probabilities,
     judge_looks,
     judge_slices,
     nights_to_verdict,
