@@ -1,8 +1,8 @@
 """Critical values of a statistic that is looked at again and again while information grows, by numerical integration.
 
 The score S = Z sqrt(I) is a Brownian motion with drift `effect` in the time I: from look to look its distribution, of
-those that did not cross, is carried on as points and masses. Armitage, McPherson & Rowe, "Repeated Significance Tests on
-Accumulating Data", JRSS A 1969; Jennison & Turnbull, "Group Sequential Methods", 2000, ch. 19.
+those that did not cross, is carried on as points and masses. Armitage, McPherson & Rowe, "Repeated Significance Tests
+on Accumulating Data", JRSS A 1969; Jennison & Turnbull, "Group Sequential Methods", 2000, ch. 19.
 """
 
 from __future__ import annotations
