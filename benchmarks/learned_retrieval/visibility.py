@@ -37,11 +37,11 @@ class Library:
         nothing = tuple(Block("memory", depth, "empty") for depth in range(1, self.space.budget + 1))
         return Library(self.space, self.keys, tuple((*blocks[:-1], nothing) for blocks in self.blocks), self.fields)
 
-    def visible(self, depths: NDArray[np.int64]) -> list[Blocks]:
-        """The blocks of each query down to `depths` [Q, S]."""
+    def visible(self, queries: NDArray[np.int64], depths: NDArray[np.int64]) -> list[Blocks]:
+        """The blocks of these queries [N] down to `depths` [N, S]."""
         return [
-            tuple(block for strategy, depth in zip(blocks, row, strict=True) for block in strategy[:depth])
-            for blocks, row in zip(self.blocks, depths.tolist(), strict=True)
+            tuple(block for strategy, depth in zip(self.blocks[query], row, strict=True) for block in strategy[:depth])
+            for query, row in zip(queries.tolist(), depths.tolist(), strict=True)
         ]
 
 
