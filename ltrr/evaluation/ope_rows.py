@@ -102,15 +102,15 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
     def number(name: str | None) -> Column:
         return column(name).try_cast("double") if name else F.lit(None).cast("double")
 
+    # Empty, never null: Spark's Arrow writer walks back over all null lists of a batch at each row.
+    none = F.array().cast("array<double>")
+
     def probabilities(name: str | None) -> Column:
-        nothing = F.lit(None).cast("array<double>")
-        if name is None:
-            return nothing
-        if isinstance(kind(name), T.ArrayType):
-            return column(name).cast("array<double>")
-        if isinstance(kind(name), T.StringType):
-            return F.when(column(name).startswith("["), F.from_json(column(name), "array<double>"))
-        return nothing
+        if name is not None and isinstance(kind(name), T.ArrayType):
+            return F.coalesce(column(name).cast("array<double>"), none)
+        if name is not None and isinstance(kind(name), T.StringType):
+            return F.coalesce(F.when(column(name).startswith("["), F.from_json(column(name), "array<double>")), none)
+        return none
 
     is_array = isinstance(kind(columns.target_propensity), T.ArrayType)
     features = [_feature(column(name), kind(name)) for name in columns.features]
@@ -128,7 +128,7 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
         probabilities(columns.target_propensity).alias("targets"),
         probabilities(columns.action_propensities).alias("loggings"),
         F.coalesce(number(columns.action), F.lit(-1.0)).alias("action"),
-        (F.concat(*features) if features else F.array().cast("array<double>")).alias("features"),
+        (F.concat(*features) if features else none).alias("features"),
         F.coalesce(fold, F.lit(-1)).cast("int").alias("fold"),
         (F.xxhash64(column(columns.user).cast("string")) if columns.user else F.lit(0)).cast("bigint").alias("user"),
         (column(columns.user).isNotNull() if columns.user else F.lit(True)).alias("has_user"),
