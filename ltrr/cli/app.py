@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, cast
 
-import click
 import typer
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -51,6 +50,11 @@ def before_any(
     set_up_logging(is_verbose=verbose)
 
 
+# Typer carries a click of its own, so click's exceptions are not the ones it raises. This is what a mistyped option, a
+# missing argument and a bad value have in common there.
+_MISTYPED = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet."""
     try:
@@ -62,10 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
         said = next((line.strip() for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
         todo = "run it again; if it stays, `ltrr --debug ...` shows where it comes from"
         return report(LtrrError("a fault outside of ltrr", got=said, todo=todo), cause=fault)
-    except click.ClickException as error:
+    except _MISTYPED as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("stopped; run the same command again: nothing half done counts\n")
         return 130
     return result if isinstance(result, int) else 0

@@ -123,7 +123,9 @@ def candidate_matrix(
     plain = np.array(rows, dtype=np.float64).reshape(len(rows), _plain_columns(space))
     compared = plain[:, _compared_columns(space)]
     best = np.fmax.reduce(compared, axis=0) if len(rows) else compared
-    relative = np.stack((np.broadcast_to(best, compared.shape), compared - best), axis=2).reshape(len(rows), -1)
+    relative = np.stack((np.broadcast_to(best, compared.shape), compared - best), axis=2).reshape(
+        len(rows), 2 * len(_COMPARED)
+    )
     return entity_ids, np.round(np.hstack((plain, relative)), PLACES).astype(np.float32)
 
 

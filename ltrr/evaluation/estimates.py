@@ -92,7 +92,7 @@ def _row(estimate: Estimate, footing: Footing, settings: EvaluationSettings) -> 
         "value": _null(shown.value),
         "low": _null(shown.low(one_sided)),
         "high": _null(shown.high(one_sided)),
-        "evidence": _null(footing.evidence),
+        "evidence": _null(footing.evidence_of_users),
         "effective_sample_size": _null(footing.effective_sample_size),
         "impressions": footing.impressions,
         "users": footing.users,

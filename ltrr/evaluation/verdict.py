@@ -14,8 +14,8 @@ POOR_OVERLAP = 0.2
 weights carry the estimate, and its spread is known worse than R says."""
 
 EVIDENCE_AT_POOR_OVERLAP = 2.5
-"""Times as much evidence is needed there: 95 % intervals covered as little as 92.4 % at R = 101-143, and at least 93.5 %
-from R = 270 on (docs/coverage.md)."""
+"""Times as much evidence is needed there: 95 % intervals covered as little as 92.4 % at R = 101-143, and at least
+93.5 % from R = 270 on (docs/coverage.md)."""
 
 
 @dataclass(frozen=True)
