@@ -91,7 +91,7 @@ def judge(world: World, space: PlanSpace, impressions: int, seed: int) -> Judged
     say("all_blocks")
     labels = modes.labels_of(study, looked=1)
     say("labels")
-    first = modes.first_look(study, labels)
+    first = modes.at_once(study, labels, depth=1)
     judged.add("first_look", "value_planner", first.argmax(axis=1))
     # A query that was logged can be planned offline with every block fetched once.
     logged = seen[:, None]
@@ -99,7 +99,7 @@ def judge(world: World, space: PlanSpace, impressions: int, seed: int) -> Judged
     judged.extra += exploration_rows("first_look", first, judged)
     say("first_look")
     labels = modes.labels_of(study, looked=0)
-    unsighted = modes.blind(study, labels)
+    unsighted = modes.at_once(study, labels, depth=0)
     judged.add("blind", "value_planner", unsighted.argmax(axis=1))
     judged.add("blind", "offline_plans", np.where(logged, every, unsighted).argmax(axis=1))
     say("blind")

@@ -55,8 +55,14 @@ class Study:
         return Views(library, self.all_queries, depths)
 
     def depths(self, depth: int) -> Longs:
-        """The same depth of every strategy for every query, [Q, S]."""
-        return np.full((len(self.library.keys), len(self.library.space.strategies)), depth)
+        """The same visible depth of every strategy for every query, [Q, S]."""
+        return self.with_memory(np.full((len(self.library.keys), len(self.library.space.strategies)), depth))
+
+    def with_memory(self, depths: Longs) -> Longs:
+        """Visible depths where the memory, the service's own and last of the strategies, is always seen whole."""
+        seen = depths.copy()
+        seen[:, -1] = self.library.space.budget
+        return seen
 
 
 def all_blocks(study: Study) -> tuple[Views, Worth]:
@@ -84,9 +90,7 @@ class Labels:
 
 def labels_of(study: Study, looked: int) -> Labels:
     """Labels where `looked` blocks of every strategy are always fetched (1 with first looks, else 0)."""
-    known = np.maximum(study.learner.log.drawn, looked)
-    # The memory is the service's own: what it would have recalled is known without a draw.
-    known[:, -1] = study.library.space.budget
+    known = study.with_memory(np.maximum(study.learner.log.drawn, looked))
     models = learn_candidates(study.learner, study.views(study.bare, known))
     whole, bare = study.views(study.library, known), study.views(study.bare, known)
     return Labels(
@@ -96,44 +100,36 @@ def labels_of(study: Study, looked: int) -> Labels:
     )
 
 
-def looks_of(
-    study: Study, models: Sequence[bytes], library: Library, queries: Longs, depths: Longs, *, are_draws: bool = False
-) -> Looks:
-    """Looks at these queries; with their own clicks where the memory is there."""
-    views = Views(library, queries, depths, are_draws)
-    worth = candidate_worth(study.learner, models, views, with_clicks=library is study.library)
-    return Looks.of(views, worth)
+def looks_of(study: Study, models: Sequence[bytes], library: Library, queries: Longs, drawn: Longs) -> Looks:
+    """Looks at these queries after these draws [N, S]; with their own clicks where the memory is there."""
+    return _valued(study, models, Views(library, queries, study.with_memory(drawn), drawn))
 
 
-def first_look(study: Study, labels: Labels) -> Floats:
-    """Value of every plan from the first block of every strategy, [Q, P]."""
-    one = study.depths(1)
-    models = learn_candidates(study.learner, study.views(study.bare, one))
-    whole = looks_of(study, models, study.library, study.all_queries, one)
-    bare = looks_of(study, models, study.bare, study.all_queries, one)
+def _valued(study: Study, models: Sequence[bytes], views: Views) -> Looks:
+    return Looks.of(views, candidate_worth(study.learner, models, views, with_clicks=views.library is study.library))
+
+
+def at_once(study: Study, labels: Labels, depth: int) -> Floats:
+    """Value of every plan from the first `depth` blocks of every strategy, [Q, P]: 1 is first_look, 0 is blind."""
+    visible = study.depths(depth)
+    # Without a look the only candidates are the memory's, and their values come from deeper looks at other queries.
+    models = learn_candidates(study.learner, study.views(study.bare, np.maximum(visible, 1)))
+    whole, bare = (_valued(study, models, study.views(library, visible)) for library in (study.library, study.bare))
     samples = [(whole, labels.whole, labels.is_known), (bare, labels.bare, labels.is_known)]
     return plan_values(study.learner, whole, learn_unseen(study.learner, samples, study.seed))
-
-
-def blind(study: Study, labels: Labels) -> Floats:
-    """Value of every plan from the query alone, [Q, P]."""
-    looks = looks_of(study, [], study.library, study.all_queries, study.depths(0))
-    bare = looks_of(study, [], study.bare, study.all_queries, study.depths(0))
-    samples = [(looks, labels.whole, labels.is_known), (bare, labels.bare, labels.is_known)]
-    return plan_values(study.learner, looks, learn_unseen(study.learner, samples, study.seed))
 
 
 def drawn(study: Study, labels: Labels) -> Longs:
     """The plan that drawing block by block ends with, [Q]; each choice sees the blocks before it."""
     space = study.library.space
-    queries, depths = _partial_plans(study)
-    models = learn_candidates(study.learner, Views(study.bare, queries, depths))
+    queries, draws = _partial_plans(study)
+    models = learn_candidates(study.learner, Views(study.bare, queries, study.with_memory(draws)))
     samples = [
-        (looks_of(study, models, study.library, queries, depths, are_draws=True), labels.whole, labels.is_known),
-        (looks_of(study, models, study.bare, queries, depths, are_draws=True), labels.bare, labels.is_known),
+        (looks_of(study, models, study.library, queries, draws), labels.whole, labels.is_known),
+        (looks_of(study, models, study.bare, queries, draws), labels.bare, labels.is_known),
     ]
     model = learn_unseen(study.learner, samples, study.seed)
-    so_far = study.depths(0)
+    so_far = np.zeros_like(study.learner.log.drawn)
     for _ in range(space.budget):
         looks = looks_of(study, models, study.library, study.all_queries, so_far)
         values = plan_values(study.learner, looks, model)

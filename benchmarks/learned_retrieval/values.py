@@ -22,6 +22,9 @@ FOLDS = 2
 PLANS_A_VIEW = 20
 """Rows of the unseen value that one view gives at most."""
 
+LEAST_VALUE = 0.5
+"""Best plan's value that a query counts with at least: a miss among few wanted entities costs more recall."""
+
 _VIEWS_AT_ONCE = 500
 
 Worth = list[dict[str, float]]
@@ -35,13 +38,13 @@ class Views:
         library: whose blocks.
         queries: numbers, [N].
         depths: deepest visible block of each strategy, [N, S].
-        are_draws: whether what is visible was drawn, and so belongs to the plan; first looks do not.
+        drawn: of what is visible, blocks that were drawn and so belong to the plan, [N, S]; None: none was.
     """
 
     library: Library
     queries: NDArray[np.int64]
     depths: NDArray[np.int64]
-    are_draws: bool = False
+    drawn: NDArray[np.int64] | None = None
 
     @cached_property
     def blocks(self) -> list[Blocks]:
@@ -203,21 +206,22 @@ def learn_unseen(
         seed: of the choice of plans.
     """
     rng = np.random.default_rng(seed)
-    rows, added = [], []
+    rows, added, weights = [], [], []
     for looks, label, is_known in samples:
         plans = looks.views.library.space.plans
         for view, query in enumerate(looks.views.queries.tolist()):
             if not learner.is_train[query]:
                 continue
             usable = is_known[query]
-            if looks.views.are_draws:
-                usable = usable & extends(plans, looks.views.depths[view])
+            if looks.views.drawn is not None:
+                usable = usable & extends(plans, looks.views.drawn[view])
             chosen = np.flatnonzero(usable)
             if len(chosen) > PLANS_A_VIEW:
                 chosen = rng.choice(chosen, PLANS_A_VIEW, replace=False)
             rows.append(looks.rows(view)[chosen])
             added.append(label[query, chosen] - looks.coverage[view, chosen])
-    return fit_unseen_value(np.concatenate(rows), np.concatenate(added), learner.settings)
+            weights.append(np.full(len(chosen), 1.0 / max(label[query].max(), LEAST_VALUE) ** 2))
+    return fit_unseen_value(np.concatenate(rows), np.concatenate(added), np.concatenate(weights), learner.settings)
 
 
 def extends(plans: NDArray[np.int8], drawn: NDArray[np.int64]) -> NDArray[np.bool_]:
