@@ -24,8 +24,9 @@ from learned_retrieval.exploring import exploration_rows
 from learned_retrieval.log import Log, Pairs, simulate
 from learned_retrieval.report import Judged, print_rows, rows_of
 from learned_retrieval.stopping import stop_rows
-from learned_retrieval.values import Learner, coverages
+from learned_retrieval.values import Learner, Views, coverages
 from learned_retrieval.visibility import library_of
+from learned_retrieval.vw import vw_values
 from numpy.typing import NDArray
 
 from ltrr.bandit.values import ValueSettings
@@ -42,6 +43,7 @@ Floats = NDArray[np.float64]
 BARS = (
     ("all_blocks", "value_planner", "unseen", 0.55),
     ("all_blocks", "value_planner", "head", 0.75),
+    ("all_blocks", "vw", "unseen", 0.53),
     ("first_look", "value_planner", "unseen", 0.32),
     ("first_look", "value_planner", "head", 0.46),
     ("first_look", "offline_plans", "head", 0.70),
@@ -84,7 +86,7 @@ def judge(world: World, space: PlanSpace, impressions: int, seed: int) -> Judged
         judged.add(observe, "reciprocal_rank_planner", unlearned.argmax(axis=1))
     views, worth = modes.all_blocks(study)
     every = coverages(views, worth)
-    judged.add("all_blocks", "value_planner", every.argmax(axis=1))
+    _add_planner_and_vw(judged, study, "all_blocks", views, every)
     judged.add_best_candidates(modes.best_candidates(study, worth))
     judged.extra += stop_rows(study, world, worth, recalled(pairs, log, world.limit))
     judged.extra += exploration_rows("all_blocks", every, judged)
@@ -92,7 +94,7 @@ def judge(world: World, space: PlanSpace, impressions: int, seed: int) -> Judged
     labels = modes.labels_of(study, looked=1)
     say("labels")
     first = modes.at_once(study, labels, depth=1)
-    judged.add("first_look", "value_planner", first.argmax(axis=1))
+    _add_planner_and_vw(judged, study, "first_look", study.views(library, study.depths(1)), first)
     # A query that was logged can be planned offline with every block fetched once.
     logged = seen[:, None]
     judged.add("first_look", "offline_plans", np.where(logged, every, first).argmax(axis=1))
@@ -100,12 +102,20 @@ def judge(world: World, space: PlanSpace, impressions: int, seed: int) -> Judged
     say("first_look")
     labels = modes.labels_of(study, looked=0)
     unsighted = modes.at_once(study, labels, depth=0)
-    judged.add("blind", "value_planner", unsighted.argmax(axis=1))
+    _add_planner_and_vw(judged, study, "blind", study.views(library, study.depths(0)), unsighted)
     judged.add("blind", "offline_plans", np.where(logged, every, unsighted).argmax(axis=1))
     say("blind")
     judged.add("drawn", "value_planner", modes.drawn(study, labels))
     say("drawn")
     return judged
+
+
+def _add_planner_and_vw(judged: Judged, study: modes.Study, observe: str, views: Views, values: Floats) -> None:
+    """The planner over learned values, Vowpal Wabbit over its shortlist, and both half and half."""
+    judged.add(observe, "value_planner", values.argmax(axis=1))
+    scores = vw_values(study, views, values, observe)
+    judged.add(observe, "vw", scores.argmax(axis=1))
+    judged.add(observe, "vw_planner", (values + scores).argmax(axis=1))
 
 
 def main() -> int:

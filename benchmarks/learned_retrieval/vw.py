@@ -32,13 +32,12 @@ def vw_values(study: Study, views: Views, values: Floats, observe: str) -> Float
         observe: which features the policy may use.
     """
     space, log = study.library.space, study.learner.log
+    seen_as = "blind" if observe == "blind" else "first_look"
     shared = [
-        shared_vector(space, blocks, key, "blind" if observe == "blind" else "first_look")
-        for blocks, key in zip(views.blocks, study.library.keys, strict=True)
+        shared_vector(space, blocks, key, seen_as) for blocks, key in zip(views.blocks, study.library.keys, strict=True)
     ]
     best = values.max(axis=1)
     shortlists = [shortlist_of(row, SHORTLIST) for row in values]
-    seen_as = "blind" if observe == "blind" else "first_look"
     with tempfile.TemporaryDirectory() as folder:
         examples, model = Path(folder) / "examples.vw", Path(folder) / "bandit.vw"
         with examples.open("w", encoding="utf-8") as file:
@@ -51,9 +50,8 @@ def vw_values(study: Study, views: Views, values: Floats, observe: str) -> Float
                     listed, place = np.append(listed, plan), np.array([len(listed)])
                 features = action_matrix(space, values[query], listed)
                 label = (int(place[0]), found - float(best[query]), 1.0 / len(space))
-                file.write(
-                    decision_example(space, shared[query], listed, features, label=label, observe=seen_as) + "\n\n"
-                )
+                example = decision_example(space, shared[query], listed, features, label=label, observe=seen_as)
+                file.write(example + "\n\n")
         files = ["--data", str(examples), "--final_regressor", str(model)]
         vowpalwabbit.Workspace(arg_list=["--quiet", *ARGUMENTS, *files]).finish()
         exploration = ExplorationSettings(temperature=0.0, floor_share=0.0, shortlist_size=SHORTLIST)
