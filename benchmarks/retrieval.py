@@ -22,7 +22,7 @@ import numpy as np
 from learned_retrieval import modes
 from learned_retrieval.exploring import exploration_rows
 from learned_retrieval.log import Log, Pairs, simulate
-from learned_retrieval.report import Judged, print_rows, rows_of
+from learned_retrieval.report import Judged, markdown, print_rows, rows_of
 from learned_retrieval.stopping import stop_rows
 from learned_retrieval.values import Learner, Views, coverages
 from learned_retrieval.visibility import library_of
@@ -124,6 +124,7 @@ def main() -> int:
     parser.add_argument("--world", choices=("msrd", "music"), default="msrd")
     parser.add_argument("--data", type=Path, help="folder with corpus.jsonl.gz and judgments.tsv.gz, for msrd")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--table", type=Path, help="the tables as Markdown")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--impressions", type=int, default=200_000)
     parser.add_argument("--hybrid", action="store_true", help="with the seventh strategy")
@@ -141,6 +142,8 @@ def main() -> int:
     print_rows(rows)
     if arguments.json:
         arguments.json.write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
+    if arguments.table:
+        arguments.table.write_text(markdown(rows, world.name, arguments.impressions), encoding="utf-8")
     missed = [] if arguments.world == "music" else _missed(rows)
     print("bars: " + ("; ".join(missed) if missed else "all hold"))
     return 1 if missed else 0

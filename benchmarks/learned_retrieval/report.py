@@ -15,6 +15,8 @@ from ltrr.simulation.world import MEMORY, World
 Floats = NDArray[np.float64]
 
 _REPLICATES = 1_000
+_CURVES = ("static", "value_planner_stop")
+
 Key = tuple[str, str]
 
 
@@ -113,3 +115,32 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
             f"{row['observe']:12}{row['policy']:26}{row['slice']:8}{row['recall']:8.4f}"
             f"  {interval:16}{row['draws']:6.2f}   {share}"
         )
+
+
+def markdown(rows: Sequence[Mapping[str, Any]], world: str, impressions: int) -> str:
+    """The tables of docs/retrieval.md."""
+    judged = [row for row in rows if "share" in row]
+    parts = list(dict.fromkeys(row["slice"] for row in judged))
+    cells = {(row["observe"], row["policy"], row["slice"]): row for row in judged}
+    seeds = judged[0]["seeds"]
+    lines = [
+        f"`{world}`, {impressions:,} searches logged, mean over {seeds} seed(s); recall (share of the gap).",
+        "",
+        "| observe | policy | " + " | ".join(parts) + " |",
+        "|---|---|" + "---|" * len(parts),
+    ]
+    for observe, policy in dict.fromkeys((row["observe"], row["policy"]) for row in judged):
+        row = (cells[observe, policy, part] for part in parts)
+        shown = " | ".join(f"{one['recall']:.3f} ({one['share']:+.2f})" for one in row)
+        lines.append(f"| {observe} | {policy} | {shown} |")
+    lines += ["", "| draws | policy | what | recall, unseen |", "|---|---|---|---|"]
+    for row in sorted(
+        (row for row in rows if "draws" in row and row["policy"] in _CURVES), key=lambda row: row["draws"]
+    ):
+        if "note" in row:
+            lines.append(f"| {row['draws']:.2f} | {row['policy']} | {row['note']} | {row['recall']:.3f} |")
+    lines += ["", "| observe | exploration | recall it costs | effective sample, share of n |", "|---|---|---|---|"]
+    for row in rows:
+        if row["policy"] == "explored":
+            lines.append(f"| {row['observe']} | {row['note']} | {row['cost']:.4f} | {row['effective_share']:.2f} |")
+    return "\n".join(lines) + "\n"
