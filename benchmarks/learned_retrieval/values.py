@@ -22,9 +22,6 @@ FOLDS = 2
 PLANS_A_VIEW = 20
 """Rows of the unseen value that one view gives at most."""
 
-LEAST_VALUE = 0.5
-"""Best plan's value that a query counts with at least: a miss among few wanted entities costs more recall."""
-
 _VIEWS_AT_ONCE = 500
 
 Worth = list[dict[str, float]]
@@ -206,7 +203,7 @@ def learn_unseen(
         seed: of the choice of plans.
     """
     rng = np.random.default_rng(seed)
-    rows, added, weights = [], [], []
+    rows, added = [], []
     for looks, label, is_known in samples:
         plans = looks.views.library.space.plans
         for view, query in enumerate(looks.views.queries.tolist()):
@@ -220,8 +217,7 @@ def learn_unseen(
                 chosen = rng.choice(chosen, PLANS_A_VIEW, replace=False)
             rows.append(looks.rows(view)[chosen])
             added.append(label[query, chosen] - looks.coverage[view, chosen])
-            weights.append(np.full(len(chosen), 1.0 / max(label[query].max(), LEAST_VALUE) ** 2))
-    return fit_unseen_value(np.concatenate(rows), np.concatenate(added), np.concatenate(weights), learner.settings)
+    return fit_unseen_value(np.concatenate(rows), np.concatenate(added), learner.settings)
 
 
 def extends(plans: NDArray[np.int8], drawn: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -89,15 +89,12 @@ def fit_candidate_value(
     return _fit(features, label, weight, trees, settings.candidate_rounds, settings)
 
 
-def fit_unseen_value(
-    features: NDArray[np.float32], added: NDArray[np.float64], weights: NDArray[np.float64], settings: ValueSettings
-) -> bytes:
+def fit_unseen_value(features: NDArray[np.float32], added: NDArray[np.float64], settings: ValueSettings) -> bytes:
     """A model of what a plan's unseen blocks add, as XGBoost's `ubj`.
 
     Args:
         features: of `core.coverage.plan_matrix`, [N, F].
         added: value of the union less what was visible, [N].
-        weights: of the rows, [N].
         settings: how.
     """
     trees = {
@@ -107,7 +104,7 @@ def fit_unseen_value(
         "min_child_weight": 20.0,
         "colsample_bytree": 0.6,
     }
-    return _fit(features, added, weights, trees, settings.unseen_rounds, settings)
+    return _fit(features, added, None, trees, settings.unseen_rounds, settings)
 
 
 def _fit(
