@@ -73,6 +73,7 @@ def run(night: Night) -> None:
     champion = champion_of(moves, night.date)
     manifest = read_manifest(root, name, champion.version)
     with night.tracking.run("publish_policy") as tracked:
+        _tell_night(night)
         estimates = _estimates(night)
         verdict = _judge_bandit(night, champion, manifest, estimates)
         ranker = judge_ranker(night.notes_of("train_ranker"), manifest.files.get(RANKER))
@@ -93,6 +94,14 @@ def run(night: Night) -> None:
         night.note("is_promoted", str(bool(verdict and verdict.is_promoted)).lower())
         _report(tracked, decision, version, verdict, ranker)
         log.info("date=%s version=%s action=%s sequence=%s", night.date, version, decision.action, sequence)
+
+
+def _tell_night(night: Night) -> None:
+    """Into the night's own run: what each job before this one took, and what it noted."""
+    done = [run for job in JOBS if job != night.job and (run := night.commits.run(job, night.date)) is not None]
+    told = night.tracking.night_run()
+    told.metrics({f"seconds_{run.job}": run.seconds for run in done} | {"seconds": sum(run.seconds for run in done)})
+    told.artifact_json("jobs.json", {run.job: dict(run.notes) | {"attempt": run.attempt} for run in done})
 
 
 def _estimates(night: Night) -> dict[str, dict[str, Any]]:

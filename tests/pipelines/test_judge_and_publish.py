@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from ltrr.artifacts.bundle import current, pointers, read_manifest, versions
 from ltrr.core.planning import Block
@@ -56,6 +57,12 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
     assert warehouse.read(table("ope_estimates")).count() == 0
     assert [row[:3] for row in released()] == [("published", None, 1), ("refreshed", DAY, 2)]
     refreshed = current(root, "search")
+    tracking = settings.tracking.under(settings.paths.home)
+    client = MlflowClient(tracking_uri=tracking.uri)
+    experiment = client.get_experiment_by_name(tracking.experiment)
+    [night] = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'nightly'")
+    assert night.data.metrics.keys() == {"seconds", *(f"seconds_{job}" for job in JOBS[:-1])}
+    assert [file.path for file in client.list_artifacts(night.info.run_id)] == ["jobs.json"]
 
     # Day 2 is served by what night 1 published. Two propensities in a hundred are logged wrong: the night stops.
     second_day = searches(300, users=60, seed=12, served_by=Policy.load(root / "search"))
