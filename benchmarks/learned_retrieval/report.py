@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.core.candidate_features import MEMORY
 from ltrr.core.plans import PlanSpace
-from ltrr.simulation.world import MEMORY, World
+from ltrr.simulation.world import World
 
 Floats = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from ltrr.core.ranking_metrics import FUSION_CONSTANT
 from ltrr.core.text_overlap import OVERLAPS, EntityFields, text_overlap
 
 MEMORY = "memory"
-"""The strategy whose answers come from clicks."""
+"""The strategy whose answers come from clicks: a world does not have it by itself, the served policy recalls it."""
 
 _COMPARED = ("fusion", "trigram_jaccard", "query_share", "log_popularity")
 """Features that are also given relative to the best visible candidate of the query."""

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.artifacts.bundle import uniform_bundle
+from ltrr.core.candidate_features import MEMORY
 from ltrr.serving.policy import Policy
 from ltrr.simulation.truth import true_recall
 from ltrr.simulation.truth_table import equal_split
-from ltrr.simulation.world import MEMORY, World
+from ltrr.simulation.world import World
 
 TRIAL_RECALL = {
     ("unseen", "uniform"): 0.724,

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.core.candidate_features import MEMORY
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ConfigError
 from ltrr.serving.policy import Policy
 from ltrr.simulation.rankings import NOBODY
-from ltrr.simulation.world import MEMORY, World
+from ltrr.simulation.world import World
 
 Answers = tuple[tuple[Block, ...], ...]
 """Every block of one query, [S][D]."""

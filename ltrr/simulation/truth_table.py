@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.core.candidate_features import MEMORY
 from ltrr.core.plans import PlanSpace
 from ltrr.serving.policy import Policy
 from ltrr.simulation.policy_value import choices_of
 from ltrr.simulation.replicates import interval_of, replicate_means
 from ltrr.simulation.truth import plans_drawn, true_page_rewards, true_recall
-from ltrr.simulation.world import MEMORY, World
+from ltrr.simulation.world import World
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]

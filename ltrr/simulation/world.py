@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.artifacts.manifest import PolicySettings
+from ltrr.core.candidate_features import MEMORY
 from ltrr.core.hashing import unit_interval
 from ltrr.core.queries import query_key
 from ltrr.errors import ConfigError
 from ltrr.simulation.rankings import Rankings
 from ltrr.simulation.users import UserModel, zipf
-
-MEMORY = "memory"
-"""The strategy that a world does not have by itself: the served policy recalls it."""
 
 UNSEEN_SHARE = 0.25
 HEAD_KEYS = 1_000

@@ -80,7 +80,7 @@ OPE_ESTIMATES = Table(
         Column("value", "double", "estimate", "reward an impression", null="undefined", exact=False),
         Column("low", "double", "lower end of the 95 % interval", null="undefined", exact=False),
         Column("high", "double", "upper end", null="undefined", exact=False),
-        Column("evidence", "double", "R = (sum w r)^2 / sum (w r)^2", null="undefined", exact=False),
+        Column("evidence", "double", "R = (sum w r)^2 / sum over users of (sum w r)^2", null="undefined", exact=False),
         Column("effective_sample_size", "double", "(sum w)^2 / sum w^2", "impressions", null="undefined", exact=False),
         Column("impressions", "bigint", "judged on", "impressions"),
         Column("users", "bigint", "clusters", "users"),
