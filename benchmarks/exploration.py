@@ -24,6 +24,7 @@ import vowpalwabbit
 
 from ltrr.artifacts.bundle import uniform_bundle
 from ltrr.artifacts.decision_record import block_of
+from ltrr.artifacts.looks import facts_of
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.bandit.learning import vw_arguments
 from ltrr.bandit.settings import BanditSettings
@@ -120,15 +121,20 @@ def serve(world: World, policy: Policy, impressions: int) -> Logged:
             page = [row["entity_id"] for row in record["slate"]][: len(examination)]
             clicks = np.array([entity_id in clicked[record["impression_id"]] for entity_id in page], dtype=float)
             key = user_key("benchmark", record["user"])
+            look = [block_of(entry) for entry in record["looks"]]
             seen = LoggedDecision(
                 key,
+                query_key(record["query_text"]),
                 query_class(query_key(record["query_text"])),
                 space.index(decision["action_taken"]),
                 decision["propensity"],
                 np.ones(len(space), dtype=bool),
                 np.array(decision["shared"]),
-                plan_values(space, [block_of(entry) for entry in record["looks"]], history),
+                look,
+                facts_of(record["looks"]),
+                plan_values(space, look, history),
                 float(clicks.sum()),
+                query_mean=0.0,
             )
             found = float((clicks / np.maximum(examination[: len(clicks)], 0.05)).sum())
             logged.append((seen, found, user_fold(key)))

@@ -51,9 +51,9 @@ class Views:
     @cached_property
     def candidates(self) -> list[tuple[tuple[str, ...], NDArray[np.float32]]]:
         """`candidate_matrix` of each view."""
-        space, fields, keys = self.library.space, self.library.fields, self.library.keys
+        library = self.library
         return [
-            candidate_matrix(space, blocks, keys[query], fields)
+            candidate_matrix(library.space, blocks, library.keys[query], library.overlaps(query, blocks))
             for query, blocks in zip(self.queries.tolist(), self.blocks, strict=True)
         ]
 

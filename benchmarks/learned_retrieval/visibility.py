@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from learned_retrieval.log import Log, Pairs
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
-from ltrr.core.text_overlap import EntityFields
+from ltrr.core.text_overlap import EntityFields, text_overlap
 from ltrr.simulation.rankings import NOBODY
-from ltrr.simulation.world import Entity, World
+from ltrr.simulation.world import World
 
 Blocks = tuple[Block, ...]
 
@@ -30,12 +30,17 @@ class Library:
     space: PlanSpace
     keys: tuple[str, ...]
     blocks: tuple[tuple[Blocks, ...], ...]
-    fields: dict[str, EntityFields]
+    fields: Mapping[str, EntityFields]
 
     def without_memory(self) -> Library:
         """The same queries as if they had never been searched."""
         nothing = tuple(Block("memory", depth, "empty") for depth in range(1, self.space.budget + 1))
         return Library(self.space, self.keys, tuple((*blocks[:-1], nothing) for blocks in self.blocks), self.fields)
+
+    def overlaps(self, query: int, blocks: Blocks) -> dict[str, tuple[float, ...]]:
+        """`text_overlap` of a query with every candidate of some blocks."""
+        entity_ids = {entity_id for block in blocks for entity_id in block.entity_ids}
+        return {entity_id: text_overlap(self.keys[query], self.fields[entity_id]) for entity_id in entity_ids}
 
     def visible(self, queries: NDArray[np.int64], depths: NDArray[np.int64]) -> list[Blocks]:
         """The blocks of these queries [N] down to `depths` [N, S]."""
@@ -64,26 +69,7 @@ def library_of(world: World, space: PlanSpace, pairs: Pairs, log: Log) -> Librar
         entities = tuple(names[entity] for entity in pairs.entities[q, recalled].tolist())
         scores = tuple(1.0 / rank for rank in range(1, len(entities) + 1))
         blocks.append((*strategies, _blocks(space, "memory", entities, scores)))
-    return Library(space, world.keys, tuple(blocks), fields_of(world))
-
-
-def fields_of(world: World) -> dict[str, EntityFields]:
-    """What a service gets with its hits."""
-
-    def joined(entity: Entity, *names: str) -> str:
-        return " ".join(value for name in names for value in entity.attributes.get(name, ()))
-
-    return {
-        entity.entity_id: EntityFields(
-            entity.title,
-            entity.description,
-            joined(entity, "people", "characters", "artist"),
-            joined(entity, "genres", "tags", "genre", "mood"),
-            float(joined(entity, "year") or "nan"),
-            entity.popularity,
-        )
-        for entity in world.entities
-    }
+    return Library(space, world.keys, tuple(blocks), world.fields)
 
 
 def _known(names: Sequence[str], entities: list[int], scores: list[float]) -> tuple[tuple[str, ...], tuple[float, ...]]:

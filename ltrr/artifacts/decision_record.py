@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from math import isnan
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def block_of(entry: Mapping[str, Any]) -> Block:
         entry["depth"],
         entry["status"],
         tuple(result["entity_id"] for result in results),
-        tuple(float("nan") if result["score"] is None else result["score"] for result in results),
+        tuple(nan if result["score"] is None else result["score"] for result in results),
     )
 
 

@@ -17,14 +17,16 @@ from functools import cached_property
 from typing import Any
 
 import ltrr
+from ltrr.artifacts.learned_values import LearnedValues
 from ltrr.artifacts.payloads import Payload
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.features import Feature, action_features, ranker_features, shared_features
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ArtifactError, ConfigError, LtrrError
 
-FORMAT = 1
-"""This code writes format 1 and reads `FORMAT - 1 .. FORMAT`, and a later one that says an old reader will do."""
+FORMAT = 2
+"""This code writes format 2 and reads `FORMAT - 1 .. FORMAT`, and a later one that says an old reader will do. Format 2
+added learned values; a bundle without them serves alike under format 1, and says so."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 
@@ -125,12 +127,13 @@ _SETTINGS = ("name", "strategies", "block_size", "budget", "decide", "observe", 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A bundle's manifest. Only `settings`, `as_of_date` and `files` make the version.
+    """A bundle's manifest. Only `settings`, `values`, `as_of_date` and `files` make the version.
 
     Args:
         settings: how the policy decides.
         as_of_date: the night that made it.
         files: name -> content, of every file beside the manifest.
+        values: how its learned values are asked; None where plans are valued by hit rates.
         data_window: `first` and `last` log_date learned from; empty for a bundle that learned nothing.
         table_versions: table -> Delta version read.
         run_id: of the MLflow run, empty where there is none.
@@ -139,12 +142,13 @@ class Manifest:
         created_at: ISO 8601, UTC.
         ltrr_version: that wrote it.
         format: of the manifest.
-        minimum_reader: the oldest format whose reader understands it.
+        minimum_reader: the oldest format whose reader serves it as it is meant; by default as old as can be.
     """
 
     settings: PolicySettings
     as_of_date: date
     files: Mapping[str, Payload] = field(default_factory=dict)
+    values: LearnedValues | None = None
     data_window: Mapping[str, str] = field(default_factory=dict)
     table_versions: Mapping[str, int] = field(default_factory=dict)
     run_id: str = ""
@@ -153,7 +157,11 @@ class Manifest:
     created_at: str = ""
     ltrr_version: str = ltrr.__version__
     format: int = FORMAT
-    minimum_reader: int = FORMAT
+    minimum_reader: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.minimum_reader:
+            object.__setattr__(self, "minimum_reader", FORMAT - 1 if self.values is None else FORMAT)
 
     @property
     def version(self) -> str:
@@ -165,10 +173,12 @@ class Manifest:
         >>> one.version == one.with_files({"bandit.vw": Payload.of(b"model")}).version
         False
         """
-        identity = {
+        identity: dict[str, Any] = {
             "files": sorted([name, payload.sha256] for name, payload in self.files.items()),
             "settings": self.settings.to_json(),
         }
+        if self.values is not None:
+            identity["values"] = self.values.to_json(self.settings.space)
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return f"{self.as_of_date.isoformat()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -178,9 +188,10 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The manifest file: JSON with sorted keys, so that equal manifests are equal bytes."""
-        described = {key: value for key, value in vars(self).items() if key not in ("settings", "as_of_date", "files")}
+        described = {key: getattr(self, key) for key in _PLAIN}
         described["as_of_date"] = self.as_of_date.isoformat()
         described["settings"] = self.settings.to_json()
+        described["values"] = None if self.values is None else self.values.to_json(self.settings.space)
         described["files"] = {name: {"sha256": file.sha256, "size": file.size} for name, file in self.files.items()}
         described["version"] = self.version
         return (json.dumps(described, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
@@ -206,8 +217,10 @@ class Manifest:
                     got=f"format {written}, for readers of format {minimum} or later",
                     todo="serve it with another version of ltrr",
                 )
+            settings, values = PolicySettings.of_json(described["settings"]), described.get("values")
             manifest = Manifest(
-                settings=PolicySettings.of_json(described["settings"]),
+                settings=settings,
+                values=None if values is None else LearnedValues.of_json(values, settings.space),
                 as_of_date=date.fromisoformat(described["as_of_date"]),
                 files={name: Payload(file["sha256"], file["size"]) for name, file in described["files"].items()},
                 **{key: described[key] for key in _PLAIN},

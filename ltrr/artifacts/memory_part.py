@@ -14,6 +14,7 @@ import io
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -23,8 +24,25 @@ from ltrr.errors import ArtifactError, UsageError
 
 PREFIX = "memory-"
 
-MemoryRow = tuple[str, Sequence[tuple[str, float]]]
-"""(query_key, [(entity_id, score), ...])."""
+
+class MemoryEntry(NamedTuple):
+    """What a query's users made of one entity.
+
+    Attributes:
+        entity_id: which.
+        score: clicks an examination, shrunk to what was predicted.
+        clicks: behind the score, decayed; each user counts once a day.
+        examinations: likewise; 0 where a part was written without evidence.
+    """
+
+    entity_id: str
+    score: float
+    clicks: float = 0.0
+    examinations: float = 0.0
+
+
+MemoryRow = tuple[str, Sequence[tuple[str, float] | MemoryEntry]]
+"""(query_key, its entries)."""
 
 
 def part_name(part: int) -> str:
@@ -66,6 +84,9 @@ class MemoryPart:
     ([('e1', 0.75), ('e2', 0.5)], [('e1', 0.75)], [])
     >>> len(part)
     2
+    >>> learned = MemoryPart.of_bytes(memory_part_bytes([("matrix", [MemoryEntry("e1", 0.5, 1.5, 3.0)])]))
+    >>> learned.evidence("matrix"), part.evidence("matrix")
+    ({'e1': (1.5, 3.0)}, {})
     """
 
     def __init__(
@@ -75,9 +96,12 @@ class MemoryPart:
         entities: _Texts,
         codes: NDArray[np.uint32],
         scores: NDArray[np.float32],
+        clicks: NDArray[np.float32],
+        examinations: NDArray[np.float32],
     ) -> None:
         self._queries, self._entities = queries, entities
         self._row_ends, self._codes, self._scores = row_ends, codes, scores
+        self._clicks, self._examinations = clicks, examinations
 
     def __len__(self) -> int:
         """The number of queries."""
@@ -85,16 +109,31 @@ class MemoryPart:
 
     def recall(self, query_key: str, limit: int) -> list[tuple[str, float]]:
         """The best entities of a query, highest score first, equals by entity_id; empty for an unknown query."""
+        entries = self._entries(query_key)
+        entries = slice(entries.start, min(entries.stop, entries.start + limit))
+        return [
+            (self._entities[code].decode(), score)
+            for code, score in zip(self._codes[entries].tolist(), self._scores[entries].tolist(), strict=True)
+        ]
+
+    def evidence(self, query_key: str) -> dict[str, tuple[float, float]]:
+        """Clicks and examinations of every entity of a query that has any; empty for an unknown query."""
+        entries = self._entries(query_key)
+        codes, clicks, examinations = (
+            values[entries].tolist() for values in (self._codes, self._clicks, self._examinations)
+        )
+        return {
+            self._entities[code].decode(): (clicked, examined)
+            for code, clicked, examined in zip(codes, clicks, examinations, strict=True)
+            if examined > 0.0
+        }
+
+    def _entries(self, query_key: str) -> slice:
         wanted = query_key.encode()
         place = bisect_left(self._queries, wanted)
         if place == len(self._queries) or self._queries[place] != wanted:
-            return []
-        start = int(self._row_ends[place - 1]) if place else 0
-        end = min(int(self._row_ends[place]), start + limit)
-        return [
-            (self._entities[code].decode(), score)
-            for code, score in zip(self._codes[start:end].tolist(), self._scores[start:end].tolist(), strict=True)
-        ]
+            return slice(0, 0)
+        return slice(int(self._row_ends[place - 1]) if place else 0, int(self._row_ends[place]))
 
     @staticmethod
     def of_bytes(data: bytes) -> MemoryPart:
@@ -105,12 +144,19 @@ class MemoryPart:
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                scores = arrays["scores"]
+                # Parts of before there was evidence have none.
+                evidence = [
+                    arrays[name] if name in arrays.files else np.zeros_like(scores)
+                    for name in ("clicks", "examinations")
+                ]
                 return MemoryPart(
                     _Texts(arrays["query_text"], arrays["query_ends"]),
                     arrays["row_ends"],
                     _Texts(arrays["entity_text"], arrays["entity_ends"]),
                     arrays["entities"],
-                    arrays["scores"],
+                    scores,
+                    *evidence,
                 )
         except (ValueError, KeyError, EOFError, OSError, BadZipFile) as fault:
             raise ArtifactError("not a part of a memory", got=str(fault), todo="build the memory again") from fault
@@ -120,29 +166,29 @@ def memory_part_bytes(rows: Iterable[MemoryRow]) -> bytes:
     """A part of the memory as a file; the same rows in any order give the same bytes.
 
     Args:
-        rows: each query once; scores are kept as 32-bit floats.
+        rows: each query once; scores and evidence are kept as 32-bit floats.
 
     Raises:
-        UsageError: a query comes twice, or a score is not finite.
+        UsageError: a query comes twice, or a number is not finite.
     """
     ordered = sorted(rows, key=lambda row: row[0].encode())
     queries = [query_key for query_key, _ in ordered]
-    pairs: list[tuple[str, np.float32]] = []
+    pairs: list[MemoryEntry] = []
     row_ends: list[int] = []
     for _, entities in ordered:
         # Sorted by the score that is stored, so that equals after rounding are in order of entity_id too.
-        stored = [(entity_id, np.float32(score)) for entity_id, score in entities]
-        pairs += sorted(stored, key=lambda pair: (-pair[1], pair[0]))
+        stored = [MemoryEntry(*entry) for entry in entities]
+        pairs += sorted(stored, key=lambda entry: (-np.float32(entry.score), entry.entity_id))
         row_ends.append(len(pairs))
-    scores = np.array([score for _, score in pairs], dtype=np.float32)
+    numbers = np.array([entry[1:] for entry in pairs], dtype=np.float32).reshape(len(pairs), 3)
     repeated = {first for first, second in pairwise(queries) if first == second}
-    if repeated or not np.isfinite(scores).all():
+    if repeated or not np.isfinite(numbers).all():
         raise UsageError(
             "a memory part cannot be written",
-            expected="each query once and finite scores",
-            got=f"repeated: {sorted(repeated)[:3]}" if repeated else "a score that is not finite",
+            expected="each query once and finite numbers",
+            got=f"repeated: {sorted(repeated)[:3]}" if repeated else "a number that is not finite",
         )
-    vocabulary = sorted({entity_id for entity_id, _ in pairs})
+    vocabulary = sorted({entry.entity_id for entry in pairs})
     code = {entity_id: number for number, entity_id in enumerate(vocabulary)}
     query_text, query_ends = _Texts.pack(queries)
     entity_text, entity_ends = _Texts.pack(vocabulary)
@@ -154,7 +200,9 @@ def memory_part_bytes(rows: Iterable[MemoryRow]) -> bytes:
         row_ends=np.array(row_ends, dtype=np.int64),
         entity_text=entity_text,
         entity_ends=entity_ends,
-        entities=np.array([code[entity_id] for entity_id, _ in pairs], dtype=np.uint32),
-        scores=scores,
+        entities=np.array([code[entry.entity_id] for entry in pairs], dtype=np.uint32),
+        scores=np.ascontiguousarray(numbers[:, 0]),
+        clicks=np.ascontiguousarray(numbers[:, 1]),
+        examinations=np.ascontiguousarray(numbers[:, 2]),
     )
     return file.getvalue()

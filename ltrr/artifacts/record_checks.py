@@ -18,6 +18,7 @@ from typing import Any
 from ltrr.artifacts.decision_record import RECORD_VERSION, SERVED_BY
 from ltrr.core.features import KNOWN_BEFORE_CHOOSING
 from ltrr.core.planning import STATUSES
+from ltrr.core.text_overlap import OVERLAPS
 
 TOLERANCE = 1e-6
 """How far logged propensities may be from adding up to one."""
@@ -139,7 +140,20 @@ _RECORD: dict[str, tuple[Test, str]] = {
     "slate": _LIST,
 }
 _BLOCK = {"strategy": _TEXT, "depth": _COUNT, "status": _one_of(*STATUSES), "results": _LIST}
-_RESULT = {"entity_id": _TEXT, "rank": _COUNT, "score": _SCORE}
+_RESULT: dict[str, tuple[Test, str]] = {"entity_id": _TEXT, "rank": _COUNT, "score": _SCORE}
+_FACTS: dict[str, tuple[Test, str]] = {
+    "overlap": (
+        lambda value: (
+            isinstance(value, list)
+            and len(value) == len(OVERLAPS)
+            and _is_numbers([entry for entry in value if entry is not None])
+        ),
+        f"a list of {len(OVERLAPS)} finite numbers and nulls",
+    ),
+    "clicks": (lambda value: _is_number(value) and value >= 0, "a number of at least 0"),
+    "examinations": (lambda value: _is_number(value) and value >= 0, "a number of at least 0"),
+}
+"""Of a result, where the service tells them."""
 _DECISION = {
     "step": _COUNT,
     "decide": _one_of("plan"),
@@ -154,8 +168,8 @@ _DECISION = {
     "propensity": (lambda value: _is_share(value) and value > 0, "a number above 0 and up to 1"),
 }
 _HISTORY = {"hit_rate": _MATRIX, "marginal_hit_rate": _MATRIX}
-_ACTION = {"action": _TEXT, "features": _NUMBERS, "propensity": _SHARE}
-_SLATE_ROW = {
+_ACTION: dict[str, tuple[Test, str]] = {"action": _TEXT, "features": _NUMBERS, "propensity": _SHARE}
+_SLATE_ROW: dict[str, tuple[Test, str]] = {
     "entity_id": _TEXT,
     "position": _COUNT,
     "features": (
@@ -198,7 +212,9 @@ def check_form(record: Any) -> list[str]:
     for kind in ("looks", "draws"):
         for place, block in enumerate(record[kind]):
             where = f"{kind}[{place}]"
-            reasons += _check_fields(block, _BLOCK, where) or _check_each(block["results"], _RESULT, f"{where}.results")
+            reasons += _check_fields(block, _BLOCK, where) or (
+                _check_each(block["results"], _RESULT, f"{where}.results", may=_FACTS)
+            )
     for place, decision in enumerate(record["decisions"]):
         where = f"decisions[{place}]"
         reasons += _check_fields(decision, _DECISION, where) or (
@@ -229,10 +245,18 @@ def _check_fields(value: Any, fields: Mapping[str, tuple[Test, str]], where: str
     ]
 
 
-def _check_each(values: list[Any], fields: Mapping[str, tuple[Test, str]], where: str) -> list[str]:
-    return [
-        reason for place, value in enumerate(values) for reason in _check_fields(value, fields, f"{where}[{place}]")
-    ]
+def _check_each(
+    values: list[Any],
+    fields: dict[str, tuple[Test, str]],
+    where: str,
+    may: Mapping[str, tuple[Test, str]] | None = None,
+) -> list[str]:
+    """Reasons of every value; the fields of `may` are looked at where they are there."""
+    reasons = []
+    for place, value in enumerate(values):
+        there = {name: test for name, test in (may or {}).items() if isinstance(value, dict) and name in value}
+        reasons += _check_fields(value, fields | there if there else fields, f"{where}[{place}]")
+    return reasons
 
 
 def _contradictions(record: Mapping[str, Any]) -> Iterable[str]:

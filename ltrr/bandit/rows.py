@@ -50,6 +50,12 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
             F.sum(to_fixed_point(found_reward(F.col("clicks"), F.col("examination"), examination_floor)))
         ).alias("found_reward"),
         from_fixed_point(F.sum(to_fixed_point(F.col("page_reward")))).alias("page_reward"),
+        F.sort_array(F.collect_list(F.struct("position", "entity_id", "clicks", "examination"))).alias("page"),
+    )
+    no_page = F.array().cast("array<struct<position:int,entity_id:string,clicks:int,examination:double>>")
+    shown = F.transform(
+        F.coalesce("page", no_page),
+        lambda row: F.struct(row["entity_id"], row["clicks"], row["examination"]),
     )
     carried_out = decisions.where(F.col("served_by") != "fallback")
     return carried_out.join(rewards, on="impression_id", how="left").select(
@@ -67,6 +73,9 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
         best_plan_value(F.col("action_features")).alias("baseline"),
         "shared_features",
         F.col("action_features").alias("actions"),
+        "look",
+        "deeper",
+        shown.alias("shown"),
     )
 
 

@@ -18,15 +18,13 @@ from ltrr.core.features import PLACES, Feature
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.ranking_metrics import FUSION_CONSTANT
-from ltrr.core.text_overlap import OVERLAPS, EntityFields, text_overlap
+from ltrr.core.text_overlap import NO_OVERLAP, OVERLAPS
 
 MEMORY = "memory"
 """The strategy whose answers come from clicks: a world does not have it by itself, the served policy recalls it."""
 
 _COMPARED = ("fusion", "trigram_jaccard", "query_share", "log_popularity")
 """Features that are also given relative to the best visible candidate of the query."""
-
-_NOTHING_KNOWN = EntityFields()
 
 
 @lru_cache(maxsize=64)
@@ -62,7 +60,7 @@ def candidate_features(space: PlanSpace) -> tuple[Feature, ...]:
 
 
 def candidate_matrix(
-    space: PlanSpace, visible: Sequence[Block], key: str, fields: Mapping[str, EntityFields]
+    space: PlanSpace, visible: Sequence[Block], key: str, overlaps: Mapping[str, Sequence[float]]
 ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """The visible candidates, sorted by id, and their features, [E, F].
 
@@ -70,11 +68,13 @@ def candidate_matrix(
         space: the plans.
         visible: blocks seen, in any order.
         key: the query_key.
-        fields: of the entities, where the service knows them.
+        overlaps: `text_overlap` of the query and the entities, where the service knows their fields.
 
+    >>> from ltrr.core.text_overlap import EntityFields, text_overlap
     >>> looks = [Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0)), Block("memory", 1, "ok", ("e1",), (0.5,))]
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
-    >>> entity_ids, matrix = candidate_matrix(space, looks, "matrix", {"e2": EntityFields("The Matrix")})
+    >>> overlaps = {"e2": text_overlap("matrix", EntityFields("The Matrix"))}
+    >>> entity_ids, matrix = candidate_matrix(space, looks, "matrix", overlaps)
     >>> entity_ids, matrix.shape == (2, len(candidate_features(space))), matrix[:, 1].tolist()
     (('e1', 'e2'), True, [0.5, 1.0])
     """
@@ -118,7 +118,7 @@ def candidate_matrix(
                 row += (1.0 / rank, score / top[s] if top[s] > 0.0 else nan, float(listed[s]))
             else:
                 row += (0.0 if seen[s] else nan, nan, float(listed[s]) if seen[s] else nan)
-        row += text_overlap(key, fields.get(entity_id, _NOTHING_KNOWN))
+        row += overlaps.get(entity_id, NO_OVERLAP)
         rows.append(row)
     plain = np.array(rows, dtype=np.float64).reshape(len(rows), _plain_columns(space))
     compared = plain[:, _compared_columns(space)]

@@ -35,6 +35,15 @@ def bucket(key: str, buckets: int) -> int:
     return _digest((key,)) % buckets
 
 
+def query_fold(key: str, folds: int) -> int:
+    """The fold of a query_key, 0-based: models of values that are asked about it were trained without it.
+
+    >>> query_fold("love", 2) == query_fold("love", 2), {query_fold(f"query {n}", 3) for n in range(50)} == {0, 1, 2}
+    (True, True)
+    """
+    return _digest(("query_fold", key)) % folds
+
+
 def user_key(secret: str, user: str) -> str:
     """The pseudonym under which a user appears in tables: HMAC-SHA256, first 32 hex digits.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import log1p, nan
 
+from ltrr.core.features import PLACES
 from ltrr.core.queries import query_key
 
 OVERLAPS = (
@@ -52,7 +53,7 @@ class EntityFields:
 
 
 def text_overlap(key: str, fields: EntityFields) -> tuple[float, ...]:
-    """The numbers of `OVERLAPS` for one query and one entity.
+    """The numbers of `OVERLAPS` for one query and one entity, rounded as features are: as used, as logged.
 
     Args:
         key: the query_key.
@@ -72,7 +73,7 @@ def text_overlap(key: str, fields: EntityFields) -> tuple[float, ...]:
     covered = words & title_words.union(*texts)
     if year == fields.year:
         covered |= words & {str(int(year))}
-    return (
+    numbers = (
         _letters(shared) / wanted,
         _letters(shared) / max(_letters(title_words), 1),
         float(bool(key) and title == key),
@@ -86,6 +87,8 @@ def text_overlap(key: str, fields: EntityFields) -> tuple[float, ...]:
         float(len(title_words)),
         log1p(max(fields.popularity, 0.0)) if fields.popularity == fields.popularity else nan,
     )
+    # Always the same NaN: only then are two such tuples equal, and what was computed from one is found again.
+    return tuple(nan if number != number else round(number, PLACES) for number in numbers)
 
 
 @lru_cache(maxsize=4_096)
@@ -114,3 +117,7 @@ def _letters(words: frozenset[str]) -> int:
 def _trigrams(key: str) -> frozenset[str]:
     padded = f" {key} "
     return frozenset(padded[start : start + 3] for start in range(len(padded) - 2))
+
+
+NO_OVERLAP = text_overlap("", EntityFields())
+"""What is assumed of an entity that nothing was said of; it does not depend on the query."""

@@ -45,7 +45,7 @@ def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Co
     joined = served.join(rewards, on="impression_id", how="left")
     reward = F.coalesce(F.col("page_reward"), F.lit(0.0))
     logged = [name for name in COLUMNS if name not in ("page_reward", "query_mean")]
-    return joined.select("impression_id", "user_fold", "query_key", *logged, reward.alias("page_reward"))
+    return joined.select("impression_id", "user_fold", *logged, reward.alias("page_reward"))
 
 
 @dataclass(frozen=True)

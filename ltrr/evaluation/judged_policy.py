@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.core.plans import PlanSpace
+from ltrr.evaluation.logged_decision import LoggedDecision
 from ltrr.serving.bandit import PlanChooser
 
 CHAMPION, CHALLENGER, UNIFORM, STATIC = "champion", "challenger", "uniform", "static"
@@ -21,15 +22,18 @@ class JudgedPolicy:
         name: champion | challenger | uniform | static.
         version: the bundle or payload it is, or the plan's text.
         space: the plans.
-        chooser: of a learned policy; it scores the *logged* shared features and planner values.
+        chooser: of a learned policy; it values the plans itself, from the *logged* look, and scores the *logged*
+            shared features.
         plan: of a static policy.
 
     Without chooser and plan, every plan is equally likely.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
-    >>> JudgedPolicy("uniform", "uniform", space).probabilities(np.zeros(3), np.zeros(2)).tolist()
+    >>> decision = LoggedDecision("u1", "love", "one_word", 0, 0.5, np.ones(2, bool), np.zeros(3), [], {}, np.zeros(2),
+    ...                           reward=1.0, query_mean=0.2)
+    >>> JudgedPolicy("uniform", "uniform", space).probabilities(decision).tolist()
     [0.5, 0.5]
-    >>> JudgedPolicy("static", "title:1", space, plan=1).probabilities(np.zeros(3), np.zeros(2)).tolist()
+    >>> JudgedPolicy("static", "title:1", space, plan=1).probabilities(decision).tolist()
     [0.0, 1.0]
     """
 
@@ -39,11 +43,13 @@ class JudgedPolicy:
     chooser: PlanChooser | None = None
     plan: int | None = None
 
-    def probabilities(self, shared: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """P(plan) of every plan, [P]."""
+    def probabilities(self, decision: LoggedDecision) -> NDArray[np.float64]:
+        """P(plan) of every plan for what was logged of a decision, [P]."""
         plans = len(self.space)
         if self.plan is not None:
             return np.asarray(np.eye(1, plans, self.plan)[0])
         if self.chooser is None:
             return np.full(plans, 1.0 / plans)
-        return self.chooser.distribution(shared, values).dense()
+        valuer = self.chooser.valuer
+        values = decision.values if valuer is None else valuer.values(decision.key, decision.look, decision.facts)
+        return self.chooser.distribution(decision.shared, values).dense()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
+from ltrr.core.facts import CandidateFacts
 from ltrr.core.planning import Block, History, plan_values
 from ltrr.core.plans import PlanSpace
 
 COLUMNS = (
     "user_key",
+    "query_key",
     "query_class",
     "action_taken",
     "logging_propensity",
@@ -36,22 +39,28 @@ class LoggedDecision:
 
     Args:
         user_key: the cluster.
+        key: the query_key.
         query_class: the slice.
         plan: index of the plan taken.
         propensity: of the plan taken, under the policy that logged it.
         supported: plans that the logging policy could take, [P] booleans.
         shared: logged shared features, [F].
-        values: planner values from the logged looks and history, [P].
+        look: blocks seen before choosing.
+        facts: of their candidates, as used.
+        values: of plans by hit rates, from the logged look and history, [P].
         reward: page_reward.
         query_mean: page_reward that the query's other searches earned, of training users.
     """
 
     user_key: str
+    key: str
     query_class: str
     plan: int
     propensity: float
     supported: NDArray[np.bool_]
     shared: NDArray[np.float64]
+    look: Sequence[Block]
+    facts: CandidateFacts
     values: NDArray[np.float64]
     reward: float
     query_mean: float
@@ -63,20 +72,6 @@ def logged_decisions(batch: pa.RecordBatch, space: PlanSpace) -> Iterator[Logged
         yield _logged_decision(row, space)
 
 
-def logged_looks(row: dict[str, Any]) -> list[Block]:
-    """The blocks seen before choosing; a score that was not given is not a number."""
-    return [
-        Block(
-            block["strategy"],
-            block["depth"],
-            block["status"],
-            tuple(block["entity_ids"]),
-            tuple(float("nan") if score is None else score for score in block["scores"]),
-        )
-        for block in row["look"]
-    ]
-
-
 def logged_history(row: dict[str, Any]) -> History:
     """The strategy history as it was used."""
     return History(np.array(row["hit_rate"], dtype=np.float64), np.array(row["marginal_hit_rate"], dtype=np.float64))
@@ -86,14 +81,18 @@ def _logged_decision(row: dict[str, Any], space: PlanSpace) -> LoggedDecision:
     supported = np.full(len(space), row["floor"] > 0.0)
     if not supported[0]:
         supported[[space.index(entry["action"]) for entry in row["action_propensities"] if entry["p"] > 0.0]] = True
+    look = blocks_of_rows(row["look"])
     return LoggedDecision(
         user_key=row["user_key"],
+        key=row["query_key"],
         query_class=row["query_class"],
         plan=space.index(row["action_taken"]),
         propensity=row["logging_propensity"],
         supported=supported,
         shared=np.array(row["shared_features"], dtype=np.float64),
-        values=plan_values(space, logged_looks(row), logged_history(row)),
+        look=look,
+        facts=facts_of_rows(row["look"]),
+        values=plan_values(space, look, logged_history(row)),
         reward=row["page_reward"],
         query_mean=row["query_mean"],
     )

@@ -1,4 +1,4 @@
-"""What is judged or replayed of a published bundle: its manifest, bandit and history; never its memory or ranker."""
+"""What is judged or replayed of a bundle: its manifest, bandit, values and history; never its memory or ranker."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ltrr.artifacts.bundle import BANDIT, is_published, read_manifest
 from ltrr.artifacts.history import FILE as HISTORY
+from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.pointer import open_policy
 from ltrr.errors import ArtifactError
@@ -21,7 +22,7 @@ class PlanningPart:
 
     Attributes:
         manifest: the bundle's.
-        files: bandit and history, where the bundle has them.
+        files: bandit, values and history, where the bundle has them.
     """
 
     manifest: Manifest
@@ -29,8 +30,7 @@ class PlanningPart:
 
     def chooser(self) -> PlanChooser:
         """P(plan) of this bundle."""
-        settings = self.manifest.settings
-        return PlanChooser(settings.space, settings.exploration, self.files.get(BANDIT), settings.observe)
+        return self.policy().chooser
 
     def policy(self) -> Policy:
         """As the online loader makes it, without memory and ranker: enough to plan and to replay."""
@@ -38,7 +38,7 @@ class PlanningPart:
 
 
 def read_planning_part(root: str | os.PathLike[str], name: str, version: str) -> PlanningPart:
-    """Bandit and history of a version, every byte verified.
+    """Bandit, values and history of a version, every byte verified.
 
     Raises:
         ArtifactError: no such version, or a file is missing or altered.
@@ -46,7 +46,7 @@ def read_planning_part(root: str | os.PathLike[str], name: str, version: str) ->
     manifest = read_manifest(root, name, version)
     store = open_policy(root, name)
     files = {}
-    for key in {BANDIT, HISTORY} & manifest.files.keys():
+    for key in sorted({BANDIT, HISTORY, *only_value_files(manifest.files)} & manifest.files.keys()):
         path = f"{version}/{key}"
         try:
             files[key] = manifest.files[key].check(store.read(path), path)

@@ -16,6 +16,7 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.artifacts.looks import block_entries, blocks_of_rows, facts_of_rows
 from ltrr.errors import DataQualityError
 from ltrr.evaluation.judged_impressions import on_dates, served_by_version
 from ltrr.evaluation.published import PlanningPart, read_planning_parts
@@ -121,10 +122,9 @@ def replay_sample(
         for batch in batches:
             logged = batch.to_pylist()
             found = [
-                replay(policies[row["policy_version"]], _record(row)).worst_difference
-                if row["policy_version"] in policies
-                else None
+                None if policy is None else replay(policy, _record(row, policy.space.block_size)).worst_difference
                 for row in logged
+                for policy in (policies.get(row["policy_version"]),)
             ]
             ids = pa.array([row["impression_id"] for row in logged], pa.string())
             yield pa.RecordBatch.from_arrays([ids, pa.array(found, pa.float64())], ["impression_id", "difference"])
@@ -141,24 +141,13 @@ def replay_sample(
     return ReplayCheck(**seen.asDict())
 
 
-def _record(row: Mapping[str, Any]) -> dict[str, Any]:
+def _record(row: Mapping[str, Any], block_size: int) -> dict[str, Any]:
     """What a replay reads of a decision record, from the tables that keep it."""
     return {
         "impression_id": row["impression_id"],
         "policy_version": row["policy_version"],
         "query_text": row["query_text"],
-        "looks": [
-            {
-                "strategy": block["strategy"],
-                "depth": block["depth"],
-                "status": block["status"],
-                "results": [
-                    {"entity_id": entity_id, "score": score}
-                    for entity_id, score in zip(block["entity_ids"], block["scores"], strict=True)
-                ],
-            }
-            for block in row["look"]
-        ],
+        "looks": block_entries(blocks_of_rows(row["look"]), block_size, facts_of_rows(row["look"])),
         "decisions": [
             {
                 "shortlist": [

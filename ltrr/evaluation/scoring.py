@@ -104,7 +104,7 @@ def score_decisions(
     expected = np.array([model.predict(d.shared, d.values, d.query_mean) for d in decisions])
     columns: dict[str, NDArray[np.int64]] = {N: to_fixed(np.ones(len(decisions)))}
     for policy in policies:
-        target = np.array([policy.probabilities(d.shared, d.values) for d in decisions])
+        target = np.array([policy.probabilities(d) for d in decisions])
         weights = importance_weights(logging, target[rows, taken])
         # Row sums of a whole matrix: each depends on its own row only, however Spark cut the batches.
         doubly_robust = (target * expected).sum(axis=1) + weights * (rewards - expected[rows, taken])

@@ -11,6 +11,7 @@ from functools import lru_cache
 from math import nan
 from typing import Any
 
+from ltrr.artifacts.looks import block_row, facts_of
 from ltrr.core.hashing import user_fold, user_key
 from ltrr.core.queries import query_class, query_key
 
@@ -63,20 +64,14 @@ def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms:
 
 def decision_rows(record: Record) -> Rows:
     """The rows of `decisions`, but for what they share with the impression."""
-    look = [
-        {
-            "strategy": block["strategy"],
-            "depth": block["depth"],
-            "status": block["status"],
-            "entity_ids": [result["entity_id"] for result in block["results"]],
-            "scores": [result["score"] for result in block["results"]],
-        }
-        for block in record["looks"]
-    ]
-    return [_decision_row(decision, look) for decision in record["decisions"]]
+    facts = facts_of((*record["looks"], *record["draws"]))
+    seen = {(block["strategy"], block["depth"]) for block in record["looks"]}
+    look = [block_row(block, facts) for block in record["looks"]]
+    deeper = [block_row(block, facts) for block in record["draws"] if (block["strategy"], block["depth"]) not in seen]
+    return [_decision_row(decision, look, deeper) for decision in record["decisions"]]
 
 
-def _decision_row(decision: Mapping[str, Any], look: Rows) -> dict[str, Any]:
+def _decision_row(decision: Mapping[str, Any], look: Rows, deeper: Rows) -> dict[str, Any]:
     features = {entry["action"]: entry["features"] for entry in decision["shortlist"]}
     features.setdefault(decision["action_taken"], decision["taken_features"])
     return {
@@ -93,6 +88,7 @@ def _decision_row(decision: Mapping[str, Any], look: Rows) -> dict[str, Any]:
         "hit_rate": decision["history"]["hit_rate"],
         "marginal_hit_rate": decision["history"]["marginal_hit_rate"],
         "look": look,
+        "deeper": deeper,
     }
 
 

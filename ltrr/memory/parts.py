@@ -11,10 +11,13 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.artifacts.memory_part import memory_part_bytes, part_name
+from ltrr.artifacts.memory_part import MemoryEntry, memory_part_bytes, part_name
 from ltrr.artifacts.payloads import Payload, put_payload
 from ltrr.core.hashing import bucket
 from ltrr.memory.settings import MemorySettings
+
+_ENTRY = ("entity_id", "score", "weighted_clicks", "weighted_examinations")
+"""Columns of a `MemoryEntry`, in its order."""
 
 
 def store_memory_parts(
@@ -28,12 +31,16 @@ def store_memory_parts(
     stores the same bytes under the same name.
 
     Args:
-        memory: columns query_key, entity_id, score, weighted_clicks.
+        memory: columns query_key, entity_id, score, weighted_clicks, weighted_examinations.
         policy_url: `<policies>/<name>`, reachable from the executors.
         settings: number of parts, entities a query.
     """
-    clicked = memory.where(F.col("weighted_clicks") > 0).select("query_key", "entity_id", "score")
-    placed = clicked.mapInArrow(_placing(settings.parts), "part int, query_key string, entity_id string, score double")
+    clicked = memory.where(F.col("weighted_clicks") > 0).select("query_key", *_ENTRY)
+    placed = clicked.mapInArrow(
+        _placing(settings.parts),
+        "part int, query_key string, entity_id string, score double, weighted_clicks double, "
+        "weighted_examinations double",
+    )
     stored = placed.groupBy("part").applyInArrow(
         _storing(os.fspath(policy_url), settings.entities_per_query), "part int, sha256 string, size bigint"
     )
@@ -63,9 +70,9 @@ def _storing(policy_url: str, entities_per_query: int) -> Callable[[pa.Table], p
 
     def store(part: pa.Table) -> pa.Table:
         best_first = part.sort_by([("query_key", "ascending"), ("score", "descending"), ("entity_id", "ascending")])
-        columns = (best_first[name].to_pylist() for name in ("query_key", "entity_id", "score"))
+        columns = (best_first[name].to_pylist() for name in ("query_key", *_ENTRY))
         rows = [
-            (query_key, [(entity_id, score) for _, entity_id, score in islice(pairs, entities_per_query)])
+            (query_key, [MemoryEntry(*entry) for _, *entry in islice(pairs, entities_per_query)])
             for query_key, pairs in groupby(zip(*columns, strict=True), key=lambda row: row[0])
         ]
         stored = put_payload(policy_url, memory_part_bytes(rows))

@@ -1,7 +1,8 @@
 """Choosing a plan: planner, shortlist, the bandit's scores, exploration. The same code online and in batch.
 
 Vowpal Wabbit only scores: it predicts the cost of every shortlisted plan, and `core.exploration` alone turns scores
-into probabilities (docs/adr/0004-vw-scores.md). Without a model the planner's values are the scores.
+into probabilities (docs/adr/0004-vw-scores.md). Without a model the planner's values are the scores. The planner goes
+by learned values where the policy has them (`serving.values`), else by hit rates (`core.planning`).
 
 One decision costs the same whatever the catalogue or the log: P plans are valued, K are scored.
 """
@@ -19,11 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.core.exploration import Distribution, ExplorationSettings, shortlist_of, softmax_with_floor
+from ltrr.core.facts import NO_FACTS, CandidateFacts
 from ltrr.core.features import action_matrix, shared_vector
 from ltrr.core.planning import Block, History, plan_values
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import decision_example
 from ltrr.errors import ArtifactError
+from ltrr.serving.values import PlanValuer
 
 
 class Scorer(Protocol):
@@ -40,6 +43,7 @@ class Choice:
     Args:
         shared: shared features, as used.
         values: planner value of every plan, [P], found reward.
+        facts: of the candidates, as used.
         features: action features of the shortlist, [K, F].
         scores: predicted reward of the shortlist, [K]; less the best plan's value where a model predicts.
         distribution: over all plans.
@@ -47,6 +51,7 @@ class Choice:
 
     shared: NDArray[np.float64]
     values: NDArray[np.float64]
+    facts: CandidateFacts
     features: NDArray[np.float64]
     scores: NDArray[np.float64]
     distribution: Distribution
@@ -60,6 +65,7 @@ class PlanChooser:
         exploration: how much to explore.
         model: a Vowpal Wabbit model trained with `--cb_adf`, or None: the planner alone.
         observe: what the policy sees before choosing.
+        valuer: of learned values, or None: hit rates.
 
     Raises:
         ArtifactError: the model cannot be read, or gives probabilities where scores are needed.
@@ -73,9 +79,14 @@ class PlanChooser:
     """
 
     def __init__(
-        self, space: PlanSpace, exploration: ExplorationSettings, model: bytes | None, observe: str = "first_look"
+        self,
+        space: PlanSpace,
+        exploration: ExplorationSettings,
+        model: bytes | None,
+        observe: str = "first_look",
+        valuer: PlanValuer | None = None,
     ) -> None:
-        self.space, self.exploration, self.observe = space, exploration, observe
+        self.space, self.exploration, self.observe, self.valuer = space, exploration, observe, valuer
         self._model = model
         self._scorer = None if model is None else _load_scorer(model)
         # A Vowpal Wabbit workspace parses into buffers of its own: one prediction at a time.
@@ -83,21 +94,26 @@ class PlanChooser:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as what it was made from."""
-        return PlanChooser, (self.space, self.exploration, self._model, self.observe)
+        return PlanChooser, (self.space, self.exploration, self._model, self.observe, self.valuer)
 
-    def choose(self, key: str, looks: Sequence[Block], history: History) -> Choice:
+    def choose(self, key: str, looks: Sequence[Block], history: History, facts: CandidateFacts = NO_FACTS) -> Choice:
         """The distribution over plans for one query, with all it came from.
 
         Args:
             key: the query_key.
             looks: blocks seen before choosing.
             history: of the query's class.
+            facts: of the candidates of the looks.
         """
         shared = shared_vector(self.space, looks, key, self.observe)
-        return self.weigh(shared, plan_values(self.space, looks, history))
+        if self.valuer is None:
+            return self.weigh(shared, plan_values(self.space, looks, history), facts)
+        return self.weigh(shared, self.valuer.values(key, looks, facts), facts)
 
-    def weigh(self, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Choice:
-        """The distribution from what the log holds: shared features and planner values."""
+    def weigh(
+        self, shared: NDArray[np.float64], values: NDArray[np.float64], facts: CandidateFacts = NO_FACTS
+    ) -> Choice:
+        """The distribution from shared features and planner values."""
         shortlist = shortlist_of(values, self.exploration.shortlist_size)
         features = action_matrix(self.space, values, shortlist)
         scores = self._scores(shared, values, shortlist, features)
@@ -108,10 +124,10 @@ class PlanChooser:
             shortlist=shortlist,
             n_actions=len(self.space),
         )
-        return Choice(shared, values, features, scores, distribution)
+        return Choice(shared, values, facts, features, scores, distribution)
 
     def distribution(self, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Distribution:
-        """P(plan) from what the log holds, for judging this policy on it."""
+        """P(plan) from shared features and planner values, for judging this policy on a log."""
         return self.weigh(shared, values).distribution
 
     def _scores(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ltrr.artifacts.memory_part import PREFIX, MemoryPart, part_name
+from ltrr.core.features import PLACES
 from ltrr.core.hashing import bucket
 from ltrr.errors import ArtifactError
 
@@ -44,3 +45,11 @@ class Memory:
         if not self._parts:
             return []
         return self._parts[bucket(key, len(self._parts))].recall(key, limit)
+
+    def evidence(self, key: str) -> dict[str, tuple[float, float]]:
+        """Clicks and examinations of every entity of a query_key that has any, rounded as features are."""
+        if not self._parts:
+            return {}
+        found = self._parts[bucket(key, len(self._parts))].evidence(key)
+        rounded = {name: (round(clicks, PLACES), round(seen, PLACES)) for name, (clicks, seen) in found.items()}
+        return {name: evidence for name, evidence in rounded.items() if evidence[1] > 0.0}

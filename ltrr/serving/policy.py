@@ -31,25 +31,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.artifacts.bundle import BANDIT, RANKER, read_bundle
-from ltrr.artifacts.decision_record import block_entry, decision_record, plan_decision, slate_entries
+from ltrr.artifacts.decision_record import decision_record, plan_decision, slate_entries
 from ltrr.artifacts.history import FILE as HISTORY
 from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.looks import block_entries
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import current_pointer, read_manifest_bytes
 from ltrr.artifacts.store import Store
+from ltrr.core.candidate_features import MEMORY
 from ltrr.core.exploration import Distribution
+from ltrr.core.facts import CandidateFacts, Facts
 from ltrr.core.features import action_matrix
 from ltrr.core.hashing import unit_interval
-from ltrr.core.planning import Block, History
+from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import query_class, query_key
+from ltrr.core.text_overlap import EntityFields, text_overlap
 from ltrr.errors import LtrrError, UsageError
 from ltrr.serving.bandit import Choice, PlanChooser
 from ltrr.serving.memory import Memory
 from ltrr.serving.ranker import Ranker, Slate
+from ltrr.serving.values import PlanValuer
 
 logger = logging.getLogger(__name__)
+
+Fields = Mapping[str, EntityFields]
+"""What a service knows of its hits without asking again, by entity_id."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +71,7 @@ class PlanChoice:
         propensity: the exact probability with which this plan was drawn.
         distribution: over all plans.
         decision: the entry of `decisions` in the decision record.
+        facts: of the candidates that were seen, as used.
         version: of the bundle that chose.
     """
 
@@ -72,6 +81,7 @@ class PlanChoice:
     propensity: float
     distribution: Distribution
     decision: dict[str, Any]
+    facts: CandidateFacts
     version: str
 
 
@@ -91,10 +101,11 @@ class _Served:
         settings = manifest.settings
         space = settings.space
         history = HistoryBook.of_bytes(files[HISTORY], space) if HISTORY in files else HistoryBook.prior(space)
+        valuer = PlanValuer.of(settings, manifest.values, files)
         return _Served(
             manifest,
             manifest.version,
-            PlanChooser(space, settings.exploration, files.get(BANDIT), settings.observe),
+            PlanChooser(space, settings.exploration, files.get(BANDIT), settings.observe, valuer),
             Ranker(space, files.get(RANKER)),
             Memory.of_files(files),
             history,
@@ -176,37 +187,61 @@ class Policy:
         """What chooses plans, for batch use."""
         return self._served.chooser
 
-    def plan(self, query_text: str, looks: Sequence[Block], seed: str) -> PlanChoice:
+    def plan(self, query_text: str, looks: Sequence[Block], seed: str, fields: Fields | None = None) -> PlanChoice:
         """Draw a plan.
 
         Args:
             query_text: as typed.
-            looks: the blocks that `observe` says: each strategy's first one (`first_look`), all, or none.
+            looks: the blocks that `observe` says: each strategy's first one (`first_look`), all, or none. The memory's
+                cost no call: with any `observe`, blocks of it of any depth may be among them.
             seed: the impression_id; the same seed draws the same plan.
+            fields: of the entities in the looks, where the service knows them.
 
         Raises:
             UsageError: a block is not of this policy, or one that it may not see before choosing.
         """
-        served = self._served
-        choice, history = _choose(served, query_text, looks)
-        return _planned(served, choice, history, choice.distribution, unit_interval(seed, "plan"))
+        return self.draw(query_text, self.choose(query_text, looks, fields), seed)
 
-    def greedy(self, query_text: str, looks: Sequence[Block]) -> PlanChoice:
+    def choose(
+        self,
+        query_text: str,
+        looks: Sequence[Block],
+        fields: Fields | None = None,
+        facts: CandidateFacts | None = None,
+    ) -> Choice:
+        """All of a decision but its draw: what many searches of one query and look may share.
+
+        Args:
+            query_text: as typed.
+            looks: as for `plan`.
+            fields: as for `plan`.
+            facts: of the candidates, where they are known already, as in a log; they take the place of `fields` and
+                of the memory's evidence.
+        """
+        served, key = self._served, query_key(query_text)
+        _check_looks(served.chooser, looks)
+        known = _facts(served, key, looks, fields or {}) if facts is None else facts
+        return served.chooser.choose(key, looks, served.history.of(query_class(key)), known)
+
+    def draw(self, query_text: str, choice: Choice, seed: str) -> PlanChoice:
+        """Draw a plan from what `choose` gave for this query."""
+        return _planned(self._served, query_text, choice, choice.distribution, unit_interval(seed, "plan"))
+
+    def greedy(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> PlanChoice:
         """The plan of the highest score, without exploration."""
-        served = self._served
-        choice, history = _choose(served, query_text, looks)
+        choice = self.choose(query_text, looks, fields)
         shortlist = choice.distribution.shortlist
         certain = (np.arange(len(shortlist)) == int(np.argmax(choice.scores))).astype(np.float64)
         best = replace(choice.distribution, probabilities=certain, floor=0.0)
-        return _planned(served, choice, history, best, 0.0)
+        return _planned(self._served, query_text, choice, best, 0.0)
 
-    def distribution(self, query_text: str, looks: Sequence[Block]) -> Distribution:
+    def distribution(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> Distribution:
         """P(plan) for this query: what `plan` draws from."""
-        return _choose(self._served, query_text, looks)[0].distribution
+        return self.choose(query_text, looks, fields).distribution
 
-    def values(self, query_text: str, looks: Sequence[Block]) -> NDArray[np.float64]:
+    def values(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> NDArray[np.float64]:
         """The planner's value of every plan, [P], before the bandit."""
-        return _choose(self._served, query_text, looks)[0].values
+        return self.choose(query_text, looks, fields).values
 
     def recall(self, query_text: str, limit: int) -> list[tuple[str, float]]:
         """What the memory knows of this query: entities with scores, best first. The memory strategy's results."""
@@ -232,6 +267,7 @@ class Policy:
         choice: PlanChoice,
         drawn: Sequence[Block],
         slate: Slate,
+        fields: Fields | None = None,
         surface: str = "search",
         context: Mapping[str, str] | None = None,
         utc_offset_minutes: int = 0,
@@ -249,12 +285,15 @@ class Policy:
             choice: what `plan` gave; its version is recorded, even if another bundle is served by now.
             drawn: the blocks of the plan as they were answered, those that timed out included.
             slate: as shown.
+            fields: of the entities in `drawn`, where the service knows them; the looks' are in `choice`.
             surface: where in the product.
             context: other facts known before choosing.
             utc_offset_minutes: of the user's clock.
             served_by: `fallback` where the page is not what the sampled plan brings.
         """
-        block_size = self.space.block_size
+        block_size, seen = self.space.block_size, {entity_id for block in looks for entity_id in block.entity_ids}
+        deeper = [block for block in drawn if not seen.issuperset(block.entity_ids)]
+        facts = _facts(self._served, query_key(query_text), deeper, fields or {})
         return decision_record(
             version=choice.version,
             impression_id=impression_id,
@@ -266,9 +305,9 @@ class Policy:
             session=session,
             context=context or {},
             served_by=served_by,
-            looks=[block_entry(block, block_size) for block in looks],
+            looks=block_entries(looks, block_size, choice.facts),
             decisions=[choice.decision],
-            draws=[block_entry(block, block_size) for block in drawn],
+            draws=block_entries(drawn, block_size, facts, told=seen),
             slate=slate_entries(slate.entity_ids, slate.features),
         )
 
@@ -286,18 +325,23 @@ def _read(address: str, version: str | None) -> tuple[_Served, int]:
     return _Served.of(*read_bundle(root, name, version)), sequence
 
 
-def _choose(served: _Served, query_text: str, looks: Sequence[Block]) -> tuple[Choice, History]:
-    key = query_key(query_text)
-    _check_looks(served.chooser, looks)
-    history = served.history.of(query_class(key))
-    return served.chooser.choose(key, looks, history), history
+def _facts(served: _Served, key: str, blocks: Sequence[Block], fields: Fields) -> dict[str, Facts]:
+    """What is known of the candidates of some blocks; nothing of those that nothing is known of."""
+    evidence = served.memory.evidence(key)
+    facts = {}
+    for entity_id in dict.fromkeys(entity_id for block in blocks for entity_id in block.entity_ids):
+        if entity_id in fields or entity_id in evidence:
+            overlap = text_overlap(key, fields[entity_id]) if entity_id in fields else ()
+            facts[entity_id] = Facts(overlap, *evidence.get(entity_id, (0.0, 0.0)))
+    return facts
 
 
 def _check_looks(chooser: PlanChooser, looks: Sequence[Block]) -> None:
     """Refuse blocks that the policy does not know or may not see: they would be used and never be replayed."""
     space = chooser.space
-    deepest = {"blind": 0, "first_look": 1}.get(chooser.observe, space.budget)
+    seen = {"blind": 0, "first_look": 1}.get(chooser.observe, space.budget)
     for block in looks:
+        deepest = space.budget if block.strategy == MEMORY else seen
         if (
             block.strategy not in space.strategy_index
             or not 1 <= block.depth <= deepest
@@ -312,14 +356,14 @@ def _check_looks(chooser: PlanChooser, looks: Sequence[Block]) -> None:
             )
 
 
-def _planned(served: _Served, choice: Choice, history: History, distribution: Distribution, u: float) -> PlanChoice:
+def _planned(served: _Served, query_text: str, choice: Choice, distribution: Distribution, u: float) -> PlanChoice:
     space = served.chooser.space
     taken = distribution.sample(u)
     decision = plan_decision(
         space,
         observe=served.chooser.observe,
         shared=choice.shared,
-        history=history,
+        history=served.history.of(query_class(query_key(query_text))),
         distribution=distribution,
         features=choice.features,
         taken=taken,
@@ -332,5 +376,6 @@ def _planned(served: _Served, choice: Choice, history: History, distribution: Di
         propensity=distribution.p(taken),
         distribution=distribution,
         decision=decision,
+        facts=choice.facts,
         version=served.version,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ltrr.artifacts.decision_record import block_of
+from ltrr.artifacts.looks import facts_of
 from ltrr.errors import UsageError
 from ltrr.serving.policy import Policy
 
@@ -58,7 +59,8 @@ def replay(policy: Policy, record: Mapping[str, Any]) -> Replay:
             todo="load the version that the record names",
         )
     decision = record["decisions"][0]
-    spread = policy.distribution(record["query_text"], [block_of(entry) for entry in record["looks"]])
+    looks = [block_of(entry) for entry in record["looks"]]
+    spread = policy.choose(record["query_text"], looks, facts=facts_of(record["looks"])).distribution
     logged = {entry["action"]: entry["propensity"] for entry in decision["shortlist"]}
     replayed = dict.fromkeys([policy.space.text(index) for index in spread.shortlist.tolist()] + list(logged), 0.0)
     for action in replayed:

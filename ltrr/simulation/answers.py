@@ -33,12 +33,14 @@ def answers_of(world: World, policy: Policy, query: int) -> Answers:
 
 
 def looks_of(answers: Answers, observe: str) -> tuple[Block, ...]:
-    """The blocks that a policy with this `observe` sees before it chooses."""
-    if observe == "blind":
-        return ()
-    if observe == "first_look":
-        return tuple(blocks[0] for blocks in answers)
-    return tuple(block for blocks in answers for block in blocks)
+    """The blocks that a policy with this `observe` sees before it chooses; of the memory, which costs no call, all."""
+    seen = {"blind": 0, "first_look": 1}.get(observe)
+    return tuple(
+        block
+        for blocks in answers
+        for block in blocks
+        if seen is None or block.depth <= seen or block.strategy == MEMORY
+    )
 
 
 def drawn_by(answers: Answers, depths: Sequence[int]) -> tuple[Block, ...]:

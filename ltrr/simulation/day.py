@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ltrr.artifacts.decision_record import record_line
 from ltrr.core.planning import Block
+from ltrr.serving.bandit import Choice
 from ltrr.serving.policy import PlanChoice, Policy
 from ltrr.serving.ranker import Slate
 from ltrr.simulation.answers import Answers, answers_of, drawn_by, looks_of
@@ -126,15 +127,17 @@ def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> 
     """Plan, draw and rank a batch of searches: (number, decision record as a line, page as shown)."""
     observe = policy.manifest.settings.observe
     depths = policy.space.plans.tolist()
-    answered: dict[int, tuple[Answers, tuple[Block, ...]]] = {}
+    # What a query is answered and what is made of it is the same for all its searches; only the draw is not.
+    answered: dict[int, tuple[Answers, tuple[Block, ...], Choice]] = {}
     planned: list[tuple[int, int, str, PlanChoice]] = []
     for number in numbers:
         query = int(searches.queries[number])
+        text = typed(world.queries[query].query_text, float(searches.spelling[number]))
         if query not in answered:
             answers = answers_of(world, policy, query)
-            answered[query] = answers, looks_of(answers, observe)
-        text = typed(world.queries[query].query_text, float(searches.spelling[number]))
-        choice = policy.plan(text, answered[query][1], searches.impression_id(number))
+            looks = looks_of(answers, observe)
+            answered[query] = answers, looks, policy.choose(text, looks, world.fields)
+        choice = policy.draw(text, answered[query][2], searches.impression_id(number))
         planned.append((number, query, text, choice))
     # The page is a function of the set of blocks: searches with one query and one plan share it.
     wanted = dict.fromkeys((query, choice.plan_index) for _, query, _, choice in planned)
@@ -153,6 +156,7 @@ def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> 
             choice=choice,
             drawn=drawn[pair],
             slate=slates[pair],
+            fields=world.fields,
             context={"device": DEVICES[searches.devices[number]]},
             utc_offset_minutes=int(searches.offsets[number]),
         )

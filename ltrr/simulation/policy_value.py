@@ -72,8 +72,9 @@ def choices_of(
     for row, query in enumerate(queries.tolist()):
         text = world.queries[query].query_text
         looks = looks_of(answers_of(world, policy, query), policy.manifest.settings.observe)
-        greedy[row] = policy.greedy(text, looks).plan_index
-        served[row] = policy.distribution(text, looks).dense()
+        choice = policy.choose(text, looks, world.fields)
+        greedy[row] = choice.distribution.shortlist[np.argmax(choice.scores)]
+        served[row] = choice.distribution.dense()
         if progress is not None and row % 100 == 99:
             progress(row + 1, len(queries))
     return greedy, served

@@ -59,7 +59,7 @@ def _gained(world: World, policy: Policy, queries: list[int]) -> list[tuple[floa
     for query in queries:
         text = world.queries[query].query_text
         answers = answers_of(world, policy, query)
-        plan = policy.greedy(text, looks_of(answers, observe)).plan_index
+        plan = policy.greedy(text, looks_of(answers, observe), world.fields).plan_index
         pages.append((text, drawn_by(answers, policy.space.plans[plan].tolist())))
     fusion = Ranker(policy.space, None)
     fused = fusion.rank_many([(world.keys[query], drawn) for query, (_, drawn) in zip(queries, pages, strict=True)])

@@ -17,6 +17,7 @@ from ltrr.artifacts.manifest import PolicySettings
 from ltrr.core.candidate_features import MEMORY
 from ltrr.core.hashing import unit_interval
 from ltrr.core.queries import query_key
+from ltrr.core.text_overlap import EntityFields
 from ltrr.errors import ConfigError
 from ltrr.simulation.rankings import Rankings
 from ltrr.simulation.users import UserModel, zipf
@@ -154,6 +155,11 @@ class World:
         }
 
     @cached_property
+    def fields(self) -> Mapping[str, EntityFields]:
+        """What a service of this world gets with its hits, by entity_id."""
+        return {entity.entity_id: fields_of(entity) for entity in self.entities}
+
+    @cached_property
     def relevant_counts(self) -> NDArray[np.int64]:
         """Relevant entities of each query, [Q]."""
         return np.array([len(query.relevance) for query in self.queries], dtype=np.int64)
@@ -179,3 +185,19 @@ class World:
         searched = wanted * len(self.entities) + entity
         place = np.minimum(np.searchsorted(codes, searched), len(codes) - 1)
         return np.where((codes[place] == searched) & (entity >= 0), values[place], 0.0)
+
+
+def fields_of(entity: Entity) -> EntityFields:
+    """An entity's attributes as a service knows them, whatever its world calls them."""
+
+    def joined(*names: str) -> str:
+        return " ".join(value for name in names for value in entity.attributes.get(name, ()))
+
+    return EntityFields(
+        entity.title,
+        entity.description,
+        joined("people", "characters", "artist"),
+        joined("genres", "tags", "genre", "mood"),
+        float(joined("year") or "nan"),
+        entity.popularity,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ltrr.tables.shared_columns import (
     AS_OF_DATE,
+    BLOCKS,
     ENTITY_ID,
     IMPRESSION_ID,
     LOG_DATE,
@@ -37,6 +38,14 @@ BANDIT_ROWS = Table(
             "actions",
             "array<struct<action:string,features:array<double>>>",
             "the shortlist and the plan taken, as logged",
+        ),
+        Column("look", BLOCKS, "the blocks seen before choosing, as logged"),
+        Column("deeper", BLOCKS, "the other blocks of the plan taken, as logged"),
+        Column(
+            "shown",
+            "array<struct<entity_id:string,clicks:int,examination:double>>",
+            "the page in order, with what came of it",
+            exact=False,
         ),
     ),
     ("log_date",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ltrr.tables.shared_columns import (
+    BLOCKS,
     DEPTH,
     ENTITY_ID,
     IMPRESSION_ID,
@@ -113,9 +114,11 @@ DECISIONS = Table(
         ),
         Column(
             "look",
-            "array<struct<strategy:string,depth:int,status:string,entity_ids:array<string>,scores:array<double>>>",
-            "the blocks seen before choosing, so that a judge needs no join",
+            BLOCKS,
+            "the blocks seen before choosing, so that a judge needs no join; beside each entity the overlap of its "
+            "text with the query (empty: not known), and the memory's clicks and examinations of the pair",
         ),
+        Column("deeper", BLOCKS, "the other blocks of the plan taken, alike"),
     ),
     ("log_date",),
     "ingest_logs",

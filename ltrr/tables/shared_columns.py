@@ -18,3 +18,9 @@ USER_KEY = Column("user_key", "string", "keyed hash of the user id")
 USER_FOLD = Column("user_fold", "int", "0..99 by hash of user_key; below held_out_percent: never trained on")
 SURFACE = Column("surface", "string", "page or application that showed the slate")
 POLICY_VERSION = Column("policy_version", "string", "bundle that served")
+
+BLOCKS = (
+    "array<struct<strategy:string,depth:int,status:string,entity_ids:array<string>,scores:array<double>,"
+    "overlaps:array<array<double>>,clicks:array<double>,examinations:array<double>>>"
+)
+"""Type of a column of blocks: `ltrr.artifacts.looks.block_row` makes its elements."""

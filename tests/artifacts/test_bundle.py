@@ -117,9 +117,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_a_reader_knows_which_formats_it_reads() -> None:
     manifest, _ = learned_bundle()
     described = json.loads(manifest.to_bytes())
-    later = {**described, "format": 2, "minimum_reader": 1, "a_field_of_format_2": True}
-    assert Manifest.of_bytes(json.dumps(later).encode(), manifest.version).format == 2
-    for unreadable in ({"format": 2, "minimum_reader": 2}, {"format": -1}):
+    later = {**described, "format": FORMAT + 1, "minimum_reader": FORMAT, "a_field_of_another_format": True}
+    assert Manifest.of_bytes(json.dumps(later).encode(), manifest.version).format == FORMAT + 1
+    for unreadable in ({"format": FORMAT + 1, "minimum_reader": FORMAT + 1}, {"format": FORMAT - 2}):
         with pytest.raises(ArtifactError, match="another format"):
             Manifest.of_bytes(json.dumps({**described, **unreadable}).encode(), manifest.version)
 

@@ -8,11 +8,13 @@ from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
 from ltrr.errors import SupportError
 from ltrr.spark.columns import conform
 from ltrr.tables.catalog import table
+from ltrr.tables.shared_columns import BLOCKS
 
 DECISIONS = (
     "impression_id string, step int, log_date date, query_key string, query_class string, user_key string, "
     "user_fold int, served_by string, action_taken string, logging_propensity double, shared_features array<double>, "
-    "action_features array<struct<action:string,features:array<double>>>"
+    "action_features array<struct<action:string,features:array<double>>>, "
+    f"look {BLOCKS}, deeper {BLOCKS}"
 )
 
 
@@ -21,6 +23,7 @@ def decisions(spark, *served):
         (
             *(f"i{number}", 1, date(2026, 3, 2), "love", "one_word", "u1", 40, served_by, "memory:2", 0.25, [1.0, 0.0]),
             [("title:2", [0.6, -0.1, 0.7, 0.5]), ("memory:1,title:1", [0.7, 0.0, 0.0, 1.0]), ("memory:2", [0.1] * 4)],
+            *([], []),
         )
         for number, served_by in enumerate(served)
     ]
@@ -28,7 +31,11 @@ def decisions(spark, *served):
 
 
 def slates(spark, *rows):
-    return spark.createDataFrame(list(rows), "impression_id string, clicks int, page_reward double, examination double")
+    positions = [(row[0], place, f"e{place}", *row[1:]) for place, row in enumerate(rows, start=1)]
+    return spark.createDataFrame(
+        positions,
+        "impression_id string, position int, entity_id string, clicks int, page_reward double, examination double",
+    )
 
 
 @pytest.mark.spark
@@ -37,6 +44,7 @@ def test_reward_is_corrected_for_examination_and_bounded(spark):
     rows = to_bandit_rows(decisions(spark, "policy", "policy", "policy"), shown, examination_floor=0.1)
     found = {row["impression_id"]: row for row in conform(rows, table("bandit_rows")).collect()}
     assert (found["i0"]["found_reward"], found["i0"]["page_reward"]) == (12.0, 2.0)
+    assert [tuple(shown) for shown in found["i0"]["shown"]] == [("e1", 1, 0.5), ("e2", 0, 1.0), ("e3", 1, 0.01)]
     # Shown and not clicked, and nothing shown at all: both earned nothing.
     assert found["i1"]["found_reward"] == found["i2"]["found_reward"] == found["i2"]["page_reward"] == 0.0
 

@@ -52,12 +52,12 @@ def test_a_plan_is_worth_its_union_each_entity_once(found: list[list[str]], shuf
 @given(lists, st.randoms(use_true_random=False))
 def test_what_is_seen_does_not_depend_on_the_order_of_blocks(found: list[list[str]], shuffled) -> None:
     blocks = blocks_of(found)
-    fields = {"e1": EntityFields("Halo", people="Beyonce", year=2008, popularity=3.0)}
+    overlaps = {"e1": text_overlap("halo 2008", EntityFields("Halo", people="Beyonce", year=2008, popularity=3.0))}
     worth = dict.fromkeys(ENTITIES, 0.3)
-    entity_ids, matrix = candidate_matrix(SPACE, blocks, "halo 2008", fields)
+    entity_ids, matrix = candidate_matrix(SPACE, blocks, "halo 2008", overlaps)
     vector = look_vector(SPACE, blocks, worth, "halo 2008", matrix)
     shuffled.shuffle(blocks)
-    again_ids, again = candidate_matrix(SPACE, blocks, "halo 2008", fields)
+    again_ids, again = candidate_matrix(SPACE, blocks, "halo 2008", overlaps)
     assert again_ids == entity_ids
     np.testing.assert_array_equal(again, matrix)
     np.testing.assert_array_equal(look_vector(SPACE, blocks, worth, "halo 2008", again), vector)

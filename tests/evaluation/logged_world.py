@@ -150,6 +150,7 @@ def _decision(search: Search, day: date) -> dict[str, Any]:
             }
             for block in search.looks
         ],
+        "deeper": [],
     }
 
 

@@ -19,7 +19,9 @@ def _decisions(truth: RewardModel, count: int, seed: int) -> list[LoggedDecision
         reward = float(truth.predict(shared, values, mean)[plan] + rng.normal(0, 0.1))
         everywhere = np.ones(len(SPACE), dtype=bool)
         made.append(
-            LoggedDecision(f"u{number}", "long", plan, 1 / len(SPACE), everywhere, shared, values, reward, mean)
+            LoggedDecision(
+                *(f"u{number}", "a key", "long", plan, 1 / len(SPACE), everywhere, shared, [], {}, values, reward, mean)
+            )
         )
     return made
 

@@ -63,7 +63,7 @@ def logged_day(day: date, impressions: int, *, clicked_share: float = 1.0) -> di
         tables["decisions"].append(
             (
                 *(impression, 1, day, query, kind, user, fold, "v1", "policy", "plan", "first_look", taken, p),
-                *(shortlist, FLOOR, len(SPACE), [], [], [], [], []),
+                *(shortlist, FLOOR, len(SPACE), [], [], [], [], [], []),
             )
         )
         drawn: list[int] = []

@@ -70,13 +70,15 @@ def impression_id(night_date: date, row: tuple) -> str:
 def _decisions(night: Night, rows: list[tuple]):
     """Logged as the planted world has them; every hundredth was not carried out."""
     made = []
-    for number, (name, step, _, key, kind, user, fold, taken, propensity, *_, shared, actions) in enumerate(rows):
+    for number, (name, step, _, key, kind, user, fold, taken, propensity, *_, shared, actions, _, _, _) in enumerate(
+        rows
+    ):
         served_by = "fallback" if number % 100 == 0 else "policy"
         listed = [(action, propensity) for action, _ in actions]
         made.append(
             (
                 *(f"{night.date}-{name}", step, night.date, key, kind, user, fold, "v1", served_by, "plan", OBSERVE),
-                *(taken, propensity, listed, propensity, len(SPACE), shared, actions, [[0.5]], [[0.25]], []),
+                *(taken, propensity, listed, propensity, len(SPACE), shared, actions, [[0.5]], [[0.25]], [], []),
             )
         )
     return night.spark.createDataFrame(made, schema_of(table("decisions")))

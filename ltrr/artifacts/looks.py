@@ -1,0 +1,110 @@
+"""Blocks with the facts of their candidates, as they stand in a decision record and in the rows of tables.
+
+In a record a fact is told once, where its entity is listed first, so that records stay short; in a row of a table it
+stands beside every listing, so that one block says all that was known of its candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isnan, nan
+from typing import Any
+
+from ltrr.artifacts.decision_record import block_entry
+from ltrr.core.facts import CandidateFacts, Facts
+from ltrr.core.planning import Block
+
+
+def block_entries(
+    blocks: Iterable[Block], block_size: int, facts: CandidateFacts, told: Iterable[str] = ()
+) -> list[dict[str, Any]]:
+    """Entries of `looks` or `draws`, with the facts of each entity where it is listed first.
+
+    Args:
+        blocks: in the order of the record.
+        block_size: of the policy.
+        facts: of the candidates.
+        told: entities whose facts the record has told already.
+
+    >>> looks = [Block("title", 1, "ok", ("e7",), (1.5,)), Block("memory", 1, "ok", ("e7",), (0.5,))]
+    >>> first, second = block_entries(looks, 2, {"e7": Facts((0.5, nan), 1.0, 2.0)})
+    >>> first["results"][0]
+    {'entity_id': 'e7', 'rank': 1, 'score': 1.5, 'overlap': [0.5, None], 'clicks': 1.0, 'examinations': 2.0}
+    >>> second["results"][0], facts_of([first, second])
+    ({'entity_id': 'e7', 'rank': 1, 'score': 0.5}, {'e7': Facts(overlap=(0.5, nan), clicks=1.0, examinations=2.0)})
+    """
+    known = set(told)
+    entries = [block_entry(block, block_size) for block in blocks]
+    for result in (result for entry in entries for result in entry["results"]):
+        fact = facts.get(result["entity_id"])
+        if fact is None or result["entity_id"] in known:
+            continue
+        known.add(result["entity_id"])
+        if fact.overlap:
+            result["overlap"] = [None if isnan(number) else number for number in fact.overlap]
+        if fact.examinations > 0.0:
+            result |= {"clicks": fact.clicks, "examinations": fact.examinations}
+    return entries
+
+
+def facts_of(entries: Iterable[Mapping[str, Any]]) -> dict[str, Facts]:
+    """Facts of every entity that some entry tells any of."""
+    found: dict[str, Facts] = {}
+    for result in (result for entry in entries for result in entry["results"]):
+        overlap, examinations = result.get("overlap"), result.get("examinations")
+        if result["entity_id"] not in found and (overlap is not None or examinations is not None):
+            found[result["entity_id"]] = Facts(_numbers(overlap), result.get("clicks") or 0.0, examinations or 0.0)
+    return found
+
+
+def block_row(entry: Mapping[str, Any], facts: CandidateFacts) -> dict[str, Any]:
+    """An entry as an element of the columns `look` and `deeper` of `decisions`.
+
+    >>> row = block_row(block_entry(Block("title", 2, "ok", ("e7",), (1.5,)), 2), {"e7": Facts((0.5, nan), 1.0, 2.0)})
+    >>> row["depth"], row["entity_ids"], row["overlaps"], row["clicks"]
+    (2, ['e7'], [[0.5, nan]], [1.0])
+    >>> blocks_of_rows([row]), facts_of_rows([row])
+    ([Block(strategy='title', depth=2, status='ok', entity_ids=('e7',), scores=(1.5,))],
+     {'e7': Facts(overlap=(0.5, nan), clicks=1.0, examinations=2.0)})
+    """
+    results = entry["results"]
+    known = [facts.get(result["entity_id"], _NO_FACTS) for result in results]
+    return {
+        "strategy": entry["strategy"],
+        "depth": entry["depth"],
+        "status": entry["status"],
+        "entity_ids": [result["entity_id"] for result in results],
+        "scores": [result["score"] for result in results],
+        "overlaps": [list(fact.overlap) for fact in known],
+        "clicks": [fact.clicks for fact in known],
+        "examinations": [fact.examinations for fact in known],
+    }
+
+
+def blocks_of_rows(rows: Iterable[Mapping[str, Any]]) -> list[Block]:
+    """The blocks of such elements; a score that was not given is not a number."""
+    return [
+        Block(row["strategy"], row["depth"], row["status"], tuple(row["entity_ids"]), _numbers(row["scores"]))
+        for row in rows
+    ]
+
+
+def facts_of_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, Facts]:
+    """The facts of such elements."""
+    found: dict[str, Facts] = {}
+    for row in rows:
+        for place, entity_id in enumerate(row["entity_ids"]):
+            if entity_id not in found:
+                overlap, clicks, examinations = (
+                    (row[name] or [None] * (place + 1))[place] for name in ("overlaps", "clicks", "examinations")
+                )
+                found[entity_id] = Facts(_numbers(overlap), clicks or 0.0, examinations or 0.0)
+    return found
+
+
+_NO_FACTS = Facts()
+
+
+def _numbers(values: Sequence[float | None] | None) -> tuple[float, ...]:
+    # Always the same NaN: only then are two tuples that hold one equal, and what was computed from one found again.
+    return tuple(nan if value is None or value != value else float(value) for value in values or ())

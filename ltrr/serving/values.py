@@ -1,0 +1,126 @@
+"""What every plan of a query is worth by learned values: visible coverage, and what unseen blocks are expected to add.
+
+The value of a candidate is P(click | examined) as the model of the query's own fold predicts it, then the memory's
+evidence of the pair. That model has never seen the query's clicks, whether the query is served or learned from: the
+second model and the bandit meet the same kind of values when they learn and when they serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.artifacts.learned_values import LearnedValues, block_value_file, unseen_value_file
+from ltrr.artifacts.manifest import PolicySettings
+from ltrr.core.candidate_features import candidate_features, candidate_matrix
+from ltrr.core.coverage import (
+    look_features,
+    look_vector,
+    plan_matrix,
+    reachable_depths,
+    visible_coverage,
+    with_evidence,
+)
+from ltrr.core.facts import CandidateFacts, Facts, overlaps_of
+from ltrr.core.features import PLACES
+from ltrr.core.hashing import query_fold
+from ltrr.core.planning import Block
+from ltrr.core.plans import PlanSpace
+from ltrr.errors import ArtifactError
+from ltrr.serving.booster import load_booster
+
+_REMEMBERED = 4_096
+"""Looks whose values are kept: some 4 kB each. Head queries come again with the look they came with before, and a
+batch asks about every query many times."""
+
+_NO_FACTS = Facts()
+
+
+class PlanValuer:
+    """Values of plans for one policy. Cheap to send to an executor: it pickles as the models' bytes.
+
+    Args:
+        space: the plans.
+        how: the models are asked.
+        files: the models by their name in a bundle; without unseen values nothing is expected of unseen blocks, as is
+            right where every block is visible.
+
+    Raises:
+        ArtifactError: a model is missing, cannot be read, or was trained on other features.
+    """
+
+    def __init__(self, space: PlanSpace, how: LearnedValues, files: Mapping[str, bytes]) -> None:
+        self.space, self.how, self._files = space, how, dict(files)
+        folds = range(how.folds)
+        columns = len(candidate_features(space))
+        self._block_values = [self._load(block_value_file(fold), columns) for fold in folds]
+        has_unseen = unseen_value_file(0) in files
+        columns = len(look_features(space)) + len(space.strategies) + 3
+        self._unseen_values = [self._load(unseen_value_file(fold), columns) for fold in folds] if has_unseen else []
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._values)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as what it was made from."""
+        return PlanValuer, (self.space, self.how, self._files)
+
+    @staticmethod
+    def of(settings: PolicySettings, how: LearnedValues | None, files: Mapping[str, bytes]) -> PlanValuer | None:
+        """Of a bundle; None where it has no learned values."""
+        return None if how is None else PlanValuer(settings.space, how, files)
+
+    def values(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> NDArray[np.float64]:
+        """Value of every plan, [P]; unit: found reward of the union.
+
+        Args:
+            key: the query_key.
+            visible: blocks seen before choosing, in any order.
+            facts: of their candidates.
+        """
+        known = tuple(sorted(facts.items(), key=lambda fact: fact[0]))
+        return self._remembered(key, tuple(visible), known)
+
+    def _values(
+        self, key: str, visible: tuple[Block, ...], known: tuple[tuple[str, Facts], ...]
+    ) -> NDArray[np.float64]:
+        space, fold, facts = self.space, query_fold(key, self.how.folds), dict(known)
+        entity_ids, candidates = candidate_matrix(space, visible, key, overlaps_of(facts))
+        predicted = _predict(self._block_values[fold], candidates)
+        worth = worth_of(entity_ids, predicted, facts, self.how.strength)
+        values = visible_coverage(space, visible, worth)
+        if self._unseen_values:
+            look = look_vector(space, visible, worth, key, candidates)
+            rows = plan_matrix(space, look, values, reachable_depths(space, visible))
+            values = values + _predict(self._unseen_values[fold], rows)
+        values = np.round(values, PLACES)
+        values.setflags(write=False)
+        return values
+
+    def _load(self, name: str, columns: int) -> Any:
+        if name not in self._files:
+            raise ArtifactError(
+                "a model of values is missing", which=name, expected=f"one of each of {self.how.folds} folds"
+            )
+        return load_booster(self._files[name], columns, name)
+
+
+def worth_of(
+    entity_ids: Sequence[str], predicted: NDArray[np.float64], facts: CandidateFacts, strength: float
+) -> dict[str, float]:
+    """Value of every candidate: what was predicted, and the evidence.
+
+    >>> worth_of(("e1", "e2"), np.array([0.5, 0.5]), {"e2": Facts(clicks=5.0, examinations=6.0)}, strength=2.0)
+    {'e1': 0.5, 'e2': 0.75}
+    """
+    known = [facts.get(entity_id, _NO_FACTS) for entity_id in entity_ids]
+    clicks, examinations = [fact.clicks for fact in known], [fact.examinations for fact in known]
+    return dict(zip(entity_ids, with_evidence(predicted, clicks, examinations, strength).tolist(), strict=True))
+
+
+def _predict(booster: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    if not len(rows):
+        return np.empty(0)
+    return np.asarray(booster.inplace_predict(rows), dtype=np.float64)
