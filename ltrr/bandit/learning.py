@@ -26,14 +26,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
 from ltrr.bandit.merging import merge_bandits
 from ltrr.bandit.settings import BanditSettings
 from ltrr.bandit.training_rows import laid_out
+from ltrr.core.exploration import shortlist_of
+from ltrr.core.features import action_matrix
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import decision_example
+from ltrr.serving.values import PlanValuer
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +49,14 @@ MERGED_AT_ONCE = 64
 _PART_MODEL = "part int, model binary, cost double, decisions bigint, parts int"
 _LEARNED_FROM = (
     "part",
+    "query_key",
     "action_taken",
     "logging_propensity",
     "found_reward",
     "baseline",
     "shared_features",
     "actions",
+    "look",
 )
 
 
@@ -70,6 +78,19 @@ class TrainedBandit:
     progressive_loss: float
 
 
+@dataclass(frozen=True)
+class Planner:
+    """What makes a decision's shortlist by learned values.
+
+    Attributes:
+        valuer: of the plans.
+        shortlist_size: how many plans, best by value.
+    """
+
+    valuer: PlanValuer
+    shortlist_size: int
+
+
 def vw_arguments(settings: BanditSettings) -> list[str]:
     """What Vowpal Wabbit is told; kept in the model.
 
@@ -82,7 +103,13 @@ def vw_arguments(settings: BanditSettings) -> list[str]:
 
 
 def train_bandit(
-    rows: DataFrame, space: PlanSpace, observe: str, settings: BanditSettings, *, merged_at_once: int = MERGED_AT_ONCE
+    rows: DataFrame,
+    space: PlanSpace,
+    observe: str,
+    settings: BanditSettings,
+    *,
+    planner: Planner | None = None,
+    merged_at_once: int = MERGED_AT_ONCE,
 ) -> TrainedBandit | None:
     """One model of all rows; None where there are none.
 
@@ -93,10 +120,13 @@ def train_bandit(
         space: the plans.
         observe: what the policy sees, which decides the shared features.
         settings: of the bandit.
+        planner: that the bandit will be served with; each query is valued by models that were trained without it.
+            None: shortlists and values are those that were logged.
         merged_at_once: above this many, models are merged in Spark first.
     """
     chosen = laid_out(rows, settings.partitions).select(*_LEARNED_FROM)
-    models = chosen.mapInArrow(_training(space, observe, settings), _PART_MODEL)
+    sent = rows.sparkSession.sparkContext.broadcast(planner)
+    models = chosen.mapInArrow(_training(space, observe, settings, sent), _PART_MODEL)
     width = settings.partitions
     while width > merged_at_once:
         group = F.floor(F.col("part") / F.lit(merged_at_once)).cast("int").alias("group")
@@ -117,7 +147,7 @@ def train_bandit(
 
 
 def _training(
-    space: PlanSpace, observe: str, settings: BanditSettings
+    space: PlanSpace, observe: str, settings: BanditSettings, sent: Broadcast[Planner | None]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The task of one part: its rows to a file, the file through Vowpal Wabbit, the model's bytes back."""
     smallest = settings.propensity_clip / len(space)
@@ -132,7 +162,7 @@ def _training(
                     if batch.num_rows:
                         part = batch.column("part")[0].as_py()
                         decisions += batch.num_rows
-                        lines.writelines(_examples(batch, space, observe, smallest))
+                        lines.writelines(_examples(batch, space, observe, smallest, sent.value))
             if decisions:
                 model, cost = _learn(examples, arguments)
                 yield _part_model(part, model, cost, decisions, 1)
@@ -140,24 +170,47 @@ def _training(
     return train_part
 
 
-def _examples(batch: pa.RecordBatch, space: PlanSpace, observe: str, smallest: float) -> Iterator[str]:
+def _examples(
+    batch: pa.RecordBatch, space: PlanSpace, observe: str, smallest: float, planner: Planner | None
+) -> Iterator[str]:
     """The text of each decision of a batch."""
+    considered = _logged_actions(batch, space) if planner is None else _planned_actions(batch, space, planner)
+    shared = batch.column("shared_features").flatten().to_numpy().reshape(batch.num_rows, -1)
+    rewards = batch.column("found_reward").to_pylist()
+    propensities = np.maximum(batch.column("logging_propensity").to_numpy(), smallest).tolist()
+    taken = batch.column("action_taken").to_pylist()
+    for number, (actions, features, baseline) in enumerate(considered):
+        place = int(np.flatnonzero(actions == space.index(taken[number]))[0])
+        label = (place, rewards[number] - baseline, propensities[number])
+        yield decision_example(space, shared[number], actions, features, label=label, observe=observe) + "\n\n"
+
+
+Actions = tuple[NDArray[np.int64], NDArray[np.float64], float]
+"""Plans of a decision, their features, and the value of the best plan."""
+
+
+def _logged_actions(batch: pa.RecordBatch, space: PlanSpace) -> Iterator[Actions]:
+    """As the policy that served saw them."""
     actions = batch.column("actions")
     ends = np.cumsum(pc.list_value_length(actions).to_numpy())
     flat = actions.flatten()
     indices = np.array([space.index(text) for text in flat.field("action").to_pylist()], dtype=np.int64)
     features = flat.field("features").flatten().to_numpy().reshape(len(indices), -1)
-    shared = batch.column("shared_features").flatten().to_numpy().reshape(batch.num_rows, -1)
-    rewards = pc.subtract(batch.column("found_reward"), batch.column("baseline")).to_pylist()
-    propensities = np.maximum(batch.column("logging_propensity").to_numpy(), smallest).tolist()
-    taken = batch.column("action_taken").to_pylist()
     start = 0
-    for number, end in enumerate(ends.tolist()):
-        there = indices[start:end]
-        place = int(np.flatnonzero(there == space.index(taken[number]))[0])
-        label = (place, rewards[number], propensities[number])
-        yield decision_example(space, shared[number], there, features[start:end], label=label, observe=observe) + "\n\n"
+    for end, baseline in zip(ends.tolist(), batch.column("baseline").to_pylist(), strict=True):
+        yield indices[start:end], features[start:end], baseline
         start = end
+
+
+def _planned_actions(batch: pa.RecordBatch, space: PlanSpace, planner: Planner) -> Iterator[Actions]:
+    """As the planner sees them that the bandit will be served with: its own shortlist, and the plan taken."""
+    rows = batch.select(["query_key", "look", "action_taken"]).to_pylist()
+    for row in rows:
+        values = planner.valuer.values(row["query_key"], blocks_of_rows(row["look"]), facts_of_rows(row["look"]))
+        listed = shortlist_of(values, planner.shortlist_size)
+        taken = space.index(row["action_taken"])
+        actions = listed if taken in listed else np.append(listed, taken)
+        yield actions, action_matrix(space, values, actions), float(values.max())
 
 
 def _learn(examples: Path, arguments: list[str]) -> tuple[bytes, float]:

@@ -17,6 +17,11 @@ def only_training_users(rows: DataFrame, held_out_percent: int) -> DataFrame:
 def only_of_space(rows: DataFrame, space: PlanSpace, observe: str) -> DataFrame:
     """Rows with the plans and features of `space`: those from before a change of strategies or budget have others."""
     known = F.forall("actions", lambda action: action["action"].isin(list(space.texts)))
+    for blocks in ("look", "deeper"):
+        known &= F.forall(
+            blocks,
+            lambda block: block["strategy"].isin(list(space.strategies)) & (block["depth"] <= space.budget),
+        )
     return rows.where(known & (F.size("shared_features") == len(shared_features(space, observe))))
 
 

@@ -29,6 +29,12 @@ class ValueSettings:
         candidate_rounds: trees of the candidate value.
         unseen_rounds: trees of the unseen value.
         strength: examinations that a predicted value counts for beside what was observed.
+        folds: of query_keys; a query is valued by models that were trained without its fold.
+        queries: that are learned from at most, chosen by hash. One task holds them all: 6,000 take about 400 MB with
+            their rows, whatever the size of the log.
+        query_looks: logged looks of one query at most, the newest.
+        look_plans: rows of the unseen value that one look gives at most.
+        fewest_queries: with something examined in every fold; below it nothing is learned.
         threads: of XGBoost in one process.
         seed: of row and column sampling.
     """
@@ -37,17 +43,23 @@ class ValueSettings:
     candidate_rounds: int = 300
     unseen_rounds: int = 400
     strength: float = 3.0
+    folds: int = 2
+    queries: int = 6_000
+    query_looks: int = 1
+    look_plans: int = 20
+    fewest_queries: int = 100
     threads: int = 1
     seed: int = 1
 
     def __post_init__(self) -> None:
-        counts = min(self.candidate_rounds, self.unseen_rounds, self.threads)
-        if not (0.0 <= self.damping <= 1.0 and counts >= 1 and self.strength > 0.0):
+        sizes = (self.queries, self.query_looks, self.look_plans, self.fewest_queries)
+        counts = min(self.candidate_rounds, self.unseen_rounds, self.threads, *sizes)
+        if not (0.0 <= self.damping <= 1.0 and counts >= 1 and self.strength > 0.0 and self.folds >= 2):
             raise ConfigError(
                 "value settings out of range",
                 which="values",
-                expected="damping 0..1, rounds and threads >= 1, strength > 0",
-                got=f"{self.damping}, {self.candidate_rounds}, {self.unseen_rounds}, {self.threads}, {self.strength}",
+                expected="damping 0..1, strength > 0, folds >= 2, all other counts >= 1",
+                got=", ".join(f"{name} {value}" for name, value in vars(self).items()),
             )
 
 

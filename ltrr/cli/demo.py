@@ -108,10 +108,9 @@ def demo(
 def _outcome(world: World, settings: Settings, reports: list[NightReport], advance: _Advance) -> dict[str, Any]:
     policy = current_policy(settings)
     truth: list[Mapping[str, Any]] = [*truth_table(world, policy, progress=advance)]
-    refused = reports[-1].refused_bandit
-    if refused:
+    if reports[-1].refused_bandit:
         advance.say("true values of the challenger that was refused")
-        truth = with_challenger(truth, truth_table(world, refused_policy(settings, refused), progress=advance))
+        truth = with_challenger(truth, truth_table(world, refused_policy(settings, reports[-1]), progress=advance))
     return {
         "world": world.name,
         "strategies": list(world.strategies),

@@ -260,6 +260,7 @@ def _summary(root: str, name: str, version: str, moves: list[Any], serving: str 
         "sequences": named,
         "night": manifest.as_of_date,
         "bandit": bandit.sha256[:12] if bandit else "uniform" if _is_uniform(manifest) else "planner",
+        "values": f"learned, {manifest.values.folds} folds" if manifest.values else "hit rates",
         "ranker": ranker.sha256[:12] if ranker else "fusion",
         "memory parts": sum(file.startswith(PREFIX) for file in manifest.files),
         "learned until": manifest.data_window.get("last", ""),
@@ -276,6 +277,9 @@ def _described(manifest: Manifest) -> dict[str, Any]:
     features = {
         kind: len(getattr(settings, kind)) for kind in ("shared_features", "action_features", "ranker_features")
     }
+    if manifest.values:
+        learned = manifest.values.to_json(settings.space)
+        features |= {kind: len(learned[kind]) for kind in ("candidate_features", "look_features")}
     return {
         "version": manifest.version,
         "as_of_date": manifest.as_of_date,
@@ -286,6 +290,7 @@ def _described(manifest: Manifest) -> dict[str, Any]:
         "decide": settings.decide,
         "observe": settings.observe,
         "exploration": dict(vars(settings.exploration)),
+        "values": dict(vars(manifest.values)) if manifest.values else "hit rates",
         "features": features,
         "data_window": dict(manifest.data_window),
         "table_versions": dict(manifest.table_versions),

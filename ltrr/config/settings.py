@@ -17,6 +17,7 @@ import yaml
 
 from ltrr.artifacts.manifest import PolicySettings
 from ltrr.bandit.settings import BanditSettings
+from ltrr.bandit.values import ValueSettings
 from ltrr.clicks.settings import ClickSettings
 from ltrr.config.strict_yaml import build, check_layer, merge_layers, read_yaml
 from ltrr.errors import ConfigError
@@ -88,6 +89,7 @@ class Settings:
     clicks: ClickSettings = field(default_factory=ClickSettings)
     memory: MemorySettings = field(default_factory=MemorySettings)
     history: HistorySettings = field(default_factory=HistorySettings)
+    values: ValueSettings = field(default_factory=ValueSettings)
     bandit: BanditSettings = field(default_factory=BanditSettings)
     ranker: RankerSettings = field(default_factory=RankerSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

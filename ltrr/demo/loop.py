@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import BANDIT, read_bundle
+from ltrr.artifacts.learned_values import StoredValues
 from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
 from ltrr.config import Settings
@@ -43,6 +44,7 @@ class NightReport:
         releases: what the night released or refused, each with its reason.
         published_version: bundle that serves the next day.
         refused_bandit: sha256 of the night's challenger where the gate refused it; empty otherwise.
+        refused_values: what the night noted of its learned values; empty where it has none.
         day_seconds: that serving took.
         night_seconds: that the eight jobs took.
         job_seconds: of them each.
@@ -57,6 +59,7 @@ class NightReport:
     releases: tuple[dict[str, str], ...]
     published_version: str
     refused_bandit: str
+    refused_values: str
     day_seconds: float
     night_seconds: float
     job_seconds: dict[str, float]
@@ -116,7 +119,8 @@ def run_nights(
             true_page_reward=value.page_reward,
             releases=tuple(releases_of(spark, settings, day)),
             published_version=policy.version,
-            refused_bandit=_refused_bandit(runs),
+            refused_bandit=_refused(runs, "challenger_sha256"),
+            refused_values=_refused(runs, "challenger_values"),
             day_seconds=round(served.seconds, 1),
             night_seconds=round(seconds, 1),
             job_seconds={run.job: round(run.seconds, 1) for run in runs},
@@ -128,19 +132,23 @@ def current_policy(settings: Settings) -> Policy:
     return Policy.load(open_policy(settings.paths.policies, settings.policy.name).url)
 
 
-def refused_policy(settings: Settings, bandit_sha256: str) -> Policy:
-    """What would serve had the gate let the challenger pass: tonight's bundle with its bandit and exploration."""
+def refused_policy(settings: Settings, report: NightReport) -> Policy:
+    """What would serve had the gate let the challenger pass: tonight's bundle with its bandit, values, exploration."""
     root, name = settings.paths.policies, settings.policy.name
+    url = open_policy(root, name).url
     manifest, files = read_bundle(root, name, current_policy(settings).version)
     explored = replace(manifest.settings, exploration=settings.policy.exploration)
-    bandit = get_payload(open_policy(root, name).url, bandit_sha256)
-    return Policy.of(replace(manifest, settings=explored), {**files, BANDIT: bandit})
+    values = StoredValues.of_note(report.refused_values)
+    models = {BANDIT: report.refused_bandit, **(values.files if values else {})}
+    challenger = replace(manifest, settings=explored, values=values.how if values else None)
+    return Policy.of(challenger, {**files, **{file: get_payload(url, sha256) for file, sha256 in models.items()}})
 
 
-def _refused_bandit(runs: Sequence[JobRun]) -> str:
+def _refused(runs: Sequence[JobRun], note: str) -> str:
+    """What was noted of a challenger that was refused."""
     notes = {run.job: run.notes for run in runs}
     is_promoted = notes["publish_policy"].get("is_promoted") == "true"
-    return "" if is_promoted else notes["evaluate_policies"].get("challenger_sha256", "")
+    return "" if is_promoted else notes["evaluate_policies"].get(note, "")
 
 
 def releases_of(spark: SparkSession, settings: Settings, day: date) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from ltrr.artifacts.learned_values import StoredValues
 from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
 from ltrr.errors import ConfigError
@@ -37,6 +38,7 @@ from ltrr.evaluation.training_sums import sum_training_decisions
 from ltrr.pipelines.night import Night
 from ltrr.publishing.moves import champion_of, collect_moves
 from ltrr.serving.bandit import PlanChooser
+from ltrr.serving.values import PlanValuer
 from ltrr.spark.columns import schema_of
 from ltrr.tables.catalog import table
 from ltrr.tracking.run import TrackedRun
@@ -58,9 +60,11 @@ def run(night: Night) -> None:
     moves = collect_moves(night.read("releases"), root, policy.name)
     champion = read_planning_part(root, policy.name, champion_of(moves, night.date).version)
     _check_same_plans(night, champion)
-    challenger = night.notes_of("train_bandit").get("bandit_sha256", "")
+    trained = night.notes_of("train_bandit")
+    challenger, values = trained.get("bandit_sha256", ""), trained.get("values", "")
     night.note("champion_version", champion.manifest.version)
     night.note("challenger_sha256", challenger)
+    night.note("challenger_values", values)
     with night.tracking.run("evaluate_policies") as tracked:
         tracked.params(
             {
@@ -75,7 +79,7 @@ def run(night: Night) -> None:
             }
         )
         objections = _check_replay(night, tracked)
-        rows, served = _judge(night, champion, challenger)
+        rows, served = _judge(night, champion, challenger, StoredValues.of_note(values))
         if served.fallback_share > night.settings.evaluation.fallback_limit:
             objections.append(f"{served.fallback_share:.1%} of impressions fell back")
         night.write("ope_estimates", night.spark.createDataFrame(rows, schema_of(table("ope_estimates"))).coalesce(1))
@@ -127,7 +131,9 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     return [f"{unequal} (accepted: {night.accept_quality})"]
 
 
-def _judge(night: Night, champion: PlanningPart, challenger: str) -> tuple[list[dict[str, Any]], ServedCounts]:
+def _judge(
+    night: Night, champion: PlanningPart, challenger: str, values: StoredValues | None
+) -> tuple[list[dict[str, Any]], ServedCounts]:
     """Rows of `ope_estimates`, none where nothing is closed yet, and how the window was served."""
     settings, policy = night.settings.evaluation, night.settings.policy
     closed = night.closed_dates(settings.window_days)
@@ -153,17 +159,22 @@ def _judge(night: Night, champion: PlanningPart, challenger: str) -> tuple[list[
         log.warning("date=%s judged=nothing: no impressions of users that are trained on", night.date)
         return [], served
     model = fit_reward_model(policy.space, sums.products.tolist(), settings.ridge)
-    judged = _policies(night, champion, challenger, best_static_plan(sums, model))
+    judged = _policies(night, champion, challenger, values, best_static_plan(sums, model))
     slices = _score(means.given_to(impressions(held_out=True), is_counted=False), judged, model)
     return estimate_rows(night.date, slices, judged, served.fallback_share, settings), served
 
 
-def _policies(night: Night, champion: PlanningPart, challenger: str, static_plan: int) -> list[JudgedPolicy]:
+def _policies(
+    night: Night, champion: PlanningPart, challenger: str, values: StoredValues | None, static_plan: int
+) -> list[JudgedPolicy]:
     policy, space = night.settings.policy, night.settings.policy.space
     judged = [JudgedPolicy(CHAMPION, champion.manifest.version, space, chooser=champion.chooser())]
     if challenger:
-        model = get_payload(open_policy(night.policies_root, policy.name).url, challenger)
-        chooser = PlanChooser(space, policy.exploration, model, policy.observe)
+        url = open_policy(night.policies_root, policy.name).url
+        files = {name: get_payload(url, sha256) for name, sha256 in values.files.items()} if values else {}
+        valuer = PlanValuer.of(policy, values.how if values else None, files)
+        model = get_payload(url, challenger)
+        chooser = PlanChooser(space, policy.exploration, model, policy.observe, valuer)
         judged.append(JudgedPolicy(CHALLENGER, challenger, space, chooser=chooser))
     judged.append(JudgedPolicy(UNIFORM, UNIFORM, space))
     judged.append(JudgedPolicy(STATIC, space.text(static_plan), space, plan=static_plan))

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import BANDIT, RANKER, move_pointer, read_manifest
+from ltrr.artifacts.learned_values import StoredValues, only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import open_policy, sequences
@@ -123,9 +125,12 @@ def _judge_bandit(
     if notes["champion_version"] != champion.version:
         judged = notes["champion_version"]
         objections.append(f"it was judged against {judged}, but {champion.version} serves now: evaluate again")
-    served = manifest.files.get(BANDIT)
-    is_same = served is not None and served.sha256 == notes["challenger_sha256"]
-    if is_same and manifest.settings.exploration == night.settings.policy.exploration:
+    served = {
+        name: manifest.files[name].sha256
+        for name in (BANDIT, *only_value_files(manifest.files))
+        if name in manifest.files
+    }
+    if served == _challenger_files(night) and manifest.settings.exploration == night.settings.policy.exploration:
         objections.append("it is the champion, byte for byte")
     judgement = judgement_of(
         estimates,
@@ -148,15 +153,14 @@ def _decide(
     refused: list[tuple[_Bundle, str]] = []
     promoted: tuple[_Bundle, str] | None = None
     if verdict:
-        sha256 = night.notes_of("evaluate_policies")["challenger_sha256"]
-        bundle = _bundle(night, champion, bandit_sha256=sha256, ope=ope_summary(estimates))
+        bundle = _bundle(night, champion, _challenger_files(night), ope=ope_summary(estimates))
         why = f"bandit: {verdict.why}"
         if verdict.is_promoted:
             promoted = bundle, why
         else:
             refused.append((bundle, why))
     if ranker:
-        bundle = _bundle(night, champion, ranker_sha256=ranker.sha256)
+        bundle = _bundle(night, champion, {RANKER: ranker.sha256})
         if promoted:
             refused.append((bundle, "ranker: a bandit is promoted tonight, one change a night"))
         elif ranker.is_promoted:
@@ -166,15 +170,14 @@ def _decide(
     if promoted:
         return _Decision(PROMOTED, promoted[1], promoted[0], refused)
     why = "the champion's bandit and ranker with tonight's memory and history"
-    return _Decision(REFRESHED, why, _bundle(night, champion), refused)
+    return _Decision(REFRESHED, why, _bundle(night, champion, {}), refused)
 
 
 def _bundle(
     night: Night,
     champion: Manifest,
+    models: Mapping[str, str],
     *,
-    bandit_sha256: str = "",
-    ranker_sha256: str = "",
     ope: Mapping[str, Any] | None = None,
 ) -> _Bundle:
     """Tonight's memory and history with the given models, the champion's where none is given."""
@@ -185,29 +188,43 @@ def _bundle(
         night.settings.policy.name,
         champion,
         Parts({name: Payload(**part) for name, part in memory.items()}, history),
-        bandit_sha256=bandit_sha256,
-        ranker_sha256=ranker_sha256,
+        models,
     )
-    settings, run_id = champion.settings, champion.run_id
-    if bandit_sha256:
+    settings, values, run_id = champion.settings, champion.values, champion.run_id
+    if BANDIT in models:
+        judged = _challenger_values(night)
+        values = judged.how if judged else None
         # The exploration that was judged is the one that is served.
         settings = replace(settings, exploration=night.settings.policy.exploration)
         run_id = night.notes_of("train_bandit").get("mlflow_run_id", "")
     closed = night.closed_dates()
     upstream = [night.committed(job, night.date) for job in JOBS[: JOBS.index(night.job)]]
-    models = {"bandit_sha256": BANDIT, "ranker_sha256": RANKER}
+    traced = {"bandit_sha256": BANDIT, "ranker_sha256": RANKER}
+    traced |= {f"{Path(file).stem}_sha256": file for file in only_value_files(files)}
     manifest = Manifest(
         settings=settings,
+        values=values,
         as_of_date=night.date,
         data_window={"first": str(closed[0]), "last": str(closed[-1])} if closed else {},
         table_versions={output.table: output.version for job in upstream for output in job.outputs},
         run_id=run_id,
         ope=champion.ope if ope is None else ope,
         lineage={"champion": champion.version}
-        | {key: files[file].sha256 for key, file in models.items() if file in files},
+        | {key: files[file].sha256 for key, file in traced.items() if file in files},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return _Bundle(manifest, files)
+
+
+def _challenger_values(night: Night) -> StoredValues | None:
+    return StoredValues.of_note(night.notes_of("evaluate_policies").get("challenger_values", ""))
+
+
+def _challenger_files(night: Night) -> dict[str, str]:
+    """File -> sha256 of the challenger that was judged: its bandit, and the values that it was trained on."""
+    values = _challenger_values(night)
+    judged = {BANDIT: night.notes_of("evaluate_policies")["challenger_sha256"]}
+    return judged | dict(values.files) if values else judged
 
 
 def _release(

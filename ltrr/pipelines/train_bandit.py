@@ -6,14 +6,17 @@ import logging
 from dataclasses import asdict
 from datetime import date, timedelta
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.artifacts.payloads import put_payload
-from ltrr.bandit.learning import train_bandit, vw_arguments
+from ltrr.artifacts.payloads import get_payload, put_payload
+from ltrr.bandit.learning import Planner, train_bandit, vw_arguments
 from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
 from ltrr.bandit.training_rows import only_capped, only_of_space, only_training_users
+from ltrr.bandit.value_learning import learn_values
 from ltrr.clicks.correction import with_examination
 from ltrr.pipelines.night import Night
+from ltrr.serving.values import PlanValuer
 from ltrr.spark.columns import empty
 from ltrr.tables.catalog import table
 from ltrr.tracking.run import TrackedRun
@@ -62,8 +65,10 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
     rows = night.read_written("bandit_rows").where(in_window)
     rows = only_training_users(rows, night.settings.evaluation.held_out_percent)
-    rows = only_capped(only_of_space(rows, policy.space, policy.observe), settings.query_decisions)
-    trained = train_bandit(rows, policy.space, policy.observe, settings)
+    rows = only_of_space(rows, policy.space, policy.observe)
+    planner = _learn_values(night, rows)
+    capped = only_capped(rows, settings.query_decisions)
+    trained = train_bandit(capped, policy.space, policy.observe, settings, planner=planner)
     if trained is None:
         log.warning("date=%s bandit=none: no decision of a training user between %s and %s", night.date, *_ends(window))
         return
@@ -85,6 +90,18 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     log.info("date=%s bandit=%s decisions=%d", night.date, payload.sha256[:12], trained.decisions)
 
 
+def _learn_values(night: Night, rows: DataFrame) -> Planner | None:
+    """Learn values of tonight's challenger and note them; None where there is too little to learn from."""
+    policy, url = night.settings.policy, f"{night.policies_root}/{night.settings.policy.name}"
+    stored = learn_values(rows, policy.space, policy.observe, night.settings.values, url)
+    if stored is None:
+        log.info("date=%s values=none: too few queries", night.date)
+        return None
+    night.note("values", stored.to_note())
+    files = {name: get_payload(url, sha256) for name, sha256 in stored.files.items()}
+    return Planner(PlanValuer(policy.space, stored.how, files), policy.exploration.shortlist_size)
+
+
 def _told(night: Night, window: list[date]) -> dict[str, object]:
     """What the run was told, by name."""
     policy = night.settings.policy
@@ -99,6 +116,7 @@ def _told(night: Night, window: list[date]) -> dict[str, object]:
         "examination_floor": night.settings.clicks.examination_floor,
         "vw": " ".join(vw_arguments(night.settings.bandit)),
         **asdict(night.settings.bandit),
+        **{f"values_{name}": value for name, value in asdict(night.settings.values).items()},
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ltrr.artifacts.bundle import BANDIT, RANKER, publish_bundle
 from ltrr.artifacts.history import FILE as HISTORY
+from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload, get_payload
 from ltrr.artifacts.pointer import open_policy
@@ -81,18 +82,26 @@ def bundle_files(
     name: str,
     champion: Manifest,
     parts: Parts,
-    *,
-    bandit_sha256: str = "",
-    ranker_sha256: str = "",
+    models: Mapping[str, str],
 ) -> dict[str, Payload]:
     """The files of tonight's bundle, by content: models of the champion, or the given ones, with tonight's evidence.
+
+    A bandit and its values come and go together: it was trained on them.
+
+    Args:
+        root: the policies' folder.
+        name: of the policy.
+        champion: whose models are kept where none is given.
+        parts: of tonight.
+        models: file -> sha256 of those that take the champion's place.
 
     Raises:
         ArtifactError: a payload is not in the store.
     """
-    files = {key: champion.files[key] for key in (BANDIT, RANKER) if key in champion.files}
+    kept = {RANKER} if BANDIT in models else {RANKER, BANDIT, *only_value_files(champion.files)}
+    files = {key: payload for key, payload in champion.files.items() if key in kept}
     files.update(parts.memory)
-    for key, sha256 in ((HISTORY, parts.history_sha256), (BANDIT, bandit_sha256), (RANKER, ranker_sha256)):
+    for key, sha256 in {HISTORY: parts.history_sha256, **models}.items():
         if sha256:
             files[key] = stored_payload(root, name, sha256)
     return files

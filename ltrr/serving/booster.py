@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ltrr.errors import ArtifactError
 
 
@@ -44,3 +47,10 @@ def load_booster(model: bytes, features: int, name: str) -> Any:
     # One page is a few rows: threads would cost more than they bring, and take the service's cores.
     booster.set_param({"nthread": 1})
     return booster
+
+
+def predictions(booster: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What a booster predicts for each row, [N]; nothing for no rows, which XGBoost does not take."""
+    if not len(rows):
+        return np.empty(0)
+    return np.asarray(booster.inplace_predict(rows), dtype=np.float64)

@@ -31,7 +31,7 @@ from ltrr.core.hashing import query_fold
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ArtifactError
-from ltrr.serving.booster import load_booster
+from ltrr.serving.booster import load_booster, predictions
 
 _REMEMBERED = 4_096
 """Looks whose values are kept: some 4 kB each. Head queries come again with the look they came with before, and a
@@ -88,13 +88,13 @@ class PlanValuer:
     ) -> NDArray[np.float64]:
         space, fold, facts = self.space, query_fold(key, self.how.folds), dict(known)
         entity_ids, candidates = candidate_matrix(space, visible, key, overlaps_of(facts))
-        predicted = _predict(self._block_values[fold], candidates)
+        predicted = predictions(self._block_values[fold], candidates)
         worth = worth_of(entity_ids, predicted, facts, self.how.strength)
         values = visible_coverage(space, visible, worth)
         if self._unseen_values:
             look = look_vector(space, visible, worth, key, candidates)
             rows = plan_matrix(space, look, values, reachable_depths(space, visible))
-            values = values + _predict(self._unseen_values[fold], rows)
+            values = values + predictions(self._unseen_values[fold], rows)
         values = np.round(values, PLACES)
         values.setflags(write=False)
         return values
@@ -118,9 +118,3 @@ def worth_of(
     known = [facts.get(entity_id, _NO_FACTS) for entity_id in entity_ids]
     clicks, examinations = [fact.clicks for fact in known], [fact.examinations for fact in known]
     return dict(zip(entity_ids, with_evidence(predicted, clicks, examinations, strength).tolist(), strict=True))
-
-
-def _predict(booster: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    if not len(rows):
-        return np.empty(0)
-    return np.asarray(booster.inplace_predict(rows), dtype=np.float64)

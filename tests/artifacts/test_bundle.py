@@ -20,7 +20,7 @@ from ltrr.artifacts.bundle import (
     uniform_bundle,
     versions,
 )
-from ltrr.artifacts.manifest import Manifest, PolicySettings
+from ltrr.artifacts.manifest import FORMAT, Manifest, PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
 from ltrr.errors import ArtifactError, ConfigError, NotReadyError
 from tests.artifacts.bundles import SETTINGS, learned_bundle, memory_files

@@ -70,9 +70,8 @@ def impression_id(night_date: date, row: tuple) -> str:
 def _decisions(night: Night, rows: list[tuple]):
     """Logged as the planted world has them; every hundredth was not carried out."""
     made = []
-    for number, (name, step, _, key, kind, user, fold, taken, propensity, *_, shared, actions, _, _, _) in enumerate(
-        rows
-    ):
+    for number, row in enumerate(rows):
+        name, step, _, key, kind, user, fold, taken, propensity, *_, shared, actions, _, _, _ = row
         served_by = "fallback" if number % 100 == 0 else "policy"
         listed = [(action, propensity) for action, _ in actions]
         made.append(

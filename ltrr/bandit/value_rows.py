@@ -1,0 +1,66 @@
+"""What values are learned from: a bounded sample of queries, each with looks, known blocks and clicks, in one row."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from ltrr.bandit.values import ValueSettings
+from ltrr.spark.fixed_point import from_fixed_point, to_fixed_point
+
+
+def to_known_queries(rows: DataFrame, settings: ValueSettings) -> DataFrame:
+    """(impression_id, step) rows of `bandit_rows` -> one row a query_key of a sample.
+
+    Columns: query_key; `looks`, its newest looks; `blocks`, the newest content of every block that some impression
+    looked at or drew; `pairs`, clicks and examinations of every entity that was shown. All sorted, so that the same
+    rows give the same values in any partitioning.
+
+    The sample is what keeps the one task that learns bounded: at 1,000 times the data Spark reads, filters and adds up
+    more in more tasks, and `settings.queries` rows of some 6 kB come out.
+
+    Args:
+        rows: of the window, of training users alone.
+        settings: how many queries and looks.
+    """
+    kept = rows.select("query_key", "log_date", "impression_id", "look", "deeper", "shown")
+    by_hash = (F.xxhash64("query_key"), F.col("query_key"))
+    sample = kept.select("query_key").distinct().orderBy(*by_hash).limit(settings.queries)
+    sampled = kept.join(F.broadcast(sample), on="query_key", how="left_semi")
+    parts = (_looks(sampled, settings.query_looks), _blocks(sampled), _pairs(sampled))
+    joined = sample
+    for part in parts:
+        joined = joined.join(part, on="query_key", how="inner")
+    return joined
+
+
+def _looks(sampled: DataFrame, query_looks: int) -> DataFrame:
+    """query_key, looks: chosen by date and hash, blind to what came of them."""
+    newest = Window.partitionBy("query_key").orderBy(
+        F.col("log_date").desc(), F.xxhash64("impression_id"), "impression_id"
+    )
+    placed = sampled.withColumn("_place", F.row_number().over(newest)).where(F.col("_place") <= query_looks)
+    numbered = F.sort_array(F.collect_list(F.struct("_place", "look")))
+    return placed.groupBy("query_key").agg(F.transform(numbered, lambda entry: entry["look"]).alias("looks"))
+
+
+def _blocks(sampled: DataFrame) -> DataFrame:
+    """query_key, blocks: a block that did not answer says nothing of what it holds."""
+    blocks = sampled.select(
+        "query_key", "log_date", "impression_id", F.explode(F.concat("look", "deeper")).alias("block")
+    )
+    answered = blocks.where(F.col("block.status").isin("ok", "empty"))
+    newest = F.max_by("block", F.struct("log_date", F.xxhash64("impression_id"), "impression_id")).alias("block")
+    contents = answered.groupBy("query_key", "block.strategy", "block.depth").agg(newest)
+    return contents.groupBy("query_key").agg(F.sort_array(F.collect_list("block")).alias("blocks"))
+
+
+def _pairs(sampled: DataFrame) -> DataFrame:
+    """query_key, pairs: sums in fixed point, the same in any order."""
+    shown = sampled.select("query_key", F.explode("shown").alias("row"))
+    pairs = shown.groupBy("query_key", "row.entity_id").agg(
+        F.sum("row.clicks").cast("double").alias("clicks"),
+        from_fixed_point(F.sum(to_fixed_point(F.col("row.examination")))).alias("examinations"),
+    )
+    pair = F.struct("entity_id", "clicks", "examinations")
+    return pairs.groupBy("query_key").agg(F.sort_array(F.collect_list(pair)).alias("pairs"))

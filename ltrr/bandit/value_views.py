@@ -1,0 +1,126 @@
+"""Queries as the models of values see them: blocks that are visible, facts of their candidates, clicks as labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
+from ltrr.core.candidate_features import MEMORY, candidate_matrix
+from ltrr.core.coverage import look_vector, plan_matrix, reachable_depths, visible_coverage
+from ltrr.core.facts import CandidateFacts, Facts, overlaps_of, without_evidence
+from ltrr.core.planning import Block
+from ltrr.core.plans import PlanSpace
+from ltrr.serving.values import worth_of
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One way of seeing one query.
+
+    Attributes:
+        space: the plans.
+        key: the query_key.
+        blocks: that are visible.
+        facts: of their candidates.
+    """
+
+    space: PlanSpace
+    key: str
+    blocks: Sequence[Block]
+    facts: CandidateFacts
+
+    @cached_property
+    def candidates(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """Ids and features of the visible candidates."""
+        return candidate_matrix(self.space, self.blocks, self.key, overlaps_of(self.facts))
+
+    def worth(self, predicted: NDArray[np.float64], strength: float) -> dict[str, float]:
+        """Value of each of them: predicted, then the evidence of the facts."""
+        return worth_of(self.candidates[0], predicted, self.facts, strength)
+
+    def coverage(self, worth: Mapping[str, float]) -> NDArray[np.float64]:
+        """Of every plan, [P]."""
+        return visible_coverage(self.space, self.blocks, worth)
+
+    def plan_rows(
+        self, worth: Mapping[str, float], coverage: NDArray[np.float64], plans: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Rows of the unseen value for some plans."""
+        look = look_vector(self.space, self.blocks, worth, self.key, self.candidates[1])
+        return plan_matrix(self.space, look, coverage, reachable_depths(self.space, self.blocks))[plans]
+
+    def without_memory(self) -> View:
+        """The same with an empty memory."""
+        blocks = [Block(MEMORY, block.depth, "empty") if block.strategy == MEMORY else block for block in self.blocks]
+        return replace(self, blocks=blocks)
+
+    def unsearched(self) -> View:
+        """The same query as if it had never been searched: its memory is empty, its pairs have no evidence."""
+        return replace(self.without_memory(), facts=without_evidence(self.facts))
+
+    @property
+    def is_unsearched(self) -> bool:
+        """Whether it shows nothing that earlier searches of the query left."""
+        recalled = any(block.entity_ids for block in self.blocks if block.strategy == MEMORY)
+        return not recalled and not any(fact.examinations for fact in self.facts.values())
+
+
+@dataclass(frozen=True, eq=False)
+class KnownQuery:
+    """One query of the sample.
+
+    Attributes:
+        looks: as logged.
+        whole: all blocks that any of its impressions fetched; facts without evidence.
+        pairs: (clicks, examinations) of every entity that was shown, training users' only.
+    """
+
+    looks: Sequence[View]
+    whole: View
+    pairs: Mapping[str, tuple[float, float]]
+
+    @staticmethod
+    def of_row(row: Mapping[str, Any], space: PlanSpace) -> KnownQuery:
+        """Of a row of `value_rows.to_known_queries`."""
+        looks = [View(space, row["query_key"], blocks_of_rows(look), facts_of_rows(look)) for look in row["looks"]]
+        facts = without_evidence(facts_of_rows(row["blocks"]))
+        pairs = {pair["entity_id"]: (pair["clicks"], pair["examinations"]) for pair in row["pairs"]}
+        return KnownQuery(looks, View(space, row["query_key"], blocks_of_rows(row["blocks"]), facts), pairs)
+
+    @property
+    def exposure(self) -> float:
+        """Examinations of all pairs."""
+        return sum(examinations for _, examinations in self.pairs.values())
+
+    def union_of(self, look: View) -> View:
+        """The look and all other blocks that are known, with the clicks of the pairs as evidence: what labels see."""
+        seen = {(block.strategy, block.depth) for block in look.blocks}
+        others = [block for block in self.whole.blocks if (block.strategy, block.depth) not in seen]
+        overlaps = overlaps_of(self.whole.facts) | overlaps_of(look.facts)
+        facts = {entity_id: Facts(overlaps.get(entity_id, ()), *pair) for entity_id, pair in self.pairs.items()}
+        facts |= {entity_id: Facts(overlap) for entity_id, overlap in overlaps.items() if entity_id not in facts}
+        return replace(look, blocks=[*look.blocks, *others], facts=facts)
+
+
+def known_plans(view: View) -> NDArray[np.bool_]:
+    """Plans whose every block is visible, or empty because an earlier one came short, [P].
+
+    >>> space = PlanSpace(("title", "memory"), block_size=1, budget=2)
+    >>> seen = [Block("title", 1, "ok", ("e1",), (1.0,)), Block("memory", 1, "empty")]
+    >>> [space.texts[plan] for plan in np.flatnonzero(known_plans(View(space, "love", seen, {})))]
+    ['memory:2', 'title:1,memory:1']
+    """
+    space = view.space
+    there = np.zeros((len(space.strategies), space.budget), dtype=np.bool_)
+    for block in view.blocks:
+        there[space.strategy_index[block.strategy], block.depth - 1] |= block.status in ("ok", "empty")
+    reach = reachable_depths(space, view.blocks)
+    there |= np.arange(1, space.budget + 1) > reach[:, None]
+    deepest = np.cumprod(there, axis=1).sum(axis=1)
+    return np.asarray((space.plans <= deepest).all(axis=1))
