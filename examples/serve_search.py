@@ -10,15 +10,35 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ltrr.artifacts.decision_record import record_line
-from ltrr.serving import Block, Policy
+from ltrr.serving import MEMORY, Block, EntityFields, Policy
 
-Search = Callable[[str, int, int], Sequence[tuple[str, float]]]
-"""(query_text, offset, limit) -> entities with scores, best first."""
+
+class Hit(NamedTuple):
+    """One hit of a strategy, with what the search engine returns of the entity anyway."""
+
+    entity_id: str
+    score: float
+    fields: EntityFields = EntityFields()
+
+
+Search = Callable[[str, int, int], Sequence[Hit]]
+"""(query_text, offset, limit) -> hits, best first."""
+
+NO_FIELDS = EntityFields()
+
+
+@dataclass
+class Fetched:
+    """Blocks of one search by (strategy, depth), and the fields of their entities."""
+
+    blocks: dict[tuple[str, int], Block] = field(default_factory=dict)
+    fields: dict[str, EntityFields] = field(default_factory=dict)
 
 
 def fetch(
@@ -28,25 +48,25 @@ def fetch(
     wanted: Sequence[tuple[str, int]],
     block_size: int,
     seconds: float,
-) -> list[Block]:
+    fetched: Fetched,
+) -> None:
     """Ask for blocks side by side; what fails or is late is an empty block that says so, never a block left out."""
     asked = [
         (name, depth, pool.submit(strategies[name], query_text, (depth - 1) * block_size, block_size))
         for name, depth in wanted
     ]
-    blocks = []
     for name, depth, answer in asked:
         try:
-            found = answer.result(timeout=seconds)
+            hits = answer.result(timeout=seconds)
         except TooLate:
-            blocks.append(Block(name, depth, "timeout"))
+            block = Block(name, depth, "timeout")
         except (OSError, ValueError):
-            blocks.append(Block(name, depth, "error"))
+            block = Block(name, depth, "error")
         else:
-            entity_ids = tuple(entity_id for entity_id, _ in found)
-            scores = tuple(score for _, score in found)
-            blocks.append(Block(name, depth, "ok" if found else "empty", entity_ids, scores))
-    return blocks
+            entity_ids, scores = tuple(hit.entity_id for hit in hits), tuple(hit.score for hit in hits)
+            block = Block(name, depth, "ok" if hits else "empty", entity_ids, scores)
+            fetched.fields.update({hit.entity_id: hit.fields for hit in hits if hit.fields != NO_FIELDS})
+        fetched.blocks[name, depth] = block
 
 
 def serve(
@@ -63,17 +83,17 @@ def serve(
     policy = policy.pinned()  # one bundle for the whole request, even if a reload happens meanwhile
     space = policy.space
     impression_id = uuid.uuid4().hex
-    looks = fetch(pool, strategies, query_text, [(name, 1) for name in space.strategies], space.block_size, seconds)
-    choice = policy.plan(query_text, looks, seed=impression_id)
-    first = {(look.strategy, look.depth): look for look in looks}
-    deeper = [block for block in choice.blocks if block not in first]
-    first.update(
-        {
-            (block.strategy, block.depth): block
-            for block in fetch(pool, strategies, query_text, deeper, space.block_size, seconds)
-        }
-    )
-    drawn = [first[block] for block in choice.blocks]
+    fetched = Fetched()
+    # The memory is the policy's own and costs no call: all of it may be seen before choosing.
+    seen = [(name, 1) for name in space.strategies if name != MEMORY]
+    if MEMORY in space.strategies:
+        seen += [(MEMORY, depth) for depth in range(1, space.budget + 1)]
+    fetch(pool, strategies, query_text, seen, space.block_size, seconds, fetched)
+    looks = list(fetched.blocks.values())
+    choice = policy.plan(query_text, looks, seed=impression_id, fields=fetched.fields)
+    deeper = [block for block in choice.blocks if block not in fetched.blocks]
+    fetch(pool, strategies, query_text, deeper, space.block_size, seconds, fetched)
+    drawn = [fetched.blocks[block] for block in choice.blocks]
     slate = policy.rank(query_text, drawn).top(page_size)
     record = policy.record(
         impression_id=impression_id,
@@ -85,6 +105,7 @@ def serve(
         choice=choice,
         drawn=drawn,
         slate=slate,
+        fields=fetched.fields,
     )
     return slate.entity_ids, record
 
@@ -92,15 +113,17 @@ def serve(
 def toy_strategies(policy: Policy) -> dict[str, Search]:
     """The bundle's own memory, and for every other strategy some entities named after it."""
 
-    def memory(query_text: str, offset: int, limit: int) -> Sequence[tuple[str, float]]:
-        return policy.recall(query_text, offset + limit)[offset:]
+    def memory(query_text: str, offset: int, limit: int) -> Sequence[Hit]:
+        return [Hit(*recalled) for recalled in policy.recall(query_text, offset + limit)[offset:]]
 
     def named(name: str) -> Search:
-        return lambda query_text, offset, limit: [
-            (f"{name}-{query_text}-{rank}", 1.0 / rank) for rank in range(offset + 1, offset + limit + 1)
-        ]
+        def search(query_text: str, offset: int, limit: int) -> Sequence[Hit]:
+            ranks = range(offset + 1, offset + limit + 1)
+            return [Hit(f"{name}-{query_text}-{n}", 1.0 / n, EntityFields(f"{query_text} {n}")) for n in ranks]
 
-    return {name: memory if name == "memory" else named(name) for name in policy.space.strategies}
+        return search
+
+    return {name: memory if name == MEMORY else named(name) for name in policy.space.strategies}
 
 
 def main(url: str, folder: str, *queries: str) -> None:

@@ -142,7 +142,6 @@ class Manifest:
         created_at: ISO 8601, UTC.
         ltrr_version: that wrote it.
         format: of the manifest.
-        minimum_reader: the oldest format whose reader serves it as it is meant; by default as old as can be.
     """
 
     settings: PolicySettings
@@ -157,11 +156,11 @@ class Manifest:
     created_at: str = ""
     ltrr_version: str = ltrr.__version__
     format: int = FORMAT
-    minimum_reader: int = 0
 
-    def __post_init__(self) -> None:
-        if not self.minimum_reader:
-            object.__setattr__(self, "minimum_reader", FORMAT - 1 if self.values is None else FORMAT)
+    @property
+    def minimum_reader(self) -> int:
+        """The oldest format whose reader serves it as it is meant: as old as can be."""
+        return FORMAT - 1 if self.values is None else FORMAT
 
     @property
     def version(self) -> str:
@@ -190,6 +189,7 @@ class Manifest:
         """The manifest file: JSON with sorted keys, so that equal manifests are equal bytes."""
         described = {key: getattr(self, key) for key in _PLAIN}
         described["as_of_date"] = self.as_of_date.isoformat()
+        described["minimum_reader"] = self.minimum_reader
         described["settings"] = self.settings.to_json()
         described["values"] = None if self.values is None else self.values.to_json(self.settings.space)
         described["files"] = {name: {"sha256": file.sha256, "size": file.size} for name, file in self.files.items()}
@@ -247,5 +247,4 @@ _PLAIN = (
     "created_at",
     "ltrr_version",
     "format",
-    "minimum_reader",
 )

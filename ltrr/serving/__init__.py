@@ -1,8 +1,10 @@
 """Loads a published policy and serves it: numpy, vowpalwabbit, xgboost, fsspec; no Spark, no MLflow."""
 
+from ltrr.core.candidate_features import MEMORY
 from ltrr.core.planning import Block
+from ltrr.core.text_overlap import EntityFields
 from ltrr.serving.policy import PlanChoice, Policy
 from ltrr.serving.ranker import Slate
 from ltrr.serving.replay import Replay, replay
 
-__all__ = ["Block", "PlanChoice", "Policy", "Replay", "Slate", "replay"]
+__all__ = ["MEMORY", "Block", "EntityFields", "PlanChoice", "Policy", "Replay", "Slate", "replay"]

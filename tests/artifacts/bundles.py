@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -10,12 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from ltrr.artifacts.history import FILE, HistoryBook
+from ltrr.artifacts.learned_values import LearnedValues, block_value_file, unseen_value_file
 from ltrr.artifacts.manifest import Manifest, PolicySettings
-from ltrr.artifacts.memory_part import memory_part_bytes, part_name
+from ltrr.artifacts.memory_part import MemoryEntry, memory_part_bytes, part_name
+from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value
+from ltrr.core.candidate_features import candidate_features
+from ltrr.core.coverage import look_features
 from ltrr.core.exploration import ExplorationSettings, shortlist_of
 from ltrr.core.features import action_matrix, ranker_features, shared_vector
 from ltrr.core.hashing import bucket
 from ltrr.core.planning import Block, History, plan_values
+from ltrr.core.text_overlap import EntityFields
 from ltrr.core.vw_text import decision_example
 
 STRATEGIES = ("title", "all_fields", "popular", "memory")
@@ -81,9 +87,38 @@ def ranker_bytes() -> bytes:
     return bytes(booster.save_raw("ubj"))
 
 
+FIELDS = {
+    f"e{n}": EntityFields(title, people="Carrie-Anne", year=1999.0 + n, popularity=float(n))
+    for n, title in enumerate(("The Matrix", "Love", "Bad Guy", "Blade Runner", "Songs to Sleep", "Asleep", "Guy"))
+}
+"""What the service knows of most of the entities; of two it knows nothing."""
+
+VALUES = LearnedValues(folds=2, strength=3.0)
+
+
+@cache
+def value_files() -> dict[str, bytes]:
+    """Models of values, other ones for each fold, learned from numbers without a meaning."""
+    random = np.random.default_rng(5)
+    settings = ValueSettings(candidate_rounds=8, unseen_rounds=8)
+    columns = len(candidate_features(SETTINGS.space))
+    wide = len(look_features(SETTINGS.space)) + len(STRATEGIES) + 3
+    files = {}
+    for fold in range(VALUES.folds):
+        rows, clicks, examined = random.random((300, columns), np.float32), random.random(300), np.ones(300)
+        files[block_value_file(fold)] = fit_candidate_value(rows, clicks, examined, examined, settings)
+        plans = random.random((600, wide), np.float32)
+        files[unseen_value_file(fold)] = fit_unseen_value(plans, plans.sum(axis=1) / wide, settings)
+    return files
+
+
 def memory_files(parts: int = 2) -> dict[str, bytes]:
-    """A memory of three queries."""
-    rows = {"the matrix": [("e1", 0.5), ("e2", 0.75)], "love": [("e9", 0.25)], "bad guy": [("e5", 0.1), ("e4", 0.1)]}
+    """A memory of three queries, two of them with the evidence behind the scores."""
+    rows = {
+        "the matrix": [MemoryEntry("e1", 0.5, 1.5, 3.0), MemoryEntry("e2", 0.75, 6.0, 8.1)],
+        "love": [MemoryEntry("e9", 0.25)],
+        "bad guy": [MemoryEntry("e5", 0.1, 0.1, 1.0), MemoryEntry("e4", 0.1)],
+    }
     return {
         part_name(part): memory_part_bytes([row for row in rows.items() if bucket(row[0], parts) == part])
         for part in range(parts)
@@ -102,3 +137,9 @@ def learned_bundle(day: int = 2) -> tuple[Manifest, dict[str, bytes]]:
         **memory_files(),
     }
     return Manifest(SETTINGS, date(2026, 3, day), run_id="run", created_at="2026-03-03T04:00:00Z"), files
+
+
+def valued_bundle() -> tuple[Manifest, dict[str, bytes]]:
+    """The same with learned values."""
+    manifest, files = learned_bundle()
+    return replace(manifest, values=VALUES), {**files, **value_files()}

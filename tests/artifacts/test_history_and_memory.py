@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltrr.artifacts.history import HistoryBook
-from ltrr.artifacts.memory_part import MemoryPart, memory_part_bytes
+from ltrr.artifacts.memory_part import MemoryEntry, MemoryPart, memory_part_bytes
 from ltrr.core.planning import History
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ArtifactError, UsageError
@@ -30,6 +30,19 @@ def test_a_memory_gives_back_what_was_put_in(memory: dict[str, dict[str, float]]
         assert part.recall(key, 100) == sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))
         assert part.recall(key, 2) == part.recall(key, 100)[:2]
     assert part.recall("a query that nobody typed", 5) == []
+
+
+def test_a_part_of_before_there_was_evidence_still_loads() -> None:
+    entries = [MemoryEntry("e1", 0.5, 1.5, 3.0), MemoryEntry("e2", 0.75)]
+    written = memory_part_bytes([("love", entries)])
+    assert MemoryPart.of_bytes(written).evidence("love") == {"e1": (1.5, 3.0)}
+    with np.load(io.BytesIO(written)) as arrays:
+        before = {name: arrays[name] for name in arrays.files if name not in ("clicks", "examinations")}
+    file = io.BytesIO()
+    np.savez(file, **before)
+    old = MemoryPart.of_bytes(file.getvalue())
+    assert old.evidence("love") == {}
+    assert old.recall("love", 5) == MemoryPart.of_bytes(written).recall("love", 5) == [("e2", 0.75), ("e1", 0.5)]
 
 
 def test_bytes_do_not_depend_on_the_clock() -> None:

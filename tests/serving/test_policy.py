@@ -1,5 +1,6 @@
 """A service loads, plans, ranks, records and reloads; what it logs can be replayed."""
 
+import json
 import logging
 import pickle
 from dataclasses import replace
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
+from ltrr.artifacts.decision_record import record_line
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.record_checks import check_decision_record
 from ltrr.core.exploration import ExplorationSettings
@@ -21,6 +23,7 @@ from ltrr.serving import Block, Policy, replay
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.ranker import Ranker
 from tests.artifacts.bundles import (
+    FIELDS,
     QUERIES,
     SETTINGS,
     bandit_bytes,
@@ -28,6 +31,7 @@ from tests.artifacts.bundles import (
     learned_bundle,
     looks_of,
     ranker_bytes,
+    valued_bundle,
 )
 
 
@@ -104,10 +108,18 @@ def test_models_of_another_kind_are_refused() -> None:
         Ranker(fewer.space, ranker_bytes())
 
 
-def test_replay_is_exact_for_every_query(policy: Policy) -> None:
+@pytest.mark.parametrize("bundle", [learned_bundle, valued_bundle])
+def test_replay_is_exact_for_every_query(bundle) -> None:
+    policy, online = Policy.of(*bundle()), Policy.of(*bundle())
+    manifest, files = bundle()
+    # A replay has neither the memory nor the catalogue: what they said is in the record.
+    there = Policy.of(manifest, {name: file for name, file in files.items() if not name.startswith("memory")})
     for query in range(60):
-        text, looks = QUERIES[query % len(QUERIES)], looks_of(query)
-        choice = policy.plan(text, looks, seed=f"i{query}")
+        text, looks = (
+            QUERIES[query % len(QUERIES)],
+            [*looks_of(query), *recalled(policy, QUERIES[query % len(QUERIES)])],
+        )
+        choice = online.plan(text, looks, seed=f"i{query}", fields=FIELDS)
         drawn = drawn_of(choice.blocks, looks)
         record = policy.record(
             impression_id=f"i{query}",
@@ -119,12 +131,20 @@ def test_replay_is_exact_for_every_query(policy: Policy) -> None:
             choice=choice,
             drawn=drawn,
             slate=policy.rank(text, drawn).top(4),
+            fields=FIELDS,
         )
+        record = json.loads(record_line(record))
         assert check_decision_record(record) == []
-        again = replay(Policy.of(*learned_bundle()), record)
+        again = replay(there, record)
         assert again.worst_difference == 0.0
         assert again.is_exact
         assert again.propensity == choice.propensity
+
+
+def recalled(policy: Policy, text: str) -> list[Block]:
+    """The memory's second block, which costs no call."""
+    found = policy.recall(text, 4)[2:]
+    return [Block("memory", 2, "ok" if found else "empty", tuple(e for e, _ in found), tuple(s for _, s in found))]
 
 
 def test_replay_finds_what_was_changed(policy: Policy) -> None:
