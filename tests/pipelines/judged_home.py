@@ -12,17 +12,24 @@ import vowpalwabbit
 
 from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
 from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.learned_values import LearnedValues, StoredValues, block_value_file, unseen_value_file
 from ltrr.artifacts.payloads import put_payload
+from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value
 from ltrr.config import Settings, load_settings, write_home_file
+from ltrr.core.candidate_features import candidate_matrix
+from ltrr.core.coverage import look_vector, plan_matrix, reachable_depths, visible_coverage
 from ltrr.core.features import action_matrix
 from ltrr.core.hashing import user_fold, user_key
 from ltrr.core.planning import History, plan_values
+from ltrr.core.queries import query_key
 from ltrr.core.vw_text import decision_example
 from ltrr.pipelines.night import Night
+from ltrr.serving.values import PlanValuer
 from tests.evaluation.logged_world import (
     DAY,
     SETTINGS,
     SPACE,
+    WORTH,
     Search,
     decision_rows,
     impression_rows,
@@ -31,6 +38,7 @@ from tests.evaluation.logged_world import (
 
 HELD_OUT_PERCENT = 50
 NEXT = DAY + timedelta(days=1)
+VALUES = LearnedValues(folds=2, strength=3.0)
 UPSTREAM = (
     "ingest_logs",
     "fit_click_model",
@@ -51,8 +59,10 @@ def judged_home(home: Path) -> Settings:
     return load_settings(home)
 
 
-def upstream_jobs(logs: dict[object, list[Search]], bandit: bytes | None) -> dict[str, Callable[[Night], None]]:
-    """The first six jobs: logs as given, no memory, history the prior, the bandit as given from the second date on."""
+def upstream_jobs(
+    logs: dict[object, list[Search]], bandit: bytes | None, values: dict[str, bytes] | None = None
+) -> dict[str, Callable[[Night], None]]:
+    """The first six jobs: logs as given, no memory, history the prior, bandit and values as given from day two on."""
 
     def ingest_logs(night: Night) -> None:
         made = logs[night.date]
@@ -70,6 +80,9 @@ def upstream_jobs(logs: dict[object, list[Search]], bandit: bytes | None) -> dic
     def train_bandit(night: Night) -> None:
         if bandit is not None and night.date > DAY:
             night.note("bandit_sha256", put_payload(f"{night.policies_root}/search", bandit).sha256)
+        if values is not None and night.date > DAY:
+            files = {name: put_payload(f"{night.policies_root}/search", model).sha256 for name, model in values.items()}
+            night.note("values", StoredValues(VALUES, files).to_note())
 
     def nothing(night: Night) -> None:
         night.note("empty", night.job)
@@ -78,17 +91,46 @@ def upstream_jobs(logs: dict[object, list[Search]], bandit: bytes | None) -> dic
     return dict(zip(UPSTREAM, made, strict=True))
 
 
-def trained_bandit(made: list[Search], folder: Path, sign: float = 1.0) -> bytes:
+def true_values(made: list[Search]) -> dict[str, bytes]:
+    """Models of values of this world, the same for both folds: what unseen blocks add is what they are truly worth."""
+    settings = ValueSettings(candidate_rounds=5, unseen_rounds=60)
+    views = {(search.query_text, search.answering): search for search in made}.values()
+    candidates, plans, added = [], [], []
+    for search in views:
+        entity_ids, matrix = candidate_matrix(SPACE, search.looks, search.query_text, {})
+        worth = dict.fromkeys(entity_ids, WORTH / 2)
+        coverage = visible_coverage(SPACE, search.looks, worth)
+        look = look_vector(SPACE, search.looks, worth, search.query_text, matrix)
+        candidates.append(matrix)
+        plans.append(plan_matrix(SPACE, look, coverage, reachable_depths(SPACE, search.looks)))
+        added.append(search.worth - coverage)
+    rows = np.concatenate(candidates)
+    clicked, examined = np.full(len(rows), WORTH / 2), np.ones(len(rows))
+    models = (
+        (block_value_file, fit_candidate_value(rows, clicked, examined, examined, settings)),
+        # Some views are few rows: trees need more of them to tell plans apart.
+        (unseen_value_file, fit_unseen_value(np.repeat(np.concatenate(plans), 20, 0), np.repeat(added, 20), settings)),
+    )
+    return {name(fold): model for name, model in models for fold in range(VALUES.folds)}
+
+
+def trained_bandit(
+    made: list[Search], folder: Path, sign: float = 1.0, values: dict[str, bytes] | None = None
+) -> bytes:
     """A bandit trained on the searches of users that are trained on; `sign` -1 learns the opposite of what is right."""
+    valuer = None if values is None else PlanValuer(SPACE, VALUES, values)
     workspace = vowpalwabbit.Workspace(arg_list=["--quiet", "--cb_adf", "--cb_type", "mtr", "-q", "qb", "-l", "0.1"])
     for search in made:
         if user_fold(user_key("a secret of tests", search.user)) < HELD_OUT_PERCENT:
             continue
-        values = plan_values(SPACE, search.looks, History.prior(SPACE))
+        if valuer is None:
+            plans = plan_values(SPACE, search.looks, History.prior(SPACE))
+        else:
+            plans = valuer.values(query_key(search.query_text), search.looks, {})
         actions = np.arange(len(SPACE))
-        label = (search.choice.plan_index, sign * search.reward - values.max(), search.choice.propensity)
+        label = (search.choice.plan_index, sign * search.reward - plans.max(), search.choice.propensity)
         shared = search.choice.decision["shared"]
-        workspace.learn(decision_example(SPACE, shared, actions, action_matrix(SPACE, values), label=label))
+        workspace.learn(decision_example(SPACE, shared, actions, action_matrix(SPACE, plans), label=label))
     file = folder / "bandit.vw"
     workspace.save(str(file))
     workspace.finish()

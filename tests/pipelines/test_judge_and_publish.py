@@ -8,17 +8,19 @@ from dataclasses import replace
 import pytest
 from mlflow.tracking import MlflowClient
 
-from ltrr.artifacts.bundle import current, pointers, read_manifest, versions
+from ltrr.artifacts.bundle import current, pointers, read_bundle, read_manifest, versions
+from ltrr.artifacts.payloads import put_payload
 from ltrr.core.planning import Block
 from ltrr.errors import DataQualityError
 from ltrr.pipelines import evaluate_policies, publish_policy
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_job, run_nightly
+from ltrr.publishing.release import Parts, bundle_files
 from ltrr.serving.policy import Policy
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
 from tests.evaluation.logged_world import DAY, Search, searches
-from tests.pipelines.judged_home import NEXT, judged_home, trained_bandit, upstream_jobs
+from tests.pipelines.judged_home import NEXT, VALUES, judged_home, trained_bandit, true_values, upstream_jobs
 
 pytestmark = pytest.mark.spark
 
@@ -32,11 +34,13 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
     warehouse = Warehouse(spark, settings.paths.tables)
     first_day = searches(3_000, users=600, seed=11)
     logs: dict[object, list[Search]] = {DAY: first_day}
-    worse, better = (trained_bandit(first_day, tmp_path, sign) for sign in (-1.0, 1.0))
+    values = true_values(first_day)
+    worse, better = trained_bandit(first_day, tmp_path, -1.0), trained_bandit(first_day, tmp_path, values=values)
 
-    def with_bandit(bandit: bytes) -> None:
+    def with_bandit(bandit: bytes, values: dict[str, bytes] | None = None) -> None:
         judging = {"evaluate_policies": evaluate_policies.run, "publish_policy": publish_policy.run}
-        monkeypatch.setattr("ltrr.pipelines.runner.load_job", (upstream_jobs(logs, bandit) | judging).__getitem__)
+        made = upstream_jobs(logs, bandit, values) | judging
+        monkeypatch.setattr("ltrr.pipelines.runner.load_job", made.__getitem__)
 
     def run(day, *jobs, **more):
         return {job: run_job(spark, settings, job, day, **more) for job in jobs}
@@ -89,8 +93,8 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
     assert rows[0][3] not in versions(root, "search")
     assert "bandit.vw" not in read_manifest(root, "search", current(root, "search")).files
 
-    # The night is run again with a bandit that learned: judged against the same champion, and promoted.
-    with_bandit(better)
+    # The night is run again with a bandit that learned, on learned values: judged against the same champion, promoted.
+    with_bandit(better, values)
     done = run(NEXT, "train_bandit", "evaluate_policies")
     # Dead between the pointer and the table: the next attempt finds the pointer moved, and writes what is missing.
     with monkeypatch.context() as fatal:
@@ -120,6 +124,15 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
     assert manifest.ope["challenger"]["value"] == challenger["value"]
     assert manifest.lineage["bandit_sha256"] == done["evaluate_policies"].notes["challenger_sha256"]
     assert manifest.settings.exploration == settings.policy.exploration
+    # The values that it was judged with come with it, byte for byte; the refresh of a later night keeps them.
+    assert manifest.values == VALUES
+    kept = read_bundle(root, "search", served.version)[1]
+    assert {name: kept[name] for name in values} == values
+    assert manifest.lineage["block_value-0_sha256"] == manifest.files["block_value-0.ubj"].sha256
+    nothing_new = bundle_files(root, "search", manifest, Parts({}, ""), {})
+    assert nothing_new.keys() == {"bandit.vw", *values}
+    other = {"bandit.vw": put_payload(root / "search", worse).sha256}
+    assert bundle_files(root, "search", manifest, Parts({}, ""), other).keys() == {"bandit.vw"}
 
     # Both nights again: the same tables and versions, and the older night leaves the pointer where it is.
     rows, published, moved = released(), versions(root, "search"), pointers(root, "search")
