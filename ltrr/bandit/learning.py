@@ -26,14 +26,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.bandit.examples import Decisions, examples_text
 from ltrr.bandit.merging import merge_bandits
 from ltrr.bandit.settings import BanditSettings
 from ltrr.bandit.training_rows import laid_out
 from ltrr.core.plans import PlanSpace
-from ltrr.core.vw_text import decision_example
 
 log = logging.getLogger(__name__)
 
@@ -127,12 +128,12 @@ def _training(
         part, decisions = -1, 0
         with tempfile.TemporaryDirectory(prefix="ltrr-bandit-") as folder:
             examples = Path(folder, "decisions.txt")
-            with examples.open("w", encoding="utf-8") as lines:
+            with examples.open("wb") as lines:
                 for batch in batches:
                     if batch.num_rows:
                         part = batch.column("part")[0].as_py()
                         decisions += batch.num_rows
-                        lines.writelines(_examples(batch, space, observe, smallest))
+                        lines.write(examples_text(_decisions(batch, space, smallest), space, observe))
             if decisions:
                 model, cost = _learn(examples, arguments)
                 yield _part_model(part, model, cost, decisions, 1)
@@ -140,24 +141,27 @@ def _training(
     return train_part
 
 
-def _examples(batch: pa.RecordBatch, space: PlanSpace, observe: str, smallest: float) -> Iterator[str]:
-    """The text of each decision of a batch."""
+def _decisions(batch: pa.RecordBatch, space: PlanSpace, smallest: float) -> Decisions:
+    """The rows of a batch; propensities count as `smallest` at least."""
     actions = batch.column("actions")
-    ends = np.cumsum(pc.list_value_length(actions).to_numpy())
     flat = actions.flatten()
-    indices = np.array([space.index(text) for text in flat.field("action").to_pylist()], dtype=np.int64)
-    features = flat.field("features").flatten().to_numpy().reshape(len(indices), -1)
-    shared = batch.column("shared_features").flatten().to_numpy().reshape(batch.num_rows, -1)
-    rewards = pc.subtract(batch.column("found_reward"), batch.column("baseline")).to_pylist()
-    propensities = np.maximum(batch.column("logging_propensity").to_numpy(), smallest).tolist()
-    taken = batch.column("action_taken").to_pylist()
-    start = 0
-    for number, end in enumerate(ends.tolist()):
-        there = indices[start:end]
-        place = int(np.flatnonzero(there == space.index(taken[number]))[0])
-        label = (place, rewards[number], propensities[number])
-        yield decision_example(space, shared[number], there, features[start:end], label=label, observe=observe) + "\n\n"
-        start = end
+    indices = _plan_indices(flat.field("action"), space)
+    return Decisions(
+        shared=batch.column("shared_features").flatten().to_numpy().reshape(batch.num_rows, -1),
+        actions=indices,
+        ends=np.cumsum(pc.list_value_length(actions).to_numpy(), dtype=np.int64),
+        features=flat.field("features").flatten().to_numpy().reshape(len(indices), -1),
+        taken=_plan_indices(batch.column("action_taken"), space),
+        rewards=pc.subtract(batch.column("found_reward"), batch.column("baseline")).to_numpy(),
+        propensities=np.maximum(batch.column("logging_propensity").to_numpy(), smallest),
+    )
+
+
+def _plan_indices(texts: pa.Array, space: PlanSpace) -> NDArray[np.int64]:
+    """The index of each plan; a text that comes again is not parsed again."""
+    encoded = texts.dictionary_encode()
+    indices = np.array([space.index(text) for text in encoded.dictionary.to_pylist()], dtype=np.int64)
+    return np.asarray(indices[encoded.indices.to_numpy()])
 
 
 def _learn(examples: Path, arguments: list[str]) -> tuple[bytes, float]:
