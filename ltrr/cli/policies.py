@@ -193,7 +193,7 @@ def _write_home(
             "budget": policy.budget,
             "decide": policy.decide,
             "observe": policy.observe,
-            "exploration": dict(vars(ExplorationSettings())),
+            "exploration": ExplorationSettings().to_json(),
         },
     }
     write_home_file(folder, told)
@@ -285,7 +285,7 @@ def _described(manifest: Manifest) -> dict[str, Any]:
         "budget": settings.budget,
         "decide": settings.decide,
         "observe": settings.observe,
-        "exploration": dict(vars(settings.exploration)),
+        "exploration": settings.exploration.to_json(),
         "features": features,
         "data_window": dict(manifest.data_window),
         "table_versions": dict(manifest.table_versions),

@@ -69,9 +69,7 @@ def run(night: Night) -> None:
                 "challenger": challenger or "none",
                 "held_out_percent": night.settings.evaluation.held_out_percent,
                 "window_days": night.settings.evaluation.window_days,
-                "temperature": policy.exploration.temperature,
-                "floor_share": policy.exploration.floor_share,
-                "shortlist_size": policy.exploration.shortlist_size,
+                **policy.exploration.to_json(),
             }
         )
         objections = _check_replay(night, tracked)
