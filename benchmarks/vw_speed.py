@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,8 @@ def main() -> None:
         f"Measured {datetime.now(UTC).date()} on {len(SPACE)} plans, {SHORTLIST} and the one taken listed, "
         f"{told.partitions} parts, best of {told.rounds} rounds: decisions a second of "
         + ", ".join(f"{count:,}" for count in told.decisions)
-        + " made-up decisions."
+        + f" made-up decisions, on {os.cpu_count()} cores"
+        + f" with a load of {os.getloadavg()[2]:.1f} in the last 15 minutes."
     )
     print("\n".join([*lines, said]))
     if told.json:
@@ -84,7 +86,7 @@ def compare(count: int, told: argparse.Namespace) -> dict[str, Any]:
         "decisions": count,
         "text": text_rate,
         "rates": {way: count / result["seconds"] for way, result in taken.items()},
-        "cores_alone": taken[ALONE]["cores"],
+        "core_microseconds": {way: 1e6 * result["core_seconds"] / count for way, result in taken.items()},
         "progressive_loss": {way: result["loss"] for way, result in taken.items()},
     }
 
@@ -159,17 +161,16 @@ def rows_of(made: Decisions, number: int, rng: np.random.Generator) -> pa.Table:
 
 def alone(told: argparse.Namespace) -> dict[str, float]:
     """One Vowpal Wabbit over the one file."""
-    taken, cores = [], []
     with tempfile.TemporaryDirectory() as folder:
         files = ["--data", str(told.rows / "decisions.txt"), "--final_regressor", str(Path(folder, "bandit.vw"))]
-        for _ in range(told.rounds):
-            start, worked = time.perf_counter(), time.process_time()
+
+        def learn() -> float:
             workspace = vowpalwabbit.Workspace(arg_list=["--quiet", *vw_arguments(BanditSettings()), *files])
-            loss = workspace.get_sum_loss() / workspace.get_weighted_examples()
+            loss = float(workspace.get_sum_loss() / workspace.get_weighted_examples())
             workspace.finish()
-            taken.append(time.perf_counter() - start)
-            cores.append((time.process_time() - worked) / taken[-1])
-    return {"seconds": min(taken), "cores": max(cores), "loss": loss}
+            return loss
+
+        return timed(learn, told.rounds)
 
 
 def on_spark(told: argparse.Namespace) -> dict[str, float]:
@@ -179,14 +180,43 @@ def on_spark(told: argparse.Namespace) -> dict[str, float]:
     spark = build_session("vw-speed", SparkSettings(master=f"local[{workers}]", java_options=JAVAS[java]))
     rows = spark.read.parquet(str(told.rows / "rows"))
     train_bandit(rows.limit(WARM_UP), SPACE, OBSERVE, settings)
-    taken = []
-    for _ in range(told.rounds):
-        start = time.perf_counter()
+
+    def learn() -> float:
         trained = train_bandit(rows, SPACE, OBSERVE, settings)
-        taken.append(time.perf_counter() - start)
+        assert trained is not None
+        return trained.progressive_loss
+
+    figures = timed(learn, told.rounds)
     spark.stop()
-    assert trained is not None
-    return {"seconds": min(taken), "loss": trained.progressive_loss}
+    return figures
+
+
+def timed(learn: Callable[[], float], rounds: int) -> dict[str, float]:
+    """Seconds and seconds of processors, each of the best round, and the loss."""
+    seconds, core_seconds = [], []
+    for _ in range(rounds):
+        start, worked = time.perf_counter(), cpu_seconds()
+        loss = learn()
+        seconds.append(time.perf_counter() - start)
+        core_seconds.append(cpu_seconds() - worked)
+    return {"seconds": min(seconds), "core_seconds": min(core_seconds), "loss": loss}
+
+
+def cpu_seconds() -> float:
+    """Of this process and all that it has started and are still there; from /proc, so on Linux only."""
+    ticks, parents = {}, {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            told = file.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        process = int(file.parent.name)
+        parents[process], ticks[process] = int(told[1]), sum(map(int, told[11:15]))
+    ours, found = set(), {os.getpid()}
+    while found:
+        ours |= found
+        found = {process for process, parent in parents.items() if parent in found} - ours
+    return sum(ticks[process] for process in ours) / os.sysconf("SC_CLK_TCK")
 
 
 def table(figures: list[dict[str, Any]]) -> list[str]:
@@ -194,21 +224,23 @@ def table(figures: list[dict[str, Any]]) -> list[str]:
     heads = [
         "decisions",
         "Java",
-        "VW alone, a second (cores)",
+        "VW alone, a second",
         "Spark, 1 worker (: VW alone)",
         "Spark, 2 workers (: VW alone)",
         "2 workers : 1",
+        "core microseconds a decision, VW alone",
+        "Spark, 1 worker",
         "text : VW alone",
     ]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in figures:
-        rate = row["rates"][ALONE]
+        rate, worked = row["rates"][ALONE], row["core_microseconds"]
         for java in JAVAS:
             one, two = (row["rates"][f"{java}, {workers}"] for workers in WORKERS)
             lines.append(
-                f"| {row['decisions']:,} | {java} | {rate:,.0f} ({row['cores_alone']:.1f}) "
-                f"| {one:,.0f} ({one / rate:.2f}) | {two:,.0f} ({two / rate:.2f}) "
-                f"| {two / one:.2f} | {row['text'] / rate:.1f} |"
+                f"| {row['decisions']:,} | {java} | {rate:,.0f} "
+                f"| {one:,.0f} ({one / rate:.2f}) | {two:,.0f} ({two / rate:.2f}) | {two / one:.2f} "
+                f"| {worked[ALONE]:.0f} | {worked[f'{java}, 1']:.0f} | {row['text'] / rate:.1f} |"
             )
     return lines
 
@@ -222,10 +254,12 @@ PAGE = """\
 The file is there already when Vowpal Wabbit starts, and it makes one pass, parsing in one thread and learning in
 another. Spark starts from Parquet and does all the rest: it shuffles the rows into parts, hands them to Python, writes
 their text, trains a model a part and merges them. So Vowpal Wabbit alone is a bound, and the distance from it is the
-price of training on a cluster. It is paid once: parts do not wait for each other. Seconds depend on the machine, ratios
-less so. *Java*: as ltrr starts it on one machine (`spark.java_options`: quick to compile, slow code), and as executors
-of a cluster have it. *text*: decisions whose text is made of whole columns (`ltrr/bandit/examples.py`) while Vowpal
-Wabbit learns from one; what is left after that is mostly Spark's own copying of rows from Java to Python.
+price of training on a cluster. It is paid once: parts do not wait for each other. Seconds depend on the machine and on
+what else it does, ratios less so, core seconds (of all processes together) least.
+
+*Java*: as ltrr starts it on one machine (`spark.java_options`: quick to compile, slow code), and as executors of a
+cluster have it. *text*: decisions whose text is made of whole columns (`ltrr/bandit/examples.py`) while Vowpal Wabbit
+learns from one; what is left after that is mostly Spark's own copying of rows from Java to Python.
 """
 
 
