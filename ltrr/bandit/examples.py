@@ -32,14 +32,15 @@ class Decisions:
     Args:
         shared: values of `shared_features(space, observe)`, [N, F].
         actions: plan indices, one decision's after the other's, [M].
-        ends: where the actions of each decision end, [N]: the cumulated numbers of actions, each at least one.
+        ends: where the actions of each decision end, [N]: the cumulated numbers of actions.
         features: values of `action_features()`, [M, F].
         taken: plan index of the plan taken, [N]; among the decision's actions, once.
         rewards: reward minus baseline, [N].
         propensities: of the plan taken, [N].
 
     Raises:
-        SchemaError: a plan taken is not among the actions of its decision, or is there more than once.
+        SchemaError: a plan taken is not among the actions of its decision, or is there more than once; so each
+            decision has at least one.
     """
 
     shared: Floats
@@ -51,7 +52,8 @@ class Decisions:
     propensities: Floats
 
     def __post_init__(self) -> None:
-        found = np.add.reduceat(self.is_taken, self.starts, dtype=np.int64) if len(self) else np.ones(0)
+        decisions = np.repeat(np.arange(len(self)), np.diff(self.ends, prepend=0))
+        found = np.bincount(decisions[self.is_taken], minlength=len(self))
         if (found != 1).any():
             wrong = int(np.flatnonzero(found != 1)[0])
             raise SchemaError(

@@ -74,14 +74,14 @@ def test_no_decisions_no_text() -> None:
     assert bytes(examples_text(many, SPACE, "blind")) == b""
 
 
-@pytest.mark.parametrize("taken", [3, 2])
-def test_a_plan_taken_that_is_not_among_the_actions_once_is_refused(taken) -> None:
+@pytest.mark.parametrize(("taken", "ends"), [(3, [2, 4]), (2, [2, 4]), (0, [4, 4])], ids=["none", "twice", "empty"])
+def test_a_plan_taken_that_is_not_among_the_actions_once_is_refused(taken, ends) -> None:
     shared = np.zeros((2, len(shared_features(SPACE, "blind"))))
     with pytest.raises(SchemaError, match="decision 1 of 2: expected exactly once"):
         Decisions(
             shared,
             np.array([0, 1, 2, 2]),
-            np.array([2, 4]),
+            np.array(ends),
             np.zeros((4, len(action_features()))),
             np.array([0, taken]),
             np.zeros(2),
