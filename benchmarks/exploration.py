@@ -4,7 +4,8 @@
     python benchmarks/exploration.py msrd --data DIR --impressions 30000
 
 One day of a uniform log of a true world, one bandit trained on the training users, then the same bandit under every
-combination of shortlist size and temperature. No Spark. The figures in docs/evaluation.md come from here.
+combination of shortlist size and kind of exploration. No Spark. The figures in docs/evaluation.md come from here. The
+last columns are the price of exploration (ltrr.publishing.exploration_price), from the same held-out impressions.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from ltrr.evaluation.logged_decision import LoggedDecision
 from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
 from ltrr.evaluation.scoring import N, score_decisions, term, term_names
 from ltrr.evaluation.training_sums import TrainingSums
+from ltrr.publishing.exploration_price import price_exploration
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.traffic import estimate_traffic
 from ltrr.serving.bandit import PlanChooser
@@ -52,7 +54,12 @@ from ltrr.simulation.truth import true_recall
 from ltrr.simulation.world import World
 
 DAY = date(2026, 3, 2)
-SHORTLISTS, TEMPERATURES = (8, 20, 40), (0.05, 0.1, 0.2)
+SHORTLISTS = (8, 20, 40)
+KINDS = (
+    *({"kind": "softmax", "temperature": temperature} for temperature in (0.05, 0.1, 0.2)),
+    *({"kind": "squarecb", "gamma": gamma} for gamma in (100.0, 300.0, 1000.0)),
+    *({"kind": "epsilon", "epsilon": epsilon} for epsilon in (0.1, 0.3)),
+)
 
 Logged = list[tuple[LoggedDecision, float, int]]
 """(decision, found reward, user fold)."""
@@ -80,11 +87,14 @@ def main() -> None:
     recalls = true_recall(world, uniform, unseen)
     base = true_policy_value(world, uniform).page_reward
     print(f"{told.world}: {len(held_out)} held-out impressions; unseen queries: uniform {recalls.mean():.3f}")
-    print("shortlist temperature  recall: greedy served  true gain  judged gain     z      R    ESS      s  needed")
+    print(
+        "shortlist            kind  recall: greedy served  true gain  judged gain     z      R    ESS      s  needed"
+        "    lost  sample: greedy  any  width: greedy  any"
+    )
     for size in SHORTLISTS:
         model = train(settings, training, size)
-        for temperature in TEMPERATURES:
-            exploration = ExplorationSettings(temperature, 0.1, size)
+        for kind in KINDS:
+            exploration = ExplorationSettings(floor_share=0.1, shortlist_size=size, **kind)
             chooser = PlanChooser(settings.space, exploration, model, settings.observe)
             policies = [
                 JudgedPolicy("champion", "uniform", settings.space),
@@ -95,7 +105,8 @@ def main() -> None:
             greedy, served = choices_of(world, policy, unseen, None)
             recall = recalls[np.arange(len(unseen)), greedy].mean(), (served * recalls).sum(axis=1).mean()
             gain = true_policy_value(world, policy).page_reward / base - 1.0
-            print(f"{size:9d} {temperature:11g} {recall[0]:14.3f} {recall[1]:6.3f} {gain:10.1%}", end="")
+            name, amount = kind.values()
+            print(f"{size:9d} {name:>10} {amount:<5g} {recall[0]:14.3f} {recall[1]:6.3f} {gain:10.1%}", end="")
             print(judged(held_out, policies, q_hat, gain, told.held_out_percent / 100.0), flush=True)
 
 
@@ -182,12 +193,15 @@ def judged(
     weighted = WeightedRewards(
         len(held_out), *(totals[term("challenger", name)] for name in ("w", "w_squared", "wr", "wr_squared"))
     )
+    price = price_exploration(sums, "challenger", len(policies[0].space), 1, share, GateSettings())
+    assert price is not None
     gate = GateSettings(effect_of_interest=max(true_gain, 1e-3), patience_nights=1)
     traffic = estimate_traffic(difference, champion, len(held_out), 1, share, gate)
     return (
         f" {difference.value / champion:12.1%} {difference.value / difference.standard_error:5.2f} "
         f"{weighted.evidence():6.0f} {weighted.effective_sample_size():6.0f} {traffic.spread:6.2f} "
-        f"{traffic.impressions_a_night * share:7,.0f}"
+        f"{traffic.impressions_a_night * share:7,.0f} {price.value_lost_share:7.1%} {price.greedy_sample:15.3f} "
+        f"{price.any_sample:4.3f} {price.greedy_width:14.2f} {price.any_width:4.2f}"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learned_retrieval.report import Judged
-from ltrr.core.exploration import shortlist_of, softmax_with_floor
+from ltrr.core.exploration import ExplorationSettings, explore, shortlist_of
 
 TEMPERATURES = (0.01, 0.02, 0.03, 0.05, 0.1)
 FLOORS = (0.02, 0.05, 0.1)
@@ -24,10 +24,9 @@ def exploration_rows(observe: str, values: NDArray[np.float64], judged: Judged) 
         for floor in FLOORS:
             served = np.array(
                 [
-                    softmax_with_floor(
+                    explore(
                         values[query][shortlist],
-                        temperature=temperature,
-                        floor_share=floor,
+                        ExplorationSettings(temperature, floor),
                         shortlist=shortlist,
                         n_actions=values.shape[1],
                     ).dense()

@@ -141,5 +141,5 @@ def uniform_bundle(
     >>> manifest.settings.exploration.floor_share, manifest.settings.exploration.shortlist_size, files
     (1.0, 20, {})
     """
-    uniform = replace(settings, exploration=replace(settings.exploration, floor_share=1.0))
+    uniform = replace(settings, exploration=replace(settings.exploration, floor_share=1.0, query_classes={}))
     return Manifest(uniform, as_of_date, created_at=created_at, lineage={"bandit": "uniform"}), {}

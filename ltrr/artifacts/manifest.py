@@ -94,7 +94,7 @@ class PolicySettings:
         """As written in the manifest, features included."""
         described = {key: value for key, value in vars(self).items() if key in _SETTINGS}
         described["strategies"] = list(self.strategies)
-        described["exploration"] = dict(vars(self.exploration))
+        described["exploration"] = self.exploration.to_json()
         for kind in ("shared_features", "action_features", "ranker_features"):
             described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
         return described

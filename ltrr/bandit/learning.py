@@ -32,13 +32,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
+from ltrr.bandit.examples import Decisions, examples_text
 from ltrr.bandit.merging import merge_bandits
 from ltrr.bandit.settings import BanditSettings
 from ltrr.bandit.training_rows import laid_out
 from ltrr.core.exploration import shortlist_of
 from ltrr.core.features import action_matrix
 from ltrr.core.plans import PlanSpace
-from ltrr.core.vw_text import decision_example
 from ltrr.serving.values import PlanValuer
 
 log = logging.getLogger(__name__)
@@ -157,12 +157,12 @@ def _training(
         part, decisions = -1, 0
         with tempfile.TemporaryDirectory(prefix="ltrr-bandit-") as folder:
             examples = Path(folder, "decisions.txt")
-            with examples.open("w", encoding="utf-8") as lines:
+            with examples.open("wb") as lines:
                 for batch in batches:
                     if batch.num_rows:
                         part = batch.column("part")[0].as_py()
                         decisions += batch.num_rows
-                        lines.writelines(_examples(batch, space, observe, smallest, sent.value))
+                        lines.write(examples_text(_decisions(batch, space, smallest, sent.value), space, observe))
             if decisions:
                 model, cost = _learn(examples, arguments)
                 yield _part_model(part, model, cost, decisions, 1)
@@ -170,47 +170,71 @@ def _training(
     return train_part
 
 
-def _examples(
-    batch: pa.RecordBatch, space: PlanSpace, observe: str, smallest: float, planner: Planner | None
-) -> Iterator[str]:
-    """The text of each decision of a batch."""
-    considered = _logged_actions(batch, space) if planner is None else _planned_actions(batch, space, planner)
-    shared = batch.column("shared_features").flatten().to_numpy().reshape(batch.num_rows, -1)
-    rewards = batch.column("found_reward").to_pylist()
-    propensities = np.maximum(batch.column("logging_propensity").to_numpy(), smallest).tolist()
-    taken = batch.column("action_taken").to_pylist()
-    for number, (actions, features, baseline) in enumerate(considered):
-        place = int(np.flatnonzero(actions == space.index(taken[number]))[0])
-        label = (place, rewards[number] - baseline, propensities[number])
-        yield decision_example(space, shared[number], actions, features, label=label, observe=observe) + "\n\n"
+def _decisions(batch: pa.RecordBatch, space: PlanSpace, smallest: float, planner: Planner | None) -> Decisions:
+    """The rows of a batch; propensities count as `smallest` at least."""
+    taken = _plan_indices(batch.column("action_taken"), space)
+    actions = _logged_actions(batch, space) if planner is None else _planned_actions(batch, space, planner, taken)
+    return Decisions(
+        shared=batch.column("shared_features").flatten().to_numpy().reshape(batch.num_rows, -1),
+        actions=actions.indices,
+        ends=actions.ends,
+        features=actions.features,
+        taken=taken,
+        rewards=batch.column("found_reward").to_numpy() - actions.baselines,
+        propensities=np.maximum(batch.column("logging_propensity").to_numpy(), smallest),
+    )
 
 
-Actions = tuple[NDArray[np.int64], NDArray[np.float64], float]
-"""Plans of a decision, their features, and the value of the best plan."""
+def _plan_indices(texts: pa.Array, space: PlanSpace) -> NDArray[np.int64]:
+    """The index of each plan; a text that comes again is not parsed again."""
+    encoded = texts.dictionary_encode()
+    indices = np.array([space.index(text) for text in encoded.dictionary.to_pylist()], dtype=np.int64)
+    return np.asarray(indices[encoded.indices.to_numpy()])
 
 
-def _logged_actions(batch: pa.RecordBatch, space: PlanSpace) -> Iterator[Actions]:
+@dataclass(frozen=True, eq=False)
+class _Actions:
+    """Action sets of N decisions, laid end to end.
+
+    Attributes:
+        indices: of the plans, [M].
+        ends: where each decision's end, [N].
+        features: of the plans, [M, F].
+        baselines: value of the best plan of each decision, [N].
+    """
+
+    indices: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    features: NDArray[np.float64]
+    baselines: NDArray[np.float64]
+
+
+def _logged_actions(batch: pa.RecordBatch, space: PlanSpace) -> _Actions:
     """As the policy that served saw them."""
     actions = batch.column("actions")
-    ends = np.cumsum(pc.list_value_length(actions).to_numpy())
     flat = actions.flatten()
-    indices = np.array([space.index(text) for text in flat.field("action").to_pylist()], dtype=np.int64)
-    features = flat.field("features").flatten().to_numpy().reshape(len(indices), -1)
-    start = 0
-    for end, baseline in zip(ends.tolist(), batch.column("baseline").to_pylist(), strict=True):
-        yield indices[start:end], features[start:end], baseline
-        start = end
+    indices = _plan_indices(flat.field("action"), space)
+    return _Actions(
+        indices,
+        np.cumsum(pc.list_value_length(actions).to_numpy(), dtype=np.int64),
+        flat.field("features").flatten().to_numpy().reshape(len(indices), -1),
+        batch.column("baseline").to_numpy(),
+    )
 
 
-def _planned_actions(batch: pa.RecordBatch, space: PlanSpace, planner: Planner) -> Iterator[Actions]:
+def _planned_actions(batch: pa.RecordBatch, space: PlanSpace, planner: Planner, taken: NDArray[np.int64]) -> _Actions:
     """As the planner sees them that the bandit will be served with: its own shortlist, and the plan taken."""
-    rows = batch.select(["query_key", "look", "action_taken"]).to_pylist()
-    for row in rows:
+    indices, features, baselines = [], [], []
+    rows = batch.select(["query_key", "look"]).to_pylist()
+    for row, plan in zip(rows, taken.tolist(), strict=True):
         values = planner.valuer.values(row["query_key"], blocks_of_rows(row["look"]), facts_of_rows(row["look"]))
         listed = shortlist_of(values, planner.shortlist_size)
-        taken = space.index(row["action_taken"])
-        actions = listed if taken in listed else np.append(listed, taken)
-        yield actions, action_matrix(space, values, actions), float(values.max())
+        actions = listed if plan in listed else np.append(listed, plan)
+        indices.append(actions)
+        features.append(action_matrix(space, values, actions))
+        baselines.append(float(values.max()))
+    ends = np.cumsum([len(actions) for actions in indices], dtype=np.int64)
+    return _Actions(np.concatenate(indices), ends, np.concatenate(features), np.array(baselines))
 
 
 def _learn(examples: Path, arguments: list[str]) -> tuple[bytes, float]:

@@ -20,6 +20,7 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.errors import LeaseError, UsageError
 from ltrr.evaluation.replay_check import replay_date
 from ltrr.publishing.by_hand import promote, roll_back
+from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.publishing.moves import Move, collect_moves
 from ltrr.publishing.release import Release, unrecorded
@@ -108,7 +109,10 @@ def show_policy(
         return
     facts = {key: value for key, value in _described(manifest).items() if key not in ("files", "ope")}
     show_rows([{"what": key, "value": value} for key, value in facts.items()], manifest.version, as_json=False)
-    show_rows([{"policy": policy, **row} for policy, row in manifest.ope.items()], "Estimates", as_json=False)
+    ope = dict(manifest.ope)
+    price = ope.pop(EXPLORATION_PRICE, {})
+    show_rows([{"policy": policy, **row} for policy, row in ope.items()], "Estimates", as_json=False)
+    show_rows([{"what": what, "value": value} for what, value in price.items()], "Exploration", as_json=False)
     files = [{"file": file, "bytes": kept.size, "sha256": kept.sha256} for file, kept in manifest.files.items()]
     show_rows(files, "Files", as_json=False)
 
@@ -193,7 +197,7 @@ def _write_home(
             "budget": policy.budget,
             "decide": policy.decide,
             "observe": policy.observe,
-            "exploration": dict(vars(ExplorationSettings())),
+            "exploration": ExplorationSettings().to_json(),
         },
     }
     write_home_file(folder, told)
@@ -289,7 +293,7 @@ def _described(manifest: Manifest) -> dict[str, Any]:
         "budget": settings.budget,
         "decide": settings.decide,
         "observe": settings.observe,
-        "exploration": dict(vars(settings.exploration)),
+        "exploration": settings.exploration.to_json(),
         "values": dict(vars(manifest.values)) if manifest.values else "hit rates",
         "features": features,
         "data_window": dict(manifest.data_window),

@@ -9,11 +9,13 @@ import dataclasses
 import re
 import sys
 import textwrap
+from collections.abc import Iterator
 from typing import Any, get_type_hints
 
 import yaml
 
 from ltrr.config.settings import Settings
+from ltrr.core.exploration import ExplorationSettings
 
 _HEAD = """\
 # Every setting with its meaning and its default, which is what a line that is commented out stands for.
@@ -27,6 +29,8 @@ _HEAD = """\
 
 # What is decided and among which strategies has no default: `ltrr policies init` writes it to ltrr.yaml of the home.
 #policy: {name: search, strategies: [title, semantic, memory], block_size: 2, budget: 4}
+
+# How much, and among what, it explores; there, or with --set.
 """
 _ENTRY = re.compile(r"^ {8}(\w+): (.*?)(?=^ {8}\w+: |^ {4}\w|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -35,21 +39,28 @@ def render_reference() -> str:
     """The whole file."""
     kinds = get_type_hints(Settings)
     sections = [field.name for field in dataclasses.fields(Settings) if dataclasses.is_dataclass(kinds[field.name])]
-    return _HEAD + "".join(_section(name, kinds[name]) for name in sections if name != "policy")
+    exploration = "\n".join(_entries(ExplorationSettings, _plain(ExplorationSettings()), "", "policy.exploration."))
+    return f"{_HEAD}{exploration}\n" + "".join(_section(name, kinds[name]) for name in sections if name != "policy")
 
 
 def _section(name: str, kind: Any) -> str:
-    doc = kind.__doc__ or ""
-    meanings = {key: " ".join(text.split()) for key, text in _ENTRY.findall(doc)}
-    lines = [f"\n# {doc.strip().splitlines()[0]}", f"{name}:"]
+    lines = [f"\n# {(kind.__doc__ or '').strip().splitlines()[0]}", f"{name}:"]
     defaults = _plain(kind())
     if name == "paths":
         # Resolved where they are made; here they are what they are told.
         defaults = {**dict.fromkeys(defaults, ""), "home": "home"}
+    return "\n".join([*lines, *_entries(kind, defaults, "  ", "")]) + "\n"
+
+
+def _entries(kind: Any, defaults: dict[str, Any], indent: str, prefix: str) -> Iterator[str]:
+    """Meaning and default of each setting, commented out."""
+    meanings = {key: " ".join(text.split()) for key, text in _ENTRY.findall(kind.__doc__ or "")}
     for key, value in defaults.items():
-        lines += textwrap.wrap(meanings.get(key, ""), 116, initial_indent="  # ", subsequent_indent="  # ")
-        lines.append(f"  #{yaml.safe_dump({key: value}, default_flow_style=True, width=10_000).strip()[1:-1]}")
-    return "\n".join(lines) + "\n"
+        yield from textwrap.wrap(
+            meanings.get(key, ""), 116, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
+        )
+        told = yaml.safe_dump({key: value}, default_flow_style=True, width=10_000).strip()[1:-1]
+        yield f"{indent}#{prefix}{told}"
 
 
 def _plain(value: Any) -> Any:

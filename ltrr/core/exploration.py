@@ -1,22 +1,38 @@
 """The one place where chance enters a decision, and where its exact probability is known.
 
-A policy is softmax over the scores of a shortlist, mixed with a uniform floor over *all* plans:
+A policy turns the scores of a shortlist into shares, which add up to one, and mixes them with a uniform floor over
+*all* plans:
 
-    P(a) = (1 - floor_share) * softmax(score / temperature)[a] * 1[a in shortlist]  +  floor_share / n_actions
+    P(a) = (1 - floor_share) * share[a] * 1[a in shortlist]  +  floor_share / n_actions
 
 so that every plan is logged with a known positive probability and any other policy can be judged on the log. The
-probability that is logged is that of this mixture, computed before the draw and never changed after it.
+probability that is logged is that of this mixture, computed before the draw and never changed after it. Three kinds of
+shares, K plans in the shortlist (docs/adr/0009-kinds-of-exploration.md says why these):
+
+    softmax   share[a] ~ exp(score[a] / temperature)
+    squarecb  share[a] = 1 / (K + gamma * (best - score[a])), the rest to the best
+    epsilon   share[a] = epsilon / K, the rest to the best
+
+Foster & Rakhlin, "Beyond UCB: Optimal and Efficient Contextual Bandits with Regression Oracles", ICML 2020 (squarecb,
+after Abe & Long, 1999).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from math import isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.core.queries import QUERY_CLASSES
 from ltrr.errors import ConfigError
+
+Floats = NDArray[np.float64]
+
+KINDS = ("softmax", "squarecb", "epsilon")
 
 
 @dataclass(frozen=True)
@@ -24,10 +40,16 @@ class ExplorationSettings:
     """How much, and among what, a policy explores.
 
     Args:
-        temperature: of the softmax, in units of reward: a plan worth one temperature less is drawn 1/e as often.
+        temperature: of softmax, in units of reward: a plan worth one temperature less is drawn 1/e as often.
             0 is greedy.
         floor_share: probability mass spread evenly over all plans, 0..1; 1 is the uniform policy.
         shortlist_size: how many plans, best by planner value, are scored.
+        kind: softmax | squarecb | epsilon; each reads one of temperature, gamma, epsilon.
+        gamma: of squarecb, per unit of reward: a plan that is worth K / gamma less than the best is drawn half as often
+            as one of equal worth.
+        epsilon: mass spread evenly over the shortlist by kind epsilon, 0..1.
+        query_classes: query class -> how many times as much its searches explore: temperature, epsilon and floor_share
+            are multiplied by it, gamma is divided. 1 for a class that is not named; shares stay at most 1.
 
     The defaults pay for verdicts. Measured in the music world on 6,000 held-out impressions of a uniform log: 8 plans
     at .05 leave an effective sample of 116 and a gain of one standard error; 16 at .2 leave 464 and four of them,
@@ -37,15 +59,76 @@ class ExplorationSettings:
     temperature: float = 0.2
     floor_share: float = 0.1
     shortlist_size: int = 20
+    kind: str = "softmax"
+    gamma: float = 100.0
+    epsilon: float = 0.1
+    query_classes: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if not (0.0 <= self.temperature < float("inf") and 0.0 <= self.floor_share <= 1.0 and self.shortlist_size >= 1):
-            raise ConfigError(
-                "exploration out of range",
-                which="exploration",
-                expected="temperature >= 0, 0 <= floor_share <= 1, shortlist_size >= 1",
-                got=f"{self.temperature}, {self.floor_share}, {self.shortlist_size}",
-            )
+        """Refuse what cannot be drawn from.
+
+        >>> ExplorationSettings(kind="squarecb", query_classes={"long": 0.0})
+        Traceback (most recent call last):
+        ltrr.errors.ConfigError: out of range: exploration.query_classes: expected of digits, one_word, two_words, \
+three_words, long, each a number > 0, got {'long': 0.0}
+        """
+        classes = self.query_classes.items()
+        ranges = (
+            ("temperature", isfinite(self.temperature) and self.temperature >= 0.0, ">= 0"),
+            ("floor_share", 0.0 <= self.floor_share <= 1.0, "0..1"),
+            ("shortlist_size", self.shortlist_size >= 1, ">= 1"),
+            ("kind", self.kind in KINDS, "one of " + ", ".join(KINDS)),
+            ("gamma", isfinite(self.gamma) and self.gamma >= 0.0, ">= 0"),
+            ("epsilon", 0.0 <= self.epsilon <= 1.0, "0..1"),
+            (
+                "query_classes",
+                all(name in QUERY_CLASSES and isfinite(factor) and factor > 0.0 for name, factor in classes),
+                f"of {', '.join(QUERY_CLASSES)}, each a number > 0",
+            ),
+        )
+        for name, is_right, wanted in ranges:
+            if not is_right:
+                got = str(getattr(self, name))
+                raise ConfigError("out of range", which=f"exploration.{name}", expected=wanted, got=got)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a manifest holds it.
+
+        What came after the first three is left out where all of it has its default: a version is a hash over this, and
+        policies that were published before there were kinds keep theirs.
+
+        >>> ExplorationSettings().to_json()
+        {'temperature': 0.2, 'floor_share': 0.1, 'shortlist_size': 20}
+        >>> sorted(ExplorationSettings(kind="epsilon").to_json())
+        ['epsilon', 'floor_share', 'gamma', 'kind', 'query_classes', 'shortlist_size', 'temperature']
+        """
+        described = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        described["query_classes"] = dict(self.query_classes)
+        first = {name: described[name] for name in _FIRST}
+        return first if self == ExplorationSettings(**first) else described
+
+    def of_class(self, query_class: str) -> ExplorationSettings:
+        """What holds for searches of one class.
+
+        >>> told = ExplorationSettings(0.2, 0.6, query_classes={"digits": 0.5, "long": 2.0})
+        >>> classes = [told.of_class(name) for name in ("digits", "one_word", "long")]
+        >>> [(one.temperature, one.floor_share, one.gamma) for one in classes]
+        [(0.1, 0.3, 200.0), (0.2, 0.6, 100.0), (0.4, 1.0, 50.0)]
+        """
+        if not self.query_classes:
+            return self
+        factor = self.query_classes.get(query_class, 1.0)
+        return replace(
+            self,
+            temperature=self.temperature * factor,
+            gamma=self.gamma / factor,
+            epsilon=min(self.epsilon * factor, 1.0),
+            floor_share=min(self.floor_share * factor, 1.0),
+            query_classes={},
+        )
+
+
+_FIRST = ("temperature", "floor_share", "shortlist_size")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +147,7 @@ class Distribution:
     """
 
     shortlist: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
+    probabilities: Floats
     floor: float
     n_actions: int
     _place: dict[int, int] = field(init=False, repr=False)
@@ -78,7 +161,7 @@ class Distribution:
         position = self._place.get(index)
         return self.floor if position is None else float(self.probabilities[position])
 
-    def dense(self) -> NDArray[np.float64]:
+    def dense(self) -> Floats:
         """The probability of every plan, [P]; adds up to one."""
         dense = np.full(self.n_actions, self.floor)
         dense[self.shortlist] = self.probabilities
@@ -109,40 +192,57 @@ class Distribution:
         return int(self.shortlist[int(np.argmax(self.probabilities))])
 
 
-def softmax_with_floor(
-    scores: Sequence[float] | NDArray[np.float64],
+def explore(
+    scores: Sequence[float] | Floats,
+    exploration: ExplorationSettings,
     *,
-    temperature: float,
-    floor_share: float,
     shortlist: NDArray[np.int64],
     n_actions: int,
 ) -> Distribution:
-    """The mixture of softmax and floor over `n_actions` plans.
+    """P(plan) over `n_actions` plans.
+
+    The best is the first among equals.
 
     Args:
         scores: expected reward of each shortlisted plan, higher is better, [K].
-        temperature: in units of reward; 0 puts the whole softmax share on the best (the first among equals).
-        floor_share: mass spread evenly over all plans.
+        exploration: kind and how much; for a query class, `of_class`.
         shortlist: the plans scored, [K].
         n_actions: P.
 
-    >>> mixed = softmax_with_floor([0.5, 0.5, 0.0], temperature=0.1, floor_share=0.2,
-    ...                            shortlist=np.array([7, 2, 5]), n_actions=10)
+    >>> shortlist, scores = np.array([7, 2, 5]), [0.5, 0.5, 0.0]
+    >>> mixed = explore(scores, ExplorationSettings(0.1, 0.2), shortlist=shortlist, n_actions=10)
     >>> mixed.probabilities.round(3).tolist(), mixed.floor, round(float(mixed.dense().sum()), 12)
     ([0.419, 0.419, 0.023], 0.02, 1.0)
+
+    SquareCB with gamma 10 and no floor: 1/3 for the second, which is worth as much as the best, 1/8 for the third.
+
+    >>> square = ExplorationSettings(floor_share=0.0, kind="squarecb", gamma=10.0)
+    >>> explore(scores, square, shortlist=shortlist, n_actions=10).probabilities.round(3).tolist()
+    [0.542, 0.333, 0.125]
     """
     rewards = np.asarray(scores, dtype=np.float64)
-    if temperature > 0.0:
-        weights = np.exp((rewards - rewards.max()) / temperature)
-    else:
-        weights = np.zeros(len(rewards))
-        weights[int(np.argmax(rewards))] = 1.0
-    floor = floor_share / n_actions
-    probabilities = (1.0 - floor_share) * (weights / weights.sum()) + floor
+    floor = exploration.floor_share / n_actions
+    probabilities = (1.0 - exploration.floor_share) * _shares(rewards, exploration) + floor
     return Distribution(np.asarray(shortlist, dtype=np.int64), probabilities, floor, n_actions)
 
 
-def shortlist_of(values: NDArray[np.float64], size: int) -> NDArray[np.int64]:
+def _shares(rewards: Floats, exploration: ExplorationSettings) -> Floats:
+    """What each plan of a shortlist gets of what the floor leaves, [K]; adds up to one."""
+    best = int(np.argmax(rewards))
+    gaps = rewards[best] - rewards
+    if exploration.kind == "softmax" and exploration.temperature > 0.0:
+        weights = np.exp(-gaps / exploration.temperature)
+        return np.asarray(weights / weights.sum())
+    if exploration.kind == "squarecb":
+        shares = 1.0 / (len(rewards) + exploration.gamma * gaps)
+    else:
+        epsilon = exploration.epsilon if exploration.kind == "epsilon" else 0.0
+        shares = np.full(len(rewards), epsilon / len(rewards))
+    shares[best] = 1.0 - np.delete(shares, best).sum()
+    return np.asarray(shares)
+
+
+def shortlist_of(values: Floats, size: int) -> NDArray[np.int64]:
     """The `size` best plans by planner value, best first; equals in plan order.
 
     >>> shortlist_of(np.array([0.1, 0.9, 0.3, 0.9]), 3).tolist()

@@ -136,6 +136,16 @@ def shared_vector(
     return np.round(np.array(vector), PLACES)
 
 
+def class_of(shared: NDArray[np.float64]) -> str:
+    """The query class that a shared vector tells: its first features say which it is.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> [class_of(shared_vector(space, [], key, "blind")) for key in ("1984", "love", "lord of the rings")]
+    ['digits', 'one_word', 'long']
+    """
+    return QUERY_CLASSES[int(np.argmax(shared[: len(QUERY_CLASSES)]))]
+
+
 @cache
 def action_features() -> tuple[Feature, ...]:
     """What describes one plan of a decision. Which blocks it draws is added as indicators by `core.vw_text`.

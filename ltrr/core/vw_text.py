@@ -53,14 +53,14 @@ def decision_example(
     |v value:0.6 strategies:0.5 |b title_1 title_2
     0:-0.2:0.5 |v value:0.5 value_gap:-0.1 log_rank:0.693147 strategies:1 |b title_1 memory_1
     """
-    lines = ["shared |q" + _values(_shared_names(space, observe), np.asarray(shared).tolist())]
-    names = _action_names()
-    blocks = _block_texts(space)
+    lines = ["shared |q" + _values(shared_names(space, observe), np.asarray(shared).tolist())]
+    names = action_names()
+    blocks = block_texts(space)
     for index, row in zip(np.asarray(actions).tolist(), np.asarray(features).tolist(), strict=True):
         lines.append(f"|v{_values(names, row)}{blocks[index]}")
     if label is not None:
         position, reward, propensity = label
-        lines[1 + position] = f"0:{-reward:.9g}:{propensity:.9g} {lines[1 + position]}"
+        lines[1 + position] = label_text(reward, propensity) + lines[1 + position]
     return "\n".join(lines)
 
 
@@ -73,13 +73,58 @@ def vw_name(name: str) -> str:
     return name.replace(":", "=")
 
 
-def block_text(space: PlanSpace, index: int) -> str:
-    """The namespace `b` of one plan.
+def label_text(reward: float, propensity: float) -> str:
+    """What stands before the plan taken. The only place that turns a reward into a cost.
 
-    >>> block_text(PlanSpace(("title", "memory"), block_size=2, budget=2), 1)
+    Args:
+        reward: minus baseline.
+        propensity: of the plan taken, under the policy that logged it.
+
+    >>> label_text(0.2, 0.5)
+    '0:-0.2:0.5 '
+    """
+    return f"0:{-reward:.9g}:{propensity:.9g} "
+
+
+def number_text(value: float) -> str:
+    """A feature's value: seven digits are more than Vowpal Wabbit keeps.
+
+    >>> number_text(0.1 + 0.2), number_text(1.0)
+    ('0.3', '1')
+    """
+    return f"{value:.7g}"
+
+
+@lru_cache(maxsize=64)
+def shared_names(space: PlanSpace, observe: str) -> tuple[str, ...]:
+    """How each shared feature is announced.
+
+    >>> shared_names(PlanSpace(("title", "memory"), block_size=2, budget=2), "blind")[-1]
+    ' query_words:'
+    """
+    return _names(shared_features(space, observe))
+
+
+@cache
+def action_names() -> tuple[str, ...]:
+    """How each feature of a plan is announced.
+
+    >>> action_names()
+    (' value:', ' value_gap:', ' log_rank:', ' strategies:')
+    """
+    return _names(action_features())
+
+
+@lru_cache(maxsize=64)
+def block_texts(space: PlanSpace) -> tuple[str, ...]:
+    """The namespace `b` of every plan.
+
+    >>> block_texts(PlanSpace(("title", "memory"), block_size=2, budget=2))[1]
     ' |b title_1 memory_1'
     """
-    return _block_texts(space)[index]
+    return tuple(
+        " |b" + "".join(f" {name}_{depth}" for name, depth in space.blocks(index)) for index in range(len(space))
+    )
 
 
 def _values(names: tuple[str, ...], values: Sequence[float]) -> str:
@@ -88,20 +133,3 @@ def _values(names: tuple[str, ...], values: Sequence[float]) -> str:
 
 def _names(features: tuple[Feature, ...]) -> tuple[str, ...]:
     return tuple(f" {vw_name(feature.name)}:" for feature in features)
-
-
-@lru_cache(maxsize=64)
-def _shared_names(space: PlanSpace, observe: str) -> tuple[str, ...]:
-    return _names(shared_features(space, observe))
-
-
-@cache
-def _action_names() -> tuple[str, ...]:
-    return _names(action_features())
-
-
-@lru_cache(maxsize=64)
-def _block_texts(space: PlanSpace) -> tuple[str, ...]:
-    return tuple(
-        " |b" + "".join(f" {name}_{depth}" for name, depth in space.blocks(index)) for index in range(len(space))
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ def write_demo_settings(home: Path, policy: PolicySettings, first_date: date) ->
             "budget": policy.budget,
             "decide": policy.decide,
             "observe": policy.observe,
-            "exploration": asdict(policy.exploration),
+            "exploration": policy.exploration.to_json(),
         },
     }
     return write_home_file(home, told)

@@ -17,6 +17,7 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.core.exploration_price import exploration_terms
 from ltrr.core.fixed_point import to_fixed
 from ltrr.core.moments import ClusteredSums, WeightedRewards
 from ltrr.core.weights import importance_weights, unsupported_mass
@@ -30,7 +31,10 @@ ALL = "all"
 """The slice of everything; the others are query classes."""
 
 N = "n"
-TERMS = ("w", "w_squared", "wr", "wr_squared", "dr", "unsupported")
+PRICE = ("lost", "greedy", "any", "noise")
+"""What exploring costs and buys (core.exploration_price), and w (r - q)^2: the noise under the policy, unbiased."""
+
+TERMS = ("w", "w_squared", "wr", "wr_squared", "dr", "unsupported", *PRICE)
 """Per policy and impression: weight, its square, weighted reward, its square, doubly robust value, unsupported mass."""
 
 _ROWS_AT_ONCE = 4_096
@@ -107,9 +111,11 @@ def score_decisions(
         target = np.array([policy.probabilities(d) for d in decisions])
         weights = importance_weights(logging, target[rows, taken])
         # Row sums of a whole matrix: each depends on its own row only, however Spark cut the batches.
-        doubly_robust = (target * expected).sum(axis=1) + weights * (rewards - expected[rows, taken])
+        residuals = rewards - expected[rows, taken]
+        doubly_robust = (target * expected).sum(axis=1) + weights * residuals
         unsupported = to_fixed(unsupported_mass(supported, target))
-        terms = [*WeightedRewards.terms(weights, rewards)[:, 1:].T, to_fixed(doubly_robust), unsupported]
+        price = map(to_fixed, (*exploration_terms(target, expected), weights * residuals**2))
+        terms = [*WeightedRewards.terms(weights, rewards)[:, 1:].T, to_fixed(doubly_robust), unsupported, *price]
         columns.update({term(policy.name, name): values for name, values in zip(TERMS, terms, strict=True)})
     keys = {"user_key": [d.user_key for d in decisions], "query_class": [d.query_class for d in decisions]}
     return pa.RecordBatch.from_pydict(keys | {name: pa.array(values, pa.int64()) for name, values in columns.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from ltrr.artifacts.learned_values import StoredValues
 from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
+from ltrr.core.moments import ClusteredSums
 from ltrr.errors import ConfigError
 from ltrr.evaluation.estimates import DIFFERENCE, estimate_rows
 from ltrr.evaluation.judged_impressions import (
@@ -36,6 +37,7 @@ from ltrr.evaluation.scoring import ALL, sum_by_slice, to_scores
 from ltrr.evaluation.static_plan import best_static_plan
 from ltrr.evaluation.training_sums import sum_training_decisions
 from ltrr.pipelines.night import Night
+from ltrr.publishing.exploration_price import EXPLORATION_PRICE, ExplorationPrice, price_policies
 from ltrr.publishing.moves import champion_of, collect_moves
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.values import PlanValuer
@@ -73,20 +75,19 @@ def run(night: Night) -> None:
                 "challenger": challenger or "none",
                 "held_out_percent": night.settings.evaluation.held_out_percent,
                 "window_days": night.settings.evaluation.window_days,
-                "temperature": policy.exploration.temperature,
-                "floor_share": policy.exploration.floor_share,
-                "shortlist_size": policy.exploration.shortlist_size,
+                **policy.exploration.to_json(),
             }
         )
         objections = _check_replay(night, tracked)
-        rows, served = _judge(night, champion, challenger, StoredValues.of_note(values))
+        rows, served, prices = _judge(night, champion, challenger, StoredValues.of_note(values))
         if served.fallback_share > night.settings.evaluation.fallback_limit:
             objections.append(f"{served.fallback_share:.1%} of impressions fell back")
         night.write("ope_estimates", night.spark.createDataFrame(rows, schema_of(table("ope_estimates"))).coalesce(1))
         night.note("objections", json.dumps(objections))
+        night.note(EXPLORATION_PRICE, json.dumps({name: price.to_json() for name, price in prices.items()}))
         for name, count in vars(served).items():
             night.note(f"impressions_{name}", str(count))
-        _report(tracked, rows, served)
+        _report(tracked, rows, served, prices)
 
 
 def _check_same_plans(night: Night, champion: PlanningPart) -> None:
@@ -133,8 +134,8 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
 
 def _judge(
     night: Night, champion: PlanningPart, challenger: str, values: StoredValues | None
-) -> tuple[list[dict[str, Any]], ServedCounts]:
-    """Rows of `ope_estimates`, none where nothing is closed yet, and how the window was served."""
+) -> tuple[list[dict[str, Any]], ServedCounts, dict[str, ExplorationPrice]]:
+    """Rows of `ope_estimates`, none where nothing is closed yet; how the window was served; what exploring costs."""
     settings, policy = night.settings.evaluation, night.settings.policy
     closed = night.closed_dates(settings.window_days)
     night.note("judged_dates", str(len(closed)))
@@ -145,7 +146,7 @@ def _judge(
     served = count_served(by_version, versions)
     if served.by_policy == 0:
         log.info("date=%s judged=nothing closed_dates=%d", night.date, len(closed))
-        return [], served
+        return [], served, {}
 
     def impressions(*, held_out: bool) -> DataFrame:
         fold = is_held_out(settings.held_out_percent)
@@ -157,11 +158,12 @@ def _judge(
     sums = sum_training_decisions(means.given_to(training, is_counted=True), policy.space)
     if sums is None:
         log.warning("date=%s judged=nothing: no impressions of users that are trained on", night.date)
-        return [], served
+        return [], served, {}
     model = fit_reward_model(policy.space, sums.products.tolist(), settings.ridge)
     judged = _policies(night, champion, challenger, values, best_static_plan(sums, model))
     slices = _score(means.given_to(impressions(held_out=True), is_counted=False), judged, model)
-    return estimate_rows(night.date, slices, judged, served.fallback_share, settings), served
+    rows = estimate_rows(night.date, slices, judged, served.fallback_share, settings)
+    return rows, served, _prices(night, slices, len(closed), [CHAMPION, *[CHALLENGER] * bool(challenger)])
 
 
 def _policies(
@@ -181,11 +183,28 @@ def _policies(
     return judged
 
 
-def _score(impressions: DataFrame, judged: Sequence[JudgedPolicy], model: RewardModel) -> dict[str, Any]:
+def _score(impressions: DataFrame, judged: Sequence[JudgedPolicy], model: RewardModel) -> dict[str, ClusteredSums]:
     return dict(sum_by_slice(to_scores(impressions, judged, model), [policy.name for policy in judged]))
 
 
-def _report(tracked: TrackedRun, rows: Sequence[dict[str, Any]], served: ServedCounts) -> None:
+def _prices(
+    night: Night, slices: Mapping[str, ClusteredSums], nights: int, policies: Sequence[str]
+) -> dict[str, ExplorationPrice]:
+    settings = night.settings
+    held_out_share = settings.evaluation.held_out_percent / 100.0
+    plans = len(settings.policy.space)
+    return price_policies(slices.get(ALL), policies, plans, nights, held_out_share, settings.gate)
+
+
+def _report(
+    tracked: TrackedRun,
+    rows: Sequence[dict[str, Any]],
+    served: ServedCounts,
+    prices: Mapping[str, ExplorationPrice],
+) -> None:
+    for policy, price in prices.items():
+        told = {f"{policy}_exploration_{name}": value for name, value in price.to_json().items()}
+        tracked.metrics({name: float("nan") if value is None else value for name, value in told.items()})
     tracked.metrics({f"impressions_{name}": float(count) for name, count in vars(served).items()})
     tracked.artifact_json("ope_estimates.json", list(rows))
     for row in rows:

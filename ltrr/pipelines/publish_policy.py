@@ -17,9 +17,11 @@ from ltrr.artifacts.learned_values import StoredValues, only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import open_policy, sequences
+from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
+from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.gate import Verdict, judge_challenger
 from ltrr.publishing.judgement import judgement_of, ope_summary
 from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move
@@ -173,6 +175,12 @@ def _decide(
     return _Decision(REFRESHED, why, _bundle(night, champion, {}), refused)
 
 
+def _with_price(night: Night, ope: Mapping[str, Any], policy: str) -> Mapping[str, Any]:
+    """With what exploring costs the policy, where tonight's evaluation could tell."""
+    price = json.loads(night.notes_of("evaluate_policies").get(EXPLORATION_PRICE, "{}")).get(policy)
+    return {**ope, EXPLORATION_PRICE: price} if price else ope
+
+
 def _bundle(
     night: Night,
     champion: Manifest,
@@ -208,7 +216,7 @@ def _bundle(
         data_window={"first": str(closed[0]), "last": str(closed[-1])} if closed else {},
         table_versions={output.table: output.version for job in upstream for output in job.outputs},
         run_id=run_id,
-        ope=champion.ope if ope is None else ope,
+        ope=_with_price(night, champion.ope if ope is None else ope, CHALLENGER if BANDIT in models else CHAMPION),
         lineage={"champion": champion.version}
         | {key: files[file].sha256 for key, file in traced.items() if file in files},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),

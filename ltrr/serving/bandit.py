@@ -19,9 +19,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.exploration import Distribution, ExplorationSettings, shortlist_of, softmax_with_floor
+from ltrr.core.exploration import Distribution, ExplorationSettings, explore, shortlist_of
 from ltrr.core.facts import NO_FACTS, CandidateFacts
-from ltrr.core.features import action_matrix, shared_vector
+from ltrr.core.features import action_matrix, class_of, shared_vector
 from ltrr.core.planning import Block, History, plan_values
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import decision_example
@@ -117,13 +117,9 @@ class PlanChooser:
         shortlist = shortlist_of(values, self.exploration.shortlist_size)
         features = action_matrix(self.space, values, shortlist)
         scores = self._scores(shared, values, shortlist, features)
-        distribution = softmax_with_floor(
-            scores,
-            temperature=self.exploration.temperature,
-            floor_share=self.exploration.floor_share,
-            shortlist=shortlist,
-            n_actions=len(self.space),
-        )
+        # From the features and not from the query, so that a log replays it.
+        exploration = self.exploration.of_class(class_of(shared))
+        distribution = explore(scores, exploration, shortlist=shortlist, n_actions=len(self.space))
         return Choice(shared, values, facts, features, scores, distribution)
 
     def distribution(self, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Distribution:

@@ -22,6 +22,7 @@ from ltrr.artifacts.bundle import (
 )
 from ltrr.artifacts.manifest import FORMAT, Manifest, PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
+from ltrr.core.exploration import ExplorationSettings
 from ltrr.errors import ArtifactError, ConfigError, NotReadyError
 from tests.artifacts.bundles import SETTINGS, learned_bundle, memory_files
 
@@ -63,6 +64,33 @@ def test_the_version_depends_on_files_and_settings_alone() -> None:
         replace(base, as_of_date=date(2026, 3, 3)).version,
     }
     assert len(others | {base.version}) == 5
+
+
+def test_versions_from_before_there_were_kinds_of_exploration_stay_what_they_are() -> None:
+    settings = PolicySettings("search", ("title", "memory"), exploration=ExplorationSettings(0.05, 0.2, 5))
+    assert Manifest(settings, date(2026, 3, 2)).version == "2026-03-02-33de83c261ac"
+
+
+def test_every_kind_of_exploration_is_read_back(root: str) -> None:
+    told = {
+        ExplorationSettings(0.05, 0.2, 5, kind="squarecb", gamma=50.0, query_classes={"long": 2, "digits": 0.5}),
+        ExplorationSettings(0.05, 0.2, 5, kind="epsilon"),
+        ExplorationSettings(0.05, 0.2, 5, query_classes={"long": 2.0}),
+        ExplorationSettings(0.05, 0.2, 5),
+    }
+    published = set()
+    for exploration in told:
+        manifest, files = learned_bundle()
+        explored = replace(manifest, settings=replace(SETTINGS, exploration=exploration))
+        published.add(publish_bundle(root, "search", explored, files))
+    assert len(published) == len(told)
+    assert {read_manifest(root, "search", version).settings.exploration for version in published} == told
+
+
+def test_the_uniform_bundle_is_uniform_for_every_query_class() -> None:
+    exploring = replace(SETTINGS.exploration, query_classes={"long": 0.1})
+    manifest, _ = uniform_bundle(replace(SETTINGS, exploration=exploring), date(2026, 3, 1))
+    assert manifest.settings.exploration.of_class("long").floor_share == 1.0
 
 
 def test_payloads_go_into_the_bundle_by_hash(tmp_path: Path) -> None:

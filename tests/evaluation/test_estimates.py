@@ -12,7 +12,7 @@ from ltrr.core.moments import ClusteredSums, WeightedRewards
 from ltrr.errors import ConfigError
 from ltrr.evaluation.estimates import DIFFERENCE, estimate_rows
 from ltrr.evaluation.judged_impressions import count_served
-from ltrr.evaluation.scoring import ALL, term_names
+from ltrr.evaluation.scoring import ALL, PRICE, term_names
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, TRUST, Footing, judge_footing
 from tests.evaluation.logged_world import DAY, planner
@@ -34,7 +34,7 @@ def _sums(weights: np.ndarray, rewards: np.ndarray) -> ClusteredSums:
     """Every impression its own user; the champion is the policy that logged."""
     names = term_names(["champion", "challenger"])
     n = len(weights)
-    nothing = np.zeros((n, 1), dtype=np.int64)
+    nothing = np.zeros((n, 1 + len(PRICE)), dtype=np.int64)
 
     def terms(w: np.ndarray) -> np.ndarray:
         return np.hstack([WeightedRewards.terms(w, rewards)[:, 1:], to_fixed((w * rewards)[:, None]), nothing])

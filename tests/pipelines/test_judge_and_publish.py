@@ -15,6 +15,7 @@ from ltrr.errors import DataQualityError
 from ltrr.pipelines import evaluate_policies, publish_policy
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_job, run_nightly
+from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.release import Parts, bundle_files
 from ltrr.serving.policy import Policy
 from ltrr.spark.delta import Warehouse
@@ -122,6 +123,10 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
     assert served.greedy("love", looks).action == "alpha:3"
     manifest = read_manifest(root, "search", served.version)
     assert manifest.ope["challenger"]["value"] == challenger["value"]
+    prices = json.loads(done["evaluate_policies"].notes[EXPLORATION_PRICE])
+    assert manifest.ope[EXPLORATION_PRICE] == prices["challenger"]
+    assert prices["champion"]["greedy_width"] == pytest.approx(1.0)  # it is uniform
+    assert prices["champion"]["value_lost"] > prices["challenger"]["value_lost"] > 0
     assert manifest.lineage["bandit_sha256"] == done["evaluate_policies"].notes["challenger_sha256"]
     assert manifest.settings.exploration == settings.policy.exploration
     # The values that it was judged with come with it, byte for byte; the refresh of a later night keeps them.

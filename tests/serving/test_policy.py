@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
-from ltrr.artifacts.decision_record import record_line
+from ltrr.artifacts.decision_record import block_entry, record_line
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.record_checks import check_decision_record
-from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.exploration import KINDS, ExplorationSettings
 from ltrr.core.hashing import unit_interval
 from ltrr.errors import ArtifactError, NotReadyError, UsageError
 from ltrr.serving import Block, Policy, replay
@@ -145,6 +145,32 @@ def recalled(policy: Policy, text: str) -> list[Block]:
     """The memory's second block, which costs no call."""
     found = policy.recall(text, 4)[2:]
     return [Block("memory", 2, "ok" if found else "empty", tuple(e for e, _ in found), tuple(s for _, s in found))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_and_query_class_is_replayed_exactly(kind: str) -> None:
+    exploring = ExplorationSettings(0.05, 0.2, 5, kind=kind, gamma=20.0, query_classes={"one_word": 2.0, "long": 0.5})
+    manifest, files = learned_bundle()
+    explored = Policy.of(replace(manifest, settings=replace(SETTINGS, exploration=exploring)), files)
+    floors = set()
+    for text in QUERIES:
+        looks = looks_of(len(text))
+        choice = explored.plan(text, looks, seed=text)
+        record = {
+            "impression_id": "i",
+            "policy_version": explored.version,
+            "query_text": text,
+            "looks": [block_entry(look, SETTINGS.block_size) for look in looks],
+            "decisions": [choice.decision],
+        }
+        assert replay(explored, record).worst_difference == 0.0
+        # And a judge gets it from what the log holds: shared features and planner values.
+        chooser = PlanChooser(SETTINGS.space, exploring, files["bandit.vw"])
+        shared = np.array(choice.decision["shared"])
+        judged = chooser.distribution(shared, explored.values(text, looks))
+        assert judged.dense().tolist() == choice.distribution.dense().tolist()
+        floors.add(choice.distribution.floor * len(SETTINGS.space))
+    assert {round(floor, 12) for floor in floors} == {0.1, 0.2, 0.4}
 
 
 def test_replay_finds_what_was_changed(policy: Policy) -> None:

@@ -1,0 +1,106 @@
+"""The price of exploration, as a night's scan of held-out impressions tells it: what it costs and what it buys.
+
+Values are those of the judge's reward model, in the reward that the gate decides in: a policy's own scores exist for
+its shortlist only and are too kind to the plan that won. What is bought is told for two policies that may be judged
+tomorrow, and any other lies between or near them: the *greedy* one, which a policy that hardly explores shows best, and
+one that takes *any* plan, which it does not show at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite, nan, sqrt
+
+from ltrr.core.intervals import Estimate
+from ltrr.core.moments import ClusteredSums
+from ltrr.evaluation.scoring import N, term
+from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.traffic import estimate_traffic
+
+EXPLORATION_PRICE = "exploration_price"
+"""Where the night's notes and a manifest's evaluation keep it."""
+
+
+@dataclass(frozen=True)
+class ExplorationPrice:
+    """Of one served distribution.
+
+    Attributes:
+        value_lost: reward an impression, greedy less served.
+        value_lost_share: of what the policy earns as served.
+        greedy_sample, any_sample: effective sample for judging such a policy on this one's log, share of impressions.
+        greedy_width, any_width: of the interval, over that on a uniform log of the same size.
+        greedy_nights, any_nights: until such a policy that gains the gate's effect of interest is promoted with the
+            gate's power; users are taken for independent impressions. inf where never.
+    """
+
+    value_lost: float
+    value_lost_share: float
+    greedy_sample: float
+    greedy_width: float
+    greedy_nights: float
+    any_sample: float
+    any_width: float
+    any_nights: float
+
+    def to_json(self) -> dict[str, float | None]:
+        """As a manifest holds it; what is not a number is null."""
+        return {name: value if isfinite(value) else None for name, value in asdict(self).items()}
+
+
+def price_exploration(
+    sums: ClusteredSums, policy: str, plans: int, nights: int, held_out_share: float, gate: GateSettings
+) -> ExplorationPrice | None:
+    """The price from a night's exact sums; None where nothing was judged.
+
+    With s^2 = E[(r - q)^2] under the policy, the difference between a policy that takes plan a and this one has the
+    variance s^2 (E[1 / p(a)] - 1) an impression, which `estimate_traffic` turns into nights.
+
+    Args:
+        sums: over held-out users (evaluation.scoring).
+        policy: whose.
+        plans: P.
+        nights: closed dates that the sums are of.
+        held_out_share: of the users, 0..1.
+        gate: level, power and effect of interest.
+    """
+    impressions = round(sums.total(N))
+    if not impressions:
+        return None
+    served, lost, noise, greedy, any_plan = (
+        sums.total(term(policy, name)) / impressions for name in ("dr", "lost", "noise", "greedy", "any")
+    )
+
+    def nights_to_verdict(rarity: float) -> float:
+        error = sqrt(max(noise, 0.0) * max(rarity - 1.0, 0.0) / impressions)
+        seen = Estimate(gate.effect_of_interest * served, error)
+        traffic = estimate_traffic(seen, served, impressions, nights, held_out_share, gate)
+        return nights * traffic.impressions_a_night * gate.patience_nights * held_out_share / impressions
+
+    return ExplorationPrice(
+        value_lost=lost,
+        value_lost_share=lost / served if served > 0.0 else nan,
+        greedy_sample=1.0 / greedy,
+        greedy_width=sqrt(greedy / plans),
+        greedy_nights=nights_to_verdict(greedy),
+        any_sample=1.0 / any_plan,
+        any_width=sqrt(any_plan / plans),
+        any_nights=nights_to_verdict(any_plan),
+    )
+
+
+def price_policies(
+    sums: ClusteredSums | None,
+    policies: Sequence[str],
+    plans: int,
+    nights: int,
+    held_out_share: float,
+    gate: GateSettings,
+) -> dict[str, ExplorationPrice]:
+    """The price of each policy that explores; nothing where nothing was judged."""
+    priced = {
+        policy: None if sums is None else price_exploration(sums, policy, plans, nights, held_out_share, gate)
+        for policy in policies
+    }
+    return {policy: price for policy, price in priced.items() if price is not None}
