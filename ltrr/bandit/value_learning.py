@@ -53,10 +53,11 @@ def learn_values(
     queries = to_known_queries(rows, settings).repartition(1)
     # One order, whatever the partitions were: trees sample rows by their place.
     ordered = queries.sortWithinPartitions(F.xxhash64("query_key"), "query_key")
-    found = ordered.mapInArrow(_learning(space, observe, settings, os.fspath(policy_url)), "note string").collect()
-    note = "".join(row["note"] for row in found)
-    log.info("values=%s", note or "none")
-    return StoredValues.of_note(note)
+    learning = _learning(space, observe, settings, os.fspath(policy_url))
+    found = ordered.mapInArrow(learning, "note string, queries bigint").collect()
+    stored = StoredValues.of_note("".join(row["note"] for row in found))
+    log.info("values=%s queries=%d", "learned" if stored else "none", sum(row["queries"] for row in found))
+    return stored
 
 
 def _learning(
@@ -65,10 +66,9 @@ def _learning(
     def learn(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         known = [KnownQuery.of_row(row, space) for batch in batches for row in batch.to_pylist()]
         models = fit_values(known, observe, settings)
-        if models:
-            files = {name: put_payload(policy_url, model).sha256 for name, model in models.items()}
-            note = StoredValues(LearnedValues(settings.folds, settings.strength), files).to_note()
-            yield pa.RecordBatch.from_pydict({"note": [note]})
+        files = {name: put_payload(policy_url, model).sha256 for name, model in models.items()}
+        note = StoredValues(LearnedValues(settings.folds, settings.strength), files).to_note() if files else ""
+        yield pa.RecordBatch.from_pydict({"note": [note], "queries": [len(known)]})
 
     return learn
 

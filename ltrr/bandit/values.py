@@ -34,7 +34,7 @@ class ValueSettings:
         fewest_known_plans: share of the plans whose value must be known for a look to be learned from.
         strength: examinations that a predicted value counts for beside what was observed.
         folds: of query_keys; a query is valued by models that were trained without its fold.
-        queries: that are learned from at most, chosen by hash. One task holds them all: 6,000 take about 400 MB with
+        queries: that are learned from at most, chosen by hash. One task holds them all: 6,000 take some 500 MB with
             their rows, whatever the size of the log.
         query_looks: logged looks of one query at most, the newest.
         fewest_queries: with something examined in every fold; below it nothing is learned.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from datetime import date, timedelta
+from pathlib import Path
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -66,7 +67,7 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     rows = night.read_written("bandit_rows").where(in_window)
     rows = only_training_users(rows, night.settings.evaluation.held_out_percent)
     rows = only_of_space(rows, policy.space, policy.observe)
-    planner = _learn_values(night, rows)
+    planner = _learn_values(night, rows, tracked)
     capped = only_capped(rows, settings.query_decisions)
     trained = train_bandit(capped, policy.space, policy.observe, settings, planner=planner)
     if trained is None:
@@ -90,7 +91,7 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     log.info("date=%s bandit=%s decisions=%d", night.date, payload.sha256[:12], trained.decisions)
 
 
-def _learn_values(night: Night, rows: DataFrame) -> Planner | None:
+def _learn_values(night: Night, rows: DataFrame, tracked: TrackedRun) -> Planner | None:
     """Learn values of tonight's challenger and note them; None where there is too little to learn from."""
     policy, url = night.settings.policy, f"{night.policies_root}/{night.settings.policy.name}"
     stored = learn_values(rows, policy.space, policy.observe, night.settings.values, url)
@@ -98,6 +99,7 @@ def _learn_values(night: Night, rows: DataFrame) -> Planner | None:
         log.info("date=%s values=none: too few queries", night.date)
         return None
     night.note("values", stored.to_note())
+    tracked.tags({f"{Path(name).stem}_sha256": sha256 for name, sha256 in stored.files.items()})
     files = {name: get_payload(url, sha256) for name, sha256 in stored.files.items()}
     return Planner(PlanValuer(policy.space, stored.how, files), policy.exploration.shortlist_size)
 

@@ -1,7 +1,8 @@
 """A night's release: which files make the bundle, publishing it, and the rows that say what was done and why.
 
-Three kinds, never two in one night: a *refresh* (the champion's bandit and ranker with tonight's memory and history), a
-new *bandit*, or a new *ranker*. Whatever is new comes with tonight's memory and history too.
+Three kinds, never two in one night: a *refresh* (the champion's bandit, values and ranker with tonight's memory and
+history), a new *bandit* with the values it was trained on, or a new *ranker*. Whatever is new comes with tonight's
+memory and history too.
 """
 
 from __future__ import annotations

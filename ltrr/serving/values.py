@@ -33,7 +33,7 @@ from ltrr.errors import ArtifactError
 from ltrr.serving.booster import load_booster, predictions
 
 _REMEMBERED = 4_096
-"""Looks whose values are kept: some 4 kB each. Head queries come again with the look they came with before, and a
+"""Looks whose values are kept: some 12 kB each. Head queries come again with the look they came with before, and a
 batch asks about every query many times."""
 
 _NO_FACTS = Facts()

@@ -13,14 +13,14 @@ from ltrr.artifacts.record_checks import check_decision_record, check_event, che
 from ltrr.core.planning import Block
 from ltrr.errors import UsageError
 from ltrr.serving import Policy
-from tests.artifacts.bundles import drawn_of, learned_bundle, looks_of
+from tests.artifacts.bundles import FIELDS, drawn_of, learned_bundle, looks_of
 from tests.artifacts.json_schema import faults
 
 
 def served(query: int = 1, at: datetime = datetime(2026, 3, 2, 12, 0, 0, 123_000, UTC)) -> dict[str, Any]:
     policy = Policy.of(*learned_bundle())
     looks = looks_of(query)
-    choice = policy.plan("The Matrix", looks, seed=f"i{query}")
+    choice = policy.plan("The Matrix", looks, seed=f"i{query}", fields=FIELDS)
     drawn = drawn_of(choice.blocks, looks)
     return policy.record(
         impression_id=f"i{query}",
@@ -32,6 +32,7 @@ def served(query: int = 1, at: datetime = datetime(2026, 3, 2, 12, 0, 0, 123_000
         choice=choice,
         drawn=drawn,
         slate=policy.rank("The Matrix", drawn),
+        fields=FIELDS,
         context={"device": "phone"},
     )
 
@@ -88,6 +89,10 @@ def test_schema_and_checks_refuse_the_same_records() -> None:
         assert bool(check_form(line)) == broken, (path, wrong)
         refused += broken
     assert refused > 300
+    told = [result for look in record["looks"] for result in look["results"] if "overlap" in result]
+    assert any(result.get("examinations") for result in told)
+    # Told once: where an entity is listed first.
+    assert len(told) == len({result["entity_id"] for result in told})
 
 
 def test_schema_and_checks_refuse_the_same_events() -> None:

@@ -79,7 +79,9 @@ def test_what_no_column_can_hold_is_rejected_alone(spark, tmp_path: Path) -> Non
 
 
 def test_parsed_lines_are_the_rows_that_the_catalog_declares(spark, tmp_path: Path) -> None:
-    folder = write_folder(tmp_path, NIGHT, {"decisions-1.ndjson": [record(3)]})
+    line = record(3)
+    line["looks"][0]["results"][1] |= {"overlap": [0.5, None, *[0.0] * 12], "clicks": 1.5, "examinations": 2.0}
+    folder = write_folder(tmp_path, NIGHT, {"decisions-1.ndjson": [line]})
     parsed = parse_lines(read_lines(spark, str(folder)), READER, FOLDER).persist()
     conform(to_impressions(parsed), table("impressions"))
     for name in NESTED[:-1]:
@@ -90,6 +92,13 @@ def test_parsed_lines_are_the_rows_that_the_catalog_declares(spark, tmp_path: Pa
     assert decision.action_taken == "title:1,memory:1"
     assert [entry.action for entry in decision.action_features] == [*SPACE.texts[:4], "title:1,memory:1"]
     assert [look.strategy for look in decision.look] == ["title", "memory", "popular"]
+    # Told once in the record, of the entity that both blocks list; in the table it stands beside both listings.
+    assert [(look.entity_ids, look.clicks, look.examinations) for look in decision.look[:2]] == [
+        (["e3", "e4"], [0.0, 1.5], [0.0, 2.0]),
+        (["e4", "e5"], [1.5, 0.0], [2.0, 0.0]),
+    ]
+    assert str(decision.look[1].overlaps) == str([[0.5, float("nan"), *[0.0] * 12], []])
+    assert decision.deeper == []
     slate = to_nested_rows(parsed, "slate_rows").orderBy("position").collect()
     assert [row.entity_id for row in slate] == ["e3", "e4", "e5"]
     # A feature that was missing when it was used.

@@ -110,11 +110,13 @@ def test_a_plan_without_probability_is_never_drawn() -> None:
 
 def test_looks_are_what_the_setting_says(chance) -> None:
     answers = answers_of(chance, uniform_policy(chance), 0)
-    assert looks_of(answers, "blind") == ()
+    # The memory costs no call: all of it is seen whatever the setting.
+    memory = [("memory", depth) for depth in (1, 2, 3, 4)]
+    assert [(look.strategy, look.depth) for look in looks_of(answers, "blind")] == memory
     assert [(look.strategy, look.depth) for look in looks_of(answers, "first_look")] == [
         ("title", 1),
         ("fields", 1),
-        ("memory", 1),
+        *memory,
     ]
     assert len(looks_of(answers, "all_blocks")) == 12
 
