@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +13,13 @@ from learned_retrieval.log import Log, Pairs
 from learned_retrieval.visibility import Blocks, Library
 from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value
 from ltrr.core.candidate_features import candidate_features, candidate_matrix
-from ltrr.core.coverage import look_vector, plan_matrix, reachable_depths, visible_coverage, with_evidence
-from ltrr.core.hashing import unit_interval
-from ltrr.serving.booster import load_booster
+from ltrr.core.coverage import look_vector, visible_coverage, with_evidence
+from ltrr.core.hashing import query_fold
+from ltrr.core.plan_profiles import PLAN_PROFILES, PlanProfiles
+from ltrr.core.planning import PRIOR_HIT_AT_RANK_ONE
+from ltrr.serving.booster import load_booster, predictions
 
-FOLDS = 2
-PLANS_A_VIEW = 20
-"""Rows of the unseen value that one view gives at most."""
-
-_VIEWS_AT_ONCE = 500
-
+Floats = NDArray[np.float64]
 Worth = list[dict[str, float]]
 
 
@@ -69,6 +65,7 @@ class Learner:
         keys: query_keys.
         is_train: which queries may be learned from, [Q].
         settings: of the models.
+        has_values: whether candidates have learned values; without, their reciprocal ranks are the prediction.
     """
 
     log: Log
@@ -77,12 +74,12 @@ class Learner:
     keys: tuple[str, ...]
     is_train: NDArray[np.bool_]
     settings: ValueSettings
+    has_values: bool = True
 
     @cached_property
     def folds(self) -> NDArray[np.int64]:
-        """Fold of each query; `FOLDS` for those that nothing is learned from: they get the mean of all models."""
-        by_key = np.array([int(unit_interval("fold", key) * FOLDS) for key in self.keys])
-        return np.where(self.is_train, by_key, FOLDS)
+        """Fold of each query: whether searched or not, it is valued by models that were trained without its fold."""
+        return np.array([query_fold(key, self.settings.folds) for key in self.keys])
 
     @cached_property
     def evidence(self) -> list[dict[str, tuple[float, float]]]:
@@ -103,7 +100,9 @@ class Learner:
 
 
 def learn_candidates(learner: Learner, views: Views) -> list[bytes]:
-    """One candidate value for each fold, learned from the views of the other folds' queries."""
+    """One candidate value for each fold, learned from the views of the other folds' queries; none without values."""
+    if not learner.has_values:
+        return []
     sizes = [len(entity_ids) for entity_ids, _ in views.candidates]
     query = np.repeat(views.queries, sizes)
     features = np.concatenate([matrix for _, matrix in views.candidates])
@@ -114,9 +113,9 @@ def learn_candidates(learner: Learner, views: Views) -> list[bytes]:
             for entity in entity_ids
         ]
     )
-    fold, models = learner.folds[query], []
-    for one in range(FOLDS):
-        rows = (fold != one) & (fold != FOLDS) & (seen[:, 1] > 0.0)
+    models = []
+    for fold in range(learner.settings.folds):
+        rows = (learner.folds[query] != fold) & learner.is_train[query] & (seen[:, 1] > 0.0)
         exposure = learner.exposure[query[rows]]
         models.append(fit_candidate_value(features[rows], seen[rows, 0], seen[rows, 1], exposure, learner.settings))
     return models
@@ -133,12 +132,11 @@ def candidate_worth(learner: Learner, models: Sequence[bytes], views: Views, *, 
     """
     sizes = [len(entity_ids) for entity_ids, _ in views.candidates]
     features = np.concatenate([matrix for _, matrix in views.candidates])
+    names = [feature.name for feature in candidate_features(views.library.space)]
     fold = np.repeat(learner.folds[views.queries], sizes)
-    values = np.zeros(len(features))
-    columns = len(candidate_features(views.library.space))
+    values = np.minimum(PRIOR_HIT_AT_RANK_ONE * features[:, names.index("reciprocal_ranks")].astype(np.float64), 0.99)
     for one, model in enumerate(models):
-        for asked, share in ((fold == one, 1.0), (fold == FOLDS, 1.0 / FOLDS)):
-            values[asked] += share * _predict(model, features[asked], columns, learner.settings)
+        values[fold == one] = _predict(model, features[fold == one])
     worth = []
     parts = np.split(values, np.cumsum(sizes)[:-1])
     for query, (entity_ids, _), part in zip(views.queries.tolist(), views.candidates, parts, strict=True):
@@ -157,34 +155,24 @@ class Looks:
         views: what is visible.
         vectors: `look_vector` of each, [N, G].
         coverage: visible, [N, P].
-        reach: [N, S].
     """
 
     views: Views
     vectors: NDArray[np.float32]
-    coverage: NDArray[np.float64]
-    reach: NDArray[np.int64]
+    coverage: Floats
 
     @staticmethod
     def of(views: Views, worth: Worth) -> Looks:
         """Views with these values."""
         space, keys = views.library.space, views.library.keys
         seen = list(zip(views.blocks, worth, views.queries.tolist(), views.candidates, strict=True))
-        return Looks(
-            views,
-            np.array(
-                [look_vector(space, blocks, values, keys[query], matrix) for blocks, values, query, (_, matrix) in seen]
-            ),
-            coverages(views, worth),
-            np.array([reachable_depths(space, blocks) for blocks in views.blocks]),
-        )
-
-    def rows(self, view: int) -> NDArray[np.float32]:
-        """`plan_matrix` of one view."""
-        return plan_matrix(self.views.library.space, self.vectors[view], self.coverage[view], self.reach[view])
+        vectors = [
+            look_vector(space, blocks, values, keys[query], matrix) for blocks, values, query, (_, matrix) in seen
+        ]
+        return Looks(views, np.array(vectors), coverages(views, worth))
 
 
-def coverages(views: Views, worth: Worth) -> NDArray[np.float64]:
+def coverages(views: Views, worth: Worth) -> Floats:
     """`visible_coverage` of every view, [N, P]."""
     space = views.library.space
     return np.array(
@@ -192,32 +180,37 @@ def coverages(views: Views, worth: Worth) -> NDArray[np.float64]:
     )
 
 
-def learn_unseen(
-    learner: Learner, samples: Sequence[tuple[Looks, NDArray[np.float64], NDArray[np.bool_]]], seed: int
-) -> bytes:
-    """The unseen value from several ways of seeing the training queries.
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What plans bring: labels of the unseen value.
 
-    Args:
-        learner: whose training queries.
-        samples: looks with the label, value of every plan's whole union, and which plans may be learned from, [Q, P].
-        seed: of the choice of plans.
+    Attributes:
+        whole: value of every plan's union, [Q, P].
+        bare: the same without memory.
+        is_known: plans that may be learned from, [Q, P].
     """
-    rng = np.random.default_rng(seed)
-    rows, added = [], []
-    for looks, label, is_known in samples:
-        plans = looks.views.library.space.plans
-        for view, query in enumerate(looks.views.queries.tolist()):
-            if not learner.is_train[query]:
-                continue
-            usable = is_known[query]
-            if looks.views.drawn is not None:
-                usable = usable & extends(plans, looks.views.drawn[view])
-            chosen = np.flatnonzero(usable)
-            if len(chosen) > PLANS_A_VIEW:
-                chosen = rng.choice(chosen, PLANS_A_VIEW, replace=False)
-            rows.append(looks.rows(view)[chosen])
-            added.append(label[query, chosen] - looks.coverage[view, chosen])
-    return fit_unseen_value(np.concatenate(rows), np.concatenate(added), learner.settings)
+
+    whole: Floats
+    bare: Floats
+    is_known: NDArray[np.bool_]
+
+
+def learn_unseen(learner: Learner, looks: Sequence[Looks], labels: Labels) -> list[bytes]:
+    """One unseen value for each fold, from looks with the memory and without it."""
+    vectors, added, known, fold = [], [], [], []
+    for look in looks:
+        label = labels.bare if look.views.library.is_bare else labels.whole
+        rows = np.flatnonzero(learner.is_train[look.views.queries])
+        queries = look.views.queries[rows]
+        vectors.append(look.vectors[rows])
+        added.append(label[queries] - look.coverage[rows])
+        known.append(labels.is_known[queries])
+        fold.append(learner.folds[queries])
+    features, values, is_known, of_fold = map(np.concatenate, (vectors, added, known, fold))
+    return [
+        fit_unseen_value(features[others], values[others], is_known[others], learner.settings)
+        for others in (of_fold != one for one in range(learner.settings.folds))
+    ]
 
 
 def extends(plans: NDArray[np.int8], drawn: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -225,18 +218,17 @@ def extends(plans: NDArray[np.int8], drawn: NDArray[np.int64]) -> NDArray[np.boo
     return np.asarray((plans >= drawn).all(axis=1))
 
 
-def plan_values(learner: Learner, looks: Looks, model: bytes) -> NDArray[np.float64]:
+def plan_values(learner: Learner, looks: Looks, models: Sequence[bytes]) -> Floats:
     """Visible coverage and what unseen blocks are expected to add, [N, P]."""
-    values = np.empty(looks.coverage.shape)
-    for start in range(0, len(values), _VIEWS_AT_ONCE):
-        end = min(start + _VIEWS_AT_ONCE, len(values))
-        rows = np.concatenate([looks.rows(view) for view in range(start, end)])
-        added = _predict(model, rows, rows.shape[1], learner.settings).reshape(end - start, -1)
-        values[start:end] = looks.coverage[start:end] + added
+    values = looks.coverage.copy()
+    fold = learner.folds[looks.views.queries]
+    for one, model in enumerate(models):
+        rows = np.flatnonzero(fold == one)
+        profiles = PlanProfiles.of_text(load_booster(model, looks.vectors.shape[1], "unseen").attr(PLAN_PROFILES))
+        shares = _predict(model, looks.vectors[rows]).reshape(len(rows), -1)
+        values[rows] += profiles.values(shares)
     return values
 
 
-def _predict(model: bytes, rows: NDArray[np.float32], features: int, settings: ValueSettings) -> NDArray[np.float64]:
-    booster: Any = load_booster(model, features, "a model of values")
-    booster.set_param({"nthread": settings.threads})
-    return np.asarray(booster.inplace_predict(rows), dtype=np.float64)
+def _predict(model: bytes, rows: NDArray[np.float32]) -> Floats:
+    return predictions(load_booster(model, rows.shape[1], "a model of values"), rows)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,23 +25,33 @@ class Library:
 
     Attributes:
         blocks: [Q][S][D]; the memory's are those of a log, or empty.
-        fields: by entity_id.
+        fields: by entity_id; empty where texts are not to be compared.
+        is_bare: whether the memory is empty.
     """
 
     space: PlanSpace
     keys: tuple[str, ...]
     blocks: tuple[tuple[Blocks, ...], ...]
     fields: Mapping[str, EntityFields]
+    is_bare: bool = False
 
     def without_memory(self) -> Library:
         """The same queries as if they had never been searched."""
         nothing = tuple(Block("memory", depth, "empty") for depth in range(1, self.space.budget + 1))
-        return Library(self.space, self.keys, tuple((*blocks[:-1], nothing) for blocks in self.blocks), self.fields)
+        return Library(self.space, self.keys, tuple((*blocks[:-1], nothing) for blocks in self.blocks), self.fields, True)
 
     def overlaps(self, query: int, blocks: Blocks) -> dict[str, tuple[float, ...]]:
         """`text_overlap` of a query with every candidate of some blocks."""
         entity_ids = {entity_id for block in blocks for entity_id in block.entity_ids}
-        return {entity_id: text_overlap(self.keys[query], self.fields[entity_id]) for entity_id in entity_ids}
+        return {e: text_overlap(self.keys[query], self.fields[e]) for e in sorted(entity_ids) if e in self.fields}
+
+    def without_scores(self) -> Library:
+        """The same with scores that nobody gave."""
+        blocks = tuple(
+            tuple(tuple(replace(b, scores=(nan,) * len(b.scores)) for b in depths) for depths in strategies)
+            for strategies in self.blocks
+        )
+        return replace(self, blocks=blocks)
 
     def visible(self, queries: NDArray[np.int64], depths: NDArray[np.int64]) -> list[Blocks]:
         """The blocks of these queries [N] down to `depths` [N, S]."""

@@ -29,7 +29,7 @@ from ltrr.artifacts.learned_values import LearnedValues, StoredValues, block_val
 from ltrr.artifacts.payloads import put_payload
 from ltrr.bandit.value_rows import to_known_queries
 from ltrr.bandit.value_views import KnownQuery, View, known_plans
-from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value
+from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value, knows_enough
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.hashing import query_fold
 from ltrr.core.plans import PlanSpace
@@ -88,8 +88,11 @@ def fit_values(known: Sequence[KnownQuery], observe: str, settings: ValueSetting
     candidate_values = _fit_candidates(examined, folds, settings)
     models = {block_value_file(fold): model for fold, model in enumerate(candidate_values)}
     if observe != "all_blocks":
-        for fold, model in enumerate(_fit_unseen(examined, folds, candidate_values, settings)):
-            models[unseen_value_file(fold)] = model
+        unseen_values = _fit_unseen(examined, folds, candidate_values, settings)
+        if not unseen_values:
+            log.warning("values=none: too few plans whose blocks are all known")
+            return {}
+        models |= {unseen_value_file(fold): model for fold, model in enumerate(unseen_values)}
     return models
 
 
@@ -115,26 +118,21 @@ def _fit_candidates(known: Sequence[KnownQuery], folds: NDArray[np.int64], setti
 def _fit_unseen(
     known: Sequence[KnownQuery], folds: NDArray[np.int64], candidate_values: Sequence[bytes], settings: ValueSettings
 ) -> list[bytes]:
-    rng = np.random.default_rng(settings.seed)
     columns = len(candidate_features(known[0].whole.space))
     boosters = [load_booster(model, columns, block_value_file(f)) for f, model in enumerate(candidate_values)]
-    rows, added, of_fold = [], [], []
+    looks, added, is_known, of_fold = [], [], [], []
     for query, fold in zip(known, folds.tolist(), strict=True):
         for look, union in _looks_and_unions(query):
-            usable = np.flatnonzero(known_plans(union))
-            if not len(usable):
-                continue
-            plans = np.sort(rng.permutation(usable)[: settings.look_plans])
             worth, whole = (_worth(boosters[fold], view, settings.strength) for view in (look, union))
-            coverage = look.coverage(worth)
-            rows.append(look.plan_rows(worth, coverage, plans))
-            added.append((union.coverage(whole) - coverage)[plans])
-            of_fold.append(np.full(len(plans), fold))
-    features, labels, fold_of_row = map(np.concatenate, (rows, added, of_fold))
-    return [
-        fit_unseen_value(features[others], labels[others], settings)
-        for others in (fold_of_row != fold for fold in range(settings.folds))
-    ]
+            looks.append(look.look(worth))
+            added.append(union.coverage(whole) - look.coverage(worth))
+            is_known.append(known_plans(union))
+            of_fold.append(fold)
+    rows, values, plans, fold_of_row = map(np.array, (looks, added, is_known, of_fold))
+    training = [fold_of_row != fold for fold in range(settings.folds)]
+    if not all(knows_enough(plans[others], settings) for others in training):
+        return []
+    return [fit_unseen_value(rows[others], values[others], plans[others], settings) for others in training]
 
 
 def _looks_and_unions(query: KnownQuery) -> Iterator[tuple[View, View]]:

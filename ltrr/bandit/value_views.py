@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
 from ltrr.core.candidate_features import MEMORY, candidate_matrix
-from ltrr.core.coverage import look_vector, plan_matrix, reachable_depths, visible_coverage
+from ltrr.core.coverage import look_vector, reachable_depths, visible_coverage
 from ltrr.core.facts import CandidateFacts, Facts, overlaps_of, without_evidence
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
@@ -48,12 +48,9 @@ class View:
         """Of every plan, [P]."""
         return visible_coverage(self.space, self.blocks, worth)
 
-    def plan_rows(
-        self, worth: Mapping[str, float], coverage: NDArray[np.float64], plans: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Rows of the unseen value for some plans."""
-        look = look_vector(self.space, self.blocks, worth, self.key, self.candidates[1])
-        return plan_matrix(self.space, look, coverage, reachable_depths(self.space, self.blocks))[plans]
+    def look(self, worth: Mapping[str, float]) -> NDArray[np.float32]:
+        """What the unseen value is predicted from."""
+        return look_vector(self.space, self.blocks, worth, self.key, self.candidates[1])
 
     def without_memory(self) -> View:
         """The same with an empty memory."""

@@ -2,8 +2,9 @@
 
 Two models. The *candidate value* is P(click | examined, query, entity): one row a pair that was shown, label clicks
 over examinations, weighted by how much it was examined, damped by how much the whole query was, so that a handful of
-hot queries do not decide for all. The *unseen value* is what a plan's blocks that are not visible will add: one row a
-query and plan whose blocks are all known from the log, label the summed value of its union less what is visible.
+hot queries do not decide for all. The *unseen value* is what each plan's blocks that are not visible will add: one row
+a look at a query, label the summed value of every plan's union less what is visible, as shares of a few patterns over
+all plans (`core.plan_profiles`), from the plans whose blocks are all known.
 
 What another model learns from must be out of fold by query_key: a value that has seen a query's clicks is too sure of
 them, and a second model would trust it as nothing deserves on a query it has never seen.
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.core.plan_profiles import PLAN_PROFILES, PlanProfiles
 from ltrr.errors import ConfigError, DataQualityError
 
 
@@ -27,13 +29,14 @@ class ValueSettings:
     Attributes:
         damping: exponent of the query's exposure that a pair's weight is divided by; 0 counts examinations, 1 queries.
         candidate_rounds: trees of the candidate value.
-        unseen_rounds: trees of the unseen value.
+        unseen_rounds: trees of the unseen value, of each pattern.
+        patterns: in which the values of plans differ by what is unseen.
+        fewest_known_plans: share of the plans whose value must be known for a look to be learned from.
         strength: examinations that a predicted value counts for beside what was observed.
         folds: of query_keys; a query is valued by models that were trained without its fold.
         queries: that are learned from at most, chosen by hash. One task holds them all: 6,000 take some 500 MB with
             their rows, whatever the size of the log.
         query_looks: logged looks of one query at most, the newest.
-        look_plans: rows of the unseen value that one look gives at most.
         fewest_queries: with something examined in every fold; below it nothing is learned.
         threads: of XGBoost in one process.
         seed: of row and column sampling.
@@ -41,24 +44,26 @@ class ValueSettings:
 
     damping: float = 0.5
     candidate_rounds: int = 300
-    unseen_rounds: int = 400
+    unseen_rounds: int = 100
+    patterns: int = 16
+    fewest_known_plans: float = 0.3
     strength: float = 3.0
     folds: int = 2
     queries: int = 6_000
     query_looks: int = 1
-    look_plans: int = 20
     fewest_queries: int = 100
     threads: int = 1
     seed: int = 1
 
     def __post_init__(self) -> None:
-        sizes = (self.queries, self.query_looks, self.look_plans, self.fewest_queries)
+        sizes = (self.queries, self.query_looks, self.patterns, self.fewest_queries)
         counts = min(self.candidate_rounds, self.unseen_rounds, self.threads, *sizes)
-        if not (0.0 <= self.damping <= 1.0 and counts >= 1 and self.strength > 0.0 and self.folds >= 2):
+        shares = (self.damping, self.fewest_known_plans)
+        if not (all(0.0 <= x <= 1.0 for x in shares) and counts >= 1 and self.strength > 0.0 and self.folds >= 2):
             raise ConfigError(
                 "value settings out of range",
                 which="values",
-                expected="damping 0..1, strength > 0, folds >= 2, all other counts >= 1",
+                expected="damping and fewest_known_plans 0..1, strength > 0, folds >= 2, all other counts >= 1",
                 got=", ".join(f"{name} {value}" for name, value in vars(self).items()),
             )
 
@@ -101,22 +106,43 @@ def fit_candidate_value(
     return _fit(features, label, weight, trees, settings.candidate_rounds, settings)
 
 
-def fit_unseen_value(features: NDArray[np.float32], added: NDArray[np.float64], settings: ValueSettings) -> bytes:
-    """A model of what a plan's unseen blocks add, as XGBoost's `ubj`.
+def fit_unseen_value(
+    looks: NDArray[np.float32], added: NDArray[np.float64], is_known: NDArray[np.bool_], settings: ValueSettings
+) -> bytes:
+    """A model of what the unseen blocks of every plan add, as XGBoost's `ubj`; its patterns are an attribute of it.
 
     Args:
-        features: of `core.coverage.plan_matrix`, [N, F].
-        added: value of the union less what was visible, [N].
+        looks: of `core.coverage.look_vector`, [N, G].
+        added: value of each plan's union less what was visible, [N, P].
+        is_known: plans whose blocks are all known, [N, P].
         settings: how.
+
+    Raises:
+        DataQualityError: too few looks know enough plans.
     """
+    enough = is_known.mean(axis=1) >= settings.fewest_known_plans
+    profiles = PlanProfiles.of(added[enough], is_known[enough], settings.patterns)
     trees = {
         "objective": "reg:squarederror",
-        "max_depth": 7,
-        "eta": 0.06,
-        "min_child_weight": 20.0,
-        "colsample_bytree": 0.6,
+        "max_depth": 6,
+        "eta": 0.1,
+        "min_child_weight": 10.0,
+        "colsample_bytree": 0.3,
     }
-    return _fit(features, added, None, trees, settings.unseen_rounds, settings)
+    shares = profiles.shares(added[enough], is_known[enough])
+    return _fit(looks[enough], shares, None, trees, settings.unseen_rounds, settings, profiles)
+
+
+def knows_enough(is_known: NDArray[np.bool_], settings: ValueSettings) -> bool:
+    """Whether an unseen value can be learned from looks that know these plans, [N, P]: several, and each plan of one.
+
+    >>> knows_enough(np.ones((2, 3), dtype=bool), ValueSettings()), knows_enough(np.eye(3) > 0, ValueSettings())
+    (True, True)
+    >>> knows_enough(np.eye(3)[:, :2] > 0, ValueSettings())
+    False
+    """
+    enough = is_known[is_known.mean(axis=1) >= settings.fewest_known_plans]
+    return len(enough) > 1 and bool(enough.any(axis=0).all())
 
 
 def _fit(
@@ -126,6 +152,7 @@ def _fit(
     trees: dict[str, Any],
     rounds: int,
     settings: ValueSettings,
+    profiles: PlanProfiles | None = None,
 ) -> bytes:
     import xgboost
 
@@ -138,4 +165,6 @@ def _fit(
     }
     rows = xgboost.QuantileDMatrix(features, label=label, weight=weight, max_bin=64, nthread=settings.threads)
     booster = xgboost.train(trees | shared, rows, rounds)
+    if profiles is not None:
+        booster.set_attr(**{PLAN_PROFILES: profiles.to_text()})
     return bytes(booster.save_raw("ubj"))

@@ -14,20 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.artifacts.learned_values import LearnedValues, block_value_file, unseen_value_file
+from ltrr.artifacts.learned_values import UNSEEN_VALUE, LearnedValues, block_value_file, unseen_value_file
 from ltrr.artifacts.manifest import PolicySettings
 from ltrr.core.candidate_features import candidate_features, candidate_matrix
 from ltrr.core.coverage import (
     look_features,
     look_vector,
-    plan_matrix,
-    reachable_depths,
     visible_coverage,
     with_evidence,
 )
 from ltrr.core.facts import CandidateFacts, Facts, overlaps_of
 from ltrr.core.features import PLACES
 from ltrr.core.hashing import query_fold
+from ltrr.core.plan_profiles import PLAN_PROFILES, PlanProfiles
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ArtifactError
@@ -59,8 +58,9 @@ class PlanValuer:
         columns = len(candidate_features(space))
         self._block_values = [self._load(block_value_file(fold), columns) for fold in folds]
         has_unseen = unseen_value_file(0) in files
-        columns = len(look_features(space)) + len(space.strategies) + 3
+        columns = len(look_features(space))
         self._unseen_values = [self._load(unseen_value_file(fold), columns) for fold in folds] if has_unseen else []
+        self._profiles = [_profiles_of(model, len(space)) for model in self._unseen_values]
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._values)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -93,8 +93,8 @@ class PlanValuer:
         values = visible_coverage(space, visible, worth)
         if self._unseen_values:
             look = look_vector(space, visible, worth, key, candidates)
-            rows = plan_matrix(space, look, values, reachable_depths(space, visible))
-            values = values + predictions(self._unseen_values[fold], rows)
+            shares = predictions(self._unseen_values[fold], look[None])
+            values = values + self._profiles[fold].values(shares.reshape(1, -1))[0]
         values = np.round(values, PLACES)
         values.setflags(write=False)
         return values
@@ -105,6 +105,20 @@ class PlanValuer:
                 "a model of values is missing", which=name, expected=f"one of each of {self.how.folds} folds"
             )
         return load_booster(self._files[name], columns, name)
+
+
+def _profiles_of(model: Any, plans: int) -> PlanProfiles:
+    text = model.attr(PLAN_PROFILES)
+    profiles = None if text is None else PlanProfiles.of_text(text)
+    if profiles is None or profiles.patterns.shape[1] != plans:
+        raise ArtifactError(
+            "a model of unseen values has not the patterns of these plans",
+            which=UNSEEN_VALUE,
+            expected=f"patterns over {plans} plans",
+            got="none" if profiles is None else str(profiles.patterns.shape[1]),
+            todo="publish again",
+        )
+    return profiles
 
 
 def worth_of(

@@ -102,13 +102,14 @@ def value_files() -> dict[str, bytes]:
     random = np.random.default_rng(5)
     settings = ValueSettings(candidate_rounds=8, unseen_rounds=8)
     columns = len(candidate_features(SETTINGS.space))
-    wide = len(look_features(SETTINGS.space)) + len(STRATEGIES) + 3
+    wide, plans = len(look_features(SETTINGS.space)), len(SETTINGS.space)
     files = {}
     for fold in range(VALUES.folds):
         rows, clicks, examined = random.random((300, columns), np.float32), random.random(300), np.ones(300)
         files[block_value_file(fold)] = fit_candidate_value(rows, clicks, examined, examined, settings)
-        plans = random.random((600, wide), np.float32)
-        files[unseen_value_file(fold)] = fit_unseen_value(plans, plans.sum(axis=1) / wide, settings)
+        looks = random.random((600, wide), np.float32)
+        added = looks[:, :plans].astype(np.float64)
+        files[unseen_value_file(fold)] = fit_unseen_value(looks, added, np.ones(added.shape, dtype=np.bool_), settings)
     return files
 
 

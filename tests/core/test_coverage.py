@@ -11,8 +11,6 @@ from ltrr.core.candidate_features import candidate_features, candidate_matrix
 from ltrr.core.coverage import (
     look_features,
     look_vector,
-    plan_matrix,
-    reachable_depths,
     visible_coverage,
     with_evidence,
 )
@@ -63,8 +61,6 @@ def test_what_is_seen_does_not_depend_on_the_order_of_blocks(found: list[list[st
     np.testing.assert_array_equal(look_vector(SPACE, blocks, worth, "halo 2008", again), vector)
     assert matrix.shape == (len(entity_ids), len(candidate_features(SPACE)))
     assert vector.shape == (len(look_features(SPACE)),)
-    rows = plan_matrix(SPACE, vector, visible_coverage(SPACE, blocks, worth), reachable_depths(SPACE, blocks))
-    assert rows.shape == (len(SPACE), len(vector) + len(SPACE.strategies) + 3)
 
 
 def test_the_memory_leaves_no_trace_in_what_candidates_are_judged_by() -> None:

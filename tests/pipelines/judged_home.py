@@ -17,7 +17,7 @@ from ltrr.artifacts.payloads import put_payload
 from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value
 from ltrr.config import Settings, load_settings, write_home_file
 from ltrr.core.candidate_features import candidate_matrix
-from ltrr.core.coverage import look_vector, plan_matrix, reachable_depths, visible_coverage
+from ltrr.core.coverage import look_vector, visible_coverage
 from ltrr.core.features import action_matrix
 from ltrr.core.hashing import user_fold, user_key
 from ltrr.core.planning import History, plan_values
@@ -95,21 +95,22 @@ def true_values(made: list[Search]) -> dict[str, bytes]:
     """Models of values of this world, the same for both folds: what unseen blocks add is what they are truly worth."""
     settings = ValueSettings(candidate_rounds=5, unseen_rounds=60)
     views = {(search.query_text, search.answering): search for search in made}.values()
-    candidates, plans, added = [], [], []
+    candidates, looks, added = [], [], []
     for search in views:
         entity_ids, matrix = candidate_matrix(SPACE, search.looks, search.query_text, {})
         worth = dict.fromkeys(entity_ids, WORTH / 2)
         coverage = visible_coverage(SPACE, search.looks, worth)
         look = look_vector(SPACE, search.looks, worth, search.query_text, matrix)
         candidates.append(matrix)
-        plans.append(plan_matrix(SPACE, look, coverage, reachable_depths(SPACE, search.looks)))
+        looks.append(look)
         added.append(search.worth - coverage)
     rows = np.concatenate(candidates)
     clicked, examined = np.full(len(rows), WORTH / 2), np.ones(len(rows))
+    # Some views are few rows: trees need more of them to tell looks apart.
+    seen, unseen = np.repeat(looks, 40, 0), np.repeat(added, 40, 0)
     models = (
         (block_value_file, fit_candidate_value(rows, clicked, examined, examined, settings)),
-        # Some views are few rows: trees need more of them to tell plans apart.
-        (unseen_value_file, fit_unseen_value(np.repeat(np.concatenate(plans), 20, 0), np.repeat(added, 20), settings)),
+        (unseen_value_file, fit_unseen_value(seen, unseen, np.ones(unseen.shape, dtype=np.bool_), settings)),
     )
     return {name(fold): model for name, model in models for fold in range(VALUES.folds)}
 
