@@ -38,7 +38,8 @@ class Library:
     def without_memory(self) -> Library:
         """The same queries as if they had never been searched."""
         nothing = tuple(Block("memory", depth, "empty") for depth in range(1, self.space.budget + 1))
-        return Library(self.space, self.keys, tuple((*blocks[:-1], nothing) for blocks in self.blocks), self.fields, True)
+        blocks = tuple((*blocks[:-1], nothing) for blocks in self.blocks)
+        return Library(self.space, self.keys, blocks, self.fields, True)
 
     def overlaps(self, query: int, blocks: Blocks) -> dict[str, tuple[float, ...]]:
         """`text_overlap` of a query with every candidate of some blocks."""
