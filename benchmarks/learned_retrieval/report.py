@@ -143,7 +143,7 @@ def _mean_extras(logs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, 
 def _agreed(rows: Sequence[Mapping[str, Any]], name: str) -> Any:
     """What all logs say, or everything that some log says."""
     told = list(dict.fromkeys(row[name] for row in rows))
-    return told[0] if len(told) == 1 else " | ".join(map(str, told))
+    return told[0] if len(told) == 1 else " or ".join(map(str, told))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
