@@ -103,6 +103,17 @@ class LogStudy:
         self.drawn(every)
         return self.judged
 
+    def planners(self) -> Judged:
+        """The planners alone, for an ablation."""
+        study = self.study
+        self.unlearned()
+        self.judged.add("all_blocks", "value_planner", modes.all_blocks(study).values.argmax(axis=1))
+        for observe, depth, aim in (("first_look", 1, study.reward), ("blind", 0, study.share)):
+            planned = modes.at_once(study, study.labels(aim), depth, aim)
+            self.judged.add(observe, aim.name, planned.values.argmax(axis=1))
+        self.say("planners")
+        return self.judged
+
     def unlearned(self) -> None:
         """Planners without learned values: by reciprocal ranks, and by what strategies brought so far."""
         study, prior = self.study, History.prior(self.space)
@@ -146,7 +157,17 @@ class LogStudy:
 
     def drawn(self, every: modes.Planned) -> None:
         """Every block drawn is seen before the next is chosen."""
-        plans = {"value_planner": modes.drawn(self.study)}
+        study = self.study
+        drawers = [modes.Drawer.learn(study, aim) for aim in (study.reward, study.share)]
+        bandit = Bandit(study, drawers[0].midway(), "drawn")
+
+        def by_vw(library: Library, so_far: Longs) -> Floats:
+            return bandit.scores_after(library, so_far, drawers[0].values(library, so_far))
+
+        plans = {
+            "value_planner": modes.drawn(study, modes.both_aims(drawers)),
+            "vw": modes.drawn(study, by_vw),
+        }
         self._add("drawn", plans)
         self._add_published("drawn", plans, every)
         self.say("drawn")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -187,17 +187,30 @@ def at_once(study: Study, labels: Labels, depth: int, aim: Aim) -> Planned:
     return Planned(*views, *(plan_values(study.learner, look, unseen) for look in looks))
 
 
-def drawn(study: Study) -> tuple[Longs, Longs]:
+Valuing = Callable[[Library, Longs], Floats]
+"""Values of every plan for every query, [Q, P], after the draws so far, [Q, S]."""
+
+
+def drawn(study: Study, valuing: Valuing) -> tuple[Longs, Longs]:
     """The plans that drawing block by block ends with, [Q], and for queries as if never searched, [Q].
 
-    Each choice sees the blocks before it, and goes by the sum of both aims.
+    Each choice sees the blocks before it.
     """
-    drawers = [_Drawer.learn(study, aim) for aim in (study.reward, study.share)]
-    return _draw(study, drawers, study.library), _draw(study, drawers, study.bare)
+    return _draw(study, valuing, study.library), _draw(study, valuing, study.bare)
+
+
+def both_aims(drawers: Sequence[Drawer]) -> Valuing:
+    """The sum over aims, each in units of the spread between plans."""
+
+    def valuing(library: Library, so_far: Longs) -> Floats:
+        values = [drawer.values(library, so_far) for drawer in drawers]
+        return np.sum([one / one.std(axis=1).mean() for one in values], axis=0)
+
+    return valuing
 
 
 @dataclass(frozen=True, eq=False)
-class _Drawer:
+class Drawer:
     """Values of whole plans after some draws.
 
     Not of what unseen blocks add: that depends on which blocks are seen, and no few patterns hold it for every set of
@@ -218,13 +231,13 @@ class _Drawer:
     patterns: PlanProfiles
 
     @staticmethod
-    def learn(study: Study, aim: Aim) -> _Drawer:
+    def learn(study: Study, aim: Aim) -> Drawer:
         """From training queries after random draws."""
         queries, draws = _partial_plans(study)
         labels, learned = study.labels(aim), study.learner.is_train
         patterns = PlanProfiles.of(labels.bare[learned], labels.is_known[learned], study.learner.settings.patterns)
         candidates = learn_candidates(study.learner, Views(study.bare, queries, study.with_memory(draws)))
-        drawer = _Drawer(study, aim, candidates, (), patterns)
+        drawer = Drawer(study, aim, candidates, (), patterns)
         looks = [drawer.looks(library, queries, draws) for library in (study.library, study.bare)]
         return replace(drawer, whole=learn_unseen(study.learner, looks, labels))
 
@@ -236,17 +249,25 @@ class _Drawer:
         return replace(looks, vectors=vectors, coverage=np.zeros_like(looks.coverage))
 
     def values(self, library: Library, drawn: Longs) -> Floats:
-        """Of every plan for every query, [Q, P], in units of the spread between plans."""
-        values = plan_values(self.study.learner, self.looks(library, self.study.all_queries, drawn), self.whole)
-        return np.asarray(values / values.std(axis=1).mean())
+        """Of every plan for every query, [Q, P]."""
+        return plan_values(self.study.learner, self.looks(library, self.study.all_queries, drawn), self.whole)
+
+    def midway(self) -> Planned:
+        """Every query after some random draws of its own."""
+        draws = np.random.default_rng(self.study.seed).integers(
+            0, self.study.library.space.budget, len(self.study.all_queries)
+        )
+        so_far = random_draws(self.study, draws, salt=2)
+        views = [self.study.views(lib, self.study.with_memory(so_far)) for lib in (self.study.library, self.study.bare)]
+        return Planned(*views, *(self.values(view.library, so_far) for view in views))
 
 
-def _draw(study: Study, drawers: Sequence[_Drawer], library: Library) -> Longs:
+def _draw(study: Study, valuing: Valuing, library: Library) -> Longs:
     space = study.library.space
     so_far = np.zeros_like(study.learner.log.drawn)
     for _ in range(space.budget):
-        values = np.sum([drawer.values(library, so_far) for drawer in drawers], axis=0)
-        so_far = so_far + np.array([_next_block(space.plans, row, at) for row, at in zip(values, so_far, strict=True)])
+        values = valuing(library, so_far)
+        so_far = so_far + np.array([next_block(space.plans, row, at) for row, at in zip(values, so_far, strict=True)])
     place = {tuple(depths): index for index, depths in enumerate(space.plans.tolist())}
     return np.array([place[tuple(row)] for row in so_far.tolist()])
 
@@ -259,22 +280,24 @@ def _valued(study: Study, models: Sequence[bytes], views: Views, aim: Aim) -> Lo
 
 def _partial_plans(study: Study) -> tuple[Longs, Longs]:
     """Each training query after two of none, one, two and three random draws: queries [N] and depths [N, S]."""
-    rng = np.random.default_rng(study.seed)
-    train = np.flatnonzero(study.learner.is_train)
     budget = study.library.space.budget
-    first = rng.integers(0, budget, len(train))
-    queries, depths = [], []
-    for draws in (first, (first + budget // 2) % budget):
-        so_far = np.zeros((len(train), len(study.library.space.strategies)), dtype=np.int64)
-        for draw in range(budget - 1):
-            chosen = rng.integers(0, so_far.shape[1], len(train))
-            so_far[np.arange(len(train)), chosen] += draw < draws
-        queries.append(train)
-        depths.append(so_far)
-    return np.concatenate(queries), np.concatenate(depths)
+    train = np.flatnonzero(study.learner.is_train)
+    first = np.random.default_rng(study.seed).integers(0, budget, len(study.all_queries))
+    depths = [random_draws(study, draws, salt)[train] for salt, draws in enumerate((first, (first + 2) % budget))]
+    return np.tile(train, 2), np.concatenate(depths)
 
 
-def _next_block(plans: NDArray[np.int8], values: Floats, so_far: Longs) -> Longs:
+def random_draws(study: Study, draws: Longs, salt: int = 0) -> Longs:
+    """Depths after so many draws of each query, [Q] below the budget, each of a strategy by chance: [Q, S]."""
+    rng = np.random.default_rng((study.seed, salt))
+    so_far = np.zeros((len(draws), len(study.library.space.strategies)), dtype=np.int64)
+    for draw in range(study.library.space.budget - 1):
+        chosen = rng.integers(0, so_far.shape[1], len(draws))
+        so_far[np.arange(len(draws)), chosen] += draw < draws
+    return so_far
+
+
+def next_block(plans: NDArray[np.int8], values: Floats, so_far: Longs) -> Longs:
     """One more draw, [S]: of the blocks of the best plan still possible, the one that most good plans want too."""
     possible = extends(plans, so_far)
     best = int(np.argmax(np.where(possible, values, -np.inf)))

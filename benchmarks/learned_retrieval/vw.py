@@ -7,6 +7,7 @@ clicks that are the reward.
 from __future__ import annotations
 
 import tempfile
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from learned_retrieval.log import Log
 from learned_retrieval.modes import Planned, Study
+from learned_retrieval.visibility import Library
 from ltrr.bandit.examples import Decisions, examples_text
 from ltrr.core.exploration import ExplorationSettings, shortlist_of
 from ltrr.core.features import action_matrix, shared_vector
@@ -59,11 +61,10 @@ class Bandit:
 
         Plans off the shortlist are minus infinity.
         """
-        chooser = self._learn(self._study.learner.is_train)
         everywhere = np.arange(len(self._shared))
         return (
-            self._scored(chooser, self._shared, self._planned.values, everywhere),
-            self._scored(chooser, self._bare_shared, self._planned.bare_values, everywhere),
+            self._scored(self._everywhere, self._shared, self._planned.values, everywhere),
+            self._scored(self._everywhere, self._bare_shared, self._planned.bare_values, everywhere),
         )
 
     def alpha(self) -> float:
@@ -79,6 +80,20 @@ class Bandit:
         train = np.flatnonzero(learner.is_train)
         found = [estimates[train, mixed(values[train], scores[train], alpha).argmax(axis=1)].mean() for alpha in ALPHAS]
         return ALPHAS[int(np.argmax(found))]
+
+    def scores_after(self, library: Library, so_far: Longs, values: Floats) -> Floats:
+        """Plans that the draws so far [Q, S] may still become, corrected by what was learned, [Q, P]."""
+        views = self._study.views(library, self._study.with_memory(so_far))
+        keys = self._study.library.keys
+        shared = [shared_vector(self._space, blocks, key) for blocks, key in zip(views.blocks, keys, strict=True)]
+        possible = (self._space.plans[None] >= so_far[:, None, :]).all(axis=2)
+        open_values = np.where(possible, values, values.min(axis=1, keepdims=True) - 1.0)
+        scores = self._scored(self._everywhere, np.array(shared), open_values, np.arange(len(values)))
+        return np.where(possible, scores, -np.inf)
+
+    @cached_property
+    def _everywhere(self) -> PlanChooser:
+        return self._learn(self._study.learner.is_train)
 
     def _learn(self, is_used: NDArray[np.bool_]) -> PlanChooser:
         log = self._study.learner.log
