@@ -4,14 +4,12 @@ A query belongs to part `core.hashing.bucket(query_key, parts)`, so that parts a
 in number, not in size: 20 million pairs make 64 parts of about 4 MB. An npz of plain arrays: no pickle, fixed
 time stamps, stored and not compressed, so that the same memory is the same bytes under any zlib.
 
-Strings are UTF-8 end to end in one array with offsets; a fixed-width string array would give every query the length
-of the longest one. Queries are found by bisection, so that loading builds no dictionary of a million keys.
+Queries are found by bisection (`packed_texts`), so that loading builds no dictionary of a million keys.
 """
 
 from __future__ import annotations
 
 import io
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from zipfile import BadZipFile
@@ -19,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.artifacts.packed_texts import PackedTexts
 from ltrr.errors import ArtifactError, UsageError
 
 PREFIX = "memory-"
@@ -36,27 +35,6 @@ def part_name(part: int) -> str:
     return f"{PREFIX}{part:03d}.npz"
 
 
-class _Texts:
-    """Strings laid end to end, read one at a time."""
-
-    def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
-        self._text = text.tobytes()
-        self._ends = ends
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getitem__(self, place: int) -> bytes:
-        start = int(self._ends[place - 1]) if place else 0
-        return self._text[start : int(self._ends[place])]
-
-    @staticmethod
-    def pack(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        encoded = [text.encode() for text in texts]
-        ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
-        return np.frombuffer(b"".join(encoded), dtype=np.uint8), ends
-
-
 class MemoryPart:
     """A loaded part.
 
@@ -70,9 +48,9 @@ class MemoryPart:
 
     def __init__(
         self,
-        queries: _Texts,
+        queries: PackedTexts,
         row_ends: NDArray[np.int64],
-        entities: _Texts,
+        entities: PackedTexts,
         codes: NDArray[np.uint32],
         scores: NDArray[np.float32],
     ) -> None:
@@ -85,9 +63,8 @@ class MemoryPart:
 
     def recall(self, query_key: str, limit: int) -> list[tuple[str, float]]:
         """The best entities of a query, highest score first, equals by entity_id; empty for an unknown query."""
-        wanted = query_key.encode()
-        place = bisect_left(self._queries, wanted)
-        if place == len(self._queries) or self._queries[place] != wanted:
+        place = self._queries.place(query_key)
+        if place is None:
             return []
         start = int(self._row_ends[place - 1]) if place else 0
         end = min(int(self._row_ends[place]), start + limit)
@@ -106,9 +83,9 @@ class MemoryPart:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 return MemoryPart(
-                    _Texts(arrays["query_text"], arrays["query_ends"]),
+                    PackedTexts(arrays["query_text"], arrays["query_ends"]),
                     arrays["row_ends"],
-                    _Texts(arrays["entity_text"], arrays["entity_ends"]),
+                    PackedTexts(arrays["entity_text"], arrays["entity_ends"]),
                     arrays["entities"],
                     arrays["scores"],
                 )
@@ -144,8 +121,8 @@ def memory_part_bytes(rows: Iterable[MemoryRow]) -> bytes:
         )
     vocabulary = sorted({entity_id for entity_id, _ in pairs})
     code = {entity_id: number for number, entity_id in enumerate(vocabulary)}
-    query_text, query_ends = _Texts.pack(queries)
-    entity_text, entity_ends = _Texts.pack(vocabulary)
+    query_text, query_ends = PackedTexts.pack(queries)
+    entity_text, entity_ends = PackedTexts.pack(vocabulary)
     file = io.BytesIO()
     np.savez(
         file,

@@ -30,11 +30,13 @@ class Parts:
 
     Attributes:
         memory: file name -> payload, of every part.
-        history_sha256: of the history; empty where there is none.
+        history_sha256: of the history of all queries and classes; empty where there is none.
+        history: file name -> payload, of every part of the history of single queries.
     """
 
     memory: Mapping[str, Payload]
     history_sha256: str
+    history: Mapping[str, Payload] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def bundle_files(
     """
     files = {key: champion.files[key] for key in (BANDIT, RANKER) if key in champion.files}
     files.update(parts.memory)
+    files.update(parts.history)
     for key, sha256 in ((HISTORY, parts.history_sha256), (BANDIT, bandit_sha256), (RANKER, ranker_sha256)):
         if sha256:
             files[key] = stored_payload(root, name, sha256)

@@ -32,7 +32,6 @@ from numpy.typing import NDArray
 
 from ltrr.artifacts.bundle import BANDIT, RANKER, read_bundle
 from ltrr.artifacts.decision_record import block_entry, decision_record, plan_decision, slate_entries
-from ltrr.artifacts.history import FILE as HISTORY
 from ltrr.artifacts.history import HistoryBook
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
@@ -43,7 +42,7 @@ from ltrr.core.features import action_matrix
 from ltrr.core.hashing import unit_interval
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
-from ltrr.core.queries import query_class, query_key
+from ltrr.core.queries import query_key
 from ltrr.errors import LtrrError, UsageError
 from ltrr.serving.bandit import Choice, PlanChooser
 from ltrr.serving.memory import Memory
@@ -90,14 +89,13 @@ class _Served:
     def of(manifest: Manifest, files: Mapping[str, bytes]) -> _Served:
         settings = manifest.settings
         space = settings.space
-        history = HistoryBook.of_bytes(files[HISTORY], space) if HISTORY in files else HistoryBook.prior(space)
         return _Served(
             manifest,
             manifest.version,
             PlanChooser(space, settings.exploration, files.get(BANDIT), settings.observe),
             Ranker(space, files.get(RANKER)),
             Memory.of_files(files),
-            history,
+            HistoryBook.of_files(files, space),
         )
 
 
@@ -289,7 +287,7 @@ def _read(address: str, version: str | None) -> tuple[_Served, int]:
 def _choose(served: _Served, query_text: str, looks: Sequence[Block]) -> tuple[Choice, History]:
     key = query_key(query_text)
     _check_looks(served.chooser, looks)
-    history = served.history.of(query_class(key))
+    history = served.history.of(key)
     return served.chooser.choose(key, looks, history), history
 
 

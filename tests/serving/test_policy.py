@@ -232,7 +232,7 @@ def test_choosers_and_rankers_go_to_executors(policy: Policy) -> None:
     chooser = pickle.loads(pickle.dumps(policy.chooser))  # noqa: S301 - our own bytes
     ranker = pickle.loads(pickle.dumps(Ranker(SETTINGS.space, ranker_bytes())))  # noqa: S301
     looks = looks_of(8)
-    history = policy.history.of("one_word")
+    history = policy.history.of("love")
     there = chooser.choose("love", looks, history)
     np.testing.assert_array_equal(there.distribution.dense(), policy.distribution("love", looks).dense())
     logged = chooser.distribution(there.shared, there.values)
