@@ -19,6 +19,7 @@ from typing import Any
 import ltrr
 from ltrr.artifacts.payloads import Payload
 from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import Feature, action_features, ranker_features, shared_features
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ArtifactError, ConfigError, LtrrError
@@ -41,6 +42,7 @@ class PolicySettings:
         decide: `plan`: one choice of a whole plan.
         observe: `blind` | `first_look` | `all_blocks`: which blocks are fetched before choosing.
         exploration: how much, and among what.
+        features: groups of shared features that it uses (`core.feature_groups`).
 
     Raises:
         ConfigError: a name or value that cannot be served.
@@ -54,9 +56,11 @@ class PolicySettings:
     decide: str = "plan"
     observe: str = "first_look"
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
+    features: tuple[str, ...] = DEFAULT_GROUPS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(self.strategies))
+        object.__setattr__(self, "features", tuple(self.features))
         if not _NAME.match(self.name):
             raise ConfigError(
                 "unusable name",
@@ -66,7 +70,7 @@ class PolicySettings:
             )
         if self.decide != "plan":
             raise ConfigError("unknown setting", which="policy.decide", expected="plan", got=repr(self.decide))
-        shared_features(self.space, self.observe)
+        shared_features(self.space, self.observe, self.features)
 
     @cached_property
     def space(self) -> PlanSpace:
@@ -76,7 +80,7 @@ class PolicySettings:
     @property
     def shared_features(self) -> tuple[Feature, ...]:
         """In the order of `shared` in a decision record."""
-        return shared_features(self.space, self.observe)
+        return shared_features(self.space, self.observe, self.features)
 
     @property
     def action_features(self) -> tuple[Feature, ...]:
@@ -93,6 +97,9 @@ class PolicySettings:
         described = {key: value for key, value in vars(self).items() if key in _SETTINGS}
         described["strategies"] = list(self.strategies)
         described["exploration"] = dict(vars(self.exploration))
+        if self.features != DEFAULT_GROUPS:
+            # Not told where it is the default: policies from before there was a choice keep their versions.
+            described["features"] = list(self.features)
         for kind in ("shared_features", "action_features", "ranker_features"):
             described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
         return described
@@ -106,6 +113,7 @@ class PolicySettings:
         """
         plain = {key: described[key] for key in _SETTINGS}
         plain["exploration"] = ExplorationSettings(**described["exploration"])
+        plain["features"] = described.get("features", DEFAULT_GROUPS)
         settings = PolicySettings(**plain)
         computed = settings.to_json()
         for kind in ("shared_features", "action_features", "ranker_features"):

@@ -4,12 +4,14 @@ A query belongs to part `core.hashing.bucket(query_key, parts)`, so that parts a
 in number, not in size: 20 million pairs make 64 parts of about 4 MB. An npz of plain arrays: no pickle, fixed
 time stamps, stored and not compressed, so that the same memory is the same bytes under any zlib.
 
-Queries are found by bisection (`packed_texts`), so that loading builds no dictionary of a million keys.
+Strings are UTF-8 end to end in one array with offsets; a fixed-width string array would give every query the length
+of the longest one. Queries are found by bisection, so that loading builds no dictionary of a million keys.
 """
 
 from __future__ import annotations
 
 import io
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from zipfile import BadZipFile
@@ -17,7 +19,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.artifacts.packed_texts import PackedTexts
+from ltrr.artifacts.packed_texts import PackedTexts as _Texts
 from ltrr.errors import ArtifactError, UsageError
 
 PREFIX = "memory-"
@@ -48,9 +50,9 @@ class MemoryPart:
 
     def __init__(
         self,
-        queries: PackedTexts,
+        queries: _Texts,
         row_ends: NDArray[np.int64],
-        entities: PackedTexts,
+        entities: _Texts,
         codes: NDArray[np.uint32],
         scores: NDArray[np.float32],
     ) -> None:
@@ -63,8 +65,9 @@ class MemoryPart:
 
     def recall(self, query_key: str, limit: int) -> list[tuple[str, float]]:
         """The best entities of a query, highest score first, equals by entity_id; empty for an unknown query."""
-        place = self._queries.place(query_key)
-        if place is None:
+        wanted = query_key.encode()
+        place = bisect_left(self._queries, wanted)
+        if place == len(self._queries) or self._queries[place] != wanted:
             return []
         start = int(self._row_ends[place - 1]) if place else 0
         end = min(int(self._row_ends[place]), start + limit)
@@ -83,9 +86,9 @@ class MemoryPart:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 return MemoryPart(
-                    PackedTexts(arrays["query_text"], arrays["query_ends"]),
+                    _Texts(arrays["query_text"], arrays["query_ends"]),
                     arrays["row_ends"],
-                    PackedTexts(arrays["entity_text"], arrays["entity_ends"]),
+                    _Texts(arrays["entity_text"], arrays["entity_ends"]),
                     arrays["entities"],
                     arrays["scores"],
                 )
@@ -121,8 +124,8 @@ def memory_part_bytes(rows: Iterable[MemoryRow]) -> bytes:
         )
     vocabulary = sorted({entity_id for entity_id, _ in pairs})
     code = {entity_id: number for number, entity_id in enumerate(vocabulary)}
-    query_text, query_ends = PackedTexts.pack(queries)
-    entity_text, entity_ends = PackedTexts.pack(vocabulary)
+    query_text, query_ends = _Texts.pack(queries)
+    entity_text, entity_ends = _Texts.pack(vocabulary)
     file = io.BytesIO()
     np.savez(
         file,

@@ -32,6 +32,7 @@ from pyspark.sql import functions as F
 from ltrr.bandit.merging import merge_bandits
 from ltrr.bandit.settings import BanditSettings
 from ltrr.bandit.training_rows import laid_out
+from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import decision_example
 
@@ -82,7 +83,13 @@ def vw_arguments(settings: BanditSettings) -> list[str]:
 
 
 def train_bandit(
-    rows: DataFrame, space: PlanSpace, observe: str, settings: BanditSettings, *, merged_at_once: int = MERGED_AT_ONCE
+    rows: DataFrame,
+    space: PlanSpace,
+    observe: str,
+    settings: BanditSettings,
+    *,
+    groups: tuple[str, ...] = DEFAULT_GROUPS,
+    merged_at_once: int = MERGED_AT_ONCE,
 ) -> TrainedBandit | None:
     """One model of all rows; None where there are none.
 
@@ -93,10 +100,11 @@ def train_bandit(
         space: the plans.
         observe: what the policy sees, which decides the shared features.
         settings: of the bandit.
+        groups: of shared features that the policy uses.
         merged_at_once: above this many, models are merged in Spark first.
     """
     chosen = laid_out(rows, settings.partitions).select(*_LEARNED_FROM)
-    models = chosen.mapInArrow(_training(space, observe, settings), _PART_MODEL)
+    models = chosen.mapInArrow(_training(space, observe, groups, settings), _PART_MODEL)
     width = settings.partitions
     while width > merged_at_once:
         group = F.floor(F.col("part") / F.lit(merged_at_once)).cast("int").alias("group")
@@ -117,7 +125,7 @@ def train_bandit(
 
 
 def _training(
-    space: PlanSpace, observe: str, settings: BanditSettings
+    space: PlanSpace, observe: str, groups: tuple[str, ...], settings: BanditSettings
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The task of one part: its rows to a file, the file through Vowpal Wabbit, the model's bytes back."""
     smallest = settings.propensity_clip / len(space)
@@ -132,7 +140,7 @@ def _training(
                     if batch.num_rows:
                         part = batch.column("part")[0].as_py()
                         decisions += batch.num_rows
-                        lines.writelines(_examples(batch, space, observe, smallest))
+                        lines.writelines(_examples(batch, space, observe, groups, smallest))
             if decisions:
                 model, cost = _learn(examples, arguments)
                 yield _part_model(part, model, cost, decisions, 1)
@@ -140,7 +148,9 @@ def _training(
     return train_part
 
 
-def _examples(batch: pa.RecordBatch, space: PlanSpace, observe: str, smallest: float) -> Iterator[str]:
+def _examples(
+    batch: pa.RecordBatch, space: PlanSpace, observe: str, groups: tuple[str, ...], smallest: float
+) -> Iterator[str]:
     """The text of each decision of a batch."""
     actions = batch.column("actions")
     ends = np.cumsum(pc.list_value_length(actions).to_numpy())
@@ -156,7 +166,10 @@ def _examples(batch: pa.RecordBatch, space: PlanSpace, observe: str, smallest: f
         there = indices[start:end]
         place = int(np.flatnonzero(there == space.index(taken[number]))[0])
         label = (place, rewards[number], propensities[number])
-        yield decision_example(space, shared[number], there, features[start:end], label=label, observe=observe) + "\n\n"
+        example = decision_example(
+            space, shared[number], there, features[start:end], label=label, observe=observe, groups=groups
+        )
+        yield example + "\n\n"
         start = end
 
 

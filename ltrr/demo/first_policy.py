@@ -24,6 +24,7 @@ def write_demo_settings(home: Path, policy: PolicySettings, first_date: date) ->
             "budget": policy.budget,
             "decide": policy.decide,
             "observe": policy.observe,
+            "features": list(policy.features),
             "exploration": asdict(policy.exploration),
         },
     }

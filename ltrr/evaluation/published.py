@@ -30,7 +30,9 @@ class PlanningPart:
     def chooser(self) -> PlanChooser:
         """P(plan) of this bundle."""
         settings = self.manifest.settings
-        return PlanChooser(settings.space, settings.exploration, self.files.get(BANDIT), settings.observe)
+        return PlanChooser(
+            settings.space, settings.exploration, self.files.get(BANDIT), settings.observe, groups=settings.features
+        )
 
     def policy(self) -> Policy:
         """As the online loader makes it, without memory and ranker: enough to plan and to replay."""

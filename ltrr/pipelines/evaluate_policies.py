@@ -86,13 +86,14 @@ def run(night: Night) -> None:
 
 
 def _check_same_plans(night: Night, champion: PlanningPart) -> None:
-    if not plans_alike(night.settings.policy, champion.manifest.settings):
+    policy = night.settings.policy
+    if not plans_alike(policy, champion.manifest.settings):
         raise ConfigError(
             "the configured plans are not those of the champion, so no log can compare them",
             which="policy",
-            expected=f"strategies, block_size, budget and observe as in {champion.manifest.version}",
-            got=f"{', '.join(night.settings.policy.strategies)}; {night.settings.policy.block_size}, "
-            f"{night.settings.policy.budget}, {night.settings.policy.observe}",
+            expected=f"strategies, block_size, budget, observe and features as in {champion.manifest.version}",
+            got=f"{', '.join(policy.strategies)}; {policy.block_size}, "
+            f"{policy.budget}, {policy.observe}; {', '.join(policy.features)}",
             todo="give the new plans a policy.name of their own and start it with `ltrr policies init`",
         )
 
@@ -163,7 +164,7 @@ def _policies(night: Night, champion: PlanningPart, challenger: str, static_plan
     judged = [JudgedPolicy(CHAMPION, champion.manifest.version, space, chooser=champion.chooser())]
     if challenger:
         model = get_payload(open_policy(night.policies_root, policy.name).url, challenger)
-        chooser = PlanChooser(space, policy.exploration, model, policy.observe)
+        chooser = PlanChooser(space, policy.exploration, model, policy.observe, groups=policy.features)
         judged.append(JudgedPolicy(CHALLENGER, challenger, space, chooser=chooser))
     judged.append(JudgedPolicy(UNIFORM, UNIFORM, space))
     judged.append(JudgedPolicy(STATIC, space.text(static_plan), space, plan=static_plan))

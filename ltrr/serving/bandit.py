@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.core.exploration import Distribution, ExplorationSettings, shortlist_of, softmax_with_floor
+from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import action_matrix, shared_vector
 from ltrr.core.planning import Block, History, plan_values
 from ltrr.core.plans import PlanSpace
+from ltrr.core.situation import NOWHERE, Situation
 from ltrr.core.vw_text import decision_example
 from ltrr.errors import ArtifactError
 
@@ -60,6 +63,7 @@ class PlanChooser:
         exploration: how much to explore.
         model: a Vowpal Wabbit model trained with `--cb_adf`, or None: the planner alone.
         observe: what the policy sees before choosing.
+        groups: of shared features that it uses.
 
     Raises:
         ArtifactError: the model cannot be read, or gives probabilities where scores are needed.
@@ -73,9 +77,15 @@ class PlanChooser:
     """
 
     def __init__(
-        self, space: PlanSpace, exploration: ExplorationSettings, model: bytes | None, observe: str = "first_look"
+        self,
+        space: PlanSpace,
+        exploration: ExplorationSettings,
+        model: bytes | None,
+        observe: str = "first_look",
+        *,
+        groups: tuple[str, ...] = DEFAULT_GROUPS,
     ) -> None:
-        self.space, self.exploration, self.observe = space, exploration, observe
+        self.space, self.exploration, self.observe, self.groups = space, exploration, observe, groups
         self._model = model
         self._scorer = None if model is None else _load_scorer(model)
         # A Vowpal Wabbit workspace parses into buffers of its own: one prediction at a time.
@@ -83,17 +93,30 @@ class PlanChooser:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as what it was made from."""
-        return PlanChooser, (self.space, self.exploration, self._model, self.observe)
+        made = partial(PlanChooser, groups=self.groups)
+        return made, (self.space, self.exploration, self._model, self.observe)
 
-    def choose(self, key: str, looks: Sequence[Block], history: History) -> Choice:
+    def choose(
+        self,
+        key: str,
+        looks: Sequence[Block],
+        history: History,
+        *,
+        draws: float = 0.0,
+        situation: Situation = NOWHERE,
+    ) -> Choice:
         """The distribution over plans for one query, with all it came from.
 
         Args:
             key: the query_key.
             looks: blocks seen before choosing.
-            history: of the query's class.
+            history: of the query.
+            draws: decayed draws behind the query's own history.
+            situation: when and where it is searched.
         """
-        shared = shared_vector(self.space, looks, key, self.observe)
+        shared = shared_vector(
+            self.space, looks, key, self.observe, self.groups, history=history, draws=draws, situation=situation
+        )
         return self.weigh(shared, plan_values(self.space, looks, history))
 
     def weigh(self, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Choice:
@@ -123,7 +146,7 @@ class PlanChooser:
     ) -> NDArray[np.float64]:
         if self._scorer is None:
             return np.asarray(values[shortlist])
-        example = decision_example(self.space, shared, shortlist, features, observe=self.observe)
+        example = decision_example(self.space, shared, shortlist, features, observe=self.observe, groups=self.groups)
         with self._lock:
             costs = self._scorer.predict(example)
         return -np.asarray(costs, dtype=np.float64)

@@ -43,6 +43,7 @@ from ltrr.core.hashing import unit_interval
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import query_key
+from ltrr.core.situation import NOWHERE, Situation, context_values, time_values
 from ltrr.errors import LtrrError, UsageError
 from ltrr.serving.bandit import Choice, PlanChooser
 from ltrr.serving.memory import Memory
@@ -63,6 +64,7 @@ class PlanChoice:
         distribution: over all plans.
         decision: the entry of `decisions` in the decision record.
         version: of the bundle that chose.
+        situation: that it was chosen in, as told.
     """
 
     plan_index: int
@@ -72,6 +74,7 @@ class PlanChoice:
     distribution: Distribution
     decision: dict[str, Any]
     version: str
+    situation: Situation = NOWHERE
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,7 @@ class _Served:
         return _Served(
             manifest,
             manifest.version,
-            PlanChooser(space, settings.exploration, files.get(BANDIT), settings.observe),
+            PlanChooser(space, settings.exploration, files.get(BANDIT), settings.observe, groups=settings.features),
             Ranker(space, files.get(RANKER)),
             Memory.of_files(files),
             HistoryBook.of_files(files, space),
@@ -174,37 +177,55 @@ class Policy:
         """What chooses plans, for batch use."""
         return self._served.chooser
 
-    def plan(self, query_text: str, looks: Sequence[Block], seed: str) -> PlanChoice:
+    def plan(
+        self,
+        query_text: str,
+        looks: Sequence[Block],
+        seed: str,
+        *,
+        at: datetime | None = None,
+        utc_offset_minutes: int = 0,
+        surface: str = "search",
+        context: Mapping[str, str] | None = None,
+    ) -> PlanChoice:
         """Draw a plan.
 
         Args:
             query_text: as typed.
             looks: the blocks that `observe` says: each strategy's first one (`first_look`), all, or none.
             seed: the impression_id; the same seed draws the same plan.
+            at: as `record` is told later, and the rest too; only policies with features of it use them.
+            utc_offset_minutes: of the user's clock.
+            surface: where in the product.
+            context: other facts known before choosing, as text: `device`, `is_holiday`.
 
         Raises:
-            UsageError: a block is not of this policy, or one that it may not see before choosing.
+            UsageError: a block is not of this policy, or one that it may not see before choosing; `at` has no zone.
         """
+        if at is not None and at.tzinfo is None:
+            raise UsageError("a time without a zone", which=seed, expected="at with tzinfo, as UTC", got=at.isoformat())
+        situation = Situation(at, utc_offset_minutes, surface, context or {})
         served = self._served
-        choice, history = _choose(served, query_text, looks)
-        return _planned(served, choice, history, choice.distribution, unit_interval(seed, "plan"))
+        choice, history = _choose(served, query_text, looks, situation)
+        planned = _planned(served, choice, history, choice.distribution, unit_interval(seed, "plan"))
+        return replace(planned, situation=situation)
 
-    def greedy(self, query_text: str, looks: Sequence[Block]) -> PlanChoice:
+    def greedy(self, query_text: str, looks: Sequence[Block], *, situation: Situation = NOWHERE) -> PlanChoice:
         """The plan of the highest score, without exploration."""
         served = self._served
-        choice, history = _choose(served, query_text, looks)
+        choice, history = _choose(served, query_text, looks, situation)
         shortlist = choice.distribution.shortlist
         certain = (np.arange(len(shortlist)) == int(np.argmax(choice.scores))).astype(np.float64)
         best = replace(choice.distribution, probabilities=certain, floor=0.0)
-        return _planned(served, choice, history, best, 0.0)
+        return replace(_planned(served, choice, history, best, 0.0), situation=situation)
 
-    def distribution(self, query_text: str, looks: Sequence[Block]) -> Distribution:
-        """P(plan) for this query: what `plan` draws from."""
-        return _choose(self._served, query_text, looks)[0].distribution
+    def distribution(self, query_text: str, looks: Sequence[Block], *, situation: Situation = NOWHERE) -> Distribution:
+        """P(plan) for this query in this situation: what `plan` draws from."""
+        return _choose(self._served, query_text, looks, situation)[0].distribution
 
     def values(self, query_text: str, looks: Sequence[Block]) -> NDArray[np.float64]:
         """The planner's value of every plan, [P], before the bandit."""
-        return _choose(self._served, query_text, looks)[0].values
+        return _choose(self._served, query_text, looks, NOWHERE)[0].values
 
     def recall(self, query_text: str, limit: int) -> list[tuple[str, float]]:
         """What the memory knows of this query: entities with scores, best first. The memory strategy's results."""
@@ -251,7 +272,12 @@ class Policy:
             context: other facts known before choosing.
             utc_offset_minutes: of the user's clock.
             served_by: `fallback` where the page is not what the sampled plan brings.
+
+        Raises:
+            UsageError: the policy uses the situation, and `plan` was told another one: no replay could be exact.
         """
+        told = Situation(at, utc_offset_minutes, surface, context or {})
+        _check_situation(impression_id, self._served.chooser.groups, choice.situation, told)
         block_size = self.space.block_size
         return decision_record(
             version=choice.version,
@@ -284,11 +310,25 @@ def _read(address: str, version: str | None) -> tuple[_Served, int]:
     return _Served.of(*read_bundle(root, name, version)), sequence
 
 
-def _choose(served: _Served, query_text: str, looks: Sequence[Block]) -> tuple[Choice, History]:
+def _check_situation(impression_id: str, groups: Sequence[str], planned: Situation, told: Situation) -> None:
+    """Refuse a record whose situation gives other features than the decision used."""
+    for group, values in (("time", time_values), ("context", context_values)):
+        if group in groups and values(planned) != values(told):
+            raise UsageError(
+                f"a decision is recorded in another situation than it was made in ({group})",
+                which=impression_id,
+                expected="at, utc_offset_minutes, surface and context as `plan` was told",
+                got=f"{told.at}, {told.utc_offset_minutes}, {told.surface}",
+                todo="give `plan` and `record` the same",
+            )
+
+
+def _choose(served: _Served, query_text: str, looks: Sequence[Block], situation: Situation) -> tuple[Choice, History]:
     key = query_key(query_text)
     _check_looks(served.chooser, looks)
     history = served.history.of(key)
-    return served.chooser.choose(key, looks, history), history
+    draws = served.history.draws(key)
+    return served.chooser.choose(key, looks, history, draws=draws, situation=situation), history
 
 
 def _check_looks(chooser: PlanChooser, looks: Sequence[Block]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ltrr.artifacts.decision_record import block_of
+from ltrr.core.situation import Situation
 from ltrr.errors import UsageError
 from ltrr.serving.policy import Policy
 
@@ -58,7 +59,9 @@ def replay(policy: Policy, record: Mapping[str, Any]) -> Replay:
             todo="load the version that the record names",
         )
     decision = record["decisions"][0]
-    spread = policy.distribution(record["query_text"], [block_of(entry) for entry in record["looks"]])
+    spread = policy.distribution(
+        record["query_text"], [block_of(entry) for entry in record["looks"]], situation=Situation.of_record(record)
+    )
     logged = {entry["action"]: entry["propensity"] for entry in decision["shortlist"]}
     replayed = dict.fromkeys([policy.space.text(index) for index in spread.shortlist.tolist()] + list(logged), 0.0)
     for action in replayed:

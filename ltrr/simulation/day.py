@@ -134,7 +134,14 @@ def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> 
             answers = answers_of(world, policy, query)
             answered[query] = answers, looks_of(answers, observe)
         text = typed(world.queries[query].query_text, float(searches.spelling[number]))
-        choice = policy.plan(text, answered[query][1], searches.impression_id(number))
+        choice = policy.plan(
+            text,
+            answered[query][1],
+            searches.impression_id(number),
+            at=searches.at(number),
+            utc_offset_minutes=int(searches.offsets[number]),
+            context={"device": DEVICES[searches.devices[number]]},
+        )
         planned.append((number, query, text, choice))
     # The page is a function of the set of blocks: searches with one query and one plan share it.
     wanted = dict.fromkeys((query, choice.plan_index) for _, query, _, choice in planned)
