@@ -64,7 +64,8 @@ def serve(
     space = policy.space
     impression_id = uuid.uuid4().hex
     looks = fetch(pool, strategies, query_text, [(name, 1) for name in space.strategies], space.block_size, seconds)
-    choice = policy.plan(query_text, looks, seed=impression_id)
+    at = datetime.now(UTC)
+    choice = policy.plan(query_text, looks, seed=impression_id, at=at)
     first = {(look.strategy, look.depth): look for look in looks}
     deeper = [block for block in choice.blocks if block not in first]
     first.update(
@@ -77,7 +78,7 @@ def serve(
     slate = policy.rank(query_text, drawn).top(page_size)
     record = policy.record(
         impression_id=impression_id,
-        at=datetime.now(UTC),
+        at=at,
         query_text=query_text,
         user=user,
         session=session,

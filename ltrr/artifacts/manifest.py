@@ -19,7 +19,7 @@ from typing import Any
 import ltrr
 from ltrr.artifacts.payloads import Payload
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.core.feature_groups import DEFAULT_GROUPS
+from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
 from ltrr.core.features import Feature, action_features, ranker_features, shared_features
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ArtifactError, ConfigError, LtrrError
@@ -42,7 +42,8 @@ class PolicySettings:
         decide: `plan`: one choice of a whole plan.
         observe: `blind` | `first_look` | `all_blocks`: which blocks are fetched before choosing.
         exploration: how much, and among what.
-        features: groups of shared features that it uses (`core.feature_groups`).
+        features: groups of shared features that it uses, kept in the order of `core.feature_groups.GROUPS`: the same
+            groups are the same policy.
 
     Raises:
         ConfigError: a name or value that cannot be served.
@@ -71,6 +72,7 @@ class PolicySettings:
         if self.decide != "plan":
             raise ConfigError("unknown setting", which="policy.decide", expected="plan", got=repr(self.decide))
         shared_features(self.space, self.observe, self.features)
+        object.__setattr__(self, "features", tuple(group for group in GROUPS if group in self.features))
 
     @cached_property
     def space(self) -> PlanSpace:

@@ -101,7 +101,7 @@ def test_a_group_that_needs_looks_is_refused_to_the_blind(group: str) -> None:
         with pytest.raises(ConfigError, match="before they are known"):
             shared_features(SPACE, "blind", (group,))
         with pytest.raises(ConfigError, match="before they are known"):
-            PolicySettings("search", SPACE.strategies, observe="blind", features=(group, "query"))
+            PolicySettings("search", SPACE.strategies, observe="blind", features=(group,))
 
 
 def test_groups_that_cannot_be_are_refused() -> None:

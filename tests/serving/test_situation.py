@@ -162,6 +162,7 @@ def test_the_manifest_names_the_groups_and_old_ones_keep_their_versions() -> Non
     assert Manifest.of_bytes(manifest.to_bytes(), manifest.version).settings.features == tuple(GROUPS)
     assert manifest.version != Manifest(SETTINGS, date(2026, 3, 2)).version
     assert not plans_alike(SETTINGS, ALL)
+    assert replace(SETTINGS, features=("looks", "query")) == SETTINGS
     unknown = ALL.to_json() | {"features": ["query", "weather"]}
     with pytest.raises(ConfigError, match="weather"):
         PolicySettings.of_json(unknown)
