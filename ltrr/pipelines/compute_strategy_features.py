@@ -59,6 +59,7 @@ def run(night: Night) -> None:
     )
     query_prior_draws = estimate_query_strength(query_counts, settings)
     queries = with_rates(only_drawn_enough(query_counts, settings.least_query_draws), query_prior_draws)
+    queries = queries.persist(StorageLevel.MEMORY_AND_DISK)
 
     rows = night.spark.createDataFrame(history_rows(coarse, space), HISTORY_COLUMNS).coalesce(1)
     rows = rows.unionByName(

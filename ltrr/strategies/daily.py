@@ -66,8 +66,8 @@ def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: Data
     """(impression, strategy, depth) -> (log_date, level, key, strategy, depth): sums for all, by class and by query.
 
     Each draw weighs 1 / P(block drawn), at most `max_weight`: a block drawn where it promised much would look better
-    than it is, and the weight gives back the impressions in which it could have been drawn but was not. `parent` names
-    the key of the coarser level. The sums of squares and products tell how much of the spread is chance.
+    than it is, and the weight gives back the impressions in which it could have been drawn but was not. The sums of
+    squares and products tell how much of the spread is chance.
 
     One shuffle: most rows of the coarse levels meet before it, those of a query stay as many as its drawn blocks.
 
@@ -91,7 +91,7 @@ def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: Data
     weight = F.col("weight")
     return (
         weighed.withColumn("of", F.explode(_levels()))
-        .groupBy("log_date", "of.level", "of.key", "of.parent", "strategy", "depth")
+        .groupBy("log_date", "of.level", "of.key", "strategy", "depth")
         .agg(
             F.sum("impressions").alias("impressions"),
             F.count("impression_id").alias("draws"),
@@ -108,15 +108,11 @@ def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: Data
 
 
 def _levels() -> Column:
-    """The (level, key, parent) that a row counts for; rows that count impressions are of no query."""
+    """The (level, key) pairs that a row counts for; rows that count impressions are of no query."""
 
-    def level(name: str, key: Column, parent: Column) -> Column:
-        return F.struct(F.lit(name).alias("level"), key.alias("key"), parent.alias("parent"))
+    def level(name: str, key: Column) -> Column:
+        return F.struct(F.lit(name).alias("level"), key.alias("key"))
 
-    nothing = F.lit(None).cast("string")
-    coarse = (
-        level(ALL_QUERIES, F.lit(ALL_QUERIES), nothing),
-        level(BY_CLASS, F.col("query_class"), F.lit(ALL_QUERIES)),
-    )
-    query = level(BY_QUERY, F.col("query_key"), F.col("query_class"))
+    coarse = level(ALL_QUERIES, F.lit(ALL_QUERIES)), level(BY_CLASS, F.col("query_class"))
+    query = level(BY_QUERY, F.col("query_key"))
     return F.when(F.col("query_key").isNull(), F.array(*coarse)).otherwise(F.array(*coarse, query))

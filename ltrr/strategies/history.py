@@ -88,7 +88,7 @@ class CoarseHistory:
 
 
 def to_decayed_counts(strategy_days: DataFrame, as_of: date, settings: HistorySettings) -> DataFrame:
-    """(log_date, level, key, strategy, depth) -> (level, key, parent, strategy, depth), decayed to `as_of`.
+    """(log_date, level, key, strategy, depth) -> (level, key, strategy, depth), decayed to `as_of`.
 
     Nothing later counts. Whole numbers: a day's sums are rounded once after they are weighed, so the order of days does
     not matter.
@@ -99,8 +99,6 @@ def to_decayed_counts(strategy_days: DataFrame, as_of: date, settings: HistorySe
     # Counts are turned into the unit of the other sums, so that a decayed draw keeps its fraction.
     unit = {name: float(UNITS_PER_ONE) for name in ("impressions", "draws", "results")}
     return counted.groupBy("level", "key", "strategy", "depth").agg(
-        # One of them, should the rule that makes classes have changed within the window.
-        F.max("parent").alias("parent"),
         *(
             F.sum(
                 F.rint(F.col(name) * F.lit(unit.get(name, 1.0)) * (weight if power == 1 else weight * weight)).cast(

@@ -8,12 +8,15 @@ ever costs more than the night has, fold closed days into weeks as `ltrr.memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from ltrr.core.plans import PlanSpace
+from ltrr.core.queries import query_class
 from ltrr.spark.fixed_point import UNITS_PER_ONE, exact_sum, from_fixed_point
 from ltrr.strategies.history import CoarseHistory
 from ltrr.strategies.settings import HistorySettings
@@ -46,8 +49,26 @@ def class_rates(spark: SparkSession, coarse: CoarseHistory, space: PlanSpace) ->
 
 
 def with_parent(query_counts: DataFrame, parents: DataFrame) -> DataFrame:
-    """Add the class's sums and rates to each (query, block); blocks of another plan space are left out."""
-    return query_counts.join(F.broadcast(parents), on=["parent", "strategy", "depth"], how="inner")
+    """Add the class's sums and rates to each (query, block); blocks of another plan space are left out.
+
+    The class is asked of `core.queries`, which every key was classed by: no column repeats it a day and block.
+
+    Args:
+        query_counts: the level `query` of `to_decayed_counts`.
+        parents: of `class_rates`.
+    """
+    columns = ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in query_counts.schema)
+    classed = query_counts.mapInArrow(_with_class, f"parent string, {columns}")
+    return classed.join(F.broadcast(parents), on=["parent", "strategy", "depth"], how="inner")
+
+
+def _with_class(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        keys = pc.dictionary_encode(batch.column("key"))
+        class_of_key = pa.array([query_class(key) for key in keys.dictionary.to_pylist()], pa.string())
+        yield pa.RecordBatch.from_arrays(
+            [class_of_key.take(keys.indices), *batch.columns], names=["parent", *batch.schema.names]
+        )
 
 
 def estimate_query_strength(query_counts: DataFrame, settings: HistorySettings) -> float:

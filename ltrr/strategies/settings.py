@@ -28,7 +28,7 @@ class HistorySettings:
     half_life_days: float = 14.0
     window_days: int = 90
     max_weight: float = 100.0
-    fewest_prior_draws: float = 5.0
+    fewest_prior_draws: float = 1.0
     most_prior_draws: float = 5000.0
     least_query_draws: float = 20.0
     parts: int = 4

@@ -118,7 +118,6 @@ STRATEGY_DAILY = Table(
     (
         LOG_DATE,
         *_HISTORY_KEYS,
-        Column("parent", "string", "key of the next coarser level", null="level all"),
         Column(
             "impressions", "bigint", "impressions in which the block could be drawn; 0 at level query", "impressions"
         ),

@@ -90,11 +90,6 @@ def test_a_day_counted_by_hand(spark):
     days = to_strategy_days(to_drawn_blocks(decisions, SPACE), draws, hits, max_weight=4.0)
     rows = {(row.level, row.key, row.strategy, row.depth): row for row in days.collect()}
     assert len(rows) == 8 + 4
-    assert {(level, row.parent) for (level, *_), row in rows.items()} == {
-        ("all", None),
-        ("class", "all"),
-        ("query", "one_word"),
-    }
     for level, key in (("all", "all"), ("class", "one_word")):
         first = rows[level, key, "title", 1]
         assert (first.impressions, first.draws, first.results) == (2, 2, 4)
@@ -154,18 +149,17 @@ def test_rates_are_those_of_all_impressions_though_the_policy_draws_where_it_pay
 
 def days_of(spark, rows):
     columns = (
-        "log_date date, level string, key string, parent string, strategy string, depth int, impressions bigint, "
+        "log_date date, level string, key string, strategy string, depth int, impressions bigint, "
         "draws bigint, results bigint, weights bigint, weights_squared bigint, hits bigint, hits_squared bigint, "
         "weights_hits bigint, marginal_hits bigint, reciprocal_ranks bigint"
     )
     return spark.createDataFrame(rows, columns)
 
 
-def day(log_date, key, draws, hits, strategy="title", depth=1, level="", parent=""):
+def day(log_date, key, draws, hits, strategy="title", depth=1, level=""):
     """One block of one key: draws of weight one that found one or nothing, at rank one."""
     level = level or ("all" if key == "all" else "class")
-    parent = parent or {"all": None, "class": "all"}.get(level)
-    block = (log_date, level, key, parent, strategy, depth, 100, draws, 2 * draws)
+    block = (log_date, level, key, strategy, depth, 100, draws, 2 * draws)
     return (*block, draws * ONE, draws * ONE, hits * ONE, hits * ONE, hits * ONE, 0, hits * ONE)
 
 
