@@ -52,4 +52,4 @@ class JudgedPolicy:
             return np.full(plans, 1.0 / plans)
         valuer = self.chooser.valuer
         values = decision.values if valuer is None else valuer.values(decision.key, decision.look, decision.facts)
-        return self.chooser.distribution(decision.shared, values).dense()
+        return self.chooser.distribution(decision.key, decision.shared, values).dense()

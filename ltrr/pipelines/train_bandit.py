@@ -66,10 +66,10 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
     rows = night.read_written("bandit_rows").where(in_window)
     rows = only_training_users(rows, night.settings.evaluation.held_out_percent)
-    rows = only_of_space(rows, policy.space, policy.observe)
+    rows = only_of_space(rows, policy.space, policy.observe, policy.features)
     planner = _learn_values(night, rows, tracked)
     capped = only_capped(rows, settings.query_decisions)
-    trained = train_bandit(capped, policy.space, policy.observe, settings, planner=planner)
+    trained = train_bandit(capped, policy.space, policy.observe, settings, groups=policy.features, planner=planner)
     if trained is None:
         log.warning("date=%s bandit=none: no decision of a training user between %s and %s", night.date, *_ends(window))
         return
@@ -114,6 +114,7 @@ def _told(night: Night, window: list[date]) -> dict[str, object]:
         "strategies": ",".join(policy.strategies),
         "plans": len(policy.space),
         "observe": policy.observe,
+        "features": ",".join(policy.features),
         "held_out_percent": night.settings.evaluation.held_out_percent,
         "examination_floor": night.settings.clicks.examination_floor,
         "vw": " ".join(vw_arguments(night.settings.bandit)),
