@@ -58,5 +58,7 @@ def vw_values(study: Study, views: Views, values: Floats, observe: str) -> Float
         chooser = PlanChooser(space, exploration, model.read_bytes(), seen_as)
     scores = np.full(values.shape, -np.inf)
     for query, listed in enumerate(shortlists):
-        scores[query, listed] = best[query] + chooser.weigh(study.library.keys[query], shared[query], values[query]).scores
+        scores[query, listed] = (
+            best[query] + chooser.weigh(study.library.keys[query], shared[query], values[query]).scores
+        )
     return scores
