@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -13,6 +15,11 @@ from ltrr.core.plans import PlanSpace
 def only_training_users(rows: DataFrame, held_out_percent: int) -> DataFrame:
     """Rows of users that no judge will ever look at: fold `held_out_percent` and above."""
     return rows.where(F.col("user_fold") >= held_out_percent)
+
+
+def only_of_versions(rows: DataFrame, versions: Collection[str]) -> DataFrame:
+    """Rows that these bundles served: what a row's numbers are features of, its bundle alone says."""
+    return rows.where(F.col("policy_version").isin(sorted(versions)))
 
 
 def only_of_space(

@@ -51,6 +51,7 @@ def logged(decisions, seed=5, *, flip=False, users=200):
                 kind,
                 user,
                 user_fold(user),
+                "v1",
                 SPACE.text(taken),
                 1.0 / len(SPACE),
                 reward,
