@@ -13,6 +13,7 @@ from ltrr.artifacts.bundle import BANDIT, RANKER, read_manifest, versions
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.memory_part import PREFIX
 from ltrr.artifacts.pointer import current, pointers
+from ltrr.cli.explain import explain_policy
 from ltrr.cli.options import Config, Date, Home, Json, Set, parse_date, settings_of
 from ltrr.cli.output import show_json, show_rows
 from ltrr.config import HOME_FILE, PathSettings, Settings, load_section, load_settings, write_home_file
@@ -30,7 +31,8 @@ from ltrr.spark.lease import hold_lease
 from ltrr.spark.session import build_session
 from ltrr.tables.catalog import table
 
-policies = typer.Typer(help="Start, list, show, promote, roll back and replay policies.", no_args_is_help=True)
+policies = typer.Typer(help="Start, list, show, explain, promote, roll back and replay policies.", no_args_is_help=True)
+policies.command("explain")(explain_policy)
 
 Why = Annotated[str, typer.Option("--why", help="The reason; recorded in `releases` and with the pointer.")]
 By = Annotated[

@@ -25,7 +25,7 @@ from ltrr.core.features import action_matrix, class_of, shared_vector
 from ltrr.core.planning import Block, History, plan_values
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import decision_example
-from ltrr.errors import ArtifactError
+from ltrr.errors import ArtifactError, UsageError
 from ltrr.serving.values import PlanValuer
 
 
@@ -55,6 +55,11 @@ class Choice:
     features: NDArray[np.float64]
     scores: NDArray[np.float64]
     distribution: Distribution
+
+    @property
+    def greedy(self) -> int:
+        """The plan of the highest score; the first of the shortlist among equals."""
+        return int(self.distribution.shortlist[int(np.argmax(self.scores))])
 
 
 class PlanChooser:
@@ -135,7 +140,25 @@ class PlanChooser:
     ) -> NDArray[np.float64]:
         if self._scorer is None:
             return np.asarray(values[shortlist])
-        example = decision_example(self.space, shared, shortlist, features, observe=self.observe)
+        return self.scores_of(self.example(shared, shortlist, features))
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether a model scores; else the planner's values are the scores."""
+        return self._scorer is not None
+
+    def example(self, shared: NDArray[np.float64], shortlist: NDArray[np.int64], features: NDArray[np.float64]) -> str:
+        """What the model is asked about some plans; `features` has a row a plan."""
+        return decision_example(self.space, shared, shortlist, features, observe=self.observe)
+
+    def scores_of(self, example: str) -> NDArray[np.float64]:
+        """Predicted reward of every action line of an example, less the best plan's value, [K].
+
+        Raises:
+            UsageError: there is no model to ask.
+        """
+        if self._scorer is None:
+            raise UsageError("a policy without a bandit predicts nothing", which="bandit.vw", todo="use its values")
         with self._lock:
             costs = self._scorer.predict(example)
         return -np.asarray(costs, dtype=np.float64)
