@@ -19,6 +19,7 @@ from ltrr.cli.output import show_json, show_rows
 from ltrr.config import HOME_FILE, PathSettings, Settings, load_section, load_settings, write_home_file
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.errors import LeaseError, UsageError
+from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, short_rows
 from ltrr.evaluation.replay_check import replay_date
 from ltrr.publishing.by_hand import promote, roll_back
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
@@ -112,9 +113,11 @@ def show_policy(
     facts = {key: value for key, value in _described(manifest).items() if key not in ("files", "ope")}
     show_rows([{"what": key, "value": value} for key, value in facts.items()], manifest.version, as_json=False)
     ope = dict(manifest.ope)
-    price = ope.pop(EXPLORATION_PRICE, {})
+    price, draws = ope.pop(EXPLORATION_PRICE, {}), ope.pop(DRAWS_BY_CLASS, {})
     show_rows([{"policy": policy, **row} for policy, row in ope.items()], "Estimates", as_json=False)
     show_rows([{"what": what, "value": value} for what, value in price.items()], "Exploration", as_json=False)
+    title = "Blocks drawn a search, by query class; in brackets each strategy's 1st, 2nd, ... block"
+    show_rows(short_rows(draws), title, as_json=False)
     files = [{"file": file, "bytes": kept.size, "sha256": kept.sha256} for file, kept in manifest.files.items()]
     show_rows(files, "Files", as_json=False)
 

@@ -70,7 +70,7 @@ def features_of(example: str) -> list[tuple[str, str]]:
     >>> features_of("shared |q class=long:1 query_words:0.5\n|v value:0.6 |b title_1")
     [('q', 'class=long'), ('q', 'query_words'), ('v', 'value'), ('b', 'title_1')]
     """
-    found = {}
+    found: dict[tuple[str, str], None] = {}
     for line in example.splitlines():
         for part in line.split("|")[1:]:
             namespace, *features = part.split()
