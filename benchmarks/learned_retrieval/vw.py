@@ -132,10 +132,12 @@ class Bandit:
         )
 
     def _scored(self, chooser: PlanChooser, shared: Floats, values: Floats, queries: Longs) -> Floats:
-        scores = np.full(values.shape, -np.inf)
+        scores, keys = np.full(values.shape, -np.inf), self._study.library.keys
         for query in queries.tolist():
             listed = shortlist_of(values[query], SHORTLIST)
-            scores[query, listed] = values[query].max() + chooser.weigh(shared[query], values[query]).scores
+            scores[query, listed] = (
+                values[query].max() + chooser.weigh(keys[query], shared[query], values[query]).scores
+            )
         return scores
 
 

@@ -210,11 +210,7 @@ def check_form(record: Any) -> list[str]:
     if reasons:
         return reasons
     for kind in ("looks", "draws"):
-        for place, block in enumerate(record[kind]):
-            where = f"{kind}[{place}]"
-            reasons += _check_fields(block, _BLOCK, where) or (
-                _check_each(block["results"], _RESULT, f"{where}.results", may=_FACTS)
-            )
+        reasons += _check_blocks(record[kind], kind)
     for place, decision in enumerate(record["decisions"]):
         where = f"decisions[{place}]"
         reasons += _check_fields(decision, _DECISION, where) or (
@@ -222,6 +218,19 @@ def check_form(record: Any) -> list[str]:
             + _check_each(decision["shortlist"], _ACTION, f"{where}.shortlist")
         )
     return reasons + _check_each(record["slate"], _SLATE_ROW, "slate")
+
+
+def check_looks(looks: Any) -> list[str]:
+    """Why this is not the `looks` of a decision record.
+
+    >>> check_looks([{"strategy": "title", "depth": 0, "status": "ok", "results": []}])
+    ['looks[0].depth: expected an integer of at least 1, got 0']
+    >>> check_looks({"title": []})
+    ['looks: expected a list, got an object']
+    """
+    if not isinstance(looks, list):
+        return [f"looks: expected a list, got {_form(looks)}"]
+    return _check_blocks(looks, "looks") or list(_block_contradictions(looks, "looks"))
 
 
 def check_event(event: Any) -> list[str]:
@@ -232,6 +241,16 @@ def check_event(event: Any) -> list[str]:
     ["at: expected a UTC time such as 2026-03-02T12:00:00.123Z, got '2026-03-02 12:00'"]
     """
     return _check_fields(event, _EVENT, "event")
+
+
+def _check_blocks(blocks: list[Any], kind: str) -> list[str]:
+    reasons = []
+    for place, block in enumerate(blocks):
+        where = f"{kind}[{place}]"
+        reasons += _check_fields(block, _BLOCK, where) or (
+            _check_each(block["results"], _RESULT, f"{where}.results", may=_FACTS)
+        )
+    return reasons
 
 
 def _check_fields(value: Any, fields: Mapping[str, tuple[Test, str]], where: str) -> list[str]:
@@ -261,16 +280,7 @@ def _check_each(
 
 def _contradictions(record: Mapping[str, Any]) -> Iterable[str]:
     for kind in ("looks", "draws"):
-        blocks = [(block["strategy"], block["depth"]) for block in record[kind]]
-        if len(set(blocks)) < len(blocks):
-            yield f"{kind}: expected each block once, got {_shown(sorted(blocks))}"
-        for block in record[kind]:
-            ranks = [result["rank"] for result in block["results"]]
-            where = f"{kind} {block['strategy']}:{block['depth']}"
-            if ranks and ranks != list(range(int(ranks[0]), int(ranks[0]) + len(ranks))):
-                yield f"{where}: expected ranks without gaps, got {_shown(ranks)}"
-            if ranks and block["status"] != "ok":
-                yield f"{where}: expected no results with status {block['status']}, got {len(ranks)}"
+        yield from _block_contradictions(record[kind], kind)
     positions = [row["position"] for row in record["slate"]]
     if positions != list(range(1, len(positions) + 1)):
         yield f"slate: expected positions 1, 2, ... in order, got {_shown(positions)}"
@@ -285,6 +295,19 @@ def _contradictions(record: Mapping[str, Any]) -> Iterable[str]:
             yield f"slate: expected entities of the draws, got {_shown(sorted(set(shown) - drawn))}"
     for decision in record["decisions"]:
         yield from _decision_contradictions(decision, record)
+
+
+def _block_contradictions(blocks: list[Any], kind: str) -> Iterable[str]:
+    keys = [(block["strategy"], block["depth"]) for block in blocks]
+    if len(set(keys)) < len(keys):
+        yield f"{kind}: expected each block once, got {_shown(sorted(keys))}"
+    for block in blocks:
+        ranks = [result["rank"] for result in block["results"]]
+        where = f"{kind} {block['strategy']}:{block['depth']}"
+        if ranks and ranks != list(range(int(ranks[0]), int(ranks[0]) + len(ranks))):
+            yield f"{where}: expected ranks without gaps, got {_shown(ranks)}"
+        if ranks and block["status"] != "ok":
+            yield f"{where}: expected no results with status {block['status']}, got {len(ranks)}"
 
 
 def _decision_contradictions(decision: Mapping[str, Any], record: Mapping[str, Any]) -> Iterable[str]:

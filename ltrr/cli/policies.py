@@ -13,11 +13,13 @@ from ltrr.artifacts.bundle import BANDIT, RANKER, read_manifest, versions
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.memory_part import PREFIX
 from ltrr.artifacts.pointer import current, pointers
+from ltrr.cli.explain import explain_policy
 from ltrr.cli.options import Config, Date, Home, Json, Set, parse_date, settings_of
 from ltrr.cli.output import show_json, show_rows
 from ltrr.config import HOME_FILE, PathSettings, Settings, load_section, load_settings, write_home_file
 from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
 from ltrr.errors import LeaseError, UsageError
+from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, short_rows
 from ltrr.evaluation.replay_check import replay_date
 from ltrr.publishing.by_hand import promote, roll_back
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
@@ -30,7 +32,8 @@ from ltrr.spark.lease import hold_lease
 from ltrr.spark.session import build_session
 from ltrr.tables.catalog import table
 
-policies = typer.Typer(help="Start, list, show, promote, roll back and replay policies.", no_args_is_help=True)
+policies = typer.Typer(help="Start, list, show, explain, promote, roll back and replay policies.", no_args_is_help=True)
+policies.command("explain")(explain_policy)
 
 Why = Annotated[str, typer.Option("--why", help="The reason; recorded in `releases` and with the pointer.")]
 By = Annotated[
@@ -116,9 +119,11 @@ def show_policy(
     facts = {key: value for key, value in _described(manifest).items() if key not in ("files", "ope")}
     show_rows([{"what": key, "value": value} for key, value in facts.items()], manifest.version, as_json=False)
     ope = dict(manifest.ope)
-    price = ope.pop(EXPLORATION_PRICE, {})
+    price, draws = ope.pop(EXPLORATION_PRICE, {}), ope.pop(DRAWS_BY_CLASS, {})
     show_rows([{"policy": policy, **row} for policy, row in ope.items()], "Estimates", as_json=False)
     show_rows([{"what": what, "value": value} for what, value in price.items()], "Exploration", as_json=False)
+    title = "Blocks drawn a search, by query class; in brackets each strategy's 1st, 2nd, ... block"
+    show_rows(short_rows(draws), title, as_json=False)
     files = [{"file": file, "bytes": kept.size, "sha256": kept.sha256} for file, kept in manifest.files.items()]
     show_rows(files, "Files", as_json=False)
 

@@ -48,9 +48,7 @@ class PlanProfiles:
     noise: Floats
 
     @staticmethod
-    def of(
-        added: Floats, is_known: NDArray[np.bool_], patterns: int, weights: Floats | None = None
-    ) -> PlanProfiles:
+    def of(added: Floats, is_known: NDArray[np.bool_], patterns: int, weights: Floats | None = None) -> PlanProfiles:
         """The strongest patterns of some queries' values: principal components.
 
         Where values are unknown, they are first taken for those of an average plan of the query, then for what the

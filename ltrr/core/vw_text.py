@@ -67,6 +67,41 @@ def decision_example(
     return "\n".join(lines)
 
 
+def features_of(example: str) -> list[tuple[str, str]]:
+    r"""(namespace, feature) of every feature that some line of an example has, in the order of their first mention.
+
+    >>> features_of("shared |q class=long:1 query_words:0.5\n|v value:0.6 |b title_1")
+    [('q', 'class=long'), ('q', 'query_words'), ('v', 'value'), ('b', 'title_1')]
+    """
+    found: dict[tuple[str, str], None] = {}
+    for line in example.splitlines():
+        for part in line.split("|")[1:]:
+            namespace, *features = part.split()
+            found.update({(namespace, feature.partition(":")[0]): None for feature in features})
+    return list(found)
+
+
+def without_feature(example: str, namespace: str, feature: str | None = None) -> str:
+    r"""The example as if no line had this feature; without a name, the whole namespace.
+
+    >>> print(without_feature("shared |q query_words:0.5\n|v value:0.6 log_rank:1 |b title_1", "v", "value"))
+    shared |q query_words:0.5
+    |v log_rank:1 |b title_1
+    >>> print(without_feature("shared |q query_words:0.5\n|v value:0.6 |b title_1", "v"))
+    shared |q query_words:0.5
+    |v |b title_1
+    """
+    lines = []
+    for line in example.splitlines():
+        head, *parts = line.split("|")
+        kept = []
+        for name, *features in (part.split() for part in parts):
+            left = [one for one in features if name != namespace or feature not in (None, one.partition(":")[0])]
+            kept.append(" ".join((f"|{name}", *left)))
+        lines.append(head + " ".join(kept))
+    return "\n".join(lines)
+
+
 def vw_name(name: str) -> str:
     """A feature's name as Vowpal Wabbit may read it.
 

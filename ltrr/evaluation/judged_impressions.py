@@ -27,6 +27,12 @@ def on_dates(frame: DataFrame, dates: Sequence[date]) -> DataFrame:
     return frame.where(F.col("log_date").isin(list(dates)))
 
 
+def by_policy(decisions: DataFrame, versions: Collection[str]) -> DataFrame:
+    """The decisions of these bundles, fallbacks left out; same columns."""
+    is_served = (F.col("served_by") == "policy") & (F.col("step") == 1)
+    return decisions.where(is_served & F.col("policy_version").isin(sorted(versions)))
+
+
 def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Collection[str]) -> DataFrame:
     """One row an impression that a policy of the judged plan space served, with its page_reward; fallbacks left out.
 
@@ -39,10 +45,7 @@ def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Co
         versions: bundles whose plans and features are those that are judged.
     """
     rewards = slate_rows.groupBy("impression_id").agg(F.sum("page_reward").alias("page_reward"))
-    served = decisions.where(
-        (F.col("served_by") == "policy") & (F.col("step") == 1) & F.col("policy_version").isin(sorted(versions))
-    )
-    joined = served.join(rewards, on="impression_id", how="left")
+    joined = by_policy(decisions, versions).join(rewards, on="impression_id", how="left")
     reward = F.coalesce(F.col("page_reward"), F.lit(0.0))
     logged = [name for name in COLUMNS if name not in ("page_reward", "query_mean")]
     return joined.select("impression_id", "user_fold", *logged, reward.alias("page_reward"))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ltrr.core.plans import PlanSpace
 from ltrr.evaluation.logged_decision import LoggedDecision
-from ltrr.serving.bandit import PlanChooser
+from ltrr.serving.bandit import Choice, PlanChooser
 
 CHAMPION, CHALLENGER, UNIFORM, STATIC = "champion", "challenger", "uniform", "static"
 
@@ -48,8 +48,13 @@ class JudgedPolicy:
         plans = len(self.space)
         if self.plan is not None:
             return np.asarray(np.eye(1, plans, self.plan)[0])
+        choice = self.choice(decision)
+        return np.full(plans, 1.0 / plans) if choice is None else choice.distribution.dense()
+
+    def choice(self, decision: LoggedDecision) -> Choice | None:
+        """What a learned policy would choose from what was logged; None of one that does not look."""
         if self.chooser is None:
-            return np.full(plans, 1.0 / plans)
+            return None
         valuer = self.chooser.valuer
         values = decision.values if valuer is None else valuer.values(decision.key, decision.look, decision.facts)
-        return self.chooser.distribution(decision.key, decision.shared, values).dense()
+        return self.chooser.weigh(decision.key, decision.shared, values)

@@ -26,6 +26,8 @@ class EvaluationSettings:
         fallback_limit: share of impressions not served by the policy above which nothing is judged.
         replay_decisions: logged decisions of a night that are replayed; all where there are fewer.
         replay_tolerance: largest difference of a replayed propensity.
+        draws_decisions: held-out decisions, about, that a night's tables of draws are made from; all where there are
+            fewer.
     """
 
     held_out_percent: int = 30
@@ -42,6 +44,7 @@ class EvaluationSettings:
     fallback_limit: float = 0.01
     replay_decisions: int = 1_000
     replay_tolerance: float = 1e-6
+    draws_decisions: int = 20_000
 
     def __post_init__(self) -> None:
         for name, holds, expected in (
@@ -55,6 +58,7 @@ class EvaluationSettings:
             ("fallback_limit", 0.0 <= self.fallback_limit <= 1.0, "0..1"),
             ("replay_decisions", self.replay_decisions >= 1, ">= 1"),
             ("replay_tolerance", self.replay_tolerance > 0.0, "> 0"),
+            ("draws_decisions", self.draws_decisions >= 1, ">= 1"),
         ):
             if not holds:
                 raise ConfigError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -14,9 +15,19 @@ from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
 from ltrr.core.moments import ClusteredSums
 from ltrr.errors import ConfigError
+from ltrr.evaluation.draws_by_class import (
+    DRAWS_BY_CLASS,
+    DrawTable,
+    draw_rows,
+    draw_table,
+    render_draws,
+    sample_decisions,
+    sum_draws,
+)
 from ltrr.evaluation.estimates import DIFFERENCE, estimate_rows
 from ltrr.evaluation.judged_impressions import (
     ServedCounts,
+    by_policy,
     count_served,
     is_held_out,
     judged_impressions,
@@ -79,15 +90,17 @@ def run(night: Night) -> None:
             }
         )
         objections = _check_replay(night, tracked)
-        rows, served, prices = _judge(night, champion, challenger, StoredValues.of_note(values))
+        found = _judge(night, champion, challenger, StoredValues.of_note(values))
+        rows, served = found.rows, found.served
         if served.fallback_share > night.settings.evaluation.fallback_limit:
             objections.append(f"{served.fallback_share:.1%} of impressions fell back")
         night.write("ope_estimates", night.spark.createDataFrame(rows, schema_of(table("ope_estimates"))).coalesce(1))
         night.note("objections", json.dumps(objections))
-        night.note(EXPLORATION_PRICE, json.dumps({name: price.to_json() for name, price in prices.items()}))
+        night.note(EXPLORATION_PRICE, json.dumps({name: price.to_json() for name, price in found.prices.items()}))
+        night.note(DRAWS_BY_CLASS, json.dumps(found.draws))
         for name, count in vars(served).items():
             night.note(f"impressions_{name}", str(count))
-        _report(tracked, rows, served, prices)
+        _report(tracked, found)
 
 
 def _check_same_plans(night: Night, champion: PlanningPart) -> None:
@@ -133,10 +146,25 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     return [f"{unequal} (accepted: {night.accept_quality})"]
 
 
-def _judge(
-    night: Night, champion: PlanningPart, challenger: str, values: StoredValues | None
-) -> tuple[list[dict[str, Any]], ServedCounts, dict[str, ExplorationPrice]]:
-    """Rows of `ope_estimates`, none where nothing is closed yet; how the window was served; what exploring costs."""
+@dataclass(frozen=True)
+class _Found:
+    """What judging found.
+
+    Attributes:
+        served: how the window was served.
+        rows: of `ope_estimates`.
+        prices: of exploration, by policy.
+        draws: by policy.
+    """
+
+    served: ServedCounts
+    rows: Sequence[dict[str, Any]] = ()
+    prices: Mapping[str, ExplorationPrice] = field(default_factory=dict)
+    draws: Mapping[str, DrawTable] = field(default_factory=dict)
+
+
+def _judge(night: Night, champion: PlanningPart, challenger: str, values: StoredValues | None) -> _Found:
+    """Judge on the closed dates of the window; nothing is found but how it was served where none is closed yet."""
     settings, policy = night.settings.evaluation, night.settings.policy
     closed = night.closed_dates(settings.window_days)
     night.note("judged_dates", str(len(closed)))
@@ -147,7 +175,7 @@ def _judge(
     served = count_served(by_version, versions)
     if served.by_policy == 0:
         log.info("date=%s judged=nothing closed_dates=%d", night.date, len(closed))
-        return [], served, {}
+        return _Found(served)
 
     def impressions(*, held_out: bool) -> DataFrame:
         fold = is_held_out(settings.held_out_percent)
@@ -159,12 +187,18 @@ def _judge(
     sums = sum_training_decisions(means.given_to(training, is_counted=True), policy.space)
     if sums is None:
         log.warning("date=%s judged=nothing: no impressions of users that are trained on", night.date)
-        return [], served, {}
+        return _Found(served)
     model = fit_reward_model(policy.space, sums.products.tolist(), settings.ridge)
     judged = _policies(night, champion, challenger, values, best_static_plan(sums, model))
     slices = _score(means.given_to(impressions(held_out=True), is_counted=False), judged, model)
     rows = estimate_rows(night.date, slices, judged, served.fallback_share, settings)
-    return rows, served, _prices(night, slices, len(closed), [CHAMPION, *[CHALLENGER] * bool(challenger)])
+    learned = [CHAMPION, *[CHALLENGER] * bool(challenger)]
+    held_out = by_policy(decisions.where(is_held_out(settings.held_out_percent)), versions)
+    expected = served.by_policy * settings.held_out_percent / 100.0
+    sample = sample_decisions(held_out, min(settings.draws_decisions / expected, 1.0))
+    drawn = sum_draws(sample, judged, policy.space)
+    draws = {name: draw_table(drawn, name, policy.space) for name in learned}
+    return _Found(served, rows, _prices(night, slices, len(closed), learned), draws)
 
 
 def _policies(
@@ -197,18 +231,15 @@ def _prices(
     return price_policies(slices.get(ALL), policies, plans, nights, held_out_share, settings.gate)
 
 
-def _report(
-    tracked: TrackedRun,
-    rows: Sequence[dict[str, Any]],
-    served: ServedCounts,
-    prices: Mapping[str, ExplorationPrice],
-) -> None:
-    for policy, price in prices.items():
+def _report(tracked: TrackedRun, found: _Found) -> None:
+    for policy, price in found.prices.items():
         told = {f"{policy}_exploration_{name}": value for name, value in price.to_json().items()}
         tracked.metrics({name: float("nan") if value is None else value for name, value in told.items()})
-    tracked.metrics({f"impressions_{name}": float(count) for name, count in vars(served).items()})
-    tracked.artifact_json("ope_estimates.json", list(rows))
-    for row in rows:
+    tracked.metrics({f"impressions_{name}": float(count) for name, count in vars(found.served).items()})
+    tracked.artifact_json("ope_estimates.json", list(found.rows))
+    tracked.artifact_json(f"{DRAWS_BY_CLASS}.json", draw_rows(found.draws))
+    tracked.artifact_bytes(f"{DRAWS_BY_CLASS}.md", render_draws(found.draws).encode())
+    for row in found.rows:
         if row["slice"] != ALL:
             continue
         name = f"{row['policy']}_{row['estimator']}"

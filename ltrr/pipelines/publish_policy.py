@@ -17,6 +17,7 @@ from ltrr.artifacts.learned_values import StoredValues, only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import open_policy, sequences
+from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.jobs import JOBS
@@ -175,10 +176,11 @@ def _decide(
     return _Decision(REFRESHED, why, _bundle(night, champion, {}), refused)
 
 
-def _with_price(night: Night, ope: Mapping[str, Any], policy: str) -> Mapping[str, Any]:
-    """With what exploring costs the policy, where tonight's evaluation could tell."""
-    price = json.loads(night.notes_of("evaluate_policies").get(EXPLORATION_PRICE, "{}")).get(policy)
-    return {**ope, EXPLORATION_PRICE: price} if price else ope
+def _with_conduct(night: Night, ope: Mapping[str, Any], policy: str) -> Mapping[str, Any]:
+    """With what exploring costs the policy and what it draws, where tonight's evaluation could tell."""
+    notes = night.notes_of("evaluate_policies")
+    told = {name: json.loads(notes.get(name, "{}")).get(policy) for name in (EXPLORATION_PRICE, DRAWS_BY_CLASS)}
+    return {**ope, **{name: facts for name, facts in told.items() if facts}}
 
 
 def _bundle(
@@ -222,7 +224,7 @@ def _bundle(
         data_window={"first": str(closed[0]), "last": str(closed[-1])} if closed else {},
         table_versions={output.table: output.version for job in upstream for output in job.outputs},
         run_id=run_id,
-        ope=_with_price(night, champion.ope if ope is None else ope, CHALLENGER if BANDIT in models else CHAMPION),
+        ope=_with_conduct(night, champion.ope if ope is None else ope, CHALLENGER if BANDIT in models else CHAMPION),
         lineage={"champion": champion.version}
         | {key: files[file].sha256 for key, file in traced.items() if file in files},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -29,7 +29,7 @@ from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import query_class
 from ltrr.core.situation import NOWHERE, Situation
 from ltrr.core.vw_text import decision_example
-from ltrr.errors import ArtifactError
+from ltrr.errors import ArtifactError, UsageError
 from ltrr.serving.values import PlanValuer
 
 
@@ -61,6 +61,11 @@ class Choice:
     distribution: Distribution
     facts: CandidateFacts = field(default_factory=dict)
     situation: Situation = NOWHERE
+
+    @property
+    def greedy(self) -> int:
+        """The plan of the highest score; the first of the shortlist among equals."""
+        return int(self.distribution.shortlist[int(np.argmax(self.scores))])
 
 
 class PlanChooser:
@@ -158,7 +163,25 @@ class PlanChooser:
     ) -> NDArray[np.float64]:
         if self._scorer is None:
             return np.asarray(values[shortlist])
-        example = decision_example(self.space, shared, shortlist, features, observe=self.observe, groups=self.groups)
+        return self.scores_of(self.example(shared, shortlist, features))
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether a model scores; else the planner's values are the scores."""
+        return self._scorer is not None
+
+    def example(self, shared: NDArray[np.float64], shortlist: NDArray[np.int64], features: NDArray[np.float64]) -> str:
+        """What the model is asked about some plans; `features` has a row a plan."""
+        return decision_example(self.space, shared, shortlist, features, observe=self.observe, groups=self.groups)
+
+    def scores_of(self, example: str) -> NDArray[np.float64]:
+        """Predicted reward of every action line of an example, less the best plan's value, [K].
+
+        Raises:
+            UsageError: there is no model to ask.
+        """
+        if self._scorer is None:
+            raise UsageError("a policy without a bandit predicts nothing", which="bandit.vw", todo="use its values")
         with self._lock:
             costs = self._scorer.predict(example)
         return -np.asarray(costs, dtype=np.float64)

@@ -54,3 +54,16 @@ def predictions(booster: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     if not len(rows):
         return np.empty(0)
     return np.asarray(booster.inplace_predict(rows), dtype=np.float64)
+
+
+def contributions(booster: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What each feature adds to the margin of each row (SHAP values), and the bias last, [N, F + 1].
+
+    Lundberg, Erion & Lee, "Consistent Individualized Feature Attribution for Tree Ensembles", 2018.
+    """
+    import xgboost
+
+    if not len(rows):
+        return np.empty((0, booster.num_features() + 1))
+    matrix = xgboost.DMatrix(rows, nthread=1)
+    return np.asarray(booster.predict(matrix, pred_contribs=True, validate_features=False), dtype=np.float64)

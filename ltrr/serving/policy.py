@@ -288,6 +288,10 @@ class Policy:
         """What the memory knows of this query: entities with scores, best first. The memory strategy's results."""
         return self._served.memory.recall(query_key(query_text), limit)
 
+    def evidence(self, query_text: str) -> dict[str, tuple[float, float]]:
+        """Clicks and examinations that the memory keeps of this query, by entity_id."""
+        return self._served.memory.evidence(query_key(query_text))
+
     def rank(self, query_text: str, drawn: Sequence[Block]) -> Slate:
         """Order the union of the drawn blocks; their order does not matter."""
         return self._served.ranker.rank(query_key(query_text), drawn)

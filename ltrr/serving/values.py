@@ -8,6 +8,7 @@ second model and the bandit meet the same kind of values when they learn and whe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -30,13 +31,30 @@ from ltrr.core.plan_profiles import PLAN_PROFILES, PlanProfiles
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ArtifactError
-from ltrr.serving.booster import load_booster, predictions
+from ltrr.serving.booster import contributions, load_booster, predictions
 
 _REMEMBERED = 4_096
 """Looks whose values are kept: some 12 kB each. Head queries come again with the look they came with before, and a
 batch asks about every query many times."""
 
 _NO_FACTS = Facts()
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateValues:
+    """The visible candidates of one query.
+
+    Args:
+        entity_ids: sorted.
+        features: of `core.candidate_features`, [E, F].
+        predicted: P(click | examined), [E].
+        worth: the same after the memory's evidence, by entity_id.
+    """
+
+    entity_ids: tuple[str, ...]
+    features: NDArray[np.float32]
+    predicted: NDArray[np.float64]
+    worth: Mapping[str, float]
 
 
 class PlanValuer:
@@ -83,16 +101,29 @@ class PlanValuer:
         known = tuple(sorted(facts.items(), key=lambda fact: fact[0]))
         return self._remembered(key, tuple(visible), known)
 
+    def candidates(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> CandidateValues:
+        """What each visible candidate is worth, and what that was predicted from; arguments as for `values`."""
+        entity_ids, features = candidate_matrix(self.space, visible, key, overlaps_of(facts))
+        predicted = predictions(self._block_values[query_fold(key, self.how.folds)], features)
+        return CandidateValues(
+            entity_ids, features, predicted, worth_of(entity_ids, predicted, facts, self.how.strength)
+        )
+
+    def contributions(self, key: str, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What each feature adds to the log-odds of P(click | examined) of some candidates of a query, [E, F + 1].
+
+        The last column is what a candidate has before anything is known of it; each row adds up to the log-odds.
+        """
+        return contributions(self._block_values[query_fold(key, self.how.folds)], features)
+
     def _values(
         self, key: str, visible: tuple[Block, ...], known: tuple[tuple[str, Facts], ...]
     ) -> NDArray[np.float64]:
-        space, fold, facts = self.space, query_fold(key, self.how.folds), dict(known)
-        entity_ids, candidates = candidate_matrix(space, visible, key, overlaps_of(facts))
-        predicted = predictions(self._block_values[fold], candidates)
-        worth = worth_of(entity_ids, predicted, facts, self.how.strength)
-        values = visible_coverage(space, visible, worth)
+        space, fold = self.space, query_fold(key, self.how.folds)
+        seen = self.candidates(key, visible, dict(known))
+        values = visible_coverage(space, visible, seen.worth)
         if self._unseen_values:
-            look = look_vector(space, visible, worth, key, candidates)
+            look = look_vector(space, visible, seen.worth, key, seen.features)
             shares = predictions(self._unseen_values[fold], look[None])
             values = values + self._profiles[fold].values(shares.reshape(1, -1))[0]
         values = np.round(values, PLACES)

@@ -12,6 +12,7 @@ from ltrr.artifacts.bundle import current, pointers, read_bundle, read_manifest,
 from ltrr.artifacts.payloads import put_payload
 from ltrr.core.planning import Block
 from ltrr.errors import DataQualityError
+from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.pipelines import evaluate_policies, publish_policy
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_job, run_nightly
@@ -127,6 +128,15 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
     assert manifest.ope[EXPLORATION_PRICE] == prices["challenger"]
     assert prices["champion"]["greedy_width"] == pytest.approx(1.0)  # it is uniform
     assert prices["champion"]["value_lost"] > prices["challenger"]["value_lost"] > 0
+    # What it draws came with it, too, in the artifacts of the run that judged, and outside the version's hash.
+    draws = json.loads(done["evaluate_policies"].notes[DRAWS_BY_CLASS])
+    assert draws.keys() == {"champion", "challenger"}
+    assert manifest.ope[DRAWS_BY_CLASS] == draws["challenger"]
+    assert replace(manifest, ope={}).version == manifest.version
+    assert draws["challenger"]["all"]["greedy"]["beta"][0] == pytest.approx(1 / 3, abs=0.1)
+    [judged, *_] = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'evaluate_policies'")
+    files = {file.path for file in client.list_artifacts(judged.info.run_id)}
+    assert {"draws_by_class.json", "draws_by_class.md"} <= files
     assert manifest.lineage["bandit_sha256"] == done["evaluate_policies"].notes["challenger_sha256"]
     assert manifest.settings.exploration == settings.policy.exploration
     # The values that it was judged with come with it, byte for byte; the refresh of a later night keeps them.

@@ -1,0 +1,134 @@
+"""`ltrr policies explain`: why a policy would choose what it chooses for one query."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ltrr.artifacts.bundle import is_published, versions
+from ltrr.artifacts.decision_record import block_of
+from ltrr.artifacts.looks import facts_of
+from ltrr.artifacts.record_checks import check_looks
+from ltrr.cli.options import Config, Home, Json, Set, settings_of
+from ltrr.cli.output import show, show_json, show_rows
+from ltrr.config import Settings
+from ltrr.core.facts import overlaps_of
+from ltrr.core.planning import Block
+from ltrr.core.queries import query_key
+from ltrr.errors import UsageError
+from ltrr.evaluation.logged_looks import newest_look
+from ltrr.serving.explain import Explanation, explain
+from ltrr.serving.policy import Policy
+from ltrr.spark.delta import Warehouse
+from ltrr.spark.session import build_session
+from ltrr.tables.catalog import table
+
+
+@dataclass(frozen=True)
+class _Look:
+    source: str
+    blocks: Sequence[Block] | None = None
+    overlaps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+def explain_policy(
+    query: Annotated[str, typer.Option("--query", help="As a user would type it.")],
+    version: Annotated[str | None, typer.Argument(help="Which; the one that serves by default.")] = None,
+    looks: Annotated[
+        Path | None,
+        typer.Option(
+            "--looks",
+            help="JSON file: a decision record, or its `looks`. By default those of the query's newest logged search.",
+        ),
+    ] = None,
+    home: Home = None,
+    config: Config = None,
+    changes: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Why a policy chooses what it chooses for a query: plans, blocks, candidates, and which features moved it."""
+    settings = settings_of(home, config, changes)
+    policy = _load(settings, version)
+    look = _read_looks(looks, query) if looks else _logged_look(settings, policy, query)
+    told = explain(policy, query, look.blocks, look.overlaps)
+    if as_json:
+        show_json({"look": look.source, **told.to_json()})
+    else:
+        _show(told, look.source)
+
+
+def _load(settings: Settings, version: str | None) -> Policy:
+    root, name = settings.paths.policies, settings.policy.name
+    if version is not None and not is_published(root, name, version):
+        raise UsageError(
+            "no such version of the policy",
+            which=version,
+            expected="one of " + (", ".join(versions(root, name)[-5:]) or "none: nothing is published yet"),
+            todo="see `ltrr policies list`",
+        )
+    return Policy.load(f"{root}/{name}", version)
+
+
+def _read_looks(file: Path, query: str) -> _Look:
+    """From a decision record or its looks; of another query they would explain what nobody asked."""
+    try:
+        told = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as fault:
+        raise UsageError(
+            "cannot read the looks", which=f"--looks {file}", expected="a JSON file", got=str(fault)
+        ) from fault
+    is_record = isinstance(told, dict)
+    entries = told.get("looks") if is_record else told
+    reasons = check_looks(entries)
+    if is_record and query_key(str(told.get("query_text", query))) != query_key(query):
+        reasons.append(f"query_text: expected {query!r}, got {told['query_text']!r}")
+    if reasons:
+        raise UsageError(
+            "these are not looks of this query",
+            which=f"--looks {file}",
+            expected="a decision record, or the list under its `looks` (docs/log-contract.md)",
+            got="; ".join(reasons[:3]),
+        )
+    return _Look(f"file {file}", [block_of(entry) for entry in entries], overlaps_of(facts_of(entries)))
+
+
+def _logged_look(settings: Settings, policy: Policy, query: str) -> _Look:
+    """Of the query's newest search in the tables; Spark is started for this alone."""
+    warehouse = Warehouse(build_session("ltrr policies explain", settings.spark), settings.paths.tables)
+    decisions, impressions = warehouse.read(table("decisions")), warehouse.read(table("impressions"))
+    key = query_key(query)
+    found = newest_look(decisions, impressions, key, policy.chooser.observe)
+    if found is None:
+        return _Look(f"none: no search of {key!r} is logged")
+    source = f"impression {found.impression_id}, {found.at} UTC, served by {found.version}"
+    return _Look(source, found.blocks, found.overlaps)
+
+
+def _show(told: Explanation, source: str) -> None:
+    facts = {
+        "policy": told.version,
+        "query": f"{told.query_text!r}, key {told.query_key!r}, class {told.query_class}",
+        "look": f"{told.observe}: {source}",
+        **{f"note {number}": note for number, note in enumerate(told.notes, start=1)},
+    }
+    show_rows([{"what": what, "value": value} for what, value in facts.items()], "Explained", as_json=False)
+    tables = (
+        ("Plans of the shortlist, best score first", told.plans),
+        ("Blocks; gain: best plan that draws it, less best plan that does not", told.blocks),
+        ("Visible candidates; value: predicted, and the memory's evidence", told.candidates),
+        ("Bandit: score with the feature less without it, for the best plan and the second", told.effects),
+        ("Values: what moved the prediction of the best candidates, log-odds", told.contributions),
+    )
+    for title, rows in tables:
+        if rows:
+            show_rows([_cells(asdict(row)) for row in rows], title, as_json=False)
+    show(f"{told.other_plans} other plans, each with propensity {told.floor:.5g}")
+
+
+def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.replace("_", " "): value for name, value in row.items()}

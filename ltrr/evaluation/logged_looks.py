@@ -1,0 +1,59 @@
+"""The look that a query had when it was last searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
+from ltrr.core.facts import overlaps_of
+from ltrr.core.planning import Block
+
+
+@dataclass(frozen=True, eq=False)
+class LoggedLook:
+    """What was seen before one logged choice.
+
+    Args:
+        impression_id: of the search.
+        at: when it was served, UTC, as text.
+        version: of the policy that served it.
+        blocks: as seen.
+        overlaps: of their candidates with the query, by entity_id, where they were logged.
+    """
+
+    impression_id: str
+    at: str
+    version: str
+    blocks: Sequence[Block]
+    overlaps: Mapping[str, tuple[float, ...]]
+
+
+def newest_look(decisions: DataFrame, impressions: DataFrame, key: str, observe: str) -> LoggedLook | None:
+    """Of the newest impression of a query that saw what such a policy sees; None where there is none.
+
+    One query's rows of both tables and one row to the driver.
+
+    Args:
+        decisions: of any dates.
+        impressions: of the same dates, for when each was served.
+        key: the query_key.
+        observe: of the policy to be explained.
+    """
+    choices = decisions.where(
+        (F.col("query_key") == F.lit(key)) & (F.col("step") == 1) & (F.col("observe") == F.lit(observe))
+    ).select("impression_id", "policy_version", "look")
+    served = impressions.where(F.col("query_key") == F.lit(key)).select("impression_id", "at")
+    newest = choices.join(served, on="impression_id", how="inner").orderBy(F.desc("at"), "impression_id").limit(1)
+    newest = newest.withColumn("at", F.date_format("at", "yyyy-MM-dd HH:mm:ss"))
+    rows = [row.asDict(recursive=True) for row in newest.collect()]
+    if not rows:
+        return None
+    (row,) = rows
+    facts = facts_of_rows(row["look"])
+    return LoggedLook(
+        row["impression_id"], row["at"], row["policy_version"], blocks_of_rows(row["look"]), overlaps_of(facts)
+    )

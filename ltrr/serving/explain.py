@@ -1,0 +1,307 @@
+"""Why a policy would choose what it chooses for one query: plans, blocks, candidates, and what moved the choice.
+
+The numbers are those of the choice itself, made by the code that serves: nothing is computed again in another way.
+
+>>> from datetime import date
+>>> from ltrr.artifacts.bundle import uniform_bundle
+>>> from ltrr.artifacts.manifest import PolicySettings
+>>> manifest, _ = uniform_bundle(PolicySettings("search", ("title", "memory"), budget=2), date(2026, 3, 1))
+>>> told = explain(Policy.of(manifest, {}), "The Matrix", [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0))])
+>>> [(plan.plan, plan.value, round(plan.propensity, 3)) for plan in told.plans]
+[('title:1,memory:1', 0.675, 0.333), ('title:2', 0.5375, 0.333), ('memory:2', 0.3125, 0.333)]
+>>> [(block.strategy, block.depth, block.status, round(block.gain, 4)) for block in told.blocks]
+[('title', 1, 'ok', 0.3625), ('title', 2, 'unseen', -0.1375),
+ ('memory', 1, 'unseen', 0.1375), ('memory', 2, 'unseen', -0.3625)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.facts import CandidateFacts, Facts
+from ltrr.core.feature_groups import MEMORY
+from ltrr.core.features import PLACES
+from ltrr.core.planning import Block, History
+from ltrr.core.plans import PlanSpace
+from ltrr.core.queries import query_class, query_key
+from ltrr.serving.bandit import Choice
+from ltrr.serving.contributions import Contribution, Effect, bandit_effects, value_contributions
+from ltrr.serving.policy import Policy
+from ltrr.serving.values import CandidateValues
+
+UNSEEN = "unseen"
+"""Status of a block that is not known before choosing."""
+
+_EXPLAINED = 5
+"""Candidates whose values are taken apart, and features of each."""
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One plan of the shortlist.
+
+    Args:
+        plan: canonical text.
+        value: the planner's; found reward.
+        score: what exploration goes by; where there is a bandit, predicted reward less the best plan's value.
+        propensity: P(plan), exactly as it would be logged.
+    """
+
+    plan: str
+    value: float
+    score: float
+    propensity: float
+
+
+@dataclass(frozen=True)
+class BlockRow:
+    """What one block would bring.
+
+    Args:
+        strategy: its strategy.
+        depth: 1-based.
+        status: as it was answered, or `unseen`.
+        candidates: in it; None where it is unseen.
+        value: summed value of its candidates, without regard to other blocks; None where it is unseen or the policy has
+            no learned values.
+        hit_rate: expected found reward of the block, from history; None where learned values are used instead.
+        marginal_hit_rate: likewise, of what no other block of a plan brings: what an unseen block adds.
+        gain: value of the best plan that draws it less that of the best plan that does not: above 0 where the best plan
+            draws it. The budget is spent in both, so this is what it adds over what it displaces. NaN where every plan
+            draws it.
+    """
+
+    strategy: str
+    depth: int
+    status: str
+    candidates: int | None
+    value: float | None
+    hit_rate: float | None
+    marginal_hit_rate: float | None
+    gain: float
+
+
+@dataclass(frozen=True)
+class CandidateRow:
+    """One listing of a visible block.
+
+    Args:
+        strategy: who lists it.
+        depth: in which block.
+        rank: in the strategy's whole list, 1-based.
+        entity_id: the candidate.
+        predicted: P(click | examined) by the model; None without learned values.
+        clicks: the memory's evidence of the query and this entity, decayed; 0 where it has none.
+        examinations: likewise.
+        value: after evidence; None without learned values.
+    """
+
+    strategy: str
+    depth: int
+    rank: int
+    entity_id: str
+    predicted: float | None
+    clicks: float
+    examinations: float
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One query under one policy.
+
+    Args:
+        version: of the bundle.
+        query_text: as asked.
+        query_key: its canonical text.
+        query_class: its class.
+        observe: what the policy sees before choosing.
+        notes: what a reader must know to read the rest.
+        plans: the shortlist, best score first.
+        other_plans: how many are not in it.
+        floor: propensity of each of those.
+        blocks: every block of every strategy.
+        candidates: every listing of the visible blocks.
+        effects: of the bandit's features on the lead of the best plan over the second; none without a bandit.
+        contributions: to the predicted value of the best candidates; none without learned values.
+    """
+
+    version: str
+    query_text: str
+    query_key: str
+    query_class: str
+    observe: str
+    notes: tuple[str, ...]
+    plans: tuple[PlanRow, ...]
+    other_plans: int
+    floor: float
+    blocks: tuple[BlockRow, ...]
+    candidates: tuple[CandidateRow, ...]
+    effects: tuple[Effect, ...]
+    contributions: tuple[Contribution, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain lists and mappings."""
+        return asdict(self)
+
+
+def explain(
+    policy: Policy,
+    query_text: str,
+    looks: Sequence[Block] | None = None,
+    overlaps: Mapping[str, Sequence[float]] | None = None,
+) -> Explanation:
+    """Explain the choice for one query. The memory's evidence is the bundle's own.
+
+    Args:
+        policy: any; it is held for the length of the call.
+        query_text: as typed.
+        looks: the blocks seen before choosing; None where nobody knows them, and then only what the bundle itself
+            recalls is seen.
+        overlaps: `core.text_overlap` of the candidates, by entity_id, where it is known.
+
+    Raises:
+        UsageError: a look is not of this policy.
+    """
+    held, key = policy.pinned(), query_key(query_text)
+    visible = recalled_blocks(held, query_text) if looks is None else tuple(looks)
+    facts = _facts(held, query_text, visible, overlaps or {})
+    choice = held.choose(query_text, visible, facts=facts)
+    valuer, space = held.chooser.valuer, held.space
+    seen = None if valuer is None else valuer.candidates(key, visible, facts)
+    order = np.argsort(-choice.scores, kind="stable")
+    contributions: tuple[Contribution, ...] = ()
+    if valuer is not None and seen is not None:
+        top = sorted(seen.entity_ids, key=lambda entity_id: (-seen.worth[entity_id], entity_id))[:_EXPLAINED]
+        contributions = value_contributions(valuer, key, seen, top, _EXPLAINED)
+    is_comparable = held.chooser.is_learned and len(order) > 1
+    return Explanation(
+        version=held.version,
+        query_text=query_text,
+        query_key=key,
+        query_class=query_class(key),
+        observe=held.chooser.observe,
+        notes=_notes(held, choice, has_looks=looks is not None),
+        plans=_plan_rows(space, choice, order),
+        other_plans=len(space) - len(order),
+        floor=choice.distribution.floor,
+        blocks=_block_rows(space, choice.values, visible, seen, _history(held, key) if seen is None else None),
+        candidates=_candidate_rows(space, visible, seen, facts),
+        effects=bandit_effects(held.chooser, choice, order[:2].tolist()) if is_comparable else (),
+        contributions=contributions,
+    )
+
+
+def recalled_blocks(policy: Policy, query_text: str) -> tuple[Block, ...]:
+    """Every block of the memory, as a service has them without a call; none where the policy does not draw from it."""
+    space = policy.space
+    if MEMORY not in space.strategy_index:
+        return ()
+    found = policy.recall(query_text, space.budget * space.block_size)
+    blocks = []
+    for depth in range(1, space.budget + 1):
+        rows = found[(depth - 1) * space.block_size : depth * space.block_size]
+        entity_ids = tuple(entity_id for entity_id, _ in rows)
+        scores = tuple(round(score, PLACES) for _, score in rows)
+        blocks.append(Block(MEMORY, depth, "ok" if rows else "empty", entity_ids, scores))
+    return tuple(blocks)
+
+
+def _facts(
+    policy: Policy, query_text: str, visible: Sequence[Block], overlaps: Mapping[str, Sequence[float]]
+) -> dict[str, Facts]:
+    evidence = policy.evidence(query_text)
+    return {
+        entity_id: Facts(tuple(overlaps.get(entity_id, ())), *evidence.get(entity_id, (0.0, 0.0)))
+        for entity_id in dict.fromkeys(entity_id for block in visible for entity_id in block.entity_ids)
+        if entity_id in overlaps or entity_id in evidence
+    }
+
+
+def _history(policy: Policy, key: str) -> History:
+    """What `Policy.choose` plans this query with."""
+    return policy.history.of(key)
+
+
+def _notes(policy: Policy, choice: Choice, *, has_looks: bool) -> tuple[str, ...]:
+    notes = []
+    if not has_looks:
+        seen = "what the bundle's memory recalls" if MEMORY in policy.space.strategy_index else "nothing"
+        notes.append(f"no look of this query is known, so it is explained blind: of the blocks, {seen} is seen")
+    if choice.distribution.floor * len(policy.space) >= 1.0:
+        notes.append("every plan is equally likely: scores order the shortlist and move nothing")
+    if not policy.chooser.is_learned:
+        notes.append("no bandit: the planner's values are the scores")
+    if policy.chooser.valuer is None:
+        notes.append("no learned values: plans are valued by hit rates, candidates by rank alone")
+    return tuple(notes)
+
+
+def _plan_rows(space: PlanSpace, choice: Choice, order: NDArray[np.int64]) -> tuple[PlanRow, ...]:
+    spread = choice.distribution
+    plans = spread.shortlist[order].tolist()
+    return tuple(
+        PlanRow(space.text(plan), float(choice.values[plan]), score, spread.p(plan))
+        for plan, score in zip(plans, choice.scores[order].tolist(), strict=True)
+    )
+
+
+def _block_rows(
+    space: PlanSpace,
+    values: NDArray[np.float64],
+    visible: Sequence[Block],
+    seen: CandidateValues | None,
+    history: History | None,
+) -> tuple[BlockRow, ...]:
+    known = {(block.strategy, block.depth): block for block in visible}
+    rows = []
+    for s, strategy in enumerate(space.strategies):
+        for depth in range(1, space.budget + 1):
+            block = known.get((strategy, depth))
+            worth = None
+            if block is not None and seen is not None:
+                worth = sum(seen.worth[entity_id] for entity_id in dict.fromkeys(block.entity_ids))
+            rows.append(
+                BlockRow(
+                    strategy,
+                    depth,
+                    status=block.status if block else UNSEEN,
+                    candidates=len(block.entity_ids) if block else None,
+                    value=worth,
+                    hit_rate=float(history.hit_rate[s, depth - 1]) if history else None,
+                    marginal_hit_rate=float(history.marginal_hit_rate[s, depth - 1]) if history else None,
+                    gain=_gain(values, space.draws[:, s * space.budget + depth - 1] > 0.0),
+                )
+            )
+    return tuple(rows)
+
+
+def _gain(values: NDArray[np.float64], draws_it: NDArray[np.bool_]) -> float:
+    return float(values[draws_it].max() - values[~draws_it].max()) if not draws_it.all() else float("nan")
+
+
+def _candidate_rows(
+    space: PlanSpace, visible: Sequence[Block], seen: CandidateValues | None, facts: CandidateFacts
+) -> tuple[CandidateRow, ...]:
+    predicted = {} if seen is None else dict(zip(seen.entity_ids, seen.predicted.tolist(), strict=True))
+    unknown = Facts()
+    ordered = sorted(visible, key=lambda block: (space.strategy_index[block.strategy], block.depth))
+    return tuple(
+        CandidateRow(
+            block.strategy,
+            block.depth,
+            rank,
+            entity_id,
+            predicted.get(entity_id),
+            facts.get(entity_id, unknown).clicks,
+            facts.get(entity_id, unknown).examinations,
+            None if seen is None else seen.worth[entity_id],
+        )
+        for block in ordered
+        for rank, entity_id in enumerate(block.entity_ids, start=block.first_rank(space.block_size))
+    )
