@@ -6,13 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltrr.bandit.examples import Decisions, examples_text
+from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import action_features, shared_features
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import decision_example
 from ltrr.errors import SchemaError
 
 SPACE = PlanSpace(("title", "popular", "memory"), block_size=2, budget=3)
-OBSERVES = ("blind", "first_look")
+SEEN = (("blind", DEFAULT_GROUPS), ("first_look", DEFAULT_GROUPS), ("first_look", ("looks", "text", "time")))
 
 # Features as they are logged (six decimals), and whatever else a float can be.
 NUMBERS = st.one_of(
@@ -27,7 +28,7 @@ NUMBERS = st.one_of(
 
 
 @st.composite
-def decisions(draw, observe):
+def decisions(draw, observe, groups):
     """Decisions of unequal length, each with its own plans in its own order."""
     chosen = draw(
         st.lists(st.lists(st.integers(0, len(SPACE) - 1), min_size=1, max_size=5, unique=True), min_size=1, max_size=4)
@@ -39,7 +40,7 @@ def decisions(draw, observe):
         return np.array(flat, dtype=np.float64).reshape(rows, columns)
 
     return Decisions(
-        shared=matrix(count, len(shared_features(SPACE, observe))),
+        shared=matrix(count, len(shared_features(SPACE, observe, groups))),
         actions=np.concatenate(chosen),
         ends=np.cumsum([len(plans) for plans in chosen]),
         features=matrix(total, len(action_features())),
@@ -49,23 +50,25 @@ def decisions(draw, observe):
     )
 
 
-def one_by_one(many, observe):
+def one_by_one(many, observe, groups):
     text = ""
     for number, (start, end) in enumerate(zip(many.starts.tolist(), many.ends.tolist(), strict=True)):
         plans = many.actions[start:end]
         place = plans.tolist().index(many.taken[number])
         label = (place, float(many.rewards[number]), float(many.propensities[number]))
         rows = many.features[start:end]
-        text += decision_example(SPACE, many.shared[number], plans, rows, label=label, observe=observe) + "\n\n"
+        told = {"label": label, "observe": observe, "groups": groups}
+        text += decision_example(SPACE, many.shared[number], plans, rows, **told) + "\n\n"
     return text
 
 
-@pytest.mark.parametrize("observe", OBSERVES)
+@pytest.mark.parametrize(("observe", "groups"), SEEN)
 @settings(deadline=None)
 @given(data=st.data())
-def test_many_decisions_are_written_as_one_is(observe, data) -> None:
-    many = data.draw(decisions(observe))
-    assert bytes(examples_text(many, SPACE, observe)).decode().split("\n") == one_by_one(many, observe).split("\n")
+def test_many_decisions_are_written_as_one_is(observe, groups, data) -> None:
+    many = data.draw(decisions(observe, groups))
+    written = bytes(examples_text(many, SPACE, observe, groups)).decode()
+    assert written.split("\n") == one_by_one(many, observe, groups).split("\n")
 
 
 def test_no_decisions_no_text() -> None:

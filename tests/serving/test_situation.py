@@ -15,10 +15,10 @@ from ltrr.artifacts.bundle import publish_bundle
 from ltrr.artifacts.decision_record import record_line
 from ltrr.artifacts.history import FILE, HistoryBook
 from ltrr.artifacts.history_part import QueryHistory, history_part_bytes, part_name
-from ltrr.artifacts.manifest import Manifest, PolicySettings
+from ltrr.artifacts.manifest import FORMAT, Manifest, PolicySettings
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.record_checks import check_decision_record
-from ltrr.core.exploration import shortlist_of
+from ltrr.core.exploration import ExplorationSettings, shortlist_of
 from ltrr.core.feature_groups import GROUPS, SITUATION_GROUPS
 from ltrr.core.features import action_matrix, shared_vector
 from ltrr.core.hashing import bucket
@@ -168,6 +168,23 @@ def test_the_manifest_names_the_groups_and_old_ones_keep_their_versions() -> Non
         PolicySettings.of_json(unknown)
     with pytest.raises(ArtifactError, match="features are not those"):
         PolicySettings.of_json(ALL.to_json() | {"features": ["query"]})
+
+
+def test_only_readers_that_plan_by_query_may_serve_histories_of_queries(policy: Policy) -> None:
+    by_class = policy.manifest.with_files({FILE: policy.manifest.files[FILE]})
+    assert (policy.manifest.minimum_reader, by_class.minimum_reader) == (FORMAT, FORMAT - 1)
+
+
+def test_how_much_is_explored_follows_the_class_whatever_the_policy_uses() -> None:
+    exploring = ExplorationSettings(0.1, 0.2, 4, query_classes={"digits": 0.5, "long": 2.0})
+    settings = replace(SETTINGS, features=("text", "time"), exploration=exploring)
+    served = Policy.of(Manifest(settings, date(2026, 3, 2)), {})
+    texts = {"1999": 0.1, "love": 0.2, "the lord of the rings": 0.4}
+    for text, share in texts.items():
+        spread = served.distribution(text, looks_of(1))
+        assert spread.floor * len(settings.space) == pytest.approx(share)
+        judged = served.chooser.distribution(text, np.zeros(0), served.values(text, looks_of(1)))
+        np.testing.assert_array_equal(judged.dense(), spread.dense())
 
 
 def test_choosers_keep_their_groups_on_executors(policy: Policy) -> None:

@@ -2,15 +2,18 @@
 
 import gzip
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.record_checks import check_decision_record, check_event
 from ltrr.core.queries import query_key
 from ltrr.errors import UsageError
+from ltrr.serving import Policy, replay
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.log_files import LINES_A_PART, write_parts
 from ltrr.simulation.music import music_world
@@ -55,6 +58,22 @@ def test_a_day_again_is_the_same_bytes_even_from_a_world_built_anew(tmp_path) ->
     stamps = {path: path.stat().st_mtime_ns for path in first.rglob("*.gz")}
     serve(music_world(artists=20, queries=120, semantic=False), first, impressions=300)
     assert stamps == {path: path.stat().st_mtime_ns for path in first.rglob("*.gz")}
+
+
+def test_a_policy_that_knows_the_hour_chooses_for_each_search(tmp_path) -> None:
+    world = music_world(artists=20, queries=60, semantic=False)
+    settings = replace(world.policy_settings(), features=("query", "context", "time"))
+    policy = Policy.of(Manifest(settings, DAY), {})
+    records = lines_of(serve(world, tmp_path, policy, impressions=300).folder, "decisions")
+    of_queries: dict[str, set[tuple[float, ...]]] = defaultdict(set)
+    for record in records:
+        assert replay(policy, record).worst_difference == 0.0
+        of_queries[query_key(record["query_text"])].add(tuple(record["decisions"][0]["shared"]))
+    assert max(map(len, of_queries.values())) > 1
+    names = [feature.name for feature in settings.shared_features]
+    for record in records:
+        shared = dict(zip(names, record["decisions"][0]["shared"], strict=True))
+        assert shared[f"device:{record['context']['device']}"] == shared["surface:search"] == 1.0
 
 
 def test_every_line_is_a_record_or_an_event(served) -> None:
