@@ -44,7 +44,7 @@ class EvaluationSettings:
     fallback_limit: float = 0.01
     replay_decisions: int = 1_000
     replay_tolerance: float = 1e-6
-    draws_decisions: int = 20_000
+    draws_decisions: int = 5_000
 
     def __post_init__(self) -> None:
         for name, holds, expected in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ltrr.artifacts.bundle import current, publish_bundle, uniform_bundle
 from ltrr.cli.app import main
 from ltrr.config import load_settings
+from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
 from ltrr.tables.catalog import table
@@ -59,6 +61,20 @@ def test_what_is_published_is_listed_and_shown(ltrr) -> None:
     assert (shown["version"], shown["budget"], shown["observe"]) == (first["serves"], 3, "first_look")
     assert ltrr("show", first["serves"]) == (0, shown)
     assert ltrr("show", "2026-03-09-000000000000")[0] == 1
+
+
+def test_what_a_policy_draws_is_shown_by_query_class(ltrr, home, capsys) -> None:
+    ltrr("init", *NEW)
+    settings = load_settings(home)
+    draws = {"alpha": [1.0, 0.75, 0.25], "beta": [0.5, 0.5, 0.0], "gamma": [0.0, 0.0, 0.0]}
+    told = {DRAWS_BY_CLASS: {"long": {"decisions": 12, "served": draws, "greedy": draws}}}
+    manifest, files = uniform_bundle(settings.policy, DAY)
+    version = publish_bundle(settings.paths.policies, "search", replace(manifest, ope=told), files)
+    assert ltrr("show", version)[1]["ope"] == told
+    assert main(["policies", "show", version, "--home", str(home)]) == 0
+    printed = capsys.readouterr().out
+    assert "2.00 (1.00 .75 .25)" in printed
+    assert "1.00 (.50 .50 .00)" in printed
 
 
 @pytest.mark.spark
