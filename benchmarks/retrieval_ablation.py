@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -85,6 +86,8 @@ def main() -> int:
     world_of(arguments.world, arguments.data, hybrid=False)
     seeds = range(1, arguments.seeds + 1)
     tasks = [(arguments.world, arguments.data, case, seed) for case in CASES for seed in seeds]
+    # Logs are what runs side by side: threads of small matrix products would only wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as processes:
         judged = list(processes.map(study, tasks))
     rows = [
