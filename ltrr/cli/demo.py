@@ -24,6 +24,8 @@ from ltrr.demo.report import (
     night_lines,
     nights_table,
     ranker_lines,
+    regret_rows,
+    regret_table,
     standing,
     trial_table,
     truth_tables,
@@ -117,6 +119,7 @@ def _outcome(world: World, settings: Settings, reports: list[NightReport], advan
         "notes": list(world.notes),
         "policy_version": policy.version,
         "nights": [report.to_json() for report in reports],
+        "regret": regret_rows(reports),
         "truth": truth,
         "ranker": ranker_table(world, policy),
     }
@@ -124,6 +127,8 @@ def _outcome(world: World, settings: Settings, reports: list[NightReport], advan
 
 def _print(outcome: dict[str, Any], reports: list[NightReport], home: Path, settings: Settings) -> None:
     show(nights_table(reports))
+    show("")
+    show(regret_table(outcome["regret"]))
     for table in truth_tables(outcome["truth"]):
         show("")
         show(table)

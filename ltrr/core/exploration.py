@@ -50,6 +50,8 @@ class ExplorationSettings:
         epsilon: mass spread evenly over the shortlist by kind epsilon, 0..1.
         query_classes: query class -> how many times as much its searches explore: temperature, epsilon and floor_share
             are multiplied by it, gamma is divided. 1 for a class that is not named; shares stay at most 1.
+        score_weight: of the bandit's score beside the planner's value, 0..1: (1 - score_weight) x value + score_weight
+            x score is what is explored over. 1 is the bandit alone, 0 the planner alone.
 
     The defaults pay for verdicts. Measured in the music world on 6,000 held-out impressions of a uniform log: 8 plans
     at .05 leave an effective sample of 116 and a gain of one standard error; 16 at .2 leave 464 and four of them,
@@ -63,6 +65,7 @@ class ExplorationSettings:
     gamma: float = 100.0
     epsilon: float = 0.1
     query_classes: Mapping[str, float] = field(default_factory=dict, hash=False)
+    score_weight: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn from.
@@ -85,6 +88,7 @@ three_words, long, each a number > 0, got {'long': 0.0}
                 all(name in QUERY_CLASSES and isfinite(factor) and factor > 0.0 for name, factor in classes),
                 f"of {', '.join(QUERY_CLASSES)}, each a number > 0",
             ),
+            ("score_weight", 0.0 <= self.score_weight <= 1.0, "0..1"),
         )
         for name, is_right, wanted in ranges:
             if not is_right:
@@ -94,18 +98,22 @@ three_words, long, each a number > 0, got {'long': 0.0}
     def to_json(self) -> dict[str, Any]:
         """As a manifest holds it.
 
-        What came after the first three is left out where all of it has its default: a version is a hash over this, and
-        policies that were published before there were kinds keep theirs.
+        What came after the first three is left out where all of it has its default, and so is `score_weight`, which
+        came last: a version is a hash over this, and policies that were published before keep theirs.
 
         >>> ExplorationSettings().to_json()
         {'temperature': 0.2, 'floor_share': 0.1, 'shortlist_size': 20}
         >>> sorted(ExplorationSettings(kind="epsilon").to_json())
         ['epsilon', 'floor_share', 'gamma', 'kind', 'query_classes', 'shortlist_size', 'temperature']
+        >>> ExplorationSettings(score_weight=0.5).to_json()
+        {'temperature': 0.2, 'floor_share': 0.1, 'shortlist_size': 20, 'score_weight': 0.5}
         """
         described = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         described["query_classes"] = dict(self.query_classes)
-        first = {name: described[name] for name in _FIRST}
-        return first if self == ExplorationSettings(**first) else described
+        weight = described.pop("score_weight")
+        weighed = {} if weight == 1.0 else {"score_weight": weight}
+        first = {name: described[name] for name in _FIRST} | weighed
+        return first if self == ExplorationSettings(**first) else described | weighed
 
     def of_class(self, query_class: str) -> ExplorationSettings:
         """What holds for searches of one class.

@@ -21,6 +21,7 @@ from ltrr.pipelines.runner import run_nightly
 from ltrr.serving.policy import Policy
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.policy_value import true_policy_value
+from ltrr.simulation.regret import Regret, true_regret
 from ltrr.simulation.world import World
 from ltrr.spark.commits import JobRun
 from ltrr.spark.delta import Warehouse
@@ -41,6 +42,7 @@ class NightReport:
         served_version: bundle that served.
         true_recall: of the union, as served, over the traffic of seen queries; exact.
         true_page_reward: expected a search, as served.
+        regret: of its searches in true page reward, against the exact oracle and the best static plan.
         releases: what the night released or refused, each with its reason.
         published_version: bundle that serves the next day.
         refused_bandit: sha256 of the night's challenger where the gate refused it; empty otherwise.
@@ -56,6 +58,7 @@ class NightReport:
     served_version: str
     true_recall: float
     true_page_reward: float
+    regret: Regret
     releases: tuple[dict[str, str], ...]
     published_version: str
     refused_bandit: str
@@ -105,7 +108,7 @@ def run_nights(
             logs_root=Path(settings.paths.logs),
             progress=progress,
         )
-        value = true_policy_value(world, policy)
+        value, regret = true_policy_value(world, policy), true_regret(world, policy)
         started = time.monotonic()
         runs = run_nightly(spark, settings, day, on_start=lambda job, night: say(f"night {night}: {job}"))
         seconds = time.monotonic() - started
@@ -117,6 +120,7 @@ def run_nights(
             served_version=served.version,
             true_recall=value.recall,
             true_page_reward=value.page_reward,
+            regret=regret,
             releases=tuple(releases_of(spark, settings, day)),
             published_version=policy.version,
             refused_bandit=_refused(runs, "challenger_sha256"),

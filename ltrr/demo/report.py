@@ -53,6 +53,51 @@ def nights_table(reports: Sequence[NightReport]) -> Table:
     return table
 
 
+def regret_rows(reports: Sequence[NightReport]) -> list[dict[str, Any]]:
+    """Regret of each day's searches and of all days so far, page_reward; against the static plan it may be negative.
+
+    Returns:
+        one dict a day: date, searches, served, oracle and static (page_reward expected a search), static_plan,
+        regret_oracle and regret_static (of the day), cumulative_oracle and cumulative_static.
+    """
+    rows: list[dict[str, Any]] = []
+    oracle_so_far, static_so_far = 0.0, 0.0
+    for report in reports:
+        against_oracle, against_static = report.regret.over_a_day(report.impressions)
+        oracle_so_far, static_so_far = oracle_so_far + against_oracle, static_so_far + against_static
+        rows.append(
+            {
+                "date": report.day.isoformat(),
+                "searches": report.impressions,
+                **vars(report.regret),
+                "regret_oracle": against_oracle,
+                "regret_static": against_static,
+                "cumulative_oracle": oracle_so_far,
+                "cumulative_static": static_so_far,
+            }
+        )
+    return rows
+
+
+def regret_table(rows: Rows) -> Table:
+    """One row a day; below zero, the loop earned more than the best static plan would have."""
+    table = Table(title="Regret of the searches served, in true page reward (negative: earned more)", **_STYLE)
+    table.add_column("date")
+    for name in ("served a search", "oracle", "best static", "regret to oracle", "cumulative", "to best static"):
+        table.add_column(name, justify="right")
+    table.add_column("cumulative ", justify="right")
+    for row in rows:
+        table.add_row(
+            row["date"],
+            f"{row['served']:.3f}",
+            f"{row['oracle']:.3f}",
+            f"{row['static']:.3f} ({row['static_plan']})",
+            *(f"{row[f'{kind}_oracle']:,.0f}" for kind in ("regret", "cumulative")),
+            *(f"{row[f'{kind}_static']:+,.0f}" for kind in ("regret", "cumulative")),
+        )
+    return table
+
+
 CHALLENGER_GREEDY = "refused challenger, greedy"
 CHALLENGER = "refused challenger, as served"
 

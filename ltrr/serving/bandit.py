@@ -1,8 +1,9 @@
 """Choosing a plan: planner, shortlist, the bandit's scores, exploration. The same code online and in batch.
 
 Vowpal Wabbit only scores: it predicts the cost of every shortlisted plan, and `core.exploration` alone turns scores
-into probabilities (docs/adr/0004-vw-scores.md). Without a model the planner's values are the scores. The planner goes
-by learned values where the policy has them (`serving.values`), else by hit rates (`core.planning`).
+into probabilities (docs/adr/0004-vw-scores.md). Without a model the planner's values are the scores; with one,
+`score_weight` says how much its predictions count beside them. The planner goes by learned values where the policy has
+them (`serving.values`), else by hit rates (`core.planning`).
 
 One decision costs the same whatever the catalogue or the log: P plans are valued, K are scored.
 """
@@ -48,7 +49,7 @@ class Choice:
         shared: shared features, as used.
         values: planner value of every plan, [P], found reward.
         features: action features of the shortlist, [K, F].
-        scores: predicted reward of the shortlist, [K]; less the best plan's value where a model predicts.
+        scores: predicted reward of the shortlist, [K]; less the best plan's value where a model has a say.
         distribution: over all plans.
         facts: of the candidates, as used.
         situation: when and where it was searched, as told.
@@ -161,7 +162,8 @@ class PlanChooser:
         shortlist: NDArray[np.int64],
         features: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        if self._scorer is None:
+        weight = self.exploration.score_weight
+        if self._scorer is None or weight == 0.0:
             return np.asarray(values[shortlist])
         return self.scores_of(self.example(shared, shortlist, features))
 
@@ -184,7 +186,11 @@ class PlanChooser:
             raise UsageError("a policy without a bandit predicts nothing", which="bandit.vw", todo="use its values")
         with self._lock:
             costs = self._scorer.predict(example)
-        return -np.asarray(costs, dtype=np.float64)
+        predicted = -np.asarray(costs, dtype=np.float64)
+        if weight == 1.0:
+            return predicted
+        # A prediction is of the reward less the best plan's value, so the planner's part is less it too.
+        return np.asarray((1.0 - weight) * (values[shortlist] - values.max()) + weight * predicted)
 
 
 def _load_scorer(model: bytes) -> Scorer:

@@ -43,8 +43,7 @@ def true_policy_value(world: World, policy: Policy, *, searches: int = 4_000) ->
         policy: as published.
         searches: how many make up the sample; the standard error of page_reward is about .4 / sqrt(searches).
     """
-    drawn = plans_drawn(world.traffic[None, :], np.array([0]), searches)[0]
-    queries, counts = np.unique(drawn[world.relevant_counts[drawn] > 0], return_counts=True)
+    queries, counts = searches_of_traffic(world, searches)
     greedy, served = choices_of(world, policy, queries, None)
     recalls = true_recall(world, policy, queries)
     plans = np.concatenate(
@@ -61,6 +60,15 @@ def true_policy_value(world: World, policy: Policy, *, searches: int = 4_000) ->
         page_reward=float(times @ rewards / times.sum()),
         recall_greedy=float(shares @ recalls[np.arange(len(queries)), greedy]),
     )
+
+
+def searches_of_traffic(world: World, searches: int) -> tuple[Longs, Longs]:
+    """Queries of a sample spaced evenly through the traffic, and how many of its searches ask each of them, [n], [n].
+
+    Queries of which nothing is relevant are left out: no plan is better than another.
+    """
+    drawn = plans_drawn(world.traffic[None, :], np.array([0]), searches)[0]
+    return np.unique(drawn[world.relevant_counts[drawn] > 0], return_counts=True)
 
 
 def choices_of(

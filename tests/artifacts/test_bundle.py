@@ -71,12 +71,27 @@ def test_versions_from_before_there_were_kinds_of_exploration_stay_what_they_are
     assert Manifest(settings, date(2026, 3, 2)).version == "2026-03-02-33de83c261ac"
 
 
+def test_versions_from_before_scores_had_a_weight_stay_what_they_are() -> None:
+    epsilon = ExplorationSettings(0.05, 0.2, 5, kind="epsilon", epsilon=0.3)
+    versions = {
+        Manifest(
+            PolicySettings("search", ("title", "memory"), exploration=replace(epsilon, score_weight=weight)),
+            date(2026, 3, 2),
+        ).version
+        for weight in (1.0, 0.5, 0.0)
+    }
+    assert "2026-03-02-f10bbb5a6106" in versions
+    assert len(versions) == 3
+
+
 def test_every_kind_of_exploration_is_read_back(root: str) -> None:
     told = {
         ExplorationSettings(0.05, 0.2, 5, kind="squarecb", gamma=50.0, query_classes={"long": 2, "digits": 0.5}),
         ExplorationSettings(0.05, 0.2, 5, kind="epsilon"),
         ExplorationSettings(0.05, 0.2, 5, query_classes={"long": 2.0}),
         ExplorationSettings(0.05, 0.2, 5),
+        ExplorationSettings(0.05, 0.2, 5, score_weight=0.5),
+        ExplorationSettings(0.05, 0.2, 5, kind="epsilon", score_weight=0.0),
     }
     published = set()
     for exploration in told:

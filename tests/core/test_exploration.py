@@ -150,6 +150,7 @@ def test_a_shortlist_may_be_longer_than_the_plans() -> None:
         {"epsilon": -0.1},
         {"query_classes": {"navigational": 1.0}},
         {"query_classes": {"long": 0.0}},
+        {"score_weight": 1.5},
     ],
 )
 def test_settings_out_of_range_are_refused(wrong) -> None:

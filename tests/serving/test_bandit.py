@@ -1,6 +1,7 @@
 """What exact propensities rest on: a score is a function of the plan's own features and nothing else."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,3 +46,19 @@ def test_threads_share_a_chooser() -> None:
     alone = [dense(query % 10) for query in range(200)]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(dense, [query % 10 for query in range(200)])) == alone
+
+
+def test_a_score_counts_as_much_as_its_weight_says() -> None:
+    history = History.prior(SPACE)
+
+    def chosen(weight: float, model: bytes | None = None):
+        exploration = replace(SETTINGS.exploration, score_weight=weight)
+        return PlanChooser(SPACE, exploration, model).choose("love", looks_of(5), history)
+
+    planner, bandit = chosen(1.0), chosen(1.0, bandit_bytes())
+    alone, half = chosen(0.0, bandit_bytes()), chosen(0.5, bandit_bytes())
+    assert alone.scores.tolist() == planner.scores.tolist()
+    assert alone.distribution.dense().tolist() == planner.distribution.dense().tolist()
+    below_best = planner.scores - planner.values.max()
+    assert np.allclose(half.scores, (below_best + bandit.scores) / 2)
+    assert half.distribution.dense().tolist() != bandit.distribution.dense().tolist()

@@ -148,9 +148,10 @@ def recalled(policy: Policy, text: str) -> list[Block]:
     return [Block("memory", 2, "ok" if found else "empty", tuple(e for e, _ in found), tuple(s for _, s in found))]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_and_query_class_is_replayed_exactly(kind: str) -> None:
-    exploring = ExplorationSettings(0.05, 0.2, 5, kind=kind, gamma=20.0, query_classes={"one_word": 2.0, "long": 0.5})
+@pytest.mark.parametrize(("kind", "weight"), [*((kind, 1.0) for kind in KINDS), ("softmax", 0.5), ("softmax", 0.0)])
+def test_every_kind_and_query_class_is_replayed_exactly(kind: str, weight: float) -> None:
+    classes = {"one_word": 2.0, "long": 0.5}
+    exploring = ExplorationSettings(0.05, 0.2, 5, kind=kind, gamma=20.0, query_classes=classes, score_weight=weight)
     manifest, files = learned_bundle()
     explored = Policy.of(replace(manifest, settings=replace(SETTINGS, exploration=exploring)), files)
     floors = set()
