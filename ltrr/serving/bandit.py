@@ -165,7 +165,11 @@ class PlanChooser:
         weight = self.exploration.score_weight
         if self._scorer is None or weight == 0.0:
             return np.asarray(values[shortlist])
-        return self.scores_of(self.example(shared, shortlist, features))
+        predicted = self.scores_of(self.example(shared, shortlist, features))
+        if weight == 1.0:
+            return predicted
+        # A prediction is of the reward less the best plan's value, so the planner's part is less it too.
+        return np.asarray((1.0 - weight) * (values[shortlist] - values.max()) + weight * predicted)
 
     @property
     def is_learned(self) -> bool:
@@ -186,11 +190,7 @@ class PlanChooser:
             raise UsageError("a policy without a bandit predicts nothing", which="bandit.vw", todo="use its values")
         with self._lock:
             costs = self._scorer.predict(example)
-        predicted = -np.asarray(costs, dtype=np.float64)
-        if weight == 1.0:
-            return predicted
-        # A prediction is of the reward less the best plan's value, so the planner's part is less it too.
-        return np.asarray((1.0 - weight) * (values[shortlist] - values.max()) + weight * predicted)
+        return -np.asarray(costs, dtype=np.float64)
 
 
 def _load_scorer(model: bytes) -> Scorer:
