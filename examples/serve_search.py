@@ -83,6 +83,7 @@ def serve(
     policy = policy.pinned()  # one bundle for the whole request, even if a reload happens meanwhile
     space = policy.space
     impression_id = uuid.uuid4().hex
+    at = datetime.now(UTC)
     fetched = Fetched()
     # The memory is the policy's own and costs no call: all of it may be seen before choosing.
     seen = [(name, 1) for name in space.strategies if name != MEMORY]
@@ -90,14 +91,14 @@ def serve(
         seen += [(MEMORY, depth) for depth in range(1, space.budget + 1)]
     fetch(pool, strategies, query_text, seen, space.block_size, seconds, fetched)
     looks = list(fetched.blocks.values())
-    choice = policy.plan(query_text, looks, seed=impression_id, fields=fetched.fields)
+    choice = policy.plan(query_text, looks, seed=impression_id, fields=fetched.fields, at=at)
     deeper = [block for block in choice.blocks if block not in fetched.blocks]
     fetch(pool, strategies, query_text, deeper, space.block_size, seconds, fetched)
     drawn = [fetched.blocks[block] for block in choice.blocks]
     slate = policy.rank(query_text, drawn).top(page_size)
     record = policy.record(
         impression_id=impression_id,
-        at=datetime.now(UTC),
+        at=at,
         query_text=query_text,
         user=user,
         session=session,

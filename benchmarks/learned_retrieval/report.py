@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.candidate_features import MEMORY
+from ltrr.core.feature_groups import MEMORY
 from ltrr.core.plans import PlanSpace
 from ltrr.simulation.world import World
 
 Floats = NDArray[np.float64]
 
 _REPLICATES = 1_000
+SERVED = ("blind", "first_look")
+"""Ways of looking whose draws are told by strategy."""
+
 _CURVES = ("static", "value_planner_stop")
 
 Key = tuple[str, str]
@@ -31,6 +35,7 @@ class Judged:
         truth: recall of every plan, [Q, P].
         recall: (observe, policy) -> recall of each query, [Q]; NaN where nothing is relevant.
         extra: rows of other kinds: stopping, exploration.
+        plans: (observe, policy) -> plan taken for each query, [Q].
     """
 
     world: World
@@ -38,10 +43,12 @@ class Judged:
     truth: Floats
     recall: dict[Key, Floats] = field(default_factory=dict)
     extra: list[dict[str, Any]] = field(default_factory=list)
+    plans: dict[Key, NDArray[np.int64]] = field(default_factory=dict)
 
     def add(self, observe: str, policy: str, plans: NDArray[np.int64]) -> None:
         """A policy that takes one plan a query, [Q]."""
         self.recall[observe, policy] = self.truth[np.arange(len(plans)), plans]
+        self.plans[observe, policy] = plans
 
     def add_static(self, seen: NDArray[np.bool_]) -> None:
         """Uniform, the best static plan with and without the memory, and the exact best plan of every query."""
@@ -66,7 +73,7 @@ def rows_of(logs: Sequence[Judged]) -> list[dict[str, Any]]:
     recall = {key: np.mean([judged.recall[key] for judged in logs], axis=0) for key in logs[0].recall}
     rng = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
-    for part, queries in logs[0].world.slices.items():
+    for part, queries in slices_of(logs[0].world).items():
         defined = queries[~np.isnan(recall["any", "oracle"][queries])]
         draws = rng.integers(0, len(defined), (_REPLICATES, len(defined)))
         means = {key: values[defined][draws].mean(axis=1) for key, values in recall.items()}
@@ -92,24 +99,61 @@ def rows_of(logs: Sequence[Judged]) -> list[dict[str, Any]]:
                     "seeds": len(logs),
                 }
             )
-    return rows + _mean_extras([judged.extra for judged in logs])
+    return rows + _draws_by_kind(logs) + _mean_extras([judged.extra for judged in logs])
+
+
+def slices_of(world: World) -> dict[str, NDArray[np.int64]]:
+    """Query numbers of every slice; where the world says of what kind a query is, the unseen ones by kind too."""
+    slices = dict(world.slices)
+    kinds = np.array([query.kind for query in world.queries])
+    if len(set(kinds)) > 1:
+        slices |= {f"unseen {kind}": np.flatnonzero(world.unseen & (kinds == kind)) for kind in sorted(set(kinds))}
+    return slices
+
+
+def _draws_by_kind(logs: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Blocks drawn from each strategy by the policies that are served, a row a slice."""
+    rows: list[dict[str, Any]] = []
+    space = logs[0].space
+    for part, queries in slices_of(logs[0].world).items():
+        for observe in SERVED:
+            taken = [
+                judged.plans[observe, "published"][queries] for judged in logs if (observe, "published") in judged.plans
+            ]
+            if taken:
+                blocks = np.mean([space.plans[plans].mean(axis=0) for plans in taken], axis=0)
+                drawn = dict(zip(space.strategies, blocks.round(3).tolist(), strict=True))
+                rows.append({"observe": observe, "policy": "blocks_drawn", "slice": part, "blocks": drawn})
+    return rows
 
 
 def _mean_extras(logs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Rows of other kinds, figures averaged over logs."""
     return [
         {
-            name: float(np.mean([row[name] for row in together])) if isinstance(value, float) else value
+            name: float(np.mean([row[name] for row in together]))
+            if isinstance(value, float)
+            else _agreed(together, name)
             for name, value in together[0].items()
         }
         for together in zip(*logs, strict=True)
     ]
 
 
+def _agreed(rows: Sequence[Mapping[str, Any]], name: str) -> Any:
+    """What all logs say, or everything that some log says."""
+    told = list(dict.fromkeys(row[name] for row in rows))
+    return told[0] if len(told) == 1 else " or ".join(map(str, told))
+
+
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """A table for people."""
     print(f"{'observe':12}{'policy':26}{'slice':8}{'recall':>8}  {'95 %':16}{'draws':>6}{'share of the gap':>18}")
     for row in rows:
+        if "recall" not in row:
+            told = {name: value for name, value in row.items() if name not in ("observe", "policy", "slice")}
+            print(f"{row['observe']:12}{row['policy']:26}{row['slice']:8}  {json.dumps(told)}")
+            continue
         share = f"{row['share']:+.2f} [{row['share_low']:+.2f}, {row['share_high']:+.2f}]" if "share" in row else ""
         interval = f"[{row['low']:.3f}, {row['high']:.3f}]" if "low" in row else row.get("note", "")
         print(
@@ -121,7 +165,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 def markdown(rows: Sequence[Mapping[str, Any]], world: str, impressions: int) -> str:
     """The tables of docs/retrieval.md."""
     judged = [row for row in rows if "share" in row]
-    parts = list(dict.fromkeys(row["slice"] for row in judged))
+    every = list(dict.fromkeys(row["slice"] for row in judged))
+    parts = [part for part in every if not part.startswith(KIND)]
     cells = {(row["observe"], row["policy"], row["slice"]): row for row in judged}
     seeds = judged[0]["seeds"]
     lines = [
@@ -134,6 +179,9 @@ def markdown(rows: Sequence[Mapping[str, Any]], world: str, impressions: int) ->
         row = (cells[observe, policy, part] for part in parts)
         shown = " | ".join(f"{one['recall']:.3f} ({one['share']:+.2f})" for one in row)
         lines.append(f"| {observe} | {policy} | {shown} |")
+    kinds = [part for part in every if part.startswith(KIND)]
+    if kinds:
+        lines += _by_kind(kinds, cells, rows)
     lines += ["", "| draws | policy | what | recall, unseen |", "|---|---|---|---|"]
     for row in sorted(
         (row for row in rows if "draws" in row and row["policy"] in _CURVES), key=lambda row: row["draws"]
@@ -144,4 +192,39 @@ def markdown(rows: Sequence[Mapping[str, Any]], world: str, impressions: int) ->
     for row in rows:
         if row["policy"] == "explored":
             lines.append(f"| {row['observe']} | {row['note']} | {row['cost']:.4f} | {row['effective_share']:.2f} |")
+    lines += ["", "| observe | chosen on training queries | what, in some log |", "|---|---|---|"]
+    told = {"elected": "published for queries never searched", "alpha": "weight of Vowpal Wabbit's score, mean of logs"}
+    for row in rows:
+        if row["policy"] in told:
+            what = row["note"] if "note" in row else f"{row['alpha']:.2f}"
+            lines.append(f"| {row['observe']} | {told[row['policy']]} | {what} |")
     return "\n".join(lines) + "\n"
+
+
+KIND = "unseen "
+
+
+def _by_kind(
+    kinds: Sequence[str], cells: Mapping[tuple[str, str, str], Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """What each kind of query gains over the best static plan, and who serves it."""
+    shown = [("any", "static"), ("blind", "published"), ("first_look", "published"), ("drawn", "published")]
+    shown += [("all_blocks", "value_planner"), ("any", "oracle")]
+    lines = ["", "Unseen queries by kind; recall, and its difference to the best static plan of the kind.", ""]
+    lines += ["| kind | " + " | ".join(f"{policy}, {observe}" for observe, policy in shown) + " |"]
+    lines += ["|---|" + "---|" * len(shown)]
+    for part in kinds:
+        entries = []
+        for observe, policy in shown:
+            row = cells[observe, policy, part]
+            over = f" [{row['over_static_low']:+.3f}, {row['over_static_high']:+.3f}]"
+            entries.append(f"{row['recall']:.3f}" + (over if policy not in ("static", "oracle") else ""))
+        lines.append(f"| {part.removeprefix(KIND)} | " + " | ".join(entries) + " |")
+    drawn = [row for row in rows if row["policy"] == "blocks_drawn" and row["slice"] in kinds]
+    names = list(drawn[0]["blocks"])
+    lines += ["", "Blocks drawn by the published policy.", "", "| observe | kind | " + " | ".join(names) + " |"]
+    lines += ["|---|---|" + "---|" * len(names)]
+    for row in drawn:
+        blocks = " | ".join(f"{row['blocks'][name]:.2f}" for name in names)
+        lines.append(f"| {row['observe']} | {row['slice'].removeprefix(KIND)} | {blocks} |")
+    return lines

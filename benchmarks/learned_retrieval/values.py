@@ -188,16 +188,18 @@ class Labels:
         whole: value of every plan's union, [Q, P].
         bare: the same without memory.
         is_known: plans that may be learned from, [Q, P].
+        weights: of the queries, [Q].
     """
 
     whole: Floats
     bare: Floats
     is_known: NDArray[np.bool_]
+    weights: Floats
 
 
 def learn_unseen(learner: Learner, looks: Sequence[Looks], labels: Labels) -> list[bytes]:
     """One unseen value for each fold, from looks with the memory and without it."""
-    vectors, added, known, fold = [], [], [], []
+    vectors, added, known, fold, weights = [], [], [], [], []
     for look in looks:
         label = labels.bare if look.views.library.is_bare else labels.whole
         rows = np.flatnonzero(learner.is_train[look.views.queries])
@@ -206,9 +208,10 @@ def learn_unseen(learner: Learner, looks: Sequence[Looks], labels: Labels) -> li
         added.append(label[queries] - look.coverage[rows])
         known.append(labels.is_known[queries])
         fold.append(learner.folds[queries])
-    features, values, is_known, of_fold = map(np.concatenate, (vectors, added, known, fold))
+        weights.append(labels.weights[queries])
+    features, values, is_known, of_fold, weight = map(np.concatenate, (vectors, added, known, fold, weights))
     return [
-        fit_unseen_value(features[others], values[others], is_known[others], learner.settings)
+        fit_unseen_value(features[others], values[others], is_known[others], learner.settings, weight[others])
         for others in (of_fold != one for one in range(learner.settings.folds))
     ]
 

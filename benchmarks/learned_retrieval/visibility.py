@@ -38,12 +38,16 @@ class Library:
     def without_memory(self) -> Library:
         """The same queries as if they had never been searched."""
         nothing = tuple(Block("memory", depth, "empty") for depth in range(1, self.space.budget + 1))
-        return Library(self.space, self.keys, tuple((*blocks[:-1], nothing) for blocks in self.blocks), self.fields, True)
+        return replace(self, blocks=tuple((*blocks[:-1], nothing) for blocks in self.blocks), is_bare=True)
 
     def overlaps(self, query: int, blocks: Blocks) -> dict[str, tuple[float, ...]]:
         """`text_overlap` of a query with every candidate of some blocks."""
         entity_ids = {entity_id for block in blocks for entity_id in block.entity_ids}
         return {e: text_overlap(self.keys[query], self.fields[e]) for e in sorted(entity_ids) if e in self.fields}
+
+    def without_fields(self) -> Library:
+        """The same where nothing is known of entities but who lists them."""
+        return replace(self, fields={})
 
     def without_scores(self) -> Library:
         """The same with scores that nobody gave."""

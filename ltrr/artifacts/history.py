@@ -1,53 +1,92 @@
-"""Strategy history as it travels in a bundle: hit rates of every block, for all queries and for each query class."""
+"""Strategy history as it travels in a bundle: hit rates of every block, for all queries, each class, the head queries.
+
+`history.json` holds all queries and the classes; `history-000.npz` and so on (`history_part`) the queries that are
+drawn most. A bundle without parts, as earlier ones, plans by class.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ltrr.artifacts.history_part import PREFIX, HistoryPart, part_name
 from ltrr.core.features import PLACES
+from ltrr.core.hashing import bucket
 from ltrr.core.planning import History
 from ltrr.core.plans import PlanSpace
+from ltrr.core.queries import query_class
 from ltrr.errors import ArtifactError, UsageError
 
 FILE = "history.json"
 
 
+def is_history(name: str) -> bool:
+    """Whether a file of a bundle is part of its history.
+
+    >>> [is_history(name) for name in ("history.json", "history-000.npz", "memory-000.npz")]
+    [True, True, False]
+    """
+    return name == FILE or name.startswith(PREFIX)
+
+
 @dataclass(frozen=True, eq=False)
 class HistoryBook:
-    """Histories by query class, with one for the classes that have none.
+    """Histories of queries, with one for each class, and one for the classes that have none.
 
     Args:
         space: whose blocks the rates are of.
         overall: over all queries.
         classes: query class -> its own history (already shrunk to the overall one by whoever made it).
+        parts: histories of single queries, by hash of the key (already shrunk to their class).
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
     >>> digits = History(np.array([[0.5], [0.1]]), np.array([[0.2], [0.1]]))
     >>> book = HistoryBook(space, History.prior(space), {"digits": digits})
-    >>> HistoryBook.of_bytes(book.to_bytes(), space).of("digits").hit_rate.tolist(), book.of("long").hit_rate.tolist()
+    >>> HistoryBook.of_bytes(book.to_bytes(), space).of("1999").hit_rate.tolist(), book.of("love").hit_rate.tolist()
     ([[0.5], [0.1]], [[0.45], [0.45]])
     """
 
     space: PlanSpace
     overall: History
     classes: Mapping[str, History] = field(default_factory=dict)
+    parts: tuple[HistoryPart, ...] = ()
 
     @staticmethod
     def prior(space: PlanSpace) -> HistoryBook:
         """Before any log: the planner's prior for every class."""
         return HistoryBook(space, History.prior(space))
 
-    def of(self, query_class: str) -> History:
-        """The history that a query of this class is planned with."""
-        return self.classes.get(query_class, self.overall)
+    @staticmethod
+    def of_files(files: Mapping[str, bytes], space: PlanSpace) -> HistoryBook:
+        """From a bundle's files; those that are no history are left alone, and without any it is the prior.
+
+        Raises:
+            ArtifactError: a part is missing, or a file is not a history of this plan space.
+        """
+        book = HistoryBook.of_bytes(files[FILE], space) if FILE in files else HistoryBook.prior(space)
+        names = sorted(name for name in files if name.startswith(PREFIX))
+        expected = [part_name(part) for part in range(len(names))]
+        if names != expected:
+            raise ArtifactError(
+                "a part of the history is missing", which="history", expected=", ".join(expected), got=", ".join(names)
+            )
+        return replace(book, parts=tuple(HistoryPart.of_bytes(files[name], space) for name in names))
+
+    def of(self, query_key: str) -> History:
+        """The history that a query is planned with: its own, else that of its class, else that of all queries."""
+        own = self.parts[bucket(query_key, len(self.parts))].of(query_key) if self.parts else None
+        return own or self.classes.get(query_class(query_key), self.overall)
+
+    def draws(self, query_key: str) -> float:
+        """Decayed draws behind a query's own history; 0 where it has none."""
+        return self.parts[bucket(query_key, len(self.parts))].draws(query_key) if self.parts else 0.0
 
     def to_bytes(self) -> bytes:
-        """JSON with sorted keys and rates rounded as features are; the same rates give the same bytes.
+        """All but the parts: JSON with sorted keys and rates rounded as features are; the same rates, the same bytes.
 
         Raises:
             UsageError: a rate is negative or not finite, or a shape is wrong.

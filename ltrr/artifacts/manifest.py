@@ -17,16 +17,19 @@ from functools import cached_property
 from typing import Any
 
 import ltrr
+from ltrr.artifacts.history_part import PREFIX as HISTORY_PARTS
 from ltrr.artifacts.learned_values import LearnedValues
 from ltrr.artifacts.payloads import Payload
 from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
 from ltrr.core.features import Feature, action_features, ranker_features, shared_features
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ArtifactError, ConfigError, LtrrError
 
 FORMAT = 2
 """This code writes format 2 and reads `FORMAT - 1 .. FORMAT`, and a later one that says an old reader will do. Format 2
-added learned values; a bundle without them serves alike under format 1, and says so."""
+added learned values and the history of single queries, which a reader of format 1 would silently plan without; a bundle
+without both serves alike under format 1, and says so."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 
@@ -43,6 +46,8 @@ class PolicySettings:
         decide: `plan`: one choice of a whole plan.
         observe: `blind` | `first_look` | `all_blocks`: which blocks are fetched before choosing.
         exploration: how much, and among what.
+        features: groups of shared features that it uses, kept in the order of `core.feature_groups.GROUPS`: the same
+            groups are the same policy.
 
     Raises:
         ConfigError: a name or value that cannot be served.
@@ -56,9 +61,11 @@ class PolicySettings:
     decide: str = "plan"
     observe: str = "first_look"
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
+    features: tuple[str, ...] = DEFAULT_GROUPS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(self.strategies))
+        object.__setattr__(self, "features", tuple(self.features))
         if not _NAME.match(self.name):
             raise ConfigError(
                 "unusable name",
@@ -68,7 +75,8 @@ class PolicySettings:
             )
         if self.decide != "plan":
             raise ConfigError("unknown setting", which="policy.decide", expected="plan", got=repr(self.decide))
-        shared_features(self.space, self.observe)
+        shared_features(self.space, self.observe, self.features)
+        object.__setattr__(self, "features", tuple(group for group in GROUPS if group in self.features))
 
     @cached_property
     def space(self) -> PlanSpace:
@@ -78,7 +86,7 @@ class PolicySettings:
     @property
     def shared_features(self) -> tuple[Feature, ...]:
         """In the order of `shared` in a decision record."""
-        return shared_features(self.space, self.observe)
+        return shared_features(self.space, self.observe, self.features)
 
     @property
     def action_features(self) -> tuple[Feature, ...]:
@@ -95,6 +103,9 @@ class PolicySettings:
         described = {key: value for key, value in vars(self).items() if key in _SETTINGS}
         described["strategies"] = list(self.strategies)
         described["exploration"] = self.exploration.to_json()
+        if self.features != DEFAULT_GROUPS:
+            # Not told where it is the default: policies from before there was a choice keep their versions.
+            described["features"] = list(self.features)
         for kind in ("shared_features", "action_features", "ranker_features"):
             described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
         return described
@@ -108,6 +119,7 @@ class PolicySettings:
         """
         plain = {key: described[key] for key in _SETTINGS}
         plain["exploration"] = ExplorationSettings(**described["exploration"])
+        plain["features"] = described.get("features", DEFAULT_GROUPS)
         settings = PolicySettings(**plain)
         computed = settings.to_json()
         for kind in ("shared_features", "action_features", "ranker_features"):
@@ -160,7 +172,8 @@ class Manifest:
     @property
     def minimum_reader(self) -> int:
         """The oldest format whose reader serves it as it is meant: as old as can be."""
-        return FORMAT - 1 if self.values is None else FORMAT
+        is_new = self.values is not None or any(name.startswith(HISTORY_PARTS) for name in self.files)
+        return FORMAT if is_new else FORMAT - 1
 
     @property
     def version(self) -> str:

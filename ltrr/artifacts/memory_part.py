@@ -20,6 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.artifacts.packed_texts import PackedTexts
 from ltrr.errors import ArtifactError, UsageError
 
 PREFIX = "memory-"
@@ -54,27 +55,6 @@ def part_name(part: int) -> str:
     return f"{PREFIX}{part:03d}.npz"
 
 
-class _Texts:
-    """Strings laid end to end, read one at a time."""
-
-    def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
-        self._text = text.tobytes()
-        self._ends = ends
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getitem__(self, place: int) -> bytes:
-        start = int(self._ends[place - 1]) if place else 0
-        return self._text[start : int(self._ends[place])]
-
-    @staticmethod
-    def pack(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        encoded = [text.encode() for text in texts]
-        ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
-        return np.frombuffer(b"".join(encoded), dtype=np.uint8), ends
-
-
 class MemoryPart:
     """A loaded part.
 
@@ -91,9 +71,9 @@ class MemoryPart:
 
     def __init__(
         self,
-        queries: _Texts,
+        queries: PackedTexts,
         row_ends: NDArray[np.int64],
-        entities: _Texts,
+        entities: PackedTexts,
         codes: NDArray[np.uint32],
         scores: NDArray[np.float32],
         clicks: NDArray[np.float32],
@@ -151,9 +131,9 @@ class MemoryPart:
                     for name in ("clicks", "examinations")
                 ]
                 return MemoryPart(
-                    _Texts(arrays["query_text"], arrays["query_ends"]),
+                    PackedTexts(arrays["query_text"], arrays["query_ends"]),
                     arrays["row_ends"],
-                    _Texts(arrays["entity_text"], arrays["entity_ends"]),
+                    PackedTexts(arrays["entity_text"], arrays["entity_ends"]),
                     arrays["entities"],
                     scores,
                     *evidence,
@@ -190,8 +170,8 @@ def memory_part_bytes(rows: Iterable[MemoryRow]) -> bytes:
         )
     vocabulary = sorted({entry.entity_id for entry in pairs})
     code = {entity_id: number for number, entity_id in enumerate(vocabulary)}
-    query_text, query_ends = _Texts.pack(queries)
-    entity_text, entity_ends = _Texts.pack(vocabulary)
+    query_text, query_ends = PackedTexts.pack(queries)
+    entity_text, entity_ends = PackedTexts.pack(vocabulary)
     file = io.BytesIO()
     np.savez(
         file,

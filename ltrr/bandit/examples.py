@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import action_names, block_texts, label_text, number_text, shared_names
 from ltrr.errors import SchemaError
@@ -30,7 +31,7 @@ class Decisions:
     """N decisions with M actions in all, as flat arrays: what a bandit learns from.
 
     Args:
-        shared: values of `shared_features(space, observe)`, [N, F].
+        shared: values of `shared_features(space, observe, groups)`, [N, F].
         actions: plan indices, one decision's after the other's, [M].
         ends: where the actions of each decision end, [N]: the cumulated numbers of actions.
         features: values of `action_features()`, [M, F].
@@ -78,13 +79,16 @@ class Decisions:
         return np.asarray(self.actions == np.repeat(self.taken, np.diff(self.ends, prepend=0)))
 
 
-def examples_text(decisions: Decisions, space: PlanSpace, observe: str) -> memoryview:
+def examples_text(
+    decisions: Decisions, space: PlanSpace, observe: str, groups: tuple[str, ...] = DEFAULT_GROUPS
+) -> memoryview:
     """The lines of every decision, each followed by an empty line: UTF-8, to be written to a file as it is.
 
     Args:
         decisions: any number of them.
         space: the plans.
-        observe: what the policy sees, which decides the shared features.
+        observe: what the policy sees, which decides the shared features together with
+        groups: that the policy uses.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> features = np.array([[.6, 0, 0, .5], [.5, -.1, .693147, 1]])
@@ -98,7 +102,7 @@ def examples_text(decisions: Decisions, space: PlanSpace, observe: str) -> memor
     """
     if not len(decisions):
         return memoryview(b"")
-    head = _joined(["shared |q", *_values(shared_names(space, observe), decisions.shared), "\n"])
+    head = _joined(["shared |q", *_values(shared_names(space, observe, groups), decisions.shared), "\n"])
     labels = pa.array(map(label_text, decisions.rewards.tolist(), decisions.propensities.tolist()), pa.string())
     is_last = np.isin(np.arange(len(decisions.actions)), decisions.ends - 1)
     lines = _joined(

@@ -37,6 +37,7 @@ from ltrr.bandit.merging import merge_bandits
 from ltrr.bandit.settings import BanditSettings
 from ltrr.bandit.training_rows import laid_out
 from ltrr.core.exploration import shortlist_of
+from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import action_matrix
 from ltrr.core.plans import PlanSpace
 from ltrr.serving.values import PlanValuer
@@ -108,6 +109,7 @@ def train_bandit(
     observe: str,
     settings: BanditSettings,
     *,
+    groups: tuple[str, ...] = DEFAULT_GROUPS,
     planner: Planner | None = None,
     merged_at_once: int = MERGED_AT_ONCE,
 ) -> TrainedBandit | None:
@@ -120,13 +122,14 @@ def train_bandit(
         space: the plans.
         observe: what the policy sees, which decides the shared features.
         settings: of the bandit.
+        groups: of shared features that the policy uses.
         planner: that the bandit will be served with; each query is valued by models that were trained without it.
             None: shortlists and values are those that were logged.
         merged_at_once: above this many, models are merged in Spark first.
     """
     chosen = laid_out(rows, settings.partitions).select(*_LEARNED_FROM)
     sent = rows.sparkSession.sparkContext.broadcast(planner)
-    models = chosen.mapInArrow(_training(space, observe, settings, sent), _PART_MODEL)
+    models = chosen.mapInArrow(_training(space, observe, groups, settings, sent), _PART_MODEL)
     width = settings.partitions
     while width > merged_at_once:
         group = F.floor(F.col("part") / F.lit(merged_at_once)).cast("int").alias("group")
@@ -147,7 +150,11 @@ def train_bandit(
 
 
 def _training(
-    space: PlanSpace, observe: str, settings: BanditSettings, sent: Broadcast[Planner | None]
+    space: PlanSpace,
+    observe: str,
+    groups: tuple[str, ...],
+    settings: BanditSettings,
+    sent: Broadcast[Planner | None],
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The task of one part: its rows to a file, the file through Vowpal Wabbit, the model's bytes back."""
     smallest = settings.propensity_clip / len(space)
@@ -162,7 +169,8 @@ def _training(
                     if batch.num_rows:
                         part = batch.column("part")[0].as_py()
                         decisions += batch.num_rows
-                        lines.write(examples_text(_decisions(batch, space, smallest, sent.value), space, observe))
+                        found = _decisions(batch, space, smallest, sent.value)
+                        lines.write(examples_text(found, space, observe, groups))
             if decisions:
                 model, cost = _learn(examples, arguments)
                 yield _part_model(part, model, cost, decisions, 1)

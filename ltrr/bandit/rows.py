@@ -66,6 +66,7 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
         "query_class",
         "user_key",
         "user_fold",
+        "policy_version",
         "action_taken",
         "logging_propensity",
         F.coalesce("found_reward", F.lit(0.0)).alias("found_reward"),

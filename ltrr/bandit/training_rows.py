@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import shared_features
 from ltrr.core.plans import PlanSpace
 
@@ -14,7 +17,14 @@ def only_training_users(rows: DataFrame, held_out_percent: int) -> DataFrame:
     return rows.where(F.col("user_fold") >= held_out_percent)
 
 
-def only_of_space(rows: DataFrame, space: PlanSpace, observe: str) -> DataFrame:
+def only_of_versions(rows: DataFrame, versions: Collection[str]) -> DataFrame:
+    """Rows that these bundles served: what a row's numbers are features of, its bundle alone says."""
+    return rows.where(F.col("policy_version").isin(sorted(versions)))
+
+
+def only_of_space(
+    rows: DataFrame, space: PlanSpace, observe: str, groups: tuple[str, ...] = DEFAULT_GROUPS
+) -> DataFrame:
     """Rows with the plans and features of `space`: those from before a change of strategies or budget have others."""
     known = F.forall("actions", lambda action: action["action"].isin(list(space.texts)))
     for blocks in ("look", "deeper"):
@@ -22,7 +32,7 @@ def only_of_space(rows: DataFrame, space: PlanSpace, observe: str) -> DataFrame:
             blocks,
             lambda block: block["strategy"].isin(list(space.strategies)) & (block["depth"] <= space.budget),
         )
-    return rows.where(known & (F.size("shared_features") == len(shared_features(space, observe))))
+    return rows.where(known & (F.size("shared_features") == len(shared_features(space, observe, groups))))
 
 
 def only_capped(rows: DataFrame, query_decisions: int) -> DataFrame:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
-from ltrr.core.candidate_features import MEMORY, candidate_matrix
+from ltrr.core.candidate_features import candidate_matrix
 from ltrr.core.coverage import look_vector, reachable_depths, visible_coverage
 from ltrr.core.facts import CandidateFacts, Facts, overlaps_of, without_evidence
+from ltrr.core.feature_groups import MEMORY
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.serving.values import worth_of

@@ -107,7 +107,11 @@ def fit_candidate_value(
 
 
 def fit_unseen_value(
-    looks: NDArray[np.float32], added: NDArray[np.float64], is_known: NDArray[np.bool_], settings: ValueSettings
+    looks: NDArray[np.float32],
+    added: NDArray[np.float64],
+    is_known: NDArray[np.bool_],
+    settings: ValueSettings,
+    weights: NDArray[np.float64] | None = None,
 ) -> bytes:
     """A model of what the unseen blocks of every plan add, as XGBoost's `ubj`; its patterns are an attribute of it.
 
@@ -116,12 +120,14 @@ def fit_unseen_value(
         added: value of each plan's union less what was visible, [N, P].
         is_known: plans whose blocks are all known, [N, P].
         settings: how.
+        weights: of the looks, [N]; alike where there are none.
 
     Raises:
         DataQualityError: too few looks know enough plans.
     """
     enough = is_known.mean(axis=1) >= settings.fewest_known_plans
-    profiles = PlanProfiles.of(added[enough], is_known[enough], settings.patterns)
+    weight = None if weights is None else weights[enough]
+    profiles = PlanProfiles.of(added[enough], is_known[enough], settings.patterns, weight)
     trees = {
         "objective": "reg:squarederror",
         "max_depth": 6,
@@ -130,7 +136,7 @@ def fit_unseen_value(
         "colsample_bytree": 0.3,
     }
     shares = profiles.shares(added[enough], is_known[enough])
-    return _fit(looks[enough], shares, None, trees, settings.unseen_rounds, settings, profiles)
+    return _fit(looks[enough], shares, weight, trees, settings.unseen_rounds, settings, profiles)
 
 
 def knows_enough(is_known: NDArray[np.bool_], settings: ValueSettings) -> bool:
@@ -138,7 +144,7 @@ def knows_enough(is_known: NDArray[np.bool_], settings: ValueSettings) -> bool:
 
     >>> knows_enough(np.ones((2, 3), dtype=bool), ValueSettings()), knows_enough(np.eye(3) > 0, ValueSettings())
     (True, True)
-    >>> knows_enough(np.eye(3)[:, :2] > 0, ValueSettings())
+    >>> knows_enough(np.array([[1, 1, 0], [1, 1, 0]]) > 0, ValueSettings())
     False
     """
     enough = is_known[is_known.mean(axis=1) >= settings.fewest_known_plans]

@@ -17,7 +17,7 @@ from ltrr.cli.explain import explain_policy
 from ltrr.cli.options import Config, Date, Home, Json, Set, parse_date, settings_of
 from ltrr.cli.output import show_json, show_rows
 from ltrr.config import HOME_FILE, PathSettings, Settings, load_section, load_settings, write_home_file
-from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
 from ltrr.errors import LeaseError, UsageError
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, short_rows
 from ltrr.evaluation.replay_check import replay_date
@@ -53,6 +53,9 @@ def init_policies(
     block_size: Annotated[int, typer.Option("--block-size", min=1, help="Candidates in one block.")] = 2,
     budget: Annotated[int, typer.Option("--budget", min=1, help="Blocks in one plan.")] = 4,
     observe: Annotated[str, typer.Option("--observe", help="blind | first_look | all_blocks.")] = "first_look",
+    features: Annotated[
+        str, typer.Option("--features", help=f"Groups of features, separated by commas, of {', '.join(GROUPS)}.")
+    ] = ",".join(DEFAULT_GROUPS),
     home: Home = None,
     config: Config = None,
     changes: Set = None,
@@ -61,7 +64,10 @@ def init_policies(
     """Write the home's settings where there are none, and publish the first champion: uniform over all plans."""
     file = (home or load_section(PathSettings, None, config, changes or ()).home) / HOME_FILE
     if strategies is not None and not file.exists():
-        _write_home(file.parent, strategies, history_starts, name, block_size, budget, observe)
+        policy = PolicySettings(
+            name, _names(strategies), block_size, budget, observe=observe, features=_names(features)
+        )
+        _write_home(file.parent, history_starts, policy)
     elif strategies is None and not file.exists() and config is None:
         raise UsageError(
             "a new home needs to know among what it decides",
@@ -182,9 +188,7 @@ def replay_policies(
     found.check(day, tolerance)
 
 
-def _write_home(
-    folder: Path, strategies: str, history_starts: str | None, name: str, block_size: int, budget: int, observe: str
-) -> None:
+def _write_home(folder: Path, history_starts: str | None, policy: PolicySettings) -> None:
     if history_starts is None:
         raise UsageError(
             "a new home needs to know its first date",
@@ -192,7 +196,6 @@ def _write_home(
             expected="YYYY-MM-DD, the first date with logs",
             got="nothing",
         )
-    policy = PolicySettings(name, _names(strategies), block_size, budget, observe=observe)
     told: dict[str, Any] = {
         "history_starts": parse_date(history_starts),
         "policy": {
@@ -202,7 +205,8 @@ def _write_home(
             "budget": policy.budget,
             "decide": policy.decide,
             "observe": policy.observe,
-            "exploration": ExplorationSettings().to_json(),
+            "features": list(policy.features),
+            "exploration": policy.exploration.to_json(),
         },
     }
     write_home_file(folder, told)
@@ -300,6 +304,7 @@ def _described(manifest: Manifest) -> dict[str, Any]:
         "observe": settings.observe,
         "exploration": settings.exploration.to_json(),
         "values": dict(vars(manifest.values)) if manifest.values else "hit rates",
+        "feature_groups": list(settings.features),
         "features": features,
         "data_window": dict(manifest.data_window),
         "table_versions": dict(manifest.table_versions),

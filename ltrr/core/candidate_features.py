@@ -14,14 +14,12 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.core.feature_groups import MEMORY
 from ltrr.core.features import PLACES, Feature
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.ranking_metrics import FUSION_CONSTANT
 from ltrr.core.text_overlap import NO_OVERLAP, OVERLAPS
-
-MEMORY = "memory"
-"""The strategy whose answers come from clicks: a world does not have it by itself, the served policy recalls it."""
 
 _COMPARED = ("fusion", "trigram_jaccard", "query_share", "log_popularity")
 """Features that are also given relative to the best visible candidate of the query."""

@@ -15,10 +15,12 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.planning import Block
+from ltrr.core.feature_groups import DEFAULT_GROUPS, Known, group_of
+from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
-from ltrr.core.queries import QUERY_CLASSES, query_class
+from ltrr.core.queries import query_class
 from ltrr.core.ranking_metrics import FUSION_CONSTANT
+from ltrr.core.situation import NOWHERE, Situation
 from ltrr.errors import ConfigError
 
 PLACES = 6
@@ -80,70 +82,75 @@ context, history, got first_look; leave them out or set observe to what shows th
 
 
 @lru_cache(maxsize=64)
-def shared_features(space: PlanSpace, observe: str = "first_look") -> tuple[Feature, ...]:
-    """What describes the query and the looks, the same for every plan of a decision.
+def shared_features(
+    space: PlanSpace, observe: str = "first_look", groups: tuple[str, ...] = DEFAULT_GROUPS
+) -> tuple[Feature, ...]:
+    """What describes the query, the looks and the rest that is known, the same for every plan of a decision.
+
+    Args:
+        space: the plans.
+        observe: what the policy sees.
+        groups: of `core.feature_groups`, in this order; the default is what any policy may know.
+
+    Raises:
+        ConfigError: a group is unknown or named twice, or known too late for `observe`.
 
     >>> [f.name for f in shared_features(PlanSpace(("title", "memory"), 2, 4)) if ":" not in f.name]
     ['query_words']
     >>> space = PlanSpace(("title", "memory"), 2, 4)
-    >>> len(shared_features(space)), len(shared_features(space, "blind"))
-    (10, 6)
+    >>> len(shared_features(space)), len(shared_features(space, "blind")), len(shared_features(space, groups=("time",)))
+    (10, 6, 11)
     """
-    features = [Feature(f"class:{name}", "q", "0 or 1", "query_key", "context") for name in QUERY_CLASSES]
-    features.append(Feature("query_words", "q", "words / 8, at most 1", "query_key", "context"))
-    for name in space.strategies:
-        features.append(Feature(f"first_count:{name}", "q", "share of a full first block", "looks", "first_look"))
-        features.append(
-            Feature(
-                f"agreement:{name}", "q", "share of a full block that others' list first too", "looks", "first_look"
-            )
-        )
-    if observe == "blind":
-        features = [feature for feature in features if feature.known_at != "first_look"]
+    chosen = _groups(observe, groups)
+    if len(set(chosen)) < len(chosen):
+        raise ConfigError("unknown setting", which="features", expected="each group once", got=", ".join(groups))
+    features = [
+        Feature(name, "q", unit, group.source, group.known_at)
+        for group in map(group_of, chosen)
+        for name, unit in group.declared(space)
+    ]
     check_known(features, observe)
     return tuple(features)
 
 
 def shared_vector(
-    space: PlanSpace, looks: Sequence[Block], key: str, observe: str = "first_look"
+    space: PlanSpace,
+    looks: Sequence[Block],
+    key: str,
+    observe: str = "first_look",
+    groups: tuple[str, ...] = DEFAULT_GROUPS,
+    *,
+    history: History | None = None,
+    draws: float = 0.0,
+    situation: Situation = NOWHERE,
 ) -> NDArray[np.float64]:
     """Values of `shared_features`, [F].
 
     Args:
         space: the plans.
-        looks: visible blocks; only depth 1 is used.
+        looks: visible blocks.
         key: the query_key.
         observe: what the policy sees.
+        groups: that the policy uses.
+        history: that the query is planned with.
+        draws: decayed draws behind the query's own history.
+        situation: when and where.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> looks = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "ok", ("e2",), (0.4,))]
     >>> shared_vector(space, looks, "the matrix").tolist()
     [0.0, 0.0, 1.0, 0.0, 0.0, 0.25, 1.0, 0.5, 0.5, 0.5]
+    >>> shared_vector(space, looks, "the matrix", groups=("memory", "kind")).tolist()
+    [0.25, 0.4, 0.5, 0.0]
     """
-    kind = query_class(key)
-    vector = [float(kind == name) for name in QUERY_CLASSES]
-    vector.append(min(len(key.split()) / 8.0, 1.0))
-    if observe != "blind":
-        first = {block.strategy: block.entity_ids for block in looks if block.depth == 1}
-        listings: dict[str, int] = {}
-        for entity_ids in first.values():
-            for entity_id in entity_ids:
-                listings[entity_id] = listings.get(entity_id, 0) + 1
-        for name in space.strategies:
-            entity_ids = first.get(name, ())
-            agreed = sum(listings[entity_id] > 1 for entity_id in entity_ids)
-            vector += (len(entity_ids) / space.block_size, agreed / space.block_size)
+    known = Known(space, key, looks, history, draws, situation)
+    vector = [value for group in map(group_of, _groups(observe, groups)) for value in group.values(known)]
     return np.round(np.array(vector), PLACES)
 
 
-def class_of(shared: NDArray[np.float64]) -> str:
-    """The query class that a shared vector tells: its first features say which it is.
-
-    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
-    >>> [class_of(shared_vector(space, [], key, "blind")) for key in ("1984", "love", "lord of the rings")]
-    ['digits', 'one_word', 'long']
-    """
-    return QUERY_CLASSES[int(np.argmax(shared[: len(QUERY_CLASSES)]))]
+def _groups(observe: str, groups: tuple[str, ...]) -> tuple[str, ...]:
+    """The groups that are used: by default those of which `observe` shows something."""
+    return ("query",) if observe == "blind" and groups == DEFAULT_GROUPS else groups
 
 
 @cache

@@ -48,7 +48,7 @@ class PlanProfiles:
     noise: Floats
 
     @staticmethod
-    def of(added: Floats, is_known: NDArray[np.bool_], patterns: int) -> PlanProfiles:
+    def of(added: Floats, is_known: NDArray[np.bool_], patterns: int, weights: Floats | None = None) -> PlanProfiles:
         """The strongest patterns of some queries' values: principal components.
 
         Where values are unknown, they are first taken for those of an average plan of the query, then for what the
@@ -58,6 +58,7 @@ class PlanProfiles:
             added: [N, P].
             is_known: which of them are known, [N, P].
             patterns: how many, at most as many as differ.
+            weights: of the queries, [N]; alike where there are none.
 
         Raises:
             DataQualityError: fewer than two queries, or a plan that is known of none.
@@ -69,14 +70,15 @@ class PlanProfiles:
                 expected="at least 2 queries, and every plan known of one",
                 got=f"{len(added)} queries, {int((~is_known.any(axis=0)).sum())} plans known of none",
             )
-        counts = np.maximum(is_known.sum(axis=0), 1)
-        mean = np.where(is_known, added, 0.0).sum(axis=0) / counts
+        weight = np.ones(len(added)) if weights is None else weights / weights.mean()
+        counted = weight[:, None] * is_known
+        mean = (counted * np.where(is_known, added, 0.0)).sum(axis=0) / counted.sum(axis=0)
         complete = np.where(is_known, added, mean + _common(added - mean, is_known)[:, None])
         for _ in range(_ROUNDS):
-            mean = complete.mean(axis=0)
+            mean = (weight[:, None] * complete).mean(axis=0)
             left = complete - mean
             left = left - left.mean(axis=1, keepdims=True)
-            variances, vectors = np.linalg.eigh(left.T @ left)
+            variances, vectors = np.linalg.eigh(left.T @ (weight[:, None] * left))
             order = np.argsort(-variances, kind="stable")[: min(patterns, len(added), added.shape[1] - 1)]
             # The sign of an eigenvector is nobody's: the largest entry is made positive.
             rows = vectors[:, order].T

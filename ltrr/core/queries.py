@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 QUERY_CLASSES = ("digits", "one_word", "two_words", "three_words", "long")
 """The classes that `query_class` can give, in the order of their one-hot features."""
+
+SCRIPTS = ("latin", "cyrillic", "greek", "arabic", "hebrew", "devanagari", "han", "kana", "hangul", "other")
+"""The scripts that `query_script` can give, in the order of their one-hot features."""
+
+_SCRIPT_NAMES = {
+    "LATIN": "latin",
+    "CYRILLIC": "cyrillic",
+    "GREEK": "greek",
+    "ARABIC": "arabic",
+    "HEBREW": "hebrew",
+    "DEVANAGARI": "devanagari",
+    "CJK": "han",
+    "HIRAGANA": "kana",
+    "KATAKANA": "kana",
+    "HANGUL": "hangul",
+}
+_YEAR = re.compile(r"(?<!\S)(19|20)[0-9]{2}(?!\S)")
 
 
 class _Separators(dict[int, str | None]):
@@ -61,3 +79,30 @@ def query_class(key: str) -> str:
         return "digits"
     words = len(key.split())
     return QUERY_CLASSES[min(max(words, 1), 4)]
+
+
+def query_script(key: str) -> str:
+    """The script of most of its letters, by the first word of their Unicode names; `other` where it has no letter.
+
+    A hint of the language, not more: `latin` is English and Vietnamese alike. Ties go to the script that comes first.
+
+    >>> [query_script(key) for key in ("beyoncé halo", "война и мир", "東京 ラーメン", "1999", "москва live")]
+    ['latin', 'cyrillic', 'kana', 'other', 'cyrillic']
+    """
+    if key.isascii():
+        return "latin" if any(character.isalpha() for character in key) else "other"
+    counts: dict[str, int] = {}
+    for character in key:
+        if character.isalpha():
+            script = _SCRIPT_NAMES.get(unicodedata.name(character, "").partition(" ")[0], "other")
+            counts[script] = counts.get(script, 0) + 1
+    return max(counts, key=lambda script: counts[script]) if counts else "other"
+
+
+def names_year(key: str) -> bool:
+    """Whether a word of it is a year, 1900 to 2099.
+
+    >>> names_year("blade runner 2049"), names_year("route 66"), names_year("r2049")
+    (True, False, False)
+    """
+    return _YEAR.search(key) is not None

@@ -20,6 +20,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import Feature, action_features, shared_features
 from ltrr.core.plans import PlanSpace
 
@@ -35,16 +36,18 @@ def decision_example(
     *,
     label: Label | None = None,
     observe: str = "first_look",
+    groups: tuple[str, ...] = DEFAULT_GROUPS,
 ) -> str:
     """The lines of one decision, without the empty line that ends it in a file.
 
     Args:
         space: the plans.
-        shared: values of `shared_features(space, observe)`.
+        shared: values of `shared_features(space, observe, groups)`.
         actions: plan indices, [K].
         features: values of `action_features()`, a row a plan, [K, F].
         label: what is learned from; None to predict.
-        observe: what the policy sees, which decides the shared features.
+        observe: what the policy sees, which decides the shared features together with
+        groups: that the policy uses.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> print(decision_example(space, [0, 0, 1, 0, 0, .25], [2, 1], [[.6, 0, 0, .5], [.5, -.1, .693147, 1]],
@@ -53,7 +56,7 @@ def decision_example(
     |v value:0.6 strategies:0.5 |b title_1 title_2
     0:-0.2:0.5 |v value:0.5 value_gap:-0.1 log_rank:0.693147 strategies:1 |b title_1 memory_1
     """
-    lines = ["shared |q" + _values(shared_names(space, observe), np.asarray(shared).tolist())]
+    lines = ["shared |q" + _values(shared_names(space, observe, groups), np.asarray(shared).tolist())]
     names = action_names()
     blocks = block_texts(space)
     for index, row in zip(np.asarray(actions).tolist(), np.asarray(features).tolist(), strict=True):
@@ -131,13 +134,13 @@ def number_text(value: float) -> str:
 
 
 @lru_cache(maxsize=64)
-def shared_names(space: PlanSpace, observe: str) -> tuple[str, ...]:
+def shared_names(space: PlanSpace, observe: str, groups: tuple[str, ...] = DEFAULT_GROUPS) -> tuple[str, ...]:
     """How each shared feature is announced.
 
     >>> shared_names(PlanSpace(("title", "memory"), block_size=2, budget=2), "blind")[-1]
     ' query_words:'
     """
-    return _names(shared_features(space, observe))
+    return _names(shared_features(space, observe, groups))
 
 
 @cache

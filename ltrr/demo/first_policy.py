@@ -23,6 +23,7 @@ def write_demo_settings(home: Path, policy: PolicySettings, first_date: date) ->
             "budget": policy.budget,
             "decide": policy.decide,
             "observe": policy.observe,
+            "features": list(policy.features),
             "exploration": policy.exploration.to_json(),
         },
     }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.artifacts.bundle import uniform_bundle
-from ltrr.core.candidate_features import MEMORY
+from ltrr.core.feature_groups import MEMORY
 from ltrr.serving.policy import Policy
 from ltrr.simulation.truth import true_recall
 from ltrr.simulation.truth_table import equal_split

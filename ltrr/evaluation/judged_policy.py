@@ -57,4 +57,4 @@ class JudgedPolicy:
             return None
         valuer = self.chooser.valuer
         values = decision.values if valuer is None else valuer.values(decision.key, decision.look, decision.facts)
-        return self.chooser.weigh(decision.shared, values)
+        return self.chooser.weigh(decision.key, decision.shared, values)

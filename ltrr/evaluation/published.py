@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ltrr.artifacts.bundle import BANDIT, is_published, read_manifest
-from ltrr.artifacts.history import FILE as HISTORY
+from ltrr.artifacts.history import is_history
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.pointer import open_policy
@@ -46,7 +46,8 @@ def read_planning_part(root: str | os.PathLike[str], name: str, version: str) ->
     manifest = read_manifest(root, name, version)
     store = open_policy(root, name)
     files = {}
-    for key in sorted({BANDIT, HISTORY, *only_value_files(manifest.files)} & manifest.files.keys()):
+    values = only_value_files(manifest.files)
+    for key in sorted(key for key in manifest.files if key == BANDIT or key in values or is_history(key)):
         path = f"{version}/{key}"
         try:
             files[key] = manifest.files[key].check(store.read(path), path)

@@ -22,10 +22,12 @@ from ltrr.evaluation.judged_impressions import on_dates, served_by_version
 from ltrr.evaluation.published import PlanningPart, read_planning_parts
 from ltrr.serving.replay import replay
 
+_SITUATION = ("at", "utc_offset_minutes", "surface", "context")
 _COLUMNS = (
     "impression_id",
     "policy_version",
     "query_text",
+    *_SITUATION,
     "action_taken",
     "logging_propensity",
     "action_propensities",
@@ -106,14 +108,14 @@ def replay_sample(
 
     Args:
         decisions: of one date.
-        impressions: of the same date, for the query as typed.
+        impressions: of the same date, for the query as typed and the situation.
         parts: by version, of the bundles that are published here.
         sample: how many.
         tolerance: largest difference that counts as equal.
     """
     served = decisions.where((F.col("served_by") == "policy") & (F.col("step") == 1))
     chosen = served.orderBy(F.xxhash64("impression_id"), "impression_id").limit(sample)
-    typed = impressions.select("impression_id", "query_text")
+    typed = impressions.select("impression_id", "query_text", *_SITUATION)
     rows = F.broadcast(chosen).join(typed, on="impression_id", how="inner").select(*_COLUMNS)
     sent: Broadcast[dict[str, PlanningPart]] = rows.sparkSession.sparkContext.broadcast(dict(parts))
 
@@ -147,6 +149,10 @@ def _record(row: Mapping[str, Any], block_size: int) -> dict[str, Any]:
         "impression_id": row["impression_id"],
         "policy_version": row["policy_version"],
         "query_text": row["query_text"],
+        "at": row["at"].isoformat(),
+        "utc_offset_minutes": row["utc_offset_minutes"],
+        "surface": row["surface"],
+        "context": dict(row["context"]),
         "looks": block_entries(blocks_of_rows(row["look"]), block_size, facts_of_rows(row["look"])),
         "decisions": [
             {

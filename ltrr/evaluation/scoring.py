@@ -68,7 +68,8 @@ def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: R
                 decisions = list(logged_decisions(batch.slice(start, _ROWS_AT_ONCE), q_hat.space))
                 yield score_decisions(decisions, judged, q_hat)
 
-    return impressions.select(*COLUMNS).mapInArrow(to_terms, schema)
+    # Searches of one query mostly meet one look: side by side, learned values are computed once for all of them.
+    return impressions.select(*COLUMNS).sortWithinPartitions("query_key").mapInArrow(to_terms, schema)
 
 
 def sum_by_slice(scores: DataFrame, policies: Sequence[str]) -> dict[str, ClusteredSums]:

@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.memory.settings import MemorySettings
-from ltrr.spark.fixed_point import UNITS_PER_ONE, from_fixed_point
+from ltrr.spark.fixed_point import exact_sum, from_fixed_point
 
 # A floor under the global rate, so that a memory without any click still has a defined prediction.
 _LEAST_RATE = 1e-6
@@ -74,15 +74,11 @@ def estimate_prior_examinations(predicted: DataFrame, settings: MemorySettings) 
     expected = F.col("weighted_examinations") * F.col("predicted_score")
     excess = F.pow(F.col("weighted_clicks") - expected, F.lit(2.0)) - F.col("weighted_clicks_squared")
     seen = predicted.where(F.col("weighted_examinations") > 0)
-    sums = seen.agg(_exact_sum(F.col("weighted_examinations")), _exact_sum(excess / expected)).first()
+    sums = seen.agg(exact_sum(F.col("weighted_examinations")), exact_sum(excess / expected)).first()
     exposure, excess_sum = (float(value or 0) for value in (sums or (0, 0)))
     most = settings.most_prior_examinations
     k = exposure / excess_sum if excess_sum > 0 else most
     return min(max(k, settings.fewest_prior_examinations), most)
-
-
-def _exact_sum(value: Column) -> Column:
-    return F.sum(F.rint(value * F.lit(float(UNITS_PER_ONE))).cast("decimal(38,0)"))
 
 
 def with_score(predicted: DataFrame, prior_examinations: float, interval_sigmas: float) -> DataFrame:

@@ -1,16 +1,28 @@
-"""What each block of each strategy brings: counts of the open dates, history as of D, and the file that is served."""
+"""What each block of each strategy brings: counts of the open dates, history as of D, the files served."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
+from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.payloads import put_payload
 from ltrr.clicks.correction import with_examination
 from ltrr.pipelines.night import Night
 from ltrr.strategies.chances import to_drawn_blocks
-from ltrr.strategies.daily import to_block_hits, to_strategy_days
+from ltrr.strategies.daily import BY_QUERY, to_block_hits, to_strategy_days
 from ltrr.strategies.history import collect_counts, fit_history, to_decayed_counts
+from ltrr.strategies.parts import store_history_parts
 from ltrr.strategies.published import HISTORY_COLUMNS, history_book, history_rows
+from ltrr.strategies.queries import (
+    class_rates,
+    estimate_query_strength,
+    only_drawn_enough,
+    with_parent,
+    with_rates,
+)
 
 
 def run(night: Night) -> None:
@@ -20,7 +32,8 @@ def run(night: Night) -> None:
     that was logged with each decision, so what this night makes is evidence for no judgement. Decisions that a fallback
     or a static answer took are no draws of a policy and are left out.
 
-    The joins are by impression over the open dates; what follows them is dates x classes x strategies x depths.
+    The joins are by impression over the open dates; what follows them is a row a day for each query and block drawn for
+    it, over the window. Only the levels all and class, three sums and the parts' hashes reach the driver.
     """
     settings, space = night.settings.history, night.settings.policy.space
     today, first_open = night.date, night.settings.logs.first_open(night.date)
@@ -34,14 +47,33 @@ def run(night: Night) -> None:
     )
     tonight = to_strategy_days(
         to_drawn_blocks(decisions, space), night.read("draws").where(is_open), block_hits, settings.max_weight
-    ).persist()
+    ).persist(StorageLevel.MEMORY_AND_DISK)
     night.write("strategy_daily", tonight, f"log_date >= DATE'{first_open}' AND log_date <= DATE'{today}'")
 
     earlier = night.read_own_previous("strategy_daily").where(F.col("log_date") < F.lit(first_open))
-    counts = collect_counts(to_decayed_counts(earlier.unionByName(tonight), today, settings), space)
-    histories = fit_history(counts, space, settings)
-    rows = night.spark.createDataFrame(history_rows(histories, space), HISTORY_COLUMNS).coalesce(1)
+    # Read by level, for the fit, for the table and for the parts.
+    decayed = to_decayed_counts(earlier.unionByName(tonight), today, settings).persist(StorageLevel.MEMORY_AND_DISK)
+    coarse = fit_history(collect_counts(decayed, space), space, settings)
+    query_counts = with_parent(
+        decayed.where(F.col("level") == F.lit(BY_QUERY)), class_rates(night.spark, coarse, space)
+    )
+    query_prior_draws = estimate_query_strength(query_counts, settings)
+    queries = with_rates(only_drawn_enough(query_counts, settings.least_query_draws), query_prior_draws)
+    queries = queries.persist(StorageLevel.MEMORY_AND_DISK)
+
+    rows = night.spark.createDataFrame(history_rows(coarse, space), HISTORY_COLUMNS).coalesce(1)
+    rows = rows.unionByName(
+        queries.withColumn("draw_rate", F.lit(None).cast("double")).select(*rows.columns),
+    )
     night.write("strategy_history", rows.withColumn("as_of_date", F.lit(today)))
-    book = history_book(histories, space)
-    stored = put_payload(f"{night.policies_root}/{night.settings.policy.name}", book.to_bytes())
-    night.note("history_sha256", stored.sha256)
+
+    policy_url = f"{night.policies_root}/{night.settings.policy.name}"
+    parts = store_history_parts(queries, coarse, space, policy_url, settings)
+    night.note("history_sha256", put_payload(policy_url, history_book(coarse, space).to_bytes()).sha256)
+    night.note("history_parts", json.dumps({name: asdict(part) for name, part in parts.items()}, sort_keys=True))
+    for level, draws in (
+        ("all", coarse.prior_draws),
+        ("class", coarse.class_prior_draws),
+        ("query", query_prior_draws),
+    ):
+        night.note(f"prior_draws_{level}", f"{draws:.6g}")

@@ -104,13 +104,14 @@ def run(night: Night) -> None:
 
 
 def _check_same_plans(night: Night, champion: PlanningPart) -> None:
-    if not plans_alike(night.settings.policy, champion.manifest.settings):
+    policy = night.settings.policy
+    if not plans_alike(policy, champion.manifest.settings):
         raise ConfigError(
             "the configured plans are not those of the champion, so no log can compare them",
             which="policy",
-            expected=f"strategies, block_size, budget and observe as in {champion.manifest.version}",
-            got=f"{', '.join(night.settings.policy.strategies)}; {night.settings.policy.block_size}, "
-            f"{night.settings.policy.budget}, {night.settings.policy.observe}",
+            expected=f"strategies, block_size, budget, observe and features as in {champion.manifest.version}",
+            got=f"{', '.join(policy.strategies)}; {policy.block_size}, "
+            f"{policy.budget}, {policy.observe}; {', '.join(policy.features)}",
             todo="give the new plans a policy.name of their own and start it with `ltrr policies init`",
         )
 
@@ -210,7 +211,7 @@ def _policies(
         files = {name: get_payload(url, sha256) for name, sha256 in values.files.items()} if values else {}
         valuer = PlanValuer.of(policy, values.how if values else None, files)
         model = get_payload(url, challenger)
-        chooser = PlanChooser(space, policy.exploration, model, policy.observe, valuer)
+        chooser = PlanChooser(space, policy.exploration, model, policy.observe, valuer, groups=policy.features)
         judged.append(JudgedPolicy(CHALLENGER, challenger, space, chooser=chooser))
     judged.append(JudgedPolicy(UNIFORM, UNIFORM, space))
     judged.append(JudgedPolicy(STATIC, space.text(static_plan), space, plan=static_plan))

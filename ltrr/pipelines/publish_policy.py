@@ -192,12 +192,18 @@ def _bundle(
 ) -> _Bundle:
     """Tonight's memory and history with the given models, the champion's where none is given."""
     memory = json.loads(night.notes_of("build_memory")["memory_parts"])
-    history = night.notes_of("compute_strategy_features")["history_sha256"]
+    history = night.notes_of("compute_strategy_features")
+    # Nights of earlier versions knew no history of single queries.
+    queries = json.loads(history.get("history_parts", "{}"))
     files = bundle_files(
         night.policies_root,
         night.settings.policy.name,
         champion,
-        Parts({name: Payload(**part) for name, part in memory.items()}, history),
+        Parts(
+            {name: Payload(**part) for name, part in memory.items()},
+            history["history_sha256"],
+            {name: Payload(**part) for name, part in queries.items()},
+        ),
         models,
     )
     settings, values, run_id = champion.settings, champion.values, champion.run_id

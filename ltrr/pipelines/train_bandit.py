@@ -13,9 +13,10 @@ from pyspark.sql import functions as F
 from ltrr.artifacts.payloads import get_payload, put_payload
 from ltrr.bandit.learning import Planner, train_bandit, vw_arguments
 from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
-from ltrr.bandit.training_rows import only_capped, only_of_space, only_training_users
+from ltrr.bandit.training_rows import only_capped, only_of_space, only_of_versions, only_training_users
 from ltrr.bandit.value_learning import learn_values
 from ltrr.clicks.correction import with_examination
+from ltrr.evaluation.published import alike_versions
 from ltrr.pipelines.night import Night
 from ltrr.serving.values import PlanValuer
 from ltrr.spark.columns import empty
@@ -66,10 +67,10 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
     rows = night.read_written("bandit_rows").where(in_window)
     rows = only_training_users(rows, night.settings.evaluation.held_out_percent)
-    rows = only_of_space(rows, policy.space, policy.observe)
+    rows = only_of_space(_only_alike(night, rows), policy.space, policy.observe, policy.features)
     planner = _learn_values(night, rows, tracked)
     capped = only_capped(rows, settings.query_decisions)
-    trained = train_bandit(capped, policy.space, policy.observe, settings, planner=planner)
+    trained = train_bandit(capped, policy.space, policy.observe, settings, groups=policy.features, planner=planner)
     if trained is None:
         log.warning("date=%s bandit=none: no decision of a training user between %s and %s", night.date, *_ends(window))
         return
@@ -89,6 +90,16 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     night.note("progressive_loss", f"{trained.progressive_loss:.6g}")
     night.note("mlflow_run_id", tracked.run_id)
     log.info("date=%s bandit=%s decisions=%d", night.date, payload.sha256[:12], trained.decisions)
+
+
+def _only_alike(night: Night, rows: DataFrame) -> DataFrame:
+    """Rows of the bundles that plan by the same plans, looks and features as tonight's policy: a few a window."""
+    policy = night.settings.policy
+    versions = {row["policy_version"] for row in rows.select("policy_version").distinct().collect()}
+    alike = alike_versions(night.policies_root, policy.name, versions, policy)
+    if len(alike) < len(versions):
+        log.info("date=%s left_out=%s: they plan otherwise", night.date, ",".join(sorted(versions.difference(alike))))
+    return only_of_versions(rows, alike)
 
 
 def _learn_values(night: Night, rows: DataFrame, tracked: TrackedRun) -> Planner | None:
@@ -114,6 +125,7 @@ def _told(night: Night, window: list[date]) -> dict[str, object]:
         "strategies": ",".join(policy.strategies),
         "plans": len(policy.space),
         "observe": policy.observe,
+        "features": ",".join(policy.features),
         "held_out_percent": night.settings.evaluation.held_out_percent,
         "examination_floor": night.settings.clicks.examination_floor,
         "vw": " ".join(vw_arguments(night.settings.bandit)),

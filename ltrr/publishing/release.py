@@ -32,11 +32,13 @@ class Parts:
 
     Attributes:
         memory: file name -> payload, of every part.
-        history_sha256: of the history; empty where there is none.
+        history_sha256: of the history of all queries and classes; empty where there is none.
+        history: file name -> payload, of every part of the history of single queries.
     """
 
     memory: Mapping[str, Payload]
     history_sha256: str
+    history: Mapping[str, Payload] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def bundle_files(
     kept = {RANKER} if BANDIT in models else {RANKER, BANDIT, *only_value_files(champion.files)}
     files = {key: payload for key, payload in champion.files.items() if key in kept}
     files.update(parts.memory)
+    files.update(parts.history)
     for key, sha256 in {HISTORY: parts.history_sha256, **models}.items():
         if sha256:
             files[key] = stored_payload(root, name, sha256)

@@ -1,6 +1,6 @@
 """Loads a published policy and serves it: numpy, vowpalwabbit, xgboost, fsspec; no Spark, no MLflow."""
 
-from ltrr.core.candidate_features import MEMORY
+from ltrr.core.feature_groups import MEMORY
 from ltrr.core.planning import Block
 from ltrr.core.text_overlap import EntityFields
 from ltrr.serving.policy import PlanChoice, Policy

@@ -12,7 +12,8 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,9 +22,12 @@ from numpy.typing import NDArray
 
 from ltrr.core.exploration import Distribution, ExplorationSettings, explore, shortlist_of
 from ltrr.core.facts import NO_FACTS, CandidateFacts
-from ltrr.core.features import action_matrix, class_of, shared_vector
+from ltrr.core.feature_groups import DEFAULT_GROUPS
+from ltrr.core.features import action_matrix, shared_vector
 from ltrr.core.planning import Block, History, plan_values
 from ltrr.core.plans import PlanSpace
+from ltrr.core.queries import query_class
+from ltrr.core.situation import NOWHERE, Situation
 from ltrr.core.vw_text import decision_example
 from ltrr.errors import ArtifactError, UsageError
 from ltrr.serving.values import PlanValuer
@@ -43,18 +47,20 @@ class Choice:
     Args:
         shared: shared features, as used.
         values: planner value of every plan, [P], found reward.
-        facts: of the candidates, as used.
         features: action features of the shortlist, [K, F].
         scores: predicted reward of the shortlist, [K]; less the best plan's value where a model predicts.
         distribution: over all plans.
+        facts: of the candidates, as used.
+        situation: when and where it was searched, as told.
     """
 
     shared: NDArray[np.float64]
     values: NDArray[np.float64]
-    facts: CandidateFacts
     features: NDArray[np.float64]
     scores: NDArray[np.float64]
     distribution: Distribution
+    facts: CandidateFacts = field(default_factory=dict)
+    situation: Situation = NOWHERE
 
     @property
     def greedy(self) -> int:
@@ -71,6 +77,7 @@ class PlanChooser:
         model: a Vowpal Wabbit model trained with `--cb_adf`, or None: the planner alone.
         observe: what the policy sees before choosing.
         valuer: of learned values, or None: hit rates.
+        groups: of shared features that it uses.
 
     Raises:
         ArtifactError: the model cannot be read, or gives probabilities where scores are needed.
@@ -90,8 +97,11 @@ class PlanChooser:
         model: bytes | None,
         observe: str = "first_look",
         valuer: PlanValuer | None = None,
+        *,
+        groups: tuple[str, ...] = DEFAULT_GROUPS,
     ) -> None:
-        self.space, self.exploration, self.observe, self.valuer = space, exploration, observe, valuer
+        self.space, self.exploration, self.observe = space, exploration, observe
+        self.valuer, self.groups = valuer, groups
         self._model = model
         self._scorer = None if model is None else _load_scorer(model)
         # A Vowpal Wabbit workspace parses into buffers of its own: one prediction at a time.
@@ -99,37 +109,50 @@ class PlanChooser:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as what it was made from."""
-        return PlanChooser, (self.space, self.exploration, self._model, self.observe, self.valuer)
+        made = partial(PlanChooser, groups=self.groups)
+        return made, (self.space, self.exploration, self._model, self.observe, self.valuer)
 
-    def choose(self, key: str, looks: Sequence[Block], history: History, facts: CandidateFacts = NO_FACTS) -> Choice:
+    def choose(
+        self,
+        key: str,
+        looks: Sequence[Block],
+        history: History,
+        facts: CandidateFacts = NO_FACTS,
+        *,
+        draws: float = 0.0,
+        situation: Situation = NOWHERE,
+    ) -> Choice:
         """The distribution over plans for one query, with all it came from.
 
         Args:
             key: the query_key.
             looks: blocks seen before choosing.
-            history: of the query's class.
+            history: of the query.
             facts: of the candidates of the looks.
+            draws: decayed draws behind the query's own history.
+            situation: when and where it is searched.
         """
-        shared = shared_vector(self.space, looks, key, self.observe)
+        shared = shared_vector(
+            self.space, looks, key, self.observe, self.groups, history=history, draws=draws, situation=situation
+        )
         if self.valuer is None:
-            return self.weigh(shared, plan_values(self.space, looks, history), facts)
-        return self.weigh(shared, self.valuer.values(key, looks, facts), facts)
+            values = plan_values(self.space, looks, history)
+        else:
+            values = self.valuer.values(key, looks, facts)
+        return replace(self.weigh(key, shared, values), facts=facts, situation=situation)
 
-    def weigh(
-        self, shared: NDArray[np.float64], values: NDArray[np.float64], facts: CandidateFacts = NO_FACTS
-    ) -> Choice:
-        """The distribution from shared features and planner values."""
+    def weigh(self, key: str, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Choice:
+        """The distribution from what the log holds: query_key, shared features and planner values."""
         shortlist = shortlist_of(values, self.exploration.shortlist_size)
         features = action_matrix(self.space, values, shortlist)
         scores = self._scores(shared, values, shortlist, features)
-        # From the features and not from the query, so that a log replays it.
-        exploration = self.exploration.of_class(class_of(shared))
+        exploration = self.exploration.of_class(query_class(key))
         distribution = explore(scores, exploration, shortlist=shortlist, n_actions=len(self.space))
-        return Choice(shared, values, facts, features, scores, distribution)
+        return Choice(shared, values, features, scores, distribution)
 
-    def distribution(self, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Distribution:
-        """P(plan) from shared features and planner values, for judging this policy on a log."""
-        return self.weigh(shared, values).distribution
+    def distribution(self, key: str, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Distribution:
+        """P(plan) from query_key, shared features and planner values, for judging this policy on a log."""
+        return self.weigh(key, shared, values).distribution
 
     def _scores(
         self,
@@ -149,7 +172,7 @@ class PlanChooser:
 
     def example(self, shared: NDArray[np.float64], shortlist: NDArray[np.int64], features: NDArray[np.float64]) -> str:
         """What the model is asked about some plans; `features` has a row a plan."""
-        return decision_example(self.space, shared, shortlist, features, observe=self.observe)
+        return decision_example(self.space, shared, shortlist, features, observe=self.observe, groups=self.groups)
 
     def scores_of(self, example: str) -> NDArray[np.float64]:
         """Predicted reward of every action line of an example, less the best plan's value, [K].

@@ -32,21 +32,21 @@ from numpy.typing import NDArray
 
 from ltrr.artifacts.bundle import BANDIT, RANKER, read_bundle
 from ltrr.artifacts.decision_record import decision_record, plan_decision, slate_entries
-from ltrr.artifacts.history import FILE as HISTORY
 from ltrr.artifacts.history import HistoryBook
 from ltrr.artifacts.looks import block_entries
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import current_pointer, read_manifest_bytes
 from ltrr.artifacts.store import Store
-from ltrr.core.candidate_features import MEMORY
 from ltrr.core.exploration import Distribution
 from ltrr.core.facts import CandidateFacts, Facts
+from ltrr.core.feature_groups import MEMORY
 from ltrr.core.features import action_matrix
 from ltrr.core.hashing import unit_interval
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
-from ltrr.core.queries import query_class, query_key
+from ltrr.core.queries import query_key
+from ltrr.core.situation import NOWHERE, Situation, context_values, time_values
 from ltrr.core.text_overlap import EntityFields, text_overlap
 from ltrr.errors import LtrrError, UsageError
 from ltrr.serving.bandit import Choice, PlanChooser
@@ -73,6 +73,7 @@ class PlanChoice:
         decision: the entry of `decisions` in the decision record.
         facts: of the candidates that were seen, as used.
         version: of the bundle that chose.
+        situation: that it was chosen in, as told.
     """
 
     plan_index: int
@@ -83,6 +84,7 @@ class PlanChoice:
     decision: dict[str, Any]
     facts: CandidateFacts
     version: str
+    situation: Situation = NOWHERE
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,15 +102,16 @@ class _Served:
     def of(manifest: Manifest, files: Mapping[str, bytes]) -> _Served:
         settings = manifest.settings
         space = settings.space
-        history = HistoryBook.of_bytes(files[HISTORY], space) if HISTORY in files else HistoryBook.prior(space)
         valuer = PlanValuer.of(settings, manifest.values, files)
         return _Served(
             manifest,
             manifest.version,
-            PlanChooser(space, settings.exploration, files.get(BANDIT), settings.observe, valuer),
+            PlanChooser(
+                space, settings.exploration, files.get(BANDIT), settings.observe, valuer, groups=settings.features
+            ),
             Ranker(space, files.get(RANKER)),
             Memory.of_files(files),
-            history,
+            HistoryBook.of_files(files, space),
         )
 
 
@@ -187,7 +190,18 @@ class Policy:
         """What chooses plans, for batch use."""
         return self._served.chooser
 
-    def plan(self, query_text: str, looks: Sequence[Block], seed: str, fields: Fields | None = None) -> PlanChoice:
+    def plan(
+        self,
+        query_text: str,
+        looks: Sequence[Block],
+        seed: str,
+        fields: Fields | None = None,
+        *,
+        at: datetime | None = None,
+        utc_offset_minutes: int = 0,
+        surface: str = "search",
+        context: Mapping[str, str] | None = None,
+    ) -> PlanChoice:
         """Draw a plan.
 
         Args:
@@ -196,11 +210,18 @@ class Policy:
                 cost no call: with any `observe`, blocks of it of any depth may be among them.
             seed: the impression_id; the same seed draws the same plan.
             fields: of the entities in the looks, where the service knows them.
+            at: as `record` is told later, and the rest too; only policies with features of it use them.
+            utc_offset_minutes: of the user's clock.
+            surface: where in the product.
+            context: other facts known before choosing, as text: `device`, `is_holiday`.
 
         Raises:
-            UsageError: a block is not of this policy, or one that it may not see before choosing.
+            UsageError: a block is not of this policy, or one that it may not see before choosing; `at` has no zone.
         """
-        return self.draw(query_text, self.choose(query_text, looks, fields), seed)
+        if at is not None and at.tzinfo is None:
+            raise UsageError("a time without a zone", which=seed, expected="at with tzinfo, as UTC", got=at.isoformat())
+        situation = Situation(at, utc_offset_minutes, surface, context or {})
+        return self.draw(query_text, self.choose(query_text, looks, fields, situation=situation), seed)
 
     def choose(
         self,
@@ -208,8 +229,12 @@ class Policy:
         looks: Sequence[Block],
         fields: Fields | None = None,
         facts: CandidateFacts | None = None,
+        *,
+        situation: Situation = NOWHERE,
     ) -> Choice:
-        """All of a decision but its draw: what many searches of one query and look may share.
+        """All of a decision but its draw: what many searches of one query, look and situation may share.
+
+        Without features of the situation (`core.feature_groups.SITUATION_GROUPS`) they need not share that.
 
         Args:
             query_text: as typed.
@@ -217,27 +242,43 @@ class Policy:
             fields: as for `plan`.
             facts: of the candidates, where they are known already, as in a log; they take the place of `fields` and
                 of the memory's evidence.
+            situation: when and where, as `record` is told later.
         """
         served, key = self._served, query_key(query_text)
         _check_looks(served.chooser, looks)
         known = _facts(served, key, looks, fields or {}) if facts is None else facts
-        return served.chooser.choose(key, looks, served.history.of(query_class(key)), known)
+        history, draws = served.history.of(key), served.history.draws(key)
+        return served.chooser.choose(key, looks, history, known, draws=draws, situation=situation)
 
     def draw(self, query_text: str, choice: Choice, seed: str) -> PlanChoice:
         """Draw a plan from what `choose` gave for this query."""
         return _planned(self._served, query_text, choice, choice.distribution, unit_interval(seed, "plan"))
 
-    def greedy(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> PlanChoice:
+    def greedy(
+        self,
+        query_text: str,
+        looks: Sequence[Block],
+        fields: Fields | None = None,
+        *,
+        situation: Situation = NOWHERE,
+    ) -> PlanChoice:
         """The plan of the highest score, without exploration."""
-        choice = self.choose(query_text, looks, fields)
+        choice = self.choose(query_text, looks, fields, situation=situation)
         shortlist = choice.distribution.shortlist
         certain = (np.arange(len(shortlist)) == int(np.argmax(choice.scores))).astype(np.float64)
         best = replace(choice.distribution, probabilities=certain, floor=0.0)
         return _planned(self._served, query_text, choice, best, 0.0)
 
-    def distribution(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> Distribution:
-        """P(plan) for this query: what `plan` draws from."""
-        return self.choose(query_text, looks, fields).distribution
+    def distribution(
+        self,
+        query_text: str,
+        looks: Sequence[Block],
+        fields: Fields | None = None,
+        *,
+        situation: Situation = NOWHERE,
+    ) -> Distribution:
+        """P(plan) for this query in this situation: what `plan` draws from."""
+        return self.choose(query_text, looks, fields, situation=situation).distribution
 
     def values(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> NDArray[np.float64]:
         """The planner's value of every plan, [P], before the bandit."""
@@ -294,7 +335,12 @@ class Policy:
             context: other facts known before choosing.
             utc_offset_minutes: of the user's clock.
             served_by: `fallback` where the page is not what the sampled plan brings.
+
+        Raises:
+            UsageError: the policy uses the situation, and `plan` was told another one: no replay could be exact.
         """
+        told = Situation(at, utc_offset_minutes, surface, context or {})
+        _check_situation(impression_id, self._served.chooser.groups, choice.situation, told)
         block_size, seen = self.space.block_size, {entity_id for block in looks for entity_id in block.entity_ids}
         deeper = [block for block in drawn if not seen.issuperset(block.entity_ids)]
         facts = _facts(self._served, query_key(query_text), deeper, fields or {})
@@ -327,6 +373,19 @@ def _read(address: str, version: str | None) -> tuple[_Served, int]:
         manifest = read_manifest_bytes(store, version)
         Payload(pointer.manifest_sha256, len(manifest)).check(manifest, f"{version}/manifest.json")
     return _Served.of(*read_bundle(root, name, version)), sequence
+
+
+def _check_situation(impression_id: str, groups: Sequence[str], planned: Situation, told: Situation) -> None:
+    """Refuse a record whose situation gives other features than the decision used."""
+    for group, values in (("time", time_values), ("context", context_values)):
+        if group in groups and values(planned) != values(told):
+            raise UsageError(
+                f"a decision is recorded in another situation than it was made in ({group})",
+                which=impression_id,
+                expected="at, utc_offset_minutes, surface and context as `plan` was told",
+                got=f"{told.at}, {told.utc_offset_minutes}, {told.surface}",
+                todo="give `plan` and `record` the same",
+            )
 
 
 def _facts(served: _Served, key: str, blocks: Sequence[Block], fields: Fields) -> dict[str, Facts]:
@@ -367,7 +426,7 @@ def _planned(served: _Served, query_text: str, choice: Choice, distribution: Dis
         space,
         observe=served.chooser.observe,
         shared=choice.shared,
-        history=served.history.of(query_class(query_key(query_text))),
+        history=served.history.of(query_key(query_text)),
         distribution=distribution,
         features=choice.features,
         taken=taken,
@@ -382,4 +441,5 @@ def _planned(served: _Served, query_text: str, choice: Choice, distribution: Dis
         decision=decision,
         facts=choice.facts,
         version=served.version,
+        situation=choice.situation,
     )

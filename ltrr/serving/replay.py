@@ -12,6 +12,7 @@ from typing import Any
 
 from ltrr.artifacts.decision_record import block_of
 from ltrr.artifacts.looks import facts_of
+from ltrr.core.situation import Situation
 from ltrr.errors import UsageError
 from ltrr.serving.policy import Policy
 
@@ -59,8 +60,9 @@ def replay(policy: Policy, record: Mapping[str, Any]) -> Replay:
             todo="load the version that the record names",
         )
     decision = record["decisions"][0]
-    looks = [block_of(entry) for entry in record["looks"]]
-    spread = policy.choose(record["query_text"], looks, facts=facts_of(record["looks"])).distribution
+    looks, situation = [block_of(entry) for entry in record["looks"]], Situation.of_record(record)
+    facts = facts_of(record["looks"])
+    spread = policy.choose(record["query_text"], looks, facts=facts, situation=situation).distribution
     logged = {entry["action"]: entry["propensity"] for entry in decision["shortlist"]}
     replayed = dict.fromkeys([policy.space.text(index) for index in spread.shortlist.tolist()] + list(logged), 0.0)
     for action in replayed:

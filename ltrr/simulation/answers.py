@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.candidate_features import MEMORY
+from ltrr.core.feature_groups import MEMORY
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ConfigError

@@ -18,6 +18,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from ltrr.artifacts.decision_record import record_line
+from ltrr.core.feature_groups import SITUATION_GROUPS
 from ltrr.core.planning import Block
 from ltrr.serving.bandit import Choice
 from ltrr.serving.policy import PlanChoice, Policy
@@ -25,7 +26,7 @@ from ltrr.serving.ranker import Slate
 from ltrr.simulation.answers import Answers, answers_of, drawn_by, looks_of
 from ltrr.simulation.log_files import close, folder_of, write_parts
 from ltrr.simulation.outcomes import events_of
-from ltrr.simulation.searches import DEVICES, Searches, draw_searches, typed
+from ltrr.simulation.searches import Searches, draw_searches, typed
 from ltrr.simulation.world import World
 
 logger = logging.getLogger(__name__)
@@ -127,25 +128,29 @@ def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> 
     """Plan, draw and rank a batch of searches: (number, decision record as a line, page as shown)."""
     observe = policy.manifest.settings.observe
     depths = policy.space.plans.tolist()
-    # What a query is answered and what is made of it is the same for all its searches; only the draw is not.
-    answered: dict[int, tuple[Answers, tuple[Block, ...], Choice]] = {}
+    needs_situation = not SITUATION_GROUPS.isdisjoint(policy.manifest.settings.features)
+    # What a query is answered is the same for all its searches, and so is what is made of it, but for the draw, unless
+    # the policy uses when and where somebody searches.
+    answered: dict[int, tuple[Answers, tuple[Block, ...]]] = {}
+    choices: dict[int, Choice] = {}
     planned: list[tuple[int, int, str, PlanChoice]] = []
     for number in numbers:
         query = int(searches.queries[number])
         text = typed(world.queries[query].query_text, float(searches.spelling[number]))
         if query not in answered:
             answers = answers_of(world, policy, query)
-            looks = looks_of(answers, observe)
-            answered[query] = answers, looks, policy.choose(text, looks, world.fields)
-        choice = policy.draw(text, answered[query][2], searches.impression_id(number))
-        planned.append((number, query, text, choice))
+            answered[query] = answers, looks_of(answers, observe)
+        if needs_situation or query not in choices:
+            situation = searches.situation(number)
+            choices[query] = policy.choose(text, answered[query][1], world.fields, situation=situation)
+        planned.append((number, query, text, policy.draw(text, choices[query], searches.impression_id(number))))
     # The page is a function of the set of blocks: searches with one query and one plan share it.
     wanted = dict.fromkeys((query, choice.plan_index) for _, query, _, choice in planned)
     drawn = {pair: drawn_by(answered[pair[0]][0], depths[pair[1]]) for pair in wanted}
     ranked = policy.rank_many([(world.queries[query].query_text, drawn[query, plan]) for query, plan in wanted])
     slates = {pair: slate.top(world.users.page_size) for pair, slate in zip(wanted, ranked, strict=True)}
     for number, query, text, choice in planned:
-        pair = (query, choice.plan_index)
+        pair, situation = (query, choice.plan_index), searches.situation(number)
         record = policy.record(
             impression_id=searches.impression_id(number),
             at=searches.at(number),
@@ -157,7 +162,8 @@ def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> 
             drawn=drawn[pair],
             slate=slates[pair],
             fields=world.fields,
-            context={"device": DEVICES[searches.devices[number]]},
-            utc_offset_minutes=int(searches.offsets[number]),
+            surface=situation.surface,
+            context=situation.context,
+            utc_offset_minutes=situation.utc_offset_minutes,
         )
         yield number, record_line(record), slates[pair]

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.core.situation import Situation
 from ltrr.simulation.users import zipf
 from ltrr.simulation.world import World
 
@@ -77,6 +78,11 @@ class Searches:
         """When the n-th search was made, or something so long after it."""
         midnight = datetime(self.day.year, self.day.month, self.day.day, tzinfo=UTC)
         return midnight + timedelta(seconds=float(self.seconds[number]) + after_seconds)
+
+    def situation(self, number: int) -> Situation:
+        """When and where, as the service tells it."""
+        device = DEVICES[self.devices[number]]
+        return Situation(self.at(number), int(self.offsets[number]), "search", {"device": device})
 
     def user(self, number: int) -> str:
         """The service's id of who made the n-th search."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.candidate_features import MEMORY
+from ltrr.core.feature_groups import MEMORY
 from ltrr.core.plans import PlanSpace
 from ltrr.serving.policy import Policy
 from ltrr.simulation.policy_value import choices_of

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.artifacts.manifest import PolicySettings
-from ltrr.core.candidate_features import MEMORY
+from ltrr.core.feature_groups import MEMORY
 from ltrr.core.hashing import unit_interval
 from ltrr.core.queries import query_key
 from ltrr.core.text_overlap import EntityFields

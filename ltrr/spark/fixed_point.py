@@ -31,6 +31,16 @@ def from_fixed_point(units: Column) -> Column:
     return units.cast("double") / F.lit(float(UNITS_PER_ONE))
 
 
+def exact_sum(value: Column) -> Column:
+    """Sum of doubles, each rounded to 2^-20, as a decimal of that unit: the same in any order, and of any size.
+
+    >>> values = spark.createDataFrame([(0.5,), (1e15,), (-1e15,)], "value double")
+    >>> int(values.agg(exact_sum(F.col("value"))).first()[0])
+    524288
+    """
+    return F.sum(F.rint(value * F.lit(float(UNITS_PER_ONE))).cast("decimal(38,0)"))
+
+
 def decay_weight(age_days: Column, half_life_days: float) -> Column:
     """Weight of something `age_days` old: 0.5 ** (age_days / half_life_days), in (0, 1] for ages >= 0.
 

@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame
 from ltrr.core.plans import PlanSpace
 
 _COLUMNS = (
-    "impression_id string, log_date date, query_class string, strategy string, depth int, "
+    "impression_id string, log_date date, query_class string, query_key string, strategy string, depth int, "
     "impressions bigint, chance double"
 )
 
@@ -60,21 +60,23 @@ def draw_chances(
 def to_drawn_blocks(decisions: DataFrame, space: PlanSpace) -> DataFrame:
     """(impression, step) -> (impression, strategy, depth) of the blocks drawn, with the chance that each had.
 
-    Beside them, with impression_id null and chance null, rows that count in `impressions` how often a block could have
-    been drawn: a few for each batch of decisions, because propensities are read once only.
+    Beside them, with impression_id, query_key and chance null, rows that count in `impressions` how often a block could
+    have been drawn, by class: a few for each batch of decisions, because propensities are read once only. A row for
+    every query would be as many as there are decisions times blocks; how often a query is searched stands in `queries`.
 
     Decisions of another plan space (the settings changed since) say nothing about these blocks and are left out.
     Arrow in and out; nothing but one batch is in memory, so tasks stay small however long the log is.
 
     Args:
-        decisions: of one step, taken by a policy; columns impression_id, log_date, query_class, action_taken,
-            action_propensities, floor, n_actions.
+        decisions: of one step, taken by a policy; columns impression_id, log_date, query_class, query_key,
+            action_taken, action_propensities, floor, n_actions.
         space: the plan space of the policy.
     """
     columns = (
         "impression_id",
         "log_date",
         "query_class",
+        "query_key",
         "action_taken",
         "action_propensities",
         "floor",
@@ -89,6 +91,7 @@ def _expanding(space: PlanSpace) -> Callable[[Iterator[pa.RecordBatch]], Iterato
             ("impression_id", pa.string()),
             ("log_date", pa.date32()),
             ("query_class", pa.string()),
+            ("query_key", pa.string()),
             ("strategy", pa.string()),
             ("depth", pa.int32()),
             ("impressions", pa.int64()),
@@ -117,7 +120,7 @@ def _expanding(space: PlanSpace) -> Callable[[Iterator[pa.RecordBatch]], Iterato
             rows, blocks = np.nonzero(space.draws[taken])
             yield pa.RecordBatch.from_arrays(
                 [
-                    *(_chunk(known.column(name).take(pa.array(rows))) for name in schema.names[:3]),
+                    *(_chunk(known.column(name).take(pa.array(rows))) for name in schema.names[:4]),
                     block_strategy.take(pa.array(blocks)),
                     block_depth.take(pa.array(blocks)),
                     pa.array(np.zeros(len(rows), dtype=np.int64)),
@@ -132,6 +135,7 @@ def _expanding(space: PlanSpace) -> Callable[[Iterator[pa.RecordBatch]], Iterato
                         pa.nulls(len(possible), pa.string()),
                         pa.repeat(pa.scalar(day, pa.date32()), len(possible)),
                         pa.repeat(pa.scalar(query_class, pa.string()), len(possible)),
+                        pa.nulls(len(possible), pa.string()),
                         block_strategy,
                         block_depth,
                         pa.array(possible.astype(np.int64)),

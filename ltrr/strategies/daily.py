@@ -5,10 +5,11 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.spark.fixed_point import to_fixed_point
+from ltrr.spark.fixed_point import from_fixed_point, to_fixed_point
 
 ALL_QUERIES = "all"
 BY_CLASS = "class"
+BY_QUERY = "query"
 
 
 def found_reward(clicks: Column, examination: Column, examination_floor: float) -> Column:
@@ -23,11 +24,12 @@ def found_reward(clicks: Column, examination: Column, examination_floor: float) 
 
 
 def to_block_hits(slate_rows: DataFrame, candidates: DataFrame, examination_floor: float) -> DataFrame:
-    """Clicked slate rows and drawn candidates -> (impression_id, strategy, depth): hits and marginal hits, fixed point.
+    """Clicked slate rows and drawn candidates -> (impression_id, strategy, depth): hits, marginal hits, first rank.
 
     A shown entity's found reward is credited to every drawn block that holds it, and as marginal where only one does,
-    whatever the order of draws. Only clicked entities are joined: of the candidates, the long table, nothing else is
-    shuffled but what the filter on is_drawn leaves.
+    whatever the order of draws; hits are in fixed point. `first_rank` is that of the block's best clicked entity in the
+    strategy's list, and knows nothing of examination: a rank cannot be divided by it. Only clicked entities are joined:
+    of the candidates, the long table, nothing else is shuffled but what the filter on is_drawn leaves.
 
     Args:
         slate_rows: with `examination` on every row.
@@ -38,11 +40,14 @@ def to_block_hits(slate_rows: DataFrame, candidates: DataFrame, examination_floo
     clicked = slate_rows.where(F.col("clicks") > 0).select(
         "impression_id", "entity_id", to_fixed_point(reward).alias("found")
     )
-    drawn = candidates.where("is_drawn").select("impression_id", "entity_id", "strategy", "depth")
+    drawn = candidates.where("is_drawn").select("impression_id", "entity_id", "strategy", "depth", "rank")
     by_entity = (
         drawn.join(clicked, on=["impression_id", "entity_id"], how="inner")
+        # A strategy may list an entity twice; the block is credited once.
+        .groupBy("impression_id", "entity_id", "found", "strategy", "depth")
+        .agg(F.min("rank").alias("rank"))
         .groupBy("impression_id", "entity_id", "found")
-        .agg(F.collect_set(F.struct("strategy", "depth")).alias("blocks"))
+        .agg(F.collect_list(F.struct("strategy", "depth", "rank")).alias("blocks"))
     )
     credited = by_entity.select(
         "impression_id",
@@ -51,15 +56,20 @@ def to_block_hits(slate_rows: DataFrame, candidates: DataFrame, examination_floo
         F.explode("blocks").alias("block"),
     )
     return credited.groupBy("impression_id", "block.strategy", "block.depth").agg(
-        F.sum("found").alias("hits"), F.sum("marginal").alias("marginal_hits")
+        F.sum("found").alias("hits"),
+        F.sum("marginal").alias("marginal_hits"),
+        F.min("block.rank").alias("first_rank"),
     )
 
 
 def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: DataFrame, max_weight: float) -> DataFrame:
-    """(impression, strategy, depth) -> (log_date, level, key, strategy, depth): sums, for all queries and by class.
+    """(impression, strategy, depth) -> (log_date, level, key, strategy, depth): sums for all, by class and by query.
 
     Each draw weighs 1 / P(block drawn), at most `max_weight`: a block drawn where it promised much would look better
-    than it is, and the weight gives back the impressions in which it could have been drawn but was not.
+    than it is, and the weight gives back the impressions in which it could have been drawn but was not. The sums of
+    squares and products tell how much of the spread is chance.
+
+    One shuffle: most rows of the coarse levels meet before it, those of a query stay as many as its drawn blocks.
 
     Args:
         drawn_blocks: as `to_drawn_blocks` gives them.
@@ -70,32 +80,39 @@ def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: Data
     block = ["impression_id", "strategy", "depth"]
     results = draws.where("is_drawn").select(*block, "results")
     weight = F.least(F.lit(1.0) / F.col("chance"), F.lit(max_weight))
-    counted = (
+    weighed = (
         drawn_blocks.join(results, on=block, how="left")
         .join(block_hits, on=block, how="left")
         .withColumn("weight", F.when(F.col("chance").isNotNull(), weight).otherwise(F.lit(0.0)))
-        .groupBy("log_date", "query_class", "strategy", "depth")
+    )
+    hit = F.coalesce(from_fixed_point(F.col("hits")), F.lit(0.0))
+    marginal_hit = F.coalesce(from_fixed_point(F.col("marginal_hits")), F.lit(0.0))
+    reciprocal_rank = F.coalesce(F.lit(1.0) / F.col("first_rank"), F.lit(0.0))
+    weight = F.col("weight")
+    return (
+        weighed.withColumn("of", F.explode(_levels()))
+        .groupBy("log_date", "of.level", "of.key", "strategy", "depth")
         .agg(
             F.sum("impressions").alias("impressions"),
             F.count("impression_id").alias("draws"),
             F.sum(F.coalesce("results", F.lit(0))).alias("results"),
-            F.sum(to_fixed_point(F.col("weight"))).alias("weights"),
-            F.sum(to_fixed_point(F.col("weight") * F.col("weight"))).alias("weights_squared"),
-            F.sum(_weighted(F.col("hits"))).alias("hits"),
-            F.sum(_weighted(F.col("marginal_hits"))).alias("marginal_hits"),
+            F.sum(to_fixed_point(weight)).alias("weights"),
+            F.sum(to_fixed_point(weight * weight)).alias("weights_squared"),
+            F.sum(to_fixed_point(weight * hit)).alias("hits"),
+            F.sum(to_fixed_point(weight * hit * weight * hit)).alias("hits_squared"),
+            F.sum(to_fixed_point(weight * weight * hit)).alias("weights_hits"),
+            F.sum(to_fixed_point(weight * marginal_hit)).alias("marginal_hits"),
+            F.sum(to_fixed_point(weight * reciprocal_rank)).alias("reciprocal_ranks"),
         )
     )
-    levels = F.array(
-        F.struct(F.lit(ALL_QUERIES).alias("level"), F.lit(ALL_QUERIES).alias("key")),
-        F.struct(F.lit(BY_CLASS).alias("level"), F.col("query_class").alias("key")),
-    )
-    sums = ("impressions", "draws", "results", "weights", "weights_squared", "hits", "marginal_hits")
-    return (
-        counted.withColumn("of", F.explode(levels))
-        .groupBy("log_date", "of.level", "of.key", "strategy", "depth")
-        .agg(*(F.sum(name).alias(name) for name in sums))
-    )
 
 
-def _weighted(hits: Column) -> Column:
-    return F.coalesce(F.rint(F.col("weight") * hits).cast("bigint"), F.lit(0).cast("bigint"))
+def _levels() -> Column:
+    """The (level, key) pairs that a row counts for; rows that count impressions are of no query."""
+
+    def level(name: str, key: Column) -> Column:
+        return F.struct(F.lit(name).alias("level"), key.alias("key"))
+
+    coarse = level(ALL_QUERIES, F.lit(ALL_QUERIES)), level(BY_CLASS, F.col("query_class"))
+    query = level(BY_QUERY, F.col("query_key"))
+    return F.when(F.col("query_key").isNull(), F.array(*coarse)).otherwise(F.array(*coarse, query))

@@ -4,9 +4,10 @@
     n_eff = (sum of w)^2 / sum of w^2
     shrunk = (n_eff rate + k parent) / (n_eff + k)
 
-The parent of a query class is the rate of all queries, and that one's is the reciprocal-rank prior of the planner. The
-ratio of weighted sums (Hajek) stays between the smallest and the largest reward seen, whatever the weights; n_eff says
-how many equally weighted draws it is worth, so a block that only exploration draws keeps leaning on its parent.
+The parent of a query is its class (`strategies.queries`), that of a class is the rate of all queries, and that one's is
+the reciprocal-rank prior of the planner; each k is fitted (`strategies.shrinkage`). The ratio of weighted sums (Hajek)
+stays between the smallest and the largest reward seen, whatever the weights; n_eff says how many equally weighted draws
+it is worth, so a block that only exploration draws keeps leaning on its parent.
 
 What is known as of D is served from D + 1 on. All users count, held-out ones too: a candidate is judged with the
 history that was logged with each decision, which was made before that decision, never with this one.
@@ -23,13 +24,15 @@ import numpy.typing as npt
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.core.planning import History
+from ltrr.core.planning import PRIOR_HIT_AT_RANK_ONE, History
 from ltrr.core.plans import PlanSpace
 from ltrr.spark.fixed_point import UNITS_PER_ONE, decay_weight
 from ltrr.strategies.daily import ALL_QUERIES, BY_CLASS
 from ltrr.strategies.settings import HistorySettings
+from ltrr.strategies.shrinkage import array_strength
 
 Floats = npt.NDArray[np.float64]
+Counts = Mapping[str, Floats]
 
 # Column of strategy_daily -> power of the decay that weighs it.
 _SUMS = {
@@ -39,24 +42,56 @@ _SUMS = {
     "weights": 1,
     "weights_squared": 2,
     "hits": 1,
+    "hits_squared": 2,
+    "weights_hits": 2,
     "marginal_hits": 1,
+    "reciprocal_ranks": 1,
 }
 
 
 @dataclass(frozen=True, eq=False)
 class LevelHistory:
-    """The history of one key, arrays [S, D]: decayed draw rate, shrunk rates, entities a draw, effective draws."""
+    """The history of one key, arrays [S, D].
 
+    Attributes:
+        counts: decayed sums, by the names of `to_decayed_counts`, in plain numbers.
+        draw_rate: decayed share of impressions.
+        rates: shrunk.
+        reciprocal_rank: of a draw's first clicked entity, shrunk.
+        mean_results: entities a draw; NaN where never drawn.
+        support: effective draws.
+    """
+
+    counts: Counts
     draw_rate: Floats
     rates: History
+    reciprocal_rank: Floats
     mean_results: Floats
     support: Floats
 
 
-def to_decayed_counts(strategy_days: DataFrame, as_of: date, settings: HistorySettings) -> DataFrame:
-    """(log_date, level, key, strategy, depth) -> (level, key, strategy, depth), decayed to `as_of`, nothing later.
+@dataclass(frozen=True)
+class CoarseHistory:
+    """The levels whose number of keys settings bound.
 
-    Whole numbers: a day's sums are rounded once after they are weighed, so the order of days does not matter.
+    Attributes:
+        every: all queries together.
+        classes: by query class.
+        prior_draws: fitted k of the reciprocal-rank prior against all queries.
+        class_prior_draws: fitted k of all queries against a class.
+    """
+
+    every: LevelHistory
+    classes: Mapping[str, LevelHistory]
+    prior_draws: float
+    class_prior_draws: float
+
+
+def to_decayed_counts(strategy_days: DataFrame, as_of: date, settings: HistorySettings) -> DataFrame:
+    """(log_date, level, key, strategy, depth) -> (level, key, strategy, depth), decayed to `as_of`.
+
+    Nothing later counts. Whole numbers: a day's sums are rounded once after they are weighed, so the order of days does
+    not matter.
     """
     weight = decay_weight(F.date_diff(F.lit(as_of), F.col("log_date")), settings.half_life_days)
     first = as_of - timedelta(days=settings.window_days - 1)
@@ -71,50 +106,72 @@ def to_decayed_counts(strategy_days: DataFrame, as_of: date, settings: HistorySe
                 )
             ).alias(name)
             for name, power in _SUMS.items()
-        )
+        ),
     )
 
 
-def fit_history(
-    counts: Mapping[tuple[str, str], Mapping[str, Floats]], space: PlanSpace, settings: HistorySettings
-) -> dict[tuple[str, str], LevelHistory]:
-    """Decayed counts to the history of every (level, key), `("all", "all")` always among them.
+def fit_history(counts: Mapping[tuple[str, str], Counts], space: PlanSpace, settings: HistorySettings) -> CoarseHistory:
+    """Decayed counts to the history of all queries and of each class.
 
     Args:
         counts: (level, key) -> column of `to_decayed_counts` -> [S, D] in plain numbers, zero where nothing was drawn.
         space: the plan space.
-        settings: how strongly to shrink.
+        settings: bounds of how strongly to shrink.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
     >>> one = {name: np.array([[50.0], [0.0]]) for name in _SUMS} | {"impressions": np.array([[100.0], [100.0]])}
-    >>> history = fit_history({("all", "all"): one}, space, HistorySettings(prior_draws=50.0))["all", "all"]
-    >>> history.rates.hit_rate.round(3).tolist(), history.support.tolist()
+    >>> settings = HistorySettings(fewest_prior_draws=50.0, most_prior_draws=50.0)
+    >>> every = fit_history({("all", "all"): one}, space, settings).every
+    >>> every.rates.hit_rate.round(3).tolist(), every.support.tolist()
     ([[0.725], [0.45]], [[50.0], [0.0]])
     """
     nothing = {name: np.zeros((len(space.strategies), space.budget)) for name in _SUMS}
-    every = (ALL_QUERIES, ALL_QUERIES)
-    histories = {
-        every: _shrink(counts.get(every, nothing), History.prior(space), settings.prior_draws),
+    whole = counts.get((ALL_QUERIES, ALL_QUERIES), nothing)
+    prior = History.prior(space)
+    prior_draws = array_strength(whole, prior.hit_rate, settings)
+    every = _shrink(whole, prior, _prior_reciprocal_rank(space), prior_draws)
+    by_class = {key: counts[level, key] for level, key in sorted(counts) if level == BY_CLASS}
+    class_prior_draws = _class_strength(by_class, whole, settings)
+    classes = {
+        key: _shrink(own, every.rates, every.reciprocal_rank, class_prior_draws) for key, own in by_class.items()
     }
-    for level, key in sorted(counts):
-        if level == BY_CLASS:
-            parent = histories[every].rates
-            histories[level, key] = _shrink(counts[level, key], parent, settings.class_prior_draws)
-    return histories
+    return CoarseHistory(every, classes, prior_draws, class_prior_draws)
 
 
-def _shrink(counts: Mapping[str, Floats], parent: History, parent_draws: float) -> LevelHistory:
+def _class_strength(by_class: Mapping[str, Counts], whole: Counts, settings: HistorySettings) -> float:
+    if len(by_class) < 2:
+        return settings.most_prior_draws
+    stacked = {name: np.stack([own[name] for own in by_class.values()]) for name in _SUMS}
+    others = whole["weights"] - stacked["weights"]
+    # Less than one draw's weight is what rounding leaves: nothing is expected there, and the block is left out.
+    expected = np.where(others >= 1.0, _ratio(whole["hits"] - stacked["hits"], others), 0.0)
+    return array_strength(stacked, expected, settings)
+
+
+def _shrink(counts: Counts, parent: History, parent_reciprocal_rank: Floats, parent_draws: float) -> LevelHistory:
     weights = counts["weights"]
     support = _ratio(weights**2, counts["weights_squared"])
     own = support / (support + parent_draws)
-    hit_rate = own * _ratio(counts["hits"], weights) + (1.0 - own) * parent.hit_rate
-    marginal = own * _ratio(counts["marginal_hits"], weights) + (1.0 - own) * parent.marginal_hit_rate
+
+    def shrunk(name: str, parent_rate: Floats) -> Floats:
+        return own * _ratio(counts[name], weights) + (1.0 - own) * parent_rate
+
     return LevelHistory(
+        counts=counts,
         draw_rate=_ratio(counts["draws"], counts["impressions"]),
-        rates=History(hit_rate, marginal),
+        rates=History(shrunk("hits", parent.hit_rate), shrunk("marginal_hits", parent.marginal_hit_rate)),
+        reciprocal_rank=shrunk("reciprocal_ranks", parent_reciprocal_rank),
         mean_results=np.where(counts["draws"] > 0, _ratio(counts["results"], counts["draws"]), np.nan),
         support=support,
     )
+
+
+def _prior_reciprocal_rank(space: PlanSpace) -> Floats:
+    """What the planner's prior says of 1 / rank of a draw's first hit, [S, D]: entities are wanted apart."""
+    ranks = np.arange(1, space.budget * space.block_size + 1).reshape(space.budget, space.block_size)
+    wanted = PRIOR_HIT_AT_RANK_ONE / ranks
+    not_before = np.cumprod(np.hstack((np.ones((space.budget, 1)), 1.0 - wanted[:, :-1])), axis=1)
+    return np.tile((not_before * wanted / ranks).sum(axis=1), (len(space.strategies), 1))
 
 
 def _ratio(over: Floats, under: Floats) -> Floats:
@@ -123,12 +180,12 @@ def _ratio(over: Floats, under: Floats) -> Floats:
 
 
 def collect_counts(decayed: DataFrame, space: PlanSpace) -> dict[tuple[str, str], dict[str, Floats]]:
-    """Decayed counts as arrays [S, D], in plain numbers.
+    """Decayed counts of all queries and of the classes as arrays [S, D], in plain numbers.
 
-    Collected: classes x strategies x depths rows, a size that settings bound and data do not.
+    Collected: classes x strategies x depths rows, a size that settings bound and data do not. Queries never are.
     """
     counts: dict[tuple[str, str], dict[str, Floats]] = {}
-    for row in decayed.collect():
+    for row in decayed.where(F.col("level").isin(ALL_QUERIES, BY_CLASS)).collect():
         if row["strategy"] not in space.strategy_index or row["depth"] > space.budget:
             continue
         shape = (len(space.strategies), space.budget)

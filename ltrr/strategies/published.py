@@ -1,25 +1,30 @@
-"""The strategy history as rows of its table and as the file that a bundle carries."""
+"""The strategy history of all queries and classes as rows of its table and as the file that a bundle carries."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 
 from ltrr.artifacts.history import HistoryBook
 from ltrr.core.plans import PlanSpace
 from ltrr.strategies.daily import ALL_QUERIES, BY_CLASS
-from ltrr.strategies.history import LevelHistory
+from ltrr.strategies.history import CoarseHistory, LevelHistory
 
 HISTORY_COLUMNS = (
     "level string, key string, strategy string, depth int, draw_rate double, hit_rate double, "
-    "marginal_hit_rate double, mean_results double, support double"
+    "marginal_hit_rate double, reciprocal_rank double, mean_results double, support double"
 )
-HistoryRow = tuple[str, str, str, int, float, float, float, float | None, float]
+HistoryRow = tuple[str, str, str, int, float, float, float, float, float | None, float]
 
 
-def history_rows(histories: Mapping[tuple[str, str], LevelHistory], space: PlanSpace) -> list[HistoryRow]:
+def history_rows(coarse: CoarseHistory, space: PlanSpace) -> list[HistoryRow]:
     """One row for each level, key, strategy and depth, in the order of `HISTORY_COLUMNS`; drawn or not."""
+    rows = _rows_of(ALL_QUERIES, ALL_QUERIES, coarse.every, space)
+    for key, of_class in sorted(coarse.classes.items()):
+        rows += _rows_of(BY_CLASS, key, of_class, space)
+    return rows
+
+
+def _rows_of(level: str, key: str, history: LevelHistory, space: PlanSpace) -> list[HistoryRow]:
     return [
         (
             level,
@@ -29,16 +34,15 @@ def history_rows(histories: Mapping[tuple[str, str], LevelHistory], space: PlanS
             float(history.draw_rate[s, d]),
             float(history.rates.hit_rate[s, d]),
             float(history.rates.marginal_hit_rate[s, d]),
+            float(history.reciprocal_rank[s, d]),
             None if np.isnan(history.mean_results[s, d]) else float(history.mean_results[s, d]),
             float(history.support[s, d]),
         )
-        for (level, key), history in sorted(histories.items())
         for s, strategy in enumerate(space.strategies)
         for d in range(space.budget)
     ]
 
 
-def history_book(histories: Mapping[tuple[str, str], LevelHistory], space: PlanSpace) -> HistoryBook:
+def history_book(coarse: CoarseHistory, space: PlanSpace) -> HistoryBook:
     """The rates that serving plans with: by query class, and those of all queries for a class without its own."""
-    classes = {key: history.rates for (level, key), history in histories.items() if level == BY_CLASS}
-    return HistoryBook(space, histories[ALL_QUERIES, ALL_QUERIES].rates, classes)
+    return HistoryBook(space, coarse.every.rates, {key: history.rates for key, history in coarse.classes.items()})

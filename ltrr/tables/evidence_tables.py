@@ -106,8 +106,8 @@ Q2E_MEMORY = Table(
 )
 
 _HISTORY_KEYS = (
-    Column("level", "string", "all | class"),
-    Column("key", "string", "`all`, or the query class"),
+    Column("level", "string", "all | class | query"),
+    Column("key", "string", "`all`, the query class, or the query_key"),
     STRATEGY,
     DEPTH,
 )
@@ -118,15 +118,22 @@ STRATEGY_DAILY = Table(
     (
         LOG_DATE,
         *_HISTORY_KEYS,
-        Column("impressions", "bigint", "impressions in which the block could be drawn", "impressions"),
+        Column(
+            "impressions", "bigint", "impressions in which the block could be drawn; 0 at level query", "impressions"
+        ),
         Column("draws", "bigint", "impressions in which it was drawn", "draws"),
         Column("results", "bigint", "entities in the drawn blocks", "entities"),
         Column("weights", "bigint", "sum of 1 / P(block drawn), clipped", FIXED_POINT),
         Column("weights_squared", "bigint", "sum of its square", FIXED_POINT),
         Column("hits", "bigint", "weighted found reward of the block's entities", FIXED_POINT, exact=False),
         Column(
+            "hits_squared", "bigint", "sum of the square of a draw's weighted found reward", FIXED_POINT, exact=False
+        ),
+        Column("weights_hits", "bigint", "sum of a draw's weight times that reward", FIXED_POINT, exact=False),
+        Column(
             "marginal_hits", "bigint", "the same of entities that only this block brought", FIXED_POINT, exact=False
         ),
+        Column("reciprocal_ranks", "bigint", "weighted 1 / rank of the block's first clicked entity", FIXED_POINT),
     ),
     ("log_date",),
     "compute_strategy_features",
@@ -140,17 +147,18 @@ STRATEGY_HISTORY = Table(
     (
         AS_OF_DATE,
         *_HISTORY_KEYS,
-        Column("draw_rate", "double", "decayed share of impressions that drew it", exact=False),
+        Column("draw_rate", "double", "decayed share of impressions that drew it", null="level query", exact=False),
         Column("hit_rate", "double", "decayed, shrunk", "found reward a draw", exact=False),
         Column(
             "marginal_hit_rate", "double", "decayed, shrunk", "found reward a draw that only it brought", exact=False
         ),
+        Column("reciprocal_rank", "double", "1 / rank of a draw's first clicked entity; decayed, shrunk", exact=False),
         Column("mean_results", "double", "entities a draw", "entities", null="never drawn", exact=False),
         Column("support", "double", "effective number of draws behind the rates", "draws", exact=False),
     ),
     ("as_of_date",),
     "compute_strategy_features",
-    "Past performance of each strategy as of a date.",
+    "Past performance of each strategy as of a date; of a query, the blocks drawn for it, once they are enough.",
     "as_of_date",
 )
 

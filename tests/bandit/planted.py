@@ -51,6 +51,7 @@ def logged(decisions, seed=5, *, flip=False, users=200):
                 kind,
                 user,
                 user_fold(user),
+                "v1",
                 SPACE.text(taken),
                 1.0 / len(SPACE),
                 reward,
@@ -73,7 +74,7 @@ def chosen(model):
     greedy = ExplorationSettings(temperature=0.0, floor_share=0.0, shortlist_size=len(SPACE))
     chooser = PlanChooser(SPACE, greedy, model, OBSERVE)
     return {
-        kind: SPACE.text(chooser.weigh(shared_vector(SPACE, [], key, OBSERVE), NO_OPINION).distribution.best())
+        kind: SPACE.text(chooser.weigh(key, shared_vector(SPACE, [], key, OBSERVE), NO_OPINION).distribution.best())
         for kind, key in KEYS.items()
     }
 

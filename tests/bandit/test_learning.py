@@ -5,7 +5,7 @@ import pytest
 
 from ltrr.bandit.learning import train_bandit, vw_arguments
 from ltrr.bandit.settings import BanditSettings
-from ltrr.bandit.training_rows import laid_out, only_capped, only_of_space, only_training_users
+from ltrr.bandit.training_rows import laid_out, only_capped, only_of_space, only_of_versions, only_training_users
 from ltrr.core.plans import PlanSpace
 from tests.bandit.planted import OBSERVE, SPACE, WANTED, chosen, expected_reward, frame_of, logged, value_of
 
@@ -108,6 +108,8 @@ def test_only_training_users_of_this_space_are_learned_from(spark, uniform_log):
     left = only_of_space(rows, other, OBSERVE)
     assert 0 < left.count() == rows.where("NOT exists(actions, a -> a.action LIKE '%title%')").count() < 300
     assert only_of_space(rows, SPACE, "first_look").count() == 0
+    assert only_of_versions(rows, ["v0", "v1"]).count() == 300
+    assert only_of_versions(rows, ["v0"]).count() == only_of_versions(rows, []).count() == 0
 
 
 def test_interactions_are_told_one_by_one():

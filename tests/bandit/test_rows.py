@@ -12,7 +12,8 @@ from ltrr.tables.shared_columns import BLOCKS
 
 DECISIONS = (
     "impression_id string, step int, log_date date, query_key string, query_class string, user_key string, "
-    "user_fold int, served_by string, action_taken string, logging_propensity double, shared_features array<double>, "
+    "user_fold int, policy_version string, served_by string, action_taken string, logging_propensity double, "
+    "shared_features array<double>, "
     "action_features array<struct<action:string,features:array<double>>>, "
     f"look {BLOCKS}, deeper {BLOCKS}"
 )
@@ -21,7 +22,8 @@ DECISIONS = (
 def decisions(spark, *served):
     rows = [
         (
-            *(f"i{number}", 1, date(2026, 3, 2), "love", "one_word", "u1", 40, served_by, "memory:2", 0.25, [1.0, 0.0]),
+            *(f"i{number}", 1, date(2026, 3, 2), "love", "one_word", "u1", 40, "v1", served_by),
+            *("memory:2", 0.25, [1.0, 0.0]),
             [("title:2", [0.6, -0.1, 0.7, 0.5]), ("memory:1,title:1", [0.7, 0.0, 0.0, 1.0]), ("memory:2", [0.1] * 4)],
             *([], []),
         )

@@ -82,6 +82,7 @@ def logged(decisions: int, seed: int = 1, *, keys: tuple[str, ...] = KEYS, users
                 "query_class": query_class(key),
                 "user_key": user,
                 "user_fold": user_fold(user),
+                "policy_version": "v1",
                 "action_taken": SPACE.text(plan),
                 "logging_propensity": 1.0 / len(SPACE),
                 "found_reward": 0.0 + sum(row["clicks"] / row["examination"] for row in shown),

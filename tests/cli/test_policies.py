@@ -44,6 +44,15 @@ def test_a_home_is_started_once(ltrr, home) -> None:
     assert settings.first_date == date(2026, 3, 2)
 
 
+def test_a_home_may_choose_what_its_policy_knows(ltrr, home) -> None:
+    assert ltrr("init", *NEW, "--features", "query,weather")[0] == 2
+    assert ltrr("init", *NEW, "--features", "looks,memory")[0] == 2
+    assert ltrr("init", *NEW, "--features", "time,query")[0] == 0
+    assert load_settings(home).policy.features == ("query", "time")
+    _, shown = ltrr("show")
+    assert shown["feature_groups"] == ["query", "time"]
+
+
 def test_what_is_published_is_listed_and_shown(ltrr) -> None:
     _, (first,) = ltrr("init", *NEW)
     _, listed = ltrr("list")

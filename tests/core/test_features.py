@@ -1,10 +1,15 @@
 """Features: declared once, known when it is said, blind to the order of draws."""
 
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltrr.artifacts.manifest import PolicySettings
+from ltrr.core.feature_groups import GROUPS
 from ltrr.core.features import (
     action_features,
     action_matrix,
@@ -14,11 +19,13 @@ from ltrr.core.features import (
     shared_features,
     shared_vector,
 )
-from ltrr.core.planning import Block
+from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
+from ltrr.core.situation import Situation
 from ltrr.errors import ConfigError
 
 SPACE = PlanSpace(("title", "memory", "popular"), block_size=2, budget=3)
+EVENING = Situation(datetime(2026, 3, 6, 19, 30, tzinfo=UTC), 60, "search", {"device": "phone", "is_holiday": "true"})
 
 
 @st.composite
@@ -70,6 +77,89 @@ def test_nothing_is_used_before_it_is_known() -> None:
         check_known(ranker_features(SPACE), "first_look")
     with pytest.raises(ConfigError, match="one of blind, first_look, all_blocks"):
         shared_features(SPACE, "everything")
+
+
+def test_every_group_declares_what_it_computes_and_says_when_it_is_known() -> None:
+    looks = [Block("title", 1, "ok", ("e1", "e2"), (3.0, 1.0)), Block("memory", 1, "ok", ("e1",), (0.4,))]
+    for observe in ("first_look", "all_blocks"):
+        features = shared_features(SPACE, observe, tuple(GROUPS))
+        values = shared_vector(SPACE, looks, "blade runner 2049", observe, tuple(GROUPS), draws=60.0, situation=EVENING)
+        assert len(values) == len(features) == len({feature.name for feature in features})
+        assert np.isfinite(values).all()
+        # Bounded, so that no feature drowns the others.
+        assert (np.abs(values) <= 1.0).all()
+        assert {feature.namespace for feature in features} == {"q"}
+        assert all(feature.unit and feature.source for feature in features)
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_a_group_that_needs_looks_is_refused_to_the_blind(group: str) -> None:
+    if GROUPS[group].known_at in ("context", "history"):
+        settings = PolicySettings("search", SPACE.strategies, observe="blind", features=(group,))
+        assert {feature.known_at for feature in settings.shared_features} == {GROUPS[group].known_at}
+    else:
+        with pytest.raises(ConfigError, match="before they are known"):
+            shared_features(SPACE, "blind", (group,))
+        with pytest.raises(ConfigError, match="before they are known"):
+            PolicySettings("search", SPACE.strategies, observe="blind", features=(group,))
+
+
+def test_groups_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigError, match="some of query, looks"):
+        shared_features(SPACE, "first_look", ("query", "weather"))
+    with pytest.raises(ConfigError, match="each group once"):
+        shared_features(SPACE, "first_look", ("query", "time", "query"))
+    with pytest.raises(ConfigError, match="memory among the strategies"):
+        PolicySettings("search", ("title", "popular"), features=("query", "memory"))
+
+
+def values_of(group: str, key: str = "love", **known: Any) -> dict[str, float]:
+    names = [feature.name for feature in shared_features(SPACE, "first_look", (group,))]
+    looks = known.pop("looks", [])
+    return dict(zip(names, shared_vector(SPACE, looks, key, "first_look", (group,), **known).tolist(), strict=True))
+
+
+def test_what_a_query_looks_like() -> None:
+    text = values_of("text", "blade runner 2049")
+    assert (text["script:latin"], text["names_year"]) == (1.0, 1.0)
+    assert (text["characters"], text["digits"]) == (17 / 40, round(4 / 17, 6))
+    assert values_of("text", "")["script:other"] == 1.0
+    same = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("popular", 1, "ok", ("e1",), (9.0,))]
+    assert values_of("kind", looks=[*same, Block("memory", 1, "timeout")]) == {
+        "same_first": 1.0,
+        "came_empty": round(1 / 3, 6),
+    }
+    assert values_of("kind") == {"same_first": 0.0, "came_empty": 0.0}
+
+
+def test_the_clock_is_the_users() -> None:
+    # Saturday 23:30 UTC is Sunday 0:30 an hour east, and Saturday 18:30 five hours west.
+    night = datetime(2026, 3, 7, 23, 30, tzinfo=UTC)
+    east = values_of("time", situation=Situation(night, 60, context={"is_holiday": "true"}))
+    assert (east["weekday:sunday"], east["weekend"], east["holiday"]) == (1.0, 1.0, 1.0)
+    assert east["hour_sin"] == pytest.approx(np.sin(2 * np.pi * 0.5 / 24), abs=1e-6)
+    west = values_of("time", situation=Situation(night, -300))
+    assert (west["weekday:saturday"], west["holiday"]) == (1.0, 0.0)
+    assert west["hour_cos"] == pytest.approx(np.cos(2 * np.pi * 18.5 / 24), abs=1e-6)
+    # The zone that a service writes its time in does not matter.
+    tokyo = night.astimezone(timezone(timedelta(hours=9)))
+    assert values_of("time", situation=Situation(tokyo, -300)) == west
+    assert set(values_of("time").values()) == {0.0}
+
+
+def test_frequency_and_history_are_those_that_the_plan_is_valued_with() -> None:
+    assert list(values_of("frequency", draws=0.0).values()) == [0.0] * 4
+    assert [list(values_of("frequency", draws=draws).values()).index(1.0) for draws in (20.0, 50.0, 999.0, 1e6)] == [
+        0,
+        1,
+        2,
+        3,
+    ]
+    rates = np.arange(9.0).reshape(3, 3) / 10
+    found = values_of("history", history=History(rates, rates / 2))
+    assert found["history_first:memory"] == 0.3
+    assert found["history_deeper:memory"] == 0.45
+    assert found["history_deeper:popular"] == 0.75
 
 
 def test_a_shortlist_has_the_rows_of_the_whole_matrix() -> None:

@@ -76,10 +76,14 @@ def searches(count: int, users: int, seed: int, served_by: Policy | None = None)
         user = int(rng.integers(users))
         answering = ((True, False, False), (False, True, False), (True, False, True))[rng.integers(3)]
         text = f"{WORDS[rng.integers(len(WORDS))]}"
-        choice = policy.plan(text, looks_of(text, answering), seed=f"{seed}-{number}")
+        choice = policy.plan(text, looks_of(text, answering), seed=f"{seed}-{number}", at=at_of(f"user-{user}", DAY))
         chance = min(worth_of(answering)[choice.plan_index] * keen[user], 1.0)
         made.append(Search(f"{seed}-{number}", f"user-{user}", text, answering, choice, float(rng.random() < chance)))
     return made
+
+
+def at_of(user: str, day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC) + timedelta(hours=10 * unit_interval(user))
 
 
 def uniform_policy() -> Policy:
@@ -167,8 +171,7 @@ def _slate_row(search: Search, day: date) -> dict[str, Any]:
 
 def _impression(search: Search, day: date) -> dict[str, Any]:
     return _keys(search, day) | {
-        "at": datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-        + timedelta(seconds=60 * unit_interval(search.user)),
+        "at": at_of(search.user, day),
         "arrival_date": day,
         "query_text": search.query_text,
         "session_key": search.user,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import publish_bundle, uniform_bundle
+from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.features import action_matrix
+from ltrr.core.vw_text import decision_example
 from ltrr.errors import DataQualityError
 from ltrr.evaluation.published import plans_alike, read_planning_parts
 from ltrr.evaluation.replay_check import replay_sample
+from ltrr.serving.policy import Policy
 from tests.evaluation.logged_world import DAY, SETTINGS, decision_rows, impression_rows, searches
 
 pytestmark = pytest.mark.spark
@@ -56,11 +63,39 @@ def test_what_a_fallback_served_is_not_replayed_and_an_unknown_bundle_is_said(sp
     assert (found.replayed, found.unknown, found.holds) == (0, 20, False)
 
 
+def test_the_hour_of_each_decision_is_read_from_its_impression(spark, home) -> None:
+    """A bandit that has learned the hour alone: replayed an hour off, its propensities would differ."""
+    import vowpalwabbit
+
+    settings = replace(SETTINGS, features=("query", "time"), exploration=ExplorationSettings(0.05, 0.2, 4))
+    space, names = settings.space, [feature.name for feature in settings.shared_features]
+    examples = []
+    for hour in range(24 * 20):
+        shared = [float(np.sin(2 * np.pi * hour / 24)) if name == "hour_sin" else 0.0 for name in names]
+        label = (hour % 4, shared[names.index("hour_sin")] * (hour % 4), 0.25)
+        features = action_matrix(space, np.zeros(len(space)), np.arange(4))
+        examples.append(decision_example(space, shared, range(4), features, label=label, groups=settings.features))
+    workspace = vowpalwabbit.Workspace(f"--cb_adf --cb_type mtr -q qb --quiet --final_regressor {home}/model")
+    for example in examples:
+        workspace.learn(example)
+    workspace.finish()
+    manifest, _ = uniform_bundle(settings, DAY.replace(day=1))
+    manifest = replace(manifest, settings=settings)
+    files = {"bandit.vw": (home / "model").read_bytes()}
+    parts = read_planning_parts(home, "search", {publish_bundle(home, "search", manifest, files)})
+    made = searches(
+        100,
+        users=30,
+        seed=3,
+        served_by=Policy.of(manifest.with_files(next(iter(parts.values())).manifest.files), files),
+    )
+    found = _replay(decision_rows(spark, made), impression_rows(spark, made), parts)
+    assert (found.replayed, found.unknown, found.worst_difference) == (100, 0, pytest.approx(0.0, abs=1e-9))
+    late = impression_rows(spark, made).withColumn("at", F.col("at") + F.expr("INTERVAL 3 HOURS"))
+    assert _replay(decision_rows(spark, made), late, parts).unequal > 50
+
+
 def test_only_the_same_plans_looks_and_features_are_alike() -> None:
-    from dataclasses import replace
-
-    from ltrr.core.exploration import ExplorationSettings
-
     assert plans_alike(SETTINGS, replace(SETTINGS, exploration=ExplorationSettings(0.0, 0.0, 1), name="other"))
     assert not plans_alike(SETTINGS, replace(SETTINGS, budget=2))
     assert not plans_alike(SETTINGS, replace(SETTINGS, observe="blind"))

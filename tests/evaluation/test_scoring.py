@@ -7,6 +7,7 @@ import pytest
 
 from ltrr.core.intervals import estimate_difference, estimate_ratio
 from ltrr.core.planning import History, plan_values
+from ltrr.core.queries import query_key
 from ltrr.evaluation.judged_impressions import is_held_out, judged_impressions
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.query_means import QueryMeans
@@ -71,7 +72,7 @@ def test_one_scan_equals_plain_numpy_and_covers_the_truth(held, training, made) 
         values = plan_values(SPACE, search.looks, history)
         context = model.context @ np.concatenate(([1.0, judged[search.impression_id], values.max()], shared))
         expected = context + np.column_stack((values, SPACE.draws)) @ model.plan
-        target = policies[0].chooser.distribution(shared, values).dense()
+        target = policies[0].chooser.distribution(query_key(search.query_text), shared, values).dense()
         weight = target[search.choice.plan_index] * plans
         residual = search.reward - expected[search.choice.plan_index]
         dr.append((target @ expected + weight * residual, expected.mean() + residual))

@@ -111,14 +111,19 @@ def test_the_parts_serve_what_the_table_says(nights):
 
 
 def test_the_history_that_is_served_is_the_table(nights):
-    sha256 = nights.runs[MONDAY]["compute_strategy_features"].notes["history_sha256"]
-    book = HistoryBook.of_bytes(get_payload(nights.policy, sha256), SPACE)
+    notes = nights.runs[MONDAY]["compute_strategy_features"].notes
+    files = {
+        name: get_payload(nights.policy, part["sha256"]) for name, part in json.loads(notes["history_parts"]).items()
+    }
+    book = HistoryBook.of_files(files | {"history.json": get_payload(nights.policy, notes["history_sha256"])}, SPACE)
     rows = read(nights, "strategy_history", f"as_of_date = DATE'{MONDAY}'").collect()
     classes = {row.key for row in rows if row.level == "class"}
     assert classes == {"digits", "one_word", "two_words"}
-    assert len(rows) == (1 + len(classes)) * len(SPACE.strategies) * SPACE.budget
+    assert {row.key for row in rows if row.level == "query"} == set(QUERIES)
+    assert len(rows) == (1 + len(classes) + len(QUERIES)) * len(SPACE.strategies) * SPACE.budget
+    assert all((row.draw_rate is None) == (row.level == "query") for row in rows)
     for row in rows:
-        served = book.overall if row.level == "all" else book.of(row.key)
+        served = {"all": book.overall, "class": book.classes.get(row.key)}.get(row.level) or book.of(row.key)
         at = SPACE.strategy_index[row.strategy], row.depth - 1
         assert served.hit_rate[at] == pytest.approx(row.hit_rate, rel=1e-6)
         assert served.marginal_hit_rate[at] == pytest.approx(row.marginal_hit_rate, rel=1e-6)

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 from mlflow.tracking import MlflowClient
+from pyspark.sql import functions as F
 
+from ltrr.artifacts.bundle import uniform_bundle
 from ltrr.artifacts.payloads import get_payload
 from ltrr.pipelines.runner import run_job
 from ltrr.spark.delta import Warehouse
@@ -64,7 +66,11 @@ def test_rows_are_those_of_the_closed_date_that_were_carried_out(nights):
     rows = nights.tables.read(table("bandit_rows"))
     assert {row["log_date"] for row in rows.select("log_date").distinct().collect()} == {DAY}
     assert rows.count() == DECISIONS - DECISIONS // 100
-    assert int(nights.second["train_bandit"].notes["decisions"]) == rows.where("user_fold >= 30").count()
+    # A tenth is of a policy with other features, as many: written down, and not learned from.
+    version = uniform_bundle(nights.settings.policy, DAY)[0].version
+    learned = rows.where((F.col("user_fold") >= 30) & (F.col("policy_version") == version)).count()
+    assert int(nights.second["train_bandit"].notes["decisions"]) == learned
+    assert rows.where(F.col("policy_version") != version).count() == DECISIONS // 10
     ranked = nights.tables.read(table("ranking_rows"))
     assert ranked.count() == 3 * DECISIONS
     curve = ranked.select("position", "examination").distinct().collect()

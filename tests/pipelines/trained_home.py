@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 from pyspark.sql import functions as F
 
+from ltrr.artifacts.bundle import publish_bundle, uniform_bundle
 from ltrr.artifacts.manifest import PolicySettings
 from ltrr.bandit.settings import BanditSettings
 from ltrr.config import Settings
@@ -41,7 +43,7 @@ def jobs(decisions: int) -> dict[str, Callable[[Night], None]]:
 
     def ingest_logs(night: Night) -> None:
         rows = logged(decisions, seed=night.date.toordinal())
-        night.write("decisions", _decisions(night, rows))
+        night.write("decisions", _decisions(night, rows, *_versions(night)))
         night.write("slate_rows", _slates(night, rows))
         night.write("candidates", _candidates(night, rows))
         night.note("night", night.tracking.night_run_id)
@@ -67,16 +69,31 @@ def impression_id(night_date: date, row: tuple) -> str:
     return f"{night_date}-{row[0]}"
 
 
-def _decisions(night: Night, rows: list[tuple]):
-    """Logged as the planted world has them; every hundredth was not carried out."""
+def _versions(night: Night) -> tuple[str, str]:
+    """A bundle that plans as the night's policy does, and one whose logged numbers are other features."""
+    policy = night.settings.policy
+    others = replace(policy, features=("text",))
+    first, second = (
+        publish_bundle(night.policies_root, policy.name, *uniform_bundle(settings, DAY))
+        for settings in (policy, others)
+    )
+    return first, second
+
+
+def _decisions(night: Night, rows: list[tuple], version: str, other: str):
+    """Logged as the planted world has them; every hundredth was not carried out, a tenth is of another policy.
+
+    That one is of as many numbers, of which the bandit must not learn: no width tells them apart.
+    """
     made = []
     for number, row in enumerate(rows):
-        name, step, _, key, kind, user, fold, taken, propensity, *_, shared, actions, _, _, _ = row
+        name, step, _, key, kind, user, fold, _, taken, propensity, *_, shared, actions, _, _, _ = row
+        served = other if number % 10 == 1 else version
         served_by = "fallback" if number % 100 == 0 else "policy"
         listed = [(action, propensity) for action, _ in actions]
         made.append(
             (
-                *(f"{night.date}-{name}", step, night.date, key, kind, user, fold, "v1", served_by, "plan", OBSERVE),
+                *(f"{night.date}-{name}", step, night.date, key, kind, user, fold, served, served_by, "plan", OBSERVE),
                 *(taken, propensity, listed, propensity, len(SPACE), shared, actions, [[0.5]], [[0.25]], [], []),
             )
         )
@@ -91,7 +108,7 @@ def _slates(night: Night, rows: list[tuple]):
         known = rng.random(len(EXAMINATION)).tolist()
         for place, score in enumerate(known):
             values = dict.fromkeys(NAMES, 0.0) | {"fusion": 1.0 - 0.1 * place, "score:memory": score}
-            clicks = int(row[9] == 1.0 and score == max(known))
+            clicks = int(row[10] == 1.0 and score == max(known))
             made.append(
                 (
                     *(impression_id(night.date, row), place + 1, night.date, f"e{place}", row[3], row[5], row[6]),

@@ -102,13 +102,13 @@ def test_a_bundle_is_the_champions_models_with_tonights_evidence(home, versions)
     champion = Manifest(SETTINGS, MARCH[0]).with_files(
         {"bandit.vw": Payload("c" * 64, 3), "memory-000.npz": Payload("d" * 64, 1)}
     )
-    files = bundle_files(home, "search", champion, Parts({}, history.sha256))
+    files = bundle_files(home, "search", champion, Parts({}, history.sha256), {})
     assert files == {"bandit.vw": Payload("c" * 64, 3), "history.json": history}
     version = publish(home, "search", Manifest(SETTINGS, MARCH[1]), {"history.json": history})
     assert publish(home, "search", Manifest(SETTINGS, MARCH[1], run_id="later"), {"history.json": history}) == version
     assert current(home, "search") == versions[0]
     with pytest.raises(ArtifactError, match="payload is missing"):
-        bundle_files(home, "search", champion, Parts({}, "e" * 64))
+        bundle_files(home, "search", champion, Parts({}, "e" * 64), {})
 
 
 def test_a_bundle_that_does_not_load_is_not_released(home, versions) -> None:

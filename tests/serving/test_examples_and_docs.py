@@ -46,7 +46,8 @@ def test_the_example_service_logs_what_can_be_replayed() -> None:
             assert check_decision_record(record) == []
             assert replay(policy, record).is_exact
             assert {look["status"] for look in record["looks"]} >= {"ok", "error"}
-            assert page
+            # A plan may draw from strategies alone that find nothing.
+            assert bool(page) == any(block["results"] for block in record["draws"])
 
 
 def test_the_example_runs_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.record_checks import check_decision_record
 from ltrr.core.exploration import KINDS, ExplorationSettings
 from ltrr.core.hashing import unit_interval
+from ltrr.core.queries import query_key
 from ltrr.errors import ArtifactError, NotReadyError, UsageError
 from ltrr.serving import Block, Policy, replay
 from ltrr.serving.bandit import PlanChooser
@@ -167,7 +168,7 @@ def test_every_kind_and_query_class_is_replayed_exactly(kind: str) -> None:
         # And a judge gets it from what the log holds: shared features and planner values.
         chooser = PlanChooser(SETTINGS.space, exploring, files["bandit.vw"])
         shared = np.array(choice.decision["shared"])
-        judged = chooser.distribution(shared, explored.values(text, looks))
+        judged = chooser.distribution(query_key(text), shared, explored.values(text, looks))
         assert judged.dense().tolist() == choice.distribution.dense().tolist()
         floors.add(choice.distribution.floor * len(SETTINGS.space))
     assert {round(floor, 12) for floor in floors} == {0.1, 0.2, 0.4}
@@ -278,9 +279,9 @@ def test_choosers_and_rankers_go_to_executors(policy: Policy) -> None:
     chooser = pickle.loads(pickle.dumps(policy.chooser))  # noqa: S301 - our own bytes
     ranker = pickle.loads(pickle.dumps(Ranker(SETTINGS.space, ranker_bytes())))  # noqa: S301
     looks = looks_of(8)
-    history = policy.history.of("one_word")
+    history = policy.history.of("love")
     there = chooser.choose("love", looks, history)
     np.testing.assert_array_equal(there.distribution.dense(), policy.distribution("love", looks).dense())
-    logged = chooser.distribution(there.shared, there.values)
+    logged = chooser.distribution("love", there.shared, there.values)
     np.testing.assert_array_equal(logged.dense(), there.distribution.dense())
     assert ranker.rank("love", looks).entity_ids == policy.rank("love", looks).entity_ids

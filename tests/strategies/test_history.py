@@ -18,17 +18,17 @@ SPACE = PlanSpace(("title", "memory"), block_size=2, budget=2)
 DAY = dt.date(2026, 3, 2)
 ONE = 1 << 20
 DECISIONS = (
-    "impression_id string, log_date date, query_class string, action_taken string, "
+    "impression_id string, log_date date, query_class string, query_key string, action_taken string, "
     "action_propensities array<struct<action:string,p:double>>, floor double, n_actions int"
 )
-CANDIDATES = "impression_id string, strategy string, depth int, entity_id string, is_drawn boolean"
+CANDIDATES = "impression_id string, strategy string, depth int, rank int, entity_id string, is_drawn boolean"
 SLATES = "impression_id string, entity_id string, clicks int, examination double"
 DRAWS = "impression_id string, strategy string, depth int, is_drawn boolean, results int"
 SETTINGS = HistorySettings()
 
 
-def decision(impression_id, taken, propensities, floor=0.1, query_class="one_word", day=DAY, n_actions=3):
-    return (impression_id, day, query_class, taken, list(propensities.items()), floor, n_actions)
+def decision(impression_id, taken, propensities, floor=0.1, query_class="one_word", day=DAY, n_actions=3, key="love"):
+    return (impression_id, day, query_class, key, taken, list(propensities.items()), floor, n_actions)
 
 
 def test_chances_are_the_sums_over_all_plans_that_draw_the_block():
@@ -53,7 +53,7 @@ def test_a_day_counted_by_hand(spark):
         [
             # P(title:1) .9, P(title:2) .8, P(memory:1) .2, P(memory:2) .1
             decision("i1", "title:2", {"title:2": 0.8}),
-            decision("i2", "title:1,memory:1", {"title:2": 0.8}),
+            decision("i2", "title:1,memory:1", {"title:2": 0.8}, key="hate"),
             # Of another plan space: left out.
             decision("old", "title:2", {"title:2": 0.8}, n_actions=7),
         ],
@@ -72,12 +72,14 @@ def test_a_day_counted_by_hand(spark):
     )
     candidates = spark.createDataFrame(
         [
-            ("i1", "title", 1, "e1", True),
-            ("i1", "title", 2, "e2", True),
+            ("i1", "title", 1, 2, "e1", True),
+            ("i1", "title", 2, 3, "e2", True),
             # Fetched for the look, not drawn: it earns nothing.
-            ("i1", "memory", 1, "e1", False),
-            ("i2", "title", 1, "e3", True),
-            ("i2", "memory", 1, "e3", True),
+            ("i1", "memory", 1, 1, "e1", False),
+            ("i2", "title", 1, 1, "e3", True),
+            # Listed twice by one strategy: the block is credited once.
+            ("i2", "memory", 1, 1, "e3", True),
+            ("i2", "memory", 1, 2, "e3", True),
         ],
         CANDIDATES,
     )
@@ -87,7 +89,7 @@ def test_a_day_counted_by_hand(spark):
     hits = to_block_hits(slates, candidates, examination_floor=0.05)
     days = to_strategy_days(to_drawn_blocks(decisions, SPACE), draws, hits, max_weight=4.0)
     rows = {(row.level, row.key, row.strategy, row.depth): row for row in days.collect()}
-    assert len(rows) == 8
+    assert len(rows) == 8 + 4
     for level, key in (("all", "all"), ("class", "one_word")):
         first = rows[level, key, "title", 1]
         assert (first.impressions, first.draws, first.results) == (2, 2, 4)
@@ -95,6 +97,10 @@ def test_a_day_counted_by_hand(spark):
         # i1: 1 / .5 only here; i2: 1 / .05 (the floor), which the memory brought too.
         assert first.hits == round(2 * ONE / 0.9) + round(20 * ONE / 0.9)
         assert first.marginal_hits == round(2 * ONE / 0.9)
+        assert first.hits_squared == round(4 * ONE / 0.81) + round(400 * ONE / 0.81)
+        assert first.weights_hits == round(2 * ONE / 0.81) + round(20 * ONE / 0.81)
+        # i1 found e1 at rank 2, i2 found e3 at rank 1.
+        assert first.reciprocal_ranks == round(0.5 * ONE / 0.9) + round(ONE / 0.9)
         second = rows[level, key, "title", 2]
         assert (second.impressions, second.draws, second.results, second.hits) == (2, 1, 1, 0)
         memory = rows[level, key, "memory", 1]
@@ -103,6 +109,9 @@ def test_a_day_counted_by_hand(spark):
         assert (memory.hits, memory.marginal_hits) == (80 * ONE, 0)
         never = rows[level, key, "memory", 2]
         assert (never.impressions, never.draws, never.weights) == (2, 0, 0)
+    love, hate = rows["query", "love", "title", 1], rows["query", "hate", "memory", 1]
+    assert (love.impressions, love.draws, love.hits, love.marginal_hits) == (0, 1, *[round(2 * ONE / 0.9)] * 2)
+    assert (hate.weights, hate.hits, hate.marginal_hits, hate.reciprocal_ranks) == (4 * ONE, 80 * ONE, 0, 4 * ONE)
 
 
 @pytest.mark.spark
@@ -119,6 +128,7 @@ def test_rates_are_those_of_all_impressions_though_the_policy_draws_where_it_pay
             "impression_id": [f"i{n}" for n in range(impressions)],
             "log_date": DAY,
             "query_class": "long",
+            "query_key": "songs to sleep to",
             "strategy": "title",
             "depth": np.int32(2),
             "impressions": np.int64(0),
@@ -126,7 +136,7 @@ def test_rates_are_those_of_all_impressions_though_the_policy_draws_where_it_pay
         }
     )[is_drawn]
     hits = pd.DataFrame({"impression_id": drawn["impression_id"], "hits": ONE * is_good[is_drawn]})
-    hits = hits.assign(strategy="title", depth=np.int32(2), marginal_hits=hits["hits"])
+    hits = hits.assign(strategy="title", depth=np.int32(2), marginal_hits=hits["hits"], first_rank=np.int32(3))
     draws = spark.createDataFrame([], DRAWS)
     days = to_strategy_days(spark.createDataFrame(drawn), draws, spark.createDataFrame(hits), max_weight=100.0)
     counts = collect_counts(to_decayed_counts(days, DAY, SETTINGS), SPACE)
@@ -139,20 +149,23 @@ def test_rates_are_those_of_all_impressions_though_the_policy_draws_where_it_pay
 
 def days_of(spark, rows):
     columns = (
-        "log_date date, level string, key string, strategy string, depth int, impressions bigint, draws bigint, "
-        "results bigint, weights bigint, weights_squared bigint, hits bigint, marginal_hits bigint"
+        "log_date date, level string, key string, strategy string, depth int, impressions bigint, "
+        "draws bigint, results bigint, weights bigint, weights_squared bigint, hits bigint, hits_squared bigint, "
+        "weights_hits bigint, marginal_hits bigint, reciprocal_ranks bigint"
     )
     return spark.createDataFrame(rows, columns)
 
 
-def day(log_date, key, draws, hits, strategy="title", depth=1):
-    level = "all" if key == "all" else "class"
-    return (log_date, level, key, strategy, depth, 100, draws, 2 * draws, draws * ONE, draws * ONE, hits * ONE, 0)
+def day(log_date, key, draws, hits, strategy="title", depth=1, level=""):
+    """One block of one key: draws of weight one that found one or nothing, at rank one."""
+    level = level or ("all" if key == "all" else "class")
+    block = (log_date, level, key, strategy, depth, 100, draws, 2 * draws)
+    return (*block, draws * ONE, draws * ONE, hits * ONE, hits * ONE, hits * ONE, 0, hits * ONE)
 
 
 @pytest.mark.spark
 def test_history_decays_shrinks_and_knows_nothing_of_tomorrow(spark):
-    settings = HistorySettings(half_life_days=1.0, prior_draws=10.0, class_prior_draws=20.0)
+    settings = HistorySettings(half_life_days=1.0, fewest_prior_draws=10.0, most_prior_draws=10.0)
     rows = [
         day(DAY - dt.timedelta(days=1), "all", 40, 40),
         day(DAY, "all", 20, 10),
@@ -167,7 +180,7 @@ def test_history_decays_shrinks_and_knows_nothing_of_tomorrow(spark):
     assert history_book(fitted[0], SPACE).to_bytes() == history_book(fitted[1], SPACE).to_bytes()
 
     prior = History.prior(SPACE).hit_rate[0, 0]
-    every = fitted[0]["all", "all"]
+    every, digits = fitted[0].every, fitted[0].classes["digits"]
     # Yesterday weighs half: 20 + 20 draws, 20 + 10 hits; n_eff = 40^2 / (10 + 20).
     n_eff = 40**2 / 30
     expected = (n_eff * 30 / 40 + 10 * prior) / (n_eff + 10)
@@ -175,11 +188,11 @@ def test_history_decays_shrinks_and_knows_nothing_of_tomorrow(spark):
     assert every.support[0, 0] == pytest.approx(n_eff)
     assert every.draw_rate[0, 0] == pytest.approx(40 / 150)
     assert every.mean_results[0, 0] == pytest.approx(2.0)
-    digits = fitted[0]["class", "digits"].rates.hit_rate[0, 0]
-    assert digits == pytest.approx((20 * 10 / 20 + 20 * expected) / 40)
+    assert digits.rates.hit_rate[0, 0] == pytest.approx((20 * 10 / 20 + 10 * expected) / 30)
+    assert digits.reciprocal_rank[0, 0] == pytest.approx((20 * 0.5 + 10 * every.reciprocal_rank[0, 0]) / 30)
     # A block that nobody drew leans on its parent alone.
     assert every.rates.hit_rate[1, 1] == pytest.approx(History.prior(SPACE).hit_rate[1, 1])
-    assert fitted[0]["class", "digits"].rates.hit_rate[1, 1] == pytest.approx(every.rates.hit_rate[1, 1])
+    assert digits.rates.hit_rate[1, 1] == pytest.approx(every.rates.hit_rate[1, 1])
     assert np.isnan(every.mean_results[1, 1])
 
 
@@ -196,8 +209,11 @@ def test_days_outside_the_window_and_strategies_no_longer_used_are_left_out(spar
 
 
 def test_before_any_draw_the_history_is_the_planners_prior():
-    histories = fit_history({}, SPACE, SETTINGS)
+    coarse = fit_history({}, SPACE, SETTINGS)
     prior = History.prior(SPACE)
-    np.testing.assert_array_equal(histories["all", "all"].rates.hit_rate, prior.hit_rate)
-    np.testing.assert_array_equal(histories["all", "all"].rates.marginal_hit_rate, prior.marginal_hit_rate)
-    assert history_book(histories, SPACE).of("digits").hit_rate.tolist() == prior.hit_rate.tolist()
+    np.testing.assert_array_equal(coarse.every.rates.hit_rate, prior.hit_rate)
+    np.testing.assert_array_equal(coarse.every.rates.marginal_hit_rate, prior.marginal_hit_rate)
+    assert history_book(coarse, SPACE).of("1999").hit_rate.tolist() == prior.hit_rate.tolist()
+    # One candidate a block, wanted with probability .3: 1 / rank of the first hit is .3 at rank 1.
+    narrow = PlanSpace(("title",), block_size=1, budget=2)
+    assert fit_history({}, narrow, SETTINGS).every.reciprocal_rank.tolist() == [[0.3, pytest.approx(0.15 / 2)]]

@@ -1,0 +1,49 @@
+"""Strategy history of a uniform log: what each block of each strategy brought, by query class, from clicks alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learned_retrieval.modes import Study
+from ltrr.core.planning import History
+from ltrr.core.queries import query_class
+
+Floats = NDArray[np.float64]
+
+
+def histories(study: Study) -> list[History]:
+    """The history that each query is planned with, [Q]: of its class, over training queries, as they were searched.
+
+    What a uniform plan that draws a block gains by it: the value of its entities, by the query's own clicks, and of
+    those that no other block of the plan holds.
+    """
+    space, learner = study.library.space, study.learner
+    worth, _ = study.full_worth
+    searched = np.bincount(learner.log.queries, minlength=len(learner.keys)).astype(np.float64)
+    classes = [query_class(key) for key in learner.keys]
+    sums: dict[str, Floats] = {}
+    for query in np.flatnonzero(learner.is_train).tolist():
+        listing, values = _listing(study, query, worth[query])
+        drawn = space.draws @ listing
+        alone = (space.draws.T @ (drawn == 1.0)) / space.draws.sum(axis=0)[:, None]
+        hits = np.stack((listing @ values, (listing * alone) @ values, np.ones(len(listing))))
+        for name in ("", classes[query]):
+            sums[name] = sums.get(name, 0.0) + searched[query] * hits
+    by_class = {}
+    for name, (hit, marginal, weight) in sums.items():
+        shape = (len(space.strategies), space.budget)
+        by_class[name] = History((hit / weight).reshape(shape), (marginal / weight).reshape(shape))
+    return [by_class.get(name, by_class[""]) for name in classes]
+
+
+def _listing(study: Study, query: int, worth: dict[str, float]) -> tuple[Floats, Floats]:
+    """Which blocks list which candidates, [S * D, E], and their values, [E]."""
+    space = study.library.space
+    column = {entity: place for place, entity in enumerate(worth)}
+    listing = np.zeros((space.draws.shape[1], max(len(column), 1)))
+    for s, blocks in enumerate(study.library.blocks[query]):
+        for block in blocks:
+            for entity in block.entity_ids:
+                listing[s * space.budget + block.depth - 1, column[entity]] = 1.0
+    return listing, np.array(list(worth.values()) or [0.0])

@@ -1,0 +1,45 @@
+"""Strings laid end to end in one array, found by bisection: a file of a million keys that loads without a dictionary.
+
+A fixed-width string array would give every string the length of the longest one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PackedTexts:
+    """UTF-8 strings, read one at a time.
+
+    >>> texts = PackedTexts(*PackedTexts.pack(["love", "matrix"]))
+    >>> len(texts), texts[1], texts.place("matrix"), texts.place("nothing")
+    (2, b'matrix', 1, None)
+    """
+
+    def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+        self._text = text.tobytes()
+        self._ends = ends
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, place: int) -> bytes:
+        start = int(self._ends[place - 1]) if place else 0
+        return self._text[start : int(self._ends[place])]
+
+    def place(self, text: str) -> int | None:
+        """Where it stands among texts packed in the order of their bytes; None where it does not."""
+        wanted = text.encode("utf-8", "surrogatepass")
+        place = bisect_left(self, wanted)
+        return place if place < len(self) and self[place] == wanted else None
+
+    @staticmethod
+    def pack(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Bytes and where each string ends, as they lie in a file."""
+        encoded = [text.encode() for text in texts]
+        ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+        return np.frombuffer(b"".join(encoded), dtype=np.uint8), ends

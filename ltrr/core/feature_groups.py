@@ -1,0 +1,231 @@
+"""Groups of shared features: what a policy may be told of a query, its looks, its history and its situation.
+
+A policy names the groups that it uses (`PolicySettings.features`); a group says what its features are, where they come
+from and when they are known, and computes them. Nothing here can be learned or looked up: the same code runs online, in
+batch and in a replay, from the bundle and the decision record alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ltrr.core.planning import Block, History
+from ltrr.core.plans import PlanSpace
+from ltrr.core.queries import QUERY_CLASSES, SCRIPTS, names_year, query_class, query_script
+from ltrr.core.situation import DEVICES, NOWHERE, SURFACES, WEEKDAYS, Situation, context_values, time_values
+from ltrr.errors import ConfigError
+
+DEFAULT_GROUPS = ("query", "looks")
+"""What a policy uses unless it says otherwise; a `blind` one has no looks."""
+
+_FREQUENCIES = (1.0, 50.0, 200.0, 1000.0)
+"""Decayed draws at which a frequency bucket begins. A query below the nights' `history.least_query_draws`, or outside
+the published head, has none of its own and is in the first."""
+
+MEMORY = "memory"
+"""The strategy whose answers come from clicks: a world does not have it by itself, the served policy recalls it."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known when a plan is chosen.
+
+    Args:
+        space: the plans.
+        key: the query_key.
+        looks: visible blocks.
+        history: that the query is planned with; None: not asked for.
+        draws: decayed draws behind the query's own history, 0 where it has none.
+        situation: when and where.
+    """
+
+    space: PlanSpace
+    key: str
+    looks: Sequence[Block] = ()
+    history: History | None = None
+    draws: float = 0.0
+    situation: Situation = NOWHERE
+
+    def first(self) -> dict[str, Block]:
+        """Each strategy's first block, where it is visible."""
+        return {block.strategy: block for block in self.looks if block.depth == 1}
+
+
+@dataclass(frozen=True)
+class FeatureGroup:
+    """One group.
+
+    Args:
+        source: where its values come from.
+        known_at: of all its features; see `core.features.Feature`.
+        declared: (name, unit) of its features, in the order of the values.
+        values: as many as are declared.
+    """
+
+    source: str
+    known_at: str
+    declared: Callable[[PlanSpace], Sequence[tuple[str, str]]]
+    values: Callable[[Known], list[float]]
+
+
+def group_of(name: str) -> FeatureGroup:
+    """The group of this name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in GROUPS:
+        raise ConfigError("unknown setting", which="features", expected="some of " + ", ".join(GROUPS), got=repr(name))
+    return GROUPS[name]
+
+
+def _query_declared(_: PlanSpace) -> list[tuple[str, str]]:
+    return [*((f"class:{name}", "0 or 1") for name in QUERY_CLASSES), ("query_words", "words / 8, at most 1")]
+
+
+def _query_values(known: Known) -> list[float]:
+    kind = query_class(known.key)
+    return [*(float(kind == name) for name in QUERY_CLASSES), min(len(known.key.split()) / 8.0, 1.0)]
+
+
+def _looks_declared(space: PlanSpace) -> list[tuple[str, str]]:
+    return [
+        feature
+        for name in space.strategies
+        for feature in (
+            (f"first_count:{name}", "share of a full first block"),
+            (f"agreement:{name}", "share of a full block that others' list first too"),
+        )
+    ]
+
+
+def _looks_values(known: Known) -> list[float]:
+    first, block_size = known.first(), known.space.block_size
+    listings: dict[str, int] = {}
+    for block in first.values():
+        for entity_id in block.entity_ids:
+            listings[entity_id] = listings.get(entity_id, 0) + 1
+    values: list[float] = []
+    for name in known.space.strategies:
+        entity_ids = first[name].entity_ids if name in first else ()
+        agreed = sum(listings[entity_id] > 1 for entity_id in entity_ids)
+        values += (len(entity_ids) / block_size, agreed / block_size)
+    return values
+
+
+def _text_declared(_: PlanSpace) -> list[tuple[str, str]]:
+    counts = [
+        ("characters", "characters / 40, at most 1"),
+        ("digits", "share of the characters"),
+        ("names_year", "0 or 1"),
+    ]
+    return [*((f"script:{name}", "0 or 1") for name in SCRIPTS), *counts]
+
+
+def _text_values(known: Known) -> list[float]:
+    key = known.key
+    script = query_script(key)
+    digits = sum(character.isdigit() for character in key) / max(len(key), 1)
+    counts = [min(len(key) / 40.0, 1.0), digits, float(names_year(key))]
+    return [*(float(script == name) for name in SCRIPTS), *counts]
+
+
+def _kind_declared(_: PlanSpace) -> list[tuple[str, str]]:
+    return [
+        ("same_first", "largest share of the answering strategies whose first entity is one and the same"),
+        ("came_empty", "share of the looked at strategies that found nothing"),
+    ]
+
+
+def _kind_values(known: Known) -> list[float]:
+    """Looks navigational where strategies name one entity first; misspelt, or of something new, where many are empty.
+
+    Whether a query names a person cannot be told from the looks, which hold no titles and no kinds; so it is not.
+    """
+    first = known.first().values()
+    if not first:
+        return [0.0, 0.0]
+    named = [block.entity_ids[0] for block in first if block.entity_ids]
+    most = max((named.count(entity_id) for entity_id in named), default=0)
+    return [most / len(named) if named else 0.0, 1.0 - len(named) / len(first)]
+
+
+def _memory_declared(space: PlanSpace) -> list[tuple[str, str]]:
+    if MEMORY not in space.strategies:
+        raise ConfigError(
+            "features of a strategy that the policy does not have",
+            which="features: memory",
+            expected=f"{MEMORY} among the strategies",
+            got=", ".join(space.strategies),
+            todo="leave the group out",
+        )
+    return [
+        ("memory_entities", "entities that the memory recalls in visible blocks / (block size x budget)"),
+        ("memory_best_score", "score of the best of them, clicks an examination, at most 1"),
+    ]
+
+
+def _memory_values(known: Known) -> list[float]:
+    recalled = [block for block in known.looks if block.strategy == MEMORY]
+    entities = sum(len(block.entity_ids) for block in recalled)
+    # A score that was not given is not a number, and says nothing.
+    scores = [score for block in recalled for score in block.scores if score == score]
+    best = min(max(scores, default=0.0), 1.0)
+    return [min(entities / (known.space.block_size * known.space.budget), 1.0), max(best, 0.0)]
+
+
+def _frequency_declared(_: PlanSpace) -> list[tuple[str, str]]:
+    bounds = [str(int(bound)) for bound in _FREQUENCIES]
+    return [(f"draws_from:{bound}", "0 or 1: decayed draws of the query lie from here to the next") for bound in bounds]
+
+
+def _frequency_values(known: Known) -> list[float]:
+    reached = sum(known.draws >= bound for bound in _FREQUENCIES)
+    return [float(reached == bucket) for bucket in range(1, len(_FREQUENCIES) + 1)]
+
+
+def _history_declared(space: PlanSpace) -> list[tuple[str, str]]:
+    return [
+        feature
+        for name in space.strategies
+        for feature in (
+            (f"history_first:{name}", "hit rate of its first block, found reward a draw, at most 1"),
+            (f"history_deeper:{name}", "marginal hit rates of its deeper blocks together, at most 1"),
+        )
+    ]
+
+
+def _history_values(known: Known) -> list[float]:
+    history = known.history or History.prior(known.space)
+    first = history.hit_rate[:, 0].tolist()
+    deeper = history.marginal_hit_rate[:, 1:].sum(axis=1).tolist()
+    return [min(rate, 1.0) for pair in zip(first, deeper, strict=True) for rate in pair]
+
+
+def _context_declared(_: PlanSpace) -> list[tuple[str, str]]:
+    names = [f"device:{name}" for name in (*DEVICES, "other")] + [f"surface:{name}" for name in (*SURFACES, "other")]
+    return [(name, "0 or 1") for name in names]
+
+
+def _time_declared(_: PlanSpace) -> list[tuple[str, str]]:
+    hour = [("hour_sin", "sine of the local time, a day being the circle"), ("hour_cos", "its cosine")]
+    days = [(f"weekday:{name}", "0 or 1") for name in WEEKDAYS]
+    return [*hour, *days, ("weekend", "0 or 1: Saturday or Sunday"), ("holiday", "0 or 1: as the service says")]
+
+
+GROUPS = {
+    "query": FeatureGroup("query_key", "context", _query_declared, _query_values),
+    "looks": FeatureGroup("looks", "first_look", _looks_declared, _looks_values),
+    "text": FeatureGroup("query_key", "context", _text_declared, _text_values),
+    "kind": FeatureGroup("looks", "first_look", _kind_declared, _kind_values),
+    "memory": FeatureGroup("looks", "first_look", _memory_declared, _memory_values),
+    "frequency": FeatureGroup("strategy_history", "history", _frequency_declared, _frequency_values),
+    "history": FeatureGroup("strategy_history", "history", _history_declared, _history_values),
+    "context": FeatureGroup("situation", "context", _context_declared, lambda known: context_values(known.situation)),
+    "time": FeatureGroup("situation", "context", _time_declared, lambda known: time_values(known.situation)),
+}
+"""Every group by its name."""
+
+SITUATION_GROUPS = frozenset(name for name, group in GROUPS.items() if group.source == "situation")
+"""Those whose values differ between two searches of one query."""

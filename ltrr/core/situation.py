@@ -1,0 +1,98 @@
+"""When and where somebody searched: what a service tells beside the query, and what becomes of it.
+
+Holidays depend on the user's country, which the service knows and the log does not keep: it says so in the context
+(docs/adr/0010-holidays-are-told.md). Whatever is missing is not known, and its features are all zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+DEVICES = ("phone", "tablet", "desktop", "tv", "speaker", "car")
+"""Values of `context["device"]` that are told apart; any other is `other`."""
+
+SURFACES = ("search", "suggest", "home", "browse", "voice")
+"""Values of `surface` that are told apart; any other is `other`."""
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a decision record keeps of a search beside its query.
+
+    Args:
+        at: when, with a time zone; None: not known.
+        utc_offset_minutes: of the user's clock.
+        surface: where in the product.
+        context: other facts known before choosing; `device` and `is_holiday` ("true" or "false") are used.
+    """
+
+    at: datetime | None = None
+    utc_offset_minutes: int = 0
+    surface: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def of_record(record: Mapping[str, Any]) -> Situation:
+        """The situation that a decision record keeps.
+
+        >>> record = {"at": "2026-03-07T23:30:00.000Z", "utc_offset_minutes": 60, "surface": "search", "context": {}}
+        >>> Situation.of_record(record).local_time.isoformat()
+        '2026-03-08T00:30:00+00:00'
+        """
+        at = record.get("at")
+        return Situation(
+            None if at is None else datetime.fromisoformat(at),
+            record.get("utc_offset_minutes", 0),
+            record.get("surface", ""),
+            record.get("context", {}),
+        )
+
+    @property
+    def local_time(self) -> datetime | None:
+        """What the user's clock shows (the zone it carries means nothing)."""
+        if self.at is None:
+            return None
+        return self.at - (self.at.utcoffset() or timedelta(0)) + timedelta(minutes=self.utc_offset_minutes)
+
+
+NOWHERE = Situation()
+"""Nothing is known but the query."""
+
+
+def time_values(situation: Situation) -> list[float]:
+    """Hour as a point on a circle, so that 23:59 is near 0:00; weekday one-hot; weekend; holiday.
+
+    Of the hour only whole minutes count: a log that cuts seconds off replays exactly.
+
+    >>> from datetime import UTC
+    >>> values = time_values(Situation(datetime(2026, 3, 7, 5, 0, 59, tzinfo=UTC), utc_offset_minutes=60))
+    >>> [round(value, 3) for value in values]
+    [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
+    """
+    holiday = float(situation.context.get("is_holiday") == "true")
+    local = situation.local_time
+    if local is None:
+        return [0.0] * (3 + len(WEEKDAYS)) + [holiday]
+    angle = 2.0 * math.pi * (local.hour * 60 + local.minute) / 1440.0
+    weekday = local.weekday()
+    one_hot = [float(weekday == day) for day in range(len(WEEKDAYS))]
+    return [math.sin(angle), math.cos(angle), *one_hot, float(weekday >= 5), holiday]
+
+
+def context_values(situation: Situation) -> list[float]:
+    """Device and surface one-hot; what is told and not among those that are told apart is `other`.
+
+    >>> context_values(Situation(surface="search", context={"device": "fridge"}))
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    return _one_hot(situation.context.get("device", ""), DEVICES) + _one_hot(situation.surface, SURFACES)
+
+
+def _one_hot(value: str, known: tuple[str, ...]) -> list[float]:
+    return [float(value == name) for name in known] + [float(bool(value) and value not in known)]
