@@ -13,13 +13,14 @@ import typer
 from ltrr.artifacts.bundle import is_published, versions
 from ltrr.artifacts.decision_record import block_of
 from ltrr.artifacts.looks import facts_of
-from ltrr.artifacts.record_checks import check_looks
+from ltrr.artifacts.record_checks import check_form, check_looks
 from ltrr.cli.options import Config, Home, Json, Set, settings_of
 from ltrr.cli.output import show, show_json, show_rows
 from ltrr.config import Settings
 from ltrr.core.facts import overlaps_of
 from ltrr.core.planning import Block
 from ltrr.core.queries import query_key
+from ltrr.core.situation import NOWHERE, Situation
 from ltrr.errors import UsageError
 from ltrr.evaluation.logged_looks import newest_look
 from ltrr.serving.explain import Explanation, explain
@@ -34,6 +35,7 @@ class _Look:
     source: str
     blocks: Sequence[Block] | None = None
     overlaps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    situation: Situation = NOWHERE
 
 
 def explain_policy(
@@ -55,7 +57,7 @@ def explain_policy(
     settings = settings_of(home, config, changes)
     policy = _load(settings, version)
     look = _read_looks(looks, query) if looks else _logged_look(settings, policy, query)
-    told = explain(policy, query, look.blocks, look.overlaps)
+    told = explain(policy, query, look.blocks, look.overlaps, look.situation)
     if as_json:
         show_json({"look": look.source, **told.to_json()})
     else:
@@ -84,8 +86,8 @@ def _read_looks(file: Path, query: str) -> _Look:
         ) from fault
     is_record = isinstance(told, dict)
     entries = told.get("looks") if is_record else told
-    reasons = check_looks(entries)
-    if is_record and query_key(str(told.get("query_text", query))) != query_key(query):
+    reasons = (check_form(told) if is_record else []) or check_looks(entries)
+    if not reasons and is_record and query_key(told["query_text"]) != query_key(query):
         reasons.append(f"query_text: expected {query!r}, got {told['query_text']!r}")
     if reasons:
         raise UsageError(
@@ -94,7 +96,8 @@ def _read_looks(file: Path, query: str) -> _Look:
             expected="a decision record, or the list under its `looks` (docs/log-contract.md)",
             got="; ".join(reasons[:3]),
         )
-    return _Look(f"file {file}", [block_of(entry) for entry in entries], overlaps_of(facts_of(entries)))
+    situation = Situation.of_record(told) if is_record else NOWHERE
+    return _Look(f"file {file}", [block_of(entry) for entry in entries], overlaps_of(facts_of(entries)), situation)
 
 
 def _logged_look(settings: Settings, policy: Policy, query: str) -> _Look:
@@ -105,8 +108,8 @@ def _logged_look(settings: Settings, policy: Policy, query: str) -> _Look:
     found = newest_look(decisions, impressions, key, policy.chooser.observe)
     if found is None:
         return _Look(f"none: no search of {key!r} is logged")
-    source = f"impression {found.impression_id}, {found.at} UTC, served by {found.version}"
-    return _Look(source, found.blocks, found.overlaps)
+    source = f"impression {found.impression_id}, {found.at}, served by {found.version}"
+    return _Look(source, found.blocks, found.overlaps, found.situation)
 
 
 def _show(told: Explanation, source: str) -> None:

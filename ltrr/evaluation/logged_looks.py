@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
 from ltrr.core.facts import overlaps_of
 from ltrr.core.planning import Block
+from ltrr.core.situation import Situation
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +21,7 @@ class LoggedLook:
     Args:
         impression_id: of the search.
         at: when it was served, UTC, as text.
+        situation: the same with all that the service told beside the query.
         version: of the policy that served it.
         blocks: as seen.
         overlaps: of their candidates with the query, by entity_id, where they were logged.
@@ -27,6 +29,7 @@ class LoggedLook:
 
     impression_id: str
     at: str
+    situation: Situation
     version: str
     blocks: Sequence[Block]
     overlaps: Mapping[str, tuple[float, ...]]
@@ -39,21 +42,27 @@ def newest_look(decisions: DataFrame, impressions: DataFrame, key: str, observe:
 
     Args:
         decisions: of any dates.
-        impressions: of the same dates, for when each was served.
+        impressions: of the same dates, for when and where each was served.
         key: the query_key.
         observe: of the policy to be explained.
     """
     choices = decisions.where(
         (F.col("query_key") == F.lit(key)) & (F.col("step") == 1) & (F.col("observe") == F.lit(observe))
     ).select("impression_id", "policy_version", "look")
-    served = impressions.where(F.col("query_key") == F.lit(key)).select("impression_id", "at")
+    served = impressions.where(F.col("query_key") == F.lit(key)).select(
+        "impression_id", "at", "utc_offset_minutes", "surface", "context"
+    )
     newest = choices.join(served, on="impression_id", how="inner").orderBy(F.desc("at"), "impression_id").limit(1)
-    newest = newest.withColumn("at", F.date_format("at", "yyyy-MM-dd HH:mm:ss"))
+    newest = newest.withColumn("at", F.date_format("at", "yyyy-MM-dd'T'HH:mm:ssXXX"))
     rows = [row.asDict(recursive=True) for row in newest.collect()]
     if not rows:
         return None
     (row,) = rows
-    facts = facts_of_rows(row["look"])
     return LoggedLook(
-        row["impression_id"], row["at"], row["policy_version"], blocks_of_rows(row["look"]), overlaps_of(facts)
+        row["impression_id"],
+        row["at"],
+        Situation.of_record(row),
+        row["policy_version"],
+        blocks_of_rows(row["look"]),
+        overlaps_of(facts_of_rows(row["look"])),
     )

@@ -24,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.core.facts import CandidateFacts, Facts
-from ltrr.core.feature_groups import MEMORY
+from ltrr.core.feature_groups import MEMORY, SITUATION_GROUPS
 from ltrr.core.features import PLACES
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import query_class, query_key
+from ltrr.core.situation import NOWHERE, Situation
 from ltrr.serving.bandit import Choice
 from ltrr.serving.contributions import Contribution, Effect, bandit_effects, value_contributions
 from ltrr.serving.policy import Policy
@@ -155,6 +156,7 @@ def explain(
     query_text: str,
     looks: Sequence[Block] | None = None,
     overlaps: Mapping[str, Sequence[float]] | None = None,
+    situation: Situation = NOWHERE,
 ) -> Explanation:
     """Explain the choice for one query. The memory's evidence is the bundle's own.
 
@@ -164,6 +166,7 @@ def explain(
         looks: the blocks seen before choosing; None where nobody knows them, and then only what the bundle itself
             recalls is seen.
         overlaps: `core.text_overlap` of the candidates, by entity_id, where it is known.
+        situation: when and where it is searched; only some policies use it.
 
     Raises:
         UsageError: a look is not of this policy.
@@ -171,7 +174,7 @@ def explain(
     held, key = policy.pinned(), query_key(query_text)
     visible = recalled_blocks(held, query_text) if looks is None else tuple(looks)
     facts = _facts(held, query_text, visible, overlaps or {})
-    choice = held.choose(query_text, visible, facts=facts)
+    choice = held.choose(query_text, visible, facts=facts, situation=situation)
     valuer, space = held.chooser.valuer, held.space
     seen = None if valuer is None else valuer.candidates(key, visible, facts)
     order = np.argsort(-choice.scores, kind="stable")
@@ -233,6 +236,8 @@ def _notes(policy: Policy, choice: Choice, *, has_looks: bool) -> tuple[str, ...
     if not has_looks:
         seen = "what the bundle's memory recalls" if MEMORY in policy.space.strategy_index else "nothing"
         notes.append(f"no look of this query is known, so it is explained blind: of the blocks, {seen} is seen")
+    if choice.situation == NOWHERE and not SITUATION_GROUPS.isdisjoint(policy.chooser.groups):
+        notes.append("no time and place are known, and this policy uses them: their features are 0")
     if choice.distribution.floor * len(policy.space) >= 1.0:
         notes.append("every plan is equally likely: scores order the shortlist and move nothing")
     if not policy.chooser.is_learned:

@@ -96,9 +96,10 @@ def test_what_cannot_be_explained_is_the_users_mistake(ltrr, valued, tmp_path) -
     assert "no such version of the policy: 2026-03-09-000000000000" in failed("2026-03-09-000000000000")
     assert "cannot read the looks" in failed("--looks", str(tmp_path / "nowhere.json"))
     assert "cannot read the looks" in failed(*looks("half a li"))
-    assert "looks: expected a list, got an object" in failed(*looks({"query_text": "love", "looks": {}}))
+    assert "looks: expected a list, got an object" in failed(*looks(record_of(valued, "love") | {"looks": {}}))
     assert "looks[0].depth" in failed(*looks([{"strategy": "title", "depth": 0, "status": "ok", "results": []}]))
     empty = {"strategy": "title", "depth": 1, "status": "empty", "results": []}
+    assert "record_version: expected 1, got nothing" in failed(*looks({"looks": [empty]}))
     assert "each block once" in failed(*looks([empty, empty]))
     assert "expected 'love', got 'The Matrix'" in failed(*looks(record_of(valued, "The Matrix")))
     other = failed(*looks([empty | {"strategy": "semantic"}]))
@@ -123,7 +124,7 @@ def test_the_newest_logged_look_is_taken_else_none(ltrr, spark, home) -> None:
     at = {row["impression_id"]: row["at"] for row in impression_rows(spark, made[30:]).collect()}
     newest = max((one for one in made[30:] if one.query_text == "love"), key=lambda one: at[one.impression_id])
     assert code == 0
-    assert told["look"].startswith(f"impression {newest.impression_id}, 2026-03-03 12:00")
+    assert told["look"].startswith(f"impression {newest.impression_id}, 2026-03-03T")
     assert told["version"] == current(settings.paths.policies, "search")
     seen = {(row["strategy"], row["status"]) for row in told["blocks"] if row["depth"] == 1}
     assert seen == {(block.strategy, block.status) for block in newest.looks}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from math import isnan
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from ltrr.artifacts.bundle import uniform_bundle
 from ltrr.core.planning import Block
 from ltrr.core.queries import query_key
+from ltrr.core.situation import NOWHERE, Situation
 from ltrr.core.text_overlap import text_overlap
 from ltrr.core.vw_text import features_of, without_feature
 from ltrr.errors import UsageError
@@ -144,6 +145,17 @@ def test_contributions_add_up_to_the_prediction(valued) -> None:
         sizes = [abs(row.log_odds) for row in told.contributions if row.entity_id == entity_id]
         whole = np.sort(np.abs(added[seen.entity_ids.index(entity_id), :-1]))[::-1]
         np.testing.assert_allclose(sizes, whole[:5], atol=1e-6)
+
+
+def test_a_policy_that_uses_the_time_is_explained_at_that_time() -> None:
+    manifest, files = learned_bundle()
+    settings = replace(SETTINGS, features=("query", "looks", "time"))
+    policy = Policy.of(replace(manifest, settings=settings), files)
+    at = Situation(datetime(2026, 3, 7, 12, tzinfo=UTC))
+    told = [explain(policy, "love", looks_of(1), situation=situation) for situation in (NOWHERE, at)]
+    assert [any(note.startswith("no time and place") for note in one.notes) for one in told] == [True, False]
+    weekdays = [{row.feature for row in one.effects if "saturday" in row.feature} for one in told]
+    assert [len(names) for names in weekdays] == [0, 1]
 
 
 def test_looks_of_another_policy_are_refused(policy) -> None:
