@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from ltrr.artifacts.bundle import current, publish_bundle, uniform_bundle
 from ltrr.cli.app import main
 from ltrr.config import load_settings
+from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
 from ltrr.tables.catalog import table
@@ -50,6 +53,16 @@ def test_what_is_published_is_listed_and_shown(ltrr) -> None:
     assert (shown["version"], shown["budget"], shown["observe"]) == (first["serves"], 3, "first_look")
     assert ltrr("show", first["serves"]) == (0, shown)
     assert ltrr("show", "2026-03-09-000000000000")[0] == 1
+
+
+def test_the_price_of_exploration_is_shown(ltrr, home, capsys) -> None:
+    ltrr("init", *NEW)
+    manifest, files = uniform_bundle(load_settings(home).policy, DAY)
+    priced = replace(manifest, ope={EXPLORATION_PRICE: {"value_lost": 0.03125, "any_nights": None}})
+    version = publish_bundle(load_settings(home).paths.policies, "search", priced, files)
+    assert ltrr("show", version)[1]["ope"] == priced.ope
+    assert main(["policies", "show", version, "--home", str(home)]) == 0
+    assert re.search(r"Exploration\s.*\bvalue_lost +0\.03125", capsys.readouterr().out, re.DOTALL)
 
 
 @pytest.mark.spark
