@@ -70,6 +70,10 @@ def main() -> None:
         + f" made-up decisions, on {os.cpu_count()} cores"
         + f" with a load of {os.getloadavg()[2]:.1f} in the last 15 minutes."
     )
+    if os.getloadavg()[2] > 2 * (os.cpu_count() or 1):
+        said += (
+            " Other work kept the machine busy: the rates are too low and uneven, core microseconds are what to read."
+        )
     print("\n".join([*lines, said]))
     if told.json:
         told.json.write_text(json.dumps({"measured": said, "figures": figures}, indent=1) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """Many decisions at once as the text that Vowpal Wabbit reads: `core.vw_text.decision_example`, a column at a time.
 
 The serving side writes one decision and has neither the need for Arrow nor Arrow; here the same text is made of whole
-columns, at about ten times the speed (docs/speed.md). A test holds both equal, byte by byte.
+columns, at about five times the speed. A test holds both equal, byte by byte.
 """
 
 from __future__ import annotations

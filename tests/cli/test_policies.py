@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -12,6 +13,7 @@ from ltrr.artifacts.bundle import current, publish_bundle, uniform_bundle
 from ltrr.cli.app import main
 from ltrr.config import load_settings
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
+from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
 from ltrr.tables.catalog import table
@@ -75,6 +77,16 @@ def test_what_a_policy_draws_is_shown_by_query_class(ltrr, home, capsys) -> None
     printed = capsys.readouterr().out
     assert "2.00 (1.00 .75 .25)" in printed
     assert "1.00 (.50 .50 .00)" in printed
+
+
+def test_the_price_of_exploration_is_shown(ltrr, home, capsys) -> None:
+    ltrr("init", *NEW)
+    manifest, files = uniform_bundle(load_settings(home).policy, DAY)
+    priced = replace(manifest, ope={EXPLORATION_PRICE: {"value_lost": 0.03125, "any_nights": None}})
+    version = publish_bundle(load_settings(home).paths.policies, "search", priced, files)
+    assert ltrr("show", version)[1]["ope"] == priced.ope
+    assert main(["policies", "show", version, "--home", str(home)]) == 0
+    assert re.search(r"Exploration\s.*\bvalue_lost +0\.03125", capsys.readouterr().out, re.DOTALL)
 
 
 @pytest.mark.spark
