@@ -4,9 +4,9 @@
              + what its blocks that are not visible yet are expected to add               (a model over `look_vector`)
 
 The second part cannot be a sum over blocks: what one unseen block adds depends on what the others bring. On real films
-with the first blocks visible (one log of a trial), predicting it a block at a time closed .24 of the gap from the best static plan to the
-oracle, a plan at a time .32, by patterns over all plans (`core.plan_profiles`) .40; the true content of every block,
-added up a block at a time, only .40.
+with the first blocks visible (one log of a trial), predicting it a block at a time closed .24 of the gap from the best
+static plan to the oracle, a plan at a time .32, by patterns over all plans (`core.plan_profiles`) .40; the true content
+of every block, added up a block at a time, only .40.
 """
 
 from __future__ import annotations
