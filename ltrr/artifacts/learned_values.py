@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ltrr.artifacts.declared_features import check_features
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.coverage import look_features
 from ltrr.core.plans import PlanSpace
-from ltrr.errors import ArtifactError
 
 BLOCK_VALUE, UNSEEN_VALUE = "block_value", "unseen_value"
 
@@ -71,16 +71,7 @@ class LearnedValues:
             ArtifactError: the features are not those that this version of ltrr computes.
         """
         values = LearnedValues(described["folds"], described["strength"])
-        computed = values.to_json(space)
-        for kind in ("candidate_features", "look_features"):
-            if described[kind] != computed[kind]:
-                raise ArtifactError(
-                    "the bundle's features are not those that this ltrr computes",
-                    which=kind,
-                    expected=", ".join(feature["name"] for feature in described[kind]),
-                    got=", ".join(feature["name"] for feature in computed[kind]),
-                    todo="serve it with the version of ltrr that wrote it",
-                )
+        check_features(described, values.to_json(space), ("candidate_features", "look_features"))
         return values
 
 

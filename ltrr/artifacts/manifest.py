@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any
 
 import ltrr
+from ltrr.artifacts.declared_features import check_features
 from ltrr.artifacts.history_part import PREFIX as HISTORY_PARTS
 from ltrr.artifacts.learned_values import LearnedValues
 from ltrr.artifacts.payloads import Payload
@@ -121,16 +122,7 @@ class PolicySettings:
         plain["exploration"] = ExplorationSettings(**described["exploration"])
         plain["features"] = described.get("features", DEFAULT_GROUPS)
         settings = PolicySettings(**plain)
-        computed = settings.to_json()
-        for kind in ("shared_features", "action_features", "ranker_features"):
-            if described[kind] != computed[kind]:
-                raise ArtifactError(
-                    "the bundle's features are not those that this ltrr computes",
-                    which=kind,
-                    expected=", ".join(feature["name"] for feature in described[kind]),
-                    got=", ".join(feature["name"] for feature in computed[kind]),
-                    todo="serve it with the version of ltrr that wrote it",
-                )
+        check_features(described, settings.to_json(), ("shared_features", "action_features", "ranker_features"))
         return settings
 
 

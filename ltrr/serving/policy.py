@@ -264,8 +264,7 @@ class Policy:
     ) -> PlanChoice:
         """The plan of the highest score, without exploration."""
         choice = self.choose(query_text, looks, fields, situation=situation)
-        shortlist = choice.distribution.shortlist
-        certain = (np.arange(len(shortlist)) == int(np.argmax(choice.scores))).astype(np.float64)
+        certain = (choice.distribution.shortlist == choice.greedy).astype(np.float64)
         best = replace(choice.distribution, probabilities=certain, floor=0.0)
         return _planned(self._served, query_text, choice, best, 0.0)
 
