@@ -232,7 +232,7 @@ def estimates(totals: Any, products: Any, clusters: int) -> list[tuple[float, fl
 
 def obp_figures(folder: Path, told: argparse.Namespace) -> dict[str, float]:
     """Seconds of sb-obp on fewer rows, one policy, each estimator; written by `ope_speed_reference.py`."""
-    rows = pq.ParquetFile(sorted((folder / "log").glob("*.parquet"))[0])
+    rows = pq.ParquetFile(min((folder / "log").glob("*.parquet")))
     first = next(rows.iter_batches(told.obp_rows)).to_pydict()
     arrays = {name: np.array(first[name]) for name in ("reward", "logging_propensity", "q", "other", "pi_0")}
     np.savez(folder / "rows.npz", **arrays)
@@ -292,7 +292,8 @@ def table(figures: dict[str, Any]) -> list[str]:
         base = figures["ways"][NUMPY_USERS if "user" in way else NUMPY]
         mine = figures["ways"][way]
         lines.append(
-            f"| {way} | {mine['seconds']:.2f} | {mine['core_seconds']:.2f} | {figures['rows'] / mine['seconds'] / 1e6:.2f} "
+            f"| {way} | {mine['seconds']:.2f} | {mine['core_seconds']:.2f} "
+            f"| {figures['rows'] / mine['seconds'] / 1e6:.2f} "
             f"| {mine['seconds'] / base['seconds']:.2f} | {mine['core_seconds'] / base['core_seconds']:.2f} |"
         )
     for name in ("points", "intervals") if "sb_obp" in figures else ():
@@ -327,12 +328,12 @@ def write_section(page: Path, lines: list[str], figures: dict[str, Any]) -> None
 
 
 TEXT = """\
-`benchmarks/ope_speed.py` judges ten policies by ten estimators, all with 95 % intervals by the delta method, in one scan
-of Parquet files. *numpy* is one process that adds up doubles a batch at a time, the quicker of two sizes of batch; Arrow
-reads for it with as many threads as it likes. *ltrr* is `estimate_policies` in a warm session of Spark on all cores: its
-tasks read the files themselves, and its sums are whole numbers, the same bits for any partitions. *By user*, decisions of
-one user are one cluster: rows travel once, so that a user's decisions meet. Rows of a user lie anywhere in the log here,
-which is the worst case.
+`benchmarks/ope_speed.py` judges ten policies by ten estimators, all with 95 % intervals by the delta method, in one
+scan of Parquet files. *numpy* is one process that adds up doubles a batch at a time, the quicker of two sizes of batch;
+Arrow reads for it with as many threads as it likes. *ltrr* is `estimate_policies` in a warm session of Spark on all
+cores: its tasks read the files themselves, and its sums are whole numbers, the same bits for any partitions. *By user*,
+decisions of one user are one cluster: rows travel once, so that a user's decisions meet. Rows of a user lie anywhere in
+the log here, which is the worst case.
 """
 
 MEASURES = {NUMPY: by_numpy, NUMPY_USERS: by_numpy_users, LTRR: by_ltrr, LTRR_USERS: by_ltrr}

@@ -28,8 +28,8 @@ from ltrr.evaluation.merging import merge
 from ltrr.evaluation.ope_rows import LogColumns, read_batch
 from ltrr.evaluation.ope_sums import ALL, MOST_SLICES, TOO_MANY_SLICES, LogSums, PolicySums
 
-_TASKS_A_CORE = 4
-"""Row groups differ in size and cores in speed; a task more costs a few hundredths of a second."""
+_TASKS_A_CORE = 2
+"""Row groups differ in size and cores in speed; a task more costs a few hundredths of a second of three processes."""
 
 _ROWS_AT_ONCE = 1 << 16
 _USER = "user key"
