@@ -24,7 +24,7 @@ from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
-from ltrr.publishing.challengers import Challenger, FrozenBandit, Page, turn_page
+from ltrr.publishing.challengers import GATE, Challenger, FrozenBandit, Page, turn_page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.gate import Verdict
 from ltrr.publishing.judgement import judgement_of, ope_summary
@@ -151,7 +151,9 @@ def _decide(
     refused: list[tuple[_Bundle, str]] = []
     promoted: tuple[_Bundle, str] | None = None
     if page.judged and page.verdict and (page.verdict.is_promoted or page.verdict.is_refused):
-        bundle = _bundle(night, champion, challenger=page.judged, ope=ope_summary(estimates))
+        bundle = _bundle(
+            night, champion, challenger=page.judged, ope={**ope_summary(estimates), GATE: page.judged.to_json()}
+        )
         why = f"bandit: {page.judged.why}"
         if page.verdict.is_promoted:
             promoted = bundle, why
@@ -266,6 +268,7 @@ def _report(tracked: TrackedRun, decision: _Decision, version: str, page: Page, 
     if page.verdict:
         tracked.metrics(_figures(page.verdict))
     tracked.artifact_bytes("manifest.json", manifest.with_files(decision.bundle.files).to_bytes())
+    tracked.artifact_json("challengers.json", [one.to_json() for one in page.challengers])
     refused = [{"version": bundle.version, "why": why} for bundle, why in decision.refused]
     tracked.artifact_json(
         "releases.json", {"version": version, "action": decision.action, "why": decision.why, "refused": refused}
