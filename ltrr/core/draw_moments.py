@@ -11,7 +11,7 @@ import numpy as np
 
 from ltrr.core.draw_estimators import DRAW_ESTIMATORS, DrawEstimator, Draws, draw_terms
 from ltrr.core.fixed_point import Longs, from_fixed
-from ltrr.core.intervals import Estimate, estimate_difference, estimate_ratio, estimate_sum
+from ltrr.core.intervals import UNDEFINED, Estimate, estimate_difference, estimate_ratio, estimate_sum
 from ltrr.core.moments import ClusteredSums
 from ltrr.errors import SupportError, UsageError
 
@@ -103,19 +103,22 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
 
     def evidence(self, name: str) -> float:
         """R of an estimator's weighted rewards, by cluster; NaN when nothing was earned under any weight."""
-        return self._count("weighted" if self._estimator(name).weight == "w" else "sequence_weighted")
+        return self._count(self._estimator(name).rests_on)
 
     def effective_sample_size(self, name: str) -> float:
-        """Clusters that an estimator's weights are worth; NaN without any weight."""
-        return self._count(self._estimator(name).weight)
+        """Clusters that an estimator's weights are worth; NaN without any weight, or where there is no single one."""
+        weight = self._estimator(name).weight
+        return self._count(weight) if weight else nan
 
     def mean_weight(self, name: str) -> Estimate:
-        """Of an estimator's weights: one in expectation, when the propensities are right."""
-        return estimate_ratio(self.sums, self._estimator(name).weight, "n")
+        """Of an estimator's weights: one in expectation, when the propensities are right; NaN as above."""
+        weight = self._estimator(name).weight
+        return estimate_ratio(self.sums, weight, "n") if weight else UNDEFINED
 
     def largest_weight(self, name: str) -> float:
-        """Of one impression; NaN without impressions."""
-        return from_fixed(self.largest[self._estimator(name).weight]) if self.impressions else nan
+        """Of one impression; NaN without impressions, or as above."""
+        weight = self._estimator(name).weight
+        return from_fixed(self.largest[weight]) if weight and self.impressions else nan
 
     @property
     def impressions(self) -> int:

@@ -15,6 +15,7 @@ from ltrr.core.draw_estimators import DRAW_ESTIMATORS, Draws, draw_terms
 from ltrr.core.draw_moments import DrawMoments
 from ltrr.core.draw_orders import MOST_DRAWS, DrawWeights, path_propensities, set_propensities, step_lattice
 from ltrr.core.inclusion import inclusion_propensities, inclusion_rewards
+from ltrr.core.placement import placement_propensities, placement_rewards
 from ltrr.core.reward_to_go import fit_reward_to_go
 from ltrr.core.slots import slot_terms
 from ltrr.errors import DataQualityError, SupportError, UsageError
@@ -116,6 +117,21 @@ class Everything:
             depths[made, self.drawn[made, step]] += 1
         return {"step_taken": taken, "step_values": values}
 
+    def placed(self) -> dict[str, np.ndarray]:
+        """Terms of placement from the pages of all plans, without a model and with a wrong one; nobody is entity 9."""
+        n = len(self.drawn)
+        made = np.array([(page_of(plan) + [9] * DRAWS)[:DRAWS] for plan in PLANS])
+        shown = np.array([(page_of(plan) + [9] * DRAWS)[:DRAWS] for plan in self.depths])
+        sides = [np.tile(self.plan_chances(chances), (n, 1)) for chances in (self.chances, self.target_chances)]
+        places = [placement_propensities(side, np.tile(made, (n, 1, 1)), shown) for side in sides]
+        clicks = np.append(ATTRACTION, np.zeros(5))[shown] * EXAMINATION
+        wrong = np.append(np.random.default_rng(8).uniform(0, 1, ENTITIES), np.zeros(5))
+        direct = np.full(n, self.plan_chances(self.target_chances) @ (wrong[made] * EXAMINATION).sum(axis=1))
+        return {
+            "placed": placement_rewards(*places, clicks),
+            "placed_dr": placement_rewards(*places, clicks, wrong[shown] * EXAMINATION, direct),
+        }
+
     def inclusion(self, q_hat=None) -> np.ndarray:
         n = len(self.drawn)
         sides = [
@@ -142,6 +158,20 @@ def test_weights_of_a_draw_or_an_entity_are_unbiased_on_found_reward(name, stops
     wrong = np.tile(np.random.default_rng(4).uniform(0, 1, ENTITIES), (len(world.drawn), 1))
     draws = world.draws(**world.step_model(), included=world.inclusion(), included_dr=world.inclusion(wrong))
     assert world.expectation(name, draws) == pytest.approx(world.truth, abs=3e-7)
+
+
+@pytest.mark.parametrize("stops", [False, True])
+@pytest.mark.parametrize("name", ["placement", "placement_dr"])
+def test_weights_of_placements_are_unbiased_on_page_reward(name, stops) -> None:
+    world = Everything(stops=stops, found=False)
+    assert world.expectation(name, world.draws(**world.placed())) == pytest.approx(world.truth, abs=3e-7)
+
+
+def test_a_placement_varies_less_than_the_set() -> None:
+    for seed in range(1, 6):
+        world = Everything(stops=False, found=False, seed=seed)
+        by_set = world.chances @ (world.weights.union * world.rewards.sum(axis=1)) ** 2
+        assert world.chances @ world.placed()["placed"] ** 2 < by_set
 
 
 @pytest.mark.parametrize("name", ["pdis", "cascade_dr"])
