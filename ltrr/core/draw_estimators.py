@@ -26,7 +26,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltrr.core.draw_orders import DrawWeights
-from ltrr.core.fixed_point import Longs, to_fixed
 from ltrr.core.weights import Floats
 
 
@@ -138,15 +137,12 @@ class Draws:
         return len(self.rewards)
 
 
-def draw_terms(draws: Draws) -> dict[str, Longs]:
-    """Terms of each impression by name, [N] each, unit 2^-24: those that this log and its models allow.
-
-    Raises:
-        DataQualityError: a term that is not finite or cannot be summed.
+def draw_terms(draws: Draws) -> dict[str, Floats]:
+    """Terms of each impression by name, [N] each: those that this log and its models allow.
 
     >>> weights = DrawWeights(np.array([[1.8, 0.72]]), np.array([0.72]), np.array([0.48]))
     >>> terms = draw_terms(Draws(weights, rewards=np.array([[1.0, 2.0]])))
-    >>> {name: round(int(values[0]) / 2**24, 4) for name, values in terms.items()}
+    >>> {name: round(float(values[0]), 4) for name, values in terms.items()}
     {'n': 1.0, 'rho': 0.72, 'sequence_weighted': 2.16, 'per_draw': 3.24, 'w': 0.48, 'weighted': 1.44}
     """
     running, rho, w = draws.weights.running, draws.weights.sequence, draws.weights.union
@@ -169,4 +165,4 @@ def draw_terms(draws: Draws) -> dict[str, Longs]:
         given = getattr(draws, name)
         if given is not None:
             terms[name] = given
-    return {name: to_fixed(values) for name, values in terms.items()}
+    return terms

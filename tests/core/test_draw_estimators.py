@@ -90,7 +90,7 @@ class Everything:
 
     def expected(self, draws: Draws) -> dict[str, float]:
         """Exact expectation of every term over the log."""
-        return {name: float(self.chances @ (values / 2**24)) for name, values in draw_terms(draws).items()}
+        return {name: float(self.chances @ values) for name, values in draw_terms(draws).items()}
 
     def expectation(self, name: str, draws: Draws) -> float:
         terms = self.expected(draws)
@@ -148,7 +148,7 @@ class Everything:
 def test_weights_of_the_set_and_of_the_sequence_are_unbiased_on_either_reward(name, found, stops) -> None:
     world = Everything(stops=stops, found=found)
     assert world.chances.sum() == pytest.approx(1.0)
-    assert world.expectation(name, world.draws(**world.plan_model())) == pytest.approx(world.truth, abs=2e-7)
+    assert world.expectation(name, world.draws(**world.plan_model())) == pytest.approx(world.truth, abs=1e-12)
 
 
 @pytest.mark.parametrize("stops", [False, True])
@@ -157,14 +157,14 @@ def test_weights_of_a_draw_or_an_entity_are_unbiased_on_found_reward(name, stops
     world = Everything(stops=stops, found=True)
     wrong = np.tile(np.random.default_rng(4).uniform(0, 1, ENTITIES), (len(world.drawn), 1))
     draws = world.draws(**world.step_model(), included=world.inclusion(), included_dr=world.inclusion(wrong))
-    assert world.expectation(name, draws) == pytest.approx(world.truth, abs=3e-7)
+    assert world.expectation(name, draws) == pytest.approx(world.truth, abs=1e-12)
 
 
 @pytest.mark.parametrize("stops", [False, True])
 @pytest.mark.parametrize("name", ["placement", "placement_dr"])
 def test_weights_of_placements_are_unbiased_on_page_reward(name, stops) -> None:
     world = Everything(stops=stops, found=False)
-    assert world.expectation(name, world.draws(**world.placed())) == pytest.approx(world.truth, abs=3e-7)
+    assert world.expectation(name, world.draws(**world.placed())) == pytest.approx(world.truth, abs=1e-12)
 
 
 def test_a_placement_varies_less_than_the_set() -> None:
@@ -178,7 +178,7 @@ def test_a_placement_varies_less_than_the_set() -> None:
 def test_weights_of_a_draw_are_biased_on_page_reward(name) -> None:
     world = Everything(stops=False, found=False)
     off = world.expectation(name, world.draws(**world.step_model())) / world.truth - 1.0
-    assert abs(off) > 1e-3, "rounding is below 1e-6"
+    assert abs(off) > 1e-3
     assert DRAW_ESTIMATORS[name].found_only
 
 
@@ -230,6 +230,13 @@ def test_any_order_and_any_cut_by_user_give_the_same_bits() -> None:
     parts = [DrawMoments.of(take(draws, users % 3 == part), users[users % 3 == part]) for part in (2, 0, 1)]
     assert (parts[0] + parts[1]) + parts[2] == whole == parts[0] + (parts[2] + parts[1])
     assert DrawMoments.from_json(whole.to_json()) == whole
+
+
+def test_moments_are_the_terms_rounded_once() -> None:
+    draws, _ = logged()
+    moments = DrawMoments.of(draws)
+    for name, values in draw_terms(draws).items():
+        assert moments.sums.total(name) == pytest.approx(values.sum(), abs=len(draws) * 2.0**-25)
 
 
 def test_standard_errors_equal_the_jackknife_by_user() -> None:
@@ -293,18 +300,16 @@ def every_slate(seed: int):
 @pytest.mark.parametrize("name", ["iips", "pi"])
 def test_slots_filled_independently_recover_the_truth_from_marginals(name) -> None:
     joint, logging, target, rewards, chances = every_slate(6)
-    terms = {
-        key: float(joint @ (values / 2**24)) for key, values in slot_terms(logging, target, rewards, joint).items()
-    }
+    terms = {key: float(joint @ values) for key, values in slot_terms(logging, target, rewards, joint).items()}
     ((top, bottom),) = DRAW_ESTIMATORS[name].ratios
-    assert terms[top] / terms[bottom] == pytest.approx(chances @ rewards.sum(axis=1), abs=2e-7)
+    assert terms[top] / terms[bottom] == pytest.approx(chances @ rewards.sum(axis=1), abs=1e-12)
 
 
 def test_pi_fails_where_slots_do_not_add_up() -> None:
     joint, logging, target, rewards, chances = every_slate(6)
     together = rewards.prod(axis=1, keepdims=True) * np.array([1.0, 0.0, 0.0])
     terms = slot_terms(logging, target, together, joint)
-    off = float(joint @ (terms["additive_weighted"] / 2**24)) / (chances @ together.sum(axis=1)) - 1.0
+    off = float(joint @ terms["additive_weighted"]) / (chances @ together.sum(axis=1)) - 1.0
     assert abs(off) > 0.01
 
 
