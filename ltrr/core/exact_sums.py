@@ -11,9 +11,11 @@ integers: how rows are cut into blocks is not seen in the result.
 
 from __future__ import annotations
 
+from math import frexp
+
 import numpy as np
 
-from ltrr.core.fixed_point import LARGEST, UNIT, Longs, exact_products, exact_sums
+from ltrr.core.fixed_point import LARGEST, UNIT, Longs, exact_fourth_powers, exact_products, exact_sums
 from ltrr.core.weights import Floats
 from ltrr.errors import DataQualityError
 
@@ -22,20 +24,22 @@ BLOCK_ROWS = 1 << 13
 
 _LOW_BITS = 20
 _EASY = 2.0 ** (2 * _LOW_BITS)
+_PART_BITS = 28
 _BLOCKS_BEFORE_CARRY = 1 << 9
 """Sums of a block are at most 2^53, so that 2^9 of them (and a transpose) stay below 2^63."""
 
 
 class ExactSums:
-    """Totals of K terms, and the cross products of the first P of them; starts at zero.
+    """Totals of K terms, the cross products of the first P and the fourth powers of one; starts at zero.
 
-    >>> sums = ExactSums(terms=2, crossed=1)
+    >>> sums = ExactSums(terms=2, crossed=1, tail=1)
     >>> sums.add(np.array([[3.0, -(2.0**50)], [1.0, 2.0]]))
-    >>> sums.totals, sums.products
-    ([-1125899906842621, 3], [[1267650600228229401496703205385]])
+    >>> sums.totals, sums.products, sums.fourths
+    ([-1125899906842621, 3], [[1267650600228229401496703205385]], 17)
     """
 
-    def __init__(self, *, terms: int, crossed: int) -> None:
+    def __init__(self, *, terms: int, crossed: int, tail: int) -> None:
+        self._tail, self.fourths = tail, 0
         self._totals = [0] * terms
         self._products = np.zeros((crossed, crossed), dtype=object)
         self._sums = np.zeros(terms, dtype=np.int64)
@@ -64,6 +68,7 @@ class ExactSums:
             self._limbs += _limb_products(block[:crossed], self._parts[:, : block.shape[1]]).astype(np.int64)
         else:
             self._products += np.array(exact_products(block[:crossed].T.astype(np.int64)), dtype=object)
+        self.fourths += fourth_powers(block[self._tail], float(largest[self._tail]))
         self._blocks += 1
         if self._blocks == _BLOCKS_BEFORE_CARRY:
             self._carry()
@@ -91,6 +96,25 @@ class ExactSums:
         self._sums[:] = 0
         self._limbs[:] = 0
         self._blocks = 0
+
+
+def fourth_powers(column: Floats | Longs, largest: float) -> int:
+    """`fixed_point.exact_fourth_powers` of [N <= 2^13] numbers up to `largest`: powers rounded, their sum exact.
+
+    A power is a whole number of which doubles keep 53 bits. Cut into parts of 28 bits, each part adds up exactly.
+
+    >>> fourth_powers(np.array([3.0, -2.0, 2.0**40]), 2.0**40) == 81 + 16 + 2**160
+    True
+    """
+    if largest > _EASY or len(column) > BLOCK_ROWS:
+        return exact_fourth_powers(column.astype(np.int64))
+    rest = np.square(np.square(column, dtype=np.float64))
+    total = 0
+    for shift in range(_PART_BITS * (frexp(largest**4)[1] // _PART_BITS), 0, -_PART_BITS):
+        part = np.floor(rest * 2.0**-shift)
+        total += int(part.sum()) << shift
+        rest -= part * 2.0**shift
+    return total + int(rest.sum())
 
 
 def _limb_products(block: Floats | Longs, parts: Floats) -> Floats:

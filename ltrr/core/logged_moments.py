@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
@@ -11,9 +11,12 @@ import numpy as np
 from ltrr.core.estimators import PLAIN_TERMS, Decisions, Estimator, fixed_terms, ratio_names
 from ltrr.core.exact_sums import BLOCK_ROWS, ExactSums
 from ltrr.core.fixed_point import UNIT, Longs, exact_sums, from_fixed, to_fixed
-from ltrr.core.intervals import Estimate, estimate_sum
+from ltrr.core.intervals import Estimate, degrees_of_freedom, estimate_sum
 from ltrr.core.moments import ClusteredSums, WeightedRewards
 from ltrr.core.weights import Floats
+
+_TAIL = "weighted"
+"""The term whose spread says how well standard errors are known."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class LoggedMoments:
         """From sums of `decision_terms` over whole clusters, [U, K], and largest weights, [any]."""
         names = ratio_names(has_model=has_model)
         return cls(
-            ClusteredSums.of_clusters(names, sums[:, : len(names)]),
+            ClusteredSums.of_clusters(names, sums[:, : len(names)], tails=(_TAIL,)),
             tuple(exact_sums(sums[:, len(names) :])),
             int(largest.max(initial=0)),
         )
@@ -72,7 +75,7 @@ class LoggedMoments:
 
     def estimate(self, estimator: Estimator) -> Estimate:
         """Value and standard error; NaN where a denominator is zero, or an error of fewer than two clusters."""
-        return estimate_sum(self.ratios, estimator.ratios)
+        return replace(estimate_sum(self.ratios, estimator.ratios), degrees=degrees_of_freedom(self.ratios, _TAIL))
 
     @property
     def decisions(self) -> int:
@@ -146,7 +149,8 @@ class MomentSums:
     def __init__(self, largest_weight: float, *, has_model: bool) -> None:
         self._names = ratio_names(has_model=has_model)
         self._largest_weight, self._clusters, self._largest = largest_weight, 0, 0.0
-        self._sums = ExactSums(terms=len(self._names) + len(PLAIN_TERMS), crossed=len(self._names))
+        terms, tail = len(self._names) + len(PLAIN_TERMS), self._names.index(_TAIL)
+        self._sums = ExactSums(terms=terms, crossed=len(self._names), tail=tail)
 
     def add(self, decisions: Decisions, starts: Longs | None = None) -> None:
         """Any number of decisions, each a cluster of its own; or, with starts, side by side with all of their cluster.
@@ -173,7 +177,8 @@ class MomentSums:
         """Of all that was added."""
         totals, split = self._sums.totals, len(self._names)
         products = tuple(map(tuple, self._sums.products))
-        ratios = ClusteredSums(self._names, self._clusters, tuple(totals[:split]), products)
+        fourths = {_TAIL: self._sums.fourths}
+        ratios = ClusteredSums(self._names, self._clusters, tuple(totals[:split]), products, fourths)
         return LoggedMoments(ratios, tuple(totals[split:]), int(to_fixed(self._largest)))
 
     def _terms(self, decisions: Decisions, start: int, end: int) -> Floats:

@@ -6,14 +6,23 @@ import json
 import re
 from dataclasses import replace
 from datetime import date, timedelta
+from math import nan
 
 import pytest
 
 from ltrr.artifacts.bundle import current, publish_bundle, uniform_bundle
+from ltrr.artifacts.manifest import Manifest
+from ltrr.artifacts.pointer import current_pointer, open_policy
 from ltrr.cli.app import main
 from ltrr.config import load_settings
+from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.intervals import UNDEFINED
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
+from ltrr.publishing.challenger_rows import CHALLENGERS, challenger_rows
+from ltrr.publishing.challengers import Candidate, FrozenBandit, turn_page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
+from ltrr.publishing.gate import Judgement
+from ltrr.publishing.settings import GateSettings
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
 from ltrr.tables.catalog import table
@@ -53,6 +62,23 @@ def test_a_home_may_choose_what_its_policy_knows(ltrr, home) -> None:
     assert load_settings(home).policy.features == ("query", "time")
     _, shown = ltrr("show")
     assert shown["feature_groups"] == ["query", "time"]
+
+
+@pytest.mark.spark
+def test_who_is_under_test_is_shown_as_the_newest_night_left_it(spark, ltrr, home) -> None:
+    ltrr("init", *NEW)
+    assert ltrr("challengers") == (0, [])
+    champion = FrozenBandit("search", {}, None, ExplorationSettings(floor_share=1.0))
+    candidate = Candidate(replace(champion, files={"bandit.vw": "ab"}), DAY)
+    nothing = Judgement(UNDEFINED, nan, nan, nan, 0, 0, 1)
+    warehouse, page = Warehouse(spark, load_settings(home).paths.tables), ()
+    for night in (DAY + timedelta(days=1), DAY + timedelta(days=2)):
+        page = turn_page(page, night, champion, nothing, candidate, GateSettings()).challengers
+        warehouse.replace(CHALLENGERS, challenger_rows(spark, night, page), f"as_of_date = DATE'{night}'")
+    code, (shown,) = ltrr("challengers")
+    assert (code, shown["outcome"], shown["night"], shown["alpha"]) == (0, "keep", 1, 0.01)
+    assert shown["trial"] == f"{DAY + timedelta(days=1)}-{candidate.bandit.digest[:12]}"
+    assert "no look" in shown["why"]
 
 
 def test_what_is_published_is_listed_and_shown(ltrr) -> None:
@@ -113,6 +139,54 @@ def test_a_person_decides_and_it_is_on_record(ltrr, spark, home) -> None:
     ]
     assert rows[2]["why"] == "clicks fell (ada)"
     assert [row["previous_version"] for row in rows] == [None, first["serves"], second, first["serves"]]
+
+
+@pytest.mark.spark
+def test_a_person_tries_a_version_on_some_users(ltrr, spark, home) -> None:
+    _, (first,) = ltrr("init", *NEW)
+    settings = load_settings(home)
+    root, champion = settings.paths.policies, first["serves"]
+    greedier = replace(settings.policy, exploration=ExplorationSettings(0.1, 0.2, 4))
+    other = publish_bundle(root, "search", Manifest(greedier, DAY), {})
+    says = ("--why", "ranker and bandit at once", "--by", "ada")
+    code, (done,) = ltrr("canary", other, "--share", "0.1", *says)
+    assert (code, done["serves"], done["canary"]) == (0, champion, f"{other} for 0.1 of users")
+    assert (done["done"], done["sequence"], done["recorded"]) == ("canary_begun", 2, True)
+    serves = {row["version"]: row["serves"] for row in ltrr("list")[1]}
+    assert serves[champion] == "now, but for 0.1 of users"
+    assert serves[other].startswith("canary: 0.1 of users since 20")
+    assert [ltrr("show", version)[1]["serves"] for version in serves] == list(serves.values())
+    # One at a time; and what would be the champion from the next night on is no canary.
+    assert ltrr("canary", other, "--share", "0.2", *says)[0] == 2
+    code, (ended,) = ltrr("canary", "--end", "--why", "seen enough", "--by", "ada")
+    assert (code, ended["serves"], ended["done"], ended["canary"]) == (0, champion, "canary_ended", None)
+    refreshed = publish_bundle(root, "search", *uniform_bundle(settings.policy, DAY))
+    shorter = publish_bundle(root, "search", *uniform_bundle(replace(settings.policy, budget=2), DAY))
+    mistaken = (["--end"], [refreshed, "--share", "0.1"], [shorter, "--share", "0.1"], [champion, "--share", "0.1"])
+    for wrong in (*mistaken, [other], [other, "--share", "1"], [other, "--share", "0.1", "--end"], []):
+        assert ltrr("canary", *wrong, *says)[0] == 2, wrong
+    assert current_pointer(open_policy(root, "search")).sequence == 3
+    # Promoting and rolling back end a canary; while a night is at work the pointer moves at once, the record follows.
+    with hold_lease(home, "a night"):
+        assert ltrr("canary", other, "--share", "0.25", *says)[1][0]["recorded"] is False
+    assert ltrr("promote", champion, *says)[1][0]["done"] == "canary_ended"
+    assert ltrr("promote", champion, *says)[1][0]["done"] == "nothing: it serves already"
+    ltrr("canary", other, "--share", "0.5", *says)
+    promoted = ltrr("promote", other, *says)[1][0]
+    assert (promoted["done"], promoted["sequence"], promoted["canary"]) == ("promoted", 7, None)
+    assert {row["version"]: row["serves"] for row in ltrr("list")[1]}[other] == "now"
+    rows = Warehouse(spark, settings.paths.tables).read(table("releases")).orderBy("sequence").collect()
+    assert [(row["action"], row["policy_version"], row["canary_version"], row["canary_share"]) for row in rows] == [
+        ("published", champion, None, None),
+        ("canary_begun", champion, other, 0.1),
+        ("canary_ended", champion, None, None),
+        ("canary_begun", champion, other, 0.25),
+        ("canary_ended", champion, None, None),
+        ("canary_begun", champion, other, 0.5),
+        ("promoted", other, None, None),
+    ]
+    assert {row["run_date"] for row in rows} == {None}
+    assert [row["by_whom"] for row in rows] == ["by hand", "ada", "ada", "by hand", "ada", "ada", "ada"]
 
 
 @pytest.mark.spark

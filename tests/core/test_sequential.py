@@ -7,11 +7,12 @@ from math import inf, nan
 
 import numpy as np
 import pytest
+from gate_study.challengers import DESIGN as BENCHMARKED
+from gate_study.challengers import Challenger, traffic
+from gate_study.streams import Scenario, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.gate import DESIGN as BENCHMARKED
-from benchmarks.gate import Challenger, Scenario, run, traffic
 from ltrr.core.boundary import critical_values, crossing_probabilities
 from ltrr.core.intervals import Estimate, quantile
 from ltrr.core.sequential import (
@@ -209,5 +210,5 @@ def test_streams_of_heavy_weights_keep_the_promise() -> None:
     [{"alpha": 0.6}, {"life_nights": 61}, {"shape": 0.5}, {"effect": 0.0}, {"futile_power": 0.5}, {"slice_harm": 0.0}],
 )
 def test_designs_out_of_range_are_refused(change) -> None:
-    with pytest.raises(ConfigError, match="design"):
+    with pytest.raises(ConfigError, match="gate"):
         Design(**change)
