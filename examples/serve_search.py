@@ -80,7 +80,7 @@ def serve(
     seconds: float = 0.5,
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Serve one search: the page, and the record to log."""
-    policy = policy.pinned()  # one bundle for the whole request, even if a reload happens meanwhile
+    policy = policy.for_user(user)  # one bundle for the whole request, the user's own while a canary runs
     space = policy.space
     impression_id = uuid.uuid4().hex
     at = datetime.now(UTC)

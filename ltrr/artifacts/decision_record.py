@@ -129,6 +129,7 @@ def decision_record(
     decisions: Sequence[dict[str, Any]],
     draws: Sequence[dict[str, Any]],
     slate: Sequence[dict[str, Any]],
+    version_propensity: float = 1.0,
 ) -> dict[str, Any]:
     """One record. Memory and history travel in the bundle, so their versions are the bundle's.
 
@@ -146,6 +147,7 @@ def decision_record(
         "record_version": RECORD_VERSION,
         "ltrr_version": ltrr.__version__,
         "policy_version": version,
+        "version_propensity": version_propensity,
         "memory_version": version,
         "history_version": version,
         "impression_id": impression_id,

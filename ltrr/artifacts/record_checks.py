@@ -43,6 +43,7 @@ _MAY_BE_SHOWN = frozenset(
         "floor",
         "n_actions",
         "propensity",
+        "version_propensity",
         "position",
     }
 )
@@ -107,6 +108,7 @@ def _one_of(*values: str) -> tuple[Test, str]:
 _TEXT = (_is_text, "text that is not empty")
 _COUNT = (_is_count, "an integer of at least 1")
 _SHARE = (_is_share, "a number from 0 to 1")
+_PROPENSITY = (lambda value: _is_share(value) and value > 0, "a number above 0 and up to 1")
 _NUMBERS = (_is_numbers, "a list of finite numbers")
 _MATRIX = (_is_matrix, "a list of lists of finite numbers")
 _LIST = (_is_list, "a list")
@@ -139,6 +141,8 @@ _RECORD: dict[str, tuple[Test, str]] = {
     "draws": _LIST,
     "slate": _LIST,
 }
+_RECORD_MAY: dict[str, tuple[Test, str]] = {"version_propensity": _PROPENSITY}
+"""Of a record, where the service drew between two versions."""
 _BLOCK = {"strategy": _TEXT, "depth": _COUNT, "status": _one_of(*STATUSES), "results": _LIST}
 _RESULT: dict[str, tuple[Test, str]] = {"entity_id": _TEXT, "rank": _COUNT, "score": _SCORE}
 _FACTS: dict[str, tuple[Test, str]] = {
@@ -165,7 +169,7 @@ _DECISION = {
     "n_actions": _COUNT,
     "action_taken": _TEXT,
     "taken_features": _NUMBERS,
-    "propensity": (lambda value: _is_share(value) and value > 0, "a number above 0 and up to 1"),
+    "propensity": _PROPENSITY,
 }
 _HISTORY = {"hit_rate": _MATRIX, "marginal_hit_rate": _MATRIX}
 _ACTION: dict[str, tuple[Test, str]] = {"action": _TEXT, "features": _NUMBERS, "propensity": _SHARE}
@@ -206,7 +210,7 @@ def check_decision_record(record: Any) -> list[str]:
 
 def check_form(record: Any) -> list[str]:
     """What the schema of a decision record would refuse, and times that no calendar has."""
-    reasons = _check_fields(record, _RECORD, "record")
+    reasons = _check_fields(record, _RECORD, "record", may=_RECORD_MAY)
     if reasons:
         return reasons
     for kind in ("looks", "draws"):
@@ -253,13 +257,20 @@ def _check_blocks(blocks: list[Any], kind: str) -> list[str]:
     return reasons
 
 
-def _check_fields(value: Any, fields: Mapping[str, tuple[Test, str]], where: str) -> list[str]:
+def _check_fields(
+    value: Any,
+    fields: Mapping[str, tuple[Test, str]],
+    where: str,
+    may: Mapping[str, tuple[Test, str]] | None = None,
+) -> list[str]:
+    """Reasons of one value; the fields of `may` are looked at where they are there."""
     if not isinstance(value, dict):
         return [f"{where}: expected an object, got {_form(value)}"]
+    there = {name: test for name, test in (may or {}).items() if name in value}
     prefix = "" if where in ("record", "event") else f"{where}."
     return [
         f"{prefix}{name}: expected {expected}, got {_found(value, name)}"
-        for name, (test, expected) in fields.items()
+        for name, (test, expected) in ({**fields, **there} if there else fields).items()
         if name not in value or not test(value[name])
     ]
 
@@ -270,11 +281,10 @@ def _check_each(
     where: str,
     may: Mapping[str, tuple[Test, str]] | None = None,
 ) -> list[str]:
-    """Reasons of every value; the fields of `may` are looked at where they are there."""
+    """Reasons of every value."""
     reasons = []
     for place, value in enumerate(values):
-        there = {name: test for name, test in (may or {}).items() if isinstance(value, dict) and name in value}
-        reasons += _check_fields(value, fields | there if there else fields, f"{where}[{place}]")
+        reasons += _check_fields(value, fields, f"{where}[{place}]", may)
     return reasons
 
 

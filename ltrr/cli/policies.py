@@ -12,7 +12,7 @@ import typer
 from ltrr.artifacts.bundle import BANDIT, RANKER, read_manifest, versions
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.memory_part import PREFIX
-from ltrr.artifacts.pointer import current, pointers
+from ltrr.artifacts.pointer import Pointer, current, pointers
 from ltrr.cli.explain import explain_policy
 from ltrr.cli.options import Config, Date, Home, Json, Set, parse_date, settings_of
 from ltrr.cli.output import show_json, show_rows
@@ -21,7 +21,7 @@ from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
 from ltrr.errors import LeaseError, UsageError
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, short_rows
 from ltrr.evaluation.replay_check import replay_date
-from ltrr.publishing.by_hand import promote, roll_back
+from ltrr.publishing.by_hand import begin_canary, end_canary, promote, roll_back
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.publishing.moves import Move, collect_moves
@@ -32,7 +32,9 @@ from ltrr.spark.lease import hold_lease
 from ltrr.spark.session import build_session
 from ltrr.tables.catalog import table
 
-policies = typer.Typer(help="Start, list, show, explain, promote, roll back and replay policies.", no_args_is_help=True)
+policies = typer.Typer(
+    help="Start, list, show, explain, promote, try, roll back and replay policies.", no_args_is_help=True
+)
 policies.command("explain")(explain_policy)
 
 Why = Annotated[str, typer.Option("--why", help="The reason; recorded in `releases` and with the pointer.")]
@@ -96,8 +98,7 @@ def list_policies(home: Home = None, config: Config = None, changes: Set = None,
     settings = settings_of(home, config, changes)
     root, name = settings.paths.policies, settings.policy.name
     moves = pointers(root, name)
-    serving = moves[-1].version if moves else None
-    rows = [_summary(root, name, version, moves, serving) for version in versions(root, name)]
+    rows = [_summary(root, name, version, moves) for version in versions(root, name)]
     show_rows(rows, f"Versions of {name} in {root}", as_json=as_json)
 
 
@@ -113,10 +114,11 @@ def show_policy(
     settings = settings_of(home, config, changes)
     root, name = settings.paths.policies, settings.policy.name
     manifest = read_manifest(root, name, version or current(root, name))
+    described = {"serves": _serves(manifest.version, pointers(root, name))} | _described(manifest)
     if as_json:
-        show_json(_described(manifest))
+        show_json(described)
         return
-    facts = {key: value for key, value in _described(manifest).items() if key not in ("files", "ope")}
+    facts = {key: value for key, value in described.items() if key not in ("files", "ope")}
     show_rows([{"what": key, "value": value} for key, value in facts.items()], manifest.version, as_json=False)
     ope = dict(manifest.ope)
     price, draws = ope.pop(EXPLORATION_PRICE, {}), ope.pop(DRAWS_BY_CLASS, {})
@@ -138,7 +140,7 @@ def promote_policy(
     changes: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Serve this version from now on. Tonight's refresh starts from it."""
+    """Serve this version to everybody from now on; a canary ends. Tonight's refresh starts from it."""
     settings = settings_of(home, config, changes)
     root, name = settings.paths.policies, settings.policy.name
     release = promote(root, name, _moves(settings), version, why=why, by_whom=by_whom)
@@ -154,11 +156,40 @@ def rollback_policy(
     changes: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Serve what served before the current version. A new pointer is made; nothing is taken back."""
+    """Serve what served before the current version; a canary ends. A new pointer is made; nothing is taken back."""
     settings = settings_of(home, config, changes)
     root, name = settings.paths.policies, settings.policy.name
     release = roll_back(root, name, _moves(settings), why=why, by_whom=by_whom)
     _show_release(settings, release, current(root, name), as_json=as_json)
+
+
+@policies.command("canary")
+def canary_policy(
+    why: Why,
+    by_whom: By,
+    version: Annotated[str | None, typer.Argument(help="A published version, to be tried.")] = None,
+    share: Annotated[float | None, typer.Option("--share", help="Of the users, above 0 and below 1.")] = None,
+    end: Annotated[bool, typer.Option("--end", help="End the canary; the champion serves everybody.")] = False,
+    home: Home = None,
+    config: Config = None,
+    changes: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Try a version on a share of the users, drawn by hash, beside the one that serves the others; or end the trial."""
+    settings = settings_of(home, config, changes)
+    root, name = settings.paths.policies, settings.policy.name
+    if end and version is None and share is None:
+        release = end_canary(root, name, why=why, by_whom=by_whom)
+    elif version is not None and share is not None and not end:
+        release = begin_canary(root, name, version, share, why=why, by_whom=by_whom)
+    else:
+        raise UsageError(
+            "what is to be tried?",
+            which="canary",
+            expected="VERSION --share SHARE, or --end",
+            got="another combination",
+        )
+    _show_release(settings, release, release.version, as_json=as_json)
 
 
 @policies.command("replay")
@@ -251,6 +282,9 @@ def _show_release(settings: Settings, release: Release | None, version: str, *, 
         "done": release.action if release else "nothing: it serves already",
         "sequence": release.sequence if release else None,
         "before": release.previous if release else version,
+        "canary": f"{release.canary.version} for {release.canary.share:.4g} of users"
+        if release and release.canary
+        else None,
         "recorded": is_recorded,
     }
     show_rows([row], settings.policy.name, as_json=as_json)
@@ -263,13 +297,28 @@ def _record(settings: Settings, release: Release) -> None:
     append_releases(warehouse, [*others, release])
 
 
-def _summary(root: str, name: str, version: str, moves: list[Any], serving: str | None) -> dict[str, Any]:
+def _serves(version: str, moves: list[Pointer]) -> str:
+    """To whom, in words; empty where nobody."""
+    newest = moves[-1] if moves else None
+    canary = newest.canary if newest else None
+    if newest and newest.version == version:
+        return f"now, but for {canary.share:.4g} of users" if canary else "now"
+    if canary and canary.version == version:
+        return f"canary: {canary.share:.4g} of users since {canary.begun}"
+    return ""
+
+
+def _summary(root: str, name: str, version: str, moves: list[Pointer]) -> dict[str, Any]:
     manifest = read_manifest(root, name, version)
-    named = [pointer.sequence for pointer in moves if pointer.version == version]
+    named = [
+        pointer.sequence
+        for pointer in moves
+        if version in (pointer.version, pointer.canary.version if pointer.canary else None)
+    ]
     bandit, ranker = (manifest.files.get(file) for file in (BANDIT, RANKER))
     return {
         "version": version,
-        "serves": "now" if version == serving else "",
+        "serves": _serves(version, moves),
         "sequences": named,
         "night": manifest.as_of_date,
         "bandit": bandit.sha256[:12] if bandit else "uniform" if _is_uniform(manifest) else "planner",

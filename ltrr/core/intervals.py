@@ -2,7 +2,10 @@
 
 With z_u the sums of user u, theta = sum(a) / sum(b) has the influence psi_u = (a_u - theta b_u) / sum(b), and
 
-    Var(theta) = U / (U - 1) * sum over users of psi_u^2,    interval = theta -+ z * sqrt(Var).
+    Var(theta) = U / (U - 1) * sum over users of psi_u^2,    interval = theta -+ t * sqrt(Var).
+
+t is Student's quantile: where few heavy users carry the spread, the standard error is itself known as badly as from a
+small sample. Of how many degrees of freedom: `degrees_of_freedom`. With plenty of users it is the normal one.
 
 A difference of two estimates on the same users has the influence psi_u - psi'_u: what both share (the user was keen,
 the query easy) cancels, which is why it is far more certain than the two intervals side by side suggest. Cochran,
@@ -10,8 +13,8 @@ the query easy) cancels, which is why it is far more certain than the two interv
 KDD 2018.
 
 How far to trust it depends on the evidence R: coverage is 93.5-96.5 % where R >= 100, at least 92 % where R >= 50;
-below 20 the interval is not to be used. Its misses lie on the low side (the estimate's tail is on the right), so a
-lower bound is safe and an upper bound needs R >= 100. docs/coverage.md has the figures.
+below 20 the interval is not to be used. Where rewards are rare its misses lie on the low side (the estimate's tail is
+on the right), so a lower bound is safe and an upper bound needs R >= 100. docs/coverage.md has the figures.
 
 Where that is not enough, `bernstein_ratio` holds at any number of users, at the price of width and of a bound that must
 be known beforehand.
@@ -22,40 +25,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import exp, isnan, log, nan, sqrt
+from math import exp, inf, isinf, isnan, log, nan, sqrt
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
 from ltrr.core.moments import ClusteredSums
 from ltrr.core.weights import Floats
 from ltrr.errors import UsageError
+
+KNOWN_OF_TAIL = 1.25
+"""Degrees of freedom are this many times the tail evidence. Satterthwaite's rule gives 2; but the heaviest weights are
+those that a log has not shown, so what it shows of its tail flatters it. Read off the coverage study, seeds 1 to 4
+(docs/coverage.md)."""
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A value with its standard error; both NaN where undefined (no denominator; fewer than two clusters).
 
+    Attributes:
+        value: the estimate.
+        standard_error: of it, in its unit.
+        degrees: of freedom behind the standard error; infinite where it is taken as known.
+
     >>> round(Estimate(0.5, 0.1).low(0.975), 3), round(Estimate(0.5, 0.1).high(0.975), 3)
     (0.304, 0.696)
+    >>> round(Estimate(0.5, 0.1, degrees=10.0).low(0.975), 3)
+    0.277
     """
 
     value: float
     standard_error: float
+    degrees: float = inf
 
     def low(self, confidence: float) -> float:
         """One-sided lower bound that holds with probability `confidence`; of a 95 % interval, 0.975."""
-        return self.value - quantile(confidence) * self.standard_error
+        return self.value - quantile(confidence, self.degrees) * self.standard_error
 
     def high(self, confidence: float) -> float:
         """One-sided upper bound that holds with probability `confidence`."""
-        return self.value + quantile(confidence) * self.standard_error
+        return self.value + quantile(confidence, self.degrees) * self.standard_error
 
     def within(self, rewards: tuple[float, float], confidence: float) -> tuple[float, float]:
         """Two-sided interval on the logit scale of a range of rewards, for a value (not a difference).
 
-        With p = (value - least) / (most - least), logit(p) -+ z * standard_error / ((most - least) p (1 - p)), back. A
+        With p = (value - least) / (most - least), logit(p) -+ t * standard_error / ((most - least) p (1 - p)), back. A
         sum of few rewards is skewed and the symmetric interval misses on one side (3.8 % below, 1.6 % above at R = 81);
         this one shares out the misses (2.5 and 2.7 %). NaN where the value is not inside the range.
 
@@ -67,7 +84,11 @@ class Estimate:
         share = (self.value - least) / (most - least)
         if not (self.is_defined and 0.0 < share < 1.0):
             return nan, nan
-        half = quantile((1.0 + confidence) / 2.0) * self.standard_error / ((most - least) * share * (1.0 - share))
+        half = (
+            quantile((1.0 + confidence) / 2.0, self.degrees)
+            * self.standard_error
+            / ((most - least) * share * (1.0 - share))
+        )
         ends = [least + (most - least) / (1.0 + (1.0 - share) / share * exp(side * half)) for side in (1.0, -1.0)]
         return ends[0], ends[1]
 
@@ -80,13 +101,29 @@ class Estimate:
 UNDEFINED = Estimate(nan, nan)
 
 
-def quantile(confidence: float) -> float:
-    """Of the standard normal distribution.
+def quantile(confidence: float, degrees: float = inf) -> float:
+    """Of Student's distribution; of the standard normal one where degrees of freedom are infinite.
 
-    >>> round(quantile(0.975), 4), round(quantile(1 - 0.05 / 60), 4)
-    (1.96, 3.144)
+    >>> round(quantile(0.975), 4), round(quantile(1 - 0.05 / 60), 4), round(quantile(0.975, 20.0), 4)
+    (1.96, 3.144, 2.086)
     """
-    return NormalDist().inv_cdf(confidence)
+    return NormalDist().inv_cdf(confidence) if isinf(degrees) else float(stdtrit(degrees, confidence))
+
+
+def degrees_of_freedom(sums: ClusteredSums, rewards: str) -> float:
+    """Of the standard error of an estimate that rests on this term, the users' weighted rewards.
+
+    The variance of U terms with kurtosis k is known as well as from 2 U / (k - 1) normal degrees of freedom
+    (Satterthwaite, "An Approximate Distribution of Estimates of Variance Components", Biometrics 1946), and U / k is
+    the tail evidence. Taken is `KNOWN_OF_TAIL` x tail evidence, at most U - 1 and at least 1; NaN without any reward.
+
+    >>> even = ClusteredSums.of({"wr": [1.0] * 40}, [str(user) for user in range(40)], tails=["wr"])
+    >>> heavy = ClusteredSums.of({"wr": [1.0] * 39 + [9.0]}, [str(user) for user in range(40)], tails=["wr"])
+    >>> degrees_of_freedom(even, "wr"), round(degrees_of_freedom(heavy, "wr"), 2)
+    (39.0, 2.73)
+    """
+    tail = sums.tail_evidence(rewards)
+    return nan if isnan(tail) else max(1.0, min(KNOWN_OF_TAIL * tail, sums.clusters - 1.0))
 
 
 def estimate_ratio(sums: ClusteredSums, numerator: str, denominator: str) -> Estimate:
@@ -94,7 +131,7 @@ def estimate_ratio(sums: ClusteredSums, numerator: str, denominator: str) -> Est
 
     >>> sums = ClusteredSums.of({"r": [1.0, 0.0, 1.0, 1.0], "n": [1, 1, 1, 1]}, clusters=["a", "b", "c", "d"])
     >>> estimate_ratio(sums, "r", "n")
-    Estimate(value=0.75, standard_error=0.25)
+    Estimate(value=0.75, standard_error=0.25, degrees=inf)
     """
     return _estimate(sums, {(numerator, denominator): 1})
 
@@ -104,7 +141,7 @@ def estimate_sum(sums: ClusteredSums, ratios: Sequence[tuple[str, str]]) -> Esti
 
     >>> sums = ClusteredSums.of({"a": [1.0, 2.0], "b": [1.0, 0.0], "n": [1, 1]}, clusters=["u1", "u2"])
     >>> estimate_sum(sums, [("a", "n"), ("b", "n")])
-    Estimate(value=2.0, standard_error=0.0)
+    Estimate(value=2.0, standard_error=0.0, degrees=inf)
     """
     return _estimate(sums, dict.fromkeys(ratios, 1))
 
@@ -114,7 +151,7 @@ def estimate_difference(sums: ClusteredSums, one: tuple[str, str], other: tuple[
 
     >>> sums = ClusteredSums.of({"mine": [2.0, 1.0], "theirs": [1.0, 0.0], "n": [1, 1]}, clusters=["u1", "u2"])
     >>> estimate_difference(sums, ("mine", "n"), ("theirs", "n"))
-    Estimate(value=1.0, standard_error=0.0)
+    Estimate(value=1.0, standard_error=0.0, degrees=inf)
     """
     if one == other:
         return _estimate(sums, {one: 0})

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
 
 from ltrr.core.estimators import PLAIN_TERMS, Decisions, Estimator, decision_terms, ratio_names
 from ltrr.core.fixed_point import UNIT, Longs, exact_sums, from_fixed, to_fixed
-from ltrr.core.intervals import Estimate, estimate_sum
+from ltrr.core.intervals import Estimate, degrees_of_freedom, estimate_sum
 from ltrr.core.moments import ClusteredSums, WeightedRewards
 
 
@@ -58,7 +58,7 @@ class LoggedMoments:
         """From sums of `decision_terms` over whole clusters, [U, K], and largest weights, [any]."""
         names = ratio_names(has_model=has_model)
         return cls(
-            ClusteredSums.of_clusters(names, sums[:, : len(names)]),
+            ClusteredSums.of_clusters(names, sums[:, : len(names)], tails=("weighted",)),
             tuple(exact_sums(sums[:, len(names) :])),
             int(largest.max(initial=0)),
         )
@@ -72,7 +72,7 @@ class LoggedMoments:
 
     def estimate(self, estimator: Estimator) -> Estimate:
         """Value and standard error; NaN where a denominator is zero, or an error of fewer than two clusters."""
-        return estimate_sum(self.ratios, estimator.ratios)
+        return replace(estimate_sum(self.ratios, estimator.ratios), degrees=degrees_of_freedom(self.ratios, "weighted"))
 
     @property
     def decisions(self) -> int:

@@ -7,15 +7,23 @@ same to the last bit. Undefined values (nothing logged, no weight at all) are Na
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ltrr.core.fixed_point import UNIT_BITS, Longs, exact_products, exact_sums, from_fixed, to_fixed
+from ltrr.core.fixed_point import (
+    UNIT_BITS,
+    Longs,
+    exact_fourth_powers,
+    exact_products,
+    exact_sums,
+    from_fixed,
+    to_fixed,
+)
 from ltrr.core.weights import importance_weights
 from ltrr.errors import UsageError
 
@@ -110,6 +118,7 @@ class ClusteredSums:
         clusters: how many.
         totals: sum of z_u, [K], unit 2^-24.
         products: sum of z_u z_u', [K][K], unit 2^-48.
+        fourths: sum of z_u^4 of the terms whose tail is asked for, unit 2^-96.
 
     >>> one = ClusteredSums.of({"reward": [1.0, 2.0, 0.5], "n": [1, 1, 1]}, clusters=["u1", "u1", "u2"])
     >>> one.clusters, one.total("reward"), one.product("reward", "n")
@@ -120,28 +129,38 @@ class ClusteredSums:
     clusters: int
     totals: tuple[int, ...]
     products: tuple[tuple[int, ...], ...]
+    fourths: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, terms: dict[str, Sequence[float]], clusters: Sequence[str]) -> ClusteredSums:
+    def of(
+        cls, terms: dict[str, Sequence[float]], clusters: Sequence[str], tails: Collection[str] = ()
+    ) -> ClusteredSums:
         """From decisions; all decisions of a cluster must be here, or they count as several clusters."""
         codes = np.unique(np.asarray(clusters), return_inverse=True)[1]
         rows = np.column_stack([to_fixed(values) for values in terms.values()])
         sums = np.zeros((int(codes.max()) + 1 if len(codes) else 0, rows.shape[1]), dtype=np.int64)
         np.add.at(sums, codes, rows)
-        return cls.of_clusters(tuple(terms), sums)
+        return cls.of_clusters(tuple(terms), sums, tails)
 
     @classmethod
-    def of_clusters(cls, names: tuple[str, ...], sums: Longs) -> ClusteredSums:
-        """From the fixed-point sums of whole clusters, one row a cluster, [U, K]."""
-        return cls(names, len(sums), tuple(exact_sums(sums)), tuple(map(tuple, exact_products(sums))))
+    def of_clusters(cls, names: tuple[str, ...], sums: Longs, tails: Collection[str] = ()) -> ClusteredSums:
+        """From the fixed-point sums of whole clusters, one row a cluster, [U, K].
+
+        Args:
+            names: of the columns.
+            sums: unit 2^-24.
+            tails: names of the terms whose `tail_evidence` will be asked for.
+        """
+        fourths = {name: exact_fourth_powers(sums[:, names.index(name)]) for name in tails}
+        return cls(names, len(sums), tuple(exact_sums(sums)), tuple(map(tuple, exact_products(sums))), fourths)
 
     @classmethod
-    def nothing(cls, names: tuple[str, ...]) -> ClusteredSums:
+    def nothing(cls, names: tuple[str, ...], tails: Collection[str] = ()) -> ClusteredSums:
         """No clusters: the neutral element of `+`."""
-        return cls.of_clusters(names, np.zeros((0, len(names)), dtype=np.int64))
+        return cls.of_clusters(names, np.zeros((0, len(names)), dtype=np.int64), tails)
 
     def __add__(self, other: ClusteredSums) -> ClusteredSums:
-        if self.names != other.names:
+        if self.names != other.names or self.fourths.keys() != other.fourths.keys():
             raise UsageError("sums of different terms cannot be added", expected=str(self.names), got=str(other.names))
         return ClusteredSums(
             self.names,
@@ -151,6 +170,7 @@ class ClusteredSums:
                 tuple(map(sum, zip(mine, theirs, strict=True)))
                 for mine, theirs in zip(self.products, other.products, strict=True)
             ),
+            {name: fourth + other.fourths[name] for name, fourth in self.fourths.items()},
         )
 
     def exact_total(self, name: str) -> Fraction:
@@ -169,9 +189,24 @@ class ClusteredSums:
         """Sum over clusters of the product of two terms' sums."""
         return float(self.exact_product(one, other))
 
+    def tail_evidence(self, name: str) -> float:
+        """(sum z_u^2)^2 / sum z_u^4: on how many equally large clusters the *spread* of a term rests; NaN without any.
+
+        What R is to a sum, this is to its variance: a log whose variance comes from ten users knows its own standard
+        error as badly as a sample of ten does.
+
+        >>> terms = {"reward": [1.0, 1.0, 1.0, 9.0]}
+        >>> sums = ClusteredSums.of(terms, ["u1", "u2", "u3", "u4"], tails=["reward"])
+        >>> round(sums.tail_evidence("reward"), 2)
+        1.07
+        """
+        squares = self.products[self.names.index(name)][self.names.index(name)]
+        return squares**2 / self.fourths[name] if squares else nan
+
     def to_json(self) -> str:
         """As text, to cross a process; integers keep every digit."""
-        return json.dumps([self.names, self.clusters, self.totals, self.products], separators=(",", ":"))
+        kept = [self.names, self.clusters, self.totals, self.products, self.fourths]
+        return json.dumps(kept, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> ClusteredSums:
@@ -181,5 +216,5 @@ class ClusteredSums:
         >>> ClusteredSums.from_json(sums.to_json()) == sums
         True
         """
-        names, clusters, totals, products = json.loads(text)
-        return cls(tuple(names), clusters, tuple(totals), tuple(map(tuple, products)))
+        names, clusters, totals, products, fourths = json.loads(text)
+        return cls(tuple(names), clusters, tuple(totals), tuple(map(tuple, products)), fourths)

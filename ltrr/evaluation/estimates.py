@@ -34,16 +34,16 @@ def estimate_rows(
     """
     rows = []
     for name, sums in sorted(slices.items()):
-        footings = {policy.name: _footing(sums, policy.name, fallback_share) for policy in policies}
+        footings = {policy.name: footing_of(sums, policy.name, fallback_share) for policy in policies}
         for estimator in ESTIMATORS:
             for policy in policies:
                 estimate = estimate_ratio(sums, *_terms(policy.name, estimator))
-                row = _row(estimate, footings[policy.name], settings)
+                row = figures_of(estimate, footings[policy.name], settings)
                 rows.append(row | _keys(policy.name, policy.version, estimator, name))
             if {CHALLENGER, CHAMPION} <= footings.keys():
                 versions = {policy.name: policy.version for policy in policies}
                 estimate = estimate_difference(sums, _terms(CHALLENGER, estimator), _terms(CHAMPION, estimator))
-                row = _row(estimate, footings[CHALLENGER].weaker(footings[CHAMPION]), settings)
+                row = figures_of(estimate, footings[CHALLENGER].weaker(footings[CHAMPION]), settings)
                 both = f"{versions[CHALLENGER]} against {versions[CHAMPION]}"
                 rows.append(row | _keys(DIFFERENCE, both, estimator, name))
     return [row | {"as_of_date": as_of_date, "reward": REWARD} for row in rows]
@@ -58,7 +58,8 @@ def _keys(policy: str, version: str, estimator: str, slice_name: str) -> dict[st
     return {"policy": policy, "policy_version": version, "estimator": estimator, "slice": slice_name}
 
 
-def _footing(sums: ClusteredSums, policy: str, fallback_share: float) -> Footing:
+def footing_of(sums: ClusteredSums, policy: str, fallback_share: float) -> Footing:
+    """What a policy's estimates rest on: from its sums of weights and weighted rewards."""
     totals = dict(zip(sums.names, sums.totals, strict=True))
     impressions = round(sums.total(N))
     weighted = WeightedRewards(
@@ -84,7 +85,8 @@ def _footing(sums: ClusteredSums, policy: str, fallback_share: float) -> Footing
     )
 
 
-def _row(estimate: Estimate, footing: Footing, settings: EvaluationSettings) -> dict[str, Any]:
+def figures_of(estimate: Estimate, footing: Footing, settings: EvaluationSettings) -> dict[str, Any]:
+    """The columns of `ope_estimates` that are no keys."""
     shown = estimate if footing.is_defined else UNDEFINED
     verdict, reasons = judge_footing(footing, settings)
     one_sided = (1.0 + settings.confidence) / 2.0

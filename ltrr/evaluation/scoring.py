@@ -77,7 +77,11 @@ def sum_by_slice(scores: DataFrame, policies: Sequence[str]) -> dict[str, Cluste
 
     A user counts as one cluster in each slice that the user searched in.
     """
-    names = term_names(policies)
+    return sum_terms(scores, term_names(policies))
+
+
+def sum_terms(scores: DataFrame, names: tuple[str, ...]) -> dict[str, ClusteredSums]:
+    """The same of any terms: user_key, query_class and the named columns, in whole numbers of 2^-24."""
     users = (
         scores.withColumn("slice", F.explode(F.array(F.lit(ALL), F.col("query_class"))))
         .groupBy("slice", "user_key")

@@ -9,14 +9,6 @@ from ltrr.evaluation.settings import EvaluationSettings
 
 TRUST, TAKE_CARE, DO_NOT_USE = "trust", "take care", "do not use"
 
-POOR_OVERLAP = 0.2
-"""Effective sample, as a share of the impressions, below which the log hardly overlaps with the policy: few heavy
-weights carry the estimate, and its spread is known worse than R says."""
-
-EVIDENCE_AT_POOR_OVERLAP = 2.5
-"""Times as much evidence is needed there: 95 % intervals covered as little as 92.4 % at R = 101-143, and at least
-93.5 % from R = 270 on (docs/coverage.md)."""
-
 
 @dataclass(frozen=True)
 class Footing:
@@ -86,12 +78,6 @@ def judge_footing(footing: Footing, settings: EvaluationSettings) -> tuple[str, 
         grave.append(f"evidence R is {evidence:.1f}, below {settings.least_evidence:g}")
     elif evidence < settings.good_evidence:
         light.append(f"evidence R is {evidence:.1f}, below {settings.good_evidence:g}")
-    elif evidence < EVIDENCE_AT_POOR_OVERLAP * settings.good_evidence and is_overlap_poor(footing):
-        needed = EVIDENCE_AT_POOR_OVERLAP * settings.good_evidence
-        light.append(
-            f"evidence R is {evidence:.1f}, below {needed:g}, which it takes where the effective sample is "
-            f"{footing.effective_sample_size / footing.impressions:.1%} of the impressions"
-        )
     if footing.effective_sample_size < settings.good_sample:
         light.append(
             f"effective sample of {footing.effective_sample_size:.1f} impressions, below {settings.good_sample:g}"
@@ -117,15 +103,6 @@ def judge_footing(footing: Footing, settings: EvaluationSettings) -> tuple[str, 
             f"weights average {footing.mean_weight:.3f} instead of 1: {doubt}are the logged propensities right?"
         )
     return (DO_NOT_USE if grave else TAKE_CARE if light else TRUST), grave + light
-
-
-def is_overlap_poor(footing: Footing) -> bool:
-    """Whether the policy judged does, most of the time, what the log rarely shows.
-
-    >>> is_overlap_poor(Footing(400.0, 800.0, 500, 6000, 1.0, 0.0, 0.0, True))
-    True
-    """
-    return footing.effective_sample_size < POOR_OVERLAP * footing.impressions
 
 
 def _least(one: float, other: float) -> float:

@@ -49,7 +49,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"kind", r"", "unknown_kind"),
     (r"strategies", r"", "unknown_strategy"),
     (r"propensities", r"", "propensity_sum"),
-    (r"(.*\.)?(propensity|floor)", r"", "bad_propensity"),
+    (r"(.*\.)?((version_)?propensity|floor)", r"", "bad_propensity"),
     (r"slate\[\d+\]\.position", r"", "bad_position"),
     (r"slate", r"positions", "bad_position"),
     (r"slate", r"each entity once", "entity_twice"),

@@ -56,6 +56,7 @@ def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms:
         "utc_offset_minutes": record["utc_offset_minutes"],
         "context": [(name, _as_text(value)) for name, value in sorted(record["context"].items())],
         "policy_version": record["policy_version"],
+        "version_propensity": record.get("version_propensity", 1.0),
         "memory_version": record["memory_version"],
         "history_version": record["history_version"],
         "served_by": record["served_by"],

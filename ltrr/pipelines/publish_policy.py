@@ -16,7 +16,7 @@ from ltrr.artifacts.bundle import BANDIT, RANKER, move_pointer, read_manifest
 from ltrr.artifacts.learned_values import StoredValues, only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
-from ltrr.artifacts.pointer import open_policy, sequences
+from ltrr.artifacts.pointer import open_policy, pointer_at, sequences
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
 from ltrr.evaluation.scoring import ALL
@@ -251,11 +251,12 @@ def _release(
 
 def _point(night: Night, moves: Sequence[Move], version: str, decision: _Decision) -> int | None:
     """Move the pointer where it is this night's to move; the sequence that names the version, None where none does."""
+    store = open_policy(night.policies_root, night.settings.policy.name)
     # Asked again: a person may have moved it while this job was at work.
-    is_as_it_was = sequences(open_policy(night.policies_root, night.settings.policy.name))[-1] == moves[-1].sequence
-    if is_as_it_was and may_move(moves, night.date):
+    if sequences(store)[-1] == moves[-1].sequence and may_move(moves, night.date):
         why = f"night of {night.date}, {decision.action}: {decision.why}"
-        return move_pointer(night.policies_root, night.settings.policy.name, version, why=why)
+        canary = pointer_at(store, champion_of(moves, night.date).sequence).canary
+        return move_pointer(night.policies_root, night.settings.policy.name, version, why=why, canary=canary)
     log.warning("date=%s version=%s pointer=left: others have moved it since", night.date, version)
     mine = [move.sequence for move in moves if move.night == night.date and move.version == version]
     return mine[-1] if mine else None

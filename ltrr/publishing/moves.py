@@ -14,7 +14,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.artifacts.pointer import open_policy, pointer_at, sequences
+from ltrr.artifacts.pointer import Canary, open_policy, pointer_at, sequences
 from ltrr.errors import NotReadyError, UsageError
 
 
@@ -28,6 +28,7 @@ class Move:
         night: logical date of the night that moved it; None: by hand.
         is_recorded: whether `releases` has a row of it.
         why: as the pointer says; for moves that are not recorded.
+        canary: as the pointer says; for moves that are not recorded.
     """
 
     sequence: int
@@ -35,13 +36,15 @@ class Move:
     night: date | None
     is_recorded: bool = True
     why: str = ""
+    canary: Canary | None = None
 
 
 def collect_moves(releases: DataFrame, root: str | os.PathLike[str], name: str) -> list[Move]:
     """Every move, oldest first: those in `releases`, and pointers that nobody has recorded yet.
 
     Such a pointer was set by `ltrr policies init`, by hand during a night, or by a night that died before it could
-    commit; a night is known by the date of the version, which no hand makes.
+    commit; a night is known by the date of the version, which no hand makes. One that names the version before it again
+    has a canary begin or end, and that a hand does: a night's version is a new one.
 
     A few rows a night: after ten years of nights some thousands.
     """
@@ -51,8 +54,9 @@ def collect_moves(releases: DataFrame, root: str | os.PathLike[str], name: str) 
     for sequence in sequences(store):
         if sequence not in recorded:
             pointer = pointer_at(store, sequence)
-            night = date.fromisoformat(pointer.version[:10])
-            recorded[sequence] = Move(sequence, pointer.version, night, is_recorded=False, why=pointer.why)
+            is_same = sequence - 1 in recorded and recorded[sequence - 1].version == pointer.version
+            night = None if is_same else date.fromisoformat(pointer.version[:10])
+            recorded[sequence] = Move(sequence, pointer.version, night, False, pointer.why, pointer.canary)
     return [recorded[sequence] for sequence in sorted(recorded)]
 
 

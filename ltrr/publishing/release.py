@@ -18,12 +18,13 @@ from ltrr.artifacts.history import FILE as HISTORY
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload, get_payload
-from ltrr.artifacts.pointer import open_policy
+from ltrr.artifacts.pointer import Canary, open_policy
 from ltrr.errors import ArtifactError
 from ltrr.publishing.moves import Move
 from ltrr.serving.policy import Policy
 
 PUBLISHED, REFRESHED, REFUSED, PROMOTED, ROLLED_BACK = "published", "refreshed", "refused", "promoted", "rolled_back"
+CANARY_BEGUN, CANARY_ENDED = "canary_begun", "canary_ended"
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,14 @@ class Release:
 
     Attributes:
         version: the bundle the row is about.
-        action: published | refreshed | refused | promoted | rolled_back.
+        action: published | refreshed | refused | promoted | rolled_back | canary_begun | canary_ended.
         night: logical date; None by hand.
         why: in words.
         by_whom: the job, or a person.
         previous: version that served before; None where none did.
         sequence: of the pointer that made it current; None where the pointer did not move.
         lineage: MLflow run, payload hashes, data window.
+        canary: that is tried beside the version from this pointer on.
     """
 
     version: str
@@ -64,6 +66,7 @@ class Release:
     previous: str | None
     sequence: int | None = None
     lineage: Mapping[str, str] = field(default_factory=dict)
+    canary: Canary | None = None
 
     def row(self) -> dict[str, Any]:
         """As it stands in the table."""
@@ -77,6 +80,8 @@ class Release:
             "by_whom": self.by_whom,
             "previous_version": self.previous,
             "lineage": dict(self.lineage),
+            "canary_version": self.canary.version if self.canary else None,
+            "canary_share": self.canary.share if self.canary else None,
         }
 
 
@@ -162,6 +167,7 @@ def unrecorded(moves: Sequence[Move], night: date | None, version: str = "") -> 
                     "publish_policy" if died else "by hand",
                     moves[place - 1].version if place else None,
                     move.sequence,
+                    canary=move.canary,
                 )
             )
     return rows
@@ -170,4 +176,6 @@ def unrecorded(moves: Sequence[Move], night: date | None, version: str = "") -> 
 def _kind(earlier: Sequence[Move], move: Move) -> str:
     if not earlier:
         return PUBLISHED
+    if move.version == earlier[-1].version:
+        return CANARY_BEGUN if move.canary else CANARY_ENDED
     return ROLLED_BACK if any(move.version == before.version for before in earlier) else PROMOTED

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import logging
 import os
-import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,13 +29,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.artifacts.bundle import BANDIT, RANKER, read_bundle
 from ltrr.artifacts.decision_record import decision_record, plan_decision, slate_entries
 from ltrr.artifacts.history import HistoryBook
 from ltrr.artifacts.looks import block_entries
 from ltrr.artifacts.manifest import Manifest
-from ltrr.artifacts.payloads import Payload
-from ltrr.artifacts.pointer import current_pointer, read_manifest_bytes
+from ltrr.artifacts.pointer import Canary, current_pointer
 from ltrr.artifacts.store import Store
 from ltrr.core.exploration import Distribution
 from ltrr.core.facts import CandidateFacts, Facts
@@ -50,9 +47,8 @@ from ltrr.core.situation import NOWHERE, Situation, context_values, time_values
 from ltrr.core.text_overlap import EntityFields, text_overlap
 from ltrr.errors import LtrrError, UsageError
 from ltrr.serving.bandit import Choice, PlanChooser
-from ltrr.serving.memory import Memory
-from ltrr.serving.ranker import Ranker, Slate
-from ltrr.serving.values import PlanValuer
+from ltrr.serving.loader import NOT_DRAWN, Pointed, Served, VersionDraw, load_pointed, with_canary
+from ltrr.serving.ranker import Slate
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +70,7 @@ class PlanChoice:
         facts: of the candidates that were seen, as used.
         version: of the bundle that chose.
         situation: that it was chosen in, as told.
+        version_draw: how the version was chosen.
     """
 
     plan_index: int
@@ -85,43 +82,15 @@ class PlanChoice:
     facts: CandidateFacts
     version: str
     situation: Situation = NOWHERE
-
-
-@dataclass(frozen=True, eq=False)
-class _Served:
-    """One bundle, whole: swapped in a single assignment, so that no request sees half of two."""
-
-    manifest: Manifest
-    version: str  # a hash over the manifest: not to be computed for every request
-    chooser: PlanChooser
-    ranker: Ranker
-    memory: Memory
-    history: HistoryBook
-
-    @staticmethod
-    def of(manifest: Manifest, files: Mapping[str, bytes]) -> _Served:
-        settings = manifest.settings
-        space = settings.space
-        valuer = PlanValuer.of(settings, manifest.values, files)
-        return _Served(
-            manifest,
-            manifest.version,
-            PlanChooser(
-                space, settings.exploration, files.get(BANDIT), settings.observe, valuer, groups=settings.features
-            ),
-            Ranker(space, files.get(RANKER)),
-            Memory.of_files(files),
-            HistoryBook.of_files(files, space),
-        )
+    version_draw: VersionDraw = NOT_DRAWN
 
 
 class Policy:
     """Serves one policy. Safe to share between threads; `reload` may run beside requests."""
 
-    def __init__(self, served: _Served, url: str = "", sequence: int = 0) -> None:
-        self._served = served
+    def __init__(self, pointed: Pointed, url: str = "") -> None:
+        self._pointed = pointed
         self._url = url
-        self._sequence = sequence
 
     @staticmethod
     def load(url: str | os.PathLike[str], version: str | None = None) -> Policy:
@@ -136,34 +105,57 @@ class Policy:
             ArtifactError: the bundle is incomplete, altered, or of another format.
         """
         address = os.fspath(url).rstrip("/")
-        served, sequence = _read(address, version)
-        return Policy(served, address, sequence)
+        return Policy(load_pointed(address, version), address)
 
     @staticmethod
     def of(manifest: Manifest, files: Mapping[str, bytes]) -> Policy:
         """From a bundle in memory: to judge a candidate that is not published, with the code that would serve it."""
-        return Policy(_Served.of(manifest, files))
+        return Policy(Pointed(Served.of(manifest, files)))
 
     def pinned(self) -> Policy:
-        """This bundle for the length of one request, whatever `reload` does meanwhile: plan, rank and record agree."""
-        return Policy(self._served, self._url, self._sequence)
+        """The champion's bundle, whatever `reload` does meanwhile and whether or not a canary runs."""
+        return Policy(self._pointed.alone(), self._url)
+
+    def for_user(self, user: str) -> Policy:
+        """What answers this user, for the length of one request: plan, rank and record agree, whatever `reload` does.
+
+        While a canary runs, its version or the champion's, drawn by hash: always the same for one user. Else, and for
+        a search without a user (""), the champion's.
+
+        Args:
+            user: the service's id, the same that `record` is told.
+        """
+        return Policy(self._pointed.for_user(user), self._url)
 
     def reload(self) -> bool:
-        """Follow the pointer; True when another version is served from now on.
+        """Follow the pointer; True when another version is served from now on, to all users or to a canary's.
 
-        A new bundle that does not hold, or a store that does not answer, is logged, and the last good one goes on.
+        A new bundle that does not hold, or a store that does not answer, is logged, and the last good one goes on; a
+        canary's that does not hold is tried again, and the champion serves everybody meanwhile.
         """
+        held = self._pointed
         try:
-            if current_pointer(Store(self._url)).sequence == self._sequence:
+            if current_pointer(Store(self._url)).sequence != held.sequence:
+                pointed = load_pointed(self._url)
+            elif held.canary is not None and held.beside is None:
+                pointed = with_canary(self._url, held)
+            else:
                 return False
-            served, sequence = _read(self._url, None)
         except (LtrrError, OSError) as fault:
             logger.warning("policy=%s serving=%s reload=refused reason=%s", self._url, self.version, fault)
             return False
-        changed = served.version != self.version
-        self._served, self._sequence = served, sequence
-        logger.info("policy=%s serving=%s sequence=%d", self._url, self.version, sequence)
-        return changed
+        self._pointed = pointed
+        logger.info("policy=%s serving=%s sequence=%d", self._url, "+".join(pointed.versions), pointed.sequence)
+        return pointed.versions != held.versions
+
+    @property
+    def _served(self) -> Served:
+        return self._pointed.served
+
+    @property
+    def canary(self) -> Canary | None:
+        """What runs beside the champion here; None where nothing does, or its bundle does not hold."""
+        return self._pointed.canary if self._pointed.beside else None
 
     @property
     def version(self) -> str:
@@ -252,7 +244,7 @@ class Policy:
 
     def draw(self, query_text: str, choice: Choice, seed: str) -> PlanChoice:
         """Draw a plan from what `choose` gave for this query."""
-        return _planned(self._served, query_text, choice, choice.distribution, unit_interval(seed, "plan"))
+        return _planned(self._pointed, query_text, choice, choice.distribution, unit_interval(seed, "plan"))
 
     def greedy(
         self,
@@ -266,7 +258,7 @@ class Policy:
         choice = self.choose(query_text, looks, fields, situation=situation)
         certain = (choice.distribution.shortlist == choice.greedy).astype(np.float64)
         best = replace(choice.distribution, probabilities=certain, floor=0.0)
-        return _planned(self._served, query_text, choice, best, 0.0)
+        return _planned(self._pointed, query_text, choice, best, 0.0)
 
     def distribution(
         self,
@@ -323,7 +315,7 @@ class Policy:
             impression_id: of this search; the seed that `plan` was given.
             at: when it was served, with a time zone.
             query_text: as typed.
-            user: the service's id of the user; becomes a keyed hash at ingest.
+            user: the service's id of the user, as `for_user` was given; becomes a keyed hash at ingest.
             session: the service's id of the session.
             looks: what `plan` was given.
             choice: what `plan` gave; its version is recorded, even if another bundle is served by now.
@@ -336,8 +328,10 @@ class Policy:
             served_by: `fallback` where the page is not what the sampled plan brings.
 
         Raises:
-            UsageError: the policy uses the situation, and `plan` was told another one: no replay could be exact.
+            UsageError: the policy uses the situation, and `plan` was told another one: no replay could be exact; or the
+                version was drawn for another user.
         """
+        choice.version_draw.check(impression_id, user)
         told = Situation(at, utc_offset_minutes, surface, context or {})
         _check_situation(impression_id, self._served.chooser.groups, choice.situation, told)
         block_size, seen = self.space.block_size, {entity_id for block in looks for entity_id in block.entity_ids}
@@ -345,6 +339,7 @@ class Policy:
         facts = _facts(self._served, query_key(query_text), deeper, fields or {})
         return decision_record(
             version=choice.version,
+            version_propensity=choice.version_draw.propensity,
             impression_id=impression_id,
             at=at,
             utc_offset_minutes=utc_offset_minutes,
@@ -361,19 +356,6 @@ class Policy:
         )
 
 
-def _read(address: str, version: str | None) -> tuple[_Served, int]:
-    """A verified bundle; following the pointer, the manifest too must be the one that was pointed at."""
-    root, name = posixpath.split(address)
-    sequence = 0
-    if version is None:
-        store = Store(address)
-        pointer = current_pointer(store)
-        sequence, version = pointer.sequence, pointer.version
-        manifest = read_manifest_bytes(store, version)
-        Payload(pointer.manifest_sha256, len(manifest)).check(manifest, f"{version}/manifest.json")
-    return _Served.of(*read_bundle(root, name, version)), sequence
-
-
 def _check_situation(impression_id: str, groups: Sequence[str], planned: Situation, told: Situation) -> None:
     """Refuse a record whose situation gives other features than the decision used."""
     for group, values in (("time", time_values), ("context", context_values)):
@@ -387,7 +369,7 @@ def _check_situation(impression_id: str, groups: Sequence[str], planned: Situati
             )
 
 
-def _facts(served: _Served, key: str, blocks: Sequence[Block], fields: Fields) -> dict[str, Facts]:
+def _facts(served: Served, key: str, blocks: Sequence[Block], fields: Fields) -> dict[str, Facts]:
     """What is known of the candidates of some blocks; nothing of those that nothing is known of."""
     evidence = served.memory.evidence(key)
     facts = {}
@@ -418,7 +400,8 @@ def _check_looks(chooser: PlanChooser, looks: Sequence[Block]) -> None:
             )
 
 
-def _planned(served: _Served, query_text: str, choice: Choice, distribution: Distribution, u: float) -> PlanChoice:
+def _planned(pointed: Pointed, query_text: str, choice: Choice, distribution: Distribution, u: float) -> PlanChoice:
+    served = pointed.served
     space = served.chooser.space
     taken = distribution.sample(u)
     decision = plan_decision(
@@ -441,4 +424,5 @@ def _planned(served: _Served, query_text: str, choice: Choice, distribution: Dis
         facts=choice.facts,
         version=served.version,
         situation=choice.situation,
+        version_draw=pointed.draw,
     )

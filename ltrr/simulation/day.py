@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -40,7 +40,7 @@ class DayLog:
 
     Attributes:
         day: the UTC date.
-        version: of the policy that served it.
+        version: of the policy that served it; the champion's where a canary ran.
         impressions: searches served.
         clicks: of them, wherever they arrived.
         purchases: likewise.
@@ -85,7 +85,6 @@ def serve_day(
         ConfigError: the policy draws from a strategy that the world lacks.
     """
     started = time.perf_counter()
-    pinned = policy.pinned()
     searches = draw_searches(world, day, impressions, seed)
     folder = folder_of(logs_root, day)
     counts = {"click": 0, "purchase": 0}
@@ -95,7 +94,7 @@ def serve_day(
     def records() -> Iterator[str]:
         for start in range(0, impressions, _AT_ONCE):
             numbers = range(start, min(start + _AT_ONCE, impressions))
-            for number, line, slate in _serve(world, pinned, searches, numbers):
+            for number, line, slate in _serve(world, policy, searches, numbers):
                 for event in events_of(world, searches, number, slate):
                     counts[event["kind"]] += 1
                     arrival = date.fromisoformat(event["at"][:10])
@@ -110,7 +109,7 @@ def serve_day(
         write_parts(folder_of(logs_root, arrival), stem, [line for _, line in sorted(arrived)])
     close(folder)
     log = DayLog(
-        day, pinned.version, impressions, counts["click"], counts["purchase"], time.perf_counter() - started, folder
+        day, policy.version, impressions, counts["click"], counts["purchase"], time.perf_counter() - started, folder
     )
     logger.info(
         "day=%s policy=%s impressions=%d clicks=%d purchases=%d seconds=%.1f",
@@ -125,7 +124,20 @@ def serve_day(
 
 
 def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> Iterator[tuple[int, str, Slate]]:
-    """Plan, draw and rank a batch of searches: (number, decision record as a line, page as shown)."""
+    """Serve a batch of searches, each with its user's version: (number, decision record as a line, page as shown)."""
+    sides: dict[str, list[tuple[int, Policy]]] = {}
+    for number in numbers:
+        mine = policy.for_user(searches.user(number))
+        sides.setdefault(mine.version, []).append((number, mine))
+    served = [row for side in sides.values() for row in _serve_side(world, searches, side)]
+    yield from sorted(served, key=lambda row: row[0])
+
+
+def _serve_side(
+    world: World, searches: Searches, side: Sequence[tuple[int, Policy]]
+) -> Iterator[tuple[int, str, Slate]]:
+    """Plan, draw and rank searches that one version serves, each given with its user's policy."""
+    policy = side[0][1]
     observe = policy.manifest.settings.observe
     depths = policy.space.plans.tolist()
     needs_situation = not SITUATION_GROUPS.isdisjoint(policy.manifest.settings.features)
@@ -134,7 +146,7 @@ def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> 
     answered: dict[int, tuple[Answers, tuple[Block, ...]]] = {}
     choices: dict[int, Choice] = {}
     planned: list[tuple[int, int, str, PlanChoice]] = []
-    for number in numbers:
+    for number, mine in side:
         query = int(searches.queries[number])
         text = typed(world.queries[query].query_text, float(searches.spelling[number]))
         if query not in answered:
@@ -143,7 +155,7 @@ def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> 
         if needs_situation or query not in choices:
             situation = searches.situation(number)
             choices[query] = policy.choose(text, answered[query][1], world.fields, situation=situation)
-        planned.append((number, query, text, policy.draw(text, choices[query], searches.impression_id(number))))
+        planned.append((number, query, text, mine.draw(text, choices[query], searches.impression_id(number))))
     # The page is a function of the set of blocks: searches with one query and one plan share it.
     wanted = dict.fromkeys((query, choice.plan_index) for _, query, _, choice in planned)
     drawn = {pair: drawn_by(answered[pair[0]][0], depths[pair[1]]) for pair in wanted}

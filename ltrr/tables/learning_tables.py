@@ -110,17 +110,23 @@ RELEASES = Table(
     (
         Column("policy_version", "string", "bundle the row is about"),
         Column("sequence", "bigint", "pointer that made it current", null="the pointer did not move"),
-        Column("action", "string", "published | refreshed | refused | promoted | rolled_back"),
+        Column(
+            "action",
+            "string",
+            "published | refreshed | refused | promoted | rolled_back | canary_begun | canary_ended",
+        ),
         Column("run_date", "date", "logical date of the night", null="done by hand"),
         Column("at", "timestamp", "when, UTC", exact=False),
         Column("why", "string", "in words", exact=False),
         Column("by_whom", "string", "the job, or a person"),
         Column("previous_version", "string", "current before", null="there was none"),
         Column("lineage", "map<string,string>", "MLflow run, payload hashes, data window", exact=False),
+        Column("canary_version", "string", "tried beside it from this pointer on", null="no canary runs"),
+        Column("canary_share", "double", "of the users, that the canary serves", null="no canary runs"),
     ),
     (),
     "publish_policy",
-    "Append-only: every change of what is served, every refusal. The command line appends promotions and rollbacks.",
+    "Append-only: every change of what is served, every refusal. The command line appends what people do.",
 )
 
 FORGOTTEN_USERS = Table(

@@ -63,6 +63,11 @@ IMPRESSIONS = Table(
         Column("utc_offset_minutes", "int", "of the user's clock", "minutes"),
         Column("context", "map<string,string>", "other facts known before choosing, as text"),
         POLICY_VERSION,
+        Column(
+            "version_propensity",
+            "double",
+            "P(this version serves the user); 1 where nothing was drawn between versions, or the record does not say",
+        ),
         Column("memory_version", "string", "bundle that the served memory came with"),
         Column("history_version", "string", "bundle that the served strategy history came with"),
         Column("served_by", "string", "policy | static | fallback"),

@@ -10,8 +10,11 @@ from datetime import date, timedelta
 import pytest
 
 from ltrr.artifacts.bundle import current, publish_bundle, uniform_bundle
+from ltrr.artifacts.manifest import Manifest
+from ltrr.artifacts.pointer import current_pointer, open_policy
 from ltrr.cli.app import main
 from ltrr.config import load_settings
+from ltrr.core.exploration import ExplorationSettings
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.spark.delta import Warehouse
@@ -113,6 +116,54 @@ def test_a_person_decides_and_it_is_on_record(ltrr, spark, home) -> None:
     ]
     assert rows[2]["why"] == "clicks fell (ada)"
     assert [row["previous_version"] for row in rows] == [None, first["serves"], second, first["serves"]]
+
+
+@pytest.mark.spark
+def test_a_person_tries_a_version_on_some_users(ltrr, spark, home) -> None:
+    _, (first,) = ltrr("init", *NEW)
+    settings = load_settings(home)
+    root, champion = settings.paths.policies, first["serves"]
+    greedier = replace(settings.policy, exploration=ExplorationSettings(0.1, 0.2, 4))
+    other = publish_bundle(root, "search", Manifest(greedier, DAY), {})
+    says = ("--why", "ranker and bandit at once", "--by", "ada")
+    code, (done,) = ltrr("canary", other, "--share", "0.1", *says)
+    assert (code, done["serves"], done["canary"]) == (0, champion, f"{other} for 0.1 of users")
+    assert (done["done"], done["sequence"], done["recorded"]) == ("canary_begun", 2, True)
+    serves = {row["version"]: row["serves"] for row in ltrr("list")[1]}
+    assert serves[champion] == "now, but for 0.1 of users"
+    assert serves[other].startswith("canary: 0.1 of users since 20")
+    assert [ltrr("show", version)[1]["serves"] for version in serves] == list(serves.values())
+    # One at a time; and what would be the champion from the next night on is no canary.
+    assert ltrr("canary", other, "--share", "0.2", *says)[0] == 2
+    code, (ended,) = ltrr("canary", "--end", "--why", "seen enough", "--by", "ada")
+    assert (code, ended["serves"], ended["done"], ended["canary"]) == (0, champion, "canary_ended", None)
+    refreshed = publish_bundle(root, "search", *uniform_bundle(settings.policy, DAY))
+    shorter = publish_bundle(root, "search", *uniform_bundle(replace(settings.policy, budget=2), DAY))
+    mistaken = (["--end"], [refreshed, "--share", "0.1"], [shorter, "--share", "0.1"], [champion, "--share", "0.1"])
+    for wrong in (*mistaken, [other], [other, "--share", "1"], [other, "--share", "0.1", "--end"], []):
+        assert ltrr("canary", *wrong, *says)[0] == 2, wrong
+    assert current_pointer(open_policy(root, "search")).sequence == 3
+    # Promoting and rolling back end a canary; while a night is at work the pointer moves at once, the record follows.
+    with hold_lease(home, "a night"):
+        assert ltrr("canary", other, "--share", "0.25", *says)[1][0]["recorded"] is False
+    assert ltrr("promote", champion, *says)[1][0]["done"] == "canary_ended"
+    assert ltrr("promote", champion, *says)[1][0]["done"] == "nothing: it serves already"
+    ltrr("canary", other, "--share", "0.5", *says)
+    promoted = ltrr("promote", other, *says)[1][0]
+    assert (promoted["done"], promoted["sequence"], promoted["canary"]) == ("promoted", 7, None)
+    assert {row["version"]: row["serves"] for row in ltrr("list")[1]}[other] == "now"
+    rows = Warehouse(spark, settings.paths.tables).read(table("releases")).orderBy("sequence").collect()
+    assert [(row["action"], row["policy_version"], row["canary_version"], row["canary_share"]) for row in rows] == [
+        ("published", champion, None, None),
+        ("canary_begun", champion, other, 0.1),
+        ("canary_ended", champion, None, None),
+        ("canary_begun", champion, other, 0.25),
+        ("canary_ended", champion, None, None),
+        ("canary_begun", champion, other, 0.5),
+        ("promoted", other, None, None),
+    ]
+    assert {row["run_date"] for row in rows} == {None}
+    assert [row["by_whom"] for row in rows] == ["by hand", "ada", "ada", "by hand", "ada", "ada", "ada"]
 
 
 @pytest.mark.spark

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import sqrt
 
 import pytest
+from ope_coverage import Cell, judge
 
-from benchmarks.ope_coverage import Cell, judge
 from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, TRUST
 
 LOGS = 2_000
@@ -55,3 +55,12 @@ def test_on_the_logit_scale_the_misses_are_shared_out() -> None:
     delta, logit = row["methods"]["delta snips"], row["methods"]["logit snips"]
     assert delta["below"] > 1.5 * delta["above"]
     assert abs(logit["below"] - logit["above"]) < delta["below"] - delta["above"]
+
+
+@pytest.mark.statistical
+def test_at_poor_overlap_students_quantile_makes_up_for_an_error_that_is_itself_uncertain() -> None:
+    methods = judge(Cell(2_000, 0.5, "poor", 1), 3 * LOGS, seed=3)["methods"]
+    for name in ("snips", "ips"):
+        student, normal = (methods[f"{kind} {name}"]["coverage"] for kind in ("delta", "normal"))
+        assert student > 0.935 - SLACK / sqrt(3.0)
+        assert normal < student

@@ -7,11 +7,12 @@ from math import inf, nan
 
 import numpy as np
 import pytest
+from gate_study.challengers import DESIGN as BENCHMARKED
+from gate_study.challengers import Challenger, traffic
+from gate_study.streams import Scenario, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.gate import DESIGN as BENCHMARKED
-from benchmarks.gate import Challenger, Scenario, run, traffic
 from ltrr.core.boundary import critical_values, crossing_probabilities
 from ltrr.core.intervals import Estimate, quantile
 from ltrr.core.sequential import (

@@ -178,6 +178,7 @@ def _impression(search: Search, day: date) -> dict[str, Any]:
         "surface": "search",
         "utc_offset_minutes": 0,
         "context": {},
+        "version_propensity": search.choice.version_draw.propensity,
         "memory_version": search.choice.version,
         "history_version": search.choice.version,
         "served_by": "policy",

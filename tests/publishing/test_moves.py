@@ -9,10 +9,23 @@ import pytest
 from ltrr.artifacts.bundle import current, move_pointer, publish_bundle, uniform_bundle
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
+from ltrr.artifacts.pointer import Canary
 from ltrr.errors import ArtifactError, NotReadyError, UsageError
 from ltrr.publishing.by_hand import promote, roll_back
-from ltrr.publishing.moves import Move, champion_of, may_move, version_before
-from ltrr.publishing.release import PROMOTED, PUBLISHED, ROLLED_BACK, Parts, bundle_files, publish, unrecorded
+from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move, version_before
+from ltrr.publishing.release import (
+    CANARY_BEGUN,
+    CANARY_ENDED,
+    PROMOTED,
+    PUBLISHED,
+    ROLLED_BACK,
+    Parts,
+    bundle_files,
+    publish,
+    unrecorded,
+)
+from ltrr.publishing.release_rows import RELEASES
+from ltrr.spark.columns import empty
 
 SETTINGS = PolicySettings("search", ("title", "memory"), block_size=2, budget=2)
 MARCH = [date(2026, 3, day) for day in range(1, 8)]
@@ -94,6 +107,33 @@ def test_pointers_that_nobody_recorded_are_recorded_once() -> None:
     # The attempt that follows publishes the same: its own row is the record, as if nothing had died.
     assert unrecorded(moves, MARCH[2], "b") == [first]
     assert unrecorded(moves[:2], None) == [first]
+
+
+def test_a_canary_moves_nothing_for_the_nights_but_who_may_point(home, versions) -> None:
+    """Begun by hand after night 2: night 3 has the same champion, and night 2, run again, leaves the canary alone."""
+    moves = [Move(1, "u", MARCH[0]), Move(2, "a", MARCH[1]), Move(3, "a", None)]
+    assert champion_of(moves, MARCH[2]) == moves[2]
+    assert may_move(moves, MARCH[2])
+    assert not may_move(moves, MARCH[1])
+    assert version_before(moves) == "u"
+
+
+@pytest.mark.spark
+def test_a_canary_that_nobody_recorded_is_by_hand(home, spark, versions) -> None:
+    move_pointer(home, "search", versions[0], why="try", canary=Canary(versions[1], 0.1, "2026-03-02T09:00:00+00:00"))
+    move_pointer(home, "search", versions[0], why="enough")
+    moves = collect_moves(empty(spark, RELEASES), home, "search")
+    assert [(move.sequence, move.version, move.night) for move in moves] == [
+        (1, versions[0], MARCH[0]),
+        (2, versions[0], None),
+        (3, versions[0], None),
+    ]
+    rows = unrecorded(moves, MARCH[2])
+    assert [(row.action, row.by_whom, row.canary and row.canary.version) for row in rows] == [
+        (PUBLISHED, "by hand", None),
+        (CANARY_BEGUN, "by hand", versions[1]),
+        (CANARY_ENDED, "by hand", None),
+    ]
 
 
 def test_a_bundle_is_the_champions_models_with_tonights_evidence(home, versions) -> None:

@@ -1,0 +1,182 @@
+"""Ways to an interval, each of many logs at once: the library's own, and references to hold beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log, nan, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from coverage_study.worlds import PAIRS, Floats, World
+from ltrr.core.intervals import KNOWN_OF_TAIL, bounds_by_inversion, quantile
+from ltrr.evaluation.verdict import Footing
+
+CONFIDENCE = 0.95
+Z = quantile((1.0 + CONFIDENCE) / 2.0)
+TERMS = ("wr", "w", "n")
+WIDTH_LOGS, REPLICATES = 40, 200
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Sums of many logs, one row each, [L, 12]; see World.features."""
+
+    users: int
+    sums: Floats
+
+    def total(self, term: str) -> Floats:
+        """Sum of a term."""
+        return self.sums[:, TERMS.index(term)]
+
+    def product(self, one: str, other: str) -> Floats:
+        """Sum over users of the product of two terms."""
+        pair = tuple(sorted((TERMS.index(one), TERMS.index(other))))
+        return self.sums[:, 5 + PAIRS.index(pair)]
+
+    def mean(self, term: str) -> Floats:
+        """Of a user."""
+        return self.total(term) / self.users
+
+    def covariance(self, one: str, other: str) -> Floats:
+        """Of two terms of a user."""
+        return (self.product(one, other) - self.total(one) * self.total(other) / self.users) / (self.users - 1)
+
+    def quantiles(self) -> Floats:
+        """Student's, of each log: the rule of `degrees_of_freedom`; the normal one where nothing was earned."""
+        squares, fourths = self.product("wr", "wr"), self.sums[:, 11]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            degrees = np.clip(KNOWN_OF_TAIL * squares**2 / fourths, 1.0, self.users - 1.0)
+        return np.where(fourths > 0.0, stdtrit(np.nan_to_num(degrees, nan=1.0), (1.0 + CONFIDENCE) / 2.0), Z)
+
+    def moments(self, numerator: str, denominator: str) -> tuple[Floats, ...]:
+        """What `bounds_by_inversion` wants of a ratio."""
+        return (
+            self.mean(numerator),
+            self.mean(denominator),
+            self.covariance(numerator, numerator),
+            self.covariance(numerator, denominator),
+            self.covariance(denominator, denominator),
+        )
+
+    def footings(self) -> Iterator[Footing]:
+        """What each log's estimate rests on."""
+        errors = error_of_ratio(self, "w", "n")
+        by_user = self.product("wr", "wr")
+        for row, rewards_squared, error in zip(self.sums.tolist(), by_user, errors.tolist(), strict=True):
+            wr, w, n, w_squared, wr_squared = row[:5]
+            yield Footing(
+                evidence=wr**2 / wr_squared if wr else nan,
+                effective_sample_size=w**2 / w_squared,
+                users=self.users,
+                impressions=round(n),
+                mean_weight=w / n,
+                unsupported=0.0,
+                fallback_share=0.0,
+                is_defined=True,
+                evidence_of_users=wr**2 / rewards_squared if wr else nan,
+                mean_weight_error=error,
+            )
+
+
+def error_of_ratio(logs: Logs, numerator: str, denominator: str) -> Floats:
+    """The standard error of `estimate_ratio`."""
+    value = logs.total(numerator) / logs.total(denominator)
+    squares = (
+        logs.product(numerator, numerator)
+        - 2.0 * value * logs.product(numerator, denominator)
+        + value**2 * logs.product(denominator, denominator)
+    )
+    return np.sqrt(np.maximum(squares, 0.0) * logs.users / (logs.users - 1)) / logs.total(denominator)
+
+
+def delta(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
+    """The method of the library: the delta method's error, Student's quantile."""
+    value = logs.total(numerator) / logs.total(denominator)
+    half = logs.quantiles() * error_of_ratio(logs, numerator, denominator)
+    return value - half, value + half
+
+
+def normal(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
+    """Reference: the same error taken as known."""
+    value = logs.total(numerator) / logs.total(denominator)
+    half = Z * error_of_ratio(logs, numerator, denominator)
+    return value - half, value + half
+
+
+def delta_dr(logs: Logs, q_hat: float) -> tuple[Floats, Floats]:
+    """Doubly robust with a constant reward model: q_hat + sum(w (r - q_hat)) / n, by user."""
+    residual = logs.total("wr") - q_hat * logs.total("w")
+    value = q_hat + residual / logs.total("n")
+    # a = wr - q w + q n has the residual a - value n = wr - q w - (value - q) n.
+    slope = value - q_hat
+    squares = (
+        logs.product("wr", "wr")
+        + q_hat**2 * logs.product("w", "w")
+        + slope**2 * logs.product("n", "n")
+        - 2.0 * q_hat * logs.product("wr", "w")
+        - 2.0 * slope * (logs.product("wr", "n") - q_hat * logs.product("w", "n"))
+    )
+    half = logs.quantiles() * np.sqrt(np.maximum(squares, 0.0) * logs.users / (logs.users - 1)) / logs.total("n")
+    return value - half, value + half
+
+
+def logit(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
+    """The method of `Estimate.within`; a log without rewards keeps the delta method's interval."""
+    low, high = delta(logs, numerator, denominator)
+    value, error = (low + high) / 2.0, (high - low) / 2.0
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        half = error / (value * (1.0 - value))
+        odds = value / (1.0 - value)
+        ends = [1.0 / (1.0 + np.exp(side * half) / odds) for side in (1.0, -1.0)]
+    inside = (value > 0.0) & (value < 1.0) & (error > 0.0)
+    return np.where(inside, ends[0], low), np.where(inside, ends[1], high)
+
+
+def bernstein(logs: Logs, numerator: str, denominator: str, widest: float) -> tuple[Floats, Floats]:
+    """The method of `bernstein_ratio`."""
+    length = log(4.0 / (1.0 - CONFIDENCE))
+    return bounds_by_inversion(
+        *logs.moments(numerator, denominator),
+        slope=sqrt(2.0 * length / logs.users),
+        offset=7.0 * widest * length / (3.0 * (logs.users - 1)),
+        rewards=(0.0, 1.0),
+    )
+
+
+def cressie_read(logs: Logs) -> tuple[Floats, Floats]:
+    """Reference: Cressie-Read likelihood of power -2 over users, given that weights average one.
+
+    Karampatziakis et al., "Empirical Likelihood for Contextual Bandits", NeurIPS 2020. Profiled over the constraint on
+    the weights it is Fieller's interval of what wr and n leave unexplained by w - n.
+    """
+    wr, n = logs.mean("wr"), logs.mean("n")
+    excess = logs.mean("w") - n
+    c = logs.covariance
+    spread = c("w", "w") - 2.0 * c("w", "n") + c("n", "n")
+    wr_excess, n_excess = c("wr", "w") - c("wr", "n"), c("w", "n") - c("n", "n")
+    return bounds_by_inversion(
+        wr - wr_excess / spread * excess,
+        n - n_excess / spread * excess,
+        c("wr", "wr") - wr_excess**2 / spread,
+        c("wr", "n") - wr_excess * n_excess / spread,
+        c("n", "n") - n_excess**2 / spread,
+        slope=Z / sqrt(logs.users),
+        offset=0.0,
+        rewards=(0.0, 1.0),
+    )
+
+
+def bootstrap_widths(world: World, counts: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+    """Widths of Poisson bootstrap intervals by user of snips, percentiles of 200 replicates; one log a row."""
+    users = int(counts[0].sum())
+    copies = rng.poisson(1.0, (REPLICATES, users)).astype(np.float32)
+    widths = []
+    for row in counts:
+        sums = copies @ np.repeat(world.sums[:, :2], row, axis=0).astype(np.float32)
+        with np.errstate(invalid="ignore"):
+            low, high = np.nanquantile(sums[:, 0] / sums[:, 1], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        widths.append(high - low)
+    return np.array(widths)

@@ -1,0 +1,200 @@
+"""Many streams of nights side by side: challengers come and go as the gate says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, Floats, of_night
+from gate_study.window import Window
+from ltrr.core.intervals import Estimate, quantile
+from ltrr.core.sequential import (
+    EXPIRED,
+    FUTILE,
+    HARMED,
+    PROMOTE,
+    Design,
+    Look,
+    SliceLook,
+    Trial,
+    alpha_for_next,
+    conditional_power,
+    judge_looks,
+)
+
+CHECKED = 40
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What the streams of one line of the table have in common.
+
+    Attributes:
+        name: in words.
+        challenger: policy of the i-th challenger on a night of its life, 0-based, and of the calendar.
+        impressions: judged a night.
+        nights: of a stream.
+        may_be_futile: whether hopeless challengers are given up.
+        gains: of each slice, relative; empty where there are none.
+    """
+
+    name: str
+    challenger: Callable[[int, int, int], Challenger]
+    impressions: int
+    nights: int = NIGHTS
+    may_be_futile: bool = True
+    gains: tuple[float, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """How streams went.
+
+    Attributes:
+        promoted: night of the first promotion, 1-based; infinite without.
+        crossed: whether the whole would have been promoted, on any night.
+        harmed: whether a challenger was refused for a slice.
+        challengers: tried until the first promotion.
+        scores, information: of the first challenger's looks, [S, life]; NaN once it is gone.
+    """
+
+    promoted: Floats
+    crossed: NDArray[np.bool_]
+    harmed: NDArray[np.bool_]
+    challengers: NDArray[np.int64]
+    scores: Floats
+    information: Floats
+
+
+@dataclass
+class Streams:
+    """Many streams side by side; the gate's state of each."""
+
+    size: int
+    design: Design
+    trials: list[list[Trial]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        life = self.design.life_nights
+        self.trials = [[] for _ in range(self.size)]
+        self.alpha = np.zeros(self.size)
+        self.age = np.zeros(self.size, dtype=int)
+        self.values, self.errors = np.full((2, self.size, life), np.nan)
+        self.is_over = np.zeros(self.size, dtype=bool)
+        nothing = np.full((self.size, life), np.nan)
+        self.outcome = Outcome(
+            np.full(self.size, inf),
+            np.zeros(self.size, dtype=bool),
+            np.zeros(self.size, dtype=bool),
+            np.zeros(self.size, dtype=int),
+            nothing.copy(),
+            nothing.copy(),
+        )
+
+    def begin(self, night: int) -> NDArray[np.bool_]:
+        """Give free places to new challengers where the budget holds a share; which streams."""
+        begun = np.zeros(self.size, dtype=bool)
+        for stream in np.flatnonzero(~self.is_over & (self.alpha == 0.0)):
+            self.alpha[stream] = alpha_for_next(self.trials[stream], night, self.design)
+            begun[stream] = self.alpha[stream] > 0.0
+        self.age[begun] = 0
+        self.values[begun] = self.errors[begun] = np.nan
+        self.outcome.challengers += begun
+        return begun
+
+    @property
+    def is_judged(self) -> NDArray[np.bool_]:
+        """Which streams have a challenger tonight."""
+        return ~self.is_over & (self.alpha > 0.0)
+
+    def look(
+        self,
+        night: int,
+        values: Floats,
+        errors: Floats,
+        slices: Callable[[int], dict[str, SliceLook]],
+        *,
+        futility: bool,
+    ) -> None:
+        """One night's verdicts."""
+        judged = np.flatnonzero(self.is_judged)
+        self.age[judged] += 1
+        age = self.age[judged]
+        self.values[judged, age - 1], self.errors[judged, age - 1] = values[judged], errors[judged]
+        first = judged[self.outcome.challengers[judged] == 1]
+        self.outcome.scores[first, self.age[first] - 1] = values[first] / errors[first]
+        self.outcome.information[first, self.age[first] - 1] = errors[first] ** -2
+        least = np.array([quantile(1.0 - self.design.spent(self.design.share, k)) for k in range(1, 15)])
+        with np.errstate(invalid="ignore"):
+            near = (self.values[judged] / self.errors[judged] >= least[: self.design.life_nights]).any(axis=1)
+        hopeless = np.zeros(len(judged), dtype=bool)
+        if futility:
+            hopeless = ~near & (age < self.design.life_nights) & self.is_hopeless(judged, age)
+        for place, stream in enumerate(judged):
+            outcome = FUTILE if hopeless[place] else EXPIRED if age[place] == self.design.life_nights else ""
+            if near[place]:
+                outcome = self.ask(int(stream), slices, futility=futility)
+            elif stream < CHECKED:
+                asked = self.ask(int(stream), slices, futility=futility)
+                assert asked == outcome, (asked, outcome)
+            if outcome:
+                self.end(int(stream), night, outcome)
+
+    def ask(self, stream: int, slices: Callable[[int], dict[str, SliceLook]], *, futility: bool) -> str:
+        """What the gate says; empty to go on."""
+        pairs = zip(self.values[stream], self.errors[stream], strict=True)
+        looks = [Look(at, Estimate(*pair)) for at, pair in enumerate(pairs, start=1)][: self.age[stream]]
+        design = self.design if futility else replace(self.design, futile_power=0.0)
+        step = judge_looks(looks, float(self.alpha[stream]), VALUE, slices(stream), design)
+        self.outcome.crossed[stream] |= step.outcome == PROMOTE or bool(step.slices)
+        return step.outcome if step.outcome in {PROMOTE, FUTILE, HARMED, EXPIRED} else ""
+
+    def is_hopeless(self, judged: NDArray[np.int64], age: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """`conditional_power` below `futile_power`, for many."""
+        newest = self.values[judged, age - 1], self.errors[judged, age - 1]
+        gain = self.design.effect * VALUE
+        return np.array(
+            [
+                conditional_power(value / error, error**-2, int(k), gain, self.design.share, self.design)
+                < self.design.futile_power
+                for value, error, k in zip(*(one.tolist() for one in newest), age, strict=True)
+            ],
+            dtype=bool,
+        )
+
+    def end(self, stream: int, night: int, outcome: str) -> None:
+        """The challenger is gone; after a promotion the stream is over, its question answered."""
+        self.trials[stream].append(Trial(float(self.alpha[stream]), night, outcome == PROMOTE))
+        self.alpha[stream] = 0.0
+        self.outcome.harmed[stream] |= outcome == HARMED
+        if outcome == PROMOTE:
+            self.outcome.promoted[stream] = night + 1
+            self.is_over[stream] = True
+
+
+def run(scenario: Scenario, streams: int, seed: int, design: Design = DESIGN) -> Outcome:
+    """Streams of impressions that are users of their own."""
+    rng = np.random.default_rng([seed, sum(map(ord, scenario.name))])
+    state, groups = Streams(streams, design), max(len(scenario.gains), 1)
+    window = Window.empty(streams, groups)
+    for night in range(scenario.nights):
+        window.clear(state.begin(night))
+        judged = state.is_judged
+        impressions = of_night(scenario.impressions, night)
+        # Streams whose challengers are at the same point of their lives draw from the same cells.
+        places = state.outcome.challengers * 1_000 + state.age
+        for place in np.unique(places[judged]):
+            rows = judged & (places == place)
+            challenger = scenario.challenger(int(place // 1_000) - 1, int(place % 1_000), night)
+            for group in range(groups):
+                slice_gain = scenario.gains[group] if scenario.gains else challenger.gain
+                chances, terms = replace(challenger, gain=slice_gain).cells()
+                counts = rng.multinomial(impressions // groups, chances, size=int(rows.sum()))
+                window.add(rows, group, counts, terms)
+        values, errors = window.estimates()
+        state.look(night, values, errors, window.slices, futility=scenario.may_be_futile)
+    return state.outcome

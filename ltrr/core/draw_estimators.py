@@ -1,0 +1,145 @@
+"""Estimators of a policy's value from logs made draw by draw: each is a sum of ratios of exact sums.
+
+With w = P_target(set) / P_logging(set) over all orders, rho_t the product of the first t draws' ratios in the logged
+order, r_t the reward of the entities that draw t brought first, r = sum of r_t, q and v the value of the plan and its
+mean under the target, Q_t and V_t the reward-to-go of draw t and its mean under the target (`core.reward_to_go`):
+
+    sequence_ips  mean(rho_T r)                        union       sum(w r) / sum(w)
+    union_ips     mean(w r)                            union_dr    mean(v) + mean(w (r - q))
+    union_sndr    mean(v) + sum(w (r - q)) / sum(w)    pdis        mean(sum of rho_t r_t)
+    cascade_dr    mean(sum of rho_{t-1} V_t + rho_t (r_t - Q_t))
+    inclusion, inclusion_dr: `core.inclusion`          iips, pi: `core.slots`
+
+Those that weigh a draw or an entity alone need a reward that what comes later does not change: `found_reward`. On
+`page_reward` they are biased, because a later draw moves entities down the page or off it.
+
+Precup et al., ICML 2000, and McInerney et al., KDD 2020 (pdis, RIPS: reward interaction inverse propensity scoring);
+Jiang & Li, ICML 2016, and Kiyohara et al., WSDM 2022 (cascade_dr).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ltrr.core.draw_orders import DrawWeights
+from ltrr.core.fixed_point import Longs, to_fixed
+from ltrr.core.weights import Floats
+
+
+@dataclass(frozen=True)
+class DrawEstimator:
+    """One way to a policy's value.
+
+    Args:
+        name: as written everywhere.
+        ratios: (numerator, denominator) terms whose ratios add up to it.
+        weight: "w", the set's, or "rho", the sequence's: whose evidence it rests on.
+        assumes: in words for a reader, beyond right propensities.
+        needs: what the log must hold or a model must say for its terms to exist.
+        found_only: whether it is right on `found_reward` alone.
+    """
+
+    name: str
+    ratios: tuple[tuple[str, str], ...]
+    weight: str
+    assumes: str
+    needs: str = ""
+    found_only: bool = False
+
+
+_ORDERS = "propensities in every state that leads to the same draws, not only in the order of the log"
+_Q_HAT = "a model of what each plan earns"
+_TO_GO = "a model of the reward-to-go, fitted for this target"
+_CONTENTS = "the contents of every block that might have been drawn"
+_SLOTS = "slots filled independently of each other: here what a draw brings depends on the draws before it"
+_EARLIER = "that no later draw changes what an earlier one earns: found_reward"
+
+DRAW_ESTIMATORS: Mapping[str, DrawEstimator] = {
+    estimator.name: estimator
+    for estimator in (
+        DrawEstimator("sequence_ips", (("sequence_weighted", "n"),), "rho", "nothing more: unbiased, of high variance"),
+        DrawEstimator("union", (("weighted", "w"),), "w", "many impressions: its bias falls as 1/n", _ORDERS),
+        DrawEstimator("union_ips", (("weighted", "n"),), "w", "nothing more: unbiased", _ORDERS),
+        DrawEstimator(
+            "union_dr",
+            (("direct", "n"), ("residual", "n")),
+            "w",
+            "nothing more: unbiased for any cross-fitted q-hat",
+            _Q_HAT,
+        ),
+        DrawEstimator(
+            "union_sndr", (("direct", "n"), ("residual", "w")), "w", "many impressions: its bias falls as 1/n", _Q_HAT
+        ),
+        DrawEstimator("pdis", (("per_draw", "n"),), "rho", _EARLIER, found_only=True),
+        DrawEstimator("cascade_dr", (("cascade", "n"),), "rho", _EARLIER, _TO_GO, found_only=True),
+        DrawEstimator("inclusion", (("included", "n"),), "w", _EARLIER, _CONTENTS, found_only=True),
+        DrawEstimator("inclusion_dr", (("included_dr", "n"),), "w", _EARLIER, _CONTENTS, found_only=True),
+        DrawEstimator("iips", (("slots_weighted", "n"),), "w", "that slots do not interact", _SLOTS),
+        DrawEstimator("pi", (("additive_weighted", "n"),), "w", "that slots add up", _SLOTS),
+    )
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """What the estimators need to know of N logged impressions of at most D draws.
+
+    Args:
+        weights: `core.draw_orders.DrawWeights`.
+        rewards: of the entities that each draw brought first, 0 beyond the last draw, [N, D].
+        taken: q of the plan drawn, [N]; None without a model.
+        direct: mean of q over the target's plans, [N].
+        step_taken: Q of each draw, 0 beyond the last, [N, D]; None without a model.
+        step_values: V before each draw, also before a `stop` that was chosen, 0 beyond, [N, D].
+        included: `core.inclusion.inclusion_rewards`, [N]; None where contents are not known.
+        included_dr: the same with a model, [N].
+    """
+
+    weights: DrawWeights
+    rewards: Floats
+    taken: Floats | None = None
+    direct: Floats | None = None
+    step_taken: Floats | None = None
+    step_values: Floats | None = None
+    included: Floats | None = None
+    included_dr: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+
+def draw_terms(draws: Draws) -> dict[str, Longs]:
+    """Terms of each impression by name, [N] each, unit 2^-24: those that this log and its models allow.
+
+    Raises:
+        DataQualityError: a term that is not finite or cannot be summed.
+
+    >>> weights = DrawWeights(np.array([[1.8, 0.72]]), np.array([0.72]), np.array([0.48]))
+    >>> terms = draw_terms(Draws(weights, rewards=np.array([[1.0, 2.0]])))
+    >>> {name: round(int(values[0]) / 2**24, 4) for name, values in terms.items()}
+    {'n': 1.0, 'rho': 0.72, 'sequence_weighted': 2.16, 'per_draw': 3.24, 'w': 0.48, 'weighted': 1.44}
+    """
+    running, rho, w = draws.weights.running, draws.weights.sequence, draws.weights.union
+    total = draws.rewards.sum(axis=1)
+    terms = {
+        "n": np.ones(len(draws)),
+        "rho": rho,
+        "sequence_weighted": rho * total,
+        "per_draw": (running * draws.rewards).sum(axis=1),
+    }
+    if w is not None:
+        terms |= {"w": w, "weighted": w * total}
+    if w is not None and draws.taken is not None and draws.direct is not None:
+        terms |= {"direct": draws.direct, "residual": w * (total - draws.taken)}
+    if draws.step_taken is not None and draws.step_values is not None:
+        before = np.column_stack([np.ones(len(draws)), running[:, :-1]])
+        corrected = before * draws.step_values + running * (draws.rewards - draws.step_taken)
+        terms["cascade"] = corrected.sum(axis=1)
+    if draws.included is not None:
+        terms["included"] = draws.included
+    if draws.included_dr is not None:
+        terms["included_dr"] = draws.included_dr
+    return {name: to_fixed(values) for name, values in terms.items()}
