@@ -15,7 +15,16 @@ from math import frexp
 
 import numpy as np
 
-from ltrr.core.fixed_point import LARGEST, UNIT, Longs, exact_fourth_powers, exact_products, exact_sums
+from ltrr.core.fixed_point import (
+    LARGEST,
+    UNIT,
+    UNIT_BITS,
+    Longs,
+    exact_fourth_powers,
+    exact_products,
+    exact_sums,
+    to_fixed,
+)
 from ltrr.core.weights import Floats
 from ltrr.errors import DataQualityError
 
@@ -27,6 +36,18 @@ _EASY = 2.0 ** (2 * _LOW_BITS)
 _PART_BITS = 28
 _BLOCKS_BEFORE_CARRY = 1 << 9
 """Sums of a block are at most 2^53, so that 2^9 of them (and a transpose) stay below 2^63."""
+
+
+def exact_total(values: Floats) -> int:
+    """Sum of [N] numbers, each rounded to a whole number of 2^-24.
+
+    >>> exact_total(np.array([0.5, 0.25, 2.0**30])) / 2**24 == 2**30 + 0.75
+    True
+    """
+    fixed = np.rint(values * 2.0**UNIT_BITS)
+    if np.abs(fixed).max(initial=0.0) * len(fixed) <= 2.0**53:
+        return int(fixed.sum())
+    return exact_sums(to_fixed(values)[:, None])[0]
 
 
 class ExactSums:

@@ -100,6 +100,21 @@ class LoggedMoments:
         return self.ratios.total("weighted") ** 2 / squares if squares else nan
 
     @property
+    def design_effect(self) -> float:
+        """Variance of the weights by cluster over that by decision: about one where every decision was drawn anew.
+
+        As many as a cluster's decisions where one draw served them all; NaN where all weights are alike.
+        """
+        w, n = self.ratios.exact_total("w"), self.decisions
+        if not n:
+            return nan
+        mean, product = w / n, self.ratios.exact_product
+        by_cluster = product("w", "w") - 2 * mean * product("w", "n") + mean**2 * product("n", "n")
+        by_decision = from_fixed(self._plain("w_squared")) - float(w * mean)
+        # Squares are rounded to 2^-24: less than that is no variance.
+        return float(by_cluster) / by_decision if by_decision > n * UNIT else nan
+
+    @property
     def largest_weight(self) -> float:
         """Of one decision; NaN without decisions."""
         return from_fixed(self.largest) if self.decisions else nan

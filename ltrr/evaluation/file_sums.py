@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
+from ltrr.core.calibration import Calibration
 from ltrr.core.estimators import LARGEST_SUMMABLE, Decisions
 from ltrr.core.fixed_point import Longs
 from ltrr.core.hashing import xxhash64
@@ -75,7 +76,7 @@ class LogScan:
     def __init__(self, policies: Sequence[LogColumns], largest_weight: float) -> None:
         self._policies, self._largest_weight = policies, largest_weight
         self._sums: list[dict[str, MomentSums]] = [{} for _ in policies]
-        self._faults = [LogSums() for _ in policies]
+        self._others = [LogSums() for _ in policies]
 
     def add(self, rows: pa.Table | pa.RecordBatch, users: pa.Array | None = None) -> None:
         """Some rows; with users (keys), those of all their users, side by side."""
@@ -89,8 +90,9 @@ class LogScan:
             if decisions is None or is_missing:
                 # The long way tells every fault; a log with one is not judged, so the good rows do not matter.
                 faults = read_batch(_long_batch(numbers, columns, rows.num_rows, users)).faults
-                self._faults[policy] += LogSums(faults=faults)
+                self._others[policy] += LogSums(faults=faults)
                 continue
+            self._others[policy] += LogSums(drawn=Calibration.of_weights(decisions.weights))
             _sums_of(sums, ALL, columns, self._largest_weight).add(
                 decisions, None if clusters is None else starts_of(clusters)
             )
@@ -99,15 +101,15 @@ class LogScan:
                 _sums_of(sums, name, columns, self._largest_weight).add(decisions.rows(here), mine)
             if len(sums) > MOST_SLICES:
                 sums.clear()
-                self._faults[policy] += LogSums(faults={TOO_MANY_SLICES: (1, "more")})
+                self._others[policy] += LogSums(faults={TOO_MANY_SLICES: (1, "more")})
 
     @property
     def sums(self) -> PolicySums:
         """Of all that was added."""
         return PolicySums(
             tuple(
-                LogSums({name: one.moments for name, one in sums.items()}) + faults
-                for sums, faults in zip(self._sums, self._faults, strict=True)
+                LogSums({name: one.moments for name, one in sums.items()}) + others
+                for sums, others in zip(self._sums, self._others, strict=True)
             )
         )
 

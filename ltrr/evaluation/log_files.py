@@ -29,8 +29,8 @@ class LogFiles:
 def files_of(log: DataFrame, columns: Sequence[LogColumns], delta_path: str | None = None) -> LogFiles | None:
     """The files of a log that is read as it lies; None where Spark has to read it.
 
-    Spark is needed for arrays and for numbers written as text, for a reward model to be fitted, for columns that are
-    in the folders' names, and for Delta tables with deletion vectors, partitions or renamed columns.
+    Spark is needed for arrays, actions and numbers written as text, for a reward model to be fitted, for columns that
+    are in the folders' names, and for Delta tables with deletion vectors, partitions or renamed columns.
 
     Args:
         log: straight from Parquet or Delta, all its rows.
@@ -58,15 +58,14 @@ def open_file(address: str) -> fsspec.core.OpenFile:
 
 def read_columns(columns: LogColumns) -> dict[str, str]:
     """Meaning -> column, of those that are read where no reward model is fitted."""
-    unread = ("action", "fold_by")
-    return {meaning: name for meaning, name in columns.named().items() if meaning not in unread}
+    return {meaning: name for meaning, name in columns.named().items() if meaning != "fold_by"}
 
 
 def _is_plain(types: dict[str, T.DataType], columns: LogColumns) -> bool:
     read = read_columns(columns)
     kinds = {meaning: _KEYS if meaning == "user" or meaning.startswith("slices") else _NUMBERS for meaning in read}
     return (
-        not (columns.features or columns.action_propensities)
+        not (columns.features or columns.action or columns.action_propensities)
         and all(isinstance(types.get(name), kinds[meaning]) for meaning, name in read.items())
         and not any("." in name for name in read.values())  # to Arrow a path into a structure
     )

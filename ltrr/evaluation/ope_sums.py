@@ -19,6 +19,7 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.core.calibration import Calibration
 from ltrr.core.estimators import Decisions, decision_terms, term_names
 from ltrr.core.fixed_point import Longs, to_fixed
 from ltrr.core.logged_moments import LoggedMoments
@@ -43,11 +44,13 @@ class LogSums:
         slices: name -> moments.
         skipped: reason -> rows that are no decisions.
         faults: reason -> (rows, the first example in order of text).
+        drawn: what was drawn beside what the logged propensities promise, of all slices together.
     """
 
     slices: Mapping[str, LoggedMoments] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     faults: Faults = field(default_factory=dict)
+    drawn: Calibration = field(default_factory=Calibration)
 
     def __add__(self, other: LogSums) -> LogSums:
         slices = dict(self.slices)
@@ -60,21 +63,22 @@ class LogSums:
             reason: self.skipped.get(reason, 0) + other.skipped.get(reason, 0)
             for reason in sorted({*self.skipped, *other.skipped})
         }
-        return LogSums(slices, skipped, faults)
+        return LogSums(slices, skipped, faults, self.drawn + other.drawn)
 
     def to_json(self) -> str:
         """As text, to cross a process; integers keep every digit."""
         slices = {name: moments.to_json() for name, moments in self.slices.items()}
-        return json.dumps([slices, dict(self.skipped), dict(self.faults)])
+        return json.dumps([slices, dict(self.skipped), dict(self.faults), self.drawn.to_json()])
 
     @classmethod
     def from_json(cls, text: str) -> LogSums:
         """Back from `to_json`."""
-        slices, skipped, faults = json.loads(text)
+        slices, skipped, faults, drawn = json.loads(text)
         return cls(
             {name: LoggedMoments.from_json(moments) for name, moments in slices.items()},
             skipped,
             {reason: (count, example) for reason, (count, example) in faults.items()},
+            Calibration.from_json(drawn),
         )
 
 
@@ -124,7 +128,7 @@ def sum_log(
         for batch in batches:
             rows = read_batch(batch)
             mine = to_decisions(rows, sent.value, has_values=has_values)
-            total += LogSums({ALL: LoggedMoments.of(mine, largest_weight)}, rows.skipped, rows.faults)
+            total += LogSums({ALL: LoggedMoments.of(mine, largest_weight)}, rows.skipped, rows.faults, _drawn(rows))
             for column in rows.slices.T:
                 total += _by_slice(column, partial(_of_rows, mine, largest_weight))
         yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
@@ -134,8 +138,8 @@ def sum_log(
             rows = read_batch(batch)
             mine = to_decisions(rows, sent.value, has_values=has_values)
             terms, largest = decision_terms(mine, largest_weight), to_fixed(mine.weights)
-            aside = LogSums({}, rows.skipped, rows.faults).to_json() if rows.skipped or rows.faults else None
-            # What was left out travels in a row of its own, after the terms.
+            # What is of no user travels in a row of its own, after the terms.
+            aside = LogSums({}, rows.skipped, rows.faults, _drawn(rows)).to_json()
             padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
             yield pa.RecordBatch.from_pydict(
                 {
@@ -150,7 +154,7 @@ def sum_log(
     def users_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = LogSums()
         for batch in batches:
-            # Two batches may have left out the same: one row then stands for both.
+            # Two batches may say the same: one row then stands for both.
             asides = batch.filter(batch.column("aside").is_valid())
             for text, times in zip(asides.column("aside").to_pylist(), asides.column("times").to_pylist(), strict=True):
                 for _ in range(times):
@@ -188,6 +192,18 @@ def to_decisions(rows: LogBatch, models: FoldModels | None, *, has_values: bool)
     q_hat = models.predict(rows)
     taken, direct = q_hat[np.arange(len(rows)), rows.action], (rows.targets * q_hat).sum(axis=1)
     return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported)
+
+
+def _drawn(rows: LogBatch) -> Calibration:
+    """What was drawn, beside what the logged propensities promise."""
+    return Calibration.of(
+        rows.logging,
+        rows.action,
+        loggings=rows.loggings,
+        targets=rows.targets,
+        widths=rows.widths,
+        weights=rows.weights,
+    )
 
 
 def _of_rows(decisions: Decisions, largest_weight: float, here: NDArray[np.bool_]) -> LoggedMoments:
