@@ -27,12 +27,10 @@ REWARDS = ("page", "found")
 SLOTS = ("iips", "pi")
 """Refused on draws: what a draw brings depends on those before it."""
 DRAW_NAMES = {
-    "page": tuple(
-        name for name, one in DRAW_ESTIMATORS.items() if not name.startswith("inclusion") and name not in SLOTS
-    ),
+    "page": ("sequence_ips", "union_ips", "union", "union_dr", "union_sndr", "pdis", "placement", "placement_dr"),
     "found": tuple(name for name, one in DRAW_ESTIMATORS.items() if not one.page_only and name not in SLOTS),
 }
-"""On page_reward, pdis and cascade_dr are asked as well, to see how wrong they are."""
+"""On page_reward, pdis is asked as well, to see how wrong it is."""
 CONTENTS_NAMES = {
     "page": ("placement", "placement_dr"),
     "found": ("inclusion", "inclusion_dr"),
@@ -82,6 +80,12 @@ class Judge:
         blocks = plan_propensities @ self.pages.space.draws
         return np.column_stack([np.ones(len(own)), own, expected.mean(axis=1), blocks])
 
+    def q_table(self, reward: str, coefficients: Floats) -> Floats:
+        """q-hat of every plan of every query, [Q, P]."""
+        expected = self.expected[reward]
+        of_query = coefficients[0] + coefficients[2] * expected.mean(axis=1)
+        return of_query[:, None] + coefficients[1] * expected + self.pages.space.draws @ coefficients[3:]
+
     def inclusion(self, plan_propensities: Floats) -> Floats:
         """P(candidate in the union) for each query, [Q, C]."""
         parts = [
@@ -123,20 +127,21 @@ def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Sid
     """Every estimator for every target, from a log made draw by draw."""
     strategies, counts = len(judge.pages.space.strategies), np.full(len(log.queries), log.drawn.shape[1])
     steps = _lattice(logging, log, strategies)
-    rewards = {kind: log.by_draw(judge.pages, kind) for kind in REWARDS}
-    q_hats = {kind: _fit_plans(judge, log, kind, rewards[kind].sum(axis=1)) for kind in REWARDS}
+    rewards = log.by_draw(judge.pages)
+    logged = _placed(judge, log, logging)
+    q_hats = {kind: fit_plans(judge, log, kind, rewards[kind].sum(axis=1)) for kind in REWARDS}
     found: dict[str, Found] = {}
     for name, target in targets.items():
         weights = DrawWeights.of(steps, _lattice(target, log, strategies), counts)
         # Two ways to the same number: backwards from the draws of each impression, forwards to all plans of its query.
         forwards = importance_weights(*(side.plans[log.queries, log.plans] for side in (logging, target)))
         assert np.allclose(weights.union, forwards, rtol=1e-9, atol=0.0)
-        contents = _contents(judge, log, logging, target)
+        contents = _contents(judge, log, logging, target, logged)
         found[name] = {}
         for kind in REWARDS:
             taken, direct = _predict_plans(judge, log, target, kind, q_hats[kind])
-            step_taken, step_values = _fit_steps(judge, log, target, rewards[kind])
-            moments = DrawMoments.of(Draws(weights, rewards[kind], taken, direct, step_taken, step_values, **contents))
+            to_go = _fit_steps(judge, log, target, rewards[kind]) if "cascade_dr" in DRAW_NAMES[kind] else {}
+            moments = DrawMoments.of(Draws(weights, rewards[kind], taken, direct, **to_go, **contents))
             found[name] |= {(kind, one): (moments.estimate(one), moments.evidence(one)) for one in DRAW_NAMES[kind]}
     return found
 
@@ -144,11 +149,11 @@ def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Sid
 def judge_plans(judge: Judge, log: Log, logging: Side, target: Side) -> Found:
     """Every estimator from a log whose plans were chosen at once."""
     weights = importance_weights(logging.plans[log.queries, log.plans], target.plans[log.queries, log.plans])
-    contents = _contents(judge, log, logging, target)
+    contents = _contents(judge, log, logging, target, _placed(judge, log, logging))
     found: Found = {}
     for kind in REWARDS:
         rewards = log.rewards(kind).sum(axis=1)
-        taken, direct = _predict_plans(judge, log, target, kind, _fit_plans(judge, log, kind, rewards))
+        taken, direct = _predict_plans(judge, log, target, kind, fit_plans(judge, log, kind, rewards))
         moments = LoggedMoments.of(Decisions(weights, rewards, taken, direct), _LARGEST_WEIGHT)
         found |= {(kind, name): (moments.estimate(ESTIMATORS[name]), moments.evidence_of_users) for name in PLAN_NAMES}
         ones = DrawWeights(np.ones((len(rewards), 1)), np.ones(len(rewards)), weights)
@@ -162,7 +167,7 @@ def fit_of(judge: Judge, log: Log) -> dict[str, float]:
     shares = {}
     for kind in REWARDS:
         rewards = log.rewards(kind).sum(axis=1)
-        q = _taken(judge.plan_features(kind, log.queries, log.plans), _fit_plans(judge, log, kind, rewards), log)
+        q = _taken(judge.plan_features(kind, log.queries, log.plans), fit_plans(judge, log, kind, rewards), log)
         shares[kind] = float(1.0 - ((rewards - q) ** 2).mean() / rewards.var())
     return shares
 
@@ -177,7 +182,7 @@ def _folds(log: Log) -> Longs:
     return log.queries % FOLDS
 
 
-def _fit_plans(judge: Judge, log: Log, kind: str, rewards: Floats) -> Floats:
+def fit_plans(judge: Judge, log: Log, kind: str, rewards: Floats) -> Floats:
     """Coefficients of each fold's q-hat, fitted on the others, [FOLDS, F]."""
     z, folds = judge.plan_features(kind, log.queries, log.plans), _folds(log)
     return np.stack(
@@ -194,7 +199,7 @@ def _predict_plans(judge: Judge, log: Log, target: Side, kind: str, coefficients
     return taken, _taken(target.features[kind][log.queries], coefficients, log)
 
 
-def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> tuple[Floats, Floats]:
+def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> dict[str, Floats]:
     """Reward-to-go from what the next block of each strategy would add, which strategy, and how deep."""
     assert target.policy is not None
     n, draws = log.drawn.shape
@@ -214,18 +219,24 @@ def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> tuple[F
         features.append(z)
         chances.append(propensities(depths))
         depths[rows, log.drawn[:, draw]] += 1
-    return fit_reward_to_go(
+    taken, values = fit_reward_to_go(
         features.__getitem__, np.stack(chances, axis=1), log.drawn, rewards, _folds(log), ridge=RIDGE
     )
+    return {"step_taken": taken, "step_values": values}
 
 
-def _contents(judge: Judge, log: Log, logging: Side, target: Side) -> dict[str, Floats]:
+def _placed(judge: Judge, log: Log, side: Side) -> Floats:
+    """Probability of what stands at each position of each page, [N, L]."""
+    pages = judge.pages.shown[log.queries]
+    return placement_propensities(side.plans[log.queries], pages, judge.pages.shown[log.queries, log.plans])
+
+
+def _contents(judge: Judge, log: Log, logging: Side, target: Side, logged: Floats) -> dict[str, Floats]:
     """What the contents of all blocks allow: weights of placements and of entities."""
-    pages, queries, plans = judge.pages, log.queries, log.plans
+    pages, queries = judge.pages, log.queries
     included = logging.inclusion[queries], target.inclusion[queries]
-    made, shown = pages.shown[queries], pages.shown[queries, plans]
-    places = [placement_propensities(side.plans[queries], made, shown) for side in (logging, target)]
-    by_place = shown.astype(np.int64)
+    by_place = pages.shown[queries, log.plans].astype(np.int64)
+    places = logged, _placed(judge, log, target)
     clicks = np.take_along_axis(np.pad(log.clicks, ((0, 0), (0, 1))), by_place, axis=1)
     learned = pages.learned[queries]
     q_hat = np.take_along_axis(learned, by_place, axis=1) * pages.examination

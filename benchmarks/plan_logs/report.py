@@ -26,11 +26,12 @@ def is_right(row: Row) -> bool:
 def print_rows(rows: Sequence[Row]) -> None:
     """One line a row."""
     for row in rows:
+        where = f"{row['world']:6}{row['decide']:5}{row['log']:11}{row['differs']:5}{row['n']:>7,} {row['reward']:6}"
+        bias = f"truth {row['truth']:.4f} bias {row['bias']:+8.2%} +- {row['bias_error']:.2%}"
+        rmse = f"rmse {row['rmse']:8.3f} exact {row['exact_rmse']:8.3f}"
+        ratio = f"ratio {row['ratio']:.3f} ({row['ratio_measured']:.3f} measured)"
         print(
-            f"{row['world']:6}{row['decide']:5}{row['log']:11}{row['differs']:5}{row['n']:>7,} {row['reward']:6}"
-            f"{row['estimator']:14}truth {row['truth']:.4f} bias {row['bias']:+8.2%} +- {row['bias_error']:.2%}"
-            f"  sd {row['sd']:8.3f}  rmse {row['rmse']:8.3f}  ratio {row['ratio']:.3f} ({row['ratio_measured']:.3f})"
-            f"  covers {row['covers']:.3f}  R {row['evidence']:8.1f}  {'' if is_right(row) else 'not meant for it'}"
+            f"{where}{row['estimator']:14}{bias}  {rmse}  {ratio}  covers {row['covers']:.3f}  R {row['evidence']:.1f}"
         )
 
 
