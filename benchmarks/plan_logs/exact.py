@@ -10,7 +10,6 @@ from math import sqrt
 
 import numpy as np
 
-from ltrr.core.placement import placement_propensities
 from plan_logs.judging import REWARDS, Judge, Side, fit_plans
 from plan_logs.log import Log
 from plan_logs.pages import Floats
@@ -62,14 +61,9 @@ def entity_errors(judge: Judge, logging: Side, target: Side) -> Exact:
         np.divide(
             target.inclusion[part], logging.inclusion[part], out=included[:, :-1], where=logging.inclusion[part] > 0.0
         )
-        sides = logging.plans[part], target.plans[part]
-        placed = [
-            [placement_propensities(side, shown, shown[:, plan]) for side in sides] for plan in range(shown.shape[1])
-        ]
-        weights = {
-            "found": _at(included, shown),
-            "page": np.stack([judged / logged for logged, judged in placed], axis=1),
-        }
+        rows, positions = np.arange(len(shown))[:, None, None], np.arange(shown.shape[2])
+        logged, judged = (side.placement[part][rows, shown, positions] for side in (logging, target))
+        weights = {"found": _at(included, shown), "page": judged / logged}
         spread = chance * (1.0 - chance)
         for kind, name, mean, variance, q in (
             ("found", "inclusion", attraction, spread / pages.examination**2, learned),

@@ -37,6 +37,8 @@ CONTENTS_NAMES = {
 }
 PLAN_NAMES = ("ips", "snips", "dr", "sndr")
 FOLDS = 3
+CHECKED = 10
+"""Impressions of each log for which the library is asked for what tables of all queries hold."""
 RIDGE = 1.0
 
 _LARGEST_WEIGHT = 100.0
@@ -96,6 +98,21 @@ class Judge:
         ]
         return np.concatenate(parts)
 
+    def placement(self, plan_propensities: Floats) -> Floats:
+        """P(candidate at the position) for each query, [Q, C + 1, L]: `placement_propensities` of all at once."""
+        queries, _, places = self.pages.shown.shape
+        width = self.pages.attraction.shape[1]
+        first = np.arange(queries)[:, None] * width
+        return np.stack(
+            [
+                np.bincount(
+                    (first + self.pages.shown[:, :, place]).ravel(), plan_propensities.ravel(), queries * width
+                ).reshape(queries, width)
+                for place in range(places)
+            ],
+            axis=2,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Side:
@@ -105,6 +122,7 @@ class Side:
         policy: None where plans are chosen at once.
         plans: P(plan), [Q, P].
         inclusion: P(candidate in the union), [Q, C].
+        placement: P(candidate at the position), [Q, C + 1, L]; the last stands for nobody.
         features: reward -> mean features of q-hat, [Q, F].
         expected: mean over its plans of what their pages would earn were the learned values true, [Q].
     """
@@ -112,6 +130,7 @@ class Side:
     policy: DrawPolicy | None
     plans: Floats
     inclusion: Floats
+    placement: Floats
     features: dict[str, Floats]
     expected: Floats
 
@@ -120,7 +139,7 @@ class Side:
         """From P(plan)."""
         features = {kind: judge.mean_features(kind, plans) for kind in REWARDS}
         expected = (plans * judge.expected["page"]).sum(axis=1)
-        return Side(policy, plans, judge.inclusion(plans), features, expected)
+        return Side(policy, plans, judge.inclusion(plans), judge.placement(plans), features, expected)
 
 
 def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Side]) -> dict[str, Found]:
@@ -128,7 +147,6 @@ def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Sid
     strategies, counts = len(judge.pages.space.strategies), np.full(len(log.queries), log.drawn.shape[1])
     steps = _lattice(logging, log, strategies)
     rewards = log.by_draw(judge.pages)
-    logged = _placed(judge, log, logging)
     q_hats = {kind: fit_plans(judge, log, kind, rewards[kind].sum(axis=1)) for kind in REWARDS}
     found: dict[str, Found] = {}
     for name, target in targets.items():
@@ -136,7 +154,7 @@ def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Sid
         # Two ways to the same number: backwards from the draws of each impression, forwards to all plans of its query.
         forwards = importance_weights(*(side.plans[log.queries, log.plans] for side in (logging, target)))
         assert np.allclose(weights.union, forwards, rtol=1e-9, atol=0.0)
-        contents = _contents(judge, log, logging, target, logged)
+        contents = _contents(judge, log, logging, target)
         found[name] = {}
         for kind in REWARDS:
             taken, direct = _predict_plans(judge, log, target, kind, q_hats[kind])
@@ -149,7 +167,7 @@ def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Sid
 def judge_plans(judge: Judge, log: Log, logging: Side, target: Side) -> Found:
     """Every estimator from a log whose plans were chosen at once."""
     weights = importance_weights(logging.plans[log.queries, log.plans], target.plans[log.queries, log.plans])
-    contents = _contents(judge, log, logging, target, _placed(judge, log, logging))
+    contents = _contents(judge, log, logging, target)
     found: Found = {}
     for kind in REWARDS:
         rewards = log.rewards(kind).sum(axis=1)
@@ -225,18 +243,16 @@ def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> dict[st
     return {"step_taken": taken, "step_values": values}
 
 
-def _placed(judge: Judge, log: Log, side: Side) -> Floats:
-    """Probability of what stands at each position of each page, [N, L]."""
-    pages = judge.pages.shown[log.queries]
-    return placement_propensities(side.plans[log.queries], pages, judge.pages.shown[log.queries, log.plans])
-
-
-def _contents(judge: Judge, log: Log, logging: Side, target: Side, logged: Floats) -> dict[str, Floats]:
+def _contents(judge: Judge, log: Log, logging: Side, target: Side) -> dict[str, Floats]:
     """What the contents of all blocks allow: weights of placements and of entities."""
     pages, queries = judge.pages, log.queries
     included = logging.inclusion[queries], target.inclusion[queries]
     by_place = pages.shown[queries, log.plans].astype(np.int64)
-    places = logged, _placed(judge, log, target)
+    positions = np.arange(by_place.shape[1])
+    places = [side.placement[queries[:, None], by_place, positions] for side in (logging, target)]
+    some = slice(None, CHECKED)
+    made = pages.shown[queries[some]]
+    assert np.allclose(places[1][some], placement_propensities(target.plans[queries[some]], made, by_place[some]))
     clicks = np.take_along_axis(np.pad(log.clicks, ((0, 0), (0, 1))), by_place, axis=1)
     learned = pages.learned[queries]
     q_hat = np.take_along_axis(learned, by_place, axis=1) * pages.examination
