@@ -18,6 +18,9 @@ from plan_logs.policies import DrawPolicy
 Exact = dict[tuple[str, str], float]
 """(reward, estimator) -> standard deviation of one impression's term."""
 
+PERFECT = "perfect"
+"""Doubly robust with a reward model that knows the truth: no model can do better than that with the same weights."""
+
 _QUERIES_AT_ONCE = 256
 
 
@@ -31,7 +34,7 @@ def sequence_errors(judge: Judge, target: DrawPolicy, logging: DrawPolicy, side:
 
 
 def set_errors(judge: Judge, logging: Side, target: Side, log: Log, ips: str, dr: str) -> Exact:
-    """Of weighing the set, plainly (`ips`) and with the q-hat of one large log (`dr`).
+    """Of weighing the set, plainly (`ips`), with the q-hat of one large log (`dr`), and with the true q (`PERFECT`).
 
     With q fixed, the term v + w (r - q) has the mean square v^2 + 2 v sum(P (m - q)) + sum(P w (var + (m - q)^2)).
     """
@@ -40,7 +43,7 @@ def set_errors(judge: Judge, logging: Side, target: Side, log: Log, ips: str, dr
     for kind in REWARDS:
         mean, spread = pages.worth[kind], pages.squares[kind] - pages.worth[kind] ** 2
         fitted = fit_plans(judge, log, kind, log.rewards(kind).sum(axis=1)).mean(axis=0)
-        for name, q in ((ips, np.zeros(mean.shape)), (dr, judge.q_table(kind, fitted))):
+        for name, q in ((ips, np.zeros(mean.shape)), (dr, judge.q_table(kind, fitted)), (PERFECT, mean)):
             direct = (target.plans * q).sum(axis=1)
             square = direct**2 + 2.0 * direct * (target.plans * (mean - q)).sum(axis=1)
             square += (squared * (spread + (mean - q) ** 2)).sum(axis=1)

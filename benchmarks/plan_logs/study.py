@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ltrr.simulation.world import World
-from plan_logs.exact import Exact, entity_errors, sequence_errors, set_errors
+from plan_logs.exact import PERFECT, Exact, entity_errors, sequence_errors, set_errors
 from plan_logs.judging import Found, Judge, Side, judge_draws, judge_plans
 from plan_logs.log import drawn_log, planned_log
 from plan_logs.pages import Floats, pages_of
@@ -111,6 +111,7 @@ def _rows(judge: Judge, cell: Row, side: Side, logs: list[Found], exact: Exact) 
             "exact_rmse": exact_rmse / truth,
             "ratio": (exact_rmse if (kind, name) in exact else rmse) / against,
             "ratio_measured": rmse / measured,
+            "perfect_ratio": exact[kind, PERFECT] / sqrt(cell["n"]) / against,
             "covers": float((np.abs(off) <= 1.959964 * errors[known]).mean()),
             "evidence": float(np.median([log[kind, name][1] for log in logs])),
         }

@@ -33,7 +33,7 @@ REWARDS = ("page_reward", "found_reward")
 _OF_ENTITIES = (
     "each entity has a weight of its own: a rare and heavy one may be missing from the log, and R does not show it"
 )
-"""Intervals of inclusion and placement covered 30 to 85 % where the set's R was below 20 and their own was 200 to 1,200
+"""Where all draws differed, 95 % intervals of inclusion and placement covered 52 to 94 % with R of 150 to 2,400
 (docs/ope-plans.md)."""
 
 _BEYOND = "term"
