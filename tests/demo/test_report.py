@@ -61,10 +61,8 @@ def test_it_claims_no_more_than_the_interval(over_static: tuple[float, float], s
 )
 def test_a_challenger_that_does_not_serve_has_a_sentence_of_its_own(told, said) -> None:
     unseen = rows((0.1, 0.2), (0.001, 0.02))
-    both = [
-        *unseen,
-        *({**row, "policy": name} for row, name in zip(unseen, (CHALLENGER_GREEDY, CHALLENGER), strict=False)),
-    ]
+    theirs = zip(unseen, (CHALLENGER_GREEDY, CHALLENGER), strict=False)
+    both = [*unseen, *({**row, "policy": name} for row, name in theirs)]
     bandit = FrozenBandit("search", {"bandit.vw": "ab"}, None, ExplorationSettings())
     tested = replace(Challenger(bandit, date(2026, 3, 3), date(2026, 3, 2), "00", 0.01), **told)
     first, second = standing(both, tested).splitlines()
