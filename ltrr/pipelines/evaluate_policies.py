@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 from ltrr.artifacts.bundle import BANDIT
 from ltrr.errors import ConfigError
@@ -59,10 +59,11 @@ def run(night: Night) -> None:
             }
         )
         objections = _check_replay(night, tracked)
+        distrusted = _distrusted_dates(night, is_replay_unequal=bool(objections))
         under_test = None if challenger is None else judged_policy(night, CHALLENGER, challenger.bandit)
-        found = report_held_out(night, champion, candidate, under_test)
+        found = report_held_out(night, champion, candidate, under_test, distrusted)
         if challenger is not None and under_test is not None:
-            life = judge_life(night, champion, under_test, challenger.data_end)
+            life = judge_life(night, champion, under_test, challenger.data_end, distrusted)
             if life.served.fallback_share > night.settings.evaluation.fallback_limit:
                 objections.append(f"{life.served.fallback_share:.1%} of its impressions fell back")
             found = replace(found, rows=[*found.rows, *life.rows], prices={**found.prices, **life.prices})
@@ -82,6 +83,14 @@ def _challenger(night: Night, champion: PlanningPart) -> Challenger | None:
     if tested is None or tested.against != FrozenBandit.of_manifest(champion.manifest).digest:
         return None
     return tested
+
+
+def _distrusted_dates(night: Night, *, is_replay_unequal: bool) -> set[date]:
+    """Dates whose propensities were found wrong and accepted; tonight's own is judged on from the next night on."""
+    told = json.loads(night.notes_of("evaluate_policies").get("distrusted_dates", "[]"))
+    found = {date.fromisoformat(day) for day in told} | ({night.date} if is_replay_unequal else set())
+    night.note("distrusted_dates", json.dumps(sorted(day.isoformat() for day in found)))
+    return found
 
 
 def _check_same_plans(night: Night, champion: PlanningPart) -> None:

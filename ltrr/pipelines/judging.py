@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -60,11 +60,15 @@ class Found:
 
 
 def report_held_out(
-    night: Night, champion: PlanningPart, candidate: Candidate | None, under_test: JudgedPolicy | None
+    night: Night,
+    champion: PlanningPart,
+    candidate: Candidate | None,
+    under_test: JudgedPolicy | None,
+    distrusted: Collection[date],
 ) -> Found:
     """The report on closed dates of the window; nothing but how it was served where none is closed yet."""
     settings, policy = night.settings.evaluation, night.settings.policy
-    closed = night.closed_dates(settings.window_days)
+    closed = [day for day in night.closed_dates(settings.window_days) if day not in distrusted]
     night.note("judged_dates", str(len(closed)))
     window = Window.of(night, closed)
     if window.served.by_policy == 0:
@@ -93,10 +97,12 @@ def report_held_out(
     return Found(window.served, rows, prices, draws)
 
 
-def judge_life(night: Night, champion: PlanningPart, challenger: JudgedPolicy, data_end: date) -> Found:
+def judge_life(
+    night: Night, champion: PlanningPart, challenger: JudgedPolicy, data_end: date, distrusted: Collection[date]
+) -> Found:
     """Champion and challenger on everybody's impressions of the closed dates after `data_end`."""
     settings, policy = night.settings.evaluation, night.settings.policy
-    dates = night.closed_dates()
+    dates = [day for day in night.closed_dates() if day not in distrusted]
     since = Window.of(night, [day for day in dates if day > data_end])
     before = Window.of(night, [day for day in dates if day <= data_end][-settings.window_days :])
     night.note("life_dates", str(len(since.dates)))
