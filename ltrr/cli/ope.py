@@ -85,7 +85,9 @@ def ope(
     if as_json:
         told = {"log": log, "format": format_, "columns": columns.named(), "settings": asdict(settings)}
         show_json(
-            told | {"estimates": report.rows, "left_out": report.left_out, "skipped": report.skipped},
+            told
+            | {"estimates": report.rows, "left_out": report.left_out, "skipped": report.skipped}
+            | {"propensities": report.propensities.to_json()},
         )
         return
     _show(log, target_propensity, report)
@@ -102,6 +104,7 @@ def _show(log: str, target: str, report: OpeReport) -> None:
         rows = [row for row in report.rows if row["slice"] == name]
         title = f"{target} judged on {log}, {name}: {rows[0]['decisions']:,} decisions"
         show_rows([{shown: row[key] for key, shown in _SHOWN.items()} for row in rows], title, as_json=False)
+    stdout().print(report.propensities.sentence(), soft_wrap=True)
     for reason in dict.fromkeys(report.left_out.values()):
         names = ", ".join(name for name, why in report.left_out.items() if why == reason)
         stdout().print(f"left out: {names}: {reason}")

@@ -9,7 +9,7 @@ from math import nan
 import numpy as np
 
 from ltrr.core.estimators import PLAIN_TERMS, Decisions, Estimator, decision_terms, ratio_names
-from ltrr.core.fixed_point import Longs, exact_sums, from_fixed, to_fixed
+from ltrr.core.fixed_point import UNIT, Longs, exact_sums, from_fixed, to_fixed
 from ltrr.core.intervals import Estimate, degrees_of_freedom, estimate_sum
 from ltrr.core.moments import ClusteredSums, WeightedRewards
 
@@ -95,6 +95,21 @@ class LoggedMoments:
         """R with each user's weighted rewards added up first; NaN when nothing was earned."""
         squares = self.ratios.product("weighted", "weighted")
         return self.ratios.total("weighted") ** 2 / squares if squares else nan
+
+    @property
+    def design_effect(self) -> float:
+        """Variance of the weights by cluster over that by decision: about one where every decision was drawn anew.
+
+        As many as a cluster's decisions where one draw served them all; NaN where all weights are alike.
+        """
+        w, n = self.ratios.exact_total("w"), self.decisions
+        if not n:
+            return nan
+        mean, product = w / n, self.ratios.exact_product
+        by_cluster = product("w", "w") - 2 * mean * product("w", "n") + mean**2 * product("n", "n")
+        by_decision = from_fixed(self._plain("w_squared")) - float(w * mean)
+        # Squares are rounded to 2^-24: less than that is no variance.
+        return float(by_cluster) / by_decision if by_decision > n * UNIT else nan
 
     @property
     def largest_weight(self) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
@@ -16,6 +15,7 @@ from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
 from ltrr.evaluation.ope_model import FoldModels, fit_fold_models, shape_of
 from ltrr.evaluation.ope_rows import LogColumns, to_decision_rows
 from ltrr.evaluation.ope_sums import ALL, LogSums, sum_log
+from ltrr.evaluation.propensities import PropensityReport
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, Footing, judge_footing
 
@@ -67,11 +67,13 @@ class OpeReport:
         rows: of every slice and estimator: value, interval, evidence, weights, verdict and reasons.
         left_out: estimator -> why the log does not allow it.
         skipped: reason -> rows of the log that are no decisions.
+        propensities: whether the logged ones can be right, for the whole log.
     """
 
     rows: list[dict[str, Any]]
     left_out: dict[str, str]
     skipped: dict[str, int]
+    propensities: PropensityReport
 
 
 def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | None = None) -> OpeReport:
@@ -122,8 +124,9 @@ def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | No
     _check(sums)
     kept = [estimator for estimator in wanted if estimator.name not in left_out]
     names = sorted(sums.slices, key=lambda name: (name != ALL, name))
-    rows = [_row(name, sums.slices[name], one, chosen.verdict) for name in names for one in kept]
-    return OpeReport(rows, left_out, dict(sums.skipped))
+    propensities = PropensityReport.of(sums.drawn, sums.slices[ALL].design_effect)
+    rows = [_row(name, sums.slices[name], one, propensities, chosen.verdict) for name in names for one in kept]
+    return OpeReport(rows, left_out, dict(sums.skipped), propensities)
 
 
 def _fit(decisions: DataFrame, settings: OpeSettings) -> tuple[FoldModels | None, str]:
@@ -158,7 +161,13 @@ def _check(sums: LogSums) -> None:
         raise DataQualityError("there is no decision in this log", got=shown, todo="check the path and the format")
 
 
-def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: EvaluationSettings) -> dict[str, Any]:
+def _row(
+    name: str,
+    moments: LoggedMoments,
+    estimator: Estimator,
+    propensities: PropensityReport,
+    settings: EvaluationSettings,
+) -> dict[str, Any]:
     estimate, weighted = moments.estimate(estimator), moments.weighted
     footing = Footing(
         evidence=weighted.evidence(),
@@ -174,6 +183,7 @@ def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: Eval
     )
     cut = moments.share_cut(estimator)
     grave, light = _reservations(estimator, moments, cut, settings)
+    (grave if propensities.is_grave else light).extend(propensities.reasons())
     verdict, reasons = judge_footing(footing, settings)
     if verdict != DO_NOT_USE and (grave or light):
         verdict = DO_NOT_USE if grave else TAKE_CARE
@@ -200,9 +210,10 @@ def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: Eval
 
 def _reservations(
     estimator: Estimator, moments: LoggedMoments, cut: float, settings: EvaluationSettings
-) -> tuple[Sequence[str], Sequence[str]]:
+) -> tuple[list[str], list[str]]:
     """Reasons not to use, and to take care, that a policy's evidence alone does not show."""
-    grave, light = [], []
+    grave: list[str] = []
+    light: list[str] = []
     if estimator.name in _MODEL_ALONE:
         light.append("rests on the reward model alone: its error is not in the interval")
     if cut > settings.unsupported_limit and estimator.name in _CUT_WITHOUT_MODEL:

@@ -160,6 +160,8 @@ class LogBatch:
 
     Attributes:
         weights, rewards: [N].
+        logging: propensity of the action taken, [N].
+        loggings: of every action, [N, A]; zeros where the log does not give them.
         targets: probability of every action, [N, A]; A = 0 where the log gives that of the action taken alone.
         widths: number of actions of each row, [N].
         action: [N].
@@ -174,6 +176,8 @@ class LogBatch:
 
     weights: Floats
     rewards: Floats
+    logging: Floats
+    loggings: Floats
     targets: Floats
     widths: NDArray[np.int64]
     action: NDArray[np.int64]
@@ -207,6 +211,8 @@ def read_batch(batch: pa.RecordBatch) -> LogBatch:
     return LogBatch(
         weights=_target(batch) / logging,
         rewards=_floats(batch, "reward"),
+        logging=logging,
+        loggings=loggings,
         targets=targets,
         widths=widths,
         action=_floats(batch, "action").astype(np.int64),

@@ -17,6 +17,7 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.core.calibration import Calibration
 from ltrr.core.estimators import Decisions, decision_terms, term_names
 from ltrr.core.fixed_point import Longs, to_fixed
 from ltrr.core.logged_moments import LoggedMoments
@@ -41,11 +42,13 @@ class LogSums:
         slices: name -> moments.
         skipped: reason -> rows that are no decisions.
         faults: reason -> (rows, the first example in order of text).
+        drawn: what was drawn beside what the logged propensities promise, of all slices together.
     """
 
     slices: Mapping[str, LoggedMoments] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     faults: Faults = field(default_factory=dict)
+    drawn: Calibration = field(default_factory=Calibration)
 
     def __add__(self, other: LogSums) -> LogSums:
         slices = dict(self.slices)
@@ -58,21 +61,22 @@ class LogSums:
             reason: self.skipped.get(reason, 0) + other.skipped.get(reason, 0)
             for reason in sorted({*self.skipped, *other.skipped})
         }
-        return LogSums(slices, skipped, faults)
+        return LogSums(slices, skipped, faults, self.drawn + other.drawn)
 
     def to_json(self) -> str:
         """As text, to cross a process; integers keep every digit."""
         slices = {name: moments.to_json() for name, moments in self.slices.items()}
-        return json.dumps([slices, dict(self.skipped), dict(self.faults)])
+        return json.dumps([slices, dict(self.skipped), dict(self.faults), self.drawn.to_json()])
 
     @classmethod
     def from_json(cls, text: str) -> LogSums:
         """Back from `to_json`."""
-        slices, skipped, faults = json.loads(text)
+        slices, skipped, faults, drawn = json.loads(text)
         return cls(
             {name: LoggedMoments.from_json(moments) for name, moments in slices.items()},
             skipped,
             {reason: (count, example) for reason, (count, example) in faults.items()},
+            Calibration.from_json(drawn),
         )
 
 
@@ -95,7 +99,7 @@ def sum_log(decisions: DataFrame, models: FoldModels | None, largest_weight: flo
             rows = read_batch(batch)
             terms, largest = _terms(rows, sent.value, largest_weight)
             everything = LoggedMoments.of_clusters(terms, largest, has_model=sent.value is not None)
-            total += LogSums({ALL: everything}, rows.skipped, rows.faults)
+            total += LogSums({ALL: everything}, rows.skipped, rows.faults, _drawn(rows))
             for column in rows.slices.T:
                 total += _by_slice(column, terms, largest, has_model=sent.value is not None)
         yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
@@ -104,8 +108,8 @@ def sum_log(decisions: DataFrame, models: FoldModels | None, largest_weight: flo
         for batch in batches:
             rows = read_batch(batch)
             terms, largest = _terms(rows, sent.value, largest_weight)
-            aside = LogSums({}, rows.skipped, rows.faults).to_json() if rows.skipped or rows.faults else None
-            # What was left out travels in a row of its own, after the terms.
+            # What is of no user travels in a row of its own, after the terms.
+            aside = LogSums({}, rows.skipped, rows.faults, _drawn(rows)).to_json()
             padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
             yield pa.RecordBatch.from_pydict(
                 {
@@ -120,7 +124,7 @@ def sum_log(decisions: DataFrame, models: FoldModels | None, largest_weight: flo
     def users_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = LogSums()
         for batch in batches:
-            # Two batches may have left out the same: one row then stands for both.
+            # Two batches may say the same: one row then stands for both.
             asides = batch.filter(batch.column("aside").is_valid())
             for text, times in zip(asides.column("aside").to_pylist(), asides.column("times").to_pylist(), strict=True):
                 for _ in range(times):
@@ -159,6 +163,18 @@ def _terms(rows: LogBatch, models: FoldModels | None, largest_weight: float) -> 
         unsupported=rows.unsupported,
     )
     return decision_terms(decisions, largest_weight), to_fixed(rows.weights)
+
+
+def _drawn(rows: LogBatch) -> Calibration:
+    """What was drawn, beside what the logged propensities promise."""
+    return Calibration.of(
+        rows.logging,
+        rows.action,
+        loggings=rows.loggings,
+        targets=rows.targets,
+        widths=rows.widths,
+        weights=rows.weights,
+    )
 
 
 def _by_slice(slices: NDArray[np.object_], terms: Longs, largest: Longs, *, has_model: bool) -> LogSums:
