@@ -15,6 +15,7 @@ from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import open_policy, pointer_at, sequences
+from ltrr.core.sequential import KEEP
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import LIFE
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
@@ -138,10 +139,13 @@ def _decide(
             promoted = bundle, f"ranker: {ranker.why}"
         else:
             refused.append((bundle, f"ranker: {ranker.why}"))
+    # What became of the challenger stands in a row of its own where it ended, else in that of what is released.
+    has_row = bool(page.verdict and page.verdict.outcome != KEEP)
+    told = page.next_why if has_row else page.why
     if promoted:
-        return _Decision(PROMOTED, promoted[1], promoted[0], refused)
+        bundle, why = promoted
+        return _Decision(PROMOTED, f"{why}; {told}" if told else why, bundle, refused)
     why = "the champion's bandit and ranker with tonight's memory and history"
-    told = page.next_why if page.verdict and page.verdict.is_refused else page.why
     return _Decision(REFRESHED, f"{why}; {told}" if told else why, _bundle(night, champion), refused)
 
 

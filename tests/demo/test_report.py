@@ -57,7 +57,7 @@ def test_it_claims_no_more_than_the_interval(over_static: tuple[float, float], s
 
 @pytest.mark.parametrize(
     ("told", "said"),
-    [({"night": 2}, "under test, 2 nights so far"), ({"outcome": "futile", "ended": date(2026, 3, 5)}, "futile")],
+    [({"night": 2}, "under test, night 2 of its life"), ({"outcome": "futile", "ended": date(2026, 3, 5)}, "futile")],
 )
 def test_a_challenger_that_does_not_serve_has_a_sentence_of_its_own(told, said) -> None:
     unseen = rows((0.1, 0.2), (0.001, 0.02))
