@@ -202,6 +202,22 @@ def test_values_that_cannot_be_right_are_told(spark: SparkSession, place: int, v
         estimate_draw_log(frame(spark, [good, bad], 1), COLUMNS)
 
 
+def test_rows_in_two_forms_are_refused(spark: SparkSession) -> None:
+    path = ([1.0], [0.5], [0.4], 0.5, 0.5, 0.1, 0.1, [0.1], [0.1], 0.1, 1, "u")
+    states = (path[0], [0.5, 0.0], [0.4, 0.0], *path[3:])
+    with pytest.raises(DataQualityError, match="two forms"):
+        estimate_draw_log(frame(spark, [path, states], 1), COLUMNS)
+
+
+def test_a_model_alone_has_no_evidence(spark: SparkSession, world) -> None:
+    _, _, rows = world
+    columns = DrawColumns(included_dr="included", taken="taken", direct="direct", union_size="union_size")
+    report = estimate_draw_log(frame(spark, rows), columns, FOUND)
+    (row,) = [row for row in report.rows if row["estimator"] == "inclusion_dr"]
+    assert isnan(row["evidence"])
+    assert row["verdict"] == DO_NOT_USE
+
+
 def test_other_mistakes(spark: SparkSession, world) -> None:
     _, _, rows = world
     good = frame(spark, rows[:5], 1)
