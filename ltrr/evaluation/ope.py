@@ -12,6 +12,7 @@ from ltrr.core.estimators import ESTIMATORS, Estimator
 from ltrr.core.intervals import estimate_ratio
 from ltrr.core.logged_moments import LoggedMoments
 from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
+from ltrr.evaluation.diagnostics import diagnostic_figures, diagnostic_reasons
 from ltrr.evaluation.ope_model import FoldModels, fit_fold_models, shape_of
 from ltrr.evaluation.ope_rows import LogColumns, to_decision_rows
 from ltrr.evaluation.ope_sums import ALL, LogSums, sum_log
@@ -184,10 +185,13 @@ def _row(
     cut = moments.share_cut(estimator)
     grave, light = _reservations(estimator, moments, cut, settings)
     (grave if propensities.is_grave else light).extend(propensities.reasons())
+    one_sided = (1.0 + settings.confidence) / 2.0
+    figures = diagnostic_figures(moments, one_sided)
+    for said, more in zip((grave, light), diagnostic_reasons(estimator, moments, cut, figures), strict=True):
+        said.extend(more)
     verdict, reasons = judge_footing(footing, settings)
     if verdict != DO_NOT_USE and (grave or light):
         verdict = DO_NOT_USE if grave else TAKE_CARE
-    one_sided = (1.0 + settings.confidence) / 2.0
     return {
         "slice": name,
         "estimator": estimator.name,
@@ -203,6 +207,7 @@ def _row(
         "unsupported": footing.unsupported,
         "decisions": footing.impressions,
         "users": footing.users,
+        **figures,
         "verdict": verdict,
         "reasons": [*reasons, *grave, *light],
     }
