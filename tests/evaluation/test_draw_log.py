@@ -14,7 +14,7 @@ from ltrr.core.draw_orders import DrawWeights, step_lattice
 from ltrr.errors import DataQualityError, SupportError, UsageError
 from ltrr.evaluation.draw_log import DrawLogSettings, estimate_draw_log
 from ltrr.evaluation.draw_rows import DrawColumns
-from ltrr.evaluation.verdict import DO_NOT_USE
+from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, TRUST
 
 pytestmark = pytest.mark.spark
 
@@ -110,6 +110,15 @@ def test_equal_to_the_estimators_on_arrays(spark: SparkSession, world) -> None:
             assert row["mean_weight"] == pytest.approx(1.0, abs=0.25)
     assert set(report.left_out) == {"inclusion_dr", "placement", "placement_dr", "iips", "pi"}
     assert "depends on the draws before it" in report.left_out["pi"]
+
+
+def test_weights_of_entities_are_never_beyond_take_care(spark: SparkSession, world) -> None:
+    _, _, rows = world
+    report = estimate_draw_log(frame(spark, rows), COLUMNS, FOUND)
+    by_name = {row["estimator"]: row for row in report.rows}
+    assert by_name["union"]["verdict"] == TRUST
+    assert by_name["inclusion"]["verdict"] == TAKE_CARE
+    assert "R does not show it" in by_name["inclusion"]["reasons"][-1]
 
 
 def test_any_layout_gives_the_same_bits(spark: SparkSession, world) -> None:
