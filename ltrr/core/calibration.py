@@ -29,7 +29,8 @@ from math import log, nan, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.fixed_point import UNIT_BITS, exact_sums, from_fixed, to_fixed
+from ltrr.core.exact_sums import exact_total
+from ltrr.core.fixed_point import UNIT_BITS, from_fixed, to_fixed
 from ltrr.core.intervals import quantile
 from ltrr.core.weights import Floats
 
@@ -233,6 +234,16 @@ class Calibration:
             seen[JUDGED] = _policy_seen(weights[unknown])
         return cls(int(is_listed.sum()), int(others.sum()), known, seen)
 
+    @classmethod
+    def of_weights(cls, weights: Floats) -> Calibration:
+        """Of N decisions of which the judged policy's weights alone are known: `of` without actions.
+
+        >>> w, nowhere = np.array([1.5, 0.25]), np.array([-1, -1])
+        >>> Calibration.of_weights(w) == Calibration.of(np.array([0.5, 0.5]), nowhere, weights=w)
+        True
+        """
+        return cls(0, len(weights), {}, {JUDGED: _policy_seen(weights)} if len(weights) else {})
+
     def __add__(self, other: Calibration) -> Calibration:
         return Calibration(
             self.listed + other.listed,
@@ -333,14 +344,12 @@ def _inverse(probability: Floats) -> Floats:
 
 
 def _policy_seen(weights: Floats) -> Tally:
-    return _tally(weights, np.ones(len(weights)), (weights - 1.0) ** 2, float(weights.max(initial=0.0)))
+    observed, variance = exact_total(weights), exact_total((weights - 1.0) ** 2)
+    return Tally(observed, len(weights) << UNIT_BITS, variance, int(to_fixed(weights.max(initial=0.0))))
 
 
-def _tally(
-    observed: Floats, expected: Floats, variance: Floats, largest: float, squares: Floats | None = None
-) -> Tally:
-    columns = [observed, expected, variance, np.zeros(len(observed)) if squares is None else squares]
-    drawn, promised, spread, squared = exact_sums(to_fixed(np.column_stack(columns)))
+def _tally(observed: Floats, expected: Floats, variance: Floats, largest: float, squares: Floats) -> Tally:
+    drawn, promised, spread, squared = map(exact_total, (observed, expected, variance, squares))
     return Tally(drawn, promised, spread, int(to_fixed(largest)), squared)
 
 

@@ -136,7 +136,7 @@ def test_json_text_and_numbers_as_text_are_read_alike(log) -> None:
 def test_one_probability_a_row_gives_what_needs_no_model(log) -> None:
     single = log.withColumn("target", F.expr("target[action]"))
     report = estimate_log(single, COLUMNS)
-    assert {row["estimator"] for row in report.rows} == {"ips", "snips", "clipped_ips", "sg"}
+    assert {row["estimator"] for row in report.rows} == {"ips", "snips", "clipped_ips", "clipped_snips", "sg"}
     assert set(report.left_out) == {"dm", "dr", "sndr", "switch_dr", "dros"}
     assert report.rows[0]["value"] == estimate_log(log, COLUMNS).rows[0]["value"]
 
