@@ -31,7 +31,7 @@ from ltrr.core.logged_moments import LoggedMoments
 
 Floats = NDArray[np.float64]
 
-ROWS, ACTIONS = (50, 300, 2_000, 6_000), (2, 10, 50)
+ROWS, ACTIONS = (50, 300, 1_000, 4_000), (2, 10, 30)
 SKEWS: Mapping[str, tuple[float, float]] = {"even": (50.0, 0.1), "skewed": (1.0, 0.1), "steep": (0.2, 0.0)}
 """Concentration of a row's propensities, and the share that is given to all actions alike."""
 LEAST = 1e-5
@@ -81,7 +81,7 @@ def main() -> int:
     told = parser.parse_args()
     started = perf_counter()
     honest = [study_honest(cell, max(told.logs // 36, WORLDS), told.seed) for cell in cells()]
-    power = [row for cell in power_cells() for row in study_power(cell, max(told.logs // 20, 20), told.seed)]
+    power = [row for cell in power_cells() for row in study_power(cell, max(told.logs // 25, 20), told.seed)]
     # Spark starts here: what is above needs none.
     from propensities_replay import study_replay
 

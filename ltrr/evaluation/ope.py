@@ -13,6 +13,7 @@ from ltrr.core.estimators import ESTIMATORS, Estimator
 from ltrr.core.intervals import estimate_ratio
 from ltrr.core.logged_moments import LoggedMoments
 from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
+from ltrr.evaluation.diagnostics import diagnostic_figures, diagnostic_reasons
 from ltrr.evaluation.file_sums import sum_files
 from ltrr.evaluation.log_files import LogFiles
 from ltrr.evaluation.ope_model import FoldModels, LogShape, fit_fold_models, shape_of
@@ -230,10 +231,13 @@ def _row(
     cut = moments.share_cut(estimator)
     grave, light = _reservations(estimator, moments, cut, settings)
     (grave if propensities.is_grave else light).extend(propensities.reasons())
+    one_sided = (1.0 + settings.confidence) / 2.0
+    figures = diagnostic_figures(moments, one_sided)
+    for said, more in zip((grave, light), diagnostic_reasons(estimator, moments, cut, figures), strict=True):
+        said.extend(more)
     verdict, reasons = judge_footing(footing, settings)
     if verdict != DO_NOT_USE and (grave or light):
         verdict = DO_NOT_USE if grave else TAKE_CARE
-    one_sided = (1.0 + settings.confidence) / 2.0
     return {
         "slice": name,
         "estimator": estimator.name,
@@ -249,6 +253,7 @@ def _row(
         "unsupported": footing.unsupported,
         "decisions": footing.impressions,
         "users": footing.users,
+        **figures,
         "verdict": verdict,
         "reasons": [*reasons, *grave, *light],
     }
