@@ -108,16 +108,22 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
         return estimate_difference(self.sums, mine, theirs)
 
     def evidence(self, name: str) -> float:
-        """R of an estimator's weighted rewards, by cluster; NaN when nothing was earned under any weight."""
+        """R of an estimator's weighted rewards, by cluster; NaN when nothing was earned, or a model alone given."""
         return self._count(self._estimator(name).rests_on)
 
     def effective_sample_size(self, name: str) -> float:
-        """Impressions that an estimator's weights are worth; NaN without any weight, or where there is no single one.
+        """Impressions that an estimator's weights are worth; NaN without any weight.
 
-        Counted by clusters, and a cluster stands for as many impressions as they have on average.
+        Counted by clusters, and a cluster stands for as many impressions as they have on average. Where each entity has
+        a weight of its own: entities, by design (`core.inclusion.inclusion_design`), or NaN where that is not told.
         """
-        weight = self._estimator(name).weight
-        return self._count(weight) * self.impressions / self.sums.clusters if weight and self.sums.clusters else nan
+        one = self._estimator(name)
+        if one.weight:
+            return self._count(one.weight) * self.impressions / self.sums.clusters if self.sums.clusters else nan
+        if one.rests_on == "included" and {"included_mass", "included_squares"} <= set(self.sums.names):
+            squares = self.sums.total("included_squares")
+            return self.sums.total("included_mass") ** 2 / squares if squares else nan
+        return nan
 
     def mean_weight(self, name: str) -> Estimate:
         """Of an estimator's weights: one in expectation, when the propensities are right; NaN as above."""
@@ -135,6 +141,8 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
         return round(self.sums.total("n"))
 
     def _count(self, term: str) -> float:
+        if term not in self.sums.names:
+            return nan
         squares = self.sums.product(term, term)
         return self.sums.total(term) ** 2 / squares if squares else nan
 
