@@ -198,6 +198,8 @@ def turn_page(
         tested = now
         if now.outcome == PROMOTE:
             champion = now.bandit
+            # The report compares with who served until now: of the new champion it says nothing.
+            candidate = replace(candidate, report=None) if candidate else None
     next_why = ""
     if living(known) is None:
         begun, next_why = _begin(known, day, champion, candidate, gate)

@@ -57,6 +57,9 @@ def test_who_begins_is_told_how_long_a_verdict_will_take() -> None:
     reported = Candidate(bandit("b1"), day(0), report=SO_SO, share=0.3)
     why = night(1, candidate=reported).why
     assert "at this traffic of 30,000 impressions a night a true +2%" in why
+    # Against a champion of tonight nothing is known yet.
+    after = night(2, begun().challengers, GOOD, candidate=replace(reported, bandit=bandit("b2")))
+    assert "cannot be told from this log yet" in after.next_why
 
 
 @pytest.mark.parametrize(
