@@ -118,7 +118,7 @@ def test_settings_out_of_range_are_refused(change) -> None:
 
 
 def test_intervals_know_how_badly_few_users_measure_their_own_spread() -> None:
-    """Tail evidence 250, and (245 + 5 x 30^2)^2 / (245 + 5 x 30^4) = 5.56: Student's with 1.25 times as many degrees."""
+    """Tail evidence 250, and (245 + 5 x 30^2)^2 / (245 + 5 x 30^4) = 5.56; 1.25 times as many degrees of freedom."""
     even, heavy = np.ones(500), np.concatenate([np.ones(490), np.full(10, 30.0)])
     for weights, tail in ((even, 250.0), (heavy, 4_745.0**2 / 4_050_245.0)):
         row = _rows(_sums(weights, np.tile([1.0, 0.0], 250)))["challenger", "ips"]
