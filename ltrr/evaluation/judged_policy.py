@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from ltrr.core.plans import PlanSpace
 from ltrr.evaluation.logged_decision import LoggedDecision
 from ltrr.serving.bandit import Choice, PlanChooser
+from ltrr.serving.plan_batch import plan_probabilities
 
 CHAMPION, CHALLENGER, CANDIDATE, UNIFORM, STATIC = "champion", "challenger", "candidate", "uniform", "static"
 """Served now; under test; trained tonight, perhaps the next one under test; and two that nobody trained."""
@@ -52,10 +54,20 @@ class JudgedPolicy:
         choice = self.choice(decision)
         return np.full(plans, 1.0 / plans) if choice is None else choice.distribution.dense()
 
+    def probabilities_of(self, decisions: Sequence[LoggedDecision]) -> NDArray[np.float64]:
+        """The same of many decisions, [N, P], to 1e-6; each row depends on its decision alone."""
+        if self.chooser is None:
+            return np.array([self.probabilities(decision) for decision in decisions])
+        shared = np.array([decision.shared for decision in decisions])
+        values = np.array([self._values(decision) for decision in decisions])
+        return plan_probabilities(self.chooser, [decision.key for decision in decisions], shared, values)
+
     def choice(self, decision: LoggedDecision) -> Choice | None:
         """What a learned policy would choose from what was logged; None of one that does not look."""
         if self.chooser is None:
             return None
-        valuer = self.chooser.valuer
-        values = decision.values if valuer is None else valuer.values(decision.key, decision.look, decision.facts)
-        return self.chooser.weigh(decision.key, decision.shared, values)
+        return self.chooser.weigh(decision.key, decision.shared, self._values(decision))
+
+    def _values(self, decision: LoggedDecision) -> NDArray[np.float64]:
+        valuer = None if self.chooser is None else self.chooser.valuer
+        return decision.values if valuer is None else valuer.values(decision.key, decision.look, decision.facts)

@@ -58,6 +58,13 @@ class RewardModel:
         expected: Floats = base + self.plan[0] * values + (self.space.draws * self.plan[1:]).sum(axis=1)
         return expected
 
+    def predict_all(self, shared: Floats, values: Floats, query_means: Floats) -> Floats:
+        """The same of N decisions, [N, P] of [N, F], [N, P] and [N]; each row by itself, however they are cut."""
+        context = np.column_stack((np.ones(len(shared)), query_means, values.max(axis=1), shared))
+        base = (context * self.context).sum(axis=1)
+        expected: Floats = base[:, None] + self.plan[0] * values + (self.space.draws * self.plan[1:]).sum(axis=1)
+        return expected
+
 
 def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) -> RewardModel:
     """Ridge regression from exact cross products.

@@ -110,10 +110,14 @@ def score_decisions(
     taken = np.array([d.plan for d in decisions], dtype=np.int64)
     rows = np.arange(len(decisions))
     supported = np.array([d.supported for d in decisions])
-    expected = np.array([model.predict(d.shared, d.values, d.query_mean) for d in decisions])
+    expected = model.predict_all(
+        np.array([d.shared for d in decisions]),
+        np.array([d.values for d in decisions]),
+        np.array([d.query_mean for d in decisions]),
+    )
     columns: dict[str, NDArray[np.int64]] = {N: to_fixed(np.ones(len(decisions)))}
     for policy in policies:
-        target = np.array([policy.probabilities(d) for d in decisions])
+        target = policy.probabilities_of(decisions)
         weights = importance_weights(logging, target[rows, taken])
         # Row sums of a whole matrix: each depends on its own row only, however Spark cut the batches.
         residuals = rewards - expected[rows, taken]

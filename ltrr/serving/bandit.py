@@ -103,7 +103,7 @@ class PlanChooser:
     ) -> None:
         self.space, self.exploration, self.observe = space, exploration, observe
         self.valuer, self.groups = valuer, groups
-        self._model = model
+        self.model = model
         self._scorer = None if model is None else _load_scorer(model)
         # A Vowpal Wabbit workspace parses into buffers of its own: one prediction at a time.
         self._lock = threading.Lock()
@@ -111,7 +111,7 @@ class PlanChooser:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as what it was made from."""
         made = partial(PlanChooser, groups=self.groups)
-        return made, (self.space, self.exploration, self._model, self.observe, self.valuer)
+        return made, (self.space, self.exploration, self.model, self.observe, self.valuer)
 
     def choose(
         self,
