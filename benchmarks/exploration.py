@@ -195,12 +195,13 @@ def judged(
     )
     price = price_exploration(sums, "challenger", len(policies[0].space), 1, share, GateSettings())
     assert price is not None
-    gate = GateSettings(effect_of_interest=max(true_gain, 1e-3), patience_nights=1)
-    traffic = estimate_traffic(difference, champion, len(held_out), 1, share, gate)
+    # Of a whole life, hence times its nights: all that a verdict needs, however many nights bring it.
+    gate = GateSettings(effect=max(true_gain, 1e-3))
+    traffic = estimate_traffic(difference, champion, len(held_out), 1, gate.share, gate)
     return (
         f" {difference.value / champion:12.1%} {difference.value / difference.standard_error:5.2f} "
         f"{weighted.evidence():6.0f} {weighted.effective_sample_size():6.0f} {traffic.spread:6.2f} "
-        f"{traffic.impressions_a_night * share:7,.0f} {price.value_lost_share:7.1%} {price.greedy_sample:15.3f} "
+        f"{traffic.needed_a_night * gate.life_nights:7,.0f} {price.value_lost_share:7.1%} {price.greedy_sample:15.3f} "
         f"{price.any_sample:4.3f} {price.greedy_width:14.2f} {price.any_width:4.2f}"
     )
 

@@ -19,7 +19,7 @@ from ltrr.cli.output import show, show_json, stderr
 from ltrr.config import Settings, load_settings
 from ltrr.demo.first_policy import write_demo_settings
 from ltrr.demo.home import claim_home
-from ltrr.demo.loop import NightReport, current_policy, refused_policy, run_nights
+from ltrr.demo.loop import NightReport, challenger_policy, current_policy, run_nights
 from ltrr.demo.report import (
     night_lines,
     nights_table,
@@ -110,9 +110,10 @@ def demo(
 def _outcome(world: World, settings: Settings, reports: list[NightReport], advance: _Advance) -> dict[str, Any]:
     policy = current_policy(settings)
     truth: list[Mapping[str, Any]] = [*truth_table(world, policy, progress=advance)]
-    if reports[-1].refused_bandit:
-        advance.say("true values of the challenger that was refused")
-        truth = with_challenger(truth, truth_table(world, refused_policy(settings, reports[-1]), progress=advance))
+    challenger = reports[-1].challenger
+    if challenger:
+        advance.say("true values of the challenger")
+        truth = with_challenger(truth, truth_table(world, challenger_policy(settings, challenger), progress=advance))
     return {
         "world": world.name,
         "strategies": list(world.strategies),
@@ -138,7 +139,7 @@ def _print(outcome: dict[str, Any], reports: list[NightReport], home: Path, sett
         show("")
         show(trial_table(outcome["trial"]))
     show("")
-    show(standing(outcome["truth"]))
+    show(standing(outcome["truth"], reports[-1].challenger))
     show(f"\n{outcome['seconds']:.0f} seconds. Where things are, and what opens them:")
     for thing, command in whereabouts(home, settings.policy.name, str(reports[-1].day)):
         show(f"  {thing}\n      {command}")

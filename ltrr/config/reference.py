@@ -32,7 +32,7 @@ _HEAD = """\
 
 # How much, and among what, it explores; there, or with --set.
 """
-_ENTRY = re.compile(r"^ {8}(\w+): (.*?)(?=^ {8}\w+: |^ {4}\w|\Z)", re.MULTILINE | re.DOTALL)
+_ENTRY = re.compile(r"^ {8}(\w+): (.*?)(?=^ {8}\w+: |^ {4}\S|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def render_reference() -> str:
@@ -54,7 +54,8 @@ def _section(name: str, kind: Any) -> str:
 
 def _entries(kind: Any, defaults: dict[str, Any], indent: str, prefix: str) -> Iterator[str]:
     """Meaning and default of each setting, commented out."""
-    meanings = {key: " ".join(text.split()) for key, text in _ENTRY.findall(kind.__doc__ or "")}
+    entries = [entry for base in kind.__mro__ for entry in _ENTRY.findall(base.__doc__ or "")]
+    meanings = {key: " ".join(text.split()) for key, text in entries}
     for key, value in defaults.items():
         yield from textwrap.wrap(
             meanings.get(key, ""), 116, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "

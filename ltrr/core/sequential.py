@@ -44,8 +44,8 @@ class Design:
 
     Args:
         alpha: chance of promoting anything that is no better, in any `budget_nights` in a row.
-        budget_nights: see alpha.
-        life_nights: after which a challenger is replaced.
+        budget_nights: over which alpha is the chance.
+        life_nights: after which a challenger that was neither promoted nor given up gives way to the next.
         shape: of the spending, >= 1: 1 spends evenly (early promotions), 3 nearly everything in the last nights.
         effect: smallest gain worth waiting for, relative to the champion.
         futile_power: a challenger is given up when even a true gain of `effect` would be seen less often than this.
@@ -83,7 +83,7 @@ class Design:
         ):
             if not holds:
                 raise ConfigError(
-                    "setting out of range", which=f"design.{name}", expected=expected, got=str(getattr(self, name))
+                    "setting out of range", which=f"gate.{name}", expected=expected, got=str(getattr(self, name))
                 )
 
     @property
@@ -171,12 +171,22 @@ def alpha_for_next(trials: Sequence[Trial], night: int, design: Design) -> float
     >>> alpha_for_next([*five[1:], Trial(0.01, ended=5, is_promoted=True)], 31, design)
     0.01
     """
-    held = sum(
-        trial.alpha
-        for trial in trials
-        if not trial.is_promoted and (trial.ended is None or night - trial.ended < design.budget_nights)
-    )
+    held = alpha_held(trials, night, design)
     return design.share if held + design.share <= design.alpha * (1.0 + 1e-9) else 0.0
+
+
+def alpha_held(trials: Sequence[Trial], night: int, design: Design) -> float:
+    """Alpha that is not free on this night: of who is judged, and of who ended in the `budget_nights` before it.
+
+    >>> alpha_held([Trial(0.01), Trial(0.01, ended=3), Trial(0.01, ended=9, is_promoted=True)], 10, Design())
+    0.02
+    """
+    return sum(trial.alpha for trial in trials if is_held(trial, night, design))
+
+
+def is_held(trial: Trial, night: int, design: Design) -> bool:
+    """Whether the budget still has to know of a challenger."""
+    return not trial.is_promoted and (trial.ended is None or night - trial.ended < design.budget_nights)
 
 
 def judge_looks(

@@ -14,8 +14,8 @@ def write_demo_settings(home: Path, policy: PolicySettings, first_date: date) ->
     """Write the home's `ltrr.yaml`: policy over all strategies of the world, first date."""
     told: dict[str, Any] = {
         "history_starts": first_date,
-        # One day of a uniform log has to decide: more of its users judge than in a home that can wait for a week.
-        "evaluation": {"held_out_percent": 40},
+        # A promotion waits for its slices for up to two weeks, which a demo of a few nights does not have.
+        "gate": {"waits_for_slices": False},
         "policy": {
             "name": policy.name,
             "strategies": list(policy.strategies),

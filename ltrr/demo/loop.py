@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,18 +12,19 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from ltrr.artifacts.bundle import BANDIT, read_bundle
-from ltrr.artifacts.learned_values import StoredValues
+from ltrr.artifacts.bundle import read_bundle
 from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
 from ltrr.config import Settings
+from ltrr.core.sequential import EXPIRED, FUTILE, HARMED
 from ltrr.pipelines.runner import run_nightly
+from ltrr.publishing.challenger_rows import CHALLENGERS, read_challengers
+from ltrr.publishing.challengers import Challenger, living
 from ltrr.serving.policy import Policy
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.policy_value import true_policy_value
 from ltrr.simulation.regret import Regret, true_regret
 from ltrr.simulation.world import World
-from ltrr.spark.commits import JobRun
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
 
@@ -45,8 +46,7 @@ class NightReport:
         regret: of its searches in true page reward, against the exact oracle and the best static plan.
         releases: what the night released or refused, each with its reason.
         published_version: bundle that serves the next day.
-        refused_bandit: sha256 of the night's challenger where the gate refused it; empty otherwise.
-        refused_values: what the night noted of its learned values; empty where it has none.
+        challenger: who is under test when the night is over, or was until the gate refused it; None: nobody.
         day_seconds: that serving took.
         night_seconds: that the eight jobs took.
         job_seconds: of them each.
@@ -61,15 +61,16 @@ class NightReport:
     regret: Regret
     releases: tuple[dict[str, str], ...]
     published_version: str
-    refused_bandit: str
-    refused_values: str
+    challenger: Challenger | None
     day_seconds: float
     night_seconds: float
     job_seconds: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, the date as text."""
-        return asdict(self) | {"day": self.day.isoformat()}
+        """Plain values, the date as text; of the challenger its name, night and outcome."""
+        one = self.challenger
+        told = None if one is None else {"trial": one.trial, "night": one.night, "outcome": one.outcome}
+        return asdict(replace(self, challenger=None)) | {"day": self.day.isoformat(), "challenger": told}
 
 
 def run_nights(
@@ -123,8 +124,7 @@ def run_nights(
             regret=regret,
             releases=tuple(releases_of(spark, settings, day)),
             published_version=policy.version,
-            refused_bandit=_refused(runs, "challenger_sha256"),
-            refused_values=_refused(runs, "challenger_values"),
+            challenger=challenger_of(spark, settings, day),
             day_seconds=round(served.seconds, 1),
             night_seconds=round(seconds, 1),
             job_seconds={run.job: round(run.seconds, 1) for run in runs},
@@ -136,23 +136,21 @@ def current_policy(settings: Settings) -> Policy:
     return Policy.load(open_policy(settings.paths.policies, settings.policy.name).url)
 
 
-def refused_policy(settings: Settings, report: NightReport) -> Policy:
-    """What would serve had the gate let the challenger pass: tonight's bundle with its bandit, values, exploration."""
-    root, name = settings.paths.policies, settings.policy.name
+def challenger_policy(settings: Settings, challenger: Challenger) -> Policy:
+    """What would serve were the challenger promoted: tonight's bundle with its bandit, values and exploration."""
+    root, name, bandit = settings.paths.policies, settings.policy.name, challenger.bandit
     url = open_policy(root, name).url
     manifest, files = read_bundle(root, name, current_policy(settings).version)
-    explored = replace(manifest.settings, exploration=settings.policy.exploration)
-    values = StoredValues.of_note(report.refused_values)
-    models = {BANDIT: report.refused_bandit, **(values.files if values else {})}
-    challenger = replace(manifest, settings=explored, values=values.how if values else None)
-    return Policy.of(challenger, {**files, **{file: get_payload(url, sha256) for file, sha256 in models.items()}})
+    explored = replace(manifest.settings, exploration=bandit.exploration)
+    promoted = replace(manifest, settings=explored, values=bandit.values)
+    return Policy.of(promoted, {**files, **{file: get_payload(url, sha256) for file, sha256 in bandit.files.items()}})
 
 
-def _refused(runs: Sequence[JobRun], note: str) -> str:
-    """What was noted of a challenger that was refused."""
-    notes = {run.job: run.notes for run in runs}
-    is_promoted = notes["publish_policy"].get("is_promoted") == "true"
-    return "" if is_promoted else notes["evaluate_policies"].get(note, "")
+def challenger_of(spark: SparkSession, settings: Settings, day: date) -> Challenger | None:
+    """Who is under test when the night is over, else who was refused that night; None where nobody is either."""
+    book = read_challengers(Warehouse(spark, settings.paths.tables).read(CHALLENGERS), day)
+    refused = [one for one in book if one.ended == day and one.outcome in (FUTILE, HARMED, EXPIRED)]
+    return living(book) or next(iter(refused), None)
 
 
 def releases_of(spark: SparkSession, settings: Settings, day: date) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ltrr.demo.loop import NightReport
+from ltrr.publishing.challengers import Challenger
 from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, STATIC_WITHOUT_MEMORY, UNIFORM
 
 _STYLE: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD}
@@ -98,12 +99,12 @@ def regret_table(rows: Rows) -> Table:
     return table
 
 
-CHALLENGER_GREEDY = "refused challenger, greedy"
-CHALLENGER = "refused challenger, as served"
+CHALLENGER_GREEDY = "challenger, greedy"
+CHALLENGER = "challenger, as served"
 
 
 def with_challenger(truth: Rows, of_challenger: Rows) -> list[Mapping[str, Any]]:
-    """The table with two more rows a slice: what the challenger that the gate refused is truly worth."""
+    """The table with two more rows a slice: what the challenger, still under test or refused, is truly worth."""
     names = {LEARNED_GREEDY: CHALLENGER_GREEDY, LEARNED: CHALLENGER}
     theirs = {
         (row["slice"], row["policy"]): {**row, "policy": names[row["policy"]]}
@@ -189,8 +190,13 @@ def trial_table(rows: Rows) -> Table:
     return table
 
 
-def standing(rows: Rows) -> str:
-    """One honest sentence: where the learned policy stands on unseen queries, clear of its interval or not."""
+def standing(rows: Rows, tested: Challenger | None = None) -> str:
+    """One honest sentence a policy: where it stands on unseen queries, clear of its interval or not.
+
+    Args:
+        rows: of the table of true values.
+        tested: whose rows are those of the challenger, where the table has any.
+    """
     unseen = {row["policy"]: row for row in rows if row["slice"] == "unseen"}
     # What `over_static` is measured against: the better of the two on these queries.
     static = max((unseen[STATIC], unseen[STATIC_WITHOUT_MEMORY]), key=lambda row: row["recall"])
@@ -212,10 +218,13 @@ def standing(rows: Rows) -> str:
 
     now = worth("the bundle that serves now", unseen[LEARNED_GREEDY], unseen[LEARNED])
     told = f"On queries never searched before, {now}"
-    if CHALLENGER_GREEDY in unseen:
-        challenger = worth(
-            "The challenger that the gate refused last night", unseen[CHALLENGER_GREEDY], unseen[CHALLENGER]
+    if tested and CHALLENGER_GREEDY in unseen:
+        how = (
+            f"is under test, {tested.night} nights so far,"
+            if tested.is_living
+            else f"ended last night, {tested.outcome},"
         )
+        challenger = worth(f"The challenger that {how}", unseen[CHALLENGER_GREEDY], unseen[CHALLENGER])
         told += f"\n{challenger}"
     return told
 
@@ -230,6 +239,7 @@ def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]
     return [
         (f"tables in {home / 'tables'}", f"{folder}/ltrr tables list {at}"),
         ("why the last night decided so", f"{folder}/ltrr tables show releases {at}"),
+        ("who is under test", f"{folder}/ltrr tables show challengers {at}"),
         ("estimates it decided on", f"{folder}/ltrr tables show ope_estimates {at}"),
         (
             f"MLflow runs in {home / 'mlflow.db'}",

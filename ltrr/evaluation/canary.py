@@ -31,13 +31,13 @@ from ltrr.artifacts.store import Store
 from ltrr.core.fixed_point import UNIT
 from ltrr.core.intervals import estimate_difference, estimate_ratio
 from ltrr.core.moments import ClusteredSums
-from ltrr.evaluation.estimates import REWARD, figures_of, footing_of
+from ltrr.evaluation.estimates import REWARD, difference_of, figures_of, footing_of
 from ltrr.evaluation.judged_policy import CHAMPION
 from ltrr.evaluation.scoring import N, sum_terms, term
 from ltrr.evaluation.settings import EvaluationSettings
 
 CANARY = "canary"
-DIFFERENCE = f"{CANARY}-{CHAMPION}"
+DIFFERENCE = difference_of(CANARY)
 BY_USER = "by_user"
 """The estimator of a canary's rows in `ope_estimates`."""
 
@@ -151,7 +151,8 @@ def canary_rows(
         rows += [
             figures_of(estimate, footings[policy], settings)
             | {"as_of_date": as_of_date, "policy": policy, "policy_version": versions[policy]}
-            | {"estimator": BY_USER, "slice": name, "reward": REWARD, "impressions": counts[policy]}
+            | {"judged_on": CANARY, "estimator": BY_USER, "slice": name, "reward": REWARD}
+            | {"impressions": counts[policy]}
             for policy, estimate in estimates.items()
         ]
     return rows

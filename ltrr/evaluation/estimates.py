@@ -9,7 +9,7 @@ from typing import Any
 
 from ltrr.core.intervals import UNDEFINED, Estimate, estimate_difference, estimate_ratio
 from ltrr.core.moments import ClusteredSums, WeightedRewards
-from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION, JudgedPolicy
+from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION, JudgedPolicy
 from ltrr.evaluation.scoring import N, term
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.evaluation.verdict import Footing, judge_footing
@@ -17,8 +17,19 @@ from ltrr.evaluation.verdict import Footing, judge_footing
 ESTIMATORS: Mapping[str, tuple[str, str | None]] = {"ips": ("wr", None), "snips": ("wr", "w"), "dr": ("dr", None)}
 """Estimator -> the terms whose ratio it is; None: the number of impressions."""
 
-DIFFERENCE = f"{CHALLENGER}-{CHAMPION}"
+HELD_OUT, LIFE = "held_out", "life"
+"""What is judged on: held-out users' impressions of the window, or everybody's since a challenger's training."""
+
 REWARD = "page_reward"
+
+
+def difference_of(policy: str) -> str:
+    """The name of the rows that hold a policy's difference from the champion, paired by user.
+
+    >>> difference_of("challenger")
+    'challenger-champion'
+    """
+    return f"{policy}-{CHAMPION}"
 
 
 def estimate_rows(
@@ -27,12 +38,15 @@ def estimate_rows(
     policies: Sequence[JudgedPolicy],
     fallback_share: float,
     settings: EvaluationSettings,
+    judged_on: str = HELD_OUT,
 ) -> list[dict[str, Any]]:
-    """Rows of `ope_estimates`: every policy, estimator and slice, and challenger minus champion paired by user.
+    """Rows of `ope_estimates`: every policy, estimator and slice, and challenger or candidate minus champion.
 
     A few dozen rows whatever the size of the log.
     """
     rows = []
+    versions = {policy.name: policy.version for policy in policies}
+    rivals = [name for name in (CHALLENGER, CANDIDATE) if {name, CHAMPION} <= versions.keys()]
     for name, sums in sorted(slices.items()):
         footings = {policy.name: footing_of(sums, policy.name, fallback_share) for policy in policies}
         for estimator in ESTIMATORS:
@@ -40,13 +54,12 @@ def estimate_rows(
                 estimate = estimate_ratio(sums, *_terms(policy.name, estimator))
                 row = figures_of(estimate, footings[policy.name], settings)
                 rows.append(row | _keys(policy.name, policy.version, estimator, name))
-            if {CHALLENGER, CHAMPION} <= footings.keys():
-                versions = {policy.name: policy.version for policy in policies}
-                estimate = estimate_difference(sums, _terms(CHALLENGER, estimator), _terms(CHAMPION, estimator))
-                row = figures_of(estimate, footings[CHALLENGER].weaker(footings[CHAMPION]), settings)
-                both = f"{versions[CHALLENGER]} against {versions[CHAMPION]}"
-                rows.append(row | _keys(DIFFERENCE, both, estimator, name))
-    return [row | {"as_of_date": as_of_date, "reward": REWARD} for row in rows]
+            for rival in rivals:
+                estimate = estimate_difference(sums, _terms(rival, estimator), _terms(CHAMPION, estimator))
+                row = figures_of(estimate, footings[rival].weaker(footings[CHAMPION]), settings)
+                both = f"{versions[rival]} against {versions[CHAMPION]}"
+                rows.append(row | _keys(difference_of(rival), both, estimator, name))
+    return [row | {"as_of_date": as_of_date, "judged_on": judged_on, "reward": REWARD} for row in rows]
 
 
 def _terms(policy: str, estimator: str) -> tuple[str, str]:
@@ -92,6 +105,7 @@ def figures_of(estimate: Estimate, footing: Footing, settings: EvaluationSetting
     one_sided = (1.0 + settings.confidence) / 2.0
     return {
         "value": _null(shown.value),
+        "standard_error": _null(shown.standard_error),
         "low": _null(shown.low(one_sided)),
         "high": _null(shown.high(one_sided)),
         "evidence": _null(footing.evidence_of_users),

@@ -11,7 +11,8 @@ from ltrr.core.plans import PlanSpace
 from ltrr.evaluation.logged_decision import LoggedDecision
 from ltrr.serving.bandit import Choice, PlanChooser
 
-CHAMPION, CHALLENGER, UNIFORM, STATIC = "champion", "challenger", "uniform", "static"
+CHAMPION, CHALLENGER, CANDIDATE, UNIFORM, STATIC = "champion", "challenger", "candidate", "uniform", "static"
+"""Served now; under test; trained tonight, perhaps the next one under test; and two that nobody trained."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class JudgedPolicy:
     """One policy to judge; small enough to be sent to every executor once.
 
     Args:
-        name: champion | challenger | uniform | static.
+        name: champion | challenger | candidate | uniform | static.
         version: the bundle or payload it is, or the plan's text.
         space: the plans.
         chooser: of a learned policy; it values the plans itself, from the *logged* look, and scores the *logged*

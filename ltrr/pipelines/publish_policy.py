@@ -6,24 +6,27 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import BANDIT, RANKER, move_pointer, read_manifest
-from ltrr.artifacts.learned_values import StoredValues, only_value_files
+from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import open_policy, pointer_at, sequences
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
+from ltrr.evaluation.estimates import LIFE
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
-from ltrr.evaluation.scoring import ALL
+from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
+from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
+from ltrr.publishing.challengers import Challenger, FrozenBandit, Page, turn_page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
-from ltrr.publishing.gate import Verdict, judge_challenger
+from ltrr.publishing.gate import Verdict
 from ltrr.publishing.judgement import judgement_of, ope_summary
 from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move
 from ltrr.publishing.ranker_gate import RankerVerdict, judge_ranker
@@ -80,9 +83,9 @@ def run(night: Night) -> None:
     with night.tracking.run("publish_policy") as tracked:
         _tell_night(night)
         estimates = _estimates(night)
-        verdict = _judge_bandit(night, champion, manifest, estimates)
+        page = _page(night, manifest, estimates)
         ranker = judge_ranker(night.notes_of("train_ranker"), manifest.files.get(RANKER))
-        decision = _decide(night, manifest, verdict, ranker, estimates)
+        decision = _decide(night, manifest, page, ranker, estimates)
         version = publish(root, name, decision.bundle.manifest, decision.bundle.files)
         # What others did and could not write down is no output of this night.
         append_releases(night.warehouse, unrecorded(moves, night.date, version))
@@ -92,12 +95,14 @@ def run(night: Night) -> None:
         ]
         released = _release(night, champion, decision.bundle, version, decision.action, decision.why, sequence)
         night.write("releases", release_rows(night.spark, [*refused, released]))
+        night.write("challengers", challenger_rows(night.spark, night.date, page.challengers))
         night.note("version", version)
         night.note("action", decision.action)
         night.note("why", decision.why)
-        night.note("verdict", verdict.why if verdict else "no challenger tonight")
-        night.note("is_promoted", str(bool(verdict and verdict.is_promoted)).lower())
-        _report(tracked, decision, version, verdict, ranker)
+        night.note("verdict", page.why)
+        night.note("outcome", page.judged.outcome if page.judged else "")
+        night.note("challenger", page.judged.trial if page.judged else "")
+        _report(tracked, decision, version, page, ranker)
         log.info("date=%s version=%s action=%s sequence=%s", night.date, version, decision.action, sequence)
 
 
@@ -109,61 +114,51 @@ def _tell_night(night: Night) -> None:
     told.artifact_json("jobs.json", {run.job: dict(run.notes) | {"attempt": run.attempt} for run in done})
 
 
-def _estimates(night: Night) -> dict[str, dict[str, Any]]:
-    """Tonight's doubly robust estimates on all impressions, by policy: five rows at most."""
+def _estimates(night: Night) -> list[dict[str, Any]]:
+    """Tonight's doubly robust estimates on the challenger's life: a row a policy and slice, a few dozen at most."""
     rows = night.read("ope_estimates").where(
-        (F.col("as_of_date") == F.lit(night.date)) & (F.col("slice") == ALL) & (F.col("estimator") == "dr")
+        (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == LIFE) & (F.col("estimator") == "dr")
     )
-    return {row["policy"]: row.asDict() for row in rows.collect()}
+    return [row.asDict() for row in rows.collect()]
 
 
-def _judge_bandit(
-    night: Night, champion: Move, manifest: Manifest, estimates: Mapping[str, dict[str, Any]]
-) -> Verdict | None:
-    """The gate on tonight's challenger; None where there is none."""
-    notes = night.notes_of("evaluate_policies")
-    if not notes["challenger_sha256"]:
-        return None
+def _page(night: Night, champion: Manifest, estimates: Sequence[Mapping[str, Any]]) -> Page:
+    """Tonight's page of the book: the page of the night before, and what tonight's evidence says."""
+    notes, gate = night.notes_of("evaluate_policies"), night.settings.gate
     objections = list(json.loads(notes["objections"]))
     if notes["champion_version"] != champion.version:
         judged = notes["champion_version"]
         objections.append(f"it was judged against {judged}, but {champion.version} serves now: evaluate again")
-    served = {
-        name: manifest.files[name].sha256
-        for name in (BANDIT, *only_value_files(manifest.files))
-        if name in manifest.files
-    }
-    if served == _challenger_files(night) and manifest.settings.exploration == night.settings.policy.exploration:
-        objections.append("it is the champion, byte for byte")
     judgement = judgement_of(
         estimates,
-        confidence=night.settings.evaluation.confidence,
-        nights=int(notes["judged_dates"]),
-        held_out_share=night.settings.evaluation.held_out_percent / 100.0,
+        CHALLENGER,
+        nights=int(notes.get("life_dates", "0")),
+        least_evidence=gate.least_evidence,
         objections=tuple(objections),
     )
-    return judge_challenger(judgement, night.settings.gate)
+    book = read_challengers(night.read_own_previous("challengers"), night.date - timedelta(days=1))
+    return turn_page(book, night.date, FrozenBandit.of_manifest(champion), judgement, candidate_of(night), gate)
 
 
 def _decide(
     night: Night,
     champion: Manifest,
-    verdict: Verdict | None,
+    page: Page,
     ranker: RankerVerdict | None,
-    estimates: Mapping[str, dict[str, Any]],
+    estimates: Sequence[Mapping[str, Any]],
 ) -> _Decision:
     """One change at a time: the bandit first, the ranker on a night when no bandit is promoted, else a refresh."""
     refused: list[tuple[_Bundle, str]] = []
     promoted: tuple[_Bundle, str] | None = None
-    if verdict:
-        bundle = _bundle(night, champion, _challenger_files(night), ope=ope_summary(estimates))
-        why = f"bandit: {verdict.why}"
-        if verdict.is_promoted:
+    if page.judged and page.verdict and (page.verdict.is_promoted or page.verdict.is_refused):
+        bundle = _bundle(night, champion, challenger=page.judged, ope=ope_summary(estimates))
+        why = f"bandit: {page.judged.why}"
+        if page.verdict.is_promoted:
             promoted = bundle, why
         else:
             refused.append((bundle, why))
     if ranker:
-        bundle = _bundle(night, champion, {RANKER: ranker.sha256})
+        bundle = _bundle(night, champion, ranker=ranker.sha256)
         if promoted:
             refused.append((bundle, "ranker: a bandit is promoted tonight, one change a night"))
         elif ranker.is_promoted:
@@ -173,7 +168,8 @@ def _decide(
     if promoted:
         return _Decision(PROMOTED, promoted[1], promoted[0], refused)
     why = "the champion's bandit and ranker with tonight's memory and history"
-    return _Decision(REFRESHED, why, _bundle(night, champion, {}), refused)
+    told = page.next_why if page.verdict and page.verdict.is_refused else page.why
+    return _Decision(REFRESHED, f"{why}; {told}" if told else why, _bundle(night, champion), refused)
 
 
 def _with_conduct(night: Night, ope: Mapping[str, Any], policy: str) -> Mapping[str, Any]:
@@ -186,11 +182,12 @@ def _with_conduct(night: Night, ope: Mapping[str, Any], policy: str) -> Mapping[
 def _bundle(
     night: Night,
     champion: Manifest,
-    models: Mapping[str, str],
     *,
+    challenger: Challenger | None = None,
+    ranker: str = "",
     ope: Mapping[str, Any] | None = None,
 ) -> _Bundle:
-    """Tonight's memory and history with the given models, the champion's where none is given."""
+    """Tonight's memory and history with the challenger's bandit or a new ranker; else with the champion's."""
     memory = json.loads(night.notes_of("build_memory")["memory_parts"])
     history = night.notes_of("compute_strategy_features")
     # Nights of earlier versions knew no history of single queries.
@@ -204,15 +201,13 @@ def _bundle(
             history["history_sha256"],
             {name: Payload(**part) for name, part in queries.items()},
         ),
-        models,
+        challenger.bandit.files if challenger else {RANKER: ranker} if ranker else {},
     )
     settings, values, run_id = champion.settings, champion.values, champion.run_id
-    if BANDIT in models:
-        judged = _challenger_values(night)
-        values = judged.how if judged else None
+    if challenger:
         # The exploration that was judged is the one that is served.
-        settings = replace(settings, exploration=night.settings.policy.exploration)
-        run_id = night.notes_of("train_bandit").get("mlflow_run_id", "")
+        settings = replace(settings, exploration=challenger.bandit.exploration)
+        values, run_id = challenger.bandit.values, challenger.run_id
     closed = night.closed_dates()
     upstream = [night.committed(job, night.date) for job in JOBS[: JOBS.index(night.job)]]
     traced = {"bandit_sha256": BANDIT, "ranker_sha256": RANKER}
@@ -224,23 +219,13 @@ def _bundle(
         data_window={"first": str(closed[0]), "last": str(closed[-1])} if closed else {},
         table_versions={output.table: output.version for job in upstream for output in job.outputs},
         run_id=run_id,
-        ope=_with_conduct(night, champion.ope if ope is None else ope, CHALLENGER if BANDIT in models else CHAMPION),
+        ope=_with_conduct(night, champion.ope if ope is None else ope, CHALLENGER if challenger else CHAMPION),
         lineage={"champion": champion.version}
+        | ({"trial": challenger.trial, "bandit_data_end": str(challenger.data_end)} if challenger else {})
         | {key: files[file].sha256 for key, file in traced.items() if file in files},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return _Bundle(manifest, files)
-
-
-def _challenger_values(night: Night) -> StoredValues | None:
-    return StoredValues.of_note(night.notes_of("evaluate_policies").get("challenger_values", ""))
-
-
-def _challenger_files(night: Night) -> dict[str, str]:
-    """File -> sha256 of the challenger that was judged: its bandit, and the values that it was trained on."""
-    values = _challenger_values(night)
-    judged = {BANDIT: night.notes_of("evaluate_policies")["challenger_sha256"]}
-    return judged | dict(values.files) if values else judged
 
 
 def _release(
@@ -262,30 +247,43 @@ def _point(night: Night, moves: Sequence[Move], version: str, decision: _Decisio
     return mine[-1] if mine else None
 
 
-def _report(
-    tracked: TrackedRun, decision: _Decision, version: str, verdict: Verdict | None, ranker: RankerVerdict | None
-) -> None:
-    manifest = decision.bundle.manifest
+def _report(tracked: TrackedRun, decision: _Decision, version: str, page: Page, ranker: RankerVerdict | None) -> None:
+    manifest, judged = decision.bundle.manifest, page.judged
     tracked.params({"version": version, "champion": manifest.lineage["champion"], "action": decision.action})
     tracked.tags(
         {
             "why": decision.why,
-            "bandit": verdict.why if verdict else "none",
+            "bandit": page.why,
+            "outcome": judged.outcome if judged else "none",
             "ranker": ranker.why if ranker else "none",
         }
     )
-    tracked.metrics({"is_promoted": float(bool(verdict and verdict.is_promoted))})
-    if verdict:
-        tracked.metrics(
-            {
-                "lower_bound": verdict.lower_bound,
-                "spread": verdict.traffic.spread,
-                "impressions_a_night_needed": verdict.traffic.impressions_a_night,
-                "more_nights_at_this_difference": verdict.traffic.nights_at_this_difference,
-            }
-        )
+    is_promoted = bool(page.verdict and page.verdict.is_promoted)
+    tracked.metrics({"is_promoted": float(is_promoted), "alpha_left": page.alpha_left})
+    if judged:
+        tracked.tags({"trial": judged.trial} | {f"slice_{name}": found for name, found in judged.slices.items()})
+        tracked.metrics({"night_of_life": judged.night, "alpha": judged.alpha})
+    if page.verdict:
+        tracked.metrics(_figures(page.verdict))
     tracked.artifact_bytes("manifest.json", manifest.with_files(decision.bundle.files).to_bytes())
     refused = [{"version": bundle.version, "why": why} for bundle, why in decision.refused]
     tracked.artifact_json(
         "releases.json", {"version": version, "action": decision.action, "why": decision.why, "refused": refused}
     )
+
+
+def _figures(verdict: Verdict) -> dict[str, float]:
+    traffic = verdict.traffic
+    told = {
+        "critical": verdict.critical,
+        "spread": traffic.spread,
+        "impressions_a_night": traffic.impressions_a_night,
+        "impressions_a_night_needed": traffic.needed_a_night,
+        "nights_to_verdict": traffic.nights,
+        "nights_to_verdict_at_this_difference": traffic.nights_at_this_difference,
+    }
+    if verdict.look:
+        difference = verdict.look.difference
+        told |= {"difference": difference.value, "standard_error": difference.standard_error}
+        told |= {"z": difference.value / difference.standard_error}
+    return told

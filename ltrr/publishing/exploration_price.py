@@ -1,4 +1,4 @@
-"""The price of exploration, as a night's scan of held-out impressions tells it: what it costs and what it buys.
+"""The price of exploration, as a night's scan of impressions tells it: what it costs and what it buys.
 
 Values are those of the judge's reward model, in the reward that the gate decides in: a policy's own scores exist for
 its shortlist only and are too kind to the plan that won. What is bought is told for two policies that may be judged
@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import isfinite, nan, sqrt
+from math import inf, isfinite, nan, sqrt
 
-from ltrr.core.intervals import Estimate
 from ltrr.core.moments import ClusteredSums
+from ltrr.core.sequential import traffic_factor
 from ltrr.evaluation.scoring import N, term
 from ltrr.publishing.settings import GateSettings
-from ltrr.publishing.traffic import estimate_traffic
 
 EXPLORATION_PRICE = "exploration_price"
 """Where the night's notes and a manifest's evaluation keep it."""
@@ -50,20 +49,20 @@ class ExplorationPrice:
 
 
 def price_exploration(
-    sums: ClusteredSums, policy: str, plans: int, nights: int, held_out_share: float, gate: GateSettings
+    sums: ClusteredSums, policy: str, plans: int, nights: int, share: float, gate: GateSettings
 ) -> ExplorationPrice | None:
     """The price from a night's exact sums; None where nothing was judged.
 
     With s^2 = E[(r - q)^2] under the policy, the difference between a policy that takes plan a and this one has the
-    variance s^2 (E[1 / p(a)] - 1) an impression, which `estimate_traffic` turns into nights.
+    variance s^2 (E[1 / p(a)] - 1) an impression; `traffic_factor` says how many impressions a verdict then takes.
 
     Args:
-        sums: over held-out users (evaluation.scoring).
+        sums: over users (evaluation.scoring).
         policy: whose.
         plans: P.
         nights: closed dates that the sums are of.
-        held_out_share: of the users, 0..1.
-        gate: level, power and effect of interest.
+        share: of the users that the sums are of, 0..1; a challenger is judged on all.
+        gate: boundary, power and effect of interest.
     """
     impressions = round(sums.total(N))
     if not impressions:
@@ -73,10 +72,11 @@ def price_exploration(
     )
 
     def nights_to_verdict(rarity: float) -> float:
-        error = sqrt(max(noise, 0.0) * max(rarity - 1.0, 0.0) / impressions)
-        seen = Estimate(gate.effect_of_interest * served, error)
-        traffic = estimate_traffic(seen, served, impressions, nights, held_out_share, gate)
-        return nights * traffic.impressions_a_night * gate.patience_nights * held_out_share / impressions
+        if served <= 0.0:
+            return inf
+        spread = sqrt(max(noise, 0.0) * max(rarity - 1.0, 0.0)) / served
+        needed = (traffic_factor(gate, gate.share, gate.power) * spread / gate.effect) ** 2
+        return needed * nights * share / impressions
 
     return ExplorationPrice(
         value_lost=lost,
@@ -95,12 +95,12 @@ def price_policies(
     policies: Sequence[str],
     plans: int,
     nights: int,
-    held_out_share: float,
+    share: float,
     gate: GateSettings,
 ) -> dict[str, ExplorationPrice]:
     """The price of each policy that explores; nothing where nothing was judged."""
     priced = {
-        policy: None if sums is None else price_exploration(sums, policy, plans, nights, held_out_share, gate)
+        policy: None if sums is None else price_exploration(sums, policy, plans, nights, share, gate)
         for policy in policies
     }
     return {policy: price for policy, price in priced.items() if price is not None}

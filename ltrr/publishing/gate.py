@@ -1,38 +1,52 @@
-"""The first gate: one challenger, one estimator, one bound.
+"""The gate: what one night's evidence means for who is under test, by the sequential bound of `core.sequential`.
 
-A challenger replaces the champion when the lower confidence bound of the paired doubly robust difference
-(challenger - champion) on page_reward lies above zero, at one-sided level alpha / 60: alpha .05 is spread evenly over
-60 nights, so that even a new challenger every night that is no better is promoted in at most 5 % of such periods. Both
-sides need the evidence floors, users are the clusters, and the data must be in order. Refusing is a success: it is what
-the gate is for.
+Made for a challenger's difference from the champion, it asks nothing about where the difference comes from: whatever
+is judged night by night on everything since its first night, with an alpha of its own, may be judged here.
+
+A night whose evidence is below the floors, or against which there is an objection, is no look: nothing is decided but
+the end of a life, and its alpha waits for the next look. Refusing is a success: it is what the gate is for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import inf
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite
 
 from ltrr.core.intervals import Estimate
+from ltrr.core.sequential import (
+    EXPIRED,
+    FUTILE,
+    HARMED,
+    KEEP,
+    NOT_JUDGED,
+    NOT_YET,
+    PROMOTE,
+    UNHARMED,
+    Look,
+    SliceLook,
+    Step,
+    judge_looks,
+)
 from ltrr.publishing.settings import GateSettings
-from ltrr.publishing.traffic import Traffic, estimate_traffic
+from ltrr.publishing.traffic import Traffic, estimate_traffic, traffic_text
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the evaluation found out about tonight's challenger.
+    """What is known tonight of who is under test, on everything since its first night.
 
     Attributes:
-        difference: challenger minus champion, doubly robust, paired by user; reward an impression.
-        champion_value: doubly robust; reward an impression.
-        evidence: R of the weaker side.
+        difference: from the champion, paired by user; reward an impression.
+        champion_value: on the same impressions; reward an impression.
+        evidence: R of the weaker side, by user.
         effective_sample_size: of the weaker side, impressions.
-        impressions: judged on, of held-out users.
+        impressions: judged on.
         users: clusters.
         nights: closed dates judged on.
-        held_out_share: of the users, 0..1.
-        objections: reasons that forbid a verdict whatever the figures: fallbacks, unequal replays, a champion that
-            changed meanwhile.
+        slices: name -> the same within a slice.
+        objections: reasons that forbid a look whatever the figures: fallbacks, unequal replays, a champion that changed
+            meanwhile.
     """
 
     difference: Estimate
@@ -42,25 +56,39 @@ class Judgement:
     impressions: int
     users: int
     nights: int
-    held_out_share: float
+    slices: Mapping[str, SliceLook] = field(default_factory=dict)
     objections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate decided.
+    """What the gate decided tonight.
 
     Attributes:
-        is_promoted: whether the challenger replaces the champion.
-        lower_bound: that decided, reward an impression; minus infinity where undefined.
+        outcome: promote | keep | futile | harmed | expired.
+        look: to be remembered for the nights to come; None where tonight was no look.
+        critical: what Z had to reach; inf where there was nothing to reach.
+        slices: name -> harmed | unharmed | not yet judged | not judged; empty where they were not asked.
         reasons: in words; never empty.
-        traffic: how much it takes.
+        traffic: how long it takes.
     """
 
-    is_promoted: bool
-    lower_bound: float
+    outcome: str
+    look: Look | None
+    critical: float
+    slices: Mapping[str, str]
     reasons: tuple[str, ...]
     traffic: Traffic
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether it replaces the champion."""
+        return self.outcome == PROMOTE
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether its trial has ended without promotion."""
+        return self.outcome in (FUTILE, HARMED, EXPIRED)
 
     @property
     def why(self) -> str:
@@ -68,34 +96,44 @@ class Verdict:
         return "; ".join(self.reasons)
 
 
-def judge_challenger(judgement: Judgement, gate: GateSettings) -> Verdict:
-    """Promote or refuse, with every reason.
+def judge_night(judgement: Judgement, night: int, earlier: Sequence[Look], alpha: float, gate: GateSettings) -> Verdict:
+    """Promote, keep or refuse, with every reason.
+
+    Args:
+        judgement: tonight's evidence.
+        night: of its life, 1-based.
+        earlier: its looks on earlier nights, as they were then, oldest first.
+        alpha: given to it before its first night.
+        gate: fixed before.
 
     >>> seen = Estimate(0.12, 0.03)
-    >>> verdict = judge_challenger(Judgement(seen, 0.6, 240.0, 430.0, 6_000, 500, 1, 0.3), GateSettings())
-    >>> verdict.is_promoted, round(verdict.lower_bound, 4)
-    (True, 0.0257)
-    >>> judge_challenger(Judgement(seen, 0.6, 80.0, 430.0, 6_000, 500, 1, 0.3), GateSettings()).is_promoted
-    False
+    >>> verdict = judge_night(Judgement(seen, 0.6, 240.0, 430.0, 6_000, 500, 1), 1, [], 0.01, GateSettings())
+    >>> verdict.outcome, round(verdict.critical, 2), verdict.look.night
+    ('promote', 3.89, 1)
+    >>> verdict = judge_night(Judgement(seen, 0.6, 80.0, 430.0, 6_000, 500, 1), 1, [], 0.01, GateSettings())
+    >>> verdict.outcome, verdict.reasons[0]
+    ('keep', 'night 1 of 14, no look: evidence R is 80, 100 are needed')
     """
-    difference = judgement.difference
-    traffic = estimate_traffic(
-        difference,
-        judgement.champion_value,
-        judgement.impressions,
-        judgement.nights,
-        judgement.held_out_share,
-        gate,
-    )
-    bound = difference.low(1.0 - gate.level) if difference.is_defined else -inf
+    difference, value = judgement.difference, judgement.champion_value
+    traffic = estimate_traffic(difference, value, judgement.impressions, judgement.nights, alpha, gate)
+    longer = traffic_text(traffic, gate)
+    age = f"night {night} of {gate.life_nights}"
     against = [*judgement.objections, *_below_floors(judgement, gate)]
-    if not difference.is_defined:
-        against.append(f"undefined on {judgement.impressions} impressions of {judgement.users} users")
-    elif not bound > 0.0:
-        against.append(f"the lower bound is not above zero: {_difference_text(judgement, bound, gate)}")
-    if not against:
-        return Verdict(True, bound, (_difference_text(judgement, bound, gate), _traffic_text(traffic, gate)), traffic)
-    return Verdict(False, bound, (*against, _traffic_text(traffic, gate)), traffic)
+    if not (difference.is_defined and difference.standard_error > 0.0):
+        against.append(f"no difference to judge on {judgement.impressions} impressions of {judgement.users} users")
+    if against:
+        outcome = EXPIRED if night >= gate.life_nights else KEEP
+        reasons = (f"{age}, no look: {', '.join(against)}", *_end_text(outcome, gate), longer)
+        return Verdict(outcome, None, inf, {}, reasons, traffic)
+    look = Look(night, difference)
+    step = judge_looks([*earlier, look], alpha, value, judgement.slices, gate)
+    reasons = (
+        f"{age}: {_difference_text(judgement, step, alpha, gate.spent(alpha, night))}",
+        *_end_text(step.outcome, gate),
+        *_slices_text(step, judgement.slices),
+        longer,
+    )
+    return Verdict(step.outcome, look, step.critical, step.slices, reasons, traffic)
 
 
 def _below_floors(judgement: Judgement, gate: GateSettings) -> Sequence[str]:
@@ -107,25 +145,43 @@ def _below_floors(judgement: Judgement, gate: GateSettings) -> Sequence[str]:
     return [f"{name} is {got:.4g}, {floor:g} are needed" for name, got, floor in floors if not got >= floor]
 
 
-def _difference_text(judgement: Judgement, bound: float, gate: GateSettings) -> str:
+def _difference_text(judgement: Judgement, step: Step, alpha: float, spent: float) -> str:
     difference, value = judgement.difference, judgement.champion_value
     relative = f" ({difference.value / value:+.1%})" if value > 0.0 else ""
+    if isfinite(step.critical):
+        low = difference.value - step.critical * difference.standard_error
+        bound = (
+            f"at least {low:+.4f} at tonight's bound: Z {difference.value / difference.standard_error:.2f}, "
+            f"{step.critical:.2f} promotes (of its alpha {alpha:.3g} up to {spent:.2g} may be spent by tonight)"
+        )
+    else:
+        bound = "no new information since the last look, so nothing is spent"
     return (
-        f"page reward differs by {difference.value:+.4f}{relative} from the champion's {value:.4f}, "
-        f"at least {bound:+.4f} at level {gate.level:.2g} ({gate.alpha:g} spread evenly over {gate.budget_nights} "
-        f"nights), on {judgement.impressions} impressions of {judgement.users} held-out users, "
-        f"R {judgement.evidence:.0f}"
+        f"page reward differs by {difference.value:+.4f}{relative} from the champion's {value:.4f}, {bound}, "
+        f"on {judgement.impressions} impressions of {judgement.users} users, R {judgement.evidence:.0f}"
     )
 
 
-def _traffic_text(traffic: Traffic, gate: GateSettings) -> str:
-    if traffic.spread == inf:
-        return "how much traffic a verdict needs cannot be told from this log yet"
-    needs = (
-        f"to see {gate.effect_of_interest:+.0%} with {gate.power:.0%} probability within {gate.patience_nights} nights "
-        f"this log would need {traffic.impressions_a_night:,.0f} impressions a night"
-    )
-    if traffic.nights_at_this_difference == inf:
-        return needs
-    more = "no" if traffic.nights_at_this_difference == 0 else f"about {traffic.nights_at_this_difference:.0f}"
-    return f"{needs}; a difference as large as this one needs {more} more nights like these"
+def _end_text(outcome: str, gate: GateSettings) -> Sequence[str]:
+    if outcome == FUTILE:
+        return (f"futile: even a true {gate.effect:+.0%} would be seen with less than {gate.futile_power:.0%}",)
+    if outcome == EXPIRED:
+        return (f"expired: its {gate.life_nights} nights are over",)
+    return ()
+
+
+def _slices_text(step: Step, slices: Mapping[str, SliceLook]) -> Sequence[str]:
+    """What was found of the slices, those that lose with their figures."""
+    told = []
+    for found in (HARMED, NOT_YET, UNHARMED, NOT_JUDGED):
+        names = [name for name, status in step.slices.items() if status == found]
+        if found == HARMED:
+            names = [f"{name} ({_share(slices[name]):+.1%})" for name in names]
+        if names:
+            waits = "the bound is crossed, waiting for slices " if found == NOT_YET else "slices "
+            told.append(f"{waits}{found}: {', '.join(names)}")
+    return told
+
+
+def _share(look: SliceLook) -> float:
+    return look.difference.value / look.champion_value

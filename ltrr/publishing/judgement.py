@@ -2,57 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any
 
-from ltrr.core.intervals import UNDEFINED, Estimate, quantile
-from ltrr.evaluation.estimates import DIFFERENCE
+from ltrr.core.intervals import UNDEFINED, Estimate
+from ltrr.core.sequential import SliceLook
+from ltrr.evaluation.estimates import difference_of
 from ltrr.evaluation.judged_policy import CHAMPION
+from ltrr.evaluation.scoring import ALL
 from ltrr.evaluation.verdict import DO_NOT_USE
 from ltrr.publishing.gate import Judgement
 
+Row = Mapping[str, Any]
+
 
 def judgement_of(
-    rows: Mapping[str, Mapping[str, Any]],
-    *,
-    confidence: float,
-    nights: int,
-    held_out_share: float,
-    objections: tuple[str, ...],
+    rows: Sequence[Row], policy: str, *, nights: int, least_evidence: float, objections: tuple[str, ...] = ()
 ) -> Judgement:
-    """What a night's doubly robust estimates say of its challenger.
+    """What a night's doubly robust estimates say of one policy against the champion.
 
     Args:
-        rows: doubly robust estimates on all impressions, by policy.
-        confidence: of the two-sided intervals in the rows; their half width gives the standard error back.
-        nights: closed dates judged on.
-        held_out_share: of the users, 0..1.
+        rows: doubly robust estimates of one scan, of all slices and policies.
+        policy: that is judged.
+        nights: closed dates that were scanned.
+        least_evidence: R below which a slice has no evidence.
         objections: found elsewhere; an estimate that is not to be used adds its reasons.
     """
-    difference, champion = rows.get(DIFFERENCE), rows.get(CHAMPION)
+    found = {(row["slice"], row["policy"]): row for row in rows}
+    difference, champion = found.get((ALL, difference_of(policy))), found.get((ALL, CHAMPION))
     if difference is None or champion is None:
-        return Judgement(UNDEFINED, nan, nan, nan, 0, 0, nights, held_out_share, objections)
-    half_width = (_number(difference["high"]) - _number(difference["low"])) / 2.0
+        return Judgement(UNDEFINED, nan, nan, nan, 0, 0, nights, {}, objections)
     if difference["verdict"] == DO_NOT_USE:
         objections = (*objections, *difference["reasons"])
+    slices = {
+        name: SliceLook(
+            _estimate(row), _number(found[name, CHAMPION]["value"]), _number(row["evidence"]) >= least_evidence
+        )
+        for (name, judged), row in found.items()
+        if judged == difference_of(policy) and name != ALL
+    }
     return Judgement(
-        difference=Estimate(_number(difference["value"]), half_width / quantile((1.0 + confidence) / 2.0)),
+        difference=_estimate(difference),
         champion_value=_number(champion["value"]),
         evidence=_number(difference["evidence"]),
         effective_sample_size=_number(difference["effective_sample_size"]),
         impressions=difference["impressions"],
         users=difference["users"],
         nights=nights,
-        held_out_share=held_out_share,
+        slices=slices,
         objections=objections,
     )
 
 
-def ope_summary(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What the manifest keeps of them."""
+def ope_summary(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """What the manifest keeps of them: of all impressions."""
     columns = ("policy_version", "value", "low", "high", "evidence", "verdict")
-    return {policy: {name: row[name] for name in columns} for policy, row in sorted(rows.items())}
+    whole = {row["policy"]: row for row in rows if row["slice"] == ALL}
+    return {policy: {name: row[name] for name in columns} for policy, row in sorted(whole.items())}
+
+
+def _estimate(row: Row) -> Estimate:
+    return Estimate(_number(row["value"]), _number(row["standard_error"]))
 
 
 def _number(value: float | None) -> float:

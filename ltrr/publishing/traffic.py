@@ -1,17 +1,16 @@
-"""How much traffic a verdict needs: printed with every verdict, because how long it will take is part of it.
+"""How long a verdict takes at this traffic: printed with every verdict, because how long it will take is part of it.
 
-A gain of `effect` (relative to the champion) is seen with probability `power` at one-sided level a when the standard
-error is effect / (z[1-a] + z[power]), that is with n = ((z[1-a] + z[power]) s / effect)^2 judged impressions, s being
-the standard deviation of an impression's difference over the champion's value, users' agreement with themselves
-included.
+All of it follows from the information that a night brings, 1 / standard error^2 over the nights judged, and from the
+boundary that the challenger is held to (`core.sequential`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, inf, sqrt
+from math import inf, sqrt
 
-from ltrr.core.intervals import Estimate, quantile
+from ltrr.core.intervals import Estimate
+from ltrr.core.sequential import nights_to_verdict, traffic_factor
 from ltrr.publishing.settings import GateSettings
 
 
@@ -20,15 +19,23 @@ class Traffic:
     """What this log can decide.
 
     Attributes:
-        spread: s.
-        impressions_a_night: of all users, to see the effect of interest within the patience; inf where undefined.
-        nights_at_this_difference: more nights like these until the difference that is seen now would be decided; 0
-            where it is, inf where there is no gain to decide.
+        spread: s, the standard deviation of an impression's difference over the champion's value, users' agreement with
+            themselves included.
+        impressions_a_night: that can be judged on, of all users.
+        needed_a_night: impressions to see a gain of `effect` with probability `power` within a life; inf where
+            undefined.
+        nights: of a life until such a gain is promoted with that probability; inf: not in its life.
+        nights_at_this_difference: the same for a gain as large as the one seen.
     """
 
     spread: float
     impressions_a_night: float
+    needed_a_night: float
+    nights: float
     nights_at_this_difference: float
+
+
+UNKNOWN = Traffic(inf, 0.0, inf, inf, inf)
 
 
 def estimate_traffic(
@@ -36,33 +43,61 @@ def estimate_traffic(
     champion_value: float,
     impressions: int,
     nights: int,
-    held_out_share: float,
+    alpha: float,
     gate: GateSettings,
+    share: float = 1.0,
 ) -> Traffic:
-    """The traffic figure from one paired difference.
+    """The traffic figures from one paired difference.
 
     Args:
         difference: challenger minus champion, reward an impression.
         champion_value: reward an impression.
-        impressions: judged on, of held-out users.
+        impressions: judged on.
         nights: closed dates they come from.
-        held_out_share: of the users, 0..1.
-        gate: level, power and effect of interest.
+        alpha: of the challenger.
+        gate: boundary, effect of interest and power.
+        share: of the users that they come from; a challenger is judged on all.
 
     >>> seen = Estimate(0.06, 0.03)
-    >>> traffic = estimate_traffic(seen, 0.6, impressions=6_000, nights=1, held_out_share=0.3, gate=GateSettings())
-    >>> round(traffic.spread, 2), round(traffic.impressions_a_night), traffic.nights_at_this_difference
-    (3.87, 141831, 3)
+    >>> traffic = estimate_traffic(seen, 0.6, impressions=6_000, nights=1, alpha=0.01, gate=GateSettings())
+    >>> round(traffic.spread, 2), round(traffic.needed_a_night), traffic.nights, traffic.nights_at_this_difference
+    (3.87, 29252, inf, 5)
     """
-    if not difference.is_defined or champion_value <= 0.0 or impressions == 0 or nights == 0:
-        return Traffic(inf, inf, inf)
+    if not (difference.is_defined and difference.standard_error > 0.0 and champion_value > 0.0 and nights):
+        return UNKNOWN
     spread = difference.standard_error * sqrt(impressions) / champion_value
-    factor = quantile(1.0 - gate.level) + quantile(gate.power)
-    needed = (factor * spread / gate.effect_of_interest) ** 2
-    gain = difference.value / champion_value
-    if gain <= 0.0:
-        more = inf
+    needed = (traffic_factor(gate, alpha, gate.power) * spread / gate.effect) ** 2 / gate.life_nights
+    information = difference.standard_error**-2 / nights / share
+
+    def nights_to(gain: float) -> float:
+        return nights_to_verdict(gate, alpha, information, gain, gate.power) if gain > 0.0 else inf
+
+    return Traffic(
+        spread,
+        impressions / nights / share,
+        needed,
+        nights_to(gate.effect * champion_value),
+        nights_to(difference.value),
+    )
+
+
+def traffic_text(traffic: Traffic, gate: GateSettings) -> str:
+    """In words.
+
+    >>> seen = Estimate(0.06, 0.03)
+    >>> traffic = estimate_traffic(seen, 0.6, impressions=6_000, nights=1, alpha=0.01, gate=GateSettings())
+    >>> print(traffic_text(traffic, GateSettings()))
+    at this traffic of 6,000 impressions a night a true +2% has no 80% chance of promotion within 14 nights (it takes
+    29,252 a night), a gain as large as the one seen has by night 5
+    """
+    if traffic.spread == inf:
+        return "how many nights a verdict needs cannot be told from this log yet"
+    head = f"at this traffic of {traffic.impressions_a_night:,.0f} impressions a night a true {gate.effect:+.0%} has"
+    chance = f"{gate.power:.0%} chance of promotion"
+    if traffic.nights == inf:
+        told = f"{head} no {chance} within {gate.life_nights} nights (it takes {traffic.needed_a_night:,.0f} a night)"
     else:
-        missing = (factor * spread / gain) ** 2 - impressions
-        more = max(0, ceil(missing / (impressions / nights)))
-    return Traffic(spread, needed / gate.patience_nights / held_out_share, more)
+        told = f"{head} an {chance} by night {traffic.nights:.0f} of its life"
+    if traffic.nights_at_this_difference == inf:
+        return told
+    return f"{told}, a gain as large as the one seen has by night {traffic.nights_at_this_difference:.0f}"

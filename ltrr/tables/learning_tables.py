@@ -80,15 +80,17 @@ RANKING_ROWS = Table(
 
 OPE_ESTIMATES = Table(
     "ope_estimates",
-    ("as_of_date", "policy", "estimator", "slice"),
+    ("as_of_date", "judged_on", "policy", "estimator", "slice"),
     (
         AS_OF_DATE,
-        Column("policy", "string", "champion | challenger | uniform | static | challenger-champion"),
+        Column("judged_on", "string", "held_out: held-out users in the window | life: all users since its training"),
+        Column("policy", "string", "champion | challenger | candidate | uniform | static, or x-champion: a difference"),
         Column("policy_version", "string", "bundle or payload judged, or the plan's text"),
         Column("estimator", "string", "ips | snips | dr"),
         Column("slice", "string", "`all`, or a query class"),
         Column("reward", "string", "page_reward"),
         Column("value", "double", "estimate", "reward an impression", null="undefined", exact=False),
+        Column("standard_error", "double", "by user", "reward an impression", null="undefined", exact=False),
         Column("low", "double", "lower end of the 95 % interval", null="undefined", exact=False),
         Column("high", "double", "upper end", null="undefined", exact=False),
         Column("evidence", "double", "R = (sum w r)^2 / sum over users of (sum w r)^2", null="undefined", exact=False),
@@ -101,6 +103,39 @@ OPE_ESTIMATES = Table(
     ("as_of_date",),
     "evaluate_policies",
     "What each policy would have earned on logged data.",
+    "as_of_date",
+)
+
+CHALLENGERS = Table(
+    "challengers",
+    ("as_of_date", "trial"),
+    (
+        AS_OF_DATE,
+        Column("trial", "string", "date on which it began, and the first 12 of a sha256 of what is frozen"),
+        Column("begun", "date", "night on which it became the challenger; judged from the next night on"),
+        Column("data_end", "date", "last log_date that it was trained on; judged on later ones"),
+        Column("policy", "string", "name of the policy"),
+        Column("files", "map<string,string>", "its bandit and values: file -> sha256"),
+        Column("values", "string", "how its learned values are asked, JSON", null="by hit rates"),
+        Column("exploration", "string", "how it explores, JSON"),
+        Column("against", "string", "digest of the champion's bandit, values and exploration"),
+        Column("alpha", "double", "given to it before its first night"),
+        Column("night", "int", "of its life; 0 on the night on which it began", "nights"),
+        Column("outcome", "string", "keep | promote | futile | harmed | expired | replaced"),
+        Column("ended", "date", "night of that outcome", null="it is still judged"),
+        Column(
+            "looks",
+            "array<struct<night:int,difference:double,standard_error:double>>",
+            "its looks so far, each as on its night: difference from the champion, reward an impression",
+        ),
+        Column("critical", "double", "what Z had to reach tonight", null="nothing to reach tonight"),
+        Column("slices", "map<string,string>", "harmed | unharmed | not yet judged | not judged; none: not asked"),
+        Column("why", "string", "of its newest night, in words", exact=False),
+        Column("mlflow_run_id", "string", "that trained it; empty where there is none", exact=False),
+    ),
+    ("as_of_date",),
+    "publish_policy",
+    "The gate's book: who is under test, and who was within the nights that the budget of alpha remembers.",
     "as_of_date",
 )
 
@@ -168,4 +203,4 @@ JOB_RUNS = Table(
     "The commit point: a job that has no row here has published nothing.",
 )
 
-LEARNING_TABLES = (BANDIT_ROWS, RANKING_ROWS, OPE_ESTIMATES, RELEASES, FORGOTTEN_USERS, JOB_RUNS)
+LEARNING_TABLES = (BANDIT_ROWS, RANKING_ROWS, OPE_ESTIMATES, CHALLENGERS, RELEASES, FORGOTTEN_USERS, JOB_RUNS)

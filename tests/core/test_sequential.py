@@ -210,5 +210,5 @@ def test_streams_of_heavy_weights_keep_the_promise() -> None:
     [{"alpha": 0.6}, {"life_nights": 61}, {"shape": 0.5}, {"effect": 0.0}, {"futile_power": 0.5}, {"slice_harm": 0.0}],
 )
 def test_designs_out_of_range_are_refused(change) -> None:
-    with pytest.raises(ConfigError, match="design"):
+    with pytest.raises(ConfigError, match="gate"):
         Design(**change)

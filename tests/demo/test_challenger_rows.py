@@ -1,4 +1,4 @@
-"""A challenger that the gate refused still shows what it is truly worth."""
+"""A challenger that does not serve, under test or refused, still shows what it is truly worth."""
 
 from __future__ import annotations
 

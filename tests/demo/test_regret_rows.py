@@ -17,7 +17,7 @@ def night(number: int, impressions: int, served: float) -> NightReport:
     """A day that served `served` a search, where the oracle would have .8 and the best plan for all .5."""
     regret = Regret(served, oracle=0.8, static=0.5, static_plan="title:4")
     day = date(2026, 3, 2) + timedelta(days=number)
-    return NightReport(day, impressions, 0, "v1", 0.5, served, regret, (), "v2", "", "", 1.0, 1.0, {})
+    return NightReport(day, impressions, 0, "v1", 0.5, served, regret, (), "v2", None, 1.0, 1.0, {})
 
 
 REPORTS = [night(0, 1_000, 0.3), night(1, 2_000, 0.55), night(2, 1_000, 0.7)]

@@ -10,12 +10,14 @@ import pytest
 from ltrr.core.fixed_point import to_fixed
 from ltrr.core.moments import ClusteredSums, WeightedRewards
 from ltrr.errors import ConfigError
-from ltrr.evaluation.estimates import DIFFERENCE, estimate_rows
+from ltrr.evaluation.estimates import difference_of, estimate_rows
 from ltrr.evaluation.judged_impressions import count_served
 from ltrr.evaluation.scoring import ALL, PRICE, term_names
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, TRUST, Footing, judge_footing
 from tests.evaluation.logged_world import DAY, planner
+
+DIFFERENCE = difference_of("challenger")
 
 SETTINGS = EvaluationSettings()
 GOOD = {

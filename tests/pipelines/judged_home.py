@@ -52,7 +52,13 @@ UPSTREAM = (
 def judged_home(home: Path) -> Settings:
     """A home with its first champion, uniform over all plans, that starts on `DAY`."""
     policy = {"name": "search", "strategies": list(SPACE.strategies), "block_size": 2, "budget": 3}
-    told = {"policy": policy, "history_starts": DAY, "evaluation": {"held_out_percent": HELD_OUT_PERCENT}}
+    told = {
+        "policy": policy,
+        "history_starts": DAY,
+        "evaluation": {"held_out_percent": HELD_OUT_PERCENT},
+        # A story of four nights has no time to wait for slices.
+        "gate": {"waits_for_slices": False},
+    }
     write_home_file(home, told)
     version = publish_bundle(home / "policies", "search", *uniform_bundle(SETTINGS, DAY - timedelta(days=1)))
     move_pointer(home / "policies", "search", version, why="first champion")

@@ -1,9 +1,10 @@
-"""Two nights of judging and publishing over a small world of known truth; what comes before them are toys."""
+"""Four nights of judging and publishing over a small world of known truth; what comes before them are toys."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -16,6 +17,8 @@ from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.pipelines import evaluate_policies, publish_policy
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_job, run_nightly
+from ltrr.publishing.challenger_rows import CHALLENGERS, read_challengers
+from ltrr.publishing.challengers import FrozenBandit
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.release import Parts, bundle_files
 from ltrr.serving.policy import Policy
@@ -27,9 +30,10 @@ from tests.pipelines.judged_home import NEXT, VALUES, judged_home, trained_bandi
 pytestmark = pytest.mark.spark
 
 JUDGING = JOBS[-2:]
+THIRD, FOURTH = NEXT + timedelta(days=1), NEXT + timedelta(days=2)
 
 
-def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch) -> None:
+def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch) -> None:
     """One story, because every step needs the one before it."""
     settings = judged_home(home)
     root = home / "policies"
@@ -51,6 +55,10 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
         rows = warehouse.read(table("releases")).orderBy("sequence", "action").collect()
         return [(row["action"], row["run_date"], row["sequence"], row["policy_version"]) for row in rows]
 
+    def book(day) -> list[tuple[object, ...]]:
+        page = read_challengers(warehouse.read(CHALLENGERS), day)
+        return [(one.begun, one.night, one.outcome, one.ended, len(one.looks)) for one in page]
+
     # Night 1: nothing is closed, nothing is learned, the champion is refreshed.
     with_bandit(worse)
     notes = {done.job: done.notes for done in run_nightly(spark, settings, DAY)}
@@ -58,11 +66,11 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
     assert notes["evaluate_policies"]["judged_dates"] == "0"
     assert (notes["publish_policy"]["action"], notes["publish_policy"]["verdict"]) == (
         "refreshed",
-        "no challenger tonight",
+        "no candidate tonight, so nobody is under test",
     )
     assert warehouse.read(table("ope_estimates")).count() == 0
+    assert book(DAY) == []
     assert [row[:3] for row in released()] == [("published", None, 1), ("refreshed", DAY, 2)]
-    refreshed = current(root, "search")
     tracking = settings.tracking.under(settings.paths.home)
     client = MlflowClient(tracking_uri=tracking.uri)
     experiment = client.get_experiment_by_name(tracking.experiment)
@@ -71,54 +79,71 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
     assert [file.path for file in client.list_artifacts(night.info.run_id)] == ["jobs.json"]
 
     # Day 2 is served by what night 1 published. Two propensities in a hundred are logged wrong: the night stops.
-    second_day = searches(300, users=60, seed=12, served_by=Policy.load(root / "search"))
+    second_day = searches(2_000, users=400, seed=12, served_by=Policy.load(root / "search"))
     logs[NEXT] = [_halved(search) if place % 50 == 0 else search for place, search in enumerate(second_day)]
     run(NEXT, *JOBS[:6])
-    with pytest.raises(DataQualityError, match="6 of 300 unequal"):
+    with pytest.raises(DataQualityError, match=r"\d+ of 1000 unequal"):
         run(NEXT, "evaluate_policies")
     accepted = run(NEXT, "evaluate_policies", accept_quality="a known fault")["evaluate_policies"].notes
-    assert "6 of 300 replayed decisions are unequal" in json.loads(accepted["objections"])[0]
+    assert "of 1000 replayed decisions are unequal" in json.loads(accepted["objections"])[0]
 
-    # With true logs, a bandit that learned the opposite is judged and refused; the champion is refreshed all the same.
+    # With true logs, a bandit that learned the opposite is reported on and becomes the challenger: nothing is decided.
     logs[NEXT] = second_day
     run(NEXT, "ingest_logs")
     notes = run(NEXT, *JUDGING)["publish_policy"].notes
-    assert (notes["action"], notes["is_promoted"]) == ("refreshed", "false")
-    assert "the lower bound is not above zero" in notes["verdict"]
+    assert (notes["action"], notes["outcome"]) == ("refreshed", "")
+    assert "begins with alpha 0.01: it was trained on dates up to 2026-03-02" in notes["verdict"]
+    assert book(NEXT) == [(NEXT, 0, "keep", None, 0)]
+    assert [row[:3] for row in released()][1:] == [("refreshed", DAY, 2), ("refreshed", NEXT, 3)]
+    reported = {row["policy"] for row in warehouse.read(table("ope_estimates")).collect()}
+    assert reported == {"champion", "candidate", "uniform", "static", "candidate-champion"}
+
+    # Night 3 judges it on day 2, on everybody, and gives it up; tonight's candidate, which learned, is the next one.
+    logs[THIRD] = searches(2_000, users=400, seed=13, served_by=Policy.load(root / "search"))
+    with_bandit(better, values)
+    done = run_nightly(spark, settings, THIRD)[-1].notes
+    assert (done["action"], done["outcome"]) == ("refreshed", "futile")
+    assert "even a true +2% would be seen with less than 5%" in done["verdict"]
+    assert "of the budget of 0.05 over 60 nights 0.03 is left" in done["verdict"]
+    assert book(THIRD) == [(NEXT, 1, "futile", THIRD, 1), (THIRD, 0, "keep", None, 0)]
     rows = released()
     assert [row[:3] for row in rows] == [
-        ("refused", NEXT, None),
+        ("refused", THIRD, None),
         ("published", None, 1),
         ("refreshed", DAY, 2),
         ("refreshed", NEXT, 3),
+        ("refreshed", THIRD, 4),
     ]
     assert rows[0][3] not in versions(root, "search")
     assert "bandit.vw" not in read_manifest(root, "search", current(root, "search")).files
+    champion = current(root, "search")
 
-    # The night is run again with a bandit that learned, on learned values: judged against the same champion, promoted.
-    with_bandit(better, values)
-    done = run(NEXT, "train_bandit", "evaluate_policies")
+    # Night 4 judges that one on day 3 and promotes it.
+    logs[FOURTH] = searches(1_000, users=200, seed=14, served_by=Policy.load(root / "search"))
+    done = run(FOURTH, *JOBS[:7])
     # Dead between the pointer and the table: the next attempt finds the pointer moved, and writes what is missing.
     with monkeypatch.context() as fatal:
         fatal.setattr(publish_policy, "release_rows", _die)
         with pytest.raises(_KilledError):
-            run(NEXT, "publish_policy")
-    assert pointers(root, "search")[-1].sequence == 4
-    assert len(released()) == 4
-    done |= run(NEXT, "publish_policy")
-    assert done["evaluate_policies"].notes["champion_version"] == refreshed
-    assert (done["publish_policy"].notes["action"], done["publish_policy"].notes["is_promoted"]) == ("promoted", "true")
+            run(FOURTH, "publish_policy")
+    assert pointers(root, "search")[-1].sequence == 5
+    assert len(released()) == 5
+    done |= run(FOURTH, "publish_policy")
+    assert done["evaluate_policies"].notes["champion_version"] == champion
+    assert (done["publish_policy"].notes["action"], done["publish_policy"].notes["outcome"]) == ("promoted", "promote")
     assert "page reward differs by +" in done["publish_policy"].notes["why"]
     estimates = {
-        (row["policy"], row["estimator"]): row
-        for row in warehouse.read(table("ope_estimates")).where("slice = 'all'").collect()
+        (row["judged_on"], row["policy"], row["estimator"]): row
+        for row in warehouse.read(table("ope_estimates")).where(f"slice = 'all' and as_of_date = '{FOURTH}'").collect()
     }
-    assert len(estimates) == 15
-    uniform, challenger, static = (estimates[name, "dr"] for name in ("uniform", "challenger", "static"))
+    assert len(estimates) == 15 + 9
+    uniform, candidate, static = (estimates["held_out", name, "dr"] for name in ("uniform", "candidate", "static"))
     # Uniform truly earns a third of three blocks' worth where one strategy answers, two thirds where two do.
     assert uniform["low"] < 1 / 3 < uniform["high"]
-    assert challenger["low"] > static["value"] > uniform["value"]
-    assert challenger["verdict"] == "trust"
+    assert candidate["low"] > static["value"] > uniform["value"]
+    challenger = estimates["life", "challenger", "dr"]
+    assert (challenger["verdict"], challenger["impressions"]) == ("trust", 2_000)
+    assert challenger["low"] > uniform["high"]
     served = Policy.load(root / "search")
     looks = [Block("alpha", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("beta", 1, "empty"), Block("gamma", 1, "empty")]
     assert served.greedy("love", looks).action == "alpha:3"
@@ -130,33 +155,39 @@ def test_two_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch
     assert prices["champion"]["value_lost"] > prices["challenger"]["value_lost"] > 0
     # What it draws came with it, too, in the artifacts of the run that judged, and outside the version's hash.
     draws = json.loads(done["evaluate_policies"].notes[DRAWS_BY_CLASS])
-    assert draws.keys() == {"champion", "challenger"}
+    assert draws.keys() == {"champion", "candidate", "challenger"}
     assert manifest.ope[DRAWS_BY_CLASS] == draws["challenger"]
     assert replace(manifest, ope={}).version == manifest.version
     assert draws["challenger"]["all"]["greedy"]["beta"][0] == pytest.approx(1 / 3, abs=0.1)
     [judged, *_] = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'evaluate_policies'")
     files = {file.path for file in client.list_artifacts(judged.info.run_id)}
     assert {"draws_by_class.json", "draws_by_class.md"} <= files
-    assert manifest.lineage["bandit_sha256"] == done["evaluate_policies"].notes["challenger_sha256"]
-    assert manifest.settings.exploration == settings.policy.exploration
-    # The values that it was judged with come with it, byte for byte; the refresh of a later night keeps them.
+    [published, *_] = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'publish_policy'")
+    assert published.data.tags["outcome"] == "promote"
+    assert published.data.metrics["z"] >= published.data.metrics["critical"]
+    assert published.data.metrics["alpha_left"] == pytest.approx(0.04)  # what was given up holds its share
+    # What was judged is what serves, byte for byte: bandit, values and exploration; later nights' refreshes keep them.
+    [promoted] = [one for one in read_challengers(warehouse.read(CHALLENGERS), FOURTH) if one.outcome == "promote"]
+    assert FrozenBandit.of_manifest(manifest) == promoted.bandit
+    assert manifest.lineage["trial"] == promoted.trial
     assert manifest.values == VALUES
     kept = read_bundle(root, "search", served.version)[1]
     assert {name: kept[name] for name in values} == values
+    assert kept["bandit.vw"] == better
     assert manifest.lineage["block_value-0_sha256"] == manifest.files["block_value-0.ubj"].sha256
     nothing_new = bundle_files(root, "search", manifest, Parts({}, ""), {})
     assert nothing_new.keys() == {"bandit.vw", *values}
     other = {"bandit.vw": put_payload(root / "search", worse).sha256}
     assert bundle_files(root, "search", manifest, Parts({}, ""), other).keys() == {"bandit.vw"}
 
-    # Both nights again: the same tables and versions, and the older night leaves the pointer where it is.
+    # Nights again: the same tables and versions, and the older night leaves the pointer where it is.
     rows, published, moved = released(), versions(root, "search"), pointers(root, "search")
-    assert rows[-1][:3] == ("promoted", NEXT, 4)
-    again = run(NEXT, *JUDGING)
+    assert rows[-1][:3] == ("promoted", FOURTH, 5)
+    again = run(FOURTH, *JUDGING)
     for job in JUDGING:
         digests = [[(out.table, out.digest) for out in outputs.outputs] for outputs in (done[job], again[job])]
         assert digests[0] == digests[1]
-    run(DAY, "publish_policy")
+    run(THIRD, "publish_policy")
     assert (released(), versions(root, "search"), pointers(root, "search")) == (rows, published, moved)
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from ltrr.core.exploration import ExplorationSettings, explore
 from ltrr.core.exploration_price import exploration_terms
-from ltrr.core.intervals import quantile
 from ltrr.core.moments import ClusteredSums
+from ltrr.core.sequential import traffic_factor
 from ltrr.publishing.exploration_price import price_exploration, price_policies
 from ltrr.publishing.settings import GateSettings
 
 PLANS = 40
-GATE = GateSettings(effect_of_interest=0.1)
+GATE = GateSettings(effect=0.1)
 
 
 def sums_of(target, values, noise=0.25):
@@ -87,9 +87,10 @@ def test_a_drawn_log_has_the_stated_sample_and_spread() -> None:
     # The relative standard deviation of a mean of squares of 40,000 such weights is about 1 %.
     assert weights.sum() ** 2 / (weights**2).sum() == pytest.approx(price.greedy_sample * len(target), rel=0.05)
     spread = ((weights - 1.0) * residuals).std() / (target * values).sum(axis=1).mean()
-    factor = quantile(1.0 - GATE.level) + quantile(GATE.power)
-    needed = (factor * spread / GATE.effect_of_interest) ** 2
-    assert price.greedy_nights == pytest.approx(needed / (len(target) / 2), rel=0.1)
+    factor = traffic_factor(GATE, GATE.share, GATE.power)
+    # The log is of two nights of 30 % of the users, and all of them judge.
+    needed = (factor * spread / GATE.effect) ** 2
+    assert price.greedy_nights == pytest.approx(needed / (len(target) / 2 / 0.3), rel=0.1)
     assert price.greedy_width == pytest.approx(sqrt(1.0 / price.greedy_sample / PLANS))
 
 

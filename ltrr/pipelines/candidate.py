@@ -1,0 +1,22 @@
+"""What tonight's training left: the bandit that may become the next challenger."""
+
+from __future__ import annotations
+
+from ltrr.artifacts.bundle import BANDIT
+from ltrr.artifacts.learned_values import StoredValues
+from ltrr.pipelines.night import Night
+from ltrr.publishing.challengers import Candidate, FrozenBandit
+
+
+def candidate_of(night: Night) -> Candidate | None:
+    """Tonight's bandit and values with the configured exploration, as `train_bandit` noted them; None where none is.
+
+    It was trained on closed dates, so its data end with the newest of them.
+    """
+    trained = night.notes_of("train_bandit")
+    if not trained.get("bandit_sha256"):
+        return None
+    policy, values = night.settings.policy, StoredValues.of_note(trained.get("values", ""))
+    files = {BANDIT: trained["bandit_sha256"], **(values.files if values else {})}
+    bandit = FrozenBandit(policy.name, files, values.how if values else None, policy.exploration)
+    return Candidate(bandit, night.closed_dates()[-1], trained.get("mlflow_run_id", ""))

@@ -1,0 +1,158 @@
+"""The challenger's life: begin, keep, end in each way, and the budget of alpha that it is paid from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from math import nan
+
+import pytest
+
+from ltrr.artifacts.learned_values import LearnedValues
+from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.intervals import UNDEFINED, Estimate
+from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
+from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
+from ltrr.publishing.challengers import REPLACED, Candidate, FrozenBandit, Page, living, turn_page
+from ltrr.publishing.gate import Judgement
+from ltrr.publishing.settings import GateSettings
+
+GATE = GateSettings()
+FIRST = date(2026, 3, 2)
+UNIFORM = FrozenBandit("search", {}, None, ExplorationSettings(floor_share=1.0))
+NOTHING = Judgement(UNDEFINED, nan, nan, nan, 0, 0, 0)
+BAD, SO_SO, GOOD = (Judgement(Estimate(gain, 0.01), 0.6, 900.0, 900.0, 9_000, 900, 1) for gain in (-0.3, 0.022, 0.2))
+
+
+def bandit(name: str) -> FrozenBandit:
+    return FrozenBandit("search", {"bandit.vw": name}, LearnedValues(2, 3.0), ExplorationSettings())
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+def night(number: int, book=(), judgement: Judgement = NOTHING, champion: FrozenBandit = UNIFORM, **more) -> Page:
+    """Night `number`, with a candidate of its own; `gate=` and `candidate=` change that."""
+    candidate = more.pop("candidate", Candidate(bandit(f"b{number}"), day(number - 1), f"run{number}"))
+    return turn_page(book, day(number), champion, judgement, candidate, more.pop("gate", GATE))
+
+
+def begun(number: int = 1) -> Page:
+    return night(number)
+
+
+def test_the_first_candidate_begins_with_its_share_and_is_not_judged_on_its_first_night() -> None:
+    page = begun()
+    [one] = page.challengers
+    assert (one.begun, one.data_end, one.alpha, one.night, one.outcome) == (day(1), day(0), 0.01, 0, KEEP)
+    assert (page.judged, page.verdict, page.alpha_left) == (None, None, 0.04)
+    assert "begins with alpha 0.01" in page.why
+    assert one.trial.startswith("2026-03-03-")
+
+
+@pytest.mark.parametrize(
+    ("candidate", "words"),
+    [(None, "no candidate tonight"), (Candidate(UNIFORM, day(0)), "is the champion, byte for byte")],
+)
+def test_nobody_begins_where_there_is_nobody_new(candidate, words) -> None:
+    page = night(1, candidate=candidate)
+    assert page.challengers == ()
+    assert words in page.why
+
+
+def test_a_challenger_is_kept_frozen_whatever_is_trained_meanwhile() -> None:
+    page = begun()
+    for number in (2, 3, 4):
+        difference = Estimate(0.01, 0.02 / number)
+        page = night(number, page.challengers, replace(SO_SO, difference=difference))
+        [one] = page.challengers
+        assert (one.bandit, one.night, one.outcome) == (bandit("b1"), number - 1, KEEP)
+        assert one.looks[-1].difference == difference
+    assert [look.night for look in one.looks] == [1, 2, 3]
+    assert f"night 3 of {GATE.life_nights}" in page.why
+    assert "of the budget of 0.05 over 60 nights 0.04 is left" in page.why
+
+
+def test_a_night_without_a_look_keeps_it_and_remembers_nothing() -> None:
+    page = night(2, begun().challengers, replace(GOOD, objections=("replay was unequal",)))
+    [one] = page.challengers
+    assert (one.outcome, one.night, one.looks) == (KEEP, 1, ())
+    assert "no look: replay was unequal" in one.why
+
+
+def test_a_promotion_gives_its_alpha_back_and_the_next_is_judged_against_it() -> None:
+    page = night(2, begun().challengers, GOOD)
+    promoted, following = page.challengers
+    assert (promoted.outcome, promoted.ended) == (PROMOTE, day(2))
+    assert page.judged == promoted
+    assert (following.begun, following.against) == (day(2), promoted.bandit.digest)
+    assert page.alpha_left == pytest.approx(0.04)
+    # The night after, nobody has to know of it any more.
+    page = night(3, page.challengers, SO_SO, champion=promoted.bandit)
+    assert [one.begun for one in page.challengers] == [day(2)]
+    # Trained again to the same bytes as what serves now, nobody is new.
+    again = night(2, begun().challengers, GOOD, candidate=Candidate(bandit("b1"), day(1)))
+    assert living(again.challengers) is None
+
+
+def test_futile_and_harmed_end_it_and_its_alpha_stays_spent_for_sixty_nights() -> None:
+    slices = {"long": SliceLook(Estimate(-0.1, 0.005), 0.6)}
+    for judgement, outcome in ((BAD, FUTILE), (replace(GOOD, slices=slices), HARMED)):
+        page = night(2, begun().challengers, judgement)
+        ended, following = page.challengers
+        assert (ended.outcome, ended.ended, following.night) == (outcome, day(2), 0)
+        assert page.verdict.is_refused
+        assert page.alpha_left == pytest.approx(0.03)
+    no_more = night(61, (ended,), candidate=None)
+    assert [one.outcome for one in no_more.challengers] == [HARMED]
+    assert night(62, (ended,), candidate=None).challengers == ()
+
+
+def test_it_expires_after_its_nights_and_gives_way() -> None:
+    page = begun()
+    for number in range(2, 16):
+        page = night(number, page.challengers, SO_SO if number < 15 else NOTHING)
+    assert [one.outcome for one in page.challengers] == [EXPIRED, KEEP]
+    assert page.judged.night == GATE.life_nights
+
+
+def test_a_champion_that_changed_otherwise_replaces_it() -> None:
+    by_hand = bandit("of last year")
+    page = night(2, begun().challengers, GOOD, champion=by_hand)
+    ended, following = page.challengers
+    assert (ended.outcome, ended.ended, page.verdict) == (REPLACED, day(2), None)
+    assert "the champion's bandit is another" in page.why
+    assert following.against == by_hand.digest
+    assert page.alpha_left == pytest.approx(0.03)
+    # So does the same bandit that explores otherwise, and the uniform policy of another name.
+    for other in (replace(UNIFORM, exploration=ExplorationSettings(floor_share=0.9)), replace(UNIFORM, policy="new")):
+        assert night(2, begun().challengers, GOOD, champion=other).judged.outcome == REPLACED
+
+
+def test_with_no_alpha_left_none_begins_and_that_is_said() -> None:
+    page = begun()
+    for number in range(2, 7):
+        page = night(number, page.challengers, BAD)
+    assert [one.outcome for one in page.challengers] == [FUTILE] * 5
+    assert (living(page.challengers), page.alpha_left) == (None, 0.0)
+    free = day(2) + timedelta(days=60)
+    assert f"the budget holds no alpha for a new challenger before {free}" in page.why
+    assert living(night(61, page.challengers).challengers) is None
+    assert living(night(62, page.challengers).challengers).begun == free
+
+
+def test_a_night_that_is_run_again_writes_the_same_page() -> None:
+    book = night(2, begun().challengers, BAD).challengers
+    assert night(3, book, SO_SO) == night(3, book, SO_SO)
+
+
+@pytest.mark.spark
+def test_the_book_comes_back_from_its_table_as_it_was_written(spark) -> None:
+    slices = {"long": SliceLook(Estimate(-0.01, 0.02), 0.6)}
+    page = night(2, begun().challengers, replace(GOOD, slices=slices))
+    pages = [*night(2, begun().challengers, BAD).challengers, page.challengers[0]]
+    for written in (page.challengers, pages[:2]):
+        rows = challenger_rows(spark, day(2), written)
+        assert read_challengers(rows, day(2)) == sorted(written, key=lambda one: one.trial)
+        assert read_challengers(rows, day(3)) == []
