@@ -38,7 +38,7 @@ def judge_canary(night: Night, pointer: Pointer, objections: Sequence[str]) -> l
     life = canary_life(open_policy(night.policies_root, night.settings.policy.name), pointer)
     if life is None:
         return []
-    dates = [day for day in night.closed_dates() if day >= life.begun.date()]
+    dates = [day for day in night.closed_dates() if day >= life.first_date]
     night.note("canary_dates", str(len(dates)))
     night.note("canary_objections", json.dumps(list(objections)))
     if not dates:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date
 from math import inf
 
 from ltrr.artifacts.bundle import RANKER
@@ -105,7 +105,7 @@ def _begin(
     return Challenger(
         tried,
         begun=day,
-        data_end=datetime.fromisoformat(canary.begun).date() - timedelta(days=1),
+        data_end=date.fromisoformat(canary.version[:10]),
         against=champion.digest,
         alpha=alpha,
         canary=canary.begun,
