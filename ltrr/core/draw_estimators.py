@@ -8,10 +8,11 @@ mean under the target, Q_t and V_t the reward-to-go of draw t and its mean under
     union_ips     mean(w r)                            union_dr    mean(v) + mean(w (r - q))
     union_sndr    mean(v) + sum(w (r - q)) / sum(w)    pdis        mean(sum of rho_t r_t)
     cascade_dr    mean(sum of rho_{t-1} V_t + rho_t (r_t - Q_t))
-    inclusion, inclusion_dr: `core.inclusion`          iips, pi: `core.slots`
+    inclusion, inclusion_dr: `core.inclusion`          placement, placement_dr: `core.placement`
+    iips, pi: `core.slots`
 
-Those that weigh a draw or an entity alone need a reward that what comes later does not change: `found_reward`. On
-`page_reward` they are biased, because a later draw moves entities down the page or off it.
+Those that weigh a draw, or an entity wherever it stands, need a reward that what comes later does not change:
+`found_reward`. On `page_reward` they are biased, because a later draw moves entities down the page or off it.
 
 Precup et al., ICML 2000, and McInerney et al., KDD 2020 (pdis, RIPS: reward interaction inverse propensity scoring);
 Jiang & Li, ICML 2016, and Kiyohara et al., WSDM 2022 (cascade_dr).
@@ -25,7 +26,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltrr.core.draw_orders import DrawWeights
-from ltrr.core.fixed_point import Longs, to_fixed
 from ltrr.core.weights import Floats
 
 
@@ -36,18 +36,22 @@ class DrawEstimator:
     Args:
         name: as written everywhere.
         ratios: (numerator, denominator) terms whose ratios add up to it.
-        weight: "w", the set's, or "rho", the sequence's: whose evidence it rests on.
+        weight: "w", the set's, or "rho", the sequence's; none where each entity has a weight of its own.
+        rests_on: term of weighted rewards that tells its evidence R.
         assumes: in words for a reader, beyond right propensities.
         needs: what the log must hold or a model must say for its terms to exist.
         found_only: whether it is right on `found_reward` alone.
+        page_only: whether it is meant for `page_reward` alone.
     """
 
     name: str
     ratios: tuple[tuple[str, str], ...]
     weight: str
+    rests_on: str
     assumes: str
     needs: str = ""
     found_only: bool = False
+    page_only: bool = False
 
 
 _ORDERS = "propensities in every state that leads to the same draws, not only in the order of the log"
@@ -55,30 +59,48 @@ _Q_HAT = "a model of what each plan earns"
 _TO_GO = "a model of the reward-to-go, fitted for this target"
 _CONTENTS = "the contents of every block that might have been drawn"
 _SLOTS = "slots filled independently of each other: here what a draw brings depends on the draws before it"
+_PAGES = "the pages of all plans that might have been drawn"
+_ALONE = "that a click depends on the entity and its position alone"
 _EARLIER = "that no later draw changes what an earlier one earns: found_reward"
 
 DRAW_ESTIMATORS: Mapping[str, DrawEstimator] = {
     estimator.name: estimator
     for estimator in (
-        DrawEstimator("sequence_ips", (("sequence_weighted", "n"),), "rho", "nothing more: unbiased, of high variance"),
-        DrawEstimator("union", (("weighted", "w"),), "w", "many impressions: its bias falls as 1/n", _ORDERS),
-        DrawEstimator("union_ips", (("weighted", "n"),), "w", "nothing more: unbiased", _ORDERS),
+        DrawEstimator(
+            "sequence_ips",
+            (("sequence_weighted", "n"),),
+            "rho",
+            "sequence_weighted",
+            "nothing more: unbiased, of high variance",
+        ),
+        DrawEstimator(
+            "union", (("weighted", "w"),), "w", "weighted", "many impressions: its bias falls as 1/n", _ORDERS
+        ),
+        DrawEstimator("union_ips", (("weighted", "n"),), "w", "weighted", "nothing more: unbiased", _ORDERS),
         DrawEstimator(
             "union_dr",
             (("direct", "n"), ("residual", "n")),
             "w",
+            "weighted",
             "nothing more: unbiased for any cross-fitted q-hat",
             _Q_HAT,
         ),
         DrawEstimator(
-            "union_sndr", (("direct", "n"), ("residual", "w")), "w", "many impressions: its bias falls as 1/n", _Q_HAT
+            "union_sndr",
+            (("direct", "n"), ("residual", "w")),
+            "w",
+            "weighted",
+            "many impressions: its bias falls as 1/n",
+            _Q_HAT,
         ),
-        DrawEstimator("pdis", (("per_draw", "n"),), "rho", _EARLIER, found_only=True),
-        DrawEstimator("cascade_dr", (("cascade", "n"),), "rho", _EARLIER, _TO_GO, found_only=True),
-        DrawEstimator("inclusion", (("included", "n"),), "w", _EARLIER, _CONTENTS, found_only=True),
-        DrawEstimator("inclusion_dr", (("included_dr", "n"),), "w", _EARLIER, _CONTENTS, found_only=True),
-        DrawEstimator("iips", (("slots_weighted", "n"),), "w", "that slots do not interact", _SLOTS),
-        DrawEstimator("pi", (("additive_weighted", "n"),), "w", "that slots add up", _SLOTS),
+        DrawEstimator("pdis", (("per_draw", "n"),), "rho", "per_draw", _EARLIER, found_only=True),
+        DrawEstimator("cascade_dr", (("cascade", "n"),), "rho", "per_draw", _EARLIER, _TO_GO, found_only=True),
+        DrawEstimator("inclusion", (("included", "n"),), "", "included", _EARLIER, _CONTENTS, found_only=True),
+        DrawEstimator("inclusion_dr", (("included_dr", "n"),), "", "included", _EARLIER, _CONTENTS, found_only=True),
+        DrawEstimator("placement", (("placed", "n"),), "", "placed", _ALONE, _PAGES, page_only=True),
+        DrawEstimator("placement_dr", (("placed_dr", "n"),), "", "placed", _ALONE, _PAGES, page_only=True),
+        DrawEstimator("iips", (("slots_weighted", "n"),), "", "slots_weighted", "that slots do not interact", _SLOTS),
+        DrawEstimator("pi", (("additive_weighted", "n"),), "w", "weighted", "that slots add up", _SLOTS),
     )
 }
 
@@ -96,6 +118,8 @@ class Draws:
         step_values: V before each draw, also before a `stop` that was chosen, 0 beyond, [N, D].
         included: `core.inclusion.inclusion_rewards`, [N]; None where contents are not known.
         included_dr: the same with a model, [N].
+        placed: `core.placement.placement_rewards`, [N]; None where other plans' pages are not known.
+        placed_dr: the same with a model, [N].
     """
 
     weights: DrawWeights
@@ -106,20 +130,19 @@ class Draws:
     step_values: Floats | None = None
     included: Floats | None = None
     included_dr: Floats | None = None
+    placed: Floats | None = None
+    placed_dr: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.rewards)
 
 
-def draw_terms(draws: Draws) -> dict[str, Longs]:
-    """Terms of each impression by name, [N] each, unit 2^-24: those that this log and its models allow.
-
-    Raises:
-        DataQualityError: a term that is not finite or cannot be summed.
+def draw_terms(draws: Draws) -> dict[str, Floats]:
+    """Terms of each impression by name, [N] each: those that this log and its models allow.
 
     >>> weights = DrawWeights(np.array([[1.8, 0.72]]), np.array([0.72]), np.array([0.48]))
     >>> terms = draw_terms(Draws(weights, rewards=np.array([[1.0, 2.0]])))
-    >>> {name: round(int(values[0]) / 2**24, 4) for name, values in terms.items()}
+    >>> {name: round(float(values[0]), 4) for name, values in terms.items()}
     {'n': 1.0, 'rho': 0.72, 'sequence_weighted': 2.16, 'per_draw': 3.24, 'w': 0.48, 'weighted': 1.44}
     """
     running, rho, w = draws.weights.running, draws.weights.sequence, draws.weights.union
@@ -138,8 +161,8 @@ def draw_terms(draws: Draws) -> dict[str, Longs]:
         before = np.column_stack([np.ones(len(draws)), running[:, :-1]])
         corrected = before * draws.step_values + running * (draws.rewards - draws.step_taken)
         terms["cascade"] = corrected.sum(axis=1)
-    if draws.included is not None:
-        terms["included"] = draws.included
-    if draws.included_dr is not None:
-        terms["included_dr"] = draws.included_dr
-    return {name: to_fixed(values) for name, values in terms.items()}
+    for name in ("included", "included_dr", "placed", "placed_dr"):
+        given = getattr(draws, name)
+        if given is not None:
+            terms[name] = given
+    return terms

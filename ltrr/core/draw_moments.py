@@ -10,9 +10,10 @@ from math import nan
 import numpy as np
 
 from ltrr.core.draw_estimators import DRAW_ESTIMATORS, DrawEstimator, Draws, draw_terms
-from ltrr.core.fixed_point import Longs, from_fixed
-from ltrr.core.intervals import Estimate, estimate_difference, estimate_ratio, estimate_sum
+from ltrr.core.fixed_point import Longs, from_fixed, to_fixed
+from ltrr.core.intervals import UNDEFINED, Estimate, estimate_difference, estimate_ratio, estimate_sum
 from ltrr.core.moments import ClusteredSums
+from ltrr.core.weights import Floats
 from ltrr.errors import SupportError, UsageError
 
 WEIGHTS = ("rho", "w")
@@ -53,10 +54,15 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
         return cls.of_terms(draw_terms(draws), clusters)
 
     @classmethod
-    def of_terms(cls, terms: Mapping[str, Longs], clusters: Longs | None = None) -> DrawMoments:
-        """From terms in whole numbers, [N] each."""
-        rows = np.column_stack(list(terms.values()))
-        largest = {name: int(terms[name].max(initial=0)) for name in WEIGHTS if name in terms}
+    def of_terms(cls, terms: Mapping[str, Floats], clusters: Longs | None = None) -> DrawMoments:
+        """From terms, [N] each.
+
+        Raises:
+            DataQualityError: a term is not finite or cannot be summed.
+        """
+        fixed = {name: to_fixed(values) for name, values in terms.items()}
+        rows = np.column_stack(list(fixed.values()))
+        largest = {name: int(fixed[name].max(initial=0)) for name in WEIGHTS if name in fixed}
         if clusters is None:
             return cls.of_clusters(tuple(terms), rows, largest)
         codes = np.unique(clusters, return_inverse=True)[1]
@@ -103,19 +109,25 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
 
     def evidence(self, name: str) -> float:
         """R of an estimator's weighted rewards, by cluster; NaN when nothing was earned under any weight."""
-        return self._count("weighted" if self._estimator(name).weight == "w" else "sequence_weighted")
+        return self._count(self._estimator(name).rests_on)
 
     def effective_sample_size(self, name: str) -> float:
-        """Clusters that an estimator's weights are worth; NaN without any weight."""
-        return self._count(self._estimator(name).weight)
+        """Impressions that an estimator's weights are worth; NaN without any weight, or where there is no single one.
+
+        Counted by clusters, and a cluster stands for as many impressions as they have on average.
+        """
+        weight = self._estimator(name).weight
+        return self._count(weight) * self.impressions / self.sums.clusters if weight and self.sums.clusters else nan
 
     def mean_weight(self, name: str) -> Estimate:
-        """Of an estimator's weights: one in expectation, when the propensities are right."""
-        return estimate_ratio(self.sums, self._estimator(name).weight, "n")
+        """Of an estimator's weights: one in expectation, when the propensities are right; NaN as above."""
+        weight = self._estimator(name).weight
+        return estimate_ratio(self.sums, weight, "n") if weight else UNDEFINED
 
     def largest_weight(self, name: str) -> float:
-        """Of one impression; NaN without impressions."""
-        return from_fixed(self.largest[self._estimator(name).weight]) if self.impressions else nan
+        """Of one impression; NaN without impressions, or as above."""
+        weight = self._estimator(name).weight
+        return from_fixed(self.largest[weight]) if weight and self.impressions else nan
 
     @property
     def impressions(self) -> int:

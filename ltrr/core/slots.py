@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltrr.core.fixed_point import Longs, to_fixed
 from ltrr.core.weights import Floats, importance_weights
 from ltrr.errors import SupportError
 
@@ -23,8 +22,8 @@ _TOLERANCE = 1e-6
 """Relative; that of replayed propensities."""
 
 
-def slot_terms(logging: Floats, target: Floats, rewards: Floats, joint: Floats) -> dict[str, Longs]:
-    """Terms of N impressions for `DrawMoments.of_terms`, [N] each, unit 2^-24.
+def slot_terms(logging: Floats, target: Floats, rewards: Floats, joint: Floats) -> dict[str, Floats]:
+    """Terms of N impressions for `DrawMoments.of_terms`, [N] each.
 
     Args:
         logging: probability of what stands in each slot, over whatever the others hold, [N, T].
@@ -62,11 +61,10 @@ probabilities, got 1 of 2 impressions where it is another, such as 0.5 instead o
     weights = importance_weights(logging, target)
     total = rewards.sum(axis=1)
     additive = 1.0 + (weights - 1.0).sum(axis=1)
-    terms = {
+    return {
         "n": np.ones(len(rewards)),
         "w": additive,
         "weighted": additive * total,
         "slots_weighted": (weights * rewards).sum(axis=1),
         "additive_weighted": additive * total,
     }
-    return {name: to_fixed(values) for name, values in terms.items()}

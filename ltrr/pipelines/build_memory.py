@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -10,11 +11,14 @@ from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
 from ltrr.clicks.correction import with_examination
+from ltrr.memory.churn import measure_churn
 from ltrr.memory.evidence import to_daily_evidence, to_query_days
 from ltrr.memory.parts import store_memory_parts
 from ltrr.memory.rollup import first_open_week, to_evidence_as_of, to_weeks, week_of
 from ltrr.memory.score import estimate_prior_examinations, with_predicted_score, with_score
 from ltrr.pipelines.night import Night
+
+log = logging.getLogger(__name__)
 
 
 def run(night: Night) -> None:
@@ -64,3 +68,13 @@ def run(night: Night) -> None:
     parts = store_memory_parts(memory, f"{night.policies_root}/{night.settings.policy.name}", settings)
     night.note("memory_parts", json.dumps({name: asdict(part) for name, part in parts.items()}, sort_keys=True))
     night.note("memory_prior_examinations", f"{k:.6g}")
+    searched = night.read_written("queries").where(F.col("log_date") == F.lit(today))
+    churn = measure_churn(
+        night.read_own_previous("q2e_memory").where(F.col("as_of_date") == F.lit(today - timedelta(days=1))),
+        night.read_written("q2e_memory").where(F.col("as_of_date") == F.lit(today)),
+        searched,
+    )
+    # The gate has no say over a refresh, so what it changes is told: docs/operating.md says when to look.
+    night.note("memory_churn", f"{churn.share:.4f}")
+    night.note("memory_known", f"{churn.known / churn.searches:.4f}" if churn.searches else "nan")
+    log.info("date=%s searches=%d known=%d changed=%d", today, churn.searches, churn.known, churn.changed)

@@ -144,3 +144,9 @@ def test_a_rerun_writes_nothing_and_notes_the_same(nights):
         ]
     for name, rows in before.items():
         assert_rows_equal(read(nights, name), rows, key=table(name).grain, tolerance=0.0, finite=False)
+
+
+def test_what_a_refresh_changes_is_told_and_undefined_where_nothing_was_known(nights):
+    first, second = (nights.runs[day]["build_memory"].notes for day in (SUNDAY, MONDAY))
+    assert (first["memory_churn"], first["memory_known"]) == ("nan", "nan")
+    assert (second["memory_churn"], second["memory_known"]) == ("nan", "0.0000")

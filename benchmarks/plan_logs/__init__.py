@@ -1,0 +1,1 @@
+"""Worlds, policies, logs and judges of `ope_plans.py`."""

@@ -1,0 +1,237 @@
+"""Every estimator on one log: models fitted on it by folds of queries, then the library's exact moments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ltrr.core.draw_estimators import DRAW_ESTIMATORS, Draws
+from ltrr.core.draw_moments import DrawMoments
+from ltrr.core.draw_orders import DrawWeights, step_lattice
+from ltrr.core.estimators import ESTIMATORS, Decisions
+from ltrr.core.inclusion import inclusion_propensities, inclusion_rewards
+from ltrr.core.intervals import Estimate
+from ltrr.core.logged_moments import LoggedMoments
+from ltrr.core.placement import placement_propensities, placement_rewards
+from ltrr.core.reward_regression import fit_rewards
+from ltrr.core.reward_to_go import fit_reward_to_go
+from ltrr.core.weights import importance_weights
+from plan_logs.log import Log
+from plan_logs.pages import Floats, Longs, Pages
+from plan_logs.policies import DrawPolicy, States
+
+REWARDS = ("page", "found")
+SLOTS = ("iips", "pi")
+"""Refused on draws: what a draw brings depends on those before it."""
+DRAW_NAMES = {
+    "page": tuple(
+        name for name, one in DRAW_ESTIMATORS.items() if not name.startswith("inclusion") and name not in SLOTS
+    ),
+    "found": tuple(name for name, one in DRAW_ESTIMATORS.items() if not one.page_only and name not in SLOTS),
+}
+"""On page_reward, pdis and cascade_dr are asked as well, to see how wrong they are."""
+CONTENTS_NAMES = {
+    "page": ("placement", "placement_dr"),
+    "found": ("inclusion", "inclusion_dr"),
+}
+PLAN_NAMES = ("ips", "snips", "dr", "sndr")
+FOLDS = 3
+RIDGE = 1.0
+
+_LARGEST_WEIGHT = 100.0
+_QUERIES_AT_ONCE = 256
+
+Found = dict[tuple[str, str], tuple[Estimate, float]]
+"""(reward, estimator) -> estimate, evidence R."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """What is known before any judged log: pages as an earlier log makes them look.
+
+    Attributes:
+        pages: truth, of which only `learned`, `places` and `shown` are looked at.
+        states: of step policies.
+        gains: `policies.block_gains`, [Q, X, S].
+    """
+
+    pages: Pages
+    states: States
+    gains: Floats
+
+    @cached_property
+    def expected(self) -> dict[str, Floats]:
+        """What each page would earn were the learned values true, [Q, P]."""
+        pages = self.pages
+        return {"page": pages.page_rewards(pages.learned), "found": pages.found_rewards(pages.learned)}
+
+    def plan_features(self, reward: str, queries: Longs, plans: Longs) -> Floats:
+        """Of q-hat, [N, F]: ones, expected reward of this page and of all pages, blocks drawn."""
+        expected = self.expected[reward]
+        own = expected[queries, plans]
+        blocks = self.pages.space.draws[plans]
+        return np.column_stack([np.ones(len(queries)), own, expected.mean(axis=1)[queries], blocks])
+
+    def mean_features(self, reward: str, plan_propensities: Floats) -> Floats:
+        """Mean of `plan_features` over a policy's plans for each query, [Q, F]."""
+        expected = self.expected[reward]
+        own = (plan_propensities * expected).sum(axis=1)
+        blocks = plan_propensities @ self.pages.space.draws
+        return np.column_stack([np.ones(len(own)), own, expected.mean(axis=1), blocks])
+
+    def inclusion(self, plan_propensities: Floats) -> Floats:
+        """P(candidate in the union) for each query, [Q, C]."""
+        parts = [
+            inclusion_propensities(plan_propensities[part], self.pages.places[part], self.pages.space.plans)
+            for part in (
+                slice(start, start + _QUERIES_AT_ONCE) for start in range(0, len(plan_propensities), _QUERIES_AT_ONCE)
+            )
+        ]
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A policy, with what follows from it for every query.
+
+    Attributes:
+        policy: None where plans are chosen at once.
+        plans: P(plan), [Q, P].
+        inclusion: P(candidate in the union), [Q, C].
+        features: reward -> mean features of q-hat, [Q, F].
+        expected: mean over its plans of what their pages would earn were the learned values true, [Q].
+    """
+
+    policy: DrawPolicy | None
+    plans: Floats
+    inclusion: Floats
+    features: dict[str, Floats]
+    expected: Floats
+
+    @staticmethod
+    def of(judge: Judge, plans: Floats, policy: DrawPolicy | None = None) -> Side:
+        """From P(plan)."""
+        features = {kind: judge.mean_features(kind, plans) for kind in REWARDS}
+        expected = (plans * judge.expected["page"]).sum(axis=1)
+        return Side(policy, plans, judge.inclusion(plans), features, expected)
+
+
+def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Side]) -> dict[str, Found]:
+    """Every estimator for every target, from a log made draw by draw."""
+    strategies, counts = len(judge.pages.space.strategies), np.full(len(log.queries), log.drawn.shape[1])
+    steps = _lattice(logging, log, strategies)
+    rewards = {kind: log.by_draw(judge.pages, kind) for kind in REWARDS}
+    q_hats = {kind: _fit_plans(judge, log, kind, rewards[kind].sum(axis=1)) for kind in REWARDS}
+    found: dict[str, Found] = {}
+    for name, target in targets.items():
+        weights = DrawWeights.of(steps, _lattice(target, log, strategies), counts)
+        # Two ways to the same number: backwards from the draws of each impression, forwards to all plans of its query.
+        forwards = importance_weights(*(side.plans[log.queries, log.plans] for side in (logging, target)))
+        assert np.allclose(weights.union, forwards, rtol=1e-9, atol=0.0)
+        contents = _contents(judge, log, logging, target)
+        found[name] = {}
+        for kind in REWARDS:
+            taken, direct = _predict_plans(judge, log, target, kind, q_hats[kind])
+            step_taken, step_values = _fit_steps(judge, log, target, rewards[kind])
+            moments = DrawMoments.of(Draws(weights, rewards[kind], taken, direct, step_taken, step_values, **contents))
+            found[name] |= {(kind, one): (moments.estimate(one), moments.evidence(one)) for one in DRAW_NAMES[kind]}
+    return found
+
+
+def judge_plans(judge: Judge, log: Log, logging: Side, target: Side) -> Found:
+    """Every estimator from a log whose plans were chosen at once."""
+    weights = importance_weights(logging.plans[log.queries, log.plans], target.plans[log.queries, log.plans])
+    contents = _contents(judge, log, logging, target)
+    found: Found = {}
+    for kind in REWARDS:
+        rewards = log.rewards(kind).sum(axis=1)
+        taken, direct = _predict_plans(judge, log, target, kind, _fit_plans(judge, log, kind, rewards))
+        moments = LoggedMoments.of(Decisions(weights, rewards, taken, direct), _LARGEST_WEIGHT)
+        found |= {(kind, name): (moments.estimate(ESTIMATORS[name]), moments.evidence_of_users) for name in PLAN_NAMES}
+        ones = DrawWeights(np.ones((len(rewards), 1)), np.ones(len(rewards)), weights)
+        whole = DrawMoments.of(Draws(ones, rewards[:, None], taken, direct, **contents))
+        found |= {(kind, name): (whole.estimate(name), whole.evidence(name)) for name in CONTENTS_NAMES[kind]}
+    return found
+
+
+def fit_of(judge: Judge, log: Log) -> dict[str, float]:
+    """Share of the reward's variance that q-hat explains on queries it was not fitted on, by reward."""
+    shares = {}
+    for kind in REWARDS:
+        rewards = log.rewards(kind).sum(axis=1)
+        q = _taken(judge.plan_features(kind, log.queries, log.plans), _fit_plans(judge, log, kind, rewards), log)
+        shares[kind] = float(1.0 - ((rewards - q) ** 2).mean() / rewards.var())
+    return shares
+
+
+def _lattice(side: Side, log: Log, strategies: int) -> Floats:
+    assert side.policy is not None
+    return step_lattice(side.policy.steps(log.queries), log.drawn, strategies)
+
+
+def _folds(log: Log) -> Longs:
+    """By query; numbers of queries have no meaning."""
+    return log.queries % FOLDS
+
+
+def _fit_plans(judge: Judge, log: Log, kind: str, rewards: Floats) -> Floats:
+    """Coefficients of each fold's q-hat, fitted on the others, [FOLDS, F]."""
+    z, folds = judge.plan_features(kind, log.queries, log.plans), _folds(log)
+    return np.stack(
+        [fit_rewards(z[folds != fold], rewards[folds != fold], RIDGE, is_logistic=False) for fold in range(FOLDS)]
+    )
+
+
+def _taken(z: Floats, coefficients: Floats, log: Log) -> Floats:
+    return np.asarray((z * coefficients[_folds(log)]).sum(axis=1))
+
+
+def _predict_plans(judge: Judge, log: Log, target: Side, kind: str, coefficients: Floats) -> tuple[Floats, Floats]:
+    taken = _taken(judge.plan_features(kind, log.queries, log.plans), coefficients, log)
+    return taken, _taken(target.features[kind][log.queries], coefficients, log)
+
+
+def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> tuple[Floats, Floats]:
+    """Reward-to-go from what the next block of each strategy would add, which strategy, and how deep."""
+    assert target.policy is not None
+    n, draws = log.drawn.shape
+    strategies = judge.gains.shape[2]
+    rows, depths = np.arange(n), np.zeros((n, strategies), dtype=np.int64)
+    propensities = target.policy.steps(log.queries)
+    features, chances = [], []
+    best = judge.expected["found"].max(axis=1)[log.queries]
+    for draw in range(draws):
+        gains = judge.gains[log.queries, judge.states.at(depths)]
+        z = np.empty((n, strategies, 4 + strategies))
+        z[:, :, 0] = 1.0
+        z[:, :, 1] = gains
+        z[:, :, 2] = depths
+        z[:, :, 3] = best[:, None]
+        z[:, :, 4:] = np.eye(strategies)
+        features.append(z)
+        chances.append(propensities(depths))
+        depths[rows, log.drawn[:, draw]] += 1
+    return fit_reward_to_go(
+        features.__getitem__, np.stack(chances, axis=1), log.drawn, rewards, _folds(log), ridge=RIDGE
+    )
+
+
+def _contents(judge: Judge, log: Log, logging: Side, target: Side) -> dict[str, Floats]:
+    """What the contents of all blocks allow: weights of placements and of entities."""
+    pages, queries, plans = judge.pages, log.queries, log.plans
+    included = logging.inclusion[queries], target.inclusion[queries]
+    made, shown = pages.shown[queries], pages.shown[queries, plans]
+    places = [placement_propensities(side.plans[queries], made, shown) for side in (logging, target)]
+    by_place = shown.astype(np.int64)
+    clicks = np.take_along_axis(np.pad(log.clicks, ((0, 0), (0, 1))), by_place, axis=1)
+    learned = pages.learned[queries]
+    q_hat = np.take_along_axis(learned, by_place, axis=1) * pages.examination
+    return {
+        "included": inclusion_rewards(*included, log.shown, log.found),
+        "included_dr": inclusion_rewards(*included, log.shown, log.found, learned[:, :-1]),
+        "placed": placement_rewards(*places, clicks),
+        "placed_dr": placement_rewards(*places, clicks, q_hat, target.expected[queries]),
+    }

@@ -1,0 +1,93 @@
+"""Logs of a world: who searched, what was drawn, what was shown and clicked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plan_logs.pages import Floats, Longs, Pages
+from plan_logs.policies import DrawPolicy
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """N impressions.
+
+    Attributes:
+        queries, plans: [N].
+        drawn: strategy of each draw, [N, D]; empty, [N, 0], where a plan was chosen at once.
+        shown: which candidates were on the page, [N, C].
+        clicks, found: of each candidate, clicks and clicks over examination, [N, C].
+    """
+
+    queries: Longs
+    plans: Longs
+    drawn: Longs
+    shown: NDArray[np.bool_]
+    clicks: Floats
+    found: Floats
+
+    def rewards(self, kind: str) -> Floats:
+        """Of each candidate, [N, C]."""
+        return self.clicks if kind == "page" else self.found
+
+    def by_draw(self, pages: Pages, kind: str) -> Floats:
+        """Reward of the entities that each draw brought first, [N, D]."""
+        n, draws = self.drawn.shape
+        rows = np.arange(n)
+        # At which draw each block of each strategy came; depth 0 and blocks not drawn never.
+        came = np.full((n, len(pages.space.strategies), draws + 1), draws)
+        made = np.zeros((n, len(pages.space.strategies)), dtype=np.int64)
+        for draw in range(draws):
+            strategy = self.drawn[:, draw]
+            made[rows, strategy] += 1
+            came[rows, strategy, made[rows, strategy]] = draw
+        places = pages.places[self.queries]
+        first = np.full(places.shape[:2], draws)
+        for s in range(places.shape[2]):
+            first = np.minimum(first, np.take_along_axis(came[:, s], places[:, :, s], axis=1))
+        rewards = self.rewards(kind)
+        return np.stack([(rewards * (first == draw)).sum(axis=1) for draw in range(draws)], axis=1)
+
+
+def drawn_log(pages: Pages, policy: DrawPolicy, n: int, rng: np.random.Generator) -> Log:
+    """N impressions made draw by draw."""
+    queries = _searched(pages, n, rng)
+    propensities, rows = policy.steps(queries), np.arange(n)
+    depths = np.zeros((n, len(pages.space.strategies)), dtype=np.int64)
+    drawn = np.zeros((n, pages.space.budget), dtype=np.int64)
+    for draw in range(pages.space.budget):
+        cumulative = propensities(depths).cumsum(axis=1)
+        strategy = (rng.random(n)[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
+        drawn[:, draw] = strategy
+        depths[rows, strategy] += 1
+    base = pages.space.budget + 1
+    digits = base ** np.arange(depths.shape[1])
+    number = np.zeros(base ** depths.shape[1], dtype=np.int64)
+    number[pages.space.plans.astype(np.int64) @ digits] = np.arange(len(pages.space))
+    return _clicked(pages, queries, number[depths @ digits], drawn, rng)
+
+
+def planned_log(pages: Pages, plan_propensities: Floats, n: int, rng: np.random.Generator) -> Log:
+    """N impressions whose plan was chosen at once, from P(plan) of every query, [Q, P]."""
+    queries = _searched(pages, n, rng)
+    cumulative = plan_propensities.cumsum(axis=1)[queries]
+    plans = (rng.random(n)[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
+    return _clicked(pages, queries, plans, np.zeros((n, 0), dtype=np.int64), rng)
+
+
+def _searched(pages: Pages, n: int, rng: np.random.Generator) -> Longs:
+    return np.asarray(rng.choice(len(pages.traffic), n, p=pages.traffic))
+
+
+def _clicked(pages: Pages, queries: Longs, plans: Longs, drawn: Longs, rng: np.random.Generator) -> Log:
+    page = pages.shown[queries, plans].astype(np.int64)
+    chance = np.take_along_axis(pages.attraction[queries], page, axis=1) * pages.examination
+    clicked = (rng.random(page.shape) < chance).astype(np.float64)
+    shown, clicks, found = (np.zeros((len(queries), pages.attraction.shape[1])) for _ in range(3))
+    for table, values in ((shown, np.ones(page.shape)), (clicks, clicked), (found, clicked / pages.examination)):
+        np.put_along_axis(table, page, values, axis=1)
+    # The last column stood for places without an entity.
+    return Log(queries, plans, drawn, shown[:, :-1] > 0.0, clicks[:, :-1], found[:, :-1])

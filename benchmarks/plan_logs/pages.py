@@ -1,0 +1,132 @@
+"""A world as arrays: every page of every plan of every query that is searched, and what it is truly worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from learned_retrieval.log import STRENGTH, Pairs, simulate
+from numpy.typing import NDArray
+
+from ltrr.core.coverage import with_evidence
+from ltrr.core.plans import PlanSpace
+from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.world import World
+
+Floats = NDArray[np.float64]
+Longs = NDArray[np.int64]
+
+EARLIER_IMPRESSIONS = 200_000
+"""Of a uniform log before those that are judged: the memory, the policies' values and q-hat's features come of it."""
+
+_QUERIES_AT_ONCE = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Pages:
+    """Q queries, P plans, C candidates a query, L places on a page; everything but `learned` is truth.
+
+    Attributes:
+        space: the plans.
+        traffic: share of the searches, [Q].
+        places: depth of the block in which each strategy lists a candidate, 0 where it does not, [Q, C, S].
+        attraction: P(click | examined), [Q, C]; the column after the last stands for nobody: 0.
+        learned: the same as an earlier log tells it, likewise.
+        examination: by position, [L].
+        shown: candidate at each position, C where there is none, [Q, P, L].
+    """
+
+    space: PlanSpace
+    traffic: Floats
+    places: Longs
+    attraction: Floats
+    learned: Floats
+    examination: Floats
+    shown: NDArray[np.int8]
+
+    def page_rewards(self, attraction: Floats) -> Floats:
+        """Expected clicks of every page, [Q, P], were attraction this."""
+        rewards = np.zeros(self.shown.shape[:2])
+        for place, looked in enumerate(self.examination):
+            rewards += looked * np.take_along_axis(attraction, self.shown[:, :, place].astype(np.int64), axis=1)
+        return rewards
+
+    def found_rewards(self, attraction: Floats) -> Floats:
+        """Summed attraction of every union, [Q, P], were attraction this."""
+        rewards = np.zeros(self.shown.shape[:2])
+        for place in range(len(self.examination)):
+            rewards += np.take_along_axis(attraction, self.shown[:, :, place].astype(np.int64), axis=1)
+        return rewards
+
+    @cached_property
+    def worth(self) -> dict[str, Floats]:
+        """Truth of every page by kind of reward, [Q, P]."""
+        return {"page": self.page_rewards(self.attraction), "found": self.found_rewards(self.attraction)}
+
+    @cached_property
+    def squares(self) -> dict[str, Floats]:
+        """Mean square of what a page earns, by kind of reward, [Q, P]: clicks are independent of each other."""
+        spread = {"page": np.zeros(self.shown.shape[:2]), "found": np.zeros(self.shown.shape[:2])}
+        for place, looked in enumerate(self.examination):
+            chance = looked * np.take_along_axis(self.attraction, self.shown[:, :, place].astype(np.int64), axis=1)
+            spread["page"] += chance * (1.0 - chance)
+            spread["found"] += chance * (1.0 - chance) / looked**2
+        return {kind: spread[kind] + self.worth[kind] ** 2 for kind in spread}
+
+    def value(self, plan_propensities: Floats, reward: str) -> float:
+        """Exact value of a policy: mean over searches and plans, nothing sampled."""
+        return float(self.traffic @ (plan_propensities * self.worth[reward]).sum(axis=1))
+
+
+def pages_of(world: World, seed: int) -> Pages:
+    """Pages of a world whose memory was filled by an earlier uniform log.
+
+    Pages are in order of reciprocal rank fusion over the blocks drawn: a function of the set. Equals stand in an order
+    fixed once per query, which has nothing to do with the order of draws. Unions of 8 fit on pages of 10.
+    """
+    space = PlanSpace(world.strategies, world.block_size, world.budget)
+    pairs = Pairs.of(world)
+    earlier = simulate(world, pairs, space, EARLIER_IMPRESSIONS, seed)
+    seen = np.flatnonzero(world.traffic > 0.0)
+    ranks = np.concatenate([pairs.ranks, earlier.memory[:, :, None]], axis=2)[seen].astype(np.int64)
+    places = -(-ranks // space.block_size)
+    exists = pairs.entities[seen] != NOBODY
+    best_rank = np.where(pairs.ranks[seen] > 0, pairs.ranks[seen], 99).min(axis=2)
+    prior = _prior_by_rank(earlier.clicks[seen], earlier.examinations[seen], best_rank)
+    learned = with_evidence(prior, earlier.clicks[seen], earlier.examinations[seen], STRENGTH)
+    ties = np.random.default_rng(seed).random(exists.shape)
+    nobody = ((0, 0), (0, 1))
+    return Pages(
+        space=space,
+        traffic=world.traffic[seen],
+        places=places,
+        attraction=np.pad(np.where(exists, world.users.click_if_examined(pairs.relevance[seen]), 0.0), nobody),
+        learned=np.pad(np.where(exists, np.clip(learned, 0.0, 1.0), 0.0), nobody),
+        examination=world.users.examination()[: space.block_size * space.budget],
+        shown=_shown(space, ranks, places, ties),
+    )
+
+
+def _prior_by_rank(clicks: Floats, examinations: Floats, best_rank: Longs) -> Floats:
+    """Attraction of a candidate of which nothing is known but the best rank that any strategy gives it, [Q, C]."""
+    deepest = int(best_rank.max()) + 1
+    totals = [np.bincount(best_rank.ravel(), weights=x.ravel(), minlength=deepest) for x in (clicks, examinations)]
+    return np.asarray(((totals[0] + 1.0) / (totals[1] + 10.0))[best_rank])
+
+
+def _shown(space: PlanSpace, ranks: Longs, places: Longs, ties: Floats) -> NDArray[np.int8]:
+    queries, candidates, strategies = ranks.shape
+    length = space.block_size * space.budget
+    shown = np.full((queries, len(space), length), candidates, dtype=np.int8)
+    for start in range(0, queries, _QUERIES_AT_ONCE):
+        part = slice(start, start + _QUERIES_AT_ONCE)
+        score = np.zeros((len(ranks[part]), len(space), candidates))
+        for s in range(strategies):
+            place = places[part, None, :, s]
+            drawn = (place > 0) & (place <= space.plans[:, s][:, None])
+            score += np.where(drawn, 61.0 / (60.0 + ranks[part, None, :, s]), 0.0)
+        held = score > 0.0
+        order = np.argsort(np.where(held, -score - 1e-9 * ties[part, None], 1.0), axis=2)[:, :, :length]
+        shown[part] = np.where(np.take_along_axis(held, order, axis=2), order, candidates)
+    return shown

@@ -1,0 +1,158 @@
+"""Policies that draw block by block, as tables over every state, and the exact probability of every plan under them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.core.draw_orders import StepPolicy
+from plan_logs.pages import Floats, Longs, Pages
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """Depth vectors of fewer draws than the budget, [X, S], in order of their number of draws.
+
+    Attributes:
+        depths: [X, S].
+        number: state of a depth vector by its digits in base budget + 1.
+        digits: (budget + 1) ** s.
+    """
+
+    depths: Longs
+    number: Longs
+    digits: Longs
+
+    @staticmethod
+    def of(strategies: int, budget: int) -> States:
+        """All of them."""
+        vectors = [d for d in product(range(budget + 1), repeat=strategies) if sum(d) < budget]
+        depths = np.array(sorted(vectors, key=lambda d: (sum(d), d)))
+        digits = (budget + 1) ** np.arange(strategies)
+        number = np.full((budget + 1) ** strategies, -1)
+        number[depths @ digits] = np.arange(len(depths))
+        return States(depths, number, digits)
+
+    def at(self, depths: Longs) -> Longs:
+        """State of each depth vector, [N] of [N, S]."""
+        return np.asarray(self.number[depths @ self.digits])
+
+
+@dataclass(frozen=True, eq=False)
+class DrawPolicy:
+    """Takes one strategy with probability 1 - epsilon, else any of them, all alike; epsilon by number of draws made.
+
+    Attributes:
+        states: where it can be.
+        taken: its choice for each query in each state, [Q, X].
+        epsilon: before each draw, [D]; 1 is uniform.
+    """
+
+    states: States
+    taken: NDArray[np.int8]
+    epsilon: tuple[float, ...]
+
+    def steps(self, queries: Longs) -> StepPolicy:
+        """Its propensities for impressions of these queries, as `step_lattice` asks for them."""
+        strategies = self.states.depths.shape[1]
+        epsilon = np.array(self.epsilon)
+
+        def propensities(depths: Longs) -> Floats:
+            explored = epsilon[depths.sum(axis=1)]
+            chances = np.repeat((explored / strategies)[:, None], strategies, axis=1)
+            chances[np.arange(len(queries)), self.taken[queries, self.states.at(depths)]] += 1.0 - explored
+            return chances
+
+        return propensities
+
+    def plan_propensities(self, pages: Pages) -> Floats:
+        """P(plan) of every plan over all orders of its draws, [Q, P]."""
+        return _forwards(pages, self.states, self.steps(np.arange(len(self.taken))))
+
+    def squared_weights(self, pages: Pages, other: DrawPolicy) -> Floats:
+        """Sum over the orders of every plan of P(order)^2 / P_other(order), [Q, P]: exact variances follow from it."""
+        every = np.arange(len(self.taken))
+        return _forwards(pages, self.states, lambda depths: self.steps(every)(depths) ** 2 / other.steps(every)(depths))
+
+    def greedy_plans(self, pages: Pages) -> Longs:
+        """The plan that it draws for each query without exploring, [Q]."""
+        without = DrawPolicy(self.states, self.taken, (0.0,) * len(self.epsilon))
+        return np.asarray(without.plan_propensities(pages).argmax(axis=1))
+
+
+def _forwards(pages: Pages, states: States, factors: StepPolicy) -> Floats:
+    """Sum over the orders of every plan of the product of its steps' factors, [Q, P], through all states forwards."""
+    queries, strategies = len(pages.traffic), states.depths.shape[1]
+    reached = {tuple(depths): np.zeros(queries) for depths in states.depths.tolist()}
+    reached |= {tuple(plan): np.zeros(queries) for plan in pages.space.plans.tolist()}
+    reached[(0,) * strategies] += 1.0
+    for depths in states.depths.tolist():
+        chances = factors(np.tile(depths, (queries, 1)))
+        for s in range(strategies):
+            after = tuple(depth + (s == place) for place, depth in enumerate(depths))
+            reached[after] += reached[tuple(depths)] * chances[:, s]
+    return np.stack([reached[tuple(plan)] for plan in pages.space.plans.tolist()], axis=1)
+
+
+def block_gains(pages: Pages, states: States) -> Floats:
+    """What the next block of each strategy would add to the union's learned value in each state, [Q, X, S]."""
+    learned = pages.learned[:, :-1]
+    gains = np.zeros((len(learned), len(states.depths), len(pages.space.strategies)))
+    for number, depths in enumerate(states.depths):
+        held = ((pages.places > 0) & (pages.places <= depths)).any(axis=2)
+        for s, depth in enumerate(depths.tolist()):
+            gains[:, number, s] = (learned * ((pages.places[:, :, s] == depth + 1) & ~held)).sum(axis=1)
+    return gains
+
+
+def incumbent_choices(pages: Pages, states: States, gains: Floats) -> NDArray[np.int8]:
+    """A service without values of its own for a query, [Q, X].
+
+    It draws what adds most on average over searches in that state, but not from a strategy whose last block came short.
+    """
+    average = np.einsum("q,qxs->xs", pages.traffic, gains)
+    depths_made = range(1, pages.space.budget + 1)
+    listed = np.stack([(pages.places == depth).sum(axis=1) for depth in depths_made], axis=2)
+    full = listed == pages.space.block_size
+    choices = np.zeros((len(gains), len(states.depths)), dtype=np.int8)
+    for number, depths in enumerate(states.depths.tolist()):
+        is_open = np.stack(
+            [full[:, s, depth - 1] if depth else np.ones(len(gains), bool) for s, depth in enumerate(depths)], axis=1
+        )
+        choices[:, number] = np.where(is_open, average[number], -1.0).argmax(axis=1)
+    return choices
+
+
+def challenger_choices(pages: Pages, gains: Floats, never: NDArray[np.int8]) -> NDArray[np.int8]:
+    """What adds most for this very query by learned values, but never what another policy draws in that state, [Q, X].
+
+    Where nothing would add anything, what adds most on average.
+    """
+    average = np.einsum("q,qxs->xs", pages.traffic, gains)
+    allowed = gains + 1e-6 * average
+    np.put_along_axis(allowed, never[:, :, None].astype(np.int64), -1.0, axis=2)
+    return allowed.argmax(axis=2).astype(np.int8)
+
+
+def draw_policies(
+    pages: Pages, states: States, gains: Floats
+) -> Iterator[tuple[str, DrawPolicy, dict[str, DrawPolicy]]]:
+    """(name of the log, policy that logs, targets by which draws differ)."""
+    incumbent = incumbent_choices(pages, states, gains)
+    other = challenger_choices(pages, gains, incumbent)
+    made = states.depths.sum(axis=1)
+    last = np.where(made == pages.space.budget - 1, other, incumbent).astype(np.int8)
+    draws = pages.space.budget
+    for name, logged in (("uniform", 1.0), ("epsilon .3", 0.3)):
+        yield (
+            name,
+            DrawPolicy(states, incumbent, (logged,) * draws),
+            {
+                "all": DrawPolicy(states, other, (0.1,) * draws),
+                "last": DrawPolicy(states, last, (*(logged,) * (draws - 1), 0.1)),
+            },
+        )

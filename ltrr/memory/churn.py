@@ -1,0 +1,62 @@
+"""How much a refresh changes: searches whose best remembered entity is another one than the night before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import nan
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+
+@dataclass(frozen=True)
+class Churn:
+    """What tonight's memory changes for the searches of a date.
+
+    Attributes:
+        searches: impressions of the date.
+        known: of them, those whose query was remembered the night before.
+        changed: of those, with another best entity tonight, or none.
+    """
+
+    searches: int
+    known: int
+    changed: int
+
+    @property
+    def share(self) -> float:
+        """Changed of known; NaN where no search was known."""
+        return self.changed / self.known if self.known else nan
+
+
+def measure_churn(before: DataFrame, tonight: DataFrame, searches: DataFrame) -> Churn:
+    """Compare two memories over the searches of a date.
+
+    Two shuffles by query_key, of the size of the memories; three numbers reach the driver.
+
+    Args:
+        before: (query_key, entity_id), score: the night before's memory.
+        tonight: tonight's.
+        searches: query_key, impressions of the date.
+
+    >>> memory = "query_key string, entity_id string, score double"
+    >>> before = spark.createDataFrame([("love", "e1", 0.5), ("love", "e2", 0.4), ("hate", "e3", 0.1)], memory)
+    >>> tonight = spark.createDataFrame([("love", "e1", 0.3), ("love", "e2", 0.4), ("hate", "e3", 0.2)], memory)
+    >>> searches = spark.createDataFrame([("love", 3), ("hate", 6), ("new", 1)], "query_key string, impressions bigint")
+    >>> churn = measure_churn(before, tonight, searches)
+    >>> churn, round(churn.share, 3)
+    (Churn(searches=10, known=9, changed=3), 0.333)
+    """
+    joined = searches.join(_best(before, "was"), on="query_key", how="left").join(
+        _best(tonight, "is"), on="query_key", how="left"
+    )
+    known = F.when(F.col("was").isNotNull(), F.col("impressions")).otherwise(F.lit(0))
+    changed = F.when(~F.col("was").eqNullSafe(F.col("is")), known).otherwise(F.lit(0))
+    row = joined.agg(F.sum("impressions"), F.sum(known), F.sum(changed)).first()
+    return Churn(*(int(count or 0) for count in row or (0, 0, 0)))
+
+
+def _best(memory: DataFrame, name: str) -> DataFrame:
+    """query_key and its entity of the highest score; among equals the last by name, whatever the order of rows."""
+    best = F.max(F.struct("score", "entity_id")).getField("entity_id")
+    return memory.groupBy("query_key").agg(best.alias(name))
