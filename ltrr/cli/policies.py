@@ -13,6 +13,7 @@ from ltrr.artifacts.bundle import BANDIT, RANKER, read_manifest, versions
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.memory_part import PREFIX
 from ltrr.artifacts.pointer import Pointer, current, pointers
+from ltrr.cli.challengers import list_challengers
 from ltrr.cli.explain import explain_policy
 from ltrr.cli.options import Config, Date, Home, Json, Set, parse_date, settings_of
 from ltrr.cli.output import show_json, show_rows
@@ -22,6 +23,7 @@ from ltrr.errors import LeaseError, UsageError
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, short_rows
 from ltrr.evaluation.replay_check import replay_date
 from ltrr.publishing.by_hand import begin_canary, end_canary, promote, roll_back
+from ltrr.publishing.challengers import GATE
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.publishing.moves import Move, collect_moves
@@ -36,6 +38,7 @@ policies = typer.Typer(
     help="Start, list, show, explain, promote, try, roll back and replay policies.", no_args_is_help=True
 )
 policies.command("explain")(explain_policy)
+policies.command("challengers")(list_challengers)
 
 Why = Annotated[str, typer.Option("--why", help="The reason; recorded in `releases` and with the pointer.")]
 By = Annotated[
@@ -121,8 +124,9 @@ def show_policy(
     facts = {key: value for key, value in described.items() if key not in ("files", "ope")}
     show_rows([{"what": key, "value": value} for key, value in facts.items()], manifest.version, as_json=False)
     ope = dict(manifest.ope)
-    price, draws = ope.pop(EXPLORATION_PRICE, {}), ope.pop(DRAWS_BY_CLASS, {})
+    price, draws, gate = (ope.pop(name, {}) for name in (EXPLORATION_PRICE, DRAWS_BY_CLASS, GATE))
     show_rows([{"policy": policy, **row} for policy, row in ope.items()], "Estimates", as_json=False)
+    show_rows([{"what": what, "value": value} for what, value in gate.items()], "Gate", as_json=False)
     show_rows([{"what": what, "value": value} for what, value in price.items()], "Exploration", as_json=False)
     title = "Blocks drawn a search, by query class; in brackets each strategy's 1st, 2nd, ... block"
     show_rows(short_rows(draws), title, as_json=False)

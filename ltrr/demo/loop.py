@@ -67,10 +67,9 @@ class NightReport:
     job_seconds: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, the date as text; of the challenger its name, night and outcome."""
-        one = self.challenger
-        told = None if one is None else {"trial": one.trial, "night": one.night, "outcome": one.outcome}
-        return asdict(replace(self, challenger=None)) | {"day": self.day.isoformat(), "challenger": told}
+        """Plain values, the date as text."""
+        challenger = self.challenger.to_json() if self.challenger else None
+        return asdict(replace(self, challenger=None)) | {"day": self.day.isoformat(), "challenger": challenger}
 
 
 def run_nights(

@@ -239,7 +239,7 @@ def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]
     return [
         (f"tables in {home / 'tables'}", f"{folder}/ltrr tables list {at}"),
         ("why the last night decided so", f"{folder}/ltrr tables show releases {at}"),
-        ("who is under test", f"{folder}/ltrr tables show challengers {at}"),
+        ("who is under test", f"{folder}/ltrr policies challengers {at}"),
         ("estimates it decided on", f"{folder}/ltrr tables show ope_estimates {at}"),
         (
             f"MLflow runs in {home / 'mlflow.db'}",

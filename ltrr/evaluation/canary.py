@@ -155,9 +155,8 @@ def canary_rows(
         estimates[DIFFERENCE] = estimate_difference(sums, _ratio(CANARY), _ratio(CHAMPION))
         rows += [
             figures_of(estimate, footings[policy], settings)
-            | {"as_of_date": as_of_date, "policy": policy, "policy_version": versions[policy]}
-            | {"judged_on": CANARY, "estimator": BY_USER, "slice": name, "reward": REWARD}
-            | {"impressions": counts[policy]}
+            | {"as_of_date": as_of_date, "judged_on": CANARY, "policy": policy, "policy_version": versions[policy]}
+            | {"estimator": BY_USER, "slice": name, "reward": REWARD, "impressions": counts[policy]}
             for policy, estimate in estimates.items()
         ]
     return rows

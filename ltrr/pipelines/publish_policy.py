@@ -29,7 +29,7 @@ from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from ltrr.publishing.canary_trial import WAITS, CanaryPage, frozen_with_ranker, turn_canary
 from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
-from ltrr.publishing.challengers import Challenger, FrozenBandit, Page, alpha_left, turn_page
+from ltrr.publishing.challengers import GATE, Challenger, FrozenBandit, Page, alpha_left, turn_page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.gate import Verdict
 from ltrr.publishing.judgement import judgement_of, ope_summary
@@ -232,7 +232,9 @@ def _decide(
     refused: list[tuple[_Bundle, str]] = []
     promoted: tuple[_Bundle, str] | None = None
     if page.judged and page.verdict and (page.verdict.is_promoted or page.verdict.is_refused):
-        bundle = _bundle(night, champion, challenger=page.judged, ope=ope_summary(estimates))
+        bundle = _bundle(
+            night, champion, challenger=page.judged, ope={**ope_summary(estimates), GATE: page.judged.to_json()}
+        )
         why = f"bandit: {page.judged.why}"
         if page.verdict.is_promoted:
             promoted = bundle, why
@@ -250,7 +252,8 @@ def _decide(
             refused.append((bundle, f"ranker: {ranker.why}"))
     canary_why = f"canary: {trial.judged.why}" if trial.judged else ""
     if tried and tried.bundle and trial.judged and trial.judged.outcome == PROMOTE:
-        promoted = tried.bundle, canary_why
+        told = {**tried.bundle.manifest.ope, GATE: trial.judged.to_json()}
+        promoted = replace(tried.bundle, manifest=replace(tried.bundle.manifest, ope=told)), canary_why
     if promoted:
         return _Decision(PROMOTED, promoted[1], promoted[0], refused)
     why = "the champion's bandit and ranker with tonight's memory and history"
@@ -385,6 +388,7 @@ def _report(
     if trial.verdict:
         tracked.metrics({f"canary_{name}": value for name, value in _figures(trial.verdict).items()})
     tracked.artifact_bytes("manifest.json", manifest.with_files(decision.bundle.files).to_bytes())
+    tracked.artifact_json("challengers.json", [one.to_json() for one in page.challengers])
     refused = [{"version": bundle.version, "why": why} for bundle, why in decision.refused]
     tracked.artifact_json(
         "releases.json", {"version": version, "action": decision.action, "why": decision.why, "refused": refused}

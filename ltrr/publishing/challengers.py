@@ -16,7 +16,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from math import inf
+from math import inf, isfinite
+from typing import Any
 
 from ltrr.artifacts.bundle import BANDIT
 from ltrr.artifacts.learned_values import LearnedValues, only_value_files
@@ -27,6 +28,8 @@ from ltrr.publishing.gate import Judgement, Verdict, judge_night
 from ltrr.publishing.settings import GateSettings
 
 REPLACED = "replaced"
+GATE = "gate"
+"""Where a manifest's evaluation keeps the verdict that promoted it."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,24 @@ class Challenger:
         """As the budget sees it."""
         ended = None if self.ended is None else self.ended.toordinal()
         return Trial(self.alpha, ended, self.outcome == PROMOTE)
+
+    def to_json(self) -> dict[str, Any]:
+        """What people are told of it: plain values, null where there is none."""
+        newest = self.looks[-1].difference if self.looks else None
+        return {
+            "trial": self.trial,
+            "kind": "canary" if self.canary else "bandit",
+            "outcome": self.outcome,
+            "night": self.night,
+            "alpha": self.alpha,
+            "difference": newest.value if newest else None,
+            "standard_error": newest.standard_error if newest else None,
+            "critical": self.critical if isfinite(self.critical) else None,
+            "slices": dict(self.slices),
+            "trained_until": self.data_end.isoformat(),
+            "ended": self.ended.isoformat() if self.ended else None,
+            "why": self.why,
+        }
 
     def on(self, day: date) -> int:
         """Which night of its life a date is.

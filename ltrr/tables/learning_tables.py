@@ -83,18 +83,14 @@ OPE_ESTIMATES = Table(
     ("as_of_date", "judged_on", "policy", "estimator", "slice"),
     (
         AS_OF_DATE,
-        Column(
-            "judged_on",
-            "string",
-            "held_out: held-out users in the window | life: all users since its training | canary: users drawn for it",
-        ),
+        Column("judged_on", "string", "held_out: users never trained on | life: all, after its training | canary"),
         Column(
             "policy",
             "string",
-            "champion | challenger | candidate | canary | uniform | static, or x-champion: a difference",
+            "champion | challenger | candidate | canary | uniform | static | x-champion",
         ),
         Column("policy_version", "string", "bundle or payload judged, or the plan's text"),
-        Column("estimator", "string", "ips | snips | dr | by_user: self-normalised, the version drawn by user"),
+        Column("estimator", "string", "ips | snips | dr; of a canary by_user"),
         Column("slice", "string", "`all`, or a query class"),
         Column("reward", "string", "page_reward"),
         Column("value", "double", "estimate", "reward an impression", null="undefined", exact=False),

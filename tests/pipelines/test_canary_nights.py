@@ -144,7 +144,9 @@ def test_a_bad_canary_ends_and_a_broken_one_too(spark, home, monkeypatch, tmp_pa
     refreshed = world.pointer.canary
     assert refreshed is not None
     notes = world.night(NEXT)
-    assert (notes["action"], notes["canary_outcome"], notes["canary"]) == ("refreshed", "futile", ""), notes["canary_verdict"]
+    assert (notes["action"], notes["canary_outcome"], notes["canary"]) == ("refreshed", "futile", ""), notes[
+        "canary_verdict"
+    ]
     assert world.pointer.canary is None
     assert BANDIT not in read_manifest(world.root, "search", world.pointer.version).files
     assert [row for row in world.releases() if row[1] == NEXT] == [

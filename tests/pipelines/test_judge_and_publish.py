@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -18,7 +18,7 @@ from ltrr.pipelines import evaluate_policies, publish_policy
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_job, run_nightly
 from ltrr.publishing.challenger_rows import CHALLENGERS, read_challengers
-from ltrr.publishing.challengers import FrozenBandit
+from ltrr.publishing.challengers import GATE, FrozenBandit
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.release import Parts, bundle_files
 from ltrr.serving.policy import Policy
@@ -30,7 +30,7 @@ from tests.pipelines.judged_home import NEXT, VALUES, judged_home, trained_bandi
 pytestmark = pytest.mark.spark
 
 JUDGING = JOBS[-2:]
-THIRD, FOURTH = NEXT + timedelta(days=1), NEXT + timedelta(days=2)
+THIRD, FOURTH, FIFTH = (NEXT + timedelta(days=days) for days in (1, 2, 3))
 
 
 def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch) -> None:
@@ -149,6 +149,7 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     assert served.greedy("love", looks).action == "alpha:3"
     manifest = read_manifest(root, "search", served.version)
     assert manifest.ope["challenger"]["value"] == challenger["value"]
+    assert manifest.ope[GATE]["why"] == done["publish_policy"].notes["why"].removeprefix("bandit: ")
     prices = json.loads(done["evaluate_policies"].notes[EXPLORATION_PRICE])
     assert manifest.ope[EXPLORATION_PRICE] == prices["challenger"]
     assert prices["champion"]["greedy_width"] == pytest.approx(1.0)  # it is uniform
@@ -189,6 +190,28 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
         assert digests[0] == digests[1]
     run(THIRD, "publish_policy")
     assert (released(), versions(root, "search"), pointers(root, "search")) == (rows, published, moved)
+
+    # Clicks planted tomorrow, and on a date that is not closed yet: no row of tonight changes.
+    known = {name: rows_of(warehouse, name, FOURTH) for name in ("ope_estimates", "challengers")}
+    logs[FOURTH] = [replace(search, reward=1.0) for search in logs[FOURTH]]
+    logs[FIFTH] = [replace(search, reward=1.0) for search in searches(200, users=400, seed=15, served_by=served)]
+    run(FOURTH, "ingest_logs")
+    run(FIFTH, "ingest_logs")
+    run(FOURTH, *JUDGING)
+    assert {name: rows_of(warehouse, name, FOURTH) for name in known} == known
+    # A table whose exact columns are the same is kept as it is: that the estimates were too, their runs say.
+    newest, before, *_ = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'evaluate_policies'")
+    told = [{name: value for name, value in one.data.metrics.items() if value == value} for one in (newest, before)]
+    assert told[0] == told[1]
+    assert told[0]["life_challenger_dr"] == challenger["value"]
+
+
+def rows_of(warehouse: Warehouse, name: str, day: date) -> list[dict[str, object]]:
+    """Every column, also those that a digest leaves out."""
+    declared = table(name)
+    rows = warehouse.read(declared).where(f"as_of_date = '{day}'").orderBy(*declared.grain).collect()
+    assert rows
+    return [row.asDict(recursive=True) for row in rows]
 
 
 class _KilledError(Exception):
