@@ -252,8 +252,7 @@ def _decide(
             refused.append((bundle, f"ranker: {ranker.why}"))
     canary_why = f"canary: {trial.judged.why}" if trial.judged else ""
     if tried and tried.bundle and trial.judged and trial.judged.outcome == PROMOTE:
-        told = {**tried.bundle.manifest.ope, GATE: trial.judged.to_json()}
-        promoted = replace(tried.bundle, manifest=replace(tried.bundle.manifest, ope=told)), canary_why
+        promoted = tried.bundle, canary_why
     if promoted:
         return _Decision(PROMOTED, promoted[1], promoted[0], refused)
     why = "the champion's bandit and ranker with tonight's memory and history"
