@@ -137,7 +137,7 @@ def run(night: Night) -> None:
         night.note("challenger", page.judged.trial if page.judged else "")
         night.note("canary", canary.version if canary else "")
         night.note("canary_outcome", trial.judged.outcome if trial.judged else "")
-        night.note("canary_verdict", trial.judged.why if trial.judged else "")
+        night.note("canary_verdict", _canary_why(trial, tried))
         _report(tracked, decision, version, page, ranker, trial)
         log.info("date=%s version=%s action=%s sequence=%s", night.date, version, decision.action, sequence)
 
@@ -250,7 +250,7 @@ def _decide(
             promoted = bundle, f"ranker: {ranker.why}"
         else:
             refused.append((bundle, f"ranker: {ranker.why}"))
-    canary_why = f"canary: {trial.judged.why}" if trial.judged else ""
+    canary_why = f"canary: {_canary_why(trial, tried)}" if trial.judged or tried else ""
     if tried and tried.bundle and trial.judged and trial.judged.outcome == PROMOTE:
         promoted = tried.bundle, canary_why
     if promoted:
@@ -330,15 +330,20 @@ def _release(
     return Release(version, action, night.date, why, _BY, champion.version, sequence, bundle.manifest.lineage)
 
 
+def _canary_why(trial: CanaryPage, tried: _Tried | None) -> str:
+    """What became of the canary, in words; one that broke before its first night has no trial."""
+    return trial.judged.why if trial.judged else tried.fault if tried else ""
+
+
 def _beside(night: Night, champion: Move, pointer: Pointer, trial: CanaryPage, tried: _Tried | None) -> list[Release]:
     """The row of what became of the canary, beside the one of what serves; none where it serves alone by now."""
-    if pointer.canary is None or trial.judged is None or trial.judged.outcome == PROMOTE:
+    if pointer.canary is None or tried is None or (trial.judged and trial.judged.outcome == PROMOTE):
         return []
-    if tried and tried.bundle and trial.goes_on:
-        why = f"the canary's bandit and ranker with tonight's memory and history; {trial.judged.why}"
+    if tried.bundle and trial.goes_on:
+        why = f"the canary's bandit and ranker with tonight's memory and history; {_canary_why(trial, tried)}"
         row = _release(night, champion, tried.bundle, tried.canary.version, REFRESHED, why, None)
         return [replace(row, previous=pointer.canary.version)]
-    why = f"canary: {trial.judged.why}"
+    why = f"canary: {_canary_why(trial, tried)}"
     return [Release(pointer.canary.version, CANARY_ENDED, night.date, why, _BY, champion.version)]
 
 
