@@ -30,7 +30,7 @@ def run(night: Night) -> None:
     """Write `bandit_rows` of the date that closed tonight, train, store the model's bytes and note their hash.
 
     A night reads the logs of one date and the training rows of the window, whatever the age of the log. Without a
-    closed date there is nothing to learn from: the table is there, empty, and no challenger is noted.
+    closed date there is nothing to learn from: the table is there, empty, and no candidate is noted.
 
     Raises:
         SupportError: too many drawn entities were not shown, so rewards cannot be corrected.
@@ -103,7 +103,7 @@ def _only_alike(night: Night, rows: DataFrame) -> DataFrame:
 
 
 def _learn_values(night: Night, rows: DataFrame, tracked: TrackedRun) -> Planner | None:
-    """Learn values of tonight's challenger and note them; None where there is too little to learn from."""
+    """Learn values of tonight's candidate and note them; None where there is too little to learn from."""
     policy, url = night.settings.policy, f"{night.policies_root}/{night.settings.policy.name}"
     stored = learn_values(rows, policy.space, policy.observe, night.settings.values, url)
     if stored is None:

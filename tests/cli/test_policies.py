@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import date, timedelta
+from math import nan
 
 import pytest
 
@@ -15,8 +16,13 @@ from ltrr.artifacts.pointer import current_pointer, open_policy
 from ltrr.cli.app import main
 from ltrr.config import load_settings
 from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.intervals import UNDEFINED
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
+from ltrr.publishing.challenger_rows import CHALLENGERS, challenger_rows
+from ltrr.publishing.challengers import Candidate, FrozenBandit, turn_page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
+from ltrr.publishing.gate import Judgement
+from ltrr.publishing.settings import GateSettings
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
 from ltrr.tables.catalog import table
@@ -56,6 +62,23 @@ def test_a_home_may_choose_what_its_policy_knows(ltrr, home) -> None:
     assert load_settings(home).policy.features == ("query", "time")
     _, shown = ltrr("show")
     assert shown["feature_groups"] == ["query", "time"]
+
+
+@pytest.mark.spark
+def test_who_is_under_test_is_shown_as_the_newest_night_left_it(spark, ltrr, home) -> None:
+    ltrr("init", *NEW)
+    assert ltrr("challengers") == (0, [])
+    champion = FrozenBandit("search", {}, None, ExplorationSettings(floor_share=1.0))
+    candidate = Candidate(replace(champion, files={"bandit.vw": "ab"}), DAY)
+    nothing = Judgement(UNDEFINED, nan, nan, nan, 0, 0, 1)
+    warehouse, page = Warehouse(spark, load_settings(home).paths.tables), ()
+    for night in (DAY + timedelta(days=1), DAY + timedelta(days=2)):
+        page = turn_page(page, night, champion, nothing, candidate, GateSettings()).challengers
+        warehouse.replace(CHALLENGERS, challenger_rows(spark, night, page), f"as_of_date = DATE'{night}'")
+    code, (shown,) = ltrr("challengers")
+    assert (code, shown["outcome"], shown["night"], shown["alpha"]) == (0, "keep", 1, 0.01)
+    assert shown["trial"] == f"{DAY + timedelta(days=1)}-{candidate.bandit.digest[:12]}"
+    assert "no look" in shown["why"]
 
 
 def test_what_is_published_is_listed_and_shown(ltrr) -> None:
