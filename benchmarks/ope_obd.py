@@ -78,7 +78,7 @@ def compare(folder: Path, name: str) -> dict[str, Any]:
     moments = moments_of(arrays, arrays["q_hat"])
     own = moments_of(arrays, own_q_hat(arrays))
     estimates = {}
-    for estimator in ESTIMATORS.values():
+    for estimator in (ESTIMATORS[name] for name in theirs):
         estimate = moments.estimate(estimator)
         estimates[estimator.name] = {
             "value": estimate.value,
@@ -129,7 +129,8 @@ def markdown(logs: dict[str, dict[str, Any]]) -> str:
     """A column a log, a line an estimator, then what the weights are like."""
     lines = [["", *logs], ["---"] * (1 + len(logs))]
     lines += [
-        [f"`{name}`", *(f"{log['estimates'][name]['value']:.6f}" for log in logs.values())] for name in ESTIMATORS
+        [f"`{name}`", *(f"{log['estimates'][name]['value']:.6f}" for log in logs.values())]
+        for name in next(iter(logs.values()))["estimates"]
     ]
     lines.append(["R", *(f"{log['evidence']:.0f}" for log in logs.values())])
     lines.append(["effective sample", *(f"{log['effective_sample_size']:,.0f}" for log in logs.values())])

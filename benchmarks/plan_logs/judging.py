@@ -27,18 +27,18 @@ REWARDS = ("page", "found")
 SLOTS = ("iips", "pi")
 """Refused on draws: what a draw brings depends on those before it."""
 DRAW_NAMES = {
-    "page": tuple(
-        name for name, one in DRAW_ESTIMATORS.items() if not name.startswith("inclusion") and name not in SLOTS
-    ),
+    "page": ("sequence_ips", "union_ips", "union", "union_dr", "union_sndr", "pdis", "placement", "placement_dr"),
     "found": tuple(name for name, one in DRAW_ESTIMATORS.items() if not one.page_only and name not in SLOTS),
 }
-"""On page_reward, pdis and cascade_dr are asked as well, to see how wrong they are."""
+"""On page_reward, pdis is asked as well, to see how wrong it is."""
 CONTENTS_NAMES = {
     "page": ("placement", "placement_dr"),
     "found": ("inclusion", "inclusion_dr"),
 }
 PLAN_NAMES = ("ips", "snips", "dr", "sndr")
 FOLDS = 3
+CHECKED = 10
+"""Impressions of each log for which the library is asked for what tables of all queries hold."""
 RIDGE = 1.0
 
 _LARGEST_WEIGHT = 100.0
@@ -82,6 +82,12 @@ class Judge:
         blocks = plan_propensities @ self.pages.space.draws
         return np.column_stack([np.ones(len(own)), own, expected.mean(axis=1), blocks])
 
+    def q_table(self, reward: str, coefficients: Floats) -> Floats:
+        """q-hat of every plan of every query, [Q, P]."""
+        expected = self.expected[reward]
+        of_query = coefficients[0] + coefficients[2] * expected.mean(axis=1)
+        return of_query[:, None] + coefficients[1] * expected + self.pages.space.draws @ coefficients[3:]
+
     def inclusion(self, plan_propensities: Floats) -> Floats:
         """P(candidate in the union) for each query, [Q, C]."""
         parts = [
@@ -92,6 +98,21 @@ class Judge:
         ]
         return np.concatenate(parts)
 
+    def placement(self, plan_propensities: Floats) -> Floats:
+        """P(candidate at the position) for each query, [Q, C + 1, L]: `placement_propensities` of all at once."""
+        queries, _, places = self.pages.shown.shape
+        width = self.pages.attraction.shape[1]
+        first = np.arange(queries)[:, None] * width
+        return np.stack(
+            [
+                np.bincount(
+                    (first + self.pages.shown[:, :, place]).ravel(), plan_propensities.ravel(), queries * width
+                ).reshape(queries, width)
+                for place in range(places)
+            ],
+            axis=2,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Side:
@@ -101,6 +122,7 @@ class Side:
         policy: None where plans are chosen at once.
         plans: P(plan), [Q, P].
         inclusion: P(candidate in the union), [Q, C].
+        placement: P(candidate at the position), [Q, C + 1, L]; the last stands for nobody.
         features: reward -> mean features of q-hat, [Q, F].
         expected: mean over its plans of what their pages would earn were the learned values true, [Q].
     """
@@ -108,6 +130,7 @@ class Side:
     policy: DrawPolicy | None
     plans: Floats
     inclusion: Floats
+    placement: Floats
     features: dict[str, Floats]
     expected: Floats
 
@@ -116,15 +139,15 @@ class Side:
         """From P(plan)."""
         features = {kind: judge.mean_features(kind, plans) for kind in REWARDS}
         expected = (plans * judge.expected["page"]).sum(axis=1)
-        return Side(policy, plans, judge.inclusion(plans), features, expected)
+        return Side(policy, plans, judge.inclusion(plans), judge.placement(plans), features, expected)
 
 
 def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Side]) -> dict[str, Found]:
     """Every estimator for every target, from a log made draw by draw."""
     strategies, counts = len(judge.pages.space.strategies), np.full(len(log.queries), log.drawn.shape[1])
     steps = _lattice(logging, log, strategies)
-    rewards = {kind: log.by_draw(judge.pages, kind) for kind in REWARDS}
-    q_hats = {kind: _fit_plans(judge, log, kind, rewards[kind].sum(axis=1)) for kind in REWARDS}
+    rewards = log.by_draw(judge.pages)
+    q_hats = {kind: fit_plans(judge, log, kind, rewards[kind].sum(axis=1)) for kind in REWARDS}
     found: dict[str, Found] = {}
     for name, target in targets.items():
         weights = DrawWeights.of(steps, _lattice(target, log, strategies), counts)
@@ -135,8 +158,8 @@ def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Sid
         found[name] = {}
         for kind in REWARDS:
             taken, direct = _predict_plans(judge, log, target, kind, q_hats[kind])
-            step_taken, step_values = _fit_steps(judge, log, target, rewards[kind])
-            moments = DrawMoments.of(Draws(weights, rewards[kind], taken, direct, step_taken, step_values, **contents))
+            to_go = _fit_steps(judge, log, target, rewards[kind]) if "cascade_dr" in DRAW_NAMES[kind] else {}
+            moments = DrawMoments.of(Draws(weights, rewards[kind], taken, direct, **to_go, **contents))
             found[name] |= {(kind, one): (moments.estimate(one), moments.evidence(one)) for one in DRAW_NAMES[kind]}
     return found
 
@@ -148,7 +171,7 @@ def judge_plans(judge: Judge, log: Log, logging: Side, target: Side) -> Found:
     found: Found = {}
     for kind in REWARDS:
         rewards = log.rewards(kind).sum(axis=1)
-        taken, direct = _predict_plans(judge, log, target, kind, _fit_plans(judge, log, kind, rewards))
+        taken, direct = _predict_plans(judge, log, target, kind, fit_plans(judge, log, kind, rewards))
         moments = LoggedMoments.of(Decisions(weights, rewards, taken, direct), _LARGEST_WEIGHT)
         found |= {(kind, name): (moments.estimate(ESTIMATORS[name]), moments.evidence_of_users) for name in PLAN_NAMES}
         ones = DrawWeights(np.ones((len(rewards), 1)), np.ones(len(rewards)), weights)
@@ -162,7 +185,7 @@ def fit_of(judge: Judge, log: Log) -> dict[str, float]:
     shares = {}
     for kind in REWARDS:
         rewards = log.rewards(kind).sum(axis=1)
-        q = _taken(judge.plan_features(kind, log.queries, log.plans), _fit_plans(judge, log, kind, rewards), log)
+        q = _taken(judge.plan_features(kind, log.queries, log.plans), fit_plans(judge, log, kind, rewards), log)
         shares[kind] = float(1.0 - ((rewards - q) ** 2).mean() / rewards.var())
     return shares
 
@@ -177,7 +200,7 @@ def _folds(log: Log) -> Longs:
     return log.queries % FOLDS
 
 
-def _fit_plans(judge: Judge, log: Log, kind: str, rewards: Floats) -> Floats:
+def fit_plans(judge: Judge, log: Log, kind: str, rewards: Floats) -> Floats:
     """Coefficients of each fold's q-hat, fitted on the others, [FOLDS, F]."""
     z, folds = judge.plan_features(kind, log.queries, log.plans), _folds(log)
     return np.stack(
@@ -194,7 +217,7 @@ def _predict_plans(judge: Judge, log: Log, target: Side, kind: str, coefficients
     return taken, _taken(target.features[kind][log.queries], coefficients, log)
 
 
-def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> tuple[Floats, Floats]:
+def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> dict[str, Floats]:
     """Reward-to-go from what the next block of each strategy would add, which strategy, and how deep."""
     assert target.policy is not None
     n, draws = log.drawn.shape
@@ -214,18 +237,22 @@ def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> tuple[F
         features.append(z)
         chances.append(propensities(depths))
         depths[rows, log.drawn[:, draw]] += 1
-    return fit_reward_to_go(
+    taken, values = fit_reward_to_go(
         features.__getitem__, np.stack(chances, axis=1), log.drawn, rewards, _folds(log), ridge=RIDGE
     )
+    return {"step_taken": taken, "step_values": values}
 
 
 def _contents(judge: Judge, log: Log, logging: Side, target: Side) -> dict[str, Floats]:
     """What the contents of all blocks allow: weights of placements and of entities."""
-    pages, queries, plans = judge.pages, log.queries, log.plans
+    pages, queries = judge.pages, log.queries
     included = logging.inclusion[queries], target.inclusion[queries]
-    made, shown = pages.shown[queries], pages.shown[queries, plans]
-    places = [placement_propensities(side.plans[queries], made, shown) for side in (logging, target)]
-    by_place = shown.astype(np.int64)
+    by_place = pages.shown[queries, log.plans].astype(np.int64)
+    positions = np.arange(by_place.shape[1])
+    places = [side.placement[queries[:, None], by_place, positions] for side in (logging, target)]
+    some = slice(None, CHECKED)
+    made = pages.shown[queries[some]]
+    assert np.allclose(places[1][some], placement_propensities(target.plans[queries[some]], made, by_place[some]))
     clicks = np.take_along_axis(np.pad(log.clicks, ((0, 0), (0, 1))), by_place, axis=1)
     learned = pages.learned[queries]
     q_hat = np.take_along_axis(learned, by_place, axis=1) * pages.examination

@@ -33,23 +33,25 @@ class Log:
         """Of each candidate, [N, C]."""
         return self.clicks if kind == "page" else self.found
 
-    def by_draw(self, pages: Pages, kind: str) -> Floats:
-        """Reward of the entities that each draw brought first, [N, D]."""
+    def by_draw(self, pages: Pages) -> dict[str, Floats]:
+        """Reward of the entities that each draw brought first, by kind of reward, [N, D]."""
         n, draws = self.drawn.shape
         rows = np.arange(n)
         # At which draw each block of each strategy came; depth 0 and blocks not drawn never.
-        came = np.full((n, len(pages.space.strategies), draws + 1), draws)
+        came = np.full((n, len(pages.space.strategies), draws + 1), draws, dtype=np.int8)
         made = np.zeros((n, len(pages.space.strategies)), dtype=np.int64)
         for draw in range(draws):
             strategy = self.drawn[:, draw]
             made[rows, strategy] += 1
             came[rows, strategy, made[rows, strategy]] = draw
-        places = pages.places[self.queries]
-        first = np.full(places.shape[:2], draws)
-        for s in range(places.shape[2]):
-            first = np.minimum(first, np.take_along_axis(came[:, s], places[:, :, s], axis=1))
-        rewards = self.rewards(kind)
-        return np.stack([(rewards * (first == draw)).sum(axis=1) for draw in range(draws)], axis=1)
+        # Only what was clicked earned anything: few cells of many.
+        row, candidate = np.nonzero(self.clicks)
+        places = pages.places[self.queries[row], candidate]
+        first = came[row[:, None], np.arange(places.shape[1]), places].min(axis=1)
+        earned = {kind: np.zeros((n, draws)) for kind in ("page", "found")}
+        for kind, by_draw in earned.items():
+            np.add.at(by_draw, (row, first), self.rewards(kind)[row, candidate])
+        return earned
 
 
 def drawn_log(pages: Pages, policy: DrawPolicy, n: int, rng: np.random.Generator) -> Log:

@@ -14,6 +14,7 @@ from ltrr.cli.demo import demo
 from ltrr.cli.doctor import doctor
 from ltrr.cli.night import job, nightly
 from ltrr.cli.ope import ope
+from ltrr.cli.ope_draws import ope_draws
 from ltrr.cli.output import is_debugging, set_up_logging
 from ltrr.cli.policies import policies
 from ltrr.cli.simulate import simulate
@@ -33,6 +34,7 @@ app.command()(demo)
 app.command()(simulate)
 app.command()(doctor)
 app.command()(ope)
+app.command()(ope_draws)
 app.add_typer(tables, name="tables")
 app.add_typer(policies, name="policies")
 

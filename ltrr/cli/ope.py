@@ -12,7 +12,8 @@ from ltrr.cli.output import show_json, show_rows, stdout
 from ltrr.config import load_section
 from ltrr.core.estimators import ESTIMATORS
 from ltrr.errors import UsageError
-from ltrr.evaluation.ope import OpeReport, OpeSettings, estimate_log
+from ltrr.evaluation.log_files import files_of
+from ltrr.evaluation.ope import OpeReport, OpeSettings, estimate_log, estimate_policies
 from ltrr.evaluation.ope_formats import FORMATS, foreign_log
 from ltrr.evaluation.ope_rows import LogColumns
 from ltrr.evaluation.settings import EvaluationSettings
@@ -38,8 +39,11 @@ Name = Annotated[str | None, typer.Option(help="Column; the format's own by defa
 def ope(
     log: Annotated[str, typer.Argument(help="File, folder or address of the log.")],
     target_propensity: Annotated[
-        str,
-        typer.Option(help="Column: the judged policy's probability of the action taken, or an array: of every action."),
+        list[str],
+        typer.Option(
+            help="Column: the judged policy's probability of the action taken, or an array: of every action. "
+            "May be repeated: a policy each."
+        ),
     ],
     format_: Annotated[str, typer.Option("--format", help=" | ".join(FORMATS))] = "parquet",
     reward: Name = None,
@@ -48,6 +52,13 @@ def ope(
     action_propensities: Name = None,
     fold_by: Name = None,
     user: Annotated[str | None, typer.Option(help="Column of the user: one user's decisions are one cluster.")] = None,
+    q_taken: Annotated[
+        str | None, typer.Option(help="Column: value of the action taken under a reward model of yours.")
+    ] = None,
+    q_target: Annotated[
+        list[str] | None,
+        typer.Option(help="Column: that model's mean under the policy; one for each policy, in order."),
+    ] = None,
     feature: Annotated[list[str] | None, typer.Option(help="Column known before deciding; may be repeated.")] = None,
     slice_: Annotated[list[str] | None, typer.Option("--slice", help="Column to cut by; may be repeated.")] = None,
     estimator: Annotated[
@@ -66,35 +77,65 @@ def ope(
     The log needs, for each decision, what it earned, the probability with which the action taken was chosen, and the
     probability with which the policy to be judged would have chosen it. docs/ope.md says how to read the answer.
     """
-    columns = _columns(
+    policies = _policies(
+        target_propensity,
+        q_target or [],
         format_,
-        target_propensity=target_propensity,
         reward=reward,
         logging_propensity=logging_propensity,
         action=action,
         action_propensities=action_propensities,
         fold_by=fold_by,
         user=user,
+        q_taken=q_taken,
         features=tuple(feature) if feature else None,
         slices=tuple(slice_ or ()),
     )
     verdict = load_section(EvaluationSettings, None, config, changes or ())
     settings = OpeSettings(tuple(estimator or ()), largest_weight, folds, verdict=verdict)
     spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
-    report = estimate_log(foreign_log(spark, log, format_, columns), columns, settings)
+    decisions = foreign_log(spark, log, format_, policies[0])
+    files = None
+    if format_ in ("parquet", "delta"):
+        files = files_of(decisions, policies, delta_path=log if format_ == "delta" else None)
+    if files is None and len(policies) > 1 and format_ not in ("parquet", "delta"):
+        # Each policy's column is a path into the record that its own reading has to find.
+        reports = [estimate_log(foreign_log(spark, log, format_, one), one, settings) for one in policies]
+    else:
+        reports = estimate_policies(decisions, policies, settings, files)
     if as_json:
-        told = {"log": log, "format": format_, "columns": columns.named(), "settings": asdict(settings)}
-        show_json(
-            told | {"estimates": report.rows, "left_out": report.left_out, "skipped": report.skipped},
-        )
+        told = {"log": log, "format": format_, "settings": asdict(settings)}
+        answers = [
+            {
+                "columns": columns.named(),
+                "estimates": report.rows,
+                "left_out": report.left_out,
+                "skipped": report.skipped,
+                "propensities": report.propensities.to_json(),
+            }
+            for columns, report in zip(policies, reports, strict=True)
+        ]
+        show_json(told | (answers[0] if len(answers) == 1 else {"policies": answers}))
         return
-    _show(log, target_propensity, report)
+    for columns, report in zip(policies, reports, strict=True):
+        _show(log, columns.target_propensity, report)
 
 
-def _columns(format_: str, **told: Any) -> LogColumns:
+def _policies(targets: list[str], means: list[str], format_: str, **told: Any) -> list[LogColumns]:
+    """What is read for each policy."""
     if format_ not in FORMATS:
         raise UsageError("unknown format of a log", which="--format", expected=", ".join(FORMATS), got=format_)
-    return replace(FORMATS[format_].columns, **{name: value for name, value in told.items() if value is not None})
+    if means and len(means) != len(targets):
+        raise UsageError(
+            "each policy needs its own mean of the reward model",
+            which="--q-target",
+            expected=f"{len(targets)}, one for each --target-propensity",
+            got=str(len(means)),
+        )
+    given = {name: value for name, value in told.items() if value is not None}
+    columns = FORMATS[format_].columns
+    pairs = zip(targets, means, strict=True) if means else [(target, None) for target in targets]
+    return [replace(columns, target_propensity=target, q_target=mean, **given) for target, mean in pairs]
 
 
 def _show(log: str, target: str, report: OpeReport) -> None:
@@ -102,6 +143,7 @@ def _show(log: str, target: str, report: OpeReport) -> None:
         rows = [row for row in report.rows if row["slice"] == name]
         title = f"{target} judged on {log}, {name}: {rows[0]['decisions']:,} decisions"
         show_rows([{shown: row[key] for key, shown in _SHOWN.items()} for row in rows], title, as_json=False)
+    stdout().print(report.propensities.sentence(), soft_wrap=True)
     for reason in dict.fromkeys(report.left_out.values()):
         names = ", ".join(name for name, why in report.left_out.items() if why == reason)
         stdout().print(f"left out: {names}: {reason}")

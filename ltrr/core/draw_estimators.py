@@ -55,7 +55,7 @@ class DrawEstimator:
 
 
 _ORDERS = "propensities in every state that leads to the same draws, not only in the order of the log"
-_Q_HAT = "a model of what each plan earns"
+_Q_HAT = f"a model of what each plan earns, and {_ORDERS}"
 _TO_GO = "a model of the reward-to-go, fitted for this target"
 _CONTENTS = "the contents of every block that might have been drawn"
 _SLOTS = "slots filled independently of each other: here what a draw brings depends on the draws before it"

@@ -108,7 +108,7 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
         return estimate_difference(self.sums, mine, theirs)
 
     def evidence(self, name: str) -> float:
-        """R of an estimator's weighted rewards, by cluster; NaN when nothing was earned under any weight."""
+        """R of an estimator's weighted rewards, by cluster; NaN when nothing was earned, or a model alone given."""
         return self._count(self._estimator(name).rests_on)
 
     def effective_sample_size(self, name: str) -> float:
@@ -135,6 +135,8 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
         return round(self.sums.total("n"))
 
     def _count(self, term: str) -> float:
+        if term not in self.sums.names:
+            return nan
         squares = self.sums.product(term, term)
         return self.sums.total(term) ** 2 / squares if squares else nan
 

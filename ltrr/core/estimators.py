@@ -9,14 +9,16 @@ v = sum over actions of P_target(a') q(a'), the estimators of `ESTIMATORS` are
 
     ips          mean(w r)                                snips        sum(w r) / sum(w)
     clipped_ips  mean(min(w, M) r)                        sg           mean(w / (1 - 1/M + w/M) r)
+    clipped_snips    sum(min(w, M) r) / sum(min(w, M))
     dm           mean(v)                                  dr           mean(v) + mean(w (r - q))
     sndr         mean(v) + sum(w (r - q)) / sum(w)        switch_dr    mean(v) + mean(w 1{w <= M} (r - q))
     dros         mean(v) + mean(M^2 w / (w^2 + M^2) (r - q))
 
-One number M bounds what a weight may become in the four that cut weights: at most M, in dros M / 2.
+One number M bounds what a weight may become in the five that cut weights: at most M, in dros M / 2.
 
 Horvitz & Thompson, JASA 1952 (ips); Swaminathan & Joachims, NeurIPS 2015 (snips); Ionides, JCGS 2008 (clipping: M of
-the order of sqrt(n)); Dudik et al., ICML 2011 (dm, dr); Robins et al., 2007 and Thomas & Brunskill, ICML 2016 (sndr);
+the order of sqrt(n); Swaminathan & Joachims, JMLR 2015, cut and self-normalise
+both); Dudik et al., ICML 2011 (dm, dr); Robins et al., 2007 and Thomas & Brunskill, ICML 2016 (sndr);
 Wang et al., ICML 2017 (switch_dr); Su et al., ICML 2020 (dros, optimistic shrinkage); Metelli et al., NeurIPS 2021 (sg,
 sub-Gaussian weights).
 """
@@ -27,8 +29,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ltrr.core.fixed_point import Longs, to_fixed
+from ltrr.core.fixed_point import UNIT, UNIT_BITS, Longs, to_fixed
 from ltrr.core.weights import Floats
 from ltrr.errors import DataQualityError
 
@@ -38,7 +41,7 @@ LARGEST_SUMMABLE = 2.0**18
 CUTS: Mapping[str, Callable[[Floats, float], Floats]] = {
     "clipped": np.minimum,
     "sub_gaussian": lambda w, m: w / (1.0 - 1.0 / m + w / m),
-    "switched": lambda w, m: np.where(w <= m, w, 0.0),
+    "switched": lambda w, m: w * (w <= m),
     "shrunk": lambda w, m: m * m * w / (w * w + m * m),
 }
 """How a weight w is cut down, given M."""
@@ -74,6 +77,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
         Estimator("ips", (("weighted", "n"),), "nothing more: unbiased, of high variance"),
         Estimator("snips", (("weighted", "w"),), "many decisions: its bias falls as 1/n"),
         Estimator("clipped_ips", (("clipped_reward", "n"),), _CUT, "clipped"),
+        Estimator("clipped_snips", (("clipped_reward", "clipped"),), _CUT, "clipped"),
         Estimator("sg", (("sub_gaussian_reward", "n"),), _CUT, "sub_gaussian"),
         Estimator("dm", (_DIRECT,), "that q-hat is right: the interval knows nothing of its error"),
         Estimator("dr", (_DIRECT, ("residual", "n")), "nothing more: unbiased for any cross-fitted q-hat"),
@@ -85,9 +89,9 @@ ESTIMATORS: Mapping[str, Estimator] = {
     )
 }
 
-RATIO_TERMS = ("n", "w", "weighted", "clipped_reward", "sub_gaussian_reward")
+RATIO_TERMS = ("n", "w", "weighted", "clipped", "clipped_reward", "sub_gaussian_reward")
 MODEL_TERMS = ("direct", "residual", "switched_residual", "shrunk_residual")
-PLAIN_TERMS = ("w_squared", "weighted_squared", *CUTS, "unsupported")
+PLAIN_TERMS = ("w_squared", "weighted_squared", *(name for name in CUTS if name not in RATIO_TERMS), "unsupported")
 """Only their totals are kept: no ratio needs their products."""
 
 
@@ -112,6 +116,16 @@ class Decisions:
     def __len__(self) -> int:
         return len(self.weights)
 
+    def rows(self, which: slice | NDArray[np.generic]) -> Decisions:
+        """Some of them; a slice copies nothing."""
+        return Decisions(
+            self.weights[which],
+            self.rewards[which],
+            None if self.taken is None else self.taken[which],
+            None if self.direct is None else self.direct[which],
+            self.unsupported[which] if isinstance(self.unsupported, np.ndarray) else self.unsupported,
+        )
+
 
 def term_names(*, has_model: bool) -> tuple[str, ...]:
     """The columns of `decision_terms`, in order: first those that ratios are made of."""
@@ -124,18 +138,24 @@ def ratio_names(*, has_model: bool) -> tuple[str, ...]:
 
 
 def decision_terms(decisions: Decisions, largest_weight: float) -> Longs:
-    """Terms of each decision, [N, K] in the order of `term_names`, unit 2^-24.
+    """`fixed_terms` as integers, a row a decision, [N, K]: to be added up by user.
+
+    >>> terms = decision_terms(Decisions(np.array([2.0, 8.0]), np.array([1.0, 0.5])), largest_weight=4.0)
+    >>> dict(zip(term_names(has_model=False), (terms.sum(axis=0) / 2**24).tolist()))["clipped_reward"]
+    4.0
+    """
+    return np.ascontiguousarray(to_fixed(fixed_terms(decisions, largest_weight).T * UNIT))
+
+
+def fixed_terms(decisions: Decisions, largest_weight: float) -> Floats:
+    """Terms of each decision, [K, N] in the order of `term_names`: whole numbers of 2^-24, held in doubles.
 
     Args:
         decisions: N of them.
         largest_weight: M > 1.
 
     Raises:
-        DataQualityError: a weight above 262,144, or a term that is not finite.
-
-    >>> terms = decision_terms(Decisions(np.array([2.0, 8.0]), np.array([1.0, 0.5])), largest_weight=4.0)
-    >>> dict(zip(term_names(has_model=False), (terms.sum(axis=0) / 2**24).tolist()))["clipped_reward"]
-    4.0
+        DataQualityError: a weight above 262,144.
     """
     w, r = decisions.weights, decisions.rewards
     if len(w) and w.max() > LARGEST_SUMMABLE:
@@ -147,15 +167,16 @@ def decision_terms(decisions: Decisions, largest_weight: float) -> Longs:
             todo="a logged propensity this small is most often a mistake",
         )
     cut = {name: function(w, largest_weight) for name, function in CUTS.items()}
-    terms = {
-        "n": np.ones(len(w)),
+    weighted = w * r
+    terms: dict[str, Floats | float] = {
+        "n": 1.0,
         "w": w,
-        "weighted": w * r,
+        "weighted": weighted,
         "clipped_reward": cut["clipped"] * r,
         "sub_gaussian_reward": cut["sub_gaussian"] * r,
         "w_squared": w**2,
-        "weighted_squared": (w * r) ** 2,
-        "unsupported": np.broadcast_to(decisions.unsupported, w.shape),
+        "weighted_squared": weighted**2,
+        "unsupported": decisions.unsupported,
     }
     if decisions.taken is not None and decisions.direct is not None:
         residual = r - decisions.taken
@@ -167,7 +188,11 @@ def decision_terms(decisions: Decisions, largest_weight: float) -> Longs:
         }
     terms |= cut
     names = term_names(has_model=decisions.taken is not None)
-    return np.column_stack([to_fixed(terms[name]) for name in names])
+    fixed = np.empty((len(names), len(w)))
+    for row, name in zip(fixed, names, strict=True):
+        row[:] = terms[name]
+    fixed *= 2.0**UNIT_BITS
+    return np.rint(fixed, out=fixed)
 
 
 def supported_estimators(names: Sequence[str], *, has_model: bool) -> list[Estimator]:

@@ -158,6 +158,19 @@ def estimate_difference(sums: ClusteredSums, one: tuple[str, str], other: tuple[
     return _estimate(sums, {one: 1, other: -1})
 
 
+def estimate_sum_difference(
+    sums: ClusteredSums, ones: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]]
+) -> Estimate:
+    """Sum of some ratios minus the sum of others, paired by cluster; what both have in common cancels.
+
+    >>> sums = ClusteredSums.of({"a": [1.0, 2.0], "b": [1.0, 0.0], "n": [1, 1]}, clusters=["u1", "u2"])
+    >>> estimate_sum_difference(sums, [("a", "n"), ("b", "n")], [("b", "n")])
+    Estimate(value=1.5, standard_error=0.5, degrees=inf)
+    """
+    signs = {ratio: ones.count(ratio) - others.count(ratio) for ratio in (*ones, *others)}
+    return _estimate(sums, {ratio: sign for ratio, sign in signs.items() if sign})
+
+
 def bernstein_ratio(
     sums: ClusteredSums,
     numerator: str,

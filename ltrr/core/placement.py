@@ -32,7 +32,13 @@ def placement_propensities(plan_propensities: Floats, pages: NDArray[np.integer]
     >>> placement_propensities(np.array([[0.2, 0.3, 0.5]]), pages, np.array([[7, 9]])).tolist()
     [[0.5, 0.3]]
     """
-    return np.asarray(np.einsum("np,npl->nl", plan_propensities, pages == shown[:, None, :]))
+    return np.stack(
+        [
+            (plan_propensities * (pages[:, :, place] == shown[:, None, place])).sum(axis=1)
+            for place in range(shown.shape[1])
+        ],
+        axis=1,
+    )
 
 
 def placement_rewards(

@@ -76,12 +76,10 @@ class DrawShape:
     """What a first pass over a log tells.
 
     Attributes:
-        impressions: rows.
         has_orders: whether all rows hold propensities in every state.
         largest_union: entities drawn by one impression, at most; None where it is not told.
     """
 
-    impressions: int
     has_orders: bool
     largest_union: int | None
 
@@ -122,10 +120,12 @@ def check_draw_rows(rows: DataFrame) -> DrawShape:
         DataQualityError: values that cannot be right, all reasons in one message; or no impression at all.
     """
     checks = _checks(rows)
+    in_states = F.size("logging_propensities") == _states()
     union = F.max("union_size") if "union_size" in rows.columns else F.lit(None)
     told = rows.agg(
         F.count("*").alias("impressions"),
-        F.bool_and(F.size("logging_propensities") == _states()).alias("has_orders"),
+        F.bool_and(in_states).alias("has_orders"),
+        F.bool_or(in_states & (F.size("rewards") > 0)).alias("has_some_orders"),
         union.alias("largest_union"),
         *(F.count_if(is_bad).alias(f"count_{n}") for n, (_, is_bad, _) in enumerate(checks)),
         *(
@@ -146,8 +146,15 @@ def check_draw_rows(rows: DataFrame) -> DrawShape:
         )
     if not told["impressions"]:
         raise DataQualityError("there is no impression in this log", todo="check the path and the format")
+    if told["has_some_orders"] and not told["has_orders"]:
+        raise DataQualityError(
+            "propensities come in two forms",
+            which="logging_propensities, target_propensities",
+            expected="those of each draw in all rows, or of each draw in every state in all rows",
+            todo="keep the first form everywhere, or leave out the rows that have it",
+        )
     largest = told["largest_union"]
-    return DrawShape(told["impressions"], bool(told["has_orders"]), None if largest is None else int(largest))
+    return DrawShape(bool(told["has_orders"]), None if largest is None else int(largest))
 
 
 def read_draws(batch: pa.RecordBatch, *, has_orders: bool) -> Draws:

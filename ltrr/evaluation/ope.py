@@ -13,9 +13,13 @@ from ltrr.core.estimators import ESTIMATORS, Estimator
 from ltrr.core.intervals import estimate_ratio
 from ltrr.core.logged_moments import LoggedMoments
 from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
-from ltrr.evaluation.ope_model import FoldModels, fit_fold_models, shape_of
+from ltrr.evaluation.diagnostics import diagnostic_figures, diagnostic_reasons
+from ltrr.evaluation.file_sums import sum_files
+from ltrr.evaluation.log_files import LogFiles
+from ltrr.evaluation.ope_model import FoldModels, LogShape, fit_fold_models, shape_of
 from ltrr.evaluation.ope_rows import LogColumns, to_decision_rows
 from ltrr.evaluation.ope_sums import ALL, LogSums, sum_log
+from ltrr.evaluation.propensities import PropensityReport
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, Footing, judge_footing
 
@@ -23,7 +27,7 @@ _LARGEST_SHARE = 0.05
 """Of all weight on one decision, above which to take care."""
 
 _MODEL_ALONE = ("dm",)
-_CUT_WITHOUT_MODEL = ("clipped_ips", "sg")
+_CUT_WITHOUT_MODEL = ("clipped_ips", "clipped_snips", "sg")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class OpeSettings:
 
     Args:
         estimators: which; all that the log allows where empty.
-        largest_weight: M, what a weight may become in clipped_ips, sg, switch_dr and dros. 100 is sqrt(n) of 10,000.
+        largest_weight: M, what a weight may become in clipped_ips, clipped_snips, sg, switch_dr and dros. 100 is
+            sqrt(n) of 10,000.
         folds: of cross-fitting.
         ridge: penalty of q-hat's coefficients.
         verdict: what evidence is enough, and the confidence of intervals.
@@ -67,11 +72,13 @@ class OpeReport:
         rows: of every slice and estimator: value, interval, evidence, weights, verdict and reasons.
         left_out: estimator -> why the log does not allow it.
         skipped: reason -> rows of the log that are no decisions.
+        propensities: whether the logged ones can be right, for the whole log.
     """
 
     rows: list[dict[str, Any]]
     left_out: dict[str, str]
     skipped: dict[str, int]
+    propensities: PropensityReport
 
 
 def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | None = None) -> OpeReport:
@@ -99,31 +106,74 @@ def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | No
     chosen = settings or OpeSettings()
     decisions = to_decision_rows(log, columns, chosen.folds)
     wanted = [ESTIMATORS[name] for name in chosen.estimators or ESTIMATORS]
-    objection = _objection(columns) if any(estimator.needs_model for estimator in wanted) else ""
-    has_passes = not objection and any(estimator.needs_model for estimator in wanted)
+    needs_fit = any(estimator.needs_model for estimator in wanted) and not columns.has_values
+    objection = _objection(columns) if needs_fit else ""
+    has_passes = needs_fit and not objection
     if has_passes:
         decisions.persist()  # a dozen passes follow: read and parsed once
     try:
         models = None
         if has_passes:
             models, objection = _fit(decisions, chosen)
-        left_out = {estimator.name: objection for estimator in wanted if estimator.needs_model and objection}
-        if left_out and chosen.estimators:
-            raise SupportError(
-                "the log does not allow this estimator",
-                which=", ".join(left_out),
-                got=objection,
-                todo="ask for " + ", ".join(name for name, one in ESTIMATORS.items() if not one.needs_model),
-            )
-        sums = sum_log(decisions, models, chosen.largest_weight, has_users=columns.user is not None)
+        left_out = _left_out(wanted, objection, chosen)
+        sums = sum_log(
+            decisions,
+            models,
+            chosen.largest_weight,
+            has_users=columns.user is not None,
+            has_values=columns.has_values,
+        )
     finally:
         if has_passes:
             decisions.unpersist()
+    return _report(sums, wanted, left_out, chosen)
+
+
+def estimate_policies(
+    log: DataFrame, policies: Sequence[LogColumns], settings: OpeSettings | None = None, files: LogFiles | None = None
+) -> list[OpeReport]:
+    """`estimate_log` of several policies, in the same order; in one scan of the log where its files are known.
+
+    Args:
+        log: decisions, any columns.
+        policies: what each reads; they differ in `target_propensity` and `q_target` alone.
+        settings: how to judge.
+        files: what the log lies in, where it can be read as it lies (`log_files.files_of`).
+
+    Raises:
+        LtrrError: as `estimate_log`.
+    """
+    chosen = settings or OpeSettings()
+    if files is None:
+        return [estimate_log(log, columns, chosen) for columns in policies]
+    wanted = [ESTIMATORS[name] for name in chosen.estimators or ESTIMATORS]
+    left_out: dict[str, str] = {}
+    if not policies[0].has_values:
+        objection = _objection(policies[0]) or LogShape(1, actions=(0, 0)).objection()
+        left_out = _left_out(wanted, objection, chosen)
+    sums = sum_files(log.sparkSession, files, policies, chosen.largest_weight)
+    return [_report(one, wanted, left_out, chosen) for one in sums]
+
+
+def _left_out(wanted: Sequence[Estimator], objection: str, settings: OpeSettings) -> dict[str, str]:
+    left_out = {estimator.name: objection for estimator in wanted if estimator.needs_model and objection}
+    if left_out and settings.estimators:
+        raise SupportError(
+            "the log does not allow this estimator",
+            which=", ".join(left_out),
+            got=objection,
+            todo="ask for " + ", ".join(name for name, one in ESTIMATORS.items() if not one.needs_model),
+        )
+    return left_out
+
+
+def _report(sums: LogSums, wanted: Sequence[Estimator], left_out: dict[str, str], settings: OpeSettings) -> OpeReport:
     _check(sums)
     kept = [estimator for estimator in wanted if estimator.name not in left_out]
     names = sorted(sums.slices, key=lambda name: (name != ALL, name))
-    rows = [_row(name, sums.slices[name], one, chosen.verdict) for name in names for one in kept]
-    return OpeReport(rows, left_out, dict(sums.skipped))
+    propensities = PropensityReport.of(sums.drawn, sums.slices[ALL].design_effect)
+    rows = [_row(name, sums.slices[name], one, propensities, settings.verdict) for name in names for one in kept]
+    return OpeReport(rows, left_out, dict(sums.skipped), propensities)
 
 
 def _fit(decisions: DataFrame, settings: OpeSettings) -> tuple[FoldModels | None, str]:
@@ -158,7 +208,13 @@ def _check(sums: LogSums) -> None:
         raise DataQualityError("there is no decision in this log", got=shown, todo="check the path and the format")
 
 
-def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: EvaluationSettings) -> dict[str, Any]:
+def _row(
+    name: str,
+    moments: LoggedMoments,
+    estimator: Estimator,
+    propensities: PropensityReport,
+    settings: EvaluationSettings,
+) -> dict[str, Any]:
     estimate, weighted = moments.estimate(estimator), moments.weighted
     footing = Footing(
         evidence=weighted.evidence(),
@@ -174,10 +230,14 @@ def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: Eval
     )
     cut = moments.share_cut(estimator)
     grave, light = _reservations(estimator, moments, cut, settings)
+    (grave if propensities.is_grave else light).extend(propensities.reasons())
+    one_sided = (1.0 + settings.confidence) / 2.0
+    figures = diagnostic_figures(moments, one_sided)
+    for said, more in zip((grave, light), diagnostic_reasons(estimator, moments, cut, figures), strict=True):
+        said.extend(more)
     verdict, reasons = judge_footing(footing, settings)
     if verdict != DO_NOT_USE and (grave or light):
         verdict = DO_NOT_USE if grave else TAKE_CARE
-    one_sided = (1.0 + settings.confidence) / 2.0
     return {
         "slice": name,
         "estimator": estimator.name,
@@ -193,6 +253,7 @@ def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: Eval
         "unsupported": footing.unsupported,
         "decisions": footing.impressions,
         "users": footing.users,
+        **figures,
         "verdict": verdict,
         "reasons": [*reasons, *grave, *light],
     }
@@ -200,9 +261,10 @@ def _row(name: str, moments: LoggedMoments, estimator: Estimator, settings: Eval
 
 def _reservations(
     estimator: Estimator, moments: LoggedMoments, cut: float, settings: EvaluationSettings
-) -> tuple[Sequence[str], Sequence[str]]:
+) -> tuple[list[str], list[str]]:
     """Reasons not to use, and to take care, that a policy's evidence alone does not show."""
-    grave, light = [], []
+    grave: list[str] = []
+    light: list[str] = []
     if estimator.name in _MODEL_ALONE:
         light.append("rests on the reward model alone: its error is not in the interval")
     if cut > settings.unsupported_limit and estimator.name in _CUT_WITHOUT_MODEL:

@@ -42,6 +42,12 @@ class LogColumns:
         fold_by: rows with the same value stay in one fold of cross-fitting (query, event); the user by default.
         user: the cluster; without it each decision counts as its own.
         slices: each value of these becomes a slice of its own.
+        q_taken: value of the action taken under a reward model of yours, fitted on other rows than these; then none
+            is fitted here.
+        q_target: that model's mean over the judged policy's actions, sum of P_target(a) q(a). Both or neither.
+
+    Raises:
+        UsageError: one of q_taken and q_target without the other.
     """
 
     target_propensity: str
@@ -53,6 +59,21 @@ class LogColumns:
     fold_by: str | None = None
     user: str | None = None
     slices: tuple[str, ...] = ()
+    q_taken: str | None = None
+    q_target: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.q_taken is None) != (self.q_target is None):
+            raise UsageError(
+                "a reward model's values come in pairs",
+                expected="q_taken and q_target",
+                got="q_taken alone" if self.q_taken else "q_target alone",
+            )
+
+    @property
+    def has_values(self) -> bool:
+        """Whether the log brings a reward model's values."""
+        return self.q_taken is not None
 
     @property
     def folding(self) -> str | None:
@@ -69,6 +90,8 @@ class LogColumns:
             "action_propensities": self.action_propensities,
             "fold_by": self.fold_by,
             "user": self.user,
+            "q_taken": self.q_taken,
+            "q_target": self.q_target,
         }
         several = {f"features[{n}]": name for n, name in enumerate(self.features)}
         several |= {f"slices[{n}]": name for n, name in enumerate(self.slices)}
@@ -133,6 +156,8 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
         (F.xxhash64(column(columns.user).cast("string")) if columns.user else F.lit(0)).cast("bigint").alias("user"),
         (column(columns.user).isNotNull() if columns.user else F.lit(True)).alias("has_user"),
         F.array(*slices).cast("array<string>").alias("slices"),
+        (number(columns.q_taken) if columns.has_values else F.lit(0.0)).alias("q_taken"),
+        (number(columns.q_target) if columns.has_values else F.lit(0.0)).alias("q_target"),
     )
 
 
@@ -142,7 +167,7 @@ def _is_readable(meaning: str, kind: T.DataType) -> bool:
     if meaning == "action_propensities":
         return isinstance(kind, T.StringType)
     return isinstance(kind, T.NumericType | T.StringType) or (
-        meaning not in ("reward", "logging_propensity", "target_propensity", "action")
+        meaning not in ("reward", "logging_propensity", "target_propensity", "action", "q_taken", "q_target")
         and isinstance(kind, T.AtomicType)
     )
 
@@ -160,6 +185,8 @@ class LogBatch:
 
     Attributes:
         weights, rewards: [N].
+        logging: propensity of the action taken, [N].
+        loggings: of every action, [N, A]; zeros where the log does not give them.
         targets: probability of every action, [N, A]; A = 0 where the log gives that of the action taken alone.
         widths: number of actions of each row, [N].
         action: [N].
@@ -168,12 +195,15 @@ class LogBatch:
         users: [N].
         unsupported: target's probability of what the logging policy never does, [N].
         slices: names, [N][S].
+        taken, direct: a reward model's values that came with the log, 0 where none did, [N].
         skipped: reason -> rows that are no decisions.
         faults: reason -> (rows, one example).
     """
 
     weights: Floats
     rewards: Floats
+    logging: Floats
+    loggings: Floats
     targets: Floats
     widths: NDArray[np.int64]
     action: NDArray[np.int64]
@@ -182,6 +212,8 @@ class LogBatch:
     users: NDArray[np.int64]
     unsupported: Floats
     slices: NDArray[np.object_]
+    taken: Floats
+    direct: Floats
     skipped: dict[str, int] = field(default_factory=dict)
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
 
@@ -207,6 +239,8 @@ def read_batch(batch: pa.RecordBatch) -> LogBatch:
     return LogBatch(
         weights=_target(batch) / logging,
         rewards=_floats(batch, "reward"),
+        logging=logging,
+        loggings=loggings,
         targets=targets,
         widths=widths,
         action=_floats(batch, "action").astype(np.int64),
@@ -215,6 +249,8 @@ def read_batch(batch: pa.RecordBatch) -> LogBatch:
         users=batch.column("user").to_numpy(),
         unsupported=np.where(never, targets, 0.0).sum(axis=1),
         slices=np.array(slices.flatten().to_pylist(), dtype=object).reshape(len(batch), width),
+        taken=_floats(batch, "q_taken"),
+        direct=_floats(batch, "q_target"),
         skipped=dict(skipped),
         faults=faults,
     )
@@ -296,6 +332,11 @@ def _weighted(batch: pa.RecordBatch) -> Found:
     return values > LARGEST_SUMMABLE, values
 
 
+def _values(batch: pa.RecordBatch) -> Found:
+    taken, direct = _floats(batch, "q_taken"), _floats(batch, "q_target")
+    return ~((np.abs(taken) <= LARGEST_SUMMABLE) & (np.abs(direct) <= LARGEST_SUMMABLE)), taken
+
+
 def _user(batch: pa.RecordBatch) -> Found:
     missing = ~batch.column("has_user").to_numpy(zero_copy_only=False).astype(bool)
     return missing, np.full(len(missing), None)
@@ -316,6 +357,7 @@ _CHECKS: tuple[tuple[str, Callable[[pa.RecordBatch], Found]], ...] = (
     ("target_propensity: expected [0, 1]", _chosen),
     (f"logging_propensity: expected weights up to {LARGEST_SUMMABLE:,.0f}", _weight),
     (f"reward: expected weight x reward up to {LARGEST_SUMMABLE:,.0f}", _weighted),
+    (f"q_taken, q_target: expected numbers up to {LARGEST_SUMMABLE:,.0f}", _values),
     ("user: expected a value", _user),
     ("features: expected numbers", _features),
 )

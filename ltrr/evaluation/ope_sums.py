@@ -7,8 +7,10 @@ cluster and nothing is shuffled. A task hands on one text, whatever the number o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from operator import add
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +19,7 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.core.calibration import Calibration
 from ltrr.core.estimators import Decisions, decision_terms, term_names
 from ltrr.core.fixed_point import Longs, to_fixed
 from ltrr.core.logged_moments import LoggedMoments
@@ -41,11 +44,13 @@ class LogSums:
         slices: name -> moments.
         skipped: reason -> rows that are no decisions.
         faults: reason -> (rows, the first example in order of text).
+        drawn: what was drawn beside what the logged propensities promise, of all slices together.
     """
 
     slices: Mapping[str, LoggedMoments] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     faults: Faults = field(default_factory=dict)
+    drawn: Calibration = field(default_factory=Calibration)
 
     def __add__(self, other: LogSums) -> LogSums:
         slices = dict(self.slices)
@@ -58,25 +63,52 @@ class LogSums:
             reason: self.skipped.get(reason, 0) + other.skipped.get(reason, 0)
             for reason in sorted({*self.skipped, *other.skipped})
         }
-        return LogSums(slices, skipped, faults)
+        return LogSums(slices, skipped, faults, self.drawn + other.drawn)
 
     def to_json(self) -> str:
         """As text, to cross a process; integers keep every digit."""
         slices = {name: moments.to_json() for name, moments in self.slices.items()}
-        return json.dumps([slices, dict(self.skipped), dict(self.faults)])
+        return json.dumps([slices, dict(self.skipped), dict(self.faults), self.drawn.to_json()])
 
     @classmethod
     def from_json(cls, text: str) -> LogSums:
         """Back from `to_json`."""
-        slices, skipped, faults = json.loads(text)
+        slices, skipped, faults, drawn = json.loads(text)
         return cls(
             {name: LoggedMoments.from_json(moments) for name, moments in slices.items()},
             skipped,
             {reason: (count, example) for reason, (count, example) in faults.items()},
+            Calibration.from_json(drawn),
         )
 
 
-def sum_log(decisions: DataFrame, models: FoldModels | None, largest_weight: float, *, has_users: bool) -> LogSums:
+@dataclass(frozen=True)
+class PolicySums:
+    """What a scan keeps of every policy judged; `+` policy by policy."""
+
+    policies: tuple[LogSums, ...]
+
+    def __add__(self, other: PolicySums) -> PolicySums:
+        return PolicySums(tuple(map(add, self.policies, other.policies)))
+
+    def to_json(self) -> str:
+        """As text, to cross a process."""
+        return json.dumps([sums.to_json() for sums in self.policies])
+
+    @classmethod
+    def from_json(cls, text: str) -> PolicySums:
+        """Back from `to_json`."""
+        return cls(tuple(map(LogSums.from_json, json.loads(text))))
+
+
+def sum_log(
+    decisions: DataFrame,
+    models: FoldModels | None,
+    largest_weight: float,
+    *,
+    has_users: bool,
+    has_values: bool = False,
+) -> LogSums:
     """Sums of rows of `to_decision_rows`.
 
     Args:
@@ -84,28 +116,30 @@ def sum_log(decisions: DataFrame, models: FoldModels | None, largest_weight: flo
         models: q-hat; None leaves out what needs it.
         largest_weight: M.
         has_users: whether rows of one user are one cluster.
+        has_values: whether the rows bring a reward model's values.
     """
     session = decisions.sparkSession.sparkContext
     sent: Broadcast[FoldModels | None] = session.broadcast(models)
-    names = term_names(has_model=models is not None)
+    has_model = has_values or models is not None
+    names = term_names(has_model=has_model)
 
     def rows_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = LogSums()
         for batch in batches:
             rows = read_batch(batch)
-            terms, largest = _terms(rows, sent.value, largest_weight)
-            everything = LoggedMoments.of_clusters(terms, largest, has_model=sent.value is not None)
-            total += LogSums({ALL: everything}, rows.skipped, rows.faults)
+            mine = to_decisions(rows, sent.value, has_values=has_values)
+            total += LogSums({ALL: LoggedMoments.of(mine, largest_weight)}, rows.skipped, rows.faults, _drawn(rows))
             for column in rows.slices.T:
-                total += _by_slice(column, terms, largest, has_model=sent.value is not None)
+                total += _by_slice(column, partial(_of_rows, mine, largest_weight))
         yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
 
     def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             rows = read_batch(batch)
-            terms, largest = _terms(rows, sent.value, largest_weight)
-            aside = LogSums({}, rows.skipped, rows.faults).to_json() if rows.skipped or rows.faults else None
-            # What was left out travels in a row of its own, after the terms.
+            mine = to_decisions(rows, sent.value, has_values=has_values)
+            terms, largest = decision_terms(mine, largest_weight), to_fixed(mine.weights)
+            # What is of no user travels in a row of its own, after the terms.
+            aside = LogSums({}, rows.skipped, rows.faults, _drawn(rows)).to_json()
             padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
             yield pa.RecordBatch.from_pydict(
                 {
@@ -120,7 +154,7 @@ def sum_log(decisions: DataFrame, models: FoldModels | None, largest_weight: flo
     def users_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = LogSums()
         for batch in batches:
-            # Two batches may have left out the same: one row then stands for both.
+            # Two batches may say the same: one row then stands for both.
             asides = batch.filter(batch.column("aside").is_valid())
             for text, times in zip(asides.column("aside").to_pylist(), asides.column("times").to_pylist(), strict=True):
                 for _ in range(times):
@@ -128,7 +162,8 @@ def sum_log(decisions: DataFrame, models: FoldModels | None, largest_weight: flo
             users = batch.filter(batch.column("aside").is_null())
             terms = np.column_stack([users.column(name).to_numpy() for name in names]).reshape(-1, len(names))
             slices = np.array(users.column("slice").to_pylist(), dtype=object)
-            total += _by_slice(slices, terms, users.column("largest").to_numpy(), has_model=sent.value is not None)
+            largest = users.column("largest").to_numpy()
+            total += _by_slice(slices, partial(_of_users, terms, largest, has_model=has_model))
         yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
 
     if has_users:
@@ -146,31 +181,45 @@ def sum_log(decisions: DataFrame, models: FoldModels | None, largest_weight: flo
     return merge(parts, LogSums.from_json) or LogSums()
 
 
-def _terms(rows: LogBatch, models: FoldModels | None, largest_weight: float) -> tuple[Longs, Longs]:
-    """Terms, [N, K], and weights, [N], in whole numbers."""
-    if not len(rows):
-        return np.zeros((0, len(term_names(has_model=models is not None))), dtype=np.int64), to_fixed(rows.weights)
-    q_hat = None if models is None else models.predict(rows)
-    decisions = Decisions(
+def to_decisions(rows: LogBatch, models: FoldModels | None, *, has_values: bool) -> Decisions:
+    """What the estimators need of some rows; q comes with them, or is asked of the models, or is not known."""
+    if has_values:
+        return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct, rows.unsupported)
+    if models is None:
+        return Decisions(rows.weights, rows.rewards, unsupported=rows.unsupported)
+    if not len(rows):  # and so of unknown width
+        return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct)
+    q_hat = models.predict(rows)
+    taken, direct = q_hat[np.arange(len(rows)), rows.action], (rows.targets * q_hat).sum(axis=1)
+    return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported)
+
+
+def _drawn(rows: LogBatch) -> Calibration:
+    """What was drawn, beside what the logged propensities promise."""
+    return Calibration.of(
+        rows.logging,
+        rows.action,
+        loggings=rows.loggings,
+        targets=rows.targets,
+        widths=rows.widths,
         weights=rows.weights,
-        rewards=rows.rewards,
-        taken=None if q_hat is None else q_hat[np.arange(len(rows)), rows.action],
-        direct=None if q_hat is None else (rows.targets * q_hat).sum(axis=1),
-        unsupported=rows.unsupported,
     )
-    return decision_terms(decisions, largest_weight), to_fixed(rows.weights)
 
 
-def _by_slice(slices: NDArray[np.object_], terms: Longs, largest: Longs, *, has_model: bool) -> LogSums:
-    """Sums of every slice; a row is a cluster."""
+def _of_rows(decisions: Decisions, largest_weight: float, here: NDArray[np.bool_]) -> LoggedMoments:
+    return LoggedMoments.of(decisions.rows(here), largest_weight)
+
+
+def _of_users(terms: Longs, largest: Longs, here: NDArray[np.bool_], *, has_model: bool) -> LoggedMoments:
+    return LoggedMoments.of_clusters(terms[here], largest[here], has_model=has_model)
+
+
+def _by_slice(slices: NDArray[np.object_], moments_of: Callable[[NDArray[np.bool_]], LoggedMoments]) -> LogSums:
+    """Sums of every slice, of the rows where it is."""
     names = np.unique(slices.astype(str))
     if len(names) > MOST_SLICES:
         return LogSums({}, {}, {TOO_MANY_SLICES: (1, "more")})
-    sums = {}
-    for name in names.tolist():
-        here = slices == name
-        sums[name] = LoggedMoments.of_clusters(terms[here], largest[here], has_model=has_model)
-    return LogSums(sums)
+    return LogSums({name: moments_of(slices == name) for name in names.tolist()})
 
 
 def _both(one: Faults, other: Faults) -> Faults:

@@ -94,6 +94,12 @@ def replay_date(
     return replay_sample(served, on_dates(impressions, [day]), parts, sample=sample, tolerance=tolerance)
 
 
+def sampled(decisions: DataFrame, sample: int) -> DataFrame:
+    """The first decisions that a policy served, in the order of their impressions' hash; same columns."""
+    served = decisions.where((F.col("served_by") == "policy") & (F.col("step") == 1))
+    return served.orderBy(F.xxhash64("impression_id"), "impression_id").limit(sample)
+
+
 def replay_sample(
     decisions: DataFrame,
     impressions: DataFrame,
@@ -113,10 +119,8 @@ def replay_sample(
         sample: how many.
         tolerance: largest difference that counts as equal.
     """
-    served = decisions.where((F.col("served_by") == "policy") & (F.col("step") == 1))
-    chosen = served.orderBy(F.xxhash64("impression_id"), "impression_id").limit(sample)
     typed = impressions.select("impression_id", "query_text", *_SITUATION)
-    rows = F.broadcast(chosen).join(typed, on="impression_id", how="inner").select(*_COLUMNS)
+    rows = F.broadcast(sampled(decisions, sample)).join(typed, on="impression_id", how="inner").select(*_COLUMNS)
     sent: Broadcast[dict[str, PlanningPart]] = rows.sparkSession.sparkContext.broadcast(dict(parts))
 
     def to_differences(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -97,7 +97,11 @@ def judge_footing(footing: Footing, settings: EvaluationSettings) -> tuple[str, 
         alone = max(1.0 / footing.effective_sample_size - 1.0 / max(footing.impressions, 1), 0.0)
         error = footing.mean_weight * sqrt(alone)
     if abs(footing.mean_weight - 1.0) > 4.0 * error + 1e-6:
-        light.append(f"weights average {footing.mean_weight:.3f} instead of 1: are the logged propensities right?")
+        # Too little of it may also be weights so rare that this log has none: nobody can tell which.
+        doubt = "can the log show what the policy does, and " if footing.mean_weight < 1.0 else ""
+        light.append(
+            f"weights average {footing.mean_weight:.3f} instead of 1: {doubt}are the logged propensities right?"
+        )
     return (DO_NOT_USE if grave else TAKE_CARE if light else TRUST), grave + light
 
 

@@ -201,3 +201,12 @@ def _write_fault(table: Table, where: str, fault: Exception) -> LtrrError:
 def _first_line(fault: Exception) -> str:
     lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(fault).__name__
+
+
+def is_as_in_files(spark: SparkSession, path: str) -> bool:
+    """Whether a table's Parquet files hold its rows and columns as they are, to be read without Delta.
+
+    Not where rows are deleted by vectors, columns have other names in the files, or values stand in folders' names.
+    """
+    detail = DeltaTable.forPath(spark, path).detail().select("partitionColumns", "tableFeatures").collect()[0]
+    return not detail.partitionColumns and not {"deletionVectors", "columnMapping"} & set(detail.tableFeatures or ())

@@ -74,7 +74,7 @@ def test_the_open_bandit_dataset_is_read_as_it_comes(tmp_path, capsys) -> None:
     code, out, err = said(capsys, tmp_path / "obd.csv", "--format", "obd", "--target-propensity", "bts", "--json")
     assert (code, err) == (0, "")
     answer = json.loads(out)
-    assert len(answer["estimates"]) == 9
+    assert len(answer["estimates"]) == 10
     assert answer["left_out"] == {}
     assert answer["estimates"][0]["mean_weight"] == pytest.approx(1.0, abs=0.15)
 
@@ -82,7 +82,7 @@ def test_the_open_bandit_dataset_is_read_as_it_comes(tmp_path, capsys) -> None:
 @needs_dsjson
 @pytest.mark.parametrize(
     ("file", "decisions", "value", "estimators"),
-    [("dsjson_cb.json", 23, 12 / 23, 9), ("igl.dsjson", 200, 61 / 200, 4), ("decisionservice.json", 3, 2 / 3, 9)],
+    [("dsjson_cb.json", 23, 12 / 23, 10), ("igl.dsjson", 200, 61 / 200, 5), ("decisionservice.json", 3, 2 / 3, 10)],
 )
 def test_decision_service_logs_judge_their_own_policy_by_its_mean(capsys, file, decisions, value, estimators) -> None:
     code, out, _ = said(capsys, DSJSON / file, "--format", "dsjson", "--target-propensity", "p", "--json")
@@ -149,3 +149,20 @@ def test_mistakes_are_one_sentence_and_exit_2(log, tmp_path, capsys) -> None:
         assert (code, out) == (2, ""), arguments
         assert err.startswith(f"ltrr: {sentence}")
         assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("format_", ["parquet", "delta"])
+def test_several_policies_are_judged_at_once(spark, tmp_path, capsys, format_) -> None:
+    rng = np.random.default_rng(6)
+    rows = [(0.5, float(a), float(1.0 - a), float(b)) for a, b in zip(rng.random(400), rng.random(400), strict=True)]
+    log = spark.createDataFrame(rows, "logging_propensity double, one double, other double, reward double")
+    log.write.format(format_).save(str(tmp_path / "log"))
+    told = (tmp_path / "log", "--format", format_, "--target-propensity", "one", "--json")
+    alone = json.loads(said(capsys, *told)[1])
+    both = json.loads(said(capsys, *told, "--target-propensity", "other")[1])
+    assert [policy["columns"]["target_propensity"] for policy in both["policies"]] == ["one", "other"]
+    assert both["policies"][0]["estimates"] == alone["estimates"]
+    assert both["policies"][1]["estimates"] != alone["estimates"]
+    code, _, err = said(capsys, *told, "--target-propensity", "other", "--q-target", "one", "--q-taken", "one")
+    assert code == 2
+    assert "one for each --target-propensity" in err

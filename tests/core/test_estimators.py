@@ -49,6 +49,7 @@ def second_opinion(d: Decisions) -> dict[str, float]:
         "ips": np.mean(w * r),
         "snips": np.sum(w * r) / np.sum(w),
         "clipped_ips": np.mean(np.minimum(w, M) * r),
+        "clipped_snips": np.sum(np.minimum(w, M) * r) / np.sum(np.minimum(w, M)),
         "sg": np.mean(w / (1 - 1 / M + w / M) * r),
         "dm": np.mean(v),
         "dr": np.mean(v + w * (r - q)),

@@ -14,7 +14,7 @@ from ltrr.core.draw_orders import DrawWeights, step_lattice
 from ltrr.errors import DataQualityError, SupportError, UsageError
 from ltrr.evaluation.draw_log import DrawLogSettings, estimate_draw_log
 from ltrr.evaluation.draw_rows import DrawColumns
-from ltrr.evaluation.verdict import DO_NOT_USE
+from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, TRUST
 
 pytestmark = pytest.mark.spark
 
@@ -112,6 +112,15 @@ def test_equal_to_the_estimators_on_arrays(spark: SparkSession, world) -> None:
     assert "depends on the draws before it" in report.left_out["pi"]
 
 
+def test_weights_of_entities_are_never_beyond_take_care(spark: SparkSession, world) -> None:
+    _, _, rows = world
+    report = estimate_draw_log(frame(spark, rows), COLUMNS, FOUND)
+    by_name = {row["estimator"]: row for row in report.rows}
+    assert by_name["union"]["verdict"] == TRUST
+    assert by_name["inclusion"]["verdict"] == TAKE_CARE
+    assert "R does not show it" in by_name["inclusion"]["reasons"][-1]
+
+
 def test_any_layout_gives_the_same_bits(spark: SparkSession, world) -> None:
     _, _, rows = world
     mixed = [rows[n] for n in np.random.default_rng(4).permutation(N)]
@@ -191,6 +200,22 @@ def test_values_that_cannot_be_right_are_told(spark: SparkSession, place: int, v
     bad = (*good[:place], value, *good[place + 1 :])
     with pytest.raises(DataQualityError, match=reason):
         estimate_draw_log(frame(spark, [good, bad], 1), COLUMNS)
+
+
+def test_rows_in_two_forms_are_refused(spark: SparkSession) -> None:
+    path = ([1.0], [0.5], [0.4], 0.5, 0.5, 0.1, 0.1, [0.1], [0.1], 0.1, 1, "u")
+    states = (path[0], [0.5, 0.0], [0.4, 0.0], *path[3:])
+    with pytest.raises(DataQualityError, match="two forms"):
+        estimate_draw_log(frame(spark, [path, states], 1), COLUMNS)
+
+
+def test_a_model_alone_has_no_evidence(spark: SparkSession, world) -> None:
+    _, _, rows = world
+    columns = DrawColumns(included_dr="included", taken="taken", direct="direct", union_size="union_size")
+    report = estimate_draw_log(frame(spark, rows), columns, FOUND)
+    (row,) = [row for row in report.rows if row["estimator"] == "inclusion_dr"]
+    assert isnan(row["evidence"])
+    assert row["verdict"] == DO_NOT_USE
 
 
 def test_other_mistakes(spark: SparkSession, world) -> None:

@@ -136,7 +136,7 @@ def test_json_text_and_numbers_as_text_are_read_alike(log) -> None:
 def test_one_probability_a_row_gives_what_needs_no_model(log) -> None:
     single = log.withColumn("target", F.expr("target[action]"))
     report = estimate_log(single, COLUMNS)
-    assert {row["estimator"] for row in report.rows} == {"ips", "snips", "clipped_ips", "sg"}
+    assert {row["estimator"] for row in report.rows} == {"ips", "snips", "clipped_ips", "clipped_snips", "sg"}
     assert set(report.left_out) == {"dm", "dr", "sndr", "switch_dr", "dros"}
     assert report.rows[0]["value"] == estimate_log(log, COLUMNS).rows[0]["value"]
 
@@ -225,3 +225,36 @@ def test_one_decision_that_carries_the_estimate_is_said(spark, columns) -> None:
     assert any("one decision carries" in reason for reason in whole["reasons"])
     assert cut["verdict"] == DO_NOT_USE
     assert any("of all weight is cut off" in reason for reason in cut["reasons"])
+
+
+def listed(columns: dict[str, np.ndarray], true: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """A log whose actions are drawn by `true`, [N, A], and which says that they were drawn evenly."""
+    luck = np.random.default_rng(seed).random(len(true))
+    action = (luck[:, None] > true.cumsum(axis=1)).sum(axis=1).clip(0, ACTIONS - 1)
+    return columns | {"action": action, "logging_propensity": np.full(len(true), 1.0 / ACTIONS)}
+
+
+@pytest.mark.parametrize("user", [None, "user"])
+def test_wrong_propensities_are_said_and_no_number_is_to_be_used(spark, columns, user) -> None:
+    even, uneven = np.full((3_000, ACTIONS), 0.25), np.tile([0.4, 0.1, 0.25, 0.25], (3_000, 1))
+    told = LogColumns("target", action="action", action_propensities="logged", user=user)
+    reports = [
+        estimate_log(
+            frame(spark, listed(columns, true, seed=8)).withColumn(
+                "logged", F.expr("array(0.25D, 0.25D, 0.25D, 0.25D)")
+            ),
+            told,
+            OpeSettings(("snips",)),
+        )
+        for true in (even, uneven)
+    ]
+    honest, wrong = (report.propensities for report in reports)
+    assert not honest.alarms
+    assert "no sign that they are wrong" in honest.sentence()
+    assert 0.0 < honest.revealed()["rows_at_half"] < 0.2
+    assert reports[0].rows[0]["verdict"] == TRUST
+    assert wrong.is_grave
+    assert any(alarm.startswith("action 0 was drawn 1,") and "say 750" in alarm for alarm in wrong.alarms)
+    assert reports[1].rows[0]["verdict"] == DO_NOT_USE
+    assert any(reason.startswith("wrong propensities: action") for reason in reports[1].rows[0]["reasons"])
+    assert wrong.to_json()["sums"][0]["observed"] == pytest.approx(1_200, abs=150)

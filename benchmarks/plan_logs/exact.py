@@ -1,0 +1,92 @@
+"""Standard deviations of unbiased estimators without any log: sums over all searches, plans and orders.
+
+Rare, heavy draws are what the variance is made of, and hundreds of logs may not hold one of them: what is measured is
+then too small. For estimators that are a mean of one term an impression, the term's mean square is a sum.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+
+from plan_logs.judging import REWARDS, Judge, Side, fit_plans
+from plan_logs.log import Log
+from plan_logs.pages import Floats
+from plan_logs.policies import DrawPolicy
+
+Exact = dict[tuple[str, str], float]
+"""(reward, estimator) -> standard deviation of one impression's term."""
+
+PERFECT = "perfect"
+"""Doubly robust with a reward model that knows the truth: no model can do better than that with the same weights."""
+
+_QUERIES_AT_ONCE = 256
+
+
+def sequence_errors(judge: Judge, target: DrawPolicy, logging: DrawPolicy, side: Side) -> Exact:
+    """Of sequence_ips: a sum over all orders of all plans."""
+    pages, squared = judge.pages, target.squared_weights(judge.pages, logging)
+    return {
+        (kind, "sequence_ips"): _deviation(judge, side, kind, (squared * pages.squares[kind]).sum(axis=1))
+        for kind in REWARDS
+    }
+
+
+def set_errors(judge: Judge, logging: Side, target: Side, log: Log, ips: str, dr: str) -> Exact:
+    """Of weighing the set, plainly (`ips`), with the q-hat of one large log (`dr`), and with the true q (`PERFECT`).
+
+    With q fixed, the term v + w (r - q) has the mean square v^2 + 2 v sum(P (m - q)) + sum(P w (var + (m - q)^2)).
+    """
+    pages, exact = judge.pages, {}
+    squared = target.plans**2 / logging.plans
+    for kind in REWARDS:
+        mean, spread = pages.worth[kind], pages.squares[kind] - pages.worth[kind] ** 2
+        fitted = fit_plans(judge, log, kind, log.rewards(kind).sum(axis=1)).mean(axis=0)
+        for name, q in ((ips, np.zeros(mean.shape)), (dr, judge.q_table(kind, fitted)), (PERFECT, mean)):
+            direct = (target.plans * q).sum(axis=1)
+            square = direct**2 + 2.0 * direct * (target.plans * (mean - q)).sum(axis=1)
+            square += (squared * (spread + (mean - q) ** 2)).sum(axis=1)
+            exact[kind, name] = _deviation(judge, target, kind, square)
+    return exact
+
+
+def entity_errors(judge: Judge, logging: Side, target: Side) -> Exact:
+    """Of inclusion and placement, plainly and with the learned values as model."""
+    pages = judge.pages
+    squares: dict[tuple[str, str], list[Floats]] = {}
+    for start in range(0, len(pages.traffic), _QUERIES_AT_ONCE):
+        part = slice(start, start + _QUERIES_AT_ONCE)
+        shown = pages.shown[part].astype(np.int64)
+        attraction, learned = _at(pages.attraction[part], shown), _at(pages.learned[part], shown)
+        chance = attraction * pages.examination
+        included = np.zeros(pages.attraction[part].shape)
+        np.divide(
+            target.inclusion[part], logging.inclusion[part], out=included[:, :-1], where=logging.inclusion[part] > 0.0
+        )
+        rows, positions = np.arange(len(shown))[:, None, None], np.arange(shown.shape[2])
+        logged, judged = (side.placement[part][rows, shown, positions] for side in (logging, target))
+        weights = {"found": _at(included, shown), "page": judged / logged}
+        spread = chance * (1.0 - chance)
+        for kind, name, mean, variance, q in (
+            ("found", "inclusion", attraction, spread / pages.examination**2, learned),
+            ("page", "placement", chance, spread, learned * pages.examination),
+        ):
+            for suffix, model in (("", np.zeros(q.shape)), ("_dr", q)):
+                direct = (target.plans[part] * model.sum(axis=2)).sum(axis=1)
+                w = weights[kind]
+                term = direct[:, None] + (w * (mean - model)).sum(axis=2)
+                square = (logging.plans[part] * (term**2 + (w**2 * variance).sum(axis=2))).sum(axis=1)
+                squares.setdefault((kind, name + suffix), []).append(square)
+    return {
+        (kind, name): _deviation(judge, target, kind, np.concatenate(parts)) for (kind, name), parts in squares.items()
+    }
+
+
+def _at(values: Floats, shown: np.ndarray[tuple[int, int, int], np.dtype[np.int64]]) -> Floats:
+    """Value of what stands at each position of each page, [q, P, L]."""
+    return np.asarray(np.take_along_axis(values, shown.reshape(len(shown), -1), axis=1).reshape(shown.shape))
+
+
+def _deviation(judge: Judge, target: Side, kind: str, mean_squares: Floats) -> float:
+    return sqrt(judge.pages.traffic @ mean_squares - judge.pages.value(target.plans, kind) ** 2)
