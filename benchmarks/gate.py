@@ -8,7 +8,8 @@ constant reward model; heavy tails and all, no normal increments anywhere. A nig
 (weight, reward) cells; where users return, as sums of every single user, who is one cluster over the whole window.
 
 Nothing here promotes but `judge_looks`; where no score reaches the level at which a single look would have spent
-everything, it need not be asked (asserted on a sample). Exits 1 where a bar does not hold; about twenty minutes on one core.
+everything, it need not be asked (asserted on a sample). Exits 1 where a bar does not hold; about twenty minutes on
+one core.
 """
 
 from __future__ import annotations

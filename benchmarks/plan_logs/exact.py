@@ -10,6 +10,7 @@ from math import sqrt
 
 import numpy as np
 
+from ltrr.core.inclusion import inclusion_design
 from plan_logs.judging import REWARDS, Judge, Side, fit_plans
 from plan_logs.log import Log
 from plan_logs.pages import Floats
@@ -17,6 +18,9 @@ from plan_logs.policies import DrawPolicy
 
 Exact = dict[tuple[str, str], float]
 """(reward, estimator) -> standard deviation of one impression's term."""
+
+DESIGN = "design"
+"""Not an error: entities that the weights of inclusion are worth by design, for each impression."""
 
 PERFECT = "perfect"
 """Doubly robust with a reward model that knows the truth: no model can do better than that with the same weights."""
@@ -78,9 +82,17 @@ def entity_errors(judge: Judge, logging: Side, target: Side) -> Exact:
                 term = direct[:, None] + (w * (mean - model)).sum(axis=2)
                 square = (logging.plans[part] * (term**2 + (w**2 * variance).sum(axis=2))).sum(axis=1)
                 squares.setdefault((kind, name + suffix), []).append(square)
-    return {
+    deviations = {
         (kind, name): _deviation(judge, target, kind, np.concatenate(parts)) for (kind, name), parts in squares.items()
     }
+    return deviations | {("found", DESIGN): _design_sample(judge, logging, target)}
+
+
+def _design_sample(judge: Judge, logging: Side, target: Side) -> float:
+    """Entities that the weights of inclusion are worth by design, for each impression of a log."""
+    mass, squares = inclusion_design(logging.inclusion, target.inclusion)
+    traffic = judge.pages.traffic
+    return float((traffic @ mass) ** 2 / (traffic @ squares))
 
 
 def _at(values: Floats, shown: np.ndarray[tuple[int, int, int], np.dtype[np.int64]]) -> Floats:

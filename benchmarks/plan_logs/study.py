@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ltrr.simulation.world import World
-from plan_logs.exact import PERFECT, Exact, entity_errors, sequence_errors, set_errors
+from plan_logs.exact import DESIGN, PERFECT, Exact, entity_errors, sequence_errors, set_errors
 from plan_logs.judging import Found, Judge, Side, judge_draws, judge_plans
 from plan_logs.log import drawn_log, planned_log
 from plan_logs.pages import Floats, pages_of
@@ -113,5 +113,6 @@ def _rows(judge: Judge, cell: Row, side: Side, logs: list[Found], exact: Exact) 
             "ratio_measured": rmse / measured,
             "perfect_ratio": exact[kind, PERFECT] / sqrt(cell["n"]) / against,
             "covers": float((np.abs(off) <= 1.959964 * errors[known]).mean()),
+            "design_sample": cell["n"] * exact[kind, DESIGN] if name.startswith("inclusion") else nan,
             "evidence": float(np.median([log[kind, name][1] for log in logs])),
         }

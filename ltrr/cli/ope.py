@@ -6,18 +6,24 @@ from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
+from pyspark.sql import functions as F
 
-from ltrr.cli.options import Config, Json, Set
+from ltrr.artifacts.bundle import is_published, read_manifest, versions
+from ltrr.cli.options import Config, Home, Json, Set, settings_of
 from ltrr.cli.output import show_json, show_rows, stdout
-from ltrr.config import load_section
+from ltrr.config import Settings, load_section
 from ltrr.core.estimators import ESTIMATORS
 from ltrr.errors import UsageError
+from ltrr.evaluation.bundle_log import alike_of, bundle_columns, judged_rows, with_probabilities
+from ltrr.evaluation.judged_impressions import served_by_version
 from ltrr.evaluation.log_files import files_of
 from ltrr.evaluation.ope import OpeReport, OpeSettings, estimate_log, estimate_policies
 from ltrr.evaluation.ope_formats import FORMATS, foreign_log
 from ltrr.evaluation.ope_rows import LogColumns
+from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.spark.session import SparkSettings, build_session
+from ltrr.tables.catalog import table
 
 _SHOWN = {
     "estimator": "estimator",
@@ -39,12 +45,19 @@ Name = Annotated[str | None, typer.Option(help="Column; the format's own by defa
 def ope(
     log: Annotated[str, typer.Argument(help="File, folder or address of the log.")],
     target_propensity: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             help="Column: the judged policy's probability of the action taken, or an array: of every action. "
             "May be repeated: a policy each."
         ),
-    ],
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead: a published version of the home's policy, judged on ltrr's own tables; "
+            "LOG is their folder (HOME/tables)."
+        ),
+    ] = None,
     format_: Annotated[str, typer.Option("--format", help=" | ".join(FORMATS))] = "parquet",
     reward: Name = None,
     logging_propensity: Name = None,
@@ -68,6 +81,7 @@ def ope(
         float, typer.Option(help="M: what a weight may become in the estimators that cut weights.")
     ] = OpeSettings().largest_weight,
     folds: Annotated[int, typer.Option(help="Of the reward model's cross-fitting.")] = OpeSettings().folds,
+    home: Home = None,
     config: Config = None,
     changes: Set = None,
     as_json: Json = False,
@@ -77,8 +91,18 @@ def ope(
     The log needs, for each decision, what it earned, the probability with which the action taken was chosen, and the
     probability with which the policy to be judged would have chosen it. docs/ope.md says how to read the answer.
     """
+    if (policy is None) == (not target_propensity):
+        raise UsageError(
+            "what is to be judged?",
+            expected="--target-propensity COLUMN of the log, or --policy VERSION of a home",
+            got="both" if policy else "neither",
+        )
+    if policy is not None:
+        chosen = OpeSettings(tuple(estimator or ()), largest_weight, folds)
+        _judge_bundle(log, policy, settings_of(home, config, changes), chosen, tuple(slice_ or ()), as_json=as_json)
+        return
     policies = _policies(
-        target_propensity,
+        target_propensity or [],
         q_target or [],
         format_,
         reward=reward,
@@ -105,20 +129,58 @@ def ope(
         reports = estimate_policies(decisions, policies, settings, files)
     if as_json:
         told = {"log": log, "format": format_, "settings": asdict(settings)}
-        answers = [
-            {
-                "columns": columns.named(),
-                "estimates": report.rows,
-                "left_out": report.left_out,
-                "skipped": report.skipped,
-                "propensities": report.propensities.to_json(),
-            }
-            for columns, report in zip(policies, reports, strict=True)
-        ]
+        answers = [_answer(columns, report) for columns, report in zip(policies, reports, strict=True)]
         show_json(told | (answers[0] if len(answers) == 1 else {"policies": answers}))
         return
     for columns, report in zip(policies, reports, strict=True):
         _show(log, columns.target_propensity, report)
+
+
+def _judge_bundle(
+    log: str, version: str, settings: Settings, chosen: OpeSettings, slices: tuple[str, ...], *, as_json: bool
+) -> None:
+    """A published version on tables of ltrr."""
+    root, name = settings.paths.policies, settings.policy.name
+    if not is_published(root, name, version):
+        raise UsageError(
+            "no such version of the policy",
+            which=version,
+            expected="one of " + (", ".join(versions(root, name)[-5:]) or "none: nothing is published yet"),
+            todo="see `ltrr policies list`",
+        )
+    part = read_planning_part(root, name, version)
+    spark = build_session("ltrr-ope", settings.spark)
+    decisions, slate_rows = (
+        foreign_log(spark, f"{log}/{table(kind).name}", "delta", LogColumns("")) for kind in ("decisions", "slate_rows")
+    )
+    logged = {one for one, _ in served_by_version(decisions) if is_published(root, name, one)}
+    alike = alike_of(part, {one: read_manifest(root, name, one) for one in logged})
+    newest = decisions.agg(F.max("log_date")).collect()[0][0]
+    rows = judged_rows(
+        decisions,
+        slate_rows,
+        part.manifest,
+        alike,
+        last_closed=settings.logs.first_open(newest),
+        held_out_percent=settings.evaluation.held_out_percent,
+    )
+    columns = replace(bundle_columns(part.manifest.settings), slices=slices)
+    judging = replace(chosen, verdict=settings.evaluation)
+    report = estimate_log(with_probabilities(rows, part), columns, judging)
+    if as_json:
+        show_json({"log": log, "policy": version, "settings": asdict(judging)} | _answer(columns, report))
+    else:
+        _show(log, version, report)
+
+
+def _answer(columns: LogColumns, report: OpeReport) -> dict[str, Any]:
+    return {
+        "columns": columns.named(),
+        "estimates": report.rows,
+        "left_out": report.left_out,
+        "skipped": report.skipped,
+        "propensities": report.propensities.to_json(),
+    }
 
 
 def _policies(targets: list[str], means: list[str], format_: str, **told: Any) -> list[LogColumns]:

@@ -105,6 +105,10 @@ DRAW_ESTIMATORS: Mapping[str, DrawEstimator] = {
 }
 
 
+GIVEN_TERMS = ("included", "included_dr", "included_mass", "included_squares", "placed", "placed_dr")
+"""Terms that are made elsewhere, from the contents of blocks."""
+
+
 @dataclass(frozen=True, eq=False)
 class Draws:
     """What the estimators need to know of N logged impressions of at most D draws.
@@ -118,6 +122,8 @@ class Draws:
         step_values: V before each draw, also before a `stop` that was chosen, 0 beyond, [N, D].
         included: `core.inclusion.inclusion_rewards`, [N]; None where contents are not known.
         included_dr: the same with a model, [N].
+        included_mass: `core.inclusion.inclusion_design`, first part, [N]; None where not told.
+        included_squares: its second part, [N].
         placed: `core.placement.placement_rewards`, [N]; None where other plans' pages are not known.
         placed_dr: the same with a model, [N].
     """
@@ -130,6 +136,8 @@ class Draws:
     step_values: Floats | None = None
     included: Floats | None = None
     included_dr: Floats | None = None
+    included_mass: Floats | None = None
+    included_squares: Floats | None = None
     placed: Floats | None = None
     placed_dr: Floats | None = None
 
@@ -161,7 +169,7 @@ def draw_terms(draws: Draws) -> dict[str, Floats]:
         before = np.column_stack([np.ones(len(draws)), running[:, :-1]])
         corrected = before * draws.step_values + running * (draws.rewards - draws.step_taken)
         terms["cascade"] = corrected.sum(axis=1)
-    for name in ("included", "included_dr", "placed", "placed_dr"):
+    for name in GIVEN_TERMS:
         given = getattr(draws, name)
         if given is not None:
             terms[name] = given

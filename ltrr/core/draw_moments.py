@@ -112,12 +112,18 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
         return self._count(self._estimator(name).rests_on)
 
     def effective_sample_size(self, name: str) -> float:
-        """Impressions that an estimator's weights are worth; NaN without any weight, or where there is no single one.
+        """Impressions that an estimator's weights are worth; NaN without any weight.
 
-        Counted by clusters, and a cluster stands for as many impressions as they have on average.
+        Counted by clusters, and a cluster stands for as many impressions as they have on average. Where each entity has
+        a weight of its own: entities, by design (`core.inclusion.inclusion_design`), or NaN where that is not told.
         """
-        weight = self._estimator(name).weight
-        return self._count(weight) * self.impressions / self.sums.clusters if weight and self.sums.clusters else nan
+        one = self._estimator(name)
+        if one.weight:
+            return self._count(one.weight) * self.impressions / self.sums.clusters if self.sums.clusters else nan
+        if one.rests_on == "included" and {"included_mass", "included_squares"} <= set(self.sums.names):
+            squares = self.sums.total("included_squares")
+            return self.sums.total("included_mass") ** 2 / squares if squares else nan
+        return nan
 
     def mean_weight(self, name: str) -> Estimate:
         """Of an estimator's weights: one in expectation, when the propensities are right; NaN as above."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.core.fixed_point import Longs
-from ltrr.core.weights import Floats, importance_weights
+from ltrr.core.weights import ROUNDING, Floats, importance_weights
 from ltrr.errors import SupportError
 
 
@@ -56,6 +56,7 @@ def inclusion_rewards(
 
     Raises:
         DataQualityError: an entity was shown that, by these propensities, could not be.
+        SupportError: the target shows entities that the log never can.
 
     >>> logging, target = np.array([[0.5, 0.5]]), np.array([[1.0, 0.2]])
     >>> shown, rewards = np.array([[True, False]]), np.array([[2.0, 0.0]])
@@ -64,11 +65,38 @@ def inclusion_rewards(
     >>> inclusion_rewards(logging, target, shown, rewards, q_hat=np.array([[1.5, 1.0]])).round(6).tolist()
     [2.7]
     """
+    never = np.where(logging <= 0.0, target, 0.0).sum(axis=1)
+    if (never > ROUNDING).any():
+        raise SupportError(
+            "the policy judged shows entities that the log never can",
+            got=f"{int((never > ROUNDING).sum())} of {len(never)} impressions, {never.mean():.3g} entities a page",
+            todo="log with a floor on every plan",
+        )
     weights = np.where(shown, importance_weights(np.where(shown, logging, 1.0), target), 0.0)
     if q_hat is None:
         return np.asarray((weights * np.where(shown, rewards, 0.0)).sum(axis=1))
     residuals = weights * np.where(shown, rewards - q_hat, 0.0)
     return np.asarray((target * q_hat + residuals).sum(axis=1))
+
+
+def inclusion_design(logging: Floats, target: Floats) -> tuple[Floats, Floats]:
+    """What weights of entities are worth before anything is drawn: expected sums of w and of w^2 a page, [N] both.
+
+    (sum of the first)^2 / sum of the second is the effective sample, in entities shown, that such a log has on average.
+    The weights that a log happens to hold tell less: while a rare and heavy entity has not come, all look light. Logs
+    of 2,000 impressions with a median R of 679 and a sample of 5 by design gave 95 % intervals that covered 56 %
+    (docs/ope-plans.md).
+
+    Args:
+        logging: `inclusion_propensities` of all listed entities under the policy that logged, [N, E].
+        target: the same under the policy judged.
+
+    >>> mass, squares = inclusion_design(np.array([[0.5, 0.001, 0.0]]), np.array([[0.5, 0.5, 0.0]]))
+    >>> mass.tolist(), squares.tolist(), round(float(mass.sum() ** 2 / squares.sum()), 4)
+    ([1.0], [250.5], 0.004)
+    """
+    squares = np.divide(target**2, logging, out=np.zeros(logging.shape), where=logging > 0.0)
+    return np.asarray(target.sum(axis=1)), np.asarray(squares.sum(axis=1))
 
 
 def check_contents_known(is_known: NDArray[np.bool_], *propensities: Floats, plans: NDArray[np.integer]) -> None:

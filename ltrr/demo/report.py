@@ -219,12 +219,8 @@ def standing(rows: Rows, tested: Challenger | None = None) -> str:
     now = worth("the bundle that serves now", unseen[LEARNED_GREEDY], unseen[LEARNED])
     told = f"On queries never searched before, {now}"
     if tested and CHALLENGER_GREEDY in unseen:
-        how = (
-            f"is under test, {tested.night} nights so far,"
-            if tested.is_living
-            else f"ended last night, {tested.outcome},"
-        )
-        challenger = worth(f"The challenger that {how}", unseen[CHALLENGER_GREEDY], unseen[CHALLENGER])
+        how = f"under test, night {tested.night} of its life" if tested.is_living else f"{tested.outcome} last night"
+        challenger = worth(f"The challenger ({how})", unseen[CHALLENGER_GREEDY], unseen[CHALLENGER])
         told += f"\n{challenger}"
     return told
 

@@ -222,9 +222,13 @@ def _no_rows(rows: DataFrame) -> pa.RecordBatch:
 def _row(name: str, moments: DrawMoments, settings: EvaluationSettings) -> dict[str, Any]:
     estimate: Estimate = moments.estimate(name)
     weight = moments.mean_weight(name)
+    has_own_weight = bool(DRAW_ESTIMATORS[name].weight)
+    evidence, sample = moments.evidence(name), moments.effective_sample_size(name)
+    if not has_own_weight and sample < evidence:
+        evidence = sample  # by design, however lucky the log was
     footing = Footing(
-        evidence=moments.evidence(name),
-        effective_sample_size=moments.effective_sample_size(name),
+        evidence=evidence,
+        effective_sample_size=sample,
         users=moments.sums.clusters,
         impressions=moments.impressions,
         mean_weight=weight.value,
@@ -234,7 +238,7 @@ def _row(name: str, moments: DrawMoments, settings: EvaluationSettings) -> dict[
         mean_weight_error=weight.standard_error,
     )
     verdict, reasons = judge_footing(footing, settings)
-    if not DRAW_ESTIMATORS[name].weight:
+    if not has_own_weight:
         reasons = [*reasons, _OF_ENTITIES]
         verdict = TAKE_CARE if verdict == TRUST else verdict
     one_sided = (1.0 + settings.confidence) / 2.0

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from ltrr.core.draw_estimators import Draws
+from ltrr.core.draw_estimators import GIVEN_TERMS, Draws
 from ltrr.core.draw_orders import MOST_DRAWS, DrawWeights
 from ltrr.core.fixed_point import Longs
 from ltrr.core.weights import ROUNDING, Floats
@@ -21,7 +21,7 @@ LARGEST_TERM = 2.0**28
 
 _ARRAYS = ("rewards", "logging_propensities", "target_propensities", "step_taken", "step_values")
 _STEPS = {"step_taken", "step_values"}
-_MODELS = ("taken", "direct", "included", "included_dr", "placed", "placed_dr")
+_MODELS = ("taken", "direct", *GIVEN_TERMS)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class DrawColumns:
         step_values: array of T, or T + 1 where stopping was a choice: V before each decision.
         included: an impression's term of `core.inclusion`.
         included_dr: the same with a model.
+        included_mass: what `core.inclusion.inclusion_design` says of the impression, first part; with
+        included_squares: its second part, evidence of inclusion is judged by design.
         placed: an impression's term of `core.placement`.
         placed_dr: the same with a model.
         union_size: entities drawn; found_reward needs it.
@@ -61,6 +63,8 @@ class DrawColumns:
     step_values: str | None = None
     included: str | None = None
     included_dr: str | None = None
+    included_mass: str | None = None
+    included_squares: str | None = None
     placed: str | None = None
     placed_dr: str | None = None
     union_size: str | None = None

@@ -65,6 +65,24 @@ def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Colle
     }
 
 
+def plan_differences(one: PolicySettings, other: PolicySettings) -> list[str]:
+    """What a log of `other` lacks of what `one` needs, in words: plans, looks and features. Exploration may differ.
+
+    >>> blind = PolicySettings("search", ("title", "memory"), block_size=2, budget=1, observe="blind")
+    >>> plan_differences(PolicySettings("search", ("title", "memory"), block_size=5, budget=1), blind)[:2]
+    ['block_size 5, not 2', 'observe first_look, not blind']
+    """
+    names = ("strategies", "block_size", "budget", "decide", "observe", "features")
+    told = [
+        f"{name} {_text(getattr(one, name))}, not {_text(getattr(other, name))}"
+        for name in names
+        if getattr(one, name) != getattr(other, name)
+    ]
+    if not told and not plans_alike(one, other):
+        told.append("features of another version of ltrr")
+    return told
+
+
 def plans_alike(one: PolicySettings, other: PolicySettings) -> bool:
     """Whether a log of `other` shows what `one` needs: the same plans, looks and features. Exploration may differ."""
 
@@ -78,6 +96,10 @@ def plans_alike(one: PolicySettings, other: PolicySettings) -> bool:
         )
 
     return frame(one) == frame(other)
+
+
+def _text(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def alike_versions(

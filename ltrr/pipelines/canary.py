@@ -19,9 +19,12 @@ from ltrr.evaluation.canary import (
     sum_canary,
 )
 from ltrr.evaluation.judged_impressions import on_dates
+from ltrr.pipelines.gate_page import verdict_figures
 from ltrr.pipelines.night import Night
+from ltrr.publishing.canary_trial import CanaryPage
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.judgement import judgement_of
+from ltrr.tracking.run import TrackedRun
 
 
 def judge_canary(night: Night, pointer: Pointer, objections: Sequence[str]) -> list[dict[str, Any]]:
@@ -75,3 +78,14 @@ def canary_judgement(night: Night, champion_version: str, rows: Sequence[dict[st
         least_evidence=night.settings.gate.least_evidence,
         objections=objections,
     )
+
+
+def report_canary(tracked: TrackedRun, trial: CanaryPage) -> None:
+    """What became of the canary tonight, in words and figures."""
+    if trial.judged:
+        canary = trial.judged
+        tracked.tags({"canary": canary.why, "canary_outcome": canary.outcome, "canary_trial": canary.trial})
+        tracked.tags({f"canary_slice_{name}": found for name, found in canary.slices.items()})
+        tracked.metrics({"canary_night_of_life": canary.night, "canary_alpha": canary.alpha})
+    if trial.verdict:
+        tracked.metrics({f"canary_{name}": value for name, value in verdict_figures(trial.verdict).items()})

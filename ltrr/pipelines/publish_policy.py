@@ -6,33 +6,30 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import BANDIT, RANKER, move_pointer, read_manifest
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import Canary, Pointer, open_policy, pointer_at, sequences
-from ltrr.core.sequential import PROMOTE
+from ltrr.core.sequential import KEEP, PROMOTE
 from ltrr.errors import ArtifactError
 from ltrr.evaluation.canary import CANARY
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import LIFE
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
-from ltrr.pipelines.canary import canary_judgement, read_canary_rows
-from ltrr.pipelines.candidate import candidate_of
+from ltrr.pipelines.canary import canary_judgement, read_canary_rows, report_canary
+from ltrr.pipelines.gate_page import estimates_of, report_page, tonights_page
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from ltrr.publishing.canary_trial import WAITS, CanaryPage, frozen_with_ranker, turn_canary
-from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
-from ltrr.publishing.challengers import GATE, Challenger, FrozenBandit, Page, alpha_left, turn_page
+from ltrr.publishing.challenger_rows import challenger_rows
+from ltrr.publishing.challengers import GATE, Challenger, Page, alpha_left
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
-from ltrr.publishing.gate import Verdict
-from ltrr.publishing.judgement import judgement_of, ope_summary
+from ltrr.publishing.judgement import ope_summary
 from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move
 from ltrr.publishing.ranker_gate import RankerVerdict, judge_ranker
 from ltrr.publishing.release import (
@@ -111,7 +108,7 @@ def run(night: Night) -> None:
     manifest = read_manifest(root, name, champion.version)
     with night.tracking.run("publish_policy") as tracked:
         _tell_night(night)
-        estimates = _estimates(night)
+        estimates = estimates_of(night, LIFE)
         tried = _tried(night, pointer)
         page, trial = _pages(night, manifest, estimates, pointer, tried)
         ranker = judge_ranker(night.notes_of("train_ranker"), manifest.files.get(RANKER))
@@ -150,14 +147,6 @@ def _tell_night(night: Night) -> None:
     told.artifact_json("jobs.json", {run.job: dict(run.notes) | {"attempt": run.attempt} for run in done})
 
 
-def _estimates(night: Night) -> list[dict[str, Any]]:
-    """Tonight's doubly robust estimates on the challenger's life: a row a policy and slice, a few dozen at most."""
-    rows = night.read("ope_estimates").where(
-        (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == LIFE) & (F.col("estimator") == "dr")
-    )
-    return [row.asDict() for row in rows.collect()]
-
-
 def _tried(night: Night, pointer: Pointer) -> _Tried | None:
     """Tonight's canary, refreshed as the champion is, published and loaded; None where none runs.
 
@@ -180,7 +169,7 @@ def _pages(
     night: Night, champion: Manifest, estimates: Sequence[Mapping[str, Any]], pointer: Pointer, tried: _Tried | None
 ) -> tuple[Page, CanaryPage]:
     """Tonight's page of the book, challengers first and then the canary."""
-    page = _page(night, champion, estimates, WAITS if tried else "")
+    page = tonights_page(night, champion, estimates, WAITS if tried else "")
     bundle = tried.bundle if tried else None
     trial = turn_canary(
         page.challengers,
@@ -194,26 +183,6 @@ def _pages(
     )
     left = alpha_left(trial.challengers, night.date, night.settings.gate)
     return replace(page, challengers=trial.challengers, alpha_left=left), trial
-
-
-def _page(night: Night, champion: Manifest, estimates: Sequence[Mapping[str, Any]], waits: str) -> Page:
-    """Tonight's page of the book: the page of the night before, and what tonight's evidence says."""
-    notes, gate = night.notes_of("evaluate_policies"), night.settings.gate
-    objections = list(json.loads(notes["objections"]))
-    if notes["champion_version"] != champion.version:
-        judged = notes["champion_version"]
-        objections.append(f"it was judged against {judged}, but {champion.version} serves now: evaluate again")
-    objections += [waits] if waits else []
-    judgement = judgement_of(
-        estimates,
-        CHALLENGER,
-        nights=int(notes.get("life_dates", "0")),
-        least_evidence=gate.least_evidence,
-        objections=tuple(objections),
-    )
-    book = read_challengers(night.read_own_previous("challengers"), night.date - timedelta(days=1))
-    candidate = candidate_of(night)
-    return turn_page(book, night.date, FrozenBandit.of_manifest(champion), judgement, candidate, gate, waits)
 
 
 def _decide(
@@ -253,10 +222,13 @@ def _decide(
     canary_why = f"canary: {_canary_why(trial, tried)}" if trial.judged or tried else ""
     if tried and tried.bundle and trial.judged and trial.judged.outcome == PROMOTE:
         promoted = tried.bundle, canary_why
+    # What became of the challenger stands in a row of its own where it ended, else in that of what is released.
+    has_row = bool(page.verdict and page.verdict.outcome != KEEP)
+    told = page.next_why if has_row else page.why
     if promoted:
-        return _Decision(PROMOTED, promoted[1], promoted[0], refused)
+        bundle, why = promoted
+        return _Decision(PROMOTED, f"{why}; {told}" if told else why, bundle, refused)
     why = "the champion's bandit and ranker with tonight's memory and history"
-    told = page.next_why if page.verdict and page.verdict.is_refused else page.why
     return _Decision(REFRESHED, "; ".join(filter(None, (why, told, canary_why))), _bundle(night, champion), refused)
 
 
@@ -367,50 +339,18 @@ def _report(
     ranker: RankerVerdict | None,
     trial: CanaryPage,
 ) -> None:
-    manifest, judged = decision.bundle.manifest, page.judged
+    manifest = decision.bundle.manifest
     tracked.params({"version": version, "champion": manifest.lineage["champion"], "action": decision.action})
     tracked.tags(
         {
             "why": decision.why,
-            "bandit": page.why,
-            "outcome": judged.outcome if judged else "none",
             "ranker": ranker.why if ranker else "none",
         }
     )
-    is_promoted = bool(page.verdict and page.verdict.is_promoted)
-    tracked.metrics({"is_promoted": float(is_promoted), "alpha_left": page.alpha_left})
-    if judged:
-        tracked.tags({"trial": judged.trial} | {f"slice_{name}": found for name, found in judged.slices.items()})
-        tracked.metrics({"night_of_life": judged.night, "alpha": judged.alpha})
-    if page.verdict:
-        tracked.metrics(_figures(page.verdict))
-    if trial.judged:
-        canary = trial.judged
-        tracked.tags({"canary": canary.why, "canary_outcome": canary.outcome, "canary_trial": canary.trial})
-        tracked.tags({f"canary_slice_{name}": found for name, found in canary.slices.items()})
-        tracked.metrics({"canary_night_of_life": canary.night, "canary_alpha": canary.alpha})
-    if trial.verdict:
-        tracked.metrics({f"canary_{name}": value for name, value in _figures(trial.verdict).items()})
+    report_page(tracked, page)
+    report_canary(tracked, trial)
     tracked.artifact_bytes("manifest.json", manifest.with_files(decision.bundle.files).to_bytes())
-    tracked.artifact_json("challengers.json", [one.to_json() for one in page.challengers])
     refused = [{"version": bundle.version, "why": why} for bundle, why in decision.refused]
     tracked.artifact_json(
         "releases.json", {"version": version, "action": decision.action, "why": decision.why, "refused": refused}
     )
-
-
-def _figures(verdict: Verdict) -> dict[str, float]:
-    traffic = verdict.traffic
-    told = {
-        "critical": verdict.critical,
-        "spread": traffic.spread,
-        "impressions_a_night": traffic.impressions_a_night,
-        "impressions_a_night_needed": traffic.needed_a_night,
-        "nights_to_verdict": traffic.nights,
-        "nights_to_verdict_at_this_difference": traffic.nights_at_this_difference,
-    }
-    if verdict.look:
-        difference = verdict.look.difference
-        told |= {"difference": difference.value, "standard_error": difference.standard_error}
-        told |= {"z": difference.value / difference.standard_error}
-    return told

@@ -26,6 +26,7 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.sequential import KEEP, PROMOTE, Look, Trial, alpha_for_next, alpha_held, is_held
 from ltrr.publishing.gate import Judgement, Verdict, judge_night
 from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.traffic import UNKNOWN, estimate_traffic, traffic_text
 
 REPLACED = "replaced"
 GATE = "gate"
@@ -71,11 +72,16 @@ class Candidate:
         bandit: frozen.
         data_end: last date that it was trained on.
         run_id: of its training, in MLflow.
+        report: what held-out users say of it against tonight's champion: it decides nothing, and tells how long a
+            verdict will take.
+        share: of the users, whom the report is of.
     """
 
     bandit: FrozenBandit
     data_end: date
     run_id: str = ""
+    report: Judgement | None = None
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,8 @@ def turn_page(
         tested = now
         if now.outcome == PROMOTE:
             champion = now.bandit
+            # The report compares with who served until now: of the new champion it says nothing.
+            candidate = replace(candidate, report=None) if candidate else None
     next_why = ""
     if living(known) is None and waits:
         next_why = f"no challenger begins: {waits}"
@@ -248,6 +256,15 @@ def _begin(
     begun = Challenger(candidate.bandit, day, candidate.data_end, champion.digest, alpha, run_id=candidate.run_id)
     why = (
         f"challenger {begun.trial} begins with alpha {alpha:g}: it was trained on dates up to {begun.data_end} "
-        f"and is judged on later ones, for at most {gate.life_nights} nights"
+        f"and is judged on later ones, for at most {gate.life_nights} nights; {_foreseen(candidate, alpha, gate)}"
     )
     return replace(begun, why=why), why
+
+
+def _foreseen(candidate: Candidate, alpha: float, gate: GateSettings) -> str:
+    """How long a verdict will take, from the report on held-out users."""
+    report = candidate.report
+    if report is None:
+        return traffic_text(UNKNOWN, gate)
+    seen = report.difference, report.champion_value, report.impressions, report.nights
+    return traffic_text(estimate_traffic(*seen, alpha, gate, candidate.share), gate)

@@ -41,7 +41,7 @@ def msrd_world(
     Args:
         data: folder with the two files; any other with the same form will do.
         users: who searches.
-        hybrid: whether the seventh strategy is there; without it, the six of DESIGN 8.
+        hybrid: whether the seventh strategy is there; without it, the six others.
         semantic: whether sentence vectors are used.
         block_size: candidates in one block.
         budget: blocks in one plan.

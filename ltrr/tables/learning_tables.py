@@ -132,7 +132,7 @@ CHALLENGERS = Table(
             "array<struct<night:int,difference:double,standard_error:double>>",
             "its looks so far, each as on its night: difference from the champion, reward an impression",
         ),
-        Column("critical", "double", "what Z had to reach tonight", null="nothing to reach tonight"),
+        Column("critical", "double", "what Z had to reach tonight", null="nothing to reach tonight", exact=False),
         Column("slices", "map<string,string>", "harmed | unharmed | not yet judged | not judged; none: not asked"),
         Column("why", "string", "of its newest night, in words", exact=False),
         Column("mlflow_run_id", "string", "that trained it; empty where there is none", exact=False),

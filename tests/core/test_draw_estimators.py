@@ -14,7 +14,7 @@ import pytest
 from ltrr.core.draw_estimators import DRAW_ESTIMATORS, Draws, draw_terms
 from ltrr.core.draw_moments import DrawMoments
 from ltrr.core.draw_orders import MOST_DRAWS, DrawWeights, path_propensities, set_propensities, step_lattice
-from ltrr.core.inclusion import inclusion_propensities, inclusion_rewards
+from ltrr.core.inclusion import inclusion_design, inclusion_propensities, inclusion_rewards
 from ltrr.core.placement import placement_propensities, placement_rewards
 from ltrr.core.reward_to_go import fit_reward_to_go
 from ltrr.core.slots import slot_terms
@@ -270,6 +270,29 @@ def test_a_draw_that_was_made_with_probability_zero_is_refused() -> None:
     steps = np.zeros((1, 4, 2))
     with pytest.raises(DataQualityError, match="logging_propensity"):
         DrawWeights.of(steps, steps, np.array([2]))
+
+
+def test_the_design_knows_the_squared_weights_that_a_log_has_on_average() -> None:
+    world = Everything(stops=True, found=True)
+    n = len(world.drawn)
+    sides = [
+        inclusion_propensities(np.tile(world.plan_chances(chances), (n, 1)), np.tile(PLACES, (n, 1, 1)), PLANS)
+        for chances in (world.chances, world.target_chances)
+    ]
+    shown = np.array([[e in page_of(depths) for e in range(ENTITIES)] for depths in world.depths])
+    weights = np.where(shown, sides[1] / sides[0], 0.0)
+    mass, squares = inclusion_design(*sides)
+    assert world.chances @ weights.sum(axis=1) == pytest.approx(mass[0])
+    assert world.chances @ (weights**2).sum(axis=1) == pytest.approx(squares[0])
+    moments = DrawMoments.of(world.draws(included=world.inclusion(), included_mass=mass, included_squares=squares))
+    assert moments.effective_sample_size("inclusion") == pytest.approx(n * mass[0] ** 2 / squares[0])
+    assert isnan(DrawMoments.of(world.draws(included=world.inclusion())).effective_sample_size("inclusion"))
+
+
+def test_entities_that_the_log_never_shows_are_refused() -> None:
+    logging, target = np.array([[0.5, 0.0]]), np.array([[0.5, 0.1]])
+    with pytest.raises(SupportError, match="never can"):
+        inclusion_rewards(logging, target, np.array([[True, False]]), np.ones((1, 2)))
 
 
 def test_what_is_undefined_is_nan() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 
-from ltrr.demo.report import standing
+from ltrr.core.exploration import ExplorationSettings
+from ltrr.demo.report import CHALLENGER, CHALLENGER_GREEDY, standing
 from ltrr.demo.worlds import WorldChoice, check_choice
 from ltrr.errors import UsageError
+from ltrr.publishing.challengers import Challenger, FrozenBandit
 from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, STATIC_WITHOUT_MEMORY, UNIFORM
 
 
@@ -48,6 +53,22 @@ def test_it_claims_no_more_than_the_interval(over_static: tuple[float, float], s
     assert "better than drawing plans at random (70.0%)" in sentence
     assert "95.0%" in sentence
     assert "As served, exploring, it finds 82.0%" in sentence
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [({"night": 2}, "under test, night 2 of its life"), ({"outcome": "futile", "ended": date(2026, 3, 5)}, "futile")],
+)
+def test_a_challenger_that_does_not_serve_has_a_sentence_of_its_own(told, said) -> None:
+    unseen = rows((0.1, 0.2), (0.001, 0.02))
+    theirs = zip(unseen, (CHALLENGER_GREEDY, CHALLENGER), strict=False)
+    both = [*unseen, *({**row, "policy": name} for row, name in theirs)]
+    bandit = FrozenBandit("search", {"bandit.vw": "ab"}, None, ExplorationSettings())
+    tested = replace(Challenger(bandit, date(2026, 3, 3), date(2026, 3, 2), "00", 0.01), **told)
+    first, second = standing(both, tested).splitlines()
+    assert first == standing(unseen)
+    assert second.startswith("The challenger (")
+    assert said in second
 
 
 def test_a_world_without_its_data_is_refused() -> None:

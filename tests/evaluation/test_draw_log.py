@@ -121,6 +121,18 @@ def test_weights_of_entities_are_never_beyond_take_care(spark: SparkSession, wor
     assert "R does not show it" in by_name["inclusion"]["reasons"][-1]
 
 
+def test_evidence_of_entities_is_that_of_the_design(spark: SparkSession, world) -> None:
+    _, _, rows = world
+    log = frame(spark, rows).selectExpr("*", "1.0d mass", "250.0d squares")
+    columns = DrawColumns(
+        included="included", included_mass="mass", included_squares="squares", union_size="union_size"
+    )
+    report = estimate_draw_log(log, columns, FOUND)
+    (row,) = [row for row in report.rows if row["estimator"] == "inclusion"]
+    assert row["effective_sample_size"] == row["evidence"] == N / 250.0
+    assert row["verdict"] == DO_NOT_USE
+
+
 def test_any_layout_gives_the_same_bits(spark: SparkSession, world) -> None:
     _, _, rows = world
     mixed = [rows[n] for n in np.random.default_rng(4).permutation(N)]

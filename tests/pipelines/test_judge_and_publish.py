@@ -86,6 +86,7 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
         run(NEXT, "evaluate_policies")
     accepted = run(NEXT, "evaluate_policies", accept_quality="a known fault")["evaluate_policies"].notes
     assert "of 1000 replayed decisions are unequal" in json.loads(accepted["objections"])[0]
+    assert json.loads(accepted["distrusted_dates"]) == [str(NEXT)]
 
     # With true logs, a bandit that learned the opposite is reported on and becomes the challenger: nothing is decided.
     logs[NEXT] = second_day
@@ -149,7 +150,9 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     assert served.greedy("love", looks).action == "alpha:3"
     manifest = read_manifest(root, "search", served.version)
     assert manifest.ope["challenger"]["value"] == challenger["value"]
-    assert manifest.ope[GATE]["why"] == done["publish_policy"].notes["why"].removeprefix("bandit: ")
+    assert manifest.ope[GATE]["why"] in done["publish_policy"].notes["why"]
+    # Tonight's candidate was trained to the same bytes as what serves from now on.
+    assert "is the champion, byte for byte, so nobody is under test" in done["publish_policy"].notes["why"]
     prices = json.loads(done["evaluate_policies"].notes[EXPLORATION_PRICE])
     assert manifest.ope[EXPLORATION_PRICE] == prices["challenger"]
     assert prices["champion"]["greedy_width"] == pytest.approx(1.0)  # it is uniform
@@ -204,6 +207,11 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     told = [{name: value for name, value in one.data.metrics.items() if value == value} for one in (newest, before)]
     assert told[0] == told[1]
     assert told[0]["life_challenger_dr"] == challenger["value"]
+
+    # A date whose propensities were found wrong is judged on by no later night.
+    monkeypatch.setattr(evaluate_policies, "_distrusted_dates", lambda *_, **__: {THIRD})
+    notes = run(FOURTH, "evaluate_policies")["evaluate_policies"].notes
+    assert (notes["judged_dates"], notes["life_dates"]) == ("2", "0")
 
 
 def rows_of(warehouse: Warehouse, name: str, day: date) -> list[dict[str, object]]:

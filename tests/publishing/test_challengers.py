@@ -51,6 +51,17 @@ def test_the_first_candidate_begins_with_its_share_and_is_not_judged_on_its_firs
     assert one.trial.startswith("2026-03-03-")
 
 
+def test_who_begins_is_told_how_long_a_verdict_will_take() -> None:
+    assert "how many nights a verdict needs cannot be told from this log yet" in begun().why
+    # 9,000 impressions of 30 % of the users in one night: everybody will bring 30,000.
+    reported = Candidate(bandit("b1"), day(0), report=SO_SO, share=0.3)
+    why = night(1, candidate=reported).why
+    assert "at this traffic of 30,000 impressions a night a true +2%" in why
+    # Against a champion of tonight nothing is known yet.
+    after = night(2, begun().challengers, GOOD, candidate=replace(reported, bandit=bandit("b2")))
+    assert "cannot be told from this log yet" in after.next_why
+
+
 @pytest.mark.parametrize(
     ("candidate", "words"),
     [(None, "no candidate tonight"), (Candidate(UNIFORM, day(0)), "is the champion, byte for byte")],

@@ -1,0 +1,184 @@
+"""The two scans of a night: the report on held-out users, and the challenger's life, which decides."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+
+from ltrr.artifacts.bundle import BANDIT
+from ltrr.artifacts.payloads import get_payload
+from ltrr.artifacts.pointer import open_policy
+from ltrr.core.moments import ClusteredSums
+from ltrr.evaluation.draws_by_class import DrawTable, draw_table, sample_decisions, sum_draws
+from ltrr.evaluation.estimates import LIFE, estimate_rows
+from ltrr.evaluation.judged_impressions import (
+    ServedCounts,
+    by_policy,
+    count_served,
+    is_held_out,
+    judged_impressions,
+    on_dates,
+    served_by_version,
+)
+from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION, STATIC, UNIFORM, JudgedPolicy
+from ltrr.evaluation.life import sum_life
+from ltrr.evaluation.published import PlanningPart, alike_versions
+from ltrr.evaluation.query_means import QueryMeans
+from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
+from ltrr.evaluation.scoring import ALL, sum_by_slice, to_scores
+from ltrr.evaluation.static_plan import best_static_plan
+from ltrr.evaluation.training_sums import sum_training_decisions
+from ltrr.pipelines.night import Night
+from ltrr.publishing.challengers import Candidate, FrozenBandit
+from ltrr.publishing.exploration_price import ExplorationPrice, price_policies
+from ltrr.serving.bandit import PlanChooser
+from ltrr.serving.values import PlanValuer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What judging found.
+
+    Attributes:
+        served: how the window was served.
+        rows: of `ope_estimates`.
+        prices: of exploration, by policy.
+        draws: by policy.
+    """
+
+    served: ServedCounts
+    rows: Sequence[dict[str, Any]] = ()
+    prices: Mapping[str, ExplorationPrice] = field(default_factory=dict)
+    draws: Mapping[str, DrawTable] = field(default_factory=dict)
+
+
+def report_held_out(
+    night: Night,
+    champion: PlanningPart,
+    candidate: Candidate | None,
+    under_test: JudgedPolicy | None,
+    distrusted: Collection[date],
+) -> Found:
+    """The report on closed dates of the window; nothing but how it was served where none is closed yet."""
+    settings, policy = night.settings.evaluation, night.settings.policy
+    closed = [day for day in night.closed_dates(settings.window_days) if day not in distrusted]
+    night.note("judged_dates", str(len(closed)))
+    window = Window.of(night, closed)
+    if window.served.by_policy == 0:
+        log.info("date=%s reported=nothing closed_dates=%d", night.date, len(closed))
+        return Found(window.served)
+    held_out = is_held_out(settings.held_out_percent)
+    training = window.impressions(~held_out)
+    means = QueryMeans.of(training, settings.query_mean_strength)
+    sums = sum_training_decisions(means.given_to(training, is_counted=True), policy.space)
+    if sums is None:
+        log.warning("date=%s reported=nothing: no impressions of users that are trained on", night.date)
+        return Found(window.served)
+    model = fit_reward_model(policy.space, sums.products.tolist(), settings.ridge)
+    judged = _reported(night, champion, candidate, best_static_plan(sums, model))
+    slices = _score(means.given_to(window.impressions(held_out), is_counted=False), judged, model)
+    rows = estimate_rows(night.date, slices, judged, window.served.fallback_share, settings)
+    share = settings.held_out_percent / 100.0
+    prices = _prices(night, slices, len(closed), [CHAMPION, *[CANDIDATE] * bool(candidate)], share)
+    draw_from = [*judged, *([under_test] if under_test else [])]
+    expected = window.served.by_policy * share
+    sample = sample_decisions(
+        by_policy(window.decisions.where(held_out), window.versions), min(settings.draws_decisions / expected, 1.0)
+    )
+    drawn = sum_draws(sample, draw_from, policy.space)
+    draws = {one.name: draw_table(drawn, one.name, policy.space) for one in draw_from if one.chooser is not None}
+    return Found(window.served, rows, prices, draws)
+
+
+def judge_life(
+    night: Night, champion: PlanningPart, challenger: JudgedPolicy, data_end: date, distrusted: Collection[date]
+) -> Found:
+    """Champion and challenger on everybody's impressions of the closed dates after `data_end`."""
+    settings, policy = night.settings.evaluation, night.settings.policy
+    dates = [day for day in night.closed_dates() if day not in distrusted]
+    since = Window.of(night, [day for day in dates if day > data_end])
+    before = Window.of(night, [day for day in dates if day <= data_end][-settings.window_days :])
+    night.note("life_dates", str(len(since.dates)))
+    if since.served.by_policy == 0 or before.served.by_policy == 0:
+        log.info("date=%s judged=nothing life_dates=%d", night.date, len(since.dates))
+        return Found(since.served)
+    judged = [JudgedPolicy(CHAMPION, champion.manifest.version, policy.space, chooser=champion.chooser()), challenger]
+    slices = sum_life(before.impressions(), since.impressions(), judged, policy.space, settings)
+    rows = estimate_rows(night.date, slices, judged, since.served.fallback_share, settings, LIFE)
+    return Found(since.served, rows, _prices(night, slices, len(since.dates), [CHALLENGER], share=1.0))
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was logged on some dates.
+
+    Attributes:
+        dates: closed.
+        decisions, slate_rows: of them.
+        served: how their impressions were served.
+        versions: bundles whose plans and features are those that are judged.
+    """
+
+    dates: Sequence[date]
+    decisions: DataFrame
+    slate_rows: DataFrame
+    served: ServedCounts
+    versions: Sequence[str]
+
+    @staticmethod
+    def of(night: Night, dates: Sequence[date]) -> Window:
+        """From tonight's tables; the driver sees a row a bundle that served."""
+        policy = night.settings.policy
+        decisions = on_dates(night.read("decisions"), dates)
+        by_version = served_by_version(decisions) if dates else {}
+        versions = alike_versions(night.policies_root, policy.name, {version for version, _ in by_version}, policy)
+        slate_rows = on_dates(night.read("slate_rows"), dates)
+        return Window(dates, decisions, slate_rows, count_served(by_version, versions), versions)
+
+    def impressions(self, users: Column | None = None) -> DataFrame:
+        """Those that a judged bundle served, with their reward: of some users, or of all."""
+        decisions, slate_rows = (
+            rows if users is None else rows.where(users) for rows in (self.decisions, self.slate_rows)
+        )
+        return judged_impressions(decisions, slate_rows, self.versions)
+
+
+def _reported(
+    night: Night, champion: PlanningPart, candidate: Candidate | None, static_plan: int
+) -> list[JudgedPolicy]:
+    space = night.settings.policy.space
+    judged = [JudgedPolicy(CHAMPION, champion.manifest.version, space, chooser=champion.chooser())]
+    if candidate:
+        judged.append(judged_policy(night, CANDIDATE, candidate.bandit))
+    judged.append(JudgedPolicy(UNIFORM, UNIFORM, space))
+    judged.append(JudgedPolicy(STATIC, space.text(static_plan), space, plan=static_plan))
+    return judged
+
+
+def judged_policy(night: Night, name: str, bandit: FrozenBandit) -> JudgedPolicy:
+    """A frozen bandit as it would choose: every byte is verified as it is read."""
+    policy = night.settings.policy
+    url = open_policy(night.policies_root, policy.name).url
+    files = {file: get_payload(url, sha256) for file, sha256 in bandit.files.items()}
+    model = files.pop(BANDIT, None)
+    valuer = PlanValuer.of(policy, bandit.values, files)
+    chooser = PlanChooser(policy.space, bandit.exploration, model, policy.observe, valuer, groups=policy.features)
+    return JudgedPolicy(name, bandit.files[BANDIT], policy.space, chooser=chooser)
+
+
+def _score(impressions: DataFrame, judged: Sequence[JudgedPolicy], model: RewardModel) -> dict[str, ClusteredSums]:
+    return dict(sum_by_slice(to_scores(impressions, judged, model), [policy.name for policy in judged]))
+
+
+def _prices(
+    night: Night, slices: Mapping[str, ClusteredSums], nights: int, policies: Sequence[str], share: float
+) -> dict[str, ExplorationPrice]:
+    plans = len(night.settings.policy.space)
+    return price_policies(slices.get(ALL), policies, plans, nights, share, night.settings.gate)
