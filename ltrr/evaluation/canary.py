@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
+from math import isnan
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -31,13 +32,14 @@ from ltrr.artifacts.store import Store
 from ltrr.core.fixed_point import UNIT
 from ltrr.core.intervals import estimate_difference, estimate_ratio
 from ltrr.core.moments import ClusteredSums
-from ltrr.evaluation.estimates import REWARD, figures_of, footing_of
+from ltrr.evaluation.estimates import REWARD, difference_of, figures_of, footing_of
 from ltrr.evaluation.judged_policy import CHAMPION
 from ltrr.evaluation.scoring import N, sum_terms, term
 from ltrr.evaluation.settings import EvaluationSettings
+from ltrr.evaluation.verdict import Footing
 
 CANARY = "canary"
-DIFFERENCE = f"{CANARY}-{CHAMPION}"
+DIFFERENCE = difference_of(CANARY)
 BY_USER = "by_user"
 """The estimator of a canary's rows in `ope_estimates`."""
 
@@ -50,16 +52,24 @@ NAMES = (N, *(term(side, name) for side in SIDES for name in TERMS))
 class CanaryLife:
     """Which versions were on which side of one canary: both are refreshed every night, and get another version.
 
+    Two versions were one beside the other in no other life, but where a person ended it and began it again before a
+    night had refreshed them: then it counts from its first begin.
+
     Attributes:
-        begun: UTC.
-        share: of the users.
         champions, canaries: versions of either side, oldest first.
     """
 
-    begun: datetime
-    share: float
     champions: tuple[str, ...]
     canaries: tuple[str, ...]
+
+    @property
+    def first_date(self) -> date:
+        """Nothing was served by both before it: the date of the night that made the first champion of this life.
+
+        >>> CanaryLife(("2026-03-02-5b1f0c9e77aa",), ("2026-02-28-77aa5b1f0c9e",)).first_date
+        datetime.date(2026, 3, 2)
+        """
+        return date.fromisoformat(self.champions[0][:10])
 
 
 def canary_life(store: Store, newest: Pointer) -> CanaryLife | None:
@@ -76,12 +86,7 @@ def canary_life(store: Store, newest: Pointer) -> CanaryLife | None:
             break
         pairs[pointer.version, pointer.canary.version] = None
     champions, canaries = zip(*reversed(pairs), strict=True)
-    return CanaryLife(
-        datetime.fromisoformat(newest.canary.begun),
-        newest.canary.share,
-        tuple(dict.fromkeys(champions)),
-        tuple(dict.fromkeys(canaries)),
-    )
+    return CanaryLife(tuple(dict.fromkeys(champions)), tuple(dict.fromkeys(canaries)))
 
 
 def drawn_impressions(impressions: DataFrame, life: CanaryLife) -> DataFrame:
@@ -90,7 +95,7 @@ def drawn_impressions(impressions: DataFrame, life: CanaryLife) -> DataFrame:
     What was served without a draw (a search without a user, a machine on which the canary's bundle did not hold) shows
     nothing of the canary and is left out for the users of both sides alike.
     """
-    drawn = impressions.where((F.col("version_propensity") < 1.0) & (F.col("at") >= F.lit(life.begun)))
+    drawn = impressions.where(F.col("version_propensity") < 1.0)
     side = F.when(F.col("policy_version").isin(list(life.canaries)), F.lit(CANARY)).when(
         F.col("policy_version").isin(list(life.champions)), F.lit(CHAMPION)
     )
@@ -144,7 +149,7 @@ def canary_rows(
         footings = {
             side: replace(footing_of(sums, side, fallbacks.get(side, 0.0)), impressions=counts[side]) for side in SIDES
         }
-        footings[DIFFERENCE] = footings[CANARY].weaker(footings[CHAMPION])
+        footings[DIFFERENCE] = _of_both(footings[CANARY], footings[CHAMPION])
         counts[DIFFERENCE] = round(sums.total(N))
         estimates = {side: estimate_ratio(sums, *_ratio(side)) for side in SIDES}
         estimates[DIFFERENCE] = estimate_difference(sums, _ratio(CANARY), _ratio(CHAMPION))
@@ -155,6 +160,28 @@ def canary_rows(
             for policy, estimate in estimates.items()
         ]
     return rows
+
+
+def _of_both(canary: Footing, champion: Footing) -> Footing:
+    """What the difference rests on: the weaker side, but for evidence that is missing because the canary is bad.
+
+    A canary that earns next to nothing has next to no rewards to rest on, and nobody would ever end it for that. Were
+    it as good as the champion, it would have the champion's R in proportion to its impressions: that it has not is the
+    evidence.
+    """
+    if not champion.impressions:
+        return canary.weaker(champion)
+    share = min(canary.impressions / champion.impressions, 1.0)
+
+    def evidence(of_canary: float, of_champion: float) -> float:
+        expected = share * of_champion
+        return expected if isnan(of_canary) else max(min(of_canary, of_champion), expected)
+
+    return replace(
+        canary.weaker(champion),
+        evidence=evidence(canary.evidence, champion.evidence),
+        evidence_of_users=evidence(canary.evidence_of_users, champion.evidence_of_users),
+    )
 
 
 def _ratio(side: str) -> tuple[str, str]:

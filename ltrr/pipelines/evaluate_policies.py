@@ -7,13 +7,16 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from ltrr.artifacts.bundle import BANDIT
+from ltrr.artifacts.pointer import open_policy, pointer_at
 from ltrr.errors import ConfigError
+from ltrr.evaluation.canary import BY_USER
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, draw_rows, render_draws
-from ltrr.evaluation.estimates import LIFE
+from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CHALLENGER, STATIC, UNIFORM
 from ltrr.evaluation.published import PlanningPart, plans_alike, read_planning_part
 from ltrr.evaluation.replay_check import replay_date
 from ltrr.evaluation.scoring import ALL
+from ltrr.pipelines.canary import judge_canary
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.judging import Found, judge_life, judged_policy, report_held_out
 from ltrr.pipelines.night import Night
@@ -25,9 +28,12 @@ from ltrr.spark.columns import schema_of
 from ltrr.tables.catalog import table
 from ltrr.tracking.run import TrackedRun
 
+DECIDING = ("dr", BY_USER)
+"""The estimators that the gate looks at: of a policy on the log, and of a canary on its users."""
+
 
 def run(night: Night) -> None:
-    """Replay tonight's decisions, judge the challenger on its life, and report on held-out users of the window.
+    """Replay tonight's decisions, judge challenger and canary on their lives, and report on held-out users.
 
     The challenger's life decides (`publish_policy`); the report shows champion, tonight's candidate, uniform and the
     best static plan side by side. Each is one pass that fits and one that scores; both hand a few kilobytes a task to
@@ -39,7 +45,8 @@ def run(night: Night) -> None:
     """
     policy, root = night.settings.policy, night.policies_root
     moves = collect_moves(night.read("releases"), root, policy.name)
-    champion = read_planning_part(root, policy.name, champion_of(moves, night.date).version)
+    pointer = pointer_at(open_policy(root, policy.name), champion_of(moves, night.date).sequence)
+    champion = read_planning_part(root, policy.name, pointer.version)
     _check_same_plans(night, champion)
     candidate = candidate_of(night)
     challenger = _challenger(night, champion)
@@ -60,6 +67,7 @@ def run(night: Night) -> None:
         )
         objections = _check_replay(night, tracked)
         distrusted = _distrusted_dates(night, is_replay_unequal=bool(objections))
+        on_canary = judge_canary(night, pointer, objections)
         under_test = None if challenger is None else judged_policy(night, CHALLENGER, challenger.bandit)
         found = report_held_out(night, champion, candidate, under_test, distrusted)
         if challenger is not None and under_test is not None:
@@ -67,6 +75,7 @@ def run(night: Night) -> None:
             if life.served.fallback_share > night.settings.evaluation.fallback_limit:
                 objections.append(f"{life.served.fallback_share:.1%} of its impressions fell back")
             found = replace(found, rows=[*found.rows, *life.rows], prices={**found.prices, **life.prices})
+        found = replace(found, rows=[*found.rows, *on_canary])
         rows = night.spark.createDataFrame(found.rows, schema_of(table("ope_estimates")))
         night.write("ope_estimates", rows.coalesce(1))
         night.note("objections", json.dumps(objections))
@@ -147,14 +156,14 @@ def _report(tracked: TrackedRun, found: Found) -> None:
     for row in found.rows:
         if row["slice"] != ALL:
             continue
-        # Both scans judge the champion; what decides is told apart.
-        policy = f"{LIFE}_{row['policy']}" if row["judged_on"] == LIFE else row["policy"]
+        # Every scan judges the champion; what decides is told apart.
+        policy = row["policy"] if row["judged_on"] == HELD_OUT else f"{row['judged_on']}_{row['policy']}"
         name = f"{policy}_{row['estimator']}"
         figures = {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
         tracked.metrics({key: float("nan") if value is None else value for key, value in figures.items()})
-        if row["estimator"] == "dr":
+        if row["estimator"] in DECIDING:
             tracked.tags({f"verdict_{policy}": "; ".join([row["verdict"], *row["reasons"]])})
-        if row["policy"] not in (UNIFORM, STATIC) and row["estimator"] == "dr" and row["evidence"]:
+        if row["policy"] not in (UNIFORM, STATIC) and row["estimator"] in DECIDING and row["evidence"]:
             tracked.metrics(
                 {
                     f"{policy}_evidence": row["evidence"],

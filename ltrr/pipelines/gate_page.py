@@ -30,8 +30,15 @@ def estimates_of(night: Night, judged_on: str) -> list[dict[str, Any]]:
     return [row.asDict() for row in rows.collect()]
 
 
-def tonights_page(night: Night, champion: Manifest, estimates: Sequence[Mapping[str, Any]]) -> Page:
-    """Tonight's page of the book: the page of the night before, and what tonight's evidence says."""
+def tonights_page(night: Night, champion: Manifest, estimates: Sequence[Mapping[str, Any]], waits: str = "") -> Page:
+    """Tonight's page of the book: the page of the night before, and what tonight's evidence says.
+
+    Args:
+        night: of `publish_policy`.
+        champion: that serves.
+        estimates: of the challenger's life.
+        waits: why nobody is asked or begins tonight; empty where nothing stands in the way.
+    """
     notes, gate = night.notes_of("evaluate_policies"), night.settings.gate
     book = read_challengers(night.read_own_previous("challengers"), night.date - timedelta(days=1))
     tested = living(book)
@@ -41,6 +48,7 @@ def tonights_page(night: Night, champion: Manifest, estimates: Sequence[Mapping[
         objections.append(f"it was judged against {judged}, but {champion.version} serves now: evaluate again")
     elif tested and notes.get("challenger", "") != tested.trial:
         objections.append(f"{notes.get('challenger') or 'nobody'} was judged in its place: evaluate again")
+    objections += [waits] if waits else []
     judgement = judgement_of(
         estimates,
         CHALLENGER,
@@ -48,7 +56,7 @@ def tonights_page(night: Night, champion: Manifest, estimates: Sequence[Mapping[
         least_evidence=gate.least_evidence,
         objections=tuple(objections),
     )
-    return turn_page(book, night.date, FrozenBandit.of_manifest(champion), judgement, _candidate(night), gate)
+    return turn_page(book, night.date, FrozenBandit.of_manifest(champion), judgement, _candidate(night), gate, waits)
 
 
 def _candidate(night: Night) -> Candidate | None:
@@ -75,11 +83,12 @@ def report_page(tracked: TrackedRun, page: Page) -> None:
         tracked.tags({"trial": judged.trial} | {f"slice_{name}": found for name, found in judged.slices.items()})
         tracked.metrics({"night_of_life": judged.night, "alpha": judged.alpha})
     if page.verdict:
-        tracked.metrics(_figures(page.verdict))
+        tracked.metrics(verdict_figures(page.verdict))
     tracked.artifact_json("challengers.json", [one.to_json() for one in page.challengers])
 
 
-def _figures(verdict: Verdict) -> dict[str, float]:
+def verdict_figures(verdict: Verdict) -> dict[str, float]:
+    """What is told of a verdict as numbers."""
     traffic = verdict.traffic
     told = {
         "critical": verdict.critical,

@@ -14,21 +14,26 @@ from ltrr.artifacts.bundle import BANDIT, RANKER, move_pointer, read_manifest
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
-from ltrr.artifacts.pointer import open_policy, pointer_at, sequences
-from ltrr.core.sequential import KEEP
+from ltrr.artifacts.pointer import Canary, Pointer, open_policy, pointer_at, sequences
+from ltrr.core.sequential import KEEP, PROMOTE
+from ltrr.errors import ArtifactError
+from ltrr.evaluation.canary import CANARY
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import LIFE
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
+from ltrr.pipelines.canary import canary_judgement, read_canary_rows, report_canary
 from ltrr.pipelines.gate_page import estimates_of, report_page, tonights_page
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
+from ltrr.publishing.canary_trial import WAITS, CanaryPage, frozen_with_ranker, turn_canary
 from ltrr.publishing.challenger_rows import challenger_rows
-from ltrr.publishing.challengers import GATE, Challenger, Page
+from ltrr.publishing.challengers import GATE, Challenger, Page, alpha_left
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.judgement import ope_summary
 from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move
 from ltrr.publishing.ranker_gate import RankerVerdict, judge_ranker
 from ltrr.publishing.release import (
+    CANARY_ENDED,
     PROMOTED,
     REFRESHED,
     REFUSED,
@@ -54,8 +59,30 @@ class _Bundle:
     files: Mapping[str, Payload]
 
     @property
+    def complete(self) -> Manifest:
+        """The manifest with its files."""
+        return self.manifest.with_files(self.files)
+
+    @property
     def version(self) -> str:
-        return self.manifest.with_files(self.files).version
+        return self.complete.version
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """Tonight's canary.
+
+    Attributes:
+        canary: as tomorrow's pointer would name it.
+        bundle: its bandit, values and ranker with tonight's memory and history; None where that does not hold.
+        rows: of `ope_estimates`, what its users and the champion's earned.
+        fault: why there is no bundle.
+    """
+
+    canary: Canary
+    bundle: _Bundle | None
+    rows: Sequence[dict[str, Any]]
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,22 +104,27 @@ def run(night: Night) -> None:
     name, root = night.settings.policy.name, night.policies_root
     moves = collect_moves(night.read("releases"), root, name)
     champion = champion_of(moves, night.date)
+    pointer = pointer_at(open_policy(root, name), champion.sequence)
     manifest = read_manifest(root, name, champion.version)
     with night.tracking.run("publish_policy") as tracked:
         _tell_night(night)
         estimates = estimates_of(night, LIFE)
-        page = tonights_page(night, manifest, estimates)
+        tried = _tried(night, pointer)
+        page, trial = _pages(night, manifest, estimates, pointer, tried)
         ranker = judge_ranker(night.notes_of("train_ranker"), manifest.files.get(RANKER))
-        decision = _decide(night, manifest, page, ranker, estimates)
+        decision = _decide(night, manifest, page, ranker, estimates, trial, tried)
         version = publish(root, name, decision.bundle.manifest, decision.bundle.files)
         # What others did and could not write down is no output of this night.
         append_releases(night.warehouse, unrecorded(moves, night.date, version))
-        sequence = _point(night, moves, version, decision)
+        canary = tried.canary if tried and trial.goes_on else None
+        sequence = _point(night, moves, version, decision, canary)
         refused = [
             _release(night, champion, bundle, bundle.version, REFUSED, why, None) for bundle, why in decision.refused
         ]
         released = _release(night, champion, decision.bundle, version, decision.action, decision.why, sequence)
-        night.write("releases", release_rows(night.spark, [*refused, released]))
+        beside = _beside(night, champion, pointer, trial, tried)
+        rows = [*refused, *beside, replace(released, canary=canary)]
+        night.write("releases", release_rows(night.spark, rows))
         night.write("challengers", challenger_rows(night.spark, night.date, page.challengers))
         night.note("version", version)
         night.note("action", decision.action)
@@ -100,7 +132,10 @@ def run(night: Night) -> None:
         night.note("verdict", page.why)
         night.note("outcome", page.judged.outcome if page.judged else "")
         night.note("challenger", page.judged.trial if page.judged else "")
-        _report(tracked, decision, version, page, ranker)
+        night.note("canary", canary.version if canary else "")
+        night.note("canary_outcome", trial.judged.outcome if trial.judged else "")
+        night.note("canary_verdict", _canary_why(trial, tried))
+        _report(tracked, decision, version, page, ranker, trial)
         log.info("date=%s version=%s action=%s sequence=%s", night.date, version, decision.action, sequence)
 
 
@@ -112,14 +147,57 @@ def _tell_night(night: Night) -> None:
     told.artifact_json("jobs.json", {run.job: dict(run.notes) | {"attempt": run.attempt} for run in done})
 
 
+def _tried(night: Night, pointer: Pointer) -> _Tried | None:
+    """Tonight's canary, refreshed as the champion is, published and loaded; None where none runs.
+
+    It can only add: where its bundle does not hold it ends, and the champion goes on.
+    """
+    if pointer.canary is None:
+        return None
+    root, name, rows = night.policies_root, night.settings.policy.name, read_canary_rows(night)
+    try:
+        manifest = read_manifest(root, name, pointer.canary.version)
+        bundle = _bundle(night, manifest, ope=ope_summary(rows) or None, beside=pointer.version)
+        version = publish(root, name, bundle.manifest, bundle.files)
+    except ArtifactError as fault:
+        log.warning("date=%s canary=%s ended: %s", night.date, pointer.canary.version, fault)
+        return _Tried(pointer.canary, None, rows, f"ended: its bundle does not hold: {fault}")
+    return _Tried(replace(pointer.canary, version=version), bundle, rows)
+
+
+def _pages(
+    night: Night, champion: Manifest, estimates: Sequence[Mapping[str, Any]], pointer: Pointer, tried: _Tried | None
+) -> tuple[Page, CanaryPage]:
+    """Tonight's page of the book, challengers first and then the canary."""
+    page = tonights_page(night, champion, estimates, WAITS if tried else "")
+    bundle = tried.bundle if tried else None
+    trial = turn_canary(
+        page.challengers,
+        night.date,
+        pointer.canary if bundle else None,
+        frozen_with_ranker(bundle.complete if bundle else champion),
+        frozen_with_ranker(champion),
+        canary_judgement(night, champion.version, tried.rows if tried else ()),
+        night.settings.gate,
+        *([tried.fault] if tried and tried.fault else []),
+    )
+    left = alpha_left(trial.challengers, night.date, night.settings.gate)
+    return replace(page, challengers=trial.challengers, alpha_left=left), trial
+
+
 def _decide(
     night: Night,
     champion: Manifest,
     page: Page,
     ranker: RankerVerdict | None,
     estimates: Sequence[Mapping[str, Any]],
+    trial: CanaryPage,
+    tried: _Tried | None,
 ) -> _Decision:
-    """One change at a time: the bandit first, the ranker on a night when no bandit is promoted, else a refresh."""
+    """One change at a time: the bandit first, the ranker on a night when no bandit is promoted, else a refresh.
+
+    While a canary runs there is no other change than its own.
+    """
     refused: list[tuple[_Bundle, str]] = []
     promoted: tuple[_Bundle, str] | None = None
     if page.judged and page.verdict and (page.verdict.is_promoted or page.verdict.is_refused):
@@ -133,12 +211,17 @@ def _decide(
             refused.append((bundle, why))
     if ranker:
         bundle = _bundle(night, champion, ranker=ranker.sha256)
-        if promoted:
+        if tried:
+            refused.append((bundle, f"ranker: {WAITS}"))
+        elif promoted:
             refused.append((bundle, "ranker: a bandit is promoted tonight, one change a night"))
         elif ranker.is_promoted:
             promoted = bundle, f"ranker: {ranker.why}"
         else:
             refused.append((bundle, f"ranker: {ranker.why}"))
+    canary_why = f"canary: {_canary_why(trial, tried)}" if trial.judged or tried else ""
+    if tried and tried.bundle and trial.judged and trial.judged.outcome == PROMOTE:
+        promoted = tried.bundle, canary_why
     # What became of the challenger stands in a row of its own where it ended, else in that of what is released.
     has_row = bool(page.verdict and page.verdict.outcome != KEEP)
     told = page.next_why if has_row else page.why
@@ -146,7 +229,7 @@ def _decide(
         bundle, why = promoted
         return _Decision(PROMOTED, f"{why}; {told}" if told else why, bundle, refused)
     why = "the champion's bandit and ranker with tonight's memory and history"
-    return _Decision(REFRESHED, f"{why}; {told}" if told else why, _bundle(night, champion), refused)
+    return _Decision(REFRESHED, "; ".join(filter(None, (why, told, canary_why))), _bundle(night, champion), refused)
 
 
 def _with_conduct(night: Night, ope: Mapping[str, Any], policy: str) -> Mapping[str, Any]:
@@ -163,8 +246,12 @@ def _bundle(
     challenger: Challenger | None = None,
     ranker: str = "",
     ope: Mapping[str, Any] | None = None,
+    beside: str = "",
 ) -> _Bundle:
-    """Tonight's memory and history with the challenger's bandit or a new ranker; else with the champion's."""
+    """Tonight's memory and history with the challenger's bandit or a new ranker; else with the champion's.
+
+    For a canary it stands in the champion's place, and `beside` names the champion.
+    """
     memory = json.loads(night.notes_of("build_memory")["memory_parts"])
     history = night.notes_of("compute_strategy_features")
     # Nights of earlier versions knew no history of single queries.
@@ -196,8 +283,12 @@ def _bundle(
         data_window={"first": str(closed[0]), "last": str(closed[-1])} if closed else {},
         table_versions={output.table: output.version for job in upstream for output in job.outputs},
         run_id=run_id,
-        ope=_with_conduct(night, champion.ope if ope is None else ope, CHALLENGER if challenger else CHAMPION),
-        lineage={"champion": champion.version}
+        ope=_with_conduct(
+            night,
+            champion.ope if ope is None else ope,
+            CHALLENGER if challenger else CANARY if beside else CHAMPION,
+        ),
+        lineage=({"champion": beside, "canary": champion.version} if beside else {"champion": champion.version})
         | ({"trial": challenger.trial, "bandit_data_end": str(challenger.data_end)} if challenger else {})
         | {key: files[file].sha256 for key, file in traced.items() if file in files},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -211,20 +302,43 @@ def _release(
     return Release(version, action, night.date, why, _BY, champion.version, sequence, bundle.manifest.lineage)
 
 
-def _point(night: Night, moves: Sequence[Move], version: str, decision: _Decision) -> int | None:
+def _canary_why(trial: CanaryPage, tried: _Tried | None) -> str:
+    """What became of the canary, in words; one that broke before its first night has no trial."""
+    return trial.judged.why if trial.judged else tried.fault if tried else ""
+
+
+def _beside(night: Night, champion: Move, pointer: Pointer, trial: CanaryPage, tried: _Tried | None) -> list[Release]:
+    """The row of what became of the canary, beside the one of what serves; none where it serves alone by now."""
+    if pointer.canary is None or tried is None or (trial.judged and trial.judged.outcome == PROMOTE):
+        return []
+    if tried.bundle and trial.goes_on:
+        why = f"the canary's bandit and ranker with tonight's memory and history; {_canary_why(trial, tried)}"
+        row = _release(night, champion, tried.bundle, tried.canary.version, REFRESHED, why, None)
+        return [replace(row, previous=pointer.canary.version)]
+    why = f"canary: {_canary_why(trial, tried)}"
+    return [Release(pointer.canary.version, CANARY_ENDED, night.date, why, _BY, champion.version)]
+
+
+def _point(night: Night, moves: Sequence[Move], version: str, decision: _Decision, canary: Canary | None) -> int | None:
     """Move the pointer where it is this night's to move; the sequence that names the version, None where none does."""
     store = open_policy(night.policies_root, night.settings.policy.name)
     # Asked again: a person may have moved it while this job was at work.
     if sequences(store)[-1] == moves[-1].sequence and may_move(moves, night.date):
         why = f"night of {night.date}, {decision.action}: {decision.why}"
-        canary = pointer_at(store, champion_of(moves, night.date).sequence).canary
         return move_pointer(night.policies_root, night.settings.policy.name, version, why=why, canary=canary)
     log.warning("date=%s version=%s pointer=left: others have moved it since", night.date, version)
     mine = [move.sequence for move in moves if move.night == night.date and move.version == version]
     return mine[-1] if mine else None
 
 
-def _report(tracked: TrackedRun, decision: _Decision, version: str, page: Page, ranker: RankerVerdict | None) -> None:
+def _report(
+    tracked: TrackedRun,
+    decision: _Decision,
+    version: str,
+    page: Page,
+    ranker: RankerVerdict | None,
+    trial: CanaryPage,
+) -> None:
     manifest = decision.bundle.manifest
     tracked.params({"version": version, "champion": manifest.lineage["champion"], "action": decision.action})
     tracked.tags(
@@ -234,6 +348,7 @@ def _report(tracked: TrackedRun, decision: _Decision, version: str, page: Page, 
         }
     )
     report_page(tracked, page)
+    report_canary(tracked, trial)
     tracked.artifact_bytes("manifest.json", manifest.with_files(decision.bundle.files).to_bytes())
     refused = [{"version": bundle.version, "why": why} for bundle, why in decision.refused]
     tracked.artifact_json(

@@ -61,6 +61,7 @@ def _row(day: date, one: Challenger) -> dict[str, Any]:
         "slices": dict(one.slices),
         "why": one.why,
         "mlflow_run_id": one.run_id,
+        "canary": one.canary or None,
     }
 
 
@@ -81,4 +82,5 @@ def _challenger(row: dict[str, Any]) -> Challenger:
         slices=row["slices"],
         why=row["why"],
         run_id=row["mlflow_run_id"],
+        canary=row["canary"] or "",
     )

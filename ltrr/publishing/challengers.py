@@ -101,6 +101,7 @@ class Challenger:
     slices: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
     run_id: str = ""
+    canary: str = ""
 
     @property
     def trial(self) -> str:
@@ -123,6 +124,7 @@ class Challenger:
         newest = self.looks[-1].difference if self.looks else None
         return {
             "trial": self.trial,
+            "kind": "canary" if self.canary else "bandit",
             "outcome": self.outcome,
             "night": self.night,
             "alpha": self.alpha,
@@ -168,8 +170,13 @@ class Page:
 
 
 def living(book: Sequence[Challenger]) -> Challenger | None:
-    """Who is under test: one at most."""
-    return next((challenger for challenger in book if challenger.is_living), None)
+    """Who is under test on the log: one at most. A canary, which is tried on users, is another matter."""
+    return next((challenger for challenger in book if challenger.is_living and not challenger.canary), None)
+
+
+def alpha_left(book: Sequence[Challenger], day: date, gate: GateSettings) -> float:
+    """Of the budget, when a night with this book is over."""
+    return round(gate.alpha - alpha_held([one.in_budget for one in book], day.toordinal(), gate), 12)
 
 
 def turn_page(
@@ -179,6 +186,7 @@ def turn_page(
     judgement: Judgement,
     candidate: Candidate | None,
     gate: GateSettings,
+    waits: str = "",
 ) -> Page:
     """Tonight's page.
 
@@ -189,6 +197,7 @@ def turn_page(
         judgement: of who is under test; not asked for where nobody is, or where the champion is another.
         candidate: of tonight; None where nothing was trained.
         gate: fixed before.
+        waits: why no candidate may begin tonight, in words; empty where one may.
     """
     known = [one for one in book if one.is_living or is_held(one.in_budget, day.toordinal(), gate)]
     tested, verdict = living(known), None
@@ -201,10 +210,12 @@ def turn_page(
             # The report compares with who served until now: of the new champion it says nothing.
             candidate = replace(candidate, report=None) if candidate else None
     next_why = ""
-    if living(known) is None:
+    if living(known) is None and waits:
+        next_why = f"no challenger begins: {waits}"
+    elif living(known) is None:
         begun, next_why = _begin(known, day, champion, candidate, gate)
         known += [begun] if begun else []
-    left = round(gate.alpha - alpha_held([one.in_budget for one in known], day.toordinal(), gate), 12)
+    left = alpha_left(known, day, gate)
     budget = f"of the budget of {gate.alpha:g} over {gate.budget_nights} nights {left:.3g} is left"
     if tested is not None:
         tested = replace(tested, why=f"{tested.why}; {budget}")

@@ -76,7 +76,8 @@ def searches(count: int, users: int, seed: int, served_by: Policy | None = None)
         user = int(rng.integers(users))
         answering = ((True, False, False), (False, True, False), (True, False, True))[rng.integers(3)]
         text = f"{WORDS[rng.integers(len(WORDS))]}"
-        choice = policy.plan(text, looks_of(text, answering), seed=f"{seed}-{number}", at=at_of(f"user-{user}", DAY))
+        mine = policy.for_user(f"user-{user}")
+        choice = mine.plan(text, looks_of(text, answering), seed=f"{seed}-{number}", at=at_of(f"user-{user}", DAY))
         chance = min(worth_of(answering)[choice.plan_index] * keen[user], 1.0)
         made.append(Search(f"{seed}-{number}", f"user-{user}", text, answering, choice, float(rng.random() < chance)))
     return made

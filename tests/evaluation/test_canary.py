@@ -35,7 +35,7 @@ pytestmark = pytest.mark.spark
 DAY = date(2026, 3, 4)
 BEGUN = "2026-03-03T12:00:00.000+00:00"
 SHARE = 0.2
-LIFE = CanaryLife(datetime.fromisoformat(BEGUN), SHARE, ("a1", "a2"), ("b1", "b2"))
+LIFE = CanaryLife(("a1", "a2"), ("b1", "b2"))
 SETTINGS = EvaluationSettings()
 CLASSES = ("one_word", "long")
 WORTH = {CHAMPION: {"one_word": 0.4, "long": 0.6}, CANARY: {"one_word": 0.5, "long": 0.5}}
@@ -160,7 +160,6 @@ def test_what_was_not_drawn_or_fell_back_is_left_out(spark) -> None:
 
     aside = [
         *more("undrawn", version_propensity=1.0, policy_version="a1"),
-        *more("earlier", at=datetime(2026, 3, 3, 11, tzinfo=UTC)),
         *more("other", policy_version="c1", version_propensity=0.5),
     ]
     assert judged(spark, made + aside) == before
@@ -178,6 +177,19 @@ def test_a_side_that_loses_searches_is_noticed(spark) -> None:
     lost = [pair for n, pair in enumerate(made) if pair[0]["policy_version"][0] == "a" or n % 2]
     assert any("instead of 1" in reason for reason in judged(spark, lost)[DIFFERENCE, "all"]["reasons"])
     assert not any("instead of 1" in reason for reason in judged(spark, made)[DIFFERENCE, "all"]["reasons"])
+
+
+def test_a_canary_that_earns_nothing_is_evidence_against_itself(spark) -> None:
+    made = [(row, 0.0 if row["policy_version"][0] == "b" else reward) for row, reward in logged(5, 6_000, 9_000)]
+    rows = judged(spark, made)
+    assert rows[CANARY, "all"]["verdict"] == "do not use"
+    difference = rows[DIFFERENCE, "all"]
+    assert (difference["verdict"], difference["reasons"]) == ("trust", [])
+    assert difference["value"] == -rows[CHAMPION, "all"]["value"]
+    assert difference["high"] < 0.0
+    # No better than none where the champion itself has hardly any.
+    few = judged(spark, [(row, reward if n % 100 == 0 else 0.0) for n, (row, reward) in enumerate(made)])
+    assert few[DIFFERENCE, "all"]["verdict"] == "do not use"
 
 
 def test_a_life_is_read_from_the_pointers_of_this_canary_alone() -> None:
@@ -202,7 +214,7 @@ def test_a_life_is_read_from_the_pointers_of_this_canary_alone() -> None:
 
     assert at(2) is None
     assert at(4) == LIFE
-    assert at(5) == CanaryLife(LIFE.begun, SHARE, ("a1", "a2", "a3"), ("b1", "b2", "b3"))
+    assert at(5) == CanaryLife(("a1", "a2", "a3"), ("b1", "b2", "b3"))
     one = at(1)
     assert one is not None
     assert (one.champions, one.canaries) == (("a0",), ("b0",))

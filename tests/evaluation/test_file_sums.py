@@ -62,7 +62,8 @@ def test_the_files_give_the_bits_that_spark_gives(
     assert files is not None
     assert len(files.addresses) == 2
     one_scan = estimate_policies(log, policies, SETTINGS, files)
-    assert one_scan == estimate_policies(log, policies, SETTINGS)
+    # As text, which holds every bit and lets an undefined figure equal itself.
+    assert repr(one_scan) == repr(estimate_policies(log, policies, SETTINGS))
     assert len(one_scan[0].rows) == (10 if policies[0].has_values else 5) * (8 if policies[0].slices else 1)
     assert one_scan[0].rows != one_scan[1].rows
 
@@ -78,7 +79,7 @@ def test_weights_too_heavy_for_doubles_are_added_exactly(spark: SparkSession, tm
     for policies in (VALUED, BY_USER):
         reports = estimate_policies(log, policies, SETTINGS, files_of(log, policies))
         assert reports[0].rows[0]["largest_weight"] > 70_000.0
-        assert [r.rows for r in reports] == [r.rows for r in estimate_policies(log, policies, SETTINGS)]
+        assert repr(reports) == repr(estimate_policies(log, policies, SETTINGS))
 
 
 @pytest.mark.parametrize("policies", [VALUED, BY_USER], ids=["rows", "users"])

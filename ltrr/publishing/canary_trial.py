@@ -1,0 +1,137 @@
+"""The canary's trial in the gate's book: judged as a challenger is, on its own users, from the same budget of alpha.
+
+A person begins it; its alpha is given on the first night that finds it, before its first look. It ends as a challenger
+does, by promotion, by futility, by harm to a slice or by age, or because a person ended it: then its alpha stays spent.
+While it runs no challenger begins or is asked and no ranker is promoted: whatever served beside it would no longer be
+what it is compared with. Where the budget holds no alpha it is reported and never promoted, and ends by age.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from math import inf
+
+from ltrr.artifacts.bundle import RANKER
+from ltrr.artifacts.manifest import Manifest
+from ltrr.artifacts.pointer import Canary
+from ltrr.core.sequential import EXPIRED, KEEP, alpha_for_next
+from ltrr.publishing.challengers import Challenger, FrozenBandit
+from ltrr.publishing.gate import Judgement, Verdict, judge_night
+from ltrr.publishing.settings import GateSettings
+
+ENDED = "ended"
+"""Outcome of a canary that was ended from outside: by a person, or because its bundle does not hold."""
+
+WAITS = "a canary runs: one thing at a time"
+
+
+@dataclass(frozen=True)
+class CanaryPage:
+    """The book after tonight's canary.
+
+    Attributes:
+        challengers: every trial that the budget has to know of, and those that ended tonight.
+        judged: the canary that the night found, as it stands now; None where there was none.
+        verdict: of the gate; None where it was not asked.
+    """
+
+    challengers: tuple[Challenger, ...]
+    judged: Challenger | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it serves tomorrow beside the champion."""
+        return self.judged is not None and self.judged.is_living
+
+
+def frozen_with_ranker(manifest: Manifest) -> FrozenBandit:
+    """What is tried: all of a bundle that a refresh leaves as it is."""
+    bandit = FrozenBandit.of_manifest(manifest)
+    ranker = {RANKER: manifest.files[RANKER].sha256} if RANKER in manifest.files else {}
+    return replace(bandit, files={**bandit.files, **ranker})
+
+
+def turn_canary(
+    book: Sequence[Challenger],
+    day: date,
+    canary: Canary | None,
+    tried: FrozenBandit,
+    champion: FrozenBandit,
+    judgement: Judgement,
+    gate: GateSettings,
+    ended_why: str = "a person ended it",
+) -> CanaryPage:
+    """Tonight's page of the book.
+
+    Args:
+        book: tonight's page, as the challengers left it.
+        day: tonight.
+        canary: that the pointer named when the night began; None where none, or where its bundle does not hold.
+        tried: what the canary is; not asked for without one.
+        champion: what served beside it.
+        judgement: of the canary.
+        gate: fixed before.
+        ended_why: of one that runs in the book and not in the pointer.
+    """
+    known, before = list(book), next((one for one in book if one.canary and one.is_living), None)
+    if before is not None and (canary is None or canary.begun != before.canary):
+        ended = replace(before, night=before.on(day), outcome=ENDED, ended=day, critical=inf, slices={}, why=ended_why)
+        known = [ended if one is before else one for one in known]
+        if canary is None:
+            return CanaryPage(tuple(known), ended)
+        before = None
+    if canary is None:
+        return CanaryPage(tuple(known))
+    if before is None:
+        begun = _begin(known, day, canary, tried, champion, gate)
+        return CanaryPage((*known, begun), begun)
+    now, verdict = _judged(before, day, judgement, gate)
+    return CanaryPage(tuple(now if one is before else one for one in known), now, verdict)
+
+
+def _begin(
+    known: Sequence[Challenger],
+    day: date,
+    canary: Canary,
+    tried: FrozenBandit,
+    champion: FrozenBandit,
+    gate: GateSettings,
+) -> Challenger:
+    alpha = alpha_for_next([one.in_budget for one in known], day.toordinal(), gate)
+    told = f"with alpha {alpha:g}" if alpha else "without alpha, the budget holds none: it is reported, not promoted"
+    return Challenger(
+        tried,
+        begun=day,
+        data_end=date.fromisoformat(canary.version[:10]),
+        against=champion.digest,
+        alpha=alpha,
+        canary=canary.begun,
+        why=f"canary of {canary.share:.4g} of users since {canary.begun}: its trial begins {told}, and lasts at most "
+        f"{gate.life_nights} nights",
+    )
+
+
+def _judged(
+    tested: Challenger, day: date, judgement: Judgement, gate: GateSettings
+) -> tuple[Challenger, Verdict | None]:
+    night = tested.on(day)
+    if tested.alpha == 0.0:
+        outcome = EXPIRED if night >= gate.life_nights else KEEP
+        why = f"night {night} of {gate.life_nights}, no look: the budget held no alpha when it began"
+        return replace(tested, night=night, outcome=outcome, ended=None if outcome == KEEP else day, why=why), None
+    verdict = judge_night(judgement, night, tested.looks, tested.alpha, gate)
+    looks = tested.looks if verdict.look is None else (*tested.looks, verdict.look)
+    now = replace(
+        tested,
+        night=night,
+        outcome=verdict.outcome,
+        ended=None if verdict.outcome == KEEP else day,
+        looks=looks,
+        critical=verdict.critical,
+        slices=verdict.slices,
+        why=verdict.why,
+    )
+    return now, verdict

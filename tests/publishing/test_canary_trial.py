@@ -1,0 +1,125 @@
+"""A canary's trial: begins with alpha from the challengers' budget, ends in each way, and nobody else is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from math import nan
+
+import pytest
+
+from ltrr.artifacts.pointer import Canary
+from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.intervals import UNDEFINED, Estimate
+from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
+from ltrr.publishing.canary_trial import ENDED, WAITS, CanaryPage, turn_canary
+from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
+from ltrr.publishing.challengers import Candidate, Challenger, FrozenBandit, alpha_left, living, turn_page
+from ltrr.publishing.gate import Judgement
+from ltrr.publishing.settings import GateSettings
+
+GATE = GateSettings()
+FIRST = date(2026, 3, 2)
+UNIFORM = FrozenBandit("search", {}, None, ExplorationSettings(floor_share=1.0))
+TRIED = FrozenBandit("search", {"bandit.vw": "b", "ranker.ubj": "r"}, None, ExplorationSettings())
+CANARY = Canary("2026-03-02-000000000001", 0.1, "2026-03-03T09:00:00.000+00:00")
+NOTHING = Judgement(UNDEFINED, nan, nan, nan, 0, 0, 0)
+BAD, SO_SO, GOOD = (Judgement(Estimate(gain, 0.01), 0.6, 900.0, 900.0, 9_000, 900, 1) for gain in (-0.3, 0.022, 0.2))
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+def night(
+    number: int, book: tuple[Challenger, ...] = (), judgement: Judgement = NOTHING, canary: Canary | None = CANARY
+) -> CanaryPage:
+    return turn_canary(book, day(number), canary, TRIED, UNIFORM, judgement, GATE)
+
+
+def test_it_begins_with_a_share_of_the_same_budget_and_is_judged_from_the_next_night_on() -> None:
+    page = night(1, judgement=GOOD)
+    assert page.judged is not None
+    assert (page.judged.alpha, page.judged.night, page.judged.outcome, page.verdict) == (0.01, 0, KEEP, None)
+    assert page.goes_on
+    assert alpha_left(page.challengers, day(1), GATE) == 0.04
+    assert "canary of 0.1 of users" in page.judged.why
+
+
+@pytest.mark.parametrize(
+    ("judgement", "outcome"),
+    [
+        (BAD, FUTILE),
+        (SO_SO, KEEP),
+        (GOOD, PROMOTE),
+        (replace(GOOD, slices={"long": SliceLook(Estimate(-0.1, 0.005), 0.6)}), HARMED),
+        (replace(GOOD, objections=("replay was unequal",)), KEEP),
+    ],
+)
+def test_the_gate_judges_it_as_it_judges_a_challenger(judgement: Judgement, outcome: str) -> None:
+    page = night(2, night(1).challengers, judgement)
+    assert page.judged is not None
+    assert page.verdict is not None
+    assert (page.judged.outcome, page.goes_on) == (outcome, outcome == KEEP)
+    held = 0.0 if outcome == PROMOTE else 0.01
+    assert alpha_left(page.challengers, day(2), GATE) == pytest.approx(0.05 - held)
+    assert page.judged.looks == (() if judgement.objections else page.judged.looks)
+
+
+def test_it_expires_after_its_nights() -> None:
+    page = night(1)
+    for number in range(2, 16):
+        page = night(number, page.challengers, SO_SO if number < 15 else NOTHING)
+    assert page.judged is not None
+    assert (page.judged.outcome, page.judged.night) == (EXPIRED, GATE.life_nights)
+
+
+def test_a_person_may_end_it_and_begin_another_and_its_alpha_stays_spent() -> None:
+    ended = night(2, night(1).challengers, GOOD, canary=None)
+    assert ended.judged is not None
+    assert (ended.judged.outcome, ended.judged.why, ended.goes_on) == (ENDED, "a person ended it", False)
+    another = night(2, night(1).challengers, GOOD, canary=replace(CANARY, begun="2026-03-04T08:00:00.000+00:00"))
+    assert [one.outcome for one in another.challengers] == [ENDED, KEEP]
+    assert another.goes_on
+    assert alpha_left(another.challengers, day(2), GATE) == pytest.approx(0.03)
+    nothing = night(3, (), canary=None)
+    assert (nothing.challengers, nothing.judged, nothing.goes_on) == ((), None, False)
+
+
+def test_without_alpha_it_is_reported_and_never_promoted() -> None:
+    spent = tuple(
+        Challenger(replace(TRIED, files={"bandit.vw": str(n)}), day(-n), day(-n), "x", 0.01, ended=day(0))
+        for n in range(1, 6)
+    )
+    page = night(1, spent)
+    assert page.judged is not None
+    assert page.judged.alpha == 0.0
+    assert "without alpha" in page.judged.why
+    for number in range(2, 16):
+        page = night(number, page.challengers, GOOD)
+        assert page.judged is not None
+        assert page.verdict is None
+        assert page.judged.outcome == (KEEP if number < 15 else EXPIRED)
+
+
+def test_while_it_runs_no_challenger_begins_or_is_asked() -> None:
+    candidate = Candidate(FrozenBandit("search", {"bandit.vw": "c"}, None, ExplorationSettings()), day(0))
+    book = night(1).challengers
+    page = turn_page(book, day(2), UNIFORM, NOTHING, candidate, GATE, WAITS)
+    assert page.challengers == book
+    assert page.next_why == f"no challenger begins: {WAITS}"
+    # One that lives already waits: its night is no look, so none of its alpha is spent by it.
+    tested = turn_page((), day(1), UNIFORM, NOTHING, candidate, GATE).challengers
+    both = night(1, tested).challengers
+    page = turn_page(both, day(2), UNIFORM, replace(GOOD, objections=(WAITS,)), candidate, GATE, WAITS)
+    waiting = living(page.challengers)
+    assert waiting is not None
+    assert (waiting.canary, waiting.outcome, waiting.looks) == ("", KEEP, ())
+    assert WAITS in waiting.why
+    assert night(2, page.challengers, GOOD).challengers[0] == waiting
+
+
+@pytest.mark.spark
+def test_it_is_a_row_of_the_book(spark) -> None:
+    page = night(2, night(1).challengers, SO_SO)
+    assert read_challengers(challenger_rows(spark, day(2), page.challengers), day(2)) == list(page.challengers)
