@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from math import isnan, nan
 from typing import Any
 
-from ltrr.core.intervals import UNDEFINED, Estimate, estimate_difference, estimate_ratio
+from ltrr.core.intervals import UNDEFINED, Estimate, degrees_of_freedom, estimate_difference, estimate_ratio
 from ltrr.core.moments import ClusteredSums, WeightedRewards
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION, JudgedPolicy
 from ltrr.evaluation.scoring import N, term
@@ -95,12 +96,13 @@ def footing_of(sums: ClusteredSums, policy: str, fallback_share: float) -> Footi
         is_defined=bool(impressions) and weighted.weights > 0,
         evidence_of_users=sums.total(wr) ** 2 / rewards_of_users if rewards_of_users else nan,
         mean_weight_error=estimate_ratio(sums, w, N).standard_error,
+        degrees=degrees_of_freedom(sums, wr),
     )
 
 
 def figures_of(estimate: Estimate, footing: Footing, settings: EvaluationSettings) -> dict[str, Any]:
     """The columns of `ope_estimates` that are no keys."""
-    shown = estimate if footing.is_defined else UNDEFINED
+    shown = replace(estimate, degrees=footing.degrees) if footing.is_defined else UNDEFINED
     verdict, reasons = judge_footing(footing, settings)
     one_sided = (1.0 + settings.confidence) / 2.0
     return {

@@ -50,6 +50,15 @@ def term_names(policies: Sequence[str]) -> tuple[str, ...]:
     return (N, *(term(policy, name) for policy in policies for name in TERMS))
 
 
+def tails_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The terms whose tail says how well a standard error is known: every policy's weighted rewards.
+
+    >>> tails_of(term_names(["champion", "uniform"]))
+    ('champion_wr', 'uniform_wr')
+    """
+    return tuple(name for name in names if name.endswith(f"_{TERMS[2]}"))
+
+
 def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: RewardModel) -> DataFrame:
     """From judged impressions to user_key, query_class and the terms of every policy, in whole numbers of 2^-24.
 
@@ -82,6 +91,7 @@ def sum_by_slice(scores: DataFrame, policies: Sequence[str]) -> dict[str, Cluste
 
 def sum_terms(scores: DataFrame, names: tuple[str, ...]) -> dict[str, ClusteredSums]:
     """The same of any terms: user_key, query_class and the named columns, in whole numbers of 2^-24."""
+    tails = tails_of(names)
     users = (
         scores.withColumn("slice", F.explode(F.array(F.lit(ALL), F.col("query_class"))))
         .groupBy("slice", "user_key")
@@ -94,7 +104,7 @@ def sum_terms(scores: DataFrame, names: tuple[str, ...]) -> dict[str, ClusteredS
             slices = np.array(batch.column("slice").to_pylist())
             rows = np.column_stack([batch.column(name).to_numpy() for name in names])
             for one in np.unique(slices):
-                total += SliceSums({str(one): ClusteredSums.of_clusters(names, rows[slices == one])})
+                total += SliceSums({str(one): ClusteredSums.of_clusters(names, rows[slices == one], tails)})
         yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
 
     merged = merge(users.select("slice", *names).mapInArrow(to_sums, "sums string"), SliceSums.from_json)

@@ -25,6 +25,7 @@ class Footing:
         is_defined: whether there is an interval at all.
         evidence_of_users: R with each user's rewards added up first; never above `evidence`.
         mean_weight_error: standard error of mean_weight by user; NaN where only sums over decisions are known.
+        degrees: of freedom behind the standard error (`core.intervals.degrees_of_freedom`).
     """
 
     evidence: float
@@ -37,6 +38,7 @@ class Footing:
     is_defined: bool
     evidence_of_users: float = inf
     mean_weight_error: float = nan
+    degrees: float = inf
 
     def weaker(self, other: Footing) -> Footing:
         """What a difference of two estimates rests on: the weaker of both in every respect."""
@@ -52,6 +54,7 @@ class Footing:
             is_defined=self.is_defined and other.is_defined,
             evidence_of_users=_least(self.evidence_of_users, other.evidence_of_users),
             mean_weight_error=odder.mean_weight_error,
+            degrees=_least(self.degrees, other.degrees),
         )
 
 

@@ -6,13 +6,14 @@ from math import nan
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from ltrr.core.fixed_point import to_fixed
 from ltrr.core.moments import ClusteredSums, WeightedRewards
 from ltrr.errors import ConfigError
 from ltrr.evaluation.estimates import difference_of, estimate_rows
 from ltrr.evaluation.judged_impressions import count_served
-from ltrr.evaluation.scoring import ALL, PRICE, term_names
+from ltrr.evaluation.scoring import ALL, PRICE, tails_of, term_names
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, TRUST, Footing, judge_footing
 from tests.evaluation.logged_world import DAY, planner
@@ -41,7 +42,8 @@ def _sums(weights: np.ndarray, rewards: np.ndarray) -> ClusteredSums:
     def terms(w: np.ndarray) -> np.ndarray:
         return np.hstack([WeightedRewards.terms(w, rewards)[:, 1:], to_fixed((w * rewards)[:, None]), nothing])
 
-    return ClusteredSums.of_clusters(names, np.hstack([to_fixed(np.ones((n, 1))), terms(np.ones(n)), terms(weights)]))
+    rows = np.hstack([to_fixed(np.ones((n, 1))), terms(np.ones(n)), terms(weights)])
+    return ClusteredSums.of_clusters(names, rows, tails_of(names))
 
 
 def _rows(sums: ClusteredSums, fallback_share: float = 0.0) -> dict[tuple[str, str], dict[str, object]]:
@@ -113,3 +115,12 @@ def test_every_impression_is_counted_once_by_how_it_was_served() -> None:
 def test_settings_out_of_range_are_refused(change) -> None:
     with pytest.raises(ConfigError, match="evaluation"):
         EvaluationSettings(**change)
+
+
+def test_intervals_know_how_badly_few_users_measure_their_own_spread() -> None:
+    """Tail evidence 250, and (245 + 5 x 30^2)^2 / (245 + 5 x 30^4) = 5.56; 1.25 times as many degrees of freedom."""
+    even, heavy = np.ones(500), np.concatenate([np.ones(490), np.full(10, 30.0)])
+    for weights, tail in ((even, 250.0), (heavy, 4_745.0**2 / 4_050_245.0)):
+        row = _rows(_sums(weights, np.tile([1.0, 0.0], 250)))["challenger", "ips"]
+        half = (row["high"] - row["low"]) / 2.0
+        assert half / row["standard_error"] == pytest.approx(stdtrit(1.25 * tail, 0.975), rel=1e-9)
