@@ -161,7 +161,7 @@ def study_honest(cell: Cell, logs: int, seed: int) -> dict[str, Any]:
         weights = world.targets[places, action] / world.logging[places, action]
         by_user = np.bincount(world.users, weights - weights.mean())
         beyond += abs(weights.sum() - cell.rows) > 4.0 * sqrt((by_user**2).sum())
-    return asdict(cell) | {"logs": logs, "alarms": alarms, "mean_weight_beyond_4": beyond}
+    return asdict(cell) | {"logs": logs, "alarms": alarms, "mean_weight_beyond_4": int(beyond)}
 
 
 def study_power(cell: Cell, logs: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -78,8 +78,9 @@ def ope(
         list[str] | None, typer.Option(help=f"Only this one; may be repeated: {', '.join(ESTIMATORS)}.")
     ] = None,
     largest_weight: Annotated[
-        float, typer.Option(help="M: what a weight may become in the estimators that cut weights.")
-    ] = OpeSettings().largest_weight,
+        str,
+        typer.Option(help="M: what a weight may become in the estimators that cut weights; or auto: chosen by SLOPE."),
+    ] = "100",
     folds: Annotated[int, typer.Option(help="Of the reward model's cross-fitting.")] = OpeSettings().folds,
     home: Home = None,
     config: Config = None,
@@ -98,7 +99,7 @@ def ope(
             got="both" if policy else "neither",
         )
     if policy is not None:
-        chosen = OpeSettings(tuple(estimator or ()), largest_weight, folds)
+        chosen = OpeSettings(tuple(estimator or ()), _limit(largest_weight), folds)
         _judge_bundle(log, policy, settings_of(home, config, changes), chosen, tuple(slice_ or ()), as_json=as_json)
         return
     policies = _policies(
@@ -116,7 +117,7 @@ def ope(
         slices=tuple(slice_ or ()),
     )
     verdict = load_section(EvaluationSettings, None, config, changes or ())
-    settings = OpeSettings(tuple(estimator or ()), largest_weight, folds, verdict=verdict)
+    settings = OpeSettings(tuple(estimator or ()), _limit(largest_weight), folds, verdict=verdict)
     spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
     decisions = foreign_log(spark, log, format_, policies[0])
     files = None
@@ -134,6 +135,18 @@ def ope(
         return
     for columns, report in zip(policies, reports, strict=True):
         _show(log, columns.target_propensity, report)
+
+
+def _limit(told: str) -> float | None:
+    """M; None where it is to be chosen."""
+    if told == "auto":
+        return None
+    try:
+        return float(told)
+    except ValueError:
+        raise UsageError(
+            "not a limit of weights", which="--largest-weight", expected="a number above 1, or auto", got=told
+        ) from None
 
 
 def _judge_bundle(

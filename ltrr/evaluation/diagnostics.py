@@ -98,12 +98,13 @@ def has_terms(moments: LoggedMoments, estimator: Estimator) -> bool:
 
 
 def diagnostic_figures(moments: LoggedMoments, one_sided: float) -> dict[str, Any]:
-    """Columns of a report; bounds hold each with probability `one_sided`."""
+    """Columns of a report; bounds hold each with probability `one_sided`. None where there is no reward model."""
     ratio, furthest = predicted_ratio(moments), widest_disagreement(moments)
+    has_model = "residual" in moments.ratios.names
     return {
-        "predicted_ratio": ratio.value,
-        "predicted_low": ratio.low(one_sided),
-        "predicted_high": ratio.high(one_sided),
+        "predicted_ratio": ratio.value if has_model else None,
+        "predicted_low": ratio.low(one_sided) if has_model else None,
+        "predicted_high": ratio.high(one_sided) if has_model else None,
         "furthest_pair": list(furthest.pair),
         "furthest_errors": furthest.errors,
     }
@@ -130,7 +131,7 @@ def diagnostic_reasons(
         )
     leans = estimator.name == "dm" or (estimator.name in _LEAN_ON_MODEL and cut > _CUT)
     low, high = figures["predicted_low"], figures["predicted_high"]
-    if leans and (low > 1.0 + OFF or high < 1.0 - OFF):
+    if leans and low is not None and (low > 1.0 + OFF or high < 1.0 - OFF):
         said = f"the reward model predicts {figures['predicted_ratio']:.2f} of what is earned"
         is_far = estimator.name == "dm" and (low > 1.0 + FAR_OFF or high < 1.0 - FAR_OFF)
         (grave if is_far else light).append(said)

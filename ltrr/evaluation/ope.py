@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from ltrr.core.estimators import ESTIMATORS, Estimator
 from ltrr.core.intervals import estimate_ratio
 from ltrr.core.logged_moments import LoggedMoments
+from ltrr.core.slope import GRID, choose_by_slope
 from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
 from ltrr.evaluation.diagnostics import diagnostic_figures, diagnostic_reasons
 from ltrr.evaluation.file_sums import sum_files
@@ -37,14 +38,15 @@ class OpeSettings:
     Args:
         estimators: which; all that the log allows where empty.
         largest_weight: M, what a weight may become in clipped_ips, clipped_snips, sg, switch_dr and dros. 100 is
-            sqrt(n) of 10,000.
+            sqrt(n) of 10,000. None: for each slice and estimator the one that SLOPE chooses (`core.slope`), which takes
+            a pass over the log for each M of its grid.
         folds: of cross-fitting.
         ridge: penalty of q-hat's coefficients.
         verdict: what evidence is enough, and the confidence of intervals.
     """
 
     estimators: tuple[str, ...] = ()
-    largest_weight: float = 100.0
+    largest_weight: float | None = 100.0
     folds: int = 3
     ridge: float = 1.0
     verdict: EvaluationSettings = field(default_factory=EvaluationSettings)
@@ -56,12 +58,17 @@ class OpeSettings:
                 "unknown estimator", which="estimators", expected=", ".join(ESTIMATORS), got=", ".join(unknown)
             )
         for name, holds, expected in (
-            ("largest_weight", 1.0 < self.largest_weight < float("inf"), "> 1"),
+            ("largest_weight", self.largest_weight is None or 1.0 < self.largest_weight < float("inf"), "> 1"),
             ("folds", 2 <= self.folds <= 20, "2..20"),
             ("ridge", self.ridge > 0.0, "> 0"),
         ):
             if not holds:
                 raise ConfigError("setting out of range", which=name, expected=expected, got=str(getattr(self, name)))
+
+    @property
+    def grid(self) -> tuple[float, ...]:
+        """Every M that is tried, the least biased first."""
+        return GRID if self.largest_weight is None else (self.largest_weight,)
 
 
 @dataclass(frozen=True)
@@ -116,13 +123,10 @@ def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | No
         if has_passes:
             models, objection = _fit(decisions, chosen)
         left_out = _left_out(wanted, objection, chosen)
-        sums = sum_log(
-            decisions,
-            models,
-            chosen.largest_weight,
-            has_users=columns.user is not None,
-            has_values=columns.has_values,
-        )
+        sums = [
+            sum_log(decisions, models, limit, has_users=columns.user is not None, has_values=columns.has_values)
+            for limit in chosen.grid
+        ]
     finally:
         if has_passes:
             decisions.unpersist()
@@ -151,8 +155,8 @@ def estimate_policies(
     if not policies[0].has_values:
         objection = _objection(policies[0]) or LogShape(1, actions=(0, 0)).objection()
         left_out = _left_out(wanted, objection, chosen)
-    sums = sum_files(log.sparkSession, files, policies, chosen.largest_weight)
-    return [_report(one, wanted, left_out, chosen) for one in sums]
+    scans = [sum_files(log.sparkSession, files, policies, limit) for limit in chosen.grid]
+    return [_report(sums, wanted, left_out, chosen) for sums in zip(*scans, strict=True)]
 
 
 def _left_out(wanted: Sequence[Estimator], objection: str, settings: OpeSettings) -> dict[str, str]:
@@ -167,13 +171,34 @@ def _left_out(wanted: Sequence[Estimator], objection: str, settings: OpeSettings
     return left_out
 
 
-def _report(sums: LogSums, wanted: Sequence[Estimator], left_out: dict[str, str], settings: OpeSettings) -> OpeReport:
+def _report(
+    scans: Sequence[LogSums], wanted: Sequence[Estimator], left_out: dict[str, str], settings: OpeSettings
+) -> OpeReport:
+    """From the sums of one policy at each M of the grid."""
+    sums = scans[0]
     _check(sums)
     kept = [estimator for estimator in wanted if estimator.name not in left_out]
     names = sorted(sums.slices, key=lambda name: (name != ALL, name))
     propensities = PropensityReport.of(sums.drawn, sums.slices[ALL].design_effect)
-    rows = [_row(name, sums.slices[name], one, propensities, settings.verdict) for name in names for one in kept]
+    rows = []
+    for name in names:
+        for estimator in kept:
+            tried = [scan.slices[name] for scan in scans] if estimator.cut else [sums.slices[name]]
+            place = choose_by_slope([moments.estimate(estimator) for moments in tried])
+            row = _row(name, tried[place], estimator, propensities, settings.verdict)
+            rows.append(_with_choice(row, estimator, place, settings.grid))
     return OpeReport(rows, left_out, dict(sums.skipped), propensities)
+
+
+def _with_choice(row: dict[str, Any], estimator: Estimator, place: int, grid: Sequence[float]) -> dict[str, Any]:
+    """The M that cut the weights, and that it was chosen where it was: the interval does not know."""
+    cut_at = grid[place] if estimator.cut else None
+    if not estimator.cut or len(grid) == 1:
+        return row | {"cut_at": cut_at}
+    why = "the smallest tried" if place == len(grid) - 1 else f"{grid[place + 1]:g} disagrees with a larger one"
+    told = f"M = {cut_at:g} was chosen by SLOPE ({why}) on these data: the interval does not know"
+    verdict = row["verdict"] if row["verdict"] == DO_NOT_USE else TAKE_CARE
+    return row | {"cut_at": cut_at, "verdict": verdict, "reasons": [*row["reasons"], told]}
 
 
 def _fit(decisions: DataFrame, settings: OpeSettings) -> tuple[FoldModels | None, str]:

@@ -100,6 +100,8 @@ def test_without_a_model_or_rewards_nothing_is_made_up() -> None:
     plain = LoggedMoments.of(Decisions(logged.weights, logged.rewards), 100.0, users)
     assert widest_disagreement(plain).pair == ("ips", "snips")
     assert np.isnan(predicted_ratio(plain).value)
+    assert diagnostic_figures(plain, 0.975) == diagnostic_figures(plain, 0.975)
+    assert diagnostic_figures(plain, 0.975)["predicted_ratio"] is None
     nothing = LoggedMoments.of(Decisions(logged.weights, np.zeros(ROWS)), 100.0, users)
     assert widest_disagreement(nothing).pair == ()
     assert not widest_disagreement(nothing).is_beyond_chance

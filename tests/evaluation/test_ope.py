@@ -258,3 +258,15 @@ def test_wrong_propensities_are_said_and_no_number_is_to_be_used(spark, columns,
     assert reports[1].rows[0]["verdict"] == DO_NOT_USE
     assert any(reason.startswith("wrong propensities: action") for reason in reports[1].rows[0]["reasons"])
     assert wrong.to_json()["sums"][0]["observed"] == pytest.approx(1_200, abs=150)
+
+
+def test_an_m_that_was_chosen_is_said_and_is_that_of_its_own_run(log) -> None:
+    names = ("snips", "clipped_ips")
+    chosen = {row["estimator"]: row for row in estimate_log(log, COLUMNS, OpeSettings(names, None)).rows[:2]}
+    limit = chosen["clipped_ips"]["cut_at"]
+    fixed = {row["estimator"]: row for row in estimate_log(log, COLUMNS, OpeSettings(names, limit)).rows[:2]}
+    assert chosen["clipped_ips"]["value"] == fixed["clipped_ips"]["value"]
+    assert chosen["clipped_ips"]["verdict"] != TRUST
+    assert any(f"M = {limit:g} was chosen by SLOPE" in reason for reason in chosen["clipped_ips"]["reasons"])
+    assert chosen["snips"] == fixed["snips"]
+    assert chosen["snips"]["cut_at"] is None
