@@ -78,7 +78,10 @@ def main() -> None:
     if told.json:
         told.json.write_text(json.dumps({"measured": said, "figures": figures}, indent=1) + "\n", encoding="utf-8")
     if told.table:
-        told.table.write_text("\n".join([PAGE, *lines, "", said, ""]), encoding="utf-8")
+        # The page's other sections are those of other benchmarks.
+        before = told.table.read_text(encoding="utf-8") if told.table.exists() else ""
+        others = "".join(f"\n## {section}" for section in before.split("\n## ")[2:])
+        told.table.write_text("\n".join([PAGE, *lines, "", said, ""]) + others, encoding="utf-8")
 
 
 def compare(count: int, told: argparse.Namespace) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from ltrr.core.calibration import Calibration
 from ltrr.core.estimators import LARGEST_SUMMABLE, Decisions
@@ -30,6 +30,8 @@ from ltrr.evaluation.ope_sums import ALL, MOST_SLICES, TOO_MANY_SLICES, LogSums,
 
 _TASKS_A_CORE = 2
 """Row groups differ in size and cores in speed; a task more costs a few hundredths of a second of three processes."""
+
+_FOOTERS_ON_DRIVER = 64
 
 _BUCKETS = 2
 """Of users, for each task and file."""
@@ -51,8 +53,7 @@ def sum_files(
     """
     judged = tuple(policies)
     tasks = _TASKS_A_CORE * spark.sparkContext.defaultParallelism
-    names = spark.createDataFrame([(address,) for address in files.addresses], "address string")
-    groups = names.mapInArrow(_row_groups, "address string, row_group int").repartition(tasks)
+    groups = _groups(spark, files, tasks)
     if judged[0].user is None:
         parts = groups.mapInArrow(partial(_rows_to_sums, judged, largest_weight), "sums string")
     else:
@@ -64,6 +65,18 @@ def sum_files(
         )
     merged = merge(parts, PolicySums.from_json)
     return [LogSums() for _ in judged] if merged is None else list(merged.policies)
+
+
+def _groups(spark: SparkSession, files: LogFiles, tasks: int) -> DataFrame:
+    """(address, row_group) of every file, spread over tasks.
+
+    Few footers the driver reads itself, in less time than a job of its own takes to start; many are read by tasks.
+    """
+    schema = "address string, row_group int"
+    if len(files.addresses) <= _FOOTERS_ON_DRIVER:
+        return spark.createDataFrame([pair for address in files.addresses for pair in row_groups(address)], schema)
+    names = spark.createDataFrame([(address,) for address in files.addresses], "address string")
+    return names.mapInArrow(_row_groups, schema).repartition(tasks)
 
 
 class LogScan:
@@ -121,13 +134,18 @@ def _sums_of(sums: dict[str, MomentSums], name: str, columns: LogColumns, larges
     return sums[name]
 
 
+def row_groups(address: str) -> list[tuple[str, int]]:
+    """(address, row group) of one file, from its footer."""
+    with open_file(address) as file:
+        return [(address, group) for group in range(pq.ParquetFile(file).num_row_groups)]
+
+
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for address in batch.column("address").to_pylist():
-            with open_file(address) as file:
-                count = pq.ParquetFile(file).num_row_groups
+            groups = [group for _, group in row_groups(address)]
             yield pa.RecordBatch.from_pydict(
-                {"address": [address] * count, "row_group": pa.array(range(count), pa.int32())}
+                {"address": [address] * len(groups), "row_group": pa.array(groups, pa.int32())}
             )
 
 
