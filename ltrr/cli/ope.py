@@ -30,6 +30,8 @@ _SHOWN = {
     "value": "value",
     "low": "low",
     "high": "high",
+    "bootstrap_low": "bootstrap low",
+    "bootstrap_high": "bootstrap high",
     "evidence": "R",
     "effective_sample_size": "ESS",
     "largest_weight": "largest weight",
@@ -82,6 +84,9 @@ def ope(
         typer.Option(help="M: what a weight may become in the estimators that cut weights; or auto: chosen by SLOPE."),
     ] = "100",
     folds: Annotated[int, typer.Option(help="Of the reward model's cross-fitting.")] = OpeSettings().folds,
+    bootstrap: Annotated[
+        int, typer.Option(help="Replicates of a Poisson bootstrap by user, such as 200; needs --user. 0: none.")
+    ] = 0,
     home: Home = None,
     config: Config = None,
     changes: Set = None,
@@ -99,7 +104,7 @@ def ope(
             got="both" if policy else "neither",
         )
     if policy is not None:
-        chosen = OpeSettings(tuple(estimator or ()), _limit(largest_weight), folds)
+        chosen = OpeSettings(tuple(estimator or ()), _limit(largest_weight), folds, replicates=bootstrap)
         _judge_bundle(log, policy, settings_of(home, config, changes), chosen, tuple(slice_ or ()), as_json=as_json)
         return
     policies = _policies(
@@ -117,7 +122,7 @@ def ope(
         slices=tuple(slice_ or ()),
     )
     verdict = load_section(EvaluationSettings, None, config, changes or ())
-    settings = OpeSettings(tuple(estimator or ()), _limit(largest_weight), folds, verdict=verdict)
+    settings = OpeSettings(tuple(estimator or ()), _limit(largest_weight), folds, replicates=bootstrap, verdict=verdict)
     spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
     decisions = foreign_log(spark, log, format_, policies[0])
     files = None
@@ -217,7 +222,9 @@ def _show(log: str, target: str, report: OpeReport) -> None:
     for name in dict.fromkeys(row["slice"] for row in report.rows):
         rows = [row for row in report.rows if row["slice"] == name]
         title = f"{target} judged on {log}, {name}: {rows[0]['decisions']:,} decisions"
-        show_rows([{shown: row[key] for key, shown in _SHOWN.items()} for row in rows], title, as_json=False)
+        show_rows(
+            [{shown: row[key] for key, shown in _SHOWN.items() if key in row} for row in rows], title, as_json=False
+        )
     stdout().print(report.propensities.sentence(), soft_wrap=True)
     for reason in dict.fromkeys(report.left_out.values()):
         names = ", ".join(name for name, why in report.left_out.items() if why == reason)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
 
 from pyspark.sql import DataFrame
 
+from ltrr.core.bootstrap import Replicates
 from ltrr.core.estimators import ESTIMATORS, Estimator
 from ltrr.core.intervals import estimate_ratio
 from ltrr.core.logged_moments import LoggedMoments
@@ -17,6 +18,7 @@ from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
 from ltrr.evaluation.diagnostics import diagnostic_figures, diagnostic_reasons
 from ltrr.evaluation.file_sums import sum_files
 from ltrr.evaluation.log_files import LogFiles
+from ltrr.evaluation.ope_bootstrap import bootstrap_log
 from ltrr.evaluation.ope_model import FoldModels, LogShape, fit_fold_models, shape_of
 from ltrr.evaluation.ope_rows import LogColumns, to_decision_rows
 from ltrr.evaluation.ope_sums import ALL, LogSums, sum_log
@@ -42,6 +44,7 @@ class OpeSettings:
             a pass over the log for each M of its grid.
         folds: of cross-fitting.
         ridge: penalty of q-hat's coefficients.
+        replicates: of the Poisson bootstrap by user, at the price of a pass over the log; 0: none.
         verdict: what evidence is enough, and the confidence of intervals.
     """
 
@@ -49,6 +52,7 @@ class OpeSettings:
     largest_weight: float | None = 100.0
     folds: int = 3
     ridge: float = 1.0
+    replicates: int = 0
     verdict: EvaluationSettings = field(default_factory=EvaluationSettings)
 
     def __post_init__(self) -> None:
@@ -61,6 +65,8 @@ class OpeSettings:
             ("largest_weight", self.largest_weight is None or 1.0 < self.largest_weight < float("inf"), "> 1"),
             ("folds", 2 <= self.folds <= 20, "2..20"),
             ("ridge", self.ridge > 0.0, "> 0"),
+            ("replicates", self.replicates == 0 or 20 <= self.replicates <= 2_000, "0, or 20..2000"),
+            ("replicates", not (self.replicates and self.largest_weight is None), "0 where M is to be chosen"),
         ):
             if not holds:
                 raise ConfigError("setting out of range", which=name, expected=expected, got=str(getattr(self, name)))
@@ -127,10 +133,11 @@ def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | No
             sum_log(decisions, models, limit, has_users=columns.user is not None, has_values=columns.has_values)
             for limit in chosen.grid
         ]
+        replicates = _replicates(decisions, columns, models, chosen)
     finally:
         if has_passes:
             decisions.unpersist()
-    return _report(sums, wanted, left_out, chosen)
+    return _report(sums, wanted, left_out, chosen, replicates)
 
 
 def estimate_policies(
@@ -156,7 +163,28 @@ def estimate_policies(
         objection = _objection(policies[0]) or LogShape(1, actions=(0, 0)).objection()
         left_out = _left_out(wanted, objection, chosen)
     scans = [sum_files(log.sparkSession, files, policies, limit) for limit in chosen.grid]
-    return [_report(sums, wanted, left_out, chosen) for sums in zip(*scans, strict=True)]
+    reports = []
+    for columns, sums in zip(policies, zip(*scans, strict=True), strict=True):
+        replicates = _replicates(to_decision_rows(log, columns, chosen.folds), columns, None, chosen)
+        reports.append(_report(sums, wanted, left_out, chosen, replicates))
+    return reports
+
+
+def _replicates(
+    decisions: DataFrame, columns: LogColumns, models: FoldModels | None, settings: OpeSettings
+) -> Mapping[str, Replicates]:
+    """By slice; nothing where no bootstrap is asked for."""
+    if not settings.replicates or settings.largest_weight is None:
+        return {}
+    if columns.user is None:
+        raise UsageError(
+            "the bootstrap draws users",
+            which="replicates",
+            expected="a column of the user",
+            todo="name it, or leave out",
+        )
+    limit, has_values = settings.largest_weight, columns.has_values
+    return bootstrap_log(decisions, models, limit, settings.replicates, has_values=has_values)
 
 
 def _left_out(wanted: Sequence[Estimator], objection: str, settings: OpeSettings) -> dict[str, str]:
@@ -172,9 +200,13 @@ def _left_out(wanted: Sequence[Estimator], objection: str, settings: OpeSettings
 
 
 def _report(
-    scans: Sequence[LogSums], wanted: Sequence[Estimator], left_out: dict[str, str], settings: OpeSettings
+    scans: Sequence[LogSums],
+    wanted: Sequence[Estimator],
+    left_out: dict[str, str],
+    settings: OpeSettings,
+    replicates: Mapping[str, Replicates],
 ) -> OpeReport:
-    """From the sums of one policy at each M of the grid."""
+    """From the sums of one policy at each M of the grid, and their replicates by slice."""
     sums = scans[0]
     _check(sums)
     kept = [estimator for estimator in wanted if estimator.name not in left_out]
@@ -186,7 +218,11 @@ def _report(
             tried = [scan.slices[name] for scan in scans] if estimator.cut else [sums.slices[name]]
             place = choose_by_slope([moments.estimate(estimator) for moments in tried])
             row = _row(name, tried[place], estimator, propensities, settings.verdict)
-            rows.append(_with_choice(row, estimator, place, settings.grid))
+            row = _with_choice(row, estimator, place, settings.grid)
+            if name in replicates:
+                low, high = replicates[name].interval(estimator.ratios, settings.verdict.confidence)
+                row |= {"bootstrap_low": low, "bootstrap_high": high}
+            rows.append(row)
     return OpeReport(rows, left_out, dict(sums.skipped), propensities)
 
 

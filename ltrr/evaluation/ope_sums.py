@@ -7,7 +7,7 @@ cluster and nothing is shuffled. A task hands on one text, whatever the number o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import add
@@ -118,10 +118,12 @@ def sum_log(
         has_users: whether rows of one user are one cluster.
         has_values: whether the rows bring a reward model's values.
     """
-    session = decisions.sparkSession.sparkContext
-    sent: Broadcast[FoldModels | None] = session.broadcast(models)
     has_model = has_values or models is not None
-    names = term_names(has_model=has_model)
+    if has_users:
+        users = to_user_terms(decisions, models, largest_weight, has_values=has_values)
+        parts = users.mapInArrow(partial(_users_to_sums, has_model=has_model), "sums string")
+        return merge(parts, LogSums.from_json) or LogSums()
+    sent: Broadcast[FoldModels | None] = decisions.sparkSession.sparkContext.broadcast(models)
 
     def rows_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = LogSums()
@@ -132,6 +134,19 @@ def sum_log(
             for column in rows.slices.T:
                 total += _by_slice(column, partial(_of_rows, mine, largest_weight))
         yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
+
+    return merge(decisions.mapInArrow(rows_to_sums, "sums string"), LogSums.from_json) or LogSums()
+
+
+def to_user_terms(
+    decisions: DataFrame, models: FoldModels | None, largest_weight: float, *, has_values: bool
+) -> DataFrame:
+    """From rows of `to_decision_rows` to (slice, user) with the sums of its terms, in whole numbers; one shuffle.
+
+    What is of no user (faults, rows left out, what was drawn) has rows of its own: text in `aside`, `times` over.
+    """
+    sent: Broadcast[FoldModels | None] = decisions.sparkSession.sparkContext.broadcast(models)
+    names = term_names(has_model=has_values or models is not None)
 
     def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -151,34 +166,34 @@ def sum_log(
                 }
             )
 
-    def users_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        total = LogSums()
-        for batch in batches:
-            # Two batches may say the same: one row then stands for both.
-            asides = batch.filter(batch.column("aside").is_valid())
-            for text, times in zip(asides.column("aside").to_pylist(), asides.column("times").to_pylist(), strict=True):
-                for _ in range(times):
-                    total += LogSums.from_json(text)
-            users = batch.filter(batch.column("aside").is_null())
-            terms = np.column_stack([users.column(name).to_numpy() for name in names]).reshape(-1, len(names))
-            slices = np.array(users.column("slice").to_pylist(), dtype=object)
-            largest = users.column("largest").to_numpy()
-            total += _by_slice(slices, partial(_of_users, terms, largest, has_model=has_model))
-        yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
+    schema = ["aside string", "slices array<string>", "user bigint", *(f"{n} bigint" for n in ("largest", *names))]
+    terms = decisions.mapInArrow(rows_to_terms, ", ".join(schema))
+    return (
+        terms.select(F.explode_outer("slices").alias("slice"), "aside", "user", "largest", *names)
+        .where(F.col("slice").isNotNull() | F.col("aside").isNotNull())
+        .groupBy("aside", "slice", "user")
+        .agg(F.max("largest").alias("largest"), F.count("*").alias("times"), *(F.sum(n).alias(n) for n in names))
+    )
 
-    if has_users:
-        schema = ["aside string", "slices array<string>", "user bigint", *(f"{n} bigint" for n in ("largest", *names))]
-        terms = decisions.mapInArrow(rows_to_terms, ", ".join(schema))
-        users = (
-            terms.select(F.explode_outer("slices").alias("slice"), "aside", "user", "largest", *names)
-            .where(F.col("slice").isNotNull() | F.col("aside").isNotNull())
-            .groupBy("aside", "slice", "user")
-            .agg(F.max("largest").alias("largest"), F.count("*").alias("times"), *(F.sum(n).alias(n) for n in names))
-        )
-        parts = users.mapInArrow(users_to_sums, "sums string")
-    else:
-        parts = decisions.mapInArrow(rows_to_sums, "sums string")
-    return merge(parts, LogSums.from_json) or LogSums()
+
+def user_rows(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[NDArray[np.object_], Longs, pa.RecordBatch]:
+    """Slice [U], terms [U, K] and all columns of the users in a batch of `to_user_terms`."""
+    users = batch.filter(batch.column("aside").is_null())
+    terms = np.column_stack([users.column(name).to_numpy() for name in names]).reshape(-1, len(names))
+    return np.array(users.column("slice").to_pylist(), dtype=object), terms, users
+
+
+def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Iterator[pa.RecordBatch]:
+    total, names = LogSums(), term_names(has_model=has_model)
+    for batch in batches:
+        # Two batches may say the same: one row then stands for both.
+        asides = batch.filter(batch.column("aside").is_valid())
+        for text, times in zip(asides.column("aside").to_pylist(), asides.column("times").to_pylist(), strict=True):
+            for _ in range(times):
+                total += LogSums.from_json(text)
+        slices, terms, users = user_rows(batch, names)
+        total += _by_slice(slices, partial(_of_users, terms, users.column("largest").to_numpy(), has_model=has_model))
+    yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
 
 
 def to_decisions(rows: LogBatch, models: FoldModels | None, *, has_values: bool) -> Decisions:

@@ -270,3 +270,23 @@ def test_an_m_that_was_chosen_is_said_and_is_that_of_its_own_run(log) -> None:
     assert any(f"M = {limit:g} was chosen by SLOPE" in reason for reason in chosen["clipped_ips"]["reasons"])
     assert chosen["snips"] == fixed["snips"]
     assert chosen["snips"]["cut_at"] is None
+
+
+def test_bootstrap_intervals_are_about_as_wide_and_the_same_bits_in_any_layout(spark: SparkSession) -> None:
+    log = frame(spark, world(4_000, seed=8)[0]).withColumn("target", F.element_at("target", F.col("action") + 1))
+    columns = LogColumns("target", user="user", slices=("device",))
+    settings = OpeSettings(estimators=("ips", "snips"), replicates=200)
+    report = estimate_log(log.repartition(3), columns, settings)
+    assert repr(report) == repr(estimate_log(log.repartition(2, "device").sort("x"), columns, settings))
+    assert len(report.rows) == 6
+    for row in report.rows:
+        width = (row["bootstrap_high"] - row["bootstrap_low"]) / (row["high"] - row["low"])
+        assert 0.7 < width < 1.3, row
+        assert row["bootstrap_low"] < row["value"] < row["bootstrap_high"]
+
+
+def test_a_bootstrap_without_users_is_refused(spark: SparkSession, log: DataFrame) -> None:
+    with pytest.raises(UsageError, match="the bootstrap draws users"):
+        estimate_log(log, LogColumns("reward"), OpeSettings(estimators=("snips",), replicates=200))
+    with pytest.raises(ConfigError, match="replicates"):
+        OpeSettings(largest_weight=None, replicates=200)
