@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, isnan, nan, sqrt
 
+import numpy as np
+
 from ltrr.evaluation.settings import EvaluationSettings
 
 TRUST, TAKE_CARE, DO_NOT_USE = "trust", "take care", "do not use"
@@ -54,7 +56,8 @@ class Footing:
             is_defined=self.is_defined and other.is_defined,
             evidence_of_users=_least(self.evidence_of_users, other.evidence_of_users),
             mean_weight_error=odder.mean_weight_error,
-            degrees=_least(self.degrees, other.degrees),
+            # A side that earned nothing has no error of its own to know.
+            degrees=float(np.fmin(self.degrees, other.degrees)),
         )
 
 
