@@ -3,10 +3,10 @@
 A term is a whole number of 2^-24 (`core.fixed_point`), held in a double. Cut into a high and a low part of 20 bits, a
 block of 8,192 rows has products that one matrix product of doubles adds without rounding:
 
-    f = high 2^20 + low,   |high| <= 2^20,   |low| <= 2^19,   so a sum of 2^13 products is at most 2^53.
+    f = high 2^20 + low,   |low| <= 2^19,   exact while the high parts' squares add up to 2^52 at most.
 
-Blocks add up in 64-bit integers. A block with terms beyond 65,536 takes the long way of `core.fixed_point`, to the same
-integers: how rows are cut into blocks is not seen in the result.
+Blocks add up in 64-bit integers. A block with larger terms (65,536 in every row) takes the long way of
+`core.fixed_point`, to the same integers: how rows are cut into blocks is not seen in the result.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ BLOCK_ROWS = 1 << 13
 
 _LOW_BITS = 20
 _EASY = 2.0 ** (2 * _LOW_BITS)
+_EASY_SQUARES = 2.0**52
+"""Of the high parts' squares, added up. Then, by Cauchy and Schwarz, no sum of products of high parts leaves 2^52 on
+its way, nor do those with low parts (at most 2^19 each) or the terms themselves leave 2^53."""
 _PART_BITS = 28
 _BLOCKS_BEFORE_CARRY = 1 << 9
 """Sums of a block are at most 2^53, so that 2^9 of them (and a transpose) stay below 2^63."""
@@ -75,21 +78,25 @@ class ExactSums:
             DataQualityError: a term is not finite or beyond 2.7e11.
         """
         crossed = len(self._products)
-        # Largest and least, not of absolute values: that would write a block more. NaN fails every comparison.
-        largest = np.maximum(block.max(axis=1, initial=0), -block.min(axis=1, initial=0))
-        is_easy = largest <= _EASY
-        if not is_easy.all():
-            _check(block, largest)
-        if is_easy.all():
+        largest = _largest(block[crossed:])
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told below
+            parts = _in_parts(block[:crossed], self._parts[:, : block.shape[1]])
+            limbs = parts @ parts.T
+        # Were the terms too large for doubles, so would be these; NaN fails every comparison.
+        is_easy = bool((np.diagonal(limbs)[:crossed] <= _EASY_SQUARES).all())
+        if is_easy:
+            self._limbs += limbs.astype(np.int64)
+        else:
+            _check(block[:crossed], _largest(block[:crossed]))
+            self._products += np.array(exact_products(block[:crossed].T.astype(np.int64)), dtype=object)
+        if is_easy and (largest <= _EASY).all():
             self._sums += block.sum(axis=1).astype(np.int64)
         else:
+            _check(block[crossed:], largest)
             hard = exact_sums(block.T.astype(np.int64))
             self._totals = [total + more for total, more in zip(self._totals, hard, strict=True)]
-        if is_easy[:crossed].all():
-            self._limbs += _limb_products(block[:crossed], self._parts[:, : block.shape[1]]).astype(np.int64)
-        else:
-            self._products += np.array(exact_products(block[:crossed].T.astype(np.int64)), dtype=object)
-        self.fourths += fourth_powers(block[self._tail], float(largest[self._tail]))
+        tail = block[self._tail]
+        self.fourths += fourth_powers(tail, float(_largest(tail[None, :])[0]))
         self._blocks += 1
         if self._blocks == _BLOCKS_BEFORE_CARRY:
             self._carry()
@@ -138,14 +145,19 @@ def fourth_powers(column: Floats | Longs, largest: float) -> int:
     return total + int(rest.sum())
 
 
-def _limb_products(block: Floats | Longs, parts: Floats) -> Floats:
-    """Products of the high and low parts, [2P, 2P]; `parts` is room for them, [2P, n]."""
+def _in_parts(block: Floats | Longs, parts: Floats) -> Floats:
+    """High and low parts of [P, n] in `parts`, room for them, [2P, n]."""
     high, low = parts[: len(block)], parts[len(block) :]
     np.multiply(block, 2.0**-_LOW_BITS, out=high)
     np.rint(high, out=high)
     np.multiply(high, -(2.0**_LOW_BITS), out=low)
     low += block
-    return parts @ parts.T
+    return parts
+
+
+def _largest(block: Floats | Longs) -> Floats | Longs:
+    """Of each row of [K, n]; of largest and least, not of absolute values: that would write a block more."""
+    return np.asarray(np.maximum(block.max(axis=1, initial=0), -block.min(axis=1, initial=0)))
 
 
 def _check(block: Floats | Longs, largest: Floats | Longs) -> None:

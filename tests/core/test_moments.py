@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltrr.core.exact_sums import ExactSums
 from ltrr.core.fixed_point import exact_products, exact_sums, from_fixed, to_fixed
 from ltrr.core.moments import ClusteredSums, WeightedRewards
 from ltrr.errors import DataQualityError, UsageError
@@ -106,3 +107,26 @@ def test_sums_survive_text_and_refuse_other_terms() -> None:
     assert json.loads(sums.to_json())[3][0][0] > 2**63
     with pytest.raises(UsageError, match="different terms"):
         _ = sums + ClusteredSums.nothing(("a", "c"))
+
+
+def test_blocks_with_terms_of_any_size_add_up_exactly() -> None:
+    """One huge term in a block, terms just below and above where doubles are enough, whole blocks of either."""
+    rng = np.random.default_rng(9)
+    for scale in (1.0, 2.0**38, 2.0**45, 2.0**46, 2.0**47, 2.0**58):
+        block = np.rint(rng.normal(size=(4, 3_000)) * scale / 4.0)
+        block[1, 7] = -np.rint(scale * 2.0)
+        sums = ExactSums(terms=4, crossed=3, tail=1)
+        sums.add(block)
+        sums.add(np.rint(rng.normal(size=(4, 10)) * 0.0) + 3.0)
+        whole = np.hstack([block, np.full((4, 10), 3.0)]).astype(np.int64).astype(object)
+        assert sums.totals == [int(row.sum()) for row in whole]
+        assert sums.products == [[int((a * b).sum()) for b in whole[:3]] for a in whole[:3]]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 2.0**62])
+@pytest.mark.parametrize("row", [0, 3])
+def test_what_cannot_be_summed_is_refused(bad: float, row: int) -> None:
+    block = np.ones((4, 5))
+    block[row, 2] = bad
+    with pytest.raises(DataQualityError, match="cannot be summed"):
+        ExactSums(terms=4, crossed=3, tail=1).add(block)
