@@ -180,16 +180,6 @@ def judge_plans(judge: Judge, log: Log, logging: Side, target: Side) -> Found:
     return found
 
 
-def fit_of(judge: Judge, log: Log) -> dict[str, float]:
-    """Share of the reward's variance that q-hat explains on queries it was not fitted on, by reward."""
-    shares = {}
-    for kind in REWARDS:
-        rewards = log.rewards(kind).sum(axis=1)
-        q = _taken(judge.plan_features(kind, log.queries, log.plans), fit_plans(judge, log, kind, rewards), log)
-        shares[kind] = float(1.0 - ((rewards - q) ** 2).mean() / rewards.var())
-    return shares
-
-
 def _lattice(side: Side, log: Log, strategies: int) -> Floats:
     assert side.policy is not None
     return step_lattice(side.policy.steps(log.queries), log.drawn, strategies)

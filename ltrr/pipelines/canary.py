@@ -6,11 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pyspark.sql import functions as F
-
 from ltrr.artifacts.pointer import Pointer, open_policy
 from ltrr.evaluation.canary import (
-    BY_USER,
     CANARY,
     canary_life,
     canary_rows,
@@ -51,20 +48,13 @@ def judge_canary(night: Night, pointer: Pointer, objections: Sequence[str]) -> l
     return canary_rows(night.date, slices, life, fallback_shares(drawn), night.settings.evaluation)
 
 
-def read_canary_rows(night: Night) -> list[dict[str, Any]]:
-    """Tonight's rows of `judge_canary`: three a slice."""
-    is_tonights = (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == CANARY)
-    rows = night.read("ope_estimates").where(is_tonights & (F.col("estimator") == BY_USER)).collect()
-    return [row.asDict() for row in rows]
-
-
 def canary_judgement(night: Night, champion_version: str, rows: Sequence[dict[str, Any]]) -> Judgement:
     """What the gate judges tonight.
 
     Args:
         night: of `publish_policy`.
         champion_version: that serves beside it.
-        rows: of `read_canary_rows`.
+        rows: of `judge_canary`, as committed.
     """
     notes = night.notes_of("evaluate_policies")
     objections = tuple(json.loads(notes.get("canary_objections", "[]")))

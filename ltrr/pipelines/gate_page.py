@@ -22,11 +22,10 @@ from ltrr.publishing.judgement import judgement_of
 from ltrr.tracking.run import TrackedRun
 
 
-def estimates_of(night: Night, judged_on: str) -> list[dict[str, Any]]:
-    """Tonight's doubly robust estimates of one scan: a row a policy and slice, a few dozen at most."""
-    rows = night.read("ope_estimates").where(
-        (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == judged_on) & (F.col("estimator") == "dr")
-    )
+def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[dict[str, Any]]:
+    """Tonight's estimates of one scan by the estimator that decides: a row a policy and slice, a few dozen at most."""
+    is_tonights = (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == judged_on)
+    rows = night.read("ope_estimates").where(is_tonights & (F.col("estimator") == estimator))
     return [row.asDict() for row in rows.collect()]
 
 

@@ -17,11 +17,11 @@ from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import Canary, Pointer, open_policy, pointer_at, sequences
 from ltrr.core.sequential import KEEP, PROMOTE
 from ltrr.errors import ArtifactError
-from ltrr.evaluation.canary import CANARY
+from ltrr.evaluation.canary import BY_USER, CANARY
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import LIFE
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
-from ltrr.pipelines.canary import canary_judgement, read_canary_rows, report_canary
+from ltrr.pipelines.canary import canary_judgement, report_canary
 from ltrr.pipelines.gate_page import estimates_of, report_page, tonights_page
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
@@ -154,7 +154,7 @@ def _tried(night: Night, pointer: Pointer) -> _Tried | None:
     """
     if pointer.canary is None:
         return None
-    root, name, rows = night.policies_root, night.settings.policy.name, read_canary_rows(night)
+    root, name, rows = night.policies_root, night.settings.policy.name, estimates_of(night, CANARY, BY_USER)
     try:
         manifest = read_manifest(root, name, pointer.canary.version)
         bundle = _bundle(night, manifest, ope=ope_summary(rows) or None, beside=pointer.version)
