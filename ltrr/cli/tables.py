@@ -10,11 +10,11 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.cli.comparing import compare_tables
 from ltrr.cli.options import Config, Home, Json, Set, parse_date, settings_of
 from ltrr.cli.output import show_rows
 from ltrr.config import Settings
 from ltrr.errors import UsageError
+from ltrr.spark.comparing import TOLERANCE, compare_rows, is_same
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.session import build_session
 from ltrr.tables.catalog import CATALOG, table
@@ -103,7 +103,7 @@ def compare(
     names: Names = None,
     tolerance: Annotated[
         float, typer.Option("--tolerance", min=0.0, help="Largest difference of numbers, relative above 1.")
-    ] = 1e-9,
+    ] = TOLERANCE,
     home: Home = None,
     config: Config = None,
     changes: Set = None,
@@ -114,9 +114,10 @@ def compare(
     warehouse = _open(ours)
     there = Warehouse(warehouse.spark, theirs.paths.tables)
     wanted = [table(name) for name in names] if names else [t for t in CATALOG.values() if t.name not in _NOT_DIGESTED]
-    rows = [compare_tables(warehouse, there, declared, tolerance) for declared in wanted]
-    show_rows(rows, f"{ours.paths.home} beside {theirs.paths.home}", as_json=as_json)
-    return int(any(row["only here"] or row["only there"] or row["different"] for row in rows))
+    found = {one.name: compare_rows(warehouse.read(one), there.read(one), one, tolerance) for one in wanted}
+    rows = [{"table": name, **counts} for name, counts in found.items()]
+    show_rows(rows, f"{ours.paths.home} compared with {theirs.paths.home}", as_json=as_json)
+    return int(not all(is_same(counts) for counts in found.values()))
 
 
 def _open(settings: Settings) -> Warehouse:
