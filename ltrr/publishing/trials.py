@@ -16,8 +16,8 @@ gate promotes anything that is no better is at most alpha in any `budget_nights`
 `book = with_trial(book, now)`. `judge_trial` takes one look at everything since the trial began and ends the trial by
 promotion, futility, harm to a slice or age. A night without a valid judgement is no look; its alpha waits.
 
-A ranker's trial is a `Challenger` of kind `RANKER_TRIAL`, and its `bandit` is `FrozenBandit.of_ranker(name, sha256)`: it
-is frozen by the sha256 of its booster. `against` is the digest of the served order, `of_ranker(name, served_sha256)`.
+A trial of a ranker is a `Challenger` of kind `RANKER_TRIAL` with `bandit=FrozenBandit.of_ranker(name, sha256)`: it is
+frozen by the sha256 of its booster. `against` is the digest of the served order, `of_ranker(name, served_sha256)`.
 Each night compares the two orders on the closed dates after `data_end`, as one `Judgement` whose difference and
 standard error are by user. Where the served order changes otherwise, end the trial with `REPLACED`. The bundle that
 promotes it takes the booster of `files["ranker.ubj"]`, so what was judged is what is served.
