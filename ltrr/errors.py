@@ -85,6 +85,10 @@ class NotReadyError(LtrrError):
     exit_code = 3
 
 
+class PointerMovedError(NotReadyError):
+    """Somebody else moved the pointer between a decision and its execution: decide again."""
+
+
 class CommitError(LtrrError):
     """The order of dates or jobs is broken; the message names what to run first."""
 

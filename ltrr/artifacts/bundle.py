@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
-from ltrr.artifacts.manifest import Manifest, PolicySettings
+from ltrr.artifacts.manifest import Manifest, PolicySettings, is_version
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import Pointer, current, move_pointer, open_policy, pointers, read_manifest_bytes
 from ltrr.artifacts.store import Store
@@ -118,14 +118,14 @@ def read_bundle(root: str | os.PathLike[str], name: str, version: str) -> tuple[
 
 
 def is_published(root: str | os.PathLike[str], name: str, version: str) -> bool:
-    """Whether the version is there, complete."""
-    return open_policy(root, name).exists(f"{version}/{MANIFEST}")
+    """Whether the version is there, complete; a text of a log that is no version is not."""
+    return is_version(version) and open_policy(root, name).exists(f"{version}/{MANIFEST}")
 
 
 def versions(root: str | os.PathLike[str], name: str) -> list[str]:
     """Every complete version, oldest date first."""
     store = open_policy(root, name)
-    return [folder for folder in store.names() if store.exists(f"{folder}/{MANIFEST}")]
+    return [folder for folder in store.names() if is_version(folder) and store.exists(f"{folder}/{MANIFEST}")]
 
 
 def uniform_bundle(

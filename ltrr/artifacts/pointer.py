@@ -1,28 +1,40 @@
 """Which version is served: `<policies>/<name>/current/<sequence>.json`, created exclusively and never overwritten.
 
-The highest sequence wins. Two publishers that want the same sequence: one creates it, the other is told and takes the
-next. Rolling back is a new sequence that names an old version; nothing is ever taken away.
+The highest sequence that can be read wins. Two publishers that want the same sequence: one creates it; the other takes
+the next, or gives up where its decision rests on what it read (`after`). Rolling back is a new sequence that names an
+old version; nothing is ever taken away. Each pointer says who moved it (`by`).
 
-Beside the version a pointer may name a canary: a second version that serves a share of the users. A new sequence that
+Next to the version a pointer may name a canary: a second version that serves a share of the users. A new sequence that
 names none ends it.
+
+A torn pointer is skipped with a warning that names its file, by readers and writers alike: the newest readable one
+holds until a writer creates a sequence above both. A pointer of a later format is not torn: it is refused.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, date, datetime
 from typing import Any
 
-from ltrr.artifacts.manifest import Manifest
+from ltrr.artifacts.manifest import Manifest, check_version
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.store import Store
 from ltrr.core.hashing import unit_interval
-from ltrr.errors import ArtifactError, NotReadyError, UsageError
+from ltrr.errors import ArtifactError, LtrrError, NotReadyError, PointerMovedError, UsageError
 
 FOLDER = "current"
+NIGHT, HAND = "night", "hand"
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Characters that begin a line or turn the direction of a text: with them a reason could forge a line of a log."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,54 @@ class Canary:
 
 
 @dataclass(frozen=True)
+class Mover:
+    """Who moved a pointer: a night's job, or a person.
+
+    Attributes:
+        kind: night | hand.
+        action: what the move was, as in `releases`; empty where nobody says.
+        run_date: logical date of the night; None by hand.
+        attempt: of the night's job, 1-based; 0 by hand.
+        person: who decided; empty for a night.
+
+    >>> Mover.of_night(date(2026, 3, 2), 1, "refreshed").to_json()
+    {'kind': 'night', 'action': 'refreshed', 'run_date': '2026-03-02', 'attempt': 1}
+    >>> Mover.of_json({"kind": "hand", "person": "ada"})
+    Mover(kind='hand', action='', run_date=None, attempt=0, person='ada')
+    """
+
+    kind: str = HAND
+    action: str = ""
+    run_date: date | None = None
+    attempt: int = 0
+    person: str = ""
+
+    @staticmethod
+    def of_night(day: date, attempt: int, action: str) -> Mover:
+        """The job of a night."""
+        return Mover(NIGHT, action, day, attempt)
+
+    @staticmethod
+    def of_person(person: str, action: str) -> Mover:
+        """A person."""
+        return Mover(HAND, action, person=person)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a pointer file holds it: without what is empty."""
+        told = asdict(self) | {"run_date": self.run_date.isoformat() if self.run_date else None}
+        return {name: value for name, value in told.items() if value}
+
+    @staticmethod
+    def of_json(told: Mapping[str, Any]) -> Mover:
+        """Read it back; ValueError or TypeError where it is none."""
+        run_date = date.fromisoformat(told["run_date"]) if "run_date" in told else None
+        mover = Mover(**{**told, "run_date": run_date})
+        if mover.kind not in (NIGHT, HAND) or (mover.kind == NIGHT) != (run_date is not None):
+            raise ValueError(f"neither a night with a date nor a hand: {told}")
+        return mover
+
+
+@dataclass(frozen=True)
 class Pointer:
     """One move of the pointer.
 
@@ -73,8 +133,9 @@ class Pointer:
         version: served from then on.
         manifest_sha256: of that version's manifest file, so that not even its remarks can change unseen.
         at: ISO 8601, UTC.
-        why: in words.
-        canary: serves beside the version; None where the version serves everybody.
+        why: the reason, one line.
+        canary: serves next to the version; None where the version serves everybody.
+        by: who moved it; None: written before ltrr recorded it.
     """
 
     sequence: int
@@ -83,16 +144,59 @@ class Pointer:
     at: str
     why: str
     canary: Canary | None = None
+    by: Mover | None = field(default=None)
 
     @staticmethod
     def of_json(sequence: int, content: Mapping[str, Any]) -> Pointer:
         """As a pointer file holds it.
 
-        A key that is not known here is refused (TypeError): a reader that passed over what a later format says of who
-        is served by what would be silently wrong. So did readers from before there were canaries.
+        Raises:
+            ArtifactError: it says more than this version of ltrr knows. A reader that passed over what a later format
+                says of who is served by what would be silently wrong.
+            LtrrError, KeyError, ValueError, TypeError, AttributeError: it is no pointer.
         """
-        told = content.get("canary")
-        return Pointer(**{**content, "sequence": sequence, "canary": None if told is None else Canary(**told)})
+        known = {one.name for one in fields(Pointer)} - {"sequence"}
+        plain = {name: content[name] for name in ("version", "manifest_sha256", "at", "why")}
+        if any(not isinstance(value, str) for value in plain.values()):
+            raise TypeError(f"not texts: {plain}")
+        canary, by = content.get("canary"), content.get("by")
+        parts = {"": (content, known), "canary": (canary, _names(Canary)), "by": (by, _names(Mover))}
+        unknown = [
+            f"{part}.{name}".removeprefix(".")
+            for part, (told, names) in parts.items()
+            if isinstance(told, Mapping)
+            for name in sorted(told.keys() - names)
+        ]
+        if unknown:
+            raise ArtifactError(
+                "a pointer is of a later format",
+                which=f"{FOLDER}/{sequence:08d}.json",
+                expected=", ".join(sorted(known)),
+                got=", ".join(unknown),
+                todo="serve and publish with the version of ltrr that wrote it, or a later one",
+            )
+        pointer = Pointer(
+            sequence,
+            **plain | {"why": one_line(plain["why"])},
+            canary=None if canary is None else Canary(**canary),
+            by=None if by is None else Mover.of_json(by),
+        )
+        for version in (pointer.version, *([pointer.canary.version] if pointer.canary else [])):
+            check_version(version)
+        return pointer
+
+
+def _names(kind: type) -> set[str]:
+    return {one.name for one in fields(kind)}
+
+
+def one_line(text: str) -> str:
+    r"""A text without line breaks and other control characters, for a log or a pointer.
+
+    >>> one_line("clicks fell\n2026-03-02 CRITICAL forged")
+    'clicks fell 2026-03-02 CRITICAL forged'
+    """
+    return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def open_policy(root: str | os.PathLike[str], name: str) -> Store:
@@ -104,41 +208,75 @@ def pointer_at(store: Store, sequence: int) -> Pointer:
     """Read one move.
 
     Raises:
-        ArtifactError: it is not there or not readable.
+        ArtifactError: it is not there, torn, or of a later format.
     """
     which = f"{FOLDER}/{sequence:08d}.json"
     try:
-        return Pointer.of_json(sequence, json.loads(store.read(which)))
-    except (OSError, ValueError, TypeError, AttributeError, UsageError) as fault:
+        return _parse(sequence, store.read(which))
+    except (OSError, _TornError) as fault:
         raise ArtifactError(
-            "a pointer cannot be read", which=which, got=f"{type(fault).__name__}: {fault}", todo="point again"
+            "a pointer cannot be read",
+            which=which,
+            got=f"{type(fault).__name__}: {fault}" if isinstance(fault, OSError) else str(fault),
+            todo="choose what is served with `ltrr policies promote VERSION`: it creates the next pointer",
         ) from fault
 
 
+def read_pointer(store: Store, sequence: int) -> Pointer | None:
+    """One move; None, with a warning, where its file is torn.
+
+    Raises:
+        ArtifactError: it is of a later format.
+        OSError: the store did not answer: that says nothing about the pointer.
+    """
+    which = f"{FOLDER}/{sequence:08d}.json"
+    try:
+        return _parse(sequence, store.read(which))
+    except _TornError as fault:
+        log.warning("pointer=%s/%s skipped: it cannot be read: %s", store.url, which, fault)
+        return None
+
+
 def sequences(store: Store) -> list[int]:
-    """Every sequence there is, ascending."""
+    """Every sequence there is, ascending, those of torn pointers among them."""
     stems = (name.removesuffix(".json") for name in store.names(FOLDER) if name.endswith(".json"))
     return sorted(int(stem) for stem in stems if stem.isdecimal())
 
 
+def top_sequence(store: Store) -> int:
+    """The newest sequence, readable or not; 0 where there is none. For `after` of `move_pointer`."""
+    return max(sequences(store), default=0)
+
+
 def pointers(root: str | os.PathLike[str], name: str) -> list[Pointer]:
-    """The history of what was served, oldest first."""
+    """The history of what was served, oldest first, without torn pointers."""
     store = open_policy(root, name)
-    return [pointer_at(store, sequence) for sequence in sequences(store)]
+    found = (read_pointer(store, sequence) for sequence in sequences(store))
+    return [pointer for pointer in found if pointer is not None]
 
 
 def current_pointer(store: Store) -> Pointer:
-    """The move that holds now.
+    """The move that holds now: the newest that can be read.
 
     Raises:
         NotReadyError: nothing was ever published here.
+        ArtifactError: none of the pointers can be read, or the newest is of a later format.
     """
     found = sequences(store)
-    if not found:
-        raise NotReadyError(
-            "no policy is published", which=store.url, todo="run `ltrr policies init` or publish a first bundle"
+    newest = next(_newest_first(store, found), None)
+    if newest is not None:
+        return newest
+    if found:
+        raise ArtifactError(
+            "no pointer can be read",
+            which=f"{store.url}/{FOLDER}",
+            expected="at least one whole pointer",
+            got=f"{len(found)} torn",
+            todo="choose what is served with `ltrr policies promote VERSION`",
         )
-    return pointer_at(store, found[-1])
+    raise NotReadyError(
+        "no policy is published", which=store.url, todo="run `ltrr policies init` or publish a first bundle"
+    )
 
 
 def current(root: str | os.PathLike[str], name: str) -> str:
@@ -151,11 +289,28 @@ def current(root: str | os.PathLike[str], name: str) -> str:
 
 
 def move_pointer(
-    root: str | os.PathLike[str], name: str, version: str, why: str = "", canary: Canary | None = None
+    root: str | os.PathLike[str],
+    name: str,
+    version: str,
+    why: str = "",
+    canary: Canary | None = None,
+    *,
+    by: Mover = Mover(),
+    after: int | None = None,
 ) -> int:
-    """Serve this version from now on, and the canary beside it; without one, a canary that was served ends.
+    """Serve this version from now on, and the canary next to it; without one, a canary that was served ends.
 
     Where all that is served already nothing happens, so that a night may be run again.
+
+    Args:
+        root: the policies' folder.
+        name: of the policy.
+        version: to be served.
+        why: the reason, one line.
+        canary: to be served next to it.
+        by: who moves it.
+        after: `top_sequence` as the caller read it before it decided: exactly the next sequence is created. None: the
+            wish does not depend on what is served, and takes the next free sequence.
 
     Returns:
         the sequence that names it.
@@ -163,36 +318,76 @@ def move_pointer(
     Raises:
         ArtifactError: a version is not there or its manifest does not hold.
         ConfigError: the store cannot create exclusively.
-        UsageError: the canary is the version itself.
+        PointerMovedError: somebody else has moved the pointer since `after`; nothing was created.
+        UsageError: the canary is the version itself, or the reason is not one line.
     """
     if canary is not None and canary.version == version:
         raise UsageError("a canary is another version than the one it is tried beside", which=version)
+    for which, text in (("why", why), ("by", by.person)):
+        if _CONTROL.search(text):
+            raise UsageError(
+                "a pointer's text has one line", which=which, expected="no control characters", got=repr(text)
+            )
     store = open_policy(root, name)
     store.prove_exclusive()
     manifest_sha256 = _manifest_sha256(store, version)
     beside = canary and replace(canary, manifest_sha256=_manifest_sha256(store, canary.version))
     while True:
         taken = sequences(store)
-        if taken:
-            newest = pointer_at(store, taken[-1])
-            if (newest.version, newest.canary) == (version, beside):
-                return taken[-1]
-        sequence = taken[-1] + 1 if taken else 1
+        top = taken[-1] if taken else 0
+        newest = next(_newest_first(store, taken), None)
+        if after is not None and top != after:
+            raise _moved(store, after, newest)
+        if newest is not None and (newest.sequence, newest.version, newest.canary) == (top, version, beside):
+            return top
         content: dict[str, Any] = {
             "version": version,
             "manifest_sha256": manifest_sha256,
             "at": now(),
             "why": why,
+            "by": by.to_json(),
         }
-        # Said only while there is one: between canaries, readers that know of none follow the pointer as ever.
+        # Said only while there is one.
         if beside is not None:
             content["canary"] = asdict(beside)
         try:
-            store.create(f"{FOLDER}/{sequence:08d}.json", json.dumps(content, sort_keys=True).encode())
+            store.create(f"{FOLDER}/{top + 1:08d}.json", json.dumps(content, sort_keys=True).encode())
         except FileExistsError:
-            # Another publisher was first. Ours is the later wish: it takes the next sequence.
+            # Another publisher was first: asked again above.
             continue
-        return sequence
+        return top + 1
+
+
+def _moved(store: Store, after: int, newest: Pointer | None) -> PointerMovedError:
+    mover = newest.by if newest else None
+    person = (
+        f"the night of {mover.run_date}" if mover and mover.run_date else (mover.person if mover else "") or "somebody"
+    )
+    return PointerMovedError(
+        "the pointer was moved meanwhile",
+        which=f"{store.url}/{FOLDER}",
+        expected=f"sequence {after} to be the newest",
+        got=f"sequence {newest.sequence} of {newest.version} by {person}" if newest else "another",
+        todo="look at `ltrr policies list` and decide again",
+    )
+
+
+class _TornError(Exception):
+    """The bytes of a pointer file are no pointer."""
+
+
+def _parse(sequence: int, data: bytes) -> Pointer:
+    try:
+        return Pointer.of_json(sequence, json.loads(data))
+    except ArtifactError:
+        raise
+    except (LtrrError, KeyError, ValueError, TypeError, AttributeError) as fault:
+        raise _TornError(f"{type(fault).__name__}: {fault}") from fault
+
+
+def _newest_first(store: Store, taken: list[int]) -> Iterator[Pointer]:
+    found = (read_pointer(store, sequence) for sequence in reversed(taken))
+    return (pointer for pointer in found if pointer is not None)
 
 
 def now() -> str:
@@ -210,8 +405,17 @@ def read_manifest_bytes(store: Store, version: str) -> bytes:
     """The manifest file of a version; without it a version does not exist, whatever lies in its folder.
 
     Raises:
-        ArtifactError: there is none.
+        ArtifactError: there is none, or it is not the name of a version.
     """
+    try:
+        check_version(version)
+    except UsageError as fault:
+        raise ArtifactError(
+            "no such version",
+            which=repr(version),
+            got=str(fault),
+            todo="`ltrr policies list` shows the versions there are",
+        ) from fault
     try:
         return store.read(f"{version}/manifest.json")
     except FileNotFoundError as missing:

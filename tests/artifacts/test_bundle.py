@@ -54,11 +54,11 @@ def test_publishing_the_same_again_publishes_nothing(root: str) -> None:
 
 def test_the_version_depends_on_files_and_settings_alone() -> None:
     manifest, _ = learned_bundle()
-    base = manifest.with_files({"a": Payload.of(b"a"), "b": Payload.of(b"b")})
-    assert manifest.with_files({"b": Payload.of(b"b"), "a": Payload.of(b"a")}).version == base.version
+    base = manifest.with_files({"bandit.vw": Payload.of(b"a"), "ranker.ubj": Payload.of(b"b")})
+    assert manifest.with_files({"ranker.ubj": Payload.of(b"b"), "bandit.vw": Payload.of(b"a")}).version == base.version
     assert replace(base, table_versions={"events": 7}, ope={"verdict": "trust"}).version == base.version
     others = {
-        base.with_files({"a": Payload.of(b"b"), "b": Payload.of(b"a")}).version,
+        base.with_files({"bandit.vw": Payload.of(b"b"), "ranker.ubj": Payload.of(b"a")}).version,
         replace(base, settings=replace(SETTINGS, observe="blind")).version,
         replace(base, settings=replace(SETTINGS, exploration=replace(SETTINGS.exploration, floor_share=0.3))).version,
         replace(base, as_of_date=date(2026, 3, 3)).version,
