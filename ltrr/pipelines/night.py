@@ -87,7 +87,7 @@ class Night:
         earlier = self.commits.run(self.job, self.date)
         output = earlier.output(name) if earlier else None
         if output is None or output.version == NOTHING_YET:
-            return empty(self.spark, declared)
+            return self.warehouse.empty(declared)
         return self.warehouse.read(declared, output.version).where(self.tonight(declared) or "true")
 
     def is_committed(self) -> bool:
@@ -97,12 +97,6 @@ class Night:
     def is_followed(self) -> bool:
         """Whether this job was committed for the date after this one: its readers have acted on this night."""
         return self.commits.run(self.job, self.date + timedelta(days=1)) is not None
-
-    @property
-    def attempt(self) -> int:
-        """Number of this attempt, 1-based."""
-        earlier = self.commits.run(self.job, self.date)
-        return earlier.attempt + 1 if earlier else 1
 
     def read_written(self, name: str) -> DataFrame:
         """Table `name` as this job has just left it: this night's partitions and all earlier ones.
