@@ -22,6 +22,9 @@ from ltrr.evaluation.judged_impressions import on_dates, served_by_version
 from ltrr.evaluation.published import PlanningPart, read_planning_parts
 from ltrr.serving.replay import replay
 
+REPLAY = "replay"
+"""The check's name, for who accepts it."""
+
 _SITUATION = ("at", "utc_offset_minutes", "surface", "context")
 _COLUMNS = (
     "impression_id",
@@ -73,7 +76,7 @@ class ReplayCheck:
                 got=f"{self.unequal} of {self.replayed} unequal, worst by {self.worst_difference:.3g}; "
                 f"{self.unknown} of bundles that are not published here",
                 todo="compare the service's bundle with its log before anything is judged on it, "
-                "or go on without a verdict with --accept-quality REASON",
+                f"or go on without a verdict with --accept-quality '{REPLAY}:REASON'",
             )
 
 

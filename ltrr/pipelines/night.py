@@ -37,7 +37,7 @@ class Night:
         spark: the session.
         warehouse: the tables.
         commits: what has been committed; a job reads tables and notes through the methods below instead.
-        accept_quality: the operator's reason to go on in spite of failed quality checks; None stops on them.
+        accept_quality: the operator's reason to go on in spite of a failed quality check, by check.
     """
 
     date: Date
@@ -46,7 +46,7 @@ class Night:
     spark: SparkSession
     warehouse: Warehouse
     commits: CommitLog
-    accept_quality: str | None = None
+    accept_quality: Mapping[str, str] = field(default_factory=dict)
     inputs: set[Input] = field(default_factory=set, init=False)
     outputs: dict[str, Output] = field(default_factory=dict, init=False)
     notes: dict[str, str] = field(default_factory=dict, init=False)

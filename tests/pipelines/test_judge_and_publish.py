@@ -85,7 +85,7 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     run(NEXT, *JOBS[:6])
     with pytest.raises(DataQualityError, match=r"\d+ of 1000 unequal"):
         run(NEXT, "evaluate_policies")
-    accepted = run(NEXT, "evaluate_policies", accept_quality="a known fault")["evaluate_policies"].notes
+    accepted = run(NEXT, "evaluate_policies", accept_quality={"replay": "a known fault"})["evaluate_policies"].notes
     assert "of 1000 replayed decisions are unequal" in json.loads(accepted["objections"])[0]
     assert json.loads(accepted["distrusted_dates"]) == [str(NEXT)]
 
