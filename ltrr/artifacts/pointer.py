@@ -31,6 +31,7 @@ from ltrr.errors import ArtifactError, LtrrError, NotReadyError, PointerMovedErr
 FOLDER = "current"
 NIGHT, HAND = "night", "hand"
 
+_SEQUENCE = re.compile(r"[0-9]{8,18}")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Characters that begin a line or turn the direction of a text: with them a reason could forge a line of a log."""
 
@@ -170,17 +171,23 @@ class Pointer:
         if unknown:
             raise ArtifactError(
                 "a pointer is of a later format",
-                which=f"{FOLDER}/{sequence:08d}.json",
+                which=_path(sequence),
                 expected=", ".join(sorted(known)),
                 got=", ".join(unknown),
                 todo="serve and publish with the version of ltrr that wrote it, or a later one",
             )
         pointer = Pointer(
             sequence,
-            **plain | {"why": one_line(plain["why"])},
+            **plain | {"at": one_line(plain["at"]), "why": one_line(plain["why"])},
             canary=None if canary is None else Canary(**canary),
             by=None if by is None else Mover.of_json(by),
         )
+        names = (
+            pointer.canary.begun if pointer.canary else "",
+            *([pointer.by.person, pointer.by.action] if pointer.by else []),
+        )
+        if any(_CONTROL.search(name) for name in names):
+            raise ValueError(f"control characters in {names}")
         for version in (pointer.version, *([pointer.canary.version] if pointer.canary else [])):
             check_version(version)
         return pointer
@@ -210,14 +217,13 @@ def pointer_at(store: Store, sequence: int) -> Pointer:
     Raises:
         ArtifactError: it is not there, torn, or of a later format.
     """
-    which = f"{FOLDER}/{sequence:08d}.json"
     try:
-        return _parse(sequence, store.read(which))
-    except (OSError, _TornError) as fault:
+        return _parse(sequence, _read(store, sequence))
+    except _TornError as fault:
         raise ArtifactError(
             "a pointer cannot be read",
-            which=which,
-            got=f"{type(fault).__name__}: {fault}" if isinstance(fault, OSError) else str(fault),
+            which=_path(sequence),
+            got=str(fault),
             todo="choose what is served with `ltrr policies promote VERSION`: it creates the next pointer",
         ) from fault
 
@@ -226,21 +232,19 @@ def read_pointer(store: Store, sequence: int) -> Pointer | None:
     """One move; None, with a warning, where its file is torn.
 
     Raises:
-        ArtifactError: it is of a later format.
-        OSError: the store did not answer: that says nothing about the pointer.
+        ArtifactError: it is of a later format, or the store does not answer, which says nothing about the pointer.
     """
-    which = f"{FOLDER}/{sequence:08d}.json"
     try:
-        return _parse(sequence, store.read(which))
+        return _parse(sequence, _read(store, sequence))
     except _TornError as fault:
-        log.warning("pointer=%s/%s skipped: it cannot be read: %s", store.url, which, fault)
+        log.warning("pointer=%s/%s skipped: it cannot be read: %s", store.url, _path(sequence), one_line(str(fault)))
         return None
 
 
 def sequences(store: Store) -> list[int]:
     """Every sequence there is, ascending, those of torn pointers among them."""
     stems = (name.removesuffix(".json") for name in store.names(FOLDER) if name.endswith(".json"))
-    return sorted(int(stem) for stem in stems if stem.isdecimal())
+    return sorted(int(stem) for stem in stems if _SEQUENCE.fullmatch(stem) and stem == f"{int(stem):08d}")
 
 
 def top_sequence(store: Store) -> int:
@@ -351,7 +355,7 @@ def move_pointer(
         if beside is not None:
             content["canary"] = asdict(beside)
         try:
-            store.create(f"{FOLDER}/{top + 1:08d}.json", json.dumps(content, sort_keys=True).encode())
+            store.create(_path(top + 1), json.dumps(content, sort_keys=True).encode())
         except FileExistsError:
             # Another publisher was first: asked again above.
             continue
@@ -370,6 +374,22 @@ def _moved(store: Store, after: int, newest: Pointer | None) -> PointerMovedErro
         got=f"sequence {newest.sequence} of {newest.version} by {person}" if newest else "another",
         todo="look at `ltrr policies list` and decide again",
     )
+
+
+def _path(sequence: int) -> str:
+    return f"{FOLDER}/{sequence:08d}.json"
+
+
+def _read(store: Store, sequence: int) -> bytes:
+    try:
+        return store.read(_path(sequence))
+    except OSError as fault:
+        raise ArtifactError(
+            "a pointer cannot be read",
+            which=_path(sequence),
+            got=f"{type(fault).__name__}: {fault}",
+            todo=f"try again; look at {store.url}",
+        ) from fault
 
 
 class _TornError(Exception):
