@@ -299,7 +299,7 @@ def move_pointer(
     why: str = "",
     canary: Canary | None = None,
     *,
-    by: Mover = Mover(),
+    by: Mover | None = None,
     after: int | None = None,
 ) -> int:
     """Serve this version from now on, and the canary next to it; without one, a canary that was served ends.
@@ -312,7 +312,7 @@ def move_pointer(
         version: to be served.
         why: the reason, one line.
         canary: to be served next to it.
-        by: who moves it.
+        by: who moves it; None: a person who is not named.
         after: `top_sequence` as the caller read it before it decided: exactly the next sequence is created. None: the
             wish does not depend on what is served, and takes the next free sequence.
 
@@ -327,7 +327,8 @@ def move_pointer(
     """
     if canary is not None and canary.version == version:
         raise UsageError("a canary is another version than the one it is tried beside", which=version)
-    for which, text in (("why", why), ("by", by.person)):
+    mover = by or Mover()
+    for which, text in (("why", why), ("by", mover.person)):
         if _CONTROL.search(text):
             raise UsageError(
                 "a pointer's text has one line", which=which, expected="no control characters", got=repr(text)
@@ -349,7 +350,7 @@ def move_pointer(
             "manifest_sha256": manifest_sha256,
             "at": now(),
             "why": why,
-            "by": by.to_json(),
+            "by": mover.to_json(),
         }
         # Said only while there is one.
         if beside is not None:
