@@ -13,7 +13,7 @@ from ltrr.evaluation.canary import (
     canary_rows,
     count_sides,
     drawn_impressions,
-    mismatch_reasons,
+    find_mismatch,
     sum_canary,
 )
 from ltrr.evaluation.estimates import footing_of
@@ -52,7 +52,7 @@ def judge_canary(night: Night, pointer: Pointer, objections: Sequence[str]) -> l
     mismatch: list[str] = []
     if pointer.canary and ALL in slices:
         footing = footing_of(slices[ALL], CANARY, 0.0)
-        mismatch = mismatch_reasons(
+        mismatch = find_mismatch(
             counts, footing, pointer.canary.share, gate.mismatch_level, gate.mismatch_size, gate.life_nights
         )
     return canary_rows(night.date, slices, life, counts, night.settings.evaluation, mismatch)

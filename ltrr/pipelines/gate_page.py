@@ -26,7 +26,7 @@ from ltrr.publishing.trials import (
     FrozenBandit,
     alpha_left,
     differences,
-    judged_on,
+    find_judged,
     living,
     with_withdrawn,
 )
@@ -78,13 +78,13 @@ class EarlierAttempt:
         )
 
 
-def kept_page(page: Page, earlier: EarlierAttempt, day: date, gate: GateSettings) -> Page:
+def keep_page(page: Page, earlier: EarlierAttempt, day: date, gate: GateSettings) -> Page:
     """Tonight's page; that of the earlier attempt where it is decided for good, with what this one finds otherwise."""
     if not earlier.is_final:
         return page
     told = "; ".join(differences(earlier.page, page.challengers))
     why = f"decided by an earlier attempt of this night and acted on since, so it stays{': ' if told else ''}{told}"
-    return Page(tuple(earlier.page), judged_on(earlier.page, day), None, why, alpha_left(earlier.page, day, gate))
+    return Page(tuple(earlier.page), find_judged(earlier.page, day), None, why, alpha_left(earlier.page, day, gate))
 
 
 def tonights_page(

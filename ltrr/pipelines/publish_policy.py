@@ -22,10 +22,10 @@ from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import LIFE
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
 from ltrr.pipelines.canary import canary_judgement, report_canary
-from ltrr.pipelines.gate_page import EarlierAttempt, estimates_of, kept_page, report_page, tonights_page
+from ltrr.pipelines.gate_page import EarlierAttempt, estimates_of, keep_page, report_page, tonights_page
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
-from ltrr.publishing.canary_trial import ENDED_BY_HAND, WAITS, CanaryPage, canary_on, frozen_with_ranker, turn_canary
+from ltrr.publishing.canary_trial import ENDED_BY_HAND, WAITS, CanaryPage, find_canary, frozen_with_ranker, turn_canary
 from ltrr.publishing.challenger_rows import challenger_rows
 from ltrr.publishing.challengers import GATE, Page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
@@ -253,8 +253,8 @@ def _pages(
     page = replace(page, challengers=trial.challengers, alpha_left=left)
     if not earlier.is_final:
         return page, trial
-    kept = kept_page(page, earlier, night.date, night.settings.gate)
-    return kept, CanaryPage(kept.challengers, canary_on(kept.challengers, night.date))
+    kept = keep_page(page, earlier, night.date, night.settings.gate)
+    return kept, CanaryPage(kept.challengers, find_canary(kept.challengers, night.date))
 
 
 def _ranker_verdict(night: Night, champion: Manifest, earlier: EarlierAttempt) -> RankerVerdict | None:

@@ -201,7 +201,7 @@ def draw_alpha(book: Sequence[Challenger], trial: Challenger, gate: GateSettings
     return replace(trial, alpha=alpha_for_next([one.in_budget for one in book], trial.begun.toordinal(), gate))
 
 
-def next_alpha_on(book: Iterable[Challenger], gate: GateSettings) -> date | None:
+def find_next_alpha_date(book: Iterable[Challenger], gate: GateSettings) -> date | None:
     """Date on which the trial that ended first returns its alpha; None where no trial of the book has ended."""
     ended = [one.ended for one in book if one.ended is not None and one.outcome != PROMOTE]
     return min(ended) + timedelta(days=gate.budget_nights) if ended else None
@@ -215,7 +215,7 @@ def with_trial(book: Iterable[Challenger], trial: Challenger) -> list[Challenger
     return [trial if one.trial == trial.trial else one for one in known]
 
 
-def judged_on(page: Iterable[Challenger], day: date, kind: str = BANDIT_TRIAL) -> Challenger | None:
+def find_judged(page: Iterable[Challenger], day: date, kind: str = BANDIT_TRIAL) -> Challenger | None:
     """The trial of this kind that a night judged, as its page keeps it; None where it judged none."""
     asked = (one for one in page if one.kind == kind and one.begun < day)
     return next((one for one in asked if one.is_living or one.ended == day), None)
@@ -259,7 +259,7 @@ def differences(kept: Iterable[Challenger], computed: Iterable[Challenger]) -> l
     return told
 
 
-def carried_out(tested: Challenger, overruled: str) -> Challenger:
+def end_if_overruled(tested: Challenger, overruled: str) -> Challenger:
     """A trial's state, where a promotion that cannot be carried out is none.
 
     Args:

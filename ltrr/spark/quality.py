@@ -67,10 +67,10 @@ def parse_accepted(options: Iterable[str]) -> dict[str, str]:
     return accepted
 
 
-def accept_option(names: Iterable[str]) -> str:
+def render_accept_option(names: Iterable[str]) -> str:
     """The option that accepts these checks.
 
-    >>> accept_option(["rejected_share", "impressions"])
+    >>> render_accept_option(["rejected_share", "impressions"])
     "--accept-quality 'rejected_share,impressions:REASON'"
     """
     return f"--accept-quality '{','.join(names)}:REASON'"
@@ -101,5 +101,5 @@ def stop_on_failures(night: date, checks: Sequence[Check], accepted: Mapping[str
             expected=", ".join(f"{check.name} within {check.limit}" for check in failed),
             got=", ".join(f"{check.figure} ({check.detail})" for check in failed),
             todo="see `ltrr tables show data_quality`; mend the logs, or go on with "
-            f"{accept_option(name for name in (*accepted, *(check.name for check in failed)))}",
+            f"{render_accept_option(name for name in (*accepted, *(check.name for check in failed)))}",
         )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.intervals import UNDEFINED, Estimate
 from ltrr.core.sequential import FUTILE, KEEP, PROMOTE
-from ltrr.pipelines.gate_page import EarlierAttempt, kept_page
+from ltrr.pipelines.gate_page import EarlierAttempt, keep_page
 from ltrr.publishing.canary_trial import WAITS
 from ltrr.publishing.challengers import Candidate, Page, turn_page
 from ltrr.publishing.gate import Judgement
@@ -94,12 +94,12 @@ def test_once_acted_on_the_page_stays_and_what_a_rerun_finds_is_said() -> None:
     mended = attempt(2, "other", book, GOOD, committed.challengers)
     assert mended.judged is not None
     assert mended.judged.outcome == PROMOTE
-    kept = kept_page(mended, earlier, day(2), GATE)
+    kept = keep_page(mended, earlier, day(2), GATE)
     assert kept.challengers == committed.challengers
     assert (kept.judged, kept.alpha_left) == (committed.judged, committed.alpha_left)
     assert "keep stays, this attempt finds promote" in kept.why
     # While nobody has acted on it, the rerun counts.
-    assert kept_page(mended, replace(earlier, is_final=False), day(2), GATE) == mended
+    assert keep_page(mended, replace(earlier, is_final=False), day(2), GATE) == mended
 
 
 def test_a_promotion_that_is_not_carried_out_is_none() -> None:
