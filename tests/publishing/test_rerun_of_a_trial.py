@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from math import nan
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.intervals import UNDEFINED, Estimate
 from ltrr.core.sequential import FUTILE, KEEP, PROMOTE
+from ltrr.pipelines import gate_page
 from ltrr.pipelines.gate_page import EarlierAttempt, keep_page
 from ltrr.publishing.canary_trial import WAITS
 from ltrr.publishing.challengers import Candidate, Page, turn_page
 from ltrr.publishing.gate import Judgement
+from ltrr.publishing.moves import Move
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.trials import (
     RANKER_TRIAL,
@@ -100,6 +103,39 @@ def test_once_acted_on_the_page_stays_and_what_a_rerun_finds_is_said() -> None:
     assert "keep stays, this attempt finds promote" in kept.why
     # While nobody has acted on it, the rerun counts.
     assert keep_page(mended, replace(earlier, is_final=False), day(2), GATE) == mended
+
+
+@pytest.mark.parametrize(
+    ("is_committed", "is_followed", "is_moved", "is_final"),
+    [
+        (False, False, False, False),
+        (False, False, True, False),
+        (True, False, False, False),
+        (True, True, False, True),
+        (True, False, True, True),
+    ],
+)
+def test_a_page_is_final_once_it_is_committed_and_acted_on(
+    monkeypatch, is_committed, is_followed, is_moved, is_final
+) -> None:
+    own = attempt(2, "two").challengers[0]
+    foreign = replace(own, bandit=replace(own.bandit, policy="search-2"))
+    monkeypatch.setattr(gate_page, "read_challengers", lambda *_: [own, foreign] if is_committed else [])
+    night = SimpleNamespace(
+        date=day(2),
+        job="publish_policy",
+        settings=SimpleNamespace(policy=SimpleNamespace(name="search")),
+        read_own_committed=lambda name: name,
+        is_committed=lambda: is_committed,
+        is_followed=lambda: is_followed,
+        committed=lambda *_: SimpleNamespace(notes={"promoted_ranker": "ab"}),
+    )
+    moves = [Move(1, "u", None), Move(2, "a", day(2)), *([Move(3, "u", None)] if is_moved else [])]
+    earlier = EarlierAttempt.of(night, moves)
+    assert earlier.is_final == is_final
+    assert bool(earlier.overruled) == is_moved
+    # Trials of another policy of the home stay in the book of the date.
+    assert (list(earlier.page), list(earlier.others)) == (([own], [foreign]) if is_committed else ([], []))
 
 
 def test_a_promotion_that_is_not_carried_out_is_none() -> None:
