@@ -94,16 +94,16 @@ class Mover:
 
     def to_json(self) -> dict[str, Any]:
         """As a pointer file holds it: without what is empty."""
-        told = asdict(self) | {"run_date": self.run_date.isoformat() if self.run_date else None}
-        return {name: value for name, value in told.items() if value}
+        described = asdict(self) | {"run_date": self.run_date.isoformat() if self.run_date else None}
+        return {name: value for name, value in described.items() if value}
 
     @staticmethod
-    def of_json(told: Mapping[str, Any]) -> Mover:
+    def of_json(described: Mapping[str, Any]) -> Mover:
         """Read it back; ValueError or TypeError where it is none."""
-        run_date = date.fromisoformat(told["run_date"]) if "run_date" in told else None
-        mover = Mover(**{**told, "run_date": run_date})
+        run_date = date.fromisoformat(described["run_date"]) if "run_date" in described else None
+        mover = Mover(**{**described, "run_date": run_date})
         if mover.kind not in (NIGHT, HAND) or (mover.kind == NIGHT) != (run_date is not None):
-            raise ValueError(f"neither a night with a date nor a hand: {told}")
+            raise ValueError(f"neither a night with a date nor a hand: {described}")
         return mover
 
 
@@ -146,9 +146,9 @@ class Pointer:
         parts = {"": (content, known), "canary": (canary, _names(Canary)), "by": (by, _names(Mover))}
         unknown = [
             f"{part}.{name}".removeprefix(".")
-            for part, (told, names) in parts.items()
-            if isinstance(told, Mapping)
-            for name in sorted(told.keys() - names)
+            for part, (described, names) in parts.items()
+            if isinstance(described, Mapping)
+            for name in sorted(described.keys() - names)
         ]
         if unknown:
             raise ArtifactError(

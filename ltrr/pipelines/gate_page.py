@@ -25,7 +25,7 @@ from ltrr.publishing.trials import (
     Challenger,
     FrozenBandit,
     alpha_left,
-    differences,
+    describe_differences,
     find_judged,
     living,
     with_withdrawn,
@@ -42,7 +42,7 @@ def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[di
 
 @dataclass(frozen=True)
 class EarlierAttempt:
-    """What an earlier attempt of this night has decided, and what the world has done since.
+    """The decisions of an earlier attempt of this night, and whether somebody has acted on them since.
 
     Outcomes and alpha spent are append-only once somebody has acted on them: where a later night has been committed,
     or somebody else has moved the pointer, the page of the committed attempt stays as it is (`is_final`). A rerun
@@ -82,8 +82,9 @@ def keep_page(page: Page, earlier: EarlierAttempt, day: date, gate: GateSettings
     """Tonight's page; that of the earlier attempt where it is decided for good, with what this one finds otherwise."""
     if not earlier.is_final:
         return page
-    told = "; ".join(differences(earlier.page, page.challengers))
-    why = f"decided by an earlier attempt of this night and acted on since, so it stays{': ' if told else ''}{told}"
+    differences = "; ".join(describe_differences(earlier.page, page.challengers))
+    stays = "decided by an earlier attempt of this night and acted on since, so it stays"
+    why = f"{stays}: {differences}" if differences else stays
     return Page(tuple(earlier.page), find_judged(earlier.page, day), None, why, alpha_left(earlier.page, day, gate))
 
 
