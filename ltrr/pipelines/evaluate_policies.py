@@ -14,16 +14,16 @@ from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, draw_rows, render_dra
 from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CHALLENGER, STATIC, UNIFORM
 from ltrr.evaluation.published import PlanningPart, plans_alike, read_planning_part
-from ltrr.evaluation.replay_check import replay_date
+from ltrr.evaluation.replay_check import REPLAY, replay_date
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.canary import judge_canary
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.judging import Found, judge_life, judged_policy, report_held_out
 from ltrr.pipelines.night import Night
-from ltrr.publishing.challenger_rows import read_challengers
-from ltrr.publishing.challengers import Challenger, FrozenBandit, living
+from ltrr.publishing.challenger_rows import read_book
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.moves import champion_of, collect_moves
+from ltrr.publishing.trials import Challenger, FrozenBandit, living
 from ltrr.spark.columns import schema_of
 from ltrr.tables.catalog import table
 from ltrr.tracking.run import TrackedRun
@@ -88,7 +88,8 @@ def run(night: Night) -> None:
 
 def _challenger(night: Night, champion: PlanningPart) -> Challenger | None:
     """Who is under test tonight; None where nobody is, or where the champion is another than when it began."""
-    tested = living(read_challengers(night.read("challengers"), night.date - timedelta(days=1)))
+    before, settings = night.date - timedelta(days=1), night.settings
+    tested = living(read_book(night.read("challengers"), settings.policy.name, before, settings.gate))
     if tested is None or tested.against != FrozenBandit.of_manifest(champion.manifest).digest:
         return None
     return tested
@@ -137,12 +138,12 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     )
     night.note("replayed_decisions", str(found.replayed))
     night.note("replay_worst_difference", f"{found.worst_difference:.3g}")
-    if night.accept_quality is None:
+    if REPLAY not in night.accept_quality:
         found.check(night.date, settings.replay_tolerance)
     if found.holds:
         return []
     unequal = f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} of unknown bundles"
-    return [f"{unequal} (accepted: {night.accept_quality})"]
+    return [f"{unequal} (accepted: {night.accept_quality[REPLAY]})"]
 
 
 def _report(tracked: TrackedRun, found: Found) -> None:
