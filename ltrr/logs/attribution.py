@@ -38,20 +38,24 @@ def settle_events(
     (`not_shown`) or the time is wrong (`outside_window`). An unmatched one waits for late_days and is then
     `unmatched`; one that arrives when the date that it happened on is closed will never be matched and is `late`.
 
+    An event carries no date of its impression: it belongs to the newest impression of its id. More than one is
+    remembered only where `late_days` or a window has grown since the id was used again.
+
     At 1,000x the data: two shuffles of narrow rows by impression_id; impressions reach back late_days beyond
     the open dates and no further.
 
     Args:
         events: event_id, impression_id, entity_id, kind, at, arrival_date and more; each event_id once.
-        impressions: impression_id, at, log_date, of the remembered dates; each impression_id once.
-        slates: impression_id, entity_id, of the open dates; each pair once.
+        impressions: impression_id, at, log_date, of the remembered dates.
+        slates: log_date, impression_id, entity_id, of the open dates; each once.
         night: the logical date.
         settings: windows and patience.
     """
-    served = impressions.select("impression_id", F.col("at").alias("served_at"), "log_date")
-    shown = slates.select("impression_id", "entity_id", F.lit(True).alias("is_shown"))
+    newest = impressions.groupBy("impression_id").agg(F.max(F.struct("log_date", "at")).alias("newest"))
+    served = newest.select("impression_id", F.col("newest.at").alias("served_at"), "newest.log_date")
+    shown = slates.select("log_date", "impression_id", "entity_id", F.lit(True).alias("is_shown"))
     matched = events.join(served, on="impression_id", how="left").join(
-        shown, on=["impression_id", "entity_id"], how="left"
+        shown, on=["log_date", "impression_id", "entity_id"], how="left"
     )
     first_open = F.lit(settings.first_open(night))
     arrives_too_late = (F.col("arrival_date") == F.lit(night)) & (F.to_date("at") < first_open)

@@ -184,7 +184,7 @@ class Intake:
 
     def rewards(self) -> DataFrame:
         """What the entities of the open dates' slates have earned so far."""
-        columns = ("impression_id", "entity_id", "kind")
+        columns = ("log_date", "impression_id", "entity_id", "kind")
         is_open = F.col("log_date") >= F.lit(self.first_open)
         before = self.earlier_events.where(F.col("settled_date") >= F.lit(self.first_open))
         joined = before.where("status = 'joined'").where(is_open).select(*columns)

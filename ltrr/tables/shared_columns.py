@@ -6,7 +6,12 @@ from ltrr.tables.table import Column
 
 LOG_DATE = Column("log_date", "date", "UTC date of the decision")
 AS_OF_DATE = Column("as_of_date", "date", "logical date of the run that computed the row; it knows nothing later")
-IMPRESSION_ID = Column("impression_id", "string", "one search served once")
+IMPRESSION_ID = Column(
+    "impression_id",
+    "string",
+    "one search served once; unique within its log_date: ingestion forgets ids after late_days, so a join on it "
+    "names log_date too",
+)
 STEP = Column("step", "int", "1-based number of the choice within the impression; 1 with decide: plan")
 ENTITY_ID = Column("entity_id", "string", "the thing retrieved")
 STRATEGY = Column("strategy", "string", "one retrieval source")
