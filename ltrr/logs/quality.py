@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.record_checks import TOLERANCE
+from ltrr.logs.folder import FolderFiles, names_of
 from ltrr.logs.settings import LogSettings
 from ltrr.spark.quality import Check, at_most
 
@@ -145,6 +146,15 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
         for reason, n in sorted(counts.rejected.items())
     )
     return checks
+
+
+def left_out_check(files: FolderFiles) -> Check:
+    """Files of the night's folder that are no logs by their name: counted, and the first of them named.
+
+    >>> left_out_check(FolderFiles({}, ("_temporary/0/decisions-1.ndjson",))).detail
+    '_temporary/0/decisions-1.ndjson'
+    """
+    return Check("files_left_out", float(len(files.left_out)), None, "reported", names_of(files.left_out) or "none")
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -15,11 +15,11 @@ from pyspark.sql import functions as F
 
 from ltrr.logs.attribution import event_detail, settle_events
 from ltrr.logs.duplicates import only_repeats
-from ltrr.logs.folder import check_closed, folder_name, read_fault
+from ltrr.logs.folder import check_closed, folder_name, list_folder, read_fault, root_of
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows, to_rejected_rows
 from ltrr.logs.parsing import parse_lines, read_lines, with_offset
-from ltrr.logs.quality import IMPRESSIONS, Counts, check_counts, count_rows
+from ltrr.logs.quality import IMPRESSIONS, Counts, check_counts, count_rows, left_out_check
 from ltrr.logs.quarantine import quarantine_folder, write_quarantine
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
@@ -52,7 +52,7 @@ def run(night: Night) -> None:
         aside = quarantine_folder(night.settings.paths.quarantine, night.date, settings.quarantine_days)
         write_quarantine(intake.lines, intake.rejected_rows, aside)
         log.info("quarantine=%s lines=%d", aside, sum(counts.rejected.values()))
-    checks = check_counts(counts, intake.usual_impressions(), settings)
+    checks = [*check_counts(counts, intake.usual_impressions(), settings), left_out_check(intake.files)]
     night.write("data_quality", check_rows(night.spark, night.date, checks, night.accept_quality))
     stop_on_failures(night.date, checks, night.accept_quality)
 
@@ -90,9 +90,13 @@ class Intake:
             kinds=frozenset(self.settings.kinds),
             pseudonyms=Pseudonyms(read_secret(os.environ)),
         )
-        self.lines = read_lines(night.spark, check_closed(night.spark, night.settings.paths.logs, night.date))
-        blocks = parse_lines(self.lines, self.reader, folder_name(night.date)).persist()
+        folder = check_closed(night.spark, night.settings.paths.logs, night.date)
+        self.files = list_folder(night.spark, folder)
+        self.lines = read_lines(night.spark, folder)
+        blocks = parse_lines(self.lines, self.reader, root_of(night.spark, folder)).persist()
         lengths = block_lengths(blocks)
+        prefix = f"{folder_name(night.date)}/"
+        self.files.check_all_read({source.removeprefix(prefix) for source, _, _ in lengths})
         self.line_count = sum(length for _, _, length in lengths)
         self.parsed = with_offset(blocks, lines_before(lengths))
 
