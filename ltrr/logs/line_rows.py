@@ -22,7 +22,7 @@ class LineReader:
     Attributes:
         night: date of the folder.
         first_open: oldest date that may still change.
-        strategies: names that the policy's settings know.
+        strategies: names of the settings and of the bundles that may have served.
         kinds: of event, that the settings know.
         pseudonyms: holds the secret.
     """

@@ -39,7 +39,7 @@ def read_line(line: bytes, name: str, strategies: frozenset[str], kinds: frozens
     Args:
         line: as it stands in the file, without the line feed.
         name: of the file; `decisions-*` and `events-*` say what a line should have been that does not show it.
-        strategies: names that the policy's settings know.
+        strategies: names of the settings and of the bundles that may have served.
         kinds: of event, that the settings know.
 
     >>> none = frozenset()

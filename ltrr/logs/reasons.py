@@ -21,7 +21,7 @@ REASONS: Mapping[str, str] = {
     "bad_timestamp": "not a UTC time of the contract's form",
     "bad_propensity": "a propensity outside (0, 1], or another than its distribution gives",
     "bad_position": "slate positions are not 1, 2, ... in order",
-    "unknown_strategy": "a strategy that the policy's settings do not name",
+    "unknown_strategy": "a strategy that neither the settings nor a bundle that may still serve name",
     "unknown_kind": "an event of a kind that the settings do not name",
     "out_of_range": "a number too large for its column",
     # parts that contradict each other

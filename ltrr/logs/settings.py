@@ -36,6 +36,8 @@ class LogSettings:
         volume_factor: impressions must lie within the usual number divided and multiplied by this.
         volume_days: nights whose median is the usual number of impressions.
         quarantine_days: time to live of rejected raw lines.
+        reload_days: Days within which every service follows the pointer. Until then, records that name a strategy of
+            the bundle it left are accepted, whatever strategies the policy has now.
 
     Raises:
         ConfigError: there are no kinds or no `click`, or a number is out of its range.
@@ -49,6 +51,7 @@ class LogSettings:
     volume_factor: float = 3.0
     volume_days: int = 7
     quarantine_days: int = 30
+    reload_days: int = 7
 
     def __post_init__(self) -> None:
         faults = [
@@ -66,6 +69,7 @@ class LogSettings:
                 ("volume_factor", self.volume_factor, ">= 1", self.volume_factor >= 1),
                 ("volume_days", self.volume_days, ">= 1", self.volume_days >= 1),
                 ("quarantine_days", self.quarantine_days, ">= 1", self.quarantine_days >= 1),
+                ("reload_days", self.reload_days, ">= 0", self.reload_days >= 0),
             )
             if not holds
         ]

@@ -13,6 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.artifacts.served import served_strategies
 from ltrr.logs.attribution import event_detail, settle_events
 from ltrr.logs.duplicates import only_repeats
 from ltrr.logs.folder import check_closed, folder_name, list_folder, read_fault, root_of
@@ -86,7 +87,7 @@ class Intake:
         self.reader = LineReader(
             night=night.date,
             first_open=self.first_open,
-            strategies=frozenset(night.settings.policy.strategies),
+            strategies=self._known_strategies(),
             kinds=frozenset(self.settings.kinds),
             pseudonyms=Pseudonyms(read_secret(os.environ)),
         )
@@ -99,6 +100,13 @@ class Intake:
         self.files.check_all_read({source.removeprefix(prefix) for source, _, _ in lengths})
         self.line_count = sum(length for _, _, length in lengths)
         self.parsed = with_offset(blocks, lines_before(lengths))
+
+    def _known_strategies(self) -> frozenset[str]:
+        """Those of the settings, and of every bundle that may have answered on the open dates."""
+        served = served_strategies(
+            self.night.policies_root, self.night.date, self.first_open, self.settings.reload_days
+        )
+        return served.union(self.night.settings.policy.strategies)
 
     @cached_property
     def refused(self) -> DataFrame:
