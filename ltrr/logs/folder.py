@@ -16,6 +16,8 @@ from pyspark.sql import SparkSession
 from ltrr.errors import LtrrError, NotReadyError
 
 SUCCESS = "_SUCCESS"
+NO_TRAFFIC = "_NO_TRAFFIC"
+"""File beside `_SUCCESS` that declares a date on which nothing was searched."""
 SUFFIXES = (".ndjson", ".ndjson.gz")
 # What a file listing may name of the files that are at fault.
 _SHOWN = 5
@@ -37,10 +39,12 @@ class FolderFiles:
     Attributes:
         read: path -> bytes, of the files whose lines are taken.
         left_out: paths that begin with `_` or `.` at any level: by convention they are no data.
+        has_no_traffic: the folder declares a date on which nothing was searched.
     """
 
     read: Mapping[str, int]
     left_out: tuple[str, ...] = ()
+    has_no_traffic: bool = False
 
     def check_all_read(self, sources: Collection[str]) -> None:
         """Nothing where every file that holds lines was met.
@@ -89,8 +93,8 @@ def check_closed(spark: SparkSession, logs: str, night: date) -> str:
             which=folder,
             expected=f"the folder, closed by {SUCCESS}",
             got="no such folder" if missing else f"no {SUCCESS} in it",
-            todo="retry once the logging service has closed it; a date without any traffic needs an empty folder with "
-            f"{SUCCESS}",
+            todo="retry once the logging service has closed it; a date without any traffic needs a folder with "
+            f"{NO_TRAFFIC} and {SUCCESS}",
         )
     return folder
 
@@ -125,7 +129,8 @@ def sort_files(found: Mapping[str, int], folder: str) -> FolderFiles:
         LtrrError: files that are neither, with their names and what is wrong with them.
 
     >>> sort_files({"_SUCCESS": 0, "hour=03/decisions-1.ndjson": 7, "_temporary/0/decisions-1.ndjson": 7}, "logs")
-    FolderFiles(read={'hour=03/decisions-1.ndjson': 7}, left_out=('_temporary/0/decisions-1.ndjson',))
+    FolderFiles(read={'hour=03/decisions-1.ndjson': 7}, left_out=('_temporary/0/decisions-1.ndjson',), \
+has_no_traffic=False)
     >>> sort_files({"decisions-2.jsonl": 7, "decisions-1.ndjson.gz": 0}, "/logs/dt=2026-03-02")
     Traceback (most recent call last):
         ...
@@ -147,7 +152,8 @@ nothing of this night was committed
     hidden = [path for path in found if _is_hidden(path)]
     return FolderFiles(
         {path: size for path, size in sorted(found.items()) if not _is_hidden(path)},
-        tuple(sorted(path for path in hidden if path.rpartition("/")[2] != SUCCESS)),
+        tuple(sorted(path for path in hidden if path.rpartition("/")[2] not in (SUCCESS, NO_TRAFFIC))),
+        has_no_traffic=NO_TRAFFIC in found,
     )
 
 

@@ -12,7 +12,7 @@ REASONS: Mapping[str, str] = {
     "truncated_json": "the line ends inside a value",
     "malformed_json": "not JSON: the fault is within the line",
     "not_an_object": "JSON, but not an object",
-    "foreign_format": "a line of another format that we know by its keys (UBI, dsjson)",
+    "foreign_format": "a line of another format that we know by its keys (UBI, bulk requests, Metarank, dsjson)",
     "unknown_record": "an object that is neither a decision nor an event",
     # one value
     "unknown_version": "a record version that this ltrr does not read",
@@ -32,7 +32,7 @@ REASONS: Mapping[str, str] = {
     "bad_ranks": "ranks of a block have gaps, or two blocks of a strategy share a rank",
     "contradiction": "parts of the record contradict each other",
     # its date, and what we know already
-    "future": "dated after the folder that it arrived in",
+    "future": "dated after the folder that it arrived in, by more than clock_skew_seconds",
     "late": "for a date that is closed",
     "duplicate": "its impression_id or event_id was seen before",
     "forgotten": "of a user who asked to be forgotten",

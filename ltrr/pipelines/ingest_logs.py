@@ -90,6 +90,7 @@ class Intake:
             strategies=self._known_strategies(),
             kinds=frozenset(self.settings.kinds),
             pseudonyms=Pseudonyms(read_secret(os.environ)),
+            clock_skew_seconds=self.settings.clock_skew_seconds,
         )
         folder = check_closed(night.spark, night.settings.paths.logs, night.date)
         self.files = list_folder(night.spark, folder)
@@ -206,13 +207,18 @@ class Intake:
     def counts(self) -> Counts:
         """What became of the lines."""
         counts = count_rows(self.decisions, self.settled_events, self.rejected_rows, folder_name(self.night.date))
-        return replace(counts, lines=self.line_count, carried=self.carried.count())
+        return replace(
+            counts, lines=self.line_count, carried=self.carried.count(), has_no_traffic=self.files.has_no_traffic
+        )
 
     def usual_impressions(self) -> list[float]:
-        """Impressions of the last nights, one figure each."""
+        """Impressions of the last nights, one figure each; dates without traffic are no measure of the others."""
         since = F.lit(self.night.date - timedelta(days=self.settings.volume_days))
         rows = self.night.read_own_previous("data_quality").where(F.col("log_date") >= since)
-        return [row["figure"] for row in rows.where(F.col("check") == IMPRESSIONS).select("figure").collect()]
+        return [
+            row["figure"]
+            for row in rows.where((F.col("check") == IMPRESSIONS) & (F.col("figure") > 0)).select("figure").collect()
+        ]
 
 
 def block_lengths(blocks: DataFrame) -> list[tuple[str, int, int]]:
