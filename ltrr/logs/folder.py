@@ -225,6 +225,25 @@ def _path(spark: SparkSession, path: str) -> tuple[Any, Any]:
     return hadoop_path, hadoop_path.getFileSystem(context._jsc.hadoopConfiguration())  # noqa: SLF001
 
 
+def child_folders(spark: SparkSession, folder: str) -> list[str]:
+    """Names of the folders directly within a folder, sorted; none where there is no such folder."""
+    path, file_system = _path(spark, folder)
+    if not file_system.exists(path):
+        return []
+    return sorted(str(found.getPath().getName()) for found in file_system.listStatus(path) if found.isDirectory())
+
+
+def delete_folder(spark: SparkSession, folder: str) -> None:
+    """Delete a folder and all that is in it.
+
+    Raises:
+        LtrrError: the file system did not delete it.
+    """
+    path, file_system = _path(spark, folder)
+    if not file_system.delete(path, True) and file_system.exists(path):
+        raise LtrrError("a folder cannot be deleted", which=folder, todo="check who may write to it, and run again")
+
+
 def read_fault(fault: PySparkException | Py4JJavaError) -> LtrrError | None:
     """The error that names the file Spark could not read; None where the fault is another one."""
     found = re.search(r"FAILED_READ_FILE\S*\] Encountered error while reading file (\S+?)\.?\s", str(fault))

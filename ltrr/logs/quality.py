@@ -168,9 +168,8 @@ def _volume(counts: Counts, usual_impressions: Sequence[float], settings: LogSet
     if counts.has_no_traffic:
         declared = f"the folder declares no traffic by {NO_TRAFFIC}"
         if impressions:
-            return Check(
-                IMPRESSIONS, float(impressions), 0.0, "failed", f"{declared} and holds {impressions} impressions"
-            )
+            said = f"{declared} and holds {impressions} impressions"
+            return Check(IMPRESSIONS, float(impressions), 0.0, "failed", said)
         return Check(IMPRESSIONS, 0.0, None, "reported", declared)
     if not impressions or not usual_impressions:
         empty = f"no impression in the logs of the night; a date without traffic needs {NO_TRAFFIC} beside {SUCCESS}"

@@ -21,7 +21,7 @@ from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows, to_rejected_rows
 from ltrr.logs.parsing import parse_lines, read_lines, with_offset
 from ltrr.logs.quality import IMPRESSIONS, Counts, check_counts, count_rows, left_out_check
-from ltrr.logs.quarantine import quarantine_folder, write_quarantine
+from ltrr.logs.quarantine import clear_quarantine, quarantine_folder, write_quarantine
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
@@ -49,10 +49,12 @@ def run(night: Night) -> None:
     settings = night.settings.logs
 
     night.write("rejected_rows", intake.rejected_rows)
+    clear_quarantine(night.spark, night.settings.paths.quarantine, night.date)
     if counts.rejected:
         aside = quarantine_folder(night.settings.paths.quarantine, night.date, settings.quarantine_days)
-        write_quarantine(intake.lines, intake.rejected_rows, aside)
-        log.info("quarantine=%s lines=%d", aside, sum(counts.rejected.values()))
+        rejected = sum(counts.rejected.values())
+        write_quarantine(intake.lines, intake.rejected_rows, aside, rejected + counts.given_up)
+        log.info("quarantine=%s lines=%d", aside, rejected)
     checks = [*check_counts(counts, intake.usual_impressions(), settings), left_out_check(intake.files)]
     night.write("data_quality", check_rows(night.spark, night.date, checks, night.accept_quality))
     stop_on_failures(night.date, checks, night.accept_quality)
@@ -215,10 +217,8 @@ class Intake:
         """Impressions of the last nights, one figure each; dates without traffic are no measure of the others."""
         since = F.lit(self.night.date - timedelta(days=self.settings.volume_days))
         rows = self.night.read_own_previous("data_quality").where(F.col("log_date") >= since)
-        return [
-            row["figure"]
-            for row in rows.where((F.col("check") == IMPRESSIONS) & (F.col("figure") > 0)).select("figure").collect()
-        ]
+        served = rows.where((F.col("check") == IMPRESSIONS) & (F.col("figure") > 0))
+        return [row["figure"] for row in served.select("figure").collect()]
 
 
 def block_lengths(blocks: DataFrame) -> list[tuple[str, int, int]]:
