@@ -16,9 +16,15 @@ log = logging.getLogger(__name__)
 
 
 def policy_names(root: str | os.PathLike[str]) -> list[str]:
-    """Policies below a folder that have ever been pointed at."""
-    store = Store(root)
-    return [name for name in store.names() if store.names(f"{name}/{FOLDER}")]
+    """Policies below a folder that have ever been pointed at; anything else that lies there is none."""
+    return [name for name in Store(root).names() if _is_pointed_at(root, name)]
+
+
+def _is_pointed_at(root: str | os.PathLike[str], name: str) -> bool:
+    try:
+        return bool(sequences(open_policy(root, name)))
+    except NotADirectoryError:
+        return False
 
 
 def served_strategies(root: str | os.PathLike[str], night: date, first_date: date, reload_days: int) -> frozenset[str]:

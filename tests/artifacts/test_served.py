@@ -11,7 +11,7 @@ import pytest
 from ltrr.artifacts.bundle import move_pointer, publish_bundle
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.pointer import Canary
-from ltrr.artifacts.served import served_strategies
+from ltrr.artifacts.served import policy_names, served_strategies
 from ltrr.evaluation.published import read_planning_parts
 
 FIRST = date(2026, 3, 1)
@@ -82,6 +82,9 @@ def test_what_cannot_be_read_is_left_out_and_said(tmp_path: Path, caplog: pytest
     assert torn in caplog.text
     assert "pointer=3" in caplog.text
     assert accepted(tmp_path / "nothing", 2) == set()
+    (tmp_path / "readme").write_text("a file beside the policies")
+    (tmp_path / "empty").mkdir()
+    assert policy_names(tmp_path) == ["search"]
 
 
 def test_a_log_is_replayed_from_the_bundles_of_every_policy(tmp_path: Path) -> None:
