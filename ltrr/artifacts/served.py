@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from ltrr.artifacts.pointer import FOLDER, Pointer, open_policy, pointer_at, read_manifest_bytes, sequences
+from ltrr.artifacts.pointer import Pointer, open_policy, pointer_at, read_manifest_bytes, sequences
 from ltrr.artifacts.store import Store
 from ltrr.errors import ArtifactError
 

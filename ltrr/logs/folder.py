@@ -21,6 +21,8 @@ NO_TRAFFIC = "_NO_TRAFFIC"
 SUFFIXES = (".ndjson", ".ndjson.gz")
 # What a file listing may name of the files that are at fault.
 _SHOWN = 5
+# Bytes of a byte order mark, which the engine takes off.
+_MARK = 3
 
 
 def folder_name(night: date) -> str:
@@ -49,7 +51,7 @@ class FolderFiles:
     def check_all_read(self, sources: Collection[str]) -> None:
         """Nothing where every file that holds lines was met.
 
-        A plain file that is not empty has a line. A compressed file may be whole and hold none.
+        A plain file of more than a byte order mark has a line. A compressed file may be whole and hold none.
 
         Args:
             sources: paths of the files that the engine read lines from.
@@ -65,7 +67,7 @@ class FolderFiles:
         ltrr.errors.LtrrError: the files that were read are not those of the folder: host-b/a.ndjson: expected 2 files \
 with lines, got 1; run the job again; if it fails again, report it with the names of the files
         """
-        with_lines = {path for path, size in self.read.items() if size and not path.endswith(".gz")}
+        with_lines = {path for path, size in self.read.items() if size > _MARK and not path.endswith(".gz")}
         wrong = (with_lines - set(sources)) | (set(sources) - self.read.keys())
         if wrong:
             raise LtrrError(
