@@ -21,6 +21,8 @@ NO_TRAFFIC = "_NO_TRAFFIC"
 SUFFIXES = (".ndjson", ".ndjson.gz")
 # What a file listing may name of the files that are at fault.
 _SHOWN = 5
+# The engine leaves out names that begin with _, but for these and those that hold =.
+_READ_ALL_THE_SAME = ("_metadata", "_common_metadata")
 # Bytes of a byte order mark, which the engine takes off.
 _MARK = 3
 
@@ -185,9 +187,8 @@ def _is_hidden(path: str) -> bool:
 def _fault(path: str, size: int) -> str:
     """What is wrong with a file; empty where it is read or left out."""
     parts = path.split("/")
-    if any(part.startswith("_") and ("=" in part or "metadata" in part) for part in parts):
-        # The engine reads these although it leaves out all others that begin with _.
-        return "a name that begins with _ and holds = or metadata"
+    if any(part.startswith(_READ_ALL_THE_SAME) or (part.startswith("_") and "=" in part) for part in parts):
+        return "a name that begins with _ and that the engine reads all the same"
     if _is_hidden(path):
         return ""
     if any(part.endswith("._COPYING_") for part in parts):

@@ -34,8 +34,18 @@ def expired_folders(names: list[str], night: date) -> list[str]:
     >>> expired_folders(["expires=2026-03-31", "expires=2026-04-01", "expires=2026-04-02", "kept"], date(2026, 4, 1))
     ['expires=2026-03-31', 'expires=2026-04-01']
     """
-    dated = ((name, _EXPIRES.fullmatch(name)) for name in names)
-    return [name for name, found in dated if found and date.fromisoformat(found[1]) <= night]
+    dated = ((name, _expiry(name)) for name in names)
+    return [name for name, expiry in dated if expiry is not None and expiry <= night]
+
+
+def _expiry(name: str) -> date | None:
+    """The date in a folder's name; None where ltrr did not name it."""
+    found = _EXPIRES.fullmatch(name)
+    try:
+        return date.fromisoformat(found[1]) if found else None
+    except ValueError:
+        # Digits that are no date.
+        return None
 
 
 def clear_quarantine(spark: SparkSession, root: str, night: date) -> list[str]:
@@ -47,7 +57,7 @@ def clear_quarantine(spark: SparkSession, root: str, night: date) -> list[str]:
     root = root.rstrip("/")
     names = child_folders(spark, root)
     expired = expired_folders(names, night)
-    dated = [f"{root}/{name}" for name in names if _EXPIRES.fullmatch(name) and name not in expired]
+    dated = [f"{root}/{name}" for name in names if _expiry(name) and name not in expired]
     own = [f"{folder}/{folder_name(night)}" for folder in dated if folder_name(night) in child_folders(spark, folder)]
     deleted = [*(f"{root}/{name}" for name in expired), *own]
     for folder in deleted:

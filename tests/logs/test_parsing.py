@@ -98,7 +98,7 @@ def test_every_file_of_the_tree_is_read_under_a_name_of_its_own(spark, tmp_path:
         ("readme.txt", "another ending"),
         ("decisions-12:00:00.ndjson", "a colon in the name"),
         ("12:00/decisions-1.ndjson", "a colon in the name"),
-        ("_hour=03/decisions-1.ndjson", "begins with _ and holds ="),
+        ("_hour=03/decisions-1.ndjson", "begins with _ and that the engine reads"),
         ("host-a._COPYING_/decisions-1.ndjson", "still being copied"),
         ("decisions-5.ndjson.gz", "0 bytes"),
     ],

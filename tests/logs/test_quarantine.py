@@ -34,7 +34,7 @@ def test_a_night_deletes_what_has_expired_and_its_own_earlier_attempt_and_nothin
     folders = {days: Path(quarantine_folder(str(root), night, 30)) for days, night in nights.items()}
     earlier_attempt = Path(quarantine_folder(str(root), NIGHT, 90))
     beside = Path(quarantine_folder(str(root), nights[1], 91))
-    not_ours = root / "expires=never" / f"dt={nights[39]}"
+    not_ours = root / "expires=2026-02-31" / f"dt={nights[39]}"
     for folder in (*folders.values(), earlier_attempt, beside, not_ours):
         folder.mkdir(parents=True)
         (folder / "part-0.gz").write_bytes(b"a personal line")
