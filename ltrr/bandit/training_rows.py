@@ -63,4 +63,4 @@ def laid_out(rows: DataFrame, partitions: int) -> DataFrame:
     """
     parted = rows.withColumn("part", part_of(F.col("query_key"), partitions))
     in_parts = parted.repartitionById(partitions, F.col("part"))
-    return in_parts.sortWithinPartitions(F.xxhash64("impression_id"), "impression_id", "step")
+    return in_parts.sortWithinPartitions(F.xxhash64("impression_id"), "impression_id", "log_date", "step")

@@ -85,8 +85,8 @@ def judged_rows(
         last_closed: the newest date whose reward windows are over.
         held_out_percent: users that nothing is trained on.
     """
-    rewards = slate_rows.groupBy("impression_id").agg(F.sum("page_reward").alias("page_reward"))
-    first = decisions.where(F.col("step") == 1).join(rewards, on="impression_id", how="left")
+    rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum("page_reward").alias("page_reward"))
+    first = decisions.where(F.col("step") == 1).join(rewards, on=["log_date", "impression_id"], how="left")
     reward = F.coalesce(F.col("page_reward"), F.lit(0.0))
     return first.withColumns(
         {"page_reward": reward, SKIPPED: _why_left_out(manifest, versions, last_closed, held_out_percent)}

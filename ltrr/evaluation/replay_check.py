@@ -122,8 +122,9 @@ def replay_sample(
         sample: how many.
         tolerance: largest difference that counts as equal.
     """
-    typed = impressions.select("impression_id", "query_text", *_SITUATION)
-    rows = F.broadcast(sampled(decisions, sample)).join(typed, on="impression_id", how="inner").select(*_COLUMNS)
+    typed = impressions.select("log_date", "impression_id", "query_text", *_SITUATION)
+    chosen = F.broadcast(sampled(decisions, sample))
+    rows = chosen.join(typed, on=["log_date", "impression_id"], how="inner").select(*_COLUMNS)
     sent: Broadcast[dict[str, PlanningPart]] = rows.sparkSession.sparkContext.broadcast(dict(parts))
 
     def to_differences(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -87,7 +87,7 @@ class Night:
         earlier = self.commits.run(self.job, self.date)
         output = earlier.output(name) if earlier else None
         if output is None or output.version == NOTHING_YET:
-            return empty(self.spark, declared)
+            return self.warehouse.empty(declared)
         return self.warehouse.read(declared, output.version).where(self.tonight(declared) or "true")
 
     def is_committed(self) -> bool:
@@ -185,12 +185,6 @@ class Night:
         days = (last - self.settings.first_date).days + 1
         kept = days if window_days is None else min(days, window_days)
         return [last - timedelta(days=age) for age in reversed(range(max(0, kept)))]
-
-    @property
-    def attempt(self) -> int:
-        """Which attempt of the job on the date this is, counting committed ones; 1-based."""
-        earlier = self.commits.run(self.job, self.date)
-        return earlier.attempt + 1 if earlier else 1
 
     @property
     def policies_root(self) -> str:

@@ -21,9 +21,9 @@ from ltrr.core.moments import ClusteredSums
 
 CANDIDATE, FUSION, SERVED = "candidate", "fusion", "served"
 _TERMS = ("impressions", CANDIDATE, FUSION, SERVED)
-_KEPT = ("impression_id", "entity_id", "query_key", "position", "gain")
+_KEPT = ("log_date", "impression_id", "entity_id", "query_key", "position", "gain")
 _SCORED = (
-    "impression_id string, entity_id string, query_key string, position int, gain double, "
+    "log_date date, impression_id string, entity_id string, query_key string, position int, gain double, "
     f"{CANDIDATE} double, {FUSION} double"
 )
 
@@ -88,8 +88,9 @@ def judge_order(rows: DataFrame, model: bytes, fusion_feature: int, positions: i
         positions: that count.
     """
     scored = rows.select(*_KEPT, "features").mapInArrow(_scoring(model, fusion_feature), _SCORED)
-    impression = Window.partitionBy("impression_id")
+    impression = Window.partitionBy("log_date", "impression_id")
     placed = scored.select(
+        "log_date",
         "impression_id",
         "query_key",
         "gain",
@@ -98,7 +99,7 @@ def judge_order(rows: DataFrame, model: bytes, fusion_feature: int, positions: i
         F.row_number().over(impression.orderBy("position", "entity_id")).alias(SERVED),
         F.row_number().over(impression.orderBy(F.desc("gain"), "entity_id")).alias("ideal"),
     )
-    totals = placed.groupBy("query_key", "impression_id").agg(
+    totals = placed.groupBy("query_key", "log_date", "impression_id").agg(
         *(_discounted(name, positions).alias(name) for name in (CANDIDATE, FUSION, SERVED, "ideal"))
     )
     clicked = totals.where("ideal > 0")

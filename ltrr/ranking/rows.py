@@ -65,7 +65,7 @@ def only_of_width(rows: DataFrame, features: int) -> DataFrame:
 
 def only_clicked(rows: DataFrame) -> DataFrame:
     """Whole impressions with a click: the others order nothing, for no entity gained more than another."""
-    gained = F.max("gain").over(Window.partitionBy("impression_id"))
+    gained = F.max("gain").over(Window.partitionBy("log_date", "impression_id"))
     return rows.withColumn("_gained", gained).where("_gained > 0").drop("_gained")
 
 

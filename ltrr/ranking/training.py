@@ -82,7 +82,7 @@ def laid_out(rows: DataFrame, workers: int) -> DataFrame:
     Columns: query_key, qid, gain, features (a missing score as NaN, which XGBoost takes for missing).
     """
     part = F.pmod(F.xxhash64("query_key"), F.lit(workers)).cast("int")
-    in_order = Window.partitionBy("part").orderBy("query_key", "impression_id")
+    in_order = Window.partitionBy("part").orderBy("query_key", "log_date", "impression_id")
     numbered = rows.withColumn("part", part).withColumn("qid", F.dense_rank().over(in_order))
     whole = F.transform("features", lambda value: F.coalesce(value, F.lit(float("nan"))))
     placed = numbered.select("part", "query_key", "qid", "entity_id", "gain", whole.alias("features"))

@@ -22,7 +22,7 @@ from ltrr.tables.table import Column, Table
 
 EVENTS = Table(
     "events",
-    ("event_id",),
+    ("settled_date", "event_id"),
     (
         Column("event_id", "string", "given by the logging service"),
         IMPRESSION_ID,
@@ -47,7 +47,7 @@ EVENTS = Table(
 
 IMPRESSIONS = Table(
     "impressions",
-    ("impression_id",),
+    ("log_date", "impression_id"),
     (
         IMPRESSION_ID,
         Column("at", "timestamp", "when it was served, UTC"),
@@ -80,7 +80,7 @@ IMPRESSIONS = Table(
 
 DECISIONS = Table(
     "decisions",
-    ("impression_id", "step"),
+    ("log_date", "impression_id", "step"),
     (
         IMPRESSION_ID,
         STEP,
@@ -133,7 +133,7 @@ DECISIONS = Table(
 
 DRAWS = Table(
     "draws",
-    ("impression_id", "strategy", "depth"),
+    ("log_date", "impression_id", "strategy", "depth"),
     (
         IMPRESSION_ID,
         STRATEGY,
@@ -153,7 +153,7 @@ DRAWS = Table(
 
 CANDIDATES = Table(
     "candidates",
-    ("impression_id", "strategy", "rank"),
+    ("log_date", "impression_id", "strategy", "rank"),
     (
         IMPRESSION_ID,
         STRATEGY,
@@ -174,7 +174,7 @@ CANDIDATES = Table(
 
 SLATE_ROWS = Table(
     "slate_rows",
-    ("impression_id", "position"),
+    ("log_date", "impression_id", "position"),
     (
         IMPRESSION_ID,
         POSITION,
@@ -196,7 +196,7 @@ SLATE_ROWS = Table(
 
 REJECTED_ROWS = Table(
     "rejected_rows",
-    ("source", "offset"),
+    ("settled_date", "source", "offset"),
     (
         Column("source", "string", "file, relative to the logs"),
         Column("offset", "bigint", "line in the file, 1-based"),
