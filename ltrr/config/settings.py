@@ -29,6 +29,7 @@ from ltrr.ranking.settings import RankerSettings
 from ltrr.spark.session import SparkSettings
 from ltrr.strategies.settings import HistorySettings
 from ltrr.tracking.settings import TrackingSettings
+from ltrr.users.settings import UserSettings
 
 S = TypeVar("S")
 
@@ -86,6 +87,7 @@ class Settings:
     history_starts: date | None = None
     paths: PathSettings = field(default_factory=PathSettings)
     logs: LogSettings = field(default_factory=LogSettings)
+    users: UserSettings = field(default_factory=UserSettings)
     clicks: ClickSettings = field(default_factory=ClickSettings)
     memory: MemorySettings = field(default_factory=MemorySettings)
     history: HistorySettings = field(default_factory=HistorySettings)
