@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from math import sqrt
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -31,8 +32,8 @@ def name_heavy_users(
     """Rows of `ope_estimates` with heavy users among the reasons of the estimates of all impressions.
 
     Limited users of the dates are named always. Users who count are named where R, with each user's rewards added up,
-    is below `good_evidence`: one more pass over the rewards, without scoring. R of k equal users is k, so a user below
-    a share of 1 / good_evidence cannot be the cause. No verdict changes.
+    is below `good_evidence`: one more pass over the rewards, without scoring. One user with a share s of the rewards
+    keeps R below 1 / s^2, so users are named from half of the share that alone would explain it. No verdict changes.
 
     Args:
         night: of `evaluate_policies`.
@@ -44,7 +45,7 @@ def name_heavy_users(
     limited = heaviest_limited(on_dates(night.read("limited_users"), dates), NAMED_IN_A_VERDICT)
     whole = [row for row in rows if row["slice"] == ALL]
     is_thin = any(row["evidence"] is not None and row["evidence"] < settings.good_evidence for row in whole)
-    share = 1.0 / settings.good_evidence if settings.good_evidence > 1.0 else 1.0
+    share = 0.5 / sqrt(max(settings.good_evidence, 1.0))
     counted = heaviest_counted(impressions, NAMED_IN_A_VERDICT, share) if is_thin else []
     reasons = verdict_reasons(limited, counted)
     return [row | {"reasons": [*row["reasons"], *reasons]} if row["slice"] == ALL else row for row in rows]

@@ -7,6 +7,7 @@ comparison of a hash: no sort, no window over the rows of a user who may be a te
 
 from __future__ import annotations
 
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -56,6 +57,7 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
     most people click.
 
     Two shuffles by user, of counts that were combined before them: a user who is a tenth of the log is a row a task.
+    What is cached here is dropped with the job's cache.
 
     Args:
         impressions: log_date, user_key.
@@ -67,8 +69,11 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
     )
     is_answered = (F.col("clicks") > 0) | (F.col("page_reward") > 0)
     answered = slate_rows.where(is_answered & is_identified(F.col("user_key")))
-    places = answered.groupBy(*user, "surface", "position").agg(
-        F.count(F.lit(1)).alias("n"), F.sum(to_fixed_point(F.col("page_reward"))).alias("reward")
+    # Read twice: to know which places most people click, and by user. A row a user and place: of clicks, not of slates.
+    places = (
+        answered.groupBy(*user, "surface", "position")
+        .agg(F.count(F.lit(1)).alias("n"), F.sum(to_fixed_point(F.col("page_reward"))).alias("reward"))
+        .persist(StorageLevel.MEMORY_AND_DISK)
     )
     everybody = places.groupBy("log_date", "surface", "position").agg(F.sum("n").alias("n"))
     surfaces = everybody.groupBy("log_date", "surface").agg(F.sum("n").alias("of_surface"))
