@@ -184,12 +184,17 @@ def only_counted(rows: DataFrame, limited_users: DataFrame, settings: UserSettin
     >>> sorted(row.impression_id for row in kept.collect())
     ['i2', 'i3']
     """
+    return with_is_counted(rows, limited_users, settings).where("is_counted").select(*rows.columns)
+
+
+def with_is_counted(rows: DataFrame, limited_users: DataFrame, settings: UserSettings) -> DataFrame:
+    """Add `is_counted`, whether `only_counted` keeps the row; same rows."""
     limits = limited_users.select("log_date", "user_key", F.col("counted_share").alias("_counted_share"))
     joined = rows.join(limits, on=["log_date", "user_key"], how="left")
     is_counted = sampling_number(F.col("impression_id")) < F.coalesce("_counted_share", F.lit(1.0))
     if settings.excluded:
         is_counted &= ~F.coalesce(F.col("user_key").isin(list(settings.excluded)), F.lit(False))
-    return joined.where(is_counted).select(*rows.columns)
+    return joined.select(*rows.columns, is_counted.alias("is_counted"))
 
 
 def _bound(users: int, quantiles: list[float], floor: int, settings: UserSettings) -> float:
