@@ -178,9 +178,10 @@ def only_counted(rows: DataFrame, limited_users: DataFrame, settings: UserSettin
         settings: the keys that never count, whenever they searched.
 
     >>> rows = spark.sql('''SELECT DATE'2026-03-02' log_date, user_key, impression_id
-    ...     FROM VALUES ('robot', 'i1'), ('person', 'i2'), ('', 'i3'), ('known', 'i4') AS t(user_key, impression_id)''')
+    ...     FROM VALUES ('robot', 'i1'), ('person', 'i2'), ('', 'i3'), (repeat('0', 32), 'i4')
+    ...     AS t(user_key, impression_id)''')
     >>> limited = spark.sql("SELECT DATE'2026-03-02' log_date, 'robot' user_key, 0.0D counted_share")
-    >>> kept = only_counted(rows, limited, UserSettings(excluded=("known",)))
+    >>> kept = only_counted(rows, limited, UserSettings(excluded=("0" * 32,)))
     >>> sorted(row.impression_id for row in kept.collect())
     ['i2', 'i3']
     """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from math import expm1, log1p
 
 from ltrr.errors import ConfigError
 
+_KEY = re.compile(r"[0-9a-f]{32}")
 # Up to so many times the median of a date, a user searches as people do.
 _ORDINARY = 4.0
 
@@ -49,6 +51,10 @@ class UserSettings:
         >>> UserSettings(share_of_day=0.0)
         Traceback (most recent call last):
         ltrr.errors.ConfigError: out of range: users.share_of_day: expected 0 < value <= 1, got 0.0
+        >>> UserSettings(excluded=("jane.doe",))
+        Traceback (most recent call last):
+        ltrr.errors.ConfigError: not a user key: users.excluded[0]: expected 32 hex digits, as data_quality and \
+limited_users print them, got 8 characters; copy the key from `ltrr tables show limited_users`
         """
         least = 1 <= self.least_impressions <= self.impressions_per_day
         ranges = (
@@ -64,6 +70,16 @@ class UserSettings:
             if not is_right:
                 raise ConfigError(
                     "out of range", which=f"users.{name}", expected=expected, got=str(getattr(self, name))
+                )
+        for number, key in enumerate(self.excluded):
+            if not _KEY.fullmatch(key):
+                raise ConfigError(
+                    "not a user key",
+                    which=f"users.excluded[{number}]",
+                    expected="32 hex digits, as data_quality and limited_users print them",
+                    # Perhaps somebody's user id: it is not repeated.
+                    got=f"{len(key)} characters",
+                    todo="copy the key from `ltrr tables show limited_users`",
                 )
 
     def cap(self, impressions: int, median: float) -> int:

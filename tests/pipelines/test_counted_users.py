@@ -26,6 +26,7 @@ from tests.evaluation.logged_world import DAY, decision_rows, searches, slate_ro
 from tests.pipelines.evidence_home import LOG_TABLES, MONDAY, SUNDAY, commit_logs, evidence_home, logged_day
 from tests.pipelines.judged_home import judged_home
 
+BY_SETTING = "0123456789abcdef" * 2
 BEHAVIOUR = {"slate_rows", "decisions", "impressions", "bandit_rows", "ranking_rows"}
 NOT_LEARNED_OR_JUDGED = {
     # Writes these tables, and decides who is limited.
@@ -63,12 +64,12 @@ def test_robots_leave_no_trace_in_examination_memory_and_history(spark, tmp_path
     robots = [
         renamed(logged_day(day, 80, clicked_share=9.0), name)
         for day in (SUNDAY, MONDAY)
-        for name in ("by table", "by setting")
+        for name in ("by table", BY_SETTING)
     ]
     limited = [(day, "by table", 80, 80, 80.0, 0.4, 0.4, 0.0, "clicks") for day in (SUNDAY, MONDAY)]
     told = {
         "honest": (UserSettings(), days),
-        "robots": (UserSettings(excluded=("by setting",)), [*days, *robots, {"limited_users": limited}]),
+        "robots": (UserSettings(excluded=(BY_SETTING,)), [*days, *robots, {"limited_users": limited}]),
     }
     tables = {}
     for name, (users, logs) in told.items():

@@ -27,6 +27,7 @@ from tests.clicks.slates import TRUE_CURVE, slate_rows
 pytestmark = pytest.mark.spark
 
 DAY = date(2026, 3, 2)
+KNOWN = "0123456789abcdef" * 2
 SETTINGS = UserSettings()
 
 
@@ -65,10 +66,10 @@ def test_each_kind_of_robot_is_limited_for_its_reason_and_nobody_else(spark):
         "clicks": pages("clicks", 15, [1, 2, 3, 4, 5, 6]),
         "one place": pages("one place", 40, [5]),
         "busy": pages("busy", 90, []),
-        "known": pages("known", 1, [1]),
+        KNOWN: pages(KNOWN, 1, [1]),
         "": pages("", 500, [5]),
     }
-    settings = UserSettings(excluded=("known", "absent"))
+    settings = UserSettings(excluded=(KNOWN, "f" * 32))
     rows = spark.createDataFrame(pd.concat([everybody_else(), *robots.values()]))
     limited = limits(rows, settings)
     conform(limited, table("limited_users"))
@@ -78,7 +79,7 @@ def test_each_kind_of_robot_is_limited_for_its_reason_and_nobody_else(spark):
         "clicks": "clicks",
         "one place": "one_position",
         "busy": "capped",
-        "known": "setting",
+        KNOWN: "setting",
     }
     assert {key: row.counted_share for key, row in found.items()} == {
         **dict.fromkeys(found, 0.0),
