@@ -30,6 +30,7 @@ from ltrr.spark.retention import NightSettings
 from ltrr.spark.session import SparkSettings
 from ltrr.strategies.settings import HistorySettings
 from ltrr.tracking.settings import TrackingSettings
+from ltrr.users.settings import UserSettings
 
 S = TypeVar("S")
 
@@ -88,6 +89,7 @@ class Settings:
     paths: PathSettings = field(default_factory=PathSettings)
     nights: NightSettings = field(default_factory=NightSettings)
     logs: LogSettings = field(default_factory=LogSettings)
+    users: UserSettings = field(default_factory=UserSettings)
     clicks: ClickSettings = field(default_factory=ClickSettings)
     memory: MemorySettings = field(default_factory=MemorySettings)
     history: HistorySettings = field(default_factory=HistorySettings)

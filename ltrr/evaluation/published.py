@@ -11,7 +11,6 @@ from ltrr.artifacts.history import is_history
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.pointer import open_policy
-from ltrr.artifacts.served import policy_names
 from ltrr.errors import ArtifactError
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.policy import Policy
@@ -69,18 +68,6 @@ def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Colle
         owner = next((policy for policy in (name, *others) if is_published(root, policy, version)), None)
         if owner is not None:
             found[version] = read_planning_part(root, owner, version)
-    return found
-
-
-def read_parts_of_home(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, PlanningPart]:
-    """Those of the versions that any policy of this home has published: first `name`, then the others.
-
-    On the date on which a home changes the name of its policy, services log versions of both.
-    """
-    found = read_planning_parts(root, name, versions)
-    if len(found) < len(versions):
-        for other in policy_names(root):
-            found |= read_planning_parts(root, other, [version for version in versions if version not in found])
     return found
 
 

@@ -17,6 +17,7 @@ from ltrr.memory.parts import store_memory_parts
 from ltrr.memory.rollup import first_open_week, monday_of, to_evidence_as_of, to_weeks
 from ltrr.memory.score import estimate_prior_examinations, with_predicted_score, with_score
 from ltrr.pipelines.closing import weeks_to_fold
+from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def run(night: Night) -> None:
     open_dates = f"log_date >= DATE'{first_open}' AND log_date <= DATE'{today}'"
 
     curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
-    slate_rows = with_examination(night.read("slate_rows").where(is_open), curves)
+    slate_rows = with_examination(only_counted_users(night, night.read("slate_rows").where(is_open)), curves)
     # Written, folded and scored from one computation; at any size it is the pairs of the open dates, on disk where
     # memory ends.
     tonight = to_daily_evidence(slate_rows).persist(StorageLevel.MEMORY_AND_DISK)

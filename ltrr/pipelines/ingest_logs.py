@@ -1,4 +1,4 @@
-"""A night's logs -> events, impressions, decisions, draws, candidates, slate_rows, rejected_rows, data_quality."""
+"""A night's logs -> what happened, row by row, the users of a date who are limited, and checks of the logs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.runner import Night
 from ltrr.spark.quality import check_rows, stop_on_failures
+from ltrr.users.limits import to_limited_users, to_user_days
+from ltrr.users.naming import user_checks
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,11 @@ def run(night: Night) -> None:
         rejected = sum(counts.rejected.values())
         write_quarantine(intake.lines, intake.rejected_rows, aside, rejected + counts.given_up)
         log.info("quarantine=%s lines=%d", aside, rejected)
-    checks = [*check_counts(counts, intake.usual_impressions(), settings), left_out_check(intake.files)]
+    checks = [
+        *check_counts(counts, intake.usual_impressions(), settings),
+        left_out_check(intake.files),
+        *user_checks(intake.limited_users),
+    ]
     night.write("data_quality", check_rows(night.spark, night.date, checks, night.accept_quality))
     stop_on_failures(night.date, checks, night.accept_quality)
 
@@ -66,6 +72,7 @@ def run(night: Night) -> None:
     for name in ("decisions", "draws", "candidates"):
         night.write(name, intake.earlier(name).unionByName(to_nested_rows(intake.decisions, name)), open_dates)
     night.write("slate_rows", with_rewards(intake.slates, intake.rewards()), open_dates)
+    night.write("limited_users", intake.limited_users, open_dates)
 
     night.note("lines", str(counts.lines))
     night.note("impressions", str(counts.impressions))
@@ -156,6 +163,13 @@ class Intake:
         """Slate rows of the open dates, without what events say."""
         earlier = self.earlier("slate_rows").drop("clicks", "page_reward")
         return earlier.unionByName(to_nested_rows(self.decisions, "slate_rows"))
+
+    @cached_property
+    def limited_users(self) -> DataFrame:
+        """Rows of `limited_users` of the open dates."""
+        searched = self.earlier("impressions").unionByName(to_impressions(self.decisions))
+        user_days = to_user_days(searched, with_rewards(self.slates, self.rewards()))
+        return to_limited_users(user_days.persist(), self.night.settings.users).persist()
 
     @cached_property
     def rejected_rows(self) -> DataFrame:

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from ltrr.artifacts.payloads import put_payload
 from ltrr.clicks.correction import with_examination
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write
+from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 from ltrr.ranking.judging import OrderQuality, judge_order
 from ltrr.ranking.rows import only_capped, only_clicked, only_judging, only_of_width, only_training, to_ranking_rows
@@ -45,7 +46,8 @@ def run(night: Night) -> None:
         _write_rows(night, dates)
         tracked.params(_told(night, window))
         in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
-        _train(night, night.read_written("ranking_rows").where(in_window), tracked)
+        rows = only_counted_users(night, night.read_written("ranking_rows").where(in_window))
+        _train(night, rows, tracked)
 
 
 def _write_rows(night: Night, dates: ClosedPeriods) -> None:
