@@ -2,7 +2,8 @@
 
 Forgetting overrides retention. The dates on which a user searched are ingested again without the user, as far back as a
 repair looks, and everything computed from them is repaired. Rows of older dates are deleted. Then all files that only
-earlier versions hold are removed, and each table records the oldest version that can still be read.
+earlier versions hold are removed, each table records the oldest version that can still be read, and the quarantine of
+rejected lines is emptied.
 
 Each step can be run again: a run that was killed is completed by the same command.
 """
@@ -19,6 +20,7 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import read_manifest, versions
 from ltrr.config import Settings
+from ltrr.logs.folder import delete_folder
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_job, run_nightly
 from ltrr.spark.commits import JOB_RUNS, CommitLog, JobRun
@@ -92,6 +94,8 @@ def forget_users(
         for declared in CATALOG.values():
             if _is_personal(declared) and warehouse.exists(declared):
                 warehouse.remove_earlier_versions(declared)
+        # Rejected lines are kept as they came, so any of them may name a user.
+        delete_folder(spark, settings.paths.quarantine)
     return Forgotten(searched, runs, deleted, _bundles(settings, searched))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from dataclasses import replace
@@ -26,7 +27,7 @@ from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.runner import Night
-from ltrr.spark.quality import check_rows, stop_on_failures
+from ltrr.spark.quality import ACCEPTED_QUALITY, check_rows, stop_on_failures
 from ltrr.users.limits import to_limited_users, to_user_days
 from ltrr.users.naming import user_checks
 
@@ -76,9 +77,9 @@ def run(night: Night) -> None:
 
     night.note("lines", str(counts.lines))
     night.note("impressions", str(counts.impressions))
-    accepted = [f"{check.name}: {night.accept_quality[check.name]}" for check in checks if check.outcome == "failed"]
+    accepted = {check.name: night.accept_quality[check.name] for check in checks if check.outcome == "failed"}
     if accepted:
-        night.note("accepted_quality", "; ".join(accepted))
+        night.note(ACCEPTED_QUALITY, json.dumps(accepted, sort_keys=True))
 
 
 class Intake:

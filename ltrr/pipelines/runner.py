@@ -17,6 +17,7 @@ from ltrr.pipelines.staleness import changed_jobs, stale_jobs
 from ltrr.spark.commits import CommitLog, JobRun
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import Lease, hold_lease
+from ltrr.spark.quality import ACCEPTED_QUALITY, read_accepted
 
 __all__ = ["JOBS", "Night", "run_job", "run_nightly"]
 
@@ -164,7 +165,10 @@ class _Desk:
                 log.info("job=%s date=%s stale: %s", job, day, reason)
                 if on_start:
                     on_start(job, day)
-                runs.append(self.run(job, day, None))
+                earlier = self.commits.run(job, day)
+                # Whoever accepted a failed check of the night accepts it again: a repair asks nobody.
+                accepted = read_accepted(earlier.notes.get(ACCEPTED_QUALITY, "")) if earlier else {}
+                runs.append(self.run(job, day, accepted))
                 if on_commit:
                     on_commit(runs[-1])
         return runs
