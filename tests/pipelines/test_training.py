@@ -72,7 +72,7 @@ def test_rows_are_those_of_the_closed_date_that_were_carried_out(nights):
     assert int(nights.second["train_bandit"].notes["decisions"]) == learned
     assert rows.where(F.col("policy_version") != version).count() == DECISIONS // 10
     ranked = nights.tables.read(table("ranking_rows"))
-    assert ranked.count() == 3 * DECISIONS
+    assert ranked.count() == 3 * clicked
     curve = ranked.select("position", "examination").distinct().collect()
     assert {(row["position"], row["examination"]) for row in curve} == {(1, 1.0), (2, 0.8), (3, 0.8)}
 
