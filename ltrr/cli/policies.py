@@ -298,7 +298,7 @@ def _record(settings: Settings, release: Release) -> None:
     warehouse = Warehouse(build_session("ltrr policies", settings.spark), settings.paths.tables)
     moves = collect_moves(warehouse.read(RELEASES), settings.paths.policies, settings.policy.name)
     others = [row for row in unrecorded(moves, None) if row.sequence != release.sequence]
-    append_releases(warehouse, [*others, release])
+    append_releases(warehouse, settings.policy.name, [*others, release])
 
 
 def _serves(version: str, moves: list[Pointer]) -> str:

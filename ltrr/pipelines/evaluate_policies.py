@@ -20,10 +20,10 @@ from ltrr.pipelines.canary import judge_canary
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.judging import Found, judge_life, judged_policy, report_held_out
 from ltrr.pipelines.night import Night
-from ltrr.publishing.challenger_rows import read_challengers
-from ltrr.publishing.challengers import Challenger, FrozenBandit, living
+from ltrr.publishing.challenger_rows import read_book
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.moves import champion_of, collect_moves
+from ltrr.publishing.trials import Challenger, FrozenBandit, living
 from ltrr.spark.columns import schema_of
 from ltrr.tables.catalog import table
 from ltrr.tracking.run import TrackedRun
@@ -88,7 +88,8 @@ def run(night: Night) -> None:
 
 def _challenger(night: Night, champion: PlanningPart) -> Challenger | None:
     """Who is under test tonight; None where nobody is, or where the champion is another than when it began."""
-    tested = living(read_challengers(night.read("challengers"), night.date - timedelta(days=1)))
+    before, settings = night.date - timedelta(days=1), night.settings
+    tested = living(read_book(night.read("challengers"), settings.policy.name, before, settings.gate))
     if tested is None or tested.against != FrozenBandit.of_manifest(champion.manifest).digest:
         return None
     return tested

@@ -15,10 +15,11 @@ from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.night import Night
-from ltrr.publishing.challenger_rows import read_challengers
-from ltrr.publishing.challengers import Candidate, FrozenBandit, Page, living, turn_page
+from ltrr.publishing.challenger_rows import read_book
+from ltrr.publishing.challengers import Candidate, Page, turn_page
 from ltrr.publishing.gate import Verdict
 from ltrr.publishing.judgement import judgement_of
+from ltrr.publishing.trials import FrozenBandit, living
 from ltrr.tracking.run import TrackedRun
 
 
@@ -39,7 +40,8 @@ def tonights_page(night: Night, champion: Manifest, estimates: Sequence[Mapping[
         waits: why nobody is asked or begins tonight; empty where nothing stands in the way.
     """
     notes, gate = night.notes_of("evaluate_policies"), night.settings.gate
-    book = read_challengers(night.read_own_previous("challengers"), night.date - timedelta(days=1))
+    before = night.date - timedelta(days=1)
+    book = read_book(night.read_own_previous("challengers"), night.settings.policy.name, before, gate)
     tested = living(book)
     objections = list(json.loads(notes["objections"]))
     if notes["champion_version"] != champion.version:

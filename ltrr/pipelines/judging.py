@@ -34,8 +34,9 @@ from ltrr.evaluation.scoring import ALL, sum_by_slice, to_scores
 from ltrr.evaluation.static_plan import best_static_plan
 from ltrr.evaluation.training_sums import sum_training_decisions
 from ltrr.pipelines.night import Night
-from ltrr.publishing.challengers import Candidate, FrozenBandit
+from ltrr.publishing.challengers import Candidate
 from ltrr.publishing.exploration_price import ExplorationPrice, price_policies
+from ltrr.publishing.trials import FrozenBandit
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.values import PlanValuer
 

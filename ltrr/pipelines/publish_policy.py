@@ -27,7 +27,7 @@ from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from ltrr.publishing.canary_trial import WAITS, CanaryPage, frozen_with_ranker, turn_canary
 from ltrr.publishing.challenger_rows import challenger_rows
-from ltrr.publishing.challengers import GATE, Challenger, Page, alpha_left
+from ltrr.publishing.challengers import GATE, Page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.judgement import ope_summary
 from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move
@@ -44,6 +44,7 @@ from ltrr.publishing.release import (
     unrecorded,
 )
 from ltrr.publishing.release_rows import append_releases, release_rows
+from ltrr.publishing.trials import Challenger, alpha_left
 from ltrr.tracking.run import TrackedRun
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ def run(night: Night) -> None:
         decision = _decide(night, manifest, page, ranker, estimates, trial, tried)
         version = publish(root, name, decision.bundle.manifest, decision.bundle.files)
         # What others did and could not write down is no output of this night.
-        append_releases(night.warehouse, unrecorded(moves, night.date, version))
+        append_releases(night.warehouse, name, unrecorded(moves, night.date, version))
         canary = tried.canary if tried and trial.goes_on else None
         sequence = _point(night, moves, version, decision, canary)
         refused = [
@@ -124,7 +125,7 @@ def run(night: Night) -> None:
         released = _release(night, champion, decision.bundle, version, decision.action, decision.why, sequence)
         beside = _beside(night, champion, pointer, trial, tried)
         rows = [*refused, *beside, replace(released, canary=canary)]
-        night.write("releases", release_rows(night.spark, rows))
+        night.write("releases", release_rows(night.spark, name, rows))
         night.write("challengers", challenger_rows(night.spark, night.date, page.challengers))
         night.note("version", version)
         night.note("action", decision.action)

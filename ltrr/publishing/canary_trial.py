@@ -16,10 +16,18 @@ from math import inf
 from ltrr.artifacts.bundle import RANKER
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.pointer import Canary
-from ltrr.core.sequential import EXPIRED, KEEP, alpha_for_next
-from ltrr.publishing.challengers import Challenger, FrozenBandit
-from ltrr.publishing.gate import Judgement, Verdict, judge_night
+from ltrr.core.sequential import EXPIRED, KEEP
+from ltrr.publishing.gate import Judgement, Verdict
 from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.trials import (
+    CANARY_TRIAL,
+    Challenger,
+    FrozenBandit,
+    draw_alpha,
+    judge_trial,
+    living,
+    with_trial,
+)
 
 ENDED = "ended"
 """Outcome of a canary that was ended from outside: by a person, or because its bundle does not hold."""
@@ -76,10 +84,10 @@ def turn_canary(
         gate: fixed before.
         ended_why: of one that runs in the book and not in the pointer.
     """
-    known, before = list(book), next((one for one in book if one.canary and one.is_living), None)
+    known, before = list(book), living(book, CANARY_TRIAL)
     if before is not None and (canary is None or canary.begun != before.canary):
         ended = replace(before, night=before.on(day), outcome=ENDED, ended=day, critical=inf, slices={}, why=ended_why)
-        known = [ended if one is before else one for one in known]
+        known = with_trial(known, ended)
         if canary is None:
             return CanaryPage(tuple(known), ended)
         before = None
@@ -87,9 +95,9 @@ def turn_canary(
         return CanaryPage(tuple(known))
     if before is None:
         begun = _begin(known, day, canary, tried, champion, gate)
-        return CanaryPage((*known, begun), begun)
+        return CanaryPage(tuple(with_trial(known, begun)), begun)
     now, verdict = _judged(before, day, judgement, gate)
-    return CanaryPage(tuple(now if one is before else one for one in known), now, verdict)
+    return CanaryPage(tuple(with_trial(known, now)), now, verdict)
 
 
 def _begin(
@@ -100,38 +108,30 @@ def _begin(
     champion: FrozenBandit,
     gate: GateSettings,
 ) -> Challenger:
-    alpha = alpha_for_next([one.in_budget for one in known], day.toordinal(), gate)
-    told = f"with alpha {alpha:g}" if alpha else "without alpha, the budget holds none: it is reported, not promoted"
-    return Challenger(
+    trial = Challenger(
         tried,
         begun=day,
         data_end=date.fromisoformat(canary.version[:10]),
         against=champion.digest,
-        alpha=alpha,
+        alpha=0.0,
         canary=canary.begun,
-        why=f"canary of {canary.share:.4g} of users since {canary.begun}: its trial begins {told}, and lasts at most "
-        f"{gate.life_nights} nights",
+        kind=CANARY_TRIAL,
     )
+    drawn = draw_alpha(known, trial, gate)
+    paid = f"with alpha {drawn.alpha:g}" if drawn.alpha else "without alpha: the budget holds none, so it is reported"
+    why = (
+        f"canary of {canary.share:.4g} of users since {canary.begun}: its trial begins {paid}, and lasts at most "
+        f"{gate.life_nights} nights"
+    )
+    return replace(drawn, why=why)
 
 
 def _judged(
     tested: Challenger, day: date, judgement: Judgement, gate: GateSettings
 ) -> tuple[Challenger, Verdict | None]:
+    if tested.alpha > 0.0:
+        return judge_trial(tested, day, judgement, gate)
     night = tested.on(day)
-    if tested.alpha == 0.0:
-        outcome = EXPIRED if night >= gate.life_nights else KEEP
-        why = f"night {night} of {gate.life_nights}, no look: the budget held no alpha when it began"
-        return replace(tested, night=night, outcome=outcome, ended=None if outcome == KEEP else day, why=why), None
-    verdict = judge_night(judgement, night, tested.looks, tested.alpha, gate)
-    looks = tested.looks if verdict.look is None else (*tested.looks, verdict.look)
-    now = replace(
-        tested,
-        night=night,
-        outcome=verdict.outcome,
-        ended=None if verdict.outcome == KEEP else day,
-        looks=looks,
-        critical=verdict.critical,
-        slices=verdict.slices,
-        why=verdict.why,
-    )
-    return now, verdict
+    outcome = EXPIRED if night >= gate.life_nights else KEEP
+    why = f"night {night} of {gate.life_nights}, no look: the budget held no alpha when it began"
+    return replace(tested, night=night, outcome=outcome, ended=None if outcome == KEEP else day, why=why), None

@@ -19,10 +19,11 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.intervals import UNDEFINED
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.publishing.challenger_rows import CHALLENGERS, challenger_rows
-from ltrr.publishing.challengers import Candidate, FrozenBandit, turn_page
+from ltrr.publishing.challengers import Candidate, turn_page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.trials import FrozenBandit
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
 from ltrr.tables.catalog import table

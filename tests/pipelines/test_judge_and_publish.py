@@ -18,9 +18,10 @@ from ltrr.pipelines import evaluate_policies, publish_policy
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_job, run_nightly
 from ltrr.publishing.challenger_rows import CHALLENGERS, read_challengers
-from ltrr.publishing.challengers import GATE, FrozenBandit
+from ltrr.publishing.challengers import GATE
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.release import Parts, bundle_files
+from ltrr.publishing.trials import FrozenBandit
 from ltrr.serving.policy import Policy
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table

@@ -13,9 +13,10 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.intervals import UNDEFINED, Estimate
 from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
 from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
-from ltrr.publishing.challengers import REPLACED, Candidate, FrozenBandit, Page, living, turn_page
+from ltrr.publishing.challengers import Candidate, Page, turn_page
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.trials import REPLACED, FrozenBandit, living
 
 GATE = GateSettings()
 FIRST = date(2026, 3, 2)
