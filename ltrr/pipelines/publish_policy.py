@@ -25,13 +25,14 @@ from ltrr.pipelines.canary import canary_judgement, report_canary
 from ltrr.pipelines.gate_page import estimates_of, report_page, tonights_page
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.ranker_judging import ranker_page, report_ranker
 from ltrr.publishing.canary_trial import WAITS, CanaryPage, frozen_with_ranker, turn_canary
 from ltrr.publishing.challenger_rows import challenger_rows
 from ltrr.publishing.challengers import GATE, Page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.judgement import ope_summary
 from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move
-from ltrr.publishing.ranker_gate import RankerVerdict, judge_ranker
+from ltrr.publishing.ranker_gate import RANKER_GATE, RankerPage
 from ltrr.publishing.release import (
     CANARY_ENDED,
     PROMOTED,
@@ -112,7 +113,9 @@ def run(night: Night) -> None:
         estimates = estimates_of(night, LIFE)
         tried = _tried(night, pointer)
         page, trial = _pages(night, manifest, estimates, pointer, tried)
-        ranker = judge_ranker(night.notes_of("train_ranker"), manifest.files.get(RANKER))
+        ranker = ranker_page(night, manifest, page.challengers, _ranker_waits(page, tried))
+        left = alpha_left(ranker.challengers, night.date, night.settings.gate)
+        page = replace(page, challengers=ranker.challengers, alpha_left=left)
         decision = _decide(night, manifest, page, ranker, estimates, trial, tried)
         version = publish(root, name, decision.bundle.manifest, decision.bundle.files)
         # What others did and could not write down is no output of this night.
@@ -190,7 +193,7 @@ def _decide(
     night: Night,
     champion: Manifest,
     page: Page,
-    ranker: RankerVerdict | None,
+    ranker: RankerPage,
     estimates: Sequence[Mapping[str, Any]],
     trial: CanaryPage,
     tried: _Tried | None,
@@ -210,22 +213,23 @@ def _decide(
             promoted = bundle, why
         else:
             refused.append((bundle, why))
-    if ranker:
-        bundle = _bundle(night, champion, ranker=ranker.sha256)
-        if tried:
-            refused.append((bundle, f"ranker: {WAITS}"))
-        elif promoted:
-            refused.append((bundle, "ranker: a bandit is promoted tonight, one change a night"))
-        elif ranker.is_promoted:
-            promoted = bundle, f"ranker: {ranker.why}"
+    if ranker.judged and ranker.verdict and (ranker.verdict.is_promoted or ranker.verdict.is_refused):
+        judged = ranker.judged
+        ope = {**champion.ope, RANKER_GATE: judged.to_json()}
+        bundle = _bundle(night, champion, ranker=judged.bandit.files[RANKER], ope=ope)
+        if ranker.promoted:
+            promoted = bundle, f"ranker: {judged.why}"
         else:
-            refused.append((bundle, f"ranker: {ranker.why}"))
+            refused.append((bundle, f"ranker: {judged.why}"))
     canary_why = f"canary: {_canary_why(trial, tried)}" if trial.judged or tried else ""
     if tried and tried.bundle and trial.judged and trial.judged.outcome == PROMOTE:
         promoted = tried.bundle, canary_why
     # What became of the challenger stands in a row of its own where it ended, else in that of what is released.
     has_row = bool(page.verdict and page.verdict.outcome != KEEP)
-    told = page.next_why if has_row else page.why
+    ranker_has_row = bool(ranker.verdict and ranker.verdict.outcome != KEEP)
+    ranker_why = ranker.next_why if ranker_has_row else ranker.why
+    reasons = (page.next_why if has_row else page.why, f"ranker: {ranker_why}" if ranker_why else "")
+    told = "; ".join(filter(None, reasons))
     if promoted:
         bundle, why = promoted
         return _Decision(PROMOTED, f"{why}; {told}" if told else why, bundle, refused)
@@ -297,6 +301,13 @@ def _bundle(
     return _Bundle(manifest, files)
 
 
+def _ranker_waits(page: Page, tried: _Tried | None) -> str:
+    """Why no ranker takes a look tonight; empty where one may."""
+    if tried:
+        return WAITS
+    return "a bandit is promoted tonight: one change a night" if page.verdict and page.verdict.is_promoted else ""
+
+
 def _release(
     night: Night, champion: Move, bundle: _Bundle, version: str, action: str, why: str, sequence: int | None
 ) -> Release:
@@ -337,7 +348,7 @@ def _report(
     decision: _Decision,
     version: str,
     page: Page,
-    ranker: RankerVerdict | None,
+    ranker: RankerPage,
     trial: CanaryPage,
 ) -> None:
     manifest = decision.bundle.manifest
@@ -345,10 +356,11 @@ def _report(
     tracked.tags(
         {
             "why": decision.why,
-            "ranker": ranker.why if ranker else "none",
+            "ranker": ranker.why or "none",
         }
     )
     report_page(tracked, page)
+    report_ranker(tracked, ranker)
     report_canary(tracked, trial)
     tracked.artifact_bytes("manifest.json", manifest.with_files(decision.bundle.files).to_bytes())
     refused = [{"version": bundle.version, "why": why} for bundle, why in decision.refused]
