@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from ltrr.errors import ConfigError
+from ltrr.errors import ArtifactError, ConfigError
 
 
 class Store:
@@ -45,7 +45,7 @@ class Store:
         Raises:
             FileExistsError: the name is taken; the object that has it is untouched.
         """
-        target = str(self._root / path)
+        target = self._at(path)
         try:
             if self._is_local:
                 _create_local(Path(target), data)
@@ -61,20 +61,20 @@ class Store:
             FileNotFoundError: there is none.
         """
         try:
-            return bytes(self._files.cat_file(str(self._root / path)))
+            return bytes(self._files.cat_file(self._at(path)))
         except FileNotFoundError:
             raise FileNotFoundError(f"{self.url.rstrip('/')}/{path}") from None
 
     def exists(self, path: str) -> bool:
         """Whether the object is there now (no cached listing is believed)."""
         self._files.invalidate_cache()
-        return bool(self._files.exists(str(self._root / path)))
+        return bool(self._files.exists(self._at(path)))
 
     def names(self, folder: str = "") -> list[str]:
         """Names of what lies directly in a folder, sorted; empty where there is no such folder."""
         self._files.invalidate_cache()
         try:
-            found = self._files.ls(str(self._root / folder), detail=False)
+            found = self._files.ls(self._at(folder), detail=False)
         except FileNotFoundError:
             return []
         names = {PurePosixPath(str(entry)).name for entry in found}
@@ -89,10 +89,10 @@ class Store:
         if not self._is_local:
             self.create(target, self.read(source))
             return
-        linked = Path(str(self._root / target))
+        linked = Path(self._at(target))
         linked.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(str(self._root / source), linked)
+            os.link(self._at(source), linked)
         except FileExistsError:
             raise FileExistsError(target) from None
         _sync_folder(linked.parent)
@@ -110,7 +110,7 @@ class Store:
         except FileExistsError:
             return
         finally:
-            self._files.rm_file(str(self._root / probe))
+            self._files.rm_file(self._at(probe))
         raise ConfigError(
             "the store overwrites what exists",
             which=self.url,
@@ -118,6 +118,15 @@ class Store:
             got="a second create of one name that succeeded",
             todo="publish to a file system or object store with conditional writes",
         )
+
+    def _at(self, path: str) -> str:
+        # Names come from manifests and commands: none of them leads out of the folder.
+        parts = PurePosixPath(path)
+        if parts.is_absolute() or ".." in parts.parts:
+            raise ArtifactError(
+                "a path leads out of its store", which=self.url, expected="a path below it", got=repr(path)
+            )
+        return str(self._root / parts)
 
 
 def _create_local(target: Path, data: bytes) -> None:

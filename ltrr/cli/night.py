@@ -14,6 +14,7 @@ from ltrr.cli.output import show_rows
 from ltrr.pipelines import runner
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.spark.commits import JobRun
+from ltrr.spark.quality import parse_accepted
 from ltrr.spark.session import build_session
 
 
@@ -36,7 +37,7 @@ def nightly(
         spark,
         settings,
         day,
-        accept_quality=accept_quality,
+        accept_quality=parse_accepted(accept_quality or ()),
         repair=repair,
         on_start=_say,
     )
@@ -58,7 +59,7 @@ def job(
     settings = settings_of(home, config, changes)
     spark = build_session(f"ltrr {name} {day}", settings.spark)
     _say(name, day)
-    run = runner.run_job(spark, settings, name, day, accept_quality=accept_quality)
+    run = runner.run_job(spark, settings, name, day, accept_quality=parse_accepted(accept_quality or ()))
     _show([run], f"{name} of {day}", as_json=as_json)
 
 

@@ -21,8 +21,12 @@ Set = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")]
 Date = Annotated[str, typer.Option("--date", help="Logical date, YYYY-MM-DD (UTC).")]
 AcceptQuality = Annotated[
-    str | None,
-    typer.Option("--accept-quality", help="Go on in spite of failed quality checks; the reason is recorded."),
+    list[str] | None,
+    typer.Option(
+        "--accept-quality",
+        metavar="NAME[,NAME]:REASON",
+        help="Go on in spite of these failed quality checks and no others; the reason is recorded. May be repeated.",
+    ),
 ]
 
 

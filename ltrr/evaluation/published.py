@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ltrr.artifacts.bundle import BANDIT, is_published, read_manifest
+from ltrr.artifacts.bundle import BANDIT, is_published, policy_names, read_manifest
 from ltrr.artifacts.history import is_history
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest, PolicySettings
@@ -63,6 +63,18 @@ def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Colle
         for version in sorted(versions)
         if is_published(root, name, version)
     }
+
+
+def read_parts_of_home(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, PlanningPart]:
+    """Those of the versions that any policy of this home has published: first `name`, then the others.
+
+    On the date on which a home changes the name of its policy, services log versions of both.
+    """
+    found = read_planning_parts(root, name, versions)
+    if len(found) < len(versions):
+        for other in policy_names(root):
+            found |= read_planning_parts(root, other, [version for version in versions if version not in found])
+    return found
 
 
 def plan_differences(one: PolicySettings, other: PolicySettings) -> list[str]:

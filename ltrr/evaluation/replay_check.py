@@ -19,9 +19,12 @@ from pyspark.sql import functions as F
 from ltrr.artifacts.looks import block_entries, blocks_of_rows, facts_of_rows
 from ltrr.errors import DataQualityError
 from ltrr.evaluation.judged_impressions import on_dates, served_by_version
-from ltrr.evaluation.published import PlanningPart, read_planning_parts
+from ltrr.evaluation.published import PlanningPart, read_parts_of_home
 from ltrr.serving.replay import replay
 from ltrr.spark.hashing import HashUse, salted_hash
+
+REPLAY = "replay"
+"""The check's name, for who accepts it."""
 
 _SITUATION = ("at", "utc_offset_minutes", "surface", "context")
 _COLUMNS = (
@@ -74,7 +77,7 @@ class ReplayCheck:
                 got=f"{self.unequal} of {self.replayed} unequal, worst by {self.worst_difference:.3g}; "
                 f"{self.unknown} of bundles that are not published here",
                 todo="compare the service's bundle with its log before anything is judged on it, "
-                "or go on without a verdict with --accept-quality REASON",
+                f"or go on without a verdict with --accept-quality '{REPLAY}:REASON'",
             )
 
 
@@ -88,10 +91,10 @@ def replay_date(
     sample: int,
     tolerance: float,
 ) -> ReplayCheck:
-    """Replay a sample of one date's decisions from the bundles that served them, of policy `name` below `root`."""
+    """Replay a sample of one date's decisions from the bundles that served them, of any policy below `root`."""
     served = on_dates(decisions, [day])
     versions = {version for version, _ in served_by_version(served)}
-    parts = read_planning_parts(root, name, versions)
+    parts = read_parts_of_home(root, name, versions)
     return replay_sample(served, on_dates(impressions, [day]), parts, sample=sample, tolerance=tolerance)
 
 

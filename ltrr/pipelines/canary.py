@@ -11,11 +11,14 @@ from ltrr.evaluation.canary import (
     CANARY,
     canary_life,
     canary_rows,
+    count_sides,
     drawn_impressions,
-    fallback_shares,
+    find_mismatch,
     sum_canary,
 )
+from ltrr.evaluation.estimates import footing_of
 from ltrr.evaluation.judged_impressions import on_dates
+from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.gate_page import verdict_figures
 from ltrr.pipelines.night import Night
 from ltrr.publishing.canary_trial import CanaryPage
@@ -45,7 +48,14 @@ def judge_canary(night: Night, pointer: Pointer, objections: Sequence[str]) -> l
         return []
     drawn = drawn_impressions(on_dates(night.read("impressions"), dates), life)
     slices = sum_canary(drawn, on_dates(night.read("slate_rows"), dates))
-    return canary_rows(night.date, slices, life, fallback_shares(drawn), night.settings.evaluation)
+    counts, gate = count_sides(drawn), night.settings.gate
+    mismatch: list[str] = []
+    if pointer.canary and ALL in slices:
+        footing = footing_of(slices[ALL], CANARY, 0.0)
+        mismatch = find_mismatch(
+            counts, footing, pointer.canary.share, gate.mismatch_level, gate.mismatch_size, gate.life_nights
+        )
+    return canary_rows(night.date, slices, life, counts, night.settings.evaluation, mismatch)
 
 
 def canary_judgement(night: Night, champion_version: str, rows: Sequence[dict[str, Any]]) -> Judgement:

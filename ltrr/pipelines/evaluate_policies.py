@@ -15,7 +15,7 @@ from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, draw_rows, render_dra
 from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CHALLENGER, STATIC, UNIFORM
 from ltrr.evaluation.published import PlanningPart, plans_alike, read_planning_part
-from ltrr.evaluation.replay_check import replay_date
+from ltrr.evaluation.replay_check import REPLAY, replay_date
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.canary import judge_canary
 from ltrr.pipelines.candidate import candidate_of
@@ -142,12 +142,12 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     )
     night.note("replayed_decisions", str(found.replayed))
     night.note("replay_worst_difference", f"{found.worst_difference:.3g}")
-    if night.accept_quality is None:
+    if REPLAY not in night.accept_quality:
         found.check(night.date, settings.replay_tolerance)
     if found.holds:
         return []
     unequal = f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} of unknown bundles"
-    return [f"{unequal} (accepted: {night.accept_quality})"]
+    return [f"{unequal} (accepted: {night.accept_quality[REPLAY]})"]
 
 
 def _report(tracked: TrackedRun, found: Found) -> None:

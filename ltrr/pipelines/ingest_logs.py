@@ -66,9 +66,9 @@ def run(night: Night) -> None:
 
     night.note("lines", str(counts.lines))
     night.note("impressions", str(counts.impressions))
-    accepted = [check.name for check in checks if check.outcome == "failed"]
+    accepted = [f"{check.name}: {night.accept_quality[check.name]}" for check in checks if check.outcome == "failed"]
     if accepted:
-        night.note("accepted_quality", f"{', '.join(accepted)}: {night.accept_quality}")
+        night.note("accepted_quality", "; ".join(accepted))
 
 
 class Intake:

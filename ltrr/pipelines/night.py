@@ -37,7 +37,7 @@ class Night:
         spark: the session.
         warehouse: the tables.
         commits: what has been committed; a job reads tables and notes through the methods below instead.
-        accept_quality: the operator's reason to go on in spite of failed quality checks; None stops on them.
+        accept_quality: the operator's reason to go on in spite of a failed quality check, by check.
     """
 
     date: Date
@@ -46,7 +46,7 @@ class Night:
     spark: SparkSession
     warehouse: Warehouse
     commits: CommitLog
-    accept_quality: str | None = None
+    accept_quality: Mapping[str, str] = field(default_factory=dict)
     inputs: set[Input] = field(default_factory=set, init=False)
     outputs: dict[str, Output] = field(default_factory=dict, init=False)
     notes: dict[str, str] = field(default_factory=dict, init=False)
@@ -77,6 +77,32 @@ class Night:
         if self.date <= self.settings.first_date:
             return empty(self.spark, declared)
         return self._read_committed(declared, self.date - timedelta(days=1))
+
+    def read_own_committed(self, name: str) -> DataFrame:
+        """Tonight's rows of table `name` as the latest committed attempt of this job left them; none without one.
+
+        Not an input: what an earlier attempt of the same night decided makes nothing stale.
+        """
+        declared = table(name)
+        earlier = self.commits.run(self.job, self.date)
+        output = earlier.output(name) if earlier else None
+        if output is None or output.version == NOTHING_YET:
+            return empty(self.spark, declared)
+        return self.warehouse.read(declared, output.version).where(self.tonight(declared) or "true")
+
+    def is_committed(self) -> bool:
+        """Whether an earlier attempt of this job was committed for this date."""
+        return self.commits.run(self.job, self.date) is not None
+
+    def is_followed(self) -> bool:
+        """Whether this job was committed for the date after this one: its readers have acted on this night."""
+        return self.commits.run(self.job, self.date + timedelta(days=1)) is not None
+
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt, 1-based."""
+        earlier = self.commits.run(self.job, self.date)
+        return earlier.attempt + 1 if earlier else 1
 
     def read_written(self, name: str) -> DataFrame:
         """Table `name` as this job has just left it: this night's partitions and all earlier ones.

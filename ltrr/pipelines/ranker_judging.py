@@ -58,7 +58,9 @@ def judge_rankers(
         night.note(_REPORT, json.dumps(to_note(_judgement(found, len(window), ()))))
 
 
-def ranker_page(night: Night, champion: Manifest, book: Sequence[Challenger], waits: str = "") -> RankerPage:
+def ranker_page(
+    night: Night, champion: Manifest, book: Sequence[Challenger], waits: str = "", overruled: str = ""
+) -> RankerPage:
     """Tonight's page of the book with the ranker's trial.
 
     Args:
@@ -66,6 +68,7 @@ def ranker_page(night: Night, champion: Manifest, book: Sequence[Challenger], wa
         champion: that serves.
         book: tonight's page, as the other trials left it.
         waits: why no trial may take a look or begin tonight; empty where one may.
+        overruled: why the pointer is not tonight's to move; empty where it is.
     """
     notes, served = night.notes_of("evaluate_policies"), _served(champion)
     tested = living(book, RANKER_TRIAL)
@@ -74,7 +77,8 @@ def ranker_page(night: Night, champion: Manifest, book: Sequence[Challenger], wa
     if tested is not None and (not is_current or notes.get(_TRIAL, "") != tested.trial):
         life = _judgement(None, 0, ["it was not judged against the order that serves now: evaluate again"])
     policy, gate = night.settings.policy, night.settings.gate
-    return turn_ranker(book, night.date, policy.name, served, life, _candidate(night, is_current), gate, waits)
+    candidate = _candidate(night, is_current)
+    return turn_ranker(book, night.date, policy.name, served, life, candidate, gate, waits, overruled)
 
 
 def report_ranker(tracked: TrackedRun, page: RankerPage) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -27,7 +27,7 @@ REPAIR_DAYS = 60
 
 
 def run_job(
-    spark: SparkSession, settings: Settings, job: str, day: date, *, accept_quality: str | None = None
+    spark: SparkSession, settings: Settings, job: str, day: date, *, accept_quality: Mapping[str, str] | None = None
 ) -> JobRun:
     """Run one job of one date and commit it.
 
@@ -48,7 +48,7 @@ def run_nightly(
     settings: Settings,
     day: date,
     *,
-    accept_quality: str | None = None,
+    accept_quality: Mapping[str, str] | None = None,
     repair: bool = False,
     on_start: Callable[[str, date], None] | None = None,
     on_commit: Callable[[JobRun], None] | None = None,
@@ -59,7 +59,7 @@ def run_nightly(
         spark: the session that all of them share.
         settings: all settings.
         day: logical date.
-        accept_quality: reason to go on in spite of failed quality checks; recorded with them.
+        accept_quality: reason to go on in spite of a failed quality check, by check; recorded with it.
         repair: rerun earlier dates, oldest first, whose inputs have changed since.
         on_start: told job and date as each begins.
         on_commit: told of each job that was committed.
@@ -100,12 +100,12 @@ class _Desk:
     def __post_init__(self) -> None:
         self.commits = CommitLog(Warehouse(self.spark, self.settings.paths.tables))
 
-    def run(self, job: str, day: date, accept_quality: str | None) -> JobRun:
+    def run(self, job: str, day: date, accept_quality: Mapping[str, str] | None) -> JobRun:
         started = time.monotonic()
         self.commits.load(day - timedelta(days=1), day)
         self.check_order(job, day)
         warehouse = self.commits.warehouse
-        night = Night(day, job, self.settings, self.spark, warehouse, self.commits, accept_quality)
+        night = Night(day, job, self.settings, self.spark, warehouse, self.commits, accept_quality or {})
         self.spark.sparkContext.setJobDescription(f"{job} {day}")
         if job == JOBS[0]:
             # The night's run in MLflow is this job's to start: a night nobody can track should not begin.

@@ -3,7 +3,8 @@
 A person begins it; its alpha is given on the first night that finds it, before its first look. It ends as a challenger
 does, by promotion, by futility, by harm to a slice or by age, or because a person ended it: then its alpha stays spent.
 While it runs no challenger begins or is asked and no ranker is promoted: whatever served beside it would no longer be
-what it is compared with. Where the budget holds no alpha it is reported and never promoted, and ends by age.
+what it is compared with. The clock of a challenger that lives already stands still meanwhile. Where the budget holds no
+alpha it is reported and never promoted, and ends by age.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from ltrr.publishing.gate import Judgement, Verdict
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.trials import (
     CANARY_TRIAL,
+    WITHDRAWN,
     Challenger,
     FrozenBandit,
     draw_alpha,
+    end_if_overruled,
     judge_trial,
     living,
     with_trial,
@@ -32,6 +35,7 @@ from ltrr.publishing.trials import (
 ENDED = "ended"
 """Outcome of a canary that was ended from outside: by a person, or because its bundle does not hold."""
 
+ENDED_BY_HAND = "a person ended it"
 WAITS = "a canary runs: one thing at a time"
 
 
@@ -55,6 +59,12 @@ class CanaryPage:
         return self.judged is not None and self.judged.is_living
 
 
+def find_canary(page: Sequence[Challenger], day: date) -> Challenger | None:
+    """The canary's trial that a night found, as its page keeps it; None where it found none."""
+    ended = (one for one in page if one.kind == CANARY_TRIAL and one.ended == day and one.outcome != WITHDRAWN)
+    return living(page, CANARY_TRIAL) or next(ended, None)
+
+
 def frozen_with_ranker(manifest: Manifest) -> FrozenBandit:
     """What is tried: all of a bundle that a refresh leaves as it is."""
     bandit = FrozenBandit.of_manifest(manifest)
@@ -70,7 +80,8 @@ def turn_canary(
     champion: FrozenBandit,
     judgement: Judgement,
     gate: GateSettings,
-    ended_why: str = "a person ended it",
+    ended_why: str = ENDED_BY_HAND,
+    overruled: str = "",
 ) -> CanaryPage:
     """Tonight's page of the book.
 
@@ -83,6 +94,7 @@ def turn_canary(
         judgement: of the canary.
         gate: fixed before.
         ended_why: of one that runs in the book and not in the pointer.
+        overruled: why the pointer is not tonight's to move; empty where it is. A promotion is not carried out then.
     """
     known, before = list(book), living(book, CANARY_TRIAL)
     if before is not None and (canary is None or canary.begun != before.canary):
@@ -97,6 +109,7 @@ def turn_canary(
         begun = _begin(known, day, canary, tried, champion, gate)
         return CanaryPage(tuple(with_trial(known, begun)), begun)
     now, verdict = _judged(before, day, judgement, gate)
+    now = end_if_overruled(now, overruled)
     return CanaryPage(tuple(with_trial(known, now)), now, verdict)
 
 

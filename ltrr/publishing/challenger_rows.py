@@ -77,6 +77,7 @@ def _row(day: date, one: Challenger) -> dict[str, Any]:
         "mlflow_run_id": one.run_id,
         "canary": one.canary or None,
         "kind": one.kind,
+        "waited": one.waited,
     }
 
 
@@ -98,5 +99,6 @@ def _challenger(row: dict[str, Any]) -> Challenger:
         why=row["why"],
         run_id=row["mlflow_run_id"],
         canary=row["canary"] or "",
+        waited=row["waited"] or 0,
         kind=row["kind"] or (CANARY_TRIAL if row["canary"] else BANDIT_TRIAL),
     )

@@ -26,9 +26,10 @@ from ltrr.publishing.trials import (
     FrozenBandit,
     alpha_left,
     draw_alpha,
+    end_if_overruled,
+    find_next_alpha_date,
     judge_trial,
     living,
-    next_alpha_on,
     only_known,
     with_trial,
 )
@@ -89,6 +90,7 @@ def turn_page(
     candidate: Candidate | None,
     gate: GateSettings,
     waits: str = "",
+    overruled: str = "",
 ) -> Page:
     """Tonight's page.
 
@@ -99,20 +101,24 @@ def turn_page(
         judgement: of who is under test; not asked for where nobody is, or where the champion is another.
         candidate: of tonight; None where nothing was trained.
         gate: fixed before.
-        waits: why no candidate may begin tonight, in words; empty where one may.
+        waits: why nobody is asked and nobody begins tonight; empty where nothing stands in the way. The clock of the
+            current challenger stands still.
+        overruled: why the pointer is not tonight's to move; empty where it is. A promotion is not carried out, so its
+            trial ends as replaced with its alpha spent, and nobody begins against a champion that will not serve.
     """
     known = only_known(book, day, gate)
     tested, verdict = living(known), None
     if tested is not None:
-        tested, verdict = _judged(tested, day, champion, judgement, gate)
+        tested, verdict = _judged(tested, day, champion, judgement, gate, waits)
+        tested = end_if_overruled(tested, overruled)
         known = with_trial(known, tested)
         if tested.outcome == PROMOTE:
             champion = tested.bandit
             # The report compares with who served until now: of the new champion it says nothing.
             candidate = replace(candidate, report=None) if candidate else None
     next_why = ""
-    if living(known) is None and waits:
-        next_why = f"no challenger begins: {waits}"
+    if living(known) is None and (waits or overruled):
+        next_why = f"no challenger begins: {waits or overruled}"
     elif living(known) is None:
         begun, next_why = _begin(known, day, champion, candidate, gate)
         known = with_trial(known, begun) if begun else known
@@ -125,7 +131,7 @@ def turn_page(
 
 
 def _judged(
-    tested: Challenger, day: date, champion: FrozenBandit, judgement: Judgement, gate: GateSettings
+    tested: Challenger, day: date, champion: FrozenBandit, judgement: Judgement, gate: GateSettings, waits: str
 ) -> tuple[Challenger, Verdict | None]:
     """Who is under test, after tonight."""
     night = tested.on(day)
@@ -133,6 +139,9 @@ def _judged(
         why = f"replaced on night {night}: the champion's bandit is another, so its looks say nothing any more"
         ended = replace(tested, night=night, outcome=REPLACED, ended=day, critical=inf, slices={}, why=why)
         return ended, None
+    if waits:
+        why = f"night {tested.night} of {gate.life_nights} lasts on: {waits}"
+        return replace(tested, waited=tested.waited + 1, critical=inf, slices={}, why=why), None
     return judge_trial(tested, day, judgement, gate)
 
 
@@ -147,7 +156,7 @@ def _begin(
     trial = Challenger(candidate.bandit, day, candidate.data_end, champion.digest, 0.0, run_id=candidate.run_id)
     begun = draw_alpha(known, trial, gate)
     if begun.alpha == 0.0:
-        free = next_alpha_on(known, gate)
+        free = find_next_alpha_date(known, gate)
         until = f"before {free}" if free else "while the current trials are judged"
         return None, f"the budget holds no alpha for a new challenger {until}, so nobody is under test"
     why = (

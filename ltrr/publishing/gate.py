@@ -131,6 +131,7 @@ def judge_night(judgement: Judgement, night: int, earlier: Sequence[Look], alpha
     step = judge_looks([*earlier, look], alpha, value, judgement.slices, gate)
     reasons = (
         f"{age}: {_difference_text(judgement, step, alpha, gate.spent(alpha, night))}",
+        *(["the bound was crossed on an earlier night and does not hold tonight"] if step.is_lost else []),
         *_end_text(step.outcome, gate),
         *_slices_text(step, judgement.slices),
         longer,

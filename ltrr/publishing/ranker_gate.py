@@ -30,9 +30,11 @@ from ltrr.publishing.trials import (
     Challenger,
     FrozenBandit,
     draw_alpha,
+    end_if_overruled,
+    find_judged,
+    find_next_alpha_date,
     judge_trial,
     living,
-    next_alpha_on,
     only_known,
     with_trial,
 )
@@ -98,6 +100,7 @@ def turn_ranker(
     candidate: RankerCandidate | None,
     gate: GateSettings,
     waits: str = "",
+    overruled: str = "",
 ) -> RankerPage:
     """Tonight's page of the book.
 
@@ -109,7 +112,9 @@ def turn_ranker(
         judgement: of the current trial; not asked for without one, or where the served order changed.
         candidate: of tonight; None where nothing was trained.
         gate: fixed before.
-        waits: why no trial may take a look or begin tonight; empty where one may.
+        waits: why no trial may take a look or begin tonight; empty where one may. The clock of the current trial
+            stands still.
+        overruled: why the pointer is not tonight's to move; empty where it is. A promotion is not carried out then.
     """
     known = only_known(book, day, gate)
     tested, verdict = living(known, RANKER_TRIAL), None
@@ -118,9 +123,12 @@ def turn_ranker(
             night = tested.on(day)
             why = f"replaced on night {night}: another order is served than when its trial began"
             tested = replace(tested, night=night, outcome=REPLACED, ended=day, critical=inf, slices={}, why=why)
+        elif waits:
+            why = f"night {tested.night} of {gate.life_nights} lasts on: {waits}"
+            tested = replace(tested, waited=tested.waited + 1, critical=inf, slices={}, why=why)
         else:
-            objections = (*judgement.objections, *([waits] if waits else []))
-            tested, verdict = judge_trial(tested, day, replace(judgement, objections=objections), gate)
+            tested, verdict = judge_trial(tested, day, judgement, gate)
+            tested = end_if_overruled(tested, overruled)
         known = with_trial(known, tested)
         if tested.outcome == PROMOTE:
             served = tested.bandit.files[RANKER]
@@ -129,12 +137,17 @@ def turn_ranker(
     next_why = ""
     if living(known, RANKER_TRIAL) is None:
         begun = None
-        if waits:
-            next_why = f"no trial begins: {waits}" if candidate else ""
+        if waits or overruled:
+            next_why = f"no trial begins: {waits or overruled}" if candidate else ""
         else:
             begun, next_why = _begin(known, day, policy, served, candidate, gate)
         known = with_trial(known, begun) if begun else known
     return RankerPage(tuple(known), tested, verdict, next_why)
+
+
+def kept_ranker(book: Sequence[Challenger], day: date) -> RankerPage:
+    """The page of a night that is decided for good, read back from its book."""
+    return RankerPage(tuple(book), find_judged(book, day, RANKER_TRIAL), None, "")
 
 
 def _begin(
@@ -165,7 +178,7 @@ def _begin(
     )
     begun = draw_alpha(known, trial, gate)
     if begun.alpha == 0.0:
-        free = next_alpha_on(known, gate)
+        free = find_next_alpha_date(known, gate)
         until = f"before {free}" if free else "while the current trials are judged"
         return None, f"no trial begins: the budget holds no alpha {until}"
     why = (

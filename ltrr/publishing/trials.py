@@ -44,6 +44,8 @@ from ltrr.publishing.settings import GateSettings
 BANDIT_TRIAL, CANARY_TRIAL, RANKER_TRIAL = "bandit", "canary", "ranker"
 REPLACED = "replaced"
 """Outcome of a trial whose opponent changed otherwise: its looks say nothing about the new one."""
+WITHDRAWN = "withdrawn"
+"""Outcome of a trial that one attempt of a night began and a later attempt of the same night did not: alpha spent."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Challenger:
     run_id: str = ""
     canary: str = ""
     kind: str = BANDIT_TRIAL
+    waited: int = 0
 
     @property
     def trial(self) -> str:
@@ -145,11 +148,13 @@ class Challenger:
         }
 
     def on(self, day: date) -> int:
-        """Which night of its life a date is.
+        """Which night of its life a date is: nights that could not be judged count, nights of a canary do not.
 
-        The bound spends alpha by the calendar, so nights that could not be judged count.
+        The bound spends alpha by the night of life, at most all of it by the last one. That holds for any calendar
+        that does not look at the trial's own figures. A canary stops the clock for the length of its own trial: no
+        look is taken meanwhile and no alpha is spent, and what the trial learned meanwhile counts at its next look.
         """
-        return (day - self.begun).days
+        return (day - self.begun).days - self.waited
 
 
 def living(book: Iterable[Challenger], kind: str = BANDIT_TRIAL) -> Challenger | None:
@@ -163,12 +168,19 @@ def only_known(book: Iterable[Challenger], day: date, gate: GateSettings) -> lis
 
 
 def alpha_left(book: Iterable[Challenger], day: date, gate: GateSettings) -> float:
-    """Alpha of the budget that no trial holds at the end of a night with this book."""
-    return round(gate.alpha - alpha_held([one.in_budget for one in book], day.toordinal(), gate), 12)
+    """Alpha of the budget that no trial holds at the end of a night with this book; 0 where more than all is held.
+
+    More than all is held where a night that promoted was run again and does not promote now: the trial that had begun
+    with the returned alpha is withdrawn, and both hold theirs.
+    """
+    held = alpha_held([one.in_budget for one in book], day.toordinal(), gate)
+    return max(round(gate.alpha - held, 12), 0.0)
 
 
 def draw_alpha(book: Sequence[Challenger], trial: Challenger, gate: GateSettings) -> Challenger:
     """The trial with its alpha from the one budget of all kinds; 0 where the budget does not hold a whole share.
+
+    A trial that an earlier attempt of the same night began has its alpha already and keeps it.
 
     Args:
         book: every trial of every kind that holds alpha.
@@ -183,10 +195,13 @@ def draw_alpha(book: Sequence[Challenger], trial: Challenger, gate: GateSettings
     >>> draw_alpha(others, trial, gate).alpha
     0.0
     """
+    earlier = next((one for one in book if one.trial == trial.trial), None)
+    if earlier is not None:
+        return replace(trial, alpha=earlier.alpha)
     return replace(trial, alpha=alpha_for_next([one.in_budget for one in book], trial.begun.toordinal(), gate))
 
 
-def next_alpha_on(book: Iterable[Challenger], gate: GateSettings) -> date | None:
+def find_next_alpha_date(book: Iterable[Challenger], gate: GateSettings) -> date | None:
     """Date on which the trial that ended first returns its alpha; None where no trial of the book has ended."""
     ended = [one.ended for one in book if one.ended is not None and one.outcome != PROMOTE]
     return min(ended) + timedelta(days=gate.budget_nights) if ended else None
@@ -198,6 +213,63 @@ def with_trial(book: Iterable[Challenger], trial: Challenger) -> list[Challenger
     if all(one.trial != trial.trial for one in known):
         return [*known, trial]
     return [trial if one.trial == trial.trial else one for one in known]
+
+
+def find_judged(page: Iterable[Challenger], day: date, kind: str = BANDIT_TRIAL) -> Challenger | None:
+    """The trial of this kind that a night judged, as its page keeps it; None where it judged none."""
+    older = (one for one in page if one.kind == kind and one.begun < day)
+    return next((one for one in older if one.is_living or one.ended == day), None)
+
+
+def with_withdrawn(book: Iterable[Challenger], earlier: Iterable[Challenger], day: date) -> list[Challenger]:
+    """The book of the night before, and the trials that an earlier attempt of tonight began: alpha spent.
+
+    A rerun with another candidate or other settings starts no new life for free. The rerun that begins the same trial
+    again takes it back (`draw_alpha`, `with_trial`).
+
+    Args:
+        book: the page of the night before.
+        earlier: tonight's page as an earlier attempt committed it.
+        day: tonight.
+    """
+    why = "withdrawn: another attempt of the night on which it began did not begin it; its alpha stays spent"
+    begun = [one for one in earlier if one.begun == day]
+    gone = [
+        replace(one, night=0, outcome=WITHDRAWN, ended=day, looks=(), critical=inf, slices={}, why=why) for one in begun
+    ]
+    return [*book, *gone]
+
+
+def describe_differences(kept: Iterable[Challenger], computed: Iterable[Challenger]) -> list[str]:
+    """Trials about which two pages of one night disagree, one sentence each.
+
+    >>> day = date(2026, 3, 2)
+    >>> one = Challenger(FrozenBandit.of_ranker("search", "ab"), day, day, "", 0.01)
+    >>> describe_differences([one], [replace(one, outcome=PROMOTE, ended=day)])
+    ['2026-03-02-1bd7ca1e2572: keep stays, this attempt finds promote']
+    >>> describe_differences([one], [one])
+    []
+    """
+    ours, theirs = ({one.trial: one.outcome for one in page} for page in (kept, computed))
+    outcomes = {trial: (ours.get(trial, "no trial"), theirs.get(trial, "no trial")) for trial in (*ours, *theirs)}
+    return [
+        f"{trial}: {stays} stays, this attempt finds {found}"
+        for trial, (stays, found) in sorted(outcomes.items())
+        if stays != found
+    ]
+
+
+def end_if_overruled(tested: Challenger, overruled: str) -> Challenger:
+    """The trial after tonight's look; a promotion that cannot be carried out ends it as replaced, its alpha spent.
+
+    Args:
+        tested: after tonight's look.
+        overruled: why the pointer is not tonight's to move; empty where it is.
+    """
+    if tested.outcome != PROMOTE or not overruled:
+        return tested
+    why = f"replaced: the gate would promote it, but {overruled}; {tested.why}"
+    return replace(tested, outcome=REPLACED, why=why)
 
 
 def judge_trial(trial: Challenger, day: date, judgement: Judgement, gate: GateSettings) -> tuple[Challenger, Verdict]:

@@ -108,8 +108,10 @@ def _parameters(feature_names: Sequence[str], settings: RankerSettings, threads:
         # Pairs with one of the best positions, all of them: no random sample of pairs.
         "lambdarank_pair_method": "topk",
         "lambdarank_num_pair_per_sample": settings.ndcg_positions,
-        # Off: it scales down the groups whose wanted entity lies deep, which are those with the largest weights.
+        # Off: the first scales down the groups whose wanted entity lies deep, which are those with the largest weights;
+        # the second enlarges pairs of near equals. Without both, a gradient is that of weighted DCG.
         "lambdarank_normalization": False,
+        "lambdarank_score_normalization": False,
         "tree_method": "hist",
         "max_depth": settings.max_depth,
         "learning_rate": settings.learning_rate,

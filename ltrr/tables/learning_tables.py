@@ -125,7 +125,7 @@ CHALLENGERS = Table(
         Column("against", "string", "digest of what it would replace"),
         Column("alpha", "double", "given to it before its first night"),
         Column("night", "int", "of its life; 0 on the night on which it began", "nights"),
-        Column("outcome", "string", "keep | promote | futile | harmed | expired | replaced | ended"),
+        Column("outcome", "string", "keep | promote | futile | harmed | expired | replaced | ended | withdrawn"),
         Column("ended", "date", "night of that outcome", null="it is still judged"),
         Column(
             "looks",
@@ -142,6 +142,13 @@ CHALLENGERS = Table(
             "string",
             "bandit | canary | ranker",
             null="written before ltrr recorded it: a canary where `canary` is given, else a bandit",
+        ),
+        Column(
+            "waited",
+            "int",
+            "nights on which a canary ran: not counted in `night`",
+            "nights",
+            null="written before ltrr recorded it: 0",
         ),
     ),
     ("as_of_date",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -46,12 +47,12 @@ class Home:
     def warehouse(self) -> Warehouse:
         return Warehouse(self.spark, self.settings.paths.tables)
 
-    def night(self, day: date, accept: str | None = None) -> Night:
+    def night(self, day: date, accept: Mapping[str, str] | None = None) -> Night:
         commits = CommitLog(self.warehouse)
         commits.load(day, day)
-        return Night(day, "ingest_logs", self.settings, self.spark, self.warehouse, commits, accept)
+        return Night(day, "ingest_logs", self.settings, self.spark, self.warehouse, commits, accept or {})
 
-    def ingest(self, day: date, accept: str | None = None) -> JobRun:
+    def ingest(self, day: date, accept: Mapping[str, str] | None = None) -> JobRun:
         """Run the job and commit it."""
         night = self.night(day, accept)
         try:

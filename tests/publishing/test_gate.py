@@ -150,12 +150,15 @@ def test_a_life_ends_with_its_last_night_whether_or_not_that_is_a_look() -> None
         assert "expired: its 14 nights are over" in verdict.why
 
 
-def test_what_is_hopeless_is_given_up_and_what_is_crossed_stays_crossed() -> None:
+def test_what_is_hopeless_is_given_up_and_what_is_crossed_must_hold() -> None:
     verdict = judged(replace(GOOD, difference=Estimate(-0.12, 0.03)))
     assert verdict.outcome == FUTILE
     assert "even a true +2% would be seen with less than 5%" in verdict.why
     crossed = (Look(1, Estimate(0.16, 0.03)),)
-    assert judged(replace(GOOD, difference=Estimate(0.03, 0.02)), 2, crossed).outcome == PROMOTE
+    assert judged(replace(GOOD, difference=Estimate(0.1, 0.02)), 2, crossed).outcome == PROMOTE
+    lost = judged(replace(GOOD, difference=Estimate(0.03, 0.02)), 2, crossed)
+    assert lost.outcome == KEEP
+    assert "the bound was crossed on an earlier night and does not hold tonight" in lost.why
     assert judged(replace(GOOD, difference=Estimate(0.03, 0.02)), 2).outcome == KEEP
 
 

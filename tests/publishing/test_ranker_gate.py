@@ -89,7 +89,8 @@ def test_while_something_else_changes_no_ranker_takes_a_look_or_begins() -> None
     page = night(2, night(1).challengers, GOOD, waits="a canary runs")
     assert page.judged is not None
     assert (page.judged.outcome, page.judged.looks) == (KEEP, ())
-    assert "no look: a canary runs" in page.why
+    assert (page.judged.waited, page.judged.on(day(3))) == (1, 1)
+    assert "lasts on: a canary runs" in page.why
     assert night(1, waits="a canary runs").challengers == ()
 
 
