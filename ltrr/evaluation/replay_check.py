@@ -21,6 +21,7 @@ from ltrr.errors import DataQualityError
 from ltrr.evaluation.judged_impressions import on_dates, served_by_version
 from ltrr.evaluation.published import PlanningPart, read_planning_parts
 from ltrr.serving.replay import replay
+from ltrr.spark.hashing import HashUse, salted_hash
 
 REPLAY = "replay"
 """The check's name, for who accepts it."""
@@ -100,7 +101,7 @@ def replay_date(
 def sampled(decisions: DataFrame, sample: int) -> DataFrame:
     """The first decisions that a policy served, in the order of their impressions' hash; same columns."""
     served = decisions.where((F.col("served_by") == "policy") & (F.col("step") == 1))
-    return served.orderBy(F.xxhash64("impression_id"), "impression_id").limit(sample)
+    return served.orderBy(salted_hash(HashUse.REPLAY_SAMPLE, "impression_id"), "impression_id").limit(sample)
 
 
 def replay_sample(

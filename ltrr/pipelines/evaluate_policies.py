@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -20,6 +21,7 @@ from ltrr.pipelines.canary import judge_canary
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.judging import Found, judge_life, judged_policy, report_held_out
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.ranker_judging import judge_rankers
 from ltrr.publishing.challenger_rows import read_book
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.moves import champion_of, collect_moves
@@ -50,7 +52,9 @@ def run(night: Night) -> None:
     champion = read_planning_part(root, policy.name, pointer.version)
     _check_same_plans(night, champion)
     candidate = candidate_of(night)
-    challenger = _challenger(night, champion)
+    before = night.date - timedelta(days=1)
+    book = read_book(night.read("challengers"), policy.name, before, night.settings.gate)
+    challenger = _challenger(book, champion)
     night.note("champion_version", champion.manifest.version)
     night.note("candidate_sha256", candidate.bandit.files[BANDIT] if candidate else "")
     night.note("challenger", challenger.trial if challenger else "")
@@ -69,6 +73,7 @@ def run(night: Night) -> None:
         objections = _check_replay(night, tracked)
         distrusted = _distrusted_dates(night, is_replay_unequal=bool(objections))
         on_canary = judge_canary(night, pointer, objections)
+        judge_rankers(night, champion.manifest, book, distrusted, objections)
         under_test = None if challenger is None else judged_policy(night, CHALLENGER, challenger.bandit)
         found = report_held_out(night, champion, candidate, under_test, distrusted)
         if challenger is not None and under_test is not None:
@@ -87,10 +92,9 @@ def run(night: Night) -> None:
         _report(tracked, found)
 
 
-def _challenger(night: Night, champion: PlanningPart) -> Challenger | None:
+def _challenger(book: Sequence[Challenger], champion: PlanningPart) -> Challenger | None:
     """Who is under test tonight; None where nobody is, or where the champion is another than when it began."""
-    before, settings = night.date - timedelta(days=1), night.settings
-    tested = living(read_book(night.read("challengers"), settings.policy.name, before, settings.gate))
+    tested = living(book)
     if tested is None or tested.against != FrozenBandit.of_manifest(champion.manifest).digest:
         return None
     return tested

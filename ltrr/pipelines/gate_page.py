@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -53,14 +53,12 @@ class EarlierAttempt:
         others: trials of other policies of this home on the same date; they stay in the book.
         is_final: whether the page is decided for good.
         overruled: why the pointer is not tonight's to move; empty where it is.
-        notes: of the committed attempt.
     """
 
     page: Sequence[Challenger] = ()
     others: Sequence[Challenger] = ()
     is_final: bool = False
     overruled: str = ""
-    notes: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(night: Night, moves: Sequence[Move]) -> EarlierAttempt:
@@ -74,7 +72,6 @@ class EarlierAttempt:
             [one for one in trials if one.bandit.policy != name],
             is_done and (night.is_followed() or bool(overruled)),
             overruled,
-            night.committed(night.job, night.date).notes if is_done else {},
         )
 
 

@@ -128,7 +128,6 @@ def test_a_page_is_final_once_it_is_committed_and_acted_on(
         read_own_committed=lambda name: name,
         is_committed=lambda: is_committed,
         is_followed=lambda: is_followed,
-        committed=lambda *_: SimpleNamespace(notes={"promoted_ranker": "ab"}),
     )
     moves = [Move(1, "u", None), Move(2, "a", day(2)), *([Move(3, "u", None)] if is_moved else [])]
     earlier = EarlierAttempt.of(night, moves)
