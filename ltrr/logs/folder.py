@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
+from urllib.parse import unquote, urlsplit
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ltrr.errors import LtrrError, NotReadyError
+from ltrr.spark.faults import DAMAGED_FILE, UNREADABLE_FILE, explain_fault
 
 SUCCESS = "_SUCCESS"
 
@@ -52,16 +51,19 @@ def _exists(spark: SparkSession, path: str) -> bool:
     return bool(file_system.exists(hadoop_path))
 
 
-def read_fault(fault: PySparkException | Py4JJavaError) -> LtrrError | None:
-    """The error that names the file Spark could not read; None where the fault is another one."""
-    found = re.search(r"FAILED_READ_FILE\S*\] Encountered error while reading file (\S+?)\.?\s", str(fault))
-    if found is None:
-        return None
-    cause = re.search(r"Caused by: [\w.$]+: (.*)", str(fault))
+def read_fault(fault: Exception, folder: str) -> LtrrError:
+    """The error for a fault while a night's lines were read: it blames a log file only where one below `folder` is bad.
+
+    A full disk, a missing Python module and a shuffle file that is gone are faults of their own (`explain_fault`).
+    """
+    known = explain_fault(fault, "the night's logs could not be read", folder)
+    is_log_file = f"{urlsplit(folder).path.rstrip('/')}/" in unquote(known.which)
+    if not is_log_file or known.message not in (DAMAGED_FILE, UNREADABLE_FILE):
+        return known
     return LtrrError(
         "a log file cannot be read to its end",
-        which=found[1],
+        which=known.which,
         expected="plain lines, or whole gzip in a file called .gz",
-        got=cause[1] if cause else "an input error",
+        got=known.got,
         todo="have the logging service deliver the file again; nothing of this night was committed",
     )

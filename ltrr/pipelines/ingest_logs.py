@@ -90,9 +90,10 @@ class Intake:
             kinds=frozenset(self.settings.kinds),
             pseudonyms=Pseudonyms(read_secret(os.environ)),
         )
-        self.lines = read_lines(night.spark, check_closed(night.spark, night.settings.paths.logs, night.date))
+        folder = check_closed(night.spark, night.settings.paths.logs, night.date)
+        self.lines = read_lines(night.spark, folder)
         blocks = parse_lines(self.lines, self.reader, folder_name(night.date)).persist()
-        lengths = block_lengths(blocks)
+        lengths = block_lengths(blocks, folder)
         self.line_count = sum(length for _, _, length in lengths)
         self.parsed = with_offset(blocks, lines_before(lengths))
 
@@ -203,15 +204,12 @@ class Intake:
         return [row["figure"] for row in rows.where(F.col("check") == IMPRESSIONS).select("figure").collect()]
 
 
-def block_lengths(blocks: DataFrame) -> list[tuple[str, int, int]]:
-    """Source, block_start and number of lines of every block that a task read, in the order of the files."""
+def block_lengths(blocks: DataFrame, folder: str) -> list[tuple[str, int, int]]:
+    """Source, block_start and number of lines of every block that a task read below `folder`, in the files' order."""
     try:
         rows = blocks.groupBy("source", "block_start").agg(F.max("line").alias("lines")).collect()
     except (PySparkException, Py4JJavaError) as fault:
-        named = read_fault(fault)
-        if named is None:
-            raise
-        raise named from fault
+        raise read_fault(fault, folder) from fault
     return sorted((row["source"], row["block_start"], row["lines"]) for row in rows)
 
 

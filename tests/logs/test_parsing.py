@@ -44,7 +44,7 @@ def test_a_line_is_numbered_in_its_file_however_many_tasks_read_it(small_blocks,
     folder = write_folder(tmp_path, NIGHT, files)
     (folder / "readme.txt").write_text("not a log")
     blocks = parse_lines(read_lines(small_blocks, str(folder)), READER, FOLDER).persist()
-    lengths = block_lengths(blocks)
+    lengths = block_lengths(blocks, str(tmp_path))
     assert len([source for source, _, _ in lengths if source.endswith("decisions-1.ndjson")]) > 2
     placed = with_offset(blocks, lines_before(lengths)).select("source", "offset", "impression.impression_id")
     assert {tuple(row) for row in placed.collect()} == {
