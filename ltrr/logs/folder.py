@@ -32,16 +32,20 @@ def check_closed(spark: SparkSession, logs: str, night: date) -> str:
     """
     folder = f"{logs.rstrip('/')}/{folder_name(night)}"
     if not _exists(spark, f"{folder}/{SUCCESS}"):
-        missing = not _exists(spark, folder)
-        raise NotReadyError(
-            f"the logs of {night} are not " + ("there" if missing else "closed"),
-            which=folder,
-            expected=f"the folder, closed by {SUCCESS}",
-            got="no such folder" if missing else f"no {SUCCESS} in it",
-            todo="retry once the logging service has closed it; a date without any traffic needs an empty folder with "
-            f"{SUCCESS}",
-        )
+        raise not_closed(folder, night, is_there=_exists(spark, folder))
     return folder
+
+
+def not_closed(folder: str, night: date, *, is_there: bool) -> NotReadyError:
+    """The error for a folder of logs that is missing or has no `_SUCCESS` yet."""
+    return NotReadyError(
+        f"the logs of {night} are not " + ("closed" if is_there else "there"),
+        which=folder,
+        expected=f"the folder, closed by {SUCCESS}",
+        got=f"no {SUCCESS} in it" if is_there else "no such folder",
+        todo=f"retry once the logging service has closed it; a date without any traffic needs an empty folder with "
+        f"{SUCCESS}",
+    )
 
 
 def _exists(spark: SparkSession, path: str) -> bool:

@@ -19,6 +19,8 @@ from ltrr.errors import ConfigError, LeaseError, LtrrError, NotReadyError, Usage
 # Java reports of one task run to pages; the sentence keeps this many characters of the innermost message.
 LONGEST_CAUSE = 300
 
+FULL_DISK = "a disk is full"
+DENIED = "access to a file is denied"
 DAMAGED_FILE = "a compressed file is damaged or cut off"
 UNREADABLE_FILE = "a file cannot be read to its end"
 
@@ -58,7 +60,7 @@ _MEMORY = "raise spark.executor.memoryOverhead (Python) or spark.executor.memory
 RULES: tuple[Rule, ...] = (
     Rule(
         r"No space left on device|database or disk is full|Disk quota exceeded|There is not enough space on the disk",
-        "a disk is full",
+        FULL_DISK,
         f"free space in the home, in spark.local.dir and in the temporary folder, {_RUN_AGAIN}",
     ),
     Rule(
@@ -87,7 +89,7 @@ RULES: tuple[Rule, ...] = (
         r"|DELTA_CANNOT_CREATE_LOG_PATH\] Cannot create (?P<which>\S+)"
         r"|\[Errno 13\]|\[Errno 30\]|attempt to write a readonly database"
         r"|java\.nio\.file\.AccessDeniedException",
-        "access to a file is denied",
+        DENIED,
         "give the user that runs ltrr the right to read and write there, on driver and executors, or correct the path",
         ConfigError,
     ),
@@ -208,7 +210,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         r"FAILED_READ_FILE\.FILE_NOT_EXIST|FAILED_READ_FILE\.NO_HINT.*FileNotFoundException|DELTA_FILE_NOT_FOUND"
-        r"|FileNotFoundException: File (?P<which>\S+) does not exist|NoSuchFileException: (?P<got>\S+)",
+        r"|FileNotFoundException: File (?P<which>\S+) does not exist|NoSuchFileException: (?P<got>\S+)"
+        r"|FileNotFoundError: \[Errno 2\]",
         "a file is gone that Spark expects",
         "check that driver and executors see the same disk under this path, and that nothing but ltrr deletes there",
     ),

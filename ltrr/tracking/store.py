@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from ltrr.errors import LtrrError, NotReadyError
-from ltrr.spark.faults import explain_fault
+from ltrr.spark.faults import DENIED, FULL_DISK, explain_fault
 from ltrr.tracking.settings import TrackingSettings
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def refuse_untracked(fault: Exception, uri: str) -> NoReturn:
     ) from None
 
 
-_NOT_PASSING = frozenset({"a disk is full", "access to a file is denied"})
+_NOT_PASSING = frozenset({FULL_DISK, DENIED})
 
 
 def _check_sqlite(file: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_session_that_cannot_be_pinned_is_refused_by_name(name):
 
 
 def test_settings_and_other_extensions_keep_what_does_not_change_results():
-    with pytest.raises(ConfigError, match="spark.conf: spark.sql.caseSensitive: expected false, got true"):
+    with pytest.raises(ConfigError, match=r"spark\.conf: spark\.sql\.caseSensitive: expected false, got true"):
         SparkSettings(conf={"spark.sql.caseSensitive": "true"})
     assert SparkSettings(conf={"spark.sql.ansi.enabled": "TRUE"}).conf
     chosen = with_pinned({EXTENSIONS: DELTA_EXTENSION}, {EXTENSIONS: "org.other.Extension", UMASK: "000"})
