@@ -39,7 +39,7 @@ def run_job(
         NotReadyError: the date's logs are not closed.
     """
     check_job(job)
-    with hold_lease(settings.paths.home, f"{job} of {day}") as lease:
+    with hold_lease(settings.paths.home, f"{job} of {day}", tables=settings.paths.tables) as lease:
         return _Desk(spark, settings, lease).run(job, day, accept_quality)
 
 
@@ -71,7 +71,7 @@ def run_nightly(
         NotReadyError: the date's logs are not closed.
     """
     runs: list[JobRun] = []
-    with hold_lease(settings.paths.home, f"nightly of {day}") as lease:
+    with hold_lease(settings.paths.home, f"nightly of {day}", tables=settings.paths.tables) as lease:
         desk = _Desk(spark, settings, lease)
         if repair:
             first = max(settings.first_date, day - timedelta(days=REPAIR_DAYS))
@@ -112,6 +112,11 @@ class _Desk:
             log.info("mlflow_night=%s", night.tracking.night_run_id)
         try:
             load_job(job)(night)
+        except BaseException as fault:
+            if "tracking" in vars(night):
+                # A run that nobody ends says RUNNING in MLflow until the next night.
+                night.tracking.end(fault)
+            raise
         finally:
             # Whatever a job cached is of no use to the next one, which reads what was committed.
             self.spark.catalog.clearCache()
