@@ -7,8 +7,6 @@ import sys
 from typing import Annotated, cast
 
 import typer
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 
 from ltrr.cli.demo import demo
 from ltrr.cli.doctor import doctor
@@ -20,6 +18,7 @@ from ltrr.cli.policies import policies
 from ltrr.cli.simulate import simulate
 from ltrr.cli.tables import tables
 from ltrr.errors import LtrrError
+from ltrr.spark.faults import explain_fault, is_engine_fault
 
 app = typer.Typer(
     name="ltrr",
@@ -63,17 +62,17 @@ def main(arguments: list[str] | None = None) -> int:
         result = app(sys.argv[1:] if arguments is None else arguments, standalone_mode=False)
     except LtrrError as error:
         return report(error)
-    except (PySparkException, Py4JJavaError, OSError) as fault:
-        # Spark's own message runs over pages; what happened is in its first line.
-        said = next((line.strip() for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
-        todo = "run it again; if it stays, `ltrr --debug ...` shows where it comes from"
-        return report(LtrrError("a fault outside of ltrr", got=said, todo=todo), cause=fault)
     except _MISTYPED as error:
         error.show()
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("stopped; run the same command again: nothing half done counts\n")
         return 130
+    except Exception as fault:
+        # A mistake in ltrr itself keeps its traceback: that is what a report of it needs.
+        if not is_engine_fault(fault):
+            raise
+        return report(explain_fault(fault), cause=fault)
     return result if isinstance(result, int) else 0
 
 

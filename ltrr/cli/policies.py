@@ -273,7 +273,7 @@ def _show_release(settings: Settings, release: Release | None, version: str, *, 
     is_recorded = True
     if release is not None:
         try:
-            with hold_lease(settings.paths.home, f"policies {release.action}"):
+            with hold_lease(settings.paths.home, f"policies {release.action}", tables=settings.paths.tables):
                 _record(settings, release)
         except LeaseError as held:
             is_recorded = False

@@ -199,6 +199,8 @@ class Night:
             self.date,
             self.job,
             create_parent=self.job == JOBS[0],
+            home=self.settings.paths.home,
+            policy=self.settings.policy.name,
         )
 
     def carried_outputs(self) -> tuple[Output, ...]:

@@ -20,6 +20,8 @@ DATE = FIRST.isoformat()
 def toy_home(spark, home, monkeypatch):
     """A home whose eight jobs are toys."""
     monkeypatch.setattr(runner, "load_job", TOYS.__getitem__)
+    # Toys need no secret, no logs and no MLflow; tests/pipelines/test_preflight.py has the checks.
+    monkeypatch.setattr("ltrr.cli.night.check_before_start", lambda *_: None)
     monkeypatch.setattr(Night, "tracking", SimpleNamespace(night_run_id="untracked"))
     monkeypatch.delenv("LTRR_DEBUG", raising=False)
     write_home_file(home, {"history_starts": FIRST, "policy": {"name": "toy", "strategies": ["a", "b"]}})

@@ -145,7 +145,7 @@ def test_a_person_decides_and_it_is_on_record(ltrr, spark, home) -> None:
     assert (code, done["sequence"], done["recorded"], current(root, "search")) == (0, 2, True, second)
     assert ltrr("promote", second, "--why", "again", "--by", "ada")[1][0]["done"] == "nothing: it serves already"
     # A night is at work: the pointer moves at once, the record follows.
-    with hold_lease(home, "a night"):
+    with hold_lease(home, "a night", tables=str(home / "tables")):
         code, (back,) = ltrr("rollback", "--why", "clicks fell", "--by", "ada")
     assert (code, back["sequence"], back["recorded"], current(root, "search")) == (0, 3, False, first["serves"])
     assert (back["serves"], back["bandit"], back["night"]) == (first["serves"], "uniform", "2026-03-01")
@@ -188,7 +188,7 @@ def test_a_person_tries_a_version_on_some_users(ltrr, spark, home) -> None:
         assert ltrr("canary", *wrong, *says)[0] == 2, wrong
     assert current_pointer(open_policy(root, "search")).sequence == 3
     # Promoting and rolling back end a canary; while a night is at work the pointer moves at once, the record follows.
-    with hold_lease(home, "a night"):
+    with hold_lease(home, "a night", tables=str(home / "tables")):
         assert ltrr("canary", other, "--share", "0.25", *says)[1][0]["recorded"] is False
     assert ltrr("promote", champion, *says)[1][0]["done"] == "canary_ended"
     assert ltrr("promote", champion, *says)[1][0]["done"] == "nothing: it serves already"
