@@ -14,7 +14,7 @@ from datetime import date
 
 from ltrr.artifacts.manifest import Manifest, PolicySettings, is_policy_name, is_version
 from ltrr.artifacts.payloads import Payload
-from ltrr.artifacts.pointer import Pointer, current, move_pointer, open_policy, pointers, read_manifest_bytes
+from ltrr.artifacts.pointer import Pointer, current, move_pointer, open_policy, pointers, read_manifest_bytes, sequences
 from ltrr.artifacts.store import Store
 from ltrr.errors import ArtifactError
 
@@ -124,8 +124,15 @@ def is_published(root: str | os.PathLike[str], name: str, version: str) -> bool:
 
 
 def policy_names(root: str | os.PathLike[str]) -> list[str]:
-    """Names of the policies that this home has or had: folders of the policies' root, sorted."""
-    return [name for name in Store(root).names() if is_policy_name(name)]
+    """Names of the policies that this home has or had: folders of the policies' root with a pointer, sorted."""
+    return [name for name in Store(root).names() if is_policy_name(name) and _has_pointer(root, name)]
+
+
+def _has_pointer(root: str | os.PathLike[str], name: str) -> bool:
+    try:
+        return bool(sequences(open_policy(root, name)))
+    except NotADirectoryError:
+        return False
 
 
 def versions(root: str | os.PathLike[str], name: str) -> list[str]:

@@ -22,8 +22,10 @@ from ltrr.evaluation.ope_formats import FORMATS, foreign_log
 from ltrr.evaluation.ope_rows import LogColumns
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
+from ltrr.spark.delta import Warehouse
 from ltrr.spark.session import SparkSettings, build_session
 from ltrr.tables.catalog import table
+from ltrr.users.limits import with_is_counted
 
 _SHOWN = {
     "estimator": "estimator",
@@ -173,6 +175,8 @@ def _judge_bundle(
     )
     logged = {one for one, _ in served_by_version(decisions) if is_published(root, name, one)}
     alike = alike_of(part, {one: read_manifest(root, name, one) for one in logged})
+    limited_users = Warehouse(spark, log).read(table("limited_users"))
+    decisions = with_is_counted(decisions, limited_users, settings.users)
     newest = decisions.agg(F.max("log_date")).collect()[0][0]
     rows = judged_rows(
         decisions,

@@ -26,9 +26,11 @@ from ltrr.logs.settings import LogSettings
 from ltrr.memory.settings import MemorySettings
 from ltrr.publishing.settings import GateSettings
 from ltrr.ranking.settings import RankerSettings
+from ltrr.spark.retention import NightSettings
 from ltrr.spark.session import SparkSettings
 from ltrr.strategies.settings import HistorySettings
 from ltrr.tracking.settings import TrackingSettings
+from ltrr.users.settings import UserSettings
 
 S = TypeVar("S")
 
@@ -36,7 +38,7 @@ HOME_FILE = "ltrr.yaml"
 BASE_FILE = Path(__file__).parents[2] / "conf" / "base.yaml"
 
 # Where a night runs and reports does not change what it computes.
-_NOT_DIGESTED = ("paths", "spark", "tracking")
+_NOT_DIGESTED = ("paths", "nights", "spark", "tracking")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ class Settings:
     policy: PolicySettings = field(default_factory=_no_policy)
     history_starts: date | None = None
     paths: PathSettings = field(default_factory=PathSettings)
+    nights: NightSettings = field(default_factory=NightSettings)
     logs: LogSettings = field(default_factory=LogSettings)
+    users: UserSettings = field(default_factory=UserSettings)
     clicks: ClickSettings = field(default_factory=ClickSettings)
     memory: MemorySettings = field(default_factory=MemorySettings)
     history: HistorySettings = field(default_factory=HistorySettings)

@@ -175,10 +175,10 @@ def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame) -> DataFrame:
     """From `drawn_impressions` and their slates to user_key, query_class and the terms of both sides.
 
     Fallbacks are left out. Whole numbers of 2^-24 from the first sum on, so that any order gives the same bits. The
-    join is by impression_id, both sides of the same few dates: one shuffle at any size.
+    join is by log_date and impression_id, both sides of the same few dates: one shuffle at any size.
     """
-    rewards = slate_rows.groupBy("impression_id").agg(F.sum(_whole(F.col("page_reward"))).alias("earned"))
-    served = drawn.where(F.col("served_by") == "policy").join(rewards, on="impression_id", how="left")
+    rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum(_whole(F.col("page_reward"))).alias("earned"))
+    served = drawn.where(F.col("served_by") == "policy").join(rewards, on=["log_date", "impression_id"], how="left")
     reward = F.coalesce(F.col("earned"), F.lit(0)) * F.lit(UNIT)
     columns = [_whole(F.lit(1.0)).alias(N)]
     for side in SIDES:

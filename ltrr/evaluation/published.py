@@ -57,23 +57,17 @@ def read_planning_part(root: str | os.PathLike[str], name: str, version: str) ->
 
 
 def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, PlanningPart]:
-    """Those of the versions that are published here: a few, one a night that served."""
-    return {
-        version: read_planning_part(root, name, version)
-        for version in sorted(versions)
-        if is_published(root, name, version)
-    }
+    """Those of the versions that are published below the root: a few, one a night that served.
 
-
-def read_parts_of_home(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, PlanningPart]:
-    """Those of the versions that any policy of this home has published: first `name`, then the others.
-
-    On the date on which a home changes the name of its policy, services log versions of both.
+    A log may hold records of another policy of the same root, such as the one that this policy replaced: its bundles
+    are found under its own name.
     """
-    found = read_planning_parts(root, name, versions)
-    if len(found) < len(versions):
-        for other in policy_names(root):
-            found |= read_planning_parts(root, other, [version for version in versions if version not in found])
+    others = [other for other in policy_names(root) if other != name]
+    found: dict[str, PlanningPart] = {}
+    for version in sorted(versions):
+        owner = next((policy for policy in (name, *others) if is_published(root, policy, version)), None)
+        if owner is not None:
+            found[version] = read_planning_part(root, owner, version)
     return found
 
 

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from ltrr.artifacts.looks import block_entries, blocks_of_rows, facts_of_rows
 from ltrr.errors import DataQualityError
 from ltrr.evaluation.judged_impressions import on_dates, served_by_version
-from ltrr.evaluation.published import PlanningPart, read_parts_of_home
+from ltrr.evaluation.published import PlanningPart, read_planning_parts
 from ltrr.serving.replay import replay
 from ltrr.spark.hashing import HashUse, salted_hash
 
@@ -94,7 +94,7 @@ def replay_date(
     """Replay a sample of one date's decisions from the bundles that served them, of any policy below `root`."""
     served = on_dates(decisions, [day])
     versions = {version for version, _ in served_by_version(served)}
-    parts = read_parts_of_home(root, name, versions)
+    parts = read_planning_parts(root, name, versions)
     return replay_sample(served, on_dates(impressions, [day]), parts, sample=sample, tolerance=tolerance)
 
 
@@ -123,8 +123,9 @@ def replay_sample(
         sample: how many.
         tolerance: largest difference that counts as equal.
     """
-    typed = impressions.select("impression_id", "query_text", *_SITUATION)
-    rows = F.broadcast(sampled(decisions, sample)).join(typed, on="impression_id", how="inner").select(*_COLUMNS)
+    typed = impressions.select("log_date", "impression_id", "query_text", *_SITUATION)
+    chosen = F.broadcast(sampled(decisions, sample))
+    rows = chosen.join(typed, on=["log_date", "impression_id"], how="inner").select(*_COLUMNS)
     sent: Broadcast[dict[str, PlanningPart]] = rows.sparkSession.sparkContext.broadcast(dict(parts))
 
     def to_differences(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

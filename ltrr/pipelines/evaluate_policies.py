@@ -27,6 +27,7 @@ from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.moves import champion_of, collect_moves
 from ltrr.publishing.trials import Challenger, FrozenBandit, living
 from ltrr.spark.columns import schema_of
+from ltrr.spark.quality import ACCEPTED_QUALITY
 from ltrr.tables.catalog import table
 from ltrr.tracking.run import TrackedRun
 
@@ -147,6 +148,7 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     if found.holds:
         return []
     unequal = f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} of unknown bundles"
+    night.note(ACCEPTED_QUALITY, json.dumps({REPLAY: night.accept_quality[REPLAY]}))
     return [f"{unequal} (accepted: {night.accept_quality[REPLAY]})"]
 
 

@@ -1,5 +1,6 @@
 """Checks of a night's data: kept as rows, and a failed one stops the night until someone answers for it by name."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 from ltrr.errors import DataQualityError, UsageError
 from ltrr.spark.columns import schema_of
 from ltrr.tables.catalog import table
+
+ACCEPTED_QUALITY = "accepted_quality"
+"""Note of a job: the failed checks that were accepted, as JSON, check -> reason. A repair accepts them again."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,18 @@ def parse_accepted(options: Iterable[str]) -> dict[str, str]:
             )
         accepted |= dict.fromkeys(names, reason.strip())
     return accepted
+
+
+def read_accepted(note: str) -> dict[str, str]:
+    """The checks that a committed run accepted, from its note; none where ltrr 0.1 wrote it, as text.
+
+    >>> read_accepted('{"clicks": "a holiday"}'), read_accepted(""), read_accepted("clicks: a holiday")
+    ({'clicks': 'a holiday'}, {}, {})
+    """
+    try:
+        return dict(json.loads(note or "{}"))
+    except ValueError:
+        return {}
 
 
 def render_accept_option(names: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from ltrr.tables.table import Column, Table
 
 BANDIT_ROWS = Table(
     "bandit_rows",
-    ("impression_id", "step"),
+    ("log_date", "impression_id", "step"),
     (
         IMPRESSION_ID,
         STEP,
@@ -58,7 +58,7 @@ BANDIT_ROWS = Table(
 
 RANKING_ROWS = Table(
     "ranking_rows",
-    ("impression_id", "entity_id"),
+    ("log_date", "impression_id", "entity_id"),
     (
         IMPRESSION_ID,
         ENTITY_ID,

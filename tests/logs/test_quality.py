@@ -64,6 +64,16 @@ def test_a_night_without_impressions_is_no_night() -> None:
     assert failed(empty, []) == {"impressions"}
 
 
+def test_a_date_that_is_declared_to_have_no_traffic_is_closed_and_one_that_is_not_so_declared_is_not() -> None:
+    empty = Counts(0, 0, 0, 0, None, 0, 0, 0, has_no_traffic=True)
+    assert failed(empty, []) == failed(empty) == set()
+    # Purchases of the day before may still arrive.
+    assert failed(replace(empty, lines=3, joined=3)) == set()
+    assert failed(replace(GOOD, has_no_traffic=True)) == {"impressions"}
+    undeclared = check_counts(replace(empty, has_no_traffic=False), USUAL, LogSettings())
+    assert "_NO_TRAFFIC beside _SUCCESS" in next(check.detail for check in undeclared if check.name == "impressions")
+
+
 def test_forgotten_users_are_no_fault_of_the_logs() -> None:
     counts = replace(GOOD, lines=2_500, rejected={**GOOD.rejected, "forgotten": 1_000})
     assert failed(counts) == set()

@@ -22,6 +22,7 @@ from ltrr.pipelines.ingest_logs import Intake
 from ltrr.spark.columns import conform
 from ltrr.spark.delta import digest_of
 from ltrr.tables.catalog import table
+from tests.assertions import assert_keys_are_unique
 from tests.logs.log_lines import NIGHT, event, noon, record, write_folder
 from tests.pipelines.ingest_nights import SECRET, Home
 
@@ -116,12 +117,20 @@ def test_what_cannot_count_is_rejected_by_name_whenever_it_is_settled(two_nights
     assert {row.figure for row in balance} == {0.0}
 
 
+LOG_TABLES = (
+    "events",
+    "impressions",
+    "decisions",
+    "draws",
+    "candidates",
+    "slate_rows",
+    "rejected_rows",
+    "data_quality",
+)
+
+
 def test_each_table_holds_each_of_its_keys_once(two_nights: Home) -> None:
-    for name in ("events", "impressions", "decisions", "draws", "candidates", "slate_rows", "rejected_rows"):
-        rows = two_nights.rows(name)
-        grain = table(name).grain
-        assert rows, name
-        assert len({tuple(row[key] for key in grain) for row in rows}) == len(rows), name
+    assert_keys_are_unique(two_nights.warehouse, filled=LOG_TABLES)
 
 
 def test_nobody_is_named_in_a_plan_or_table(two_nights: Home) -> None:

@@ -26,6 +26,7 @@ from ltrr.publishing.trials import FrozenBandit
 from ltrr.serving.policy import Policy
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
+from tests.assertions import assert_keys_are_unique
 from tests.evaluation.logged_world import DAY, Search, searches
 from tests.pipelines.judged_home import NEXT, VALUES, judged_home, trained_bandit, true_values, upstream_jobs
 
@@ -217,6 +218,8 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     told = [{name: value for name, value in one.data.metrics.items() if value == value} for one in (newest, before)]
     assert told[0] == told[1]
     assert told[0]["life_challenger_dr"] == challenger["value"]
+
+    assert_keys_are_unique(warehouse, filled=("ope_estimates", "challengers", "releases", "job_runs"))
 
     # A date whose propensities were found wrong is judged on by no later night.
     monkeypatch.setattr(evaluate_policies, "_distrusted_dates", lambda *_, **__: {THIRD})

@@ -13,6 +13,7 @@ from ltrr.artifacts.payloads import get_payload
 from ltrr.pipelines.runner import run_job
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
+from tests.assertions import assert_keys_are_unique
 from tests.bandit.planted import DAY, SPACE, WANTED, chosen
 from tests.pipelines.trained_home import NEXT, jobs, trained_home
 
@@ -77,6 +78,10 @@ def test_rows_are_those_of_the_closed_date_that_were_carried_out(nights):
     assert ranked.count() == 3 * slates.count()
     curve = ranked.select("position", "examination").distinct().collect()
     assert {(row["position"], row["examination"]) for row in curve} == {(1, 1.0), (2, 0.8), (3, 0.8)}
+
+
+def test_each_table_holds_each_of_its_keys_once(nights):
+    assert_keys_are_unique(nights.tables, filled=("bandit_rows", "ranking_rows", "job_runs"))
 
 
 @pytest.mark.statistical
