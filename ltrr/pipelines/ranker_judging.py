@@ -6,13 +6,12 @@ import json
 from collections.abc import Collection, Sequence
 from datetime import date
 
-from pyspark.sql import functions as F
-
 from ltrr.artifacts.bundle import RANKER
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
 from ltrr.core.intervals import UNDEFINED
+from ltrr.evaluation.judged_impressions import on_dates
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.gate_page import verdict_figures
 from ltrr.pipelines.night import Night
@@ -123,8 +122,8 @@ def _judge(
         return None
     settings, policy = night.settings, night.settings.policy
     names = [feature.name for feature in policy.ranker_features]
-    on_dates = night.read("ranking_rows").where(F.col("log_date").isin(list(dates)))
-    rows = only_of_width(only_counted_users(night, on_dates), len(names))
+    counted = only_counted_users(night, on_dates(night.read("ranking_rows"), dates))
+    rows = only_of_width(counted, len(names))
     if held_out:
         rows = only_judging(rows, settings.evaluation.held_out_percent, settings.ranker.held_out_query_percent)
     url = open_policy(night.policies_root, policy.name).url

@@ -1,4 +1,4 @@
-"""Training rows of the date that closed tonight, and a ranker of the window's closed dates, compared with fusion."""
+"""Training rows of the dates that closed tonight, and a ranker of the window's closed dates, compared with fusion."""
 
 from __future__ import annotations
 

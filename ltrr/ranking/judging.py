@@ -35,7 +35,7 @@ from ltrr.ranking.rows import PAGE
 
 CANDIDATE, FUSION, SERVED = "candidate", "fusion", "served"
 QUERY, USER = "query", "user"
-_KEYS = {QUERY: "query_key", USER: "user_key"}
+_KEYS = ("query_key", "user_key")
 _IMPRESSIONS, _WEIGHT, _SQUARED = "impressions", "weight", "weight_squared"
 _KEPT = (*PAGE, "entity_id", "query_key", "user_key", "gain")
 _SCORED = (
@@ -129,15 +129,15 @@ def judge_orders(
     impression = Window.partitionBy(*PAGE)
     placed = scored.select(
         *PAGE,
-        *_KEYS.values(),
+        *_KEYS,
         "gain",
         *(_place(impression, number).alias(name) for number, name in enumerate(orders)),
     )
-    pages = placed.groupBy(*PAGE, *_KEYS.values()).agg(
+    pages = placed.groupBy(*PAGE, *_KEYS).agg(
         *(_discounted(name, positions).alias(name) for name in orders), F.sum("gain").alias(_WEIGHT)
     )
     clicked = pages.where(F.col(_WEIGHT) > 0).select(
-        F.explode(F.array(*(_cluster(kind, key) for kind, key in _KEYS.items()))).alias("cluster"),
+        F.explode(F.array(_cluster(QUERY, F.col("query_key")), _cluster(USER, _user()))).alias("cluster"),
         *orders,
         _WEIGHT,
         F.pow(_WEIGHT, F.lit(2.0)).alias(_SQUARED),
@@ -150,8 +150,13 @@ def judge_orders(
     return OrderQuality(orders, _sums(by_cluster, terms))
 
 
-def _cluster(kind: str, key: str) -> Column:
-    return F.struct(F.lit(kind).alias("kind"), F.col(key).alias("key"))
+def _cluster(kind: str, key: Column) -> Column:
+    return F.struct(F.lit(kind).alias("kind"), key.alias("key"))
+
+
+def _user() -> Column:
+    # An anonymous search is a cluster of its own: nothing ties it to another.
+    return F.when(F.col("user_key") != "", F.col("user_key")).otherwise(F.concat_ws(" ", *PAGE))
 
 
 def _place(impression: WindowSpec, number: int) -> Column:
@@ -178,7 +183,7 @@ def _sums(by_cluster: DataFrame, terms: Sequence[str]) -> dict[str, ClusteredSum
     )
     found = {row["kind"]: row for row in rows.collect()}
     empty = ClusteredSums(tuple(terms), 0, (0,) * len(terms), ((0,) * len(terms),) * len(terms))
-    sums = dict.fromkeys(_KEYS, empty)
+    sums = dict.fromkeys((QUERY, USER), empty)
     for kind, row in found.items():
         products = {frozenset(pair): int(row[" ".join(pair)]) for pair in pairs}
         sums[kind] = ClusteredSums(

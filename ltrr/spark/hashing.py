@@ -29,6 +29,7 @@ class HashUse(StrEnum):
         REPLAY_SAMPLE: decisions that are replayed.
         DRAWS_SAMPLE: decisions that the table of draws is made from.
         OPE_FOLD: fold of a row of a foreign log, for cross-fitting.
+        COUNTED_USER: impressions of a limited user that count.
     """
 
     BANDIT_CAP = "bandit_cap"
@@ -45,6 +46,7 @@ class HashUse(StrEnum):
     REPLAY_SAMPLE = "replay_sample"
     DRAWS_SAMPLE = "draws_sample"
     OPE_FOLD = "ope_fold"
+    COUNTED_USER = "counted_user"
 
 
 def salted_hash(use: HashUse, *keys: Column | str) -> Column:

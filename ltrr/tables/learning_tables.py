@@ -70,11 +70,11 @@ RANKING_ROWS = Table(
         Column("features", "array<double>", "ranker features as logged"),
         Column("clicks", "int", "1 if the user clicked the entity in the window"),
         Column("examination", "double", "of its position, clipped below", exact=False),
-        Column("gain", "double", "clicks / examination, capped", "reward", exact=False),
+        Column("gain", "double", "clicks / examination, capped: the weight of the click", "reward", exact=False),
     ),
     ("log_date",),
     "train_ranker",
-    "Training rows of closed dates, values as known at decision time.",
+    "Rows that rankers learn from and are judged on: impressions with a click, of closed dates, as known when decided.",
     "log_date",
 )
 

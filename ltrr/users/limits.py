@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.spark.fixed_point import from_fixed_point, to_fixed_point
+from ltrr.spark.hashing import HashUse, salted_hash
 from ltrr.users.settings import UserSettings, robust_bound
 
 CAPPED, IMPRESSIONS, CLICKS, ONE_POSITION, SETTING = "capped", "impressions", "clicks", "one_position", "setting"
@@ -46,7 +47,7 @@ def sampling_number(impression_id: Column) -> Column:
     >>> 0.0 <= found[0] < 0.001, 0.49 < found[1] < 0.51, 0.999 < found[2] < 1.0
     (True, True, True)
     """
-    return F.pmod(F.xxhash64(F.lit("counted_user"), impression_id), F.lit(_HASH_UNITS)) / F.lit(float(_HASH_UNITS))
+    return F.pmod(salted_hash(HashUse.COUNTED_USER, impression_id), F.lit(_HASH_UNITS)) / F.lit(float(_HASH_UNITS))
 
 
 def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
