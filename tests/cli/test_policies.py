@@ -114,6 +114,7 @@ def test_a_damaged_version_and_a_torn_pointer_hide_no_other_and_promote_is_the_r
     (home / "policies" / "search" / damaged / "manifest.json").write_bytes(b"{}")
     (home / "policies" / "search" / "current" / "00000002.json").write_bytes(b"{")
     rows = {row["version"]: row for row in ltrr("list")[1]}
+    assert rows[first["serves"]]["moved by"] == "ltrr policies init, published"
     assert [(rows[version]["serves"], bool(rows[version]["damage"])) for version in (first["serves"], damaged)] == [
         ("now", False),
         ("", True),
