@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from ltrr.errors import LtrrError, SchemaError
 from ltrr.spark.columns import NULL_FAULT, conform, empty, schema_faults
+from ltrr.spark.faults import explain_fault
 from ltrr.tables.table import Table
 
 log = logging.getLogger(__name__)
@@ -70,11 +71,8 @@ class Warehouse:
         try:
             rows = reader.load(self.location(table))
         except PySparkException as fault:
-            raise LtrrError(
-                "the table cannot be read",
-                which=f"{self.location(table)} at version {'newest' if version is None else version}",
-                got=_first_line(fault),
-            ) from fault
+            which = f"{self.location(table)} at version {'newest' if version is None else version}"
+            raise explain_fault(fault, "the table cannot be read", which) from fault
         faults = schema_faults(rows.schema, table)
         if faults:
             raise SchemaError(
@@ -195,7 +193,7 @@ def _write_fault(table: Table, where: str, fault: Exception) -> LtrrError:
         )
     if "DELTA_METADATA_MISMATCH" in said or "DELTA_FAILED_TO_MERGE_FIELDS" in said:
         return SchemaError("the table on disk has another schema", which=table.name, got=_first_line(fault))
-    return LtrrError("the table could not be written", which=table.name, got=_first_line(fault))
+    return explain_fault(fault, "the table could not be written", table.name)
 
 
 def _first_line(fault: Exception) -> str:
