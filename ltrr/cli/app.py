@@ -57,7 +57,19 @@ _MISTYPED = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet."""
+    """Run a command; returns its exit code: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet.
+
+    What it writes is for this user only (logs of persons, tables, quarantine, MLflow's store); `policies/`, which
+    services read, is the exception (`ltrr.artifacts.store`).
+    """
+    umask = os.umask(0o077)
+    try:
+        return _run(arguments)
+    finally:
+        os.umask(umask)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         result = app(sys.argv[1:] if arguments is None else arguments, standalone_mode=False)
     except LtrrError as error:

@@ -215,6 +215,13 @@ def parse_change(change: str) -> dict[str, Any]:
     return dict(value)
 
 
+def make_home(home: Path) -> None:
+    """Make the folder of a home where there is none: others may pass through it to `policies/`, and list nothing."""
+    if not home.exists():
+        home.mkdir(parents=True)
+        home.chmod(0o711)
+
+
 def write_home_file(home: Path, told: Mapping[str, Any]) -> Path:
     """Write the settings that make a home what it is; checked before they are written, whole or not at all.
 
@@ -223,7 +230,7 @@ def write_home_file(home: Path, told: Mapping[str, Any]) -> Path:
     """
     file = home / HOME_FILE
     check_layer(Settings, told, str(file))
-    home.mkdir(parents=True, exist_ok=True)
+    make_home(home)
     part = file.with_suffix(".part")
     part.write_text(yaml.safe_dump(dict(told), sort_keys=False, allow_unicode=True), encoding="utf-8")
     part.replace(file)

@@ -41,6 +41,11 @@ def test_a_night_and_what_it_left(toy_home, capsys, tmp_path):
     assert [(run["job"], run["attempt"]) for run in json.loads(out)] == [(job, 1) for job in JOBS]
     assert err.splitlines() == [f"{DATE} {job}" for job in JOBS], "progress goes to stderr, a line a job"
 
+    # Java was started before, with the umask of the tests: Hadoop's own setting closes what it writes.
+    written = [path for path in (toy_home / "tables").rglob("*") if path.name != ".lease"]
+    assert written
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
+
     _, digests, _ = said(capsys, "tables", "digest", "--home", toy_home)
     assert run_job("ingest_logs", ["--date", DATE, "--home", str(toy_home)]) == 0
     assert "ingest_logs" in capsys.readouterr().out
