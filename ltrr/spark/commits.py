@@ -131,7 +131,8 @@ class CommitLog:
 
     def run(self, job: str, day: date) -> JobRun | None:
         """The latest committed attempt of a job on a date; None where there is none."""
-        self.load(day, day)
+        if day not in self._runs:
+            self.load(day, day)
         return self._runs[day].get(job)
 
     def newest_version(self, name: str) -> int | None:
