@@ -98,6 +98,12 @@ class Night:
         """Whether this job was committed for the date after this one: its readers have acted on this night."""
         return self.commits.run(self.job, self.date + timedelta(days=1)) is not None
 
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt, counting committed ones; 1-based."""
+        earlier = self.commits.run(self.job, self.date)
+        return earlier.attempt + 1 if earlier else 1
+
     def read_written(self, name: str) -> DataFrame:
         """Table `name` as this job has just left it: this night's partitions and all earlier ones.
 
