@@ -1,3 +1,3 @@
 """Learning to rank and retrieve: which retrieval strategies to query, how deep, and how to rank their union."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -66,7 +66,7 @@ class UsageError(LtrrError):
 
 
 class DataQualityError(LtrrError):
-    """A night's data failed a check; `--accept-quality REASON` goes on."""
+    """A night's data failed a check; `--accept-quality NAME:REASON` goes on."""
 
 
 class SupportError(LtrrError):
@@ -83,6 +83,10 @@ class NotReadyError(LtrrError):
     """Something that will exist later does not exist yet: logs not closed, nothing published. Try again later."""
 
     exit_code = 3
+
+
+class PointerMovedError(NotReadyError):
+    """Somebody else moved the pointer between a decision and its execution: decide again."""
 
 
 class CommitError(LtrrError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -25,7 +25,7 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
 from ltrr.core.features import Feature, action_features, ranker_features, shared_features
 from ltrr.core.plans import PlanSpace
-from ltrr.errors import ArtifactError, ConfigError, LtrrError
+from ltrr.errors import ArtifactError, ConfigError, LtrrError, UsageError
 
 FORMAT = 2
 """This code writes format 2 and reads `FORMAT - 1 .. FORMAT`, and a later one that says an old reader will do. Format 2
@@ -33,6 +33,56 @@ added learned values and the history of single queries, which a reader of format
 without both serves alike under format 1, and says so."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}\Z")
+_FILE = re.compile(
+    r"(bandit\.vw|ranker\.ubj|history\.json|(block_value|unseen_value)-[0-9]+\.ubj|(history|memory)-[0-9]+\.npz)\Z"
+)
+"""The files of a bundle: those that the loader asks for, and nothing else. A name never leads out of the bundle."""
+
+
+def is_policy_name(text: str) -> bool:
+    """Whether a text may be the name of a policy, and so of its folder.
+
+    >>> is_policy_name("search-2"), is_policy_name("../search")
+    (True, False)
+    """
+    return bool(_NAME.match(text))
+
+
+def is_version(text: str) -> bool:
+    """Whether a text has the form of a version, `<date>-<12 hex>`.
+
+    >>> is_version("2026-03-02-5b1f0c9e77aa"), is_version("../search/2026-03-02-5b1f0c9e77aa")
+    (True, False)
+    """
+    return bool(_VERSION.match(text))
+
+
+def check_version(version: str) -> None:
+    """Nothing where a text has the form of a version, `<date>-<12 hex>`.
+
+    Raises:
+        UsageError: it has not, so it may be a path to something else.
+    """
+    if not is_version(version):
+        raise UsageError("not a version", which="version", expected="YYYY-MM-DD-<12 hex digits>", got=repr(version))
+
+
+def check_file_names(names: Iterable[str]) -> None:
+    """Nothing where a bundle may hold all these files.
+
+    Raises:
+        ArtifactError: naming the first that is not one of a bundle's.
+    """
+    for name in names:
+        if not _FILE.match(name):
+            raise ArtifactError(
+                "a bundle cannot hold this file",
+                which=repr(name),
+                expected="bandit.vw, ranker.ubj, history.json, block_value-N.ubj, unseen_value-N.ubj, history-N.npz "
+                "or memory-N.npz",
+                todo="serve another version, or publish again with the version of ltrr that knows the file",
+            )
 
 
 @dataclass(frozen=True)
@@ -67,7 +117,7 @@ class PolicySettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(self.strategies))
         object.__setattr__(self, "features", tuple(self.features))
-        if not _NAME.match(self.name):
+        if not is_policy_name(self.name):
             raise ConfigError(
                 "unusable name",
                 which="policy.name",
@@ -146,6 +196,9 @@ class Manifest:
         created_at: ISO 8601, UTC.
         ltrr_version: that wrote it.
         format: of the manifest.
+
+    Raises:
+        ArtifactError: a file that is not one of a bundle's.
     """
 
     settings: PolicySettings
@@ -160,6 +213,9 @@ class Manifest:
     created_at: str = ""
     ltrr_version: str = ltrr.__version__
     format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        check_file_names(self.files)
 
     @property
     def minimum_reader(self) -> int:

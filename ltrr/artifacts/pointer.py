@@ -1,98 +1,63 @@
 """Which version is served: `<policies>/<name>/current/<sequence>.json`, created exclusively and never overwritten.
 
-The highest sequence wins. Two publishers that want the same sequence: one creates it, the other is told and takes the
-next. Rolling back is a new sequence that names an old version; nothing is ever taken away.
+The highest sequence that can be read wins. Two publishers that want the same sequence: one creates it; the other takes
+the next, or gives up where its decision rests on what it read (`after`). Rolling back is a new sequence that names an
+old version; nothing is ever taken away. Each pointer says who moved it (`by`).
 
-Beside the version a pointer may name a canary: a second version that serves a share of the users. A new sequence that
+Next to the version a pointer may name a canary: a second version that serves a share of the users. A new sequence that
 names none ends it.
+
+A torn pointer is skipped with a warning that names its file, by readers and writers alike: the newest readable one
+holds until a writer creates a sequence above both. A pointer of a later format is not torn: it is refused.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import Any
 
-from ltrr.artifacts.manifest import Manifest
+from ltrr.artifacts.manifest import Manifest, check_version
 from ltrr.artifacts.payloads import Payload
+from ltrr.artifacts.pointer_file import (
+    CONTROL,
+    FOLDER,
+    Canary,
+    Mover,
+    Pointer,
+    TornError,
+    now,
+    one_line,
+    parse_pointer,
+    path_of,
+)
 from ltrr.artifacts.store import Store
-from ltrr.core.hashing import unit_interval
-from ltrr.errors import ArtifactError, NotReadyError, UsageError
+from ltrr.errors import ArtifactError, NotReadyError, PointerMovedError, UsageError
 
-FOLDER = "current"
+__all__ = [
+    "Canary",
+    "Mover",
+    "Pointer",
+    "current",
+    "current_pointer",
+    "move_pointer",
+    "now",
+    "one_line",
+    "open_policy",
+    "pointer_at",
+    "pointers",
+    "read_manifest_bytes",
+    "read_pointer",
+    "sequences",
+    "top_sequence",
+]
 
-
-@dataclass(frozen=True)
-class Canary:
-    """A version on trial: it serves a share of the users, drawn by hash, while the pointer's own serves the others.
-
-    Attributes:
-        version: on trial.
-        share: of the users, above 0 and below 1.
-        begun: ISO 8601, UTC; the salt of the hash. It stays while both versions are refreshed night by night, so a user
-            stays on a side for the canary's whole life; the next canary begins at another time and draws other users.
-        manifest_sha256: of that version's manifest file; filled in by `move_pointer`.
-
-    Raises:
-        UsageError: the share is not one that a draw can have.
-    """
-
-    version: str
-    share: float
-    begun: str
-    manifest_sha256: str = ""
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.share < 1.0:
-            raise UsageError(
-                "a canary serves some users and not all",
-                which="share",
-                expected="above 0, below 1",
-                got=f"{self.share}",
-            )
-
-    def serves(self, user: str) -> bool:
-        """Whether this user is on the canary's side.
-
-        >>> canary = Canary("2026-03-02-5b1f0c9e77aa", 0.25, begun="2026-03-03T09:00:00.000+00:00")
-        >>> 0.24 < sum(canary.serves(f"user-{n}") for n in range(10_000)) / 10_000 < 0.26
-        True
-        """
-        return unit_interval("canary", self.begun, user) < self.share
-
-
-@dataclass(frozen=True)
-class Pointer:
-    """One move of the pointer.
-
-    Args:
-        sequence: 1, 2, ...
-        version: served from then on.
-        manifest_sha256: of that version's manifest file, so that not even its remarks can change unseen.
-        at: ISO 8601, UTC.
-        why: in words.
-        canary: serves beside the version; None where the version serves everybody.
-    """
-
-    sequence: int
-    version: str
-    manifest_sha256: str
-    at: str
-    why: str
-    canary: Canary | None = None
-
-    @staticmethod
-    def of_json(sequence: int, content: Mapping[str, Any]) -> Pointer:
-        """As a pointer file holds it.
-
-        A key that is not known here is refused (TypeError): a reader that passed over what a later format says of who
-        is served by what would be silently wrong. So did readers from before there were canaries.
-        """
-        told = content.get("canary")
-        return Pointer(**{**content, "sequence": sequence, "canary": None if told is None else Canary(**told)})
+_SEQUENCE = re.compile(r"[0-9]{8,18}")
+log = logging.getLogger(__name__)
 
 
 def open_policy(root: str | os.PathLike[str], name: str) -> Store:
@@ -104,41 +69,72 @@ def pointer_at(store: Store, sequence: int) -> Pointer:
     """Read one move.
 
     Raises:
-        ArtifactError: it is not there or not readable.
+        ArtifactError: it is not there, torn, or of a later format.
     """
-    which = f"{FOLDER}/{sequence:08d}.json"
     try:
-        return Pointer.of_json(sequence, json.loads(store.read(which)))
-    except (OSError, ValueError, TypeError, AttributeError, UsageError) as fault:
+        return parse_pointer(sequence, _read(store, sequence))
+    except TornError as fault:
         raise ArtifactError(
-            "a pointer cannot be read", which=which, got=f"{type(fault).__name__}: {fault}", todo="point again"
+            "a pointer cannot be read",
+            which=path_of(sequence),
+            got=str(fault),
+            todo="choose what is served with `ltrr policies promote VERSION`: it creates the next pointer",
         ) from fault
 
 
+def read_pointer(store: Store, sequence: int) -> Pointer | None:
+    """One move; None, with a warning, where its file is torn.
+
+    Raises:
+        ArtifactError: it is of a later format, or the store does not answer, which says nothing about the pointer.
+    """
+    try:
+        return parse_pointer(sequence, _read(store, sequence))
+    except TornError as fault:
+        log.warning("pointer=%s/%s skipped: it cannot be read: %s", store.url, path_of(sequence), one_line(str(fault)))
+        return None
+
+
 def sequences(store: Store) -> list[int]:
-    """Every sequence there is, ascending."""
+    """Every sequence there is, ascending, those of torn pointers among them."""
     stems = (name.removesuffix(".json") for name in store.names(FOLDER) if name.endswith(".json"))
-    return sorted(int(stem) for stem in stems if stem.isdecimal())
+    return sorted(int(stem) for stem in stems if _SEQUENCE.fullmatch(stem) and stem == f"{int(stem):08d}")
+
+
+def top_sequence(store: Store) -> int:
+    """The newest sequence, readable or not; 0 where there is none. For `after` of `move_pointer`."""
+    return max(sequences(store), default=0)
 
 
 def pointers(root: str | os.PathLike[str], name: str) -> list[Pointer]:
-    """The history of what was served, oldest first."""
+    """The history of what was served, oldest first, without torn pointers."""
     store = open_policy(root, name)
-    return [pointer_at(store, sequence) for sequence in sequences(store)]
+    found = (read_pointer(store, sequence) for sequence in sequences(store))
+    return [pointer for pointer in found if pointer is not None]
 
 
 def current_pointer(store: Store) -> Pointer:
-    """The move that holds now.
+    """The move that holds now: the newest that can be read.
 
     Raises:
         NotReadyError: nothing was ever published here.
+        ArtifactError: none of the pointers can be read, or the newest is of a later format.
     """
     found = sequences(store)
-    if not found:
-        raise NotReadyError(
-            "no policy is published", which=store.url, todo="run `ltrr policies init` or publish a first bundle"
+    newest = next(_newest_first(store, found), None)
+    if newest is not None:
+        return newest
+    if found:
+        raise ArtifactError(
+            "no pointer can be read",
+            which=f"{store.url}/{FOLDER}",
+            expected="at least one whole pointer",
+            got=f"{len(found)} torn",
+            todo="choose what is served with `ltrr policies promote VERSION`",
         )
-    return pointer_at(store, found[-1])
+    raise NotReadyError(
+        "no policy is published", which=store.url, todo="run `ltrr policies init` or publish a first bundle"
+    )
 
 
 def current(root: str | os.PathLike[str], name: str) -> str:
@@ -151,11 +147,28 @@ def current(root: str | os.PathLike[str], name: str) -> str:
 
 
 def move_pointer(
-    root: str | os.PathLike[str], name: str, version: str, why: str = "", canary: Canary | None = None
+    root: str | os.PathLike[str],
+    name: str,
+    version: str,
+    why: str = "",
+    canary: Canary | None = None,
+    *,
+    by: Mover | None = None,
+    after: int | None = None,
 ) -> int:
-    """Serve this version from now on, and the canary beside it; without one, a canary that was served ends.
+    """Serve this version from now on, and the canary next to it; without one, a canary that was served ends.
 
     Where all that is served already nothing happens, so that a night may be run again.
+
+    Args:
+        root: the policies' folder.
+        name: of the policy.
+        version: to be served.
+        why: the reason, one line.
+        canary: to be served next to it.
+        by: who moves it; None: a person who is not named.
+        after: `top_sequence` as the caller read it before it decided: exactly the next sequence is created. None: the
+            wish does not depend on what is served, and takes the next free sequence.
 
     Returns:
         the sequence that names it.
@@ -163,41 +176,73 @@ def move_pointer(
     Raises:
         ArtifactError: a version is not there or its manifest does not hold.
         ConfigError: the store cannot create exclusively.
-        UsageError: the canary is the version itself.
+        PointerMovedError: somebody else has moved the pointer since `after`; nothing was created.
+        UsageError: the canary is the version itself, or the reason is not one line.
     """
     if canary is not None and canary.version == version:
         raise UsageError("a canary is another version than the one it is tried beside", which=version)
+    mover = by or Mover()
+    for which, text in (("why", why), ("by", mover.person)):
+        if CONTROL.search(text):
+            raise UsageError(
+                "a pointer's text has one line", which=which, expected="no control characters", got=repr(text)
+            )
     store = open_policy(root, name)
     store.prove_exclusive()
     manifest_sha256 = _manifest_sha256(store, version)
     beside = canary and replace(canary, manifest_sha256=_manifest_sha256(store, canary.version))
     while True:
         taken = sequences(store)
-        if taken:
-            newest = pointer_at(store, taken[-1])
-            if (newest.version, newest.canary) == (version, beside):
-                return taken[-1]
-        sequence = taken[-1] + 1 if taken else 1
+        top = taken[-1] if taken else 0
+        newest = next(_newest_first(store, taken), None)
+        if after is not None and top != after:
+            raise _moved(store, after, newest)
+        if newest is not None and (newest.sequence, newest.version, newest.canary) == (top, version, beside):
+            return top
         content: dict[str, Any] = {
             "version": version,
             "manifest_sha256": manifest_sha256,
             "at": now(),
             "why": why,
+            "by": mover.to_json(),
         }
-        # Said only while there is one: between canaries, readers that know of none follow the pointer as ever.
+        # Said only while there is one.
         if beside is not None:
             content["canary"] = asdict(beside)
         try:
-            store.create(f"{FOLDER}/{sequence:08d}.json", json.dumps(content, sort_keys=True).encode())
+            store.create(path_of(top + 1), json.dumps(content, sort_keys=True).encode())
         except FileExistsError:
-            # Another publisher was first. Ours is the later wish: it takes the next sequence.
+            # Another publisher was first: asked again above.
             continue
-        return sequence
+        return top + 1
 
 
-def now() -> str:
-    """As pointers say when: ISO 8601, UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _moved(store: Store, after: int, newest: Pointer | None) -> PointerMovedError:
+    mover = newest.by if newest and newest.by else "somebody"
+    return PointerMovedError(
+        "the pointer was moved meanwhile",
+        which=f"{store.url}/{FOLDER}",
+        expected=f"sequence {after} to be the newest",
+        got=f"sequence {newest.sequence} of {newest.version} by {mover}" if newest else "another",
+        todo="look at `ltrr policies list` and decide again",
+    )
+
+
+def _read(store: Store, sequence: int) -> bytes:
+    try:
+        return store.read(path_of(sequence))
+    except OSError as fault:
+        raise ArtifactError(
+            "a pointer cannot be read",
+            which=path_of(sequence),
+            got=f"{type(fault).__name__}: {fault}",
+            todo=f"try again; look at {store.url}",
+        ) from fault
+
+
+def _newest_first(store: Store, taken: list[int]) -> Iterator[Pointer]:
+    found = (read_pointer(store, sequence) for sequence in reversed(taken))
+    return (pointer for pointer in found if pointer is not None)
 
 
 def _manifest_sha256(store: Store, version: str) -> str:
@@ -210,8 +255,17 @@ def read_manifest_bytes(store: Store, version: str) -> bytes:
     """The manifest file of a version; without it a version does not exist, whatever lies in its folder.
 
     Raises:
-        ArtifactError: there is none.
+        ArtifactError: there is none, or it is not the name of a version.
     """
+    try:
+        check_version(version)
+    except UsageError as fault:
+        raise ArtifactError(
+            "no such version",
+            which=repr(version),
+            got=str(fault),
+            todo="`ltrr policies list` shows the versions there are",
+        ) from fault
     try:
         return store.read(f"{version}/manifest.json")
     except FileNotFoundError as missing:

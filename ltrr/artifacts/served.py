@@ -8,23 +8,12 @@ import os
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from ltrr.artifacts.bundle import policy_names
 from ltrr.artifacts.pointer import Pointer, open_policy, pointer_at, read_manifest_bytes, sequences
 from ltrr.artifacts.store import Store
 from ltrr.errors import ArtifactError
 
 log = logging.getLogger(__name__)
-
-
-def policy_names(root: str | os.PathLike[str]) -> list[str]:
-    """Policies below a folder that have ever been pointed at; anything else that lies there is none."""
-    return [name for name in Store(root).names() if _is_pointed_at(root, name)]
-
-
-def _is_pointed_at(root: str | os.PathLike[str], name: str) -> bool:
-    try:
-        return bool(sequences(open_policy(root, name)))
-    except NotADirectoryError:
-        return False
 
 
 def served_strategies(root: str | os.PathLike[str], night: date, first_date: date, reload_days: int) -> frozenset[str]:

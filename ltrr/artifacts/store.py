@@ -8,13 +8,18 @@ is used, and `prove_exclusive` finds out at start-up whether it has one. Reading
 from __future__ import annotations
 
 import os
+import stat
 import uuid
 from pathlib import Path, PurePosixPath
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from ltrr.errors import ConfigError
+from ltrr.errors import ArtifactError, ConfigError
+
+# Services of other users read what is published. Who may do so is decided by the mode of the topmost folder, which ltrr
+# never changes once it is there.
+READABLE_FILE, READABLE_FOLDER = 0o644, 0o755
 
 
 class Store:
@@ -45,7 +50,7 @@ class Store:
         Raises:
             FileExistsError: the name is taken; the object that has it is untouched.
         """
-        target = str(self._root / path)
+        target = self._at(path)
         try:
             if self._is_local:
                 _create_local(Path(target), data)
@@ -61,20 +66,20 @@ class Store:
             FileNotFoundError: there is none.
         """
         try:
-            return bytes(self._files.cat_file(str(self._root / path)))
+            return bytes(self._files.cat_file(self._at(path)))
         except FileNotFoundError:
             raise FileNotFoundError(f"{self.url.rstrip('/')}/{path}") from None
 
     def exists(self, path: str) -> bool:
         """Whether the object is there now (no cached listing is believed)."""
         self._files.invalidate_cache()
-        return bool(self._files.exists(str(self._root / path)))
+        return bool(self._files.exists(self._at(path)))
 
     def names(self, folder: str = "") -> list[str]:
         """Names of what lies directly in a folder, sorted; empty where there is no such folder."""
         self._files.invalidate_cache()
         try:
-            found = self._files.ls(str(self._root / folder), detail=False)
+            found = self._files.ls(self._at(folder), detail=False)
         except FileNotFoundError:
             return []
         names = {PurePosixPath(str(entry)).name for entry in found}
@@ -89,10 +94,10 @@ class Store:
         if not self._is_local:
             self.create(target, self.read(source))
             return
-        linked = Path(str(self._root / target))
-        linked.parent.mkdir(parents=True, exist_ok=True)
+        linked = Path(self._at(target))
+        _make_folder(linked.parent)
         try:
-            os.link(str(self._root / source), linked)
+            os.link(self._at(source), linked)
         except FileExistsError:
             raise FileExistsError(target) from None
         _sync_folder(linked.parent)
@@ -110,7 +115,7 @@ class Store:
         except FileExistsError:
             return
         finally:
-            self._files.rm_file(str(self._root / probe))
+            self._files.rm_file(self._at(probe))
         raise ConfigError(
             "the store overwrites what exists",
             which=self.url,
@@ -119,19 +124,41 @@ class Store:
             todo="publish to a file system or object store with conditional writes",
         )
 
+    def _at(self, path: str) -> str:
+        # Names come from manifests and commands: none of them leads out of the folder.
+        parts = PurePosixPath(path)
+        if parts.is_absolute() or ".." in parts.parts:
+            raise ArtifactError(
+                "a path leads out of its store", which=self.url, expected="a path below it", got=repr(path)
+            )
+        return str(self._root / parts)
+
 
 def _create_local(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), READABLE_FILE)
             os.fsync(file.fileno())
         os.link(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(target.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make what is missing of a path, each folder open to services whatever this process's umask is."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
+        # Added to what it has: a folder that hands its group on keeps doing so.
+        one.chmod(stat.S_IMODE(one.stat().st_mode) | READABLE_FOLDER)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -34,8 +34,8 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
     """(impression_id, step) decisions and (impression_id, position) slates -> (impression_id, step) training rows.
 
     Features, action set and propensity are those that were logged; only the reward is newer than the decision. An
-    impression that showed nothing earned nothing. Decisions that the service did not carry out (`fallback`) are left
-    out: their propensity is not that of what was shown.
+    impression that showed nothing earned nothing. Only decisions that the policy drew and carried
+    out (`served_by = policy`) are taken: of a `fallback` or `static` page the propensity is not that of what was shown.
 
     Both sides are of the same dates and shuffled once by log_date and impression_id.
 
@@ -57,8 +57,8 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
         F.coalesce("page", no_page),
         lambda row: F.struct(row["entity_id"], row["clicks"], row["examination"]),
     )
-    carried_out = decisions.where(F.col("served_by") != "fallback")
-    return carried_out.join(rewards, on=["log_date", "impression_id"], how="left").select(
+    drawn = decisions.where(F.col("served_by") == "policy")
+    return drawn.join(rewards, on=["log_date", "impression_id"], how="left").select(
         "impression_id",
         "step",
         "log_date",

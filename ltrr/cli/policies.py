@@ -19,14 +19,14 @@ from ltrr.cli.options import Config, Date, Home, Json, Set, parse_date, settings
 from ltrr.cli.output import show_json, show_rows
 from ltrr.config import HOME_FILE, PathSettings, Settings, load_section, load_settings, write_home_file
 from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
-from ltrr.errors import LeaseError, UsageError
+from ltrr.errors import ArtifactError, LeaseError, UsageError
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, short_rows
 from ltrr.evaluation.replay_check import replay_date
 from ltrr.publishing.by_hand import begin_canary, end_canary, promote, roll_back
 from ltrr.publishing.challengers import GATE
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.first_champion import publish_first_champion
-from ltrr.publishing.moves import Move, collect_moves
+from ltrr.publishing.moves import collect_moves
 from ltrr.publishing.release import Release, unrecorded
 from ltrr.publishing.release_rows import RELEASES, append_releases
 from ltrr.spark.delta import Warehouse
@@ -147,7 +147,7 @@ def promote_policy(
     """Serve this version to everybody from now on; a canary ends. Tonight's refresh starts from it."""
     settings = settings_of(home, config, changes)
     root, name = settings.paths.policies, settings.policy.name
-    release = promote(root, name, _moves(settings), version, why=why, by_whom=by_whom)
+    release = promote(root, name, version, why=why, by_whom=by_whom)
     _show_release(settings, release, version, as_json=as_json)
 
 
@@ -160,11 +160,14 @@ def rollback_policy(
     changes: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Serve what served before the current version; a canary ends. A new pointer is made; nothing is taken back."""
+    """Serve the last version with another bandit, ranker, values or exploration; a canary ends.
+
+    Nightly refreshes of the current models are passed over. A new pointer is made; nothing is taken back.
+    """
     settings = settings_of(home, config, changes)
     root, name = settings.paths.policies, settings.policy.name
-    release = roll_back(root, name, _moves(settings), why=why, by_whom=by_whom)
-    _show_release(settings, release, current(root, name), as_json=as_json)
+    release = roll_back(root, name, why=why, by_whom=by_whom)
+    _show_release(settings, release, release.version if release else current(root, name), as_json=as_json)
 
 
 @policies.command("canary")
@@ -265,18 +268,12 @@ def _names(strategies: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in strategies.split(","))
 
 
-def _moves(settings: Settings) -> list[Move]:
-    """The pointer's moves as it tells them: no table is needed to decide what serves."""
-    found = pointers(settings.paths.policies, settings.policy.name)
-    return [Move(pointer.sequence, pointer.version, None) for pointer in found]
-
-
 def _show_release(settings: Settings, release: Release | None, version: str, *, as_json: bool) -> None:
     """Record what was done; where a night is at work, it or the next one does."""
     is_recorded = True
     if release is not None:
         try:
-            with hold_lease(settings.paths.home, f"policies {release.action}"):
+            with hold_lease(settings.paths.home, f"policies {release.action}", tables=settings.paths.tables):
                 _record(settings, release)
         except LeaseError as held:
             is_recorded = False
@@ -290,7 +287,7 @@ def _show_release(settings: Settings, release: Release | None, version: str, *, 
         if release and release.canary
         else None,
         "recorded": is_recorded,
-    }
+    } | _models_text(read_manifest(settings.paths.policies, settings.policy.name, version))
     show_rows([row], settings.policy.name, as_json=as_json)
 
 
@@ -298,7 +295,7 @@ def _record(settings: Settings, release: Release) -> None:
     warehouse = Warehouse(build_session("ltrr policies", settings.spark), settings.paths.tables)
     moves = collect_moves(warehouse.read(RELEASES), settings.paths.policies, settings.policy.name)
     others = [row for row in unrecorded(moves, None) if row.sequence != release.sequence]
-    append_releases(warehouse, [*others, release])
+    append_releases(warehouse, settings.policy.name, [*others, release])
 
 
 def _serves(version: str, moves: list[Pointer]) -> str:
@@ -313,24 +310,38 @@ def _serves(version: str, moves: list[Pointer]) -> str:
 
 
 def _summary(root: str, name: str, version: str, moves: list[Pointer]) -> dict[str, Any]:
-    manifest = read_manifest(root, name, version)
-    named = [
-        pointer.sequence
-        for pointer in moves
-        if version in (pointer.version, pointer.canary.version if pointer.canary else None)
+    naming = [
+        pointer for pointer in moves if version in (pointer.version, pointer.canary.version if pointer.canary else None)
     ]
-    bandit, ranker = (manifest.files.get(file) for file in (BANDIT, RANKER))
+    damage = ""
+    try:
+        manifest: Manifest | None = read_manifest(root, name, version)
+    except ArtifactError as fault:
+        # One damaged version must not hide the others: they are what can be served instead.
+        manifest, damage = None, str(fault)
     return {
         "version": version,
         "serves": _serves(version, moves),
-        "sequences": named,
+        "sequences": [pointer.sequence for pointer in naming],
+        "moved by": str(naming[-1].by or "not recorded") if naming else "",
+        **_models_text(manifest),
+        "memory parts": sum(file.startswith(PREFIX) for file in manifest.files) if manifest else None,
+        "learned until": manifest.data_window.get("last", "") if manifest else "",
+        "created": manifest.created_at if manifest else "",
+        "damage": damage,
+    }
+
+
+def _models_text(manifest: Manifest | None) -> dict[str, Any]:
+    """What a version serves: the night that made it, and its models; empty texts where nobody can tell."""
+    if manifest is None:
+        return dict.fromkeys(("night", "bandit", "values", "ranker"), "")
+    bandit, ranker = (manifest.files.get(file) for file in (BANDIT, RANKER))
+    return {
         "night": manifest.as_of_date,
         "bandit": bandit.sha256[:12] if bandit else "uniform" if _is_uniform(manifest) else "planner",
         "values": f"learned, {manifest.values.folds} folds" if manifest.values else "hit rates",
         "ranker": ranker.sha256[:12] if ranker else "fusion",
-        "memory parts": sum(file.startswith(PREFIX) for file in manifest.files),
-        "learned until": manifest.data_window.get("last", ""),
-        "created": manifest.created_at,
     }
 
 

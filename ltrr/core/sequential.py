@@ -15,6 +15,11 @@ decided by the same data. Then the chance of promoting anything that is no bette
 `budget_nights` in a row, however many challengers there were and however their successors were chosen: given the past,
 each fails with at most its share, and shares of those that are no better do not come back before the first failure.
 
+**The current look holds too.** A promotion that waits for slices needs a bound that was crossed *and* tonight's Z at or
+above tonight's critical value. That spends no alpha: the event {some look crossed, and the current one holds} is part
+of the event {some look crossed}, whose chance without any difference is what was spent. It only turns promotions into
+waiting.
+
 **Slices.** The whole may gain while a slice loses. On the night when a challenger would be promoted all slices are
 asked, once and together: harmed is a slice whose upper bound lies below zero, at `slice_alpha` shared over all slices.
 A slice that cannot yet tell a harm of `slice_harm` is waited for, if it will be able to within the challenger's life; a
@@ -147,11 +152,13 @@ class Step:
         outcome: PROMOTE, KEEP, FUTILE, HARMED or EXPIRED.
         critical: value that Z had to reach tonight; infinite where there was no look.
         slices: `judge_slices`; empty unless the whole would be promoted.
+        is_lost: whether an earlier look crossed its bound and the current one does not hold.
     """
 
     outcome: str
     critical: float
     slices: Mapping[str, str]
+    is_lost: bool = False
 
 
 def alpha_for_next(trials: Sequence[Trial], night: int, design: Design) -> float:
@@ -194,7 +201,8 @@ def judge_looks(
 ) -> Step:
     """What to do with a challenger after its newest look.
 
-    A bound once crossed stays crossed: while a slice is waited for, the whole is not asked again.
+    A promotion needs a look that crossed its bound, and the current Z at or above the current critical value: that of
+    tonight, or where tonight brings no new information that of the last look that did.
 
     Args:
         looks: all its looks so far, oldest first; undefined ones are passed over.
@@ -217,7 +225,10 @@ def judge_looks(
     information = [look.difference.standard_error**-2 for look in seen]
     scores = [look.difference.value / look.difference.standard_error for look in seen]
     critical = critical_values(information, [design.spent(alpha, look.night) for look in seen])
-    if any(score >= value for score, value in zip(scores, critical, strict=True)):
+    has_crossed = any(score >= value for score, value in zip(scores, critical, strict=True))
+    newest = next((value for value in reversed(critical) if value < inf), inf)
+    is_lost = has_crossed and scores[-1] < newest
+    if has_crossed and not is_lost:
         found = judge_slices(slices, looks[-1].night, design)
         if HARMED in found.values():
             return Step(HARMED, critical[-1], found)
@@ -225,8 +236,8 @@ def judge_looks(
     gain = design.effect * champion_value
     left = conditional_power(scores[-1], information[-1], seen[-1].night, gain, alpha, design)
     if seen[-1].night < design.life_nights and left < design.futile_power:
-        return Step(FUTILE, critical[-1], {})
-    return Step(_without_promotion(looks, design), critical[-1], {})
+        return Step(FUTILE, critical[-1], {}, is_lost)
+    return Step(_without_promotion(looks, design), critical[-1], {}, is_lost)
 
 
 def judge_slices(slices: Mapping[str, SliceLook], night: int, design: Design) -> dict[str, str]:

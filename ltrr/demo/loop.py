@@ -18,8 +18,8 @@ from ltrr.artifacts.pointer import open_policy
 from ltrr.config import Settings
 from ltrr.core.sequential import EXPIRED, FUTILE, HARMED
 from ltrr.pipelines.runner import run_nightly
-from ltrr.publishing.challenger_rows import CHALLENGERS, read_challengers
-from ltrr.publishing.challengers import Challenger, living
+from ltrr.publishing.challenger_rows import CHALLENGERS, read_book
+from ltrr.publishing.trials import Challenger, living
 from ltrr.serving.policy import Policy
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.policy_value import true_policy_value
@@ -147,7 +147,8 @@ def challenger_policy(settings: Settings, challenger: Challenger) -> Policy:
 
 def challenger_of(spark: SparkSession, settings: Settings, day: date) -> Challenger | None:
     """Who is under test when the night is over, else who was refused that night; None where nobody is either."""
-    book = read_challengers(Warehouse(spark, settings.paths.tables).read(CHALLENGERS), day)
+    challengers = Warehouse(spark, settings.paths.tables).read(CHALLENGERS)
+    book = read_book(challengers, settings.policy.name, day, settings.gate)
     refused = [one for one in book if one.ended == day and one.outcome in (FUTILE, HARMED, EXPIRED)]
     return living(book) or next(iter(refused), None)
 

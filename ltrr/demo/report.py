@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ltrr.demo.loop import NightReport
-from ltrr.publishing.challengers import Challenger
+from ltrr.publishing.trials import Challenger
 from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, STATIC_WITHOUT_MEMORY, UNIFORM
 
 _STYLE: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD}

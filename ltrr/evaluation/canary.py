@@ -12,31 +12,33 @@ no trouble. The bias is of the order of 1 / users. A user is on one side, and is
 difference is that of two independent groups of users. Hajek, 1971; Deng et al., "Applying the Delta Method in Metric
 Analytics", KDD 2018.
 
-Weights of both sides average 1 where users were drawn as the log says. Where they do not, the verdict says so: in
-experiments that is called a sample ratio mismatch, and means that one side loses searches or records.
+A sample-ratio mismatch forbids a promotion: one side loses searches or records, or was not drawn as the log says, and
+what is left of two sides is no experiment. Two tests look for it every night (`find_mismatch`), on users, who are
+what is drawn, and on impressions, whose weights average 1 on both sides where nothing is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from math import isnan
+from math import inf, isnan
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.artifacts.pointer import Pointer, pointer_at
+from ltrr.artifacts.pointer import Pointer, read_pointer
 from ltrr.artifacts.store import Store
 from ltrr.core.fixed_point import UNIT
-from ltrr.core.intervals import estimate_difference, estimate_ratio
+from ltrr.core.intervals import estimate_difference, estimate_ratio, quantile
 from ltrr.core.moments import ClusteredSums
+from ltrr.core.sample_ratio import compute_ratio_p_value
 from ltrr.evaluation.estimates import REWARD, difference_of, figures_of, footing_of
 from ltrr.evaluation.judged_policy import CHAMPION
 from ltrr.evaluation.scoring import N, sum_terms, term
 from ltrr.evaluation.settings import EvaluationSettings
-from ltrr.evaluation.verdict import Footing
+from ltrr.evaluation.verdict import DO_NOT_USE, Footing
 
 CANARY = "canary"
 DIFFERENCE = difference_of(CANARY)
@@ -75,13 +77,16 @@ class CanaryLife:
 def canary_life(store: Store, newest: Pointer) -> CanaryLife | None:
     """The life so far of the canary that a pointer names, from the pointers before it; None where it names none.
 
-    One small file a night of its life is read. Later pointers are not: a night that is run again sees what it saw.
+    One small file a night of its life is read, and torn ones are passed over. Later pointers are not read: a night that
+    is run again sees what it saw.
     """
     if newest.canary is None:
         return None
     pairs = {(newest.version, newest.canary.version): None}
     for sequence in range(newest.sequence - 1, 0, -1):
-        pointer = pointer_at(store, sequence)
+        pointer = read_pointer(store, sequence)
+        if pointer is None:
+            continue
         if pointer.canary is None or pointer.canary.begun != newest.canary.begun:
             break
         pairs[pointer.version, pointer.canary.version] = None
@@ -102,10 +107,68 @@ def drawn_impressions(impressions: DataFrame, life: CanaryLife) -> DataFrame:
     return drawn.withColumn("side", side).where(F.col("side").isNotNull())
 
 
-def fallback_shares(drawn: DataFrame) -> dict[str, float]:
-    """Side -> share of its impressions that fell back, of `drawn_impressions`."""
+@dataclass(frozen=True)
+class SideCounts:
+    """What one side of a canary was, whatever became of it.
+
+    Attributes:
+        users: that were seen, fallbacks included.
+        fallback_share: of its impressions.
+    """
+
+    users: int = 0
+    fallback_share: float = 0.0
+
+
+def count_sides(drawn: DataFrame) -> dict[str, SideCounts]:
+    """Side -> its counts, of `drawn_impressions`. The driver sees two rows."""
     is_fallback = F.avg((F.col("served_by") == "fallback").cast("double"))
-    return {row["side"]: row["share"] for row in drawn.groupBy("side").agg(is_fallback.alias("share")).collect()}
+    counted = drawn.groupBy("side").agg(F.count_distinct("user_key").alias("users"), is_fallback.alias("share"))
+    found = {row["side"]: SideCounts(row["users"], row["share"]) for row in counted.collect()}
+    return {side: found.get(side, SideCounts()) for side in SIDES}
+
+
+def find_mismatch(
+    counts: Mapping[str, SideCounts], footing: Footing, share: float, level: float, size: float, nights: int
+) -> list[str]:
+    """Why the two sides are not the groups that were drawn; empty where nothing speaks against it.
+
+    Users: an anytime-valid beta-binomial test of the canary's count (`core.sample_ratio`), whose chance of a false
+    alarm over all nights is `level`. Impressions: a z test, by user, of the canary's mean weight against 1, at
+    level / nights on each night. A canary may truly change how often its users search; up to `size` that is no reason.
+
+    Args:
+        counts: of both sides.
+        footing: of the canary on all impressions.
+        share: of the users, that the canary serves.
+        level: chance of a false alarm over the canary's life, of either test.
+        size: departure of the mean weight that does not matter.
+        nights: of the longest life.
+
+    >>> sides = {CANARY: SideCounts(300), CHAMPION: SideCounts(2_700)}
+    >>> good = Footing(400.0, 9_000.0, 3_000, 9_000, 1.01, 0.0, 0.0, True, mean_weight_error=0.02)
+    >>> find_mismatch(sides, good, 0.1, 1e-4, 0.02, 14)
+    []
+    >>> sides[CANARY], lost = SideCounts(180), replace(good, mean_weight=0.8)
+    >>> [reason.split(":")[0] for reason in find_mismatch(sides, lost, 0.1, 1e-4, 0.02, 14)]
+    ['sample-ratio mismatch of users', 'sample-ratio mismatch of impressions']
+    """
+    canary, champion = counts[CANARY].users, counts[CHAMPION].users
+    reasons = []
+    p_value = compute_ratio_p_value(canary, champion, share)
+    if p_value < level:
+        reasons.append(
+            f"sample-ratio mismatch of users: {canary} of {canary + champion} are the canary's, its share {share:g} "
+            f"makes {share * (canary + champion):.0f} (beta-binomial sequential test, p = {p_value:.2g} < {level:g})"
+        )
+    departure, critical = abs(footing.mean_weight - 1.0), quantile(1.0 - level / nights / 2.0)
+    if departure > size and departure > critical * footing.mean_weight_error:
+        z = departure / footing.mean_weight_error if footing.mean_weight_error else inf
+        reasons.append(
+            f"sample-ratio mismatch of impressions: the canary has {footing.mean_weight:.3f} of those that its users' "
+            f"share makes (z test of the mean weight by user, |z| = {z:.1f} > {critical:.1f})"
+        )
+    return reasons
 
 
 def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame) -> DataFrame:
@@ -136,30 +199,37 @@ def canary_rows(
     as_of_date: date,
     slices: Mapping[str, ClusteredSums],
     life: CanaryLife,
-    fallbacks: Mapping[str, float],
+    counts: Mapping[str, SideCounts],
     settings: EvaluationSettings,
+    mismatch: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Rows of `ope_estimates`, estimator `by_user`: champion, canary, and the difference of the two, of every slice."""
+    """Rows of `ope_estimates`, estimator `by_user`: champion, canary, and the difference of the two, of every slice.
+
+    A sample-ratio mismatch (`find_mismatch`) is a reason not to use any of them.
+    """
     versions = {CHAMPION: life.champions[-1], CANARY: life.canaries[-1]}
     versions[DIFFERENCE] = f"{versions[CANARY]} against {versions[CHAMPION]}"
     rows = []
     for name, sums in sorted(slices.items()):
         # A side rests on what it served itself. How many users that were, R by user tells: it is never larger.
-        counts = {side: round(sums.total(term(side, N))) for side in SIDES}
+        impressions = {side: round(sums.total(term(side, N))) for side in SIDES}
         footings = {
-            side: replace(footing_of(sums, side, fallbacks.get(side, 0.0)), impressions=counts[side]) for side in SIDES
+            side: replace(footing_of(sums, side, counts[side].fallback_share), impressions=impressions[side])
+            for side in SIDES
         }
         footings[DIFFERENCE] = _of_both(footings[CANARY], footings[CHAMPION])
-        counts[DIFFERENCE] = round(sums.total(N))
+        impressions[DIFFERENCE] = round(sums.total(N))
         estimates = {side: estimate_ratio(sums, *_ratio(side)) for side in SIDES}
         estimates[DIFFERENCE] = estimate_difference(sums, _ratio(CANARY), _ratio(CHAMPION))
         rows += [
             figures_of(estimate, footings[policy], settings)
             | {"as_of_date": as_of_date, "judged_on": CANARY, "policy": policy, "policy_version": versions[policy]}
-            | {"estimator": BY_USER, "slice": name, "reward": REWARD, "impressions": counts[policy]}
+            | {"estimator": BY_USER, "slice": name, "reward": REWARD, "impressions": impressions[policy]}
             for policy, estimate in estimates.items()
         ]
-    return rows
+    if not mismatch:
+        return rows
+    return [row | {"verdict": DO_NOT_USE, "reasons": [*row["reasons"], *mismatch]} for row in rows]
 
 
 def _of_both(canary: Footing, champion: Footing) -> Footing:

@@ -6,12 +6,11 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ltrr.artifacts.bundle import BANDIT, is_published, read_manifest
+from ltrr.artifacts.bundle import BANDIT, is_published, policy_names, read_manifest
 from ltrr.artifacts.history import is_history
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.pointer import open_policy
-from ltrr.artifacts.served import policy_names
 from ltrr.errors import ArtifactError
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.policy import Policy

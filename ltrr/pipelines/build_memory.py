@@ -13,10 +13,12 @@ from pyspark.sql import functions as F
 from ltrr.clicks.correction import with_examination
 from ltrr.memory.churn import measure_churn
 from ltrr.memory.evidence import to_daily_evidence, to_query_days
+from ltrr.memory.kept_nights import nights_to_replace
 from ltrr.memory.parts import store_memory_parts
 from ltrr.memory.rollup import first_open_week, monday_of, to_evidence_as_of, to_weeks
 from ltrr.memory.score import estimate_prior_examinations, with_predicted_score, with_score
 from ltrr.pipelines.closing import weeks_to_fold
+from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ def run(night: Night) -> None:
     open_dates = f"log_date >= DATE'{first_open}' AND log_date <= DATE'{today}'"
 
     curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
-    slate_rows = with_examination(night.read("slate_rows").where(is_open), curves)
+    slate_rows = with_examination(only_counted_users(night, night.read("slate_rows").where(is_open)), curves)
     # Written, folded and scored from one computation; at any size it is the pairs of the open dates, on disk where
     # memory ends.
     tonight = to_daily_evidence(slate_rows).persist(StorageLevel.MEMORY_AND_DISK)
@@ -69,7 +71,7 @@ def run(night: Night) -> None:
     scored = with_score(predicted, k, settings.interval_sigmas)
     columns = ("query_key", "entity_id", "score", "low", "high", "predicted_share")
     memory = scored.select(F.lit(today).alias("as_of_date"), *columns, "weighted_clicks", "weighted_examinations")
-    night.write("q2e_memory", memory)
+    night.write("q2e_memory", memory, nights_to_replace(today, settings.keep_nights))
     parts = store_memory_parts(memory, f"{night.policies_root}/{night.settings.policy.name}", settings)
     night.note("memory_parts", json.dumps({name: asdict(part) for name, part in parts.items()}, sort_keys=True))
     night.note("memory_prior_examinations", f"{k:.6g}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ltrr.artifacts.bundle import BANDIT
 from ltrr.artifacts.learned_values import StoredValues
 from ltrr.pipelines.night import Night
-from ltrr.publishing.challengers import Candidate, FrozenBandit
+from ltrr.publishing.challengers import Candidate
+from ltrr.publishing.trials import FrozenBandit
 
 
 def candidate_of(night: Night) -> Candidate | None:

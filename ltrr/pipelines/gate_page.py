@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -15,10 +15,21 @@ from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.night import Night
-from ltrr.publishing.challenger_rows import read_challengers
-from ltrr.publishing.challengers import Candidate, FrozenBandit, Page, living, turn_page
+from ltrr.publishing.challenger_rows import read_book, read_challengers
+from ltrr.publishing.challengers import Candidate, Page, turn_page
 from ltrr.publishing.gate import Verdict
 from ltrr.publishing.judgement import judgement_of
+from ltrr.publishing.moves import Move, may_move
+from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.trials import (
+    Challenger,
+    FrozenBandit,
+    alpha_left,
+    describe_differences,
+    find_judged,
+    living,
+    with_withdrawn,
+)
 from ltrr.tracking.run import TrackedRun
 
 
@@ -29,17 +40,71 @@ def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[di
     return [row.asDict() for row in rows.collect()]
 
 
-def tonights_page(night: Night, champion: Manifest, estimates: Sequence[Mapping[str, Any]], waits: str = "") -> Page:
+@dataclass(frozen=True)
+class EarlierAttempt:
+    """The decisions of an earlier attempt of this night, and whether somebody has acted on them since.
+
+    Outcomes and alpha spent are append-only once somebody has acted on them: where a later night has been committed,
+    or somebody else has moved the pointer, the page of the committed attempt stays as it is (`is_final`). A rerun
+    corrects tables, never a past trial.
+
+    Attributes:
+        page: the trials of this policy as the attempt committed them; empty where none was committed.
+        others: trials of other policies of this home on the same date; they stay in the book.
+        is_final: whether the page is decided for good.
+        overruled: why the pointer is not tonight's to move; empty where it is.
+    """
+
+    page: Sequence[Challenger] = ()
+    others: Sequence[Challenger] = ()
+    is_final: bool = False
+    overruled: str = ""
+
+    @staticmethod
+    def of(night: Night, moves: Sequence[Move]) -> EarlierAttempt:
+        """From the tables of the home and the moves of the pointer."""
+        trials = read_challengers(night.read_own_committed("challengers"), night.date)
+        name = night.settings.policy.name
+        overruled = "" if may_move(moves, night.date) else "others have moved the pointer since this night first began"
+        is_done = night.is_committed()
+        return EarlierAttempt(
+            [one for one in trials if one.bandit.policy == name],
+            [one for one in trials if one.bandit.policy != name],
+            is_done and (night.is_followed() or bool(overruled)),
+            overruled,
+        )
+
+
+def keep_page(page: Page, earlier: EarlierAttempt, day: date, gate: GateSettings) -> Page:
+    """Tonight's page; that of the earlier attempt where it is decided for good, with what this one finds otherwise."""
+    if not earlier.is_final:
+        return page
+    differences = "; ".join(describe_differences(earlier.page, page.challengers))
+    stays = "decided by an earlier attempt of this night and acted on since, so it stays"
+    why = f"{stays}: {differences}" if differences else stays
+    return Page(tuple(earlier.page), find_judged(earlier.page, day), None, why, alpha_left(earlier.page, day, gate))
+
+
+def tonights_page(
+    night: Night,
+    champion: Manifest,
+    estimates: Sequence[Mapping[str, Any]],
+    earlier: EarlierAttempt,
+    waits: str = "",
+) -> Page:
     """Tonight's page of the book: the page of the night before, and what tonight's evidence says.
 
     Args:
         night: of `publish_policy`.
         champion: that serves.
         estimates: of the challenger's life.
+        earlier: attempt of the same night.
         waits: why nobody is asked or begins tonight; empty where nothing stands in the way.
     """
     notes, gate = night.notes_of("evaluate_policies"), night.settings.gate
-    book = read_challengers(night.read_own_previous("challengers"), night.date - timedelta(days=1))
+    before = night.date - timedelta(days=1)
+    book = read_book(night.read_own_previous("challengers"), night.settings.policy.name, before, gate)
+    book = with_withdrawn(book, earlier.page, night.date)
     tested = living(book)
     objections = list(json.loads(notes["objections"]))
     if notes["champion_version"] != champion.version:
@@ -47,7 +112,6 @@ def tonights_page(night: Night, champion: Manifest, estimates: Sequence[Mapping[
         objections.append(f"it was judged against {judged}, but {champion.version} serves now: evaluate again")
     elif tested and notes.get("challenger", "") != tested.trial:
         objections.append(f"{notes.get('challenger') or 'nobody'} was judged in its place: evaluate again")
-    objections += [waits] if waits else []
     judgement = judgement_of(
         estimates,
         CHALLENGER,
@@ -55,7 +119,16 @@ def tonights_page(night: Night, champion: Manifest, estimates: Sequence[Mapping[
         least_evidence=gate.least_evidence,
         objections=tuple(objections),
     )
-    return turn_page(book, night.date, FrozenBandit.of_manifest(champion), judgement, _candidate(night), gate, waits)
+    return turn_page(
+        book,
+        night.date,
+        FrozenBandit.of_manifest(champion),
+        judgement,
+        _candidate(night),
+        gate,
+        waits,
+        earlier.overruled,
+    )
 
 
 def _candidate(night: Night) -> Candidate | None:

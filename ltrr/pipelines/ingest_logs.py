@@ -1,7 +1,8 @@
-"""A night's logs -> events, impressions, decisions, draws, candidates, slate_rows, rejected_rows, data_quality."""
+"""A night's logs -> what happened, row by row, the users of a date who are limited, and checks of the logs."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from dataclasses import replace
@@ -26,7 +27,9 @@ from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.runner import Night
-from ltrr.spark.quality import check_rows, stop_on_failures
+from ltrr.spark.quality import ACCEPTED_QUALITY, check_rows, stop_on_failures
+from ltrr.users.limits import to_limited_users, to_user_days
+from ltrr.users.naming import user_checks
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +58,11 @@ def run(night: Night) -> None:
         rejected = sum(counts.rejected.values())
         write_quarantine(intake.lines, intake.rejected_rows, aside, rejected + counts.given_up)
         log.info("quarantine=%s lines=%d", aside, rejected)
-    checks = [*check_counts(counts, intake.usual_impressions(), settings), left_out_check(intake.files)]
+    checks = [
+        *check_counts(counts, intake.usual_impressions(), settings),
+        left_out_check(intake.files),
+        *user_checks(intake.limited_users),
+    ]
     night.write("data_quality", check_rows(night.spark, night.date, checks, night.accept_quality))
     stop_on_failures(night.date, checks, night.accept_quality)
 
@@ -66,12 +73,13 @@ def run(night: Night) -> None:
     for name in ("decisions", "draws", "candidates"):
         night.write(name, intake.earlier(name).unionByName(to_nested_rows(intake.decisions, name)), open_dates)
     night.write("slate_rows", with_rewards(intake.slates, intake.rewards()), open_dates)
+    night.write("limited_users", intake.limited_users, open_dates)
 
     night.note("lines", str(counts.lines))
     night.note("impressions", str(counts.impressions))
-    accepted = [check.name for check in checks if check.outcome == "failed"]
+    accepted = {check.name: night.accept_quality[check.name] for check in checks if check.outcome == "failed"}
     if accepted:
-        night.note("accepted_quality", f"{', '.join(accepted)}: {night.accept_quality}")
+        night.note(ACCEPTED_QUALITY, json.dumps(accepted, sort_keys=True))
 
 
 class Intake:
@@ -98,7 +106,7 @@ class Intake:
         self.files = list_folder(night.spark, folder)
         self.lines = read_lines(night.spark, folder)
         blocks = parse_lines(self.lines, self.reader, root_of(night.spark, folder)).persist()
-        lengths = block_lengths(blocks)
+        lengths = block_lengths(blocks, folder)
         prefix = f"{folder_name(night.date)}/"
         self.files.check_all_read({source.removeprefix(prefix) for source, _, _ in lengths})
         self.line_count = sum(length for _, _, length in lengths)
@@ -156,6 +164,13 @@ class Intake:
         """Slate rows of the open dates, without what events say."""
         earlier = self.earlier("slate_rows").drop("clicks", "page_reward")
         return earlier.unionByName(to_nested_rows(self.decisions, "slate_rows"))
+
+    @cached_property
+    def limited_users(self) -> DataFrame:
+        """Rows of `limited_users` of the open dates."""
+        searched = self.earlier("impressions").unionByName(to_impressions(self.decisions))
+        user_days = to_user_days(searched, with_rewards(self.slates, self.rewards()))
+        return to_limited_users(user_days.persist(), self.night.settings.users).persist()
 
     @cached_property
     def rejected_rows(self) -> DataFrame:
@@ -221,15 +236,12 @@ class Intake:
         return [row["figure"] for row in served.select("figure").collect()]
 
 
-def block_lengths(blocks: DataFrame) -> list[tuple[str, int, int]]:
-    """Source, block_start and number of lines of every block that a task read, in the order of the files."""
+def block_lengths(blocks: DataFrame, folder: str) -> list[tuple[str, int, int]]:
+    """Source, block_start and number of lines of every block that a task read below `folder`, in the files' order."""
     try:
         rows = blocks.groupBy("source", "block_start").agg(F.max("line").alias("lines")).collect()
     except (PySparkException, Py4JJavaError) as fault:
-        named = read_fault(fault)
-        if named is None:
-            raise
-        raise named from fault
+        raise read_fault(fault, folder) from fault
     return sorted((row["source"], row["block_start"], row["lines"]) for row in rows)
 
 

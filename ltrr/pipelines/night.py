@@ -1,21 +1,21 @@
 """What a job sees of its night: tables at committed versions in, partitions of its own date out."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date as Date
 from datetime import timedelta
 from functools import cached_property
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
+import ltrr
 from ltrr.config import Settings
 from ltrr.errors import CommitError, LtrrError, UsageError
 from ltrr.pipelines.jobs import JOBS, comes_before
-from ltrr.spark.columns import conform, empty
-from ltrr.spark.commits import CommitLog, Input, JobRun, Output, next_state
-from ltrr.spark.delta import Warehouse, Written, digest_of
+from ltrr.spark.columns import conform
+from ltrr.spark.commits import CommitLog, Input, JobRun, Output, next_state, note_state
+from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import CATALOG, table
 from ltrr.tables.table import Table
 from ltrr.tracking.night import NightTracking
@@ -37,7 +37,7 @@ class Night:
         spark: the session.
         warehouse: the tables.
         commits: what has been committed; a job reads tables and notes through the methods below instead.
-        accept_quality: the operator's reason to go on in spite of failed quality checks; None stops on them.
+        accept_quality: the operator's reason to go on in spite of a failed quality check, by check.
     """
 
     date: Date
@@ -46,7 +46,7 @@ class Night:
     spark: SparkSession
     warehouse: Warehouse
     commits: CommitLog
-    accept_quality: str | None = None
+    accept_quality: Mapping[str, str] = field(default_factory=dict)
     inputs: set[Input] = field(default_factory=set, init=False)
     outputs: dict[str, Output] = field(default_factory=dict, init=False)
     notes: dict[str, str] = field(default_factory=dict, init=False)
@@ -75,8 +75,34 @@ class Night:
         """
         declared = table(name)
         if self.date <= self.settings.first_date:
-            return empty(self.spark, declared)
+            return self.warehouse.empty(declared)
         return self._read_committed(declared, self.date - timedelta(days=1))
+
+    def read_own_committed(self, name: str) -> DataFrame:
+        """Tonight's rows of table `name` as the latest committed attempt of this job left them; none without one.
+
+        Not an input: what an earlier attempt of the same night decided makes nothing stale.
+        """
+        declared = table(name)
+        earlier = self.commits.run(self.job, self.date)
+        output = earlier.output(name) if earlier else None
+        if output is None or output.version == NOTHING_YET:
+            return self.warehouse.empty(declared)
+        return self.warehouse.read(declared, output.version).where(self.tonight(declared) or "true")
+
+    def is_committed(self) -> bool:
+        """Whether an earlier attempt of this job was committed for this date."""
+        return self.commits.run(self.job, self.date) is not None
+
+    def is_followed(self) -> bool:
+        """Whether this job was committed for the date after this one: its readers have acted on this night."""
+        return self.commits.run(self.job, self.date + timedelta(days=1)) is not None
+
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt, counting committed ones; 1-based."""
+        earlier = self.commits.run(self.job, self.date)
+        return earlier.attempt + 1 if earlier else 1
 
     def read_written(self, name: str) -> DataFrame:
         """Table `name` as this job has just left it: this night's partitions and all earlier ones.
@@ -87,7 +113,7 @@ class Night:
         if name not in self.outputs:
             raise LtrrError("a job read its own table before it wrote it", which=f"{self.job}: {name}")
         declared = table(name)
-        return self._until(declared, self.warehouse.read(declared, self.outputs[name].version), self.date)
+        return self.warehouse.read(declared, self.outputs[name].version, self.date)
 
     def write(self, name: str, frame: DataFrame, where: str | None = None) -> Output:
         """Put `frame` in the place of tonight's rows of table `name`, once a night.
@@ -97,8 +123,10 @@ class Night:
             frame: fits the catalog, or the write is refused.
             where: rows that are replaced, on partition columns; by default those whose date column is tonight's date.
 
-        A rerun that comes out the same as what is committed writes nothing: what later nights put into the same
-        partitions since then stays. For a table without a date column the rows whose grain is new are appended.
+        A rerun on the same inputs, code and settings that comes out the same as what is committed writes nothing: what
+        later nights put into the same partitions since then stays. Any other rerun writes, and the new state of the
+        table makes stale whatever was computed from the version before. For a table without a date column the rows
+        whose grain is new are appended.
 
         Raises:
             SchemaError: the frame does not fit the table, or has rows outside `where`.
@@ -111,9 +139,7 @@ class Night:
             )
         if name in self.outputs:
             raise LtrrError("a job wrote a table twice in one night", which=f"{self.job}: {name}")
-        written = self._write_once(declared, frame, where or self.tonight(declared))
-        state = next_state(self._before(name), written.digest)
-        self.outputs[name] = Output(name, written.version, written.rows, written.digest, state)
+        self.outputs[name] = self._write_once(declared, frame, where or self.tonight(declared))
         return self.outputs[name]
 
     def tonight(self, declared: Table) -> str:
@@ -134,7 +160,9 @@ class Night:
         """
         if day is None:
             day = self.date if comes_before(job, self.job) else self.date - timedelta(days=1)
-        return {} if day < self.settings.first_date else self.committed(job, day).notes
+        if day < self.settings.first_date:
+            return {}
+        return _Notes(self.committed(job, day), self.inputs)
 
     def committed(self, job: str, day: Date) -> JobRun:
         """The committed run of a job.
@@ -171,6 +199,8 @@ class Night:
             self.date,
             self.job,
             create_parent=self.job == JOBS[0],
+            home=self.settings.paths.home,
+            policy=self.settings.policy.name,
         )
 
     def carried_outputs(self) -> tuple[Output, ...]:
@@ -190,48 +220,90 @@ class Night:
         output = self.committed(declared.written_by, day).output(declared.name)
         if output is None:
             self.inputs.add(Input(declared.name, day, NOTHING_YET, ""))
-            return empty(self.spark, declared)
+            return self.warehouse.empty(declared)
         self.inputs.add(Input(declared.name, day, output.version, output.state))
-        return self._until(declared, self.warehouse.read(declared, output.version), day)
+        # A date that is run again writes onto a table that holds later dates already: nobody may see tomorrow.
+        return self.warehouse.read(declared, output.version, day)
 
     def _read_as_it_is(self, declared: Table) -> DataFrame:
         version = self.warehouse.version(declared)
         if version is None:
-            return empty(self.spark, declared)
+            return self.warehouse.empty(declared)
         self.inputs.add(Input(declared.name, None, version, ""))
         return self.warehouse.read(declared, version)
 
-    def _until(self, declared: Table, rows: DataFrame, day: Date) -> DataFrame:
-        # A date that is run again writes onto a table that holds later dates already: nobody may see tomorrow.
-        return rows.where(F.col(declared.date_column) <= F.lit(day)) if declared.date_column else rows
+    def restore_tables(self) -> None:
+        """Undo what a run of this job that did not commit has written, before anything is read or written.
+
+        Else the next commit would publish its rows: a version holds all partitions, not only those of one date.
+        """
+        for name, declared in CATALOG.items():
+            if declared.written_by == self.job and declared.is_read_by_version:
+                self.warehouse.restore(declared, self.commits.newest_version(name))
+                self.warehouse.keep_promise(declared)
 
     def _before(self, name: str) -> Output | None:
+        """Table `name` as this job left it the night before: an input of the table that tonight's run leaves."""
         if self.date <= self.settings.first_date:
             return None
-        return self.committed(self.job, self.date - timedelta(days=1)).output(name)
+        day = self.date - timedelta(days=1)
+        output = self.committed(self.job, day).output(name)
+        self.inputs.add(Input(name, day, *((output.version, output.state) if output else (NOTHING_YET, ""))))
+        return output
 
-    def _write_once(self, declared: Table, frame: DataFrame, where: str) -> Written:
+    def _write_once(self, declared: Table, frame: DataFrame, where: str) -> Output:
+        name, before = declared.name, self._before(declared.name)
+        if not where:
+            digested = self.warehouse.digest_frame(declared, conform(frame, declared))
+            version = self.warehouse.append_new(declared, frame).version
+            return Output(name, version, digested.rows, digested.values, next_state(before, digested.values))
         earlier = self.commits.run(self.job, self.date)
-        last = earlier.output(declared.name) if earlier else None
-        if last is None or not last.digest:
-            return self._store(declared, frame, where)
+        last = earlier.output(name) if earlier else None
+        if earlier is None or last is None or not last.digest or not self._is_like(earlier):
+            return self._replace(declared, frame, where, before)
         # A rerun: one pass to compare, the rows kept aside (on disk where memory ends) in case they differ.
-        rows = conform(frame, declared).persist()
-        try:
-            count, digest = digest_of(rows, declared)
-            # The same rows on a past that has changed are a new state: downstream must find both in one version.
-            if digest == last.digest and next_state(self._before(declared.name), digest) == last.state:
-                log.info("table=%s action=kept rows=%d version=%d: the same again", declared.name, count, last.version)
-                return Written(last.version, count, digest)
-            return self._store(declared, rows, where)
-        finally:
-            rows.unpersist()
+        rows = self.warehouse.kept(frame, declared)
+        digested = self.warehouse.digest_frame(declared, rows)
+        if digested.values == last.digest or self.warehouse.is_same(declared, rows, last.version, where):
+            log.info("table=%s action=kept rows=%d version=%d: the same again", name, digested.rows, last.version)
+            return Output(name, last.version, digested.rows, last.digest, last.state)
+        return self._replace(declared, rows, where, before)
 
-    def _store(self, declared: Table, frame: DataFrame, where: str) -> Written:
-        if where:
-            return self.warehouse.replace(declared, frame, where)
-        rows, digest = digest_of(conform(frame, declared), declared)
-        return Written(self.warehouse.append_new(declared, frame).version, rows, digest)
+    def _replace(self, declared: Table, frame: DataFrame, where: str, before: Output | None) -> Output:
+        written = self.warehouse.replace(declared, frame, where)
+        state = next_state(before, written.values, self.attempt)
+        return Output(declared.name, written.version, written.rows, written.values, state)
+
+    def _is_like(self, earlier: JobRun) -> bool:
+        """Whether an earlier attempt had this one's code, settings and, so far, inputs: then it may have its result."""
+        told = {(read.table, read.run_date): read.state for read in earlier.inputs}
+        return (earlier.code_version, earlier.config_digest) == (ltrr.__version__, self.settings.digest()) and all(
+            told.get((read.table, read.run_date)) == read.state for read in self.inputs if read.run_date is not None
+        )
+
+
+@dataclass(frozen=True)
+class _Notes(Mapping[str, str]):
+    """Notes of a committed run; each one that is asked for becomes an input of the job that asks."""
+
+    run: JobRun
+    inputs: set[Input]
+
+    def __getitem__(self, key: str) -> str:
+        value = self.run.notes.get(key)
+        # The run in MLflow is another one at each attempt, and changes nothing that is computed.
+        if key != "mlflow_run_id":
+            state = "" if value is None else note_state(value)
+            self.inputs.add(Input(f"{self.run.job}#{key}", self.run.run_date, NOTHING_YET, state))
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.run.notes)
+
+    def __len__(self) -> int:
+        return len(self.run.notes)
 
 
 def missing_run(job: str, day: Date, wanted_by: str) -> CommitError:

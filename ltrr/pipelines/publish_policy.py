@@ -14,24 +14,25 @@ from ltrr.artifacts.bundle import BANDIT, RANKER, move_pointer, read_manifest
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
-from ltrr.artifacts.pointer import Canary, Pointer, open_policy, pointer_at, sequences
-from ltrr.core.sequential import KEEP, PROMOTE
-from ltrr.errors import ArtifactError
+from ltrr.artifacts.pointer import Canary, Mover, Pointer, one_line, open_policy, pointer_at, top_sequence
+from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, PROMOTE
+from ltrr.errors import ArtifactError, PointerMovedError
 from ltrr.evaluation.canary import BY_USER, CANARY
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import LIFE
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
 from ltrr.pipelines.canary import canary_judgement, report_canary
-from ltrr.pipelines.gate_page import estimates_of, report_page, tonights_page
+from ltrr.pipelines.gate_page import EarlierAttempt, estimates_of, keep_page, report_page, tonights_page
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
-from ltrr.publishing.canary_trial import WAITS, CanaryPage, frozen_with_ranker, turn_canary
+from ltrr.pipelines.ranker_judging import ranker_page, report_ranker
+from ltrr.publishing.canary_trial import ENDED_BY_HAND, WAITS, CanaryPage, find_canary, frozen_with_ranker, turn_canary
 from ltrr.publishing.challenger_rows import challenger_rows
-from ltrr.publishing.challengers import GATE, Challenger, Page, alpha_left
+from ltrr.publishing.challengers import GATE, Page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.judgement import ope_summary
-from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move
-from ltrr.publishing.ranker_gate import RankerVerdict, judge_ranker
+from ltrr.publishing.moves import Move, champion_of, collect_moves
+from ltrr.publishing.ranker_gate import RANKER_GATE, RankerPage, kept_ranker
 from ltrr.publishing.release import (
     CANARY_ENDED,
     PROMOTED,
@@ -44,11 +45,14 @@ from ltrr.publishing.release import (
     unrecorded,
 )
 from ltrr.publishing.release_rows import append_releases, release_rows
+from ltrr.publishing.trials import Challenger, alpha_left
 from ltrr.tracking.run import TrackedRun
 
 log = logging.getLogger(__name__)
 
 _BY = "publish_policy"
+_DECIDED = (PROMOTE, FUTILE, HARMED, EXPIRED)
+"""Outcomes of a trial that the gate decided, which get a row of their own in `releases`."""
 
 
 @dataclass(frozen=True)
@@ -95,48 +99,108 @@ class _Decision:
     refused: Sequence[tuple[_Bundle, str]]
 
 
+@dataclass(frozen=True)
+class _Settled:
+    """What this attempt decided and did: everything but its rows.
+
+    Attributes:
+        champion: what served when the night first began.
+        pointer: that named it.
+        earlier: attempt of the same night.
+        page: of the book, after bandits and canary.
+        trial: of the canary.
+        tried: the canary's bundle.
+        ranker: the page of its trial.
+        decision: what is published.
+        version: that was published.
+        sequence: of the pointer that names it; None where it was not moved.
+    """
+
+    champion: Move
+    pointer: Pointer
+    earlier: EarlierAttempt
+    page: Page
+    trial: CanaryPage
+    tried: _Tried | None
+    ranker: RankerPage
+    decision: _Decision
+    version: str
+    sequence: int | None
+
+    @property
+    def canary(self) -> Canary | None:
+        """As the pointer names it from tonight on."""
+        return self.tried.canary if self.tried and self.trial.goes_on else None
+
+
 def run(night: Night) -> None:
     """Judge, assemble, publish, load again, and only then point; refusing a challenger is a success.
 
     A rerun that comes out the same publishes nothing and appends nothing; a rerun of a night after which others have
-    moved the pointer, later nights or people, leaves the pointer alone.
+    moved the pointer, later nights or people, leaves the pointer and the book of trials alone.
     """
-    name, root = night.settings.policy.name, night.policies_root
-    moves = collect_moves(night.read("releases"), root, name)
-    champion = champion_of(moves, night.date)
-    pointer = pointer_at(open_policy(root, name), champion.sequence)
-    manifest = read_manifest(root, name, champion.version)
+    name = night.settings.policy.name
     with night.tracking.run("publish_policy") as tracked:
         _tell_night(night)
-        estimates = estimates_of(night, LIFE)
-        tried = _tried(night, pointer)
-        page, trial = _pages(night, manifest, estimates, pointer, tried)
-        ranker = judge_ranker(night.notes_of("train_ranker"), manifest.files.get(RANKER))
-        decision = _decide(night, manifest, page, ranker, estimates, trial, tried)
-        version = publish(root, name, decision.bundle.manifest, decision.bundle.files)
-        # What others did and could not write down is no output of this night.
-        append_releases(night.warehouse, unrecorded(moves, night.date, version))
-        canary = tried.canary if tried and trial.goes_on else None
-        sequence = _point(night, moves, version, decision, canary)
+        try:
+            settled = _settle(night)
+        except PointerMovedError as moved:
+            # A person moved the pointer between this night's reading and its writing: decide again, knowing it. Who
+            # moves it a second time within seconds makes the job fail, to be run again.
+            log.warning("date=%s decided again: %s", night.date, moved)
+            settled = _settle(night)
+        decision, page, trial, champion = settled.decision, settled.page, settled.trial, settled.champion
         refused = [
             _release(night, champion, bundle, bundle.version, REFUSED, why, None) for bundle, why in decision.refused
         ]
-        released = _release(night, champion, decision.bundle, version, decision.action, decision.why, sequence)
-        beside = _beside(night, champion, pointer, trial, tried)
-        rows = [*refused, *beside, replace(released, canary=canary)]
-        night.write("releases", release_rows(night.spark, rows))
-        night.write("challengers", challenger_rows(night.spark, night.date, page.challengers))
-        night.note("version", version)
+        released = _release(
+            night, champion, decision.bundle, settled.version, decision.action, decision.why, settled.sequence
+        )
+        rows = [*refused, *_beside(night, settled), replace(released, canary=settled.canary)]
+        night.write("releases", release_rows(night.spark, name, rows))
+        book = [*page.challengers, *settled.earlier.others]
+        night.write("challengers", challenger_rows(night.spark, night.date, book))
+        night.note("version", settled.version)
         night.note("action", decision.action)
         night.note("why", decision.why)
         night.note("verdict", page.why)
         night.note("outcome", page.judged.outcome if page.judged else "")
         night.note("challenger", page.judged.trial if page.judged else "")
-        night.note("canary", canary.version if canary else "")
+        night.note("canary", settled.canary.version if settled.canary else "")
         night.note("canary_outcome", trial.judged.outcome if trial.judged else "")
-        night.note("canary_verdict", _canary_why(trial, tried))
-        _report(tracked, decision, version, page, ranker, trial)
-        log.info("date=%s version=%s action=%s sequence=%s", night.date, version, decision.action, sequence)
+        night.note("canary_verdict", _canary_why(trial, settled.tried))
+        night.note("ranker_outcome", settled.ranker.judged.outcome if settled.ranker.judged else "")
+        night.note("ranker_verdict", settled.ranker.why)
+        _report(tracked, settled)
+        log.info(
+            "date=%s version=%s action=%s sequence=%s",
+            *(night.date, settled.version, decision.action, settled.sequence),
+        )
+
+
+def _settle(night: Night) -> _Settled:
+    """Decide and point, on one reading of who moved the pointer.
+
+    Raises:
+        PointerMovedError: somebody has moved it since; nothing was pointed at.
+    """
+    name, root = night.settings.policy.name, night.policies_root
+    store = open_policy(root, name)
+    top = top_sequence(store)
+    moves = collect_moves(night.read("releases"), root, name)
+    champion = champion_of(moves, night.date)
+    pointer = pointer_at(store, champion.sequence)
+    manifest = read_manifest(root, name, champion.version)
+    earlier = EarlierAttempt.of(night, moves)
+    estimates = estimates_of(night, LIFE)
+    tried = _tried(night, pointer)
+    page, trial, ranker = _pages(night, manifest, estimates, pointer, tried, earlier)
+    decision = _decide(night, manifest, page, ranker, estimates, trial, tried)
+    version = publish(root, name, decision.bundle.manifest, decision.bundle.files)
+    # What others did and could not write down is no output of this night.
+    append_releases(night.warehouse, name, unrecorded(moves, night.date, version))
+    settled = _Settled(champion, pointer, earlier, page, trial, tried, ranker, decision, version, None)
+    return replace(settled, sequence=_point(night, moves, top, settled))
 
 
 def _tell_night(night: Night) -> None:
@@ -166,10 +230,15 @@ def _tried(night: Night, pointer: Pointer) -> _Tried | None:
 
 
 def _pages(
-    night: Night, champion: Manifest, estimates: Sequence[Mapping[str, Any]], pointer: Pointer, tried: _Tried | None
-) -> tuple[Page, CanaryPage]:
-    """Tonight's page of the book, challengers first and then the canary."""
-    page = tonights_page(night, champion, estimates, WAITS if tried else "")
+    night: Night,
+    champion: Manifest,
+    estimates: Sequence[Mapping[str, Any]],
+    pointer: Pointer,
+    tried: _Tried | None,
+    earlier: EarlierAttempt,
+) -> tuple[Page, CanaryPage, RankerPage]:
+    """Tonight's page of the book: challengers, the canary, the ranker; the earlier attempt's where it is final."""
+    page = tonights_page(night, champion, estimates, earlier, WAITS if tried else "")
     bundle = tried.bundle if tried else None
     trial = turn_canary(
         page.challengers,
@@ -179,17 +248,24 @@ def _pages(
         frozen_with_ranker(champion),
         canary_judgement(night, champion.version, tried.rows if tried else ()),
         night.settings.gate,
-        *([tried.fault] if tried and tried.fault else []),
+        ended_why=(tried.fault if tried else "") or ENDED_BY_HAND,
+        overruled=earlier.overruled,
     )
-    left = alpha_left(trial.challengers, night.date, night.settings.gate)
-    return replace(page, challengers=trial.challengers, alpha_left=left), trial
+    ranker = ranker_page(night, champion, trial.challengers, _ranker_waits(page, tried), earlier.overruled)
+    left = alpha_left(ranker.challengers, night.date, night.settings.gate)
+    page = replace(page, challengers=ranker.challengers, alpha_left=left)
+    if not earlier.is_final:
+        return page, trial, ranker
+    kept = keep_page(page, earlier, night.date, night.settings.gate)
+    canary = CanaryPage(kept.challengers, find_canary(kept.challengers, night.date))
+    return kept, canary, kept_ranker(kept.challengers, night.date)
 
 
 def _decide(
     night: Night,
     champion: Manifest,
     page: Page,
-    ranker: RankerVerdict | None,
+    ranker: RankerPage,
     estimates: Sequence[Mapping[str, Any]],
     trial: CanaryPage,
     tried: _Tried | None,
@@ -200,31 +276,30 @@ def _decide(
     """
     refused: list[tuple[_Bundle, str]] = []
     promoted: tuple[_Bundle, str] | None = None
-    if page.judged and page.verdict and (page.verdict.is_promoted or page.verdict.is_refused):
-        bundle = _bundle(
-            night, champion, challenger=page.judged, ope={**ope_summary(estimates), GATE: page.judged.to_json()}
-        )
-        why = f"bandit: {page.judged.why}"
-        if page.verdict.is_promoted:
+    judged = page.judged if page.judged and page.judged.ended == night.date else None
+    if judged and judged.outcome in _DECIDED:
+        bundle = _bundle(night, champion, challenger=judged, ope={**ope_summary(estimates), GATE: judged.to_json()})
+        why = f"bandit: {judged.why}"
+        if judged.outcome == PROMOTE:
             promoted = bundle, why
         else:
             refused.append((bundle, why))
-    if ranker:
-        bundle = _bundle(night, champion, ranker=ranker.sha256)
-        if tried:
-            refused.append((bundle, f"ranker: {WAITS}"))
-        elif promoted:
-            refused.append((bundle, "ranker: a bandit is promoted tonight, one change a night"))
-        elif ranker.is_promoted:
-            promoted = bundle, f"ranker: {ranker.why}"
+    ranker_why = ranker.why
+    if ranker.judged and ranker.judged.ended == night.date and ranker.judged.outcome in _DECIDED:
+        tested, ranker_why = ranker.judged, ranker.next_why
+        ope = {**champion.ope, RANKER_GATE: tested.to_json()}
+        bundle = _bundle(night, champion, ranker=tested.bandit.files[RANKER], ope=ope)
+        if ranker.promoted:
+            promoted = bundle, f"ranker: {tested.why}"
         else:
-            refused.append((bundle, f"ranker: {ranker.why}"))
+            refused.append((bundle, f"ranker: {tested.why}"))
     canary_why = f"canary: {_canary_why(trial, tried)}" if trial.judged or tried else ""
     if tried and tried.bundle and trial.judged and trial.judged.outcome == PROMOTE:
         promoted = tried.bundle, canary_why
     # What became of the challenger stands in a row of its own where it ended, else in that of what is released.
-    has_row = bool(page.verdict and page.verdict.outcome != KEEP)
-    told = page.next_why if has_row else page.why
+    has_row = bool(judged and judged.outcome in _DECIDED)
+    reasons = (page.next_why if has_row else page.why, f"ranker: {ranker_why}" if ranker_why else "")
+    told = "; ".join(filter(None, reasons))
     if promoted:
         bundle, why = promoted
         return _Decision(PROMOTED, f"{why}; {told}" if told else why, bundle, refused)
@@ -296,6 +371,14 @@ def _bundle(
     return _Bundle(manifest, files)
 
 
+def _ranker_waits(page: Page, tried: _Tried | None) -> str:
+    """Why no ranker takes a look tonight; empty where one may."""
+    if tried:
+        return WAITS
+    is_promoted = page.judged is not None and page.judged.outcome == PROMOTE
+    return "a bandit is promoted tonight: one change a night" if is_promoted else ""
+
+
 def _release(
     night: Night, champion: Move, bundle: _Bundle, version: str, action: str, why: str, sequence: int | None
 ) -> Release:
@@ -307,11 +390,15 @@ def _canary_why(trial: CanaryPage, tried: _Tried | None) -> str:
     return trial.judged.why if trial.judged else tried.fault if tried else ""
 
 
-def _beside(night: Night, champion: Move, pointer: Pointer, trial: CanaryPage, tried: _Tried | None) -> list[Release]:
-    """The row of what became of the canary, beside the one of what serves; none where it serves alone by now."""
+def _beside(night: Night, settled: _Settled) -> list[Release]:
+    """The row of what became of the canary, next to the one of what serves; none where it serves alone by now."""
+    trial, tried, pointer, champion = settled.trial, settled.tried, settled.pointer, settled.champion
     if pointer.canary is None or tried is None or (trial.judged and trial.judged.outcome == PROMOTE):
         return []
-    if tried.bundle and trial.goes_on:
+    if trial.goes_on:
+        if tried.bundle is None:
+            # The trial goes on because an earlier attempt is final: nothing ended tonight.
+            return []
         why = f"the canary's bandit and ranker with tonight's memory and history; {_canary_why(trial, tried)}"
         row = _release(night, champion, tried.bundle, tried.canary.version, REFRESHED, why, None)
         return [replace(row, previous=pointer.canary.version)]
@@ -319,35 +406,32 @@ def _beside(night: Night, champion: Move, pointer: Pointer, trial: CanaryPage, t
     return [Release(pointer.canary.version, CANARY_ENDED, night.date, why, _BY, champion.version)]
 
 
-def _point(night: Night, moves: Sequence[Move], version: str, decision: _Decision, canary: Canary | None) -> int | None:
+def _point(night: Night, moves: Sequence[Move], top: int, settled: _Settled) -> int | None:
     """Move the pointer where it is this night's to move; the sequence that names the version, None where none does."""
-    store = open_policy(night.policies_root, night.settings.policy.name)
-    # Asked again: a person may have moved it while this job was at work.
-    if sequences(store)[-1] == moves[-1].sequence and may_move(moves, night.date):
-        why = f"night of {night.date}, {decision.action}: {decision.why}"
-        return move_pointer(night.policies_root, night.settings.policy.name, version, why=why, canary=canary)
+    version, decision = settled.version, settled.decision
+    if not settled.earlier.overruled and not night.is_followed():
+        why = one_line(f"night of {night.date}, {decision.action}: {decision.why}")
+        by = Mover.of_night(night.date, night.attempt, decision.action)
+        root, name = night.policies_root, night.settings.policy.name
+        return move_pointer(root, name, version, why, settled.canary, by=by, after=top)
     log.warning("date=%s version=%s pointer=left: others have moved it since", night.date, version)
     mine = [move.sequence for move in moves if move.night == night.date and move.version == version]
     return mine[-1] if mine else None
 
 
-def _report(
-    tracked: TrackedRun,
-    decision: _Decision,
-    version: str,
-    page: Page,
-    ranker: RankerVerdict | None,
-    trial: CanaryPage,
-) -> None:
+def _report(tracked: TrackedRun, settled: _Settled) -> None:
+    decision, page, trial, version = settled.decision, settled.page, settled.trial, settled.version
+    ranker = settled.ranker
     manifest = decision.bundle.manifest
     tracked.params({"version": version, "champion": manifest.lineage["champion"], "action": decision.action})
     tracked.tags(
         {
             "why": decision.why,
-            "ranker": ranker.why if ranker else "none",
+            "ranker": ranker.why or "none",
         }
     )
     report_page(tracked, page)
+    report_ranker(tracked, ranker)
     report_canary(tracked, trial)
     tracked.artifact_bytes("manifest.json", manifest.with_files(decision.bundle.files).to_bytes())
     refused = [{"version": bundle.version, "why": why} for bundle, why in decision.refused]

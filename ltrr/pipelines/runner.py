@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -11,23 +11,21 @@ from pyspark.sql import SparkSession
 import ltrr
 from ltrr.config import Settings
 from ltrr.errors import CommitError
-from ltrr.pipelines.jobs import JOBS, NEEDS, check_job, load_job
+from ltrr.pipelines.jobs import JOBS, NEEDS, check_job, comes_before, load_job
 from ltrr.pipelines.night import Night, missing_run
-from ltrr.pipelines.staleness import stale_jobs
+from ltrr.pipelines.staleness import changed_jobs, stale_jobs
 from ltrr.spark.commits import CommitLog, JobRun
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import Lease, hold_lease
+from ltrr.spark.quality import ACCEPTED_QUALITY, read_accepted
 
 __all__ = ["JOBS", "Night", "run_job", "run_nightly"]
 
 log = logging.getLogger(__name__)
 
-# `--repair` looks back this far: two months of nights are a few hundred rows of job_runs.
-REPAIR_DAYS = 60
-
 
 def run_job(
-    spark: SparkSession, settings: Settings, job: str, day: date, *, accept_quality: str | None = None
+    spark: SparkSession, settings: Settings, job: str, day: date, *, accept_quality: Mapping[str, str] | None = None
 ) -> JobRun:
     """Run one job of one date and commit it.
 
@@ -39,8 +37,11 @@ def run_job(
         NotReadyError: the date's logs are not closed.
     """
     check_job(job)
-    with hold_lease(settings.paths.home, f"{job} of {day}") as lease:
-        return _Desk(spark, settings, lease).run(job, day, accept_quality)
+    with hold_lease(settings.paths.home, f"{job} of {day}", tables=settings.paths.tables) as lease:
+        desk = _Desk(spark, settings, lease)
+        if settings.nights.repair_first and job == JOBS[0]:
+            desk.repair_before(day)
+        return desk.run(job, day, accept_quality)
 
 
 def run_nightly(
@@ -48,7 +49,7 @@ def run_nightly(
     settings: Settings,
     day: date,
     *,
-    accept_quality: str | None = None,
+    accept_quality: Mapping[str, str] | None = None,
     repair: bool = False,
     on_start: Callable[[str, date], None] | None = None,
     on_commit: Callable[[JobRun], None] | None = None,
@@ -59,7 +60,7 @@ def run_nightly(
         spark: the session that all of them share.
         settings: all settings.
         day: logical date.
-        accept_quality: reason to go on in spite of failed quality checks; recorded with them.
+        accept_quality: reason to go on in spite of a failed quality check, by check; recorded with it.
         repair: rerun earlier dates, oldest first, whose inputs have changed since.
         on_start: told job and date as each begins.
         on_commit: told of each job that was committed.
@@ -71,13 +72,10 @@ def run_nightly(
         NotReadyError: the date's logs are not closed.
     """
     runs: list[JobRun] = []
-    with hold_lease(settings.paths.home, f"nightly of {day}") as lease:
+    with hold_lease(settings.paths.home, f"nightly of {day}", tables=settings.paths.tables) as lease:
         desk = _Desk(spark, settings, lease)
-        if repair:
-            first = max(settings.first_date, day - timedelta(days=REPAIR_DAYS))
-            desk.commits.load(first - timedelta(days=1), day)
-            for number in range((day - first).days):
-                runs += desk.repair(first + timedelta(days=number), on_start, on_commit)
+        if repair or settings.nights.repair_first:
+            runs += desk.repair_before(day, on_start, on_commit)
         desk.check_night_before(day)
         for job in JOBS:
             if on_start:
@@ -98,38 +96,65 @@ class _Desk:
     commits: CommitLog = field(init=False)
 
     def __post_init__(self) -> None:
-        self.commits = CommitLog(Warehouse(self.spark, self.settings.paths.tables))
+        nights, tables = self.settings.nights, self.settings.paths.tables
+        self.commits = CommitLog(Warehouse(self.spark, tables, nights.readable_days))
 
-    def run(self, job: str, day: date, accept_quality: str | None) -> JobRun:
+    def run(self, job: str, day: date, accept_quality: Mapping[str, str] | None) -> JobRun:
         started = time.monotonic()
-        self.commits.load(day - timedelta(days=1), day)
+        self.commits.load(self.first_checked(day) - timedelta(days=1), day + timedelta(days=1))
         self.check_order(job, day)
+        self.check_nothing_stale(job, day)
         warehouse = self.commits.warehouse
-        night = Night(day, job, self.settings, self.spark, warehouse, self.commits, accept_quality)
+        night = Night(day, job, self.settings, self.spark, warehouse, self.commits, accept_quality or {})
         self.spark.sparkContext.setJobDescription(f"{job} {day}")
         if job == JOBS[0]:
             # The night's run in MLflow is this job's to start: a night nobody can track should not begin.
             log.info("mlflow_night=%s", night.tracking.night_run_id)
         try:
+            night.restore_tables()
             load_job(job)(night)
+        except BaseException as fault:
+            if "tracking" in vars(night):
+                # A run that nobody ends says RUNNING in MLflow until the next night.
+                night.tracking.end(fault)
+            raise
         finally:
             # Whatever a job cached is of no use to the next one, which reads what was committed.
             self.spark.catalog.clearCache()
-        earlier = self.commits.run(job, day)
         run = JobRun(
             job=job,
             run_date=day,
-            attempt=earlier.attempt + 1 if earlier else 1,
+            attempt=night.attempt,
             code_version=ltrr.__version__,
             config_digest=self.settings.digest(),
-            inputs=tuple(sorted(night.inputs, key=lambda read: (read.table, read.version))),
+            # Carried outputs first: the tables that they stand on are inputs too.
             outputs=night.carried_outputs(),
+            inputs=tuple(sorted(night.inputs, key=lambda read: (read.table, str(read.run_date), read.version))),
             notes=night.notes,
             seconds=round(time.monotonic() - started, 3),
         )
         self.lease.check()
         self.commits.commit(run)
+        later = day + timedelta(days=1)
+        if changed_jobs(self.commits, self.settings.first_date, later):
+            log.warning("job=%s date=%s made later dates stale: run `ltrr nightly --date LATEST --repair`", job, day)
         return run
+
+    def first_checked(self, day: date) -> date:
+        """The oldest date that is checked for stale jobs, and repaired, before a night of `day`."""
+        return max(self.settings.first_date, day - timedelta(days=self.settings.nights.repair_days))
+
+    def repair_before(
+        self,
+        day: date,
+        on_start: Callable[[str, date], None] | None = None,
+        on_commit: Callable[[JobRun], None] | None = None,
+    ) -> Sequence[JobRun]:
+        """Rerun the stale jobs of all dates before `day`, oldest date first."""
+        first = self.first_checked(day)
+        self.commits.load(first - timedelta(days=1), day)
+        dates = [first + timedelta(days=number) for number in range((day - first).days)]
+        return [run for earlier in dates for run in self.repair(earlier, on_start, on_commit)]
 
     def repair(
         self,
@@ -145,7 +170,10 @@ class _Desk:
                 log.info("job=%s date=%s stale: %s", job, day, reason)
                 if on_start:
                     on_start(job, day)
-                runs.append(self.run(job, day, None))
+                earlier = self.commits.run(job, day)
+                # Whoever accepted a failed check of the night accepts it again: a repair asks nobody.
+                accepted = read_accepted(earlier.notes.get(ACCEPTED_QUALITY, "")) if earlier else {}
+                runs.append(self.run(job, day, accepted))
                 if on_commit:
                     on_commit(runs[-1])
         return runs
@@ -159,6 +187,35 @@ class _Desk:
         before = day - timedelta(days=1)
         if day > self.settings.first_date and self.commits.run(job, before) is None:
             raise missing_run(job, before, wanted_by=f"{job} of {day}")
+
+    def check_nothing_stale(self, job: str, day: date) -> None:
+        """Nothing where all that the job builds on is up to date; CommitError otherwise.
+
+        A run on top of a stale date would lose what later nights had added to it.
+        """
+        first_date, first = self.settings.first_date, self.first_checked(day)
+        for number in range((day - first).days):
+            earlier = first + timedelta(days=number)
+            stale = changed_jobs(self.commits, first_date, earlier)
+            if stale:
+                raise CommitError(
+                    f"{job} of {day} needs an earlier date that is stale",
+                    which=str(earlier),
+                    expected="every job committed after its inputs",
+                    got="; ".join(f"{name}: {reason}" for name, reason in stale.items()),
+                    todo=f"run `ltrr nightly --date {day} --repair`, or set nights.repair_first to true",
+                )
+        stale = {
+            name: why for name, why in changed_jobs(self.commits, first_date, day).items() if comes_before(name, job)
+        }
+        if stale:
+            raise CommitError(
+                f"{job} of {day} needs a job of the same date that is stale",
+                which=next(iter(stale)),
+                expected="committed after its inputs",
+                got=next(iter(stale.values())),
+                todo=f"run `ltrr job {next(iter(stale))} --date {day}` first, or the whole night",
+            )
 
     def check_date(self, day: date) -> None:
         """Nothing where history has begun by then; CommitError otherwise."""

@@ -3,37 +3,54 @@
 from datetime import date, timedelta
 
 from ltrr.pipelines.jobs import JOBS
-from ltrr.spark.commits import CommitLog, Input, JobRun, Output, next_state
+from ltrr.spark.commits import CommitLog, Input, JobRun, Output, next_state, note_state
 from ltrr.tables.catalog import table
+
+NOT_COMMITTED = "not committed"
 
 
 def stale_jobs(commits: CommitLog, first_date: date, day: date) -> dict[str, str]:
     """Jobs of a date that should run again -> why; empty where the date is in order, or was never begun.
 
-    A job is stale where a table that it read, or the table that it added to, has another state in the writer's latest
-    commit than the job saw; or where it has not been committed although the date was begun.
+    A job is stale where a table or note that it read, or the table that it added to, has another state in the writer's
+    latest commit than the job saw; or where it has not been committed although the date was begun.
     """
     if all(commits.run(job, day) is None for job in JOBS):
         return {}
     return {job: reason for job in JOBS if (reason := _why_stale(commits, first_date, day, job))}
 
 
+def changed_jobs(commits: CommitLog, first_date: date, day: date) -> dict[str, str]:
+    """Committed jobs of a date whose inputs have changed since -> why."""
+    stale = stale_jobs(commits, first_date, day)
+    return {job: reason for job, reason in stale.items() if reason != NOT_COMMITTED}
+
+
 def _why_stale(commits: CommitLog, first_date: date, day: date, job: str) -> str:
     run = commits.run(job, day)
     if run is None:
-        return "not committed"
+        return NOT_COMMITTED
     before = commits.run(job, day - timedelta(days=1)) if day > first_date else None
+    recorded = {(read.table, read.run_date) for read in run.inputs}
     reasons = [_input_changed(commits, read) for read in run.inputs]
-    reasons += [_base_changed(before, out) for out in run.outputs]
+    # Runs of ltrr 0.1 did not record the table that they added to; its state was that of what they wrote onto it.
+    old = [out for out in run.outputs if (out.table, day - timedelta(days=1)) not in recorded]
+    reasons += [_base_changed(before, out) for out in old if run.code_version == "0.1.0"]
     return "; ".join(reason for reason in reasons if reason)
 
 
 def _input_changed(commits: CommitLog, read: Input) -> str:
     if read.run_date is None:
         return ""
-    latest = commits.run(table(read.table).written_by, read.run_date)
-    output = latest.output(read.table) if latest else None
-    return "" if (output.state if output else "") == read.state else f"{read.table} of {read.run_date} has changed"
+    writer, _, key = read.table.partition("#")
+    latest = commits.run(writer if key else table(read.table).written_by, read.run_date)
+    if key:
+        value = latest.notes.get(key) if latest else None
+        state = "" if value is None else note_state(value)
+    else:
+        output = latest.output(read.table) if latest else None
+        state = output.state if output else ""
+    return "" if state == read.state else f"{read.table} of {read.run_date} has changed"
 
 
 def _base_changed(before: JobRun | None, out: Output) -> str:

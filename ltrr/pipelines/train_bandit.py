@@ -18,6 +18,7 @@ from ltrr.bandit.value_learning import learn_values
 from ltrr.clicks.correction import with_examination
 from ltrr.evaluation.published import alike_versions
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write
+from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 from ltrr.serving.values import PlanValuer
 from ltrr.spark.columns import empty
@@ -69,7 +70,7 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     settings, policy = night.settings.bandit, night.settings.policy
     in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
     rows = night.read_written("bandit_rows").where(in_window)
-    rows = only_training_users(rows, night.settings.evaluation.held_out_percent)
+    rows = only_training_users(only_counted_users(night, rows), night.settings.evaluation.held_out_percent)
     rows = only_of_space(_only_alike(night, rows), policy.space, policy.observe, policy.features)
     planner = _learn_values(night, rows, tracked)
     capped = only_capped(rows, settings.query_decisions)

@@ -1,6 +1,6 @@
-"""What a person does: promote a version, roll back to the one before, try one on some of the users.
+"""What a person does: promote a version, roll back to the last other one, try one on some of the users.
 
-Each is a new sequence of the pointer; promoting and rolling back end a canary that runs.
+Each is a new sequence of the pointer that names the person; promoting and rolling back end a canary that runs.
 """
 
 from __future__ import annotations
@@ -11,37 +11,93 @@ from collections.abc import Sequence
 from ltrr.artifacts.bundle import BANDIT, RANKER, read_manifest
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest
-from ltrr.artifacts.pointer import Canary, current_pointer, move_pointer, now, open_policy
-from ltrr.errors import UsageError
+from ltrr.artifacts.pointer import (
+    Canary,
+    Mover,
+    Pointer,
+    current_pointer,
+    move_pointer,
+    now,
+    open_policy,
+    pointers,
+    top_sequence,
+)
+from ltrr.errors import ArtifactError, UsageError
 from ltrr.evaluation.published import plans_alike
-from ltrr.publishing.moves import Move, version_before
-from ltrr.publishing.release import CANARY_BEGUN, CANARY_ENDED, PROMOTED, ROLLED_BACK, Release
+from ltrr.publishing.release import CANARY_BEGUN, CANARY_ENDED, PROMOTED, REFRESHED, ROLLED_BACK, Release
 from ltrr.serving.policy import Policy
 
 
-def promote(
-    root: str | os.PathLike[str], name: str, moves: Sequence[Move], version: str, *, why: str, by_whom: str
-) -> Release | None:
+def promote(root: str | os.PathLike[str], name: str, version: str, *, why: str, by_whom: str) -> Release | None:
     """Serve `version` to everybody from now on; None where it does already.
 
-    It is loaded first as a service would load it: what cannot be served is not pointed at.
+    It is loaded first as a service would load it: what cannot be served is not pointed at. A torn pointer is no
+    obstacle: the new one lies above it.
 
     Raises:
         ArtifactError: no such version, or it is damaged.
+        PointerMovedError: somebody else moved the pointer at the same moment.
     """
-    return _point(root, name, moves, version, PROMOTED, why, by_whom)
+    Policy.load(open_policy(root, name).url, version)
+    # Read last: loading takes seconds.
+    top = top_sequence(open_policy(root, name))
+    return _point(root, name, pointers(root, name), top, version, PROMOTED, why, by_whom)
 
 
-def roll_back(
-    root: str | os.PathLike[str], name: str, moves: Sequence[Move], *, why: str, by_whom: str
-) -> Release | None:
-    """Serve what served before the current version first did.
+def roll_back(root: str | os.PathLike[str], name: str, *, why: str, by_whom: str) -> Release | None:
+    """Serve the last version with other models than those that serve now (`choose_rollback`).
 
     Raises:
-        UsageError: there was nothing before.
+        UsageError: there was nothing before, or nobody can tell what it was.
         ArtifactError: it is damaged.
+        PointerMovedError: somebody else moved the pointer at the same moment.
     """
-    return _point(root, name, moves, version_before(moves), ROLLED_BACK, why, by_whom)
+    store = open_policy(root, name)
+    top, found = top_sequence(store), pointers(root, name)
+    version = choose_rollback(root, name, found)
+    Policy.load(store.url, version)
+    return _point(root, name, found, top, version, ROLLED_BACK, why, by_whom)
+
+
+def choose_rollback(root: str | os.PathLike[str], name: str, found: Sequence[Pointer]) -> str:
+    """The version that served before the current models first did.
+
+    Models are bandit, values, ranker, exploration and the other settings. A night's refresh keeps them and replaces
+    memory and history, so it is no version to return to: two nights after a bad promotion, the one before the
+    promotion is. One small manifest a move that is not a refresh is read.
+
+    Args:
+        root: the policies' folder.
+        name: of the policy.
+        found: its pointers, oldest first.
+
+    Raises:
+        UsageError: the current models are the first, or a manifest that decides this cannot be read.
+    """
+    served: list[tuple[str, tuple[object, ...] | None]] = []
+    for pointer in found:
+        is_refresh = pointer.by is not None and pointer.by.action == REFRESHED and bool(served)
+        served.append((pointer.version, served[-1][1] if is_refresh else _known_models(root, name, pointer.version)))
+    current = served[-1] if served else ("no version", None)
+    first = next((place for place, (_, models) in enumerate(served) if models == current[1]), 0)
+    version, models = served[first - 1] if first else ("", None)
+    if current[1] is None or (first and models is None):
+        raise UsageError(
+            "the version to roll back to is not known",
+            which=current[0],
+            expected="readable manifests of the versions that served",
+            got="no pointer" if not served else f"none of {version if current[1] else current[0]}",
+            todo="choose one: `ltrr policies list`, then `ltrr policies promote VERSION --why REASON`",
+        )
+    if not first:
+        raise UsageError(
+            "there is nothing to roll back to",
+            which=current[0],
+            expected="an earlier version with another bandit, ranker, values or exploration",
+            got="none: its models are the first",
+            todo="for the same models with an older memory: `ltrr policies promote VERSION --why REASON`",
+        )
+    return version
 
 
 def begin_canary(
@@ -53,12 +109,13 @@ def begin_canary(
         NotReadyError: nothing serves yet.
         UsageError: a canary runs already, the share is none, or there is nothing that the two could be compared in.
         ArtifactError: no such version, or it is damaged.
+        PointerMovedError: somebody else moved the pointer at the same moment.
     """
     store = open_policy(root, name)
     canary = Canary(version, share, begun=now())
     Policy.load(store.url, version)
     # Asked last: loading takes seconds, and what serves now is what goes on.
-    pointer = current_pointer(store)
+    top, pointer = top_sequence(store), current_pointer(store)
     if pointer.canary is not None:
         raise UsageError(
             "one canary at a time",
@@ -68,42 +125,45 @@ def begin_canary(
             todo="end it first: `ltrr policies canary --end --why REASON`",
         )
     _check_comparable(read_manifest(root, name, pointer.version), read_manifest(root, name, version))
-    sequence = move_pointer(root, name, pointer.version, why=f"{why} ({by_whom})", canary=canary)
+    by = Mover.of_person(by_whom, CANARY_BEGUN)
+    sequence = move_pointer(root, name, pointer.version, why, canary, by=by, after=top)
     return Release(pointer.version, CANARY_BEGUN, None, why, by_whom, pointer.version, sequence, canary=canary)
 
 
 def end_canary(root: str | os.PathLike[str], name: str, *, why: str, by_whom: str) -> Release:
-    """Serve what serves beside the canary to everybody.
+    """Serve what serves next to the canary to everybody.
 
     Raises:
         NotReadyError: nothing serves yet.
         UsageError: no canary runs.
+        PointerMovedError: somebody else moved the pointer at the same moment.
     """
-    pointer = current_pointer(open_policy(root, name))
+    store = open_policy(root, name)
+    top, pointer = top_sequence(store), current_pointer(store)
     if pointer.canary is None:
         raise UsageError("there is no canary to end", which=name, got=f"{pointer.version} serves everybody")
-    sequence = move_pointer(root, name, pointer.version, why=f"{why} ({by_whom})")
+    by = Mover.of_person(by_whom, CANARY_ENDED)
+    sequence = move_pointer(root, name, pointer.version, why, by=by, after=top)
     return Release(pointer.version, CANARY_ENDED, None, why, by_whom, pointer.version, sequence)
 
 
 def _point(
     root: str | os.PathLike[str],
     name: str,
-    moves: Sequence[Move],
+    found: Sequence[Pointer],
+    top: int,
     version: str,
     action: str,
     why: str,
     by_whom: str,
 ) -> Release | None:
-    store = open_policy(root, name)
-    Policy.load(store.url, version)
-    previous = moves[-1].version if moves else None
-    if version == previous:
-        if current_pointer(store).canary is None:
+    newest = found[-1] if found else None
+    if newest is not None and newest.version == version:
+        if newest.canary is None and newest.sequence == top:
             return None
-        action = CANARY_ENDED
-    sequence = move_pointer(root, name, version, why=f"{why} ({by_whom})")
-    return Release(version, action, None, why, by_whom, previous, sequence)
+        action = CANARY_ENDED if newest.canary is not None else action
+    sequence = move_pointer(root, name, version, why, by=Mover.of_person(by_whom, action), after=top)
+    return Release(version, action, None, why, by_whom, newest.version if newest else None, sequence)
 
 
 def _check_comparable(champion: Manifest, tried: Manifest) -> None:
@@ -128,3 +188,10 @@ def _models(manifest: Manifest) -> tuple[object, ...]:
     names = {BANDIT, RANKER, *only_value_files(manifest.files)}
     files = {name: file.sha256 for name, file in manifest.files.items() if name in names}
     return manifest.settings, manifest.values, files
+
+
+def _known_models(root: str | os.PathLike[str], name: str, version: str) -> tuple[object, ...] | None:
+    try:
+        return _models(read_manifest(root, name, version))
+    except ArtifactError:
+        return None

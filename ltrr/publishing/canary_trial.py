@@ -3,7 +3,8 @@
 A person begins it; its alpha is given on the first night that finds it, before its first look. It ends as a challenger
 does, by promotion, by futility, by harm to a slice or by age, or because a person ended it: then its alpha stays spent.
 While it runs no challenger begins or is asked and no ranker is promoted: whatever served beside it would no longer be
-what it is compared with. Where the budget holds no alpha it is reported and never promoted, and ends by age.
+what it is compared with. The clock of a challenger that lives already stands still meanwhile. Where the budget holds no
+alpha it is reported and never promoted, and ends by age.
 """
 
 from __future__ import annotations
@@ -16,14 +17,25 @@ from math import inf
 from ltrr.artifacts.bundle import RANKER
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.pointer import Canary
-from ltrr.core.sequential import EXPIRED, KEEP, alpha_for_next
-from ltrr.publishing.challengers import Challenger, FrozenBandit
-from ltrr.publishing.gate import Judgement, Verdict, judge_night
+from ltrr.core.sequential import EXPIRED, KEEP
+from ltrr.publishing.gate import Judgement, Verdict
 from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.trials import (
+    CANARY_TRIAL,
+    WITHDRAWN,
+    Challenger,
+    FrozenBandit,
+    draw_alpha,
+    end_if_overruled,
+    judge_trial,
+    living,
+    with_trial,
+)
 
 ENDED = "ended"
 """Outcome of a canary that was ended from outside: by a person, or because its bundle does not hold."""
 
+ENDED_BY_HAND = "a person ended it"
 WAITS = "a canary runs: one thing at a time"
 
 
@@ -47,6 +59,12 @@ class CanaryPage:
         return self.judged is not None and self.judged.is_living
 
 
+def find_canary(page: Sequence[Challenger], day: date) -> Challenger | None:
+    """The canary's trial that a night found, as its page keeps it; None where it found none."""
+    ended = (one for one in page if one.kind == CANARY_TRIAL and one.ended == day and one.outcome != WITHDRAWN)
+    return living(page, CANARY_TRIAL) or next(ended, None)
+
+
 def frozen_with_ranker(manifest: Manifest) -> FrozenBandit:
     """What is tried: all of a bundle that a refresh leaves as it is."""
     bandit = FrozenBandit.of_manifest(manifest)
@@ -62,7 +80,8 @@ def turn_canary(
     champion: FrozenBandit,
     judgement: Judgement,
     gate: GateSettings,
-    ended_why: str = "a person ended it",
+    ended_why: str = ENDED_BY_HAND,
+    overruled: str = "",
 ) -> CanaryPage:
     """Tonight's page of the book.
 
@@ -75,11 +94,12 @@ def turn_canary(
         judgement: of the canary.
         gate: fixed before.
         ended_why: of one that runs in the book and not in the pointer.
+        overruled: why the pointer is not tonight's to move; empty where it is. A promotion is not carried out then.
     """
-    known, before = list(book), next((one for one in book if one.canary and one.is_living), None)
+    known, before = list(book), living(book, CANARY_TRIAL)
     if before is not None and (canary is None or canary.begun != before.canary):
         ended = replace(before, night=before.on(day), outcome=ENDED, ended=day, critical=inf, slices={}, why=ended_why)
-        known = [ended if one is before else one for one in known]
+        known = with_trial(known, ended)
         if canary is None:
             return CanaryPage(tuple(known), ended)
         before = None
@@ -87,9 +107,10 @@ def turn_canary(
         return CanaryPage(tuple(known))
     if before is None:
         begun = _begin(known, day, canary, tried, champion, gate)
-        return CanaryPage((*known, begun), begun)
+        return CanaryPage(tuple(with_trial(known, begun)), begun)
     now, verdict = _judged(before, day, judgement, gate)
-    return CanaryPage(tuple(now if one is before else one for one in known), now, verdict)
+    now = end_if_overruled(now, overruled)
+    return CanaryPage(tuple(with_trial(known, now)), now, verdict)
 
 
 def _begin(
@@ -100,38 +121,30 @@ def _begin(
     champion: FrozenBandit,
     gate: GateSettings,
 ) -> Challenger:
-    alpha = alpha_for_next([one.in_budget for one in known], day.toordinal(), gate)
-    told = f"with alpha {alpha:g}" if alpha else "without alpha, the budget holds none: it is reported, not promoted"
-    return Challenger(
+    trial = Challenger(
         tried,
         begun=day,
         data_end=date.fromisoformat(canary.version[:10]),
         against=champion.digest,
-        alpha=alpha,
+        alpha=0.0,
         canary=canary.begun,
-        why=f"canary of {canary.share:.4g} of users since {canary.begun}: its trial begins {told}, and lasts at most "
-        f"{gate.life_nights} nights",
+        kind=CANARY_TRIAL,
     )
+    drawn = draw_alpha(known, trial, gate)
+    paid = f"with alpha {drawn.alpha:g}" if drawn.alpha else "without alpha: the budget holds none, so it is reported"
+    why = (
+        f"canary of {canary.share:.4g} of users since {canary.begun}: its trial begins {paid}, and lasts at most "
+        f"{gate.life_nights} nights"
+    )
+    return replace(drawn, why=why)
 
 
 def _judged(
     tested: Challenger, day: date, judgement: Judgement, gate: GateSettings
 ) -> tuple[Challenger, Verdict | None]:
+    if tested.alpha > 0.0:
+        return judge_trial(tested, day, judgement, gate)
     night = tested.on(day)
-    if tested.alpha == 0.0:
-        outcome = EXPIRED if night >= gate.life_nights else KEEP
-        why = f"night {night} of {gate.life_nights}, no look: the budget held no alpha when it began"
-        return replace(tested, night=night, outcome=outcome, ended=None if outcome == KEEP else day, why=why), None
-    verdict = judge_night(judgement, night, tested.looks, tested.alpha, gate)
-    looks = tested.looks if verdict.look is None else (*tested.looks, verdict.look)
-    now = replace(
-        tested,
-        night=night,
-        outcome=verdict.outcome,
-        ended=None if verdict.outcome == KEEP else day,
-        looks=looks,
-        critical=verdict.critical,
-        slices=verdict.slices,
-        why=verdict.why,
-    )
-    return now, verdict
+    outcome = EXPIRED if night >= gate.life_nights else KEEP
+    why = f"night {night} of {gate.life_nights}, no look: the budget held no alpha when it began"
+    return replace(tested, night=night, outcome=outcome, ended=None if outcome == KEEP else day, why=why), None

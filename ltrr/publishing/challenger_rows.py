@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from math import inf, isfinite
 from typing import Any
 
@@ -15,7 +15,8 @@ from ltrr.artifacts.learned_values import LearnedValues
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.intervals import Estimate
 from ltrr.core.sequential import Look
-from ltrr.publishing.challengers import Challenger, FrozenBandit
+from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.trials import BANDIT_TRIAL, CANARY_TRIAL, Challenger, FrozenBandit
 from ltrr.spark.columns import schema_of
 from ltrr.tables.catalog import table
 
@@ -28,9 +29,22 @@ def challenger_rows(spark: SparkSession, day: date, challengers: Sequence[Challe
 
 
 def read_challengers(challengers: DataFrame, day: date) -> list[Challenger]:
-    """One night's page of the book, oldest trial first. Collected: the budget pays for a handful of trials."""
+    """The trials of every policy as one night left them, oldest first."""
     rows = challengers.where(F.col("as_of_date") == F.lit(day)).orderBy("trial").collect()
     return [_challenger(row.asDict(recursive=True)) for row in rows]
+
+
+def read_book(challengers: DataFrame, policy: str, day: date, gate: GateSettings) -> list[Challenger]:
+    """The book of one policy at the end of a night: its newest page, oldest trial first.
+
+    A home that tries other plans under another name has nights without a page of this policy, and its trials hold their
+    alpha meanwhile. A page older than `budget_nights` holds none. Collected: at most some trials a night, of
+    `budget_nights` nights.
+    """
+    first = day - timedelta(days=gate.budget_nights)
+    rows = challengers.where(F.col("as_of_date").between(F.lit(first), F.lit(day)) & (F.col("policy") == F.lit(policy)))
+    read = rows.orderBy("as_of_date", "trial").collect()
+    return [_challenger(row.asDict(recursive=True)) for row in read if row["as_of_date"] == read[-1]["as_of_date"]]
 
 
 def _row(day: date, one: Challenger) -> dict[str, Any]:
@@ -62,6 +76,8 @@ def _row(day: date, one: Challenger) -> dict[str, Any]:
         "why": one.why,
         "mlflow_run_id": one.run_id,
         "canary": one.canary or None,
+        "kind": one.kind,
+        "waited": one.waited,
     }
 
 
@@ -83,4 +99,6 @@ def _challenger(row: dict[str, Any]) -> Challenger:
         why=row["why"],
         run_id=row["mlflow_run_id"],
         canary=row["canary"] or "",
+        waited=row["waited"] or 0,
+        kind=row["kind"] or (CANARY_TRIAL if row["canary"] else BANDIT_TRIAL),
     )

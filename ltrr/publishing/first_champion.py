@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
 from ltrr.artifacts.manifest import PolicySettings
-from ltrr.artifacts.pointer import open_policy, pointer_at, sequences
+from ltrr.artifacts.pointer import Mover, current_pointer, open_policy, sequences
+from ltrr.publishing.release import PUBLISHED
 
 
 def publish_first_champion(
@@ -21,11 +22,12 @@ def publish_first_champion(
         the version that serves, and whether it was published now.
     """
     store = open_policy(root, settings.name)
-    moved = sequences(store)
-    if moved:
-        return pointer_at(store, moved[-1]).version, False
+    if sequences(store):
+        return current_pointer(store).version, False
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     made = uniform_bundle(settings, history_starts - timedelta(days=1), created_at)
     version = publish_bundle(root, settings.name, *made)
-    move_pointer(root, settings.name, version, why="first champion: uniform over all plans")
+    # Two that start it at once publish the same: the second finds it served.
+    by = Mover(action=PUBLISHED, person="ltrr policies init")
+    move_pointer(root, settings.name, version, why="first champion: uniform over all plans", by=by)
     return version, True

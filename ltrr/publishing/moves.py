@@ -1,21 +1,25 @@
 """Who serves, as of which night: the moves of the pointer, and which of them belong to a night.
 
 A night that is run again must be judged against the champion that it was judged against the first time, although the
-pointer has moved since. Sequences order all moves, and each release row says which night made its move (none: by hand).
+pointer has moved since. Sequences order all moves of one policy. The row in `releases`, or the pointer itself where no
+row exists yet, says which night made a move (none: by hand).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.artifacts.pointer import Canary, open_policy, pointer_at, sequences
-from ltrr.errors import NotReadyError, UsageError
+from ltrr.artifacts.bundle import is_published
+from ltrr.artifacts.pointer import Canary, Mover, Pointer, open_policy, read_pointer, sequences
+from ltrr.artifacts.store import Store
+from ltrr.errors import NotReadyError
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Move:
         is_recorded: whether `releases` has a row of it.
         why: as the pointer says; for moves that are not recorded.
         canary: as the pointer says; for moves that are not recorded.
+        by: who moved it, as the pointer says; for moves that are not recorded.
     """
 
     sequence: int
@@ -37,27 +42,62 @@ class Move:
     is_recorded: bool = True
     why: str = ""
     canary: Canary | None = None
+    by: Mover | None = None
 
 
 def collect_moves(releases: DataFrame, root: str | os.PathLike[str], name: str) -> list[Move]:
-    """Every move, oldest first: those in `releases`, and pointers that nobody has recorded yet.
+    """Every move of one policy, oldest first: those in `releases`, and pointers without a row there.
 
-    Such a pointer was set by `ltrr policies init`, by hand during a night, or by a night that died before it could
-    commit; a night is known by the date of the version, which no hand makes. One that names the version before it again
-    has a canary begin or end, and that a hand does: a night's version is a new one.
+    A pointer without a row was set by `ltrr policies init`, by hand during a night, or by a night that died before it
+    could commit; the pointer says which. Torn pointers without a row are left out.
 
     A few rows a night: after ten years of nights some thousands.
     """
-    rows = releases.where(F.col("sequence").isNotNull()).select("sequence", "policy_version", "run_date").collect()
-    recorded = {row["sequence"]: Move(row["sequence"], row["policy_version"], row["run_date"]) for row in rows}
+    is_own = F.col("policy").isNull() | (F.col("policy") == F.lit(name))
+    rows = releases.where(F.col("sequence").isNotNull() & is_own)
+    found = rows.select("sequence", "policy_version", "run_date", "policy").collect()
+    return moves_of([row.asDict() for row in found], root, name)
+
+
+def moves_of(rows: Iterable[Mapping[str, Any]], root: str | os.PathLike[str], name: str) -> list[Move]:
+    """The moves from rows of `releases` that may be this policy's, and from its pointers.
+
+    A row without a policy is of an older ltrr: it belongs to the policy whose pointer of its sequence names its
+    version.
+    """
     store = open_policy(root, name)
+    known: dict[int, Move] = {}
+    for row in rows:
+        if row["policy"] == name or (row["policy"] is None and _is_named(store, root, name, row)):
+            known[row["sequence"]] = Move(row["sequence"], row["policy_version"], row["run_date"])
     for sequence in sequences(store):
-        if sequence not in recorded:
-            pointer = pointer_at(store, sequence)
-            is_same = sequence - 1 in recorded and recorded[sequence - 1].version == pointer.version
-            night = None if is_same else date.fromisoformat(pointer.version[:10])
-            recorded[sequence] = Move(sequence, pointer.version, night, False, pointer.why, pointer.canary)
-    return [recorded[sequence] for sequence in sorted(recorded)]
+        pointer = None if sequence in known else read_pointer(store, sequence)
+        if pointer is not None:
+            night = _night(pointer, known.get(sequence - 1))
+            known[sequence] = Move(sequence, pointer.version, night, False, pointer.why, pointer.canary, pointer.by)
+    return [known[sequence] for sequence in sorted(known)]
+
+
+def _is_named(store: Store, root: str | os.PathLike[str], name: str, row: Mapping[str, Any]) -> bool:
+    if row["sequence"] not in sequences(store):
+        return False
+    pointer = read_pointer(store, row["sequence"])
+    if pointer is None:
+        # The hash in a version covers the policy's name: a version lies in the folder of one policy only.
+        return is_published(root, name, row["policy_version"])
+    return bool(pointer.version == row["policy_version"])
+
+
+def _night(pointer: Pointer, before: Move | None) -> date | None:
+    """The night that moved a pointer.
+
+    A pointer from before `by` is known by the date of its version; where it names the version before it again, a person
+    began or ended a canary.
+    """
+    if pointer.by is not None:
+        return pointer.by.run_date
+    is_same = before is not None and before.version == pointer.version
+    return None if is_same else date.fromisoformat(pointer.version[:10])
 
 
 def champion_of(moves: Iterable[Move], night: date) -> Move:
@@ -99,20 +139,3 @@ def may_move(moves: Sequence[Move], night: date) -> bool:
     """
     champion = champion_of(moves, night)
     return all(move.night == night for move in moves if move.sequence > champion.sequence)
-
-
-def version_before(moves: Sequence[Move]) -> str:
-    """What a rollback returns to: what served before the current version first did.
-
-    >>> version_before([Move(1, "a", None), Move(2, "b", None), Move(3, "c", None), Move(4, "b", None)])
-    'a'
-
-    Raises:
-        UsageError: the current version is the first.
-    """
-    current = moves[-1].version if moves else ""
-    first = next((move.sequence for move in moves if move.version == current), 0)
-    earlier = [move.version for move in moves if move.sequence < first]
-    if not earlier:
-        raise UsageError("there is nothing to roll back to", which=current or "no version", got="it is the first")
-    return earlier[-1]

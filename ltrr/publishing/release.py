@@ -146,7 +146,7 @@ def publish(root: str | os.PathLike[str], name: str, manifest: Manifest, files: 
 
 
 def unrecorded(moves: Sequence[Move], night: date | None, version: str = "") -> list[Release]:
-    """Rows of pointers that nobody has recorded: a first champion, a hand's move during a night, a night that died.
+    """Rows of pointers that have none: of a first champion, a move by hand during a night, a night that died.
 
     Args:
         moves: all.
@@ -156,20 +156,22 @@ def unrecorded(moves: Sequence[Move], night: date | None, version: str = "") -> 
     """
     rows = []
     for place, move in enumerate(moves):
-        if not move.is_recorded and (move.night, move.version) != (night, version):
-            died = move.night is not None and move.night == night
-            rows.append(
-                Release(
-                    move.version,
-                    _kind(moves[:place], move),
-                    move.night if died else None,
-                    "an attempt that did not finish" if died else move.why,
-                    "publish_policy" if died else "by hand",
-                    moves[place - 1].version if place else None,
-                    move.sequence,
-                    canary=move.canary,
-                )
+        if move.is_recorded or (night is not None and (move.night, move.version) == (night, version)):
+            continue
+        # A pointer from before `by` is known by its version's date alone: only its own night may claim it.
+        has_died = move.night is not None and (move.by is not None or move.night == night)
+        rows.append(
+            Release(
+                move.version,
+                (move.by.action if move.by else "") or _kind(moves[:place], move),
+                move.night if has_died else None,
+                f"an attempt that did not finish: {move.why}" if has_died else move.why,
+                "publish_policy" if has_died else (move.by.person if move.by else "") or "by hand",
+                moves[place - 1].version if place else None,
+                move.sequence,
+                canary=move.canary,
             )
+        )
     return rows
 
 

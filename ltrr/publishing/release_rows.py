@@ -14,12 +14,13 @@ from ltrr.tables.catalog import table
 RELEASES = table("releases")
 
 
-def release_rows(spark: SparkSession, releases: Sequence[Release]) -> DataFrame:
-    """A frame of the table: a few rows a night."""
-    return spark.createDataFrame([release.row() for release in releases], schema_of(RELEASES)).coalesce(1)
+def release_rows(spark: SparkSession, policy: str, releases: Sequence[Release]) -> DataFrame:
+    """A frame of the table, of one policy: a few rows a night."""
+    rows = [release.row() | {"policy": policy} for release in releases]
+    return spark.createDataFrame(rows, schema_of(RELEASES)).coalesce(1)
 
 
-def append_releases(warehouse: Warehouse, releases: Sequence[Release]) -> None:
+def append_releases(warehouse: Warehouse, policy: str, releases: Sequence[Release]) -> None:
     """Add the rows that are not in the table yet; nothing is ever changed."""
     if releases:
-        warehouse.append_new(RELEASES, release_rows(warehouse.spark, releases))
+        warehouse.append_new(RELEASES, release_rows(warehouse.spark, policy, releases))

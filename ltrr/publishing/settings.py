@@ -17,12 +17,17 @@ class GateSettings(Design):
         least_sample: effective sample size that both sides need, impressions.
         least_users: clusters that a standard error needs.
         power: probability of seeing `effect`, for the figures that say how long a verdict takes.
+        mismatch_level: Chance of a false sample-ratio alarm over the life of one canary, of each of its two tests.
+        mismatch_size: Departure of a canary's share of impressions from its share of users that is too small to matter,
+            relative to 1. The canary may change how often its users search.
     """
 
     least_evidence: float = 100.0
     least_sample: float = 100.0
     least_users: int = 50
     power: float = 0.8
+    mismatch_level: float = 1e-4
+    mismatch_size: float = 0.02
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,6 +35,8 @@ class GateSettings(Design):
             ("least_evidence", self.least_evidence >= 20.0, ">= 20: below, no interval holds"),
             ("least_sample", self.least_sample >= 1.0, ">= 1"),
             ("least_users", self.least_users >= 2, ">= 2"),
+            ("mismatch_level", 0.0 < self.mismatch_level <= 0.05, "above 0, at most 0.05"),
+            ("mismatch_size", 0.0 <= self.mismatch_size < 1.0, "0 or more, below 1"),
             ("power", 0.5 <= self.power < 1.0, "0.5 or more, below 1"),
         ):
             if not holds:

@@ -61,6 +61,12 @@ def schema_faults(schema: T.StructType, table: Table) -> list[str]:
     ]
 
 
+def with_added_columns(rows: DataFrame, table: Table) -> DataFrame:
+    """With the nullable columns that were declared after the rows were written, as null; same rows."""
+    missing = [column for column in table.columns if column.nullable and column.name not in rows.columns]
+    return rows.withColumns({column.name: F.lit(None).cast(column.type) for column in missing})
+
+
 def conform(frame: DataFrame, table: Table) -> DataFrame:
     """The columns of `table` in their order and type; grain unchanged.
 

@@ -1,15 +1,14 @@
 """`job_runs`: one row a job and attempt, written last; what has no row has not happened."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
-from ltrr.spark.columns import schema_of
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
 
@@ -17,16 +16,19 @@ log = logging.getLogger(__name__)
 
 JOB_RUNS = table("job_runs")
 
+_FRACTION = re.compile(r"-?\d+\.\d+(?:[eE][-+]?\d+)?")
+
 
 @dataclass(frozen=True)
 class Input:
     """A table as a job read it.
 
     Attributes:
-        table: its name.
+        table: its name; of a note `job#key`.
         run_date: date whose run of the writer had left it so; None for a table that was read as it was, without commit.
-        version: the Delta version.
-        state: the writer's at that commit; empty for a table without commit, which never makes anything stale.
+        version: the Delta version; -1 for a note, and for a table that its writer had never written.
+        state: the writer's at that commit; of a note the digest of its value. Empty for a table without commit, which
+            never makes anything stale.
     """
 
     table: str
@@ -43,9 +45,10 @@ class Output:
         table: its name.
         version: the Delta version that downstream reads.
         rows: written by this run.
-        digest: of the partitions that this run replaced; empty where it wrote none and its last version stands.
-        state: digest of this and every earlier commit of the table: it changes when anything that a reader of this
-            version may see has changed, though a run only ever digests its own partitions.
+        digest: of all compared values in the partitions that this run replaced; empty where it wrote none and its last
+            version stands.
+        state: digest of this and every earlier write of the table: it changes whenever a run writes anew, so that
+            whatever was computed from the version before is known to be stale.
     """
 
     table: str
@@ -75,15 +78,30 @@ class JobRun:
         return next((output for output in self.outputs if output.table == name), None)
 
 
-def next_state(previous: Output | None, digest: str) -> str:
-    """State of a table after a commit: the state before it and what it wrote.
+def next_state(previous: Output | None, digest: str, attempt: int = 1) -> str:
+    """State of a table after a write: the state before it, what was written, and by which attempt.
 
     >>> first = next_state(None, "a1")
-    >>> first == next_state(None, "a1"), first == next_state(None, "b2")
-    (True, False)
+    >>> first == next_state(None, "a1"), first == next_state(None, "b2"), first == next_state(None, "a1", attempt=2)
+    (True, False, False)
     """
     before = previous.state if previous else ""
-    return sha256(f"{before}|{digest}".encode()).hexdigest()[:16] if digest else before
+    again = f"|{attempt}" if attempt > 1 else ""
+    return sha256(f"{before}|{digest}{again}".encode()).hexdigest()[:16] if digest else before
+
+
+def note_state(value: str) -> str:
+    """State of a note as an input: the digest of its value, fractions rounded to 9 digits.
+
+    A sum that is taken in another order differs in its last bits and is the same value.
+
+    >>> note_state('{"price": 0.1}') == note_state('{"price": 0.10000000000000002}')
+    True
+    >>> note_state("2.0") == note_state("3.0")
+    False
+    """
+    rounded = _FRACTION.sub(lambda found: f"{float(found[0]):.9g}", value)
+    return sha256(rounded.encode()).hexdigest()[:16]
 
 
 class CommitLog:
@@ -97,6 +115,7 @@ class CommitLog:
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
         self._runs: dict[date, dict[str, JobRun]] = {}
+        self._newest: dict[str, int] | None = None
 
     def load(self, first: date, last: date) -> None:
         """Read the dates `first` to `last` in one go, where they are not known yet."""
@@ -105,17 +124,25 @@ class CommitLog:
         if not unknown:
             return
         self._runs.update({day: {} for day in unknown})
-        if not self.warehouse.exists(JOB_RUNS):
-            return
-        rows = self.warehouse.read(JOB_RUNS).where(F.col("run_date").between(F.lit(unknown[0]), F.lit(unknown[-1])))
-        for run in sorted((_from_row(row) for row in rows.collect()), key=lambda run: run.attempt):
+        rows = self.warehouse.rows_between(JOB_RUNS, "run_date", unknown[0], unknown[-1])
+        for run in sorted((_from_row(row) for row in rows), key=lambda run: run.attempt):
             if run.run_date in unknown:
                 self._runs[run.run_date][run.job] = run
 
     def run(self, job: str, day: date) -> JobRun | None:
         """The latest committed attempt of a job on a date; None where there is none."""
-        self.load(day, day)
+        if day not in self._runs:
+            self.load(day, day)
         return self._runs[day].get(job)
+
+    def newest_version(self, name: str) -> int | None:
+        """The newest version of a table that any run has committed; None where none has.
+
+        Whatever the table holds beyond it comes from a run that did not commit.
+        """
+        if self._newest is None:
+            self._newest = self.warehouse.newest_outputs(JOB_RUNS)
+        return self._newest.get(name)
 
     def commit(self, run: JobRun) -> None:
         """Write the row that makes everything the job wrote readable."""
@@ -126,7 +153,9 @@ class CommitLog:
             *(inputs, outputs, dict(run.notes), run.seconds),
         )
         # Attempt numbers only grow, so a row is never there twice.
-        self.warehouse.append(JOB_RUNS, self.warehouse.spark.createDataFrame([row], schema_of(JOB_RUNS)).coalesce(1))
+        self.warehouse.append_rows(JOB_RUNS, [row])
+        for out in run.outputs:
+            self._newest = {**(self._newest or {}), out.table: max(out.version, self.newest_version(out.table) or -1)}
         self.load(run.run_date, run.run_date)
         self._runs[run.run_date][run.job] = run
         log.info("job=%s date=%s attempt=%d committed seconds=%.1f", run.job, run.run_date, run.attempt, run.seconds)

@@ -2,32 +2,49 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
+from datetime import date
+from functools import reduce
+from typing import Any
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
-from ltrr.errors import LtrrError, SchemaError
-from ltrr.spark.columns import NULL_FAULT, conform, empty, schema_faults
+from ltrr.errors import CommitError, LtrrError, SchemaError
+from ltrr.spark.columns import NULL_FAULT, conform, empty, schema_faults, schema_of, with_added_columns
+from ltrr.spark.comparing import compare_rows, is_same
+from ltrr.spark.delta_log import newest_snapshot, rows_changed_since
+from ltrr.spark.digests import digest_columns, digest_of, read_digest
+from ltrr.spark.faults import explain_fault
+from ltrr.spark.retention import OLDEST_READABLE, NightSettings, retention_properties
 from ltrr.tables.table import Table
 
 log = logging.getLogger(__name__)
 
 # Delta leaves the version of a session's last commit here; asking the table's history instead costs a Spark job.
+_VACUUM_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a write left behind: the table's new version, and rows and digest of what was written."""
+    """What a write left behind.
+
+    Attributes:
+        version: the table's new version.
+        rows: written.
+        digest: of the exact columns of what was written: equal for two correct runs.
+        values: of all compared columns, derived numbers bit by bit: it moves when any value moves.
+    """
 
     version: int
     rows: int
     digest: str
+    values: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,7 @@ class Warehouse:
 
     spark: SparkSession
     root: str
+    readable_days: int = NightSettings().readable_days
     _known: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def location(self, table: Table) -> str:
@@ -53,10 +71,17 @@ class Warehouse:
 
     def version(self, table: Table) -> int | None:
         """Newest version; None where the table does not exist yet."""
-        return self._newest_version(table) if self.exists(table) else None
+        return newest_snapshot(self.spark, self.location(table)).version if self.exists(table) else None
 
-    def read(self, table: Table, version: int | None = None) -> DataFrame:
+    def read(self, table: Table, version: int | None = None, until: date | None = None) -> DataFrame:
         """The table at a version (None: the newest); no rows where it does not exist yet.
+
+        Nullable columns that were declared after the table was written are null.
+
+        Args:
+            table: to read.
+            version: as a write returned it.
+            until: rows of later dates are left out.
 
         Raises:
             SchemaError: the table on disk has other columns than the catalog.
@@ -66,15 +91,14 @@ class Warehouse:
             return empty(self.spark, table)
         reader = self.spark.read.format("delta")
         if version is not None:
+            self._check_readable(table, version)
             reader = reader.option("versionAsOf", version)
         try:
             rows = reader.load(self.location(table))
         except PySparkException as fault:
-            raise LtrrError(
-                "the table cannot be read",
-                which=f"{self.location(table)} at version {'newest' if version is None else version}",
-                got=_first_line(fault),
-            ) from fault
+            which = f"{self.location(table)} at version {'newest' if version is None else version}"
+            raise explain_fault(fault, "the table cannot be read", which) from fault
+        rows = with_added_columns(rows, table)
         faults = schema_faults(rows.schema, table)
         if faults:
             raise SchemaError(
@@ -85,7 +109,117 @@ class Warehouse:
             )
         # Read lazily: how many rows are read is Spark's secret until someone asks for them.
         log.info("table=%s action=read version=%s", table.name, "newest" if version is None else version)
-        return rows.select(*table.column_names)
+        rows = rows.select(*table.column_names)
+        return rows if until is None else rows.where(F.col(table.date_column) <= F.lit(until))
+
+    def rows_between(self, table: Table, column: str, first: date, last: date) -> list[Row]:
+        """Rows whose date lies between two dates, both included: for tables with a handful of rows a date."""
+        return self.read(table).where(F.col(column).between(F.lit(first), F.lit(last))).collect()
+
+    def newest_outputs(self, runs: Table) -> dict[str, int]:
+        """The newest version of each table among the outputs of all committed runs."""
+        outputs = self.read(runs).select(F.explode("outputs").alias("out")).groupBy("out.table")
+        return {row["table"]: row["version"] for row in outputs.agg(F.max("out.version").alias("version")).collect()}
+
+    def empty(self, table: Table) -> DataFrame:
+        """No rows of the table."""
+        return empty(self.spark, table)
+
+    def is_same(self, table: Table, rows: DataFrame, version: int, where: str) -> bool:
+        """Whether the rows that `where` selects at a version are these, derived numbers within a tolerance."""
+        return is_same(compare_rows(rows, self.read(table, version).where(where), table))
+
+    def kept(self, frame: DataFrame, table: Table) -> DataFrame:
+        """The frame in the columns of the table, computed once; the caller drops the session's cache."""
+        return conform(frame, table).persist()
+
+    def digest_frame(self, table: Table, frame: DataFrame) -> Written:
+        """What a write of the frame would report, without a version."""
+        sums = frame.agg(*digest_columns(table)).first()
+        return _written(table, -1, sums.asDict() if sums is not None else {})
+
+    def restore(self, table: Table, version: int | None) -> bool:
+        """Make the newest version hold what a version held (None: no rows), unless it does; whether it was needed.
+
+        Versions are never removed: the newest one becomes a copy of the old one.
+        """
+        newest = self.version(table)
+        if newest is None or newest == version:
+            return False
+        delta_table = DeltaTable.forPath(self.spark, self.location(table))
+        if version is None:
+            if self.read(table).isEmpty():
+                return False
+            delta_table.delete()
+        elif rows_changed_since(delta_table, newest, version):
+            oldest = newest_snapshot(self.spark, self.location(table)).properties.get(OLDEST_READABLE)
+            delta_table.restoreToVersion(version)
+            # A restore brings back the old properties too.
+            if oldest is not None:
+                self._set_properties(table, {OLDEST_READABLE: oldest})
+        else:
+            return False
+        log.warning(
+            "table=%s action=restored version=%s: a run that did not commit had written to it", table.name, version
+        )
+        return True
+
+    def delete(self, table: Table, rows: DataFrame) -> tuple[int, int]:
+        """Delete these rows, found by their grain; how many they were, and the newest version after it."""
+        keys = rows.select(*table.grain).distinct().persist()
+        count = keys.count()
+        if count:
+            matches = reduce(
+                Column.__and__, (F.col(f"t.{name}").eqNullSafe(F.col(f"k.{name}")) for name in table.grain)
+            )
+            merge = DeltaTable.forPath(self.spark, self.location(table)).alias("t").merge(keys.alias("k"), matches)
+            merge.whenMatchedDelete().execute()
+        keys.unpersist()
+        return count, newest_snapshot(self.spark, self.location(table)).version
+
+    def remove_earlier_versions(self, table: Table) -> None:
+        """Remove every file that the newest version does not hold, and record that earlier versions are gone."""
+        location = self.location(table)
+        newest = newest_snapshot(self.spark, location).version
+        # First the record: whoever is killed between the two leaves versions that are refused, never torn ones.
+        self._set_properties(table, {OLDEST_READABLE: str(newest)})
+        checked = self.spark.conf.get(_VACUUM_CHECK, None)
+        self.spark.conf.set(_VACUUM_CHECK, "false")
+        try:
+            self.spark.sql(f"VACUUM delta.`{location}` RETAIN 0 HOURS")
+        finally:
+            self.spark.conf.set(_VACUUM_CHECK, checked or "true")
+        log.info("table=%s action=forgot versions before %d", table.name, newest)
+
+    def _set_properties(self, table: Table, properties: Mapping[str, str]) -> None:
+        told = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
+        self.spark.sql(f"ALTER TABLE delta.`{self.location(table)}` SET TBLPROPERTIES ({told})")
+        log.info("table=%s action=set %s", table.name, told)
+
+    def _check_readable(self, table: Table, version: int) -> None:
+        oldest = int(newest_snapshot(self.spark, self.location(table)).properties.get(OLDEST_READABLE, 0))
+        if version < oldest:
+            raise CommitError(
+                "the version was removed because a user was forgotten",
+                which=f"{table.name} at version {version}",
+                expected=f"version {oldest} or later",
+                todo="nights up to the newest one at that time cannot be run again; later ones can",
+            )
+
+    def keep_promise(self, table: Table) -> bool:
+        """Give an existing table the retention that its declaration promises; whether it had another one."""
+        wrong = self.wrong_properties(table)
+        if wrong:
+            self._set_properties(table, wrong)
+        return bool(wrong)
+
+    def wrong_properties(self, table: Table) -> dict[str, str]:
+        """Retention properties that the table on disk should have and does not, with the value that is promised."""
+        promised = retention_properties(table, self.readable_days)
+        if not promised or not self.exists(table):
+            return {}
+        there = newest_snapshot(self.spark, self.location(table)).properties
+        return {name: value for name, value in promised.items() if there.get(name) != value}
 
     def replace(self, table: Table, frame: DataFrame, where: str) -> Written:
         """Put `frame` in the place of the rows that `where` selects; the table is created when there is none.
@@ -101,6 +235,10 @@ class Warehouse:
     def append(self, table: Table, frame: DataFrame) -> Written:
         """Add rows whose grain the caller knows to be new (an attempt number that only grows)."""
         return self._save(table, conform(frame, table), mode="append", where="")
+
+    def append_rows(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
+        """Add a handful of rows, as tuples in the order of the columns, whose grain the caller knows to be new."""
+        self.append(table, self.spark.createDataFrame(rows, schema_of(table)).coalesce(1))
 
     def append_new(self, table: Table, frame: DataFrame) -> Written:
         """Add the rows whose grain is not in the table yet: for small append-only tables, safe to repeat."""
@@ -119,12 +257,17 @@ class Warehouse:
         # The digest is taken in the pass that writes: reading everything back would cost another one. A task that is
         # tried again counts once as long as nothing is shuffled after it, hence no optimized write.
         seen = Observation()
-        writer = rows.observe(seen, *_digest_columns(table)).write.format("delta").mode(mode)
+        writer = rows.observe(seen, *digest_columns(table)).write.format("delta").mode(mode)
         writer = writer.option("optimizeWrite", "false")
         if table.partition_by:
             writer = writer.partitionBy(*table.partition_by)
         if where:
             writer = writer.option("replaceWhere", where)
+        if not self.exists(table):
+            writer = writer.options(**retention_properties(table, self.readable_days))
+        elif set(table.column_names) - newest_snapshot(self.spark, self.location(table)).columns:
+            # Columns that the catalog declared after the table was written: they are null in its older rows.
+            writer = writer.option("mergeSchema", "true")
         self.spark.conf.unset(_LAST_COMMIT)
         try:
             writer.save(self.location(table))
@@ -132,56 +275,18 @@ class Warehouse:
             raise _write_fault(table, where, fault) from fault
         committed = self.spark.conf.get(_LAST_COMMIT, None)
         # Adding no rows makes no commit.
-        version = self._newest_version(table) if committed is None else int(committed)
-        count, digest = _digest_text(table, seen.get)
+        version = newest_snapshot(self.spark, self.location(table)).version if committed is None else int(committed)
+        written = _written(table, version, seen.get)
         log.info(
             "table=%s action=%s rows=%d version=%d seconds=%.2f digest=%s",
-            *(table.name, mode, count, version, time.monotonic() - started, digest),
+            *(table.name, mode, written.rows, version, time.monotonic() - started, written.digest),
         )
-        return Written(version, count, digest)
-
-    def _newest_version(self, table: Table) -> int:
-        commit = DeltaTable.forPath(self.spark, self.location(table)).history(1).first()
-        if commit is None:
-            raise LtrrError("the table has no commit", which=self.location(table))
-        return int(commit["version"])
+        return written
 
 
-def digest_of(rows: DataFrame, table: Table) -> tuple[int, str]:
-    """Number of rows and digest over the exact columns: the same in any order, layout and number of partitions.
-
-    A sum of 64-bit row hashes: equal tables have equal digests; different ones have different digests but for chance
-    (about 1 in 2^64). It detects accidents, not an adversary.
-    """
-    sums = rows.agg(*_digest_columns(table)).first()
-    return _digest_text(table, sums.asDict() if sums is not None else {})
-
-
-def _digest_columns(table: Table) -> list[Column]:
-    # A decimal, because hashes overflow a bigint at the second row.
-    total = F.sum(_row_hash(table).cast("decimal(20,0)")).alias("hashes")
-    return [F.count(F.lit(1)).alias("rows"), total]
-
-
-def _row_hash(table: Table) -> Column:
-    # Each column is hashed with its number and whether it is null: Spark's hash skips nulls and runs arrays together.
-    hashes = [
-        F.xxhash64(F.lit(number), F.col(column.name).isNull(), _hashable(column.name, column.type))
-        for number, column in enumerate(table.columns)
-        if column.exact
-    ]
-    return F.xxhash64(*hashes)
-
-
-def _hashable(name: str, kind: str) -> Column:
-    # A map has no order of its own, and Spark refuses to hash one.
-    return F.array_sort(F.map_entries(F.col(name))) if kind.startswith("map<") else F.col(name)
-
-
-def _digest_text(table: Table, sums: dict[str, object]) -> tuple[int, str]:
-    rows = int(str(sums.get("rows") or 0))
-    shape = ",".join(f"{column.name} {column.type}" for column in table.columns if column.exact)
-    return rows, sha256(f"{shape}|{rows}|{sums.get('hashes') or 0}".encode()).hexdigest()[:16]
+def _written(table: Table, version: int, sums: dict[str, Any]) -> Written:
+    rows, digest = read_digest(table, table.exact_columns, sums, "exact")
+    return Written(version, rows, digest, read_digest(table, table.compared_columns, sums, "values")[1])
 
 
 def _write_fault(table: Table, where: str, fault: Exception) -> LtrrError:
@@ -195,7 +300,7 @@ def _write_fault(table: Table, where: str, fault: Exception) -> LtrrError:
         )
     if "DELTA_METADATA_MISMATCH" in said or "DELTA_FAILED_TO_MERGE_FIELDS" in said:
         return SchemaError("the table on disk has another schema", which=table.name, got=_first_line(fault))
-    return LtrrError("the table could not be written", which=table.name, got=_first_line(fault))
+    return explain_fault(fault, "the table could not be written", table.name)
 
 
 def _first_line(fault: Exception) -> str:

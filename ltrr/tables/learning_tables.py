@@ -70,11 +70,11 @@ RANKING_ROWS = Table(
         Column("features", "array<double>", "ranker features as logged"),
         Column("clicks", "int", "1 if the user clicked the entity in the window"),
         Column("examination", "double", "of its position, clipped below", exact=False),
-        Column("gain", "double", "clicks / examination, capped", "reward", exact=False),
+        Column("gain", "double", "clicks / examination, capped: the weight of the click", "reward", exact=False),
     ),
     ("log_date",),
     "train_ranker",
-    "Training rows of closed dates, values as known at decision time.",
+    "Rows that rankers learn from and are judged on: impressions with a click, of closed dates, as known when decided.",
     "log_date",
 )
 
@@ -112,20 +112,20 @@ OPE_ESTIMATES = Table(
 
 CHALLENGERS = Table(
     "challengers",
-    ("as_of_date", "trial"),
+    ("as_of_date", "policy", "trial"),
     (
         AS_OF_DATE,
         Column("trial", "string", "date on which it began, and the first 12 of a sha256 of what is frozen"),
-        Column("begun", "date", "night on which it became the challenger; judged from the next night on"),
+        Column("begun", "date", "night on which the trial began; judged from the next night on"),
         Column("data_end", "date", "last log_date that it was trained on; judged on later ones"),
         Column("policy", "string", "name of the policy"),
-        Column("files", "map<string,string>", "its bandit and values, of a canary also its ranker: file -> sha256"),
+        Column("files", "map<string,string>", "what is frozen, file -> sha256: bandit and values, or ranker, or all"),
         Column("values", "string", "how its learned values are asked, JSON", null="by hit rates"),
         Column("exploration", "string", "how it explores, JSON"),
-        Column("against", "string", "digest of the champion's bandit, values and exploration"),
+        Column("against", "string", "digest of what it would replace"),
         Column("alpha", "double", "given to it before its first night"),
         Column("night", "int", "of its life; 0 on the night on which it began", "nights"),
-        Column("outcome", "string", "keep | promote | futile | harmed | expired | replaced | ended"),
+        Column("outcome", "string", "keep | promote | futile | harmed | expired | replaced | ended | withdrawn"),
         Column("ended", "date", "night of that outcome", null="it is still judged"),
         Column(
             "looks",
@@ -137,10 +137,23 @@ CHALLENGERS = Table(
         Column("why", "string", "of its newest night, in words", exact=False),
         Column("mlflow_run_id", "string", "that trained it; empty where there is none", exact=False),
         Column("canary", "string", "when a person began it, ISO 8601, UTC", null="judged on the log, not on users"),
+        Column(
+            "kind",
+            "string",
+            "bandit | canary | ranker",
+            null="written before ltrr recorded it: a canary where `canary` is given, else a bandit",
+        ),
+        Column(
+            "waited",
+            "int",
+            "nights on which a canary ran: not counted in `night`",
+            "nights",
+            null="written before ltrr recorded it: 0",
+        ),
     ),
     ("as_of_date",),
     "publish_policy",
-    "The gate's book: who is under test, and who was within the nights that the budget of alpha remembers.",
+    "The gates' book: the current trials, and those that ended within the nights that the budget of alpha remembers.",
     "as_of_date",
 )
 
@@ -163,6 +176,12 @@ RELEASES = Table(
         Column("lineage", "map<string,string>", "MLflow run, payload hashes, data window", exact=False),
         Column("canary_version", "string", "tried beside it from this pointer on", null="no canary runs"),
         Column("canary_share", "double", "of the users, that the canary serves", null="no canary runs"),
+        Column(
+            "policy",
+            "string",
+            "name of the policy; sequences are its own",
+            null="written before ltrr recorded it: the policy whose pointer of this sequence names the version",
+        ),
     ),
     (),
     "publish_policy",

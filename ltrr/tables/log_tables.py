@@ -194,6 +194,30 @@ SLATE_ROWS = Table(
     "log_date",
 )
 
+LIMITED_USERS = Table(
+    "limited_users",
+    ("log_date", "user_key"),
+    (
+        LOG_DATE,
+        USER_KEY,
+        Column("impressions", "bigint", "of the user on the date", "impressions"),
+        Column("clicks", "bigint", "shown entities that the user clicked, or that earned a reward", "entities"),
+        Column("page_reward", "double", "sum over shown entities, capped per entity", "reward"),
+        Column("share_of_impressions", "double", "of all identified users' impressions of the date"),
+        Column("share_of_reward", "double", "of all identified users' page_reward of the date"),
+        Column(
+            "counted_share",
+            "double",
+            "share of the user's impressions that is learned from and judged on, chosen by hash; 0: excluded",
+        ),
+        Column("reason", "string", "capped | impressions | clicks | one_position | setting; all but the first exclude"),
+    ),
+    ("log_date",),
+    "ingest_logs",
+    "Users of a date whose impressions count in part or not at all; users without a row count whole.",
+    "log_date",
+)
+
 REJECTED_ROWS = Table(
     "rejected_rows",
     ("settled_date", "source", "offset"),
@@ -230,4 +254,4 @@ DATA_QUALITY = Table(
     "log_date",
 )
 
-LOG_TABLES = (EVENTS, IMPRESSIONS, DECISIONS, DRAWS, CANDIDATES, SLATE_ROWS, REJECTED_ROWS, DATA_QUALITY)
+LOG_TABLES = (EVENTS, IMPRESSIONS, DECISIONS, DRAWS, CANDIDATES, SLATE_ROWS, LIMITED_USERS, REJECTED_ROWS, DATA_QUALITY)

@@ -35,6 +35,15 @@ class Column:
         """
         return bool(self.null)
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether two correct runs give the same value: exactly, or for a derived number within a tolerance.
+
+        >>> [Column("a", kind, "", exact=False).is_compared for kind in ("double", "array<double>", "timestamp")]
+        [True, True, False]
+        """
+        return self.exact or self.type in ("double", "array<double>", "bigint")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -62,6 +71,16 @@ class Table:
     def column_names(self) -> tuple[str, ...]:
         """Names in the order in which they are written."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def is_read_by_version(self) -> bool:
+        """Whether jobs read the table as an earlier commit left it, so that its versions must stay readable."""
+        return bool(self.date_column)
+
+    @property
+    def compared_columns(self) -> tuple[str, ...]:
+        """Columns whose values two correct runs share."""
+        return tuple(column.name for column in self.columns if column.is_compared)
 
     @property
     def exact_columns(self) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ltrr.artifacts.bundle import move_pointer, publish_bundle
+from ltrr.artifacts.bundle import move_pointer, policy_names, publish_bundle
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.pointer import Canary
-from ltrr.artifacts.served import policy_names, served_strategies
+from ltrr.artifacts.served import served_strategies
 from ltrr.evaluation.published import read_planning_parts
 
 FIRST = date(2026, 3, 1)

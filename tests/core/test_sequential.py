@@ -145,8 +145,34 @@ def test_a_life_ends_in_one_of_four_ways(history, outcome) -> None:
     assert judge_looks(history, 0.01, 0.6, {}, DESIGN).outcome == outcome
 
 
-def test_a_bound_once_crossed_stays_crossed_while_slices_are_waited_for() -> None:
-    history = [*looks(0.2, 0.06, 4), Look(5, Estimate(0.01, 0.027))]
+def test_a_promotion_that_waited_for_slices_needs_the_current_look_to_hold_too() -> None:
+    """The bound was crossed on night 3; by night 12 the challenger is worse: it is not promoted."""
+    history = [Look(1, Estimate(0.02, 0.02)), Look(2, Estimate(0.04, 0.014)), Look(3, Estimate(0.08, 0.0115))]
+    history += [Look(night, Estimate(0.08 - 0.011 * (night - 3), 0.02 / night**0.5)) for night in range(4, 13)]
+    steps = {}
+    for night in range(3, 13):
+        slices = {"head": SliceLook(Estimate(history[night - 1].difference.value, 0.070 / night**0.5), 0.6)}
+        steps[night] = judge_looks(history[:night], 0.01, 0.6, slices, DESIGN)
+        z = history[night - 1].difference.value / history[night - 1].difference.standard_error
+        assert steps[night].is_lost == (z < steps[night].critical)
+        assert steps[night].outcome != PROMOTE or z >= steps[night].critical
+    assert (steps[3].outcome, steps[3].slices) == (KEEP, {"head": NOT_YET})
+    assert (steps[12].outcome, steps[12].is_lost) == (FUTILE, True)
+
+
+def test_without_new_information_the_last_bound_is_the_one_to_hold() -> None:
+    crossed = looks(0.2, 0.06, 4)
+    again = replace(crossed[-1], night=5)
+    assert judge_looks([*crossed, again], 0.01, 0.6, {}, DESIGN).outcome == PROMOTE
+    fallen = Look(5, Estimate(0.01, again.difference.standard_error))
+    assert judge_looks([*crossed, fallen], 0.01, 0.6, {}, DESIGN).outcome != PROMOTE
+    # A night without new information is no look: what rises on it was never tested.
+    flat = looks(0.01, 0.06, 4)
+    assert judge_looks([*flat, Look(5, crossed[-1].difference)], 0.01, 0.6, {}, DESIGN).outcome == KEEP
+
+
+def test_a_bound_that_is_crossed_waits_for_slices() -> None:
+    history = looks(0.2, 0.06, 5)
     young = {"tail": SliceLook(Estimate(0.0, 0.03), 0.6)}
     step = judge_looks(history, 0.01, 0.6, young, DESIGN)
     assert (step.outcome, step.slices) == (KEEP, {"tail": NOT_YET})

@@ -11,7 +11,7 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.demo.report import CHALLENGER, CHALLENGER_GREEDY, standing
 from ltrr.demo.worlds import WorldChoice, check_choice
 from ltrr.errors import UsageError
-from ltrr.publishing.challengers import Challenger, FrozenBandit
+from ltrr.publishing.trials import Challenger, FrozenBandit
 from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, STATIC_WITHOUT_MEMORY, UNIFORM
 
 

@@ -21,8 +21,8 @@ from ltrr.evaluation.canary import (
     CanaryLife,
     canary_life,
     canary_rows,
+    count_sides,
     drawn_impressions,
-    fallback_shares,
     sum_canary,
 )
 from ltrr.evaluation.judged_policy import CHAMPION
@@ -97,7 +97,7 @@ def judged(spark, made, life=LIFE):
     impressions, slates = frames(spark, made)
     drawn = drawn_impressions(impressions, life)
     slices = sum_canary(drawn, slates)
-    rows = canary_rows(DAY, slices, life, fallback_shares(drawn), SETTINGS)
+    rows = canary_rows(DAY, slices, life, count_sides(drawn), SETTINGS)
     return {(row["policy"], row["slice"]): row for row in rows}
 
 

@@ -75,7 +75,7 @@ def test_every_bad_line_is_rejected_with_a_reason_and_the_night_stops_until_it_i
     assert house.rows("impressions") == []
     assert house.night(NIGHT).commits.run("ingest_logs", NIGHT) is None
 
-    run = house.ingest(NIGHT, accept="the new client is known to send junk")
+    run = house.ingest(NIGHT, accept={"rejected_share": "the new client is known to send junk"})
     assert run.notes["accepted_quality"] == "rejected_share: the new client is known to send junk"
     accepted = house.rows("data_quality", "check = 'rejected_share'")[0]
     assert (accepted.verdict, round(accepted.figure, 6)) == ("accepted", round(BAD / 11_000, 6))

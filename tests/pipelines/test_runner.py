@@ -105,7 +105,7 @@ def test_a_mended_past_makes_stale_what_was_computed_from_it_and_repair_reruns_j
     commits = CommitLog(Warehouse(spark, settings.paths.tables))
     assert stale_jobs(commits, FIRST, march(1)) == {}
     assert stale_jobs(commits, FIRST, march(2)) == {"fit_click_model": "data_quality of 2026-03-02 has changed"}
-    assert stale_jobs(commits, FIRST, march(3))["ingest_logs"] == "data_quality of the day before has changed"
+    assert stale_jobs(commits, FIRST, march(3))["ingest_logs"] == "data_quality of 2026-03-02 has changed"
 
     runs = run_nightly(spark, settings, march(3), repair=True)
     repaired = [(run.job, run.run_date.day) for run in runs if run.run_date < march(3)]

@@ -14,9 +14,10 @@ from ltrr.core.intervals import UNDEFINED, Estimate
 from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
 from ltrr.publishing.canary_trial import ENDED, WAITS, CanaryPage, turn_canary
 from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
-from ltrr.publishing.challengers import Candidate, Challenger, FrozenBandit, alpha_left, living, turn_page
+from ltrr.publishing.challengers import Candidate, turn_page
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.trials import Challenger, FrozenBandit, alpha_left, living
 
 GATE = GateSettings()
 FIRST = date(2026, 3, 2)

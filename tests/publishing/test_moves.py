@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -9,15 +11,19 @@ import pytest
 from ltrr.artifacts.bundle import current, move_pointer, publish_bundle, uniform_bundle
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
-from ltrr.artifacts.pointer import Canary
-from ltrr.errors import ArtifactError, NotReadyError, UsageError
+from ltrr.artifacts.pointer import Canary, Mover, open_policy, pointers, top_sequence
+from ltrr.artifacts.store import Store
+from ltrr.errors import ArtifactError, NotReadyError, PointerMovedError, UsageError
+from ltrr.evaluation.published import read_planning_parts
 from ltrr.publishing.by_hand import promote, roll_back
-from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move, version_before
+from ltrr.publishing.first_champion import publish_first_champion
+from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move, moves_of
 from ltrr.publishing.release import (
     CANARY_BEGUN,
     CANARY_ENDED,
     PROMOTED,
     PUBLISHED,
+    REFRESHED,
     ROLLED_BACK,
     Parts,
     bundle_files,
@@ -59,16 +65,6 @@ def test_without_a_first_champion_nothing_can_be_judged() -> None:
             champion_of(moves, MARCH[1])
 
 
-def test_rolling_back_twice_goes_two_versions_back() -> None:
-    moves = [Move(n, version, None) for n, version in enumerate("abc", start=1)]
-    assert version_before(moves) == "b"
-    assert version_before([*moves, Move(4, "b", None)]) == "a"
-    with pytest.raises(UsageError, match="nothing to roll back to"):
-        version_before(moves[:1])
-    with pytest.raises(UsageError, match="no version"):
-        version_before([])
-
-
 @pytest.fixture
 def versions(home):
     """Two published versions, the first one current."""
@@ -77,21 +73,134 @@ def versions(home):
     return made
 
 
-def test_a_person_promotes_and_rolls_back_each_as_a_new_sequence(home, versions) -> None:
-    moves = [Move(1, versions[0], MARCH[0])]
-    row = promote(home, "search", moves, versions[1], why="reviewed", by_whom="ada")
-    assert (row.action, row.sequence, row.previous, row.night) == (PROMOTED, 2, versions[0], None)
-    assert current(home, "search") == versions[1]
-    moves.append(Move(2, versions[1], None))
-    assert promote(home, "search", moves, versions[1], why="again", by_whom="ada") is None
-    back = roll_back(home, "search", moves, why="clicks fell", by_whom="ada")
-    assert (back.action, back.version, back.sequence) == (ROLLED_BACK, versions[0], 3)
-    assert current(home, "search") == versions[0]
+def bundle(home, number: int, floor: float) -> str:
+    """A version of night `number`; versions of one floor have the same models, as refreshes have."""
+    exploring = replace(SETTINGS, exploration=replace(SETTINGS.exploration, floor_share=floor))
+    return publish_bundle(home, "search", Manifest(exploring, MARCH[number]), {})
+
+
+def by_night(number: int, action: str) -> Mover:
+    return Mover.of_night(MARCH[number], 1, action)
+
+
+def test_a_person_promotes_and_rolls_back_each_as_a_new_sequence(home) -> None:
+    old, new = bundle(home, 0, 0.5), bundle(home, 1, 0.1)
+    move_pointer(home, "search", old)
+    row = promote(home, "search", new, why="reviewed", by_whom="ada")
+    assert (row.action, row.sequence, row.previous, row.night) == (PROMOTED, 2, old, None)
+    assert current(home, "search") == new
+    assert promote(home, "search", new, why="again", by_whom="ada") is None
+    back = roll_back(home, "search", why="clicks fell", by_whom="ada")
+    assert (back.action, back.version, back.sequence) == (ROLLED_BACK, old, 3)
+    assert pointers(home, "search")[-1].by == Mover.of_person("ada", ROLLED_BACK)
+    assert current(home, "search") == old
+
+
+@pytest.mark.parametrize("says_who", [True, False])
+def test_rolling_back_after_refreshes_goes_to_the_last_version_with_other_models(home, says_who: bool) -> None:
+    """Old, BAD promoted, BAD refreshed twice: the last refresh before the promotion; and from there on back again."""
+    nights = [(0.5, PUBLISHED), (0.5, REFRESHED), (0.1, PROMOTED), (0.1, REFRESHED), (0.1, REFRESHED)]
+    made = [bundle(home, number, floor) for number, (floor, _) in enumerate(nights)]
+    for number, (_, action) in enumerate(nights):
+        move_pointer(home, "search", made[number], by=by_night(number, action) if says_who else Mover())
+    assert roll_back(home, "search", why="bad", by_whom="ada").version == made[1]
+    with pytest.raises(UsageError, match="nothing to roll back to"):
+        roll_back(home, "search", why="worse", by_whom="ada")
+
+
+def test_a_rollback_that_cannot_tell_what_served_asks_for_the_version(home) -> None:
+    old, bad = bundle(home, 0, 0.5), bundle(home, 1, 0.1)
+    for version in (old, bad):
+        move_pointer(home, "search", version)
+    (home / "search" / old / "manifest.json").write_text("{")
+    with pytest.raises(UsageError, match=r"not known.*ltrr policies promote VERSION"):
+        roll_back(home, "search", why="bad", by_whom="ada")
+
+
+def test_who_decided_on_what_is_no_longer_newest_creates_nothing(home, versions, monkeypatch) -> None:
+    """A rollback by hand between the night's reading and its create is not overwritten."""
+    store = open_policy(home, "search")
+    move_pointer(home, "search", versions[1], by=by_night(1, REFRESHED))
+    top, third = top_sequence(store), bundle(home, 2, 0.5)
+    prove = Store.prove_exclusive
+
+    def slow(one: Store) -> None:
+        monkeypatch.setattr(Store, "prove_exclusive", prove)
+        move_pointer(home, "search", versions[0], why="it misbehaves", by=Mover.of_person("ada", ROLLED_BACK))
+
+    monkeypatch.setattr(Store, "prove_exclusive", slow)
+    with pytest.raises(PointerMovedError, match=f"sequence 3 of {versions[0]} by ada"):
+        move_pointer(home, "search", third, by=by_night(2, REFRESHED), after=top)
+    assert [pointer.version for pointer in pointers(home, "search")] == [versions[0], versions[1], versions[0]]
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_a_rollback_after_a_crash_stays_whoever_records_the_dead_nights_pointer(home, versions, is_recorded) -> None:
+    """The night pointed and died; a person rolled back; the night, run again, sees that the pointer is not its own."""
+    move_pointer(home, "search", versions[1], by=by_night(2, PROMOTED))
+    move_pointer(home, "search", versions[0], by=Mover.of_person("ada", ROLLED_BACK))
+    moves = moves_of([], home, "search")
+    rows = [row.row() | {"policy": "search"} for row in unrecorded(moves, None)]
+    assert [(row["run_date"], row["by_whom"], row["action"]) for row in rows] == [
+        (None, "by hand", PUBLISHED),
+        (MARCH[2], "publish_policy", PROMOTED),
+        (None, "ada", ROLLED_BACK),
+    ]
+    moves = moves_of(rows if is_recorded else [], home, "search")
+    assert [move.night for move in moves] == [None, MARCH[2], None]
+    assert not may_move(moves, MARCH[2])
+    assert (champion_of(moves, MARCH[2]).sequence, champion_of(moves, MARCH[3]).sequence) == (1, 3)
+
+
+def test_a_second_policy_of_a_home_has_moves_of_its_own(home, versions) -> None:
+    """Rows of the first policy, those from before rows named it among them, are no moves of the second."""
+    move_pointer(home, "search", versions[1], by=by_night(1, REFRESHED))
+    rows = [row.row() for row in unrecorded(moves_of([], home, "search"), MARCH[1])]
+    named, nameless = ([row | {"policy": name} for row in rows] for name in ("search", None))
+    other = replace(SETTINGS, name="search-2", strategies=("title", "memory", "semantic"))
+    version, _ = publish_first_champion(home, other, MARCH[0])
+    for kept in (named, nameless):
+        assert [(move.sequence, move.version) for move in moves_of(kept, home, "search-2")] == [(1, version)]
+        first = moves_of(kept, home, "search")
+        assert [(move.sequence, move.is_recorded) for move in first] == [(1, True), (2, True)]
+    assert champion_of(moves_of(named, home, "search-2"), MARCH[3]).version == version
+    # On the date of the change, services log versions of both: both are replayed, and nothing else.
+    logged = {version, *versions, f"../search/{version}", "2026-03-09-000000000000"}
+    assert read_planning_parts(home, "search-2", logged).keys() == {version, *versions}
+
+
+def test_a_torn_pointer_is_passed_over_and_pointing_again_is_the_remedy(home, versions, caplog) -> None:
+    move_pointer(home, "search", versions[1])
+    torn = home / "search" / "current" / "00000007.json"
+    for content in (
+        b'{"version": "../..',
+        b"[]",
+        b'{"version": "../../x", "manifest_sha256": "", "at": "", "why": ""}',
+    ):
+        torn.write_bytes(content)
+        assert current(home, "search") == versions[1]
+        assert "00000007.json skipped" in caplog.text
+        assert [move.sequence for move in moves_of([], home, "search")] == [1, 2]
+        caplog.clear()
+    row = promote(home, "search", versions[1], why="mend", by_whom="ada")
+    assert (row.action, row.sequence) == (PROMOTED, 8)
+    assert [pointer.sequence for pointer in pointers(home, "search")] == [1, 2, 8]
+
+
+def test_what_a_pointer_says_is_one_line_and_names_a_version(home, versions) -> None:
+    forged = "x\n2026-03-02 CRITICAL forged"
+    with pytest.raises(UsageError, match="has one line"):
+        promote(home, "search", versions[1], why=forged, by_whom="ada")
+    with pytest.raises(ArtifactError, match="no such version"):
+        promote(home, "search", f"../search/{versions[1]}", why="?", by_whom="ada")
+    path = home / "search" / "current" / "00000001.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"why": forged}))
+    assert pointers(home, "search")[0].why == "x 2026-03-02 CRITICAL forged"
 
 
 def test_what_cannot_be_served_is_not_pointed_at(home, versions) -> None:
     with pytest.raises(ArtifactError, match="no such version"):
-        promote(home, "search", [], "2026-03-09-000000000000", why="?", by_whom="ada")
+        promote(home, "search", "2026-03-09-000000000000", why="?", by_whom="ada")
     assert current(home, "search") == versions[0]
 
 
@@ -115,7 +224,6 @@ def test_a_canary_moves_nothing_for_the_nights_but_who_may_point(home, versions)
     assert champion_of(moves, MARCH[2]) == moves[2]
     assert may_move(moves, MARCH[2])
     assert not may_move(moves, MARCH[1])
-    assert version_before(moves) == "u"
 
 
 @pytest.mark.spark
@@ -124,7 +232,7 @@ def test_a_canary_that_nobody_recorded_is_by_hand(home, spark, versions) -> None
     move_pointer(home, "search", versions[0], why="enough")
     moves = collect_moves(empty(spark, RELEASES), home, "search")
     assert [(move.sequence, move.version, move.night) for move in moves] == [
-        (1, versions[0], MARCH[0]),
+        (1, versions[0], None),
         (2, versions[0], None),
         (3, versions[0], None),
     ]

@@ -185,16 +185,20 @@ def test_what_cannot_be_tried_is_not_pointed_at(tmp_path: Path, champion: str) -
     assert len(pointers(tmp_path, "search")) == 1
 
 
-def test_a_pointer_without_a_canary_is_what_it_always_was_and_one_of_the_future_is_refused(
-    tmp_path: Path, champion: str
-) -> None:
+def test_a_pointer_says_who_moved_it_and_one_of_a_later_format_is_refused(tmp_path: Path, champion: str) -> None:
     path = tmp_path / "search" / "current" / "00000001.json"
     told = json.loads(path.read_text())
-    assert told.keys() == {"version", "manifest_sha256", "at", "why"}
+    assert told.keys() == {"version", "manifest_sha256", "at", "why", "by"}
     store = open_policy(tmp_path, "search")
     assert pointer_at(store, 1).canary is None
     canary = {"version": champion, "share": 2.0, "begun": BEGUN, "manifest_sha256": "x"}
-    for more in ({"shadow": "v"}, {"canary": "v"}, {"canary": {}}, {"canary": canary}):
+    for more in ({"canary": "v"}, {"canary": {}}, {"canary": canary}):
         path.write_text(json.dumps(told | more))
         with pytest.raises(ArtifactError, match="pointer cannot be read"):
             pointer_at(store, 1)
+    path.write_text(json.dumps(told | {"shadow": "v"}))
+    with pytest.raises(ArtifactError, match="later format"):
+        pointer_at(store, 1)
+    # Pointers from before `by` are read as they are.
+    path.write_text(json.dumps({name: value for name, value in told.items() if name != "by"}))
+    assert pointer_at(store, 1).by is None
