@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pyspark.errors import AnalysisException
 
 from ltrr.errors import ConfigError
 
@@ -129,7 +132,8 @@ def pin_session(session: SparkSession) -> None:
         if found is None or not _is_same(found, pinned.value):
             if found is not None:
                 log.warning("session had %s=%s; ltrr uses %s: %s", name, found, pinned.value, pinned.reason)
-            if session.conf.isModifiable(name) or found is None:
+            # Where Spark refuses, the check says so.
+            with suppress(AnalysisException):
                 session.conf.set(name, pinned.value)
             _check(name, session.conf.get(name, None), pinned)
     for name, pinned in PINNED_AT_START.items():

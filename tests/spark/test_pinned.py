@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from pyspark.errors import AnalysisException
 
 from ltrr.errors import ConfigError
 from ltrr.spark.pinned import DELTA_EXTENSION, EXTENSIONS, PINNED, UMASK, pin_session, with_pinned
@@ -77,10 +78,9 @@ class _OtherSession:
         return self.values.get(name, default)
 
     def set(self, name, value):
+        if name in self.values:
+            raise AnalysisException(f"Cannot modify the value of {name}")
         self.values[name] = value
-
-    def isModifiable(self, name):  # noqa: N802 (Spark's name)
-        return name not in self.values
 
 
 @pytest.mark.parametrize("name", ["spark.sql.session.timeZone", "spark.sql.catalog.spark_catalog"])
