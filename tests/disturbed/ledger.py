@@ -84,10 +84,14 @@ class Ledger:
         if followed and before is not None:
             assert outcomes == before, f"the page of {run.run_date} was rewritten: {before} -> {outcomes}"
         self.pages[run.run_date] = outcomes
+        # A trial that was withdrawn before its first look cannot have promoted anything. Its alpha is held all the
+        # same: more than all is held where a rerun takes back a promotion after the next trial had begun.
         held = sum(
             one.alpha
             for one in page.values()
-            if one.outcome != "promote" and (one.ended is None or (run.run_date - one.ended).days < gate.budget_nights)
+            if (one.outcome != "withdrawn" or one.looks)
+            and one.outcome != "promote"
+            and (one.ended is None or (run.run_date - one.ended).days < gate.budget_nights)
         )
         assert held <= gate.alpha * (1 + ALPHA_SLACK), f"{held} of {gate.alpha} is held on {run.run_date}"
         for trial, alpha in self.alphas.items():
