@@ -66,7 +66,7 @@ class UsageError(LtrrError):
 
 
 class DataQualityError(LtrrError):
-    """A night's data failed a check; `--accept-quality REASON` goes on."""
+    """A night's data failed a check; `--accept-quality NAME:REASON` goes on."""
 
 
 class SupportError(LtrrError):

@@ -4,11 +4,15 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from ltrr.spark.delta import Warehouse
+from ltrr.tables.catalog import CATALOG
 
 
 def assert_rows_equal(
@@ -37,6 +41,20 @@ def assert_rows_equal(
         if not is_same_value(left[name][column], right[name][column], tolerance=tolerance, finite=finite)
     ]
     assert not faults, f"{len(faults)} values differ: " + "; ".join(faults[:5])
+
+
+def assert_keys_are_unique(warehouse: Warehouse, *, filled: Collection[str]) -> None:
+    """In every table of a home the catalog's grain identifies a row.
+
+    Args:
+        warehouse: the home's tables.
+        filled: tables that must hold rows, so that the law is not kept by emptiness.
+    """
+    for declared in CATALOG.values():
+        key = [F.col(name) for name in declared.grain]
+        counted = warehouse.read(declared).groupBy(*key).count().agg(F.max("count").alias("most")).collect()[0]
+        assert counted["most"] in (None, 1), f"{declared.name}: {counted['most']} rows share a {declared.grain}"
+        assert counted["most"] or declared.name not in filled, f"{declared.name} holds no rows"
 
 
 def is_same_value(got: Any, wanted: Any, *, tolerance: float = 1e-9, finite: bool = True) -> bool:

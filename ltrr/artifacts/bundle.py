@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
-from ltrr.artifacts.manifest import Manifest, PolicySettings, is_version
+from ltrr.artifacts.manifest import Manifest, PolicySettings, is_policy_name, is_version
 from ltrr.artifacts.payloads import Payload
-from ltrr.artifacts.pointer import Pointer, current, move_pointer, open_policy, pointers, read_manifest_bytes
+from ltrr.artifacts.pointer import Pointer, current, move_pointer, open_policy, pointers, read_manifest_bytes, sequences
 from ltrr.artifacts.store import Store
 from ltrr.errors import ArtifactError
 
@@ -24,6 +24,7 @@ __all__ = [
     "is_published",
     "move_pointer",
     "pointers",
+    "policy_names",
     "publish_bundle",
     "read_bundle",
     "read_manifest",
@@ -120,6 +121,18 @@ def read_bundle(root: str | os.PathLike[str], name: str, version: str) -> tuple[
 def is_published(root: str | os.PathLike[str], name: str, version: str) -> bool:
     """Whether the version is there, complete; a text of a log that is no version is not."""
     return is_version(version) and open_policy(root, name).exists(f"{version}/{MANIFEST}")
+
+
+def policy_names(root: str | os.PathLike[str]) -> list[str]:
+    """Names of the policies that this home has or had: folders of the policies' root with a pointer, sorted."""
+    return [name for name in Store(root).names() if is_policy_name(name) and _has_pointer(root, name)]
+
+
+def _has_pointer(root: str | os.PathLike[str], name: str) -> bool:
+    try:
+        return bool(sequences(open_policy(root, name)))
+    except NotADirectoryError:
+        return False
 
 
 def versions(root: str | os.PathLike[str], name: str) -> list[str]:

@@ -40,6 +40,15 @@ _FILE = re.compile(
 """The files of a bundle: those that the loader asks for, and nothing else. A name never leads out of the bundle."""
 
 
+def is_policy_name(text: str) -> bool:
+    """Whether a text may be the name of a policy, and so of its folder.
+
+    >>> is_policy_name("search-2"), is_policy_name("../search")
+    (True, False)
+    """
+    return bool(_NAME.match(text))
+
+
 def is_version(text: str) -> bool:
     """Whether a text has the form of a version, `<date>-<12 hex>`.
 
@@ -108,7 +117,7 @@ class PolicySettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(self.strategies))
         object.__setattr__(self, "features", tuple(self.features))
-        if not _NAME.match(self.name):
+        if not is_policy_name(self.name):
             raise ConfigError(
                 "unusable name",
                 which="policy.name",

@@ -17,186 +17,47 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import Any
 
 from ltrr.artifacts.manifest import Manifest, check_version
 from ltrr.artifacts.payloads import Payload
+from ltrr.artifacts.pointer_file import (
+    CONTROL,
+    FOLDER,
+    Canary,
+    Mover,
+    Pointer,
+    TornError,
+    now,
+    one_line,
+    parse_pointer,
+    path_of,
+)
 from ltrr.artifacts.store import Store
-from ltrr.core.hashing import unit_interval
-from ltrr.errors import ArtifactError, LtrrError, NotReadyError, PointerMovedError, UsageError
+from ltrr.errors import ArtifactError, NotReadyError, PointerMovedError, UsageError
 
-FOLDER = "current"
-NIGHT, HAND = "night", "hand"
+__all__ = [
+    "Canary",
+    "Mover",
+    "Pointer",
+    "current",
+    "current_pointer",
+    "move_pointer",
+    "now",
+    "one_line",
+    "open_policy",
+    "pointer_at",
+    "pointers",
+    "read_manifest_bytes",
+    "read_pointer",
+    "sequences",
+    "top_sequence",
+]
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Characters that begin a line or turn the direction of a text: with them a reason could forge a line of a log."""
-
+_SEQUENCE = re.compile(r"[0-9]{8,18}")
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Canary:
-    """A version on trial: it serves a share of the users, drawn by hash, while the pointer's own serves the others.
-
-    Attributes:
-        version: on trial.
-        share: of the users, above 0 and below 1.
-        begun: ISO 8601, UTC; the salt of the hash. It stays while both versions are refreshed night by night, so a user
-            stays on a side for the canary's whole life; the next canary begins at another time and draws other users.
-        manifest_sha256: of that version's manifest file; filled in by `move_pointer`.
-
-    Raises:
-        UsageError: the share is not one that a draw can have.
-    """
-
-    version: str
-    share: float
-    begun: str
-    manifest_sha256: str = ""
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.share < 1.0:
-            raise UsageError(
-                "a canary serves some users and not all",
-                which="share",
-                expected="above 0, below 1",
-                got=f"{self.share}",
-            )
-
-    def serves(self, user: str) -> bool:
-        """Whether this user is on the canary's side.
-
-        >>> canary = Canary("2026-03-02-5b1f0c9e77aa", 0.25, begun="2026-03-03T09:00:00.000+00:00")
-        >>> 0.24 < sum(canary.serves(f"user-{n}") for n in range(10_000)) / 10_000 < 0.26
-        True
-        """
-        return unit_interval("canary", self.begun, user) < self.share
-
-
-@dataclass(frozen=True)
-class Mover:
-    """Who moved a pointer: a night's job, or a person.
-
-    Attributes:
-        kind: night | hand.
-        action: what the move was, as in `releases`; empty where nobody says.
-        run_date: logical date of the night; None by hand.
-        attempt: of the night's job, 1-based; 0 by hand.
-        person: who decided; empty for a night.
-
-    >>> Mover.of_night(date(2026, 3, 2), 1, "refreshed").to_json()
-    {'kind': 'night', 'action': 'refreshed', 'run_date': '2026-03-02', 'attempt': 1}
-    >>> Mover.of_json({"kind": "hand", "person": "ada"})
-    Mover(kind='hand', action='', run_date=None, attempt=0, person='ada')
-    """
-
-    kind: str = HAND
-    action: str = ""
-    run_date: date | None = None
-    attempt: int = 0
-    person: str = ""
-
-    @staticmethod
-    def of_night(day: date, attempt: int, action: str) -> Mover:
-        """The job of a night."""
-        return Mover(NIGHT, action, day, attempt)
-
-    @staticmethod
-    def of_person(person: str, action: str) -> Mover:
-        """A person."""
-        return Mover(HAND, action, person=person)
-
-    def to_json(self) -> dict[str, Any]:
-        """As a pointer file holds it: without what is empty."""
-        told = asdict(self) | {"run_date": self.run_date.isoformat() if self.run_date else None}
-        return {name: value for name, value in told.items() if value}
-
-    @staticmethod
-    def of_json(told: Mapping[str, Any]) -> Mover:
-        """Read it back; ValueError or TypeError where it is none."""
-        run_date = date.fromisoformat(told["run_date"]) if "run_date" in told else None
-        mover = Mover(**{**told, "run_date": run_date})
-        if mover.kind not in (NIGHT, HAND) or (mover.kind == NIGHT) != (run_date is not None):
-            raise ValueError(f"neither a night with a date nor a hand: {told}")
-        return mover
-
-
-@dataclass(frozen=True)
-class Pointer:
-    """One move of the pointer.
-
-    Args:
-        sequence: 1, 2, ...
-        version: served from then on.
-        manifest_sha256: of that version's manifest file, so that not even its remarks can change unseen.
-        at: ISO 8601, UTC.
-        why: the reason, one line.
-        canary: serves next to the version; None where the version serves everybody.
-        by: who moved it; None: written before ltrr recorded it.
-    """
-
-    sequence: int
-    version: str
-    manifest_sha256: str
-    at: str
-    why: str
-    canary: Canary | None = None
-    by: Mover | None = field(default=None)
-
-    @staticmethod
-    def of_json(sequence: int, content: Mapping[str, Any]) -> Pointer:
-        """As a pointer file holds it.
-
-        Raises:
-            ArtifactError: it says more than this version of ltrr knows. A reader that passed over what a later format
-                says of who is served by what would be silently wrong.
-            LtrrError, KeyError, ValueError, TypeError, AttributeError: it is no pointer.
-        """
-        known = {one.name for one in fields(Pointer)} - {"sequence"}
-        plain = {name: content[name] for name in ("version", "manifest_sha256", "at", "why")}
-        if any(not isinstance(value, str) for value in plain.values()):
-            raise TypeError(f"not texts: {plain}")
-        canary, by = content.get("canary"), content.get("by")
-        parts = {"": (content, known), "canary": (canary, _names(Canary)), "by": (by, _names(Mover))}
-        unknown = [
-            f"{part}.{name}".removeprefix(".")
-            for part, (told, names) in parts.items()
-            if isinstance(told, Mapping)
-            for name in sorted(told.keys() - names)
-        ]
-        if unknown:
-            raise ArtifactError(
-                "a pointer is of a later format",
-                which=f"{FOLDER}/{sequence:08d}.json",
-                expected=", ".join(sorted(known)),
-                got=", ".join(unknown),
-                todo="serve and publish with the version of ltrr that wrote it, or a later one",
-            )
-        pointer = Pointer(
-            sequence,
-            **plain | {"why": one_line(plain["why"])},
-            canary=None if canary is None else Canary(**canary),
-            by=None if by is None else Mover.of_json(by),
-        )
-        for version in (pointer.version, *([pointer.canary.version] if pointer.canary else [])):
-            check_version(version)
-        return pointer
-
-
-def _names(kind: type) -> set[str]:
-    return {one.name for one in fields(kind)}
-
-
-def one_line(text: str) -> str:
-    r"""A text without line breaks and other control characters, for a log or a pointer.
-
-    >>> one_line("clicks fell\n2026-03-02 CRITICAL forged")
-    'clicks fell 2026-03-02 CRITICAL forged'
-    """
-    return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def open_policy(root: str | os.PathLike[str], name: str) -> Store:
@@ -210,14 +71,13 @@ def pointer_at(store: Store, sequence: int) -> Pointer:
     Raises:
         ArtifactError: it is not there, torn, or of a later format.
     """
-    which = f"{FOLDER}/{sequence:08d}.json"
     try:
-        return _parse(sequence, store.read(which))
-    except (OSError, _TornError) as fault:
+        return parse_pointer(sequence, _read(store, sequence))
+    except TornError as fault:
         raise ArtifactError(
             "a pointer cannot be read",
-            which=which,
-            got=f"{type(fault).__name__}: {fault}" if isinstance(fault, OSError) else str(fault),
+            which=path_of(sequence),
+            got=str(fault),
             todo="choose what is served with `ltrr policies promote VERSION`: it creates the next pointer",
         ) from fault
 
@@ -226,21 +86,19 @@ def read_pointer(store: Store, sequence: int) -> Pointer | None:
     """One move; None, with a warning, where its file is torn.
 
     Raises:
-        ArtifactError: it is of a later format.
-        OSError: the store did not answer: that says nothing about the pointer.
+        ArtifactError: it is of a later format, or the store does not answer, which says nothing about the pointer.
     """
-    which = f"{FOLDER}/{sequence:08d}.json"
     try:
-        return _parse(sequence, store.read(which))
-    except _TornError as fault:
-        log.warning("pointer=%s/%s skipped: it cannot be read: %s", store.url, which, fault)
+        return parse_pointer(sequence, _read(store, sequence))
+    except TornError as fault:
+        log.warning("pointer=%s/%s skipped: it cannot be read: %s", store.url, path_of(sequence), one_line(str(fault)))
         return None
 
 
 def sequences(store: Store) -> list[int]:
     """Every sequence there is, ascending, those of torn pointers among them."""
     stems = (name.removesuffix(".json") for name in store.names(FOLDER) if name.endswith(".json"))
-    return sorted(int(stem) for stem in stems if stem.isdecimal())
+    return sorted(int(stem) for stem in stems if _SEQUENCE.fullmatch(stem) and stem == f"{int(stem):08d}")
 
 
 def top_sequence(store: Store) -> int:
@@ -295,7 +153,7 @@ def move_pointer(
     why: str = "",
     canary: Canary | None = None,
     *,
-    by: Mover = Mover(),
+    by: Mover | None = None,
     after: int | None = None,
 ) -> int:
     """Serve this version from now on, and the canary next to it; without one, a canary that was served ends.
@@ -308,7 +166,7 @@ def move_pointer(
         version: to be served.
         why: the reason, one line.
         canary: to be served next to it.
-        by: who moves it.
+        by: who moves it; None: a person who is not named.
         after: `top_sequence` as the caller read it before it decided: exactly the next sequence is created. None: the
             wish does not depend on what is served, and takes the next free sequence.
 
@@ -323,8 +181,9 @@ def move_pointer(
     """
     if canary is not None and canary.version == version:
         raise UsageError("a canary is another version than the one it is tried beside", which=version)
-    for which, text in (("why", why), ("by", by.person)):
-        if _CONTROL.search(text):
+    mover = by or Mover()
+    for which, text in (("why", why), ("by", mover.person)):
+        if CONTROL.search(text):
             raise UsageError(
                 "a pointer's text has one line", which=which, expected="no control characters", got=repr(text)
             )
@@ -345,13 +204,13 @@ def move_pointer(
             "manifest_sha256": manifest_sha256,
             "at": now(),
             "why": why,
-            "by": by.to_json(),
+            "by": mover.to_json(),
         }
         # Said only while there is one.
         if beside is not None:
             content["canary"] = asdict(beside)
         try:
-            store.create(f"{FOLDER}/{top + 1:08d}.json", json.dumps(content, sort_keys=True).encode())
+            store.create(path_of(top + 1), json.dumps(content, sort_keys=True).encode())
         except FileExistsError:
             # Another publisher was first: asked again above.
             continue
@@ -359,40 +218,31 @@ def move_pointer(
 
 
 def _moved(store: Store, after: int, newest: Pointer | None) -> PointerMovedError:
-    mover = newest.by if newest else None
-    person = (
-        f"the night of {mover.run_date}" if mover and mover.run_date else (mover.person if mover else "") or "somebody"
-    )
+    mover = newest.by if newest and newest.by else "somebody"
     return PointerMovedError(
         "the pointer was moved meanwhile",
         which=f"{store.url}/{FOLDER}",
         expected=f"sequence {after} to be the newest",
-        got=f"sequence {newest.sequence} of {newest.version} by {person}" if newest else "another",
+        got=f"sequence {newest.sequence} of {newest.version} by {mover}" if newest else "another",
         todo="look at `ltrr policies list` and decide again",
     )
 
 
-class _TornError(Exception):
-    """The bytes of a pointer file are no pointer."""
-
-
-def _parse(sequence: int, data: bytes) -> Pointer:
+def _read(store: Store, sequence: int) -> bytes:
     try:
-        return Pointer.of_json(sequence, json.loads(data))
-    except ArtifactError:
-        raise
-    except (LtrrError, KeyError, ValueError, TypeError, AttributeError) as fault:
-        raise _TornError(f"{type(fault).__name__}: {fault}") from fault
+        return store.read(path_of(sequence))
+    except OSError as fault:
+        raise ArtifactError(
+            "a pointer cannot be read",
+            which=path_of(sequence),
+            got=f"{type(fault).__name__}: {fault}",
+            todo=f"try again; look at {store.url}",
+        ) from fault
 
 
 def _newest_first(store: Store, taken: list[int]) -> Iterator[Pointer]:
     found = (read_pointer(store, sequence) for sequence in reversed(taken))
     return (pointer for pointer in found if pointer is not None)
-
-
-def now() -> str:
-    """As pointers say when: ISO 8601, UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _manifest_sha256(store: Store, version: str) -> str:

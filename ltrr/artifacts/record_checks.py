@@ -23,7 +23,7 @@ from ltrr.core.text_overlap import OVERLAPS
 TOLERANCE = 1e-6
 """How far logged propensities may be from adding up to one."""
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
 
 _MAY_BE_SHOWN = frozenset(
@@ -112,7 +112,7 @@ _PROPENSITY = (lambda value: _is_share(value) and value > 0, "a number above 0 a
 _NUMBERS = (_is_numbers, "a list of finite numbers")
 _MATRIX = (_is_matrix, "a list of lists of finite numbers")
 _LIST = (_is_list, "a list")
-_INSTANT = (_is_time, "a UTC time such as 2026-03-02T12:00:00.123Z")
+_INSTANT = (_is_time, "a UTC time such as 2026-03-02T12:00:00.123Z, with up to 9 digits after the point")
 _SCORE = (_is_number_or_null, "a finite number or null")
 
 _RECORD: dict[str, tuple[Test, str]] = {
@@ -129,7 +129,7 @@ _RECORD: dict[str, tuple[Test, str]] = {
     ),
     "surface": _TEXT,
     "query_text": (lambda value: isinstance(value, str), "text"),
-    "user": _TEXT,
+    "user": (lambda value: isinstance(value, str), "text"),
     "session": _TEXT,
     "context": (
         lambda value: isinstance(value, dict) and all(isinstance(entry, str) for entry in value.values()),
@@ -241,8 +241,8 @@ def check_event(event: Any) -> list[str]:
     """Why this is not an event; empty if it is one.
 
     >>> check_event({"event_id": "v1", "impression_id": "i1", "entity_id": "e1", "kind": "click",
-    ...              "at": "2026-03-02 12:00", "value": None})
-    ["at: expected a UTC time such as 2026-03-02T12:00:00.123Z, got '2026-03-02 12:00'"]
+    ...              "at": "12:00", "value": None})
+    ["at: expected a UTC time such as 2026-03-02T12:00:00.123Z, with up to 9 digits after the point, got '12:00'"]
     """
     return _check_fields(event, _EVENT, "event")
 

@@ -34,17 +34,17 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
     """(impression_id, step) decisions and (impression_id, position) slates -> (impression_id, step) training rows.
 
     Features, action set and propensity are those that were logged; only the reward is newer than the decision. An
-    impression that showed nothing earned nothing. Decisions that the service did not carry out (`fallback`) are left
-    out: their propensity is not that of what was shown.
+    impression that showed nothing earned nothing. Only decisions that the policy drew and carried
+    out (`served_by = policy`) are taken: of a `fallback` or `static` page the propensity is not that of what was shown.
 
-    Both sides are of the same dates and shuffled once by impression_id, the grain of the one and nearly of the other.
+    Both sides are of the same dates and shuffled once by log_date and impression_id.
 
     Args:
         decisions: of the table `decisions`.
         slate_rows: of the table `slate_rows`, with `examination`.
         examination_floor: bounds the weight of one click.
     """
-    rewards = slate_rows.groupBy("impression_id").agg(
+    rewards = slate_rows.groupBy("log_date", "impression_id").agg(
         # In fixed point, so that the sum, and every byte that is learned from it, does not depend on its order.
         from_fixed_point(
             F.sum(to_fixed_point(found_reward(F.col("clicks"), F.col("examination"), examination_floor)))
@@ -57,8 +57,8 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
         F.coalesce("page", no_page),
         lambda row: F.struct(row["entity_id"], row["clicks"], row["examination"]),
     )
-    carried_out = decisions.where(F.col("served_by") != "fallback")
-    return carried_out.join(rewards, on="impression_id", how="left").select(
+    drawn = decisions.where(F.col("served_by") == "policy")
+    return drawn.join(rewards, on=["log_date", "impression_id"], how="left").select(
         "impression_id",
         "step",
         "log_date",
@@ -81,7 +81,7 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
 
 
 def check_unions_were_shown(candidates: DataFrame, max_unshown_share: float) -> float:
-    """The share of impressions that drew an entity and did not show it; refuses a share above the limit.
+    """The largest share of a date's impressions that drew an entity and did not show it; refuses one above the limit.
 
     What was not shown could not be clicked, and no weight corrects for that: `found_reward` would punish plans that
     bring more than the page holds.
@@ -93,13 +93,15 @@ def check_unions_were_shown(candidates: DataFrame, max_unshown_share: float) -> 
     Raises:
         SupportError: with the share, and what to change.
     """
-    drawn = candidates.where("is_drawn").groupBy("impression_id").agg(F.max(F.col("position").isNull()).alias("is_cut"))
-    share = drawn.agg(F.avg(F.col("is_cut").cast("double")).alias("share")).first()
-    cut = 0.0 if share is None or share["share"] is None else float(share["share"])
+    impressions = candidates.where("is_drawn").groupBy("log_date", "impression_id")
+    drawn = impressions.agg(F.max(F.col("position").isNull()).alias("is_cut"))
+    shares = drawn.groupBy("log_date").agg(F.avg(F.col("is_cut").cast("double")).alias("share")).collect()
+    # One row a date.
+    cut, day = max(((float(row["share"]), row["log_date"]) for row in shares), default=(0.0, None))
     if cut > max_unshown_share:
         raise SupportError(
             "found_reward cannot be corrected where drawn entities are not shown",
-            which="candidates",
+            which=f"candidates of {day}",
             expected=f"at most {max_unshown_share:.1%} of impressions with a drawn entity that has no position",
             got=f"{cut:.1%}",
             todo="show the whole union, or lower budget x block_size to what the page holds",

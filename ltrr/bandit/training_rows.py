@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import shared_features
 from ltrr.core.plans import PlanSpace
+from ltrr.spark.hashing import HashUse, salted_hash
 
 
 def only_training_users(rows: DataFrame, held_out_percent: int) -> DataFrame:
@@ -41,7 +42,8 @@ def only_capped(rows: DataFrame, query_decisions: int) -> DataFrame:
     The choice is blind to what happened, and a rerun chooses the same. Spark cuts each query off before the shuffle
     already, so a hot query sends no more than the cap from each task.
     """
-    by_hash = Window.partitionBy("log_date", "query_key").orderBy(F.xxhash64("impression_id"), "impression_id", "step")
+    in_order = (salted_hash(HashUse.BANDIT_CAP, "impression_id"), "impression_id", "step")
+    by_hash = Window.partitionBy("log_date", "query_key").orderBy(*in_order)
     numbered = rows.withColumn("_place", F.row_number().over(by_hash))
     return numbered.where(F.col("_place") <= query_decisions).drop("_place")
 
@@ -53,14 +55,16 @@ def part_of(query_key: Column, partitions: int) -> Column:
     >>> [row.part for row in keys.select(part_of(F.col("query_key"), 4).alias("part")).collect()]
     [3, 2, 3]
     """
-    return F.pmod(F.xxhash64(query_key), F.lit(partitions)).cast("int")
+    return F.pmod(salted_hash(HashUse.BANDIT_PART, query_key), F.lit(partitions)).cast("int")
 
 
 def laid_out(rows: DataFrame, partitions: int) -> DataFrame:
     """The rows with their `part`, one part a partition, each in one order: by hash of the impression, then its id.
 
-    The order is as good as random, which online learning needs, and depends on nothing but the rows.
+    The order is as good as random, which online learning needs, and depends on nothing but the rows. Its hash is not
+    that of `only_capped`: otherwise the kept decisions of hot queries, those with the lowest hashes, would come first.
     """
     parted = rows.withColumn("part", part_of(F.col("query_key"), partitions))
     in_parts = parted.repartitionById(partitions, F.col("part"))
-    return in_parts.sortWithinPartitions(F.xxhash64("impression_id"), "impression_id", "step")
+    in_order = salted_hash(HashUse.BANDIT_ORDER, "log_date", "impression_id")
+    return in_parts.sortWithinPartitions(in_order, "log_date", "impression_id", "step")

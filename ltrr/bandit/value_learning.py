@@ -23,7 +23,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from ltrr.artifacts.learned_values import LearnedValues, StoredValues, block_value_file, unseen_value_file
 from ltrr.artifacts.payloads import put_payload
@@ -34,6 +33,7 @@ from ltrr.core.candidate_features import candidate_features
 from ltrr.core.hashing import query_fold
 from ltrr.core.plans import PlanSpace
 from ltrr.serving.booster import load_booster, predictions
+from ltrr.spark.hashing import HashUse, salted_hash
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def learn_values(
     """
     queries = to_known_queries(rows, settings).repartition(1)
     # One order, whatever the partitions were: trees sample rows by their place.
-    ordered = queries.sortWithinPartitions(F.xxhash64("query_key"), "query_key")
+    ordered = queries.sortWithinPartitions(salted_hash(HashUse.VALUE_ORDER, "query_key"), "query_key")
     learning = _learning(space, observe, settings, os.fspath(policy_url))
     found = ordered.mapInArrow(learning, "note string, queries bigint").collect()
     stored = StoredValues.of_note("".join(row["note"] for row in found))

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from ltrr.bandit.values import ValueSettings
 from ltrr.spark.fixed_point import from_fixed_point, to_fixed_point
+from ltrr.spark.hashing import HashUse, salted_hash
 
 
 def to_known_queries(rows: DataFrame, settings: ValueSettings) -> DataFrame:
@@ -24,7 +25,7 @@ def to_known_queries(rows: DataFrame, settings: ValueSettings) -> DataFrame:
         settings: how many queries and looks.
     """
     kept = rows.select("query_key", "log_date", "impression_id", "look", "deeper", "shown")
-    by_hash = (F.xxhash64("query_key"), F.col("query_key"))
+    by_hash = (salted_hash(HashUse.VALUE_QUERIES, "query_key"), F.col("query_key"))
     sample = kept.select("query_key").distinct().orderBy(*by_hash).limit(settings.queries)
     sampled = kept.join(F.broadcast(sample), on="query_key", how="left_semi")
     parts = (_looks(sampled, settings.query_looks), _blocks(sampled), _pairs(sampled))
@@ -37,7 +38,7 @@ def to_known_queries(rows: DataFrame, settings: ValueSettings) -> DataFrame:
 def _looks(sampled: DataFrame, query_looks: int) -> DataFrame:
     """query_key, looks: chosen by date and hash, blind to what came of them."""
     newest = Window.partitionBy("query_key").orderBy(
-        F.col("log_date").desc(), F.xxhash64("impression_id"), "impression_id"
+        F.col("log_date").desc(), salted_hash(HashUse.VALUE_CAP, "impression_id"), "impression_id"
     )
     placed = sampled.withColumn("_place", F.row_number().over(newest)).where(F.col("_place") <= query_looks)
     numbered = F.sort_array(F.collect_list(F.struct("_place", "look")))
@@ -50,7 +51,8 @@ def _blocks(sampled: DataFrame) -> DataFrame:
         "query_key", "log_date", "impression_id", F.explode(F.concat("look", "deeper")).alias("block")
     )
     answered = blocks.where(F.col("block.status").isin("ok", "empty"))
-    newest = F.max_by("block", F.struct("log_date", F.xxhash64("impression_id"), "impression_id")).alias("block")
+    in_order = F.struct("log_date", salted_hash(HashUse.VALUE_BLOCK, "impression_id"), "impression_id")
+    newest = F.max_by("block", in_order).alias("block")
     contents = answered.groupBy("query_key", "block.strategy", "block.depth").agg(newest)
     return contents.groupBy("query_key").agg(F.sort_array(F.collect_list("block")).alias("blocks"))
 

@@ -14,16 +14,23 @@ from ltrr.cli.output import show_rows
 from ltrr.config import PathSettings, load_section
 from ltrr.errors import ConfigError, LtrrError, NotReadyError
 from ltrr.logs.secret import SECRET_VARIABLE, read_secret
+from ltrr.pipelines.preflight import local_folder
+from ltrr.spark.delta import Warehouse
 from ltrr.spark.jars import missing_jars, read_hashes, spark_home
 from ltrr.spark.java import find_java
+from ltrr.spark.retention import NightSettings
+from ltrr.spark.session import SparkSettings, build_session
+from ltrr.tables.catalog import CATALOG
 from ltrr.tracking.settings import TrackingSettings
 from ltrr.tracking.store import connect, without_secrets
 
 
 def doctor(home: Home = None, config: Config = None, changes: Set = None, as_json: Json = False) -> int:
-    """Check Python, Java, Spark, Delta's jars, write access, the secret and MLflow; exit 1 if one is missing."""
+    """Check this machine and the home, one line each; exit 1 if anything is missing."""
     paths = load_section(PathSettings, home, config, changes or ())
     tracking = load_section(TrackingSettings, home, config, changes or ()).under(paths.home)
+    nights = load_section(NightSettings, home, config, changes or ())
+    spark = load_section(SparkSettings, home, config, changes or ())
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", platform.python_version),
         ("java", _java),
@@ -32,6 +39,8 @@ def doctor(home: Home = None, config: Config = None, changes: Set = None, as_jso
         ("write access", lambda: _write_access(paths.home)),
         ("secret", _secret),
         ("mlflow", lambda: _mlflow(tracking, paths.home)),
+        ("retention", lambda: _retention(paths, nights, spark)),
+        ("private files", lambda: check_private_files(paths)),
     ]
     rows = [_checked(name, check) for name, check in checks]
     show_rows(rows, "ltrr doctor", as_json=as_json)
@@ -74,8 +83,44 @@ def _secret() -> str:
     return f"{SECRET_VARIABLE} is set"
 
 
+def check_private_files(paths: PathSettings) -> str:
+    """What tells of persons is closed to other users: a folder without rights for others protects all below it.
+
+    Raises:
+        ConfigError: one is open to others; the message has the command that closes it.
+    """
+    named = [local_folder(path) for path in (paths.tables, paths.logs, paths.quarantine)]
+    private = [*named, *(paths.home / name for name in ("mlflow.db", "mlartifacts"))]
+    found = [path for path in private if path is not None and path.exists()]
+    opened = [str(path) for path in found if path.stat().st_mode & 0o007]
+    if opened:
+        raise ConfigError(
+            "every user of this machine can read", which=", ".join(opened), todo=f"run `chmod o-rwx {' '.join(opened)}`"
+        )
+    return f"{len(found)} closed to other users"
+
+
 def _mlflow(tracking: TrackingSettings, home: Path) -> str:
     if not home.exists():
         return f"{version('mlflow')}; the store is made with the home"
     connect(tracking)
     return f"{version('mlflow')}; {without_secrets(tracking.uri)} answers"
+
+
+def _retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> str:
+    """Whether every table on disk keeps its versions long enough; starts Spark if there are tables."""
+    if paths.home.exists() and paths.tables == str(paths.home / "tables") and not Path(paths.tables).exists():
+        return "no tables yet"
+    if not paths.home.exists():
+        return "no home yet"
+    warehouse = Warehouse(build_session("ltrr doctor", spark), paths.tables, nights.readable_days)
+    wrong = {name: warehouse.wrong_properties(declared) for name, declared in CATALOG.items()}
+    told = [f"{name} ({', '.join(properties)})" for name, properties in wrong.items() if properties]
+    if told:
+        raise ConfigError(
+            "tables do not keep their versions as long as the nights need them",
+            which=", ".join(told),
+            expected=f"replaced files for {nights.readable_days} days",
+            todo="run a night: each job sets the retention of its tables before it writes",
+        )
+    return f"replaced files are kept for {nights.readable_days} days"

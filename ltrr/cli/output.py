@@ -45,6 +45,11 @@ def is_debugging() -> bool:
     return bool(os.environ.get("LTRR_DEBUG"))
 
 
+def print_progress(line: str) -> None:
+    """Print a line of progress, to stderr."""
+    sys.stderr.write(f"{line}\n")
+
+
 def show(renderable: RenderableType) -> None:
     """Print a result."""
     stdout().print(renderable)

@@ -19,7 +19,7 @@ from ltrr.cli.options import Config, Date, Home, Json, Set, parse_date, settings
 from ltrr.cli.output import show_json, show_rows
 from ltrr.config import HOME_FILE, PathSettings, Settings, load_section, load_settings, write_home_file
 from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
-from ltrr.errors import LeaseError, UsageError
+from ltrr.errors import ArtifactError, LeaseError, UsageError
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, short_rows
 from ltrr.evaluation.replay_check import replay_date
 from ltrr.publishing.by_hand import begin_canary, end_canary, promote, roll_back
@@ -273,7 +273,7 @@ def _show_release(settings: Settings, release: Release | None, version: str, *, 
     is_recorded = True
     if release is not None:
         try:
-            with hold_lease(settings.paths.home, f"policies {release.action}"):
+            with hold_lease(settings.paths.home, f"policies {release.action}", tables=settings.paths.tables):
                 _record(settings, release)
         except LeaseError as held:
             is_recorded = False
@@ -310,25 +310,32 @@ def _serves(version: str, moves: list[Pointer]) -> str:
 
 
 def _summary(root: str, name: str, version: str, moves: list[Pointer]) -> dict[str, Any]:
-    manifest = read_manifest(root, name, version)
-    named = [
-        pointer.sequence
-        for pointer in moves
-        if version in (pointer.version, pointer.canary.version if pointer.canary else None)
+    naming = [
+        pointer for pointer in moves if version in (pointer.version, pointer.canary.version if pointer.canary else None)
     ]
+    damage = ""
+    try:
+        manifest: Manifest | None = read_manifest(root, name, version)
+    except ArtifactError as fault:
+        # One damaged version must not hide the others: they are what can be served instead.
+        manifest, damage = None, str(fault)
     return {
         "version": version,
         "serves": _serves(version, moves),
-        "sequences": named,
+        "sequences": [pointer.sequence for pointer in naming],
+        "moved by": str(naming[-1].by or "not recorded") if naming else "",
         **_models_text(manifest),
-        "memory parts": sum(file.startswith(PREFIX) for file in manifest.files),
-        "learned until": manifest.data_window.get("last", ""),
-        "created": manifest.created_at,
+        "memory parts": sum(file.startswith(PREFIX) for file in manifest.files) if manifest else None,
+        "learned until": manifest.data_window.get("last", "") if manifest else "",
+        "created": manifest.created_at if manifest else "",
+        "damage": damage,
     }
 
 
-def _models_text(manifest: Manifest) -> dict[str, Any]:
-    """What a version serves: the night that made it, and its models."""
+def _models_text(manifest: Manifest | None) -> dict[str, Any]:
+    """What a version serves: the night that made it, and its models; empty texts where nobody can tell."""
+    if manifest is None:
+        return dict.fromkeys(("night", "bandit", "values", "ranker"), "")
     bandit, ranker = (manifest.files.get(file) for file in (BANDIT, RANKER))
     return {
         "night": manifest.as_of_date,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +13,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.cli.options import Config, Home, Json, Set, parse_date, settings_of
-from ltrr.cli.output import show_rows
+from ltrr.cli.output import print_progress, show_rows
 from ltrr.config import Settings
+from ltrr.core.hashing import user_key
 from ltrr.errors import UsageError
+from ltrr.logs.secret import read_secret
+from ltrr.pipelines.forgetting import forget_users
 from ltrr.spark.comparing import TOLERANCE, compare_rows, is_same
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.session import build_session
@@ -118,6 +123,39 @@ def compare(
     rows = [{"table": name, **counts} for name, counts in found.items()]
     show_rows(rows, f"{ours.paths.home} compared with {theirs.paths.home}", as_json=as_json)
     return int(not all(is_same(counts) for counts in found.values()))
+
+
+@tables.command("forget")
+def forget(
+    users: Annotated[list[str] | None, typer.Option("--user", help="Id of a user, as the logs have it.")] = None,
+    keys: Annotated[list[str] | None, typer.Option("--user-key", help="Key of a user, as the tables have it.")] = None,
+    home: Home = None,
+    config: Config = None,
+    changes: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Forget users: reruns the dates on which they searched without them, and removes all earlier versions."""
+    settings = settings_of(home, config, changes)
+    secret = read_secret(os.environ)
+    wanted = {*(keys or ()), *(user_key(secret, user) for user in users or ())}
+    if not wanted:
+        raise UsageError("no user is named", which="--user", expected="one or more ids or keys", got="none")
+    spark = build_session("ltrr tables forget", settings.spark)
+    found = forget_users(
+        spark,
+        settings,
+        wanted,
+        datetime.now(UTC).date(),
+        on_start=lambda job, day: print_progress(f"{day} {job}"),
+    )
+    rows: list[dict[str, Any]] = [
+        {"what": "log dates of the users", "value": ", ".join(map(str, found.dates)) or "none"},
+        {"what": "jobs run again", "value": len(found.runs)},
+        {"what": "rows deleted from older dates", "value": sum(found.rows_deleted.values())},
+        {"what": "bundles whose training data had them", "value": ", ".join(found.bundles) or "none"},
+        {"what": "left to you", "value": "delete the users' lines from the log folders, which ltrr only reads"},
+    ]
+    show_rows(rows, f"Users forgotten: {len(wanted)}", as_json=as_json)
 
 
 def _open(settings: Settings) -> Warehouse:

@@ -14,7 +14,7 @@ STRENGTH = 100.0
 """Users that the prior counts for: it fits shares that are wrong by some tens of percent best, and finds all others."""
 
 
-def ratio_p_value(drawn: int, others: int, share: float) -> float:
+def compute_ratio_p_value(drawn: int, others: int, share: float) -> float:
     """An anytime-valid p-value of "each of drawn + others users was drawn with probability `share`".
 
     Args:
@@ -22,9 +22,9 @@ def ratio_p_value(drawn: int, others: int, share: float) -> float:
         others: users of the second group.
         share: probability of the first group, above 0 and below 1.
 
-    >>> ratio_p_value(300, 2_700, 0.1), ratio_p_value(0, 0, 0.1)
+    >>> compute_ratio_p_value(300, 2_700, 0.1), compute_ratio_p_value(0, 0, 0.1)
     (1.0, 1.0)
-    >>> ratio_p_value(700, 9_300, 0.1) < 1e-8
+    >>> compute_ratio_p_value(700, 9_300, 0.1) < 1e-8
     True
     """
     prior = STRENGTH * share, STRENGTH * (1.0 - share)

@@ -78,15 +78,15 @@ def judged_rows(
     """First decisions of every impression with page_reward, and why one is not judged on (null where it is).
 
     Args:
-        decisions: of the home.
+        decisions: of the home, with `is_counted` (`users.limits`).
         slate_rows: of the home.
         manifest: of the bundle to judge.
         versions: bundles whose log may judge it, of `alike_of`.
         last_closed: the newest date whose reward windows are over.
         held_out_percent: users that nothing is trained on.
     """
-    rewards = slate_rows.groupBy("impression_id").agg(F.sum("page_reward").alias("page_reward"))
-    first = decisions.where(F.col("step") == 1).join(rewards, on="impression_id", how="left")
+    rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum("page_reward").alias("page_reward"))
+    first = decisions.where(F.col("step") == 1).join(rewards, on=["log_date", "impression_id"], how="left")
     reward = F.coalesce(F.col("page_reward"), F.lit(0.0))
     return first.withColumns(
         {"page_reward": reward, SKIPPED: _why_left_out(manifest, versions, last_closed, held_out_percent)}
@@ -103,6 +103,7 @@ def _why_left_out(manifest: Manifest, versions: Collection[str], last_closed: da
         .when(~F.col("policy_version").isin(sorted(versions)), "served by a bundle with other plans or features")
         .when(F.col("log_date") > F.lit(last_closed), "the date's reward windows are not over")
         .when(seen, "the bundle was trained on this user and date")
+        .when(~F.col("is_counted"), "beyond the limits on one user")
     )
 
 

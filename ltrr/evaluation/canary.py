@@ -13,7 +13,7 @@ difference is that of two independent groups of users. Hajek, 1971; Deng et al.,
 Analytics", KDD 2018.
 
 A sample-ratio mismatch forbids a promotion: one side loses searches or records, or was not drawn as the log says, and
-what is left of two sides is no experiment. Two tests look for it every night (`mismatch_reasons`), on users, who are
+what is left of two sides is no experiment. Two tests look for it every night (`find_mismatch`), on users, who are
 what is drawn, and on impressions, whose weights average 1 on both sides where nothing is lost.
 """
 
@@ -33,7 +33,7 @@ from ltrr.artifacts.store import Store
 from ltrr.core.fixed_point import UNIT
 from ltrr.core.intervals import estimate_difference, estimate_ratio, quantile
 from ltrr.core.moments import ClusteredSums
-from ltrr.core.sample_ratio import ratio_p_value
+from ltrr.core.sample_ratio import compute_ratio_p_value
 from ltrr.evaluation.estimates import REWARD, difference_of, figures_of, footing_of
 from ltrr.evaluation.judged_policy import CHAMPION
 from ltrr.evaluation.scoring import N, sum_terms, term
@@ -128,7 +128,7 @@ def count_sides(drawn: DataFrame) -> dict[str, SideCounts]:
     return {side: found.get(side, SideCounts()) for side in SIDES}
 
 
-def mismatch_reasons(
+def find_mismatch(
     counts: Mapping[str, SideCounts], footing: Footing, share: float, level: float, size: float, nights: int
 ) -> list[str]:
     """Why the two sides are not the groups that were drawn; empty where nothing speaks against it.
@@ -147,15 +147,15 @@ def mismatch_reasons(
 
     >>> sides = {CANARY: SideCounts(300), CHAMPION: SideCounts(2_700)}
     >>> good = Footing(400.0, 9_000.0, 3_000, 9_000, 1.01, 0.0, 0.0, True, mean_weight_error=0.02)
-    >>> mismatch_reasons(sides, good, 0.1, 1e-4, 0.02, 14)
+    >>> find_mismatch(sides, good, 0.1, 1e-4, 0.02, 14)
     []
     >>> sides[CANARY], lost = SideCounts(180), replace(good, mean_weight=0.8)
-    >>> [reason.split(":")[0] for reason in mismatch_reasons(sides, lost, 0.1, 1e-4, 0.02, 14)]
+    >>> [reason.split(":")[0] for reason in find_mismatch(sides, lost, 0.1, 1e-4, 0.02, 14)]
     ['sample-ratio mismatch of users', 'sample-ratio mismatch of impressions']
     """
     canary, champion = counts[CANARY].users, counts[CHAMPION].users
     reasons = []
-    p_value = ratio_p_value(canary, champion, share)
+    p_value = compute_ratio_p_value(canary, champion, share)
     if p_value < level:
         reasons.append(
             f"sample-ratio mismatch of users: {canary} of {canary + champion} are the canary's, its share {share:g} "
@@ -175,10 +175,10 @@ def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame) -> DataFrame:
     """From `drawn_impressions` and their slates to user_key, query_class and the terms of both sides.
 
     Fallbacks are left out. Whole numbers of 2^-24 from the first sum on, so that any order gives the same bits. The
-    join is by impression_id, both sides of the same few dates: one shuffle at any size.
+    join is by log_date and impression_id, both sides of the same few dates: one shuffle at any size.
     """
-    rewards = slate_rows.groupBy("impression_id").agg(F.sum(_whole(F.col("page_reward"))).alias("earned"))
-    served = drawn.where(F.col("served_by") == "policy").join(rewards, on="impression_id", how="left")
+    rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum(_whole(F.col("page_reward"))).alias("earned"))
+    served = drawn.where(F.col("served_by") == "policy").join(rewards, on=["log_date", "impression_id"], how="left")
     reward = F.coalesce(F.col("earned"), F.lit(0)) * F.lit(UNIT)
     columns = [_whole(F.lit(1.0)).alias(N)]
     for side in SIDES:
@@ -205,7 +205,7 @@ def canary_rows(
 ) -> list[dict[str, Any]]:
     """Rows of `ope_estimates`, estimator `by_user`: champion, canary, and the difference of the two, of every slice.
 
-    A sample-ratio mismatch (`mismatch_reasons`) is a reason not to use any of them.
+    A sample-ratio mismatch (`find_mismatch`) is a reason not to use any of them.
     """
     versions = {CHAMPION: life.champions[-1], CANARY: life.canaries[-1]}
     versions[DIFFERENCE] = f"{versions[CANARY]} against {versions[CHAMPION]}"

@@ -24,6 +24,7 @@ from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, LoggedDecision, logged_decisions
 from ltrr.evaluation.merging import merge
 from ltrr.evaluation.scoring import ALL, N
+from ltrr.spark.hashing import HashUse, salted_hash
 
 DRAWS_BY_CLASS = "draws_by_class"
 """Where the night's notes and a manifest's evaluation keep it, and the name of the files in the tracking store."""
@@ -115,7 +116,7 @@ def sample_decisions(decisions: DataFrame, share: float) -> DataFrame:
     >>> 200 < sample_decisions(ids, 0.25).count() < 300, sample_decisions(ids, 1.0).count()
     (True, 1000)
     """
-    place = F.pmod(F.xxhash64("impression_id"), F.lit(_BUCKETS))
+    place = F.pmod(salted_hash(HashUse.DRAWS_SAMPLE, "impression_id"), F.lit(_BUCKETS))
     return decisions.where(place < F.lit(round(share * _BUCKETS)))
 
 

@@ -36,16 +36,16 @@ def by_policy(decisions: DataFrame, versions: Collection[str]) -> DataFrame:
 def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Collection[str]) -> DataFrame:
     """One row an impression that a policy of the judged plan space served, with its page_reward; fallbacks left out.
 
-    A page without rows earned nothing, and says so with 0. The join is by impression_id, both sides of the same
-    few dates: one shuffle, no more at any size.
+    A page without rows earned nothing, and says so with 0. The join is by log_date and impression_id, both sides of
+    the same few dates: one shuffle, no more at any size.
 
     Args:
         decisions: of closed dates.
         slate_rows: of the same dates.
         versions: bundles whose plans and features are those that are judged.
     """
-    rewards = slate_rows.groupBy("impression_id").agg(F.sum("page_reward").alias("page_reward"))
-    joined = by_policy(decisions, versions).join(rewards, on="impression_id", how="left")
+    rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum("page_reward").alias("page_reward"))
+    joined = by_policy(decisions, versions).join(rewards, on=["log_date", "impression_id"], how="left")
     reward = F.coalesce(F.col("page_reward"), F.lit(0.0))
     logged = [name for name in COLUMNS if name not in ("page_reward", "query_mean")]
     return joined.select("impression_id", "user_fold", *logged, reward.alias("page_reward"))

@@ -48,11 +48,12 @@ def newest_look(decisions: DataFrame, impressions: DataFrame, key: str, observe:
     """
     choices = decisions.where(
         (F.col("query_key") == F.lit(key)) & (F.col("step") == 1) & (F.col("observe") == F.lit(observe))
-    ).select("impression_id", "policy_version", "look")
+    ).select("log_date", "impression_id", "policy_version", "look")
     served = impressions.where(F.col("query_key") == F.lit(key)).select(
-        "impression_id", "at", "utc_offset_minutes", "surface", "context"
+        "log_date", "impression_id", "at", "utc_offset_minutes", "surface", "context"
     )
-    newest = choices.join(served, on="impression_id", how="inner").orderBy(F.desc("at"), "impression_id").limit(1)
+    joined = choices.join(served, on=["log_date", "impression_id"], how="inner")
+    newest = joined.orderBy(F.desc("at"), "impression_id").limit(1)
     newest = newest.withColumn("at", F.date_format("at", "yyyy-MM-dd'T'HH:mm:ssXXX"))
     rows = [row.asDict(recursive=True) for row in newest.collect()]
     if not rows:

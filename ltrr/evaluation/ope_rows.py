@@ -16,6 +16,7 @@ from pyspark.sql import types as T
 from ltrr.core.estimators import LARGEST_SUMMABLE
 from ltrr.core.weights import ROUNDING, Floats
 from ltrr.errors import UsageError
+from ltrr.spark.hashing import HashUse, salted_hash
 
 SKIPPED = "skipped"
 """Optional column of a log: why a row is no decision, null where it is one. Such rows are counted and left out."""
@@ -141,8 +142,10 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
         F.concat(F.lit(f"{name}="), F.coalesce(column(name).cast("string"), F.lit(""))) for name in columns.slices
     ]
     nowhere = F.lit(None).cast("int")
-    place = F.pmod(F.xxhash64(column(columns.folding).cast("string")), F.lit(folds)) if columns.folding else nowhere
-    fold = F.when(column(columns.folding).isNotNull(), place) if columns.folding else nowhere
+    fold = nowhere
+    if columns.folding:
+        place = salted_hash(HashUse.OPE_FOLD, column(columns.folding).cast("string"))
+        fold = F.when(column(columns.folding).isNotNull(), F.pmod(place, F.lit(folds)))
     return log.select(
         (column(SKIPPED) if SKIPPED in types else F.lit(None)).cast("string").alias("skipped"),
         number(columns.reward).alias("reward"),

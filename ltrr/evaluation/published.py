@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ltrr.artifacts.bundle import BANDIT, is_published, read_manifest
+from ltrr.artifacts.bundle import BANDIT, is_published, policy_names, read_manifest
 from ltrr.artifacts.history import is_history
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest, PolicySettings
@@ -57,12 +57,18 @@ def read_planning_part(root: str | os.PathLike[str], name: str, version: str) ->
 
 
 def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, PlanningPart]:
-    """Those of the versions that are published here: a few, one a night that served."""
-    return {
-        version: read_planning_part(root, name, version)
-        for version in sorted(versions)
-        if is_published(root, name, version)
-    }
+    """Those of the versions that are published below the root: a few, one a night that served.
+
+    A log may hold records of another policy of the same root, such as the one that this policy replaced: its bundles
+    are found under its own name.
+    """
+    others = [other for other in policy_names(root) if other != name]
+    found: dict[str, PlanningPart] = {}
+    for version in sorted(versions):
+        owner = next((policy for policy in (name, *others) if is_published(root, policy, version)), None)
+        if owner is not None:
+            found[version] = read_planning_part(root, owner, version)
+    return found
 
 
 def plan_differences(one: PolicySettings, other: PolicySettings) -> list[str]:

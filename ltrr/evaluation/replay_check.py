@@ -21,6 +21,10 @@ from ltrr.errors import DataQualityError
 from ltrr.evaluation.judged_impressions import on_dates, served_by_version
 from ltrr.evaluation.published import PlanningPart, read_planning_parts
 from ltrr.serving.replay import replay
+from ltrr.spark.hashing import HashUse, salted_hash
+
+REPLAY = "replay"
+"""The check's name, for who accepts it."""
 
 _SITUATION = ("at", "utc_offset_minutes", "surface", "context")
 _COLUMNS = (
@@ -73,7 +77,7 @@ class ReplayCheck:
                 got=f"{self.unequal} of {self.replayed} unequal, worst by {self.worst_difference:.3g}; "
                 f"{self.unknown} of bundles that are not published here",
                 todo="compare the service's bundle with its log before anything is judged on it, "
-                "or go on without a verdict with --accept-quality REASON",
+                f"or go on without a verdict with --accept-quality '{REPLAY}:REASON'",
             )
 
 
@@ -87,7 +91,7 @@ def replay_date(
     sample: int,
     tolerance: float,
 ) -> ReplayCheck:
-    """Replay a sample of one date's decisions from the bundles that served them, of policy `name` below `root`."""
+    """Replay a sample of one date's decisions from the bundles that served them, of any policy below `root`."""
     served = on_dates(decisions, [day])
     versions = {version for version, _ in served_by_version(served)}
     parts = read_planning_parts(root, name, versions)
@@ -97,7 +101,7 @@ def replay_date(
 def sampled(decisions: DataFrame, sample: int) -> DataFrame:
     """The first decisions that a policy served, in the order of their impressions' hash; same columns."""
     served = decisions.where((F.col("served_by") == "policy") & (F.col("step") == 1))
-    return served.orderBy(F.xxhash64("impression_id"), "impression_id").limit(sample)
+    return served.orderBy(salted_hash(HashUse.REPLAY_SAMPLE, "impression_id"), "impression_id").limit(sample)
 
 
 def replay_sample(
@@ -119,8 +123,9 @@ def replay_sample(
         sample: how many.
         tolerance: largest difference that counts as equal.
     """
-    typed = impressions.select("impression_id", "query_text", *_SITUATION)
-    rows = F.broadcast(sampled(decisions, sample)).join(typed, on="impression_id", how="inner").select(*_COLUMNS)
+    typed = impressions.select("log_date", "impression_id", "query_text", *_SITUATION)
+    chosen = F.broadcast(sampled(decisions, sample))
+    rows = chosen.join(typed, on=["log_date", "impression_id"], how="inner").select(*_COLUMNS)
     sent: Broadcast[dict[str, PlanningPart]] = rows.sparkSession.sparkContext.broadcast(dict(parts))
 
     def to_differences(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

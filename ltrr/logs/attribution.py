@@ -12,8 +12,16 @@ from pyspark.sql import functions as F
 from ltrr.logs.settings import EventKind, LogSettings
 
 
-def is_inside_window(event_at: Column, impression_at: Column, kind: Column, kinds: Mapping[str, EventKind]) -> Column:
+def is_inside_window(
+    event_at: Column,
+    impression_at: Column,
+    kind: Column,
+    kinds: Mapping[str, EventKind],
+    clock_skew_seconds: float = 0.0,
+) -> Column:
     """Whether an event lies between its impression and the end of its kind's window, both included.
+
+    The clock of the event may be behind that of the impression by `clock_skew_seconds`.
 
     >>> rows = spark.sql('''select * from values
     ...     (timestamp'2026-03-02 12:00:00', "click"), (timestamp'2026-03-02 12:30:00', "click"),
@@ -23,10 +31,14 @@ def is_inside_window(event_at: Column, impression_at: Column, kind: Column, kind
     >>> inside = is_inside_window(F.col("at"), served, F.col("kind"), LogSettings().kinds)
     >>> [row.inside for row in rows.select(inside.alias("inside")).collect()]
     [True, True, False, True, False]
+    >>> inside = is_inside_window(F.col("at"), served, F.col("kind"), LogSettings().kinds, clock_skew_seconds=1.0)
+    >>> [row.inside for row in rows.select(inside.alias("inside")).collect()]
+    [True, True, False, True, True]
     """
     windows = F.create_map(*chain.from_iterable((F.lit(k), F.lit(v.window_minutes)) for k, v in kinds.items()))
     end = impression_at + F.make_dt_interval(mins=windows[kind])
-    return (event_at >= impression_at) & (event_at <= end)
+    first = impression_at - F.make_dt_interval(secs=F.lit(clock_skew_seconds))
+    return (event_at >= first) & (event_at <= end)
 
 
 def settle_events(
@@ -38,23 +50,30 @@ def settle_events(
     (`not_shown`) or the time is wrong (`outside_window`). An unmatched one waits for late_days and is then
     `unmatched`; one that arrives when the date that it happened on is closed will never be matched and is `late`.
 
+    An event carries no date of its impression: it belongs to the newest impression of its id. More than one is
+    remembered only where `late_days` or a window has grown since the id was used again.
+
     At 1,000x the data: two shuffles of narrow rows by impression_id; impressions reach back late_days beyond
     the open dates and no further.
 
     Args:
         events: event_id, impression_id, entity_id, kind, at, arrival_date and more; each event_id once.
-        impressions: impression_id, at, log_date, of the remembered dates; each impression_id once.
-        slates: impression_id, entity_id, of the open dates; each pair once.
+        impressions: impression_id, at, log_date, of the remembered dates.
+        slates: log_date, impression_id, entity_id, of the open dates; each once.
         night: the logical date.
         settings: windows and patience.
     """
-    served = impressions.select("impression_id", F.col("at").alias("served_at"), "log_date")
-    shown = slates.select("impression_id", "entity_id", F.lit(True).alias("is_shown"))
+    newest = impressions.groupBy("impression_id").agg(F.max(F.struct("log_date", "at")).alias("newest"))
+    served = newest.select("impression_id", F.col("newest.at").alias("served_at"), "newest.log_date")
+    shown = slates.select("log_date", "impression_id", "entity_id", F.lit(True).alias("is_shown"))
     matched = events.join(served, on="impression_id", how="left").join(
-        shown, on=["impression_id", "entity_id"], how="left"
+        shown, on=["log_date", "impression_id", "entity_id"], how="left"
     )
     first_open = F.lit(settings.first_open(night))
     arrives_too_late = (F.col("arrival_date") == F.lit(night)) & (F.to_date("at") < first_open)
+    is_inside = is_inside_window(
+        F.col("at"), F.col("served_at"), F.col("kind"), settings.kinds, settings.clock_skew_seconds
+    )
     reason = (
         F.when(
             F.col("served_at").isNull(),
@@ -64,7 +83,7 @@ def settle_events(
         )
         .when(F.col("log_date") < first_open, "late")
         .when(F.col("is_shown").isNull(), "not_shown")
-        .when(~is_inside_window(F.col("at"), F.col("served_at"), F.col("kind"), settings.kinds), "outside_window")
+        .when(~is_inside, "outside_window")
     )
     status = (
         F.when(F.col("reason").isNotNull(), "rejected").when(F.col("served_at").isNull(), "waiting").otherwise("joined")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ltrr.logs.reading import read_line
@@ -22,9 +22,10 @@ class LineReader:
     Attributes:
         night: date of the folder.
         first_open: oldest date that may still change.
-        strategies: names that the policy's settings know.
+        strategies: names of the settings and of the bundles that may have served.
         kinds: of event, that the settings know.
         pseudonyms: holds the secret.
+        clock_skew_seconds: how far a clock may be ahead.
     """
 
     night: date
@@ -32,6 +33,7 @@ class LineReader:
     strategies: frozenset[str]
     kinds: frozenset[str]
     pseudonyms: Pseudonyms
+    clock_skew_seconds: float = 0.0
 
     def row(self, line: bytes, name: str) -> LineRow:
         """The row of one line; `name` is that of its file.
@@ -42,7 +44,7 @@ class LineReader:
         if reading.content is None:
             return rejected_row(line, reading.format, reading.reason, reading.detail)
         at = datetime.fromisoformat(reading.content["at"]).astimezone(UTC)
-        untimely = self._untimely(at.date(), reading.format)
+        untimely = self._untimely(at, reading.format)
         if untimely:
             return rejected_row(line, reading.format, *untimely)
         kept = {"line_hash": hashlib.sha256(line).hexdigest(), "format": reading.format}
@@ -58,8 +60,9 @@ class LineReader:
             "slate_rows": slate_row_rows(reading.content),
         }
 
-    def _untimely(self, on: date, format_: str) -> tuple[str, str] | None:
-        if on > self.night:
+    def _untimely(self, at: datetime, format_: str) -> tuple[str, str] | None:
+        on = at.date()
+        if on > self.night and (at - timedelta(seconds=self.clock_skew_seconds)).date() > self.night:
             return "future", f"at: expected a date up to {self.night}, got {on}"
         # Whether an event is late is a matter of its impression's date, and that is found by a join.
         if format_ == "decision" and on < self.first_open:

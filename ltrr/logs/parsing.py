@@ -6,9 +6,9 @@ becomes is worked out where the line is read. A .gz file cannot be divided and i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
-from urllib.parse import unquote
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -16,11 +16,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from ltrr.logs.folder import SUFFIXES, relative_path
 from ltrr.logs.line_rows import LineReader, LineRow, rejected_row
 from ltrr.tables.catalog import table
 from ltrr.tables.table import Column
 
-FILES = "{*.ndjson,*.ndjson.gz}"
+FILES = "{" + ",".join(f"*{suffix}" for suffix in SUFFIXES) + "}"
 ROWS_A_BATCH = 2_000
 
 _IMPRESSION = table("impressions").columns
@@ -64,25 +65,35 @@ def parsed_schema() -> T.StructType:
 
 
 def read_lines(spark: SparkSession, folder: str) -> DataFrame:
-    """Lines of the `.ndjson` and `.ndjson.gz` files of a folder: file_name (URL-encoded), block_start, line as bytes.
+    """Lines of the `.ndjson` and `.ndjson.gz` files of a folder and its sub-folders, however these are named.
 
-    Bytes, not text: a line that is not UTF-8 must arrive as it is, to be rejected and not mended.
+    Columns: file_url (percent-encoded), block_start, line. Lines are bytes, not text: a line that is not UTF-8 must
+    arrive as it is, to be rejected and not mended. A torn or missing file is an error whatever the session's defaults
+    are.
     """
-    lines = spark.read.text(folder, lineSep="\n", pathGlobFilter=FILES)
+    reader = spark.read.options(recursiveFileLookup=True, ignoreCorruptFiles=False, ignoreMissingFiles=False)
+    # The engine takes a path for a pattern.
+    literally = re.sub(r"([\\*?\[\]{}])", r"\\\1", folder)
+    lines = reader.text(literally, lineSep="\n", pathGlobFilter=FILES)
     return lines.select(
-        F.col("_metadata.file_name").alias("file_name"),
+        F.col("_metadata.file_path").alias("file_url"),
         F.col("_metadata.file_block_start").alias("block_start"),
         F.col("value").cast("binary").alias("line"),
     )
 
 
-def parse_lines(lines: DataFrame, reader: LineReader, folder: str) -> DataFrame:
-    """One row a line of `read_lines`, of `parsed_schema`; `source` is the file within `folder`.
+def parse_lines(lines: DataFrame, reader: LineReader, root: str) -> DataFrame:
+    """One row a line of `read_lines`, of `parsed_schema`; `source` is the file's path from the night's folder on.
 
     The frame must come straight from the files: lines are counted in the order in which a task meets them.
+
+    Args:
+        lines: of `read_lines`.
+        reader: of the night.
+        root: path of the night's folder without scheme and host, of `folder.root_of`.
     """
     schema = parsed_schema()
-    return lines.mapInArrow(_parser(reader, folder, to_arrow_schema(schema, timezone="UTC")), schema)
+    return lines.mapInArrow(_parser(reader, root, to_arrow_schema(schema, timezone="UTC")), schema)
 
 
 def with_offset(parsed: DataFrame, lines_before: Sequence[tuple[str, int, int]]) -> DataFrame:
@@ -109,22 +120,24 @@ def with_offset(parsed: DataFrame, lines_before: Sequence[tuple[str, int, int]])
 
 
 def _parser(
-    reader: LineReader, folder: str, schema: pa.Schema
+    reader: LineReader, root: str, schema: pa.Schema
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    folder = root.rpartition("/")[2]
+
     def parse(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         block: tuple[str, int] = ("", 0)
-        name, number = "", 0
+        source, number = "", 0
         for large in batches:
             for start in range(0, large.num_rows, ROWS_A_BATCH):
                 rows: list[LineRow] = []
                 lines: list[bytes] = []
                 for line in large.slice(start, ROWS_A_BATCH).to_pylist():
-                    if (line["file_name"], line["block_start"]) != block:
-                        block = (line["file_name"], line["block_start"])
-                        name, number = unquote(block[0]), 0
+                    if (line["file_url"], line["block_start"]) != block:
+                        block = (line["file_url"], line["block_start"])
+                        source, number = f"{folder}/{relative_path(block[0], root)}", 0
                     number += 1
-                    place = {"source": f"{folder}/{name}", "block_start": block[1], "line": number}
-                    rows.append({**place, **reader.row(line["line"], name)})
+                    place = {"source": source, "block_start": block[1], "line": number}
+                    rows.append({**place, **reader.row(line["line"], source.rpartition("/")[2])})
                     lines.append(line["line"])
                 yield from _to_arrow(rows, lines, schema)
 

@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.record_checks import TOLERANCE
+from ltrr.logs.folder import NO_TRAFFIC, SUCCESS, FolderFiles, names_of
 from ltrr.logs.settings import LogSettings
 from ltrr.spark.quality import Check, at_most
 
@@ -32,6 +33,7 @@ class Counts:
         waiting: events that wait for their impression.
         rejected: reason -> lines of tonight's folder rejected for it.
         given_up: events of earlier nights rejected tonight.
+        has_no_traffic: the folder declares a date on which nothing was searched.
     """
 
     lines: int
@@ -44,6 +46,7 @@ class Counts:
     waiting: int
     rejected: Mapping[str, int] = field(default_factory=dict)
     given_up: int = 0
+    has_no_traffic: bool = False
 
 
 def propensity_error(decisions: Column) -> Column:
@@ -128,7 +131,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
             settings.rejected_share_limit,
             f"{sum(faulty.values())} of {counts.lines} lines" + (f": {worst}" if worst else ""),
         ),
-        _volume(counts.impressions, usual_impressions, settings),
+        _volume(counts, usual_impressions, settings),
         at_most(
             "fallback_share",
             _share(counts.fallbacks, counts.impressions),
@@ -147,13 +150,30 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
     return checks
 
 
+def left_out_check(files: FolderFiles) -> Check:
+    """Files of the night's folder that are no logs by their name: counted, and the first of them named.
+
+    >>> left_out_check(FolderFiles({}, ("_temporary/0/decisions-1.ndjson",))).detail
+    '_temporary/0/decisions-1.ndjson'
+    """
+    return Check("files_left_out", float(len(files.left_out)), None, "reported", names_of(files.left_out) or "none")
+
+
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _volume(impressions: int, usual_impressions: Sequence[float], settings: LogSettings) -> Check:
+def _volume(counts: Counts, usual_impressions: Sequence[float], settings: LogSettings) -> Check:
+    impressions = counts.impressions
+    if counts.has_no_traffic:
+        declared = f"the folder declares no traffic by {NO_TRAFFIC}"
+        if impressions:
+            said = f"{declared} and holds {impressions} impressions"
+            return Check(IMPRESSIONS, float(impressions), 0.0, "failed", said)
+        return Check(IMPRESSIONS, 0.0, None, "reported", declared)
     if not impressions or not usual_impressions:
-        said = "there are some" if impressions else "no impression in the logs of the night"
+        empty = f"no impression in the logs of the night; a date without traffic needs {NO_TRAFFIC} beside {SUCCESS}"
+        said = "there are some" if impressions else empty
         return Check(IMPRESSIONS, float(impressions), 1.0, "ok" if impressions else "failed", said)
     usual = median(usual_impressions)
     low, high = usual / settings.volume_factor, usual * settings.volume_factor

@@ -9,11 +9,15 @@ from typing import Any, NoReturn
 
 from ltrr.artifacts.record_checks import check_decision_record, check_event
 from ltrr.logs.reasons import reason_detail, reason_word
+from ltrr.logs.redaction import KNOWN_KEYS
 
-FOREIGN: Mapping[str, frozenset[str]] = {
-    "UBI": frozenset({"query_id", "action_name", "user_query", "client_id"}),
-    "dsjson": frozenset({"_label_cost", "_label_probability", "_labelIndex", "EventId"}),
+FOREIGN: Mapping[str, tuple[frozenset[str], ...]] = {
+    "UBI": tuple(frozenset({key}) for key in ("query_id", "action_name", "user_query", "client_id")),
+    "the action line of a bulk request": (frozenset({"index"}), frozenset({"create"})),
+    "Metarank": (frozenset({"event", "timestamp"}),),
+    "dsjson": tuple(frozenset({key}) for key in ("_label_cost", "_label_probability", "_labelIndex", "EventId")),
 }
+"""Format -> groups of keys; an object that holds a whole group is of the format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ def read_line(line: bytes, name: str, strategies: frozenset[str], kinds: frozens
     Args:
         line: as it stands in the file, without the line feed.
         name: of the file; `decisions-*` and `events-*` say what a line should have been that does not show it.
-        strategies: names that the policy's settings know.
+        strategies: names of the settings and of the bundles that may have served.
         kinds: of event, that the settings know.
 
     >>> none = frozenset()
@@ -54,6 +58,7 @@ def read_line(line: bytes, name: str, strategies: frozenset[str], kinds: frozens
     if format_ not in ("decision", "event"):
         word = "unknown_record" if format_ == "unreadable" else "foreign_format"
         shown = "neither a decision nor an event" if format_ == "unreadable" else f"looks like {format_}"
+        shown += "; docs/log-contract.md says which records ltrr reads"
         return Reading("unreadable" if format_ == "unreadable" else "foreign", None, word, shown)
     try:
         if format_ == "decision":
@@ -82,15 +87,31 @@ def _parse(line: bytes) -> Mapping[str, Any]:
     if not text.strip():
         raise _UnreadableError("empty_line", "no text")
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
+        content = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_once)
     except json.JSONDecodeError as fault:
         is_cut = fault.pos >= len(text.rstrip()) or fault.msg.startswith("Unterminated string")
         raise _UnreadableError("truncated_json" if is_cut else "malformed_json", f"column {fault.pos + 1}") from fault
+    except _KeyTwiceError as fault:
+        raise _UnreadableError("malformed_json", f"a key twice: {fault}") from fault
     except (ValueError, RecursionError) as fault:
         # NaN and Infinity, integers of thousands of digits, thousands of brackets.
         raise _UnreadableError("malformed_json", "no JSON number, or nested too deeply") from fault
     if not isinstance(content, dict):
         raise _UnreadableError("not_an_object", f"a {type(content).__name__}")
+    return content
+
+
+class _KeyTwiceError(Exception):
+    pass
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these keys and values; a key that stands twice has two values, and nobody knows which counts."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _KeyTwiceError(twice if twice in KNOWN_KEYS else "one that is not shown")
     return content
 
 
@@ -103,8 +124,8 @@ def _format_of(content: Mapping[str, Any], name: str) -> str:
         return "decision"
     if "event_id" in content:
         return "event"
-    for format_, keys in FOREIGN.items():
-        if keys & content.keys():
+    for format_, groups in FOREIGN.items():
+        if any(keys <= content.keys() for keys in groups):
             return format_
     if "impression_id" in content:
         return "decision" if name.startswith("decisions-") else "event"

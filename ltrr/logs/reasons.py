@@ -12,7 +12,7 @@ REASONS: Mapping[str, str] = {
     "truncated_json": "the line ends inside a value",
     "malformed_json": "not JSON: the fault is within the line",
     "not_an_object": "JSON, but not an object",
-    "foreign_format": "a line of another format that we know by its keys (UBI, dsjson)",
+    "foreign_format": "a line of another format that we know by its keys (UBI, bulk requests, Metarank, dsjson)",
     "unknown_record": "an object that is neither a decision nor an event",
     # one value
     "unknown_version": "a record version that this ltrr does not read",
@@ -21,7 +21,7 @@ REASONS: Mapping[str, str] = {
     "bad_timestamp": "not a UTC time of the contract's form",
     "bad_propensity": "a propensity outside (0, 1], or another than its distribution gives",
     "bad_position": "slate positions are not 1, 2, ... in order",
-    "unknown_strategy": "a strategy that the policy's settings do not name",
+    "unknown_strategy": "a strategy that neither the settings nor a bundle that may still serve name",
     "unknown_kind": "an event of a kind that the settings do not name",
     "out_of_range": "a number too large for its column",
     # parts that contradict each other
@@ -32,7 +32,7 @@ REASONS: Mapping[str, str] = {
     "bad_ranks": "ranks of a block have gaps, or two blocks of a strategy share a rank",
     "contradiction": "parts of the record contradict each other",
     # its date, and what we know already
-    "future": "dated after the folder that it arrived in",
+    "future": "dated after the folder that it arrived in, by more than clock_skew_seconds",
     "late": "for a date that is closed",
     "duplicate": "its impression_id or event_id was seen before",
     "forgotten": "of a user who asked to be forgotten",

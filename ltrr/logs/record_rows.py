@@ -32,19 +32,33 @@ class Pseudonyms:
         """The `user_key` of a user id."""
         return user_key(self.secret, user)
 
+    def anonymous(self, at: datetime, impression_id: str) -> str:
+        """The `user_key` of a search without a user: one of its own, never that of a user or of another search."""
+        return user_key(self.secret, f"anonymous\x1f{at.isoformat()}\x1f{impression_id}")
+
     def session(self, session: str) -> str:
         """The `session_key` of a session id; never equal to the key of a user of the same name."""
         return user_key(self.secret, f"session\x1f{session}")
 
 
 def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms: Pseudonyms) -> dict[str, Any]:
-    """The row of `impressions`; `at` is the record's time in UTC."""
+    """The row of `impressions`.
+
+    A clock that is ahead at midnight dates a record after the folder that it arrived in: it counts to the folder's
+    date. `at` stays as logged, because a replay computes features from it.
+
+    Args:
+        record: checked.
+        at: the record's time in UTC.
+        arrival_date: of the folder.
+        pseudonyms: holds the secret.
+    """
     key = _query_key(record["query_text"])
-    user = pseudonyms.user(record["user"])
+    user = pseudonyms.user(record["user"]) if record["user"] else pseudonyms.anonymous(at, record["impression_id"])
     return {
         "impression_id": record["impression_id"],
         "at": at,
-        "log_date": at.date(),
+        "log_date": min(at.date(), arrival_date),
         "arrival_date": arrival_date,
         "query_text": record["query_text"],
         "query_key": key,

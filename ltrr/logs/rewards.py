@@ -12,23 +12,23 @@ from ltrr.logs.settings import LogSettings
 
 
 def to_entity_rewards(events: DataFrame, settings: LogSettings) -> DataFrame:
-    """Joined events -> one row an impression and entity: clicks (1 or 0, however often) and page_reward, capped.
+    """Joined events -> (log_date, impression_id, entity_id): clicks (1 or 0, however often) and page_reward, capped.
 
     Counts are summed, not amounts: the reward is the same in whatever order events come.
 
-    >>> events = spark.createDataFrame(
-    ...     [("i1", "e1", "click"), ("i1", "e1", "click"), ("i1", "e1", "purchase"), ("i1", "e2", "purchase")],
-    ...     "impression_id string, entity_id string, kind string")
+    >>> events = spark.sql("SELECT DATE'2026-03-02' log_date, 'i1' impression_id, * FROM VALUES ('e1', 'click'), "
+    ...                    "('e1', 'click'), ('e1', 'purchase'), ('e2', 'purchase') AS t(entity_id, kind)")
     >>> rewards = to_entity_rewards(events, LogSettings(page_reward_cap=2.0)).orderBy("entity_id")
-    >>> [tuple(row) for row in rewards.collect()]
+    >>> [tuple(row) for row in rewards.drop("log_date").collect()]
     [('i1', 'e1', 1, 2.0), ('i1', 'e2', 0, 1.0)]
     """
     kinds = sorted(settings.kinds)
-    counted = events.groupBy("impression_id", "entity_id").agg(
+    counted = events.groupBy("log_date", "impression_id", "entity_id").agg(
         *(F.count_if(F.col("kind") == kind).alias(f"n_{kind}") for kind in kinds)
     )
     worth = reduce(add, (F.lit(settings.kinds[kind].worth) * F.col(f"n_{kind}") for kind in kinds))
     return counted.select(
+        "log_date",
         "impression_id",
         "entity_id",
         (F.col("n_click") > 0).cast("int").alias("clicks"),
@@ -39,11 +39,14 @@ def to_entity_rewards(events: DataFrame, settings: LogSettings) -> DataFrame:
 def with_rewards(slates: DataFrame, rewards: DataFrame) -> DataFrame:
     """Slate rows with clicks and page_reward; an entity without events earned 0.
 
-    >>> slates = spark.createDataFrame([("i1", "e1"), ("i1", "e2")], "impression_id string, entity_id string")
-    >>> rewards = spark.createDataFrame([("i1", "e2", 1, 1.0)],
-    ...                                 "impression_id string, entity_id string, clicks int, page_reward double")
-    >>> [tuple(row) for row in with_rewards(slates, rewards).orderBy("entity_id").collect()]
+    An id that comes back on a later date keeps its own rewards.
+
+    >>> slates = spark.sql("SELECT DATE'2026-03-02' log_date, 'i1' impression_id, explode(array('e1', 'e2')) entity_id")
+    >>> rewards = spark.sql("SELECT *, 'i1' impression_id FROM VALUES (DATE'2026-03-02', 'e2', 1, 1D), "
+    ...                     "(DATE'2026-03-20', 'e1', 1, 1D) AS t(log_date, entity_id, clicks, page_reward)")
+    >>> columns = ("impression_id", "entity_id", "clicks", "page_reward")
+    >>> [tuple(row) for row in with_rewards(slates, rewards).orderBy("entity_id").select(*columns).collect()]
     [('i1', 'e1', 0, 0.0), ('i1', 'e2', 1, 1.0)]
     """
-    joined = slates.join(rewards, on=["impression_id", "entity_id"], how="left")
+    joined = slates.join(rewards, on=["log_date", "impression_id", "entity_id"], how="left")
     return joined.fillna({"clicks": 0, "page_reward": 0.0})

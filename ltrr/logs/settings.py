@@ -36,6 +36,11 @@ class LogSettings:
         volume_factor: impressions must lie within the usual number divided and multiplied by this.
         volume_days: nights whose median is the usual number of impressions.
         quarantine_days: time to live of rejected raw lines.
+        clock_skew_seconds: Largest difference, in seconds, between two clocks of the services. A record dated after the
+            folder it arrived in by no more than this counts to the folder's date, and an event may precede its
+            impression by as much.
+        reload_days: Days within which every service follows the pointer. Until then, records that name a strategy of
+            the bundle it left are accepted, whatever strategies the policy has now.
 
     Raises:
         ConfigError: there are no kinds or no `click`, or a number is out of its range.
@@ -49,6 +54,8 @@ class LogSettings:
     volume_factor: float = 3.0
     volume_days: int = 7
     quarantine_days: int = 30
+    clock_skew_seconds: float = 5.0
+    reload_days: int = 7
 
     def __post_init__(self) -> None:
         faults = [
@@ -66,6 +73,8 @@ class LogSettings:
                 ("volume_factor", self.volume_factor, ">= 1", self.volume_factor >= 1),
                 ("volume_days", self.volume_days, ">= 1", self.volume_days >= 1),
                 ("quarantine_days", self.quarantine_days, ">= 1", self.quarantine_days >= 1),
+                ("clock_skew_seconds", self.clock_skew_seconds, "in [0, 3600]", 0 <= self.clock_skew_seconds <= 3600),
+                ("reload_days", self.reload_days, ">= 0", self.reload_days >= 0),
             )
             if not holds
         ]

@@ -27,6 +27,15 @@ def week_of(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
+def monday_of(day: Column) -> Column:
+    """`week_of` of a column.
+
+    >>> spark.sql("SELECT DATE'2026-03-08' day").select(monday_of(F.col("day")).alias("monday")).first().monday
+    datetime.date(2026, 3, 2)
+    """
+    return F.date_trunc("week", day).cast("date")
+
+
 def _decayed_sums(age_days: Column, half_life_days: float) -> list[Column]:
     weight = decay_weight(age_days, half_life_days)
     return [
@@ -44,8 +53,7 @@ def to_weeks(daily: DataFrame, half_life_days: float) -> DataFrame:
     >>> to_weeks(days, half_life_days=1.0).select("period_start", "clicks", "clicks_squared").collect()
     [Row(period_start=datetime.date(2026, 3, 2), clicks=1572864, clicks_squared=1310720)]
     """
-    monday = F.date_trunc("week", F.col("log_date")).cast("date")
-    dated = daily.withColumn("period_start", monday)
+    dated = daily.withColumn("period_start", monday_of(F.col("log_date")))
     age_days = F.lit(DAYS_PER_WEEK - 1) - F.date_diff("log_date", "period_start")
     return dated.groupBy("period_start", "query_key", "entity_id").agg(*_decayed_sums(age_days, half_life_days))
 

@@ -19,6 +19,8 @@ class MemorySettings:
         most_prior_examinations: greatest k; also k where pairs do not differ more than chance.
         interval_sigmas: half width of the interval of a score, in standard deviations of a normal.
         entities_per_query: entities that a query has at most in the published memory.
+        keep_nights: Number of nights that the table `q2e_memory` keeps. Earlier nights are dropped as each night is
+            written; the published bundles keep their own copy.
         parts: files that the published memory is split into, by hash of query_key; one task holds one in memory.
     """
 
@@ -29,6 +31,7 @@ class MemorySettings:
     most_prior_examinations: float = 1000.0
     interval_sigmas: float = 1.6449
     entities_per_query: int = 50
+    keep_nights: int = 7
     parts: int = 4
 
     def __post_init__(self) -> None:
@@ -51,6 +54,7 @@ class MemorySettings:
             ),
             ("interval_sigmas", self.interval_sigmas, self.interval_sigmas > 0, "> 0"),
             ("entities_per_query", self.entities_per_query, self.entities_per_query >= 1, ">= 1"),
+            ("keep_nights", self.keep_nights, self.keep_nights >= 1, ">= 1"),
             ("parts", self.parts, self.parts >= 1, ">= 1"),
         )
         for name, value, is_right, wanted in ranges:

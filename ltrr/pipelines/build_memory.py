@@ -13,16 +13,19 @@ from pyspark.sql import functions as F
 from ltrr.clicks.correction import with_examination
 from ltrr.memory.churn import measure_churn
 from ltrr.memory.evidence import to_daily_evidence, to_query_days
+from ltrr.memory.kept_nights import nights_to_replace
 from ltrr.memory.parts import store_memory_parts
-from ltrr.memory.rollup import first_open_week, to_evidence_as_of, to_weeks, week_of
+from ltrr.memory.rollup import first_open_week, monday_of, to_evidence_as_of, to_weeks
 from ltrr.memory.score import estimate_prior_examinations, with_predicted_score, with_score
+from ltrr.pipelines.closing import weeks_to_fold
+from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 
 log = logging.getLogger(__name__)
 
 
 def run(night: Night) -> None:
-    """Replace the evidence of the open dates, fold the week that has closed, score every pair as of D, store the parts.
+    """Replace the evidence of the open dates, fold the weeks that closed, score every pair as of D, store the parts.
 
     A night reads the open dates of slates, about a week of daily evidence and `horizon_weeks` weeks: what it costs
     follows the traffic of a day and the number of pairs alive, not the age of the log. Nothing but k and the parts'
@@ -34,7 +37,7 @@ def run(night: Night) -> None:
     open_dates = f"log_date >= DATE'{first_open}' AND log_date <= DATE'{today}'"
 
     curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
-    slate_rows = with_examination(night.read("slate_rows").where(is_open), curves)
+    slate_rows = with_examination(only_counted_users(night, night.read("slate_rows").where(is_open)), curves)
     # Written, folded and scored from one computation; at any size it is the pairs of the open dates, on disk where
     # memory ends.
     tonight = to_daily_evidence(slate_rows).persist(StorageLevel.MEMORY_AND_DISK)
@@ -48,12 +51,16 @@ def run(night: Night) -> None:
     weeks = night.read_own_previous("q2e_rollup").where(
         F.col("period_start") >= F.lit(open_week - timedelta(weeks=settings.horizon_weeks))
     )
-    closing = week_of(first_open)
-    if closing < open_week:
-        days = daily.where(F.col("log_date").between(F.lit(closing), F.lit(first_open)))
+    closed = weeks_to_fold(night, "q2e_rollup", settings.horizon_weeks)
+    if closed.where("period_start"):
+        # The range lets the engine skip partitions; the weeks say which of its dates count.
+        first_written = min(closed.written, default=open_week)
+        in_range = daily.where(F.col("log_date").between(F.lit(first_written), F.lit(first_open)))
+        days = closed.only_written(in_range.withColumn("week", monday_of(F.col("log_date"))), "week")
         folded = to_weeks(days, settings.half_life_days).persist(StorageLevel.MEMORY_AND_DISK)
-        night.write("q2e_rollup", folded, f"period_start = DATE'{closing}'")
-        weeks = weeks.where(F.col("period_start") < F.lit(closing)).unionByName(folded)
+        night.write("q2e_rollup", folded, closed.where("period_start"))
+        kept = weeks.where(~F.col("period_start").isin(list(closed.written)))
+        weeks = kept.unionByName(folded)
 
     evidence = to_evidence_as_of(daily, weeks, open_week=open_week, as_of=today, half_life_days=settings.half_life_days)
     # Pairs are read three times to predict (as pairs, by entity, as a whole), and predictions twice.
@@ -64,7 +71,7 @@ def run(night: Night) -> None:
     scored = with_score(predicted, k, settings.interval_sigmas)
     columns = ("query_key", "entity_id", "score", "low", "high", "predicted_share")
     memory = scored.select(F.lit(today).alias("as_of_date"), *columns, "weighted_clicks", "weighted_examinations")
-    night.write("q2e_memory", memory)
+    night.write("q2e_memory", memory, nights_to_replace(today, settings.keep_nights))
     parts = store_memory_parts(memory, f"{night.policies_root}/{night.settings.policy.name}", settings)
     night.note("memory_parts", json.dumps({name: asdict(part) for name, part in parts.items()}, sort_keys=True))
     night.note("memory_prior_examinations", f"{k:.6g}")

@@ -13,12 +13,13 @@ from ltrr.evaluation.canary import (
     canary_rows,
     count_sides,
     drawn_impressions,
-    mismatch_reasons,
+    find_mismatch,
     sum_canary,
 )
 from ltrr.evaluation.estimates import footing_of
 from ltrr.evaluation.judged_impressions import on_dates
 from ltrr.evaluation.scoring import ALL
+from ltrr.pipelines.counted_users import name_heavy_users, only_counted_users
 from ltrr.pipelines.gate_page import verdict_figures
 from ltrr.pipelines.night import Night
 from ltrr.publishing.canary_trial import CanaryPage
@@ -47,15 +48,18 @@ def judge_canary(night: Night, pointer: Pointer, objections: Sequence[str]) -> l
     if not dates:
         return []
     drawn = drawn_impressions(on_dates(night.read("impressions"), dates), life)
-    slices = sum_canary(drawn, on_dates(night.read("slate_rows"), dates))
+    counted, slate_rows = only_counted_users(night, drawn), on_dates(night.read("slate_rows"), dates)
+    slices = sum_canary(counted, slate_rows)
     counts, gate = count_sides(drawn), night.settings.gate
     mismatch: list[str] = []
     if pointer.canary and ALL in slices:
         footing = footing_of(slices[ALL], CANARY, 0.0)
-        mismatch = mismatch_reasons(
+        mismatch = find_mismatch(
             counts, footing, pointer.canary.share, gate.mismatch_level, gate.mismatch_size, gate.life_nights
         )
-    return canary_rows(night.date, slices, life, counts, night.settings.evaluation, mismatch)
+    rows = canary_rows(night.date, slices, life, counts, night.settings.evaluation, mismatch)
+    judged_on = slate_rows.join(counted, on=["log_date", "impression_id"], how="left_semi")
+    return name_heavy_users(night, rows, dates, judged_on)
 
 
 def canary_judgement(night: Night, champion_version: str, rows: Sequence[dict[str, Any]]) -> Judgement:

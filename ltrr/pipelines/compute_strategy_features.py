@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.payloads import put_payload
 from ltrr.clicks.correction import with_examination
+from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 from ltrr.strategies.chances import to_drawn_blocks
 from ltrr.strategies.daily import BY_QUERY, to_block_hits, to_strategy_days
@@ -40,6 +41,8 @@ def run(night: Night) -> None:
     is_open = F.col("log_date").between(F.lit(first_open), F.lit(today))
 
     decisions = night.read("decisions").where(is_open & (F.col("served_by") == "policy") & (F.col("decide") == "plan"))
+    # What is counted hangs on the decisions: draws and hits of others are joined to nothing.
+    decisions = only_counted_users(night, decisions)
     curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
     slate_rows = with_examination(night.read("slate_rows").where(is_open), curves)
     block_hits = to_block_hits(

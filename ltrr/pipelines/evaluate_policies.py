@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -14,17 +15,19 @@ from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, draw_rows, render_dra
 from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CHALLENGER, STATIC, UNIFORM
 from ltrr.evaluation.published import PlanningPart, plans_alike, read_planning_part
-from ltrr.evaluation.replay_check import replay_date
+from ltrr.evaluation.replay_check import REPLAY, replay_date
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.canary import judge_canary
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.judging import Found, judge_life, judged_policy, report_held_out
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.ranker_judging import judge_rankers
 from ltrr.publishing.challenger_rows import read_book
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.moves import champion_of, collect_moves
 from ltrr.publishing.trials import Challenger, FrozenBandit, living
 from ltrr.spark.columns import schema_of
+from ltrr.spark.quality import ACCEPTED_QUALITY
 from ltrr.tables.catalog import table
 from ltrr.tracking.run import TrackedRun
 
@@ -49,7 +52,9 @@ def run(night: Night) -> None:
     champion = read_planning_part(root, policy.name, pointer.version)
     _check_same_plans(night, champion)
     candidate = candidate_of(night)
-    challenger = _challenger(night, champion)
+    before = night.date - timedelta(days=1)
+    book = read_book(night.read("challengers"), policy.name, before, night.settings.gate)
+    challenger = _challenger(book, champion)
     night.note("champion_version", champion.manifest.version)
     night.note("candidate_sha256", candidate.bandit.files[BANDIT] if candidate else "")
     night.note("challenger", challenger.trial if challenger else "")
@@ -68,6 +73,7 @@ def run(night: Night) -> None:
         objections = _check_replay(night, tracked)
         distrusted = _distrusted_dates(night, is_replay_unequal=bool(objections))
         on_canary = judge_canary(night, pointer, objections)
+        judge_rankers(night, champion.manifest, book, distrusted, objections)
         under_test = None if challenger is None else judged_policy(night, CHALLENGER, challenger.bandit)
         found = report_held_out(night, champion, candidate, under_test, distrusted)
         if challenger is not None and under_test is not None:
@@ -86,10 +92,9 @@ def run(night: Night) -> None:
         _report(tracked, found)
 
 
-def _challenger(night: Night, champion: PlanningPart) -> Challenger | None:
+def _challenger(book: Sequence[Challenger], champion: PlanningPart) -> Challenger | None:
     """Who is under test tonight; None where nobody is, or where the champion is another than when it began."""
-    before, settings = night.date - timedelta(days=1), night.settings
-    tested = living(read_book(night.read("challengers"), settings.policy.name, before, settings.gate))
+    tested = living(book)
     if tested is None or tested.against != FrozenBandit.of_manifest(champion.manifest).digest:
         return None
     return tested
@@ -138,12 +143,13 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     )
     night.note("replayed_decisions", str(found.replayed))
     night.note("replay_worst_difference", f"{found.worst_difference:.3g}")
-    if night.accept_quality is None:
+    if REPLAY not in night.accept_quality:
         found.check(night.date, settings.replay_tolerance)
     if found.holds:
         return []
     unequal = f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} of unknown bundles"
-    return [f"{unequal} (accepted: {night.accept_quality})"]
+    night.note(ACCEPTED_QUALITY, json.dumps({REPLAY: night.accept_quality[REPLAY]}))
+    return [f"{unequal} (accepted: {night.accept_quality[REPLAY]})"]
 
 
 def _report(tracked: TrackedRun, found: Found) -> None:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from ltrr.clicks.curve_rows import curve_rows
 from ltrr.clicks.fit import fit_curves
 from ltrr.clicks.pairs import to_linking_pairs, to_position_counts
+from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 
 log = logging.getLogger(__name__)
@@ -29,11 +30,9 @@ def run(night: Night) -> None:
     """
     settings = night.settings.clicks
     first = night.date - timedelta(days=settings.window_days - 1)
-    slate_rows = (
-        night.read("slate_rows")
-        .where(F.col("log_date").between(F.lit(first), F.lit(night.date)))
-        .select("surface", "query_key", "entity_id", "position", "clicks")
-    )
+    window = night.read("slate_rows").where(F.col("log_date").between(F.lit(first), F.lit(night.date)))
+    columns = ("log_date", "user_key", "impression_id", "surface", "query_key", "entity_id", "position", "clicks")
+    slate_rows = only_counted_users(night, window.select(*columns))
     # Surfaces times at most max_positions rows.
     counts = to_position_counts(slate_rows, settings.max_positions).collect()
     shown = {(row["surface"], row["position"]): int(row["impressions"]) for row in counts}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -25,8 +25,8 @@ from ltrr.publishing.trials import (
     Challenger,
     FrozenBandit,
     alpha_left,
-    differences,
-    judged_on,
+    describe_differences,
+    find_judged,
     living,
     with_withdrawn,
 )
@@ -42,7 +42,7 @@ def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[di
 
 @dataclass(frozen=True)
 class EarlierAttempt:
-    """What an earlier attempt of this night has decided, and what the world has done since.
+    """The decisions of an earlier attempt of this night, and whether somebody has acted on them since.
 
     Outcomes and alpha spent are append-only once somebody has acted on them: where a later night has been committed,
     or somebody else has moved the pointer, the page of the committed attempt stays as it is (`is_final`). A rerun
@@ -53,14 +53,12 @@ class EarlierAttempt:
         others: trials of other policies of this home on the same date; they stay in the book.
         is_final: whether the page is decided for good.
         overruled: why the pointer is not tonight's to move; empty where it is.
-        notes: of the committed attempt.
     """
 
     page: Sequence[Challenger] = ()
     others: Sequence[Challenger] = ()
     is_final: bool = False
     overruled: str = ""
-    notes: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(night: Night, moves: Sequence[Move]) -> EarlierAttempt:
@@ -74,17 +72,17 @@ class EarlierAttempt:
             [one for one in trials if one.bandit.policy != name],
             is_done and (night.is_followed() or bool(overruled)),
             overruled,
-            night.committed(night.job, night.date).notes if is_done else {},
         )
 
 
-def kept_page(page: Page, earlier: EarlierAttempt, day: date, gate: GateSettings) -> Page:
+def keep_page(page: Page, earlier: EarlierAttempt, day: date, gate: GateSettings) -> Page:
     """Tonight's page; that of the earlier attempt where it is decided for good, with what this one finds otherwise."""
     if not earlier.is_final:
         return page
-    told = "; ".join(differences(earlier.page, page.challengers))
-    why = f"decided by an earlier attempt of this night and acted on since, so it stays{': ' if told else ''}{told}"
-    return Page(tuple(earlier.page), judged_on(earlier.page, day), None, why, alpha_left(earlier.page, day, gate))
+    differences = "; ".join(describe_differences(earlier.page, page.challengers))
+    stays = "decided by an earlier attempt of this night and acted on since, so it stays"
+    why = f"{stays}: {differences}" if differences else stays
+    return Page(tuple(earlier.page), find_judged(earlier.page, day), None, why, alpha_left(earlier.page, day, gate))
 
 
 def tonights_page(

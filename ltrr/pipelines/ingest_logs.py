@@ -1,7 +1,8 @@
-"""A night's logs -> events, impressions, decisions, draws, candidates, slate_rows, rejected_rows, data_quality."""
+"""A night's logs -> what happened, row by row, the users of a date who are limited, and checks of the logs."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from dataclasses import replace
@@ -13,19 +14,22 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.artifacts.served import served_strategies
 from ltrr.logs.attribution import event_detail, settle_events
 from ltrr.logs.duplicates import only_repeats
-from ltrr.logs.folder import check_closed, folder_name, read_fault
+from ltrr.logs.folder import check_closed, folder_name, list_folder, read_fault, root_of
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows, to_rejected_rows
 from ltrr.logs.parsing import parse_lines, read_lines, with_offset
-from ltrr.logs.quality import IMPRESSIONS, Counts, check_counts, count_rows
-from ltrr.logs.quarantine import quarantine_folder, write_quarantine
+from ltrr.logs.quality import IMPRESSIONS, Counts, check_counts, count_rows, left_out_check
+from ltrr.logs.quarantine import clear_quarantine, quarantine_folder, write_quarantine
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.runner import Night
-from ltrr.spark.quality import check_rows, stop_on_failures
+from ltrr.spark.quality import ACCEPTED_QUALITY, check_rows, stop_on_failures
+from ltrr.users.limits import to_limited_users, to_user_days
+from ltrr.users.naming import user_checks
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +52,17 @@ def run(night: Night) -> None:
     settings = night.settings.logs
 
     night.write("rejected_rows", intake.rejected_rows)
+    clear_quarantine(night.spark, night.settings.paths.quarantine, night.date)
     if counts.rejected:
         aside = quarantine_folder(night.settings.paths.quarantine, night.date, settings.quarantine_days)
-        write_quarantine(intake.lines, intake.rejected_rows, aside)
-        log.info("quarantine=%s lines=%d", aside, sum(counts.rejected.values()))
-    checks = check_counts(counts, intake.usual_impressions(), settings)
+        rejected = sum(counts.rejected.values())
+        write_quarantine(intake.lines, intake.rejected_rows, aside, rejected + counts.given_up)
+        log.info("quarantine=%s lines=%d", aside, rejected)
+    checks = [
+        *check_counts(counts, intake.usual_impressions(), settings),
+        left_out_check(intake.files),
+        *user_checks(intake.limited_users),
+    ]
     night.write("data_quality", check_rows(night.spark, night.date, checks, night.accept_quality))
     stop_on_failures(night.date, checks, night.accept_quality)
 
@@ -63,12 +73,13 @@ def run(night: Night) -> None:
     for name in ("decisions", "draws", "candidates"):
         night.write(name, intake.earlier(name).unionByName(to_nested_rows(intake.decisions, name)), open_dates)
     night.write("slate_rows", with_rewards(intake.slates, intake.rewards()), open_dates)
+    night.write("limited_users", intake.limited_users, open_dates)
 
     night.note("lines", str(counts.lines))
     night.note("impressions", str(counts.impressions))
-    accepted = [check.name for check in checks if check.outcome == "failed"]
+    accepted = {check.name: night.accept_quality[check.name] for check in checks if check.outcome == "failed"}
     if accepted:
-        night.note("accepted_quality", f"{', '.join(accepted)}: {night.accept_quality}")
+        night.note(ACCEPTED_QUALITY, json.dumps(accepted, sort_keys=True))
 
 
 class Intake:
@@ -86,15 +97,27 @@ class Intake:
         self.reader = LineReader(
             night=night.date,
             first_open=self.first_open,
-            strategies=frozenset(night.settings.policy.strategies),
+            strategies=self._known_strategies(),
             kinds=frozenset(self.settings.kinds),
             pseudonyms=Pseudonyms(read_secret(os.environ)),
+            clock_skew_seconds=self.settings.clock_skew_seconds,
         )
-        self.lines = read_lines(night.spark, check_closed(night.spark, night.settings.paths.logs, night.date))
-        blocks = parse_lines(self.lines, self.reader, folder_name(night.date)).persist()
-        lengths = block_lengths(blocks)
+        folder = check_closed(night.spark, night.settings.paths.logs, night.date)
+        self.files = list_folder(night.spark, folder)
+        self.lines = read_lines(night.spark, folder)
+        blocks = parse_lines(self.lines, self.reader, root_of(night.spark, folder)).persist()
+        lengths = block_lengths(blocks, folder)
+        prefix = f"{folder_name(night.date)}/"
+        self.files.check_all_read({source.removeprefix(prefix) for source, _, _ in lengths})
         self.line_count = sum(length for _, _, length in lengths)
         self.parsed = with_offset(blocks, lines_before(lengths))
+
+    def _known_strategies(self) -> frozenset[str]:
+        """Those of the settings, and of every bundle that may have answered on the open dates."""
+        served = served_strategies(
+            self.night.policies_root, self.night.date, self.first_open, self.settings.reload_days
+        )
+        return served.union(self.night.settings.policy.strategies)
 
     @cached_property
     def refused(self) -> DataFrame:
@@ -143,6 +166,13 @@ class Intake:
         return earlier.unionByName(to_nested_rows(self.decisions, "slate_rows"))
 
     @cached_property
+    def limited_users(self) -> DataFrame:
+        """Rows of `limited_users` of the open dates."""
+        searched = self.earlier("impressions").unionByName(to_impressions(self.decisions))
+        user_days = to_user_days(searched, with_rewards(self.slates, self.rewards()))
+        return to_limited_users(user_days.persist(), self.night.settings.users).persist()
+
+    @cached_property
     def rejected_rows(self) -> DataFrame:
         """Rows of `rejected_rows`: lines that could not be read, were refused, or are events that cannot count."""
         settled_date = F.lit(self.night.date).alias("settled_date")
@@ -184,7 +214,7 @@ class Intake:
 
     def rewards(self) -> DataFrame:
         """What the entities of the open dates' slates have earned so far."""
-        columns = ("impression_id", "entity_id", "kind")
+        columns = ("log_date", "impression_id", "entity_id", "kind")
         is_open = F.col("log_date") >= F.lit(self.first_open)
         before = self.earlier_events.where(F.col("settled_date") >= F.lit(self.first_open))
         joined = before.where("status = 'joined'").where(is_open).select(*columns)
@@ -194,24 +224,24 @@ class Intake:
     def counts(self) -> Counts:
         """What became of the lines."""
         counts = count_rows(self.decisions, self.settled_events, self.rejected_rows, folder_name(self.night.date))
-        return replace(counts, lines=self.line_count, carried=self.carried.count())
+        return replace(
+            counts, lines=self.line_count, carried=self.carried.count(), has_no_traffic=self.files.has_no_traffic
+        )
 
     def usual_impressions(self) -> list[float]:
-        """Impressions of the last nights, one figure each."""
+        """Impressions of the last nights, one figure each; dates without traffic are no measure of the others."""
         since = F.lit(self.night.date - timedelta(days=self.settings.volume_days))
         rows = self.night.read_own_previous("data_quality").where(F.col("log_date") >= since)
-        return [row["figure"] for row in rows.where(F.col("check") == IMPRESSIONS).select("figure").collect()]
+        served = rows.where((F.col("check") == IMPRESSIONS) & (F.col("figure") > 0))
+        return [row["figure"] for row in served.select("figure").collect()]
 
 
-def block_lengths(blocks: DataFrame) -> list[tuple[str, int, int]]:
-    """Source, block_start and number of lines of every block that a task read, in the order of the files."""
+def block_lengths(blocks: DataFrame, folder: str) -> list[tuple[str, int, int]]:
+    """Source, block_start and number of lines of every block that a task read below `folder`, in the files' order."""
     try:
         rows = blocks.groupBy("source", "block_start").agg(F.max("line").alias("lines")).collect()
     except (PySparkException, Py4JJavaError) as fault:
-        named = read_fault(fault)
-        if named is None:
-            raise
-        raise named from fault
+        raise read_fault(fault, folder) from fault
     return sorted((row["source"], row["block_start"], row["lines"]) for row in rows)
 
 

@@ -33,6 +33,7 @@ from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
 from ltrr.evaluation.scoring import ALL, sum_by_slice, to_scores
 from ltrr.evaluation.static_plan import best_static_plan
 from ltrr.evaluation.training_sums import sum_training_decisions
+from ltrr.pipelines.counted_users import name_heavy_users, only_counted_users
 from ltrr.pipelines.night import Night
 from ltrr.publishing.challengers import Candidate
 from ltrr.publishing.exploration_price import ExplorationPrice, price_policies
@@ -86,6 +87,7 @@ def report_held_out(
     judged = _reported(night, champion, candidate, best_static_plan(sums, model))
     slices = _score(means.given_to(window.impressions(held_out), is_counted=False), judged, model)
     rows = estimate_rows(night.date, slices, judged, window.served.fallback_share, settings)
+    rows = name_heavy_users(night, rows, window.dates, window.impressions(held_out))
     share = settings.held_out_percent / 100.0
     prices = _prices(night, slices, len(closed), [CHAMPION, *[CANDIDATE] * bool(candidate)], share)
     draw_from = [*judged, *([under_test] if under_test else [])]
@@ -113,6 +115,7 @@ def judge_life(
     judged = [JudgedPolicy(CHAMPION, champion.manifest.version, policy.space, chooser=champion.chooser()), challenger]
     slices = sum_life(before.impressions(), since.impressions(), judged, policy.space, settings)
     rows = estimate_rows(night.date, slices, judged, since.served.fallback_share, settings, LIFE)
+    rows = name_heavy_users(night, rows, since.dates, since.impressions())
     return Found(since.served, rows, _prices(night, slices, len(since.dates), [CHALLENGER], share=1.0))
 
 
@@ -122,8 +125,9 @@ class Window:
 
     Attributes:
         dates: closed.
-        decisions, slate_rows: of them.
-        served: how their impressions were served.
+        decisions: of them, of the users and impressions that count (`users.limits`).
+        slate_rows: of them.
+        served: how all their impressions were served.
         versions: bundles whose plans and features are those that are judged.
     """
 
@@ -141,7 +145,8 @@ class Window:
         by_version = served_by_version(decisions) if dates else {}
         versions = alike_versions(night.policies_root, policy.name, {version for version, _ in by_version}, policy)
         slate_rows = on_dates(night.read("slate_rows"), dates)
-        return Window(dates, decisions, slate_rows, count_served(by_version, versions), versions)
+        counted = only_counted_users(night, decisions)
+        return Window(dates, counted, slate_rows, count_served(by_version, versions), versions)
 
     def impressions(self, users: Column | None = None) -> DataFrame:
         """Those that a judged bundle served, with their reward: of some users, or of all."""

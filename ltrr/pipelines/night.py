@@ -37,7 +37,7 @@ class Night:
         spark: the session.
         warehouse: the tables.
         commits: what has been committed; a job reads tables and notes through the methods below instead.
-        accept_quality: the operator's reason to go on in spite of failed quality checks; None stops on them.
+        accept_quality: the operator's reason to go on in spite of a failed quality check, by check.
     """
 
     date: Date
@@ -46,7 +46,7 @@ class Night:
     spark: SparkSession
     warehouse: Warehouse
     commits: CommitLog
-    accept_quality: str | None = None
+    accept_quality: Mapping[str, str] = field(default_factory=dict)
     inputs: set[Input] = field(default_factory=set, init=False)
     outputs: dict[str, Output] = field(default_factory=dict, init=False)
     notes: dict[str, str] = field(default_factory=dict, init=False)
@@ -97,6 +97,12 @@ class Night:
     def is_followed(self) -> bool:
         """Whether this job was committed for the date after this one: its readers have acted on this night."""
         return self.commits.run(self.job, self.date + timedelta(days=1)) is not None
+
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt, counting committed ones; 1-based."""
+        earlier = self.commits.run(self.job, self.date)
+        return earlier.attempt + 1 if earlier else 1
 
     def read_written(self, name: str) -> DataFrame:
         """Table `name` as this job has just left it: this night's partitions and all earlier ones.
@@ -181,12 +187,6 @@ class Night:
         return [last - timedelta(days=age) for age in reversed(range(max(0, kept)))]
 
     @property
-    def attempt(self) -> int:
-        """Which attempt of the job on the date this is, counting committed ones; 1-based."""
-        earlier = self.commits.run(self.job, self.date)
-        return earlier.attempt + 1 if earlier else 1
-
-    @property
     def policies_root(self) -> str:
         """Path or URL below which policies are published."""
         return self.settings.paths.policies
@@ -199,6 +199,8 @@ class Night:
             self.date,
             self.job,
             create_parent=self.job == JOBS[0],
+            home=self.settings.paths.home,
+            policy=self.settings.policy.name,
         )
 
     def carried_outputs(self) -> tuple[Output, ...]:

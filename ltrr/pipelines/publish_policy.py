@@ -22,16 +22,17 @@ from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import LIFE
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
 from ltrr.pipelines.canary import canary_judgement, report_canary
-from ltrr.pipelines.gate_page import EarlierAttempt, estimates_of, kept_page, report_page, tonights_page
+from ltrr.pipelines.gate_page import EarlierAttempt, estimates_of, keep_page, report_page, tonights_page
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
-from ltrr.publishing.canary_trial import ENDED_BY_HAND, WAITS, CanaryPage, canary_on, frozen_with_ranker, turn_canary
+from ltrr.pipelines.ranker_judging import ranker_page, report_ranker
+from ltrr.publishing.canary_trial import ENDED_BY_HAND, WAITS, CanaryPage, find_canary, frozen_with_ranker, turn_canary
 from ltrr.publishing.challenger_rows import challenger_rows
 from ltrr.publishing.challengers import GATE, Page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.judgement import ope_summary
 from ltrr.publishing.moves import Move, champion_of, collect_moves
-from ltrr.publishing.ranker_gate import RankerVerdict, judge_ranker
+from ltrr.publishing.ranker_gate import RANKER_GATE, RankerPage, kept_ranker
 from ltrr.publishing.release import (
     CANARY_ENDED,
     PROMOTED,
@@ -50,6 +51,8 @@ from ltrr.tracking.run import TrackedRun
 log = logging.getLogger(__name__)
 
 _BY = "publish_policy"
+_DECIDED = (PROMOTE, FUTILE, HARMED, EXPIRED)
+"""Outcomes of a trial that the gate decided, which get a row of their own in `releases`."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,6 @@ class _Decision:
     why: str
     bundle: _Bundle
     refused: Sequence[tuple[_Bundle, str]]
-    promotes_ranker: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class _Settled:
         page: of the book, after bandits and canary.
         trial: of the canary.
         tried: the canary's bundle.
-        ranker: what was decided about tonight's ranker.
+        ranker: the page of its trial.
         decision: what is published.
         version: that was published.
         sequence: of the pointer that names it; None where it was not moved.
@@ -120,7 +122,7 @@ class _Settled:
     page: Page
     trial: CanaryPage
     tried: _Tried | None
-    ranker: RankerVerdict | None
+    ranker: RankerPage
     decision: _Decision
     version: str
     sequence: int | None
@@ -167,7 +169,8 @@ def run(night: Night) -> None:
         night.note("canary", settled.canary.version if settled.canary else "")
         night.note("canary_outcome", trial.judged.outcome if trial.judged else "")
         night.note("canary_verdict", _canary_why(trial, settled.tried))
-        night.note("promoted_ranker", settled.ranker.sha256 if settled.ranker and decision.promotes_ranker else "")
+        night.note("ranker_outcome", settled.ranker.judged.outcome if settled.ranker.judged else "")
+        night.note("ranker_verdict", settled.ranker.why)
         _report(tracked, settled)
         log.info(
             "date=%s version=%s action=%s sequence=%s",
@@ -191,8 +194,7 @@ def _settle(night: Night) -> _Settled:
     earlier = EarlierAttempt.of(night, moves)
     estimates = estimates_of(night, LIFE)
     tried = _tried(night, pointer)
-    page, trial = _pages(night, manifest, estimates, pointer, tried, earlier)
-    ranker = _ranker_verdict(night, manifest, earlier)
+    page, trial, ranker = _pages(night, manifest, estimates, pointer, tried, earlier)
     decision = _decide(night, manifest, page, ranker, estimates, trial, tried)
     version = publish(root, name, decision.bundle.manifest, decision.bundle.files)
     # What others did and could not write down is no output of this night.
@@ -234,8 +236,8 @@ def _pages(
     pointer: Pointer,
     tried: _Tried | None,
     earlier: EarlierAttempt,
-) -> tuple[Page, CanaryPage]:
-    """Tonight's page of the book, challengers first and then the canary; the earlier attempt's where it is final."""
+) -> tuple[Page, CanaryPage, RankerPage]:
+    """Tonight's page of the book: challengers, the canary, the ranker; the earlier attempt's where it is final."""
     page = tonights_page(night, champion, estimates, earlier, WAITS if tried else "")
     bundle = tried.bundle if tried else None
     trial = turn_canary(
@@ -249,34 +251,21 @@ def _pages(
         ended_why=(tried.fault if tried else "") or ENDED_BY_HAND,
         overruled=earlier.overruled,
     )
-    left = alpha_left(trial.challengers, night.date, night.settings.gate)
-    page = replace(page, challengers=trial.challengers, alpha_left=left)
+    ranker = ranker_page(night, champion, trial.challengers, _ranker_waits(page, tried), earlier.overruled)
+    left = alpha_left(ranker.challengers, night.date, night.settings.gate)
+    page = replace(page, challengers=ranker.challengers, alpha_left=left)
     if not earlier.is_final:
-        return page, trial
-    kept = kept_page(page, earlier, night.date, night.settings.gate)
-    return kept, CanaryPage(kept.challengers, canary_on(kept.challengers, night.date))
-
-
-def _ranker_verdict(night: Night, champion: Manifest, earlier: EarlierAttempt) -> RankerVerdict | None:
-    """What is decided about tonight's ranker; the earlier attempt's decision where it is final."""
-    verdict = judge_ranker(night.notes_of("train_ranker"), champion.files.get(RANKER))
-    if verdict is None or not (earlier.is_final or earlier.overruled):
-        return verdict
-    if not earlier.is_final:
-        why = f"{earlier.overruled}; {verdict.why}" if verdict.is_promoted else verdict.why
-        return replace(verdict, is_promoted=False, why=why)
-    was_promoted = earlier.notes.get("promoted_ranker", "") == verdict.sha256
-    if was_promoted == verdict.is_promoted:
-        return verdict
-    why = f"{'promoted' if was_promoted else 'refused'} by an earlier attempt of this night; {verdict.why}"
-    return replace(verdict, is_promoted=was_promoted, why=why)
+        return page, trial, ranker
+    kept = keep_page(page, earlier, night.date, night.settings.gate)
+    canary = CanaryPage(kept.challengers, find_canary(kept.challengers, night.date))
+    return kept, canary, kept_ranker(kept.challengers, night.date)
 
 
 def _decide(
     night: Night,
     champion: Manifest,
     page: Page,
-    ranker: RankerVerdict | None,
+    ranker: RankerPage,
     estimates: Sequence[Mapping[str, Any]],
     trial: CanaryPage,
     tried: _Tried | None,
@@ -288,33 +277,32 @@ def _decide(
     refused: list[tuple[_Bundle, str]] = []
     promoted: tuple[_Bundle, str] | None = None
     judged = page.judged if page.judged and page.judged.ended == night.date else None
-    if judged and judged.outcome in (PROMOTE, FUTILE, HARMED, EXPIRED):
+    if judged and judged.outcome in _DECIDED:
         bundle = _bundle(night, champion, challenger=judged, ope={**ope_summary(estimates), GATE: judged.to_json()})
         why = f"bandit: {judged.why}"
         if judged.outcome == PROMOTE:
             promoted = bundle, why
         else:
             refused.append((bundle, why))
-    if ranker:
-        bundle = _bundle(night, champion, ranker=ranker.sha256)
-        if tried:
-            refused.append((bundle, f"ranker: {WAITS}"))
-        elif promoted:
-            refused.append((bundle, "ranker: a bandit is promoted tonight, one change a night"))
-        elif ranker.is_promoted:
-            promoted = bundle, f"ranker: {ranker.why}"
+    ranker_why = ranker.why
+    if ranker.judged and ranker.judged.ended == night.date and ranker.judged.outcome in _DECIDED:
+        tested, ranker_why = ranker.judged, ranker.next_why
+        ope = {**champion.ope, RANKER_GATE: tested.to_json()}
+        bundle = _bundle(night, champion, ranker=tested.bandit.files[RANKER], ope=ope)
+        if ranker.promoted:
+            promoted = bundle, f"ranker: {tested.why}"
         else:
-            refused.append((bundle, f"ranker: {ranker.why}"))
+            refused.append((bundle, f"ranker: {tested.why}"))
     canary_why = f"canary: {_canary_why(trial, tried)}" if trial.judged or tried else ""
     if tried and tried.bundle and trial.judged and trial.judged.outcome == PROMOTE:
         promoted = tried.bundle, canary_why
     # What became of the challenger stands in a row of its own where it ended, else in that of what is released.
-    has_row = bool(judged and judged.outcome in (PROMOTE, FUTILE, HARMED, EXPIRED))
-    told = page.next_why if has_row else page.why
+    has_row = bool(judged and judged.outcome in _DECIDED)
+    reasons = (page.next_why if has_row else page.why, f"ranker: {ranker_why}" if ranker_why else "")
+    told = "; ".join(filter(None, reasons))
     if promoted:
         bundle, why = promoted
-        is_ranker = bool(ranker) and why.startswith("ranker: ")
-        return _Decision(PROMOTED, f"{why}; {told}" if told else why, bundle, refused, is_ranker)
+        return _Decision(PROMOTED, f"{why}; {told}" if told else why, bundle, refused)
     why = "the champion's bandit and ranker with tonight's memory and history"
     return _Decision(REFRESHED, "; ".join(filter(None, (why, told, canary_why))), _bundle(night, champion), refused)
 
@@ -383,6 +371,14 @@ def _bundle(
     return _Bundle(manifest, files)
 
 
+def _ranker_waits(page: Page, tried: _Tried | None) -> str:
+    """Why no ranker takes a look tonight; empty where one may."""
+    if tried:
+        return WAITS
+    is_promoted = page.judged is not None and page.judged.outcome == PROMOTE
+    return "a bandit is promoted tonight: one change a night" if is_promoted else ""
+
+
 def _release(
     night: Night, champion: Move, bundle: _Bundle, version: str, action: str, why: str, sequence: int | None
 ) -> Release:
@@ -431,10 +427,11 @@ def _report(tracked: TrackedRun, settled: _Settled) -> None:
     tracked.tags(
         {
             "why": decision.why,
-            "ranker": ranker.why if ranker else "none",
+            "ranker": ranker.why or "none",
         }
     )
     report_page(tracked, page)
+    report_ranker(tracked, ranker)
     report_canary(tracked, trial)
     tracked.artifact_bytes("manifest.json", manifest.with_files(decision.bundle.files).to_bytes())
     refused = [{"version": bundle.version, "why": why} for bundle, why in decision.refused]

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -17,6 +17,7 @@ from ltrr.pipelines.staleness import changed_jobs, stale_jobs
 from ltrr.spark.commits import CommitLog, JobRun
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import Lease, hold_lease
+from ltrr.spark.quality import ACCEPTED_QUALITY, read_accepted
 
 __all__ = ["JOBS", "Night", "run_job", "run_nightly"]
 
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def run_job(
-    spark: SparkSession, settings: Settings, job: str, day: date, *, accept_quality: str | None = None
+    spark: SparkSession, settings: Settings, job: str, day: date, *, accept_quality: Mapping[str, str] | None = None
 ) -> JobRun:
     """Run one job of one date and commit it.
 
@@ -36,7 +37,7 @@ def run_job(
         NotReadyError: the date's logs are not closed.
     """
     check_job(job)
-    with hold_lease(settings.paths.home, f"{job} of {day}") as lease:
+    with hold_lease(settings.paths.home, f"{job} of {day}", tables=settings.paths.tables) as lease:
         desk = _Desk(spark, settings, lease)
         if settings.nights.repair_first and job == JOBS[0]:
             desk.repair_before(day)
@@ -48,7 +49,7 @@ def run_nightly(
     settings: Settings,
     day: date,
     *,
-    accept_quality: str | None = None,
+    accept_quality: Mapping[str, str] | None = None,
     repair: bool = False,
     on_start: Callable[[str, date], None] | None = None,
     on_commit: Callable[[JobRun], None] | None = None,
@@ -59,7 +60,7 @@ def run_nightly(
         spark: the session that all of them share.
         settings: all settings.
         day: logical date.
-        accept_quality: reason to go on in spite of failed quality checks; recorded with them.
+        accept_quality: reason to go on in spite of a failed quality check, by check; recorded with it.
         repair: rerun earlier dates, oldest first, whose inputs have changed since.
         on_start: told job and date as each begins.
         on_commit: told of each job that was committed.
@@ -71,7 +72,7 @@ def run_nightly(
         NotReadyError: the date's logs are not closed.
     """
     runs: list[JobRun] = []
-    with hold_lease(settings.paths.home, f"nightly of {day}") as lease:
+    with hold_lease(settings.paths.home, f"nightly of {day}", tables=settings.paths.tables) as lease:
         desk = _Desk(spark, settings, lease)
         if repair or settings.nights.repair_first:
             runs += desk.repair_before(day, on_start, on_commit)
@@ -98,13 +99,13 @@ class _Desk:
         nights, tables = self.settings.nights, self.settings.paths.tables
         self.commits = CommitLog(Warehouse(self.spark, tables, nights.readable_days))
 
-    def run(self, job: str, day: date, accept_quality: str | None) -> JobRun:
+    def run(self, job: str, day: date, accept_quality: Mapping[str, str] | None) -> JobRun:
         started = time.monotonic()
         self.commits.load(self.first_checked(day) - timedelta(days=1), day + timedelta(days=1))
         self.check_order(job, day)
         self.check_nothing_stale(job, day)
         warehouse = self.commits.warehouse
-        night = Night(day, job, self.settings, self.spark, warehouse, self.commits, accept_quality)
+        night = Night(day, job, self.settings, self.spark, warehouse, self.commits, accept_quality or {})
         self.spark.sparkContext.setJobDescription(f"{job} {day}")
         if job == JOBS[0]:
             # The night's run in MLflow is this job's to start: a night nobody can track should not begin.
@@ -112,6 +113,11 @@ class _Desk:
         try:
             night.restore_tables()
             load_job(job)(night)
+        except BaseException as fault:
+            if "tracking" in vars(night):
+                # A run that nobody ends says RUNNING in MLflow until the next night.
+                night.tracking.end(fault)
+            raise
         finally:
             # Whatever a job cached is of no use to the next one, which reads what was committed.
             self.spark.catalog.clearCache()
@@ -164,7 +170,10 @@ class _Desk:
                 log.info("job=%s date=%s stale: %s", job, day, reason)
                 if on_start:
                     on_start(job, day)
-                runs.append(self.run(job, day, None))
+                earlier = self.commits.run(job, day)
+                # Whoever accepted a failed check of the night accepts it again: a repair asks nobody.
+                accepted = read_accepted(earlier.notes.get(ACCEPTED_QUALITY, "")) if earlier else {}
+                runs.append(self.run(job, day, accepted))
                 if on_commit:
                     on_commit(runs[-1])
         return runs

@@ -1,4 +1,4 @@
-"""Training rows of the date that closed tonight, and a bandit of the closed dates of the window, kept for judging."""
+"""Training rows of the dates that closed tonight, and a bandit of the closed dates of the window, kept for judging."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from ltrr.bandit.training_rows import only_capped, only_of_space, only_of_versio
 from ltrr.bandit.value_learning import learn_values
 from ltrr.clicks.correction import with_examination
 from ltrr.evaluation.published import alike_versions
+from ltrr.pipelines.closing import ClosedPeriods, dates_to_write
+from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 from ltrr.serving.values import PlanValuer
 from ltrr.spark.columns import empty
@@ -27,38 +29,40 @@ log = logging.getLogger(__name__)
 
 
 def run(night: Night) -> None:
-    """Write `bandit_rows` of the date that closed tonight, train, store the model's bytes and note their hash.
+    """Write `bandit_rows` of the dates that closed tonight, train, store the model's bytes and note their hash.
 
-    A night reads the logs of one date and the training rows of the window, whatever the age of the log. Without a
-    closed date there is nothing to learn from: the table is there, empty, and no candidate is noted.
+    One date closes a night while the settings stay as they are; `pipelines.closing` says what happens when the longest
+    reward window changes. A night reads the logs of these dates and the training rows of the window, whatever the age
+    of the log. Without a closed date there is nothing to learn from: the table is empty, and no candidate is noted.
 
     Raises:
         SupportError: too many drawn entities were not shown, so rewards cannot be corrected.
     """
     window = night.closed_dates(night.settings.bandit.window_nights)
+    dates = dates_to_write(night, "bandit_rows", night.settings.bandit.window_nights)
     if not window:
         yesterday = night.date - timedelta(days=1)
-        night.write("bandit_rows", empty(night.spark, table("bandit_rows")), f"log_date = DATE'{yesterday}'")
+        where = dates.where("log_date") or f"log_date = DATE'{yesterday}'"
+        night.write("bandit_rows", empty(night.spark, table("bandit_rows")), where)
         log.info("date=%s bandit=none: no date has closed yet", night.date)
         return
     with night.tracking.run(night.job) as tracked:
-        unshown_share = _write_rows(night, window[-1])
+        unshown_share = _write_rows(night, dates)
         tracked.params(_told(night, window))
         tracked.metrics({"unshown_share": unshown_share})
         _train(night, window, tracked)
 
 
-def _write_rows(night: Night, closed: date) -> float:
-    """Rows of one date; the share of its impressions whose union did not fit the page."""
-    is_closed = F.col("log_date") == F.lit(closed)
+def _write_rows(night: Night, dates: ClosedPeriods) -> float:
+    """Rows of the dates; the largest share of a date's impressions whose union did not fit the page."""
     unshown_share = check_unions_were_shown(
-        night.read("candidates").where(is_closed), night.settings.bandit.max_unshown_share
+        dates.only_written(night.read("candidates")), night.settings.bandit.max_unshown_share
     )
-    curve = night.read("examination").where(F.col("as_of_date") == F.lit(closed))
-    slate_rows = with_examination(night.read("slate_rows").where(is_closed), curve)
-    decisions = night.read("decisions").where(is_closed)
+    curves = dates.only_written(night.read("examination"), "as_of_date")
+    slate_rows = with_examination(dates.only_written(night.read("slate_rows")), curves)
+    decisions = dates.only_written(night.read("decisions"))
     rows = to_bandit_rows(decisions, slate_rows, night.settings.clicks.examination_floor)
-    night.write("bandit_rows", rows, f"log_date = DATE'{closed}'")
+    night.write("bandit_rows", rows, dates.where("log_date"))
     return unshown_share
 
 
@@ -66,7 +70,7 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     settings, policy = night.settings.bandit, night.settings.policy
     in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
     rows = night.read_written("bandit_rows").where(in_window)
-    rows = only_training_users(rows, night.settings.evaluation.held_out_percent)
+    rows = only_training_users(only_counted_users(night, rows), night.settings.evaluation.held_out_percent)
     rows = only_of_space(_only_alike(night, rows), policy.space, policy.observe, policy.features)
     planner = _learn_values(night, rows, tracked)
     capped = only_capped(rows, settings.query_decisions)

@@ -1,4 +1,4 @@
-"""Training rows of the date that closed tonight, and a ranker of the closed dates of the window, beside fusion."""
+"""Training rows of the dates that closed tonight, and a ranker of the window's closed dates, compared with fusion."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.payloads import put_payload
 from ltrr.clicks.correction import with_examination
+from ltrr.pipelines.closing import ClosedPeriods, dates_to_write
+from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
-from ltrr.ranking.judging import OrderQuality, judge_order
-from ltrr.ranking.rows import only_capped, only_clicked, only_judging, only_of_width, only_training, to_ranking_rows
+from ltrr.ranking.judging import CANDIDATE, FUSION, OrderQuality, judge_orders
+from ltrr.ranking.rows import only_judging, only_of_width, only_training, to_ranking_rows
 from ltrr.ranking.training import train_ranker
 from ltrr.spark.columns import empty
 from ltrr.tables.catalog import table
@@ -23,36 +25,40 @@ log = logging.getLogger(__name__)
 
 
 def run(night: Night) -> None:
-    """Write `ranking_rows` of the date that closed tonight, train, judge, store the booster and note hash and figures.
+    """Write `ranking_rows` of the dates that closed tonight, train, judge, store the booster and note hash and figures.
 
-    A night reads the slates of one date and the training rows of the window, whatever the age of the log. Without a
-    closed date there is nothing to learn from: the table is there, empty, and no ranker is noted.
+    One date closes a night while the settings stay as they are; `pipelines.closing` says what happens when the longest
+    reward window changes. A night reads the slates of these dates and the training rows of the window, whatever the age
+    of the log. Without a closed date there is nothing to learn from: the table is there, empty, and no ranker is noted.
 
     Raises:
         NotReadyError: fewer free task slots than the ranker has workers.
     """
     window = night.closed_dates(night.settings.ranker.window_nights)
+    dates = dates_to_write(night, "ranking_rows", night.settings.ranker.window_nights)
     if not window:
         yesterday = night.date - timedelta(days=1)
-        night.write("ranking_rows", empty(night.spark, table("ranking_rows")), f"log_date = DATE'{yesterday}'")
+        where = dates.where("log_date") or f"log_date = DATE'{yesterday}'"
+        night.write("ranking_rows", empty(night.spark, table("ranking_rows")), where)
         log.info("date=%s ranker=none: no date has closed yet", night.date)
         return
     with night.tracking.run(night.job) as tracked:
-        _write_rows(night, window[-1])
+        _write_rows(night, dates)
         tracked.params(_told(night, window))
         in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
-        _train(night, night.read_written("ranking_rows").where(in_window), tracked)
+        rows = only_counted_users(night, night.read_written("ranking_rows").where(in_window))
+        _train(night, rows, tracked)
 
 
-def _write_rows(night: Night, closed: date) -> None:
-    slates = night.read("slate_rows").where(F.col("log_date") == F.lit(closed))
-    curve = night.read("examination").where(F.col("as_of_date") == F.lit(closed))
+def _write_rows(night: Night, dates: ClosedPeriods) -> None:
+    slates = dates.only_written(night.read("slate_rows"))
+    curves = dates.only_written(night.read("examination"), "as_of_date")
     rows = to_ranking_rows(
-        with_examination(slates, curve),
+        with_examination(slates, curves),
         night.settings.clicks.examination_floor,
         night.settings.ranker.gain_cap,
     )
-    night.write("ranking_rows", rows, f"log_date = DATE'{closed}'")
+    night.write("ranking_rows", rows, dates.where("log_date"))
 
 
 def _train(night: Night, rows: DataFrame, tracked: TrackedRun) -> None:
@@ -60,12 +66,13 @@ def _train(night: Night, rows: DataFrame, tracked: TrackedRun) -> None:
     names = [feature.name for feature in policy.ranker_features]
     held_out = (night.settings.evaluation.held_out_percent, settings.held_out_query_percent)
     known = only_of_width(rows, len(names))
-    training = only_clicked(only_capped(only_training(known, *held_out), settings.query_impressions))
-    model = train_ranker(training, names, settings)
+    model = train_ranker(only_training(known, *held_out), names, settings)
     if model is None:
         log.info("date=%s ranker=none: too few clicked queries", night.date)
         return
-    quality = judge_order(only_judging(known, *held_out), model, names.index("fusion"), settings.ndcg_positions)
+    judging = only_judging(known, *held_out)
+    models = {CANDIDATE: model, FUSION: None}
+    quality = judge_orders(judging, models, names.index("fusion"), settings.ndcg_positions)
     payload = put_payload(f"{night.policies_root}/{policy.name}", model)
     tracked.metrics({**quality.figures(), "model_bytes": payload.size})
     tracked.tags({"ranker_sha256": payload.sha256})
@@ -75,15 +82,14 @@ def _train(night: Night, rows: DataFrame, tracked: TrackedRun) -> None:
 
 
 def _note(night: Night, quality: OrderQuality, sha256: str, run_id: str) -> None:
-    """What the gate needs: the model judged, and the figures it was judged by."""
+    """What the gate needs: the model, and the report on held-out queries of held-out users."""
     night.note("ranker_sha256", sha256)
     night.note("mlflow_run_id", run_id)
     for name, figure in quality.figures().items():
         night.note(name, f"{figure:.6g}")
     log.info(
-        "date=%s ranker=%s ndcg=%.4f fusion=%.4f served=%.4f queries=%d",
-        *(night.date, sha256[:12], quality.candidate.value, quality.fusion.value, quality.served.value),
-        quality.queries,
+        "date=%s ranker=%s dcg=%.4f fusion=%.4f queries=%d",
+        *(night.date, sha256[:12], quality.value(CANDIDATE).value, quality.value(FUSION).value, quality.queries),
     )
 
 

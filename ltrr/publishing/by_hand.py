@@ -45,7 +45,7 @@ def promote(root: str | os.PathLike[str], name: str, version: str, *, why: str, 
 
 
 def roll_back(root: str | os.PathLike[str], name: str, *, why: str, by_whom: str) -> Release | None:
-    """Serve the last version with other models than those that serve now (`version_to_roll_back_to`).
+    """Serve the last version with other models than those that serve now (`choose_rollback`).
 
     Raises:
         UsageError: there was nothing before, or nobody can tell what it was.
@@ -54,12 +54,12 @@ def roll_back(root: str | os.PathLike[str], name: str, *, why: str, by_whom: str
     """
     store = open_policy(root, name)
     top, found = top_sequence(store), pointers(root, name)
-    version = version_to_roll_back_to(root, name, found)
+    version = choose_rollback(root, name, found)
     Policy.load(store.url, version)
     return _point(root, name, found, top, version, ROLLED_BACK, why, by_whom)
 
 
-def version_to_roll_back_to(root: str | os.PathLike[str], name: str, found: Sequence[Pointer]) -> str:
+def choose_rollback(root: str | os.PathLike[str], name: str, found: Sequence[Pointer]) -> str:
     """The version that served before the current models first did.
 
     Models are bandit, values, ranker, exploration and the other settings. A night's refresh keeps them and replaces

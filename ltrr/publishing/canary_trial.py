@@ -25,8 +25,8 @@ from ltrr.publishing.trials import (
     WITHDRAWN,
     Challenger,
     FrozenBandit,
-    carried_out,
     draw_alpha,
+    end_if_overruled,
     judge_trial,
     living,
     with_trial,
@@ -59,7 +59,7 @@ class CanaryPage:
         return self.judged is not None and self.judged.is_living
 
 
-def canary_on(page: Sequence[Challenger], day: date) -> Challenger | None:
+def find_canary(page: Sequence[Challenger], day: date) -> Challenger | None:
     """The canary's trial that a night found, as its page keeps it; None where it found none."""
     ended = (one for one in page if one.kind == CANARY_TRIAL and one.ended == day and one.outcome != WITHDRAWN)
     return living(page, CANARY_TRIAL) or next(ended, None)
@@ -109,7 +109,7 @@ def turn_canary(
         begun = _begin(known, day, canary, tried, champion, gate)
         return CanaryPage(tuple(with_trial(known, begun)), begun)
     now, verdict = _judged(before, day, judgement, gate)
-    now = carried_out(now, overruled)
+    now = end_if_overruled(now, overruled)
     return CanaryPage(tuple(with_trial(known, now)), now, verdict)
 
 

@@ -25,11 +25,11 @@ from ltrr.publishing.trials import (
     Challenger,
     FrozenBandit,
     alpha_left,
-    carried_out,
     draw_alpha,
+    end_if_overruled,
+    find_next_alpha_date,
     judge_trial,
     living,
-    next_alpha_on,
     only_known,
     with_trial,
 )
@@ -110,7 +110,7 @@ def turn_page(
     tested, verdict = living(known), None
     if tested is not None:
         tested, verdict = _judged(tested, day, champion, judgement, gate, waits)
-        tested = carried_out(tested, overruled)
+        tested = end_if_overruled(tested, overruled)
         known = with_trial(known, tested)
         if tested.outcome == PROMOTE:
             champion = tested.bandit
@@ -156,7 +156,7 @@ def _begin(
     trial = Challenger(candidate.bandit, day, candidate.data_end, champion.digest, 0.0, run_id=candidate.run_id)
     begun = draw_alpha(known, trial, gate)
     if begun.alpha == 0.0:
-        free = next_alpha_on(known, gate)
+        free = find_next_alpha_date(known, gate)
         until = f"before {free}" if free else "while the current trials are judged"
         return None, f"the budget holds no alpha for a new challenger {until}, so nobody is under test"
     why = (

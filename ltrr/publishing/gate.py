@@ -47,6 +47,7 @@ class Judgement:
         slices: name -> the same within a slice.
         objections: reasons that forbid a look whatever the figures: fallbacks, unequal replays, a champion that changed
             meanwhile.
+        measure: name of what is compared, for messages.
     """
 
     difference: Estimate
@@ -58,6 +59,7 @@ class Judgement:
     nights: int
     slices: Mapping[str, SliceLook] = field(default_factory=dict)
     objections: tuple[str, ...] = ()
+    measure: str = "page reward"
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def _difference_text(judgement: Judgement, step: Step, alpha: float, spent: floa
     else:
         bound = "no new information since the last look, so nothing is spent"
     return (
-        f"page reward differs by {difference.value:+.4f}{relative} from the champion's {value:.4f}, {bound}, "
+        f"{judgement.measure} differs by {difference.value:+.4f}{relative} from the champion's {value:.4f}, {bound}, "
         f"on {judgement.impressions} impressions of {judgement.users} users, R {judgement.evidence:.0f}"
     )
 

@@ -13,6 +13,7 @@ from ltrr.evaluation.judged_policy import CHAMPION
 from ltrr.evaluation.scoring import ALL
 from ltrr.evaluation.verdict import DO_NOT_USE
 from ltrr.publishing.gate import Judgement
+from ltrr.users.naming import is_about_a_user
 
 Row = Mapping[str, Any]
 
@@ -35,6 +36,9 @@ def judgement_of(
         return Judgement(UNDEFINED, nan, nan, nan, 0, 0, nights, {}, objections)
     if difference["verdict"] == DO_NOT_USE:
         objections = (*objections, *difference["reasons"])
+    elif not _number(difference["evidence"]) >= least_evidence:
+        # There is no look without evidence, and the operator needs to know whether one user is the cause.
+        objections = (*objections, *filter(is_about_a_user, difference["reasons"]))
     slices = {
         name: SliceLook(
             _estimate(row), _number(found[name, CHAMPION]["value"]), _number(row["evidence"]) >= least_evidence

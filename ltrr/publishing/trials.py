@@ -201,7 +201,7 @@ def draw_alpha(book: Sequence[Challenger], trial: Challenger, gate: GateSettings
     return replace(trial, alpha=alpha_for_next([one.in_budget for one in book], trial.begun.toordinal(), gate))
 
 
-def next_alpha_on(book: Iterable[Challenger], gate: GateSettings) -> date | None:
+def find_next_alpha_date(book: Iterable[Challenger], gate: GateSettings) -> date | None:
     """Date on which the trial that ended first returns its alpha; None where no trial of the book has ended."""
     ended = [one.ended for one in book if one.ended is not None and one.outcome != PROMOTE]
     return min(ended) + timedelta(days=gate.budget_nights) if ended else None
@@ -215,10 +215,10 @@ def with_trial(book: Iterable[Challenger], trial: Challenger) -> list[Challenger
     return [trial if one.trial == trial.trial else one for one in known]
 
 
-def judged_on(page: Iterable[Challenger], day: date, kind: str = BANDIT_TRIAL) -> Challenger | None:
+def find_judged(page: Iterable[Challenger], day: date, kind: str = BANDIT_TRIAL) -> Challenger | None:
     """The trial of this kind that a night judged, as its page keeps it; None where it judged none."""
-    asked = (one for one in page if one.kind == kind and one.begun < day)
-    return next((one for one in asked if one.is_living or one.ended == day), None)
+    older = (one for one in page if one.kind == kind and one.begun < day)
+    return next((one for one in older if one.is_living or one.ended == day), None)
 
 
 def with_withdrawn(book: Iterable[Challenger], earlier: Iterable[Challenger], day: date) -> list[Challenger]:
@@ -240,27 +240,27 @@ def with_withdrawn(book: Iterable[Challenger], earlier: Iterable[Challenger], da
     return [*book, *gone]
 
 
-def differences(kept: Iterable[Challenger], computed: Iterable[Challenger]) -> list[str]:
-    """Trials about which two pages of one night disagree, as text.
+def describe_differences(kept: Iterable[Challenger], computed: Iterable[Challenger]) -> list[str]:
+    """Trials about which two pages of one night disagree, one sentence each.
 
     >>> day = date(2026, 3, 2)
     >>> one = Challenger(FrozenBandit.of_ranker("search", "ab"), day, day, "", 0.01)
-    >>> differences([one], [replace(one, outcome=PROMOTE, ended=day)])
+    >>> describe_differences([one], [replace(one, outcome=PROMOTE, ended=day)])
     ['2026-03-02-1bd7ca1e2572: keep stays, this attempt finds promote']
-    >>> differences([one], [one])
+    >>> describe_differences([one], [one])
     []
     """
-    ours, theirs = ({one.trial: one for one in page} for page in (kept, computed))
-    told = []
-    for trial in sorted(ours.keys() | theirs.keys()):
-        stays, found = (page[trial].outcome if trial in page else "no trial" for page in (ours, theirs))
-        if stays != found:
-            told.append(f"{trial}: {stays} stays, this attempt finds {found}")
-    return told
+    ours, theirs = ({one.trial: one.outcome for one in page} for page in (kept, computed))
+    outcomes = {trial: (ours.get(trial, "no trial"), theirs.get(trial, "no trial")) for trial in (*ours, *theirs)}
+    return [
+        f"{trial}: {stays} stays, this attempt finds {found}"
+        for trial, (stays, found) in sorted(outcomes.items())
+        if stays != found
+    ]
 
 
-def carried_out(tested: Challenger, overruled: str) -> Challenger:
-    """A trial's state, where a promotion that cannot be carried out is none.
+def end_if_overruled(tested: Challenger, overruled: str) -> Challenger:
+    """The trial after tonight's look; a promotion that cannot be carried out ends it as replaced, its alpha spent.
 
     Args:
         tested: after tonight's look.

@@ -5,15 +5,20 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from ltrr.spark.hashing import HashUse, salted_hash
+
 QUERY_FOLDS = 100
+
+PAGE = ("log_date", "impression_id")
+"""What names an impression: an impression_id is unique within its date alone."""
 
 
 def to_ranking_rows(slate_rows: DataFrame, examination_floor: float, gain_cap: float) -> DataFrame:
-    """(impression_id, position) slates -> (impression_id, entity_id) training rows.
+    """(impression_id, position) slates -> (impression_id, entity_id) rows of impressions with a click.
 
     The gain of an entity is clicks / examination of where it was shown: what its clicks would have been at position 1,
     so that the order which was served does not teach itself (Joachims, Swaminathan & Schnabel, WSDM 2017). Features
-    are those that were logged.
+    are those that were logged. Impressions without a click are left out: no entity gained, so they order nothing.
 
     Args:
         slate_rows: of the table `slate_rows`, with `examination`.
@@ -21,7 +26,7 @@ def to_ranking_rows(slate_rows: DataFrame, examination_floor: float, gain_cap: f
         gain_cap: and a gain as at most this: less variance for a little bias at the bottom of the page.
     """
     examination = F.greatest("examination", F.lit(examination_floor))
-    return slate_rows.select(
+    return only_clicked(slate_rows).select(
         "impression_id",
         "entity_id",
         "log_date",
@@ -36,6 +41,14 @@ def to_ranking_rows(slate_rows: DataFrame, examination_floor: float, gain_cap: f
     )
 
 
+def only_clicked(rows: DataFrame) -> DataFrame:
+    """Whole impressions with a click.
+
+    A semi-join with the few clicked impressions: a night does it once, for the date that it writes.
+    """
+    return rows.join(rows.where("clicks > 0").select(*PAGE).distinct(), on=list(PAGE), how="left_semi")
+
+
 def query_fold(query_key: Column) -> Column:
     """The fold of a query, 0..99: whole queries are held out, for ever, so that no judge has seen the evidence.
 
@@ -44,8 +57,7 @@ def query_fold(query_key: Column) -> Column:
     >>> folds.distinct().count(), 0.28 < folds.where("fold < 30").count() / 5_000 < 0.32
     (100, True)
     """
-    # A salt of its own: the parts of the bandit's layout are another hash of the same key.
-    return F.pmod(F.xxhash64(F.lit("query_fold"), query_key), F.lit(QUERY_FOLDS)).cast("int")
+    return F.pmod(salted_hash(HashUse.RANKER_FOLD, query_key), F.lit(QUERY_FOLDS)).cast("int")
 
 
 def only_training(rows: DataFrame, held_out_users: int, held_out_queries: int) -> DataFrame:
@@ -63,14 +75,44 @@ def only_of_width(rows: DataFrame, features: int) -> DataFrame:
     return rows.where(F.size("features") == features)
 
 
-def only_clicked(rows: DataFrame) -> DataFrame:
-    """Whole impressions with a click: the others order nothing, for no entity gained more than another."""
-    gained = F.max("gain").over(Window.partitionBy("impression_id"))
-    return rows.withColumn("_gained", gained).where("_gained > 0").drop("_gained")
+def to_clicks(rows: DataFrame, query_impressions: int) -> DataFrame:
+    """(impression_id, entity_id) rows -> clicked ones, of at most `query_impressions` pages of a query and date.
+
+    The impressions are chosen by a hash. Columns: log_date, impression_id, query_key, clicked, weight. No features: the
+    window over a hot query holds a few bytes a click, and Spark cuts it off before the shuffle already.
+    """
+    clicks = rows.where("gain > 0").select(
+        *PAGE, "query_key", F.col("entity_id").alias("clicked"), F.col("gain").alias("weight")
+    )
+    in_order = (salted_hash(HashUse.RANKER_CAP, "impression_id"), "impression_id")
+    by_hash = Window.partitionBy("log_date", "query_key").orderBy(*in_order)
+    placed = clicks.withColumn("_place", F.dense_rank().over(by_hash))
+    return placed.where(F.col("_place") <= query_impressions).drop("_place")
 
 
-def only_capped(rows: DataFrame, query_impressions: int) -> DataFrame:
-    """At most `query_impressions` whole impressions of a query and date, chosen by a hash of the impression."""
-    by_hash = Window.partitionBy("log_date", "query_key").orderBy(F.xxhash64("impression_id"), "impression_id")
-    numbered = rows.withColumn("_place", F.dense_rank().over(by_hash))
-    return numbered.where(F.col("_place") <= query_impressions).drop("_place")
+def to_click_groups(rows: DataFrame, clicks: DataFrame) -> DataFrame:
+    """(impression_id, entity_id) rows -> (impression_id, clicked, entity_id): the page once for each click.
+
+    A group is the whole page with one wanted entity, `label` 1, and all others 0; `weight` is 1 / examination of where
+    the wanted one was shown, the same in the whole group. The sum over groups of weight x discount(place of the wanted
+    entity) is the page's DCG with inverse-examination gains, so in expectation over clicks it is the DCG by relevance
+    (Agarwal et al., "A General Framework for Counterfactual Learning-to-Rank", SIGIR 2019, additive metrics). Other
+    clicked entities stay in the group: without them the place of the wanted one would depend on what else was examined.
+    The best DCG of every group is 1, so what XGBoost divides by cancels nothing.
+
+    Args:
+        rows: of the table `ranking_rows`.
+        clicks: from `to_clicks`.
+
+    >>> page = [("i1", "a", 1.0), ("i1", "b", 4.0), ("i1", "c", 0.0)]
+    >>> rows = spark.createDataFrame(page, "impression_id string, entity_id string, gain double")
+    >>> rows = rows.selectExpr("*", "'q' AS query_key", "DATE'2026-01-05' AS log_date", "array(0.5D) AS features")
+    >>> groups = to_click_groups(rows, to_clicks(rows, query_impressions=10))
+    >>> found = groups.orderBy("clicked", "entity_id").collect()
+    >>> [(row.clicked, row.entity_id, row.label, row.weight) for row in found]  # doctest: +NORMALIZE_WHITESPACE
+    [('a', 'a', 1.0, 1.0), ('a', 'b', 0.0, 1.0), ('a', 'c', 0.0, 1.0),
+     ('b', 'a', 0.0, 4.0), ('b', 'b', 1.0, 4.0), ('b', 'c', 0.0, 4.0)]
+    """
+    pages = rows.select(*PAGE, "entity_id", "features").join(clicks, on=list(PAGE), how="inner")
+    label = (F.col("entity_id") == F.col("clicked")).cast("double")
+    return pages.select(*PAGE, "clicked", "entity_id", label.alias("label"), "weight", "features")

@@ -14,8 +14,8 @@ class RankerSettings:
     Attributes:
         window_nights: closed dates, up to and with the one closed tonight, that it is trained and judged on.
         held_out_query_percent: queries, by hash, that it is never trained on and alone is judged on.
-        query_impressions: impressions of one query and date at most, chosen by hash.
-        gain_cap: largest gain of one click; a click at position j is worth 1 / examination(j), at most this.
+        query_impressions: maximum number of clicked impressions per query and date, chosen by hash.
+        gain_cap: largest weight of a click; a click at position j weighs 1 / examination(j), at most this.
         min_queries: fewer clicked training queries than this, and nothing is trained.
         num_workers: Spark tasks that train together; all must run at once, with one thread each.
         trees: boosting rounds.

@@ -1,14 +1,16 @@
-"""Trains the ranker: XGBoost's `rank:ndcg` in Spark tasks that build every tree together.
+"""Trains the ranker: XGBoost's `rank:ndcg` in Spark tasks that build every tree together, one group for each click.
 
-What SparkXGBRanker does by itself, and what is done about it here:
+XGBoost takes one weight for each query group, and divides a group's gains by their best order. So 1 / examination must
+be the weight of a group, never its label: on a page with one click, labels of 5 and of 1 are the same training.
+SparkXGBRanker 3.2 cannot give group weights: its weight column has a value for each row, which XGBoost refuses
+(dmlc/xgboost, issues 3454 and 4168). So the tasks here call XGBoost themselves, in one barrier stage:
 
-- it re-partitions by range of the query id unless there are exactly `num_workers` partitions, and range bounds are
-  sampled: so the rows come in that many partitions, by hash of the query;
-- it sorts each partition by the query id alone, which must be a number: so impressions are numbered within their
-  partition and the rows lie in one full order beforehand;
-- it counts partitions by running the plan, then runs it again to train: so the rows are cached;
-- with too few free slots its barrier stage waits or fails: so slots are counted before;
-- weights are one a query group, not one a row (XGBoost, "Learning to Rank"): so examination is in the gain.
+- rows lie in `num_workers` partitions, by a hash of the impression, in one full order: no hot query fills one worker,
+  and the same rows give the same trees;
+- XGBoost scales the weights of each worker to a mean of 1. Partitions by impression have nearly the same mean: with n
+  groups each it differs by sd(weight) / (mean(weight) sqrt(n)), 1 % at 10,000 groups;
+- with too few free slots the barrier stage waits or fails: so slots are counted before;
+- the tracker that joins the workers runs in the first task, so a stage that is tried again gets a new one.
 
 Every tree adds up gradients of all workers, so one partition's data must fit one task's memory; more data means more
 workers (100 executors: num_workers 100, spark.task.cpus threads each), without dynamic allocation.
@@ -16,24 +18,36 @@ workers (100 executors: num_workers 100, spark.task.cpus threads each), without 
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from threading import Thread
+from typing import Any
 
-from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession, Window
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyspark import BarrierTaskContext
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ltrr.errors import NotReadyError
+from ltrr.ranking.rows import PAGE, to_click_groups, to_clicks
 from ltrr.ranking.settings import RankerSettings
+from ltrr.spark.hashing import HashUse, salted_hash
 
 log = logging.getLogger(__name__)
+
+_GROUP = (*PAGE, "clicked")
 
 
 def train_ranker(rows: DataFrame, feature_names: Sequence[str], settings: RankerSettings) -> bytes | None:
     """The booster as XGBoost's own `ubj` bytes; None where too few queries were clicked.
 
     Args:
-        rows: of the table `ranking_rows`, training rows of whole clicked impressions only.
+        rows: of the table `ranking_rows`, training rows of whole impressions only.
         feature_names: of the columns of `features`.
         settings: of the ranker.
 
@@ -41,53 +55,21 @@ def train_ranker(rows: DataFrame, feature_names: Sequence[str], settings: Ranker
         NotReadyError: fewer free slots than workers.
     """
     check_slots(rows.sparkSession, settings.num_workers)
-    from xgboost.spark import SparkXGBRanker
-
-    # It gives itself a handler and writes to stderr, beside whatever the operator has set up.
-    logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)
-    cached = laid_out(rows, settings.num_workers).persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        queries = cached.agg(F.count_distinct("query_key").alias("queries")).collect()[0]["queries"]
-        if queries < settings.min_queries:
-            log.warning("queries=%d min_queries=%d: too few clicked queries to train on", queries, settings.min_queries)
-            return None
-        estimator = SparkXGBRanker(
-            features_col="features",
-            label_col="gain",
-            qid_col="qid",
-            num_workers=settings.num_workers,
-            objective="rank:ndcg",
-            # Gains are counts of clicks, not grades: 2 ** gain would overflow what matters.
-            ndcg_exp_gain=False,
-            # Pairs with one of the best positions, all of them: no random sample of pairs.
-            lambdarank_pair_method="topk",
-            lambdarank_num_pair_per_sample=settings.ndcg_positions,
-            tree_method="hist",
-            n_estimators=settings.trees,
-            max_depth=settings.max_depth,
-            learning_rate=settings.learning_rate,
-            min_child_weight=settings.min_child_weight,
-            monotone_constraints=monotone_constraints(feature_names, settings.monotone),
-            random_state=0,
-        )
-        model = estimator.fit(cached.select("qid", "gain", "features"))
-    finally:
-        cached.unpersist()
-    return bytes(model.get_booster().save_raw("ubj"))
+    clicks = to_clicks(rows, settings.query_impressions)
+    queries = clicks.agg(F.count_distinct("query_key").alias("queries")).collect()[0]["queries"]
+    if queries < settings.min_queries:
+        log.warning("queries=%d min_queries=%d: too few clicked queries to train on", queries, settings.min_queries)
+        return None
+    threads = int(rows.sparkSession.sparkContext.getConf().get("spark.task.cpus", "1"))
+    training = _training(_parameters(feature_names, settings, threads), settings, len(feature_names))
+    groups = laid_out(to_click_groups(rows, clicks), settings.num_workers)
+    return bytes(groups.mapInArrow(training, "model binary", barrier=True).collect()[0]["model"])
 
 
-def laid_out(rows: DataFrame, workers: int) -> DataFrame:
-    """The rows in `workers` partitions, by hash of the query, in one full order, impressions numbered by `qid`.
-
-    Columns: query_key, qid, gain, features (a missing score as NaN, which XGBoost takes for missing).
-    """
-    part = F.pmod(F.xxhash64("query_key"), F.lit(workers)).cast("int")
-    in_order = Window.partitionBy("part").orderBy("query_key", "impression_id")
-    numbered = rows.withColumn("part", part).withColumn("qid", F.dense_rank().over(in_order))
-    whole = F.transform("features", lambda value: F.coalesce(value, F.lit(float("nan"))))
-    placed = numbered.select("part", "query_key", "qid", "entity_id", "gain", whole.alias("features"))
-    in_parts = placed.repartitionById(workers, F.col("part")).sortWithinPartitions("qid", "entity_id")
-    return in_parts.select("query_key", "qid", "gain", "features")
+def laid_out(groups: DataFrame, workers: int) -> DataFrame:
+    """The groups in `workers` partitions, whole, by hash of the impression, in one full order."""
+    part = F.pmod(salted_hash(HashUse.RANKER_PART, *PAGE), F.lit(workers)).cast("int")
+    return groups.repartitionById(workers, part).sortWithinPartitions(*_GROUP, "entity_id")
 
 
 def monotone_constraints(feature_names: Sequence[str], monotone: Sequence[str]) -> str:
@@ -116,3 +98,94 @@ def check_slots(spark: SparkSession, workers: int) -> None:
             got=f"{slots}",
             todo="wait for executors, give the job more cores, or lower ranker.num_workers",
         )
+
+
+def _parameters(feature_names: Sequence[str], settings: RankerSettings, threads: int) -> dict[str, Any]:
+    return {
+        "objective": "rank:ndcg",
+        # Labels are 0 and 1: both forms of gain agree, and none overflows.
+        "ndcg_exp_gain": False,
+        # Pairs with one of the best positions, all of them: no random sample of pairs.
+        "lambdarank_pair_method": "topk",
+        "lambdarank_num_pair_per_sample": settings.ndcg_positions,
+        # Off: the first scales down the groups whose wanted entity lies deep, which are those with the largest weights;
+        # the second enlarges pairs of near equals. Without both, a gradient is that of weighted DCG.
+        "lambdarank_normalization": False,
+        "lambdarank_score_normalization": False,
+        "tree_method": "hist",
+        "max_depth": settings.max_depth,
+        "learning_rate": settings.learning_rate,
+        "min_child_weight": settings.min_child_weight,
+        "monotone_constraints": monotone_constraints(feature_names, settings.monotone),
+        "seed": 0,
+        "nthread": threads,
+    }
+
+
+def _training(
+    parameters: dict[str, Any], settings: RankerSettings, features: int
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    workers, trees = settings.num_workers, settings.trees
+
+    def train(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import xgboost
+        from xgboost.collective import CommunicatorContext
+
+        context = BarrierTaskContext.get()
+        joined = _join_workers(context, workers)
+        values, labels, sizes, weights = _grouped(list(batches), features)
+        with CommunicatorContext(**joined, dmlc_task_id=str(context.partitionId())):
+            matrix = xgboost.DMatrix(values, label=labels, nthread=parameters["nthread"])
+            matrix.set_group(sizes)
+            matrix.set_weight(weights)
+            booster = xgboost.train(parameters, matrix, trees)
+        context.barrier()
+        if context.partitionId() == 0:
+            yield pa.RecordBatch.from_pydict({"model": [bytes(booster.save_raw("ubj"))]})
+
+    return train
+
+
+def _join_workers(context: BarrierTaskContext, workers: int) -> dict[str, Any]:
+    """How to reach the tracker, which the first task starts on its own host."""
+    told = ""
+    if context.partitionId() == 0:
+        from xgboost.tracker import RabitTracker
+
+        host = context.getTaskInfos()[0].address.rsplit(":", 1)[0]
+        tracker = RabitTracker(n_workers=workers, host_ip=socket.gethostbyname(host), sortby="task")
+        tracker.start()
+        Thread(target=tracker.wait_for, daemon=True).start()
+        told = json.dumps(tracker.worker_args())
+    joined: dict[str, Any] = json.loads(context.allGather(told)[0])
+    return joined
+
+
+def _grouped(
+    batches: Sequence[pa.RecordBatch], features: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+    """A partition as XGBoost takes it: features [N, F], labels [N], sizes [G] and weights [G] of its groups.
+
+    A missing score is NaN, which XGBoost takes for missing. Groups are runs of equal keys; no row is numbered.
+    """
+    if not any(batch.num_rows for batch in batches):
+        return (
+            np.empty((0, features), np.float32),
+            np.empty(0, np.float32),
+            np.empty(0, np.int64),
+            np.empty(0, np.float32),
+        )
+    rows = pa.Table.from_batches(batches).combine_chunks()
+    values = rows["features"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    begins = np.zeros(rows.num_rows, dtype=bool)
+    begins[0] = True
+    for name in _GROUP:
+        keys = rows[name].combine_chunks()
+        begins[1:] |= pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
+    starts = np.flatnonzero(begins)
+    return (
+        values.reshape(rows.num_rows, features).astype(np.float32),
+        rows["label"].to_numpy().astype(np.float32),
+        np.diff(np.append(starts, rows.num_rows)),
+        rows["weight"].to_numpy()[starts].astype(np.float32),
+    )

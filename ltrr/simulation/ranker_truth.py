@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from ltrr.core.planning import Block
 from ltrr.core.ranking_metrics import ndcg
 from ltrr.serving.policy import Policy
-from ltrr.serving.ranker import Ranker
+from ltrr.serving.ranker import Page, Ranker, Slate
 from ltrr.simulation.answers import answers_of, drawn_by, looks_of
 from ltrr.simulation.rankings import NOBODY
 from ltrr.simulation.replicates import interval_of, replicate_means
@@ -61,15 +62,31 @@ def _gained(world: World, policy: Policy, queries: list[int]) -> list[tuple[floa
         answers = answers_of(world, policy, query)
         plan = policy.greedy(text, looks_of(answers, observe), world.fields).plan_index
         pages.append((text, drawn_by(answers, policy.space.plans[plan].tolist())))
-    fusion = Ranker(policy.space, None)
-    fused = fusion.rank_many([(world.keys[query], drawn) for query, (_, drawn) in zip(queries, pages, strict=True)])
-    gained: list[tuple[float, float]] = []
-    for query, *slates in zip(queries, policy.rank_many(pages), fused, strict=True):
+    gained = true_ndcg(world, queries, pages, [policy.rank_many, Ranker(policy.space, None).rank_many])
+    return [(learned, fused) for learned, fused in gained if learned == learned]
+
+
+def true_ndcg(
+    world: World,
+    queries: Sequence[int],
+    pages: Sequence[Page],
+    orders: Sequence[Callable[[Sequence[Page]], list[Slate]]],
+) -> list[tuple[float, ...]]:
+    """True nDCG@10 of some orders of the same unions; NaN where a union holds nothing relevant.
+
+    Args:
+        world: that knows what is relevant.
+        queries: of each page.
+        pages: query and drawn blocks.
+        orders: `rank_many` of a policy or of a `Ranker`.
+    """
+    ranked = [order(pages) for order in orders]
+    gained = []
+    for query, *slates in zip(queries, *ranked, strict=True):
         relevance = world.queries[query].relevance
-        served, fusion_order = (
+        gains = [
             [relevance.get(world.entity_numbers.get(entity_id, NOBODY), 0.0) for entity_id in slate.entity_ids]
             for slate in slates
-        )
-        if any(served):
-            gained.append((ndcg(served), ndcg(fusion_order)))
+        ]
+        gained.append(tuple(ndcg(row) for row in gains))
     return gained

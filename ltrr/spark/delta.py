@@ -2,27 +2,31 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import reduce
 from typing import Any
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Observation, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
-from ltrr.errors import LtrrError, SchemaError
+from ltrr.errors import CommitError, LtrrError, SchemaError
 from ltrr.spark.columns import NULL_FAULT, conform, empty, schema_faults, schema_of, with_added_columns
 from ltrr.spark.comparing import compare_rows, is_same
 from ltrr.spark.delta_log import newest_snapshot, rows_changed_since
 from ltrr.spark.digests import digest_columns, digest_of, read_digest
-from ltrr.spark.retention import NightSettings, retention_properties
+from ltrr.spark.faults import explain_fault
+from ltrr.spark.retention import OLDEST_READABLE, NightSettings, retention_properties
 from ltrr.tables.table import Table
 
 log = logging.getLogger(__name__)
 
 # Delta leaves the version of a session's last commit here; asking the table's history instead costs a Spark job.
+_VACUUM_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 
 
@@ -87,15 +91,13 @@ class Warehouse:
             return empty(self.spark, table)
         reader = self.spark.read.format("delta")
         if version is not None:
+            self._check_readable(table, version)
             reader = reader.option("versionAsOf", version)
         try:
             rows = reader.load(self.location(table))
         except PySparkException as fault:
-            raise LtrrError(
-                "the table cannot be read",
-                which=f"{self.location(table)} at version {'newest' if version is None else version}",
-                got=_first_line(fault),
-            ) from fault
+            which = f"{self.location(table)} at version {'newest' if version is None else version}"
+            raise explain_fault(fault, "the table cannot be read", which) from fault
         rows = with_added_columns(rows, table)
         faults = schema_faults(rows.schema, table)
         if faults:
@@ -150,7 +152,11 @@ class Warehouse:
                 return False
             delta_table.delete()
         elif rows_changed_since(delta_table, newest, version):
+            oldest = newest_snapshot(self.spark, self.location(table)).properties.get(OLDEST_READABLE)
             delta_table.restoreToVersion(version)
+            # A restore brings back the old properties too.
+            if oldest is not None:
+                self._set_properties(table, {OLDEST_READABLE: oldest})
         else:
             return False
         log.warning(
@@ -158,13 +164,53 @@ class Warehouse:
         )
         return True
 
+    def delete(self, table: Table, rows: DataFrame) -> tuple[int, int]:
+        """Delete these rows, found by their grain; how many they were, and the newest version after it."""
+        keys = rows.select(*table.grain).distinct().persist()
+        count = keys.count()
+        if count:
+            matches = reduce(
+                Column.__and__, (F.col(f"t.{name}").eqNullSafe(F.col(f"k.{name}")) for name in table.grain)
+            )
+            merge = DeltaTable.forPath(self.spark, self.location(table)).alias("t").merge(keys.alias("k"), matches)
+            merge.whenMatchedDelete().execute()
+        keys.unpersist()
+        return count, newest_snapshot(self.spark, self.location(table)).version
+
+    def remove_earlier_versions(self, table: Table) -> None:
+        """Remove every file that the newest version does not hold, and record that earlier versions are gone."""
+        location = self.location(table)
+        newest = newest_snapshot(self.spark, location).version
+        # First the record: whoever is killed between the two leaves versions that are refused, never torn ones.
+        self._set_properties(table, {OLDEST_READABLE: str(newest)})
+        checked = self.spark.conf.get(_VACUUM_CHECK, None)
+        self.spark.conf.set(_VACUUM_CHECK, "false")
+        try:
+            self.spark.sql(f"VACUUM delta.`{location}` RETAIN 0 HOURS")
+        finally:
+            self.spark.conf.set(_VACUUM_CHECK, checked or "true")
+        log.info("table=%s action=forgot versions before %d", table.name, newest)
+
+    def _set_properties(self, table: Table, properties: Mapping[str, str]) -> None:
+        told = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
+        self.spark.sql(f"ALTER TABLE delta.`{self.location(table)}` SET TBLPROPERTIES ({told})")
+        log.info("table=%s action=set %s", table.name, told)
+
+    def _check_readable(self, table: Table, version: int) -> None:
+        oldest = int(newest_snapshot(self.spark, self.location(table)).properties.get(OLDEST_READABLE, 0))
+        if version < oldest:
+            raise CommitError(
+                "the version was removed because a user was forgotten",
+                which=f"{table.name} at version {version}",
+                expected=f"version {oldest} or later",
+                todo="nights up to the newest one at that time cannot be run again; later ones can",
+            )
+
     def keep_promise(self, table: Table) -> bool:
         """Give an existing table the retention that its declaration promises; whether it had another one."""
         wrong = self.wrong_properties(table)
         if wrong:
-            told = ", ".join(f"'{name}' = '{value}'" for name, value in wrong.items())
-            self.spark.sql(f"ALTER TABLE delta.`{self.location(table)}` SET TBLPROPERTIES ({told})")
-            log.info("table=%s action=retention %s", table.name, told)
+            self._set_properties(table, wrong)
         return bool(wrong)
 
     def wrong_properties(self, table: Table) -> dict[str, str]:
@@ -254,7 +300,7 @@ def _write_fault(table: Table, where: str, fault: Exception) -> LtrrError:
         )
     if "DELTA_METADATA_MISMATCH" in said or "DELTA_FAILED_TO_MERGE_FIELDS" in said:
         return SchemaError("the table on disk has another schema", which=table.name, got=_first_line(fault))
-    return LtrrError("the table could not be written", which=table.name, got=_first_line(fault))
+    return explain_fault(fault, "the table could not be written", table.name)
 
 
 def _first_line(fault: Exception) -> str:

@@ -1,15 +1,19 @@
-"""Checks of a night's data: kept as rows, and a failed one stops the night until someone answers for it."""
+"""Checks of a night's data: kept as rows, and a failed one stops the night until someone answers for it by name."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from pyspark.sql import DataFrame, SparkSession
 
-from ltrr.errors import DataQualityError
+from ltrr.errors import DataQualityError, UsageError
 from ltrr.spark.columns import schema_of
 from ltrr.tables.catalog import table
+
+ACCEPTED_QUALITY = "accepted_quality"
+"""Note of a job: the failed checks that were accepted, as JSON, check -> reason. A repair accepts them again."""
 
 
 @dataclass(frozen=True)
@@ -42,34 +46,76 @@ def at_most(name: str, figure: float | None, limit: float, detail: str) -> Check
     return Check(name, figure, limit, "ok" if figure is None or figure <= limit else "failed", detail)
 
 
-def check_rows(spark: SparkSession, night: date, checks: Sequence[Check], accepted: str | None) -> DataFrame:
-    """The checks as rows of `data_quality`; `accepted` is the operator's reason to go on, kept with what it excuses."""
+def parse_accepted(options: Iterable[str]) -> dict[str, str]:
+    """Check -> reason, from options NAME[,NAME]:REASON: a reason excuses the checks that it names, and no others.
+
+    >>> parse_accepted(["rejected_share,impressions: a crawler, known", "replay:bundle lost"])
+    {'rejected_share': 'a crawler, known', 'impressions': 'a crawler, known', 'replay': 'bundle lost'}
+
+    Raises:
+        UsageError: no name, or no reason.
+    """
+    accepted: dict[str, str] = {}
+    for option in options:
+        named, _, reason = option.partition(":")
+        names = [name.strip() for name in named.split(",")]
+        if not reason.strip() or not all(name and " " not in name for name in names):
+            raise UsageError(
+                "a quality check is accepted by its name",
+                which="--accept-quality",
+                expected="NAME[,NAME]:REASON, as the error of the failed check prints it",
+                got=repr(option),
+                todo="see the names with `ltrr tables show data_quality`",
+            )
+        accepted |= dict.fromkeys(names, reason.strip())
+    return accepted
+
+
+def read_accepted(note: str) -> dict[str, str]:
+    """The checks that a committed run accepted, from its note; none where ltrr 0.1 wrote it, as text.
+
+    >>> read_accepted('{"clicks": "a holiday"}'), read_accepted(""), read_accepted("clicks: a holiday")
+    ({'clicks': 'a holiday'}, {}, {})
+    """
+    try:
+        return dict(json.loads(note or "{}"))
+    except ValueError:
+        return {}
+
+
+def render_accept_option(names: Iterable[str]) -> str:
+    """The option that accepts these checks.
+
+    >>> render_accept_option(["rejected_share", "impressions"])
+    "--accept-quality 'rejected_share,impressions:REASON'"
+    """
+    return f"--accept-quality '{','.join(names)}:REASON'"
+
+
+def check_rows(spark: SparkSession, night: date, checks: Sequence[Check], accepted: Mapping[str, str]) -> DataFrame:
+    """The checks as rows of `data_quality`; `accepted` holds the operator's reasons by check, kept with the check."""
     rows = [
-        (
-            night,
-            check.name,
-            check.figure,
-            check.limit,
-            "accepted" if check.outcome == "failed" and accepted else check.outcome,
-            f"{check.detail}; accepted: {accepted}" if check.outcome == "failed" and accepted else check.detail,
-        )
+        (night, check.name, check.figure, check.limit, "accepted", f"{check.detail}; accepted: {accepted[check.name]}")
+        if check.outcome == "failed" and check.name in accepted
+        else (night, check.name, check.figure, check.limit, check.outcome, check.detail)
         for check in checks
     ]
     return spark.createDataFrame(rows, schema_of(table("data_quality")))
 
 
-def stop_on_failures(night: date, checks: Sequence[Check], accepted: str | None) -> None:
-    """Nothing where all checks hold or the operator answers for those that do not.
+def stop_on_failures(night: date, checks: Sequence[Check], accepted: Mapping[str, str]) -> None:
+    """Nothing where all checks hold or the operator answers for each of those that do not.
 
     Raises:
-        DataQualityError: naming every check that failed, with figure and limit.
+        DataQualityError: naming every check that failed and was not accepted, with figure and limit.
     """
-    failed = [check for check in checks if check.outcome == "failed"]
-    if failed and not accepted:
+    failed = [check for check in checks if check.outcome == "failed" and check.name not in accepted]
+    if failed:
         raise DataQualityError(
             f"the logs of {night} failed {len(failed)} of {len(checks)} quality checks",
             which=", ".join(check.name for check in failed),
             expected=", ".join(f"{check.name} within {check.limit}" for check in failed),
             got=", ".join(f"{check.figure} ({check.detail})" for check in failed),
-            todo="see `ltrr tables show data_quality`; mend the logs, or go on with --accept-quality REASON",
+            todo="see `ltrr tables show data_quality`; mend the logs, or go on with "
+            f"{render_accept_option(name for name in (*accepted, *(check.name for check in failed)))}",
         )

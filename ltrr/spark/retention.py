@@ -15,6 +15,8 @@ from ltrr.tables.table import Table
 
 FILES = "delta.deletedFileRetentionDuration"
 LOG = "delta.logRetentionDuration"
+OLDEST_READABLE = "ltrr.oldestReadableVersion"
+"""Table property: versions before it were removed when a user was forgotten."""
 
 # The newest commit of a home that rested has to stay readable while the next night writes, however long the rest was.
 # The log costs a few kilobytes a commit, so it is kept for ten years.

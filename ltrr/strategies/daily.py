@@ -24,12 +24,13 @@ def found_reward(clicks: Column, examination: Column, examination_floor: float) 
 
 
 def to_block_hits(slate_rows: DataFrame, candidates: DataFrame, examination_floor: float) -> DataFrame:
-    """Clicked slate rows and drawn candidates -> (impression_id, strategy, depth): hits, marginal hits, first rank.
+    """Clicked slate rows and drawn candidates -> (log_date, impression_id, strategy, depth): hits, marginal hits.
 
     A shown entity's found reward is credited to every drawn block that holds it, and as marginal where only one does,
-    whatever the order of draws; hits are in fixed point. `first_rank` is that of the block's best clicked entity in the
-    strategy's list, and knows nothing of examination: a rank cannot be divided by it. Only clicked entities are joined:
-    of the candidates, the long table, nothing else is shuffled but what the filter on is_drawn leaves.
+    whatever the order of draws; hits are in fixed point. The third column, `first_rank`, is
+    that of the block's best clicked entity in the strategy's list, and knows nothing of examination: a rank cannot be
+    divided by it. Only clicked entities are joined: of the candidates, the long table, nothing else is shuffled but
+    what the filter on is_drawn leaves.
 
     Args:
         slate_rows: with `examination` on every row.
@@ -38,24 +39,25 @@ def to_block_hits(slate_rows: DataFrame, candidates: DataFrame, examination_floo
     """
     reward = found_reward(F.col("clicks"), F.col("examination"), examination_floor)
     clicked = slate_rows.where(F.col("clicks") > 0).select(
-        "impression_id", "entity_id", to_fixed_point(reward).alias("found")
+        "log_date", "impression_id", "entity_id", to_fixed_point(reward).alias("found")
     )
-    drawn = candidates.where("is_drawn").select("impression_id", "entity_id", "strategy", "depth", "rank")
+    drawn = candidates.where("is_drawn").select("log_date", "impression_id", "entity_id", "strategy", "depth", "rank")
     by_entity = (
-        drawn.join(clicked, on=["impression_id", "entity_id"], how="inner")
+        drawn.join(clicked, on=["log_date", "impression_id", "entity_id"], how="inner")
         # A strategy may list an entity twice; the block is credited once.
-        .groupBy("impression_id", "entity_id", "found", "strategy", "depth")
+        .groupBy("log_date", "impression_id", "entity_id", "found", "strategy", "depth")
         .agg(F.min("rank").alias("rank"))
-        .groupBy("impression_id", "entity_id", "found")
+        .groupBy("log_date", "impression_id", "entity_id", "found")
         .agg(F.collect_list(F.struct("strategy", "depth", "rank")).alias("blocks"))
     )
     credited = by_entity.select(
+        "log_date",
         "impression_id",
         "found",
         F.when(F.size("blocks") == 1, F.col("found")).otherwise(F.lit(0)).alias("marginal"),
         F.explode("blocks").alias("block"),
     )
-    return credited.groupBy("impression_id", "block.strategy", "block.depth").agg(
+    return credited.groupBy("log_date", "impression_id", "block.strategy", "block.depth").agg(
         F.sum("found").alias("hits"),
         F.sum("marginal").alias("marginal_hits"),
         F.min("block.rank").alias("first_rank"),
@@ -77,7 +79,7 @@ def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: Data
         block_hits: as `to_block_hits` gives them.
         max_weight: the most that one draw may weigh.
     """
-    block = ["impression_id", "strategy", "depth"]
+    block = ["log_date", "impression_id", "strategy", "depth"]
     results = draws.where("is_drawn").select(*block, "results")
     weight = F.least(F.lit(1.0) / F.col("chance"), F.lit(max_weight))
     weighed = (

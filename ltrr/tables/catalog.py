@@ -15,7 +15,7 @@ def table(name: str) -> Table:
     """The declaration of `name`.
 
     >>> table("impressions").grain
-    ('impression_id',)
+    ('log_date', 'impression_id')
 
     Raises:
         UsageError: no table has this name; the message lists those there are.

@@ -101,7 +101,7 @@ Q2E_MEMORY = Table(
     ),
     ("as_of_date",),
     "build_memory",
-    "The query-to-entity memory as published that night.",
+    "The query-to-entity memory as published that night; the newest `memory.keep_nights` nights.",
     "as_of_date",
 )
 

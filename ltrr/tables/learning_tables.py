@@ -20,7 +20,7 @@ from ltrr.tables.table import Column, Table
 
 BANDIT_ROWS = Table(
     "bandit_rows",
-    ("impression_id", "step"),
+    ("log_date", "impression_id", "step"),
     (
         IMPRESSION_ID,
         STEP,
@@ -58,7 +58,7 @@ BANDIT_ROWS = Table(
 
 RANKING_ROWS = Table(
     "ranking_rows",
-    ("impression_id", "entity_id"),
+    ("log_date", "impression_id", "entity_id"),
     (
         IMPRESSION_ID,
         ENTITY_ID,
@@ -70,11 +70,11 @@ RANKING_ROWS = Table(
         Column("features", "array<double>", "ranker features as logged"),
         Column("clicks", "int", "1 if the user clicked the entity in the window"),
         Column("examination", "double", "of its position, clipped below", exact=False),
-        Column("gain", "double", "clicks / examination, capped", "reward", exact=False),
+        Column("gain", "double", "clicks / examination, capped: the weight of the click", "reward", exact=False),
     ),
     ("log_date",),
     "train_ranker",
-    "Training rows of closed dates, values as known at decision time.",
+    "Rows that rankers learn from and are judged on: impressions with a click, of closed dates, as known when decided.",
     "log_date",
 )
 

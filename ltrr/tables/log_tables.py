@@ -22,7 +22,7 @@ from ltrr.tables.table import Column, Table
 
 EVENTS = Table(
     "events",
-    ("event_id",),
+    ("settled_date", "event_id"),
     (
         Column("event_id", "string", "given by the logging service"),
         IMPRESSION_ID,
@@ -47,7 +47,7 @@ EVENTS = Table(
 
 IMPRESSIONS = Table(
     "impressions",
-    ("impression_id",),
+    ("log_date", "impression_id"),
     (
         IMPRESSION_ID,
         Column("at", "timestamp", "when it was served, UTC"),
@@ -80,7 +80,7 @@ IMPRESSIONS = Table(
 
 DECISIONS = Table(
     "decisions",
-    ("impression_id", "step"),
+    ("log_date", "impression_id", "step"),
     (
         IMPRESSION_ID,
         STEP,
@@ -133,7 +133,7 @@ DECISIONS = Table(
 
 DRAWS = Table(
     "draws",
-    ("impression_id", "strategy", "depth"),
+    ("log_date", "impression_id", "strategy", "depth"),
     (
         IMPRESSION_ID,
         STRATEGY,
@@ -153,7 +153,7 @@ DRAWS = Table(
 
 CANDIDATES = Table(
     "candidates",
-    ("impression_id", "strategy", "rank"),
+    ("log_date", "impression_id", "strategy", "rank"),
     (
         IMPRESSION_ID,
         STRATEGY,
@@ -174,7 +174,7 @@ CANDIDATES = Table(
 
 SLATE_ROWS = Table(
     "slate_rows",
-    ("impression_id", "position"),
+    ("log_date", "impression_id", "position"),
     (
         IMPRESSION_ID,
         POSITION,
@@ -194,9 +194,33 @@ SLATE_ROWS = Table(
     "log_date",
 )
 
+LIMITED_USERS = Table(
+    "limited_users",
+    ("log_date", "user_key"),
+    (
+        LOG_DATE,
+        USER_KEY,
+        Column("impressions", "bigint", "of the user on the date", "impressions"),
+        Column("clicks", "bigint", "shown entities that the user clicked, or that earned a reward", "entities"),
+        Column("page_reward", "double", "sum over shown entities, capped per entity", "reward"),
+        Column("share_of_impressions", "double", "of all identified users' impressions of the date"),
+        Column("share_of_reward", "double", "of all identified users' page_reward of the date"),
+        Column(
+            "counted_share",
+            "double",
+            "share of the user's impressions that is learned from and judged on, chosen by hash; 0: excluded",
+        ),
+        Column("reason", "string", "capped | impressions | clicks | one_position | setting; all but the first exclude"),
+    ),
+    ("log_date",),
+    "ingest_logs",
+    "Users of a date whose impressions count in part or not at all; users without a row count whole.",
+    "log_date",
+)
+
 REJECTED_ROWS = Table(
     "rejected_rows",
-    ("source", "offset"),
+    ("settled_date", "source", "offset"),
     (
         Column("source", "string", "file, relative to the logs"),
         Column("offset", "bigint", "line in the file, 1-based"),
@@ -230,4 +254,4 @@ DATA_QUALITY = Table(
     "log_date",
 )
 
-LOG_TABLES = (EVENTS, IMPRESSIONS, DECISIONS, DRAWS, CANDIDATES, SLATE_ROWS, REJECTED_ROWS, DATA_QUALITY)
+LOG_TABLES = (EVENTS, IMPRESSIONS, DECISIONS, DRAWS, CANDIDATES, SLATE_ROWS, LIMITED_USERS, REJECTED_ROWS, DATA_QUALITY)

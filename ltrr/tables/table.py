@@ -49,6 +49,9 @@ class Column:
 class Table:
     """One Delta table: `written_by` names the one job that writes it, or `runner`, or `cli`.
 
+    `grain` names the columns whose values identify a row. An id that is unique only within a date stands there with its
+    date, and a join on the id names that date too.
+
     `date_column` is the partition that a run of the writer replaces; empty where rows are appended.
     """
 

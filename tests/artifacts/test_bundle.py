@@ -22,6 +22,7 @@ from ltrr.artifacts.bundle import (
 )
 from ltrr.artifacts.manifest import FORMAT, Manifest, PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
+from ltrr.artifacts.store import Store
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.errors import ArtifactError, ConfigError, NotReadyError
 from tests.artifacts.bundles import SETTINGS, learned_bundle, memory_files
@@ -247,3 +248,29 @@ def test_a_bundle_can_be_copied_elsewhere(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "a")
     assert read_bundle(tmp_path / "b", "search", version)[1] == files
     assert not any(file.suffix == ".tmp" for file in (tmp_path / "b" / "search" / version).iterdir())
+
+
+@pytest.mark.parametrize("name", ["../../outside.txt", "/etc/hostname", "notes.txt", "memory-../x.npz", "bandit.vw\n"])
+def test_no_file_of_a_bundle_lies_outside_of_it(root: str, name: str) -> None:
+    """Neither is it written, nor read where somebody who may write the store has named it in a manifest."""
+    manifest, files = uniform_bundle(SETTINGS, date(2026, 3, 1))
+    Store(root).create("outside.txt", b"of another team")
+    with pytest.raises(ArtifactError, match="cannot hold this file"):
+        publish_bundle(root, "search", manifest, {**files, name: b"x"})
+    version = publish_bundle(root, "search", manifest, files)
+    forged = json.loads(read_manifest(root, "search", version).to_bytes())
+    forged["files"][name] = {"sha256": Payload.of(b"of another team").sha256, "size": 15}
+    with pytest.raises(ArtifactError, match="cannot hold this file"):
+        Manifest.of_bytes(json.dumps(forged).encode(), version)
+    with pytest.raises(ArtifactError, match="leads out of its store"):
+        Store(f"{root}/search").read("../outside.txt")
+
+
+@pytest.mark.parametrize(
+    "version", ["../search/x", "2026-03-01-d8b9272b0d9f/..", "", "current", "2026-03-01-D8B9272B0D9F"]
+)
+def test_what_is_no_version_is_never_looked_for(root: str, version: str) -> None:
+    publish_bundle(root, "search", *uniform_bundle(SETTINGS, date(2026, 3, 1)))
+    assert not is_published(root, "search", version)
+    with pytest.raises(ArtifactError, match="no such version"):
+        read_manifest(root, "search", version)

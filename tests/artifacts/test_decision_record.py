@@ -72,6 +72,11 @@ def mutated(value: Any, path: tuple[Any, ...], wrong: Any) -> Any:
     return changed
 
 
+def test_a_search_without_a_user_is_a_record() -> None:
+    record = {**served(), "user": ""}
+    assert check_decision_record(record) == faults(record, schema("decision_record")) == []
+
+
 def test_what_serving_writes_is_a_record_and_survives_the_log() -> None:
     for query in range(20):
         record = json.loads(record_line(served(query)))

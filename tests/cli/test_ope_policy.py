@@ -15,6 +15,8 @@ from ltrr.artifacts.manifest import Manifest
 from ltrr.cli import main
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.serving.policy import Policy
+from ltrr.spark.columns import schema_of
+from ltrr.tables.catalog import table
 from tests.evaluation.logged_world import DAY, SETTINGS, decision_rows, looks_of, searches, slate_rows, worth_of
 
 pytestmark = pytest.mark.spark
@@ -48,14 +50,25 @@ def test_a_bundle_is_judged_on_what_it_was_not_trained_on(spark, home, capsys, s
     decisions = decisions.unionByName(decision_rows(spark, late, DAY + timedelta(days=1)))
     decisions.write.format("delta").save(f"{home}/tables/decisions")
     slate_rows(spark, made).write.format("delta").save(f"{home}/tables/slate_rows")
+    robot = decisions.where("impression_id = '4-1'").collect()[0].user_key
+    limited = [(DAY, robot, 9, 9, 9.0, 0.1, 0.2, 0.0, "impressions")]
+    left_out = decisions.where(
+        (F.col("user_key") == robot) & (F.col("log_date") == DAY) & (F.col("served_by") == "policy")
+    ).count()
+    limits = spark.createDataFrame(limited, schema_of(table("limited_users")))
+    limits.write.format("delta").save(f"{home}/tables/limited_users")
 
     version = publish(home, SETTINGS_OF_PLANNER)
     code, out, _ = said("--policy", version, "--estimator", "dr", "--estimator", "snips", "--json")
     assert code == 0
     answer = json.loads(out)
-    assert answer["skipped"] == {"served by fallback": 1, "the date's reward windows are not over": 50}
+    assert answer["skipped"] == {
+        "served by fallback": 1,
+        "the date's reward windows are not over": 50,
+        "beyond the limits on one user": left_out,
+    }
     rows = {row["estimator"]: row for row in answer["estimates"]}
-    assert rows["dr"]["decisions"] == 1_499
+    assert rows["dr"]["decisions"] == 1_499 - left_out
     assert not answer["propensities"]["alarms"]
     policy = Policy.load(f"{home}/policies/search", version)
     kinds = [(True, False, False), (False, True, False), (True, False, True)]
@@ -76,8 +89,9 @@ def test_a_bundle_is_judged_on_what_it_was_not_trained_on(spark, home, capsys, s
     answer = json.loads(out)
     held_out = sum(row.user_fold < 30 for row in decisions.where("log_date = '2026-03-02'").collect())
     left_out = answer["skipped"]["the bundle was trained on this user and date"]
-    assert abs(answer["estimates"][0]["decisions"] - held_out) <= 1
-    assert left_out + answer["estimates"][0]["decisions"] == 1_499
+    not_trained_on = answer["estimates"][0]["decisions"] + answer["skipped"].get("beyond the limits on one user", 0)
+    assert abs(not_trained_on - held_out) <= 1
+    assert left_out + not_trained_on == 1_499
 
     blind = publish(home, replace(SETTINGS, observe="blind"))
     code, out, err = said("--policy", blind)

@@ -18,6 +18,7 @@ from ltrr.config import load_settings
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.intervals import UNDEFINED
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
+from ltrr.publishing.by_hand import promote
 from ltrr.publishing.challenger_rows import CHALLENGERS, challenger_rows
 from ltrr.publishing.challengers import Candidate, turn_page
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
@@ -106,6 +107,25 @@ def test_what_a_policy_draws_is_shown_by_query_class(ltrr, home, capsys) -> None
     assert "1.00 (.50 .50 .00)" in printed
 
 
+def test_a_damaged_version_and_a_torn_pointer_hide_no_other_and_promote_is_the_remedy(ltrr, home) -> None:
+    _, (first,) = ltrr("init", *NEW)
+    root = load_settings(home).paths.policies
+    damaged = publish_bundle(root, "search", Manifest(load_settings(home).policy, DAY), {})
+    (home / "policies" / "search" / damaged / "manifest.json").write_bytes(b"{}")
+    (home / "policies" / "search" / "current" / "00000002.json").write_bytes(b"{")
+    rows = {row["version"]: row for row in ltrr("list")[1]}
+    assert rows[first["serves"]]["moved by"] == "ltrr policies init, published"
+    assert [(rows[version]["serves"], bool(rows[version]["damage"])) for version in (first["serves"], damaged)] == [
+        ("now", False),
+        ("", True),
+    ]
+    store = open_policy(root, "search")
+    assert current_pointer(store).sequence == 1
+    assert promote(root, "search", first["serves"], why="mend", by_whom="ada").sequence == 3
+    assert ltrr("promote", "../search/x", "--why", "?", "--by", "ada")[0] == 1
+    assert main(["policies", "list", "--home", str(home)]) == 0
+
+
 def test_the_price_of_exploration_is_shown(ltrr, home, capsys) -> None:
     ltrr("init", *NEW)
     manifest, files = uniform_bundle(load_settings(home).policy, DAY)
@@ -121,24 +141,25 @@ def test_a_person_decides_and_it_is_on_record(ltrr, spark, home) -> None:
     _, (first,) = ltrr("init", *NEW)
     settings = load_settings(home)
     root = settings.paths.policies
-    second = publish_bundle(root, "search", *uniform_bundle(settings.policy, DAY))
+    second = publish_bundle(root, "search", Manifest(settings.policy, DAY), {})
     code, (done,) = ltrr("promote", second, "--why", "reviewed", "--by", "ada")
     assert (code, done["sequence"], done["recorded"], current(root, "search")) == (0, 2, True, second)
     assert ltrr("promote", second, "--why", "again", "--by", "ada")[1][0]["done"] == "nothing: it serves already"
     # A night is at work: the pointer moves at once, the record follows.
-    with hold_lease(home, "a night"):
+    with hold_lease(home, "a night", tables=str(home / "tables")):
         code, (back,) = ltrr("rollback", "--why", "clicks fell", "--by", "ada")
     assert (code, back["sequence"], back["recorded"], current(root, "search")) == (0, 3, False, first["serves"])
+    assert (back["serves"], back["bandit"], back["night"]) == (first["serves"], "uniform", "2026-03-01")
     assert ltrr("rollback", "--why", "further", "--by", "ada")[0] == 2
     assert ltrr("promote", second, "--why", "mended", "--by", "ada")[1][0]["sequence"] == 4
     rows = Warehouse(spark, settings.paths.tables).read(table("releases")).orderBy("sequence").collect()
     assert [(row["sequence"], row["action"], row["by_whom"], row["run_date"]) for row in rows] == [
-        (1, "published", "by hand", None),
+        (1, "published", "ltrr policies init", None),
         (2, "promoted", "ada", None),
-        (3, "rolled_back", "by hand", None),
+        (3, "rolled_back", "ada", None),
         (4, "promoted", "ada", None),
     ]
-    assert rows[2]["why"] == "clicks fell (ada)"
+    assert rows[2]["why"] == "clicks fell"
     assert [row["previous_version"] for row in rows] == [None, first["serves"], second, first["serves"]]
 
 
@@ -168,7 +189,7 @@ def test_a_person_tries_a_version_on_some_users(ltrr, spark, home) -> None:
         assert ltrr("canary", *wrong, *says)[0] == 2, wrong
     assert current_pointer(open_policy(root, "search")).sequence == 3
     # Promoting and rolling back end a canary; while a night is at work the pointer moves at once, the record follows.
-    with hold_lease(home, "a night"):
+    with hold_lease(home, "a night", tables=str(home / "tables")):
         assert ltrr("canary", other, "--share", "0.25", *says)[1][0]["recorded"] is False
     assert ltrr("promote", champion, *says)[1][0]["done"] == "canary_ended"
     assert ltrr("promote", champion, *says)[1][0]["done"] == "nothing: it serves already"
@@ -187,7 +208,7 @@ def test_a_person_tries_a_version_on_some_users(ltrr, spark, home) -> None:
         ("promoted", other, None, None),
     ]
     assert {row["run_date"] for row in rows} == {None}
-    assert [row["by_whom"] for row in rows] == ["by hand", "ada", "ada", "by hand", "ada", "ada", "ada"]
+    assert [row["by_whom"] for row in rows] == ["ltrr policies init", *["ada"] * 6]
 
 
 @pytest.mark.spark

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ltrr.core.moments import ClusteredSums
-from ltrr.core.sample_ratio import ratio_p_value
+from ltrr.core.sample_ratio import compute_ratio_p_value
 from ltrr.core.sequential import KEEP, PROMOTE
-from ltrr.evaluation.canary import CANARY, NAMES, SIDES, TERMS, CanaryLife, SideCounts, canary_rows, mismatch_reasons
+from ltrr.evaluation.canary import CANARY, NAMES, SIDES, TERMS, CanaryLife, SideCounts, canary_rows, find_mismatch
 from ltrr.evaluation.estimates import footing_of
 from ltrr.evaluation.judged_policy import CHAMPION
 from ltrr.evaluation.scoring import ALL, N, term
@@ -32,17 +32,18 @@ def test_looked_at_every_night_it_alarms_no_more_often_than_its_level(share: flo
     nights = rng.binomial(200, share, (2_000, 14)).cumsum(axis=1)
     seen = 200 * np.arange(1, 15)
     ever = sum(
-        min(ratio_p_value(int(n), int(of - n), share) for n, of in zip(one, seen, strict=True)) < 0.05 for one in nights
+        min(compute_ratio_p_value(int(n), int(of - n), share) for n, of in zip(one, seen, strict=True)) < 0.05
+        for one in nights
     )
     assert ever <= 150
 
 
 def test_the_larger_the_departure_the_smaller_the_p_value() -> None:
-    values = [ratio_p_value(1_000 + change, 9_000 - change, 0.1) for change in range(0, 500, 50)]
+    values = [compute_ratio_p_value(1_000 + change, 9_000 - change, 0.1) for change in range(0, 500, 50)]
     assert values[0] == 1.0
     assert all(one >= other for one, other in pairwise(values))
     assert values[-1] < 1e-9
-    assert ratio_p_value(0, 1_000_000, 0.5) == 0.0
+    assert compute_ratio_p_value(0, 1_000_000, 0.5) == 0.0
 
 
 def sums_of(canary_keeps: float, users_lost: float = 0.0) -> tuple[ClusteredSums, dict[str, SideCounts]]:
@@ -78,7 +79,7 @@ def test_a_canary_that_loses_records_or_users_is_not_promoted(
     keeps: float, lost: float, of_users: bool, of_impressions: bool
 ) -> None:
     sums, counts = sums_of(keeps, lost)
-    reasons = mismatch_reasons(
+    reasons = find_mismatch(
         counts, footing_of(sums, CANARY, 0.0), SHARE, GATE.mismatch_level, GATE.mismatch_size, GATE.life_nights
     )
     told = " ".join(reasons)

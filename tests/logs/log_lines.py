@@ -106,6 +106,7 @@ def write_folder(
     folder.mkdir(parents=True, exist_ok=True)
     for name, lines in files.items():
         raw = b"".join(as_bytes(line) + b"\n" for line in lines)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(gzip.compress(raw, mtime=0) if name.endswith(".gz") else raw)
     if close:
         (folder / "_SUCCESS").touch()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from ltrr.errors import LtrrError
+from ltrr.logs.folder import list_folder, root_of
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows
 from ltrr.logs.parsing import NESTED, parse_lines, read_lines, with_offset
@@ -42,9 +45,8 @@ def test_a_line_is_numbered_in_its_file_however_many_tasks_read_it(small_blocks,
     lines = [record(n) for n in range(120)]
     files = {"decisions-1.ndjson": lines, "decisions-2.ndjson.gz": lines, "decisions-3.ndjson": lines[:1]}
     folder = write_folder(tmp_path, NIGHT, files)
-    (folder / "readme.txt").write_text("not a log")
-    blocks = parse_lines(read_lines(small_blocks, str(folder)), READER, FOLDER).persist()
-    lengths = block_lengths(blocks)
+    blocks = parse_lines(read_lines(small_blocks, str(folder)), READER, str(folder)).persist()
+    lengths = block_lengths(blocks, str(tmp_path))
     assert len([source for source, _, _ in lengths if source.endswith("decisions-1.ndjson")]) > 2
     placed = with_offset(blocks, lines_before(lengths)).select("source", "offset", "impression.impression_id")
     assert {tuple(row) for row in placed.collect()} == {
@@ -52,6 +54,63 @@ def test_a_line_is_numbered_in_its_file_however_many_tasks_read_it(small_blocks,
         for name, own in files.items()
         for place, line in enumerate(own)
     }
+
+
+def test_every_file_of_the_tree_is_read_under_a_name_of_its_own(spark, tmp_path: Path) -> None:
+    """Hosts and hours write the same file names; names and folders hold what a pattern or an address would change."""
+    names = [
+        "decisions-1.ndjson",
+        "host-a/decisions-1.ndjson",
+        "host-a/deep/er/decisions-1.ndjson.gz",
+        "hour=03/decisions-1.ndjson",
+        "hour=04/decisions-1.ndjson",
+        "hour=04/decisions-[2].ndjson",
+        "a b/decisions-100% +sure?#{x}é.ndjson",
+        "x=__HIVE_DEFAULT_PARTITION__/decisions-1.ndjson",
+    ]
+    logs = tmp_path / "logs [of] {all} 100%"
+    files = {name: [record(n), record(n + 100)] for n, name in enumerate(names)}
+    folder = write_folder(logs, NIGHT, files)
+    for left_out in ("_temporary/0/decisions-9.ndjson", ".decisions-1.ndjson.tmp", "host-a/_SUCCESS"):
+        (folder / left_out).parent.mkdir(parents=True, exist_ok=True)
+        (folder / left_out).write_text("{}\n")
+    (folder / "empty.ndjson").touch()
+    found = list_folder(spark, str(folder))
+    assert found.read.keys() == {*names, "empty.ndjson"}
+    assert found.left_out == (".decisions-1.ndjson.tmp", "_temporary/0/decisions-9.ndjson")
+    parsed = parse_lines(read_lines(spark, str(folder)), READER, root_of(spark, str(folder)))
+    rows = {(row.source, row.line, row.id) for row in parsed.selectExpr("*", "impression.impression_id id").collect()}
+    assert rows == {
+        (f"{FOLDER}/{name}", place + 1, line["impression_id"])
+        for name, lines in files.items()
+        for place, line in enumerate(lines)
+    }
+    found.check_all_read({source.removeprefix(f"{FOLDER}/") for source, _, _ in rows})
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("decisions-2.jsonl", "another ending"),
+        ("decisions-4.ndjson.1", "another ending"),
+        ("decisions-3.ndjson.zst", "another ending"),
+        ("host-a/events-1.json", "another ending"),
+        ("readme.txt", "another ending"),
+        ("decisions-12:00:00.ndjson", "a colon in the name"),
+        ("12:00/decisions-1.ndjson", "a colon in the name"),
+        ("_hour=03/decisions-1.ndjson", "begins with _ and that the engine reads"),
+        ("host-a._COPYING_/decisions-1.ndjson", "still being copied"),
+        ("decisions-5.ndjson.gz", "0 bytes"),
+    ],
+)
+def test_a_file_that_would_not_be_read_is_refused_by_its_name(spark, tmp_path: Path, name: str, fault: str) -> None:
+    folder = write_folder(tmp_path, NIGHT, {"decisions-1.ndjson": [record(1)]})
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"" if name.endswith(".gz") else b"{}\n")
+    with pytest.raises(LtrrError, match=re.escape(f"got {name} (") + f".*{fault}") as refused:
+        list_folder(spark, str(folder))
+    assert refused.value.exit_code == 1
+    assert "\n" not in str(refused.value)
 
 
 def test_what_no_column_can_hold_is_rejected_alone(spark, tmp_path: Path) -> None:
@@ -68,7 +127,7 @@ def test_what_no_column_can_hold_is_rejected_alone(spark, tmp_path: Path) -> Non
     with (folder / "decisions-2.ndjson").open("ab") as file:
         # Valid JSON, an escape that is half of a character.
         file.write(json.dumps(half).encode() + b"\n")
-    parsed = parse_lines(read_lines(spark, str(folder)), READER, FOLDER)
+    parsed = parse_lines(read_lines(spark, str(folder)), READER, str(folder))
     found = {(row.source.removeprefix(f"{FOLDER}/"), row.line): row.reason for row in parsed.collect()}
     assert {place: reason for place, reason in found.items() if reason} == {
         ("decisions-1.ndjson", 6): "out_of_range",
@@ -82,7 +141,7 @@ def test_parsed_lines_are_the_rows_that_the_catalog_declares(spark, tmp_path: Pa
     line = record(3)
     line["looks"][0]["results"][1] |= {"overlap": [0.5, None, *[0.0] * 12], "clicks": 1.5, "examinations": 2.0}
     folder = write_folder(tmp_path, NIGHT, {"decisions-1.ndjson": [line]})
-    parsed = parse_lines(read_lines(spark, str(folder)), READER, FOLDER).persist()
+    parsed = parse_lines(read_lines(spark, str(folder)), READER, str(folder)).persist()
     conform(to_impressions(parsed), table("impressions"))
     for name in NESTED[:-1]:
         conform(to_nested_rows(parsed, name), table(name))

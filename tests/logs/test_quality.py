@@ -64,6 +64,16 @@ def test_a_night_without_impressions_is_no_night() -> None:
     assert failed(empty, []) == {"impressions"}
 
 
+def test_a_date_that_is_declared_to_have_no_traffic_is_closed_and_one_that_is_not_so_declared_is_not() -> None:
+    empty = Counts(0, 0, 0, 0, None, 0, 0, 0, has_no_traffic=True)
+    assert failed(empty, []) == failed(empty) == set()
+    # Purchases of the day before may still arrive.
+    assert failed(replace(empty, lines=3, joined=3)) == set()
+    assert failed(replace(GOOD, has_no_traffic=True)) == {"impressions"}
+    undeclared = check_counts(replace(empty, has_no_traffic=False), USUAL, LogSettings())
+    assert "_NO_TRAFFIC beside _SUCCESS" in next(check.detail for check in undeclared if check.name == "impressions")
+
+
 def test_forgotten_users_are_no_fault_of_the_logs() -> None:
     counts = replace(GOOD, lines=2_500, rejected={**GOOD.rejected, "forgotten": 1_000})
     assert failed(counts) == set()
@@ -72,8 +82,8 @@ def test_forgotten_users_are_no_fault_of_the_logs() -> None:
 def test_a_failed_check_stops_the_night_with_its_figure_unless_someone_answers_for_it() -> None:
     checks = check_counts(replace(GOOD, fallbacks=200), USUAL, LogSettings())
     with pytest.raises(DataQualityError, match=r"fallback_share within 0\.01, got 0\.2 \(200 of 1000 impressions\)"):
-        stop_on_failures(date(2026, 3, 2), checks, None)
-    stop_on_failures(date(2026, 3, 2), checks, "the title index was down")
+        stop_on_failures(date(2026, 3, 2), checks, {})
+    stop_on_failures(date(2026, 3, 2), checks, {"fallback_share": "the title index was down"})
 
 
 @given(st.integers(-5, 5))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from ltrr.logs.reading import read_line
 from ltrr.logs.reasons import REASONS
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.redaction import EXCERPT_LENGTH, KNOWN_KEYS, redact
-from tests.logs.log_lines import NIGHT, SPACE, as_bytes, event, record, wrong_lines
+from tests.logs.log_lines import NIGHT, SPACE, as_bytes, event, noon, record, wrong_lines
 
 KINDS = frozenset({"click", "purchase"})
 STRATEGIES = frozenset(SPACE.strategies)
@@ -116,3 +117,75 @@ def test_a_user_and_a_session_of_one_name_are_two_keys() -> None:
     pseudonyms = Pseudonyms("a secret")
     assert pseudonyms.user("u1") == pseudonyms.user("u1") != pseudonyms.session("u1")
     assert Pseudonyms("another").user("u1") != pseudonyms.user("u1")
+
+
+def test_searches_without_a_user_are_each_a_user_of_their_own() -> None:
+    """One key for all of them would be the heaviest user there is, on one side of every split."""
+    anonymous = [{**record(n), "user": ""} for n in range(500)]
+    rows = [READER.row(as_bytes(line), "decisions-1.ndjson") for line in anonymous]
+    again = [READER.row(as_bytes(line), "decisions-2.ndjson") for line in anonymous]
+    keys = [row["impression"]["user_key"] for row in rows]
+    assert len(set(keys)) == len(keys)
+    assert keys == [row["impression"]["user_key"] for row in again]
+    assert Pseudonyms("a secret").user("") not in keys
+    # Used again on another date, an impression id is another search.
+    later = READER.row(as_bytes({**record(0, at=noon(NIGHT - timedelta(days=1))), "user": ""}), "decisions-1.ndjson")
+    assert later["impression"]["user_key"] not in keys
+    # Folds are uniform: of 500 users at .3, a share outside .2 to .4 is one in a million.
+    assert 0.2 < sum(row["impression"]["user_fold"] < 30 for row in rows) / len(rows) < 0.4
+
+
+MIDNIGHT = datetime.combine(NIGHT + timedelta(days=1), time(0), UTC)
+
+
+@pytest.mark.parametrize(
+    ("ahead_seconds", "reason"), [(0.0, None), (0.3, None), (4.999, None), (5.0, "future"), (3600.0, "future")]
+)
+def test_a_clock_that_is_a_little_ahead_at_midnight_counts_to_the_date_of_the_folder(ahead_seconds, reason) -> None:
+    reader = replace(READER, clock_skew_seconds=5.0)
+    at = MIDNIGHT + timedelta(seconds=ahead_seconds)
+    search = reader.row(as_bytes(record(1, at=at)), "decisions-1.ndjson")
+    click = reader.row(as_bytes(event(1, at=at)), "events-1.ndjson")
+    assert (search.get("reason"), click.get("reason")) == (reason, reason)
+    if reason is None:
+        # The time stays as logged: a replay computes features from it.
+        assert (search["impression"]["log_date"], search["impression"]["at"]) == (NIGHT, at)
+        assert click["event"]["at"] == at
+    next_night = replace(reader, night=NIGHT + timedelta(days=1))
+    assert next_night.row(as_bytes(record(1, at=at)), "decisions-1.ndjson")["impression"]["log_date"] > NIGHT
+
+
+def test_a_key_that_stands_twice_is_refused_by_its_name() -> None:
+    line = as_bytes(record(1))
+    twice = line[:-1] + b',"impression_id":"another","impression_id":"third"}'
+    unknown = line[:-1] + b',"person-4711":1,"person-4711":2}'
+    inner = line.replace(b'"floor":', b'"floor":0.1,"floor":', 1)
+    details = [READER.row(changed, "decisions-1.ndjson")["detail"] for changed in (twice, inner, unknown)]
+    assert details == [f"a key twice: {name}" for name in ("impression_id", "floor", "one that is not shown")]
+    assert READER.row(twice, "decisions-1.ndjson")["reason"] == "malformed_json"
+
+
+@pytest.mark.parametrize("fraction", ["", ".5", ".123456", ".1234567", ".123456789"])
+def test_times_have_up_to_nine_digits_and_are_cut_to_microseconds(fraction: str) -> None:
+    stamped = f"{NIGHT}T12:00:00{fraction}Z"
+    search = READER.row(as_bytes({**record(1), "at": stamped}), "decisions-1.ndjson")
+    click = READER.row(as_bytes({**event(1), "at": stamped}), "events-1.ndjson")
+    expected = datetime.combine(NIGHT, time(12), UTC) + timedelta(seconds=float(fraction or 0) // 1e-6 / 1e6)
+    assert abs(search["impression"]["at"] - expected) <= timedelta(microseconds=1)
+    assert click["event"]["at"] == search["impression"]["at"]
+    assert "reason" not in search
+
+
+@pytest.mark.parametrize(
+    ("line", "format_"),
+    [
+        ({"event": "ranking", "id": "r1", "timestamp": "1772452800000", "items": []}, "Metarank"),
+        ({"event": "interaction", "id": "i1", "ranking": "r1", "timestamp": "1772452801000"}, "Metarank"),
+        ({"index": {"_index": "ubi_queries", "_id": "0"}}, "the action line of a bulk request"),
+        ({"query_id": "q0", "client_id": "c0", "user_query": "laptop stand"}, "UBI"),
+    ],
+)
+def test_lines_of_other_formats_are_named_with_what_to_read(line: dict[str, object], format_: str) -> None:
+    row = READER.row(json.dumps(line).encode(), "events-1.ndjson")
+    assert row["reason"] == "foreign_format"
+    assert row["detail"] == f"looks like {format_}; docs/log-contract.md says which records ltrr reads"

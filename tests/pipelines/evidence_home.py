@@ -93,8 +93,8 @@ def commit_logs(spark: SparkSession, settings: Settings, day: date, *days: dict[
     commits = CommitLog(warehouse)
     commits.load(day - timedelta(days=1), day)
     night = Night(day, "ingest_logs", settings, spark, warehouse, commits)
-    for name in LOG_TABLES if days else ():
-        rows = [row for tables in days for row in tables[name]]
+    for name in (*LOG_TABLES, "limited_users") if days else ():
+        rows = [row for tables in days for row in tables.get(name, [])]
         frame = spark.createDataFrame(rows, schema_of(table(name))).coalesce(1)
         night.write(name, frame, f"log_date >= DATE'{day - timedelta(days=1)}'")
     commits.commit(JobRun("ingest_logs", day, 1, "test", "test", (), night.carried_outputs(), {}, 0.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,7 @@ from ltrr.pipelines.night import Night
 from ltrr.spark.commits import CommitLog, JobRun
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
+from ltrr.users.settings import UserSettings
 from tests.logs.log_lines import SPACE
 
 SECRET = "a secret that shows nowhere"  # noqa: S105
@@ -30,6 +32,7 @@ class Home:
     path: Path
     first: date
     log_settings: LogSettings = field(default_factory=LogSettings)
+    user_settings: UserSettings = field(default_factory=UserSettings)
 
     @property
     def logs(self) -> Path:
@@ -39,19 +42,23 @@ class Home:
     def settings(self) -> Settings:
         policy = PolicySettings("search", SPACE.strategies, SPACE.block_size, SPACE.budget)
         return Settings(
-            policy=policy, history_starts=self.first, paths=PathSettings(home=self.path), logs=self.log_settings
+            policy=policy,
+            history_starts=self.first,
+            paths=PathSettings(home=self.path),
+            logs=self.log_settings,
+            users=self.user_settings,
         )
 
     @property
     def warehouse(self) -> Warehouse:
         return Warehouse(self.spark, self.settings.paths.tables)
 
-    def night(self, day: date, accept: str | None = None) -> Night:
+    def night(self, day: date, accept: Mapping[str, str] | None = None) -> Night:
         commits = CommitLog(self.warehouse)
         commits.load(day, day)
-        return Night(day, "ingest_logs", self.settings, self.spark, self.warehouse, commits, accept)
+        return Night(day, "ingest_logs", self.settings, self.spark, self.warehouse, commits, accept or {})
 
-    def ingest(self, day: date, accept: str | None = None) -> JobRun:
+    def ingest(self, day: date, accept: Mapping[str, str] | None = None) -> JobRun:
         """Run the job and commit it."""
         night = self.night(day, accept)
         try:

@@ -19,7 +19,7 @@ from ltrr.core.hashing import bucket
 from ltrr.pipelines.runner import run_job
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
-from tests.assertions import assert_rows_equal
+from tests.assertions import assert_keys_are_unique, assert_rows_equal
 from tests.pipelines.evidence_home import MONDAY, QUERIES, SPACE, SUNDAY, commit_logs, evidence_home, logged_day
 
 pytestmark = pytest.mark.spark
@@ -150,3 +150,8 @@ def test_what_a_refresh_changes_is_told_and_undefined_where_nothing_was_known(ni
     first, second = (nights.runs[day]["build_memory"].notes for day in (SUNDAY, MONDAY))
     assert (first["memory_churn"], first["memory_known"]) == ("nan", "nan")
     assert (second["memory_churn"], second["memory_known"]) == ("nan", "0.0000")
+
+
+def test_each_table_holds_each_of_its_keys_once(nights):
+    evidence = ("examination", "queries", "q2e_daily", "q2e_rollup", "q2e_memory", "strategy_daily", "strategy_history")
+    assert_keys_are_unique(nights.tables, filled=evidence)

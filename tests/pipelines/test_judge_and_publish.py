@@ -17,6 +17,7 @@ from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.pipelines import evaluate_policies, publish_policy
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_job, run_nightly
+from ltrr.publishing.by_hand import roll_back
 from ltrr.publishing.challenger_rows import CHALLENGERS, read_challengers
 from ltrr.publishing.challengers import GATE
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
@@ -25,6 +26,7 @@ from ltrr.publishing.trials import FrozenBandit
 from ltrr.serving.policy import Policy
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
+from tests.assertions import assert_keys_are_unique
 from tests.evaluation.logged_world import DAY, Search, searches
 from tests.pipelines.judged_home import NEXT, VALUES, judged_home, trained_bandit, true_values, upstream_jobs
 
@@ -85,7 +87,7 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     run(NEXT, *JOBS[:6])
     with pytest.raises(DataQualityError, match=r"\d+ of 1000 unequal"):
         run(NEXT, "evaluate_policies")
-    accepted = run(NEXT, "evaluate_policies", accept_quality="a known fault")["evaluate_policies"].notes
+    accepted = run(NEXT, "evaluate_policies", accept_quality={"replay": "a known fault"})["evaluate_policies"].notes
     assert "of 1000 replayed decisions are unequal" in json.loads(accepted["objections"])[0]
     assert json.loads(accepted["distrusted_dates"]) == [str(NEXT)]
 
@@ -195,6 +197,14 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     run(THIRD, "publish_policy")
     assert (released(), versions(root, "search"), pointers(root, "search")) == (rows, published, moved)
 
+    # A person rolls back; the night, run again with other settings, leaves the pointer and its trials alone.
+    back = roll_back(root, "search", why="clicks fell", by_whom="ada")
+    assert back.version == champion
+    page, strict = book(FOURTH), replace(settings, gate=replace(settings.gate, least_evidence=1e6))
+    told = run_job(spark, strict, "publish_policy", FOURTH).notes
+    assert (book(FOURTH), current(root, "search"), told["outcome"]) == (page, champion, "promote")
+    assert "promote stays, this attempt finds keep" in told["verdict"]
+
     # Clicks planted tomorrow, and on a date that is not closed yet: no row of tonight changes.
     known = {name: rows_of(warehouse, name, FOURTH) for name in ("ope_estimates", "challengers")}
     logs[FOURTH] = [replace(search, reward=1.0) for search in logs[FOURTH]]
@@ -208,6 +218,8 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     told = [{name: value for name, value in one.data.metrics.items() if value == value} for one in (newest, before)]
     assert told[0] == told[1]
     assert told[0]["life_challenger_dr"] == challenger["value"]
+
+    assert_keys_are_unique(warehouse, filled=("ope_estimates", "challengers", "releases", "job_runs"))
 
     # A date whose propensities were found wrong is judged on by no later night.
     monkeypatch.setattr(evaluate_policies, "_distrusted_dates", lambda *_, **__: {THIRD})

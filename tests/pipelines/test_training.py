@@ -13,6 +13,7 @@ from ltrr.artifacts.payloads import get_payload
 from ltrr.pipelines.runner import run_job
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
+from tests.assertions import assert_keys_are_unique
 from tests.bandit.planted import DAY, SPACE, WANTED, chosen
 from tests.pipelines.trained_home import NEXT, jobs, trained_home
 
@@ -72,19 +73,23 @@ def test_rows_are_those_of_the_closed_date_that_were_carried_out(nights):
     assert int(nights.second["train_bandit"].notes["decisions"]) == learned
     assert rows.where(F.col("policy_version") != version).count() == DECISIONS // 10
     ranked = nights.tables.read(table("ranking_rows"))
-    assert ranked.count() == 3 * DECISIONS
+    # Whole pages of three, of impressions with a click.
+    slates = nights.tables.read(table("slate_rows")).where((F.col("log_date") == F.lit(DAY)) & (F.col("clicks") > 0))
+    assert ranked.count() == 3 * slates.count()
     curve = ranked.select("position", "examination").distinct().collect()
     assert {(row["position"], row["examination"]) for row in curve} == {(1, 1.0), (2, 0.8), (3, 0.8)}
+
+
+def test_each_table_holds_each_of_its_keys_once(nights):
+    assert_keys_are_unique(nights.tables, filled=("bandit_rows", "ranking_rows", "job_runs"))
 
 
 @pytest.mark.statistical
 def test_the_ranker_is_noted_with_the_figures_it_was_judged_by(nights):
     notes = nights.second["train_ranker"].notes
     assert len(get_payload(f"{nights.settings.paths.policies}/search", notes["ranker_sha256"])) > 0
-    # Served in the order of fusion: one and the same.
-    assert notes["ndcg_served"] == notes["ndcg_fusion"]
-    assert float(notes["ndcg_over_served_low"]) > 0.0
-    assert float(notes["ndcg_candidate"]) <= 1.0
+    assert float(notes["dcg_over_fusion_low"]) > 0.0
+    assert float(notes["dcg_candidate"]) <= 1.0
     assert int(float(notes["judged_queries"])) >= 5
 
 

@@ -7,16 +7,17 @@ from datetime import date, timedelta
 from math import nan
 
 import pytest
+from pyspark.sql import functions as F
 
 from ltrr.artifacts.learned_values import LearnedValues
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.intervals import UNDEFINED, Estimate
 from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
-from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
+from ltrr.publishing.challenger_rows import challenger_rows, read_book, read_challengers
 from ltrr.publishing.challengers import Candidate, Page, turn_page
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.settings import GateSettings
-from ltrr.publishing.trials import REPLACED, FrozenBandit, living
+from ltrr.publishing.trials import BANDIT_TRIAL, RANKER_TRIAL, REPLACED, FrozenBandit, living
 
 GATE = GateSettings()
 FIRST = date(2026, 3, 2)
@@ -168,3 +169,14 @@ def test_the_book_comes_back_from_its_table_as_it_was_written(spark) -> None:
         rows = challenger_rows(spark, day(2), written)
         assert read_challengers(rows, day(2)) == sorted(written, key=lambda one: one.trial)
         assert read_challengers(rows, day(3)) == []
+    # A policy's book is its own newest page, however long another policy of the home has run since.
+    other = replace(
+        begun().challengers[0], bandit=replace(bandit("b1"), policy="search-2"), kind=RANKER_TRIAL, waited=3
+    )
+    rows = challenger_rows(spark, day(2), pages[:2]).unionByName(challenger_rows(spark, day(5), [other]))
+    assert read_book(rows, "search", day(6), GATE) == sorted(pages[:2], key=lambda one: one.trial)
+    assert read_book(rows, "search-2", day(6), GATE) == [other]
+    assert read_book(rows, "search-2", day(4), GATE) == read_book(rows, "search", day(63), GATE) == []
+    # Rows from before trials had a kind and a clock that stops.
+    older = rows.withColumns({name: F.lit(None).cast(kind) for name, kind in (("kind", "string"), ("waited", "int"))})
+    assert read_book(older, "search-2", day(6), GATE) == [replace(other, kind=BANDIT_TRIAL, waited=0)]

@@ -13,7 +13,6 @@ from ltrr.core.moments import ClusteredSums, WeightedRewards
 from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, Look, SliceLook, traffic_factor
 from ltrr.errors import ConfigError
 from ltrr.publishing.gate import Judgement, Verdict, judge_night
-from ltrr.publishing.ranker_gate import judge_ranker
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.traffic import estimate_traffic, traffic_text
 
@@ -191,13 +190,6 @@ def test_traffic_follows_from_spread_effect_and_power() -> None:
     unknown = estimate_traffic(Estimate(nan, nan), 0.6, 0, 0, ALPHA, GATE)
     assert unknown.spread == inf
     assert "cannot be told from this log yet" in traffic_text(unknown, GATE)
-
-
-def test_a_ranker_is_released_only_where_its_lower_bound_beats_the_served_order() -> None:
-    notes = {"ranker_sha256": "ab", "ndcg_over_served": "0.02", "ndcg_over_served_low": "-0.001"}
-    assert not judge_ranker(notes, None).is_promoted
-    assert judge_ranker(notes | {"ndcg_over_served_low": "0.001"}, None).is_promoted
-    assert not judge_ranker(notes | {"ndcg_over_served_low": "nan"}, None).is_promoted
 
 
 @pytest.mark.parametrize("change", [{"alpha": 0.6}, {"least_evidence": 5.0}, {"power": 1.0}, {"budget_nights": 0}])

@@ -14,6 +14,7 @@ from ltrr.artifacts.payloads import Payload, put_payload
 from ltrr.artifacts.pointer import Canary, Mover, open_policy, pointers, top_sequence
 from ltrr.artifacts.store import Store
 from ltrr.errors import ArtifactError, NotReadyError, PointerMovedError, UsageError
+from ltrr.evaluation.published import read_planning_parts
 from ltrr.publishing.by_hand import promote, roll_back
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.publishing.moves import Move, champion_of, collect_moves, may_move, moves_of
@@ -163,6 +164,9 @@ def test_a_second_policy_of_a_home_has_moves_of_its_own(home, versions) -> None:
         first = moves_of(kept, home, "search")
         assert [(move.sequence, move.is_recorded) for move in first] == [(1, True), (2, True)]
     assert champion_of(moves_of(named, home, "search-2"), MARCH[3]).version == version
+    # On the date of the change, services log versions of both: both are replayed, and nothing else.
+    logged = {version, *versions, f"../search/{version}", "2026-03-09-000000000000"}
+    assert read_planning_parts(home, "search-2", logged).keys() == {version, *versions}
 
 
 def test_a_torn_pointer_is_passed_over_and_pointing_again_is_the_remedy(home, versions, caplog) -> None:

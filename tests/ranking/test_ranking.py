@@ -1,15 +1,15 @@
-"""The ranker learns from corrected clicks what the served order hid, is judged apart, and is the same every time."""
+"""The ranker learns from weighted clicks what the served order hid, is judged apart, and is the same every time."""
 
+from datetime import date, timedelta
 from itertools import groupby
 
 import numpy as np
 import pytest
 import xgboost
 
-from ltrr.core.ranking_metrics import ndcg
 from ltrr.errors import NotReadyError
-from ltrr.ranking.judging import judge_order
-from ltrr.ranking.rows import only_capped, only_clicked, only_judging, only_of_width, only_training, to_ranking_rows
+from ltrr.ranking.judging import CANDIDATE, FUSION, SERVED, judge_orders
+from ltrr.ranking.rows import only_judging, only_of_width, only_training, to_click_groups, to_clicks, to_ranking_rows
 from ltrr.ranking.settings import RankerSettings
 from ltrr.ranking.training import check_slots, laid_out, train_ranker
 from ltrr.serving.ranker import Ranker
@@ -18,6 +18,7 @@ from ltrr.tables.catalog import table
 from tests.ranking.shown import NAMES, SPACE, frame_of, pages
 
 SETTINGS = RankerSettings(trees=20, max_depth=3, min_queries=20)
+PLACES = NAMES.index("fusion")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,37 @@ def slates():
 @pytest.fixture(scope="module")
 def model(_session, slates):
     rows = to_ranking_rows(frame_of(_session, slates), 0.05, 10.0)
-    return train_ranker(only_clicked(only_training(rows, 30, 30)), NAMES, SETTINGS)
+    return train_ranker(only_training(rows, 30, 30), NAMES, SETTINGS)
+
+
+def judge(rows, positions=10, **models):
+    return judge_orders(rows, models, PLACES, positions)
+
+
+def reversing():
+    """A booster whose order is that of fusion, backwards."""
+    values = np.zeros((1_000, len(NAMES)))
+    values[:, PLACES] = np.linspace(0, 1, 1_000)
+    matrix = xgboost.DMatrix(values, label=-values[:, PLACES])
+    return bytes(xgboost.train({"max_depth": 6, "eta": 1.0}, matrix, 1).save_raw("ubj"))
+
+
+def two_wants(impressions, examination, seed=3):
+    """Half of the users want the top entity, half the bottom one: an order and its reverse are equally good."""
+    rng = np.random.default_rng(seed)
+    day, rows = date(2026, 3, 2), []
+    for number in range(impressions):
+        wanted = int(rng.choice([0, len(examination) - 1]))
+        for place, share in enumerate(examination):
+            values = dict.fromkeys(NAMES, 0.0) | {"fusion": 1.0 - place / len(examination)}
+            clicked = int(place == wanted and rng.random() < share)
+            rows.append(
+                (
+                    *(f"i{number}", f"e{place}", day, place + 1, f"q{number % 500}", f"u{number % 700}", 0),
+                    *([values[name] for name in NAMES], clicked, float(clicked), float(share), "search"),
+                )
+            )
+    return rows
 
 
 @pytest.mark.spark
@@ -51,47 +82,103 @@ def test_no_user_and_no_query_is_on_both_sides(spark, slates):
 
 
 @pytest.mark.spark
-def test_whole_impressions_are_kept_or_left(spark, slates):
-    rows = to_ranking_rows(frame_of(spark, slates[:1200]), 0.05, 10.0)
-    clicked = only_clicked(rows).groupBy("impression_id").agg({"clicks": "max", "entity_id": "count"}).collect()
+def test_whole_clicked_impressions_are_kept_and_an_impression_of_another_date_is_another(spark, slates):
+    slates = slates[:1200]
+    # The same ids a week later, without a click.
+    later = [(*row[:2], row[2] + timedelta(days=7), *row[3:8], 0, 0.0, *row[10:]) for row in slates]
+    rows = to_ranking_rows(frame_of(spark, slates + later), 0.05, 10.0)
+    clicked = rows.groupBy("log_date", "impression_id").agg({"clicks": "max", "entity_id": "count"}).collect()
     assert {row["max(clicks)"] for row in clicked} == {1}
     assert {row["count(entity_id)"] for row in clicked} == {6}
-    capped = only_capped(rows, 1).groupBy("query_key").agg({"entity_id": "count"}).collect()
-    assert {row["count(entity_id)"] for row in capped} == {6}
+    assert {row["impression_id"] for row in clicked} == {row[0] for row in slates if row[8]}
+    groups = to_click_groups(rows, to_clicks(rows, 1))
+    capped = (
+        groups.select("impression_id").distinct().join(rows, on="impression_id").select("impression_id", "query_key")
+    )
+    assert max(capped.distinct().groupBy("query_key").count().toPandas()["count"]) == 1
     assert only_of_width(rows, len(NAMES) + 1).count() == 0
 
 
 @pytest.mark.spark
-def test_partitions_are_workers_and_a_query_lies_whole_in_one(spark, slates):
-    rows = laid_out(to_ranking_rows(frame_of(spark, slates[:1200]), 0.05, 10.0), 3)
-    seen = rows.rdd.mapPartitionsWithIndex(
-        lambda index, them: [(index, row["query_key"], row["qid"], row["features"]) for row in them]
+def test_every_click_is_a_group_with_its_own_weight_and_lies_whole_in_one_partition(spark, slates):
+    rows = to_ranking_rows(frame_of(spark, slates[:1200]), 0.05, 10.0)
+    placed = laid_out(to_click_groups(rows, to_clicks(rows, 200)), 3)
+    assert placed.rdd.getNumPartitions() == 3
+    seen = placed.rdd.mapPartitionsWithIndex(
+        lambda index, them: [
+            (index, row["impression_id"], row["clicked"], row["entity_id"], row["label"], row["weight"]) for row in them
+        ]
     ).collect()
-    assert rows.rdd.getNumPartitions() == 3
-    assert len({(index, key) for index, key, _, _ in seen}) == len({key for _, key, _, _ in seen})
-    for _, part in groupby(seen, key=lambda row: row[0]):
-        numbers = [qid for _, _, qid, _ in part]
-        assert numbers == sorted(numbers)
-        assert set(numbers) == set(range(1, max(numbers) + 1))
-    assert all(value is not None for *_, features in seen for value in features)
+    gains = {(row["impression_id"], row["entity_id"]): row["gain"] for row in rows.collect()}
+    groups = [(key, list(them)) for key, them in groupby(seen, key=lambda row: row[:3])]
+    assert len(groups) == len({key[1:] for key, _ in groups}) == sum(gain > 0 for gain in gains.values())
+    for (_, impression, clicked), them in groups:
+        assert len(them) == 6
+        assert [row[3] for row in them if row[4] == 1.0] == [clicked]
+        assert {row[5] for row in them} == {gains[impression, clicked]}
+
+
+@pytest.mark.spark
+@pytest.mark.statistical
+def test_equally_good_orders_are_judged_equal_although_one_of_them_was_served(spark):
+    examination = 1.0 / np.arange(1, 9)
+    slates = two_wants(6_000, examination)
+    quality = judge(to_ranking_rows(frame_of(spark, slates), 0.05, 10.0), candidate=reversing(), fusion=None)
+    difference, truth = quality.difference(CANDIDATE, FUSION), (1.0 + 1.0 / np.log2(9)) / 2.0
+    # Five standard errors are less than a fifth of what dividing page by page makes of it, -0.53.
+    assert 5.0 * difference.standard_error < 0.1
+    assert abs(difference.value) < 5.0 * difference.standard_error
+    for order in (CANDIDATE, FUSION):
+        assert abs(quality.value(order).value - truth) < 5.0 * quality.value(order).standard_error
+    assert quality.impressions == sum(row[8] for row in slates)
+
+
+@pytest.mark.spark
+@pytest.mark.statistical
+def test_the_wanted_is_recovered_although_the_served_order_shows_it_last(spark):
+    """Users want the last entity more often than the first, and click the first more often.
+
+    A third of them want the first, by the other feature; without weights the first gets 4 of 5 clicks.
+    """
+    examination = (1.0, 0.5, 0.25, 0.125)
+    rng = np.random.default_rng(5)
+    rows = []
+    for number in range(4_000):
+        wanted = 0 if rng.random() < 1 / 3 else 3
+        for place, share in enumerate(examination):
+            values = dict.fromkeys(NAMES, 0.0) | {"query_words": float(place)}
+            clicked = int(place == wanted and rng.random() < share)
+            rows.append(
+                (
+                    *(f"i{number}", f"e{place}", date(2026, 3, 2), place + 1, f"q{number % 300}", f"u{number}", 0),
+                    *([values[name] for name in NAMES], clicked, float(clicked), share, "search"),
+                )
+            )
+    slates = frame_of(spark, rows)
+    first_and_last = np.zeros((2, len(NAMES)))
+    first_and_last[1, NAMES.index("query_words")] = 3.0
+    for gain_cap, is_last_better in ((10.0, True), (1.0, False)):
+        booster = xgboost.Booster()
+        trained = train_ranker(to_ranking_rows(slates, 0.05, gain_cap), NAMES, SETTINGS)
+        booster.load_model(bytearray(trained))
+        first, last = booster.inplace_predict(first_and_last)
+        assert (last > first) == is_last_better
 
 
 @pytest.mark.spark
 @pytest.mark.statistical
 def test_learns_what_the_served_order_hid(spark, slates, model):
     judged = only_judging(to_ranking_rows(frame_of(spark, slates), 0.05, 10.0), 30, 30)
-    quality = judge_order(judged, model, NAMES.index("fusion"), 10)
-    # Served in the order of fusion, so these two are one; the lower bound is six standard errors down.
-    assert quality.served.value == pytest.approx(quality.fusion.value)
-    assert quality.over_served.low(1 - 1e-9) > 0.0
-    assert 0 < quality.candidate.value <= 1
-    assert quality.figures()["ndcg_over_fusion_low"] > 0.0
+    quality = judge(judged, candidate=model, fusion=None)
+    assert quality.difference(CANDIDATE, FUSION).low(1 - 1e-6) > 0.0
+    assert 0 < quality.value(CANDIDATE).value <= 1
+    assert quality.figures()["dcg_over_fusion_low"] > 0.0
 
 
 @pytest.mark.spark
-def test_ndcg_is_that_of_core_and_of_the_order_that_serving_gives(spark, slates, model):
+def test_orders_and_sums_are_those_of_serving_and_of_a_second_computation(spark, slates, model):
     few = only_judging(to_ranking_rows(frame_of(spark, slates), 0.05, 10.0), 30, 30)
-    quality = judge_order(few, model, NAMES.index("fusion"), 3)
+    quality = judge(few, positions=3, candidate=model, served=None)
     ranker = Ranker(SPACE, model)
     rows = sorted(few.collect(), key=lambda row: (row["impression_id"], row["entity_id"]))
     found = []
@@ -99,14 +186,30 @@ def test_ndcg_is_that_of_core_and_of_the_order_that_serving_gives(spark, slates,
         page = list(page)
         matrix = np.array([row["features"] for row in page], dtype=np.float64)
         gains = np.array([row["gain"] for row in page])
-        found.append(ndcg(gains[np.argsort(-ranker._scores([matrix]), kind="stable")].tolist(), 3))
-    assert quality.impressions == np.isfinite(found).sum()
-    assert quality.candidate.value == pytest.approx(np.nanmean(found), abs=1e-6)
+        orders = (np.argsort(-scores, kind="stable") for scores in (ranker._scores([matrix]), matrix[:, PLACES]))
+        dcgs = [float((gains[order][:3] / np.log2([2, 3, 4])).sum()) for order in orders]
+        assert dcgs[0] <= gains.sum()
+        found.append((page[0]["query_key"], page[0]["user_key"], gains.sum(), *dcgs))
+    total = sum(row[2] for row in found)
+    candidate, served = (sum(row[place] for row in found) / total for place in (3, 4))
+    assert quality.impressions == len(found)
+    assert quality.value(CANDIDATE).value == pytest.approx(candidate, abs=1e-6)
+    assert quality.difference(CANDIDATE, SERVED).value == pytest.approx(candidate - served, abs=1e-6)
+    errors = []
+    for cluster in (0, 1):
+        sums = {}
+        for row in found:
+            sums[row[cluster]] = sums.get(row[cluster], 0.0) + row[3] - row[4] - (candidate - served) * row[2]
+        terms = np.array(list(sums.values()))
+        errors.append(np.sqrt((terms**2).sum() * len(terms) / (len(terms) - 1)) / total)
+    assert quality.difference(CANDIDATE, SERVED).standard_error == pytest.approx(max(errors), rel=1e-4)
+    assert quality.queries == len({row[0] for row in found})
+    assert quality.users == len({row[1] for row in found})
 
 
 @pytest.mark.spark
 def test_the_same_rows_give_the_same_bytes(spark, slates, model):
-    rows = only_clicked(only_training(to_ranking_rows(frame_of(spark, slates), 0.05, 10.0), 30, 30))
+    rows = only_training(to_ranking_rows(frame_of(spark, slates), 0.05, 10.0), 30, 30)
     assert train_ranker(rows.repartition(5).orderBy("gain"), NAMES, SETTINGS) == model
 
 
@@ -122,17 +225,18 @@ def test_more_memory_never_lowers_an_entity(model):
 
 @pytest.mark.spark
 def test_too_few_clicked_queries_train_nothing(spark, slates):
-    rows = only_clicked(to_ranking_rows(frame_of(spark, slates[:60]), 0.05, 10.0))
+    rows = to_ranking_rows(frame_of(spark, slates[:60]), 0.05, 10.0)
     assert train_ranker(rows, NAMES, SETTINGS) is None
 
 
 @pytest.mark.spark
 def test_nothing_to_judge_is_undefined(spark, slates, model):
     nothing = to_ranking_rows(frame_of(spark, slates[:6]), 0.05, 10.0).where("false")
-    quality = judge_order(nothing, model, NAMES.index("fusion"), 10)
+    quality = judge(nothing, candidate=model, fusion=None)
     assert quality.impressions == 0
-    assert np.isnan(quality.candidate.value)
-    assert np.isnan(quality.figures()["ndcg_over_served_low"])
+    assert np.isnan(quality.value(CANDIDATE).value)
+    assert np.isnan(quality.effective_sample_size)
+    assert np.isnan(quality.figures()["dcg_over_fusion_low"])
 
 
 @pytest.mark.spark

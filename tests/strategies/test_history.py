@@ -21,9 +21,11 @@ DECISIONS = (
     "impression_id string, log_date date, query_class string, query_key string, action_taken string, "
     "action_propensities array<struct<action:string,p:double>>, floor double, n_actions int"
 )
-CANDIDATES = "impression_id string, strategy string, depth int, rank int, entity_id string, is_drawn boolean"
-SLATES = "impression_id string, entity_id string, clicks int, examination double"
-DRAWS = "impression_id string, strategy string, depth int, is_drawn boolean, results int"
+CANDIDATES = (
+    "log_date date, impression_id string, strategy string, depth int, rank int, entity_id string, is_drawn boolean"
+)
+SLATES = "log_date date, impression_id string, entity_id string, clicks int, examination double"
+DRAWS = "log_date date, impression_id string, strategy string, depth int, is_drawn boolean, results int"
 SETTINGS = HistorySettings()
 
 
@@ -61,31 +63,30 @@ def test_a_day_counted_by_hand(spark):
     )
     draws = spark.createDataFrame(
         [
-            ("i1", "title", 1, True, 2),
-            ("i1", "title", 2, True, 1),
-            ("i1", "memory", 1, False, 2),
-            ("i2", "title", 1, True, 2),
-            ("i2", "memory", 1, True, 0),
-            ("old", "title", 1, True, 2),
+            (DAY, "i1", "title", 1, True, 2),
+            (DAY, "i1", "title", 2, True, 1),
+            (DAY, "i1", "memory", 1, False, 2),
+            (DAY, "i2", "title", 1, True, 2),
+            (DAY, "i2", "memory", 1, True, 0),
+            (DAY, "old", "title", 1, True, 2),
         ],
         DRAWS,
     )
     candidates = spark.createDataFrame(
         [
-            ("i1", "title", 1, 2, "e1", True),
-            ("i1", "title", 2, 3, "e2", True),
+            (DAY, "i1", "title", 1, 2, "e1", True),
+            (DAY, "i1", "title", 2, 3, "e2", True),
             # Fetched for the look, not drawn: it earns nothing.
-            ("i1", "memory", 1, 1, "e1", False),
-            ("i2", "title", 1, 1, "e3", True),
+            (DAY, "i1", "memory", 1, 1, "e1", False),
+            (DAY, "i2", "title", 1, 1, "e3", True),
             # Listed twice by one strategy: the block is credited once.
-            ("i2", "memory", 1, 1, "e3", True),
-            ("i2", "memory", 1, 2, "e3", True),
+            (DAY, "i2", "memory", 1, 1, "e3", True),
+            (DAY, "i2", "memory", 1, 2, "e3", True),
         ],
         CANDIDATES,
     )
-    slates = spark.createDataFrame(
-        [("i1", "e1", 1, 0.5), ("i1", "e2", 0, 0.25), ("i2", "e3", 1, 0.01), ("old", "e1", 1, 1.0)], SLATES
-    )
+    shown = [("i1", "e1", 1, 0.5), ("i1", "e2", 0, 0.25), ("i2", "e3", 1, 0.01), ("old", "e1", 1, 1.0)]
+    slates = spark.createDataFrame([(DAY, *row) for row in shown], SLATES)
     hits = to_block_hits(slates, candidates, examination_floor=0.05)
     days = to_strategy_days(to_drawn_blocks(decisions, SPACE), draws, hits, max_weight=4.0)
     rows = {(row.level, row.key, row.strategy, row.depth): row for row in days.collect()}
@@ -136,7 +137,9 @@ def test_rates_are_those_of_all_impressions_though_the_policy_draws_where_it_pay
         }
     )[is_drawn]
     hits = pd.DataFrame({"impression_id": drawn["impression_id"], "hits": ONE * is_good[is_drawn]})
-    hits = hits.assign(strategy="title", depth=np.int32(2), marginal_hits=hits["hits"], first_rank=np.int32(3))
+    hits = hits.assign(
+        log_date=DAY, strategy="title", depth=np.int32(2), marginal_hits=hits["hits"], first_rank=np.int32(3)
+    )
     draws = spark.createDataFrame([], DRAWS)
     days = to_strategy_days(spark.createDataFrame(drawn), draws, spark.createDataFrame(hits), max_weight=100.0)
     counts = collect_counts(to_decayed_counts(days, DAY, SETTINGS), SPACE)

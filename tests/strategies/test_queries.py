@@ -32,7 +32,7 @@ SPACE = PlanSpace(("title", "memory"), block_size=1, budget=2)
 TODAY = dt.date(2026, 3, 2)
 TOMORROW = TODAY + dt.timedelta(days=1)
 ONE = 1 << 20
-DRAWS = "impression_id string, strategy string, depth int, is_drawn boolean, results int"
+DRAWS = "log_date date, impression_id string, strategy string, depth int, is_drawn boolean, results int"
 
 
 def planted_draws(strength, queries, seed, day=TODAY, *, class_rate=(("one_word", 0.2), ("two_words", 0.4))):
@@ -62,7 +62,7 @@ def days_of(spark, drawn):
         "impressions bigint, chance double, hits bigint, marginal_hits bigint, first_rank int",
     )
     found = ("hits", "marginal_hits", "first_rank")
-    hits = rows.where("hits > 0").select("impression_id", "strategy", "depth", *found)
+    hits = rows.where("hits > 0").select("log_date", "impression_id", "strategy", "depth", *found)
     return to_strategy_days(rows.drop(*found), spark.createDataFrame([], DRAWS), hits, max_weight=100.0)
 
 

@@ -1,0 +1,218 @@
+"""Streams of nights with trials of all kinds: every beginning, every end and the whole book by the real gate.
+
+`turn_page`, `turn_canary` and `turn_ranker` of `ltrr.publishing` are called on every night on which a trial begins,
+ends, or might be promoted. Any other night only adds a look: no score so far reaches the level of a single look that
+spends everything, and a gain of `effect` would still be seen often enough. Asserted with the real function on a sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from math import nan, sqrt
+from typing import Any
+
+import numpy as np
+from gate_study.challengers import NIGHTS, Floats, of_night
+
+from ltrr.artifacts.pointer import Canary as Pointed
+from ltrr.core.exploration import ExplorationSettings
+from ltrr.core.intervals import UNDEFINED, Estimate, quantile
+from ltrr.core.sequential import KEEP, PROMOTE, Look, conditional_power
+from ltrr.publishing.canary_trial import turn_canary
+from ltrr.publishing.challengers import Candidate, turn_page
+from ltrr.publishing.gate import Judgement
+from ltrr.publishing.ranker_gate import RankerCandidate, turn_ranker
+from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.trials import (
+    BANDIT_TRIAL,
+    CANARY_TRIAL,
+    RANKER_TRIAL,
+    Challenger,
+    FrozenBandit,
+    judge_trial,
+    living,
+)
+from ranker_study.kinds import Kind
+
+FIRST = date(2026, 3, 1)
+CHECKED = 6
+KINDS = (BANDIT_TRIAL, CANARY_TRIAL, RANKER_TRIAL)
+_CHAMPION = FrozenBandit("search", {}, None, ExplorationSettings(floor_share=1.0))
+_NOTHING = Judgement(UNDEFINED, nan, nan, nan, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What the streams of one line of the table have in common.
+
+    Attributes:
+        name: for the table.
+        kinds: kind -> what its trials are truly worth.
+        impressions: judged a night, by kind.
+        canary_chance: that a person begins a canary on a night on which none runs.
+        gate: settings.
+        nights: of a stream.
+    """
+
+    name: str
+    kinds: dict[str, Kind]
+    impressions: dict[str, int]
+    canary_chance: float = 0.0
+    gate: GateSettings = field(default_factory=GateSettings)
+    nights: int = NIGHTS
+
+
+@dataclass
+class Outcome:
+    """How streams went: night of the first promotion of each kind, 1-based, infinite without; trials begun."""
+
+    promoted: dict[str, Floats]
+    begun: dict[str, Floats]
+
+    def any_promoted(self) -> float:
+        """Share of streams with a promotion of any kind."""
+        return float(np.isfinite(np.minimum.reduce(list(self.promoted.values()))).mean())
+
+
+def needed(kind: Kind, gate: GateSettings, factor: float) -> int:
+    """Impressions a night at which a gain of `effect` is to be seen."""
+    return round((factor * kind.spread() / gate.effect) ** 2 / gate.life_nights)
+
+
+def run(scenario: Scenario, streams: int, seed: int) -> Outcome:
+    """All streams; a stream is over at its first promotion, its question answered."""
+    rng = np.random.default_rng([seed, sum(map(ord, scenario.name))])
+    return _Streams(scenario, streams, rng).run()
+
+
+class _Streams:
+    def __init__(self, scenario: Scenario, streams: int, rng: np.random.Generator) -> None:
+        self.scenario, self.size, self.rng, self.gate = scenario, streams, rng, scenario.gate
+        self.books: list[tuple[Challenger, ...]] = [()] * streams
+        self.pointed: list[Pointed | None] = [None] * streams
+        self.is_over = np.zeros(streams, dtype=bool)
+        life = self.gate.life_nights
+        widths = {BANDIT_TRIAL: 3, CANARY_TRIAL: 6, RANKER_TRIAL: 6}
+        self.sums = {kind: np.zeros((streams, widths[kind])) for kind in scenario.kinds}
+        self.looks: dict[str, list[list[Look]]] = {kind: [[] for _ in range(streams)] for kind in scenario.kinds}
+        self.least = [quantile(1.0 - self.gate.spent(self.gate.share, night)) for night in range(1, life + 1)]
+        self.outcome = Outcome(
+            {kind: np.full(streams, np.inf) for kind in scenario.kinds},
+            {kind: np.zeros(streams) for kind in scenario.kinds},
+        )
+
+    def run(self) -> Outcome:
+        for night in range(self.scenario.nights):
+            seen = {kind: self._seen(kind, night) for kind in self.scenario.kinds}
+            for stream in np.flatnonzero(~self.is_over).tolist():
+                self._night(stream, night, {kind: (v[stream], e[stream]) for kind, (v, e) in seen.items()})
+        return self.outcome
+
+    def _seen(self, kind: str, night: int) -> tuple[Floats, Floats]:
+        """Everything since each trial began. Drawn for streams without a trial too: it is cleared when one begins."""
+        one, impressions = self.scenario.kinds[kind], of_night(self.scenario.impressions[kind], night)
+        self.sums[kind] += one.night(self.rng, impressions, self.size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return one.estimates(self.sums[kind])
+
+    def _night(self, stream: int, night: int, seen: dict[str, tuple[float, float]]) -> None:
+        """The kinds in the order of `publish_policy`."""
+        day = FIRST + timedelta(days=night)
+        if CANARY_TRIAL in seen and self.pointed[stream] is None and self.rng.random() < self.scenario.canary_chance:
+            self.pointed[stream] = Pointed(f"{day}-000000000001", 0.1, f"{day}T09:00:00.000+00:00")
+        waits = "a canary runs" if self.pointed[stream] else ""
+        for kind in self.scenario.kinds:
+            trial = living(self.books[stream], kind)
+            if trial is None and kind != CANARY_TRIAL and waits:
+                continue
+            if trial is None:
+                self._turn(kind, stream, night, _NOTHING, waits)
+                continue
+            if trial.alpha > 0.0 and not (waits and kind != CANARY_TRIAL):
+                look = Look(trial.on(day), Estimate(*seen[kind]))
+                if self._is_quiet(kind, stream, look):
+                    self.looks[kind][stream].append(look)
+                    if stream < CHECKED:
+                        self._check(kind, trial, day, look, stream)
+                    continue
+                self._turn(kind, stream, night, self._judgement(kind, look.difference), waits)
+            elif trial.on(day) >= self.gate.life_nights:
+                self._turn(kind, stream, night, _NOTHING, waits)
+            if self.outcome.promoted[kind][stream] == night + 1:
+                waits = waits or "a bandit is promoted tonight"
+
+    def _is_quiet(self, kind: str, stream: int, look: Look) -> bool:
+        """Whether the gate can only keep the trial tonight."""
+        if look.night >= self.gate.life_nights:
+            return False
+        scores = [one.difference.value / one.difference.standard_error for one in [*self.looks[kind][stream], look]]
+        if any(score >= self.least[look.night - 1] for score in scores):
+            return False
+        error = look.difference.standard_error
+        gain = self.gate.effect * self.scenario.kinds[kind].value
+        power = conditional_power(scores[-1], error**-2, look.night, gain, self.gate.share, self.gate)
+        return power >= self.gate.futile_power
+
+    def _judgement(self, kind: str, difference: Estimate) -> Judgement:
+        return Judgement(difference, self.scenario.kinds[kind].value, 1e6, 1e6, 10**6, 10**6, 1)
+
+    def _turn(self, kind: str, stream: int, night: int, judgement: Judgement, waits: str) -> None:
+        """The real page of this kind; the trial gets the looks of its quiet nights first."""
+        day = FIRST + timedelta(days=night)
+        looks = tuple(self.looks[kind][stream]) if kind in self.looks else ()
+        book = tuple(
+            replace(one, looks=looks) if one.is_living and one.kind == kind else one for one in self.books[stream]
+        )
+        before = living(book, kind)
+        page = self._page(kind, book, day, night, judgement, waits, stream)
+        self.books[stream] = page.challengers
+        after = living(page.challengers, kind)
+        judged = page.judged if before else None
+        if judged is not None and judged.outcome == PROMOTE:
+            self.outcome.promoted[kind][stream] = night + 1
+            self.is_over[stream] = True
+        if after is not None and (before is None or after.trial != before.trial):
+            self.outcome.begun[kind][stream] += 1
+            self.sums[kind][stream] = 0.0
+            self.looks[kind][stream] = []
+        if kind == CANARY_TRIAL and judged is not None and not judged.is_living:
+            self.pointed[stream] = None
+
+    def _page(self, kind: str, book: Any, day: date, night: int, judgement: Judgement, waits: str, stream: int) -> Any:
+        end = day - timedelta(days=1)
+        if kind == BANDIT_TRIAL:
+            bandit = FrozenBandit("search", {"bandit.vw": f"b{night}"}, None, ExplorationSettings())
+            if waits:
+                judgement = replace(judgement, objections=(waits,))
+            return turn_page(book, day, _CHAMPION, judgement, Candidate(bandit, end), self.gate, waits)
+        if kind == RANKER_TRIAL:
+            return turn_ranker(book, day, "search", "", judgement, RankerCandidate(f"r{night}", end), self.gate, waits)
+        tried = FrozenBandit("search", {"bandit.vw": "c", "ranker.ubj": f"c{night}"}, None, ExplorationSettings())
+        before = living(book, CANARY_TRIAL)
+        return turn_canary(
+            book, day, self.pointed[stream], before.bandit if before else tried, _CHAMPION, judgement, self.gate
+        )
+
+    def _check(self, kind: str, trial: Challenger, day: date, look: Look, stream: int) -> None:
+        """On a sample: the real function, asked on a quiet night, keeps the trial."""
+        earlier = replace(trial, looks=tuple(self.looks[kind][stream][:-1]))
+        now, _ = judge_trial(earlier, day, self._judgement(kind, look.difference), self.gate)
+        assert now.outcome == KEEP, (kind, look, now.outcome)
+
+
+def former_gate(kind: Kind, impressions: int, streams: int, seed: int, window: int = 14) -> float:
+    """Share of streams in which a new ranker each night, at level .025 and without a budget, promotes one no better.
+
+    Each night's ranker is another order of the same worth, judged on the last `window` nights; of the variance of its
+    difference the share that the newest night does not replace is carried along.
+    """
+    rng = np.random.default_rng([seed, 5])
+    nights = [kind.night(rng, impressions, streams) for _ in range(NIGHTS + window)]
+    crossed = np.zeros(streams, dtype=bool)
+    for end in range(window, NIGHTS + window):
+        value, error = kind.estimates(np.sum(nights[end - window : end], axis=0))
+        # Rankers of two nights agree on most of their order: eight tenths of the variance is common to all.
+        z = sqrt(0.8) * value / error + sqrt(0.2) * rng.normal(size=streams)
+        crossed |= z > quantile(0.975)
+    return float(crossed.mean())

@@ -1,0 +1,136 @@
+"""Which closed periods a night still has to write: all of them, whatever the settings of earlier nights were.
+
+A date closes when its longest reward window is over, a week when its last date has closed. Settings may change between
+two nights. With a shorter window several periods close at once: the night writes all of them. With a longer window
+periods are open again: the night removes their rows, and a later night writes them when they close again. What has been
+written is a note of the night before, so that a period without any rows is not written for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.memory.rollup import DAYS_PER_WEEK, first_open_week, week_of
+from ltrr.pipelines.night import Night
+
+ROWS_THROUGH = "rows_through"
+"""Note of a job that writes rows of closed dates: the newest date written."""
+FIRST_OPEN_WEEK = "first_open_week"
+"""Note of the job that folds weeks: Monday of the first week that is not folded."""
+
+
+@dataclass(frozen=True)
+class ClosedPeriods:
+    """Dates or weeks, each by its first day.
+
+    Attributes:
+        written: closed periods that the night writes, oldest first.
+        reopened: periods that were written and are open again: the night removes their rows.
+
+    >>> periods = ClosedPeriods((date(2026, 3, 2),), (date(2026, 3, 3),))
+    >>> periods.where("log_date")
+    "log_date IN (DATE'2026-03-02', DATE'2026-03-03')"
+    """
+
+    written: Sequence[date]
+    reopened: Sequence[date] = ()
+
+    def where(self, column: str) -> str:
+        """Condition on the partitions that the night replaces; empty where it replaces none."""
+        replaced = ", ".join(f"DATE'{day}'" for day in (*self.written, *self.reopened))
+        return f"{column} IN ({replaced})" if replaced else ""
+
+    def only_written(self, rows: DataFrame, column: str = "log_date") -> DataFrame:
+        """Rows of the dates that the night writes."""
+        return rows.where(F.col(column).isin(list(self.written)))
+
+
+def periods_to_write(
+    closed: Sequence[date], through: date | None, present: Callable[[], Collection[date]], newest: date | None
+) -> ClosedPeriods:
+    """What a night writes and removes.
+
+    Args:
+        closed: every period that is closed tonight, oldest first.
+        through: newest period that the night before had written; None where it left no note.
+        present: periods that have rows; asked only where there is no note.
+        newest: the closed period that tonight's logs may have changed, written in any case; None where there is none.
+
+    >>> days = [date(2026, 3, day) for day in range(1, 9)]
+    >>> def days_of(periods): return [[day.day for day in group] for group in (periods.written, periods.reopened)]
+    >>> days_of(periods_to_write(days, date(2026, 3, 7), list, days[-1]))
+    [[8], []]
+    >>> days_of(periods_to_write(days, date(2026, 3, 5), list, days[-1]))
+    [[6, 7, 8], []]
+    >>> days_of(periods_to_write(days[:4], date(2026, 3, 6), lambda: days[:6], days[3]))
+    [[4], [5, 6]]
+    >>> days_of(periods_to_write(days, None, lambda: [days[0], days[3]], days[-1]))
+    [[2, 3, 5, 6, 7, 8], []]
+    """
+    if through is None:
+        there = set(present())
+        missing = {period for period in closed if period not in there}
+        reopened = [period for period in there if not closed or period > closed[-1]]
+    else:
+        missing = {period for period in closed if period > through}
+        last = closed[-1] if closed else date.min
+        reopened = [period for period in present() if last < period <= through] if through > last else []
+    return ClosedPeriods(tuple(sorted(missing | ({newest} if newest else set()))), tuple(sorted(reopened)))
+
+
+def dates_to_write(night: Night, name: str, window_nights: int) -> ClosedPeriods:
+    """Closed dates of which the night writes rows of table `name`; the newest written is noted.
+
+    Args:
+        night: of the job that writes the table.
+        name: of a table by log_date.
+        window_nights: a night after one without a note looks so far back for dates without rows.
+    """
+    noted = night.notes_of(night.job).get(ROWS_THROUGH)
+    closed = night.closed_dates(window_nights if noted is None else None)
+    periods = periods_to_write(
+        closed,
+        date.fromisoformat(noted) if noted else None,
+        lambda: _periods(night, name, "log_date"),
+        closed[-1] if closed else None,
+    )
+    if closed or periods.reopened:
+        night.note(ROWS_THROUGH, str(closed[-1] if closed else night.settings.first_date - timedelta(days=1)))
+    return periods
+
+
+def weeks_to_fold(night: Night, name: str, horizon_weeks: int) -> ClosedPeriods:
+    """Closed weeks, by their Mondays, that the night folds into table `name`; the first open week is noted.
+
+    Args:
+        night: of the job that folds.
+        name: of a table by period_start.
+        horizon_weeks: a night after one without a note looks so far back for weeks without rows.
+    """
+    week = timedelta(days=DAYS_PER_WEEK)
+    last_final = night.settings.logs.first_open(night.date)
+    open_week = first_open_week(last_final)
+    noted = night.notes_of(night.job).get(FIRST_OPEN_WEEK)
+    oldest = week_of(night.settings.first_date)
+    if noted is None:
+        oldest = max(oldest, open_week - horizon_weeks * week)
+    closed = [oldest + n * week for n in range((open_week - oldest).days // DAYS_PER_WEEK)]
+    closing = week_of(last_final)
+    night.note(FIRST_OPEN_WEEK, str(open_week))
+    return periods_to_write(
+        closed,
+        date.fromisoformat(noted) - week if noted else None,
+        lambda: _periods(night, name, "period_start"),
+        closing if closed and closing == closed[-1] else None,
+    )
+
+
+def _periods(night: Night, name: str, column: str) -> list[date]:
+    """Periods that have rows as of the night before: a few hundred values of a partition column."""
+    rows = night.read_own_previous(name).select(column).distinct().collect()
+    return sorted(row[column] for row in rows)

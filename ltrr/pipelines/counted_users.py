@@ -1,0 +1,51 @@
+"""The limits on one user at the doors of the jobs: which rows count, and who is named in a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from math import sqrt
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from ltrr.evaluation.judged_impressions import on_dates
+from ltrr.evaluation.scoring import ALL
+from ltrr.pipelines.night import Night
+from ltrr.users.limits import only_counted
+from ltrr.users.naming import NAMED_IN_A_VERDICT, heaviest_counted, heaviest_limited, verdict_reasons
+
+
+def only_counted_users(night: Night, rows: DataFrame) -> DataFrame:
+    """Rows of the users and impressions that count; same columns.
+
+    Args:
+        night: of any job after `ingest_logs`.
+        rows: with log_date, user_key and impression_id.
+    """
+    return only_counted(rows, night.read("limited_users"), night.settings.users)
+
+
+def name_heavy_users(
+    night: Night, rows: list[dict[str, Any]], dates: Sequence[date], impressions: DataFrame
+) -> list[dict[str, Any]]:
+    """Rows of `ope_estimates` with heavy users among the reasons of the estimates of all impressions.
+
+    Limited users of the dates are named always. Users who count are named where R, with each user's rewards added up,
+    is below `good_evidence`: one more pass over the rewards, without scoring. One user with a share s of the rewards
+    keeps R below 1 / s^2, so users are named from half of the share that alone would explain it. No verdict changes.
+
+    Args:
+        night: of `evaluate_policies`.
+        rows: to add to.
+        dates: that were judged on.
+        impressions: that were judged on: user_key, page_reward.
+    """
+    settings = night.settings.evaluation
+    limited = heaviest_limited(on_dates(night.read("limited_users"), dates), NAMED_IN_A_VERDICT)
+    whole = [row for row in rows if row["slice"] == ALL]
+    is_thin = any(row["evidence"] is not None and row["evidence"] < settings.good_evidence for row in whole)
+    share = 0.5 / sqrt(max(settings.good_evidence, 1.0))
+    counted = heaviest_counted(impressions, NAMED_IN_A_VERDICT, share) if is_thin else []
+    reasons = verdict_reasons(limited, counted)
+    return [row | {"reasons": [*row["reasons"], *reasons]} if row["slice"] == ALL else row for row in rows]

@@ -1,0 +1,148 @@
+"""Two orders of the logged unions on the same pages: the trial against the served one, and tonight's candidate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import date
+
+from ltrr.artifacts.bundle import RANKER
+from ltrr.artifacts.manifest import Manifest
+from ltrr.artifacts.payloads import get_payload
+from ltrr.artifacts.pointer import open_policy
+from ltrr.core.intervals import UNDEFINED
+from ltrr.evaluation.judged_impressions import on_dates
+from ltrr.pipelines.counted_users import only_counted_users
+from ltrr.pipelines.gate_page import verdict_figures
+from ltrr.pipelines.night import Night
+from ltrr.publishing.gate import Judgement
+from ltrr.publishing.ranker_gate import MEASURE, RankerCandidate, RankerPage, of_note, to_note, turn_ranker
+from ltrr.publishing.trials import RANKER_TRIAL, Challenger, FrozenBandit, living
+from ltrr.ranking.judging import CANDIDATE, SERVED, OrderQuality, judge_orders
+from ltrr.ranking.rows import only_judging, only_of_width
+from ltrr.tracking.run import TrackedRun
+
+_SERVED, _TRIAL, _LIFE, _REPORT = "served_ranker", "ranker_trial", "ranker_life", "ranker_report"
+
+
+def judge_rankers(
+    night: Night,
+    champion: Manifest,
+    book: Sequence[Challenger],
+    distrusted: Collection[date],
+    objections: Sequence[str],
+) -> None:
+    """Judge the ranker's trial on all pages of its life, or report on tonight's candidate where none is judged.
+
+    Both are one pass over `ranking_rows` of at most a life, or the window, that scores two boosters and hands back two
+    rows of sums. What it found is in the notes.
+
+    Args:
+        night: of `evaluate_policies`.
+        champion: that serves; its booster is the other side.
+        book: of the night before.
+        distrusted: dates that judge nothing.
+        objections: against any verdict tonight.
+    """
+    name, served = night.settings.policy.name, _served(champion)
+    night.note(_SERVED, served)
+    trial, candidate = living(book, RANKER_TRIAL), night.notes_of("train_ranker").get("ranker_sha256", "")
+    if trial is not None and trial.against == FrozenBandit.of_ranker(name, served).digest:
+        dates = [day for day in night.closed_dates() if day > trial.data_end and day not in distrusted]
+        found = _judge(night, trial.bandit.files[RANKER], champion, dates, held_out=False)
+        night.note(_TRIAL, trial.trial)
+        night.note(_LIFE, json.dumps(to_note(_judgement(found, len(dates), objections))))
+    elif candidate and candidate != served:
+        window = night.closed_dates(night.settings.ranker.window_nights)
+        found = _judge(night, candidate, champion, window, held_out=True)
+        night.note(_REPORT, json.dumps(to_note(_judgement(found, len(window), ()))))
+
+
+def ranker_page(
+    night: Night, champion: Manifest, book: Sequence[Challenger], waits: str = "", overruled: str = ""
+) -> RankerPage:
+    """Tonight's page of the book with the ranker's trial.
+
+    Args:
+        night: of `publish_policy`.
+        champion: that serves.
+        book: tonight's page, as the other trials left it.
+        waits: why no trial may take a look or begin tonight; empty where one may.
+        overruled: why the pointer is not tonight's to move; empty where it is.
+    """
+    notes, served = night.notes_of("evaluate_policies"), _served(champion)
+    tested = living(book, RANKER_TRIAL)
+    life = of_note(json.loads(notes.get(_LIFE, "null"))) or _judgement(None, 0, ())
+    is_current = notes.get(_SERVED, served) == served
+    if tested is not None and (not is_current or notes.get(_TRIAL, "") != tested.trial):
+        life = _judgement(None, 0, ["it was not judged against the order that serves now: evaluate again"])
+    policy, gate = night.settings.policy, night.settings.gate
+    candidate = _candidate(night, is_current)
+    return turn_ranker(book, night.date, policy.name, served, life, candidate, gate, waits, overruled)
+
+
+def report_ranker(tracked: TrackedRun, page: RankerPage) -> None:
+    """The state of the ranker's trial after tonight, as tags and figures."""
+    if page.judged:
+        judged = page.judged
+        tracked.tags({"ranker_outcome": judged.outcome, "ranker_trial": judged.trial})
+        tracked.metrics({"ranker_night_of_life": judged.night, "ranker_alpha": judged.alpha})
+    if page.verdict:
+        tracked.metrics({f"ranker_{name}": value for name, value in verdict_figures(page.verdict).items()})
+
+
+def _candidate(night: Night, is_current: bool) -> RankerCandidate | None:
+    """Tonight's ranker with its report; it was trained on closed dates, so its data end with the newest of them."""
+    trained = night.notes_of("train_ranker")
+    if not trained.get("ranker_sha256"):
+        return None
+    report = of_note(json.loads(night.notes_of("evaluate_policies").get(_REPORT, "null"))) if is_current else None
+    settings = night.settings
+    share = settings.evaluation.held_out_percent * settings.ranker.held_out_query_percent / 1e4
+    run_id = trained.get("mlflow_run_id", "")
+    return RankerCandidate(trained["ranker_sha256"], night.closed_dates()[-1], run_id, report, share)
+
+
+def _served(champion: Manifest) -> str:
+    return champion.files[RANKER].sha256 if RANKER in champion.files else ""
+
+
+def _booster_of(night: Night, champion: Manifest) -> bytes | None:
+    """The bytes that serve, from the champion's bundle, verified; None: reciprocal rank fusion."""
+    if RANKER not in champion.files:
+        return None
+    path = f"{champion.version}/{RANKER}"
+    return champion.files[RANKER].check(open_policy(night.policies_root, night.settings.policy.name).read(path), path)
+
+
+def _judge(
+    night: Night, tried: str, champion: Manifest, dates: Sequence[date], *, held_out: bool
+) -> OrderQuality | None:
+    if not dates:
+        return None
+    settings, policy = night.settings, night.settings.policy
+    names = [feature.name for feature in policy.ranker_features]
+    counted = only_counted_users(night, on_dates(night.read("ranking_rows"), dates))
+    rows = only_of_width(counted, len(names))
+    if held_out:
+        rows = only_judging(rows, settings.evaluation.held_out_percent, settings.ranker.held_out_query_percent)
+    url = open_policy(night.policies_root, policy.name).url
+    models = {CANDIDATE: get_payload(url, tried), SERVED: _booster_of(night, champion)}
+    return judge_orders(rows, models, names.index("fusion"), settings.ranker.ndcg_positions)
+
+
+def _judgement(found: OrderQuality | None, nights: int, objections: Sequence[str]) -> Judgement:
+    """For the gate, which asks of both sides that they rest on enough."""
+    if found is None:
+        return Judgement(UNDEFINED, 0.0, 0.0, 0.0, 0, 0, nights, objections=tuple(objections), measure=MEASURE)
+    return Judgement(
+        difference=found.difference(CANDIDATE, SERVED),
+        champion_value=found.value(SERVED).value,
+        evidence=min(found.evidence(CANDIDATE), found.evidence(SERVED)),
+        effective_sample_size=found.effective_sample_size,
+        impressions=found.impressions,
+        users=min(found.users, found.queries),
+        nights=nights,
+        objections=tuple(objections),
+        measure=MEASURE,
+    )

@@ -1,0 +1,206 @@
+"""Impressions and slates -> the few users of each date that count less than they searched, and the rule that obeys.
+
+`to_limited_users` decides once, when logs are ingested; `only_counted` is the rule at every door behind which something
+is learned or judged. The decision is kept as a share per user and date, so the rule is a join with a small table and a
+comparison of a hash: no sort, no window over the rows of a user who may be a tenth of the log.
+"""
+
+from __future__ import annotations
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.spark.fixed_point import from_fixed_point, to_fixed_point
+from ltrr.spark.hashing import HashUse, salted_hash
+from ltrr.users.settings import UserSettings, robust_bound
+
+CAPPED, IMPRESSIONS, CLICKS, ONE_POSITION, SETTING = "capped", "impressions", "clicks", "one_position", "setting"
+"""Reasons of `limited_users`: all but the first exclude."""
+
+# With fewer users on a date, a 95th percentile says nothing about who is ordinary: the caps alone hold.
+_LEAST_USERS = 20
+# Of a user's clicks: what a person who reads pages does not reach by chance at one position below the first.
+_ONE_POSITION_SHARE = 0.9
+# Of everybody's clicks on a surface: a position that most people click is no sign of a robot.
+_COMMON_POSITION_SHARE = 0.5
+_HASH_UNITS = 1 << 53
+
+
+def is_identified(user_key: Column) -> Column:
+    """Whether a row has a user: rows of anonymous searches are nobody's and are never added up to one user.
+
+    >>> keys = spark.createDataFrame([("k1",), ("",), (None,)], "user_key string")
+    >>> [row.known for row in keys.select(is_identified(F.col("user_key")).alias("known")).collect()]
+    [True, False, False]
+    """
+    return F.coalesce(user_key != "", F.lit(False))
+
+
+def sampling_number(impression_id: Column) -> Column:
+    """A number in [0, 1) that depends on the impression alone; blind to what happened, the same in every rerun.
+
+    The salt keeps it independent of the samples and orders that other uses take from hashes of the same id.
+
+    >>> ids = spark.range(20_000).select(F.col("id").cast("string").alias("id"))
+    >>> found = ids.select(sampling_number(F.col("id")).alias("x")).agg(F.min("x"), F.avg("x"), F.max("x")).head()
+    >>> 0.0 <= found[0] < 0.001, 0.49 < found[1] < 0.51, 0.999 < found[2] < 1.0
+    (True, True, True)
+    """
+    return F.pmod(salted_hash(HashUse.COUNTED_USER, impression_id), F.lit(_HASH_UNITS)) / F.lit(float(_HASH_UNITS))
+
+
+def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
+    """(impression), (impression, position) -> (log_date, user_key): what each identified user did on each date.
+
+    Columns: impressions; clicks, the shown entities that the user clicked or that earned a reward; page_reward;
+    one_position_clicks, the clicks at the user's most clicked place below the first, where that place is none that
+    most people click.
+
+    Two shuffles by user, of counts that were combined before them: a user who is a tenth of the log is a row a task.
+    What is cached here is dropped with the job's cache.
+
+    Args:
+        impressions: log_date, user_key.
+        slate_rows: log_date, user_key, surface, position, clicks, page_reward, of the same dates.
+    """
+    user = ["log_date", "user_key"]
+    searched = (
+        impressions.where(is_identified(F.col("user_key"))).groupBy(*user).agg(F.count(F.lit(1)).alias("impressions"))
+    )
+    is_answered = (F.col("clicks") > 0) | (F.col("page_reward") > 0)
+    answered = slate_rows.where(is_answered & is_identified(F.col("user_key")))
+    # Read twice: to know which places most people click, and by user. A row a user and place: of clicks, not of slates.
+    places = (
+        answered.groupBy(*user, "surface", "position")
+        .agg(F.count(F.lit(1)).alias("n"), F.sum(to_fixed_point(F.col("page_reward"))).alias("reward"))
+        .persist(StorageLevel.MEMORY_AND_DISK)
+    )
+    everybody = places.groupBy("log_date", "surface", "position").agg(F.sum("n").alias("n"))
+    surfaces = everybody.groupBy("log_date", "surface").agg(F.sum("n").alias("of_surface"))
+    common = (
+        everybody.join(surfaces, on=["log_date", "surface"], how="inner")
+        .where((F.col("position") == 1) | (F.col("n") > F.lit(_COMMON_POSITION_SHARE) * F.col("of_surface")))
+        .select("log_date", "surface", "position", F.lit(True).alias("is_common"))
+    )
+    # A row a date, surface and position that most people click: a few dozen.
+    marked = places.join(F.broadcast(common), on=["log_date", "surface", "position"], how="left")
+    acted = marked.groupBy(*user).agg(
+        F.sum("n").alias("clicks"),
+        F.sum("reward").alias("reward"),
+        F.max(F.when(F.col("is_common").isNull(), F.col("n"))).alias("one_position_clicks"),
+    )
+    return searched.join(acted, on=user, how="left").select(
+        *user,
+        "impressions",
+        F.coalesce("clicks", F.lit(0)).alias("clicks"),
+        F.coalesce(from_fixed_point(F.col("reward")), F.lit(0.0)).alias("page_reward"),
+        F.coalesce("one_position_clicks", F.lit(0)).alias("one_position_clicks"),
+    )
+
+
+def to_limited_users(user_days: DataFrame, settings: UserSettings) -> DataFrame:
+    """Rows of `limited_users`: the users and dates whose impressions count in part, or not at all.
+
+    The driver sees one row a date: its totals and its quantiles. What comes out is at most a date's impressions over
+    the cap; on an ordinary date, a few users in a thousand.
+
+    Args:
+        user_days: of `to_user_days`; read twice.
+        settings: the limits.
+    """
+    totals = user_days.groupBy("log_date").agg(
+        F.count(F.lit(1)).alias("users"),
+        F.sum("impressions").alias("impressions"),
+        from_fixed_point(F.sum(to_fixed_point(F.col("page_reward")))).alias("reward"),
+        # Exact: counts take few values, and a quantile is kept as one number a value.
+        *(F.percentile(name, F.array(F.lit(0.5), F.lit(0.95))).alias(f"{name}_at") for name in (IMPRESSIONS, CLICKS)),
+    )
+    bounds = [
+        (
+            row["log_date"],
+            int(row["impressions"]),
+            row["reward"],
+            settings.cap(row["impressions"], row["impressions_at"][0]),
+            _bound(row["users"], row["impressions_at"], settings.outlier_impressions, settings),
+            _bound(row["users"], row["clicks_at"], settings.outlier_clicks, settings),
+        )
+        for row in totals.collect()
+    ]
+    of_date = user_days.sparkSession.createDataFrame(
+        bounds,
+        "log_date date, all_impressions bigint, all_reward double, cap int, impressions_bound double, "
+        "clicks_bound double",
+    )
+    known = user_days.join(F.broadcast(of_date), on="log_date", how="inner")
+    reason = (
+        F.when(F.col("user_key").isin(list(settings.excluded)), SETTING)
+        .when(F.col("impressions") > F.col("impressions_bound"), IMPRESSIONS)
+        .when(F.col("clicks") > F.col("clicks_bound"), CLICKS)
+        .when(
+            (F.col("one_position_clicks") >= settings.one_position_clicks)
+            & (F.col("one_position_clicks") >= F.lit(_ONE_POSITION_SHARE) * F.col("clicks")),
+            ONE_POSITION,
+        )
+        .when(F.col("impressions") > F.col("cap"), CAPPED)
+    )
+    counted = F.when(F.col("reason") == CAPPED, F.col("cap") / F.col("impressions")).otherwise(F.lit(0.0))
+    reward_share = F.when(F.col("all_reward") > 0, F.col("page_reward") / F.col("all_reward")).otherwise(F.lit(0.0))
+    return (
+        known.withColumn("reason", reason)
+        .where(F.col("reason").isNotNull())
+        .select(
+            "log_date",
+            "user_key",
+            "impressions",
+            "clicks",
+            "page_reward",
+            (F.col("impressions") / F.col("all_impressions")).alias("share_of_impressions"),
+            reward_share.alias("share_of_reward"),
+            counted.alias("counted_share"),
+            "reason",
+        )
+    )
+
+
+def only_counted(rows: DataFrame, limited_users: DataFrame, settings: UserSettings) -> DataFrame:
+    """Rows of impressions that count: none of an excluded user, a sample of a capped one, all of everybody else.
+
+    An impression counts with all its rows or with none, and the same impressions count in every use. Same columns, in
+    the same order.
+
+    The table is small enough to be sent to the tasks; where it ever is not, Spark shuffles both sides and splits the
+    part of a heavy user.
+
+    Args:
+        rows: with log_date, user_key and impression_id.
+        limited_users: of the table, the dates of `rows` among them. A date that was ingested before ltrr recorded
+            limits has no rows there: all its users count whole.
+        settings: the keys that never count, whenever they searched.
+
+    >>> rows = spark.sql('''SELECT DATE'2026-03-02' log_date, user_key, impression_id
+    ...     FROM VALUES ('robot', 'i1'), ('person', 'i2'), ('', 'i3'), (repeat('0', 32), 'i4')
+    ...     AS t(user_key, impression_id)''')
+    >>> limited = spark.sql("SELECT DATE'2026-03-02' log_date, 'robot' user_key, 0.0D counted_share")
+    >>> kept = only_counted(rows, limited, UserSettings(excluded=("0" * 32,)))
+    >>> sorted(row.impression_id for row in kept.collect())
+    ['i2', 'i3']
+    """
+    return with_is_counted(rows, limited_users, settings).where("is_counted").select(*rows.columns)
+
+
+def with_is_counted(rows: DataFrame, limited_users: DataFrame, settings: UserSettings) -> DataFrame:
+    """Add `is_counted`, whether `only_counted` keeps the row; same rows."""
+    limits = limited_users.select("log_date", "user_key", F.col("counted_share").alias("_counted_share"))
+    joined = rows.join(limits, on=["log_date", "user_key"], how="left")
+    is_counted = sampling_number(F.col("impression_id")) < F.coalesce("_counted_share", F.lit(1.0))
+    if settings.excluded:
+        is_counted &= ~F.coalesce(F.col("user_key").isin(list(settings.excluded)), F.lit(False))
+    return joined.select(*rows.columns, is_counted.alias("is_counted"))
+
+
+def _bound(users: int, quantiles: list[float], floor: int, settings: UserSettings) -> float:
+    if users < _LEAST_USERS:
+        return float("inf")
+    median, upper = quantiles
+    return max(float(floor), robust_bound(median, upper, settings.outlier_distance))

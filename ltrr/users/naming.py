@@ -1,0 +1,132 @@
+"""The names of heavy users, for those who must decide about them: in data quality and in verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.spark.fixed_point import to_fixed_point
+from ltrr.spark.quality import Check
+from ltrr.users.limits import CAPPED, is_identified
+
+NAMED_A_NIGHT = 20
+NAMED_IN_A_VERDICT = 3
+# A capped user who holds less of a date than this is somebody who searches much, and no concern of the operator.
+_NOTABLE_SHARE = 0.01
+_ABOUT = "single users: "
+
+
+@dataclass(frozen=True)
+class LimitedUser:
+    """The date on which a limited user weighed most."""
+
+    log_date: str
+    user_key: str
+    impressions: int
+    clicks: int
+    share_of_impressions: float
+    share_of_reward: float
+    counted_share: float
+    reason: str
+
+    def __str__(self) -> str:
+        """As a clause.
+
+        >>> robot = LimitedUser("2026-03-02", "3f2a", 1500, 1490, 0.0909, 0.21, 0.0, "impressions")
+        >>> str(robot)
+        'user 3f2a, excluded (impressions): 1500 impressions and 1490 clicks on 2026-03-02, 9.1% of the impressions \
+and 21.0% of the rewards'
+        """
+        how = f"counted at {self.counted_share:.1%} (capped)" if self.reason == CAPPED else f"excluded ({self.reason})"
+        return (
+            f"user {self.user_key}, {how}: {self.impressions} impressions and {self.clicks} clicks on {self.log_date}, "
+            f"{self.share_of_impressions:.1%} of the impressions and {self.share_of_reward:.1%} of the rewards"
+        )
+
+
+def heaviest_limited(limited_users: DataFrame, most: int) -> list[LimitedUser]:
+    """The users to name: excluded ones, and capped ones with a notable share of a date; heaviest first, at most `most`.
+
+    Each is named once, with the date on which the user's share was largest.
+
+    Args:
+        limited_users: rows of the table, of the dates in question.
+        most: names that reach the driver.
+    """
+    share = F.greatest("share_of_reward", "share_of_impressions")
+    is_notable = (F.col("reason") != CAPPED) | (share >= _NOTABLE_SHARE)
+    weight = F.struct((F.col("reason") != CAPPED).alias("is_excluded"), share.alias("share"), F.col("log_date"))
+    row = F.struct(
+        F.col("log_date").cast("string").alias("log_date"),
+        *("user_key", "impressions", "clicks", "share_of_impressions", "share_of_reward", "counted_share", "reason"),
+    )
+    by_user = (
+        limited_users.where(is_notable)
+        .groupBy("user_key")
+        .agg(F.max(weight).alias("weight"), F.max_by(row, weight).alias("row"))
+    )
+    first = by_user.orderBy(F.desc("weight.is_excluded"), F.desc("weight.share"), "user_key").limit(most)
+    return [LimitedUser(**row["row"].asDict()) for row in first.collect()]
+
+
+def user_checks(limited_users: DataFrame) -> list[Check]:
+    """Rows of `data_quality` about the limited users of some dates: two counts, and one row a named user.
+
+    None decides anything: what these users did is left out already.
+    """
+    is_capped = F.col("reason") == CAPPED
+    counts = limited_users.agg(
+        F.count_distinct(F.when(~is_capped, F.col("user_key"))).alias("excluded"),
+        F.count_distinct(F.when(is_capped, F.col("user_key"))).alias("capped"),
+    ).collect()[0]
+    checks = [
+        Check("excluded_users", float(counts["excluded"]), None, "reported", "left out of learning and judging"),
+        Check("capped_users", float(counts["capped"]), None, "reported", "counted in part: see limited_users"),
+    ]
+    if counts["excluded"] or counts["capped"]:
+        checks += [
+            Check(f"user_{user.user_key}", user.share_of_reward, None, "reported", str(user))
+            for user in heaviest_limited(limited_users, NAMED_A_NIGHT)
+        ]
+    return checks
+
+
+def heaviest_counted(impressions: DataFrame, most: int, least_share: float) -> list[str]:
+    """Clauses about the users with the largest shares of the rewards that are judged on, heaviest first.
+
+    Args:
+        impressions: user_key, page_reward; those that count, or their slate rows.
+        most: names that reach the driver.
+        least_share: of the rewards, from which a user is named.
+    """
+    by_user = (
+        impressions.where(is_identified(F.col("user_key")))
+        .groupBy("user_key")
+        .agg(F.sum(to_fixed_point(F.col("page_reward"))).alias("reward"))
+    )
+    total = impressions.agg(F.sum(to_fixed_point(F.col("page_reward"))).alias("reward")).collect()[0]["reward"]
+    if not total:
+        return []
+    heavy = by_user.where(F.col("reward") >= F.lit(least_share * total)).orderBy(F.desc("reward"), "user_key")
+    return [
+        f"user {row['user_key']} earned {row['reward'] / total:.1%} of the rewards judged on"
+        for row in heavy.limit(most).collect()
+    ]
+
+
+def verdict_reasons(limited: Sequence[LimitedUser], counted: Sequence[str]) -> list[str]:
+    """What a verdict says about single users; `is_about_a_user` recognises it.
+
+    >>> reasons = verdict_reasons([], ["user 3f2a earned 21.0% of the rewards judged on"])
+    >>> reasons, is_about_a_user(reasons[0]), is_about_a_user("evidence R is 31.0, below 100")
+    (['single users: user 3f2a earned 21.0% of the rewards judged on'], True, False)
+    """
+    return [f"{_ABOUT}{clause}" for clause in (*map(str, limited), *counted)]
+
+
+def is_about_a_user(reason: str) -> bool:
+    """Whether a reason of a verdict names a user."""
+    return reason.startswith(_ABOUT)

@@ -1,0 +1,47 @@
+"""Rejected lines are kept byte for byte until their date, on a bad night too, and never after it."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ltrr.logs.parsing import read_lines
+from ltrr.logs.quarantine import BROADCAST_LINES, clear_quarantine, only_rejected, quarantine_folder
+from tests.logs.log_lines import NIGHT, write_folder
+
+pytestmark = pytest.mark.spark
+
+
+def test_rejected_lines_are_found_again_whether_few_or_too_many_to_be_sent_to_every_task(spark, tmp_path: Path) -> None:
+    raw = [f"line {n}".encode() + b"\xff" for n in range(300)]
+    folder = write_folder(tmp_path, NIGHT, {"decisions-1.ndjson": raw[:150], "host-a/decisions-1.ndjson": raw[150:]})
+    hashes = [hashlib.sha256(line).hexdigest() for line in raw]
+    reasons = [(line_hash, "forgotten" if n % 7 == 0 else "not_utf8") for n, line_hash in enumerate(hashes)]
+    rejected = spark.createDataFrame([row for n, row in enumerate(reasons) if n % 3], "line_hash string, reason string")
+    lines = read_lines(spark, str(folder))
+    for count, is_sent in ((BROADCAST_LINES, True), (BROADCAST_LINES + 1, False)):
+        kept = only_rejected(lines, rejected, count)
+        assert {bytes(row.line) for row in kept.collect()} == {raw[n] for n in range(300) if n % 3 and n % 7}
+        assert ("Broadcast" in kept._jdf.queryExecution().toString()) is is_sent
+
+
+def test_a_night_deletes_what_has_expired_and_its_own_earlier_attempt_and_nothing_else(spark, tmp_path: Path) -> None:
+    root = tmp_path / "quarantine"
+    nights = {days: NIGHT - timedelta(days=days) for days in range(40)}
+    folders = {days: Path(quarantine_folder(str(root), night, 30)) for days, night in nights.items()}
+    earlier_attempt = Path(quarantine_folder(str(root), NIGHT, 90))
+    beside = Path(quarantine_folder(str(root), nights[1], 91))
+    not_ours = root / "expires=2026-02-31" / f"dt={nights[39]}"
+    for folder in (*folders.values(), earlier_attempt, beside, not_ours):
+        folder.mkdir(parents=True)
+        (folder / "part-0.gz").write_bytes(b"a personal line")
+    clear_quarantine(spark, str(root), NIGHT)
+    assert {days for days, folder in folders.items() if folder.exists()} == set(range(1, 30))
+    assert not earlier_attempt.exists()
+    assert beside.exists()
+    assert not_ours.exists()
+    assert clear_quarantine(spark, str(root), NIGHT) == []
+    assert clear_quarantine(spark, str(tmp_path / "nowhere"), NIGHT) == []
