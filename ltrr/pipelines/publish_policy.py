@@ -413,7 +413,10 @@ def _point(night: Night, moves: Sequence[Move], top: int, settled: _Settled) -> 
         why = one_line(f"night of {night.date}, {decision.action}: {decision.why}")
         by = Mover.of_night(night.date, night.attempt, decision.action)
         root, name = night.policies_root, night.settings.policy.name
-        return move_pointer(root, name, version, why, settled.canary, by=by, after=top)
+        sequence = move_pointer(root, name, version, why, settled.canary, by=by, after=top)
+        # A person may have chosen this very version meanwhile: then that move names it, and is no move of this night.
+        is_mine = sequence > top or any(move.sequence == sequence and move.night == night.date for move in moves)
+        return sequence if is_mine else None
     log.warning("date=%s version=%s pointer=left: others have moved it since", night.date, version)
     mine = [move.sequence for move in moves if move.night == night.date and move.version == version]
     return mine[-1] if mine else None

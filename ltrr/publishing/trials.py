@@ -163,8 +163,8 @@ def living(book: Iterable[Challenger], kind: str = BANDIT_TRIAL) -> Challenger |
 
 
 def only_known(book: Iterable[Challenger], day: date, gate: GateSettings) -> list[Challenger]:
-    """The trials of an earlier night's book that tonight's has to keep: those judged, and those that hold alpha."""
-    return [one for one in book if one.is_living or is_held(one.in_budget, day.toordinal(), gate)]
+    """The trials that tonight's page has to keep: those judged, those that hold alpha, and those that ended tonight."""
+    return [one for one in book if one.is_living or one.ended == day or is_held(one.in_budget, day.toordinal(), gate)]
 
 
 def alpha_left(book: Iterable[Challenger], day: date, gate: GateSettings) -> float:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from ltrr.artifacts.bundle import read_manifest
-from ltrr.artifacts.pointer import NIGHT, Pointer, open_policy, pointers
+from ltrr.artifacts.pointer import Pointer, open_policy, pointers
+from ltrr.artifacts.pointer_file import NIGHT
 from ltrr.publishing.by_hand import _models
 from ltrr.publishing.release import PROMOTED, REFRESHED
 from ltrr.tables.catalog import table
