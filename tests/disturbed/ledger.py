@@ -68,14 +68,14 @@ class Ledger:
             assert moved.canary.begun == champion.canary.begun
 
     def commit(self, home, run, followed):
-        """A night of this policy was committed: no trial and no alpha is lost, and final outcomes stay."""
+        """A night of this policy was committed: no trial and no alpha is lost, final outcomes stay; its trials."""
         output = run.output("challengers")
         rows = home.warehouse.read(table("challengers"), output.version, run.run_date)
         page = {one.trial: one for one in read_challengers(rows, run.run_date) if one.bandit.policy == self.policy}
         if not page:
             # The book goes on with the newest page of this policy that has a trial.
             assert not self.pages.get(run.run_date), f"the page of {run.run_date} was emptied"
-            return
+            return []
         gate = home.settings.gate
         for trial, one in page.items():
             self.begun.setdefault(trial, one.begun)
@@ -102,6 +102,7 @@ class Ledger:
             if one.outcome == "promote" and one.ended == run.run_date:
                 moved = [one for one in pointers(home.root, self.policy) if one.by.run_date == run.run_date]
                 assert any(one.by.action == PROMOTED for one in moved), f"{trial} is promoted and serves nowhere"
+        return list(page.values())
 
     def _check_free(self, trial, day, nights):
         """A trial is gone from tonight's page only where it was promoted, or ended or was left long enough ago."""

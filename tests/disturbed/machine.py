@@ -2,7 +2,9 @@
 
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -36,6 +38,7 @@ class DisturbedHome(RuleBasedStateMachine):
     refused = 0
     committed = 0
     killed = 0
+    outcomes: ClassVar[Counter] = Counter()
 
     def __init__(self):
         super().__init__()
@@ -277,7 +280,8 @@ class DisturbedHome(RuleBasedStateMachine):
     def on_commit(self, run, followed):
         """Told of each committed run."""
         if run.job == LAST_JOB:
-            self.ledgers[self.home.policy].commit(self.home, run, followed)
+            page = self.ledgers[self.home.policy].commit(self.home, run, followed)
+            self.outcomes.update(f"{one.kind} {one.outcome}" for one in page if one.ended == run.run_date)
 
     # Laws.
 

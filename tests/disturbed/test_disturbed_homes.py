@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -19,6 +20,7 @@ def run_steps(monkeypatch, least, steps_in_a_home=50):
     install(monkeypatch, lambda: DisturbedHome.current)
     for name in ("steps", "refused", "committed", "killed"):
         monkeypatch.setattr(DisturbedHome, name, 0)
+    monkeypatch.setattr(DisturbedHome, "outcomes", Counter())
     batch, started = 0, time.monotonic()
     while DisturbedHome.steps < least:
         chosen = settings(
@@ -33,6 +35,7 @@ def run_steps(monkeypatch, least, steps_in_a_home=50):
         run_state_machine_as_test(seed(batch)(DisturbedHome), settings=chosen)
         batch += 1
     told = {name: getattr(DisturbedHome, name) for name in ("steps", "committed", "refused", "killed")}
+    told["outcomes"] = dict(sorted(DisturbedHome.outcomes.items()))
     return told | {"seconds": round(time.monotonic() - started, 1)}
 
 
@@ -49,3 +52,6 @@ def test_a_home_is_clean_or_says_what_is_stale_after_every_one_of_many_thousand_
     with capsys.disabled():
         sys.stderr.write(f"\n{told}\n")
     assert told["steps"] >= LONG
+    ends = ("promote", "futile", "expired", "replaced", "withdrawn")
+    expected = {f"{kind} {end}" for kind in ("bandit", "ranker") for end in ends} | {"canary promote", "canary ended"}
+    assert LONG < 20_000 or expected <= told["outcomes"].keys(), "some ends of a trial were never met"
