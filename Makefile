@@ -12,6 +12,11 @@ IMPRESSIONS ?= 2000
 PYTEST_ARGS ?=
 OBD_JSON ?= benchmarks/ope_obd.json
 UPGRADE ?=
+STEPS ?=
+REAL_STEPS ?=
+KILLS ?=
+LONG_HOME ?=
+BUDGET_SECONDS ?=
 UV_VERSION := 0.13.9
 
 # Another Spark or another Python's packages must not slip under the ones installed here.
@@ -25,7 +30,7 @@ PIP_LOCKED := $(PIP_INSTALL) --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test setup setup-dev setup-airflow setup-obp ope-obd lint format typecheck contracts unit-tests \
+.PHONY: help demo test setup setup-dev setup-airflow setup-obp ope-obd lint format typecheck contracts unit-tests test-long \
 	airflow-tests airflow-golden airflow-run lock clean prerequisites java date-given
 
 help:  ## This list.
@@ -61,6 +66,11 @@ format: setup-dev  ## Formats the code and mends what ruff can mend.
 
 unit-tests: setup-dev  ## pytest, doctests included [PYTEST_ARGS=].
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# What of the long tests is done is kept in LONG_HOME: an interrupted run goes on where it stopped. `make clean` removes it.
+test-long: setup-dev  ## The long tests of disturbed homes, about half an hour [STEPS=20000 REAL_STEPS= KILLS= LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
+	@LTRR_STEPS="$(STEPS)" LTRR_REAL_STEPS="$(REAL_STEPS)" LTRR_KILLS="$(KILLS)" LTRR_LONG_HOME="$(LONG_HOME)" \
+		LTRR_BUDGET_SECONDS="$(BUDGET_SECONDS)" $(BIN)/python -m pytest -m long tests/disturbed $(PYTEST_ARGS)
 
 airflow-tests: setup-airflow  ## The DAG's tests, in Airflow's own environment.
 	@$(AIRFLOW_BIN)/python -m pytest -c tests/airflow/pytest.ini --rootdir tests/airflow tests/airflow

@@ -9,6 +9,9 @@ ltrr is installed. What it needs to know comes from the environment of the Airfl
     LTRR_HISTORY_STARTS    first date of the logs; nothing earlier is scheduled (default: 2026-01-01)
     LTRR_MAX_ACTIVE_TASKS  tasks that may run at once (default: 1; on object stores without a shared log store keep 1)
     LTRR_SPARK_CONN_ID     the Airflow connection that names Spark's master (default: spark_default)
+    LTRR_TASK_HOURS        hours after which a task that has not ended is killed (default: 6)
+    LTRR_SPARK_LOG_LEVEL   what the driver's Java logs: fatal, error, warn or info (default: fatal, so that the log is
+                           ltrr's own lines; ltrr says in one sentence what failed)
 
 The jobs read one more from the same environment, and the DAG neither reads nor shows it: LTRR_USER_KEY_SECRET, with
 which user ids become keys.
@@ -24,7 +27,7 @@ from typing import Any
 import pendulum
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain, cross_downstream
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
 
 PROJECT = os.environ.get("LTRR_PROJECT") or str(Path(__file__).resolve().parents[1])
 HOME = os.environ.get("LTRR_HOME") or f"{PROJECT}/home"
@@ -32,6 +35,15 @@ CONFIG = os.environ.get("LTRR_CONFIG", "")
 HISTORY_STARTS = os.environ.get("LTRR_HISTORY_STARTS") or "2026-01-01"
 MAX_ACTIVE_TASKS = int(os.environ.get("LTRR_MAX_ACTIVE_TASKS") or "1")
 SPARK_CONN_ID = os.environ.get("LTRR_SPARK_CONN_ID") or "spark_default"
+TASK_HOURS = float(os.environ.get("LTRR_TASK_HOURS") or "6")
+SPARK_LOG_LEVEL = os.environ.get("LTRR_SPARK_LOG_LEVEL") or "fatal"
+
+# Wins over the same property in conf/spark/JOB.conf, which cannot know where the checkout is.
+DRIVER_OPTIONS = (
+    f"-Duser.timezone=UTC -Dlog4j2.configurationFile={Path(PROJECT).as_uri()}/conf/spark/log4j2.properties "
+    f"-Dltrr.spark.log.level={SPARK_LOG_LEVEL}"
+)
+NIGHT_HOUR = 4  # UTC, of the day after
 
 # Exit codes of ltrr: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet.
 USERS_MISTAKE = 2
@@ -39,6 +51,7 @@ NOT_READY = 3
 RETRIES = 3  # of a fault
 WAITS = 32  # of what is not ready yet: eight hours, 15 minutes apart
 _EXIT_CODE = re.compile(r"(?:Error code is|Kubernetes spark exit code is): (\d+)")
+_SENTENCE = re.compile(r"^ltrr: .*$", re.MULTILINE)
 
 DOC = """
 ### ltrr_nightly
@@ -47,14 +60,16 @@ Learns from the click logs of one date and publishes the policy that serves the 
 again: a date that ran twice leaves the same tables.
 
 * **By schedule**: 04:00 UTC, for the date before.
-* **One date by hand**: *Trigger* with `{"date": "2026-01-05"}`. Without a date, the last complete interval before the
-  run's logical date; with neither, the run fails and says so.
+* **One date by hand**: *Trigger* with `{"date": "2026-01-05"}`. Without a date, the last interval (04:00 to 04:00 UTC)
+  that was complete at the run's logical date: a logical date of 2026-01-06 12:00 is the night of 2026-01-05. With
+  neither, the run fails and says so.
 * **Many dates, A to B**: `airflow backfill create --dag-id ltrr_nightly --from-date A --to-date C --max-active-runs 1`,
   where C is the day *after* B (midnight, and the runs of B are at 04:00). A backfill ignores the DAG's own limit of one
   run at a time, so the option must be given. ltrr refuses dates out of order whatever Airflow does.
 * **A red task**: exit code 2 is a mistake that a retry cannot mend (a setting, an option, the order of dates) and is
   not retried; 3 means "not ready yet" (the logs of the date are not closed): asked again for eight hours; anything else
-  is a fault and is retried three times. The last lines of the task's log say which.
+  is a fault and is retried three times. The task's exception begins with ltrr's sentence: what is wrong, where, and
+  what to do. A task that runs longer than LTRR_TASK_HOURS is killed and retried like a fault.
 """
 
 
@@ -75,21 +90,38 @@ class LtrrSubmitOperator(SparkSubmitOperator):
 
         Raises:
             AirflowFailException: ltrr says that it is the user's mistake, or a fault stayed after its retries.
-            AirflowException | RuntimeError: any other failure; Airflow retries it.
+            AirflowException | AirflowTaskTimeout: any other failure; Airflow retries it.
         """
+        is_last_try = tries_so_far(self.retries, context["ti"]) > RETRIES
         try:
             super().execute(context)
+        except AirflowTaskTimeout as timeout:
+            self.on_kill()
+            if is_last_try:
+                raise AirflowFailException(
+                    f"{self.task_id}: not done after {TASK_HOURS:g} hours in {RETRIES + 1} tries; see what it waits "
+                    "for (free executors, a store that does not answer), or raise LTRR_TASK_HOURS"
+                ) from timeout
+            raise
         except (AirflowException, RuntimeError) as error:
             code = exit_code_of(error)
+            said = sentence_of(error) or "ltrr did not say why; read the end of the log below"
             if code == USERS_MISTAKE:
-                raise AirflowFailException(
-                    f"{self.task_id}: exit code {code}, a mistake that no retry will mend; its log says which.\n{error}"
-                ) from error
-            if code != NOT_READY and tries_so_far(self.retries, context["ti"]) > RETRIES:
-                raise AirflowFailException(
-                    f"{self.task_id}: exit code {code}, a fault that stayed after {RETRIES} retries.\n{error}"
-                ) from error
-            raise
+                kind, why = AirflowFailException, f"exit code {code}, a mistake that no retry will mend"
+            elif code == NOT_READY:
+                kind, why = AirflowException, f"exit code {code}, not ready yet"
+            elif is_last_try:
+                kind, why = AirflowFailException, f"exit code {code}, a fault that stayed after {RETRIES} retries"
+            else:
+                kind, why = AirflowException, f"exit code {code}, a fault"
+            # At both ends: a log is read from its last lines, an alert shows the first.
+            raise kind(f"{self.task_id}: {why}: {said}\n{error}\n{said}") from error
+
+
+def sentence_of(error: BaseException) -> str:
+    """The sentence with which ltrr ended, from the output that the Spark provider keeps; empty where there is none."""
+    found = _SENTENCE.findall(str(error))
+    return found[-1] if found else ""
 
 
 def tries_so_far(retries: int | None, task_instance: Any) -> int:
@@ -97,8 +129,11 @@ def tries_so_far(retries: int | None, task_instance: Any) -> int:
     return (retries or 0) - task_instance.max_tries + task_instance.try_number
 
 
-def night_of(params: Mapping[str, Any], data_interval_start: datetime | None) -> str:
-    """The date to work on: `params.date` when given, else the day that the run's data interval starts.
+def night_of(params: Mapping[str, Any], logical_date: datetime | None, run_type: str) -> str:
+    """The date to work on: `params.date` when given, else by the logical date.
+
+    A scheduled run and one of a backfill have the start of their interval as logical date. A manual run's interval is
+    not asked: who triggers it by the command line gets the interval before *now*, whatever the logical date.
 
     Raises:
         AirflowFailException: there is neither, or the date is no date.
@@ -111,15 +146,18 @@ def night_of(params: Mapping[str, Any], data_interval_start: datetime | None) ->
             raise AirflowFailException(
                 f"params.date: expected a date like 2026-01-05, got {asked!r}: trigger again with such a date"
             ) from error
-    if data_interval_start is None:
+    if logical_date is None:
         raise AirflowFailException(
-            "no date: the run has neither params.date nor a data interval (it was triggered without a logical date): "
-            'trigger again with {"date": "YYYY-MM-DD"}'
+            'no date: the run has neither params.date nor a logical date: trigger again with {"date": "YYYY-MM-DD"}'
         )
-    return pendulum.instance(data_interval_start).in_timezone("UTC").date().isoformat()
+    moment = pendulum.instance(logical_date).in_timezone("UTC")
+    if run_type in ("scheduled", "backfill"):
+        return moment.date().isoformat()
+    # The interval of D ends at 04:00 of the day after: the last one that was complete at `moment`.
+    return moment.subtract(hours=NIGHT_HOUR).subtract(days=1).date().isoformat()
 
 
-NIGHT = "{{ night_of(params, data_interval_start | default(none)) }}"
+NIGHT = "{{ night_of(params, logical_date | default(none), dag_run.run_type) }}"
 
 
 def submit(job: str) -> LtrrSubmitOperator:
@@ -130,6 +168,7 @@ def submit(job: str) -> LtrrSubmitOperator:
         conn_id=SPARK_CONN_ID,
         application=f"{PROJECT}/jobs/{job}.py",
         properties_file=f"{PROJECT}/conf/spark/{job}.conf",
+        conf={"spark.driver.extraJavaOptions": DRIVER_OPTIONS},
         application_args=["--date", NIGHT, "--home", HOME, *(["--config", CONFIG] if CONFIG else [])],
     )
 
@@ -139,7 +178,7 @@ with DAG(
     description="Learn from the logs of one date; publish the policy that serves the next.",
     doc_md=DOC,
     # A cron string alone would have an interval of no length, and its start would be a day late.
-    schedule=CronDataIntervalTimetable("0 4 * * *", timezone="UTC"),
+    schedule=CronDataIntervalTimetable(f"0 {NIGHT_HOUR} * * *", timezone="UTC"),
     start_date=pendulum.parse(HISTORY_STARTS, tz="UTC"),
     catchup=True,
     max_active_runs=1,
@@ -149,13 +188,14 @@ with DAG(
             None,
             type=["null", "string"],
             format="date",
-            description="UTC date of the logs, YYYY-MM-DD; empty: the day that the data interval starts.",
+            description="UTC date of the logs, YYYY-MM-DD; empty: the last one that was complete at the logical date.",
         )
     },
     default_args={
         "depends_on_past": True,
         "retries": WAITS,
         "retry_delay": timedelta(minutes=15),
+        "execution_timeout": timedelta(hours=TASK_HOURS),
     },
     user_defined_macros={"night_of": night_of},
     # Not rendered natively: a date stays text.

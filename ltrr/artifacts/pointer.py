@@ -218,15 +218,12 @@ def move_pointer(
 
 
 def _moved(store: Store, after: int, newest: Pointer | None) -> PointerMovedError:
-    mover = newest.by if newest else None
-    person = (
-        f"the night of {mover.run_date}" if mover and mover.run_date else (mover.person if mover else "") or "somebody"
-    )
+    mover = newest.by if newest and newest.by else "somebody"
     return PointerMovedError(
         "the pointer was moved meanwhile",
         which=f"{store.url}/{FOLDER}",
         expected=f"sequence {after} to be the newest",
-        got=f"sequence {newest.sequence} of {newest.version} by {person}" if newest else "another",
+        got=f"sequence {newest.sequence} of {newest.version} by {mover}" if newest else "another",
         todo="look at `ltrr policies list` and decide again",
     )
 

@@ -92,6 +92,15 @@ class Mover:
         """A person."""
         return Mover(HAND, action, person=person)
 
+    def __str__(self) -> str:
+        """For people.
+
+        >>> str(Mover.of_night(date(2026, 3, 2), 2, "refreshed")), str(Mover.of_person("ada", "rolled_back"))
+        ('night of 2026-03-02, attempt 2, refreshed', 'ada, rolled_back')
+        """
+        night = f"night of {self.run_date}, attempt {self.attempt}" if self.run_date else ""
+        return ", ".join(filter(None, (night or self.person or "by hand", self.action)))
+
     def to_json(self) -> dict[str, Any]:
         """As a pointer file holds it: without what is empty."""
         described = asdict(self) | {"run_date": self.run_date.isoformat() if self.run_date else None}

@@ -8,6 +8,7 @@ is used, and `prove_exclusive` finds out at start-up whether it has one. Reading
 from __future__ import annotations
 
 import os
+import stat
 import uuid
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,10 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from ltrr.errors import ArtifactError, ConfigError
+
+# Services of other users read what is published. Who may do so is decided by the mode of the topmost folder, which ltrr
+# never changes once it is there.
+READABLE_FILE, READABLE_FOLDER = 0o644, 0o755
 
 
 class Store:
@@ -90,7 +95,7 @@ class Store:
             self.create(target, self.read(source))
             return
         linked = Path(self._at(target))
-        linked.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(linked.parent)
         try:
             os.link(self._at(source), linked)
         except FileExistsError:
@@ -130,17 +135,30 @@ class Store:
 
 
 def _create_local(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), READABLE_FILE)
             os.fsync(file.fileno())
         os.link(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(target.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make what is missing of a path, each folder open to services whatever this process's umask is."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
+        # Added to what it has: a folder that hands its group on keeps doing so.
+        one.chmod(stat.S_IMODE(one.stat().st_mode) | READABLE_FOLDER)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,8 +7,6 @@ import sys
 from typing import Annotated, cast
 
 import typer
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 
 from ltrr.cli.demo import demo
 from ltrr.cli.doctor import doctor
@@ -20,6 +18,7 @@ from ltrr.cli.policies import policies
 from ltrr.cli.simulate import simulate
 from ltrr.cli.tables import tables
 from ltrr.errors import LtrrError
+from ltrr.spark.faults import explain_fault, is_engine_fault
 
 app = typer.Typer(
     name="ltrr",
@@ -58,22 +57,34 @@ _MISTYPED = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet."""
+    """Run a command; returns its exit code: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet.
+
+    What it writes is for this user only (logs of persons, tables, quarantine, MLflow's store); `policies/`, which
+    services read, is the exception (`ltrr.artifacts.store`).
+    """
+    umask = os.umask(0o077)
+    try:
+        return _run(arguments)
+    finally:
+        os.umask(umask)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         result = app(sys.argv[1:] if arguments is None else arguments, standalone_mode=False)
     except LtrrError as error:
         return report(error)
-    except (PySparkException, Py4JJavaError, OSError) as fault:
-        # Spark's own message runs over pages; what happened is in its first line.
-        said = next((line.strip() for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
-        todo = "run it again; if it stays, `ltrr --debug ...` shows where it comes from"
-        return report(LtrrError("a fault outside of ltrr", got=said, todo=todo), cause=fault)
     except _MISTYPED as error:
         error.show()
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("stopped; run the same command again: nothing half done counts\n")
         return 130
+    except Exception as fault:
+        # A mistake in ltrr itself keeps its traceback: that is what a report of it needs.
+        if not is_engine_fault(fault):
+            raise
+        return report(explain_fault(fault), cause=fault)
     return result if isinstance(result, int) else 0
 
 

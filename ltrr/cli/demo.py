@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ltrr.cli.options import Json, Set
+from ltrr.cli.options import Json, Set, check_home
 from ltrr.cli.output import show, show_json, stderr
 from ltrr.config import Settings, load_settings
 from ltrr.demo.first_policy import write_demo_settings
@@ -57,7 +57,10 @@ def demo(
         int | None, typer.Option("--impressions", min=100, help="Searches a day; by default what the gate needs.")
     ] = None,
     home: Annotated[
-        Path, typer.Option("--home", help="Folder of the demo; an earlier demo's is replaced, never another's.")
+        Path,
+        typer.Option(
+            "--home", callback=check_home, help="Folder of the demo; an earlier demo's is replaced, never another's."
+        ),
     ] = Path("demo-home"),
     hybrid: Annotated[bool, typer.Option(help="Whether the fusion of lexical and semantic is a strategy.")] = True,
     seed: Annotated[int, typer.Option("--seed", help="Of the people's behaviour.")] = 7,

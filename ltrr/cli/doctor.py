@@ -14,6 +14,7 @@ from ltrr.cli.output import show_rows
 from ltrr.config import PathSettings, load_section
 from ltrr.errors import ConfigError, LtrrError, NotReadyError
 from ltrr.logs.secret import SECRET_VARIABLE, read_secret
+from ltrr.pipelines.preflight import local_folder
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.jars import missing_jars, read_hashes, spark_home
 from ltrr.spark.java import find_java
@@ -39,6 +40,7 @@ def doctor(home: Home = None, config: Config = None, changes: Set = None, as_jso
         ("secret", _secret),
         ("mlflow", lambda: _mlflow(tracking, paths.home)),
         ("retention", lambda: _retention(paths, nights, spark)),
+        ("private files", lambda: check_private_files(paths)),
     ]
     rows = [_checked(name, check) for name, check in checks]
     show_rows(rows, "ltrr doctor", as_json=as_json)
@@ -79,6 +81,23 @@ def _write_access(home: Path) -> str:
 def _secret() -> str:
     read_secret(os.environ)
     return f"{SECRET_VARIABLE} is set"
+
+
+def check_private_files(paths: PathSettings) -> str:
+    """What tells of persons is closed to other users: a folder without rights for others protects all below it.
+
+    Raises:
+        ConfigError: one is open to others; the message has the command that closes it.
+    """
+    named = [local_folder(path) for path in (paths.tables, paths.logs, paths.quarantine)]
+    private = [*named, *(paths.home / name for name in ("mlflow.db", "mlartifacts"))]
+    found = [path for path in private if path is not None and path.exists()]
+    opened = [str(path) for path in found if path.stat().st_mode & 0o007]
+    if opened:
+        raise ConfigError(
+            "every user of this machine can read", which=", ".join(opened), todo=f"run `chmod o-rwx {' '.join(opened)}`"
+        )
+    return f"{len(found)} closed to other users"
 
 
 def _mlflow(tracking: TrackingSettings, home: Path) -> str:

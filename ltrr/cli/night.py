@@ -13,6 +13,7 @@ from ltrr.cli.options import AcceptQuality, Config, Date, Home, Json, Set, parse
 from ltrr.cli.output import show_rows
 from ltrr.pipelines import runner
 from ltrr.pipelines.jobs import JOBS, check_job
+from ltrr.pipelines.preflight import check_before_start, prove_shared_paths
 from ltrr.spark.commits import JobRun
 from ltrr.spark.quality import parse_accepted
 from ltrr.spark.session import build_session
@@ -32,7 +33,9 @@ def nightly(
     """Run the eight jobs of one date in one Spark session."""
     day = parse_date(date_)
     settings = settings_of(home, config, changes)
+    check_before_start(settings, day)
     spark = build_session(f"ltrr nightly {day}", settings.spark)
+    prove_shared_paths(spark, settings.paths)
     runs = runner.run_nightly(
         spark,
         settings,
@@ -57,7 +60,9 @@ def job(
     check_job(name)
     day = parse_date(date_)
     settings = settings_of(home, config, changes)
+    check_before_start(settings, day, name)
     spark = build_session(f"ltrr {name} {day}", settings.spark)
+    prove_shared_paths(spark, settings.paths)
     _say(name, day)
     run = runner.run_job(spark, settings, name, day, accept_quality=parse_accepted(accept_quality or ()))
     _show([run], f"{name} of {day}", as_json=as_json)

@@ -23,6 +23,7 @@ from ltrr.evaluation.ope_rows import LogColumns
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.spark.delta import Warehouse
+from ltrr.spark.faults import explained
 from ltrr.spark.session import SparkSettings, build_session
 from ltrr.tables.catalog import table
 from ltrr.users.limits import with_is_counted
@@ -126,15 +127,16 @@ def ope(
     verdict = load_section(EvaluationSettings, None, config, changes or ())
     settings = OpeSettings(tuple(estimator or ()), _limit(largest_weight), folds, replicates=bootstrap, verdict=verdict)
     spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
-    decisions = foreign_log(spark, log, format_, policies[0])
-    files = None
-    if format_ in ("parquet", "delta"):
-        files = files_of(decisions, policies, delta_path=log if format_ == "delta" else None)
-    if files is None and len(policies) > 1 and format_ not in ("parquet", "delta"):
-        # Each policy's column is a path into the record that its own reading has to find.
-        reports = [estimate_log(foreign_log(spark, log, format_, one), one, settings) for one in policies]
-    else:
-        reports = estimate_policies(decisions, policies, settings, files)
+    with explained("the log cannot be read", which=log):
+        decisions = foreign_log(spark, log, format_, policies[0])
+        files = None
+        if format_ in ("parquet", "delta"):
+            files = files_of(decisions, policies, delta_path=log if format_ == "delta" else None)
+        if files is None and len(policies) > 1 and format_ not in ("parquet", "delta"):
+            # Each policy's column is a path into the record that its own reading has to find.
+            reports = [estimate_log(foreign_log(spark, log, format_, one), one, settings) for one in policies]
+        else:
+            reports = estimate_policies(decisions, policies, settings, files)
     if as_json:
         told = {"log": log, "format": format_, "settings": asdict(settings)}
         answers = [_answer(columns, report) for columns, report in zip(policies, reports, strict=True)]

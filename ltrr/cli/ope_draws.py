@@ -17,6 +17,7 @@ from ltrr.evaluation.draw_rows import DrawColumns
 from ltrr.evaluation.ope_formats import foreign_log
 from ltrr.evaluation.ope_rows import LogColumns
 from ltrr.evaluation.settings import EvaluationSettings
+from ltrr.spark.faults import explained
 from ltrr.spark.session import SparkSettings, build_session
 
 _SHOWN = {
@@ -65,7 +66,8 @@ def ope_draws(
     verdict = load_section(EvaluationSettings, None, config, changes or ())
     settings = DrawLogSettings(reward, page_size, tuple(estimator or ()), verdict)
     spark = build_session("ltrr-ope-draws", load_section(SparkSettings, None, config, changes or ()))
-    report = estimate_draw_log(foreign_log(spark, log, format_, LogColumns("")), columns, settings)
+    with explained("the log cannot be read", which=log):
+        report = estimate_draw_log(foreign_log(spark, log, format_, LogColumns("")), columns, settings)
     if as_json:
         told = {"log": log, "format": format_, "columns": columns.named(), "settings": asdict(settings)}
         answer = {"estimates": report.rows, "left_out": report.left_out, "agreement": report.agreement}

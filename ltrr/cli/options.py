@@ -8,11 +8,24 @@ from typing import Annotated, Any
 
 import typer
 
-from ltrr.config import Settings, load_settings
+from ltrr.config import PathSettings, Settings, load_settings
 from ltrr.errors import UsageError
 
+
+def check_home(home: Path | None) -> Path | None:
+    """The home as given; before any command makes a folder named `s3:`.
+
+    Raises:
+        ConfigError: it is a URL.
+    """
+    if home is not None:
+        PathSettings(home=home)
+    return home
+
+
 Home = Annotated[
-    Path | None, typer.Option("--home", help="Folder that holds tables, policies, logs and MLflow's store.")
+    Path | None,
+    typer.Option("--home", help="Folder that holds tables, policies, logs and MLflow's store.", callback=check_home),
 ]
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings; an unknown key is an error.")]
 Set = Annotated[

@@ -273,7 +273,7 @@ def _show_release(settings: Settings, release: Release | None, version: str, *, 
     is_recorded = True
     if release is not None:
         try:
-            with hold_lease(settings.paths.home, f"policies {release.action}"):
+            with hold_lease(settings.paths.home, f"policies {release.action}", tables=settings.paths.tables):
                 _record(settings, release)
         except LeaseError as held:
             is_recorded = False
@@ -310,10 +310,8 @@ def _serves(version: str, moves: list[Pointer]) -> str:
 
 
 def _summary(root: str, name: str, version: str, moves: list[Pointer]) -> dict[str, Any]:
-    named = [
-        pointer.sequence
-        for pointer in moves
-        if version in (pointer.version, pointer.canary.version if pointer.canary else None)
+    naming = [
+        pointer for pointer in moves if version in (pointer.version, pointer.canary.version if pointer.canary else None)
     ]
     damage = ""
     try:
@@ -324,7 +322,8 @@ def _summary(root: str, name: str, version: str, moves: list[Pointer]) -> dict[s
     return {
         "version": version,
         "serves": _serves(version, moves),
-        "sequences": named,
+        "sequences": [pointer.sequence for pointer in naming],
+        "moved by": str(naming[-1].by or "not recorded") if naming else "",
         **_models_text(manifest),
         "memory parts": sum(file.startswith(PREFIX) for file in manifest.files) if manifest else None,
         "learned until": manifest.data_window.get("last", "") if manifest else "",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ltrr.cli.options import Date, Json, Set, parse_date
+from ltrr.cli.options import Date, Json, Set, check_home, parse_date
 from ltrr.cli.output import show_rows, stderr
 from ltrr.config import HOME_FILE, load_settings
 from ltrr.demo.first_policy import write_demo_settings
@@ -21,7 +21,10 @@ from ltrr.simulation.rankings import default_cache
 
 def simulate(
     date_: Date,
-    home: Annotated[Path, typer.Option("--home", help="Folder that gets the logs; made into a home if it is none.")],
+    home: Annotated[
+        Path,
+        typer.Option("--home", callback=check_home, help="Folder that gets the logs; made into a home if it is none."),
+    ],
     impressions: Annotated[int, typer.Option("--impressions", min=1, help="Searches of that day.")] = 2_000,
     world: Annotated[
         str, typer.Option("--world", help="music (generated) or msrd (real films and queries).")

@@ -7,6 +7,7 @@ Layers, later over earlier: the defaults that the rooms declare and `conf/base.y
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -46,8 +47,8 @@ class PathSettings:
     """Where things are; what is empty lies in the home.
 
     Attributes:
-        home: folder that holds everything by default, and the lease.
-        tables: of the warehouse; a folder or a URL that Spark reads.
+        home: folder on a disk, local or NFS, that holds everything by default, and a lease.
+        tables: of the warehouse; a folder on a disk, local or NFS, for the lease of the tables lies in it.
         policies: payloads, bundles and pointers; a folder or a URL that fsspec reads.
         logs: decision records and events, a folder a day.
         quarantine: rejected lines as they came, below the date on which they expire; a folder or a URL that Spark
@@ -61,6 +62,29 @@ class PathSettings:
     quarantine: str = ""
 
     def __post_init__(self) -> None:
+        """Fill in what is empty.
+
+        >>> PathSettings(home="s3://bucket/home")
+        Traceback (most recent call last):
+        ltrr.errors.ConfigError: the home is not a folder on a disk: paths.home: expected a path such as /data/ltrr, \
+got s3://bucket/home; keep the home on a disk; policies, logs and quarantine may be URLs: paths.policies, paths.logs
+
+        Raises:
+            ConfigError: the home is a URL.
+        """
+        # A URL that has passed through `Path` has lost one of its slashes.
+        url = re.match(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", str(self.home))
+        if url:
+            is_file = url["scheme"].lower() == "file"
+            raise ConfigError(
+                "the home is not a folder on a disk",
+                which="paths.home",
+                expected="a path such as /data/ltrr",
+                got=f"{url['scheme']}:{'///' if is_file else '//'}{url['rest']}",
+                todo=f"write /{url['rest']}"
+                if is_file
+                else "keep the home on a disk; policies, logs and quarantine may be URLs: paths.policies, paths.logs",
+            )
         home = Path(self.home).absolute()
         object.__setattr__(self, "home", home)
         for name in ("tables", "policies", "logs", "quarantine"):
@@ -191,6 +215,13 @@ def parse_change(change: str) -> dict[str, Any]:
     return dict(value)
 
 
+def make_home(home: Path) -> None:
+    """Make the folder of a home where there is none: others may pass through it to `policies/`, and list nothing."""
+    if not home.exists():
+        home.mkdir(parents=True)
+        home.chmod(0o711)
+
+
 def write_home_file(home: Path, told: Mapping[str, Any]) -> Path:
     """Write the settings that make a home what it is; checked before they are written, whole or not at all.
 
@@ -199,7 +230,7 @@ def write_home_file(home: Path, told: Mapping[str, Any]) -> Path:
     """
     file = home / HOME_FILE
     check_layer(Settings, told, str(file))
-    home.mkdir(parents=True, exist_ok=True)
+    make_home(home)
     part = file.with_suffix(".part")
     part.write_text(yaml.safe_dump(dict(told), sort_keys=False, allow_unicode=True), encoding="utf-8")
     part.replace(file)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ltrr.errors import LtrrError, NotReadyError
+from ltrr.spark.faults import DAMAGED_FILE, UNREADABLE_FILE, explain_fault
 
 SUCCESS = "_SUCCESS"
 NO_TRAFFIC = "_NO_TRAFFIC"
@@ -91,16 +89,20 @@ def check_closed(spark: SparkSession, logs: str, night: date) -> str:
     """
     folder = f"{logs.rstrip('/')}/{folder_name(night)}"
     if not _exists(spark, f"{folder}/{SUCCESS}"):
-        missing = not _exists(spark, folder)
-        raise NotReadyError(
-            f"the logs of {night} are not " + ("there" if missing else "closed"),
-            which=folder,
-            expected=f"the folder, closed by {SUCCESS}",
-            got="no such folder" if missing else f"no {SUCCESS} in it",
-            todo="retry once the logging service has closed it; a date without any traffic needs a folder with "
-            f"{NO_TRAFFIC} and {SUCCESS}",
-        )
+        raise not_closed(folder, night, is_there=_exists(spark, folder))
     return folder
+
+
+def not_closed(folder: str, night: date, *, is_there: bool) -> NotReadyError:
+    """The error for a folder of logs that is missing or has no `_SUCCESS` yet."""
+    return NotReadyError(
+        f"the logs of {night} are not " + ("closed" if is_there else "there"),
+        which=folder,
+        expected=f"the folder, closed by {SUCCESS}",
+        got=f"no {SUCCESS} in it" if is_there else "no such folder",
+        todo="retry once the logging service has closed it; a date without any traffic needs a folder with "
+        f"{NO_TRAFFIC} and {SUCCESS}",
+    )
 
 
 def list_folder(spark: SparkSession, folder: str) -> FolderFiles:
@@ -247,16 +249,19 @@ def delete_folder(spark: SparkSession, folder: str) -> None:
         raise LtrrError("a folder cannot be deleted", which=folder, todo="check who may write to it, and run again")
 
 
-def read_fault(fault: PySparkException | Py4JJavaError) -> LtrrError | None:
-    """The error that names the file Spark could not read; None where the fault is another one."""
-    found = re.search(r"FAILED_READ_FILE\S*\] Encountered error while reading file (\S+?)\.?\s", str(fault))
-    if found is None:
-        return None
-    cause = re.search(r"Caused by: [\w.$]+: (.*)", str(fault))
+def read_fault(fault: Exception, folder: str) -> LtrrError:
+    """The error for a fault while a night's lines were read: it blames a log file only where one below `folder` is bad.
+
+    A full disk, a missing Python module and a shuffle file that is gone are faults of their own (`explain_fault`).
+    """
+    known = explain_fault(fault, "the night's logs could not be read", folder)
+    is_log_file = f"{urlsplit(folder).path.rstrip('/')}/" in unquote(known.which)
+    if not is_log_file or known.message not in (DAMAGED_FILE, UNREADABLE_FILE):
+        return known
     return LtrrError(
         "a log file cannot be read to its end",
-        which=found[1],
+        which=known.which,
         expected="plain lines, or whole gzip in a file called .gz",
-        got=cause[1] if cause else "an input error",
+        got=known.got,
         todo="have the logging service deliver the file again; nothing of this night was committed",
     )

@@ -74,7 +74,7 @@ def forget_users(
     """
     home, warehouse = settings.paths.home, Warehouse(spark, settings.paths.tables, settings.nights.readable_days)
     keys = sorted(user_keys)
-    with hold_lease(home, "forgetting users"):
+    with hold_lease(home, "forgetting users", tables=settings.paths.tables):
         rows = spark.createDataFrame([(key, today) for key in keys], "user_key string, since date")
         warehouse.append_new(table("forgotten_users"), rows)
     searched = _dates_of(warehouse, keys)
@@ -89,7 +89,7 @@ def forget_users(
                 on_start(JOBS[0], again[0])
             runs.append(run_job(spark, settings, JOBS[0], again[0]))
             runs += run_nightly(spark, settings, last, repair=True, on_start=on_start, on_commit=on_commit)
-    with hold_lease(home, "forgetting users") as lease:
+    with hold_lease(home, "forgetting users", tables=settings.paths.tables) as lease:
         deleted = _delete_rows(warehouse, CommitLog(warehouse), lease, keys, last) if last else {}
         for declared in CATALOG.values():
             if _is_personal(declared) and warehouse.exists(declared):

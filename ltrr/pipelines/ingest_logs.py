@@ -106,7 +106,7 @@ class Intake:
         self.files = list_folder(night.spark, folder)
         self.lines = read_lines(night.spark, folder)
         blocks = parse_lines(self.lines, self.reader, root_of(night.spark, folder)).persist()
-        lengths = block_lengths(blocks)
+        lengths = block_lengths(blocks, folder)
         prefix = f"{folder_name(night.date)}/"
         self.files.check_all_read({source.removeprefix(prefix) for source, _, _ in lengths})
         self.line_count = sum(length for _, _, length in lengths)
@@ -236,15 +236,12 @@ class Intake:
         return [row["figure"] for row in served.select("figure").collect()]
 
 
-def block_lengths(blocks: DataFrame) -> list[tuple[str, int, int]]:
-    """Source, block_start and number of lines of every block that a task read, in the order of the files."""
+def block_lengths(blocks: DataFrame, folder: str) -> list[tuple[str, int, int]]:
+    """Source, block_start and number of lines of every block that a task read below `folder`, in the files' order."""
     try:
         rows = blocks.groupBy("source", "block_start").agg(F.max("line").alias("lines")).collect()
     except (PySparkException, Py4JJavaError) as fault:
-        named = read_fault(fault)
-        if named is None:
-            raise
-        raise named from fault
+        raise read_fault(fault, folder) from fault
     return sorted((row["source"], row["block_start"], row["lines"]) for row in rows)
 
 

@@ -100,7 +100,7 @@ class Night:
 
     @property
     def attempt(self) -> int:
-        """Number of this attempt, 1-based."""
+        """Number of this attempt, counting committed ones; 1-based."""
         earlier = self.commits.run(self.job, self.date)
         return earlier.attempt + 1 if earlier else 1
 
@@ -199,6 +199,8 @@ class Night:
             self.date,
             self.job,
             create_parent=self.job == JOBS[0],
+            home=self.settings.paths.home,
+            policy=self.settings.policy.name,
         )
 
     def carried_outputs(self) -> tuple[Output, ...]:

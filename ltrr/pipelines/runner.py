@@ -37,7 +37,7 @@ def run_job(
         NotReadyError: the date's logs are not closed.
     """
     check_job(job)
-    with hold_lease(settings.paths.home, f"{job} of {day}") as lease:
+    with hold_lease(settings.paths.home, f"{job} of {day}", tables=settings.paths.tables) as lease:
         desk = _Desk(spark, settings, lease)
         if settings.nights.repair_first and job == JOBS[0]:
             desk.repair_before(day)
@@ -72,7 +72,7 @@ def run_nightly(
         NotReadyError: the date's logs are not closed.
     """
     runs: list[JobRun] = []
-    with hold_lease(settings.paths.home, f"nightly of {day}") as lease:
+    with hold_lease(settings.paths.home, f"nightly of {day}", tables=settings.paths.tables) as lease:
         desk = _Desk(spark, settings, lease)
         if repair or settings.nights.repair_first:
             runs += desk.repair_before(day, on_start, on_commit)
@@ -113,6 +113,11 @@ class _Desk:
         try:
             night.restore_tables()
             load_job(job)(night)
+        except BaseException as fault:
+            if "tracking" in vars(night):
+                # A run that nobody ends says RUNNING in MLflow until the next night.
+                night.tracking.end(fault)
+            raise
         finally:
             # Whatever a job cached is of no use to the next one, which reads what was committed.
             self.spark.catalog.clearCache()

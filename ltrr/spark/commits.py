@@ -1,6 +1,7 @@
 """`job_runs`: one row a job and attempt, written last; what has no row has not happened."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -14,6 +15,8 @@ from ltrr.tables.catalog import table
 log = logging.getLogger(__name__)
 
 JOB_RUNS = table("job_runs")
+
+_FRACTION = re.compile(r"-?\d+\.\d+(?:[eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,17 @@ def next_state(previous: Output | None, digest: str, attempt: int = 1) -> str:
 
 
 def note_state(value: str) -> str:
-    """State of a note as an input: the digest of its value.
+    """State of a note as an input: the digest of its value, fractions rounded to 9 digits.
 
-    >>> note_state("2.0") == note_state("2.0"), note_state("2.0") == note_state("3.0")
-    (True, False)
+    A sum that is taken in another order differs in its last bits and is the same value.
+
+    >>> note_state('{"price": 0.1}') == note_state('{"price": 0.10000000000000002}')
+    True
+    >>> note_state("2.0") == note_state("3.0")
+    False
     """
-    return sha256(value.encode()).hexdigest()[:16]
+    rounded = _FRACTION.sub(lambda found: f"{float(found[0]):.9g}", value)
+    return sha256(rounded.encode()).hexdigest()[:16]
 
 
 class CommitLog:
@@ -123,7 +131,8 @@ class CommitLog:
 
     def run(self, job: str, day: date) -> JobRun | None:
         """The latest committed attempt of a job on a date; None where there is none."""
-        self.load(day, day)
+        if day not in self._runs:
+            self.load(day, day)
         return self._runs[day].get(job)
 
     def newest_version(self, name: str) -> int | None:

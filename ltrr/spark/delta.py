@@ -19,6 +19,7 @@ from ltrr.spark.columns import NULL_FAULT, conform, empty, schema_faults, schema
 from ltrr.spark.comparing import compare_rows, is_same
 from ltrr.spark.delta_log import newest_snapshot, rows_changed_since
 from ltrr.spark.digests import digest_columns, digest_of, read_digest
+from ltrr.spark.faults import explain_fault
 from ltrr.spark.retention import OLDEST_READABLE, NightSettings, retention_properties
 from ltrr.tables.table import Table
 
@@ -95,11 +96,8 @@ class Warehouse:
         try:
             rows = reader.load(self.location(table))
         except PySparkException as fault:
-            raise LtrrError(
-                "the table cannot be read",
-                which=f"{self.location(table)} at version {'newest' if version is None else version}",
-                got=_first_line(fault),
-            ) from fault
+            which = f"{self.location(table)} at version {'newest' if version is None else version}"
+            raise explain_fault(fault, "the table cannot be read", which) from fault
         rows = with_added_columns(rows, table)
         faults = schema_faults(rows.schema, table)
         if faults:
@@ -302,7 +300,7 @@ def _write_fault(table: Table, where: str, fault: Exception) -> LtrrError:
         )
     if "DELTA_METADATA_MISMATCH" in said or "DELTA_FAILED_TO_MERGE_FIELDS" in said:
         return SchemaError("the table on disk has another schema", which=table.name, got=_first_line(fault))
-    return LtrrError("the table could not be written", which=table.name, got=_first_line(fault))
+    return explain_fault(fault, "the table could not be written", table.name)
 
 
 def _first_line(fault: Exception) -> str:

@@ -15,20 +15,9 @@ from pyspark.sql import SparkSession
 
 from ltrr.errors import LtrrError
 from ltrr.spark.java import find_java
+from ltrr.spark.pinned import check_conf, pin_session, with_pinned
 
 log = logging.getLogger(__name__)
-
-# What every session needs, on one machine or on a hundred.
-ALWAYS: Mapping[str, str] = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    # Dates are UTC dates: a driver in another zone must not move an impression to another partition.
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.execution.arrow.pyspark.enabled": "true",
-    # A home may rest for longer than any retention: a version is readable as long as its files are there, whatever its
-    # age. VACUUM still keeps what the retention of the table promises, counted from when a file was replaced.
-    "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
-}
 
 # One machine and small nights: the defaults are for clusters and cost seconds a table there (a merge 25 s, now 12 s).
 LOCAL: Mapping[str, str] = {
@@ -47,7 +36,9 @@ LOG4J = Path(__file__).with_name("log4j2.properties")
 
 @dataclass(frozen=True)
 class SparkSettings:
-    """How a session is built; what spark-submit was told wins over each of these.
+    """How a session is built; what spark-submit was given wins over each of these.
+
+    Neither wins over the properties on which results depend (`ltrr.spark.pinned`).
 
     Attributes:
         master: where Spark runs; empty takes what spark-submit says, and `local[*]` without it.
@@ -57,6 +48,9 @@ class SparkSettings:
             compiler tier saves more there than the second would give back. That flag alone cuts the code cache to
             48 MB, which a few jobs in one session fill, and from then on Java only interprets: hence the second.
         conf: any further Spark property, name -> value.
+
+    Raises:
+        ConfigError: `conf` changes a property on which results depend.
     """
 
     master: str = ""
@@ -64,6 +58,9 @@ class SparkSettings:
     driver_memory: str = "2g"
     java_options: str = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
     conf: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_conf(self.conf)
 
 
 def properties(app: str, settings: SparkSettings) -> dict[str, str]:
@@ -87,24 +84,28 @@ def properties(app: str, settings: SparkSettings) -> dict[str, str]:
         "spark.driver.memory": settings.driver_memory,
         "spark.driver.extraJavaOptions": " ".join(f"-Duser.timezone=UTC {log4j} {settings.java_options}".split()),
     }
-    return {**ALWAYS, **(LOCAL if is_local else {}), **chosen, **settings.conf}
+    return {**(LOCAL if is_local else {}), **chosen, **settings.conf}
 
 
 def build_session(app: str, settings: SparkSettings | None = None) -> SparkSession:
-    """Start Spark, or join the Java that spark-submit started; a session that runs already is returned as it is.
+    """Start Spark, or join the Java that spark-submit started, or take the session that runs already.
+
+    In each case results do not depend on the cluster's defaults: see `ltrr.spark.pinned`.
 
     Raises:
         LtrrError: Java or Delta's jars are missing.
+        ConfigError: a session that runs already has a property on which results depend, and it cannot be changed.
     """
     running = SparkSession.getActiveSession()
     if running is not None:
+        pin_session(running)
         return running
     chosen = settings or SparkSettings()
     if "PYSPARK_GATEWAY_PORT" not in os.environ and properties(app, chosen)["spark.master"].startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     try:
         # The properties reach Java when this starts it; a Java that spark-submit started has its own already.
-        gateway = launch_gateway(_conf(properties(app, chosen)))  # type: ignore[no-untyped-call]  # pyspark's has no types
+        gateway = launch_gateway(_conf(with_pinned(properties(app, chosen), {})))  # type: ignore[no-untyped-call]  # pyspark's has no types
     except PySparkRuntimeError as fault:
         java = find_java()
         raise LtrrError(java if isinstance(java, str) else f"Spark did not start: {fault}") from fault
@@ -114,13 +115,22 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
             "Delta's jars are not on Spark's class path",
             todo="run `make setup`, or name them to spark-submit with --packages",
         )
-    told = gateway.jvm.java.lang.System.getProperties()
-    wanted = properties(app, replace(chosen, master=told.get("spark.master") or chosen.master))
+    # What spark-submit was given; of a Java that was started above, what it was given there.
+    given = {
+        name: value
+        for name, value in dict(gateway.jvm.java.lang.System.getProperties()).items()
+        if name.startswith("spark.")
+    }
+    wanted = properties(app, replace(chosen, master=given.get("spark.master") or chosen.master))
     if wanted["spark.master"].startswith("local"):
         # Workers would import whatever `python3` is first on PATH; on a cluster that is for its operator to say.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    SparkContext(conf=_conf({name: value for name, value in wanted.items() if told.get(name) is None}), gateway=gateway)
+    # Dates that Java itself prints and parses, outside of the session.
+    zones = gateway.jvm.java.util.TimeZone
+    zones.setDefault(zones.getTimeZone("UTC"))
+    SparkContext(conf=_conf(with_pinned(wanted, given)), gateway=gateway)
     session = SparkSession.builder.getOrCreate()
+    pin_session(session)
     # It prints every analysis error as a page of JSON, and then the same error is raised.
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     log.info("spark=%s master=%s app=%s", session.version, session.sparkContext.master, app)

@@ -25,7 +25,7 @@ os.environ.update(
         "AIRFLOW_CONN_SPARK_DEFAULT": '{"conn_type": "spark", "host": "local[2]"}',
     }
 )
-for name in ("LTRR_MAX_ACTIVE_TASKS", "LTRR_SPARK_CONN_ID"):
+for name in ("LTRR_MAX_ACTIVE_TASKS", "LTRR_SPARK_CONN_ID", "LTRR_TASK_HOURS", "LTRR_SPARK_LOG_LEVEL"):
     os.environ.pop(name, None)
 # Airflow puts its DAGs folder there too.
 sys.path.insert(0, str(CHECKOUT / "airflow_dags"))

@@ -1,9 +1,11 @@
+import runpy
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import ltrr_nightly
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
 from rendering import (
     at,
     backfill_runs,
@@ -118,11 +120,57 @@ def test_a_manual_run_without_a_date_takes_the_last_complete_interval(dag, sched
     assert _night(dag, manual_run(scheduled_dag, at("2026-03-01T03:00:00"))) == "2026-02-27"
 
 
+@pytest.mark.parametrize("triggered_at", ["2026-01-06T12:00:00", "2026-11-28T09:00:00"])
+def test_a_manual_run_goes_by_its_logical_date_whoever_made_its_interval(dag, scheduled_dag, triggered_at):
+    # The web page takes the interval before the logical date; `airflow dags trigger` that before the present moment.
+    run = manual_run(scheduled_dag, at("2026-01-06T12:00:00"), interval_before=at(triggered_at))
+    assert _night(dag, run) == "2026-01-05"
+
+
+def test_a_manual_run_with_a_logical_date_needs_no_interval(dag):
+    run = manual_run_without_dates(at("2026-03-01T12:00:00"))
+    run.logical_date = at("2026-01-06T12:00:00")
+    assert _night(dag, run) == "2026-01-05"
+
+
+def test_a_hung_task_ends_by_itself(dag, monkeypatch):
+    assert {task.execution_timeout for task in dag.tasks} == {timedelta(hours=6)}
+    monkeypatch.setenv("LTRR_TASK_HOURS", "0.5")
+    shorter = runpy.run_path(str(CHECKOUT / "airflow_dags" / "ltrr_nightly.py"))["dag"]
+    assert {task.execution_timeout for task in shorter.tasks} == {timedelta(minutes=30)}
+
+
+@pytest.mark.parametrize(("try_number", "expected"), [(1, AirflowTaskTimeout), (4, AirflowFailException)])
+def test_a_task_that_ran_out_of_time_is_killed_and_not_retried_for_ever(
+    dag, scheduled_dag, monkeypatch, try_number, expected
+):
+    killed = []
+
+    def hang(*_):
+        raise AirflowTaskTimeout("timed out")
+
+    monkeypatch.setattr(ltrr_nightly.SparkSubmitOperator, "execute", hang)
+    monkeypatch.setattr(ltrr_nightly.SparkSubmitOperator, "on_kill", lambda task: killed.append(task.task_id))
+    task, context = rendered_task(dag, "ingest_logs", RUNS["scheduled"](scheduled_dag), try_number=try_number)
+    with pytest.raises(expected):
+        task.execute(context)
+    assert killed == ["ingest_logs"]
+
+
+def test_the_log_of_the_driver_is_ltrrs_own(dag, scheduled_dag):
+    words = spark_submit_command(dag, "ingest_logs", RUNS["scheduled"](scheduled_dag))
+    options = words[words.index("--conf") + 1]
+    assert "-Dlog4j2.configurationFile=file:///opt/ltrr/conf/spark/log4j2.properties" in options
+    assert "-Duser.timezone=UTC" in options
+    shipped = (CHECKOUT / "conf" / "spark" / "log4j2.properties").read_text()
+    assert shipped == (CHECKOUT / "ltrr" / "spark" / "log4j2.properties").read_text()
+
+
 def test_a_date_and_no_interval_is_enough(dag):
     assert _night(dag, manual_run_without_dates(at("2026-03-01T12:00:00"), conf={"date": "2026-01-05"})) == "2026-01-05"
 
 
-def test_neither_date_nor_interval_fails_clearly_and_for_good(dag):
+def test_neither_date_nor_logical_date_fails_clearly_and_for_good(dag):
     with pytest.raises(AirflowFailException, match=r'no date: .* trigger again with \{"date": "YYYY-MM-DD"\}'):
         _night(dag, manual_run_without_dates(at("2026-03-01T12:00:00")))
 
@@ -144,7 +192,10 @@ def spark_submit_that_exits(tmp_path, monkeypatch):
 
     def install(code):
         program = tmp_path / "spark-submit"
-        program.write_text(f"#!/bin/sh\necho 'said on the way'\nexit {code}\n")
+        program.write_text(
+            f"#!/bin/sh\necho 'said on the way'\necho 'ltrr: a disk is full: /data; free space' >&2\n"
+            f"echo 'INFO ShutdownHookManager'\nexit {code}\n"
+        )
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
@@ -175,7 +226,11 @@ def test_what_is_retried(dag, scheduled_dag, spark_submit_that_exits, code, try_
         task.execute(context)
     assert raised.type is expected
     assert f"{code}" in str(raised.value)
-    assert "said on the way" in str(raised.value)
+    first, *between, last = str(raised.value).splitlines()
+    assert "said on the way" in between
+    assert first.startswith("ingest_logs: exit code")
+    assert first.endswith("ltrr: a disk is full: /data; free space")
+    assert last == "ltrr: a disk is full: /data; free space"
 
 
 def test_tries_are_counted_from_the_last_clearing():

@@ -20,6 +20,8 @@ DATE = FIRST.isoformat()
 def toy_home(spark, home, monkeypatch):
     """A home whose eight jobs are toys."""
     monkeypatch.setattr(runner, "load_job", TOYS.__getitem__)
+    # Toys need no secret, no logs and no MLflow; tests/pipelines/test_preflight.py has the checks.
+    monkeypatch.setattr("ltrr.cli.night.check_before_start", lambda *_: None)
     monkeypatch.setattr(Night, "tracking", SimpleNamespace(night_run_id="untracked"))
     monkeypatch.delenv("LTRR_DEBUG", raising=False)
     write_home_file(home, {"history_starts": FIRST, "policy": {"name": "toy", "strategies": ["a", "b"]}})
@@ -38,6 +40,11 @@ def test_a_night_and_what_it_left(toy_home, capsys, tmp_path):
     assert code == 0
     assert [(run["job"], run["attempt"]) for run in json.loads(out)] == [(job, 1) for job in JOBS]
     assert err.splitlines() == [f"{DATE} {job}" for job in JOBS], "progress goes to stderr, a line a job"
+
+    # Java was started before, with the umask of the tests: Hadoop's own setting closes what it writes.
+    written = [path for path in (toy_home / "tables").rglob("*") if path.name != ".lease"]
+    assert written
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
 
     _, digests, _ = said(capsys, "tables", "digest", "--home", toy_home)
     assert run_job("ingest_logs", ["--date", DATE, "--home", str(toy_home)]) == 0

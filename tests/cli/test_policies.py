@@ -114,6 +114,7 @@ def test_a_damaged_version_and_a_torn_pointer_hide_no_other_and_promote_is_the_r
     (home / "policies" / "search" / damaged / "manifest.json").write_bytes(b"{}")
     (home / "policies" / "search" / "current" / "00000002.json").write_bytes(b"{")
     rows = {row["version"]: row for row in ltrr("list")[1]}
+    assert rows[first["serves"]]["moved by"] == "ltrr policies init, published"
     assert [(rows[version]["serves"], bool(rows[version]["damage"])) for version in (first["serves"], damaged)] == [
         ("now", False),
         ("", True),
@@ -145,7 +146,7 @@ def test_a_person_decides_and_it_is_on_record(ltrr, spark, home) -> None:
     assert (code, done["sequence"], done["recorded"], current(root, "search")) == (0, 2, True, second)
     assert ltrr("promote", second, "--why", "again", "--by", "ada")[1][0]["done"] == "nothing: it serves already"
     # A night is at work: the pointer moves at once, the record follows.
-    with hold_lease(home, "a night"):
+    with hold_lease(home, "a night", tables=str(home / "tables")):
         code, (back,) = ltrr("rollback", "--why", "clicks fell", "--by", "ada")
     assert (code, back["sequence"], back["recorded"], current(root, "search")) == (0, 3, False, first["serves"])
     assert (back["serves"], back["bandit"], back["night"]) == (first["serves"], "uniform", "2026-03-01")
@@ -188,7 +189,7 @@ def test_a_person_tries_a_version_on_some_users(ltrr, spark, home) -> None:
         assert ltrr("canary", *wrong, *says)[0] == 2, wrong
     assert current_pointer(open_policy(root, "search")).sequence == 3
     # Promoting and rolling back end a canary; while a night is at work the pointer moves at once, the record follows.
-    with hold_lease(home, "a night"):
+    with hold_lease(home, "a night", tables=str(home / "tables")):
         assert ltrr("canary", other, "--share", "0.25", *says)[1][0]["recorded"] is False
     assert ltrr("promote", champion, *says)[1][0]["done"] == "canary_ended"
     assert ltrr("promote", champion, *says)[1][0]["done"] == "nothing: it serves already"

@@ -106,9 +106,9 @@ def test_the_newest_look_is_read_with_the_situation_of_its_own_date(logs: tuple[
 
 
 def test_a_page_that_was_cut_off_counts_on_its_own_date_alone(spark) -> None:
-    rows = [(MONDAY, "i1", True, 1), (AGAIN, "i1", True, None)]
+    rows = [(MONDAY, "i1", True, None), (AGAIN, "i1", True, 1), (MONDAY, "i2", True, 1)]
     candidates = spark.createDataFrame(rows, "log_date date, impression_id string, is_drawn boolean, position int")
-    with pytest.raises(SupportError, match=r"got 50\.0%"):
+    with pytest.raises(SupportError, match=rf"candidates of {MONDAY}: .* got 50\.0%"):
         check_unions_were_shown(candidates, 0.4)
 
 

@@ -46,7 +46,7 @@ def test_a_line_is_numbered_in_its_file_however_many_tasks_read_it(small_blocks,
     files = {"decisions-1.ndjson": lines, "decisions-2.ndjson.gz": lines, "decisions-3.ndjson": lines[:1]}
     folder = write_folder(tmp_path, NIGHT, files)
     blocks = parse_lines(read_lines(small_blocks, str(folder)), READER, str(folder)).persist()
-    lengths = block_lengths(blocks)
+    lengths = block_lengths(blocks, str(tmp_path))
     assert len([source for source, _, _ in lengths if source.endswith("decisions-1.ndjson")]) > 2
     placed = with_offset(blocks, lines_before(lengths)).select("source", "offset", "impression.impression_id")
     assert {tuple(row) for row in placed.collect()} == {

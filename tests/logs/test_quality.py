@@ -82,8 +82,8 @@ def test_forgotten_users_are_no_fault_of_the_logs() -> None:
 def test_a_failed_check_stops_the_night_with_its_figure_unless_someone_answers_for_it() -> None:
     checks = check_counts(replace(GOOD, fallbacks=200), USUAL, LogSettings())
     with pytest.raises(DataQualityError, match=r"fallback_share within 0\.01, got 0\.2 \(200 of 1000 impressions\)"):
-        stop_on_failures(date(2026, 3, 2), checks, None)
-    stop_on_failures(date(2026, 3, 2), checks, "the title index was down")
+        stop_on_failures(date(2026, 3, 2), checks, {})
+    stop_on_failures(date(2026, 3, 2), checks, {"fallback_share": "the title index was down"})
 
 
 @given(st.integers(-5, 5))

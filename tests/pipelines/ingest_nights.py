@@ -18,6 +18,7 @@ from ltrr.pipelines.night import Night
 from ltrr.spark.commits import CommitLog, JobRun
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
+from ltrr.users.settings import UserSettings
 from tests.logs.log_lines import SPACE
 
 SECRET = "a secret that shows nowhere"  # noqa: S105
@@ -31,6 +32,7 @@ class Home:
     path: Path
     first: date
     log_settings: LogSettings = field(default_factory=LogSettings)
+    user_settings: UserSettings = field(default_factory=UserSettings)
 
     @property
     def logs(self) -> Path:
@@ -40,7 +42,11 @@ class Home:
     def settings(self) -> Settings:
         policy = PolicySettings("search", SPACE.strategies, SPACE.block_size, SPACE.budget)
         return Settings(
-            policy=policy, history_starts=self.first, paths=PathSettings(home=self.path), logs=self.log_settings
+            policy=policy,
+            history_starts=self.first,
+            paths=PathSettings(home=self.path),
+            logs=self.log_settings,
+            users=self.user_settings,
         )
 
     @property

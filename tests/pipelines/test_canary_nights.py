@@ -18,7 +18,7 @@ from ltrr.pipelines.runner import run_nightly
 from ltrr.publishing.by_hand import roll_back
 from ltrr.publishing.canary_trial import WAITS, frozen_with_ranker
 from ltrr.publishing.challenger_rows import CHALLENGERS, read_challengers
-from ltrr.publishing.release import ROLLED_BACK
+from ltrr.publishing.release import REFRESHED, ROLLED_BACK
 from ltrr.serving.policy import Policy
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
@@ -130,8 +130,8 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
     rows, moved = world.releases(), pointers(world.root, "search")
     run_nightly(world.spark, world.settings, NEXT)
     assert (world.releases(), pointers(world.root, "search")) == (rows, moved)
-    # The night after it knows of no canary. A person rolls back between its reading of the pointer and its create: it
-    # decides again, leaves the pointer where it is, and begins no challenger against what will not serve.
+    # The night after it knows of no canary: the next challenger may begin. A person rolls back between its reading of
+    # the pointer and its create: it decides again, and refreshes what the person chose.
     publish = publish_policy.publish
 
     def slow(*arguments):
@@ -142,14 +142,17 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
     monkeypatch.setattr(publish_policy, "publish", slow)
     notes = world.night(THIRD, 300)
     assert (notes["canary_outcome"], notes["action"]) == ("", "refreshed")
-    assert "no challenger begins: others have moved the pointer since this night first began" in notes["verdict"]
-    assert (world.pointer.by, world.pointer.sequence) == (Mover.of_person("ada", ROLLED_BACK), len(moved) + 1)
-    assert BANDIT not in read_manifest(world.root, "search", world.pointer.version).files
-    # It is recorded once, as the person's; the night's own row says that it did not move the pointer.
-    assert [row for row in world.releases() if row[2] == len(moved) + 1] == [
-        ("rolled_back", None, len(moved) + 1, None)
+    assert "begins with alpha" in notes["verdict"]
+    *_, by_hand, by_night = pointers(world.root, "search")
+    assert (by_hand.by, by_hand.sequence) == (Mover.of_person("ada", ROLLED_BACK), len(moved) + 1)
+    assert (by_night.by, by_night.sequence) == (Mover.of_night(THIRD, 1, REFRESHED), len(moved) + 2)
+    models = [frozen_with_ranker(read_manifest(world.root, "search", one.version)) for one in (by_hand, by_night)]
+    assert models[0] == models[1] != frozen_with_ranker(served)
+    # Each is recorded once, as whoever made it.
+    assert [row for row in world.releases() if row[2] and row[2] > len(moved)] == [
+        ("rolled_back", None, len(moved) + 1, None),
+        ("refreshed", THIRD, len(moved) + 2, None),
     ]
-    assert [row[:3] for row in world.releases() if row[1] == THIRD] == [("refreshed", THIRD, None)]
 
 
 def test_a_bad_canary_ends_and_a_broken_one_too(spark, home, monkeypatch, tmp_path) -> None:

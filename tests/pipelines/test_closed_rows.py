@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from ltrr.bandit.settings import BanditSettings
 from ltrr.config import Settings
 from ltrr.logs.settings import EventKind, LogSettings
 from ltrr.pipelines import train_bandit, train_ranker
@@ -54,7 +55,8 @@ def dates_of(spark: SparkSession, settings: Settings, name: str, column: str) ->
 
 
 def test_rows_are_those_of_the_closed_dates_whatever_the_window_was(spark, home: Path) -> None:
-    settings = evidence_home(home)
+    # The pages of this log are not told to its candidates.
+    settings = replace(evidence_home(home), bandit=BanditSettings(max_unshown_share=1.0))
     days = [SUNDAY + timedelta(days=number) for number in range(5)]
     logs = [logged_day(day, IMPRESSIONS) for day in days]
     for of_day in logs:

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from ltrr.errors import DataQualityError
 from ltrr.logs.reasons import REASONS
 from ltrr.logs.secret import SECRET_VARIABLE
+from ltrr.spark.quality import ACCEPTED_QUALITY, read_accepted
 from tests.logs.log_lines import NIGHT, as_bytes, event, noon, record, write_folder, wrong_lines
 from tests.pipelines.ingest_nights import SECRET, Home
 
@@ -76,7 +77,7 @@ def test_every_bad_line_is_rejected_with_a_reason_and_the_night_stops_until_it_i
     assert house.night(NIGHT).commits.run("ingest_logs", NIGHT) is None
 
     run = house.ingest(NIGHT, accept={"rejected_share": "the new client is known to send junk"})
-    assert run.notes["accepted_quality"] == "rejected_share: the new client is known to send junk"
+    assert read_accepted(run.notes[ACCEPTED_QUALITY]) == {"rejected_share": "the new client is known to send junk"}
     accepted = house.rows("data_quality", "check = 'rejected_share'")[0]
     assert (accepted.verdict, round(accepted.figure, 6)) == ("accepted", round(BAD / 11_000, 6))
     assert "the new client is known to send junk" in accepted.detail

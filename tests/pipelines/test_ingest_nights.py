@@ -22,6 +22,7 @@ from ltrr.pipelines.ingest_logs import Intake
 from ltrr.spark.columns import conform
 from ltrr.spark.delta import digest_of
 from ltrr.tables.catalog import table
+from ltrr.users.settings import UserSettings
 from tests.assertions import assert_keys_are_unique
 from tests.logs.log_lines import NIGHT, event, noon, record, write_folder
 from tests.pipelines.ingest_nights import SECRET, Home
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.spark
 NEXT = NIGHT + timedelta(days=1)
 BEFORE = NIGHT - timedelta(days=1)
 FORGOTTEN = "person-who-left"
+# Of record(3); it searches on the first date alone.
+ROBOT = "person-3"
 # Every line counts in these small nights: no share of rejected ones is too large.
 PATIENT = LogSettings(late_days=1, rejected_share_limit=1.0, volume_factor=100.0)
 
@@ -63,7 +66,8 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def two_nights(_session, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    house = Home(_session, tmp_path_factory.mktemp("home"), NIGHT, PATIENT)
+    excluded = UserSettings(excluded=(Pseudonyms(SECRET).user(ROBOT),))
+    house = Home(_session, tmp_path_factory.mktemp("home"), NIGHT, PATIENT, excluded)
     write_folder(house.logs, NIGHT, {"events-1.ndjson": FIRST_NIGHT[11:], "decisions-1.ndjson": FIRST_NIGHT[:11]})
     write_folder(house.logs, NEXT, {"decisions-1.ndjson": SECOND_NIGHT[:8], "events-1.ndjson": SECOND_NIGHT[8:]})
     with pytest.MonkeyPatch.context() as patch:
@@ -127,6 +131,19 @@ LOG_TABLES = (
     "rejected_rows",
     "data_quality",
 )
+
+
+def test_an_excluded_user_is_named_every_night_and_raw_tables_stay_whole(two_nights: Home) -> None:
+    key = Pseudonyms(SECRET).user(ROBOT)
+    limited = [
+        (r.log_date, r.user_key, r.impressions, r.counted_share, r.reason) for r in two_nights.rows("limited_users")
+    ]
+    assert limited == [(NIGHT, key, 1, 0.0, "setting")]
+    named = two_nights.rows("data_quality", f"check = 'user_{key}'")
+    assert {(row.log_date, row.verdict) for row in named} == {(NIGHT, "reported"), (NEXT, "reported")}
+    assert all("excluded (setting): 1 impressions" in row.detail for row in named)
+    assert len(two_nights.rows("impressions", f"user_key = '{key}'")) == 1
+    assert two_nights.rows("slate_rows", f"user_key = '{key}'")
 
 
 def test_each_table_holds_each_of_its_keys_once(two_nights: Home) -> None:

@@ -8,7 +8,7 @@ from math import nan
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltrr.core.exploration import ExplorationSettings
@@ -166,7 +166,8 @@ def test_a_challenger_does_not_age_while_a_canary_runs() -> None:
 STEPS = st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from([BAD, SO_SO, GOOD]), st.booleans())
 
 
-@given(st.lists(STEPS, max_size=40))
+@settings(max_examples=50, deadline=None)
+@given(st.lists(STEPS, max_size=30))
 def test_without_a_promotion_alpha_never_comes_back(steps) -> None:
     """Nights and reruns in any order: what is held only shrinks where a trial is promoted, or after 60 nights."""
     before, page, number = (), attempt(1, "a"), 1

@@ -1,15 +1,19 @@
 """A night in MLflow: found by tags, nested, superseded, closed."""
 
 import pickle
+import shutil
 import socket
+import sqlite3
 import time
+from contextlib import ExitStack, closing, contextmanager
 from datetime import date
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
-from ltrr.errors import CommitError, LtrrError, NotReadyError
+from ltrr.errors import CommitError, ConfigError, LtrrError, NotReadyError
+from ltrr.tracking.home import HOME_ID_FILE, read_home_id
 from ltrr.tracking.night import NightTracking
 from ltrr.tracking.settings import TrackingSettings
 
@@ -32,15 +36,20 @@ def client(store):
     return MlflowClient(tracking_uri=store.uri)
 
 
+def open_night(settings, day, job, *, create_parent, home=None, policy="search"):
+    home = home or Path(settings.uri.removeprefix("sqlite:///")).parent
+    return NightTracking.open(settings, day, job, create_parent=create_parent, home=home, policy=policy)
+
+
 def runs_of(client, settings):
     experiment = client.get_experiment_by_name(settings.experiment)
     return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
 
 
 def test_a_night_is_one_tree_of_runs_with_what_each_was_told_and_found(settings, client, tmp_path):
-    NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    open_night(settings, DAY, "ingest_logs", create_parent=True)
     for job in ("train_bandit", "publish_policy"):
-        night = NightTracking.open(settings, DAY, job, create_parent=False)
+        night = open_night(settings, DAY, job, create_parent=False)
         with night.run(job) as run:
             run.params({"window_nights": 14, "strategies": ("title", "memory")})
             run.metrics({"progressive_loss": -0.25, "undefined": float("nan")})
@@ -65,7 +74,7 @@ def test_a_night_is_one_tree_of_runs_with_what_each_was_told_and_found(settings,
 
 
 def test_the_night_stays_open_until_its_last_job_is_done(settings, client):
-    night = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    night = open_night(settings, DAY, "ingest_logs", create_parent=True)
     with night.run("train_bandit"):
         pass
     assert client.get_run(night.night_run_id).info.status == "RUNNING"
@@ -75,11 +84,11 @@ def test_the_night_stays_open_until_its_last_job_is_done(settings, client):
 
 
 def test_a_rerun_supersedes_the_old_run_and_joins_the_latest_attempt(settings, client):
-    first = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    first = open_night(settings, DAY, "ingest_logs", create_parent=True)
     with first.run("train_bandit") as old:
         pass
-    second = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
-    alone = NightTracking.open(settings, DAY, "train_bandit", create_parent=False)
+    second = open_night(settings, DAY, "ingest_logs", create_parent=True)
+    alone = open_night(settings, DAY, "train_bandit", create_parent=False)
     assert alone.night_run_id == second.night_run_id != first.night_run_id
     with alone.run("train_bandit") as new:
         pass
@@ -88,22 +97,22 @@ def test_a_rerun_supersedes_the_old_run_and_joins_the_latest_attempt(settings, c
     assert "superseded" not in client.get_run(new.run_id).data.tags
     assert client.get_run(second.night_run_id).data.tags["ltrr.night_attempt"] == "2"
     # Another date's runs are nobody's predecessors.
-    other = NightTracking.open(settings, date(2026, 3, 3), "ingest_logs", create_parent=True)
+    other = open_night(settings, date(2026, 3, 3), "ingest_logs", create_parent=True)
     assert client.get_run(other.night_run_id).data.tags["ltrr.night_attempt"] == "1"
     assert "superseded" not in client.get_run(second.night_run_id).data.tags
 
 
 def test_a_lone_rerun_of_a_finished_night_leaves_it_finished(settings, client):
-    night = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    night = open_night(settings, DAY, "ingest_logs", create_parent=True)
     with night.run("publish_policy"):
         pass
-    with NightTracking.open(settings, DAY, "train_bandit", create_parent=False).run("train_bandit"):
+    with open_night(settings, DAY, "train_bandit", create_parent=False).run("train_bandit"):
         assert client.get_run(night.night_run_id).info.status == "RUNNING"
     assert client.get_run(night.night_run_id).info.status == "FINISHED"
 
 
 def test_a_failing_job_fails_its_run_and_the_night(settings, client):
-    night = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    night = open_night(settings, DAY, "ingest_logs", create_parent=True)
     with pytest.raises(ValueError, match="no rows"), night.run("train_bandit") as run:
         raise ValueError("no rows")
     assert client.get_run(run.run_id).info.status == "FAILED"
@@ -111,22 +120,22 @@ def test_a_failing_job_fails_its_run_and_the_night(settings, client):
 
 
 def test_what_a_killed_process_left_running_is_closed_as_killed(settings, client):
-    night = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    night = open_night(settings, DAY, "ingest_logs", create_parent=True)
     never_left = night.run("train_bandit")
     orphan = never_left.__enter__()
     theirs = client.create_run(client.get_experiment_by_name(settings.experiment).experiment_id)
-    NightTracking.open(settings, DAY, "train_ranker", create_parent=False)
+    open_night(settings, DAY, "train_ranker", create_parent=False)
     assert client.get_run(orphan.run_id).info.status == "RUNNING"  # another job's, perhaps alive
-    NightTracking.open(settings, DAY, "train_bandit", create_parent=False)
+    open_night(settings, DAY, "train_bandit", create_parent=False)
     assert client.get_run(orphan.run_id).info.status == "KILLED"
-    NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    open_night(settings, DAY, "ingest_logs", create_parent=True)
     assert client.get_run(night.night_run_id).info.status == "KILLED"
     assert client.get_run(theirs.info.run_id).info.status == "RUNNING"  # somebody else's run in our experiment
 
 
 def test_a_job_without_a_night_names_the_job_to_run(settings):
     with pytest.raises(CommitError, match="ltrr job ingest_logs --date 2026-03-02"):
-        NightTracking.open(settings, DAY, "train_bandit", create_parent=False)
+        open_night(settings, DAY, "train_bandit", create_parent=False)
 
 
 def test_a_store_that_does_not_answer_stops_the_job_at_once():
@@ -135,19 +144,108 @@ def test_a_store_that_does_not_answer_stops_the_job_at_once():
         uri = f"http://me:hunter2@127.0.0.1:{held.getsockname()[1]}"
         began = time.monotonic()
         with pytest.raises(NotReadyError, match="MLflow does not answer") as caught:
-            NightTracking.open(TrackingSettings(uri=uri), DAY, "publish_policy", create_parent=False)
+            open_night(TrackingSettings(uri=uri), DAY, "publish_policy", create_parent=False)
     assert time.monotonic() - began < 30
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_deleted_experiment_is_named(settings, client):
-    NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    open_night(settings, DAY, "ingest_logs", create_parent=True)
     client.delete_experiment(client.get_experiment_by_name(settings.experiment).experiment_id)
     with pytest.raises(LtrrError, match="mlflow experiments restore"):
-        NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+        open_night(settings, DAY, "ingest_logs", create_parent=True)
 
 
 def test_executors_cannot_log(settings):
-    night = NightTracking.open(settings, DAY, "ingest_logs", create_parent=True)
+    night = open_night(settings, DAY, "ingest_logs", create_parent=True)
     with pytest.raises(LtrrError, match="cannot leave the driver"):
         pickle.dumps(night)
+
+
+@pytest.mark.parametrize("other", [{"policy": "films"}, {"home": "another"}])
+def test_nights_of_other_homes_and_policies_are_not_joined_superseded_or_closed(settings, client, tmp_path, other):
+    other = {name: tmp_path / value if name == "home" else value for name, value in other.items()}
+    ours = open_night(settings, DAY, "ingest_logs", create_parent=True)
+    with ours.run("train_bandit") as run:
+        theirs = open_night(settings, DAY, "ingest_logs", create_parent=True, **other)
+        assert client.get_run(run.run_id).info.status == "RUNNING"
+    assert "superseded" not in client.get_run(ours.night_run_id).data.tags
+    assert client.get_run(theirs.night_run_id).data.tags["ltrr.night_attempt"] == "1"
+    assert open_night(settings, DAY, "train_ranker", create_parent=False).night_run_id == ours.night_run_id
+    assert open_night(settings, DAY, "train_ranker", create_parent=False, **other).night_run_id == theirs.night_run_id
+    # And the other way round: our rerun leaves their running night alone.
+    open_night(settings, DAY, "ingest_logs", create_parent=True)
+    assert client.get_run(theirs.night_run_id).info.status == "RUNNING"
+
+
+def test_a_home_keeps_its_identity_where_it_is_mounted_and_a_copy_gets_its_own(home, tmp_path):
+    identity = read_home_id(home)
+    assert read_home_id(home) == identity
+    mounted = tmp_path / "mounted elsewhere"
+    mounted.symlink_to(home)
+    assert read_home_id(mounted) == identity
+    copy = tmp_path / "copy"
+    shutil.copytree(home, copy)
+    assert read_home_id(copy) not in {identity, ""}
+    assert read_home_id(copy) == read_home_id(copy)
+    moved = home.rename(tmp_path / "moved")
+    assert read_home_id(moved) == identity
+    (moved / HOME_ID_FILE).write_text("{")
+    with pytest.raises(ConfigError, match="identity of the home cannot be read"):
+        read_home_id(moved)
+
+
+@pytest.mark.parametrize(("fault", "status"), [(ValueError("no rows"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
+def test_a_refused_attempt_leaves_no_night_running(settings, client, fault, status):
+    night = open_night(settings, DAY, "ingest_logs", create_parent=True)
+    night.end(fault)
+    assert client.get_run(night.night_run_id).info.status == status
+
+
+@contextmanager
+def broken_table(settings, name):
+    """The store without one of its tables: what it answers when its disk or server fails in the middle of a job."""
+    with closing(sqlite3.connect(settings.uri.removeprefix("sqlite:///"), isolation_level=None)) as database:
+        database.execute(f"ALTER TABLE {name} RENAME TO gone")
+        try:
+            yield
+        finally:
+            database.execute(f"ALTER TABLE gone RENAME TO {name}")
+
+
+def test_a_database_that_another_process_holds_is_not_ready(settings, monkeypatch):
+    monkeypatch.setattr("ltrr.tracking.store._SQLITE_SECONDS", 0.1)
+    open_night(settings, DAY, "ingest_logs", create_parent=True)
+    with closing(sqlite3.connect(settings.uri.removeprefix("sqlite:///"), isolation_level=None)) as held:
+        held.execute("BEGIN IMMEDIATE")
+        with pytest.raises(NotReadyError, match=r"nothing is published untracked.*database is locked"):
+            open_night(settings, DAY, "train_bandit", create_parent=False)
+
+
+def test_a_store_that_fails_in_the_middle_of_a_job_is_one_sentence_and_not_ready(settings, capfd):
+    night = open_night(settings, DAY, "ingest_logs", create_parent=True)
+    with (
+        broken_table(settings, "metrics"),
+        pytest.raises(NotReadyError, match=r"nothing is published untracked.*no such table: .*metrics"),
+    ):
+        night.night_run().metrics({"loss": 1.0})
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_job_keeps_its_own_fault_when_the_store_fails_with_it(settings, caplog):
+    night = open_night(settings, DAY, "ingest_logs", create_parent=True)
+
+    def fail_with_the_store(store):
+        with night.run("train_bandit"):
+            store.enter_context(broken_table(settings, "runs"))
+            raise ValueError("no rows")
+
+    with ExitStack() as store, pytest.raises(ValueError, match="no rows"):
+        fail_with_the_store(store)
+    assert "stay RUNNING until the next night" in caplog.text
+
+
+def test_a_value_that_the_store_refuses_is_the_same_error(settings):
+    night = open_night(settings, DAY, "ingest_logs", create_parent=True)
+    with pytest.raises(NotReadyError, match="nothing is published untracked"):
+        night.night_run().params({"name" * 100: 1})

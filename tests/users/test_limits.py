@@ -81,9 +81,11 @@ def test_each_kind_of_robot_is_limited_for_its_reason_and_nobody_else(spark):
         "busy": "capped",
         KNOWN: "setting",
     }
+    # Four times the median of sixty people with one to four pages and five robots.
+    assert np.median([1 + n % 4 for n in range(60)] + [400, 15, 40, 90, 1]) == 3
     assert {key: row.counted_share for key, row in found.items()} == {
         **dict.fromkeys(found, 0.0),
-        "busy": 8 / 90,
+        "busy": 12 / 90,
     }
     identified = 150 + 400 + 15 + 40 + 90 + 1
     assert found["searches"].share_of_impressions == pytest.approx(400 / identified)
@@ -111,11 +113,11 @@ def test_a_capped_user_counts_with_whole_impressions_chosen_by_hash_alone(spark)
     others = rows.where("user_key != 'busy'").select("impression_id").distinct()
     busy = {one for one in counts if one.startswith("busy")}
     assert counts.keys() - busy == {row.impression_id for row in others.collect()}
-    # Binomial(90, 8/90) exceeds 24 for fewer than 1 of a million choices of the hash; of these ids it is never 0.
-    assert 1 <= len(busy) <= 24
+    # Binomial(90, 12/90) lies outside for fewer than 1 of a hundred thousand choices of the hash; ids are fixed here.
+    assert 1 <= len(busy) <= 28
     again = only_counted(rows.select("user_key", "log_date", "impression_id").repartition(5), limited, SETTINGS)
     assert {row.impression_id for row in again.collect()} == counts.keys()
-    fewer = limits(rows, UserSettings(least_impressions=4))
+    fewer = limits(rows, UserSettings(impressions_per_day=4, least_impressions=4))
     assert {row.impression_id for row in only_counted(rows, fewer, SETTINGS).collect()} < counts.keys()
 
 
@@ -185,7 +187,7 @@ def test_examination_is_that_of_honest_searches_although_a_robot_is_a_tenth_of_t
         return fit_curves(pairs, ["search"], TRUE_CURVE.size, ClickSettings()).curves["search"].examination
 
     alone = curve(rows.where("user_key != 'robot'"))
-    assert np.abs(curve(rows) / alone - 1.0).max() > 0.5
+    assert np.abs(curve(rows) / alone - 1.0).max() > 0.3
     assert np.abs(curve(only_counted(rows, limits(rows), SETTINGS)) / alone - 1.0).max() < 0.01
 
 
@@ -197,12 +199,12 @@ def evidence_of(rows: pd.DataFrame) -> float:
     return footing_of(sums, "p", 0.0).evidence_of_users
 
 
-@pytest.mark.parametrize(("people", "robot_pages"), [(3_000, 750), (200, 50)])
+@pytest.mark.parametrize(("people", "robot_pages"), [(3_000, 750), (240, 60)])
 def test_a_verdict_comes_although_one_user_holds_a_fifth_of_the_rewards_and_the_user_is_named(
     spark, people, robot_pages
 ):
     """Excluded where the robot stands out, capped where it does not: the gate looks, and says who it was."""
-    honest = [pages(f"person-{n}", 2, [1] if n % 2 else [], positions=1) for n in range(people)]
+    honest = [pages(f"person-{n}", 1, [1], positions=1) for n in range(people)]
     made = pd.concat([*honest, pages("robot", robot_pages, [1], positions=1)])
     rows = spark.createDataFrame(made)
     limited = limits(rows)

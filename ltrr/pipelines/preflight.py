@@ -1,0 +1,144 @@
+"""Cheap checks before Spark starts: what will be refused is refused within a second, and leaves nothing in MLflow.
+
+The jobs check the same things again where they need them: these checks only tell sooner. What only Spark can see (logs
+in an object store, commits of earlier nights) is left to the jobs.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from ltrr.config import PathSettings, Settings
+from ltrr.errors import CommitError, ConfigError, LtrrError
+from ltrr.logs.folder import SUCCESS, folder_name, not_closed
+from ltrr.logs.secret import read_secret
+from ltrr.pipelines.jobs import JOBS, check_job
+from ltrr.spark.faults import FULL_DISK, explain_fault
+from ltrr.spark.lease import hold_lease
+from ltrr.spark.shared import check_file_system, prove_shared
+from ltrr.tracking.store import connect
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Jobs that log nothing to MLflow.
+_UNTRACKED = frozenset({"fit_click_model", "build_memory", "compute_strategy_features"})
+
+
+def check_before_start(settings: Settings, day: date, job: str | None = None) -> None:
+    """Nothing where a night (or one job of it) may start now, as far as can be seen without Spark.
+
+    Args:
+        settings: all settings.
+        day: logical date.
+        job: the one job that is asked for; None for the whole night.
+
+    Raises:
+        UsageError: there is no such job.
+        ConfigError: no secret, tables where no lease can be held, a folder that cannot be written, MLflow's file too.
+        CommitError: the date is before the history starts.
+        LeaseError: another process writes to this home or its tables.
+        NotReadyError: the logs of the date are not there or not closed, or MLflow does not answer.
+    """
+    if job is not None:
+        check_job(job)
+    if day < settings.first_date:
+        raise CommitError(
+            "the date is before the history starts",
+            which=str(day),
+            expected=f"{settings.first_date} or later (history_starts)",
+            todo="correct the date, or history_starts before anything is committed",
+        )
+    reads_logs = job in (None, JOBS[0])
+    if reads_logs:
+        read_secret(os.environ)
+    paths = settings.paths
+    for name in ("home", "tables", "policies", "quarantine"):
+        check_writable(f"paths.{name}", str(getattr(paths, name)))
+    if reads_logs:
+        check_logs_closed(paths.logs, day)
+    with hold_lease(paths.home, f"checks before {job or 'nightly'} of {day}", tables=paths.tables):
+        pass
+    if job not in _UNTRACKED:
+        # Last, for it takes a second: a night that cannot be tracked does not begin.
+        connect(settings.tracking.under(paths.home))
+
+
+def prove_shared_paths(spark: SparkSession, paths: PathSettings) -> None:
+    """Nothing where driver and executors see the same disk under the paths that executors write to.
+
+    Costs nothing under a local master; on a cluster one small job a folder.
+
+    Raises:
+        ConfigError: they do not; or a path without a scheme is no path on a disk for Spark.
+    """
+    folders = {f"paths.{name}": local_folder(getattr(paths, name)) for name in ("tables", "quarantine")}
+    if any("://" not in str(getattr(paths, name)) for name in ("tables", "quarantine", "logs")):
+        check_file_system(spark)
+    prove_shared(spark, {setting: folder for setting, folder in folders.items() if folder is not None})
+
+
+def local_folder(path: str) -> Path | None:
+    """The folder that a path or `file:` URL names on this machine; None for any other URL.
+
+    >>> local_folder("/data/logs"), local_folder("file:///data/my%20logs"), local_folder("s3a://bucket/logs")
+    (PosixPath('/data/logs'), PosixPath('/data/my logs'), None)
+    """
+    parts = urlsplit(path)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if "://" in path else Path(path)
+
+
+def check_writable(setting: str, path: str) -> None:
+    """Nothing where a file can be made in the folder, or in the nearest one above it that exists, or it is no folder.
+
+    Raises:
+        ConfigError: this user may not write there, or it is a file.
+        LtrrError: the disk is full.
+    """
+    folder = local_folder(path)
+    if folder is None:
+        return
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise ConfigError("a path is not a folder", which=setting, expected="a folder", got=str(folder))
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".ltrr-check-") as probe:
+            # Delayed allocation reports a full disk only when the bytes are forced out.
+            probe.write(b"x" * 4096)
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as fault:
+        known = explain_fault(fault, "the folder cannot be written", str(folder))
+        # Only a full disk may pass by itself.
+        kind = LtrrError if known.message == FULL_DISK else ConfigError
+        raise kind(
+            known.message,
+            which=f"{setting}: {folder}",
+            expected="a folder to write in",
+            got=known.got,
+            todo=known.todo
+            if kind is LtrrError
+            else f"give the user that runs ltrr the right to write there, or correct {setting}",
+        ) from fault
+
+
+def check_logs_closed(logs: str, night: date) -> None:
+    """Nothing where the night's folder is closed, or lies where only Spark can look.
+
+    Raises:
+        NotReadyError: the folder is missing, or has no `_SUCCESS` yet.
+    """
+    root = local_folder(logs)
+    if root is None:
+        return
+    folder = root / folder_name(night)
+    if not (folder / SUCCESS).exists():
+        raise not_closed(str(folder), night, is_there=folder.exists())
