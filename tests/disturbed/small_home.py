@@ -1,12 +1,15 @@
 """Homes with real jobs on few searches: a world of chance, served by the first champion on every date."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+from ltrr.artifacts.bundle import versions
+from ltrr.artifacts.pointer import open_policy
 from ltrr.config import load_settings
 from ltrr.demo.first_policy import write_demo_settings
-from ltrr.demo.loop import current_policy
 from ltrr.publishing.first_champion import publish_first_champion
+from ltrr.serving.policy import Policy
 from ltrr.simulation.day import serve_day
 from ltrr.spark.comparing import compare_rows, is_same
 from ltrr.spark.delta import Warehouse
@@ -26,23 +29,28 @@ def day_of(number: int) -> date:
     return FIRST + timedelta(days=number)
 
 
-def begin_home(home: Path, nights: int, policies: tuple[str, ...] = ()) -> None:
-    """Settings, first champions and the logs of so many dates.
+def begin_home(home: Path, nights: int, policy_of: Callable[[int], str] = lambda number: "") -> None:
+    """Settings, first champions and the logs of so many dates, each served by the first champion of its policy.
 
     Args:
         home: an empty or new folder.
         nights: number of dates.
-        policies: further policies of the home, each with a first champion.
+        policy_of: number of a date -> name of its policy; empty: that of the settings.
     """
     world = chance_world(queries=25, entities=20)
     write_demo_settings(home, world.policy_settings(), FIRST)
-    settings = load_settings(home)
-    for name in ("", *policies):
-        changed = load_settings(home, None, [f"policy.name={name}"] if name else [])
-        publish_first_champion(changed.paths.policies, changed.policy, FIRST)
-    policy = current_policy(settings)
     for number in range(nights):
-        serve_day(world, policy, day_of(number), impressions=SEARCHES, seed=number, logs_root=Path(settings.paths.logs))
+        settings = load_settings(home, None, policy_changes(policy_of(number)))
+        publish_first_champion(settings.paths.policies, settings.policy, FIRST)
+        first = versions(settings.paths.policies, settings.policy.name)[0]
+        policy = Policy.load(open_policy(settings.paths.policies, settings.policy.name).url, first)
+        logs = Path(settings.paths.logs)
+        serve_day(world, policy, day_of(number), impressions=SEARCHES, seed=number, logs_root=logs)
+
+
+def policy_changes(name: str) -> list[str]:
+    """Settings of a policy as `--set` gives them."""
+    return [f"policy.name={name}"] if name else []
 
 
 def different_tables(spark, one: Path, other: Path, skipped=NOT_COMPARED) -> dict[str, object]:

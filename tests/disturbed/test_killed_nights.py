@@ -1,6 +1,7 @@
 """`kill -9` at random moments of real nights in real processes: after the rerun the home is one that never died.
 
-`KILLS=40 make test-long` asks for more; with `LTRR_LONG_HOME` set, an interrupted run goes on where it stopped.
+`KILLS=40 make test-long` asks for more; with `LTRR_LONG_HOME` set, an interrupted run goes on where it stopped;
+`LTRR_BUDGET_SECONDS` makes it stop by itself.
 """
 
 import json
@@ -19,6 +20,7 @@ from ltrr.config import load_settings
 from tests.disturbed.small_home import KEY, begin_home, day_of, different_tables
 
 KILLS = int(os.environ.get("LTRR_KILLS") or 6)
+BUDGET_SECONDS = float(os.environ.get("LTRR_BUDGET_SECONDS") or "inf")
 NIGHTS = 3
 # A night that is not killed takes a minute on two idle cores; a machine that others use may take ten times that.
 LONGEST_SECONDS = 900
@@ -66,11 +68,16 @@ class State:
     """What is done already, kept in a file so that an interrupted run goes on."""
 
     def __init__(self, file):
-        self.file = file
+        self.file, self.started = file, time.monotonic()
         self.told = json.loads(file.read_text()) if file.exists() else {"reference": [], "done": 0, "kills": []}
 
     def save(self):
-        self.file.write_text(json.dumps(self.told))
+        """Keep it, and stop where the time is over."""
+        half = self.file.with_suffix(".half")
+        half.write_text(json.dumps(self.told))
+        half.rename(self.file)
+        if time.monotonic() - self.started > BUDGET_SECONDS:
+            pytest.skip(f"{len(self.told['kills'])} of {KILLS} nights are killed, run it again to go on")
 
 
 @pytest.mark.long
