@@ -156,7 +156,8 @@ def _cluster(kind: str, key: Column) -> Column:
 
 def _user() -> Column:
     # An anonymous search is a cluster of its own: nothing ties it to another.
-    return F.when(F.col("user_key") != "", F.col("user_key")).otherwise(F.concat_ws(" ", *PAGE))
+    alone = F.concat(F.col("log_date").cast("string"), "impression_id")
+    return F.when(F.col("user_key") != "", F.col("user_key")).otherwise(alone)
 
 
 def _place(impression: WindowSpec, number: int) -> Column:

@@ -48,9 +48,10 @@ def run(spark: SparkSession, settings: Settings, day: date, job: str) -> None:
     commits.commit(JobRun(job, day, 1, "test", "test", (), night.carried_outputs(), night.notes, 0.0))
 
 
-def dates_of(spark: SparkSession, settings: Settings, name: str, column: str) -> dict[date, int]:
+def rows_of(spark: SparkSession, settings: Settings, name: str) -> dict[date, int]:
+    """Date -> impressions with rows in a table."""
     rows = Warehouse(spark, settings.paths.tables).read(table(name))
-    counted = rows.select("log_date", column).distinct().groupBy("log_date").count().collect()
+    counted = rows.select("log_date", "impression_id").distinct().groupBy("log_date").count().collect()
     return {row["log_date"]: row["count"] for row in counted}
 
 
@@ -61,6 +62,8 @@ def test_rows_are_those_of_the_closed_dates_whatever_the_window_was(spark, home:
     logs = [logged_day(day, IMPRESSIONS) for day in days]
     for of_day in logs:
         of_day["decisions"] = [(*row[:17], [("title:2", [0.5] * 4)], *row[18:]) for row in of_day["decisions"]]
+    # A ranker learns from impressions with a click.
+    clicked = [len({row[0] for row in of_day["slate_rows"] if row[8]}) for of_day in logs]
     # Nothing is closed; two dates close at once; the newer one is open again; it closes again with the next.
     windows = (2, 2, 1, 3, 2)
     closed = (0, 0, 2, 1, 3)
@@ -69,6 +72,6 @@ def test_rows_are_those_of_the_closed_dates_whatever_the_window_was(spark, home:
         commit_logs(spark, tonight, day, *(logs if number == 0 else ()))
         for job in ("fit_click_model", "train_bandit", "train_ranker"):
             run(spark, tonight, day, job)
-        for name in ("bandit_rows", "ranking_rows"):
-            found = dates_of(spark, tonight, name, "impression_id")
-            assert found == dict.fromkeys(days[: closed[number]], IMPRESSIONS), (day, name)
+        dates = range(closed[number])
+        assert rows_of(spark, tonight, "bandit_rows") == {days[date]: IMPRESSIONS for date in dates}, day
+        assert rows_of(spark, tonight, "ranking_rows") == {days[date]: clicked[date] for date in dates}, day

@@ -8,6 +8,7 @@ import pytest
 from pyspark.errors import AnalysisException
 
 from ltrr.errors import ConfigError
+from ltrr.spark.jars import spark_home
 from ltrr.spark.pinned import DELTA_EXTENSION, EXTENSIONS, PINNED, UMASK, pin_session, with_pinned
 from ltrr.spark.session import SparkSettings, build_session
 
@@ -27,7 +28,7 @@ START = """
 from ltrr.spark.pinned import PINNED
 from ltrr.spark.session import SparkSettings, build_session
 
-spark = build_session("hostile", SparkSettings(master="local[1]", driver_memory="600m"))
+spark = build_session("hostile", SparkSettings(shuffle_partitions=3))
 for name in PINNED:
     print(name, spark.conf.get(name))
 print("date", spark.sql("SELECT to_date(timestamp'2026-03-01T03:00:00Z')").first()[0])
@@ -39,15 +40,26 @@ print("partitions", spark.conf.get("spark.sql.shuffle.partitions"))
 
 def test_the_defaults_of_a_cluster_choose_sizes_and_no_result(tmp_path):
     (tmp_path / "spark-defaults.conf").write_text("".join(f"{name} {value}\n" for name, value in HOSTILE.items()))
+    (tmp_path / "start.py").write_text(START)
     environment = {
         **os.environ,
         "SPARK_CONF_DIR": str(tmp_path),
+        "SPARK_HOME": str(spark_home()),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
+    submit = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[1]", "--driver-memory", "600m"]
     ran = subprocess.run(
-        [sys.executable, "-c", START], capture_output=True, text=True, env=environment, timeout=120, check=False
+        [*submit, str(tmp_path / "start.py")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=180,
+        check=False,
     )
-    found = dict(line.split(" ", 1) for line in ran.stdout.splitlines())
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found = dict(line.split(" ", 1) for line in ran.stdout.splitlines() if " " in line)
     assert {name: found[name].lower() for name in PINNED} == {name: one.value.lower() for name, one in PINNED.items()}
     assert found["date"] == "2026-03-01"
     assert (found["zone"], found["umask"], found["partitions"]) == ("UTC", "077", "7")
