@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from hashlib import sha256
+from itertools import pairwise
 from math import isnan
 
 from pyspark.sql import Row
@@ -18,7 +19,7 @@ from ltrr.spark.comparing import TOLERANCE
 from ltrr.spark.delta import Written
 from ltrr.spark.retention import FILES, retention_properties
 
-SECONDS_A_DAY = 86_400.0
+REMOVED = "its files are removed"
 
 
 class Killed(BaseException):
@@ -50,6 +51,7 @@ class Version:
     made_by: str
     day: float
     restored: int | None = None
+    is_removed: bool = False
 
 
 @dataclass
@@ -81,10 +83,8 @@ class MemoryWarehouse:
         there = self.versions[table.name]
         if version is not None and not 0 <= version < len(there):
             raise LtrrError("the table cannot be read", which=f"{table.name} at version {version}", got="no such")
-        if version is not None and version < len(there) - 1:
-            kept = self.properties[table.name].get(FILES, "interval 7 days").split()[1]
-            if self.today - there[version].day > float(kept):
-                raise LtrrError("the table cannot be read", which=f"{table.name} at version {version}", got="too old")
+        if version is not None and there[version].is_removed:
+            raise LtrrError("the table cannot be read", which=f"{table.name} at version {version}", got=REMOVED)
         rows = there[-1 if version is None else version].rows
         return MemoryRows(row for row in rows if until is None or row[table.date_column] <= until)
 
@@ -176,6 +176,16 @@ class MemoryWarehouse:
     def rest(self, days):
         """So many days pass in which nothing happens."""
         self.today += days
+
+    def vacuum(self):
+        """Remove the files of versions that were replaced longer ago than the table's retention; whether any was."""
+        removed = False
+        for name, there in self.versions.items():
+            kept = float(self.properties[name].get(FILES, "interval 7 days").split()[1])
+            for version, after in pairwise(there):
+                version.is_removed = version.is_removed or self.today - after.day > kept
+                removed |= version.is_removed
+        return removed
 
     def _save(self, table, rows, written, made_by, restored=None):
         self.on_write(f"{made_by} {table.name}")
