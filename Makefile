@@ -67,8 +67,8 @@ format: setup-dev  ## Formats the code and mends what ruff can mend.
 unit-tests: setup-dev  ## pytest, doctests included [PYTEST_ARGS=].
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-# What of the long tests is done is kept in LONG_HOME: an interrupted run goes on where it stopped. `make clean` removes it.
-test-long: setup-dev  ## The long tests of disturbed homes, about half an hour [STEPS=20000 REAL_STEPS= KILLS= LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
+# With LONG_HOME, a folder, what is done stays there: an interrupted run goes on where it stopped.
+test-long: setup-dev  ## Disturbed homes, about half an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
 	@LTRR_STEPS="$(STEPS)" LTRR_REAL_STEPS="$(REAL_STEPS)" LTRR_KILLS="$(KILLS)" LTRR_LONG_HOME="$(LONG_HOME)" \
 		LTRR_BUDGET_SECONDS="$(BUDGET_SECONDS)" $(BIN)/python -m pytest -m long tests/disturbed $(PYTEST_ARGS)
 
