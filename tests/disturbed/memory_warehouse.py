@@ -115,7 +115,11 @@ class MemoryWarehouse:
         if not all(selects(row) for row in rows):
             raise SchemaError("rows lie outside the partition that is replaced", which=table.name, expected=where)
         before = self.versions[table.name][-1].rows if self.exists(table) else ()
-        return self._save(table, [*(row for row in before if not selects(row)), *rows], rows, "WRITE")
+        left = [row for row in before if not selects(row)]
+        if self.exists(table) and not rows and len(left) == len(before):
+            # Delta makes no commit where nothing goes and nothing comes.
+            return self._written(table, self.version(table), rows)
+        return self._save(table, [*left, *rows], rows, "WRITE")
 
     def append(self, table, frame):
         rows = conformed(frame, table)

@@ -41,7 +41,7 @@ def both(operation):
     return told
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_memory_warehouse_does_what_the_real_one_does(spark, tmp_path):
     real, memory = Warehouse(spark, str(tmp_path)), MemoryWarehouse()
     draws = random.Random(11)
