@@ -4,6 +4,7 @@ The list of steps is drawn from a seed as it goes, from what the home is at that
 with the step that it was interrupted in: that step is one more job that died.
 """
 
+import gzip
 import json
 import os
 import random
@@ -41,6 +42,11 @@ def policy_of(number: int) -> str:
     return "second" if 2 <= number <= 3 else ""
 
 
+def write_lines(file: Path, lines) -> None:
+    """A file of a day's logs."""
+    file.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
+
+
 class RealHome:
     """A home of real jobs and its diary.
 
@@ -56,7 +62,7 @@ class RealHome:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             begin_home(self.home, NIGHTS, policy_of)
-            self.told = {"steps": [], "took": {}, "changes": [], "seconds": 0.0}
+            self.told = {"steps": [], "took": {}, "changes": [], "unread": [], "seconds": 0.0}
             self.save()
         self.told = json.loads(self.diary.read_text())
 
@@ -98,7 +104,7 @@ class RealHome:
     # What a step is.
 
     def job(self, draws):
-        """The first job in the order of dates that is stale or missing."""
+        """The first job in the order of dates that is stale or missing, or whose logs were mended."""
         found = self.next_run()
         return self.run(*found) if found else "nothing to do"
 
@@ -123,13 +129,12 @@ class RealHome:
         day = self.next_run()[0]
         if any(job == JOBS[0] for job in self.committed(day)):
             return "too late to be late"
-        events = next(self.folder_of(day).glob("events-[0-9]*.ndjson"))
-        lines = events.read_text().splitlines(keepends=True)
+        events, lines = self.events_of(day)
         late = lines[::2]
-        events.write_text("".join(lines[1::2]))
+        write_lines(events, lines[1::2])
         after = self.folder_of(day_of((day - FIRST).days + 1))
         after.mkdir(exist_ok=True)
-        (after / f"events-late-{day}.ndjson").write_text("".join(late))
+        write_lines(after / f"events-late-{day}.ndjson.gz", late)
         return f"{len(late)} events of {day}"
 
     def kill(self, draws):
@@ -178,6 +183,8 @@ class RealHome:
         except Killed as killed:
             return f"{job} of {day} died before {killed}"
         self.told["took"][f"{job} {day}"] = self.changes_of(day)
+        if job == JOBS[0]:
+            self.told["unread"] = [one for one in self.told["unread"] if one != str(day)]
         return f"{job} of {day}, attempt {run.attempt}"
 
     @contextmanager
@@ -201,12 +208,19 @@ class RealHome:
     def folder_of(self, day):
         return Path(self.settings.paths.logs) / f"dt={day}"
 
+    def events_of(self, day):
+        """The file of a date's own events, and its lines."""
+        file = next(self.folder_of(day).glob("events-[0-9]*.ndjson.gz"))
+        return file, gzip.decompress(file.read_bytes()).decode().splitlines(keepends=True)
+
     def thin(self, day, draws):
         """Take a tenth of the events of a date away; the number of lines."""
-        file = next(self.folder_of(day).glob("events-[0-9]*.ndjson"))
-        lines = file.read_text().splitlines(keepends=True)
+        file, lines = self.events_of(day)
         kept = [line for line in lines if draws.random() > 0.1]
-        file.write_text("".join(kept))
+        # Known before it is done: who is interrupted between the two takes the logs in once more.
+        self.told["unread"].append(str(day))
+        self.save()
+        write_lines(file, kept)
         return len(lines) - len(kept)
 
     def committed(self, day):
@@ -227,14 +241,14 @@ class RealHome:
             day = day_of(number)
             stale = stale_jobs(log, FIRST, day)
             for job in JOBS:
-                if job in stale or log.run(job, day) is None:
+                if job in stale or log.run(job, day) is None or (job == JOBS[0] and str(day) in self.told["unread"]):
                     return day, job
         return None
 
     def settle(self):
         """Jobs until nothing that was begun is stale or half done; the number of jobs."""
         done = 0
-        while (found := self.next_run()) and (self.committed(found[0]) or found[1] != JOBS[0]):
+        while (found := self.next_run()) and self.committed(found[0]):
             self.run(*found)
             done += 1
         return done
