@@ -27,7 +27,10 @@ def test_pages_of_other_strategies_are_left_out_and_a_window_of_one_kind_is_whol
     def kept(impressions):
         frame = spark.createDataFrame(impressions, "log_date date, impression_id string, policy_version string")
         night = SimpleNamespace(
-            date=DAY, settings=SimpleNamespace(policy=policy), policies_root=str(tmp_path), read=lambda name: frame
+            date=DAY,
+            settings=SimpleNamespace(policy=policy),
+            policies_root=str(tmp_path),
+            read={"impressions": frame}.__getitem__,
         )
         return sorted(row.impression_id for row in only_alike_pages(night, rows, [DAY]).collect())
 
