@@ -100,7 +100,9 @@ def forget_users(
 
 
 def _is_personal(declared: Table) -> bool:
-    return declared.is_read_by_version and bool({"user_key", "impression_id"} & set(declared.column_names))
+    """Whether rows of the table belong to a user, or may name one (`data_quality`: heavy users by their key)."""
+    named = {"user_key", "impression_id", "check"}
+    return declared.is_read_by_version and bool(named & set(declared.column_names))
 
 
 def _dates_of(warehouse: Warehouse, keys: Sequence[str]) -> list[date]:
@@ -135,6 +137,8 @@ def _delete_rows(
 
 def _rows_of(rows: DataFrame, keys: Sequence[str], theirs: DataFrame) -> DataFrame:
     by_key = F.col("user_key").isin(*keys) if "user_key" in rows.columns else F.lit(False)
+    if "check" in rows.columns:
+        by_key = F.col("check").isin(*(f"user_{key}" for key in keys))
     if "impression_id" not in rows.columns:
         return rows.where(by_key)
     marked = rows.join(theirs.withColumn("is_theirs", F.lit(True)), "impression_id", "left")

@@ -12,6 +12,7 @@ from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
 from ltrr.core.intervals import UNDEFINED
 from ltrr.evaluation.judged_impressions import on_dates
+from ltrr.pipelines.alike_pages import only_alike_pages
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.gate_page import verdict_figures
 from ltrr.pipelines.night import Night
@@ -122,7 +123,8 @@ def _judge(
         return None
     settings, policy = night.settings, night.settings.policy
     names = [feature.name for feature in policy.ranker_features]
-    counted = only_counted_users(night, on_dates(night.read("ranking_rows"), dates))
+    alike = only_alike_pages(night, on_dates(night.read("ranking_rows"), dates), dates)
+    counted = only_counted_users(night, alike)
     rows = only_of_width(counted, len(names))
     if held_out:
         rows = only_judging(rows, settings.evaluation.held_out_percent, settings.ranker.held_out_query_percent)

@@ -113,6 +113,7 @@ class _Desk:
         try:
             night.restore_tables()
             load_job(job)(night)
+            run = self.commit(night, started)
         except BaseException as fault:
             if "tracking" in vars(night):
                 # A run that nobody ends says RUNNING in MLflow until the next night.
@@ -121,9 +122,15 @@ class _Desk:
         finally:
             # Whatever a job cached is of no use to the next one, which reads what was committed.
             self.spark.catalog.clearCache()
+        if changed_jobs(self.commits, self.settings.first_date, day + timedelta(days=1)):
+            log.warning("job=%s date=%s made later dates stale: run `ltrr nightly --date LATEST --repair`", job, day)
+        return run
+
+    def commit(self, night: Night, started: float) -> JobRun:
+        """Write the row that makes what the job wrote readable, if the lease is still held."""
         run = JobRun(
-            job=job,
-            run_date=day,
+            job=night.job,
+            run_date=night.date,
             attempt=night.attempt,
             code_version=ltrr.__version__,
             config_digest=self.settings.digest(),
@@ -135,9 +142,6 @@ class _Desk:
         )
         self.lease.check()
         self.commits.commit(run)
-        later = day + timedelta(days=1)
-        if changed_jobs(self.commits, self.settings.first_date, later):
-            log.warning("job=%s date=%s made later dates stale: run `ltrr nightly --date LATEST --repair`", job, day)
         return run
 
     def first_checked(self, day: date) -> date:

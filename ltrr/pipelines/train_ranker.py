@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.payloads import put_payload
 from ltrr.clicks.correction import with_examination
+from ltrr.pipelines.alike_pages import only_alike_pages
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
@@ -46,7 +47,8 @@ def run(night: Night) -> None:
         _write_rows(night, dates)
         tracked.params(_told(night, window))
         in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
-        rows = only_counted_users(night, night.read_written("ranking_rows").where(in_window))
+        alike = only_alike_pages(night, night.read_written("ranking_rows").where(in_window), window)
+        rows = only_counted_users(night, alike)
         _train(night, rows, tracked)
 
 

@@ -194,13 +194,14 @@ def test_a_canary_that_earns_nothing_is_evidence_against_itself(spark) -> None:
 
 def test_a_life_is_read_from_the_pointers_of_this_canary_alone() -> None:
     store = Store("memory://canary-life")
-    earlier = Canary("b0", 0.5, "2026-03-01T00:00:00.000+00:00", "m")
+    a, b = ([f"2026-03-0{day}-{side * 12}" for day in (1, 2, 3, 4)] for side in "ab")
+    earlier = Canary(b[0], 0.5, "2026-03-01T00:00:00.000+00:00", "m")
     served = [
-        ("a0", earlier),
-        ("a1", None),
-        ("a1", Canary("b1", SHARE, BEGUN, "m")),
-        ("a2", Canary("b2", SHARE, BEGUN, "m")),
-        ("a3", Canary("b3", SHARE, BEGUN, "m")),
+        (a[0], earlier),
+        (a[1], None),
+        (a[1], Canary(b[1], SHARE, BEGUN, "m")),
+        (a[2], Canary(b[2], SHARE, BEGUN, "m")),
+        (a[3], Canary(b[3], SHARE, BEGUN, "m")),
     ]
     for sequence, (version, canary) in enumerate(served, start=1):
         told = Pointer(sequence, version, "m", "2026-03-03T00:00:00.000+00:00", "")
@@ -213,8 +214,8 @@ def test_a_life_is_read_from_the_pointers_of_this_canary_alone() -> None:
         return canary_life(store, pointer_at(store, sequence))
 
     assert at(2) is None
-    assert at(4) == LIFE
-    assert at(5) == CanaryLife(("a1", "a2", "a3"), ("b1", "b2", "b3"))
+    assert at(4) == CanaryLife((a[1], a[2]), (b[1], b[2]))
+    assert at(5) == CanaryLife((a[1], a[2], a[3]), (b[1], b[2], b[3]))
     one = at(1)
     assert one is not None
-    assert (one.champions, one.canaries) == (("a0",), ("b0",))
+    assert (one.champions, one.canaries) == ((a[0],), (b[0],))

@@ -19,8 +19,7 @@ from ltrr.evaluation.logged_looks import newest_look
 from ltrr.logs.attribution import settle_events
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.settings import LogSettings
-from ltrr.ranking.rows import only_clicked, to_ranking_rows
-from ltrr.ranking.training import laid_out
+from ltrr.ranking.rows import to_click_groups, to_clicks, to_ranking_rows
 from ltrr.spark.columns import schema_of
 from ltrr.strategies.chances import to_drawn_blocks
 from ltrr.strategies.daily import to_block_hits, to_strategy_days
@@ -68,12 +67,17 @@ def canary_terms(tables: Tables) -> DataFrame:
 
 def judged_by_bundle(tables: Tables) -> DataFrame:
     manifest, _ = uniform_bundle(POLICY, MONDAY)
-    log = (tables["decisions"], tables["slate_rows"])
+    log = (tables["decisions"].withColumn("is_counted", F.lit(True)), tables["slate_rows"])
     return judged_rows(*log, manifest, ["v1"], last_closed=AGAIN, held_out_percent=30).drop("action_features")
 
 
 def clicked_pages(tables: Tables) -> DataFrame:
-    return only_clicked(to_ranking_rows(examined(tables), 0.05, 10.0))
+    return to_ranking_rows(examined(tables), 0.05, 10.0)
+
+
+def click_groups(tables: Tables) -> DataFrame:
+    pages = clicked_pages(tables)
+    return to_click_groups(pages, to_clicks(pages, query_impressions=1_000_000))
 
 
 RESULTS: dict[str, Callable[[Tables], DataFrame]] = {
@@ -84,15 +88,13 @@ RESULTS: dict[str, Callable[[Tables], DataFrame]] = {
     "strategy days": strategy_days,
     "rewards": with_own_rewards,
     "clicked pages": clicked_pages,
-    "pages of the ranker": lambda tables: laid_out(clicked_pages(tables), 1).groupBy("query_key", "qid").count(),
+    "groups of the ranker": click_groups,
 }
 
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_an_id_used_again_is_another_impression(logs: tuple[Tables, Tables], name: str) -> None:
-    once, again = (
-        sorted(str(row) for row in RESULTS[name](tables).drop("impression_id", "qid").collect()) for tables in logs
-    )
+    once, again = (sorted(str(row) for row in RESULTS[name](tables).drop("impression_id").collect()) for tables in logs)
     assert once
     assert again == once
 

@@ -40,7 +40,8 @@ def home(_session, tmp_path_factory):
     learned = only_training(rows.where(rows.log_date == DAY), 30, 30)
     model = train_ranker(learned, NAMES, settings.ranker)
     sha256 = put_payload(f"{root}/search", model).sha256
-    frames = {"ranking_rows": rows, "limited_users": empty(_session, table("limited_users"))}
+    unlogged = {name: empty(_session, table(name)) for name in ("impressions", "limited_users")}
+    frames = {"ranking_rows": rows, **unlogged}
     return SimpleNamespace(
         root=root, settings=settings, frames=frames, sha256=sha256, champion=read_manifest(root, "search", version)
     )
