@@ -13,7 +13,7 @@ from ltrr.pipelines import runner, staleness
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.runner import run_job
-from ltrr.pipelines.staleness import stale_jobs
+from ltrr.pipelines.staleness import changed_jobs, stale_jobs
 from ltrr.spark.commits import CommitLog
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.delta_log import newest_snapshot
@@ -131,7 +131,7 @@ def test_rows_of_a_run_that_died_are_in_no_later_commit(spark, home, toys):
     assert sorted(row.figure for row in seen.collect()) == [2.0, 3.0, 5.0]
     assert impressions(spark, settings, 3) == 10
     commits = CommitLog(warehouse_of(spark, settings))
-    assert [stale_jobs(commits, FIRST, march(day)) for day in (1, 2, 3)] == [{}, {}, {}]
+    assert [changed_jobs(commits, FIRST, march(day)) for day in (1, 2, 3)] == [{}, {}, {}]
 
 
 def test_a_table_that_only_a_dead_run_has_written_is_emptied(spark, home):
@@ -168,6 +168,7 @@ def rest(spark, settings, days):
     spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
 
+@pytest.mark.long
 def test_a_home_that_rested_for_a_year_runs_again_and_can_still_be_repaired_after_a_vacuum(spark, home):
     settings = toy_settings(home, {1: 2, 2: 3})
     run_jobs(spark, settings, 1)

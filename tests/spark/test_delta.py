@@ -1,5 +1,9 @@
 """Tables on disk: replaced by partition, digested in no order, refused in words."""
 
+import os
+import time
+from pathlib import Path
+
 import pytest
 from pyspark.sql import functions as F
 
@@ -141,3 +145,34 @@ def test_appending_the_same_rows_again_adds_nothing(spark, warehouse):
     assert warehouse.append_new(NOTES, notes).rows == 0
     assert warehouse.append_new(NOTES, notes.union(notes.selectExpr("'c'", "part", "text").limit(1))).rows == 1
     assert warehouse.read(NOTES).count() == 3
+
+
+def test_versions_are_readable_after_a_year_of_rest_and_a_vacuum(spark, warehouse):
+    """Delta's own defaults forget a version after a week and its log after a month."""
+    path = warehouse.location(VISITS)
+    first = warehouse.replace(VISITS, visits(spark, [("a", 1)]), MARCH_1)
+    # Delta cleans its log when it writes a checkpoint; that comes every ten commits.
+    spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.checkpointInterval' = '1')")
+    second = warehouse.replace(VISITS, visits(spark, [("b", 2)]), MARCH_1)
+    then = time.time() - 400 * 86400
+    for file in Path(path, "_delta_log").iterdir():
+        if file.is_file():
+            os.utime(file, (then, then))
+    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+    third = warehouse.replace(VISITS, visits(spark, [("c", 3)]), MARCH_1)
+    spark.sql(f"VACUUM delta.`{path}`")
+    kept = [[row.visit_id for row in warehouse.read(VISITS, one.version).collect()] for one in (first, second, third)]
+    assert kept == [["a"], ["b"], ["c"]]
+
+
+def test_what_did_not_commit_is_undone_and_changes_of_properties_are_not(spark, warehouse):
+    committed = warehouse.replace(VISITS, visits(spark, [("a", 1)]), MARCH_1)
+    assert not warehouse.restore(VISITS, committed.version)
+    spark.sql(f"ALTER TABLE delta.`{warehouse.location(VISITS)}` SET TBLPROPERTIES ('a' = 'b')")
+    assert not warehouse.restore(VISITS, committed.version), "no row has changed"
+    warehouse.replace(VISITS, visits(spark, [("dead", 1)]), MARCH_1)
+    assert warehouse.restore(VISITS, committed.version)
+    assert [row.visit_id for row in warehouse.read(VISITS).collect()] == ["a"]
+    assert not warehouse.restore(VISITS, committed.version), "restored once"
+    assert warehouse.restore(VISITS, None)
+    assert warehouse.read(VISITS).isEmpty()
