@@ -33,6 +33,8 @@ NOT_LEARNED_OR_JUDGED = {
     "ingest_logs",
     # Replays decisions, whoever made them: what is judged comes from `judging` and `canary`.
     "evaluate_policies",
+    # Reads which bundle served a page, not what its user did.
+    "alike_pages",
 }
 
 
