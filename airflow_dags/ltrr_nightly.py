@@ -66,6 +66,9 @@ again: a date that ran twice leaves the same tables.
 * **Many dates, A to B**: `airflow backfill create --dag-id ltrr_nightly --from-date A --to-date C --max-active-runs 1`,
   where C is the day *after* B (midnight, and the runs of B are at 04:00). A backfill ignores the DAG's own limit of one
   run at a time, so the option must be given. ltrr refuses dates out of order whatever Airflow does.
+* **A date whose logs were mended**: clear its tasks and those of all later dates, or set `nights.repair_first: true` in
+  the file of LTRR_CONFIG; then the first task of a night reruns stale dates before its own. Without either, the next
+  night ends with exit code 2 and names the stale date.
 * **A red task**: exit code 2 is a mistake that a retry cannot mend (a setting, an option, the order of dates) and is
   not retried; 3 means "not ready yet" (the logs of the date are not closed): asked again for eight hours; anything else
   is a fault and is retried three times. The task's exception begins with ltrr's sentence: what is wrong, where, and
