@@ -20,9 +20,11 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import read_manifest, versions
 from ltrr.config import Settings
+from ltrr.errors import CommitError
 from ltrr.logs.folder import delete_folder
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_job, run_nightly
+from ltrr.pipelines.staleness import stale_jobs
 from ltrr.spark.commits import JOB_RUNS, CommitLog, JobRun
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import Lease, hold_lease
@@ -69,34 +71,96 @@ def forget_users(
         on_commit: called with each run that was committed.
 
     Raises:
+        CommitError: the newest night is not complete, or a date is still stale after its repair.
         NotReadyError: the logs of a date that has to be ingested again are gone.
         LeaseError: another process writes to this home.
     """
-    home, warehouse = settings.paths.home, Warehouse(spark, settings.paths.tables, settings.nights.readable_days)
-    keys = sorted(user_keys)
+    home, keys = settings.paths.home, sorted(user_keys)
+    warehouse = Warehouse(spark, settings.paths.tables, settings.nights.readable_days)
     with hold_lease(home, "forgetting users", tables=settings.paths.tables):
         rows = spark.createDataFrame([(key, today) for key in keys], "user_key string, since date")
         warehouse.append_new(table("forgotten_users"), rows)
-    searched = _dates_of(warehouse, keys)
+        commits = CommitLog(warehouse)
+        last = _last_night(warehouse, commits)
+        _restore(warehouse, commits)
+        searched = _dates_of(warehouse, keys)
+    if last is None:
+        return Forgotten(searched, [], {}, [])
     runs: list[JobRun] = []
-    newest = warehouse.read(JOB_RUNS).where(F.col("job") == JOBS[0]).agg(F.max("run_date").alias("day")).first()
-    last = newest["day"] if newest else None
-    if searched and last:
-        oldest = max(settings.first_date, last - timedelta(days=settings.nights.repair_days - 1))
-        again = [day for day in searched if day >= oldest]
-        if again:
-            if on_start:
-                on_start(JOBS[0], again[0])
-            runs.append(run_job(spark, settings, JOBS[0], again[0]))
-            runs += run_nightly(spark, settings, last, repair=True, on_start=on_start, on_commit=on_commit)
+    if _stale_dates(commits, settings, last):
+        # A forgetting that did not end, or mended logs: nothing may be removed while a date waits for its repair.
+        runs += run_nightly(spark, settings, last, repair=True, on_start=on_start, on_commit=on_commit)
+    again = [day for day in searched if day >= _first_rerun(warehouse, commits, settings, last)]
+    if again:
+        if on_start:
+            on_start(JOBS[0], again[0])
+        runs.append(run_job(spark, settings, JOBS[0], again[0]))
+        runs += run_nightly(spark, settings, last, repair=True, on_start=on_start, on_commit=on_commit)
     with hold_lease(home, "forgetting users", tables=settings.paths.tables) as lease:
-        deleted = _delete_rows(warehouse, CommitLog(warehouse), lease, keys, last) if last else {}
+        commits = CommitLog(warehouse)
+        _restore(warehouse, commits)
+        stale = _stale_dates(commits, settings, last)
+        if stale:
+            raise CommitError(
+                "a date is stale, so its earlier versions cannot be removed",
+                which=str(stale[0]),
+                expected="every job committed after its inputs",
+                todo=f"run `ltrr nightly --date {last} --repair`, then forget the user again",
+            )
+        deleted = _delete_rows(warehouse, commits, lease, keys, last)
         for declared in CATALOG.values():
-            if _is_personal(declared) and warehouse.exists(declared):
-                warehouse.remove_earlier_versions(declared)
+            committed = commits.newest_version(declared.name)
+            if _is_personal(declared) and committed is not None:
+                warehouse.remove_earlier_versions(declared, committed)
         # Rejected lines are kept as they came, so any of them may name a user.
         delete_folder(spark, settings.paths.quarantine)
     return Forgotten(searched, runs, deleted, _bundles(settings, searched))
+
+
+def _last_night(warehouse: Warehouse, commits: CommitLog) -> date | None:
+    """The newest date that was begun; None in a home without nights.
+
+    Raises:
+        CommitError: not all of its jobs are committed.
+    """
+    newest = warehouse.read(JOB_RUNS).agg(F.max("run_date").alias("day")).first()
+    last: date | None = newest["day"] if newest else None
+    missing = [job for job in JOBS if last is not None and commits.run(job, last) is None]
+    if missing:
+        raise CommitError(
+            "the newest night is not complete",
+            which=str(last),
+            expected="all jobs committed",
+            got=f"no {', '.join(missing)}",
+            todo=f"run `ltrr nightly --date {last}`, then forget the user again",
+        )
+    return last
+
+
+def _restore(warehouse: Warehouse, commits: CommitLog) -> None:
+    """Undo what runs that did not commit have written: their rows must neither count nor replace committed ones."""
+    for declared in CATALOG.values():
+        if declared.is_read_by_version:
+            warehouse.restore(declared, commits.newest_version(declared.name))
+
+
+def _stale_dates(commits: CommitLog, settings: Settings, last: date) -> list[date]:
+    first = max(settings.first_date, last - timedelta(days=settings.nights.repair_days))
+    commits.load(first - timedelta(days=1), last)
+    dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return [day for day in dates if stale_jobs(commits, settings.first_date, day)]
+
+
+def _first_rerun(warehouse: Warehouse, commits: CommitLog, settings: Settings, last: date) -> date:
+    """The oldest date in the repair window that can be ingested again: earlier forgetting removed older versions."""
+    first = max(settings.first_date, last - timedelta(days=settings.nights.repair_days - 1))
+    for number in range((last - first).days + 1):
+        day = last - timedelta(days=number)
+        before = [run for job in JOBS if (run := commits.run(job, day - timedelta(days=1))) is not None]
+        outputs = [out for run in before for out in run.outputs]
+        if any(0 <= out.version < warehouse.oldest_readable(table(out.table)) for out in outputs):
+            return day + timedelta(days=1)
+    return first
 
 
 def _is_personal(declared: Table) -> bool:

@@ -140,9 +140,12 @@ class CommitLog:
 
         Whatever the table holds beyond it comes from a run that did not commit.
         """
+        return self._newest_versions().get(name)
+
+    def _newest_versions(self) -> dict[str, int]:
         if self._newest is None:
             self._newest = self.warehouse.newest_outputs(JOB_RUNS)
-        return self._newest.get(name)
+        return self._newest
 
     def commit(self, run: JobRun) -> None:
         """Write the row that makes everything the job wrote readable."""
@@ -154,8 +157,9 @@ class CommitLog:
         )
         # Attempt numbers only grow, so a row is never there twice.
         self.warehouse.append_rows(JOB_RUNS, [row])
+        self._newest = {**self._newest_versions()}
         for out in run.outputs:
-            self._newest = {**(self._newest or {}), out.table: max(out.version, self.newest_version(out.table) or -1)}
+            self._newest[out.table] = max(out.version, self._newest.get(out.table, -1))
         self.load(run.run_date, run.run_date)
         self._runs[run.run_date][run.job] = run
         log.info("job=%s date=%s attempt=%d committed seconds=%.1f", run.job, run.run_date, run.attempt, run.seconds)

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from ltrr.errors import CommitError, LtrrError, SchemaError
 from ltrr.spark.columns import NULL_FAULT, conform, empty, schema_faults, schema_of, with_added_columns
 from ltrr.spark.comparing import compare_rows, is_same
-from ltrr.spark.delta_log import newest_snapshot, rows_changed_since
+from ltrr.spark.delta_log import has_files_of, newest_snapshot, rows_changed_since
 from ltrr.spark.digests import digest_columns, digest_of, read_digest
 from ltrr.spark.faults import explain_fault
 from ltrr.spark.retention import OLDEST_READABLE, NightSettings, retention_properties
@@ -177,19 +177,33 @@ class Warehouse:
         keys.unpersist()
         return count, newest_snapshot(self.spark, self.location(table)).version
 
-    def remove_earlier_versions(self, table: Table) -> None:
-        """Remove every file that the newest version does not hold, and record that earlier versions are gone."""
+    def remove_earlier_versions(self, table: Table, committed: int) -> None:
+        """Remove every file that a committed version, the newest one, does not hold; earlier versions are refused.
+
+        Args:
+            table: whose newest version has the rows of the committed one.
+            committed: stays readable.
+        """
         location = self.location(table)
-        newest = newest_snapshot(self.spark, location).version
+        delta_table = DeltaTable.forPath(self.spark, location)
+        if not has_files_of(delta_table, newest_snapshot(self.spark, location).version, committed):
+            # Compacted since: the newest version has the same rows in other files.
+            delta_table.restoreToVersion(committed)
         # First the record: whoever is killed between the two leaves versions that are refused, never torn ones.
-        self._set_properties(table, {OLDEST_READABLE: str(newest)})
+        self._set_properties(table, {OLDEST_READABLE: str(committed)})
         checked = self.spark.conf.get(_VACUUM_CHECK, None)
         self.spark.conf.set(_VACUUM_CHECK, "false")
         try:
             self.spark.sql(f"VACUUM delta.`{location}` RETAIN 0 HOURS")
         finally:
             self.spark.conf.set(_VACUUM_CHECK, checked or "true")
-        log.info("table=%s action=forgot versions before %d", table.name, newest)
+        log.info("table=%s action=forgot versions before %d", table.name, committed)
+
+    def oldest_readable(self, table: Table) -> int:
+        """The oldest version that a forgetting has left; 0 where there was none."""
+        if not self.exists(table):
+            return 0
+        return int(newest_snapshot(self.spark, self.location(table)).properties.get(OLDEST_READABLE, 0))
 
     def _set_properties(self, table: Table, properties: Mapping[str, str]) -> None:
         told = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
@@ -197,7 +211,7 @@ class Warehouse:
         log.info("table=%s action=set %s", table.name, told)
 
     def _check_readable(self, table: Table, version: int) -> None:
-        oldest = int(newest_snapshot(self.spark, self.location(table)).properties.get(OLDEST_READABLE, 0))
+        oldest = self.oldest_readable(table)
         if version < oldest:
             raise CommitError(
                 "the version was removed because a user was forgotten",

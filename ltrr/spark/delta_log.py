@@ -13,6 +13,9 @@ from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+# Commits that leave every file as it was.
+_SAME_FILES = frozenset({"SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "VACUUM START", "VACUUM END"})
+
 # Commits that leave every row as it was.
 _SAME_ROWS = frozenset(
     {
@@ -45,6 +48,19 @@ def newest_snapshot(spark: SparkSession, path: str) -> Snapshot:
     found = table.update(False, none(), none())
     properties = jvm.scala.jdk.javaapi.CollectionConverters.asJava(found.metadata().configuration())
     return Snapshot(int(found.version()), frozenset(found.schema().fieldNames()), dict(properties))
+
+
+def has_files_of(delta_table: DeltaTable, newest: int, version: int) -> bool:
+    """Whether the newest version consists of the files of an older one: only properties changed, or it was restored."""
+    if newest == version:
+        return True
+    recent = delta_table.history(newest - version).where(F.col("version") > version).orderBy(F.desc("version"))
+    for commit in recent.select("operation", "operationParameters").collect():
+        if commit["operation"] == "RESTORE" and commit["operationParameters"].get("version") == str(version):
+            return True
+        if commit["operation"] not in _SAME_FILES:
+            return False
+    return True
 
 
 def rows_changed_since(delta_table: DeltaTable, newest: int, version: int) -> bool:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 LOCAL: Mapping[str, str] = {
     # 50 partitions by default, and every commit replays the log through them.
     "spark.databricks.delta.snapshotPartitions": "1",
+    # 10,000 by default: VACUUM lists folders in so many tasks, which takes minutes here.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
     # Copying the list of all files beside each commit saves a cold reader time, and costs a job a commit.
     "spark.databricks.delta.allFilesInCrc.enabled": "false",
     # A laptop's name often resolves to an address that changes with the network.

@@ -60,8 +60,13 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home,
         with pytest.raises(CommitError, match="a user was forgotten"):
             house.warehouse.read(table(name), 0)
     assert (found.rows_deleted == {}) == (repair_days == 60)
-    newest = CommitLog(house.warehouse).run("ingest_logs", DATES[-1])
-    assert {out.table: out.version for out in newest.outputs if out.table == "impressions"}
+    # The same command again, as after a kill, and another user: whose dates cannot be run again by now.
+    assert forget_users(spark, settings, [key], DATES[-1]).rows_deleted == {}
+    other = user_key(SECRET, "person-1")
+    found = forget_users(spark, settings, [other], DATES[-1])
+    assert found.runs == []
+    assert found.rows_deleted["impressions"] == 2
+    assert house.warehouse.read(table("impressions")).where(f"user_key = '{other}'").count() == 0
     # The next night goes on from there.
     after = DATES[-1] + timedelta(days=1)
     write_folder(
