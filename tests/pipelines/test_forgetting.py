@@ -34,7 +34,9 @@ def _only_ingest(monkeypatch):
         monkeypatch.setattr(module, "JOBS", ("ingest_logs",))
 
 
-@pytest.mark.parametrize("repair_days", [1, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("repair_days", [60, 1])
 def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home, repair_days):
     """With a repair window of one night the first date is too old to run again, so its rows are deleted."""
     house = Home(spark, home, NIGHT, LogSettings(rejected_share_limit=1.0, volume_factor=100.0))
