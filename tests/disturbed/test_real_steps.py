@@ -21,6 +21,8 @@ SEED = 11
 @pytest.mark.long
 @pytest.mark.timeout(6 * 3600)
 def test_real_jobs_under_disturbances_leave_the_tables_of_a_clean_home(spark, tmp_path, monkeypatch, capsys):
+    if not STEPS:
+        pytest.skip("no steps are asked for: REAL_STEPS=150 make test-long")
     for name, value in KEY.items():
         monkeypatch.setenv(name, value)
     kept = os.environ.get("LTRR_LONG_HOME")
