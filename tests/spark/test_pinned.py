@@ -63,7 +63,8 @@ def test_the_defaults_of_a_cluster_choose_sizes_and_no_result(tmp_path):
     assert {name: found[name].lower() for name in PINNED} == {name: one.value.lower() for name, one in PINNED.items()}
     assert found["date"] == "2026-03-01"
     assert (found["zone"], found["umask"], found["partitions"]) == ("UTC", "077", "7")
-    assert "spark-submit was given spark.sql.session.timeZone=America/New_York; ltrr uses UTC" in ran.stderr
+    # spark-submit prints what a Python program writes to stderr to its own stdout.
+    assert "spark-submit was given spark.sql.session.timeZone=America/New_York; ltrr uses UTC" in ran.stdout
 
 
 def test_a_session_that_runs_already_is_pinned_too(spark, caplog):
