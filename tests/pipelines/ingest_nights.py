@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
+import ltrr
 from ltrr.artifacts.manifest import PolicySettings
 from ltrr.config import Settings
 from ltrr.config.settings import PathSettings
@@ -67,8 +68,9 @@ class Home:
             self.spark.catalog.clearCache()
         earlier = night.commits.run("ingest_logs", day)
         attempt = earlier.attempt + 1 if earlier else 1
-        inputs = tuple(night.inputs)
-        run = JobRun("ingest_logs", day, attempt, "test", "test", inputs, night.carried_outputs(), night.notes, 0.0)
+        code = ltrr.__version__, self.settings.digest()
+        inputs, outputs = tuple(night.inputs), night.carried_outputs()
+        run = JobRun("ingest_logs", day, attempt, *code, inputs, outputs, night.notes, 0.0)
         night.commits.commit(run)
         return run
 
