@@ -146,7 +146,7 @@ def _restore(warehouse: Warehouse, commits: CommitLog) -> None:
 
 def _stale_dates(commits: CommitLog, settings: Settings, last: date) -> list[date]:
     first = max(settings.first_date, last - timedelta(days=settings.nights.repair_days))
-    commits.load(first - timedelta(days=1), last)
+    commits.load(first - timedelta(days=1))
     dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     return [day for day in dates if stale_jobs(commits, settings.first_date, day)]
 

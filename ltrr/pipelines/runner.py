@@ -101,7 +101,7 @@ class _Desk:
 
     def run(self, job: str, day: date, accept_quality: Mapping[str, str] | None) -> JobRun:
         started = time.monotonic()
-        self.commits.load(self.first_checked(day) - timedelta(days=1), day + timedelta(days=1))
+        self.commits.load(self.first_checked(day) - timedelta(days=1))
         self.check_order(job, day)
         self.check_nothing_stale(job, day)
         warehouse = self.commits.warehouse
@@ -156,7 +156,7 @@ class _Desk:
     ) -> Sequence[JobRun]:
         """Rerun the stale jobs of all dates before `day`, oldest date first."""
         first = self.first_checked(day)
-        self.commits.load(first - timedelta(days=1), day)
+        self.commits.load(first - timedelta(days=1))
         dates = [first + timedelta(days=number) for number in range((day - first).days)]
         return [run for earlier in dates for run in self.repair(earlier, on_start, on_commit)]
 
@@ -185,6 +185,7 @@ class _Desk:
     def check_order(self, job: str, day: date) -> None:
         """Nothing where the job may run now; CommitError otherwise."""
         self.check_date(day)
+        self.check_not_too_old(job, day)
         for need in NEEDS[job]:
             if self.commits.run(need, day) is None:
                 raise missing_run(need, day, wanted_by=f"{job} of {day}")
@@ -231,11 +232,25 @@ class _Desk:
                 todo="correct the date, or history_starts before anything is committed",
             )
 
+    def check_not_too_old(self, job: str, day: date) -> None:
+        """Nothing where what a run of the date makes stale is still checked and repaired; CommitError otherwise."""
+        nights = self.settings.nights
+        newest = self.commits.newest_date(day)
+        oldest = (newest or day) - timedelta(days=nights.repair_days)
+        if newest is not None and day < oldest:
+            raise CommitError(
+                "the date is too old to run again: no later night would notice that its tables have changed",
+                which=f"{job} of {day}",
+                expected=f"{oldest} or later (nights.repair_days: {nights.repair_days})",
+                todo=f"raise nights.repair_days to {(newest - day).days} if the versions of {day} are still readable "
+                f"(nights.readable_days: {nights.readable_days}), then repair the nights after it",
+            )
+
     def check_night_before(self, day: date) -> None:
         """Nothing where the whole night before is committed, or there is none; CommitError otherwise."""
         self.check_date(day)
         before = day - timedelta(days=1)
-        self.commits.load(before, day)
+        self.commits.load(before)
         missing = [job for job in JOBS if self.commits.run(job, before) is None]
         if day > self.settings.first_date and missing:
             # Nights are run one after the other: the first to run is the one after the last complete one.

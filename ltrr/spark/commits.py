@@ -107,33 +107,35 @@ def note_state(value: str) -> str:
 class CommitLog:
     """The latest committed attempt of every job, by date.
 
-    Dates are read as they are asked for and kept: the holder of the lease is the only one who adds to them. What is
-    collected is eight jobs times the attempts of the dates asked for, never the data's size: a few hundred rows for two
+    Dates are read from the oldest one asked for and kept: the holder of the lease is the only one who adds to them.
+    What is collected is eight jobs times the attempts of these dates, never the data's size: a few hundred rows for two
     months, whatever the traffic.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
         self._runs: dict[date, dict[str, JobRun]] = {}
+        self._first: date | None = None
         self._newest: dict[str, int] | None = None
 
-    def load(self, first: date, last: date) -> None:
-        """Read the dates `first` to `last` in one go, where they are not known yet."""
-        days = [date.fromordinal(day) for day in range(first.toordinal(), last.toordinal() + 1)]
-        unknown = [day for day in days if day not in self._runs]
-        if not unknown:
+    def load(self, first: date) -> None:
+        """Read all dates from `first` on in one go, where they are not known yet."""
+        if self._first is not None and self._first <= first:
             return
-        self._runs.update({day: {} for day in unknown})
-        rows = self.warehouse.rows_between(JOB_RUNS, "run_date", unknown[0], unknown[-1])
+        rows = self.warehouse.rows_between(JOB_RUNS, "run_date", first, self._first)
         for run in sorted((_from_row(row) for row in rows), key=lambda run: run.attempt):
-            if run.run_date in unknown:
-                self._runs[run.run_date][run.job] = run
+            self._runs.setdefault(run.run_date, {})[run.job] = run
+        self._first = first
 
     def run(self, job: str, day: date) -> JobRun | None:
         """The latest committed attempt of a job on a date; None where there is none."""
-        if day not in self._runs:
-            self.load(day, day)
-        return self._runs[day].get(job)
+        self.load(day)
+        return self._runs.get(day, {}).get(job)
+
+    def newest_date(self, first: date) -> date | None:
+        """The newest date, from `first` on, of which anything was committed; None where nothing was."""
+        self.load(first)
+        return max((day for day in self._runs if day >= first), default=None)
 
     def newest_version(self, name: str) -> int | None:
         """The newest version of a table that any run has committed; None where none has.
@@ -160,8 +162,8 @@ class CommitLog:
         self._newest = {**self._newest_versions()}
         for out in run.outputs:
             self._newest[out.table] = max(out.version, self._newest.get(out.table, -1))
-        self.load(run.run_date, run.run_date)
-        self._runs[run.run_date][run.job] = run
+        self.load(run.run_date)
+        self._runs.setdefault(run.run_date, {})[run.job] = run
         log.info("job=%s date=%s attempt=%d committed seconds=%.1f", run.job, run.run_date, run.attempt, run.seconds)
 
 

@@ -112,9 +112,10 @@ class Warehouse:
         rows = rows.select(*table.column_names)
         return rows if until is None else rows.where(F.col(table.date_column) <= F.lit(until))
 
-    def rows_between(self, table: Table, column: str, first: date, last: date) -> list[Row]:
-        """Rows whose date lies between two dates, both included: for tables with a handful of rows a date."""
-        return self.read(table).where(F.col(column).between(F.lit(first), F.lit(last))).collect()
+    def rows_between(self, table: Table, column: str, first: date, end: date | None) -> list[Row]:
+        """Rows from the first date to the day before `end` (None: no end): for tables with a handful of rows a date."""
+        rows = self.read(table).where(F.col(column) >= F.lit(first))
+        return (rows if end is None else rows.where(F.col(column) < F.lit(end))).collect()
 
     def newest_outputs(self, runs: Table) -> dict[str, int]:
         """The newest version of each table among the outputs of all committed runs."""

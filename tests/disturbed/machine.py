@@ -316,7 +316,7 @@ class DisturbedHome(RuleBasedStateMachine):
         clean = clean_tables(self.home.took, FIRST)
         if self.latest is None:
             return []
-        commits.load(FIRST - DAY, self.latest)
+        commits.load(FIRST - DAY)
         for day in self.days(self.latest):
             tainted = stale_jobs(commits, FIRST, day) if only_untainted else {}
             for job in JOBS[:4]:

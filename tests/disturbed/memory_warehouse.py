@@ -88,8 +88,8 @@ class MemoryWarehouse:
         rows = there[-1 if version is None else version].rows
         return MemoryRows(row for row in rows if until is None or row[table.date_column] <= until)
 
-    def rows_between(self, table, column, first, last):
-        return [row_of(row) for row in self.read(table) if first <= row[column] <= last]
+    def rows_between(self, table, column, first, end):
+        return [row_of(row) for row in self.read(table) if first <= row[column] and (end is None or row[column] < end)]
 
     def newest_outputs(self, runs):
         newest = {}

@@ -118,7 +118,9 @@ def test_both_read_the_newest_committed_versions_from_job_runs(spark, tmp_path):
     found = []
     for one in (Warehouse(spark, str(tmp_path)), MemoryWarehouse()):
         one.append_rows(RUNS, rows)
-        between = one.rows_between(RUNS, "run_date", DAYS[0], DAYS[0])
+        between = one.rows_between(RUNS, "run_date", DAYS[0], None)
         found.append((one.newest_outputs(RUNS), sorted(row.attempt for row in between), between[0].inputs[0].table))
-        assert one.rows_between(RUNS, "run_date", DAYS[1], DAYS[2]) == []
+        assert one.rows_between(RUNS, "run_date", DAYS[1], None) == []
+        assert one.rows_between(RUNS, "run_date", DAYS[0], DAYS[0]) == []
+        assert len(one.rows_between(RUNS, "run_date", DAYS[0], DAYS[1])) == 2
     assert found[0] == found[1] == ({"u": 4}, [1, 2], "t")

@@ -91,7 +91,7 @@ def commit_logs(spark: SparkSession, settings: Settings, day: date, *days: dict[
     """Write the rows of some days and commit them as `ingest_logs` of one date, as the runner does."""
     warehouse = Warehouse(spark, settings.paths.tables)
     commits = CommitLog(warehouse)
-    commits.load(day - timedelta(days=1), day)
+    commits.load(day - timedelta(days=1))
     night = Night(day, "ingest_logs", settings, spark, warehouse, commits)
     for name in (*LOG_TABLES, "limited_users") if days else ():
         rows = [row for tables in days for row in tables.get(name, [])]

@@ -56,7 +56,7 @@ class Home:
 
     def night(self, day: date, accept: Mapping[str, str] | None = None) -> Night:
         commits = CommitLog(self.warehouse)
-        commits.load(day, day)
+        commits.load(day)
         return Night(day, "ingest_logs", self.settings, self.spark, self.warehouse, commits, accept or {})
 
     def ingest(self, day: date, accept: Mapping[str, str] | None = None) -> JobRun:

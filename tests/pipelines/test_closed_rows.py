@@ -35,7 +35,7 @@ def run(spark: SparkSession, settings: Settings, day: date, job: str) -> None:
     """The part of a job that writes rows, committed as the runner does it."""
     warehouse = Warehouse(spark, settings.paths.tables)
     commits = CommitLog(warehouse)
-    commits.load(day - timedelta(days=1), day)
+    commits.load(day - timedelta(days=1))
     night = Night(day, job, settings, spark, warehouse, commits)
     if job == "fit_click_model":
         rows = [(day, "*", place + 1, share, None, "prior", False, 0) for place, share in enumerate(CURVE)]

@@ -20,7 +20,7 @@ from ltrr.spark.delta_log import newest_snapshot
 from ltrr.spark.retention import FILES, LOG
 from ltrr.tables.catalog import table
 from tests.pipelines.test_runner import impressions, march
-from tests.pipelines.toy_jobs import FIRST, TOYS, toy_settings
+from tests.pipelines.toy_jobs import FIRST, TOYS, run_in_one_process, toy_settings
 
 WRITERS = JOBS[:3]
 
@@ -52,7 +52,7 @@ def curve_job(value):
 
 
 def run_jobs(spark, settings, day, jobs=WRITERS[:2]):
-    return [run_job(spark, settings, job, march(day)) for job in jobs]
+    return run_in_one_process(spark, settings, jobs, march(day))
 
 
 def warehouse_of(spark, settings):

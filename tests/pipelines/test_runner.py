@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from ltrr.spark.commits import CommitLog
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
 from tests.pipelines import toy_jobs
-from tests.pipelines.toy_jobs import FIRST, TOYS, toy_settings
+from tests.pipelines.toy_jobs import FIRST, TOYS, run_in_one_process, toy_settings
 
 WRITTEN = ("data_quality", "rejected_rows", "examination", "queries")
 WRITERS = JOBS[:3]
@@ -39,7 +40,7 @@ def toys(monkeypatch):
 
 
 def run_jobs(spark, settings, day, jobs=WRITERS):
-    return [run_job(spark, settings, job, march(day)) for job in jobs]
+    return run_in_one_process(spark, settings, jobs, march(day))
 
 
 def left(spark, settings):
@@ -92,6 +93,16 @@ def test_dates_and_jobs_out_of_order_are_refused_and_the_message_names_what_to_r
         run_job(spark, settings, "train_pandit", FIRST)
 
 
+def test_a_date_that_no_later_night_checks_any_more_cannot_be_run_again(spark, home):
+    settings = toy_settings(home, {1: 2})
+    shorter = replace(settings, nights=replace(settings.nights, repair_days=1))
+    for day in (1, 2, 3):
+        run_jobs(spark, settings, day, ["ingest_logs"])
+    with pytest.raises(CommitError, match=r"too old to run again.*: expected 2026-03-02 or later"):
+        run_jobs(spark, shorter, 1, ["ingest_logs"])
+    assert [run.attempt for run in run_jobs(spark, shorter, 2, ["ingest_logs"])] == [2]
+
+
 def test_a_mended_past_makes_stale_what_was_computed_from_it_and_repair_reruns_just_that(spark, home, monkeypatch):
     for module in (runner, staleness):
         monkeypatch.setattr(module, "JOBS", WRITERS)  # a night of three jobs is enough here
@@ -130,7 +141,7 @@ def test_notes_and_first_nights(spark, home, monkeypatch):
     seen = {}
 
     def look(night):
-        seen["tonight"] = night.notes_of("ingest_logs")
+        seen["tonight"] = dict(night.notes_of("ingest_logs"))
         seen["before"] = night.notes_of("train_ranker")
         seen["closed"] = night.closed_dates()
         seen["rows"] = night.read("bandit_rows").count(), night.read_own_previous("examination").count()

@@ -16,6 +16,7 @@ from ltrr.config import load_settings
 from ltrr.pipelines import runner
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
+from ltrr.spark.lease import hold_lease
 from ltrr.spark.session import SparkSettings, build_session
 
 FIRST = date(2026, 3, 1)
@@ -70,6 +71,15 @@ TOYS = {
     "fit_click_model": fit_click_model,
     "build_memory": build_memory,
 }
+
+
+def run_in_one_process(spark, settings, jobs, day):
+    """Some jobs of a date, as a night runs them: what is committed is read once."""
+    with hold_lease(settings.paths.home, f"toys of {day}", tables=settings.paths.tables) as lease:
+        desk = runner._Desk(spark, settings, lease)
+        if settings.nights.repair_first and jobs[0] == JOBS[0]:
+            desk.repair_before(day)
+        return [desk.run(job, day, None) for job in jobs]
 
 
 class SlowNight(Night):
