@@ -25,7 +25,7 @@ from ltrr.tables.catalog import table
 from tests.evaluation.logged_world import DAY, SPACE, Search, searches
 from tests.pipelines.judged_home import NEXT, VALUES, judged_home, trained_bandit, true_values, upstream_jobs
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.long]
 
 BEGUN = "2026-03-02T00:00:00.000+00:00"
 THIRD = NEXT + timedelta(days=1)

@@ -55,6 +55,7 @@ def rows_of(spark: SparkSession, settings: Settings, name: str) -> dict[date, in
     return {row["log_date"]: row["count"] for row in counted}
 
 
+@pytest.mark.long
 def test_rows_are_those_of_the_closed_dates_whatever_the_window_was(spark, home: Path) -> None:
     # The pages of this log are not told to its candidates.
     settings = replace(evidence_home(home), bandit=BanditSettings(max_unshown_share=1.0))

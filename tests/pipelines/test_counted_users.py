@@ -59,6 +59,7 @@ def test_every_job_that_reads_what_users_did_asks_who_counts() -> None:
     assert {name for name, asks in readers.items() if not asks} == NOT_LEARNED_OR_JUDGED
 
 
+@pytest.mark.long
 @pytest.mark.spark
 def test_robots_leave_no_trace_in_examination_memory_and_history(spark, tmp_path) -> None:
     """One robot by the table of its date, one by the setting: every learned table equals that of a home without."""

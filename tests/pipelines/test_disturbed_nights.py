@@ -105,6 +105,7 @@ def test_a_note_that_changed_makes_stale_whoever_read_it(spark, home, toys):
     assert stale["fit_click_model"] == "ingest_logs#k of 2026-03-01 has changed"
 
 
+@pytest.mark.long
 def test_rows_of_a_run_that_died_are_in_no_later_commit(spark, home, toys):
     settings = toy_settings(home, {1: 2, 2: 3})
     for day in (1, 2):
@@ -145,6 +146,7 @@ def test_a_table_that_only_a_dead_run_has_written_is_emptied(spark, home):
     assert [row.log_date for row in rows] == [FIRST]
 
 
+@pytest.mark.long
 def test_a_night_after_a_stale_date_is_refused_by_name_or_repairs_it_first_where_that_is_set(spark, home):
     settings = toy_settings(home, {1: 2, 2: 3})
     run_jobs(spark, settings, 1, WRITERS)

@@ -36,6 +36,7 @@ JUDGING = JOBS[-2:]
 THIRD, FOURTH, FIFTH = (NEXT + timedelta(days=days) for days in (1, 2, 3))
 
 
+@pytest.mark.long
 def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch) -> None:
     """One story, because every step needs the one before it."""
     settings = judged_home(home)

@@ -103,6 +103,7 @@ def test_a_date_that_no_later_night_checks_any_more_cannot_be_run_again(spark, h
     assert [run.attempt for run in run_jobs(spark, shorter, 2, ["ingest_logs"])] == [2]
 
 
+@pytest.mark.long
 def test_a_mended_past_makes_stale_what_was_computed_from_it_and_repair_reruns_just_that(spark, home, monkeypatch):
     for module in (runner, staleness):
         monkeypatch.setattr(module, "JOBS", WRITERS)  # a night of three jobs is enough here
