@@ -15,6 +15,7 @@ from ltrr.config import PathSettings, load_section
 from ltrr.errors import ConfigError, LtrrError, NotReadyError
 from ltrr.logs.secret import SECRET_VARIABLE, read_secret
 from ltrr.pipelines.preflight import local_folder
+from ltrr.spark.commits import CommitLog
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.jars import missing_jars, read_hashes, spark_home
 from ltrr.spark.java import find_java
@@ -40,6 +41,7 @@ def doctor(home: Home = None, config: Config = None, changes: Set = None, as_jso
         ("secret", _secret),
         ("mlflow", lambda: _mlflow(tracking, paths.home)),
         ("retention", lambda: _retention(paths, nights, spark)),
+        ("committed tables", lambda: check_committed(paths, nights, spark)),
         ("private files", lambda: check_private_files(paths)),
     ]
     rows = [_checked(name, check) for name, check in checks]
@@ -109,11 +111,9 @@ def _mlflow(tracking: TrackingSettings, home: Path) -> str:
 
 def _retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> str:
     """Whether every table on disk keeps its versions long enough; starts Spark if there are tables."""
-    if paths.home.exists() and paths.tables == str(paths.home / "tables") and not Path(paths.tables).exists():
+    warehouse = _tables(paths, nights, spark)
+    if warehouse is None:
         return "no tables yet"
-    if not paths.home.exists():
-        return "no home yet"
-    warehouse = Warehouse(build_session("ltrr doctor", spark), paths.tables, nights.readable_days)
     wrong = {name: warehouse.wrong_properties(declared) for name, declared in CATALOG.items()}
     told = [f"{name} ({', '.join(properties)})" for name, properties in wrong.items() if properties]
     if told:
@@ -124,3 +124,34 @@ def _retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings)
             todo="run a night: each job sets the retention of its tables before it writes",
         )
     return f"replaced files are kept for {nights.readable_days} days"
+
+
+def check_committed(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> str:
+    """Whether every table on disk is as the last run that committed has left it."""
+    warehouse = _tables(paths, nights, spark)
+    if warehouse is None:
+        return "no tables yet"
+    commits = CommitLog(warehouse)
+    read_by_version = {name: declared for name, declared in CATALOG.items() if declared.is_read_by_version}
+    dead = [
+        name
+        for name, declared in read_by_version.items()
+        if warehouse.has_changed_since(declared, commits.newest_version(name))
+    ]
+    if dead:
+        raise ConfigError(
+            "tables hold rows of a run that did not commit",
+            which=", ".join(dead),
+            expected="the rows that the last committed run has left",
+            todo="run the job or night again before anybody runs VACUUM: it restores them first",
+        )
+    return f"{len(read_by_version)} as the last committed runs have left them"
+
+
+def _tables(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> Warehouse | None:
+    """The tables, on a session that is started for them; None where there are none yet."""
+    if not paths.home.exists():
+        return None
+    if paths.tables == str(paths.home / "tables") and not Path(paths.tables).exists():
+        return None
+    return Warehouse(build_session("ltrr doctor", spark), paths.tables, nights.readable_days)

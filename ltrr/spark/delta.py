@@ -144,26 +144,30 @@ class Warehouse:
 
         Versions are never removed: the newest one becomes a copy of the old one.
         """
-        newest = self.version(table)
-        if newest is None or newest == version:
+        if not self.has_changed_since(table, version):
             return False
         delta_table = DeltaTable.forPath(self.spark, self.location(table))
         if version is None:
-            if self.read(table).isEmpty():
-                return False
             delta_table.delete()
-        elif rows_changed_since(delta_table, newest, version):
+        else:
             oldest = newest_snapshot(self.spark, self.location(table)).properties.get(OLDEST_READABLE)
             delta_table.restoreToVersion(version)
             # A restore brings back the old properties too.
             if oldest is not None:
                 self._set_properties(table, {OLDEST_READABLE: oldest})
-        else:
-            return False
         log.warning(
             "table=%s action=restored version=%s: a run that did not commit had written to it", table.name, version
         )
         return True
+
+    def has_changed_since(self, table: Table, version: int | None) -> bool:
+        """Whether the newest version has other rows than a version had (None: than no rows)."""
+        newest = self.version(table)
+        if newest is None or newest == version:
+            return False
+        if version is None:
+            return not self.read(table).isEmpty()
+        return rows_changed_since(DeltaTable.forPath(self.spark, self.location(table)), newest, version)
 
     def delete(self, table: Table, rows: DataFrame) -> tuple[int, int]:
         """Delete these rows, found by their grain; how many they were, and the newest version after it."""

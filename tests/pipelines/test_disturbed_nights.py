@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ltrr.errors import CommitError
+from ltrr.cli.doctor import check_committed
+from ltrr.errors import CommitError, ConfigError
 from ltrr.pipelines import runner, staleness
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
@@ -141,9 +142,13 @@ def test_a_table_that_only_a_dead_run_has_written_is_emptied(spark, home):
     row = (march(9), "figure", 1.0, None, "reported", "dead")
     columns = "log_date date, check string, figure double, limit double, verdict string, detail string"
     warehouse.replace(table("data_quality"), spark.createDataFrame([row], columns), "log_date = DATE'2026-03-09'")
+    told = settings.paths, settings.nights, settings.spark
+    with pytest.raises(ConfigError, match="rows of a run that did not commit: data_quality"):
+        check_committed(*told)
     [run] = run_jobs(spark, settings, 1, ["ingest_logs"])
     rows = warehouse.read(table("data_quality"), run.output("data_quality").version).collect()
     assert [row.log_date for row in rows] == [FIRST]
+    assert "as the last committed runs" in check_committed(*told)
 
 
 @pytest.mark.long
