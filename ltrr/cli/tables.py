@@ -12,7 +12,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.cli.options import Config, Home, Json, Set, parse_date, settings_of
+from ltrr.cli.options import AcceptQuality, Config, Home, Json, Set, parse_date, settings_of
 from ltrr.cli.output import print_progress, show_rows
 from ltrr.config import Settings
 from ltrr.core.hashing import user_key
@@ -21,6 +21,7 @@ from ltrr.logs.secret import read_secret
 from ltrr.pipelines.forgetting import forget_users
 from ltrr.spark.comparing import TOLERANCE, compare_rows, is_same
 from ltrr.spark.delta import Warehouse
+from ltrr.spark.quality import parse_accepted
 from ltrr.spark.session import build_session
 from ltrr.tables.catalog import CATALOG, table
 from ltrr.tables.table import Table
@@ -129,6 +130,7 @@ def compare(
 def forget(
     users: Annotated[list[str] | None, typer.Option("--user", help="Id of a user, as the logs have it.")] = None,
     keys: Annotated[list[str] | None, typer.Option("--user-key", help="Key of a user, as the tables have it.")] = None,
+    accept_quality: AcceptQuality = None,
     home: Home = None,
     config: Config = None,
     changes: Set = None,
@@ -146,6 +148,7 @@ def forget(
         settings,
         wanted,
         datetime.now(UTC).date(),
+        accept_quality=parse_accepted(accept_quality or ()),
         on_start=lambda job, day: print_progress(f"{day} {job}"),
     )
     rows: list[dict[str, Any]] = [

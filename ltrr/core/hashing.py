@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 USER_FOLDS = 100
+ANONYMOUS = "~"
+"""First character of the `user_key` of a search without a user; no key of a user begins so."""
 
 
 def _digest(parts: tuple[str | int, ...]) -> int:

@@ -71,6 +71,17 @@ def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Colle
     return found
 
 
+def block_sizes(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, int]:
+    """Candidates of a block, by version, for those versions that are published below the root under any name."""
+    names = [name, *(other for other in policy_names(root) if other != name)]
+    owners = {version: next((one for one in names if is_published(root, one, version)), None) for version in versions}
+    return {
+        version: read_manifest(root, owner, version).settings.block_size
+        for version, owner in owners.items()
+        if owner is not None
+    }
+
+
 def plan_differences(one: PolicySettings, other: PolicySettings) -> list[str]:
     """What a log of `other` lacks of what `one` needs, in words: plans, looks and features. Exploration may differ.
 

@@ -12,7 +12,7 @@ from math import nan
 from typing import Any
 
 from ltrr.artifacts.looks import block_row, facts_of
-from ltrr.core.hashing import user_fold, user_key
+from ltrr.core.hashing import ANONYMOUS, user_fold, user_key
 from ltrr.core.queries import query_class, query_key
 
 Record = Mapping[str, Any]
@@ -33,8 +33,13 @@ class Pseudonyms:
         return user_key(self.secret, user)
 
     def anonymous(self, at: datetime, impression_id: str) -> str:
-        """The `user_key` of a search without a user: one of its own, never that of a user or of another search."""
-        return user_key(self.secret, f"anonymous\x1f{at.isoformat()}\x1f{impression_id}")
+        """The `user_key` of a search without a user: one of its own, never that of a user or of another search.
+
+        It can be told from the key of a user, because such a search says nothing about how
+        much one user searches.
+        """
+        own = user_key(self.secret, f"anonymous\x1f{at.isoformat()}\x1f{impression_id}")
+        return f"{ANONYMOUS}{own[len(ANONYMOUS) :]}"
 
     def session(self, session: str) -> str:
         """The `session_key` of a session id; never equal to the key of a user of the same name."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Any
 
 from ltrr.artifacts.pointer import Pointer, open_policy
@@ -28,7 +29,9 @@ from ltrr.publishing.judgement import judgement_of
 from ltrr.tracking.run import TrackedRun
 
 
-def judge_canary(night: Night, pointer: Pointer, objections: Sequence[str]) -> list[dict[str, Any]]:
+def judge_canary(
+    night: Night, pointer: Pointer, distrusted: Collection[date], objections: Sequence[str]
+) -> list[dict[str, Any]]:
     """Rows of `ope_estimates` of the canary that the pointer names, on the closed dates since it began.
 
     Every night sums its whole life anew, which is one join of impressions and slates and no scoring: at 1,000 times the
@@ -37,12 +40,13 @@ def judge_canary(night: Night, pointer: Pointer, objections: Sequence[str]) -> l
     Args:
         night: of `evaluate_policies`.
         pointer: that held when the night began.
+        distrusted: dates that judge nothing: what was served is not what the log says.
         objections: against any verdict tonight; told to the gate.
     """
     life = canary_life(open_policy(night.policies_root, night.settings.policy.name), pointer)
     if life is None:
         return []
-    dates = [day for day in night.closed_dates() if day >= life.first_date]
+    dates = [day for day in night.closed_dates() if day >= life.first_date and day not in distrusted]
     night.note("canary_dates", str(len(dates)))
     night.note("canary_objections", json.dumps(list(objections)))
     if not dates:

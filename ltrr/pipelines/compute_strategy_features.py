@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict
+from datetime import date, timedelta
 
 from pyspark import StorageLevel
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.payloads import put_payload
 from ltrr.clicks.correction import with_examination
+from ltrr.evaluation.published import block_sizes
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 from ltrr.strategies.chances import to_drawn_blocks
@@ -24,6 +28,11 @@ from ltrr.strategies.queries import (
     with_parent,
     with_rates,
 )
+
+log = logging.getLogger(__name__)
+
+BLOCK_SIZE, BLOCKS_SINCE = "block_size", "blocks_since"
+"""Notes: candidates of a block tonight, and the first date whose counts are of such blocks."""
 
 
 def run(night: Night) -> None:
@@ -42,7 +51,7 @@ def run(night: Night) -> None:
 
     decisions = night.read("decisions").where(is_open & (F.col("served_by") == "policy") & (F.col("decide") == "plan"))
     # What is counted hangs on the decisions: draws and hits of others are joined to nothing.
-    decisions = only_counted_users(night, decisions)
+    decisions = only_counted_users(night, _of_block_size(night, decisions))
     curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
     slate_rows = with_examination(night.read("slate_rows").where(is_open), curves)
     block_hits = to_block_hits(
@@ -53,7 +62,9 @@ def run(night: Night) -> None:
     ).persist(StorageLevel.MEMORY_AND_DISK)
     night.write("strategy_daily", tonight, f"log_date >= DATE'{first_open}' AND log_date <= DATE'{today}'")
 
-    earlier = night.read_own_previous("strategy_daily").where(F.col("log_date") < F.lit(first_open))
+    earlier = night.read_own_previous("strategy_daily").where(
+        F.col("log_date").between(F.lit(_blocks_since(night)), F.lit(first_open - timedelta(days=1)))
+    )
     # Read by level, for the fit, for the table and for the parts.
     decayed = to_decayed_counts(earlier.unionByName(tonight), today, settings).persist(StorageLevel.MEMORY_AND_DISK)
     coarse = fit_history(collect_counts(decayed, space), space, settings)
@@ -80,3 +91,32 @@ def run(night: Night) -> None:
         ("query", query_prior_draws),
     ):
         night.note(f"prior_draws_{level}", f"{draws:.6g}")
+
+
+def _of_block_size(night: Night, decisions: DataFrame) -> DataFrame:
+    """Decisions for blocks of the size that the settings say: what a larger block finds, a smaller one does not.
+
+    A policy never changes its size; a home may go on with a policy of another name. Versions are a few a date.
+    """
+    policy = night.settings.policy
+    versions = {row["policy_version"] for row in decisions.select("policy_version").distinct().collect()}
+    sizes = block_sizes(night.policies_root, policy.name, versions)
+    others = sorted(version for version, size in sizes.items() if size != policy.block_size)
+    if not others:
+        return decisions
+    log.info("date=%s left_out=%s: blocks of another size", night.date, ",".join(others))
+    return decisions.where(~F.col("policy_version").isin(others))
+
+
+def _blocks_since(night: Night) -> date:
+    """The first date whose counts are of blocks of tonight's size; noted for the next night."""
+    before = night.notes_of("compute_strategy_features")
+    size, since = str(night.settings.policy.block_size), night.settings.first_date
+    # Nights of ltrr 0.1 left no note.
+    if before.get(BLOCK_SIZE, size) == size:
+        since = date.fromisoformat(before.get(BLOCKS_SINCE, str(since)))
+    else:
+        since = night.settings.logs.first_open(night.date)
+    night.note(BLOCK_SIZE, size)
+    night.note(BLOCKS_SINCE, since.isoformat())
+    return since

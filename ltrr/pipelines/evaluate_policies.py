@@ -72,7 +72,7 @@ def run(night: Night) -> None:
         )
         objections = _check_replay(night, tracked)
         distrusted = _distrusted_dates(night, is_replay_unequal=bool(objections))
-        on_canary = judge_canary(night, pointer, objections)
+        on_canary = judge_canary(night, pointer, distrusted, objections)
         judge_rankers(night, champion.manifest, book, distrusted, objections)
         under_test = None if challenger is None else judged_policy(night, CHALLENGER, challenger.bandit)
         found = report_held_out(night, champion, candidate, under_test, distrusted)

@@ -11,11 +11,12 @@ Each step can be run again: a run that was killed is completed by the same comma
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import read_manifest, versions
@@ -23,7 +24,7 @@ from ltrr.config import Settings
 from ltrr.errors import CommitError
 from ltrr.logs.folder import delete_folder
 from ltrr.pipelines.jobs import JOBS
-from ltrr.pipelines.runner import run_job, run_nightly
+from ltrr.pipelines.runner import run_repairs
 from ltrr.pipelines.staleness import stale_jobs
 from ltrr.spark.commits import JOB_RUNS, CommitLog, JobRun
 from ltrr.spark.delta import Warehouse
@@ -57,6 +58,7 @@ def forget_users(
     user_keys: Collection[str],
     today: date,
     *,
+    accept_quality: Mapping[str, str] | None = None,
     on_start: Callable[[str, date], None] | None = None,
     on_commit: Callable[[JobRun], None] | None = None,
 ) -> Forgotten:
@@ -67,12 +69,15 @@ def forget_users(
         settings: all settings.
         user_keys: keys as in `impressions`; a handful.
         today: when the users asked; recorded.
+        accept_quality: reason to go on where a rerun without the users fails a quality check, by check; what was
+            accepted for a date before is accepted again.
         on_start: called with job and date before each run.
         on_commit: called with each run that was committed.
 
     Raises:
         CommitError: the newest night is not complete, or a date is still stale after its repair.
         NotReadyError: the logs of a date that has to be ingested again are gone.
+        DataQualityError: a date fails a check without the users, and nobody answers for it.
         LeaseError: another process writes to this home.
     """
     home, keys = settings.paths.home, sorted(user_keys)
@@ -83,19 +88,22 @@ def forget_users(
         commits = CommitLog(warehouse)
         last = _last_night(warehouse, commits)
         _restore(warehouse, commits)
-        searched = _dates_of(warehouse, keys)
+        # Kept, because events name an impression and no user: the reruns take the impressions away.
+        theirs = _impressions_of(warehouse, keys).localCheckpoint()
+        searched, arrived = (_dates(theirs, column) for column in ("log_date", "arrival_date"))
     if last is None:
         return Forgotten(searched, [], {}, [])
+    repair = partial(
+        run_repairs, spark, settings, last, accept_quality=accept_quality, on_start=on_start, on_commit=on_commit
+    )
     runs: list[JobRun] = []
     if _stale_dates(commits, settings, last):
         # A forgetting that did not end, or mended logs: nothing may be removed while a date waits for its repair.
-        runs += run_nightly(spark, settings, last, repair=True, on_start=on_start, on_commit=on_commit)
-    again = [day for day in searched if day >= _first_rerun(warehouse, commits, settings, last)]
+        runs += repair()
+    # A night reads the folder in which a search arrived, which is not always that of its date.
+    again = [day for day in arrived if day >= _first_rerun(warehouse, commits, settings, last)]
     if again:
-        if on_start:
-            on_start(JOBS[0], again[0])
-        runs.append(run_job(spark, settings, JOBS[0], again[0]))
-        runs += run_nightly(spark, settings, last, repair=True, on_start=on_start, on_commit=on_commit)
+        runs += repair(rerun=again[0])
     with hold_lease(home, "forgetting users", tables=settings.paths.tables) as lease:
         commits = CommitLog(warehouse)
         _restore(warehouse, commits)
@@ -107,7 +115,8 @@ def forget_users(
                 expected="every job committed after its inputs",
                 todo=f"run `ltrr nightly --date {last} --repair`, then forget the user again",
             )
-        deleted = _delete_rows(warehouse, commits, lease, keys, last)
+        _check_none_left(warehouse, keys, again)
+        deleted = _delete_rows(warehouse, commits, lease, keys, theirs, settings, last)
         for declared in CATALOG.values():
             committed = commits.newest_version(declared.name)
             if _is_personal(declared) and committed is not None:
@@ -169,19 +178,48 @@ def _is_personal(declared: Table) -> bool:
     return declared.is_read_by_version and bool(named & set(declared.column_names))
 
 
-def _dates_of(warehouse: Warehouse, keys: Sequence[str]) -> list[date]:
+def _impressions_of(warehouse: Warehouse, keys: Sequence[str]) -> DataFrame:
+    rows = warehouse.read(table("impressions")).where(F.col("user_key").isin(*keys))
+    return rows.select("log_date", "arrival_date", "impression_id")
+
+
+def _dates(rows: DataFrame, column: str) -> list[date]:
     """A date a row: at most as many as the log has."""
-    rows = warehouse.read(table("impressions")).where(F.col("user_key").isin(*keys)).select("log_date").distinct()
-    return sorted(row["log_date"] for row in rows.collect())
+    return sorted(row[column] for row in rows.select(column).distinct().collect())
+
+
+def _check_none_left(warehouse: Warehouse, keys: Sequence[str], again: Sequence[date]) -> None:
+    """Nothing where the reruns left no search of the users that arrived on the dates that were run again."""
+    left = [day for day in _dates(_impressions_of(warehouse, keys), "arrival_date") if again and day >= again[0]]
+    if left:
+        raise CommitError(
+            "searches of a forgotten user are still there after their dates were run again",
+            which=f"arrived on {', '.join(map(str, left))}",
+            expected="none",
+            todo="run the same command again; if it says the same, this is a defect of ltrr",
+        )
 
 
 def _delete_rows(
-    warehouse: Warehouse, commits: CommitLog, lease: Lease, keys: Sequence[str], last: date
+    warehouse: Warehouse,
+    commits: CommitLog,
+    lease: Lease,
+    keys: Sequence[str],
+    theirs: DataFrame,
+    settings: Settings,
+    last: date,
 ) -> dict[str, int]:
-    """Delete what is left of the users, and commit it as a further attempt of the newest run of each writer."""
-    impressions = warehouse.read(table("impressions")).where(F.col("user_key").isin(*keys)).select("impression_id")
-    # Read once: the deletions take the rows away from under it.
-    theirs = impressions.distinct().localCheckpoint()
+    """Delete what is left of the users, and commit it as a further attempt of the newest run of each writer.
+
+    Args:
+        warehouse: the tables.
+        commits: what has been committed.
+        lease: that is held.
+        keys: of the users.
+        theirs: log_date, arrival_date, impression_id of all their searches, those that reruns have left out too.
+        settings: all settings.
+        last: the newest date.
+    """
     deleted: dict[str, int] = {}
     for job in JOBS:
         run, changed = commits.run(job, last), {}
@@ -189,7 +227,9 @@ def _delete_rows(
             if run is None or declared.written_by != job or not _is_personal(declared):
                 continue
             output = run.output(declared.name)
-            count, version = warehouse.delete(declared, _rows_of(warehouse.read(declared), keys, theirs))
+            count, version = warehouse.delete(
+                declared, _rows_of(warehouse.read(declared), keys, theirs, settings.logs.late_days)
+            )
             if count and output is not None:
                 deleted[declared.name], changed[declared.name] = count, version
         if run is not None and changed:
@@ -199,15 +239,21 @@ def _delete_rows(
     return deleted
 
 
-def _rows_of(rows: DataFrame, keys: Sequence[str], theirs: DataFrame) -> DataFrame:
+def _rows_of(rows: DataFrame, keys: Sequence[str], theirs: DataFrame, late_days: int) -> DataFrame:
     by_key = F.col("user_key").isin(*keys) if "user_key" in rows.columns else F.lit(False)
     if "check" in rows.columns:
         by_key = F.col("check").isin(*(f"user_{key}" for key in keys))
     if "impression_id" not in rows.columns:
         return rows.where(by_key)
-    marked = rows.join(theirs.withColumn("is_theirs", F.lit(True)), "impression_id", "left")
-    is_theirs: Column = F.coalesce(F.col("is_theirs"), F.lit(False))
-    return marked.where(by_key | is_theirs).drop("is_theirs")
+    # An id may be used again on a later date, by somebody else. An event that found no impression has no date of one;
+    # it arrived while the id was remembered.
+    is_same = F.col("r.impression_id") == F.col("t.impression_id")
+    is_of_date = F.col("r.log_date") == F.col("t.log_date")
+    if "arrival_date" in rows.columns:
+        waited = F.abs(F.date_diff(F.col("r.arrival_date"), F.col("t.log_date"))) <= late_days
+        is_of_date = F.coalesce(is_of_date, waited)
+    found = rows.alias("r").join(theirs.alias("t"), is_same & is_of_date, "left_semi")
+    return found if "user_key" not in rows.columns else found.unionByName(rows.where(by_key))
 
 
 def _bundles(settings: Settings, dates: Sequence[date]) -> list[str]:

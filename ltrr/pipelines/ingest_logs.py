@@ -126,13 +126,17 @@ class Intake:
             *PLACE, F.col("impression.impression_id"), F.col("impression.user_key")
         )
         forgotten = self.night.read("forgotten_users").select("user_key")
-        gone = lines.join(forgotten, on="user_key", how="left_semi").select(
-            *PLACE, F.lit("forgotten").alias("reason"), F.lit("user: asked to be forgotten").alias("detail")
-        )
+        theirs = lines.join(forgotten, on="user_key", how="left_semi")
+        # An event names no user. One that arrives on a later date than its search waits and stays unmatched.
+        their_searches = theirs.select("impression_id").distinct()
+        their_events = self.arrivals.join(their_searches, on="impression_id", how="left_semi")
+        reason, detail = F.lit("forgotten").alias("reason"), F.lit("user: asked to be forgotten").alias("detail")
+        gone = theirs.select(*PLACE, reason, detail).unionByName(their_events.select(*PLACE, reason, detail))
         remembered = lines.join(forgotten, on="user_key", how="left_anti")
+        events = self.arrivals.join(their_searches, on="impression_id", how="left_anti")
         again = (
             only_repeats(remembered, self.earlier_impressions, "impression_id")
-            .unionByName(only_repeats(self.arrivals, self.earlier_events, "event_id"))
+            .unionByName(only_repeats(events, self.earlier_events, "event_id"))
             .withColumn("reason", F.lit("duplicate"))
         )
         return gone.unionByName(again).persist()

@@ -86,13 +86,55 @@ def run_nightly(
     return runs
 
 
+def run_repairs(
+    spark: SparkSession,
+    settings: Settings,
+    last: date,
+    *,
+    rerun: date | None = None,
+    accept_quality: Mapping[str, str] | None = None,
+    on_start: Callable[[str, date], None] | None = None,
+    on_commit: Callable[[JobRun], None] | None = None,
+) -> Sequence[JobRun]:
+    """Run the stale jobs of all dates up to `last` again, oldest date first; what was accepted is accepted again.
+
+    Args:
+        spark: the session that all of them share.
+        settings: all settings.
+        last: the newest date that is repaired.
+        rerun: a date that is ingested again first, stale or not.
+        accept_quality: further reasons to go on in spite of a failed quality check, by check.
+        on_start: told job and date as each begins.
+        on_commit: told of each job that was committed.
+
+    Raises:
+        CommitError: a job or date before one of them has not been committed.
+        LeaseError: another process writes to this home.
+        DataQualityError: a check failed that nobody answers for.
+        NotReadyError: the logs of a date are not closed, or gone.
+    """
+    with hold_lease(settings.paths.home, f"repair up to {last}", tables=settings.paths.tables) as lease:
+        desk = _Desk(spark, settings, lease, accept_quality or {})
+        runs = [desk.run_again(JOBS[0], rerun, on_start, on_commit)] if rerun is not None else []
+        return [*runs, *desk.repair_before(last + timedelta(days=1), on_start, on_commit)]
+
+
 @dataclass
 class _Desk:
-    """The holder of the lease: runs jobs and keeps the log of commits."""
+    """The holder of the lease: runs jobs and keeps the log of commits.
+
+    Attributes:
+        spark: the session that all jobs share.
+        settings: all settings.
+        lease: held as long as the desk is used.
+        accept_again: reasons to go on in spite of a failed quality check, by check, for every rerun of a repair.
+        commits: what has been committed.
+    """
 
     spark: SparkSession
     settings: Settings
     lease: Lease
+    accept_again: Mapping[str, str] = field(default_factory=dict)
     commits: CommitLog = field(init=False)
 
     def __post_init__(self) -> None:
@@ -172,15 +214,25 @@ class _Desk:
             reason = stale_jobs(self.commits, self.settings.first_date, day).get(job)
             if reason:
                 log.info("job=%s date=%s stale: %s", job, day, reason)
-                if on_start:
-                    on_start(job, day)
-                earlier = self.commits.run(job, day)
-                # Whoever accepted a failed check of the night accepts it again: a repair asks nobody.
-                accepted = read_accepted(earlier.notes.get(ACCEPTED_QUALITY, "")) if earlier else {}
-                runs.append(self.run(job, day, accepted))
-                if on_commit:
-                    on_commit(runs[-1])
+                runs.append(self.run_again(job, day, on_start, on_commit))
         return runs
+
+    def run_again(
+        self,
+        job: str,
+        day: date,
+        on_start: Callable[[str, date], None] | None,
+        on_commit: Callable[[JobRun], None] | None,
+    ) -> JobRun:
+        """Rerun a job; whoever accepted a failed check of the night accepts it again: a repair asks nobody."""
+        if on_start:
+            on_start(job, day)
+        earlier = self.commits.run(job, day)
+        accepted = read_accepted(earlier.notes.get(ACCEPTED_QUALITY, "")) if earlier else {}
+        run = self.run(job, day, {**accepted, **self.accept_again})
+        if on_commit:
+            on_commit(run)
+        return run
 
     def check_order(self, job: str, day: date) -> None:
         """Nothing where the job may run now; CommitError otherwise."""
@@ -223,7 +275,16 @@ class _Desk:
             )
 
     def check_date(self, day: date) -> None:
-        """Nothing where history has begun by then; CommitError otherwise."""
+        """Nothing where history has begun by then, and no earlier one is there; CommitError otherwise."""
+        oldest = self.commits.oldest_date() if day == self.settings.first_date else None
+        if oldest is not None and oldest < day:
+            # Such a night would read empty tables: memory, spent alpha and waiting events would be gone.
+            raise CommitError(
+                "history cannot start anew in a home that has one",
+                which=f"history_starts: {day}",
+                expected=f"{oldest} or earlier, the first date that was committed",
+                todo="set history_starts back; close dates without logs with a file _NO_TRAFFIC, or begin a new home",
+            )
         if day < self.settings.first_date:
             raise CommitError(
                 "the date is before the history starts",

@@ -14,6 +14,9 @@ from ltrr.tables.catalog import table
 
 log = logging.getLogger(__name__)
 
+# Java's dates have four digits of a year, Python's oldest one has not.
+_BEFORE_ALL = date(1970, 1, 1)
+
 JOB_RUNS = table("job_runs")
 
 _FRACTION = re.compile(r"-?\d+\.\d+(?:[eE][-+]?\d+)?")
@@ -136,6 +139,11 @@ class CommitLog:
         """The newest date, from `first` on, of which anything was committed; None where nothing was."""
         self.load(first)
         return max((day for day in self._runs if day >= first), default=None)
+
+    def oldest_date(self) -> date | None:
+        """The first date of which anything was committed; None in a home without nights. Reads all of `job_runs`."""
+        self.load(_BEFORE_ALL)
+        return min(self._runs, default=None)
 
     def newest_version(self, name: str) -> int | None:
         """The newest version of a table that any run has committed; None where none has.

@@ -11,6 +11,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.core.hashing import ANONYMOUS
 from ltrr.spark.fixed_point import from_fixed_point, to_fixed_point
 from ltrr.spark.hashing import HashUse, salted_hash
 from ltrr.users.settings import UserSettings, robust_bound
@@ -22,19 +23,19 @@ CAPPED, IMPRESSIONS, CLICKS, ONE_POSITION, SETTING = "capped", "impressions", "c
 _LEAST_USERS = 20
 # Of a user's clicks: what a person who reads pages does not reach by chance at one position below the first.
 _ONE_POSITION_SHARE = 0.9
-# Of everybody's clicks on a surface: a position that most people click is no sign of a robot.
+# Of the users who click on a surface: a position that most of them click is no sign of a robot.
 _COMMON_POSITION_SHARE = 0.5
 _HASH_UNITS = 1 << 53
 
 
 def is_identified(user_key: Column) -> Column:
-    """Whether a row has a user: rows of anonymous searches are nobody's and are never added up to one user.
+    """Whether a row has a user: anonymous searches are nobody's, and say nothing about how much one user searches.
 
-    >>> keys = spark.createDataFrame([("k1",), ("",), (None,)], "user_key string")
+    >>> keys = spark.createDataFrame([("k1",), ("~k2",), ("",), (None,)], "user_key string")
     >>> [row.known for row in keys.select(is_identified(F.col("user_key")).alias("known")).collect()]
-    [True, False, False]
+    [True, False, False, False]
     """
-    return F.coalesce(user_key != "", F.lit(False))
+    return F.coalesce((user_key != "") & ~user_key.startswith(ANONYMOUS), F.lit(False))
 
 
 def sampling_number(impression_id: Column) -> Column:
@@ -76,11 +77,13 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
         .agg(F.count(F.lit(1)).alias("n"), F.sum(to_fixed_point(F.col("page_reward"))).alias("reward"))
         .persist(StorageLevel.MEMORY_AND_DISK)
     )
-    everybody = places.groupBy("log_date", "surface", "position").agg(F.sum("n").alias("n"))
-    surfaces = everybody.groupBy("log_date", "surface").agg(F.sum("n").alias("of_surface"))
+    # Counted in users: a robot's clicks must not make its own place a common one.
+    surface = ["log_date", "surface"]
+    everybody = places.groupBy(*surface, "position").agg(F.count(F.lit(1)).alias("users"))
+    surfaces = places.groupBy(*surface).agg(F.count_distinct("user_key").alias("of_surface"))
     common = (
-        everybody.join(surfaces, on=["log_date", "surface"], how="inner")
-        .where((F.col("position") == 1) | (F.col("n") > F.lit(_COMMON_POSITION_SHARE) * F.col("of_surface")))
+        everybody.join(surfaces, on=surface, how="inner")
+        .where((F.col("position") == 1) | (F.col("users") > F.lit(_COMMON_POSITION_SHARE) * F.col("of_surface")))
         .select("log_date", "surface", "position", F.lit(True).alias("is_common"))
     )
     # A row a date, surface and position that most people click: a few dozen.

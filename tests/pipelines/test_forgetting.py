@@ -1,7 +1,7 @@
 """A user who is forgotten is in no table and in no version that can be read, and the rest is as if never there."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +14,6 @@ from ltrr.pipelines import forgetting, ingest_logs, runner, staleness
 from ltrr.pipelines.forgetting import forget_users
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.runner import run_job
-from ltrr.spark.commits import CommitLog
 from ltrr.tables.catalog import table
 from tests.logs.log_lines import NIGHT, event, noon, record, write_folder
 from tests.pipelines.ingest_nights import SECRET, Home
@@ -43,18 +42,33 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home,
     settings = house.settings
     settings = replace(settings, nights=replace(settings.nights, repair_days=repair_days))
     for day in DATES:
-        there = record(100, at=noon(day), user=GONE, impression_id=f"gone-{day}")
-        click = event(0, at=noon(day, minutes=1), event_id=f"click-{day}", impression_id=f"0-{day}")
+        at = {"at": noon(day), "user": GONE}
+        there = [record(100, impression_id=f"gone-{day}", **at)]
+        if day == NIGHT and repair_days == 60:
+            there = []
+        if day == DATES[1]:
+            # A search of the last second of the date before: the night that takes it in is not that of its date.
+            late = datetime.combine(NIGHT, time(23, 59, 59), UTC)
+            there.append(record(101, at=late, user=GONE, impression_id="gone-late"))
+        clicks = [
+            event(0, at=noon(day, minutes=1), event_id=f"click-{day}", impression_id=f"0-{day}"),
+            *(
+                event(100 + number, at=noon(day, minutes=2), event_id=f"gone-{day}-{number}", impression_id=name)
+                for number, name in enumerate([f"gone-{day}", "gone-late"][: len(there)])
+            ),
+        ]
         others = [record(n, at=noon(day), impression_id=f"{n}-{day}") for n in range(4)]
-        write_folder(house.logs, day, {"decisions-1.ndjson": [there, *others], "events-1.ndjson": [click]})
+        write_folder(house.logs, day, {"decisions-1.ndjson": [*there, *others], "events-1.ndjson": clicks})
         run_job(spark, settings, "ingest_logs", day)
     key = user_key(SECRET, GONE)
-    first = CommitLog(house.warehouse).run("ingest_logs", NIGHT).output("impressions").version
-    assert house.warehouse.read(table("impressions"), first).where(f"user_key = '{key}'").count() == 1
+    newest = house.warehouse.read(table("impressions"))
+    assert newest.where(f"user_key = '{key}'").count() == (2 if repair_days == 60 else 3)
+    assert house.warehouse.read(table("events")).where("impression_id like 'gone-%'").count() > 0
 
     found = forget_users(spark, settings, [key], DATES[-1])
 
     assert found.dates == DATES
+    assert house.warehouse.read(table("events")).where("impression_id like 'gone-%'").count() == 0
     for name in ("impressions", "decisions", "draws", "candidates", "slate_rows"):
         rows = house.warehouse.read(table(name))
         assert rows.where("impression_id like 'gone-%'").count() == 0, name
@@ -78,3 +92,20 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home,
     )
     run_job(spark, settings, "ingest_logs", after)
     assert house.warehouse.read(table("impressions")).where("impression_id like 'gone-%'").count() == 0
+
+
+def test_an_id_that_somebody_else_used_later_is_not_deleted(spark):
+    theirs = spark.createDataFrame([(NIGHT, NIGHT, "i1")], "log_date date, arrival_date date, impression_id string")
+    later = NIGHT + timedelta(days=60)
+    slates = spark.createDataFrame(
+        [(NIGHT, "i1", "gone"), (later, "i1", "other"), (later, "i2", "gone")],
+        "log_date date, impression_id string, user_key string",
+    )
+    found = {(row.log_date, row.impression_id) for row in forgetting._rows_of(slates, ["gone"], theirs, 7).collect()}
+    assert found == {(NIGHT, "i1"), (later, "i2")}
+    events = spark.createDataFrame(
+        [(NIGHT, NIGHT, "i1", "joined"), (None, NIGHT, "i1", "waiting"), (None, later, "i1", "of the other")],
+        "log_date date, arrival_date date, impression_id string, status string",
+    )
+    found = {row.status for row in forgetting._rows_of(events, ["gone"], theirs, 7).collect()}
+    assert found == {"joined", "waiting"}

@@ -93,6 +93,13 @@ def test_dates_and_jobs_out_of_order_are_refused_and_the_message_names_what_to_r
         run_job(spark, settings, "train_pandit", FIRST)
 
 
+def test_history_cannot_start_anew_in_a_home_that_has_one(spark, home):
+    settings = toy_settings(home, {1: 2})
+    run_jobs(spark, settings, 1, ["ingest_logs"])
+    with pytest.raises(CommitError, match=r"cannot start anew.*2026-03-05: expected 2026-03-01 or earlier"):
+        run_jobs(spark, replace(settings, history_starts=march(5)), 5, ["ingest_logs"])
+
+
 def test_a_date_that_no_later_night_checks_any_more_cannot_be_run_again(spark, home):
     settings = toy_settings(home, {1: 2})
     shorter = replace(settings, nights=replace(settings.nights, repair_days=1))

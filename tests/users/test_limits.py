@@ -60,6 +60,24 @@ def limits(rows, settings: UserSettings = SETTINGS):
     return to_limited_users(to_user_days(searched, rows), settings)
 
 
+def test_anonymous_searches_do_not_change_what_is_much_for_one_user(spark):
+    busy = [pages(f"busy-{n}", 55 + n, [1, 2]) for n in range(30)]
+    anonymous = [pages(f"~{n}", 1, [2]) for n in range(600)]
+    alone, mixed = (spark.createDataFrame(pd.concat(rows)) for rows in (busy, [*busy, *anonymous]))
+    assert limits(alone).collect() != []
+    assert sorted(limits(mixed).collect()) == sorted(limits(alone).collect())
+
+
+def test_a_robots_own_clicks_do_not_make_its_place_a_common_one(spark):
+    people = [pages(f"person-{n}", 1, [1 + n % 3]) for n in range(40)]
+    robot = pages("robot", 45, [4])
+    assert [row.user_key for row in limits(spark.createDataFrame(pd.concat([*people, robot]))).collect()] == ["robot"]
+    [found] = to_user_days(*(2 * [spark.createDataFrame(robot)])).collect()
+    assert found.one_position_clicks == 0, "everybody clicks where the only one clicks"
+    row = limits(spark.createDataFrame(pd.concat([*people, robot]))).first()
+    assert (row.reason, row.counted_share) == ("one_position", 0.0)
+
+
 def test_each_kind_of_robot_is_limited_for_its_reason_and_nobody_else(spark):
     robots = {
         "searches": pages("searches", 400, []),

@@ -1,0 +1,70 @@
+"""Which dates and decisions a job takes where something changed or failed: no Spark, a night in words."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from ltrr.artifacts.bundle import move_pointer, publish_bundle
+from ltrr.artifacts.manifest import Manifest, PolicySettings
+from ltrr.evaluation.published import block_sizes
+from ltrr.logs.settings import LogSettings
+from ltrr.pipelines import canary
+from ltrr.pipelines.compute_strategy_features import BLOCK_SIZE, BLOCKS_SINCE, _blocks_since
+
+FIRST, NIGHT = date(2026, 3, 1), date(2026, 3, 20)
+
+
+class Night:
+    """What the functions under test ask of a night."""
+
+    def __init__(self, block_size: int = 2, before: dict[str, str] | None = None, closed: list[date] | None = None):
+        policy = SimpleNamespace(name="search", block_size=block_size)
+        self.settings = SimpleNamespace(policy=policy, logs=LogSettings(), first_date=FIRST)
+        self.date, self.before, self.closed, self.policies_root = NIGHT, before or {}, closed or [], "memory://none"
+        self.notes: dict[str, str] = {}
+
+    def notes_of(self, _job: str) -> dict[str, str]:
+        return self.before
+
+    def note(self, key: str, value: str) -> None:
+        self.notes[key] = value
+
+    def closed_dates(self) -> list[date]:
+        return self.closed
+
+
+@pytest.mark.parametrize(
+    ("before", "since"),
+    [
+        ({}, FIRST),
+        ({BLOCK_SIZE: "5", BLOCKS_SINCE: "2026-03-09"}, date(2026, 3, 9)),
+        ({BLOCK_SIZE: "2", BLOCKS_SINCE: "2026-03-09"}, LogSettings().first_open(NIGHT)),
+    ],
+    ids=["an old home", "the same blocks", "blocks of another size"],
+)
+def test_counts_of_blocks_of_another_size_are_no_history(before: dict[str, str], since: date) -> None:
+    night = Night(block_size=5, before=before)
+    assert _blocks_since(night) == since
+    assert night.notes == {BLOCK_SIZE: "5", BLOCKS_SINCE: since.isoformat()}
+
+
+def test_the_block_size_of_a_version_is_found_under_whatever_name_it_was_published(tmp_path) -> None:
+    found = {}
+    for name, size in (("search", 5), ("former", 2)):
+        manifest = Manifest(PolicySettings(name, ("title", "memory"), block_size=size, budget=1), FIRST)
+        version = publish_bundle(tmp_path, name, manifest, {})
+        move_pointer(tmp_path, name, version, why="the test's")
+        found[version] = size
+    assert block_sizes(tmp_path, "search", [*found, "2026-03-01-000000000000"]) == found
+
+
+def test_a_canary_is_not_judged_on_dates_that_are_distrusted(monkeypatch) -> None:
+    days = [FIRST + timedelta(days=n) for n in range(3)]
+    monkeypatch.setattr(canary, "open_policy", lambda _root, _name: None)
+    monkeypatch.setattr(canary, "canary_life", lambda _store, _pointer: SimpleNamespace(first_date=days[1]))
+    night = Night(closed=days)
+    assert canary.judge_canary(night, None, {days[1], days[2]}, []) == []
+    assert night.notes["canary_dates"] == "0"
