@@ -26,7 +26,7 @@ QUERY_CLASS = Column("query_class", "string", "class of the query by the stated 
 USER_KEY = Column(
     "user_key",
     "string",
-    "keyed hash of the user id; of a search without a user one of its own, that no other search has",
+    "keyed hash of the user id; of a search without a user one of its own, which begins with ~",
 )
 USER_FOLD = Column("user_fold", "int", "0..99 by hash of user_key; below held_out_percent: never trained on")
 SURFACE = Column("surface", "string", "page or application that showed the slate")
