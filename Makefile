@@ -68,7 +68,7 @@ unit-tests: setup-dev  ## pytest, doctests included [PYTEST_ARGS=].
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # With LONG_HOME, a folder, what is done stays there: an interrupted run goes on where it stopped.
-test-long: setup-dev  ## Disturbed homes, about half an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
+test-long: setup-dev  ## Whole nights and disturbed homes, most of an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
 	@LTRR_STEPS="$(STEPS)" LTRR_REAL_STEPS="$(REAL_STEPS)" LTRR_KILLS="$(KILLS)" LTRR_LONG_HOME="$(LONG_HOME)" \
 		LTRR_BUDGET_SECONDS="$(BUDGET_SECONDS)" $(BIN)/python -m pytest -m long tests $(PYTEST_ARGS)
 

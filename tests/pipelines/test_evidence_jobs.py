@@ -22,7 +22,7 @@ from ltrr.tables.catalog import table
 from tests.assertions import assert_keys_are_unique, assert_rows_equal
 from tests.pipelines.evidence_home import MONDAY, QUERIES, SPACE, SUNDAY, commit_logs, evidence_home, logged_day
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.long]
 
 JOBS = ("fit_click_model", "build_memory", "compute_strategy_features")
 IMPRESSIONS = 240

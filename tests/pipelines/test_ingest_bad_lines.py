@@ -19,7 +19,7 @@ from ltrr.spark.quality import ACCEPTED_QUALITY, read_accepted
 from tests.logs.log_lines import NIGHT, as_bytes, event, noon, record, write_folder, wrong_lines
 from tests.pipelines.ingest_nights import SECRET, Home
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.long]
 
 GOOD_DECISIONS, GOOD_EVENTS, BAD = 5_000, 5_000, 1_000
 

@@ -16,7 +16,7 @@ from tests.assertions import assert_keys_are_unique
 from tests.logs.log_lines import NIGHT, event, noon, record, write_folder
 from tests.pipelines.ingest_nights import SECRET, Home
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.long]
 
 SETTINGS = LogSettings(late_days=1, volume_factor=100.0)
 EMPTY, BETWEEN, LAST = (NIGHT + timedelta(days=days) for days in (1, 2, 3))

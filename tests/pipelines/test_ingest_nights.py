@@ -166,6 +166,7 @@ def test_nobody_is_named_in_a_plan_or_table(two_nights: Home) -> None:
     assert FORGOTTEN.encode() not in aside
 
 
+@pytest.mark.long
 def test_the_same_night_again_writes_nothing_new(two_nights: Home) -> None:
     first = two_nights.night(NEXT).commits.run("ingest_logs", NEXT)
     again = two_nights.ingest(NEXT)

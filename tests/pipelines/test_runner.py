@@ -135,6 +135,7 @@ def test_a_mended_past_makes_stale_what_was_computed_from_it_and_repair_reruns_j
     assert [stale_jobs(commits, FIRST, march(day)) for day in (1, 2, 3)] == [{}, {}, {}]
 
 
+@pytest.mark.long
 def test_a_rerun_of_an_earlier_date_sees_nothing_of_later_ones(spark, home):
     settings = toy_settings(home, {1: 2, 2: 3})
     run_jobs(spark, settings, 1, JOBS[:2])
@@ -177,6 +178,7 @@ def test_closed_dates_end_where_the_longest_window_is_over(spark, home):
     assert night.closed_dates(2) == [march(3), march(4)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_job_killed_between_two_of_its_tables_has_published_nothing_and_runs_again_as_if_it_never_was(
     spark, home, tmp_path

@@ -17,7 +17,7 @@ from tests.assertions import assert_keys_are_unique
 from tests.bandit.planted import DAY, SPACE, WANTED, chosen
 from tests.pipelines.trained_home import NEXT, jobs, trained_home
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.long]
 
 DECISIONS = 2_000
 

@@ -147,6 +147,7 @@ def test_appending_the_same_rows_again_adds_nothing(spark, warehouse):
     assert warehouse.read(NOTES).count() == 3
 
 
+@pytest.mark.long
 def test_versions_are_readable_after_a_year_of_rest_and_a_vacuum(spark, warehouse):
     """Delta's own defaults forget a version after a week and its log after a month."""
     path = warehouse.location(VISITS)
