@@ -21,7 +21,10 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from threading import Thread
 from typing import Any
 
@@ -134,11 +137,14 @@ def _training(
         context = BarrierTaskContext.get()
         joined = _join_workers(context, workers)
         values, labels, sizes, weights = _grouped(list(batches), features)
-        with CommunicatorContext(**joined, dmlc_task_id=str(context.partitionId())):
+        said = StringIO()
+        with redirect_stdout(said), CommunicatorContext(**joined, dmlc_task_id=str(context.partitionId())):
             matrix = xgboost.DMatrix(values, label=labels, nthread=parameters["nthread"])
             matrix.set_group(sizes)
             matrix.set_weight(weights)
             booster = xgboost.train(parameters, matrix, trees)
+        # XGBoost prints a line for each worker that joins, whatever its verbosity.
+        sys.stderr.writelines(line for line in said.getvalue().splitlines(True) if " got rank " not in line)
         context.barrier()
         if context.partitionId() == 0:
             yield pa.RecordBatch.from_pydict({"model": [bytes(booster.save_raw("ubj"))]})
