@@ -62,24 +62,21 @@ def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Colle
     A log may hold records of another policy of the same root, such as the one that this policy replaced: its bundles
     are found under its own name.
     """
-    others = [other for other in policy_names(root) if other != name]
-    found: dict[str, PlanningPart] = {}
-    for version in sorted(versions):
-        owner = next((policy for policy in (name, *others) if is_published(root, policy, version)), None)
-        if owner is not None:
-            found[version] = read_planning_part(root, owner, version)
-    return found
+    owners = _owners(root, name, versions)
+    return {version: read_planning_part(root, owner, version) for version, owner in owners.items()}
 
 
 def block_sizes(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, int]:
     """Candidates of a block, by version, for those versions that are published below the root under any name."""
+    owners = _owners(root, name, versions)
+    return {version: read_manifest(root, owner, version).settings.block_size for version, owner in owners.items()}
+
+
+def _owners(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, str]:
+    """The policy that published each version; `name` is asked first, versions of nobody are left out."""
     names = [name, *(other for other in policy_names(root) if other != name)]
-    owners = {version: next((one for one in names if is_published(root, one, version)), None) for version in versions}
-    return {
-        version: read_manifest(root, owner, version).settings.block_size
-        for version, owner in owners.items()
-        if owner is not None
-    }
+    found = {version: [one for one in names if is_published(root, one, version)] for version in sorted(versions)}
+    return {version: owners[0] for version, owners in found.items() if owners}
 
 
 def plan_differences(one: PolicySettings, other: PolicySettings) -> list[str]:

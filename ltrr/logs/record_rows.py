@@ -35,8 +35,8 @@ class Pseudonyms:
     def anonymous(self, at: datetime, impression_id: str) -> str:
         """The `user_key` of a search without a user: one of its own, never that of a user or of another search.
 
-        It can be told from the key of a user, because such a search says nothing about how
-        much one user searches.
+        It can be told from the key of a user, because such a search says nothing about how much one user
+        searches.
         """
         own = user_key(self.secret, f"anonymous\x1f{at.isoformat()}\x1f{impression_id}")
         return f"{ANONYMOUS}{own[len(ANONYMOUS) :]}"
