@@ -32,12 +32,12 @@ from ltrr.bandit.settings import BanditSettings
 from ltrr.core.exploration import ExplorationSettings, shortlist_of
 from ltrr.core.features import action_matrix
 from ltrr.core.hashing import user_fold, user_key
-from ltrr.core.intervals import estimate_difference, estimate_ratio
-from ltrr.core.moments import ClusteredSums, WeightedRewards
 from ltrr.core.planning import History, plan_values
 from ltrr.core.queries import query_class, query_key
 from ltrr.core.vw_text import decision_example
 from ltrr.demo.worlds import WorldChoice, build_world
+from ltrr.estimation.intervals import estimate_difference, estimate_ratio
+from ltrr.estimation.moments import ClusteredSums, WeightedRewards
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import LoggedDecision
 from ltrr.evaluation.reward_model import RewardModel, fit_reward_model

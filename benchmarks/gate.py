@@ -2,9 +2,9 @@
 
     python benchmarks/gate.py [--json OUT] [--table OUT] [--streams 10000] [--seed 1]
 
-A stream is 60 nights of a champion that logs and of challengers that come and go as `ltrr.core.sequential` says. An
-impression's term of the paired doubly robust difference is (w - 1)(r - q): w is log-normal, r a count of events, q a
-constant reward model; heavy tails and all, no normal increments anywhere. A night's sums are drawn as counts of
+A stream is 60 nights of a champion that logs and of challengers that come and go as `ltrr.estimation.sequential` says.
+An impression's term of the paired doubly robust difference is (w - 1)(r - q): w is log-normal, r a count of events, q
+a constant reward model; heavy tails and all, no normal increments anywhere. A night's sums are drawn as counts of
 (weight, reward) cells; where users return, as sums of every single user, who is one cluster over the whole window.
 
 Nothing here promotes but `judge_looks`; where no score reaches the level at which a single look would have spent
@@ -26,7 +26,7 @@ from gate_study.challengers import DESIGN, Challenger
 from gate_study.measures import measure_false, measure_gains, measure_slices
 from gate_study.report import bars_of, tables
 
-from ltrr.core.sequential import traffic_factor
+from ltrr.estimation.sequential import traffic_factor
 
 
 def main() -> int:

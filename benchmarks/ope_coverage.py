@@ -40,10 +40,10 @@ from coverage_study.report import bars, table
 from coverage_study.worlds import OVERLAPS, Cell, World, cells, logs_of, world_of
 from numpy.typing import NDArray
 
-from ltrr.core.intervals import bernstein_ratio, degrees_of_freedom, estimate_ratio
-from ltrr.core.moments import ClusteredSums
+from ltrr.estimation.intervals import bernstein_ratio, degrees_of_freedom, estimate_ratio
+from ltrr.estimation.moments import ClusteredSums
+from ltrr.estimation.verdict import TRUST, judge_footing
 from ltrr.evaluation.settings import EvaluationSettings
-from ltrr.evaluation.verdict import TRUST, judge_footing
 
 SETTINGS = EvaluationSettings()
 

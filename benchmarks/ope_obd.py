@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.estimators import ESTIMATORS, Decisions
-from ltrr.core.logged_moments import LoggedMoments
-from ltrr.core.reward_regression import expected_reward, fit_rewards
-from ltrr.core.weights import importance_weights
+from ltrr.estimation.estimators import ESTIMATORS, Decisions
+from ltrr.estimation.logged_moments import LoggedMoments
+from ltrr.estimation.reward_regression import expected_reward, fit_rewards
+from ltrr.estimation.weights import importance_weights
 
 LOGS = tuple(f"{logged_by}-{campaign}" for logged_by in ("random", "bts") for campaign in ("all", "men", "women"))
 LARGEST_WEIGHT = 5.0

@@ -36,11 +36,11 @@ import pyarrow.parquet as pq
 from scoring_speed import ONE_BY_ONE, SCORING, VW_CACHE, VW_TEXT, WHOLE, measure_scoring
 from vw_speed import cpu_seconds
 
-from ltrr.core.estimators import ESTIMATORS
-from ltrr.core.intervals import quantile
-from ltrr.evaluation.log_files import files_of
-from ltrr.evaluation.ope import OpeSettings, estimate_policies
-from ltrr.evaluation.ope_rows import LogColumns
+from ltrr.estimation.estimators import ESTIMATORS
+from ltrr.estimation.intervals import quantile
+from ltrr.ope.estimates import OpeSettings, estimate_policies
+from ltrr.ope.log_files import files_of
+from ltrr.ope.rows import LogColumns
 from ltrr.spark.session import SparkSettings, build_session
 
 POLICIES, FILES, GROUP_ROWS, BATCH_ROWS = 10, 4, 250_000, 1 << 16

@@ -4,7 +4,7 @@
 
 Own logs: a night of a trained policy is replayed from its bundle (`propensities_replay`). Foreign logs: worlds of known
 propensities, each with logs that hold the probabilities of all actions, of the drawn one alone, and with users who are
-given one draw ten times over. Counted are honest logs with any alarm of `ltrr.core.calibration`; then logs are
+given one draw ten times over. Counted are honest logs with any alarm of `ltrr.estimation.calibration`; then logs are
 corrupted exactly as much as each world's first honest log says it would reveal with 99 % power. Exits 1 where a bar
 does not hold; about fifteen minutes on one core.
 """
@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.calibration import LEVEL, Calibration, Finding
-from ltrr.core.estimators import Decisions
-from ltrr.core.logged_moments import LoggedMoments
+from ltrr.estimation.calibration import LEVEL, Calibration, Finding
+from ltrr.estimation.estimators import Decisions
+from ltrr.estimation.logged_moments import LoggedMoments
 
 Floats = NDArray[np.float64]
 

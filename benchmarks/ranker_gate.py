@@ -23,8 +23,8 @@ from gate_study.challengers import STATED_FACTOR
 from ranker_study.kinds import Bandit, Canary, Kind, Order
 from ranker_study.streams import Scenario, former_gate, needed, run
 
-from ltrr.core.intervals import estimate_difference
-from ltrr.core.moments import ClusteredSums
+from ltrr.estimation.intervals import estimate_difference
+from ltrr.estimation.moments import ClusteredSums
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.trials import BANDIT_TRIAL, CANARY_TRIAL, RANKER_TRIAL
 
@@ -44,7 +44,7 @@ def scenario_of(name: str, canary_chance: float = 0.0, gate: GateSettings = GATE
 
 
 def check_estimates(seed: int) -> None:
-    """The study's estimate of an order is that of `ltrr.core.intervals`, which judges the real ones."""
+    """The study's estimate of an order is that of `ltrr.estimation.intervals`, which judges the real ones."""
     order, rng = Order(0.01), np.random.default_rng(seed)
     cells = rng.choice(11, 2_000, p=order.chances)
     sums = order.terms[cells].sum(axis=0)[None, :]

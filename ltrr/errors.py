@@ -5,7 +5,8 @@ Exit codes: 0 done, 1 a fault, 2 the user's mistake (never retried), 3 not ready
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, cast
 
 
 class LtrrError(Exception):
@@ -57,6 +58,48 @@ class ConfigError(LtrrError):
     """A setting is unknown, out of range, or contradicts another."""
 
     exit_code = 2
+
+
+def check_ranges(section: str, settings: object, rules: Iterable[tuple[str, bool, str]]) -> None:
+    """Check the values of a settings section; one error lists every value that is out of range.
+
+    Args:
+        section: Name of the section, as in the settings file; empty for arguments that are in no section.
+        settings: The section's values, as attributes.
+        rules: Name of a value (dots lead into mappings), whether it is in range, and the expected range in words.
+
+    Raises:
+        ConfigError: at least one value is out of range.
+
+    >>> from types import SimpleNamespace
+    >>> memory = SimpleNamespace(parts=0, keep_nights=-1)
+    >>> check_ranges("memory", memory, [("parts", False, ">= 1")])
+    Traceback (most recent call last):
+    ltrr.errors.ConfigError: setting out of range: memory.parts: expected >= 1, got 0
+    >>> check_ranges("memory", memory, [("parts", False, ">= 1"), ("keep_nights", False, ">= 1")])
+    Traceback (most recent call last):
+    ltrr.errors.ConfigError: settings out of range: memory.parts: expected >= 1, got 0; memory.keep_nights: \
+expected >= 1, got -1
+    """
+    faults = [
+        (f"{section}.{name}" if section else name, expected, repr(_value_of(settings, name)))
+        for name, holds, expected in rules
+        if not holds
+    ]
+    if len(faults) == 1:
+        ((which, expected, got),) = faults
+        raise ConfigError("setting out of range", which=which, expected=expected, got=got)
+    if faults:
+        told = "; ".join(f"{which}: expected {expected}, got {got}" for which, expected, got in faults)
+        raise ConfigError(f"settings out of range: {told}")
+
+
+def _value_of(settings: object, name: str) -> object:
+    first, *rest = name.split(".")
+    value: object = getattr(settings, first)
+    for key in rest:
+        value = cast("Mapping[str, object]", value)[key]
+    return value
 
 
 class UsageError(LtrrError):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from coverage_study.worlds import PAIRS, Floats, World
-from ltrr.core.intervals import KNOWN_OF_TAIL, bounds_by_inversion, quantile
-from ltrr.evaluation.verdict import Footing
+from ltrr.estimation.intervals import KNOWN_OF_TAIL, bounds_by_inversion, quantile
+from ltrr.estimation.verdict import Footing
 
 CONFIDENCE = 0.95
 Z = quantile((1.0 + CONFIDENCE) / 2.0)

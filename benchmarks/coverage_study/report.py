@@ -7,7 +7,7 @@ from math import sqrt
 from typing import Any
 
 from coverage_study.methods import CONFIDENCE
-from ltrr.evaluation.verdict import TRUST
+from ltrr.estimation.verdict import TRUST
 
 REFERENCES = ("normal snips", "normal ips", "cressie-read")
 """Held beside ours, promised by nobody."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from gate_study.challengers import DESIGN, Challenger, Floats, of_night, traffic
 from gate_study.window import Window
-from ltrr.core.boundary import critical_values
-from ltrr.core.intervals import quantile
+from ltrr.estimation.boundary import critical_values
+from ltrr.estimation.intervals import quantile
 
 
 def mixture_critical(information: Floats, alpha: float) -> Floats:

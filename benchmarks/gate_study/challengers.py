@@ -8,7 +8,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.sequential import Design
+from ltrr.estimation.sequential import Design
 
 Floats = NDArray[np.float64]
 

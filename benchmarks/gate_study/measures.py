@@ -11,7 +11,7 @@ import numpy as np
 from gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, traffic
 from gate_study.streams import Outcome, Scenario, run
 from gate_study.users import run_users
-from ltrr.core.sequential import nights_to_verdict
+from ltrr.estimation.sequential import nights_to_verdict
 
 SLICES, HARMED_SLICE = 12, -0.10
 

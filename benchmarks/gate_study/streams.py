@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, Floats, of_night
 from gate_study.window import Window
-from ltrr.core.intervals import Estimate, quantile
-from ltrr.core.sequential import (
+from ltrr.estimation.intervals import Estimate, quantile
+from ltrr.estimation.sequential import (
     EXPIRED,
     FUTILE,
     HARMED,

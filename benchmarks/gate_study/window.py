@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gate_study.challengers import VALUE, Floats
-from ltrr.core.intervals import Estimate
-from ltrr.core.sequential import SliceLook
+from ltrr.estimation.intervals import Estimate
+from ltrr.estimation.sequential import SliceLook
 
 
 @dataclass

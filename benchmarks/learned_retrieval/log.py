@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.clicks.examination import CurvePrior, CurveSums, improve_curve, prior_curve
 from ltrr.core.coverage import with_evidence
-from ltrr.core.examination import CurvePrior, CurveSums, improve_curve, prior_curve
 from ltrr.core.plans import PlanSpace
 from ltrr.simulation.rankings import NOBODY
 from ltrr.simulation.world import World

@@ -10,7 +10,7 @@ from math import sqrt
 
 import numpy as np
 
-from ltrr.core.inclusion import inclusion_design
+from ltrr.estimation.inclusion import inclusion_design
 from plan_logs.judging import REWARDS, Judge, Side, fit_plans
 from plan_logs.log import Log
 from plan_logs.pages import Floats

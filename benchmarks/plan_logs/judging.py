@@ -8,17 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
-from ltrr.core.draw_estimators import DRAW_ESTIMATORS, Draws
-from ltrr.core.draw_moments import DrawMoments
-from ltrr.core.draw_orders import DrawWeights, step_lattice
-from ltrr.core.estimators import ESTIMATORS, Decisions
-from ltrr.core.inclusion import inclusion_propensities, inclusion_rewards
-from ltrr.core.intervals import Estimate
-from ltrr.core.logged_moments import LoggedMoments
-from ltrr.core.placement import placement_propensities, placement_rewards
-from ltrr.core.reward_regression import fit_rewards
-from ltrr.core.reward_to_go import fit_reward_to_go
-from ltrr.core.weights import importance_weights
+from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS, Draws
+from ltrr.estimation.draw_moments import DrawMoments
+from ltrr.estimation.draw_orders import DrawWeights, step_lattice
+from ltrr.estimation.estimators import ESTIMATORS, Decisions
+from ltrr.estimation.inclusion import inclusion_propensities, inclusion_rewards
+from ltrr.estimation.intervals import Estimate
+from ltrr.estimation.logged_moments import LoggedMoments
+from ltrr.estimation.placement import placement_propensities, placement_rewards
+from ltrr.estimation.reward_regression import fit_rewards
+from ltrr.estimation.reward_to_go import fit_reward_to_go
+from ltrr.estimation.weights import importance_weights
 from plan_logs.log import Log
 from plan_logs.pages import Floats, Longs, Pages
 from plan_logs.policies import DrawPolicy, States

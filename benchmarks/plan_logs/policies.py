@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.draw_orders import StepPolicy
+from ltrr.estimation.draw_orders import StepPolicy
 from plan_logs.pages import Floats, Longs, Pages
 
 

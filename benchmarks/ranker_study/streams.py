@@ -17,8 +17,8 @@ from gate_study.challengers import NIGHTS, Floats, of_night
 
 from ltrr.artifacts.pointer import Canary as Pointed
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.core.intervals import UNDEFINED, Estimate, quantile
-from ltrr.core.sequential import KEEP, PROMOTE, Look, conditional_power
+from ltrr.estimation.intervals import UNDEFINED, Estimate, quantile
+from ltrr.estimation.sequential import KEEP, PROMOTE, Look, conditional_power
 from ltrr.publishing.canary_trial import turn_canary
 from ltrr.publishing.challengers import Candidate, turn_page
 from ltrr.publishing.gate import Judgement

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from ltrr.clicks.fit import fit_curves
 from ltrr.clicks.pairs import to_linking_pairs
 from ltrr.clicks.settings import ClickSettings
-from ltrr.core.moments import ClusteredSums
+from ltrr.estimation.moments import ClusteredSums
 from ltrr.evaluation.estimates import footing_of
 from ltrr.users.limits import CAPPED, only_counted, to_limited_users, to_user_days
 from ltrr.users.naming import heaviest_limited

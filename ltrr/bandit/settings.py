@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,21 @@ class BanditSettings:
 
         >>> BanditSettings(interactions=("qb", "title"))
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: out of range: bandit.interactions: expected pairs of q, b, v, got ('qb', 'title')
+        ltrr.errors.ConfigError: setting out of range: bandit.interactions: expected pairs of q, b, v, \
+got ('qb', 'title')
         """
-        ranges = (
-            ("window_nights", self.window_nights, self.window_nights >= 1, ">= 1"),
-            ("partitions", self.partitions, self.partitions >= 1, ">= 1"),
-            ("query_decisions", self.query_decisions, self.query_decisions >= 1, ">= 1"),
-            ("propensity_clip", self.propensity_clip, self.propensity_clip >= 0, ">= 0"),
-            ("max_unshown_share", self.max_unshown_share, 0 <= self.max_unshown_share <= 1, "0..1"),
-            ("learning_rate", self.learning_rate, self.learning_rate > 0, "> 0"),
-            ("hash_bits", self.hash_bits, 10 <= self.hash_bits <= 30, "10..30"),
+        rules = (
+            ("window_nights", self.window_nights >= 1, ">= 1"),
+            ("partitions", self.partitions >= 1, ">= 1"),
+            ("query_decisions", self.query_decisions >= 1, ">= 1"),
+            ("propensity_clip", self.propensity_clip >= 0, ">= 0"),
+            ("max_unshown_share", 0 <= self.max_unshown_share <= 1, "0..1"),
+            ("learning_rate", self.learning_rate > 0, "> 0"),
+            ("hash_bits", 10 <= self.hash_bits <= 30, "10..30"),
             (
                 "interactions",
-                self.interactions,
                 all(len(pair) == 2 and set(pair) <= set("qbv") for pair in self.interactions),
                 "pairs of q, b, v",
             ),
         )
-        for name, value, is_right, wanted in ranges:
-            if not is_right:
-                raise ConfigError("out of range", which=f"bandit.{name}", expected=wanted, got=str(value))
+        check_ranges("bandit", self, rules)

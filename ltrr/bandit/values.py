@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.core.plan_profiles import PLAN_PROFILES, PlanProfiles
-from ltrr.errors import ConfigError, DataQualityError
+from ltrr.errors import DataQualityError, check_ranges
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,22 @@ class ValueSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        sizes = (self.queries, self.query_looks, self.patterns, self.fewest_queries)
-        counts = min(self.candidate_rounds, self.unseen_rounds, self.threads, *sizes)
-        shares = (self.damping, self.fewest_known_plans)
-        if not (all(0.0 <= x <= 1.0 for x in shares) and counts >= 1 and self.strength > 0.0 and self.folds >= 2):
-            raise ConfigError(
-                "value settings out of range",
-                which="values",
-                expected="damping and fewest_known_plans 0..1, strength > 0, folds >= 2, all other counts >= 1",
-                got=", ".join(f"{name} {value}" for name, value in vars(self).items()),
-            )
+        counts = (
+            "queries",
+            "query_looks",
+            "patterns",
+            "fewest_queries",
+            "candidate_rounds",
+            "unseen_rounds",
+            "threads",
+        )
+        rules = (
+            *((name, getattr(self, name) >= 1, ">= 1") for name in counts),
+            *((name, 0.0 <= getattr(self, name) <= 1.0, "0..1") for name in ("damping", "fewest_known_plans")),
+            ("strength", self.strength > 0.0, "> 0"),
+            ("folds", self.folds >= 2, ">= 2"),
+        )
+        check_ranges("values", self, rules)
 
 
 def fit_candidate_value(

@@ -1,6 +1,5 @@
-"""The command line: `ltrr`, and the function behind the doorways in `jobs/`."""
+"""The command line: `ltrr`, and the function that the scripts in `jobs/` call."""
 
-from ltrr.cli.app import main
-from ltrr.cli.night import run_job
+from ltrr.cli.app import main, run_job
 
 __all__ = ["main", "run_job"]

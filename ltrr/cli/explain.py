@@ -14,6 +14,7 @@ from ltrr.artifacts.bundle import is_published, versions
 from ltrr.artifacts.decision_record import block_of
 from ltrr.artifacts.looks import facts_of
 from ltrr.artifacts.record_checks import check_form, check_looks
+from ltrr.cli.logged_looks import newest_look
 from ltrr.cli.options import Config, Home, Json, Set, settings_of
 from ltrr.cli.output import show, show_json, show_rows
 from ltrr.config import Settings
@@ -22,7 +23,6 @@ from ltrr.core.planning import Block
 from ltrr.core.queries import query_key
 from ltrr.core.situation import NOWHERE, Situation
 from ltrr.errors import UsageError
-from ltrr.evaluation.logged_looks import newest_look
 from ltrr.serving.explain import Explanation, explain
 from ltrr.serving.policy import Policy
 from ltrr.spark.delta import Warehouse

@@ -1,4 +1,4 @@
-"""`ltrr nightly`, `ltrr job`, and the doorways in `jobs/`: three ways to the same function."""
+"""Commands `ltrr nightly` and `ltrr job`."""
 
 from __future__ import annotations
 
@@ -66,14 +66,6 @@ def job(
     _say(name, day)
     run = runner.run_job(spark, settings, name, day, accept_quality=parse_accepted(accept_quality or ()))
     _show([run], f"{name} of {day}", as_json=as_json)
-
-
-def run_job(name: str, arguments: Sequence[str]) -> int:
-    """What `jobs/NAME.py` calls: `ltrr job NAME ARGUMENTS`; returns the exit code."""
-    # The commands are put together there, this module is one of them.
-    from ltrr.cli.app import main
-
-    return main(["job", name, *arguments])
 
 
 def _say(name: str, day: date) -> None:

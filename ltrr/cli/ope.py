@@ -12,16 +12,16 @@ from ltrr.artifacts.bundle import is_published, read_manifest, versions
 from ltrr.cli.options import Config, Home, Json, Set, settings_of
 from ltrr.cli.output import show_json, show_rows, stdout
 from ltrr.config import Settings, load_section
-from ltrr.core.estimators import ESTIMATORS
 from ltrr.errors import UsageError
-from ltrr.evaluation.bundle_log import alike_of, bundle_columns, judged_rows, with_probabilities
+from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.evaluation.judged_impressions import served_by_version
-from ltrr.evaluation.log_files import files_of
-from ltrr.evaluation.ope import OpeReport, OpeSettings, estimate_log, estimate_policies
-from ltrr.evaluation.ope_formats import FORMATS, foreign_log
-from ltrr.evaluation.ope_rows import LogColumns
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
+from ltrr.ope.bundle_log import alike_of, bundle_columns, judged_rows, with_probabilities
+from ltrr.ope.estimates import OpeReport, OpeSettings, estimate_log, estimate_policies
+from ltrr.ope.formats import FORMATS, foreign_log
+from ltrr.ope.log_files import files_of
+from ltrr.ope.rows import LogColumns
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.faults import explained
 from ltrr.spark.session import SparkSettings, build_session

@@ -10,13 +10,13 @@ import typer
 from ltrr.cli.options import Config, Json, Set
 from ltrr.cli.output import show_json, show_rows, stdout
 from ltrr.config import load_section
-from ltrr.core.draw_estimators import DRAW_ESTIMATORS
 from ltrr.errors import UsageError
-from ltrr.evaluation.draw_log import DrawLogReport, DrawLogSettings, estimate_draw_log
-from ltrr.evaluation.draw_rows import DrawColumns
-from ltrr.evaluation.ope_formats import foreign_log
-from ltrr.evaluation.ope_rows import LogColumns
+from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS
 from ltrr.evaluation.settings import EvaluationSettings
+from ltrr.ope.draw_log import DrawLogReport, DrawLogSettings, estimate_draw_log
+from ltrr.ope.draw_rows import DrawColumns
+from ltrr.ope.formats import foreign_log
+from ltrr.ope.rows import LogColumns
 from ltrr.spark.faults import explained
 from ltrr.spark.session import SparkSettings, build_session
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltrr.clicks.examination import FIXED_POINT_UNIT, extend_curve, prior_curve
 from ltrr.clicks.fit import EVERY_SURFACE, CurveFit
 from ltrr.clicks.settings import ClickSettings
-from ltrr.core.examination import FIXED_POINT_UNIT, extend_curve, prior_curve
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.clicks.settings import ClickSettings
-from ltrr.core.examination import (
+from ltrr.clicks.examination import (
     Booleans,
     CurvePrior,
     CurveSums,
@@ -29,6 +28,7 @@ from ltrr.core.examination import (
     prior_curve,
     standard_errors,
 )
+from ltrr.clicks.settings import ClickSettings
 
 log = logging.getLogger(__name__)
 

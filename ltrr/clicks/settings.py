@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,16 @@ class ClickSettings:
 
         >>> ClickSettings(examination_floor=0.0)
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: out of range: clicks.examination_floor: expected 0 < value <= 1, got 0.0
+        ltrr.errors.ConfigError: setting out of range: clicks.examination_floor: expected 0 < value <= 1, got 0.0
         """
-        ranges = (
-            ("window_days", self.window_days, self.window_days >= 1, ">= 1"),
-            ("max_positions", self.max_positions, self.max_positions >= 2, ">= 2"),
-            ("prior_exponent", self.prior_exponent, self.prior_exponent >= 0, ">= 0"),
-            ("prior_clicks", self.prior_clicks, self.prior_clicks > 0, "> 0"),
-            ("min_linking_pairs", self.min_linking_pairs, self.min_linking_pairs >= 1, ">= 1"),
-            ("tolerance", self.tolerance, self.tolerance > 0, "> 0"),
-            ("max_iterations", self.max_iterations, self.max_iterations >= 1, ">= 1"),
-            ("examination_floor", self.examination_floor, 0 < self.examination_floor <= 1, "0 < value <= 1"),
+        rules = (
+            ("window_days", self.window_days >= 1, ">= 1"),
+            ("max_positions", self.max_positions >= 2, ">= 2"),
+            ("prior_exponent", self.prior_exponent >= 0, ">= 0"),
+            ("prior_clicks", self.prior_clicks > 0, "> 0"),
+            ("min_linking_pairs", self.min_linking_pairs >= 1, ">= 1"),
+            ("tolerance", self.tolerance > 0, "> 0"),
+            ("max_iterations", self.max_iterations >= 1, ">= 1"),
+            ("examination_floor", 0 < self.examination_floor <= 1, "0 < value <= 1"),
         )
-        for name, value, is_right, wanted in ranges:
-            if not is_right:
-                raise ConfigError("out of range", which=f"clicks.{name}", expected=wanted, got=str(value))
+        check_ranges("clicks", self, rules)

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.core.queries import QUERY_CLASSES
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
 
 Floats = NDArray[np.float64]
 
@@ -72,11 +72,11 @@ class ExplorationSettings:
 
         >>> ExplorationSettings(kind="squarecb", query_classes={"long": 0.0})
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: out of range: exploration.query_classes: expected of digits, one_word, two_words, \
-three_words, long, each a number > 0, got {'long': 0.0}
+        ltrr.errors.ConfigError: setting out of range: exploration.query_classes: expected of digits, one_word, \
+two_words, three_words, long, each a number > 0, got {'long': 0.0}
         """
         classes = self.query_classes.items()
-        ranges = (
+        rules = (
             ("temperature", isfinite(self.temperature) and self.temperature >= 0.0, ">= 0"),
             ("floor_share", 0.0 <= self.floor_share <= 1.0, "0..1"),
             ("shortlist_size", self.shortlist_size >= 1, ">= 1"),
@@ -90,10 +90,7 @@ three_words, long, each a number > 0, got {'long': 0.0}
             ),
             ("score_weight", 0.0 <= self.score_weight <= 1.0, "0..1"),
         )
-        for name, is_right, wanted in ranges:
-            if not is_right:
-                got = str(getattr(self, name))
-                raise ConfigError("out of range", which=f"exploration.{name}", expected=wanted, got=got)
+        check_ranges("exploration", self, rules)
 
     def to_json(self) -> dict[str, Any]:
         """As a manifest holds it.

@@ -1,8 +1,8 @@
-"""How good a page or a union is, given what was wanted. Undefined is NaN, never 0."""
+"""Metrics of a ranked page: reciprocal rank fusion, DCG and NDCG. Undefined is NaN, never 0."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from math import log2, nan
 
 FUSION_CONSTANT = 60
@@ -43,18 +43,3 @@ def ndcg(gains: Sequence[float], k: int = 10, *, ideal_gains: Sequence[float] | 
     """
     best = dcg(sorted(gains if ideal_gains is None else ideal_gains, reverse=True), k)
     return dcg(gains, k) / best if best > 0.0 else nan
-
-
-def union_recall(union: Collection[str], relevant: Collection[str], limit: int) -> float:
-    """Relevant entities in the union over what a union of `limit` entities could hold; NaN where none is relevant.
-
-    Args:
-        union: entities drawn, each once.
-        relevant: entities wanted.
-        limit: block_size x budget, for shorter unions too.
-
-    >>> union_recall({"a", "b", "x"}, {"a", "b", "c", "d"}, limit=8), union_recall({"a"}, set(), limit=8)
-    (0.5, nan)
-    """
-    wanted = set(relevant)
-    return len(wanted.intersection(union)) / min(len(wanted), limit) if wanted else nan

@@ -16,7 +16,7 @@ from ltrr.artifacts.bundle import read_bundle
 from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
 from ltrr.config import Settings
-from ltrr.core.sequential import EXPIRED, FUTILE, HARMED
+from ltrr.estimation.sequential import EXPIRED, FUTILE, HARMED
 from ltrr.pipelines.runner import run_nightly
 from ltrr.publishing.challenger_rows import CHALLENGERS, read_book
 from ltrr.publishing.trials import Challenger, living

@@ -30,15 +30,15 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.pointer import Pointer, read_pointer
 from ltrr.artifacts.store import Store
-from ltrr.core.fixed_point import UNIT
-from ltrr.core.intervals import estimate_difference, estimate_ratio, quantile
-from ltrr.core.moments import ClusteredSums
-from ltrr.core.sample_ratio import compute_ratio_p_value
+from ltrr.estimation.fixed_point import UNIT
+from ltrr.estimation.intervals import estimate_difference, estimate_ratio, quantile
+from ltrr.estimation.moments import ClusteredSums
+from ltrr.estimation.sample_ratio import compute_ratio_p_value
+from ltrr.estimation.verdict import DO_NOT_USE, Footing
 from ltrr.evaluation.estimates import REWARD, difference_of, figures_of, footing_of
 from ltrr.evaluation.judged_policy import CHAMPION
 from ltrr.evaluation.scoring import N, sum_terms, term
 from ltrr.evaluation.settings import EvaluationSettings
-from ltrr.evaluation.verdict import DO_NOT_USE, Footing
 
 CANARY = "canary"
 DIFFERENCE = difference_of(CANARY)
@@ -133,8 +133,8 @@ def find_mismatch(
 ) -> list[str]:
     """Why the two sides are not the groups that were drawn; empty where nothing speaks against it.
 
-    Users: an anytime-valid beta-binomial test of the canary's count (`core.sample_ratio`), whose chance of a false
-    alarm over all nights is `level`. Impressions: a z test, by user, of the canary's mean weight against 1, at
+    Users: an anytime-valid beta-binomial test of the canary's count (`estimation.sample_ratio`), whose chance of a
+    false alarm over all nights is `level`. Impressions: a z test, by user, of the canary's mean weight against 1, at
     level / nights on each night. A canary may truly change how often its users search; up to `size` that is no reason.
 
     Args:

@@ -18,13 +18,13 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.core.fixed_point import from_fixed, to_fixed
 from ltrr.core.plans import PlanSpace
+from ltrr.estimation.fixed_point import from_fixed, to_fixed
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, LoggedDecision, logged_decisions
-from ltrr.evaluation.merging import merge
 from ltrr.evaluation.scoring import ALL, N
 from ltrr.spark.hashing import HashUse, salted_hash
+from ltrr.spark.merging import merge
 
 DRAWS_BY_CLASS = "draws_by_class"
 """Where the night's notes and a manifest's evaluation keep it, and the name of the files in the tracking store."""

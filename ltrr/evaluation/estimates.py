@@ -8,12 +8,12 @@ from datetime import date
 from math import isnan, nan
 from typing import Any
 
-from ltrr.core.intervals import UNDEFINED, Estimate, degrees_of_freedom, estimate_difference, estimate_ratio
-from ltrr.core.moments import ClusteredSums, WeightedRewards
+from ltrr.estimation.intervals import UNDEFINED, Estimate, degrees_of_freedom, estimate_difference, estimate_ratio
+from ltrr.estimation.moments import ClusteredSums, WeightedRewards
+from ltrr.estimation.verdict import Footing, judge_footing
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION, JudgedPolicy
 from ltrr.evaluation.scoring import N, term
 from ltrr.evaluation.settings import EvaluationSettings
-from ltrr.evaluation.verdict import Footing, judge_footing
 
 ESTIMATORS: Mapping[str, tuple[str, str | None]] = {"ips": ("wr", None), "snips": ("wr", "w"), "dr": ("dr", None)}
 """Estimator -> the terms whose ratio it is; None: the number of impressions."""

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame
 
-from ltrr.core.moments import ClusteredSums
 from ltrr.core.plans import PlanSpace
+from ltrr.estimation.moments import ClusteredSums
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.query_means import QueryMeans
 from ltrr.evaluation.reward_model import fit_reward_model

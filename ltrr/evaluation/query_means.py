@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.core.features import PLACES
-from ltrr.core.fixed_point import UNIT
+from ltrr.estimation.fixed_point import UNIT
 
 MOST_HOT = 10_000
 """Queries whose means are broadcast: those with more than 1 / MOST_HOT of all impressions, so fewer than that many."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.fixed_point import UNIT_BITS
 from ltrr.core.plans import PlanSpace
+from ltrr.estimation.fixed_point import UNIT_BITS
 
 Floats = NDArray[np.float64]
 

@@ -17,22 +17,22 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.core.exploration_price import exploration_terms
-from ltrr.core.fixed_point import to_fixed
-from ltrr.core.moments import ClusteredSums, WeightedRewards
-from ltrr.core.weights import importance_weights, unsupported_mass
+from ltrr.estimation.exploration_price import exploration_terms
+from ltrr.estimation.fixed_point import to_fixed
+from ltrr.estimation.moments import ClusteredSums, WeightedRewards
+from ltrr.estimation.weights import importance_weights, unsupported_mass
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, LoggedDecision, logged_decisions
-from ltrr.evaluation.merging import merge
 from ltrr.evaluation.reward_model import RewardModel
 from ltrr.evaluation.slice_sums import SliceSums
+from ltrr.spark.merging import merge
 
 ALL = "all"
 """The slice of everything; the others are query classes."""
 
 N = "n"
 PRICE = ("lost", "greedy", "any", "noise")
-"""What exploring costs and buys (core.exploration_price), and w (r - q)^2: the noise under the policy, unbiased."""
+"""Terms of the exploration price (`estimation.exploration_price`), and w (r - q)^2, an unbiased estimate of noise."""
 
 TERMS = ("w", "w_squared", "wr", "wr_squared", "dr", "unsupported", *PRICE)
 """Per policy and impression: weight, its square, weighted reward, its square, doubly robust value, unsupported mass."""

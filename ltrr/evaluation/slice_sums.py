@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ltrr.core.moments import ClusteredSums
+from ltrr.estimation.moments import ClusteredSums
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.core.fixed_point import UNIT
+from ltrr.estimation.fixed_point import UNIT
 from ltrr.evaluation.reward_model import RewardModel
 from ltrr.evaluation.training_sums import TrainingSums
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
-from ltrr.core.fixed_point import exact_products, to_fixed
 from ltrr.core.plans import PlanSpace
+from ltrr.estimation.fixed_point import exact_products, to_fixed
 from ltrr.evaluation.logged_decision import COLUMNS, LoggedDecision, logged_decisions
-from ltrr.evaluation.merging import merge
 from ltrr.evaluation.reward_model import context_features, plan_features
+from ltrr.spark.merging import merge
 
 _ROWS_AT_ONCE = 1_024
 """Decisions gathered before their products are taken: 1,024 x 210 plans of doubles are 2 MB."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
 
 MINUTES_A_DAY = 24 * 60
 
@@ -58,28 +58,21 @@ class LogSettings:
     reload_days: int = 7
 
     def __post_init__(self) -> None:
-        faults = [
-            f"{name} must be {rule}, got {value}"
-            for name, value, rule, holds in (
-                ("kinds", sorted(self.kinds), "non-empty and hold click", "click" in self.kinds),
-                *(
-                    (f"kinds.{name}", kind, "of a window of at least 1 minute and worth >= 0", _is_sound(kind))
-                    for name, kind in self.kinds.items()
-                ),
-                ("page_reward_cap", self.page_reward_cap, "> 0", self.page_reward_cap > 0),
-                ("late_days", self.late_days, ">= 1", self.late_days >= 1),
-                ("rejected_share_limit", self.rejected_share_limit, "in [0, 1]", 0 <= self.rejected_share_limit <= 1),
-                ("fallback_share_limit", self.fallback_share_limit, "in [0, 1]", 0 <= self.fallback_share_limit <= 1),
-                ("volume_factor", self.volume_factor, ">= 1", self.volume_factor >= 1),
-                ("volume_days", self.volume_days, ">= 1", self.volume_days >= 1),
-                ("quarantine_days", self.quarantine_days, ">= 1", self.quarantine_days >= 1),
-                ("clock_skew_seconds", self.clock_skew_seconds, "in [0, 3600]", 0 <= self.clock_skew_seconds <= 3600),
-                ("reload_days", self.reload_days, ">= 0", self.reload_days >= 0),
-            )
-            if not holds
-        ]
-        if faults:
-            raise ConfigError("settings of the logs cannot be used: " + "; ".join(faults), which="logs")
+        shares = ("rejected_share_limit", "fallback_share_limit")
+        rules = (
+            ("kinds", "click" in self.kinds, "at least one kind, click among them"),
+            *(
+                (f"kinds.{name}", _is_sound(kind), "a window >= 1 minute, worth >= 0")
+                for name, kind in self.kinds.items()
+            ),
+            ("page_reward_cap", self.page_reward_cap > 0, "> 0"),
+            *((name, 0 <= getattr(self, name) <= 1, "0..1") for name in shares),
+            *((name, getattr(self, name) >= 1, ">= 1") for name in ("late_days", "volume_factor")),
+            *((name, getattr(self, name) >= 1, ">= 1") for name in ("volume_days", "quarantine_days")),
+            ("clock_skew_seconds", 0 <= self.clock_skew_seconds <= 3600, "0..3600"),
+            ("reload_days", self.reload_days >= 0, ">= 0"),
+        )
+        check_ranges("logs", self, rules)
 
     @property
     def longest_window_minutes(self) -> int:

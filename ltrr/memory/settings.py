@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
 
 
 @dataclass(frozen=True)
@@ -39,24 +39,21 @@ class MemorySettings:
 
         >>> MemorySettings(parts=0)
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: out of range: memory.parts: expected >= 1, got 0
+        ltrr.errors.ConfigError: setting out of range: memory.parts: expected >= 1, got 0
         """
-        ranges = (
-            ("half_life_days", self.half_life_days, self.half_life_days > 0, "> 0"),
-            ("horizon_weeks", self.horizon_weeks, self.horizon_weeks >= 1, ">= 1"),
-            ("entity_prior_examinations", self.entity_prior_examinations, self.entity_prior_examinations > 0, "> 0"),
-            ("fewest_prior_examinations", self.fewest_prior_examinations, self.fewest_prior_examinations > 0, "> 0"),
+        rules = (
+            ("half_life_days", self.half_life_days > 0, "> 0"),
+            ("horizon_weeks", self.horizon_weeks >= 1, ">= 1"),
+            ("entity_prior_examinations", self.entity_prior_examinations > 0, "> 0"),
+            ("fewest_prior_examinations", self.fewest_prior_examinations > 0, "> 0"),
             (
                 "most_prior_examinations",
-                self.most_prior_examinations,
                 self.most_prior_examinations >= self.fewest_prior_examinations,
                 ">= fewest_prior_examinations",
             ),
-            ("interval_sigmas", self.interval_sigmas, self.interval_sigmas > 0, "> 0"),
-            ("entities_per_query", self.entities_per_query, self.entities_per_query >= 1, ">= 1"),
-            ("keep_nights", self.keep_nights, self.keep_nights >= 1, ">= 1"),
-            ("parts", self.parts, self.parts >= 1, ">= 1"),
+            ("interval_sigmas", self.interval_sigmas > 0, "> 0"),
+            ("entities_per_query", self.entities_per_query >= 1, ">= 1"),
+            ("keep_nights", self.keep_nights >= 1, ">= 1"),
+            ("parts", self.parts >= 1, ">= 1"),
         )
-        for name, value, is_right, wanted in ranges:
-            if not is_right:
-                raise ConfigError("out of range", which=f"memory.{name}", expected=wanted, got=str(value))
+        check_ranges("memory", self, rules)

@@ -26,7 +26,7 @@ from ltrr.logs.quarantine import clear_quarantine, quarantine_folder, write_quar
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
-from ltrr.pipelines.runner import Night
+from ltrr.pipelines.night import Night
 from ltrr.spark.quality import ACCEPTED_QUALITY, check_rows, stop_on_failures
 from ltrr.users.limits import to_limited_users, to_user_days
 from ltrr.users.naming import user_checks

@@ -1,14 +1,9 @@
-"""The eight jobs of a night: their order, what each needs, and the function behind each name."""
+"""The eight jobs of a night: their order and what each needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
-from typing import TYPE_CHECKING, cast
 
 from ltrr.errors import UsageError
-
-if TYPE_CHECKING:
-    from ltrr.pipelines.night import Night
 
 JOBS = (
     "ingest_logs",
@@ -46,11 +41,6 @@ def check_job(name: str) -> str:
     if name not in JOBS:
         raise UsageError("unknown job", which="job", expected=" | ".join(JOBS), got=name)
     return name
-
-
-def load_job(name: str) -> Callable[["Night"], None]:
-    """The function of a job, imported when it is run: a lone job need not load the libraries of the other seven."""
-    return cast("Callable[[Night], None]", import_module(f"ltrr.pipelines.{check_job(name)}").run)
 
 
 @cache

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from ltrr.artifacts.bundle import BANDIT
 from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
-from ltrr.core.moments import ClusteredSums
+from ltrr.estimation.moments import ClusteredSums
 from ltrr.evaluation.draws_by_class import DrawTable, draw_table, sample_decisions, sum_draws
 from ltrr.evaluation.estimates import LIFE, estimate_rows
 from ltrr.evaluation.judged_impressions import (

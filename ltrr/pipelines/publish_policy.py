@@ -15,8 +15,8 @@ from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import Canary, Mover, Pointer, one_line, open_policy, pointer_at, top_sequence
-from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, PROMOTE
 from ltrr.errors import ArtifactError, PointerMovedError
+from ltrr.estimation.sequential import EXPIRED, FUTILE, HARMED, PROMOTE
 from ltrr.evaluation.canary import BY_USER, CANARY
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import LIFE

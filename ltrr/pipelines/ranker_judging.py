@@ -10,7 +10,7 @@ from ltrr.artifacts.bundle import RANKER
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
-from ltrr.core.intervals import UNDEFINED
+from ltrr.estimation.intervals import UNDEFINED
 from ltrr.evaluation.judged_impressions import on_dates
 from ltrr.pipelines.alike_pages import only_alike_pages
 from ltrr.pipelines.counted_users import only_counted_users

@@ -17,7 +17,7 @@ from math import inf
 from ltrr.artifacts.bundle import RANKER
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.pointer import Canary
-from ltrr.core.sequential import EXPIRED, KEEP
+from ltrr.estimation.sequential import EXPIRED, KEEP
 from ltrr.publishing.gate import Judgement, Verdict
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.trials import (

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.learned_values import LearnedValues
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.core.intervals import Estimate
-from ltrr.core.sequential import Look
+from ltrr.estimation.intervals import Estimate
+from ltrr.estimation.sequential import Look
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.trials import BANDIT_TRIAL, CANARY_TRIAL, Challenger, FrozenBandit
 from ltrr.spark.columns import schema_of

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from math import inf
 
-from ltrr.core.sequential import PROMOTE
+from ltrr.estimation.sequential import PROMOTE
 from ltrr.publishing.gate import Judgement, Verdict
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.traffic import UNKNOWN, estimate_traffic, traffic_text

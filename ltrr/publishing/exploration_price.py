@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import inf, isfinite, nan, sqrt
 
-from ltrr.core.moments import ClusteredSums
-from ltrr.core.sequential import traffic_factor
+from ltrr.estimation.moments import ClusteredSums
+from ltrr.estimation.sequential import traffic_factor
 from ltrr.evaluation.scoring import N, term
 from ltrr.publishing.settings import GateSettings
 

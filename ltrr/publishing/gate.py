@@ -1,4 +1,4 @@
-"""The gate: what one night's evidence means for who is under test, by the sequential bound of `core.sequential`.
+"""The gate: what one night's evidence means for who is under test, by the sequential bound of `estimation.sequential`.
 
 Made for a challenger's difference from the champion, it asks nothing about where the difference comes from: whatever
 is judged night by night on everything since its first night, with an alpha of its own, may be judged here.
@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 
-from ltrr.core.intervals import Estimate
-from ltrr.core.sequential import (
+from ltrr.estimation.intervals import Estimate
+from ltrr.estimation.sequential import (
     EXPIRED,
     FUTILE,
     HARMED,

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any
 
-from ltrr.core.intervals import UNDEFINED, Estimate
-from ltrr.core.sequential import SliceLook
+from ltrr.estimation.intervals import UNDEFINED, Estimate
+from ltrr.estimation.sequential import SliceLook
+from ltrr.estimation.verdict import DO_NOT_USE
 from ltrr.evaluation.estimates import difference_of
 from ltrr.evaluation.judged_policy import CHAMPION
 from ltrr.evaluation.scoring import ALL
-from ltrr.evaluation.verdict import DO_NOT_USE
 from ltrr.publishing.gate import Judgement
 from ltrr.users.naming import is_about_a_user
 

@@ -19,8 +19,8 @@ from math import inf, isfinite, nan
 from typing import Any
 
 from ltrr.artifacts.bundle import RANKER
-from ltrr.core.intervals import Estimate
-from ltrr.core.sequential import PROMOTE
+from ltrr.estimation.intervals import Estimate
+from ltrr.estimation.sequential import PROMOTE
 from ltrr.publishing.gate import Judgement, Verdict
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.traffic import estimate_traffic, traffic_text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltrr.core.sequential import Design
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
+from ltrr.estimation.sequential import Design
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,12 @@ class GateSettings(Design):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, holds, expected in (
+        rules = (
             ("least_evidence", self.least_evidence >= 20.0, ">= 20: below, no interval holds"),
             ("least_sample", self.least_sample >= 1.0, ">= 1"),
             ("least_users", self.least_users >= 2, ">= 2"),
             ("mismatch_level", 0.0 < self.mismatch_level <= 0.05, "above 0, at most 0.05"),
             ("mismatch_size", 0.0 <= self.mismatch_size < 1.0, "0 or more, below 1"),
             ("power", 0.5 <= self.power < 1.0, "0.5 or more, below 1"),
-        ):
-            if not holds:
-                raise ConfigError(
-                    "setting out of range", which=f"gate.{name}", expected=expected, got=str(getattr(self, name))
-                )
+        )
+        check_ranges("gate", self, rules)

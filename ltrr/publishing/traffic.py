@@ -1,7 +1,7 @@
 """How long a verdict takes at this traffic: printed with every verdict, because how long it will take is part of it.
 
 All of it follows from the information that a night brings, 1 / standard error^2 over the nights judged, and from the
-boundary that the challenger is held to (`core.sequential`).
+boundary that the challenger is held to (`estimation.sequential`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, sqrt
 
-from ltrr.core.intervals import Estimate
-from ltrr.core.sequential import nights_to_verdict, traffic_factor
+from ltrr.estimation.intervals import Estimate
+from ltrr.estimation.sequential import nights_to_verdict, traffic_factor
 from ltrr.publishing.settings import GateSettings
 
 

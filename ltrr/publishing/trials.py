@@ -8,8 +8,8 @@ A trial is one frozen thing that is judged night after night against what it wou
 
 **One budget.** The alpha of a trial is drawn from the whole book, whatever the kinds of the others: `draw_alpha` gives
 a trial one share, or nothing where the budget does not hold a whole one. A trial holds its alpha while it is judged and
-`budget_nights` after it ended, and only a promotion returns it at once (`core.sequential`). Then the chance that any
-gate promotes anything that is no better is at most alpha in any `budget_nights` in a row.
+`budget_nights` after it ended, and only a promotion returns it at once (`estimation.sequential`). Then the chance that
+any gate promotes anything that is no better is at most alpha in any `budget_nights` in a row.
 
 **How to keep a trial.** On its first night: `drawn = draw_alpha(book, trial, gate)`; where `drawn.alpha` is above 0,
 `book = with_trial(book, drawn)`. On each later night: `now, verdict = judge_trial(trial, day, judgement, gate)` and
@@ -37,7 +37,7 @@ from ltrr.artifacts.bundle import BANDIT, RANKER
 from ltrr.artifacts.learned_values import LearnedValues, only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.core.sequential import KEEP, PROMOTE, Look, Trial, alpha_for_next, alpha_held, is_held
+from ltrr.estimation.sequential import KEEP, PROMOTE, Look, Trial, alpha_for_next, alpha_held, is_held
 from ltrr.publishing.gate import Judgement, Verdict, judge_night
 from ltrr.publishing.settings import GateSettings
 

@@ -28,9 +28,9 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
-from ltrr.core.fixed_point import UNIT_BITS
-from ltrr.core.intervals import Estimate, estimate_difference, estimate_ratio
-from ltrr.core.moments import ClusteredSums
+from ltrr.estimation.fixed_point import UNIT_BITS
+from ltrr.estimation.intervals import Estimate, estimate_difference, estimate_ratio
+from ltrr.estimation.moments import ClusteredSums
 from ltrr.ranking.rows import PAGE
 
 CANDIDATE, FUSION, SERVED = "candidate", "fusion", "served"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,11 @@ class RankerSettings:
 
         >>> RankerSettings(num_workers=0)
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: out of range: ranker.num_workers: expected >= 1, got 0
+        ltrr.errors.ConfigError: setting out of range: ranker.num_workers: expected >= 1, got 0
         """
         positive = ("window_nights", "query_impressions", "min_queries", "num_workers", "trees", "max_depth")
-        ranges = [(name, getattr(self, name) >= 1, ">= 1") for name in (*positive, "ndcg_positions", "gain_cap")]
-        ranges.append(("held_out_query_percent", 1 <= self.held_out_query_percent <= 99, "1..99"))
-        ranges.append(("learning_rate", 0 < self.learning_rate <= 1, "0 < value <= 1"))
-        ranges.append(("min_child_weight", self.min_child_weight >= 0, ">= 0"))
-        for name, is_right, wanted in ranges:
-            if not is_right:
-                raise ConfigError("out of range", which=f"ranker.{name}", expected=wanted, got=str(getattr(self, name)))
+        rules = [(name, getattr(self, name) >= 1, ">= 1") for name in (*positive, "ndcg_positions", "gain_cap")]
+        rules.append(("held_out_query_percent", 1 <= self.held_out_query_percent <= 99, "1..99"))
+        rules.append(("learning_rate", 0 < self.learning_rate <= 1, "0 < value <= 1"))
+        rules.append(("min_child_weight", self.min_child_weight >= 0, ">= 0"))
+        check_ranges("ranker", self, rules)

@@ -8,11 +8,12 @@ Nothing here depends on who the user is, so true values are sums, not simulation
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,13 @@ class UserModel:
     def __post_init__(self) -> None:
         shares = ("click_if_relevant", "click_if_irrelevant", "purchase_if_relevant", "purchase_if_irrelevant")
         exponents = ("activity_exponent", "query_exponent", "examination_exponent")
-        bad = [name for name in shares if not 0.0 <= getattr(self, name) <= 1.0]
-        bad += [name for name in exponents if not 0.0 <= getattr(self, name) < float("inf")]
-        bad += [name for name in ("users", "page_size") if getattr(self, name) < 1]
-        bad += [name for name in ("purchase_delay_hours",) if not 0.0 < getattr(self, name) < float("inf")]
-        if bad:
-            raise ConfigError(
-                "the users of a world are out of range",
-                which=", ".join(bad),
-                expected="shares in [0, 1], exponents >= 0, counts >= 1, a delay above 0",
-                got=", ".join(str(getattr(self, name)) for name in bad),
-            )
+        rules = (
+            *((name, 0.0 <= getattr(self, name) <= 1.0, "0..1") for name in shares),
+            *((name, 0.0 <= getattr(self, name) < inf, ">= 0") for name in exponents),
+            *((name, getattr(self, name) >= 1, ">= 1") for name in ("users", "page_size")),
+            ("purchase_delay_hours", 0.0 < self.purchase_delay_hours < inf, "> 0"),
+        )
+        check_ranges("", self, rules)
 
     def examination(self) -> NDArray[np.float64]:
         """P(position is looked at), [page_size]."""

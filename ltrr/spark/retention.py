@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
 from ltrr.tables.table import Table
 
 FILES = "delta.deletedFileRetentionDuration"
@@ -42,15 +42,12 @@ class NightSettings:
     readable_days: int = 90
 
     def __post_init__(self) -> None:
-        for name, holds, expected in (
+        rules = (
             ("repair_days", self.repair_days >= 1, ">= 1"),
             ("readable_days", self.readable_days > self.repair_days, f"more than repair_days, {self.repair_days}"),
             ("readable_days", self.readable_days <= LOG_DAYS, f"at most {LOG_DAYS}"),
-        ):
-            if not holds:
-                raise ConfigError(
-                    "setting out of range", which=f"nights.{name}", expected=expected, got=str(getattr(self, name))
-                )
+        )
+        check_ranges("nights", self, rules)
 
 
 def retention_properties(table: Table, readable_days: int) -> Mapping[str, str]:

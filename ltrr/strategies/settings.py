@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,20 @@ class HistorySettings:
 
         >>> HistorySettings(max_weight=0.5)
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: out of range: history.max_weight: expected >= 1, got 0.5
+        ltrr.errors.ConfigError: setting out of range: history.max_weight: expected >= 1, got 0.5
         """
-        ranges = (
-            ("half_life_days", self.half_life_days, self.half_life_days > 0, "> 0"),
-            ("window_days", self.window_days, self.window_days >= 1, ">= 1"),
-            ("max_weight", self.max_weight, self.max_weight >= 1, ">= 1"),
-            ("fewest_prior_draws", self.fewest_prior_draws, self.fewest_prior_draws > 0, "> 0"),
+        rules = (
+            ("half_life_days", self.half_life_days > 0, "> 0"),
+            ("window_days", self.window_days >= 1, ">= 1"),
+            ("max_weight", self.max_weight >= 1, ">= 1"),
+            ("fewest_prior_draws", self.fewest_prior_draws > 0, "> 0"),
             (
                 "most_prior_draws",
-                self.most_prior_draws,
                 self.most_prior_draws >= self.fewest_prior_draws,
                 ">= fewest_prior_draws",
             ),
-            ("least_query_draws", self.least_query_draws, self.least_query_draws > 0, "> 0"),
-            ("parts", self.parts, self.parts >= 1, ">= 1"),
-            ("queries_per_part", self.queries_per_part, self.queries_per_part >= 1, ">= 1"),
+            ("least_query_draws", self.least_query_draws > 0, "> 0"),
+            ("parts", self.parts >= 1, ">= 1"),
+            ("queries_per_part", self.queries_per_part >= 1, ">= 1"),
         )
-        for name, value, is_right, wanted in ranges:
-            if not is_right:
-                raise ConfigError("out of range", which=f"history.{name}", expected=wanted, got=str(value))
+        check_ranges("history", self, rules)

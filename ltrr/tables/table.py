@@ -86,12 +86,3 @@ class Table:
     def exact_columns(self) -> tuple[str, ...]:
         """Columns that a digest covers."""
         return tuple(column.name for column in self.columns if column.exact)
-
-    @property
-    def ddl(self) -> str:
-        """The schema as Spark reads it, with NOT NULL where a value is always there.
-
-        >>> Table("t", ("a",), (Column("a", "string", ""), Column("b", "int", "", null="unknown")), (), "cli", "").ddl
-        'a string NOT NULL, b int'
-        """
-        return ", ".join(f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.columns)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ltrr.errors import ConfigError
+from ltrr.errors import check_ranges
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,13 @@ class TrackingSettings:
 
         >>> TrackingSettings(experiment="")
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: out of range: tracking.experiment: expected a name, got ''
+        ltrr.errors.ConfigError: setting out of range: tracking.experiment: expected a name, got ''
         """
-        if not self.experiment.strip():
-            raise ConfigError("out of range", which="tracking.experiment", expected="a name", got=repr(self.experiment))
-        if self.request_seconds < 1:
-            raise ConfigError(
-                "out of range", which="tracking.request_seconds", expected=">= 1", got=str(self.request_seconds)
-            )
+        rules = (
+            ("experiment", bool(self.experiment.strip()), "a name"),
+            ("request_seconds", self.request_seconds >= 1, ">= 1"),
+        )
+        check_ranges("tracking", self, rules)
 
     def under(self, home: str | os.PathLike[str]) -> TrackingSettings:
         """The same with what was left empty filled in: `mlflow.db` and `mlartifacts/` in `home`.

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from math import expm1, log1p
 
-from ltrr.errors import ConfigError
+from ltrr.errors import ConfigError, check_ranges
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 # Up to so many times the median of a date, a user searches as people do.
@@ -50,14 +50,14 @@ class UserSettings:
 
         >>> UserSettings(share_of_day=0.0)
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: out of range: users.share_of_day: expected 0 < value <= 1, got 0.0
+        ltrr.errors.ConfigError: setting out of range: users.share_of_day: expected 0 < value <= 1, got 0.0
         >>> UserSettings(excluded=("jane.doe",))
         Traceback (most recent call last):
         ltrr.errors.ConfigError: not a user key: users.excluded[0]: expected 32 hex digits, as data_quality and \
 limited_users print them, got 8 characters; copy the key from `ltrr tables show limited_users`
         """
         least = 1 <= self.least_impressions <= self.impressions_per_day
-        ranges = (
+        rules = (
             ("impressions_per_day", self.impressions_per_day >= 1, ">= 1"),
             ("share_of_day", 0.0 < self.share_of_day <= 1.0, "0 < value <= 1"),
             ("least_impressions", least, "1 <= value <= impressions_per_day"),
@@ -66,11 +66,7 @@ limited_users print them, got 8 characters; copy the key from `ltrr tables show 
             ("outlier_distance", self.outlier_distance >= 1.0, ">= 1"),
             ("one_position_clicks", self.one_position_clicks >= 1, ">= 1"),
         )
-        for name, is_right, expected in ranges:
-            if not is_right:
-                raise ConfigError(
-                    "out of range", which=f"users.{name}", expected=expected, got=str(getattr(self, name))
-                )
+        check_ranges("users", self, rules)
         for number, key in enumerate(self.excluded):
             if not _KEY.fullmatch(key):
                 raise ConfigError(

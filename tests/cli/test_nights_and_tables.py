@@ -8,7 +8,7 @@ from pyspark.errors import PySparkException
 
 from ltrr.cli import main, run_job
 from ltrr.config import write_home_file
-from ltrr.pipelines import runner
+from ltrr.pipelines import job_runner
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from tests.pipelines.toy_jobs import FIRST, TOYS, toy_settings
@@ -19,7 +19,7 @@ DATE = FIRST.isoformat()
 @pytest.fixture
 def toy_home(spark, home, monkeypatch):
     """A home whose eight jobs are toys."""
-    monkeypatch.setattr(runner, "load_job", TOYS.__getitem__)
+    monkeypatch.setattr(job_runner, "load_job", TOYS.__getitem__)
     # Toys need no secret, no logs and no MLflow; tests/pipelines/test_preflight.py has the checks.
     monkeypatch.setattr("ltrr.cli.night.check_before_start", lambda *_: None)
     monkeypatch.setattr(Night, "tracking", SimpleNamespace(night_run_id="untracked"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ltrr.cli import main
-from ltrr.core.draw_orders import step_lattice
+from ltrr.estimation.draw_orders import step_lattice
 
 pytestmark = pytest.mark.spark
 

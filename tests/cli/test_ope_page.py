@@ -6,8 +6,8 @@ from pathlib import Path
 import typer
 
 from ltrr.cli.app import app
-from ltrr.core.estimators import ESTIMATORS
-from ltrr.evaluation.ope_formats import FORMATS
+from ltrr.estimation.estimators import ESTIMATORS
+from ltrr.ope.formats import FORMATS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "ope.md").read_text()
 ELSEWHERE = {"--config", "--help"}

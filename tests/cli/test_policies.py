@@ -16,7 +16,7 @@ from ltrr.artifacts.pointer import current_pointer, open_policy
 from ltrr.cli.app import main
 from ltrr.config import load_settings
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.core.intervals import UNDEFINED
+from ltrr.estimation.intervals import UNDEFINED
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.publishing.by_hand import promote
 from ltrr.publishing.challenger_rows import CHALLENGERS, challenger_rows

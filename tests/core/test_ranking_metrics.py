@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltrr.core.ranking_metrics import ndcg, reciprocal_rank_fusion, union_recall
+from ltrr.core.ranking_metrics import ndcg, reciprocal_rank_fusion
 
 gains = st.lists(st.floats(0, 3), min_size=1, max_size=12)
 
@@ -28,9 +28,3 @@ def test_ndcg_by_hand() -> None:
 def test_fusion_does_not_depend_on_the_order_of_rankings() -> None:
     rankings = [["a", "b", "c"], ["c", "d"], ["b"]]
     assert reciprocal_rank_fusion(rankings) == pytest.approx(reciprocal_rank_fusion(rankings[::-1]))
-
-
-def test_recall_is_of_what_a_union_can_hold() -> None:
-    relevant = {f"e{n}" for n in range(20)}
-    assert union_recall({f"e{n}" for n in range(8)}, relevant, limit=8) == 1.0
-    assert union_recall({"e1", "x"}, {"e1", "e2"}, limit=8) == 0.5

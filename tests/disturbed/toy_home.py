@@ -23,14 +23,14 @@ from ltrr.artifacts.payloads import put_payload
 from ltrr.artifacts.pointer import open_policy, pointer_at
 from ltrr.artifacts.store import Store
 from ltrr.config import Settings, load_settings
-from ltrr.core.intervals import Estimate
+from ltrr.estimation.intervals import Estimate
+from ltrr.estimation.verdict import TRUST
 from ltrr.evaluation.canary import BY_USER, CANARY, canary_life
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import HELD_OUT, LIFE, REWARD, difference_of
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION
 from ltrr.evaluation.scoring import ALL
-from ltrr.evaluation.verdict import TRUST
-from ltrr.pipelines import evaluate_policies, gate_page, night, publish_policy, ranker_judging, runner
+from ltrr.pipelines import evaluate_policies, gate_page, job_runner, night, publish_policy, ranker_judging
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
@@ -429,8 +429,8 @@ def install(monkeypatch, current):
         monkeypatch.setattr(module, "now", lambda: current().now())
     monkeypatch.setattr(Store, "create", counted(create))
     monkeypatch.setattr(Store, "copy", counted(copy))
-    monkeypatch.setattr(runner, "Warehouse", lambda spark, root, days: current().warehouse)
-    monkeypatch.setattr(runner, "load_job", TOYS.__getitem__)
+    monkeypatch.setattr(job_runner, "Warehouse", lambda spark, root, days: current().warehouse)
+    monkeypatch.setattr(job_runner, "load_job", TOYS.__getitem__)
     monkeypatch.setattr(night, "conform", conformed)
     monkeypatch.setattr(Night, "tracking", Untracked())
     monkeypatch.setattr(Night, "home", property(lambda at: current()), raising=False)

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.pointer import Canary, Pointer, pointer_at
 from ltrr.artifacts.store import Store
-from ltrr.core.intervals import estimate_difference
-from ltrr.core.moments import ClusteredSums
+from ltrr.estimation.intervals import estimate_difference
+from ltrr.estimation.moments import ClusteredSums
 from ltrr.evaluation.canary import (
     BY_USER,
     CANARY,

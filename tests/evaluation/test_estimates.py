@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from ltrr.core.fixed_point import to_fixed
-from ltrr.core.moments import ClusteredSums, WeightedRewards
 from ltrr.errors import ConfigError
+from ltrr.estimation.fixed_point import to_fixed
+from ltrr.estimation.moments import ClusteredSums, WeightedRewards
+from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, TRUST, Footing, judge_footing
 from ltrr.evaluation.estimates import difference_of, estimate_rows
 from ltrr.evaluation.judged_impressions import count_served
 from ltrr.evaluation.scoring import ALL, PRICE, tails_of, term_names
 from ltrr.evaluation.settings import EvaluationSettings
-from ltrr.evaluation.verdict import DO_NOT_USE, TAKE_CARE, TRUST, Footing, judge_footing
 from tests.evaluation.logged_world import DAY, planner
 
 DIFFERENCE = difference_of("challenger")

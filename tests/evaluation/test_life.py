@@ -7,8 +7,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from ltrr.core.intervals import estimate_difference
-from ltrr.core.moments import ClusteredSums
+from ltrr.estimation.intervals import estimate_difference
+from ltrr.estimation.moments import ClusteredSums
 from ltrr.evaluation.judged_impressions import judged_impressions
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.life import sum_life

@@ -11,14 +11,14 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import uniform_bundle
 from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
+from ltrr.cli.logged_looks import newest_look
 from ltrr.errors import SupportError
-from ltrr.evaluation.bundle_log import judged_rows
 from ltrr.evaluation.canary import to_canary_terms
 from ltrr.evaluation.judged_impressions import judged_impressions
-from ltrr.evaluation.logged_looks import newest_look
 from ltrr.logs.attribution import settle_events
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.settings import LogSettings
+from ltrr.ope.bundle_log import judged_rows
 from ltrr.ranking.rows import to_click_groups, to_clicks, to_ranking_rows
 from ltrr.spark.columns import schema_of
 from ltrr.strategies.chances import to_drawn_blocks

@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ltrr.core.moments import ClusteredSums
-from ltrr.core.sample_ratio import compute_ratio_p_value
-from ltrr.core.sequential import KEEP, PROMOTE
+from ltrr.estimation.moments import ClusteredSums
+from ltrr.estimation.sample_ratio import compute_ratio_p_value
+from ltrr.estimation.sequential import KEEP, PROMOTE
 from ltrr.evaluation.canary import CANARY, NAMES, SIDES, TERMS, CanaryLife, SideCounts, canary_rows, find_mismatch
 from ltrr.evaluation.estimates import footing_of
 from ltrr.evaluation.judged_policy import CHAMPION

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ltrr.core.intervals import estimate_difference, estimate_ratio
 from ltrr.core.planning import History, plan_values
 from ltrr.core.queries import query_key
+from ltrr.estimation.intervals import estimate_difference, estimate_ratio
 from ltrr.evaluation.judged_impressions import is_held_out, judged_impressions
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.query_means import QueryMeans

@@ -44,7 +44,7 @@ class World:
         self.bad = trained_bandit(seen, folder, -1.0)
         judging = {"evaluate_policies": evaluate_policies.run, "publish_policy": publish_policy.run}
         jobs = upstream_jobs(self.logs, self.bad) | judging
-        monkeypatch.setattr("ltrr.pipelines.runner.load_job", jobs.__getitem__)
+        monkeypatch.setattr("ltrr.pipelines.job_runner.load_job", jobs.__getitem__)
 
     def begin(self, bandit: bytes, values: dict[str, bytes]) -> str:
         """A canary for 40 % of the users, as `policies canary` would begin it on the first day."""

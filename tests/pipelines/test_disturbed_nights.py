@@ -10,7 +10,7 @@ import pytest
 
 from ltrr.cli.doctor import check_committed
 from ltrr.errors import CommitError, ConfigError
-from ltrr.pipelines import runner, staleness
+from ltrr.pipelines import job_runner, runner, staleness
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.runner import run_job
@@ -30,7 +30,7 @@ WRITERS = JOBS[:3]
 def toys(monkeypatch):
     """The first three jobs as toys, and no MLflow."""
     toys = dict(TOYS)
-    monkeypatch.setattr(runner, "load_job", toys.__getitem__)
+    monkeypatch.setattr(job_runner, "load_job", toys.__getitem__)
     monkeypatch.setattr(Night, "tracking", SimpleNamespace(night_run_id="untracked"))
     for module in (runner, staleness):
         monkeypatch.setattr(module, "JOBS", WRITERS)

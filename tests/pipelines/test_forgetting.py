@@ -10,7 +10,7 @@ from ltrr.core.hashing import user_key
 from ltrr.errors import CommitError
 from ltrr.logs.secret import SECRET_VARIABLE
 from ltrr.logs.settings import LogSettings
-from ltrr.pipelines import forgetting, ingest_logs, runner, staleness
+from ltrr.pipelines import forgetting, ingest_logs, job_runner, runner, staleness
 from ltrr.pipelines.forgetting import forget_users
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.runner import run_job
@@ -28,7 +28,7 @@ DATES = [NIGHT + timedelta(days=n) for n in range(2)]
 def _only_ingest(monkeypatch):
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
     monkeypatch.setattr(Night, "tracking", SimpleNamespace(night_run_id="untracked"))
-    monkeypatch.setattr(runner, "load_job", {"ingest_logs": ingest_logs.run}.__getitem__)
+    monkeypatch.setattr(job_runner, "load_job", {"ingest_logs": ingest_logs.run}.__getitem__)
     for module in (runner, staleness, forgetting):
         monkeypatch.setattr(module, "JOBS", ("ingest_logs",))
 

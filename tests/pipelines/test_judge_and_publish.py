@@ -50,7 +50,7 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     def with_bandit(bandit: bytes, values: dict[str, bytes] | None = None) -> None:
         judging = {"evaluate_policies": evaluate_policies.run, "publish_policy": publish_policy.run}
         made = upstream_jobs(logs, bandit, values) | judging
-        monkeypatch.setattr("ltrr.pipelines.runner.load_job", made.__getitem__)
+        monkeypatch.setattr("ltrr.pipelines.job_runner.load_job", made.__getitem__)
 
     def run(day, *jobs, **more):
         return {job: run_job(spark, settings, job, day, **more) for job in jobs}

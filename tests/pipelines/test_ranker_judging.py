@@ -10,7 +10,7 @@ from ltrr.artifacts.bundle import publish_bundle, read_manifest, uniform_bundle
 from ltrr.artifacts.manifest import PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
 from ltrr.config import Settings
-from ltrr.core.sequential import PROMOTE
+from ltrr.estimation.sequential import PROMOTE
 from ltrr.pipelines.ranker_judging import judge_rankers, ranker_page
 from ltrr.publishing.trials import RANKER_TRIAL, REPLACED, living
 from ltrr.ranking.rows import only_training, to_ranking_rows

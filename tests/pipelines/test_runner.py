@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from ltrr.errors import CommitError, LeaseError, LtrrError, UsageError
-from ltrr.pipelines import runner, staleness
+from ltrr.pipelines import job_runner, runner, staleness
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.runner import run_job, run_nightly
@@ -35,7 +35,7 @@ def march(day):
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
     """The toy jobs, and no MLflow: the night's run there is tested with tracking."""
-    monkeypatch.setattr(runner, "load_job", TOYS.__getitem__)
+    monkeypatch.setattr(job_runner, "load_job", TOYS.__getitem__)
     monkeypatch.setattr(Night, "tracking", SimpleNamespace(night_run_id="untracked"))
 
 

@@ -28,7 +28,7 @@ def nights(_session, tmp_path_factory):
     settings = trained_home(tmp_path_factory.mktemp("home"))
     with pytest.MonkeyPatch.context() as patch:
         made = jobs(DECISIONS)
-        patch.setattr("ltrr.pipelines.runner.load_job", made.__getitem__)
+        patch.setattr("ltrr.pipelines.job_runner.load_job", made.__getitem__)
 
         def run(day, job):
             return run_job(_session, settings, job, day)

@@ -13,7 +13,7 @@ from pathlib import Path
 from pyspark.sql import functions as F
 
 from ltrr.config import load_settings
-from ltrr.pipelines import runner
+from ltrr.pipelines import job_runner, runner
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from ltrr.spark.lease import hold_lease
@@ -76,7 +76,7 @@ TOYS = {
 def run_in_one_process(spark, settings, jobs, day):
     """Some jobs of a date, as a night runs them: what is committed is read once."""
     with hold_lease(settings.paths.home, f"toys of {day}", tables=settings.paths.tables) as lease:
-        desk = runner._Desk(spark, settings, lease)
+        desk = job_runner.JobRunner(spark, settings, lease)
         if settings.nights.repair_first and jobs[0] == JOBS[0]:
             desk.repair_before(day)
         return [desk.run(job, day, None) for job in jobs]
@@ -93,8 +93,8 @@ class SlowNight(Night):
 
 def main(home, job, day):
     """Run one toy job with a slow night."""
-    runner.load_job = TOYS.__getitem__
-    runner.Night = SlowNight
+    job_runner.load_job = TOYS.__getitem__
+    job_runner.Night = SlowNight
     session = build_session("toy", SparkSettings(master="local[1]"))
     runner.run_job(session, toy_settings(Path(home)), job, date.fromisoformat(day))
 

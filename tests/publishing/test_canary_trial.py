@@ -10,8 +10,8 @@ import pytest
 
 from ltrr.artifacts.pointer import Canary
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.core.intervals import UNDEFINED, Estimate
-from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
+from ltrr.estimation.intervals import UNDEFINED, Estimate
+from ltrr.estimation.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
 from ltrr.publishing.canary_trial import ENDED, WAITS, CanaryPage, turn_canary
 from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
 from ltrr.publishing.challengers import Candidate, turn_page

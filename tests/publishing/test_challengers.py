@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.learned_values import LearnedValues
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.core.intervals import UNDEFINED, Estimate
-from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
+from ltrr.estimation.intervals import UNDEFINED, Estimate
+from ltrr.estimation.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
 from ltrr.publishing.challenger_rows import challenger_rows, read_book, read_challengers
 from ltrr.publishing.challengers import Candidate, Page, turn_page
 from ltrr.publishing.gate import Judgement

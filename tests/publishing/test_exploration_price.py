@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ltrr.core.exploration import ExplorationSettings, explore
-from ltrr.core.exploration_price import exploration_terms
-from ltrr.core.moments import ClusteredSums
-from ltrr.core.sequential import traffic_factor
+from ltrr.estimation.exploration_price import exploration_terms
+from ltrr.estimation.moments import ClusteredSums
+from ltrr.estimation.sequential import traffic_factor
 from ltrr.publishing.exploration_price import price_exploration, price_policies
 from ltrr.publishing.settings import GateSettings
 

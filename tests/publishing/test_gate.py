@@ -8,10 +8,10 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from ltrr.core.intervals import Estimate, estimate_difference, estimate_ratio
-from ltrr.core.moments import ClusteredSums, WeightedRewards
-from ltrr.core.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, Look, SliceLook, traffic_factor
 from ltrr.errors import ConfigError
+from ltrr.estimation.intervals import Estimate, estimate_difference, estimate_ratio
+from ltrr.estimation.moments import ClusteredSums, WeightedRewards
+from ltrr.estimation.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, Look, SliceLook, traffic_factor
 from ltrr.publishing.gate import Judgement, Verdict, judge_night
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.traffic import estimate_traffic, traffic_text

@@ -9,8 +9,8 @@ from math import nan
 import pytest
 
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.core.intervals import UNDEFINED, Estimate
-from ltrr.core.sequential import EXPIRED, FUTILE, KEEP, PROMOTE
+from ltrr.estimation.intervals import UNDEFINED, Estimate
+from ltrr.estimation.sequential import EXPIRED, FUTILE, KEEP, PROMOTE
 from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
 from ltrr.publishing.challengers import Candidate, turn_page
 from ltrr.publishing.gate import Judgement

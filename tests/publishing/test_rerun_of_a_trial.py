@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.core.intervals import UNDEFINED, Estimate
-from ltrr.core.sequential import FUTILE, KEEP, PROMOTE
+from ltrr.estimation.intervals import UNDEFINED, Estimate
+from ltrr.estimation.sequential import FUTILE, KEEP, PROMOTE
 from ltrr.pipelines import gate_page
 from ltrr.pipelines.gate_page import EarlierAttempt, keep_page
 from ltrr.publishing.canary_trial import WAITS

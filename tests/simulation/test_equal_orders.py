@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from ltrr.core.moments import ClusteredSums
+from ltrr.estimation.moments import ClusteredSums
 from ltrr.ranking.judging import CANDIDATE, QUERY, SERVED, USER, OrderQuality
 from ltrr.serving.ranker import Ranker
 from ltrr.simulation.answers import answers_of, drawn_by

@@ -5,10 +5,10 @@ import pytest
 
 from ltrr.artifacts.manifest import PolicySettings
 from ltrr.core.plans import PlanSpace
-from ltrr.core.ranking_metrics import union_recall
 from ltrr.errors import ConfigError
 from ltrr.simulation.answers import answers_of, drawn_by, looks_of, recalled
 from ltrr.simulation.truth import page_rewards, plans_drawn, true_page_rewards, true_recall, union_recalls
+from tests.simulation.recall import union_recall
 from tests.simulation.small_worlds import chance_world, uniform_policy
 
 MEMORY = [("query 1", [("e3", 0.9), ("e4", 0.5), ("gone", 0.4), ("e5", 0.1)]), ("query 2", [("e0", 0.2)])]

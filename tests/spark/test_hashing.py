@@ -12,7 +12,7 @@ from ltrr.bandit.training_rows import laid_out, only_capped
 from ltrr.spark.hashing import HashUse
 
 # Hashes that name things and choose nothing: a row's digest, a user's cluster, a hashed feature.
-NAMING = {"spark/digests.py", "spark/hashing.py", "evaluation/draw_rows.py", "evaluation/ope_rows.py"}
+NAMING = {"spark/digests.py", "spark/hashing.py", "ope/draw_rows.py", "ope/rows.py"}
 
 
 def test_no_module_hashes_rows_without_a_declared_use():

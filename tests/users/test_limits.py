@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 from ltrr.clicks.fit import fit_curves
 from ltrr.clicks.pairs import to_linking_pairs
 from ltrr.clicks.settings import ClickSettings
-from ltrr.core.intervals import Estimate
-from ltrr.core.moments import ClusteredSums
+from ltrr.estimation.intervals import Estimate
+from ltrr.estimation.moments import ClusteredSums
 from ltrr.evaluation.estimates import footing_of
 from ltrr.publishing.gate import Judgement, judge_night
 from ltrr.publishing.settings import GateSettings

@@ -1,0 +1,138 @@
+"""What estimates say of each other and of their reward model: signs of trouble that no single interval shows.
+
+Estimators that assume no more than right propensities (ips, snips, dr, sndr) estimate one number. Their differences,
+paired by user, have mean zero up to snips' small bias; one beyond chance means wrong propensities, or weights so heavy
+that their spread is not known. And sum of w q-hat against sum of w r says whether the reward model predicts, for the
+judged policy, what is earned: `dr` corrects the difference, `dm` lives with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import isnan, nan
+from typing import Any
+
+from ltrr.estimation.estimators import ESTIMATORS, Estimator
+from ltrr.estimation.intervals import Estimate, degrees_of_freedom, estimate_ratio, estimate_sum_difference
+from ltrr.estimation.logged_moments import LoggedMoments
+
+ASSUME_NO_MORE = ("ips", "snips", "dr", "sndr")
+
+BEYOND_CHANCE = 1.0 - 3.2e-5
+"""One-sided, four standard errors where many users carry them, more where few do: as the mean weight is judged."""
+
+OFF, FAR_OFF = 0.10, 0.25
+"""Of what is earned, by which a reward model must surely be wrong to be told of, and for `dm` not to be used."""
+
+_LEAN_ON_MODEL = ("dm", "switch_dr", "dros")
+_CUT = 0.01
+"""Share of the weights that switch_dr and dros leave to the model, from which on its calibration matters to them."""
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """The pair of estimators that differ most.
+
+    Attributes:
+        pair: their names; empty where fewer than two are defined.
+        difference: first minus second, paired by user.
+    """
+
+    pair: tuple[str, ...]
+    difference: Estimate
+
+    @property
+    def errors(self) -> float:
+        """Standard errors between them; NaN where there is no error to measure by."""
+        error = self.difference.standard_error
+        return abs(self.difference.value) / error if error > 0.0 else nan
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether it needs another reason than chance."""
+        return self.difference.low(BEYOND_CHANCE) > 0.0 or self.difference.high(BEYOND_CHANCE) < 0.0
+
+
+def widest_disagreement(moments: LoggedMoments) -> Disagreement:
+    """Of all pairs that the log allows.
+
+    >>> import numpy as np
+    >>> from ltrr.estimation.estimators import Decisions
+    >>> decisions = Decisions(weights=np.array([1.6, 0.4, 1.0, 2.0]), rewards=np.array([1.0, 0.0, 1.0, 0.0]))
+    >>> found = widest_disagreement(LoggedMoments.of(decisions, largest_weight=100.0))
+    >>> found.pair, round(found.difference.value, 6), found.is_beyond_chance
+    (('ips', 'snips'), 0.13, False)
+    """
+    names = [name for name in ASSUME_NO_MORE if has_terms(moments, ESTIMATORS[name])]
+    degrees = degrees_of_freedom(moments.ratios, "weighted")
+    pairs = [
+        Disagreement(
+            (one, other),
+            replace(
+                estimate_sum_difference(moments.ratios, ESTIMATORS[one].ratios, ESTIMATORS[other].ratios),
+                degrees=degrees,
+            ),
+        )
+        for one, other in combinations(names, 2)
+    ]
+    measured = [pair for pair in pairs if not isnan(pair.errors)]
+    return max(measured, key=lambda pair: pair.errors) if measured else Disagreement((), Estimate(nan, nan))
+
+
+def predicted_ratio(moments: LoggedMoments) -> Estimate:
+    """Sum of w q-hat over sum of w r, paired by user: one where the reward model is right for the judged policy.
+
+    NaN without a reward model or without any reward.
+    """
+    if "residual" not in moments.ratios.names:
+        return Estimate(nan, nan)
+    missed = estimate_ratio(moments.ratios, "residual", "weighted")  # w (r - q) over w r
+    return Estimate(1.0 - missed.value, missed.standard_error, degrees_of_freedom(moments.ratios, "weighted"))
+
+
+def has_terms(moments: LoggedMoments, estimator: Estimator) -> bool:
+    """Whether the sums hold what this estimator is made of."""
+    return all({*ratio} <= set(moments.ratios.names) for ratio in estimator.ratios)
+
+
+def diagnostic_figures(moments: LoggedMoments, one_sided: float) -> dict[str, Any]:
+    """Columns of a report; bounds hold each with probability `one_sided`. None where there is no reward model."""
+    ratio, furthest = predicted_ratio(moments), widest_disagreement(moments)
+    has_model = "residual" in moments.ratios.names
+    return {
+        "predicted_ratio": ratio.value if has_model else None,
+        "predicted_low": ratio.low(one_sided) if has_model else None,
+        "predicted_high": ratio.high(one_sided) if has_model else None,
+        "furthest_pair": list(furthest.pair),
+        "furthest_errors": furthest.errors,
+    }
+
+
+def diagnostic_reasons(
+    estimator: Estimator, moments: LoggedMoments, cut: float, figures: Mapping[str, Any]
+) -> tuple[list[str], list[str]]:
+    """Reasons not to use, and to take care.
+
+    Args:
+        estimator: whose estimate it is.
+        moments: of the slice.
+        cut: share of all weight that the estimator cuts off.
+        figures: `diagnostic_figures` of the slice.
+    """
+    grave: list[str] = []
+    light: list[str] = []
+    furthest = widest_disagreement(moments)
+    if estimator.name in ASSUME_NO_MORE and furthest.is_beyond_chance:
+        light.append(
+            f"{furthest.pair[0]} and {furthest.pair[1]} differ by {furthest.errors:.1f} standard errors of their "
+            "difference: wrong propensities, or a few heavy weights"
+        )
+    leans = estimator.name == "dm" or (estimator.name in _LEAN_ON_MODEL and cut > _CUT)
+    low, high = figures["predicted_low"], figures["predicted_high"]
+    if leans and low is not None and (low > 1.0 + OFF or high < 1.0 - OFF):
+        said = f"the reward model predicts {figures['predicted_ratio']:.2f} of what is earned"
+        is_far = estimator.name == "dm" and (low > 1.0 + FAR_OFF or high < 1.0 - FAR_OFF)
+        (grave if is_far else light).append(said)
+    return grave, light

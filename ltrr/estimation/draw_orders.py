@@ -1,0 +1,164 @@
+"""How likely a set of draws is, whatever the order in which it was drawn.
+
+A page depends on the set of its blocks, so what must be weighed is the set. Drawn one by one, a set has the probability
+
+    P(set) = sum over the orders of its draws of the product of their step propensities,
+
+at most 24 orders for four draws; its sub-sets are 16 states, over which the sum is taken once (dynamic programming)
+instead of order by order. Draws of one strategy keep their order: its second block cannot come before its first.
+
+States are numbers: bit t of a state says that the t-th draw of the log has been made. `steps[state, t]` is the
+probability that draw t comes next in that state, 0 where it cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.errors import SupportError
+from ltrr.estimation.fixed_point import Longs
+from ltrr.estimation.weights import Floats, importance_weights
+
+MOST_DRAWS = 8
+"""2^8 states x 8 draws a row; beyond, enumerate plans instead (`decide: plan`)."""
+
+StepPolicy = Callable[[NDArray[np.int64]], Floats]
+"""Depths drawn so far, [N, S] -> probability of each strategy as the next draw, [N, S]; what is missing from one is the
+probability of `stop`. Row n is always impression n."""
+
+
+def step_lattice(policy: StepPolicy, drawn: Longs, strategies: int) -> Floats:
+    """`steps` of every impression, [N, 2^D, D], asking the policy about every state that leads to the logged draws.
+
+    Args:
+        policy: must answer from what was logged, in states that the log did not pass through as well.
+        drawn: number of the strategy of each draw in the order of the log, -1 beyond the last, [N, D].
+        strategies: S.
+
+    Raises:
+        SupportError: more than 8 draws.
+
+    >>> uniform = lambda depths: np.full(depths.shape, 0.5)
+    >>> step_lattice(uniform, np.array([[0, 1], [1, 1]]), strategies=2)[:, :3].tolist()
+    [[[0.5, 0.5], [0.0, 0.5], [0.5, 0.0]], [[0.5, 0.0], [0.0, 0.5], [0.0, 0.0]]]
+    """
+    n, most = drawn.shape
+    if most > MOST_DRAWS:
+        raise SupportError("too many draws to add up all their orders", expected=f"at most {MOST_DRAWS}", got=str(most))
+    rows = np.arange(n)
+    steps = np.zeros((n, 1 << most, most))
+    # Of the draws of a strategy, those that the log made earlier must have been made, and no later one.
+    is_same = drawn[:, :, None] == drawn[:, None, :]
+    same = is_same @ (1 << np.arange(most))
+    needed = same & ((1 << np.arange(most)) - 1)
+    for state in range((1 << most) - 1):
+        depths = np.zeros((n, strategies), dtype=np.int64)
+        for draw in range(most):
+            if state >> draw & 1:
+                made = drawn[:, draw] >= 0
+                depths[rows[made], drawn[made, draw]] += 1
+        chances = policy(depths)
+        for draw in range(most):
+            if not state >> draw & 1:
+                can = (drawn[:, draw] >= 0) & (same[:, draw] & state == needed[:, draw])
+                steps[can, state, draw] = chances[rows[can], drawn[can, draw]]
+    return steps
+
+
+def path_propensities(steps: Floats, counts: Longs) -> Floats:
+    """Propensity of each draw where it was made, after those before it; 1 beyond the last, [N, D].
+
+    >>> steps = np.array([[[0.5, 0.25], [0.0, 0.2], [0.1, 0.0], [0.0, 0.0]]])
+    >>> path_propensities(steps, np.array([2])).tolist(), path_propensities(steps, np.array([1])).tolist()
+    ([[0.5, 0.2]], [[0.5, 1.0]])
+    """
+    most = steps.shape[2]
+    path = np.stack([steps[:, (1 << draw) - 1, draw] for draw in range(most)], axis=1)
+    return np.where(np.arange(most) < counts[:, None], path, 1.0)
+
+
+def set_propensities(steps: Floats, counts: Longs) -> Floats:
+    """Probability of drawing exactly these draws in any order, [N], the `stop` after them not included.
+
+    Args:
+        steps: [N, 2^D, D].
+        counts: draws made, [N].
+
+    >>> steps = np.array([[[0.5, 0.25], [0.0, 0.2], [0.1, 0.0], [0.0, 0.0]]])
+    >>> set_propensities(steps, np.array([2])).round(6).tolist()
+    [0.125]
+    """
+    n, states, most = steps.shape
+    reached = np.zeros((n, states))
+    reached[:, 0] = 1.0
+    # A state is larger than every state that leads to it: by the time it is reached its sum is complete.
+    for state in range(states):
+        for draw in range(most):
+            if not state >> draw & 1:
+                reached[:, state | 1 << draw] += reached[:, state] * steps[:, state, draw]
+    return np.asarray(reached[np.arange(n), (1 << counts) - 1])
+
+
+@dataclass(frozen=True, eq=False)
+class DrawWeights:
+    """Importance weights of N impressions made draw by draw.
+
+    Attributes:
+        running: of the first t draws in the order of the log, [N, D]; beyond the last draw that of all.
+        sequence: of all draws in the order of the log, `stop` included, [N].
+        union: of the set of draws, `stop` included, [N]; None where the log knows its own order only.
+    """
+
+    running: Floats
+    sequence: Floats
+    union: Floats | None
+
+    @staticmethod
+    def of(
+        logging: Floats,
+        target: Floats,
+        counts: Longs,
+        *,
+        logging_stop: Floats | float = 1.0,
+        target_stop: Floats | float = 1.0,
+    ) -> DrawWeights:
+        """From both sides' `steps`.
+
+        Args:
+            logging: of the policy that logged, [N, 2^D, D].
+            target: of the policy judged, [N, 2^D, D].
+            counts: draws made, [N].
+            logging_stop: probability of stopping after the last draw, 1 where nothing else was possible, [N].
+            target_stop: the same of the policy judged, [N].
+
+        Raises:
+            DataQualityError: a propensity is not a probability, or the log says 0 of a draw that it made.
+
+        >>> logging = np.array([[[0.5, 0.5], [0.0, 0.5], [0.5, 0.0], [0.0, 0.0]]])
+        >>> target = np.array([[[0.9, 0.1], [0.0, 0.2], [0.6, 0.0], [0.0, 0.0]]])
+        >>> weights = DrawWeights.of(logging, target, np.array([2]))
+        >>> weights.running.round(3).tolist(), weights.sequence.round(3).tolist(), weights.union.round(3).tolist()
+        ([[1.8, 0.72]], [0.72], [0.48])
+        """
+        paths = DrawWeights.of_paths(
+            path_propensities(logging, counts),
+            path_propensities(target, counts),
+            logging_stop=logging_stop,
+            target_stop=target_stop,
+        )
+        union = importance_weights(
+            set_propensities(logging, counts) * logging_stop, set_propensities(target, counts) * target_stop
+        )
+        return DrawWeights(paths.running, paths.sequence, union)
+
+    @staticmethod
+    def of_paths(
+        logging: Floats, target: Floats, *, logging_stop: Floats | float = 1.0, target_stop: Floats | float = 1.0
+    ) -> DrawWeights:
+        """From the propensities of the draws as they were made, [N, D], 1 beyond the last: no weight of the set."""
+        running: Floats = np.cumprod(importance_weights(logging, target), axis=1, dtype=np.float64)
+        return DrawWeights(running, running[:, -1] * importance_weights(logging_stop, target_stop), None)

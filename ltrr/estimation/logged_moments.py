@@ -1,0 +1,216 @@
+"""All that every estimator's value, interval and diagnostics need of a log: `of` some decisions, `+` others."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from math import nan
+
+import numpy as np
+
+from ltrr.estimation.estimators import PLAIN_TERMS, Decisions, Estimator, fixed_terms, ratio_names
+from ltrr.estimation.exact_sums import BLOCK_ROWS, ExactSums
+from ltrr.estimation.fixed_point import UNIT, Longs, exact_sums, from_fixed, to_fixed
+from ltrr.estimation.intervals import Estimate, degrees_of_freedom, estimate_sum
+from ltrr.estimation.moments import ClusteredSums, WeightedRewards
+from ltrr.estimation.weights import Floats
+
+_TAIL = "weighted"
+"""The term whose spread says how well standard errors are known."""
+
+
+@dataclass(frozen=True)
+class LoggedMoments:
+    """Exact sums over clusters of decisions; `+` joins two disjoint sets of clusters, in any order to the same bits.
+
+    Attributes:
+        ratios: clustered sums of the terms that ratios are made of.
+        plain: totals of `PLAIN_TERMS`, unit 2^-24.
+        largest: the largest weight, unit 2^-24.
+
+    >>> decisions = Decisions(weights=np.array([1.6, 0.4]), rewards=np.array([1.0, 0.0]))
+    >>> moments = LoggedMoments.of(decisions, largest_weight=100.0)
+    >>> from ltrr.estimation.estimators import ESTIMATORS
+    >>> round(moments.estimate(ESTIMATORS["ips"]).value, 6), round(moments.weighted.effective_sample_size(), 3)
+    (0.8, 1.471)
+    """
+
+    ratios: ClusteredSums
+    plain: tuple[int, ...]
+    largest: int
+
+    @classmethod
+    def of(cls, decisions: Decisions, largest_weight: float, clusters: Longs | None = None) -> LoggedMoments:
+        """Of N decisions; all decisions of a cluster must be here. Without clusters each decision is its own.
+
+        Args:
+            decisions: N of them.
+            largest_weight: M.
+            clusters: the user of each decision, any whole number, [N].
+        """
+        sums = MomentSums(largest_weight, has_model=decisions.taken is not None)
+        if clusters is None:
+            sums.add(decisions)
+        else:
+            order = np.argsort(clusters, kind="stable")
+            sums.add(decisions.rows(order), starts_of(clusters[order]))
+        return sums.moments
+
+    @classmethod
+    def of_clusters(cls, sums: Longs, largest: Longs, *, has_model: bool) -> LoggedMoments:
+        """From sums of `decision_terms` over whole clusters, [U, K], and largest weights, [any]."""
+        names = ratio_names(has_model=has_model)
+        return cls(
+            ClusteredSums.of_clusters(names, sums[:, : len(names)], tails=(_TAIL,)),
+            tuple(exact_sums(sums[:, len(names) :])),
+            int(largest.max(initial=0)),
+        )
+
+    def __add__(self, other: LoggedMoments) -> LoggedMoments:
+        return LoggedMoments(
+            self.ratios + other.ratios,
+            tuple(map(sum, zip(self.plain, other.plain, strict=True))),
+            max(self.largest, other.largest),
+        )
+
+    def estimate(self, estimator: Estimator) -> Estimate:
+        """Value and standard error; NaN where a denominator is zero, or an error of fewer than two clusters."""
+        return replace(estimate_sum(self.ratios, estimator.ratios), degrees=degrees_of_freedom(self.ratios, _TAIL))
+
+    @property
+    def decisions(self) -> int:
+        """How many."""
+        return round(self.ratios.total("n"))
+
+    @property
+    def weighted(self) -> WeightedRewards:
+        """Mean weight, effective sample size and evidence R."""
+        return WeightedRewards(
+            self.decisions,
+            self._total("w"),
+            self._plain("w_squared"),
+            self._total("weighted"),
+            self._plain("weighted_squared"),
+        )
+
+    @property
+    def evidence_of_users(self) -> float:
+        """R with each user's weighted rewards added up first; NaN when nothing was earned."""
+        squares = self.ratios.product("weighted", "weighted")
+        return self.ratios.total("weighted") ** 2 / squares if squares else nan
+
+    @property
+    def design_effect(self) -> float:
+        """Variance of the weights by cluster over that by decision: about one where every decision was drawn anew.
+
+        As many as a cluster's decisions where one draw served them all; NaN where all weights are alike.
+        """
+        w, n = self.ratios.exact_total("w"), self.decisions
+        if not n:
+            return nan
+        mean, product = w / n, self.ratios.exact_product
+        by_cluster = product("w", "w") - 2 * mean * product("w", "n") + mean**2 * product("n", "n")
+        by_decision = from_fixed(self._plain("w_squared")) - float(w * mean)
+        # Squares are rounded to 2^-24: less than that is no variance.
+        return float(by_cluster) / by_decision if by_decision > n * UNIT else nan
+
+    @property
+    def largest_weight(self) -> float:
+        """Of one decision; NaN without decisions."""
+        return from_fixed(self.largest) if self.decisions else nan
+
+    @property
+    def largest_share(self) -> float:
+        """Of the largest weight in the sum of weights; NaN without any weight."""
+        return self.largest / self._total("w") if self._total("w") else nan
+
+    @property
+    def unsupported(self) -> float:
+        """Mean probability that the target gives to what the log can never show; NaN without decisions."""
+        return from_fixed(self._plain("unsupported")) / self.decisions if self.decisions else nan
+
+    def share_cut(self, estimator: Estimator) -> float:
+        """Share of the sum of weights that the estimator cuts off, 0 where it cuts nothing; NaN without any weight."""
+        if not estimator.cut:
+            return 0.0
+        known = dict(zip((*self.ratios.names, *PLAIN_TERMS), (*self.ratios.totals, *self.plain), strict=True))
+        return 1.0 - known[estimator.cut] / known["w"] if known["w"] else nan
+
+    def _total(self, name: str) -> int:
+        return self.ratios.totals[self.ratios.names.index(name)]
+
+    def _plain(self, name: str) -> int:
+        return self.plain[PLAIN_TERMS.index(name)]
+
+    def to_json(self) -> str:
+        """As text, to cross a process; integers keep every digit."""
+        return json.dumps([self.ratios.to_json(), self.plain, self.largest])
+
+    @classmethod
+    def from_json(cls, text: str) -> LoggedMoments:
+        """Back from `to_json`."""
+        ratios, plain, largest = json.loads(text)
+        return cls(ClusteredSums.from_json(ratios), tuple(plain), largest)
+
+
+class MomentSums:
+    """Adds up decisions batch by batch, with no integer of Python's a row.
+
+    Args:
+        largest_weight: M.
+        has_model: whether decisions come with q.
+    """
+
+    def __init__(self, largest_weight: float, *, has_model: bool) -> None:
+        self._names = ratio_names(has_model=has_model)
+        self._largest_weight, self._clusters, self._largest = largest_weight, 0, 0.0
+        terms, tail = len(self._names) + len(PLAIN_TERMS), self._names.index(_TAIL)
+        self._sums = ExactSums(terms=terms, crossed=len(self._names), tail=tail)
+
+    def add(self, decisions: Decisions, starts: Longs | None = None) -> None:
+        """Any number of decisions, each a cluster of its own; or, with starts, side by side with all of their cluster.
+
+        Args:
+            decisions: N of them.
+            starts: where each cluster starts, [U].
+        """
+        if starts is None:
+            for start in range(0, len(decisions), BLOCK_ROWS):
+                self._sums.add(self._terms(decisions, start, start + BLOCK_ROWS))
+        else:
+            # A block of decisions has fewer clusters than that; a cluster larger than a block is a block.
+            firsts = np.flatnonzero(np.diff(starts // BLOCK_ROWS, prepend=-1))
+            for first, last in zip(firsts, [*firsts[1:], len(starts)], strict=True):
+                end = starts[last] if last < len(starts) else len(decisions)
+                terms = self._terms(decisions, starts[first], end)
+                self._sums.add(_added_up(terms, starts[first:last] - starts[first]))
+        self._clusters += len(decisions) if starts is None else len(starts)
+        self._largest = max(self._largest, float(decisions.weights.max(initial=0.0)))
+
+    @property
+    def moments(self) -> LoggedMoments:
+        """Of all that was added."""
+        totals, split = self._sums.totals, len(self._names)
+        products = tuple(map(tuple, self._sums.products))
+        fourths = {_TAIL: self._sums.fourths}
+        ratios = ClusteredSums(self._names, self._clusters, tuple(totals[:split]), products, fourths)
+        return LoggedMoments(ratios, tuple(totals[split:]), int(to_fixed(self._largest)))
+
+    def _terms(self, decisions: Decisions, start: int, end: int) -> Floats:
+        return fixed_terms(decisions.rows(slice(start, end)), self._largest_weight)
+
+
+def starts_of(clusters: Longs) -> Longs:
+    """Where each cluster starts, of rows that lie side by side with all of their cluster.
+
+    >>> starts_of(np.array([3, 3, 5, 4, 4])).tolist()
+    [0, 2, 3]
+    """
+    return np.flatnonzero(np.append(True, clusters[1:] != clusters[:-1])[: len(clusters)])
+
+
+def _added_up(terms: Floats, starts: Longs) -> Floats | Longs:
+    """Sums over clusters, [K, U]; integers where doubles would round."""
+    if terms.shape[1] * np.abs(terms).max(initial=0.0) <= 2.0**53:
+        return np.add.reduceat(terms, starts, axis=1)
+    return np.add.reduceat((to_fixed(terms * UNIT)), starts, axis=1)

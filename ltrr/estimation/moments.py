@@ -1,0 +1,220 @@
+"""Mergeable statistics of off-policy estimators: `of` some decisions, `+` with others, then ask for the value.
+
+Everything is kept as exact integers (`estimation.fixed_point`), so a merge of any partition of the rows in any order
+is the same to the last bit. Undefined values (nothing logged, no weight at all) are NaN and never zero.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import nan
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ltrr.errors import UsageError
+from ltrr.estimation.fixed_point import (
+    UNIT_BITS,
+    Longs,
+    exact_fourth_powers,
+    exact_products,
+    exact_sums,
+    from_fixed,
+    to_fixed,
+)
+from ltrr.estimation.weights import importance_weights
+
+
+@dataclass(frozen=True)
+class WeightedRewards:
+    """Sufficient statistics of IPS and SNIPS; `+` joins two disjoint sets of decisions.
+
+    With w = target_propensity / logging_propensity and reward r, summed over n decisions:
+    ips = sum(w r) / n, snips = sum(w r) / sum(w), effective_sample_size = sum(w)^2 / sum(w^2),
+    evidence R = sum(w r)^2 / sum((w r)^2): how many equally weighted rewards the estimate rests on.
+
+    Strehl et al., "Learning from Logged Implicit Exploration Data", 2010 (IPS);
+    Swaminathan & Joachims, "The Self-Normalized Estimator for Counterfactual Learning", 2015 (SNIPS).
+
+    Attributes:
+        decisions: n.
+        weights, weights_squared, rewards, rewards_squared: sums of w, w^2, w r, (w r)^2; unit 2^-24.
+
+    >>> half = WeightedRewards.of(logging_propensity=0.5, target_propensity=0.8, reward=1.0)
+    >>> both = half + WeightedRewards.of(logging_propensity=0.5, target_propensity=0.2, reward=0.0)
+    >>> round(both.ips(), 6), round(both.snips(), 6), round(both.effective_sample_size(), 3), round(both.evidence(), 6)
+    (0.8, 0.8, 1.471, 1.0)
+    >>> WeightedRewards().ips()
+    nan
+    """
+
+    decisions: int = 0
+    weights: int = 0
+    weights_squared: int = 0
+    rewards: int = 0
+    rewards_squared: int = 0
+
+    @classmethod
+    def of(cls, *, logging_propensity: ArrayLike, target_propensity: ArrayLike, reward: ArrayLike) -> WeightedRewards:
+        """Statistics of one decision, or of an array of them."""
+        return cls.summed(cls.terms(np.atleast_1d(importance_weights(logging_propensity, target_propensity)), reward))
+
+    @staticmethod
+    def terms(weights: ArrayLike, reward: ArrayLike) -> Longs:
+        """The five terms of each decision, [N, 5], in the order of the attributes (n in whole units of one)."""
+        w = np.asarray(weights, dtype=np.float64)
+        weighted = w * np.asarray(reward, dtype=np.float64)
+        columns = [to_fixed(w), to_fixed(w**2), to_fixed(weighted), to_fixed(weighted**2)]
+        return np.column_stack([np.ones(len(w), dtype=np.int64), *columns])
+
+    @classmethod
+    def summed(cls, terms: Longs) -> WeightedRewards:
+        """From rows of `terms`."""
+        return cls(*exact_sums(terms))
+
+    def __add__(self, other: WeightedRewards) -> WeightedRewards:
+        return WeightedRewards(
+            self.decisions + other.decisions,
+            self.weights + other.weights,
+            self.weights_squared + other.weights_squared,
+            self.rewards + other.rewards,
+            self.rewards_squared + other.rewards_squared,
+        )
+
+    def ips(self) -> float:
+        """Inverse propensity score: unbiased, of high variance; NaN without decisions."""
+        return from_fixed(self.rewards) / self.decisions if self.decisions else nan
+
+    def snips(self) -> float:
+        """Self-normalised IPS: small bias, unmoved by a constant added to the reward; NaN without any weight."""
+        return self.rewards / self.weights if self.weights else nan
+
+    def mean_weight(self) -> float:
+        """One in expectation when the logged propensities are right; NaN without decisions."""
+        return from_fixed(self.weights) / self.decisions if self.decisions else nan
+
+    def effective_sample_size(self) -> float:
+        """Decisions that the weights are worth; NaN without any weight."""
+        return from_fixed(self.weights) ** 2 / from_fixed(self.weights_squared) if self.weights_squared else nan
+
+    def evidence(self) -> float:
+        """R; NaN when nothing was earned."""
+        return from_fixed(self.rewards) ** 2 / from_fixed(self.rewards_squared) if self.rewards_squared else nan
+
+
+@dataclass(frozen=True)
+class ClusteredSums:
+    """Sums and cross products over clusters of named terms; `+` joins two disjoint sets of *clusters*.
+
+    A cluster is a user: decisions of one user are not independent, users are. Each cluster's terms are added up
+    first, z_u = sum over its decisions; kept are the number of clusters, sum of z_u and sum of z_u z_u'. Any ratio of
+    sums and its cluster-robust variance follow (`estimation.intervals`).
+
+    Attributes:
+        names: of the K terms.
+        clusters: how many.
+        totals: sum of z_u, [K], unit 2^-24.
+        products: sum of z_u z_u', [K][K], unit 2^-48.
+        fourths: sum of z_u^4 of the terms whose tail is asked for, unit 2^-96.
+
+    >>> one = ClusteredSums.of({"reward": [1.0, 2.0, 0.5], "n": [1, 1, 1]}, clusters=["u1", "u1", "u2"])
+    >>> one.clusters, one.total("reward"), one.product("reward", "n")
+    (2, 3.5, 6.5)
+    """
+
+    names: tuple[str, ...]
+    clusters: int
+    totals: tuple[int, ...]
+    products: tuple[tuple[int, ...], ...]
+    fourths: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, terms: dict[str, Sequence[float]], clusters: Sequence[str], tails: Collection[str] = ()
+    ) -> ClusteredSums:
+        """From decisions; all decisions of a cluster must be here, or they count as several clusters."""
+        codes = np.unique(np.asarray(clusters), return_inverse=True)[1]
+        rows = np.column_stack([to_fixed(values) for values in terms.values()])
+        sums = np.zeros((int(codes.max()) + 1 if len(codes) else 0, rows.shape[1]), dtype=np.int64)
+        np.add.at(sums, codes, rows)
+        return cls.of_clusters(tuple(terms), sums, tails)
+
+    @classmethod
+    def of_clusters(cls, names: tuple[str, ...], sums: Longs, tails: Collection[str] = ()) -> ClusteredSums:
+        """From the fixed-point sums of whole clusters, one row a cluster, [U, K].
+
+        Args:
+            names: of the columns.
+            sums: unit 2^-24.
+            tails: names of the terms whose `tail_evidence` will be asked for.
+        """
+        fourths = {name: exact_fourth_powers(sums[:, names.index(name)]) for name in tails}
+        return cls(names, len(sums), tuple(exact_sums(sums)), tuple(map(tuple, exact_products(sums))), fourths)
+
+    @classmethod
+    def nothing(cls, names: tuple[str, ...], tails: Collection[str] = ()) -> ClusteredSums:
+        """No clusters: the neutral element of `+`."""
+        return cls.of_clusters(names, np.zeros((0, len(names)), dtype=np.int64), tails)
+
+    def __add__(self, other: ClusteredSums) -> ClusteredSums:
+        if self.names != other.names or self.fourths.keys() != other.fourths.keys():
+            raise UsageError("sums of different terms cannot be added", expected=str(self.names), got=str(other.names))
+        return ClusteredSums(
+            self.names,
+            self.clusters + other.clusters,
+            tuple(map(sum, zip(self.totals, other.totals, strict=True))),
+            tuple(
+                tuple(map(sum, zip(mine, theirs, strict=True)))
+                for mine, theirs in zip(self.products, other.products, strict=True)
+            ),
+            {name: fourth + other.fourths[name] for name, fourth in self.fourths.items()},
+        )
+
+    def exact_total(self, name: str) -> Fraction:
+        """Sum of one term, without rounding."""
+        return Fraction(self.totals[self.names.index(name)], 1 << UNIT_BITS)
+
+    def exact_product(self, one: str, other: str) -> Fraction:
+        """Sum over clusters of the product of two terms' sums, without rounding."""
+        return Fraction(self.products[self.names.index(one)][self.names.index(other)], 1 << (2 * UNIT_BITS))
+
+    def total(self, name: str) -> float:
+        """Sum of one term."""
+        return float(self.exact_total(name))
+
+    def product(self, one: str, other: str) -> float:
+        """Sum over clusters of the product of two terms' sums."""
+        return float(self.exact_product(one, other))
+
+    def tail_evidence(self, name: str) -> float:
+        """(sum z_u^2)^2 / sum z_u^4: on how many equally large clusters the *spread* of a term rests; NaN without any.
+
+        What R is to a sum, this is to its variance: a log whose variance comes from ten users knows its own standard
+        error as badly as a sample of ten does.
+
+        >>> terms = {"reward": [1.0, 1.0, 1.0, 9.0]}
+        >>> sums = ClusteredSums.of(terms, ["u1", "u2", "u3", "u4"], tails=["reward"])
+        >>> round(sums.tail_evidence("reward"), 2)
+        1.07
+        """
+        squares = self.products[self.names.index(name)][self.names.index(name)]
+        return squares**2 / self.fourths[name] if squares else nan
+
+    def to_json(self) -> str:
+        """As text, to cross a process; integers keep every digit."""
+        kept = [self.names, self.clusters, self.totals, self.products, self.fourths]
+        return json.dumps(kept, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> ClusteredSums:
+        """Back from `to_json`.
+
+        >>> sums = ClusteredSums.of({"reward": [1.0, 2.0]}, clusters=["u1", "u2"])
+        >>> ClusteredSums.from_json(sums.to_json()) == sums
+        True
+        """
+        names, clusters, totals, products, fourths = json.loads(text)
+        return cls(tuple(names), clusters, tuple(totals), tuple(map(tuple, products)), fourths)

@@ -1,0 +1,97 @@
+"""Penalised regression of rewards by Newton's method on exact sums: one pass over the rows a step, one solution.
+
+Logistic for rewards in [0, 1], linear for others (there the first step is the solution). It maximises
+
+    sum of log-likelihoods - ridge / 2 * sum of squared coefficients, the first coefficient (the intercept) left free,
+
+the objective of scikit-learn's LogisticRegression(C = 1 / ridge). Sums of a step are whole numbers, so the solution has
+the same bits for any order and any partitions of the rows. McCullagh & Nelder, "Generalized Linear Models", 1989.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ltrr.estimation.fixed_point import UNIT_BITS, exact_products, exact_sums, to_fixed
+from ltrr.estimation.weights import Floats
+
+STEPS = 30
+SETTLED = 1e-4
+"""A step smaller than this in every coefficient is the last: what is left is of the order of its square."""
+
+_LONGEST_STEP = 4.0
+_FREE = 1e-9
+
+
+def expected_reward(scores: Floats, *, is_logistic: bool) -> Floats:
+    """The reward that a score stands for, any shape.
+
+    >>> expected_reward(np.array([0.0, 2.0]), is_logistic=True).round(3).tolist()
+    [0.5, 0.881]
+    """
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(scores, -500.0, 500.0)))) if is_logistic else scores
+
+
+@dataclass(frozen=True)
+class StepSums:
+    """What a Newton step needs; `+` joins disjoint sets of rows.
+
+    Attributes:
+        curvature: sum of c z z', [D][D], unit 2^-48, with c = q (1 - q), or 1 where linear.
+        gradient: sum of z (r - q), [D], unit 2^-24.
+    """
+
+    curvature: tuple[tuple[int, ...], ...]
+    gradient: tuple[int, ...]
+
+    @classmethod
+    def of(cls, z: Floats, rewards: Floats, coefficients: Floats, *, is_logistic: bool) -> StepSums:
+        """Of N rows z, [N, D], their rewards, [N], at these coefficients, [D]."""
+        # Row sums, no matrix product: each depends on its own row only, however the rows were cut into batches.
+        q = expected_reward((z * coefficients).sum(axis=1), is_logistic=is_logistic)
+        spread = np.sqrt(q * (1.0 - q)) if is_logistic else np.ones(len(q))
+        curvature = exact_products(to_fixed(z * spread[:, None]))
+        gradient = exact_sums(to_fixed(z * (rewards - q)[:, None]))
+        return cls(tuple(map(tuple, curvature)), tuple(gradient))
+
+    def __add__(self, other: StepSums) -> StepSums:
+        return StepSums(
+            tuple(
+                tuple(map(sum, zip(mine, theirs, strict=True)))
+                for mine, theirs in zip(self.curvature, other.curvature, strict=True)
+            ),
+            tuple(map(sum, zip(self.gradient, other.gradient, strict=True))),
+        )
+
+    def step(self, coefficients: Floats, ridge: float) -> Floats:
+        """How far to move the coefficients, [D]; at most 4, which keeps rare events from overshooting."""
+        penalty = np.full(len(coefficients), ridge)
+        penalty[0] = _FREE
+        curvature = np.array([[value / (1 << (2 * UNIT_BITS)) for value in row] for row in self.curvature])
+        gradient = np.array([value / (1 << UNIT_BITS) for value in self.gradient])
+        move = np.linalg.solve(curvature + np.diag(penalty), gradient - penalty * coefficients)
+        return np.asarray(move * min(1.0, _LONGEST_STEP / max(float(np.abs(move).max()), _LONGEST_STEP)))
+
+
+def fit_rewards(z: Floats, rewards: Floats, ridge: float = 1.0, *, is_logistic: bool = True) -> Floats:
+    """Coefficients, [D], of rows that fit into memory.
+
+    Args:
+        z: features, the first column ones, [N, D].
+        rewards: in [0, 1] where logistic, [N].
+        ridge: penalty.
+        is_logistic: or linear.
+
+    >>> z = np.column_stack([np.ones(4), [0.0, 0.0, 1.0, 1.0]])
+    >>> fit_rewards(z, np.array([0.0, 1.0, 2.0, 3.0]), ridge=1e-9, is_logistic=False).round(6).tolist()
+    [0.5, 2.0]
+    """
+    coefficients = np.zeros(z.shape[1])
+    for _ in range(STEPS):
+        move = StepSums.of(z, rewards, coefficients, is_logistic=is_logistic).step(coefficients, ridge)
+        coefficients = coefficients + move
+        if np.abs(move).max() < SETTLED:
+            break
+    return coefficients

@@ -1,0 +1,352 @@
+"""A challenger looked at every night: when it may be promoted, given up, or refused for what it does to a slice.
+
+**Bound.** On night k of its life a challenger has the estimate d_k of its difference on everything judged so far, with
+standard error e_k. Z_k = d_k / e_k and the information I_k = 1 / e_k^2 are all that counts: Cov(Z_j, Z_k) = sqrt(I_j /
+I_k) for j < k. It holds for users who return as well, exactly where they are alike and nearly so elsewhere, as long as
+e_k is by user over the whole window. Alpha is spent by a schedule fixed before: by night k of K the chance of a false
+promotion is alpha (k / K)^shape, whatever the information turned out to be (`estimation.boundary`). Lan & DeMets,
+"Discrete Sequential Boundaries for Clinical Trials", Biometrika 1983; Kim & DeMets, Biometrika 1987 (the power
+family); Jennison & Turnbull, "Group Sequential Methods", 2000.
+
+**Budget.** Each challenger is given its share of alpha before its first night. A share comes back when its challenger
+is promoted (as in the fallback procedure: Wiens & Dmitrienko, 2005), or `budget_nights` after its challenger ended. It
+does not come back before: what a challenger given up early has "not yet spent" is not saved, because giving it up was
+decided by the same data. Then the chance of promoting anything that is no better is at most alpha in any
+`budget_nights` in a row, however many challengers there were and however their successors were chosen: given the past,
+each fails with at most its share, and shares of those that are no better do not come back before the first failure.
+
+**The current look holds too.** A promotion that waits for slices needs a bound that was crossed *and* tonight's Z at or
+above tonight's critical value. That spends no alpha: the event {some look crossed, and the current one holds} is part
+of the event {some look crossed}, whose chance without any difference is what was spent. It only turns promotions into
+waiting.
+
+**Slices.** The whole may gain while a slice loses. On the night when a challenger would be promoted all slices are
+asked, once and together: harmed is a slice whose upper bound lies below zero, at `slice_alpha` shared over all slices.
+A slice that cannot yet tell a harm of `slice_harm` is waited for, if it will be able to within the challenger's life; a
+slice that never will be is named as not judged.
+
+Everything here is a function of estimates that exist elsewhere (`estimation.intervals`); docs/gate.md has the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, inf, sqrt
+
+from ltrr.errors import check_ranges
+from ltrr.estimation.boundary import critical_values, crossing_probabilities, upper_tail
+from ltrr.estimation.intervals import Estimate, quantile
+
+PROMOTE, KEEP, FUTILE, HARMED, EXPIRED = "promote", "keep", "futile", "harmed", "expired"
+UNHARMED, NOT_YET, NOT_JUDGED = "unharmed", "not yet judged", "not judged"
+
+
+@dataclass(frozen=True)
+class Design:
+    """How challengers are judged; fixed before the first one.
+
+    Args:
+        alpha: chance of promoting anything that is no better, in any `budget_nights` in a row.
+        budget_nights: over which alpha is the chance.
+        life_nights: after which a challenger that was neither promoted nor given up gives way to the next.
+        shape: of the spending, >= 1: 1 spends evenly (early promotions), 3 nearly everything in the last nights.
+        effect: smallest gain worth waiting for, relative to the champion.
+        futile_power: a challenger is given up when even a true gain of `effect` would be seen less often than this.
+        slice_alpha: chance of refusing a challenger that harms no slice.
+        slice_harm: loss of a slice that must be seen, relative to the champion there.
+        slice_power: probability of seeing it that makes a slice fit to be judged.
+        waits_for_slices: whether a promotion waits for slices that are not fit yet but will be.
+
+    >>> design = Design()
+    >>> design.share, [round(design.spent(design.share, night), 5) for night in (1, 7, 14)]
+    (0.01, [5e-05, 0.0025, 0.01])
+    """
+
+    alpha: float = 0.05
+    budget_nights: int = 60
+    life_nights: int = 14
+    shape: float = 2.0
+    effect: float = 0.02
+    futile_power: float = 0.05
+    slice_alpha: float = 0.05
+    slice_harm: float = 0.10
+    slice_power: float = 0.9
+    waits_for_slices: bool = True
+
+    def __post_init__(self) -> None:
+        rules = (
+            ("alpha", 0.0 < self.alpha < 0.5, "between 0 and 0.5"),
+            ("life_nights", 1 <= self.life_nights <= self.budget_nights, "1..budget_nights"),
+            ("shape", self.shape >= 1.0, ">= 1"),
+            ("effect", self.effect > 0.0, "> 0"),
+            ("futile_power", 0.0 <= self.futile_power < 0.5, "0 or more, below 0.5"),
+            ("slice_alpha", 0.0 < self.slice_alpha < 0.5, "between 0 and 0.5"),
+            ("slice_harm", self.slice_harm > 0.0, "> 0"),
+            ("slice_power", 0.5 <= self.slice_power < 1.0, "0.5 or more, below 1"),
+        )
+        check_ranges("gate", self, rules)
+
+    @property
+    def share(self) -> float:
+        """Alpha of one challenger: as many full lives as begin within the budget's nights can be paid."""
+        return self.alpha / ceil(self.budget_nights / self.life_nights)
+
+    def spent(self, alpha: float, night: int) -> float:
+        """Of a challenger's alpha, by this night of its life, 1-based."""
+        return alpha * float(min(night / self.life_nights, 1.0) ** self.shape)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One night of a challenger's life.
+
+    Attributes:
+        night: of its life, 1-based; nights without a verdict may be missing.
+        difference: challenger minus champion, on everything judged since its life began, by user.
+    """
+
+    night: int
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class SliceLook:
+    """What is known of one slice on the newest night.
+
+    Attributes:
+        difference: as in `Look`, within the slice.
+        champion_value: within the slice; same unit.
+        has_evidence: whether the slice is above the evidence floor.
+    """
+
+    difference: Estimate
+    champion_value: float
+    has_evidence: bool = True
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A challenger in the budget's book.
+
+    Attributes:
+        alpha: given to it before its first night.
+        ended: night on which it was promoted, given up, refused or replaced; None while it is judged.
+        is_promoted: whether it replaced the champion: then its alpha came back.
+    """
+
+    alpha: float
+    ended: int | None = None
+    is_promoted: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done with a challenger tonight.
+
+    Attributes:
+        outcome: PROMOTE, KEEP, FUTILE, HARMED or EXPIRED.
+        critical: value that Z had to reach tonight; infinite where there was no look.
+        slices: `judge_slices`; empty unless the whole would be promoted.
+        is_lost: whether an earlier look crossed its bound and the current one does not hold.
+    """
+
+    outcome: str
+    critical: float
+    slices: Mapping[str, str]
+    is_lost: bool = False
+
+
+def alpha_for_next(trials: Sequence[Trial], night: int, design: Design) -> float:
+    """Alpha of a challenger that begins tonight: its share, or zero where the budget does not hold a whole one.
+
+    Args:
+        trials: of all earlier challengers; of those that ended more than `budget_nights` ago none is needed.
+        night: tonight, on the same count as `Trial.ended`.
+        design: the budget.
+
+    >>> design = Design()
+    >>> alpha_for_next([Trial(0.01, ended=night) for night in (14, 28, 42)], 43, design)
+    0.01
+    >>> five = [Trial(0.01, ended=night) for night in (5, 9, 15, 20, 30)]
+    >>> alpha_for_next(five, 31, design), alpha_for_next(five, 65, design)
+    (0.0, 0.01)
+    >>> alpha_for_next([*five[1:], Trial(0.01, ended=5, is_promoted=True)], 31, design)
+    0.01
+    """
+    held = alpha_held(trials, night, design)
+    return design.share if held + design.share <= design.alpha * (1.0 + 1e-9) else 0.0
+
+
+def alpha_held(trials: Sequence[Trial], night: int, design: Design) -> float:
+    """Alpha that is not free on this night: of who is judged, and of who ended in the `budget_nights` before it.
+
+    >>> alpha_held([Trial(0.01), Trial(0.01, ended=3), Trial(0.01, ended=9, is_promoted=True)], 10, Design())
+    0.02
+    """
+    return sum(trial.alpha for trial in trials if is_held(trial, night, design))
+
+
+def is_held(trial: Trial, night: int, design: Design) -> bool:
+    """Whether the budget still has to know of a challenger."""
+    return not trial.is_promoted and (trial.ended is None or night - trial.ended < design.budget_nights)
+
+
+def judge_looks(
+    looks: Sequence[Look], alpha: float, champion_value: float, slices: Mapping[str, SliceLook], design: Design
+) -> Step:
+    """What to do with a challenger after its newest look.
+
+    A promotion needs a look that crossed its bound, and the current Z at or above the current critical value: that of
+    tonight, or where tonight brings no new information that of the last look that did.
+
+    Args:
+        looks: all its looks so far, oldest first; undefined ones are passed over.
+        alpha: given to it (`alpha_for_next`).
+        champion_value: on everything judged, unit of the differences.
+        slices: of the newest night.
+        design: fixed before.
+
+    >>> flat = [Look(night, Estimate(0.0, 0.02 / night**0.5)) for night in range(1, 15)]
+    >>> judge_looks(flat[:3], 0.01, 0.6, {}, Design()).outcome, judge_looks(flat, 0.01, 0.6, {}, Design()).outcome
+    ('keep', 'expired')
+    >>> good = [Look(night, Estimate(0.1, 0.06 / night**0.5)) for night in range(1, 7)]
+    >>> step = judge_looks(good, 0.01, 0.6, {"head": SliceLook(Estimate(-0.2, 0.01), 0.6)}, Design())
+    >>> step.outcome, step.slices, judge_looks(good, 0.01, 0.6, {}, Design()).outcome
+    ('harmed', {'head': 'harmed'}, 'promote')
+    """
+    seen = [look for look in looks if look.difference.is_defined and look.difference.standard_error > 0.0]
+    if not seen:
+        return Step(_without_promotion(looks, design), inf, {})
+    information = [look.difference.standard_error**-2 for look in seen]
+    scores = [look.difference.value / look.difference.standard_error for look in seen]
+    critical = critical_values(information, [design.spent(alpha, look.night) for look in seen])
+    has_crossed = any(score >= value for score, value in zip(scores, critical, strict=True))
+    newest = next((value for value in reversed(critical) if value < inf), inf)
+    is_lost = has_crossed and scores[-1] < newest
+    if has_crossed and not is_lost:
+        found = judge_slices(slices, looks[-1].night, design)
+        if HARMED in found.values():
+            return Step(HARMED, critical[-1], found)
+        return Step(KEEP if NOT_YET in found.values() else PROMOTE, critical[-1], found)
+    gain = design.effect * champion_value
+    left = conditional_power(scores[-1], information[-1], seen[-1].night, gain, alpha, design)
+    if seen[-1].night < design.life_nights and left < design.futile_power:
+        return Step(FUTILE, critical[-1], {}, is_lost)
+    return Step(_without_promotion(looks, design), critical[-1], {}, is_lost)
+
+
+def judge_slices(slices: Mapping[str, SliceLook], night: int, design: Design) -> dict[str, str]:
+    """HARMED, UNHARMED or NOT_JUDGED for each slice; while some are waited for, NOT_YET for those and nothing else.
+
+    A slice is fit to be judged when a loss of `slice_harm` would be found with probability `slice_power`, which takes a
+    standard error of at most slice_harm x value / (z[1 - slice_alpha / slices] + z[slice_power]). It is asked once: had
+    it been asked every night of the waiting, slice_alpha would be spent many times.
+
+    >>> looks = {"head": SliceLook(Estimate(-0.03, 0.01), 0.6), "tail": SliceLook(Estimate(-0.03, 0.03), 0.6)}
+    >>> judge_slices(looks, 3, Design()), judge_slices(looks, 14, Design())
+    ({'tail': 'not yet judged'}, {'head': 'harmed', 'tail': 'not judged'})
+    """
+    if not slices:
+        return {}
+    level = quantile(1.0 - design.slice_alpha / len(slices))
+    fit = design.slice_harm / (level + quantile(design.slice_power))
+    known = {
+        name: look for name, look in sorted(slices.items()) if look.difference.is_defined and look.champion_value > 0.0
+    }
+    errors = {
+        name: look.difference.standard_error / look.champion_value if look.has_evidence else inf
+        for name, look in known.items()
+    }
+    if design.waits_for_slices and night < design.life_nights:
+        shrinks = sqrt(night / design.life_nights)
+        waited_for = [
+            name
+            for name, look in known.items()
+            if errors[name] > fit >= shrinks * look.difference.standard_error / look.champion_value
+        ]
+        if waited_for:
+            return dict.fromkeys(waited_for, NOT_YET)
+    found = dict.fromkeys(slices, NOT_JUDGED)
+    for name, look in known.items():
+        if look.has_evidence and look.difference.value + level * look.difference.standard_error < 0.0:
+            found[name] = HARMED
+        elif errors[name] <= fit:
+            found[name] = UNHARMED
+    return found
+
+
+def conditional_power(z: float, information: float, night: int, effect: float, alpha: float, design: Design) -> float:
+    """Chance to be promoted by the end of its life of a challenger that stands at `z` tonight, were `effect` true.
+
+    From above: the last night's critical value is at least the one of a single look at alpha. The nights left are
+    taken to bring as much information each as the nights so far.
+
+    >>> round(conditional_power(-1.0, 2_000.0, 7, 0.0, 0.01, Design()), 6)
+    9e-06
+    """
+    final = information * design.life_nights / night
+    missing = final - information
+    if missing <= 0.0:
+        return float(z >= quantile(1.0 - alpha))
+    need = quantile(1.0 - alpha) * sqrt(final) - z * sqrt(information)
+    return upper_tail((need - effect * missing) / sqrt(missing))
+
+
+@lru_cache(maxsize=64)
+def traffic_factor(design: Design, alpha: float, power: float) -> float:
+    """The f in (f s / effect)^2 / life_nights: impressions judged a night to see a true `effect` with this power.
+
+    s is the standard deviation of one impression's difference over the champion's value, users' agreement with
+    themselves included. Nights are taken to be equal.
+
+    >>> round(traffic_factor(Design(), 0.01, 0.8), 2), round(traffic_factor(Design(), 0.05, 0.8), 2)
+    (3.3, 2.59)
+    """
+    low, high = 0.0, 20.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2.0
+        if promotion_probabilities(design, alpha, middle**2 / design.life_nights, 1.0)[-1] < power:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def promotion_probabilities(design: Design, alpha: float, information: float, effect: float) -> tuple[float, ...]:
+    """Probability that a challenger of this true difference is promoted by each night of its life.
+
+    Args:
+        design: fixed before.
+        alpha: given to it.
+        information: 1 / standard error^2 that one night brings.
+        effect: true difference, unit of the standard error.
+
+    >>> chances = promotion_probabilities(Design(), 0.01, 1.0, 1.0)
+    >>> round(chances[6], 2), round(chances[13], 2)
+    (0.39, 0.9)
+    """
+    nights = range(1, design.life_nights + 1)
+    critical = _even_critical_values(design, alpha)
+    return crossing_probabilities([night * information for night in nights], critical, effect)
+
+
+def nights_to_verdict(design: Design, alpha: float, information: float, effect: float, power: float) -> float:
+    """Nights after which a challenger of this true difference is promoted with this power; inf: not in its life.
+
+    >>> nights_to_verdict(Design(), 0.01, 1.0, 1.0, 0.8), nights_to_verdict(Design(), 0.01, 1.0, 0.1, 0.8)
+    (12, inf)
+    """
+    chances = promotion_probabilities(design, alpha, information, effect)
+    return next((night for night, chance in enumerate(chances, start=1) if chance >= power), inf)
+
+
+@lru_cache(maxsize=64)
+def _even_critical_values(design: Design, alpha: float) -> tuple[float, ...]:
+    nights = range(1, design.life_nights + 1)
+    return critical_values([float(night) for night in nights], [design.spent(alpha, night) for night in nights])
+
+
+def _without_promotion(looks: Sequence[Look], design: Design) -> str:
+    return EXPIRED if looks and looks[-1].night >= design.life_nights else KEEP

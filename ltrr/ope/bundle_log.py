@@ -1,0 +1,167 @@
+"""The log of a home, judged by a published bundle: tables of ltrr -> the rows that `estimate_log` takes.
+
+What a bundle was trained on is no evidence (JUDGING 3), so of dates up to its data's end only users count that nothing
+is trained on. Everything else is left out with a reason and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.artifacts.manifest import Manifest, PolicySettings
+from ltrr.errors import SupportError
+from ltrr.estimation.weights import Floats
+from ltrr.evaluation.judged_impressions import is_held_out
+from ltrr.evaluation.judged_policy import JudgedPolicy
+from ltrr.evaluation.logged_decision import COLUMNS, logged_decisions
+from ltrr.evaluation.published import PlanningPart, plan_differences
+from ltrr.ope.rows import SKIPPED, LogColumns
+
+_KEPT = ("user_key", "query_key", "query_class", "policy_version", "surface", "log_date")
+_ROWS_AT_ONCE = 1_024
+
+
+def bundle_columns(settings: PolicySettings) -> LogColumns:
+    """What the columns of `with_probabilities` mean."""
+    return LogColumns(
+        "target_propensities",
+        reward="page_reward",
+        action="action",
+        action_propensities="logging_propensities",
+        features=tuple(f"shared_{n}" for n in range(len(settings.shared_features))),
+        fold_by="query_key",
+        user="user_key",
+    )
+
+
+def alike_of(part: PlanningPart, logged: Mapping[str, Manifest]) -> list[str]:
+    """Those of the bundles that logged whose log shows what this one needs.
+
+    Args:
+        part: the bundle to judge.
+        logged: version -> manifest, of the bundles in the log that are published here.
+
+    Raises:
+        SupportError: there is none; it says what differs.
+    """
+    wanted = part.manifest.settings
+    differences = {version: plan_differences(wanted, made.settings) for version, made in logged.items()}
+    alike = [version for version, told in differences.items() if not told]
+    if not alike:
+        told = "; ".join(f"{version}: {', '.join(why)}" for version, why in sorted(differences.items())[:3])
+        raise SupportError(
+            "this log cannot judge this bundle",
+            which=part.manifest.version,
+            expected="a log of bundles with the same plans, looks and features",
+            got=told or "no bundle that is published here",
+            todo="judge it on a log that such a bundle made",
+        )
+    return sorted(alike)
+
+
+def judged_rows(
+    decisions: DataFrame,
+    slate_rows: DataFrame,
+    manifest: Manifest,
+    versions: Collection[str],
+    *,
+    last_closed: date,
+    held_out_percent: int,
+) -> DataFrame:
+    """First decisions of every impression with page_reward, and why one is not judged on (null where it is).
+
+    Args:
+        decisions: of the home, with `is_counted` (`users.limits`).
+        slate_rows: of the home.
+        manifest: of the bundle to judge.
+        versions: bundles whose log may judge it, of `alike_of`.
+        last_closed: the newest date whose reward windows are over.
+        held_out_percent: users that nothing is trained on.
+    """
+    rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum("page_reward").alias("page_reward"))
+    first = decisions.where(F.col("step") == 1).join(rewards, on=["log_date", "impression_id"], how="left")
+    reward = F.coalesce(F.col("page_reward"), F.lit(0.0))
+    return first.withColumns(
+        {"page_reward": reward, SKIPPED: _why_left_out(manifest, versions, last_closed, held_out_percent)}
+    )
+
+
+def _why_left_out(manifest: Manifest, versions: Collection[str], last_closed: date, held_out_percent: int) -> Column:
+    trained_until = manifest.data_window.get("last")
+    seen = F.lit(False)
+    if trained_until:
+        seen = (F.col("log_date") <= F.lit(date.fromisoformat(trained_until))) & ~is_held_out(held_out_percent)
+    return (
+        F.when(F.col("served_by") != "policy", F.concat(F.lit("served by "), F.col("served_by")))
+        .when(~F.col("policy_version").isin(sorted(versions)), "served by a bundle with other plans or features")
+        .when(F.col("log_date") > F.lit(last_closed), "the date's reward windows are not over")
+        .when(seen, "the bundle was trained on this user and date")
+        .when(~F.col("is_counted"), "beyond the limits on one user")
+    )
+
+
+def with_probabilities(rows: DataFrame, part: PlanningPart) -> DataFrame:
+    """From `judged_rows` to the columns of `bundle_columns` and keys; same rows.
+
+    A task opens the bundle once. Probabilities of all plans travel as arrays, which is what a reward model and the test
+    of the propensities need: fit for a judgement asked for, not for every night (that is `scoring`).
+    """
+    settings = part.manifest.settings
+    sent = rows.sparkSession.sparkContext.broadcast(part)
+    kept = [name for name in _KEPT if name in rows.columns]
+    shared = [f"shared_{n}" for n in range(len(settings.shared_features))]
+    types = {name: rows.schema[name].dataType.simpleString() for name in (*kept, SKIPPED)}
+    types |= {"page_reward": "double", "logging_propensity": "double", "action": "int"}
+    types |= dict.fromkeys(("target_propensities", "logging_propensities"), "array<double>")
+    types |= dict.fromkeys(shared, "double")
+
+    def to_probabilities(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        policy = sent.value.policy()
+        judged = JudgedPolicy("judged", policy.version, policy.space, policy.chooser)
+        for batch in batches:
+            for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
+                yield _probabilities(batch.slice(start, _ROWS_AT_ONCE), judged, kept, shared)
+
+    needed = [name for name in COLUMNS if name != "query_mean"]
+    chosen = rows.withColumn("query_mean", F.lit(0.0)).select(*dict.fromkeys((*needed, "query_mean", *kept, SKIPPED)))
+    schema = ", ".join(f"{name} {kind}" for name, kind in types.items())
+    return chosen.sortWithinPartitions("query_key").mapInArrow(to_probabilities, schema)
+
+
+def _probabilities(batch: pa.RecordBatch, judged: JudgedPolicy, kept: list[str], shared: list[str]) -> pa.RecordBatch:
+    """Rows that are left out carry their reason and no probability."""
+    is_judged = batch.column(SKIPPED).is_null().to_numpy(zero_copy_only=False)
+    places = np.flatnonzero(is_judged)
+    decisions = list(logged_decisions(batch.filter(pa.array(is_judged)), judged.space))
+    logged = batch.filter(pa.array(is_judged)).select(["action_propensities", "floor"]).to_pylist()
+    target = [judged.probabilities(decision) for decision in decisions]
+    logging = [_dense(row, judged) for row in logged]
+
+    def filled(values: Sequence[object]) -> list[object]:
+        column: list[object] = [None] * batch.num_rows
+        for place, value in zip(places.tolist(), values, strict=True):
+            column[place] = value
+        return column
+
+    columns = {name: batch.column(name) for name in (*kept, SKIPPED, "page_reward", "logging_propensity")}
+    columns["action"] = pa.array(filled([decision.plan for decision in decisions]), pa.int32())
+    columns["target_propensities"] = pa.array(filled(target), pa.list_(pa.float64()))
+    columns["logging_propensities"] = pa.array(filled(logging), pa.list_(pa.float64()))
+    for n, name in enumerate(shared):
+        columns[name] = pa.array(filled([float(decision.shared[n]) for decision in decisions]), pa.float64())
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _dense(row: Mapping[str, Any], judged: JudgedPolicy) -> Floats:
+    """The logging policy's probability of every plan: its shortlist's as logged, the floor for all others."""
+    p = np.full(len(judged.space), row["floor"], dtype=np.float64)
+    for entry in row["action_propensities"]:
+        p[judged.space.index(entry["action"])] = entry["p"]
+    return p

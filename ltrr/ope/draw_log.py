@@ -1,0 +1,257 @@
+"""What a policy would have earned, from anyone's log made draw by draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.errors import DataQualityError, SupportError, UsageError
+from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS, draw_terms
+from ltrr.estimation.draw_moments import WEIGHTS, DrawMoments
+from ltrr.estimation.fixed_point import to_fixed
+from ltrr.estimation.inclusion import check_whole_union_shown
+from ltrr.estimation.intervals import Estimate
+from ltrr.estimation.verdict import TAKE_CARE, TRUST, Footing, VerdictThresholds, judge_footing
+from ltrr.ope.draw_rows import (
+    LARGEST_TERM,
+    DrawColumns,
+    check_draw_rows,
+    read_draws,
+    to_draw_rows,
+)
+from ltrr.spark.merging import merge
+
+REWARDS = ("page_reward", "found_reward")
+
+_OF_ENTITIES = (
+    "each entity has a weight of its own: a rare and heavy one may be missing from the log, and R does not show it"
+)
+"""Where all draws differed, 95 % intervals of inclusion and placement covered 52 to 94 % with R of 150 to 2,400
+(docs/ope-plans.md)."""
+
+_BEYOND = "term"
+"""In `DrawMoments.largest`: the largest term before it was cut to what can be summed."""
+
+
+@dataclass(frozen=True)
+class DrawLogSettings:
+    """How a log is judged; fixed before looking at it.
+
+    Args:
+        reward: page_reward or found_reward: which of the two the log's rewards are.
+        page_size: entities that a page shows; needed with found_reward, which cannot be corrected beyond it.
+        estimators: which; all that the log allows where empty.
+        verdict: what evidence is enough, and the confidence of intervals.
+    """
+
+    reward: str = "page_reward"
+    page_size: int | None = None
+    estimators: tuple[str, ...] = ()
+    verdict: VerdictThresholds = field(default_factory=VerdictThresholds)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.estimators) - set(DRAW_ESTIMATORS))
+        for which, is_bad, expected, got in (
+            ("reward", self.reward not in REWARDS, " or ".join(REWARDS), self.reward),
+            ("estimators", bool(unknown), ", ".join(DRAW_ESTIMATORS), ", ".join(unknown)),
+        ):
+            if is_bad:
+                raise UsageError("cannot judge this", which=which, expected=expected, got=got)
+
+
+@dataclass(frozen=True)
+class DrawLogReport:
+    """The answer.
+
+    Attributes:
+        rows: of every estimator: value, interval, evidence, weights, verdict and reasons.
+        left_out: estimator -> why the log does not allow it.
+        agreement: what `agreement_of_weights` says; found_reward alone has one.
+    """
+
+    rows: list[dict[str, Any]]
+    left_out: dict[str, str]
+    agreement: str
+
+
+def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSettings | None = None) -> DrawLogReport:
+    """Every estimator of a log whose rows are impressions made draw by draw.
+
+    Two passes whatever the number of estimators, one to check and one to add up; no row is collected.
+
+    Args:
+        log: impressions, any columns.
+        columns: which of them is what.
+        settings: how to judge.
+
+    Raises:
+        UsageError: columns are missing or of another type; an unknown estimator or reward.
+        DataQualityError: rows with values that cannot be right, all reasons in one message; or no impression at all.
+        SupportError: an estimator was asked for that this log does not allow; found_reward of unions that were not
+            shown whole, or of a log that does not tell.
+
+    >>> rows = [([1.0, 0.0], [0.5, 0.5], [0.8, 0.5]), ([0.0, 1.0], [0.5, 0.5], [0.2, 0.5])] * 2
+    >>> log = spark.createDataFrame(rows, "rewards array<double>, logging_propensities array<double>, "
+    ...                                   "target_propensities array<double>")
+    >>> report = estimate_draw_log(log, DrawColumns())
+    >>> [(row["estimator"], round(row["value"], 6), row["verdict"]) for row in report.rows]
+    [('sequence_ips', 1.0, 'do not use')]
+    >>> report.left_out["union"], report.left_out["pdis"]
+    ('it needs propensities in every state that leads to the same draws, not only in the order of the log',
+     'it is right on found_reward alone')
+    """
+    chosen = settings or DrawLogSettings()
+    rows = to_draw_rows(log, columns)
+    shape = check_draw_rows(rows)
+    if chosen.reward == "found_reward":
+        _check_shown(shape.largest_union, chosen.page_size)
+    moments = _sum_draws(rows, has_orders=shape.has_orders, has_users=columns.user is not None)
+    left_out = _left_out(moments, chosen)
+    if asked := [name for name in chosen.estimators if name in left_out]:
+        raise SupportError(
+            "the log does not allow this estimator",
+            which=", ".join(asked),
+            got="; ".join(dict.fromkeys(left_out[name] for name in asked)),
+            todo="ask for " + ", ".join(name for name in DRAW_ESTIMATORS if name not in left_out),
+        )
+    kept = [name for name in chosen.estimators or DRAW_ESTIMATORS if name not in left_out]
+    told = agreement_of_weights(moments) if chosen.reward == "found_reward" else ""
+    return DrawLogReport([_row(name, moments, chosen.verdict) for name in kept], left_out, told)
+
+
+def agreement_of_weights(moments: DrawMoments, errors: float = 3.0) -> str:
+    """Whether `pdis` says the same as `union` about one reward, in words.
+
+    `union` is right whatever the reward; `pdis` only where no later draw changes what an earlier one earns. If they
+    disagree beyond chance (paired by user; 3 standard errors are passed by chance once in 370 logs), rewards were not
+    corrected for examination, or not rightly.
+
+    >>> from ltrr.estimation.draw_estimators import Draws
+    >>> from ltrr.estimation.draw_orders import DrawWeights
+    >>> weights = DrawWeights(np.array([[2.0], [0.5], [0.5]]), np.array([2.0, 0.5, 0.5]), np.array([2.0, 0.5, 0.5]))
+    >>> agreement_of_weights(DrawMoments.of(Draws(weights, rewards=np.array([[1.0], [0.0], [1.0]]))))
+    'pdis and union agree: pdis is +0.0 % of it away, standard error 50.0 %'
+    """
+    if not {"pdis", "union"} <= set(moments.allowed):
+        return "pdis and union cannot be compared: the log tells of no order but its own"
+    union, difference = moments.estimate("union"), moments.difference("pdis", "union")
+    if not difference.is_defined or not union.value:
+        return "pdis and union cannot be compared: undefined on this log"
+    off, error = difference.value / abs(union.value), difference.standard_error / abs(union.value)
+    told = f"pdis is {off:+.1%} of it away, standard error {error:.1%}".replace("%", " %")
+    if abs(difference.value) <= errors * difference.standard_error:
+        return f"pdis and union agree: {told}"
+    return f"pdis and union disagree: {told}; what a draw earns depends on later draws, so use union"
+
+
+def _check_shown(largest_union: int | None, page_size: int | None) -> None:
+    if largest_union is None or page_size is None:
+        raise SupportError(
+            "found_reward cannot be judged without knowing that whole unions were shown",
+            expected="a column union_size and a page_size",
+            todo="name both, or judge by page_reward",
+        )
+    check_whole_union_shown(np.array([largest_union]), page_size)
+
+
+def _left_out(moments: DrawMoments, settings: DrawLogSettings) -> dict[str, str]:
+    reasons = {}
+    for name, one in DRAW_ESTIMATORS.items():
+        if one.found_only and settings.reward != "found_reward":
+            reasons[name] = "it is right on found_reward alone"
+        elif one.page_only and settings.reward != "page_reward":
+            reasons[name] = "it is meant for page_reward"
+        elif name not in moments.allowed:
+            reasons[name] = f"it needs {one.needs}"
+    return reasons
+
+
+def _sum_draws(rows: DataFrame, *, has_orders: bool, has_users: bool) -> DrawMoments:
+    """Moments of checked rows: terms on executors, added up by user where there are users, merged in a tree."""
+    names = tuple(draw_terms(read_draws(_no_rows(rows), has_orders=has_orders)))
+    largest = [*(name for name in WEIGHTS if name in names), _BEYOND]
+
+    def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            terms = draw_terms(read_draws(batch, has_orders=has_orders))
+            beyond = np.max(np.abs(list(terms.values())), axis=0, initial=0.0)
+            fixed = {name: to_fixed(np.clip(values, -LARGEST_TERM, LARGEST_TERM)) for name, values in terms.items()}
+            most = {f"largest_{name}": fixed[name] for name in largest if name in fixed}
+            most[f"largest_{_BEYOND}"] = to_fixed(np.minimum(beyond, 2.0 * LARGEST_TERM))
+            yield pa.RecordBatch.from_pydict({"user": batch.column("user"), **most, **fixed})
+
+    def users_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        total = DrawMoments.of_clusters(names, np.zeros((0, len(names)), dtype=np.int64), dict.fromkeys(largest, 0))
+        for batch in batches:
+            sums = np.column_stack([batch.column(name).to_numpy() for name in names])
+            most = {name: int(batch.column(f"largest_{name}").to_numpy().max(initial=0)) for name in largest}
+            total += DrawMoments.of_clusters(names, sums, most)
+        yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
+
+    wide = [*(f"largest_{name}" for name in largest), *names]
+    terms = rows.mapInArrow(rows_to_terms, ", ".join(f"{name} bigint" for name in ("user", *wide)))
+    if has_users:
+        most = [F.max(f"largest_{name}").alias(f"largest_{name}") for name in largest]
+        terms = terms.groupBy("user").agg(*most, *(F.sum(name).alias(name) for name in names))
+    moments = merge(terms.mapInArrow(users_to_sums, "sums string"), DrawMoments.from_json)
+    if moments is None:
+        raise DataQualityError("there is no impression in this log", todo="check the path and the format")
+    if moments.largest[_BEYOND] > int(to_fixed(LARGEST_TERM)):
+        raise DataQualityError(
+            "a weighted reward is too large",
+            expected=f"up to {LARGEST_TERM:,.0f}",
+            todo="a logged propensity this small is most often a mistake",
+        )
+    return moments
+
+
+def _no_rows(rows: DataFrame) -> pa.RecordBatch:
+    """An empty batch with the columns of these rows: it tells which terms there will be."""
+    kinds: Mapping[str, pa.DataType] = {"bigint": pa.int64(), "double": pa.float64()}
+    columns = {name: pa.array([], kinds.get(kind, pa.list_(pa.float64()))) for name, kind in rows.dtypes}
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _row(name: str, moments: DrawMoments, settings: VerdictThresholds) -> dict[str, Any]:
+    estimate: Estimate = moments.estimate(name)
+    weight = moments.mean_weight(name)
+    has_own_weight = bool(DRAW_ESTIMATORS[name].weight)
+    evidence, sample = moments.evidence(name), moments.effective_sample_size(name)
+    if not has_own_weight and sample < evidence:
+        evidence = sample  # by design, however lucky the log was
+    footing = Footing(
+        evidence=evidence,
+        effective_sample_size=sample,
+        users=moments.sums.clusters,
+        impressions=moments.impressions,
+        mean_weight=weight.value,
+        unsupported=0.0,
+        fallback_share=0.0,
+        is_defined=estimate.is_defined,
+        mean_weight_error=weight.standard_error,
+    )
+    verdict, reasons = judge_footing(footing, settings)
+    if not has_own_weight:
+        reasons = [*reasons, _OF_ENTITIES]
+        verdict = TAKE_CARE if verdict == TRUST else verdict
+    one_sided = (1.0 + settings.confidence) / 2.0
+    return {
+        "estimator": name,
+        "value": estimate.value,
+        "low": estimate.low(one_sided),
+        "high": estimate.high(one_sided),
+        "evidence": footing.evidence,
+        "effective_sample_size": footing.effective_sample_size,
+        "largest_weight": moments.largest_weight(name),
+        "mean_weight": footing.mean_weight,
+        "impressions": footing.impressions,
+        "users": footing.users,
+        "verdict": verdict,
+        "reasons": reasons,
+    }

@@ -1,0 +1,301 @@
+"""One scan of a log's Parquet files for every policy, estimator and slice, by tasks that read the files themselves.
+
+What costs most in a scan of a log by Spark is handing rows from Java to Python. Here Java hands over names: a task
+gets (file, row group) pairs, reads the columns that it needs with Arrow, and adds up all policies' terms in exact
+blocks (`estimation.exact_sums`). The sums are those of `ope.sums.sum_log`, bit by bit. Where users are given, rows
+travel once, as Arrow's bytes by bucket of users, so that a user's decisions meet in one task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+
+from ltrr.core.hashing import xxhash64
+from ltrr.estimation.calibration import Calibration
+from ltrr.estimation.estimators import LARGEST_SUMMABLE, Decisions
+from ltrr.estimation.fixed_point import Longs
+from ltrr.estimation.logged_moments import MomentSums, starts_of
+from ltrr.estimation.weights import ROUNDING, Floats
+from ltrr.ope.log_files import LogFiles, open_file, read_columns
+from ltrr.ope.rows import LogColumns, read_batch
+from ltrr.ope.sums import ALL, MOST_SLICES, TOO_MANY_SLICES, LogSums, PolicySums
+from ltrr.spark.merging import merge
+
+_TASKS_A_CORE = 2
+"""Row groups differ in size and cores in speed; a task more costs a few hundredths of a second of three processes."""
+
+_FOOTERS_ON_DRIVER = 64
+
+_BUCKETS = 2
+"""Of users, for each task and file."""
+
+_ROWS_AT_ONCE = 1 << 16
+_USER = "user key"
+
+
+def sum_files(
+    spark: SparkSession, files: LogFiles, policies: Sequence[LogColumns], largest_weight: float
+) -> list[LogSums]:
+    """Sums of every policy's log, in one scan.
+
+    Args:
+        spark: session.
+        files: of the log.
+        policies: what each reads; they differ in `target_propensity` and `q_target` alone.
+        largest_weight: M.
+    """
+    judged = tuple(policies)
+    tasks = _TASKS_A_CORE * spark.sparkContext.defaultParallelism
+    groups = _groups(spark, files, tasks)
+    if judged[0].user is None:
+        parts = groups.mapInArrow(partial(_rows_to_sums, judged, largest_weight), "sums string")
+    else:
+        buckets = _BUCKETS * max(tasks, len(files.addresses))  # a task holds a bucket's rows
+        parts = (
+            groups.mapInArrow(partial(_rows_to_buckets, judged, buckets), "bucket int, rows binary")
+            .repartitionById(buckets, "bucket")
+            .mapInArrow(partial(_bucket_to_sums, judged, largest_weight), "sums string")
+        )
+    merged = merge(parts, PolicySums.from_json)
+    return [LogSums() for _ in judged] if merged is None else list(merged.policies)
+
+
+def _groups(spark: SparkSession, files: LogFiles, tasks: int) -> DataFrame:
+    """(address, row_group) of every file, spread over tasks.
+
+    Few footers the driver reads itself, in less time than a job of its own takes to start; many are read by tasks.
+    """
+    schema = "address string, row_group int"
+    if len(files.addresses) <= _FOOTERS_ON_DRIVER:
+        return spark.createDataFrame([pair for address in files.addresses for pair in row_groups(address)], schema)
+    names = spark.createDataFrame([(address,) for address in files.addresses], "address string")
+    return names.mapInArrow(_row_groups, schema).repartition(tasks)
+
+
+class LogScan:
+    """What one task adds up, batch by batch: the sums of every policy and slice.
+
+    Args:
+        policies: what each reads.
+        largest_weight: M.
+    """
+
+    def __init__(self, policies: Sequence[LogColumns], largest_weight: float) -> None:
+        self._policies, self._largest_weight = policies, largest_weight
+        self._sums: list[dict[str, MomentSums]] = [{} for _ in policies]
+        self._others = [LogSums() for _ in policies]
+
+    def add(self, rows: pa.Table | pa.RecordBatch, users: pa.Array | None = None) -> None:
+        """Some rows; with users (keys), those of all their users, side by side."""
+        numbers = {name: _numbers(rows.column(name)) for name in _number_names(self._policies)}
+        places = _places(rows, self._policies[0].slices)
+        is_missing = users is not None and users.null_count > 0
+        clusters = None if users is None or is_missing else users.to_numpy()
+        for policy, sums in enumerate(self._sums):
+            columns = self._policies[policy]
+            decisions = _decisions(numbers, columns)
+            if decisions is None or is_missing:
+                # The long way tells every fault; a log with one is not judged, so the good rows do not matter.
+                faults = read_batch(_long_batch(numbers, columns, rows.num_rows, users)).faults
+                self._others[policy] += LogSums(faults=faults)
+                continue
+            self._others[policy] += LogSums(drawn=Calibration.of_weights(decisions.weights))
+            _sums_of(sums, ALL, columns, self._largest_weight).add(
+                decisions, None if clusters is None else starts_of(clusters)
+            )
+            for name, here in places.items():
+                mine = None if clusters is None else starts_of(clusters[here])
+                _sums_of(sums, name, columns, self._largest_weight).add(decisions.rows(here), mine)
+            if len(sums) > MOST_SLICES:
+                sums.clear()
+                self._others[policy] += LogSums(faults={TOO_MANY_SLICES: (1, "more")})
+
+    @property
+    def sums(self) -> PolicySums:
+        """Of all that was added."""
+        return PolicySums(
+            tuple(
+                LogSums({name: one.moments for name, one in sums.items()}) + others
+                for sums, others in zip(self._sums, self._others, strict=True)
+            )
+        )
+
+
+def _sums_of(sums: dict[str, MomentSums], name: str, columns: LogColumns, largest_weight: float) -> MomentSums:
+    if name not in sums:
+        sums[name] = MomentSums(largest_weight, has_model=columns.has_values)
+    return sums[name]
+
+
+def row_groups(address: str) -> list[tuple[str, int]]:
+    """(address, row group) of one file, from its footer."""
+    with open_file(address) as file:
+        return [(address, group) for group in range(pq.ParquetFile(file).num_row_groups)]
+
+
+def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for address in batch.column("address").to_pylist():
+            groups = [group for _, group in row_groups(address)]
+            yield pa.RecordBatch.from_pydict(
+                {"address": [address] * len(groups), "row_group": pa.array(groups, pa.int32())}
+            )
+
+
+def _rows_to_sums(
+    policies: Sequence[LogColumns], largest_weight: float, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    scan = LogScan(policies, largest_weight)
+    for rows in _read(policies, batches, _ROWS_AT_ONCE):
+        scan.add(rows)
+    yield pa.RecordBatch.from_pydict({"sums": [scan.sums.to_json()]})
+
+
+def _rows_to_buckets(
+    policies: Sequence[LogColumns], buckets: int, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    user = policies[0].user
+    for batch in _read(policies, batches, 1 << 30):
+        rows = pa.Table.from_batches([batch.append_column(_USER, user_keys(batch.column(user)))])
+        bucket = pc.fill_null(rows.column(_USER), 0).to_numpy() % buckets
+        order = np.argsort(bucket, kind="stable")
+        starts = starts_of(bucket[order])
+        rows = rows.take(order)
+        lengths = np.diff(starts, append=len(order))
+        blobs = [_to_bytes(rows.slice(start, length)) for start, length in zip(starts, lengths, strict=True)]
+        yield pa.RecordBatch.from_pydict(
+            {"bucket": pa.array(bucket[order][starts], pa.int32()), "rows": pa.array(blobs, pa.binary())}
+        )
+
+
+def _bucket_to_sums(
+    policies: Sequence[LogColumns], largest_weight: float, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    scan = LogScan(policies, largest_weight)
+    blobs = [blob for batch in batches for blob in batch.column("rows")]
+    if blobs:
+        rows = pa.concat_tables([pa.ipc.open_stream(blob.as_buffer()).read_all() for blob in blobs])
+        rows = rows.take(pc.array_sort_indices(rows.column(_USER).combine_chunks()))
+        scan.add(rows, rows.column(_USER).combine_chunks())
+    yield pa.RecordBatch.from_pydict({"sums": [scan.sums.to_json()]})
+
+
+def _read(
+    policies: Sequence[LogColumns], batches: Iterator[pa.RecordBatch], rows_at_once: int
+) -> Iterator[pa.RecordBatch]:
+    """Batches of the rows of some row groups, the columns that are read; never of two row groups."""
+    names = sorted({name for columns in policies for name in read_columns(columns).values()})
+    for batch in batches:
+        pairs = zip(batch.column("address").to_pylist(), batch.column("row_group").to_pylist(), strict=True)
+        for address, group in pairs:
+            with open_file(address) as file:
+                # One thread: a task has one core.
+                yield from pq.ParquetFile(file).iter_batches(
+                    rows_at_once, row_groups=[group], columns=names, use_threads=False
+                )
+
+
+def user_keys(users: pa.Array) -> pa.Array:
+    """Spark's `xxhash64` of each user as text; null where there is none.
+
+    >>> user_keys(pa.array(["u1", None, "u1"])).null_count
+    1
+    """
+    encoded = users.dictionary_encode()
+    texts = encoded.dictionary.cast(pa.large_string())
+    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset :][: len(texts) + 1]
+    held = texts.buffers()[2]
+    keys = xxhash64(np.frombuffer(held or b"", dtype=np.uint8), offsets)
+    return pa.array(keys).take(encoded.indices)
+
+
+def _to_bytes(rows: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
+    held: bytes = sink.getvalue().to_pybytes()
+    return held
+
+
+def _number_names(policies: Sequence[LogColumns]) -> set[str]:
+    return {
+        name
+        for columns in policies
+        for meaning, name in read_columns(columns).items()
+        if meaning != "user" and not meaning.startswith("slices")
+    }
+
+
+def _numbers(column: pa.Array | pa.ChunkedArray) -> Floats:
+    """As doubles; NaN where null."""
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
+
+
+def _places(rows: pa.Table | pa.RecordBatch, names: Sequence[str]) -> dict[str, Longs]:
+    """Slice -> its rows, in order."""
+    places = {}
+    for name in names:
+        texts = pc.fill_null(rows.column(name).cast(pa.string()), "")
+        if isinstance(texts, pa.ChunkedArray):
+            texts = texts.combine_chunks()
+        encoded = texts.dictionary_encode()
+        indices = encoded.indices.to_numpy()
+        order = np.argsort(indices, kind="stable")
+        for value, here in zip(
+            encoded.dictionary.to_pylist(), np.split(order, starts_of(indices[order])[1:]), strict=True
+        ):
+            places[f"{name}={value}"] = here
+    return places
+
+
+def _decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decisions | None:
+    """What the estimators need; None where some value cannot be right (`ope.rows`, whose checks these are in one)."""
+    reward, logging = numbers[columns.reward], numbers[columns.logging_propensity]
+    target = numbers[columns.target_propensity]
+    if not len(reward):
+        return Decisions(reward, reward, *((reward, reward) if columns.has_values else ()))
+    # A comparison with NaN does not hold.
+    if not (logging.min() > 0.0 and logging.max() <= 1.0 + ROUNDING):
+        return None
+    if not (target.min() >= -ROUNDING and target.max() <= 1.0 + ROUNDING):
+        return None
+    weights = target / logging
+    if not (weights.max() <= LARGEST_SUMMABLE and np.abs(weights * reward).max() <= LARGEST_SUMMABLE):
+        return None
+    if columns.q_taken is None or columns.q_target is None:
+        return Decisions(weights, reward)
+    taken, direct = numbers[columns.q_taken], numbers[columns.q_target]
+    if not all(np.abs(q).max() <= LARGEST_SUMMABLE for q in (taken, direct)):
+        return None
+    return Decisions(weights, reward, taken, direct)
+
+
+def _long_batch(numbers: dict[str, Floats], columns: LogColumns, count: int, users: pa.Array | None) -> pa.RecordBatch:
+    """The same rows as `ope.rows.to_decision_rows` makes them."""
+    none = pa.ListArray.from_arrays(np.zeros(count + 1, dtype=np.int32), pa.array([], pa.float64()))
+    zeros = np.zeros(count)
+    return pa.RecordBatch.from_pydict(
+        {
+            "skipped": pa.nulls(count, pa.string()),
+            "reward": numbers[columns.reward],
+            "logging": numbers[columns.logging_propensity],
+            "target": numbers[columns.target_propensity],
+            "targets": none,
+            "loggings": none,
+            "action": zeros - 1.0,
+            "features": none,
+            "fold": np.full(count, -1),
+            "user": np.zeros(count, dtype=np.int64),
+            "has_user": np.ones(count, dtype=bool) if users is None else users.is_valid(),
+            "slices": none,
+            "q_taken": numbers[columns.q_taken] if columns.q_taken else zeros,
+            "q_target": numbers[columns.q_target] if columns.q_target else zeros,
+        }
+    )

@@ -1,0 +1,71 @@
+"""Logs that lie in Parquet files which the tasks of a job can read by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import fsspec
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame
+from pyspark.sql import types as T
+
+from ltrr.ope.rows import SKIPPED, LogColumns
+from ltrr.spark.delta import is_as_in_files
+
+_NUMBERS = (T.DoubleType, T.FloatType, T.LongType, T.IntegerType, T.ShortType, T.ByteType)
+_KEYS = (T.StringType, T.LongType, T.IntegerType, T.ShortType, T.ByteType, T.BooleanType)
+"""What Spark and Arrow write alike as text."""
+
+
+@dataclass(frozen=True)
+class LogFiles:
+    """Parquet files, as addresses that fsspec opens; the driver knows their names and not their rows."""
+
+    addresses: tuple[str, ...]
+
+
+def files_of(log: DataFrame, columns: Sequence[LogColumns], delta_path: str | None = None) -> LogFiles | None:
+    """The files of a log that is read as it lies; None where Spark has to read it.
+
+    Spark is needed for arrays, actions and numbers written as text, for a reward model to be fitted, for columns that
+    are in the folders' names, and for Delta tables with deletion vectors, partitions or renamed columns.
+
+    Args:
+        log: straight from Parquet or Delta, all its rows.
+        columns: of every policy judged.
+        delta_path: of the table, where it is one.
+    """
+    types = {entry.name: entry.dataType for entry in log.schema}
+    if SKIPPED in types or not all(_is_plain(types, one) for one in columns):
+        return None
+    if delta_path is not None and not is_as_in_files(log.sparkSession, delta_path):
+        return None
+    addresses = tuple(sorted(log.inputFiles()))
+    if not addresses:
+        return None
+    with open_file(addresses[0]) as file:
+        held = set(pq.ParquetFile(file).schema_arrow.names)
+    needed = {name for one in columns for name in read_columns(one).values()}
+    return LogFiles(addresses) if needed <= held else None
+
+
+def open_file(address: str) -> fsspec.core.OpenFile:
+    """A file on any file system, to be used in a `with`; Spark writes some addresses its own way."""
+    return fsspec.open(unquote(address).replace("s3a://", "s3://"), "rb")
+
+
+def read_columns(columns: LogColumns) -> dict[str, str]:
+    """Meaning -> column, of those that are read where no reward model is fitted."""
+    return {meaning: name for meaning, name in columns.named().items() if meaning != "fold_by"}
+
+
+def _is_plain(types: dict[str, T.DataType], columns: LogColumns) -> bool:
+    read = read_columns(columns)
+    kinds = {meaning: _KEYS if meaning == "user" or meaning.startswith("slices") else _NUMBERS for meaning in read}
+    return (
+        not (columns.features or columns.action or columns.action_propensities)
+        and all(isinstance(types.get(name), kinds[meaning]) for meaning, name in read.items())
+        and not any("." in name for name in read.values())  # to Arrow a path into a structure
+    )

@@ -1,0 +1,130 @@
+"""What a log says about its own propensities, in words and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+from typing import Any
+
+from ltrr.estimation.calibration import POWER, Calibration, Finding
+
+MISCOUNTED = 0.01
+"""Share of the decisions, beyond any chance, that an action was drawn too often or too rarely: then nothing holds."""
+
+MISWEIGHTED = 0.05
+"""Share of all weight, beyond any chance, that is missing or too much: then nothing holds."""
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class PropensityReport:
+    """Signs that logged propensities are wrong, and what this log would have revealed.
+
+    Attributes:
+        findings: what was drawn beside what was promised.
+        design_effect: variance of the weights by user over that by row; NaN where they are all alike.
+    """
+
+    findings: Sequence[Finding]
+    design_effect: float
+
+    @classmethod
+    def of(cls, drawn: Calibration, design_effect: float) -> PropensityReport:
+        """Of a log's sums."""
+        return cls(drawn.findings(design_effect), design_effect)
+
+    @property
+    def alarms(self) -> list[str]:
+        """In words; a true log has any with a probability of 1 % at most."""
+        return [_alarm(finding) for finding in sorted(self.findings, key=_share_beyond, reverse=True) if finding.excess]
+
+    @property
+    def is_grave(self) -> bool:
+        """Whether so much is wrong that no estimate means anything; a large log finds far smaller faults."""
+        return any(_share_beyond(f) >= (MISWEIGHTED if f.is_weight else MISCOUNTED) for f in self.findings)
+
+    def reasons(self) -> list[str]:
+        """For the verdict: the worst few alarms."""
+        told = [f"wrong propensities: {alarm}" for alarm in self.alarms[:_SHOWN]]
+        more = len(self.alarms) - _SHOWN
+        return [*told, f"wrong propensities: {more} more"] if more > 0 else told
+
+    def revealed(self) -> dict[str, float]:
+        """The smallest corruption that an alarm would have found with 99 % probability; NaN where none is large enough.
+
+        Shares of rows whose propensity was logged at half or at twice its true value, true over logged propensity
+        where all rows are off, and shares by which the probability of one action is too small: best and worst action.
+        """
+        weights = [finding for finding in self.findings if finding.is_weight]
+        actions = [f.revealed_share(2.0) for f in self.findings if not f.is_weight and f.is_known]
+        return {
+            "rows_at_half": _best([finding.revealed_share(2.0) for finding in weights], min),
+            "rows_at_twice": _best([finding.revealed_share(0.5) for finding in weights], min),
+            "factor_above": _best([finding.revealed_factor(is_above=True) for finding in weights], min),
+            "factor_below": _best([finding.revealed_factor(is_above=False) for finding in weights], max),
+            "best_action": _best(actions, min),
+            "worst_action": nan if any(map(isnan, actions)) else _best(actions, max),
+        }
+
+    def sentence(self) -> str:
+        """One line for a reader."""
+        if self.alarms:
+            return "propensities: WRONG: " + "; ".join(self.alarms[:_SHOWN])
+        found = self.revealed()
+        told = [
+            (found["rows_at_half"], "{:.1%} of its rows logged at half their probability"),
+            (found["rows_at_twice"], "{:.1%} logged at twice"),
+            (found["factor_above"], "all rows at 1 / {:.2f} of it"),
+            (found["factor_below"], "all rows at 1 / {:.2f} of it"),
+            (found["best_action"], "one action's probability too small by {:.1%} where best seen"),
+            (found["worst_action"], "by {:.1%} where worst"),
+        ]
+        would = ", ".join(text.format(value) for value, text in told if not isnan(value))
+        power = f"with {POWER:.0%} probability"
+        line = f"this log would reveal {power}: {would}" if would else f"nor could this log reveal any {power}"
+        is_one_sided = not any(finding.is_known for finding in self.findings)
+        blind = (
+            "; it holds no probabilities of actions not taken, so not those logged too large" if is_one_sided else ""
+        )
+        return f"propensities: no sign that they are wrong; {line}{blind}"
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures."""
+        rows = [
+            {
+                "what": finding.what,
+                "rows": finding.rows,
+                "observed": finding.observed,
+                "expected": finding.expected,
+                "ratio": finding.ratio,
+                "excess": finding.excess,
+                "has_lower_bound": finding.is_known,
+            }
+            for finding in self.findings
+        ]
+        return {
+            "alarms": self.alarms,
+            "would_reveal": self.revealed(),
+            "design_effect": self.design_effect,
+            "sums": rows,
+        }
+
+
+def _alarm(finding: Finding) -> str:
+    if finding.is_weight:
+        return f"the {finding.what} are {finding.ratio:.3f} of what they should add up to"
+    if finding.is_known:
+        return f"{finding.what} was drawn {finding.observed:,.0f} times, its propensities say {finding.expected:,.0f}"
+    return f"{finding.what} was drawn {finding.ratio:.3f} times as often as its propensities say"
+
+
+def _share_beyond(finding: Finding) -> float:
+    """Of the decisions, or of all weight."""
+    return finding.excess / finding.rows if finding.rows else 0.0
+
+
+def _best(values: Sequence[float], choose: Any) -> float:
+    known = [value for value in values if not isnan(value)]
+    return float(choose(known)) if known else nan

@@ -1,0 +1,196 @@
+"""q-hat of anyone's log: penalised regression on the log's features and the action, cross-fitted, on executors.
+
+    score(x, a) = c0 + c . x + theta[a],    q(x, a) = logistic(score), or the score itself where rewards leave [0, 1]
+
+Fold k's model is fitted on all other folds and asked about fold k alone. A Newton step of all folds is one pass: a
+dozen passes for logistic, two for linear. Doubly robust estimates are unbiased whatever q-hat says; a better one
+narrows them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, field
+from math import inf
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from ltrr.errors import SupportError
+from ltrr.estimation.reward_regression import SETTLED, STEPS, StepSums, expected_reward
+from ltrr.estimation.weights import Floats
+from ltrr.ope.rows import LogBatch, read_batch
+from ltrr.spark.merging import merge
+
+WIDEST = 512
+"""Coefficients of a model, at most: a step's sums grow with their square."""
+
+
+@dataclass(frozen=True)
+class LogShape:
+    """What a first pass learns of a log; `+` joins disjoint parts.
+
+    Attributes:
+        decisions: good rows.
+        rewards: least and largest.
+        actions: least and largest number of probabilities in a row.
+        features: how many.
+        faulty: bad rows.
+        unfolded: good rows that belong to no fold.
+    """
+
+    decisions: int = 0
+    rewards: tuple[float, float] = (inf, -inf)
+    actions: tuple[float, float] = (inf, 0)
+    features: int = 0
+    faulty: int = 0
+    unfolded: int = 0
+
+    @classmethod
+    def of(cls, rows: LogBatch) -> LogShape:
+        """Of one batch."""
+        faulty = sum(count for count, _ in rows.faults.values())
+        if not len(rows):
+            return cls(faulty=faulty)
+        return cls(
+            len(rows),
+            (float(rows.rewards.min()), float(rows.rewards.max())),
+            (float(rows.widths.min()), float(rows.widths.max())),
+            rows.features.shape[1],
+            faulty,
+            int((rows.folds < 0).sum()),
+        )
+
+    def __add__(self, other: LogShape) -> LogShape:
+        return LogShape(
+            self.decisions + other.decisions,
+            (min(self.rewards[0], other.rewards[0]), max(self.rewards[1], other.rewards[1])),
+            (min(self.actions[0], other.actions[0]), max(self.actions[1], other.actions[1])),
+            max(self.features, other.features),
+            self.faulty + other.faulty,
+            self.unfolded + other.unfolded,
+        )
+
+    def objection(self) -> str:
+        """Why there can be no q-hat of a fixed action set; empty where there can."""
+        least, most = self.actions
+        if most == 0:
+            return "the target's probability of every action is needed, and the log has that of the action taken alone"
+        if self.unfolded:
+            return f"{self.unfolded:,} rows have no value in the column to fold by, and cross-fitting needs one"
+        if least != most:
+            return f"rows have {least:.0f} to {most:.0f} actions, and the reward model needs a fixed action set"
+        if 1 + self.features + most > WIDEST:
+            return f"{self.features} features and {most:.0f} actions are more than the {WIDEST} coefficients allowed"
+        return ""
+
+
+@dataclass(frozen=True, eq=False)
+class FoldModels:
+    """q-hat, one model a fold; small enough to be sent to every executor.
+
+    Attributes:
+        coefficients: of each fold, [K, 1 + D + A].
+        actions: A.
+        is_logistic: or linear.
+    """
+
+    coefficients: Floats
+    actions: int
+    is_logistic: bool
+
+    def predict(self, rows: LogBatch) -> Floats:
+        """q(x, a) of every action, [N, A], each row by the model that has not seen its fold."""
+        mine = self.coefficients[rows.folds]
+        split = mine.shape[1] - self.actions
+        # Row sums, no matrix product: each depends on its own row only, however Spark cut the batches.
+        scores = (mine[:, 1:split] * rows.features).sum(axis=1) + mine[:, 0]
+        return expected_reward(scores[:, None] + mine[:, split:], is_logistic=self.is_logistic)
+
+
+@dataclass(frozen=True)
+class FoldSteps:
+    """Newton sums of every fold's model; `+` joins disjoint rows."""
+
+    folds: Mapping[int, StepSums] = field(default_factory=dict)
+
+    def __add__(self, other: FoldSteps) -> FoldSteps:
+        joined = dict(self.folds)
+        for fold, sums in other.folds.items():
+            joined[fold] = joined[fold] + sums if fold in joined else sums
+        return FoldSteps(joined)
+
+    @classmethod
+    def of(cls, rows: LogBatch, models: FoldModels) -> FoldSteps:
+        """Of one batch: each model's sums are over the rows of all *other* folds."""
+        if not len(rows):
+            return cls()
+        z = np.hstack([np.ones((len(rows), 1)), rows.features, np.eye(models.actions)[rows.action]])
+        sums = {}
+        for fold, coefficients in enumerate(models.coefficients):
+            others = rows.folds != fold
+            sums[fold] = StepSums.of(z[others], rows.rewards[others], coefficients, is_logistic=models.is_logistic)
+        return cls(sums)
+
+    def to_json(self) -> str:
+        """As text, to cross a process; integers keep every digit."""
+        return json.dumps([[fold, sums.curvature, sums.gradient] for fold, sums in self.folds.items()])
+
+    @classmethod
+    def from_json(cls, text: str) -> FoldSteps:
+        """Back from `to_json`."""
+        return cls({fold: StepSums(tuple(map(tuple, c)), tuple(g)) for fold, c, g in json.loads(text)})
+
+
+def shape_of(decisions: DataFrame) -> LogShape:
+    """One pass over rows of `to_decision_rows`."""
+
+    def to_shape(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        total = LogShape()
+        for batch in batches:
+            total += LogShape.of(read_batch(batch))
+        yield pa.RecordBatch.from_pydict({"shape": [json.dumps(astuple(total))]})
+
+    def of_text(text: str) -> LogShape:
+        decisions, rewards, actions, *counts = json.loads(text)
+        return LogShape(decisions, tuple(rewards), tuple(actions), *counts)
+
+    return merge(decisions.mapInArrow(to_shape, "shape string"), of_text) or LogShape()
+
+
+def fit_fold_models(decisions: DataFrame, shape: LogShape, folds: int, ridge: float) -> FoldModels:
+    """Cross-fitted q-hat of rows of `to_decision_rows`; a pass over them a Newton step.
+
+    Raises:
+        SupportError: `shape.objection()`.
+    """
+    if shape.objection():
+        raise SupportError("no reward model can be fitted", got=shape.objection(), todo="ask for ips, snips, sg")
+    actions = int(shape.actions[1])
+    is_logistic = shape.rewards[0] >= 0.0 and shape.rewards[1] <= 1.0
+    models = FoldModels(np.zeros((folds, 1 + shape.features + actions)), actions, is_logistic)
+    is_moving = np.ones((folds, 1), dtype=bool)
+    for _ in range(STEPS):
+        # A model that has settled stays, or it would depend on how long the others take.
+        moves = np.where(is_moving, _moves(decisions, models, ridge), 0.0)
+        models = FoldModels(models.coefficients + moves, actions, is_logistic)
+        is_moving = np.abs(moves).max(axis=1, keepdims=True) >= SETTLED
+        if not is_moving.any():
+            break
+    return models
+
+
+def _moves(decisions: DataFrame, models: FoldModels, ridge: float) -> Floats:
+    sent = decisions.sparkSession.sparkContext.broadcast(models)
+
+    def to_steps(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        total = FoldSteps()
+        for batch in batches:
+            total += FoldSteps.of(read_batch(batch), sent.value)
+        yield pa.RecordBatch.from_pydict({"steps": [total.to_json()]})
+
+    steps = merge(decisions.mapInArrow(to_steps, "steps string"), FoldSteps.from_json) or FoldSteps()
+    sent.unpersist()
+    return np.array([steps.folds[fold].step(c, ridge) for fold, c in enumerate(models.coefficients)])

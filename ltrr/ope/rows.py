@@ -1,0 +1,367 @@
+"""One shape for anyone's logged decisions, and how a batch of them is checked and read on an executor."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from ltrr.errors import UsageError
+from ltrr.estimation.estimators import LARGEST_SUMMABLE
+from ltrr.estimation.weights import ROUNDING, Floats
+from ltrr.spark.hashing import HashUse, salted_hash
+
+SKIPPED = "skipped"
+"""Optional column of a log: why a row is no decision, null where it is one. Such rows are counted and left out."""
+
+BUCKETS = 16
+"""A feature that is text becomes so many indicators, by hash."""
+
+_TOLERANCE = 1e-3
+"""Logs hold probabilities as 32-bit floats, added up over hundreds of actions."""
+
+
+@dataclass(frozen=True)
+class LogColumns:
+    """Which column of a log is what; a row is one decision.
+
+    Args:
+        target_propensity: probability of the action taken under the policy judged; or of every action, an array (or
+            its JSON text), which the estimators with a reward model need.
+        reward: what the decision earned, higher is better.
+        logging_propensity: probability of the action taken under the policy that logged it.
+        action: place of the action taken in the arrays, 0-based; needed with arrays.
+        action_propensities: probability of every action under the policy that logged; shows what the log cannot.
+        features: what was known before deciding; numbers near unit scale are taken as they are, text by hash.
+        fold_by: rows with the same value stay in one fold of cross-fitting (query, event); the user by default.
+        user: the cluster; without it each decision counts as its own.
+        slices: each value of these becomes a slice of its own.
+        q_taken: value of the action taken under a reward model of yours, fitted on other rows than these; then none
+            is fitted here.
+        q_target: that model's mean over the judged policy's actions, sum of P_target(a) q(a). Both or neither.
+
+    Raises:
+        UsageError: one of q_taken and q_target without the other.
+    """
+
+    target_propensity: str
+    reward: str = "reward"
+    logging_propensity: str = "logging_propensity"
+    action: str | None = None
+    action_propensities: str | None = None
+    features: tuple[str, ...] = ()
+    fold_by: str | None = None
+    user: str | None = None
+    slices: tuple[str, ...] = ()
+    q_taken: str | None = None
+    q_target: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.q_taken is None) != (self.q_target is None):
+            raise UsageError(
+                "a reward model's values come in pairs",
+                expected="q_taken and q_target",
+                got="q_taken alone" if self.q_taken else "q_target alone",
+            )
+
+    @property
+    def has_values(self) -> bool:
+        """Whether the log brings a reward model's values."""
+        return self.q_taken is not None
+
+    @property
+    def folding(self) -> str | None:
+        """The column that folds are made by."""
+        return self.fold_by or self.user
+
+    def named(self) -> dict[str, str]:
+        """Meaning -> column, of those that are given."""
+        single = {
+            "target_propensity": self.target_propensity,
+            "reward": self.reward,
+            "logging_propensity": self.logging_propensity,
+            "action": self.action,
+            "action_propensities": self.action_propensities,
+            "fold_by": self.fold_by,
+            "user": self.user,
+            "q_taken": self.q_taken,
+            "q_target": self.q_target,
+        }
+        several = {f"features[{n}]": name for n, name in enumerate(self.features)}
+        several |= {f"slices[{n}]": name for n, name in enumerate(self.slices)}
+        return {meaning: name for meaning, name in single.items() if name} | several
+
+
+def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFrame:
+    """Same rows, the columns that `read_batch` takes.
+
+    Raises:
+        UsageError: columns that are not there or of a type that cannot be read; all of them in one message.
+    """
+    types = {name: log.schema[name].dataType for name in log.columns}
+    faults = [
+        f"{meaning}: {name} is {types[name].simpleString()}" if name in types else f"{meaning}: there is no {name}"
+        for meaning, name in columns.named().items()
+        if name not in types or not _is_readable(meaning, types[name])
+    ]
+    if faults:
+        raise UsageError(
+            "these are not the log's columns",
+            expected="numbers (or their text); arrays of numbers (or JSON) for probabilities of every action",
+            got="; ".join(faults),
+            todo=f"the log has {', '.join(log.columns)}",
+        )
+    kind = types.get
+
+    def column(name: str) -> Column:
+        return F.col(f"`{name}`")  # a name may hold dots
+
+    def number(name: str | None) -> Column:
+        return column(name).try_cast("double") if name else F.lit(None).cast("double")
+
+    # Empty, never null: Spark's Arrow writer walks back over all null lists of a batch at each row.
+    none = F.array().cast("array<double>")
+
+    def probabilities(name: str | None) -> Column:
+        if name is not None and isinstance(kind(name), T.ArrayType):
+            return F.coalesce(column(name).cast("array<double>"), none)
+        if name is not None and isinstance(kind(name), T.StringType):
+            return F.coalesce(F.when(column(name).startswith("["), F.from_json(column(name), "array<double>")), none)
+        return none
+
+    is_array = isinstance(kind(columns.target_propensity), T.ArrayType)
+    features = [_feature(column(name), kind(name)) for name in columns.features]
+    slices = [
+        F.concat(F.lit(f"{name}="), F.coalesce(column(name).cast("string"), F.lit(""))) for name in columns.slices
+    ]
+    nowhere = F.lit(None).cast("int")
+    fold = nowhere
+    if columns.folding:
+        place = salted_hash(HashUse.OPE_FOLD, column(columns.folding).cast("string"))
+        fold = F.when(column(columns.folding).isNotNull(), F.pmod(place, F.lit(folds)))
+    return log.select(
+        (column(SKIPPED) if SKIPPED in types else F.lit(None)).cast("string").alias("skipped"),
+        number(columns.reward).alias("reward"),
+        number(columns.logging_propensity).alias("logging"),
+        number(None if is_array else columns.target_propensity).alias("target"),
+        probabilities(columns.target_propensity).alias("targets"),
+        probabilities(columns.action_propensities).alias("loggings"),
+        F.coalesce(number(columns.action), F.lit(-1.0)).alias("action"),
+        (F.concat(*features) if features else none).alias("features"),
+        F.coalesce(fold, F.lit(-1)).cast("int").alias("fold"),
+        (F.xxhash64(column(columns.user).cast("string")) if columns.user else F.lit(0)).cast("bigint").alias("user"),
+        (column(columns.user).isNotNull() if columns.user else F.lit(True)).alias("has_user"),
+        F.array(*slices).cast("array<string>").alias("slices"),
+        (number(columns.q_taken) if columns.has_values else F.lit(0.0)).alias("q_taken"),
+        (number(columns.q_target) if columns.has_values else F.lit(0.0)).alias("q_target"),
+    )
+
+
+def _is_readable(meaning: str, kind: T.DataType) -> bool:
+    if meaning in ("action_propensities", "target_propensity") and isinstance(kind, T.ArrayType):
+        return isinstance(kind.elementType, T.NumericType)
+    if meaning == "action_propensities":
+        return isinstance(kind, T.StringType)
+    return isinstance(kind, T.NumericType | T.StringType) or (
+        meaning not in ("reward", "logging_propensity", "target_propensity", "action", "q_taken", "q_target")
+        and isinstance(kind, T.AtomicType)
+    )
+
+
+def _feature(column: Column, kind: T.DataType | None) -> Column:
+    if isinstance(kind, T.NumericType | T.BooleanType):
+        return F.array(column.cast("double"))
+    place = F.pmod(F.xxhash64(column.cast("string")), F.lit(BUCKETS))
+    return F.transform(F.sequence(F.lit(0), F.lit(BUCKETS - 1)), lambda n: (place == n).cast("double"))
+
+
+@dataclass(frozen=True, eq=False)
+class LogBatch:
+    """The good rows of one Arrow batch, N of them, and what became of the others.
+
+    Attributes:
+        weights, rewards: [N].
+        logging: propensity of the action taken, [N].
+        loggings: of every action, [N, A]; zeros where the log does not give them.
+        targets: probability of every action, [N, A]; A = 0 where the log gives that of the action taken alone.
+        widths: number of actions of each row, [N].
+        action: [N].
+        features: [N, D].
+        folds: [N]; -1 where the column to fold by is null.
+        users: [N].
+        unsupported: target's probability of what the logging policy never does, [N].
+        slices: names, [N][S].
+        taken, direct: a reward model's values that came with the log, 0 where none did, [N].
+        skipped: reason -> rows that are no decisions.
+        faults: reason -> (rows, one example).
+    """
+
+    weights: Floats
+    rewards: Floats
+    logging: Floats
+    loggings: Floats
+    targets: Floats
+    widths: NDArray[np.int64]
+    action: NDArray[np.int64]
+    features: Floats
+    folds: NDArray[np.int64]
+    users: NDArray[np.int64]
+    unsupported: Floats
+    slices: NDArray[np.object_]
+    taken: Floats
+    direct: Floats
+    skipped: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+def read_batch(batch: pa.RecordBatch) -> LogBatch:
+    """Check and read rows of `to_decision_rows`; nothing is raised, so that one message can tell all faults."""
+    skipped = Counter(reason for reason in batch.column("skipped").drop_null().to_pylist())
+    batch = batch.filter(batch.column("skipped").is_null())
+    faults: dict[str, tuple[int, str]] = {}
+    for name, find in _CHECKS:
+        is_bad, shown = find(batch)
+        if is_bad.any():
+            faults[name] = (int(is_bad.sum()), str(min(shown[is_bad].tolist(), key=str)))
+            batch = batch.filter(pa.array(~is_bad))
+    targets, widths = _matrix(batch.column("targets"))
+    logging, loggings = _floats(batch, "logging"), _matrix(batch.column("loggings"))[0]
+    never = loggings <= 0.0 if loggings.shape == targets.shape else np.zeros(targets.shape, dtype=bool)
+    slices = batch.column("slices")
+    width = int(slices.value_lengths()[0].as_py()) if len(batch) else 0
+    return LogBatch(
+        weights=_target(batch) / logging,
+        rewards=_floats(batch, "reward"),
+        logging=logging,
+        loggings=loggings,
+        targets=targets,
+        widths=widths,
+        action=_floats(batch, "action").astype(np.int64),
+        features=_matrix(batch.column("features"))[0],
+        folds=batch.column("fold").to_numpy().astype(np.int64),
+        users=batch.column("user").to_numpy(),
+        unsupported=np.where(never, targets, 0.0).sum(axis=1),
+        slices=np.array(slices.flatten().to_pylist(), dtype=object).reshape(len(batch), width),
+        taken=_floats(batch, "q_taken"),
+        direct=_floats(batch, "q_target"),
+        skipped=dict(skipped),
+        faults=faults,
+    )
+
+
+def _floats(batch: pa.RecordBatch, name: str) -> Floats:
+    return np.asarray(batch.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _matrix(lists: pa.Array) -> tuple[Floats, NDArray[np.int64]]:
+    """Lists as rows of one matrix, shorter ones filled with zeros, and their lengths."""
+    lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    values = np.asarray(lists.flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
+    matrix = np.zeros((len(lengths), int(lengths.max(initial=0))))
+    matrix[np.arange(matrix.shape[1]) < lengths[:, None]] = values
+    return matrix, lengths
+
+
+def _target(batch: pa.RecordBatch) -> Floats:
+    """The target's probability of the action taken; NaN where there is none."""
+    single, action = _floats(batch, "target"), _floats(batch, "action")
+    targets, widths = _matrix(batch.column("targets"))
+    has_place = (action >= 0) & (action < widths)
+    if not targets.shape[1]:
+        return single
+    taken = targets[np.arange(len(action)), np.where(has_place, action, 0).astype(np.int64)]
+    return np.where(has_place, taken, single)
+
+
+Found = tuple[NDArray[np.bool_], NDArray[np.generic]]
+
+
+def _reward(batch: pa.RecordBatch) -> Found:
+    values = _floats(batch, "reward")
+    return ~np.isfinite(values), values
+
+
+def _logging(batch: pa.RecordBatch) -> Found:
+    values = _floats(batch, "logging")
+    return ~((values > 0.0) & (values <= 1.0 + ROUNDING)), values
+
+
+def _targets(batch: pa.RecordBatch) -> Found:
+    targets, widths = _matrix(batch.column("targets"))
+    totals = targets.sum(axis=1)
+    is_bad = ~(np.abs(totals - 1.0) <= _TOLERANCE) | ~(targets >= -ROUNDING).all(axis=1)
+    return is_bad & (widths > 0), totals
+
+
+def _action(batch: pa.RecordBatch) -> Found:
+    values = _floats(batch, "action")
+    widths = _matrix(batch.column("targets"))[1]
+    return ((values < 0) | (values >= widths) | (values % 1.0 != 0.0)) & (widths > 0), values
+
+
+def _agrees(batch: pa.RecordBatch) -> Found:
+    """Probabilities of all actions under the logging policy: as many as the target's, and that of the action taken."""
+    loggings, widths = _matrix(batch.column("loggings"))
+    place = np.clip(_floats(batch, "action"), 0, max(loggings.shape[1] - 1, 0)).astype(np.int64)
+    taken = loggings[np.arange(len(place)), place] if loggings.shape[1] else np.zeros(len(place))
+    logging, targets = _floats(batch, "logging"), _matrix(batch.column("targets"))[1]
+    is_other = (widths != targets) & (targets > 0)
+    is_other |= ~(np.abs(taken - logging) <= _TOLERANCE * logging) & (_floats(batch, "action") >= 0)
+    return is_other & (widths > 0), taken
+
+
+def _chosen(batch: pa.RecordBatch) -> Found:
+    values = _target(batch)
+    return ~((values >= -ROUNDING) & (values <= 1.0 + ROUNDING)), values
+
+
+def _weight(batch: pa.RecordBatch) -> Found:
+    values = _target(batch) / _floats(batch, "logging")
+    return values > LARGEST_SUMMABLE, values
+
+
+def _weighted(batch: pa.RecordBatch) -> Found:
+    values = _target(batch) / _floats(batch, "logging") * np.abs(_floats(batch, "reward"))
+    return values > LARGEST_SUMMABLE, values
+
+
+def _values(batch: pa.RecordBatch) -> Found:
+    taken, direct = _floats(batch, "q_taken"), _floats(batch, "q_target")
+    return ~((np.abs(taken) <= LARGEST_SUMMABLE) & (np.abs(direct) <= LARGEST_SUMMABLE)), taken
+
+
+def _user(batch: pa.RecordBatch) -> Found:
+    missing = ~batch.column("has_user").to_numpy(zero_copy_only=False).astype(bool)
+    return missing, np.full(len(missing), None)
+
+
+def _features(batch: pa.RecordBatch) -> Found:
+    matrix, widths = _matrix(batch.column("features"))
+    is_whole = ~batch.column("features").is_null().to_numpy(zero_copy_only=False)
+    return ~(np.isfinite(matrix).all(axis=1) & is_whole), matrix.sum(axis=1) * np.sign(widths + 1)
+
+
+_CHECKS: tuple[tuple[str, Callable[[pa.RecordBatch], Found]], ...] = (
+    ("reward: expected a number", _reward),
+    ("logging_propensity: expected (0, 1]", _logging),
+    ("target_propensity: expected probabilities of all actions that add up to 1", _targets),
+    ("action: expected a place in the array of probabilities, from 0", _action),
+    ("action_propensities: expected one of each action, and logging_propensity of the one taken", _agrees),
+    ("target_propensity: expected [0, 1]", _chosen),
+    (f"logging_propensity: expected weights up to {LARGEST_SUMMABLE:,.0f}", _weight),
+    (f"reward: expected weight x reward up to {LARGEST_SUMMABLE:,.0f}", _weighted),
+    (f"q_taken, q_target: expected numbers up to {LARGEST_SUMMABLE:,.0f}", _values),
+    ("user: expected a value", _user),
+    ("features: expected numbers", _features),
+)
+"""In this order; a row counts under its first fault alone."""

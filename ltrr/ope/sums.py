@@ -1,0 +1,245 @@
+"""One pass over a log for all estimators and slices: rows -> exact sums a task, merged on executors in a tree.
+
+Where users are given, Spark first adds up each user's terms in whole numbers (one shuffle); without them a row is a
+cluster and nothing is shuffled. A task hands on one text, whatever the number of rows; the driver adds up a handful.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from operator import add
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ltrr.estimation.calibration import Calibration
+from ltrr.estimation.estimators import Decisions, decision_terms, term_names
+from ltrr.estimation.fixed_point import Longs, to_fixed
+from ltrr.estimation.logged_moments import LoggedMoments
+from ltrr.ope.reward_model import FoldModels
+from ltrr.ope.rows import LogBatch, read_batch
+from ltrr.spark.merging import merge
+
+ALL = "all"
+"""The slice of everything."""
+
+MOST_SLICES = 1_000
+TOO_MANY_SLICES = f"slices: expected at most {MOST_SLICES:,} values"
+
+Faults = Mapping[str, tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class LogSums:
+    """All that a pass over a log keeps; `+` joins disjoint sets of users, in any order to the same bits.
+
+    Attributes:
+        slices: name -> moments.
+        skipped: reason -> rows that are no decisions.
+        faults: reason -> (rows, the first example in order of text).
+        drawn: what was drawn beside what the logged propensities promise, of all slices together.
+    """
+
+    slices: Mapping[str, LoggedMoments] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    faults: Faults = field(default_factory=dict)
+    drawn: Calibration = field(default_factory=Calibration)
+
+    def __add__(self, other: LogSums) -> LogSums:
+        slices = dict(self.slices)
+        for name, moments in other.slices.items():
+            slices[name] = slices[name] + moments if name in slices else moments
+        faults = _both(self.faults, other.faults)
+        if len(slices) > MOST_SLICES:
+            slices, faults = {}, _both(faults, {TOO_MANY_SLICES: (1, "more")})
+        skipped = {
+            reason: self.skipped.get(reason, 0) + other.skipped.get(reason, 0)
+            for reason in sorted({*self.skipped, *other.skipped})
+        }
+        return LogSums(slices, skipped, faults, self.drawn + other.drawn)
+
+    def to_json(self) -> str:
+        """As text, to cross a process; integers keep every digit."""
+        slices = {name: moments.to_json() for name, moments in self.slices.items()}
+        return json.dumps([slices, dict(self.skipped), dict(self.faults), self.drawn.to_json()])
+
+    @classmethod
+    def from_json(cls, text: str) -> LogSums:
+        """Back from `to_json`."""
+        slices, skipped, faults, drawn = json.loads(text)
+        return cls(
+            {name: LoggedMoments.from_json(moments) for name, moments in slices.items()},
+            skipped,
+            {reason: (count, example) for reason, (count, example) in faults.items()},
+            Calibration.from_json(drawn),
+        )
+
+
+@dataclass(frozen=True)
+class PolicySums:
+    """What a scan keeps of every policy judged; `+` policy by policy."""
+
+    policies: tuple[LogSums, ...]
+
+    def __add__(self, other: PolicySums) -> PolicySums:
+        return PolicySums(tuple(map(add, self.policies, other.policies)))
+
+    def to_json(self) -> str:
+        """As text, to cross a process."""
+        return json.dumps([sums.to_json() for sums in self.policies])
+
+    @classmethod
+    def from_json(cls, text: str) -> PolicySums:
+        """Back from `to_json`."""
+        return cls(tuple(map(LogSums.from_json, json.loads(text))))
+
+
+def sum_log(
+    decisions: DataFrame,
+    models: FoldModels | None,
+    largest_weight: float,
+    *,
+    has_users: bool,
+    has_values: bool = False,
+) -> LogSums:
+    """Sums of rows of `to_decision_rows`.
+
+    Args:
+        decisions: the rows.
+        models: q-hat; None leaves out what needs it.
+        largest_weight: M.
+        has_users: whether rows of one user are one cluster.
+        has_values: whether the rows bring a reward model's values.
+    """
+    has_model = has_values or models is not None
+    if has_users:
+        users = to_user_terms(decisions, models, largest_weight, has_values=has_values)
+        parts = users.mapInArrow(partial(_users_to_sums, has_model=has_model), "sums string")
+        return merge(parts, LogSums.from_json) or LogSums()
+    sent: Broadcast[FoldModels | None] = decisions.sparkSession.sparkContext.broadcast(models)
+
+    def rows_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        total = LogSums()
+        for batch in batches:
+            rows = read_batch(batch)
+            mine = to_decisions(rows, sent.value, has_values=has_values)
+            total += LogSums({ALL: LoggedMoments.of(mine, largest_weight)}, rows.skipped, rows.faults, _drawn(rows))
+            for column in rows.slices.T:
+                total += _by_slice(column, partial(_of_rows, mine, largest_weight))
+        yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
+
+    return merge(decisions.mapInArrow(rows_to_sums, "sums string"), LogSums.from_json) or LogSums()
+
+
+def to_user_terms(
+    decisions: DataFrame, models: FoldModels | None, largest_weight: float, *, has_values: bool
+) -> DataFrame:
+    """From rows of `to_decision_rows` to (slice, user) with the sums of its terms, in whole numbers; one shuffle.
+
+    What is of no user (faults, rows left out, what was drawn) has rows of its own: text in `aside`, `times` over.
+    """
+    sent: Broadcast[FoldModels | None] = decisions.sparkSession.sparkContext.broadcast(models)
+    names = term_names(has_model=has_values or models is not None)
+
+    def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            rows = read_batch(batch)
+            mine = to_decisions(rows, sent.value, has_values=has_values)
+            terms, largest = decision_terms(mine, largest_weight), to_fixed(mine.weights)
+            # What is of no user travels in a row of its own, after the terms.
+            aside = LogSums({}, rows.skipped, rows.faults, _drawn(rows)).to_json()
+            padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
+            yield pa.RecordBatch.from_pydict(
+                {
+                    "aside": pa.array([None] * len(rows) + [aside], pa.string()),
+                    "slices": pa.array([*([ALL, *mine] for mine in rows.slices.tolist()), []], pa.list_(pa.string())),
+                    "user": pa.array([*rows.users.tolist(), 0], pa.int64()),
+                    "largest": pa.array(np.append(largest, 0), pa.int64()),
+                    **{name: pa.array(values, pa.int64()) for name, values in zip(names, padded.T, strict=True)},
+                }
+            )
+
+    schema = ["aside string", "slices array<string>", "user bigint", *(f"{n} bigint" for n in ("largest", *names))]
+    terms = decisions.mapInArrow(rows_to_terms, ", ".join(schema))
+    return (
+        terms.select(F.explode_outer("slices").alias("slice"), "aside", "user", "largest", *names)
+        .where(F.col("slice").isNotNull() | F.col("aside").isNotNull())
+        .groupBy("aside", "slice", "user")
+        .agg(F.max("largest").alias("largest"), F.count("*").alias("times"), *(F.sum(n).alias(n) for n in names))
+    )
+
+
+def user_rows(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[NDArray[np.object_], Longs, pa.RecordBatch]:
+    """Slice [U], terms [U, K] and all columns of the users in a batch of `to_user_terms`."""
+    users = batch.filter(batch.column("aside").is_null())
+    terms = np.column_stack([users.column(name).to_numpy() for name in names]).reshape(-1, len(names))
+    return np.array(users.column("slice").to_pylist(), dtype=object), terms, users
+
+
+def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Iterator[pa.RecordBatch]:
+    total, names = LogSums(), term_names(has_model=has_model)
+    for batch in batches:
+        # Two batches may say the same: one row then stands for both.
+        asides = batch.filter(batch.column("aside").is_valid())
+        for text, times in zip(asides.column("aside").to_pylist(), asides.column("times").to_pylist(), strict=True):
+            for _ in range(times):
+                total += LogSums.from_json(text)
+        slices, terms, users = user_rows(batch, names)
+        total += _by_slice(slices, partial(_of_users, terms, users.column("largest").to_numpy(), has_model=has_model))
+    yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
+
+
+def to_decisions(rows: LogBatch, models: FoldModels | None, *, has_values: bool) -> Decisions:
+    """What the estimators need of some rows; q comes with them, or is asked of the models, or is not known."""
+    if has_values:
+        return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct, rows.unsupported)
+    if models is None:
+        return Decisions(rows.weights, rows.rewards, unsupported=rows.unsupported)
+    if not len(rows):  # and so of unknown width
+        return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct)
+    q_hat = models.predict(rows)
+    taken, direct = q_hat[np.arange(len(rows)), rows.action], (rows.targets * q_hat).sum(axis=1)
+    return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported)
+
+
+def _drawn(rows: LogBatch) -> Calibration:
+    """What was drawn, beside what the logged propensities promise."""
+    return Calibration.of(
+        rows.logging,
+        rows.action,
+        loggings=rows.loggings,
+        targets=rows.targets,
+        widths=rows.widths,
+        weights=rows.weights,
+    )
+
+
+def _of_rows(decisions: Decisions, largest_weight: float, here: NDArray[np.bool_]) -> LoggedMoments:
+    return LoggedMoments.of(decisions.rows(here), largest_weight)
+
+
+def _of_users(terms: Longs, largest: Longs, here: NDArray[np.bool_], *, has_model: bool) -> LoggedMoments:
+    return LoggedMoments.of_clusters(terms[here], largest[here], has_model=has_model)
+
+
+def _by_slice(slices: NDArray[np.object_], moments_of: Callable[[NDArray[np.bool_]], LoggedMoments]) -> LogSums:
+    """Sums of every slice, of the rows where it is."""
+    names = np.unique(slices.astype(str))
+    if len(names) > MOST_SLICES:
+        return LogSums({}, {}, {TOO_MANY_SLICES: (1, "more")})
+    return LogSums({name: moments_of(slices == name) for name in names.tolist()})
+
+
+def _both(one: Faults, other: Faults) -> Faults:
+    joined = dict(one)
+    for reason, (count, example) in other.items():
+        before, shown = joined.get(reason, (0, example))
+        joined[reason] = (before + count, min(shown, example))
+    return joined

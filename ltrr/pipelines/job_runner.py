@@ -1,0 +1,142 @@
+"""Runs single jobs under the commit protocol: checks before, one committed row after."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from importlib import import_module
+from typing import cast
+
+from pyspark.sql import SparkSession
+
+import ltrr
+from ltrr.config import Settings
+from ltrr.pipelines.jobs import JOBS, check_job
+from ltrr.pipelines.night import Night
+from ltrr.pipelines.run_order import check_nothing_stale, check_order, first_checked
+from ltrr.pipelines.staleness import changed_jobs, stale_jobs
+from ltrr.spark.commits import CommitLog, JobRun
+from ltrr.spark.delta import Warehouse
+from ltrr.spark.lease import Lease
+from ltrr.spark.quality import ACCEPTED_QUALITY, read_accepted
+
+log = logging.getLogger(__name__)
+
+
+def load_job(name: str) -> Callable[[Night], None]:
+    """Import the function of a job. A single job does not load the libraries of the other seven."""
+    return cast("Callable[[Night], None]", import_module(f"ltrr.pipelines.{check_job(name)}").run)
+
+
+@dataclass
+class JobRunner:
+    """Runs and commits single jobs while it holds the lease of the home.
+
+    Attributes:
+        spark: Session that all jobs share.
+        settings: All settings.
+        lease: Lease of the home; the caller keeps it as long as jobs run.
+        accept_again: Reasons to accept a failed quality check, by name of the check, for every rerun of a repair.
+        commits: Log of committed runs.
+    """
+
+    spark: SparkSession
+    settings: Settings
+    lease: Lease
+    accept_again: Mapping[str, str] = field(default_factory=dict)
+    commits: CommitLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        nights, tables = self.settings.nights, self.settings.paths.tables
+        self.commits = CommitLog(Warehouse(self.spark, tables, nights.readable_days))
+
+    def run(self, job: str, day: date, accept_quality: Mapping[str, str] | None) -> JobRun:
+        """Check the order of runs, run the job, and commit it."""
+        started = time.monotonic()
+        self.commits.load(first_checked(self.settings, day) - timedelta(days=1))
+        check_order(self.commits, self.settings, job, day)
+        check_nothing_stale(self.commits, self.settings, job, day)
+        warehouse = self.commits.warehouse
+        night = Night(day, job, self.settings, self.spark, warehouse, self.commits, accept_quality or {})
+        self.spark.sparkContext.setJobDescription(f"{job} {day}")
+        if job == JOBS[0]:
+            # The night's run in MLflow is this job's to start: a night nobody can track should not begin.
+            log.info("mlflow_night=%s", night.tracking.night_run_id)
+        try:
+            night.restore_tables()
+            load_job(job)(night)
+            run = self.commit(night, started)
+        except BaseException as fault:
+            if "tracking" in vars(night):
+                # A run that nobody ends says RUNNING in MLflow until the next night.
+                night.tracking.end(fault)
+            raise
+        finally:
+            # Whatever a job cached is of no use to the next one, which reads what was committed.
+            self.spark.catalog.clearCache()
+        if changed_jobs(self.commits, self.settings.first_date, day + timedelta(days=1)):
+            log.warning("job=%s date=%s made later dates stale: run `ltrr nightly --date LATEST --repair`", job, day)
+        return run
+
+    def commit(self, night: Night, started: float) -> JobRun:
+        """Write the row that makes what the job wrote readable, if the lease is still held."""
+        run = JobRun(
+            job=night.job,
+            run_date=night.date,
+            attempt=night.attempt,
+            code_version=ltrr.__version__,
+            config_digest=self.settings.digest(),
+            # Carried outputs first: the tables that they stand on are inputs too.
+            outputs=night.carried_outputs(),
+            inputs=tuple(sorted(night.inputs, key=lambda read: (read.table, str(read.run_date), read.version))),
+            notes=night.notes,
+            seconds=round(time.monotonic() - started, 3),
+        )
+        self.lease.check()
+        self.commits.commit(run)
+        return run
+
+    def repair_before(
+        self,
+        day: date,
+        on_start: Callable[[str, date], None] | None = None,
+        on_commit: Callable[[JobRun], None] | None = None,
+    ) -> Sequence[JobRun]:
+        """Rerun the stale jobs of all dates before `day`, oldest date first."""
+        first = first_checked(self.settings, day)
+        self.commits.load(first - timedelta(days=1))
+        dates = [first + timedelta(days=number) for number in range((day - first).days)]
+        return [run for earlier in dates for run in self.repair(earlier, on_start, on_commit)]
+
+    def repair(
+        self,
+        day: date,
+        on_start: Callable[[str, date], None] | None,
+        on_commit: Callable[[JobRun], None] | None,
+    ) -> Sequence[JobRun]:
+        """Rerun the stale jobs of a date, in order; what one rerun makes stale is found by looking again after it."""
+        runs: list[JobRun] = []
+        for job in JOBS:
+            reason = stale_jobs(self.commits, self.settings.first_date, day).get(job)
+            if reason:
+                log.info("job=%s date=%s stale: %s", job, day, reason)
+                runs.append(self.run_again(job, day, on_start, on_commit))
+        return runs
+
+    def run_again(
+        self,
+        job: str,
+        day: date,
+        on_start: Callable[[str, date], None] | None,
+        on_commit: Callable[[JobRun], None] | None,
+    ) -> JobRun:
+        """Rerun a job; whoever accepted a failed check of the night accepts it again: a repair asks nobody."""
+        if on_start:
+            on_start(job, day)
+        earlier = self.commits.run(job, day)
+        accepted = read_accepted(earlier.notes.get(ACCEPTED_QUALITY, "")) if earlier else {}
+        run = self.run(job, day, {**accepted, **self.accept_again})
+        if on_commit:
+            on_commit(run)
+        return run

@@ -1,0 +1,109 @@
+"""Checks of dates and order before a job runs: what it needs is committed, up to date, and not too old."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from ltrr.config import Settings
+from ltrr.errors import CommitError
+from ltrr.pipelines.jobs import JOBS, NEEDS, comes_before
+from ltrr.pipelines.night import missing_run
+from ltrr.pipelines.staleness import changed_jobs
+from ltrr.spark.commits import CommitLog
+
+
+def first_checked(settings: Settings, day: date) -> date:
+    """The oldest date that is checked for stale jobs, and repaired, before a night of `day`."""
+    return max(settings.first_date, day - timedelta(days=settings.nights.repair_days))
+
+
+def check_order(commits: CommitLog, settings: Settings, job: str, day: date) -> None:
+    """Nothing where the job may run now; CommitError otherwise."""
+    check_date(commits, settings, day)
+    check_not_too_old(commits, settings, job, day)
+    for need in NEEDS[job]:
+        if commits.run(need, day) is None:
+            raise missing_run(need, day, wanted_by=f"{job} of {day}")
+    before = day - timedelta(days=1)
+    if day > settings.first_date and commits.run(job, before) is None:
+        raise missing_run(job, before, wanted_by=f"{job} of {day}")
+
+
+def check_nothing_stale(commits: CommitLog, settings: Settings, job: str, day: date) -> None:
+    """Nothing where all that the job builds on is up to date; CommitError otherwise.
+
+    A run on top of a stale date would lose what later nights had added to it.
+    """
+    first_date, first = settings.first_date, first_checked(settings, day)
+    for number in range((day - first).days):
+        earlier = first + timedelta(days=number)
+        stale = changed_jobs(commits, first_date, earlier)
+        if stale:
+            raise CommitError(
+                f"{job} of {day} needs an earlier date that is stale",
+                which=str(earlier),
+                expected="every job committed after its inputs",
+                got="; ".join(f"{name}: {reason}" for name, reason in stale.items()),
+                todo=f"run `ltrr nightly --date {day} --repair`, or set nights.repair_first to true",
+            )
+    stale = {name: why for name, why in changed_jobs(commits, first_date, day).items() if comes_before(name, job)}
+    if stale:
+        raise CommitError(
+            f"{job} of {day} needs a job of the same date that is stale",
+            which=next(iter(stale)),
+            expected="committed after its inputs",
+            got=next(iter(stale.values())),
+            todo=f"run `ltrr job {next(iter(stale))} --date {day}` first, or the whole night",
+        )
+
+
+def check_date(commits: CommitLog, settings: Settings, day: date) -> None:
+    """Nothing where history has begun by then, and no earlier one is there; CommitError otherwise."""
+    oldest = commits.oldest_date() if day == settings.first_date else None
+    if oldest is not None and oldest < day:
+        # Such a night would read empty tables: memory, spent alpha and waiting events would be gone.
+        raise CommitError(
+            "history cannot start anew in a home that has one",
+            which=f"history_starts: {day}",
+            expected=f"{oldest} or earlier, the first date that was committed",
+            todo="set history_starts back; close dates without logs with a file _NO_TRAFFIC, or begin a new home",
+        )
+    if day < settings.first_date:
+        raise CommitError(
+            "the date is before the history starts",
+            which=str(day),
+            expected=f"{settings.first_date} or later (history_starts)",
+            todo="correct the date, or history_starts before anything is committed",
+        )
+
+
+def check_not_too_old(commits: CommitLog, settings: Settings, job: str, day: date) -> None:
+    """Nothing where what a run of the date makes stale is still checked and repaired; CommitError otherwise."""
+    nights = settings.nights
+    newest = commits.newest_date(day)
+    oldest = (newest or day) - timedelta(days=nights.repair_days)
+    if newest is not None and day < oldest:
+        raise CommitError(
+            "the date is too old to run again: no later night would notice that its tables have changed",
+            which=f"{job} of {day}",
+            expected=f"{oldest} or later (nights.repair_days: {nights.repair_days})",
+            todo=f"raise nights.repair_days to {(newest - day).days} if the versions of {day} are still readable "
+            f"(nights.readable_days: {nights.readable_days}), then repair the nights after it",
+        )
+
+
+def check_night_before(commits: CommitLog, settings: Settings, day: date) -> None:
+    """Nothing where the whole night before is committed, or there is none; CommitError otherwise."""
+    check_date(commits, settings, day)
+    before = day - timedelta(days=1)
+    commits.load(before)
+    missing = [job for job in JOBS if commits.run(job, before) is None]
+    if day > settings.first_date and missing:
+        # Nights are run one after the other: the first to run is the one after the last complete one.
+        raise CommitError(
+            f"the night of {day} needs the one before it",
+            which=str(before),
+            expected="all eight jobs committed",
+            got=f"no {', '.join(missing)}",
+            todo=f"run `ltrr nightly --date {before}` first",
+        )
