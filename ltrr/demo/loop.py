@@ -18,8 +18,8 @@ from ltrr.artifacts.pointer import open_policy
 from ltrr.config import Settings
 from ltrr.estimation.sequential import EXPIRED, FUTILE, HARMED
 from ltrr.pipelines.runner import run_nightly
-from ltrr.publishing.challenger_rows import CHALLENGERS, read_book
-from ltrr.publishing.trials import Challenger, living
+from ltrr.publishing.challenger_rows import CHALLENGERS, read_trials
+from ltrr.publishing.trials import Challenger, current_trial
 from ltrr.serving.policy import Policy
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.policy_value import true_policy_value
@@ -148,9 +148,9 @@ def challenger_policy(settings: Settings, challenger: Challenger) -> Policy:
 def challenger_of(spark: SparkSession, settings: Settings, day: date) -> Challenger | None:
     """Who is under test when the night is over, else who was refused that night; None where nobody is either."""
     challengers = Warehouse(spark, settings.paths.tables).read(CHALLENGERS)
-    book = read_book(challengers, settings.policy.name, day, settings.gate)
+    book = read_trials(challengers, settings.policy.name, day, settings.gate)
     refused = [one for one in book if one.ended == day and one.outcome in (FUTILE, HARMED, EXPIRED)]
-    return living(book) or next(iter(refused), None)
+    return current_trial(book) or next(iter(refused), None)
 
 
 def releases_of(spark: SparkSession, settings: Settings, day: date) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """A home in memory: toy jobs, the real commit, staleness, runner, pointer, book and alpha code, and its disturbances.
 
 Tables are in a `MemoryWarehouse`, policies on fsspec's memory file system. Where real code asks Spark for rows that fit
-one page, the stand-ins below ask the memory warehouse: `collect_moves`, `read_challengers`, `read_book` and
+one page, the stand-ins below ask the memory warehouse: `collect_moves`, `read_challengers`, `read_trials` and
 `estimates_of` select the same rows.
 """
 
@@ -30,7 +30,7 @@ from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import HELD_OUT, LIFE, REWARD, difference_of
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION
 from ltrr.evaluation.scoring import ALL
-from ltrr.pipelines import evaluate_policies, gate_page, job_runner, night, publish_policy, ranker_judging
+from ltrr.pipelines import challenger_review, evaluate_policies, job_runner, night, publish_policy, ranker_judging
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
@@ -40,7 +40,7 @@ from ltrr.publishing.gate import Judgement
 from ltrr.publishing.moves import champion_of, moves_of
 from ltrr.publishing.ranker_gate import MEASURE
 from ltrr.publishing.release import unrecorded
-from ltrr.publishing.trials import FrozenBandit, living
+from ltrr.publishing.trials import FrozenBandit, current_trial
 from ltrr.spark import commits
 from ltrr.spark.commits import CommitLog
 from tests.disturbed.memory_warehouse import Killed, MemoryRows, MemoryWarehouse, conformed
@@ -299,8 +299,8 @@ def evaluate(at):
     store = open_policy(at.policies_root, name)
     pointer = pointer_at(store, champion_of(moves, at.date).sequence)
     champion = read_manifest(at.policies_root, name, pointer.version)
-    book = gate_page.read_book(at.read("challengers"), name, at.date - DAY, at.settings.gate)
-    tested = living(book)
+    book = challenger_review.read_trials(at.read("challengers"), name, at.date - DAY, at.settings.gate)
+    tested = current_trial(book)
     if tested and tested.against != FrozenBandit.of_manifest(champion).digest:
         tested = None
     total = curve_of(at)["impressions"]
@@ -384,8 +384,8 @@ def read_challengers(rows, day):
     ]
 
 
-def read_book(rows, policy, day, gate):
-    """As `challenger_rows.read_book`."""
+def read_trials(rows, policy, day, gate):
+    """As `challenger_rows.read_trials`."""
     kept = [row for row in rows if row["policy"] == policy and day - timedelta(gate.budget_nights) <= row["as_of_date"]]
     dates = [row["as_of_date"] for row in kept if row["as_of_date"] <= day]
     found = read_challengers(rows, max(dates)) if dates else []
@@ -393,7 +393,7 @@ def read_book(rows, policy, day, gate):
 
 
 def estimates_of(at, judged_on, estimator="dr"):
-    """As `gate_page.estimates_of`."""
+    """As `challenger_review.estimates_of`."""
     wanted = (at.date, judged_on, estimator)
     rows = at.read("ope_estimates")
     return [row for row in rows if (row["as_of_date"], row["judged_on"], row["estimator"]) == wanted]
@@ -415,9 +415,9 @@ def install(monkeypatch, current):
         monkeypatch.setattr(module, "collect_moves", collect_moves)
     for module in (challenger_rows, release_rows):
         monkeypatch.setattr(module, "schema_of", lambda declared: declared)
-    monkeypatch.setattr(gate_page, "read_book", read_book)
-    monkeypatch.setattr(gate_page, "read_challengers", read_challengers)
-    for module in (gate_page, publish_policy):
+    monkeypatch.setattr(challenger_review, "read_trials", read_trials)
+    monkeypatch.setattr(challenger_review, "read_challengers", read_challengers)
+    for module in (challenger_review, publish_policy):
         monkeypatch.setattr(module, "estimates_of", estimates_of)
     monkeypatch.setattr(ranker_judging, "_judge", judge_orders)
     monkeypatch.setattr(ranker_judging, "_judgement", order_judgement)

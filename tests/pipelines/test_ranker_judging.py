@@ -11,8 +11,8 @@ from ltrr.artifacts.manifest import PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
 from ltrr.config import Settings
 from ltrr.estimation.sequential import PROMOTE
-from ltrr.pipelines.ranker_judging import judge_rankers, ranker_page
-from ltrr.publishing.trials import RANKER_TRIAL, REPLACED, living
+from ltrr.pipelines.ranker_judging import judge_rankers, review_night_ranker
+from ltrr.publishing.trials import RANKER_TRIAL, REPLACED, current_trial
 from ltrr.ranking.rows import only_training, to_ranking_rows
 from ltrr.ranking.settings import RankerSettings
 from ltrr.ranking.training import train_ranker
@@ -67,13 +67,13 @@ def turn(home, number, book, candidate):
     """Both jobs of a night: the page, and what was noted."""
     evaluating = night(home, number, candidate)
     judge_rankers(evaluating, home.champion, book, distrusted=(), objections=())
-    page = ranker_page(night(home, number, candidate, evaluating.notes), home.champion, book)
+    page = review_night_ranker(night(home, number, candidate, evaluating.notes), home.champion, book)
     return page, evaluating.notes
 
 
 def test_a_better_ranker_begins_is_judged_on_later_dates_alone_and_is_promoted(home):
     page, notes = turn(home, 1, (), home.sha256)
-    trial = living(page.challengers, RANKER_TRIAL)
+    trial = current_trial(page.challengers, RANKER_TRIAL)
     assert (trial.data_end, trial.bandit.files) == (DAY, {"ranker.ubj": home.sha256})
     report = json.loads(notes["ranker_report"])
     assert report["difference"] > 0.0
@@ -89,7 +89,7 @@ def test_a_better_ranker_begins_is_judged_on_later_dates_alone_and_is_promoted(h
 
 def test_a_trial_is_not_judged_where_it_was_evaluated_against_another_order(home):
     page, _ = turn(home, 1, (), home.sha256)
-    stale = ranker_page(night(home, 3, "another", {"served_ranker": "x"}), home.champion, page.challengers)
+    stale = review_night_ranker(night(home, 3, "another", {"served_ranker": "x"}), home.champion, page.challengers)
     assert stale.judged.looks == ()
     assert "evaluate again" in stale.why
     # A champion that got another ranker: the trial's looks say nothing any more.
@@ -97,5 +97,5 @@ def test_a_trial_is_not_judged_where_it_was_evaluated_against_another_order(home
     evaluating = night(home, 3, "")
     judge_rankers(evaluating, other, page.challengers, distrusted=(), objections=())
     assert "ranker_life" not in evaluating.notes
-    replaced = ranker_page(night(home, 3, "", evaluating.notes), other, page.challengers)
+    replaced = review_night_ranker(night(home, 3, "", evaluating.notes), other, page.challengers)
     assert replaced.judged.outcome == REPLACED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -15,8 +14,9 @@ from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.night import Night
-from ltrr.publishing.challenger_rows import read_book, read_challengers
-from ltrr.publishing.challengers import Candidate, Page, turn_page
+from ltrr.pipelines.notes import EvaluationNotes
+from ltrr.publishing.challenger_rows import read_challengers, read_trials
+from ltrr.publishing.challengers import Candidate, ChallengerReview, review_challenger
 from ltrr.publishing.gate import Verdict
 from ltrr.publishing.judgement import judgement_of
 from ltrr.publishing.moves import Move, may_move
@@ -25,9 +25,9 @@ from ltrr.publishing.trials import (
     Challenger,
     FrozenBandit,
     alpha_left,
+    current_trial,
     describe_differences,
     find_judged,
-    living,
     with_withdrawn,
 )
 from ltrr.tracking.run import TrackedRun
@@ -75,23 +75,27 @@ class EarlierAttempt:
         )
 
 
-def keep_page(page: Page, earlier: EarlierAttempt, day: date, gate: GateSettings) -> Page:
+def keep_final_review(
+    page: ChallengerReview, earlier: EarlierAttempt, day: date, gate: GateSettings
+) -> ChallengerReview:
     """Tonight's page; that of the earlier attempt where it is decided for good, with what this one finds otherwise."""
     if not earlier.is_final:
         return page
     differences = "; ".join(describe_differences(earlier.page, page.challengers))
     stays = "decided by an earlier attempt of this night and acted on since, so it stays"
     why = f"{stays}: {differences}" if differences else stays
-    return Page(tuple(earlier.page), find_judged(earlier.page, day), None, why, alpha_left(earlier.page, day, gate))
+    return ChallengerReview(
+        tuple(earlier.page), find_judged(earlier.page, day), None, why, alpha_left(earlier.page, day, gate)
+    )
 
 
-def tonights_page(
+def review_night_challenger(
     night: Night,
     champion: Manifest,
     estimates: Sequence[Mapping[str, Any]],
     earlier: EarlierAttempt,
     waits: str = "",
-) -> Page:
+) -> ChallengerReview:
     """Tonight's page of the book: the page of the night before, and what tonight's evidence says.
 
     Args:
@@ -101,25 +105,24 @@ def tonights_page(
         earlier: attempt of the same night.
         waits: why nobody is asked or begins tonight; empty where nothing stands in the way.
     """
-    notes, gate = night.notes_of("evaluate_policies"), night.settings.gate
+    notes, gate = night.notes_of(EvaluationNotes), night.settings.gate
     before = night.date - timedelta(days=1)
-    book = read_book(night.read_own_previous("challengers"), night.settings.policy.name, before, gate)
+    book = read_trials(night.read_own_previous("challengers"), night.settings.policy.name, before, gate)
     book = with_withdrawn(book, earlier.page, night.date)
-    tested = living(book)
-    objections = list(json.loads(notes["objections"]))
-    if notes["champion_version"] != champion.version:
-        judged = notes["champion_version"]
-        objections.append(f"it was judged against {judged}, but {champion.version} serves now: evaluate again")
-    elif tested and notes.get("challenger", "") != tested.trial:
-        objections.append(f"{notes.get('challenger') or 'nobody'} was judged in its place: evaluate again")
+    tested = current_trial(book)
+    objections, evaluated = list(notes.objections), notes.champion_version
+    if evaluated != champion.version:
+        objections.append(f"it was judged against {evaluated}, but {champion.version} serves now: evaluate again")
+    elif tested and (notes.challenger or "") != tested.trial:
+        objections.append(f"{notes.challenger or 'nobody'} was judged in its place: evaluate again")
     judgement = judgement_of(
         estimates,
         CHALLENGER,
-        nights=int(notes.get("life_dates", "0")),
+        nights=notes.life_dates or 0,
         least_evidence=gate.least_evidence,
         objections=tuple(objections),
     )
-    return turn_page(
+    return review_challenger(
         book,
         night.date,
         FrozenBandit.of_manifest(champion),
@@ -139,13 +142,13 @@ def _candidate(night: Night) -> Candidate | None:
     report = judgement_of(
         estimates_of(night, HELD_OUT),
         CANDIDATE,
-        nights=int(night.notes_of("evaluate_policies")["judged_dates"]),
+        nights=night.notes_of(EvaluationNotes).judged_dates or 0,
         least_evidence=night.settings.gate.least_evidence,
     )
     return replace(candidate, report=report, share=night.settings.evaluation.held_out_percent / 100.0)
 
 
-def report_page(tracked: TrackedRun, page: Page) -> None:
+def report_challenger(tracked: TrackedRun, page: ChallengerReview) -> None:
     """The verdict in words and figures, and the page itself."""
     judged = page.judged
     tracked.tags({"bandit": page.why, "outcome": judged.outcome if judged else "none"})
