@@ -44,15 +44,17 @@ _NOT_DIGESTED = ("paths", "nights", "spark", "tracking")
 
 @dataclass(frozen=True)
 class PathSettings:
-    """Where things are; what is empty lies in the home.
+    """Paths. An empty path stands for a folder in the home.
 
     Attributes:
-        home: folder on a disk, local or NFS, that holds everything by default, and a lease.
-        tables: of the warehouse; a folder on a disk, local or NFS, for the lease of the tables lies in it.
-        policies: payloads, bundles and pointers; a folder or a URL that fsspec reads.
-        logs: decision records and events, a folder a day.
-        quarantine: rejected lines as they came, below the date on which they expire; a folder or a URL that Spark
-            writes.
+        home: Folder on a disk, local or NFS. It contains everything else by default, and the lease
+            of the home.
+        tables: Folder of the warehouse, on a disk, local or NFS; it contains the lease of the
+            tables.
+        policies: Folder of payloads, bundles and pointers: a path, or a URL that fsspec reads.
+        logs: Folder of decision records and events, with one folder per date.
+        quarantine: Folder of rejected lines, ordered by their expiry date: a path, or a URL that
+            Spark writes.
     """
 
     home: Path = Path("home")
