@@ -132,11 +132,11 @@ class Settings:
         """The first logical date.
 
         Raises:
-            ConfigError: nobody has said when the history starts.
+            ConfigError: `history_starts` is not set.
         """
         if self.history_starts is None:
             raise ConfigError(
-                "nobody has said when the history starts",
+                "`history_starts` is not set",
                 which="history_starts",
                 expected="the first date with logs",
                 todo=f"set it in {HOME_FILE} of the home, in the file of --config, or with --set history_starts=DATE",
@@ -207,11 +207,11 @@ def parse_change(change: str) -> dict[str, Any]:
     """
     name, equals, text = change.partition("=")
     if not equals or not name:
-        raise ConfigError("a change cannot be read", which="--set", expected="section.name=value", got=change)
+        raise ConfigError("an option cannot be read", which="--set", expected="section.name=value", got=change)
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as fault:
-        raise ConfigError("a change is no YAML", which=f"--set {name}", got=text) from fault
+        raise ConfigError("the value of an option is not valid YAML", which=f"--set {name}", got=text) from fault
     for part in reversed(name.split(".")):
         value = {part: value}
     return dict(value)
