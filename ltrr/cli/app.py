@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from typing import Annotated, cast
 
 import typer
@@ -68,11 +67,6 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(arguments)
     finally:
         os.umask(umask)
-
-
-def run_job(name: str, arguments: Sequence[str]) -> int:
-    """Run `ltrr job NAME ARGUMENTS`, as the scripts in `jobs/` do; returns the exit code."""
-    return main(["job", name, *arguments])
 
 
 def _run(arguments: list[str] | None) -> int:

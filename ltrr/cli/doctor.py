@@ -65,10 +65,16 @@ def _java() -> str:
 
 def _delta_jars() -> str:
     hashes = read_hashes()
-    missing = missing_jars(spark_home() / "jars", hashes)
+    folder = spark_home() / "jars"
+    missing = missing_jars(folder, hashes)
     if missing:
-        raise NotReadyError("not beside Spark's", which=", ".join(missing), todo="run `make setup`")
-    return f"{len(hashes)} beside Spark's, hashes as they should be"
+        raise NotReadyError(
+            "Delta's jars are missing, or differ from those of jars.sha256",
+            which=", ".join(missing),
+            expected=f"them in {folder}",
+            todo="run `python -m ltrr.spark.jars`",
+        )
+    return f"{len(hashes)} in {folder}, with the expected hashes"
 
 
 def _write_access(home: Path) -> str:

@@ -19,9 +19,9 @@ from ltrr.core.exploration import ExplorationSettings
 
 _HEAD = """\
 # Every setting with its meaning and its default, which is what a line that is commented out stands for.
-# Written by `python -m ltrr.config.reference`; a test holds it to the code. Better places for your own values are
+# Written by `python -m ltrr.config.reference`, a page to read: no command reads this file. Your own values go into
 # `ltrr.yaml` of the home (what this home is), a file given with --config (how it is run: dev.yaml, prod.yaml) and
-# --set section.name=value. The later wins: this file < ltrr.yaml of the home < --config < --set and other options.
+# --set section.name=value. The later wins: ltrr.yaml of the home < --config < --set and other options.
 # An unknown key is an error.
 
 # First logical date; nothing before it is asked for. `ltrr policies init` writes it to ltrr.yaml of the home.

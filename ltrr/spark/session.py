@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyspark
 from py4j.java_gateway import JavaPackage
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
@@ -115,7 +116,8 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
     if isinstance(gateway.jvm.io.delta.sql.DeltaSparkSessionExtension, JavaPackage):
         raise LtrrError(
             "Delta's jars are not on Spark's class path",
-            todo="run `make setup`, or name them to spark-submit with --packages",
+            which=str(Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent) / "jars"),
+            todo="run `python -m ltrr.spark.jars` once, as `make setup` does, or give spark-submit --packages",
         )
     # What spark-submit was given; of a Java that was started above, what it was given there.
     given = {
