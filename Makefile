@@ -30,7 +30,7 @@ PIP_LOCKED := $(PIP_INSTALL) --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test setup setup-dev setup-airflow setup-obp ope-obd lint format typecheck contracts unit-tests test-long \
+.PHONY: help demo check test setup setup-dev setup-airflow setup-obp ope-obd lint format quick-tests unit-tests test-long \
 	airflow-tests airflow-golden airflow-run lock clean prerequisites java date-given
 
 help:  ## This list.
@@ -41,7 +41,11 @@ help:  ## This list.
 demo: setup  ## Installs, then runs four days and nights of a world of known truth [WORLD=music|msrd DATA= NIGHTS= DEMO_HOME=].
 	@$(BIN)/ltrr demo --world "$(WORLD)" --home "$(DEMO_HOME)" $(if $(DATA),--data "$(DATA)") $(if $(NIGHTS),--nights "$(NIGHTS)")
 
-test: setup-dev setup-airflow  ## Installs, then lints, type-checks, holds the import contracts and runs every test.
+# Lint and tests at the same time: each keeps one core busy.
+check: setup-dev  ## Lint, types, import contracts and the quick tests without Spark: at most 2 minutes, for the working day.
+	@$(MAKE) --no-print-directory --jobs 2 lint quick-tests
+
+test: setup-dev setup-airflow  ## Installs, then runs lint, types, import contracts and every test but the long ones.
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory airflow-tests
 	@$(MAKE) --no-print-directory unit-tests
@@ -64,11 +68,15 @@ lint: setup-dev  ## ruff, mypy and the import contracts.
 format: setup-dev  ## Formats the code and mends what ruff can mend.
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
+# A test that starts Spark has the mark `spark` (conftest.py); `slow` is for tests above ten seconds.
+quick-tests: setup-dev  ## The quick tests and doctests that need no Spark [PYTEST_ARGS=].
+	@$(BIN)/python -m pytest --quiet -m "not spark and not slow and not long" $(PYTEST_ARGS)
+
 unit-tests: setup-dev  ## pytest, doctests included [PYTEST_ARGS=].
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # With LONG_HOME, a folder, what is done stays there: an interrupted run goes on where it stopped.
-test-long: setup-dev  ## Whole nights and disturbed homes, most of an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
+test-long: setup-dev  ## Whole nights, disturbed homes and an installed wheel, most of an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
 	@LTRR_STEPS="$(STEPS)" LTRR_REAL_STEPS="$(REAL_STEPS)" LTRR_KILLS="$(KILLS)" LTRR_LONG_HOME="$(LONG_HOME)" \
 		LTRR_BUDGET_SECONDS="$(BUDGET_SECONDS)" $(BIN)/python -m pytest -m long tests $(PYTEST_ARGS)
 

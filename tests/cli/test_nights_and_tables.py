@@ -116,6 +116,7 @@ def test_a_fault_of_spark_is_one_sentence_and_its_traceback_is_there_for_the_ask
         main(["--debug", *command])
 
 
+@pytest.mark.spark
 def test_doctor_says_what_is_missing_line_by_line(capsys, home, monkeypatch):
     monkeypatch.setenv("LTRR_USER_KEY_SECRET", "of these tests, and long enough")
     code, out, _ = said(capsys, "doctor", "--home", home / "new", "--json")
