@@ -19,14 +19,25 @@ from rich.table import Table
 Rows = Sequence[Mapping[str, Any]]
 
 
+# A table in a pipe is not folded to the width of a terminal; the demo and progress fit a narrow one.
+WIDE, NARROW = 200, 80
+
+
 def stdout() -> Console:
-    """Where results go. Not folded to a narrow terminal's width when piped."""
-    return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 200)
+    """Console of results, 200 columns wide in a pipe."""
+    return Console(soft_wrap=False, width=None if sys.stdout.isatty() else WIDE)
 
 
-def stderr() -> Console:
-    """Where progress goes."""
-    return Console(stderr=True, width=None if sys.stderr.isatty() else 200)
+def narrow_stdout() -> Console:
+    """Console of results that fit 80 columns."""
+    console = Console()
+    return Console(width=min(console.width, NARROW) if console.is_terminal else NARROW)
+
+
+def narrow_stderr() -> Console:
+    """Console of progress and notes, 80 columns wide; without a terminal it writes no escape codes."""
+    console = Console(stderr=True)
+    return Console(stderr=True, width=min(console.width, NARROW) if console.is_terminal else NARROW)
 
 
 def set_up_logging(*, is_verbose: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ltrr.cli.options import Date, Json, Set, check_home, parse_date
-from ltrr.cli.output import show_rows, stderr
+from ltrr.cli.output import narrow_stderr, show_rows
 from ltrr.config import HOME_FILE, load_settings
 from ltrr.demo.first_policy import write_demo_settings
 from ltrr.demo.loop import current_policy
@@ -42,7 +42,7 @@ def simulate(
     day = parse_date(date_)
     real = build_world(WorldChoice(world, data, hybrid), default_cache())
     for note in real.notes:
-        stderr().print(f"world {real.name}: {note}")
+        narrow_stderr().print(f"world {real.name}: {note}")
     if not (home / HOME_FILE).exists():
         write_demo_settings(home, real.policy_settings(), day)
     settings = load_settings(home, None, changes or ())

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from ltrr.errors import LtrrError
 from ltrr.spark.java import find_java
+from ltrr.spark.java_stderr import filtered_stderr
 from ltrr.spark.pinned import check_conf, pin_session, with_pinned
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,8 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     try:
         # The properties reach Java when this starts it; a Java that spark-submit started has its own already.
-        gateway = launch_gateway(_conf(with_pinned(properties(app, chosen), {})))  # type: ignore[no-untyped-call]  # pyspark's has no types
+        with filtered_stderr() as stderr:
+            gateway = launch_gateway(_conf(with_pinned(properties(app, chosen), {})), stderr)  # type: ignore[no-untyped-call]  # pyspark's has no types
     except PySparkRuntimeError as fault:
         java = find_java()
         raise LtrrError(java if isinstance(java, str) else f"Spark did not start: {fault}") from fault
