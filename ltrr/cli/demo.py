@@ -13,7 +13,7 @@ import typer
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from ltrr.cli.options import Json, Set, check_home
+from ltrr.cli.options import Hybrid, Json, Set, WorldData, WorldName, check_home
 from ltrr.cli.output import narrow_stderr, narrow_stdout, show_json
 from ltrr.cli.progress import StepProgress, jobs_left_text, one_step
 from ltrr.config import Settings, load_settings
@@ -55,10 +55,8 @@ TRUE_VALUES = "true values"
 
 
 def demo(
-    world: Annotated[
-        str, typer.Option("--world", help="music (generated) or msrd (real films and queries).")
-    ] = "music",
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of the world's data (msrd).")] = None,
+    world: WorldName = "music",
+    data: WorldData = None,
     nights: Annotated[int, typer.Option("--nights", min=1, help="Number of days served and nights learned.")] = 4,
     impressions: Annotated[
         int | None,
@@ -70,7 +68,7 @@ def demo(
             "--home", callback=check_home, help="Folder of the demo. A demo's folder is replaced, no other one is."
         ),
     ] = Path("demo-home"),
-    hybrid: Annotated[bool, typer.Option(help="Make the fusion of lexical and semantic search a strategy.")] = True,
+    hybrid: Hybrid = True,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the users' behaviour.")] = 7,
     changes: Set = None,
     as_json: Json = False,

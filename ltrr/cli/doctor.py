@@ -9,9 +9,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ltrr.cli.options import Config, Home, Json, Set
-from ltrr.cli.output import show_rows
-from ltrr.config import PathSettings, load_section
+from ltrr.cli.options import Common, with_common
+from ltrr.config import PathSettings
 from ltrr.errors import ConfigError, LtrrError, NotReadyError
 from ltrr.logs.secret import SECRET_VARIABLE, read_secret
 from ltrr.pipelines.preflight import local_folder
@@ -26,12 +25,13 @@ from ltrr.tracking.settings import TrackingSettings
 from ltrr.tracking.store import connect, without_secrets
 
 
-def doctor(home: Home = None, config: Config = None, changes: Set = None, as_json: Json = False) -> int:
-    """Check this machine and the home, one line each; exit 1 if anything is missing."""
-    paths = load_section(PathSettings, home, config, changes or ())
-    tracking = load_section(TrackingSettings, home, config, changes or ()).under(paths.home)
-    nights = load_section(NightSettings, home, config, changes or ())
-    spark = load_section(SparkSettings, home, config, changes or ())
+@with_common
+def doctor(common: Common) -> int:
+    """Check this machine and the home, a line per check; exit 1 if anything is missing."""
+    paths = common.section(PathSettings)
+    tracking = common.section(TrackingSettings).under(paths.home)
+    nights = common.section(NightSettings)
+    spark = common.section(SparkSettings)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", platform.python_version),
         ("java", _java),
@@ -45,7 +45,7 @@ def doctor(home: Home = None, config: Config = None, changes: Set = None, as_jso
         ("private files", lambda: check_private_files(paths)),
     ]
     rows = [_checked(name, check) for name, check in checks]
-    show_rows(rows, "ltrr doctor", as_json=as_json)
+    common.show(rows, "ltrr doctor")
     return int(any(row["verdict"] != "ok" for row in rows))
 
 

@@ -215,6 +215,23 @@ def parse_change(change: str) -> dict[str, Any]:
     return dict(value)
 
 
+def home_layer(policy: PolicySettings, history_starts: date) -> dict[str, Any]:
+    """The settings that make a home what it is, as `write_home_file` takes them: first date and policy."""
+    return {
+        "history_starts": history_starts,
+        "policy": {
+            "name": policy.name,
+            "strategies": list(policy.strategies),
+            "block_size": policy.block_size,
+            "budget": policy.budget,
+            "decide": policy.decide,
+            "observe": policy.observe,
+            "features": list(policy.features),
+            "exploration": policy.exploration.to_json(),
+        },
+    }
+
+
 def make_home(home: Path) -> None:
     """Make the folder of a home where there is none: others may pass through it to `policies/`, and list nothing."""
     if not home.exists():
