@@ -114,7 +114,7 @@ def _prepare(choice: WorldChoice, home: Path, changes: list[str], console: Conso
 
 
 class DemoProgress(StepProgress):
-    """Progress of all nights of a demo: on a terminal one line that moves, elsewhere a line for each step done.
+    """Progress of all nights of a demo: one line that moves on a terminal, a line per finished step without one.
 
     Args:
         console: Where it is shown.

@@ -1,4 +1,4 @@
-"""`ltrr doctor`: what is missing here, one line each."""
+"""`ltrr doctor`: a line for each check of this machine and home."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def _delta_jars() -> str:
 
 
 def _write_access(home: Path) -> str:
-    """Try the home, or the nearest folder above it that exists: doctor makes nothing that stays."""
+    """Write a temporary file into the home, or into the nearest existing folder above it."""
     folder = home
     while not folder.exists():
         folder = folder.parent
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".ltrr-doctor-"):
-        return f"{folder}" if folder == home else f"{folder} (the home {home} is not there yet)"
+        return f"{folder}" if folder == home else f"{folder} (the home {home} does not exist yet)"
 
 
 def _secret() -> str:
@@ -92,10 +92,12 @@ def _secret() -> str:
 
 
 def check_private_files(paths: PathSettings) -> str:
-    """What tells of persons is closed to other users: a folder without rights for others protects all below it.
+    """Check that files with data of users are closed to other users of the machine.
+
+    A folder without rights for others protects everything below it.
 
     Raises:
-        ConfigError: one is open to others; the message has the command that closes it.
+        ConfigError: a file or folder is open to others; the message has the command that closes it.
     """
     named = [local_folder(path) for path in (paths.tables, paths.logs, paths.quarantine)]
     private = [*named, *(paths.home / name for name in ("mlflow.db", "mlartifacts"))]
@@ -103,29 +105,31 @@ def check_private_files(paths: PathSettings) -> str:
     opened = [str(path) for path in found if path.stat().st_mode & 0o007]
     if opened:
         raise ConfigError(
-            "every user of this machine can read", which=", ".join(opened), todo=f"run `chmod o-rwx {' '.join(opened)}`"
+            "every user of this machine can read files with data of users",
+            which=", ".join(opened),
+            todo=f"run `chmod o-rwx {' '.join(opened)}`",
         )
     return f"{len(found)} closed to other users"
 
 
 def _mlflow(tracking: TrackingSettings, home: Path) -> str:
     if not home.exists():
-        return f"{version('mlflow')}; the store is made with the home"
+        return f"{version('mlflow')}; the first night makes the store"
     connect(tracking)
     return f"{version('mlflow')}; {without_secrets(tracking.uri)} answers"
 
 
 def _retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> str:
-    """Whether every table on disk keeps its versions long enough; starts Spark if there are tables."""
+    """Check that every table on disk keeps its versions long enough; starts Spark if there are tables."""
     warehouse = _tables(paths, nights, spark)
     if warehouse is None:
         return "no tables yet"
     wrong = {name: warehouse.wrong_properties(declared) for name, declared in CATALOG.items()}
-    told = [f"{name} ({', '.join(properties)})" for name, properties in wrong.items() if properties]
-    if told:
+    short = [f"{name} ({', '.join(properties)})" for name, properties in wrong.items() if properties]
+    if short:
         raise ConfigError(
             "tables do not keep their versions as long as the nights need them",
-            which=", ".join(told),
+            which=", ".join(short),
             expected=f"replaced files for {nights.readable_days} days",
             todo="run a night: each job sets the retention of its tables before it writes",
         )
@@ -133,7 +137,7 @@ def _retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings)
 
 
 def check_committed(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> str:
-    """Whether every table on disk is as the last run that committed has left it."""
+    """Check that every table on disk is in the state of the last committed run."""
     warehouse = _tables(paths, nights, spark)
     if warehouse is None:
         return "no tables yet"
@@ -148,14 +152,14 @@ def check_committed(paths: PathSettings, nights: NightSettings, spark: SparkSett
         raise ConfigError(
             "tables hold rows of a run that did not commit",
             which=", ".join(dead),
-            expected="the rows that the last committed run has left",
-            todo="run the job or night again before anybody runs VACUUM: it restores them first",
+            expected="the rows of the last committed run",
+            todo="run the job or night again before any VACUUM: it restores the tables first",
         )
-    return f"{len(read_by_version)} as the last committed runs have left them"
+    return f"{len(read_by_version)} in the state of the last committed runs"
 
 
 def _tables(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> Warehouse | None:
-    """The tables, on a session that is started for them; None where there are none yet."""
+    """The tables, on a session that is started for them; None if there are none yet."""
     if not paths.home.exists():
         return None
     if paths.tables == str(paths.home / "tables") and not Path(paths.tables).exists():

@@ -45,7 +45,7 @@ AcceptQuality = Annotated[
     typer.Option(
         "--accept-quality",
         metavar="NAME[,NAME]:REASON",
-        help="Accept these failed quality checks and no others; the reason is recorded. May be repeated.",
+        help="Accept these failed quality checks, no others; the reason is recorded. May be repeated.",
     ),
 ]
 WorldName = Annotated[str, typer.Option("--world", help="music (generated) or msrd (real films and queries).")]

@@ -1,4 +1,4 @@
-"""Tables and JSON go to stdout, progress and logs to stderr."""
+"""Output of commands: tables and JSON on stdout, progress and logs on stderr."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def narrow_stderr() -> Console:
 
 
 def set_up_logging(*, is_verbose: bool) -> None:
-    """Our own lines on stderr: warnings by default, one line per table read or written with --verbose."""
+    """Log to stderr: warnings by default, one line per table read or written with --verbose."""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.WARNING,
@@ -67,7 +67,7 @@ def show(renderable: RenderableType) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Print a result as JSON; what is undefined is null."""
+    """Print a result as JSON; undefined figures are null."""
     sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Progress on stderr: on a terminal one line that moves, elsewhere plain lines."""
+"""Progress on stderr: one line that moves on a terminal, plain lines without one."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class StepProgress:
 class JobProgress:
     """Progress of the jobs of one date, and of repairs of earlier dates before it; used with `with`.
 
-    Elsewhere than on a terminal a line says which job starts, so that the log of a night that hangs names the job.
+    Without a terminal a line is printed when a job starts too: the log of a night that hangs shows the job.
     """
 
     def __init__(self, console: Console, day: date, jobs: Sequence[str] = JOBS) -> None:

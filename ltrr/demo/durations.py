@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+# Steps differ too much for an estimate from fewer.
+_LEAST = 3
+
 
 def duration_text(seconds: float) -> str:
     """Seconds as hours, minutes and seconds.
@@ -32,18 +35,19 @@ def left_text(seconds: float | None) -> str:
 
 
 def seconds_left(last: Mapping[str, float], left: Sequence[str]) -> float | None:
-    """Estimate for the steps that are left: what each took last time, or the mean of all where it is new.
+    """Estimate for the steps that are left: the last time of each, or the mean of all for a new one.
 
     Args:
-        last: seconds of the latest run, by step.
-        left: names of the steps that are left, one entry a run.
+        last: Seconds of the latest run, by step.
+        left: Names of the steps that are left, one entry per run.
 
-    >>> seconds_left({"ingest_logs": 10.0, "fit_click_model": 2.0}, ["ingest_logs", "build_memory"])
+    >>> seen = {"ingest_logs": 10.0, "fit_click_model": 2.0, "train_ranker": 6.0}
+    >>> seconds_left(seen, ["ingest_logs", "build_memory"])
     16.0
-    >>> seconds_left({}, ["ingest_logs"]) is None
+    >>> seconds_left({"ingest_logs": 10.0}, ["fit_click_model"]) is None
     True
     """
-    if not last:
+    if len(last) < _LEAST:
         return None
     mean = sum(last.values()) / len(last)
     return sum(last.get(step, mean) for step in left)

@@ -1,4 +1,4 @@
-"""What needs an extra that is not installed says which, and how to install it."""
+"""A command that needs an extra that is not installed says which one, and how to install it."""
 
 import subprocess
 import sys
