@@ -106,46 +106,51 @@ def run_nights(
         seed: Seed of the users' behaviour.
         watcher: Receiver of the progress.
     """
-    policy = current_policy(settings)
     for number in range(nights):
         day = settings.first_date + timedelta(days=number)
-        watcher.start_step(SERVE, day)
-        served = serve_day(
-            world,
-            policy,
-            day,
-            impressions=impressions,
-            seed=seed,
-            logs_root=Path(settings.paths.logs),
-            progress=watcher.advance,
-        )
-        watcher.end_step(SERVE, day, served.seconds)
-        value, regret = true_policy_value(world, policy), true_regret(world, policy)
-        started = time.monotonic()
-        runs = run_nightly(
-            spark,
-            settings,
-            day,
-            on_start=watcher.start_step,
-            on_commit=lambda run: watcher.end_step(run.job, run.run_date, run.seconds),
-        )
-        seconds = time.monotonic() - started
-        policy = current_policy(settings)
-        yield NightReport(
-            day=day,
-            impressions=served.impressions,
-            clicks=served.clicks,
-            served_version=served.version,
-            true_recall=value.recall,
-            true_page_reward=value.page_reward,
-            regret=regret,
-            releases=tuple(releases_of(spark, settings, day)),
-            published_version=policy.version,
-            challenger=challenger_of(spark, settings, day),
-            day_seconds=round(served.seconds, 1),
-            night_seconds=round(seconds, 1),
-            job_seconds={run.job: round(run.seconds, 1) for run in runs},
-        )
+        yield _serve_and_learn(world, settings, spark, day, impressions=impressions, seed=seed, watcher=watcher)
+
+
+def _serve_and_learn(
+    world: World,
+    settings: Settings,
+    spark: SparkSession,
+    day: date,
+    *,
+    impressions: int,
+    seed: int,
+    watcher: Watcher,
+) -> NightReport:
+    """Serve one day with the published policy and run the night after it."""
+    policy, logs = current_policy(settings), Path(settings.paths.logs)
+    watcher.start_step(SERVE, day)
+    served = serve_day(world, policy, day, impressions=impressions, seed=seed, logs_root=logs, progress=watcher.advance)
+    watcher.end_step(SERVE, day, served.seconds)
+    value, regret = true_policy_value(world, policy), true_regret(world, policy)
+    started = time.monotonic()
+    runs = run_nightly(
+        spark,
+        settings,
+        day,
+        on_start=watcher.start_step,
+        on_commit=lambda run: watcher.end_step(run.job, run.run_date, run.seconds),
+    )
+    seconds = time.monotonic() - started
+    return NightReport(
+        day=day,
+        impressions=served.impressions,
+        clicks=served.clicks,
+        served_version=served.version,
+        true_recall=value.recall,
+        true_page_reward=value.page_reward,
+        regret=regret,
+        releases=tuple(releases_of(spark, settings, day)),
+        published_version=current_policy(settings).version,
+        challenger=challenger_of(spark, settings, day),
+        day_seconds=round(served.seconds, 1),
+        night_seconds=round(seconds, 1),
+        job_seconds={run.job: round(run.seconds, 1) for run in runs},
+    )
 
 
 def current_policy(settings: Settings) -> Policy:
