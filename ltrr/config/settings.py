@@ -1,7 +1,8 @@
 """All settings in one place: each room declares its own, this composes them and reads YAML.
 
-Layers, later over earlier: the defaults that the rooms declare and `conf/base.yaml` repeats; `ltrr.yaml` in the home
-(what this home is: policy, strategies, first date); the file of `--config`; `--set` and other options.
+Layers, later over earlier: the defaults that the packages declare; `ltrr.yaml` in the home (what this home is: policy,
+strategies, first date); the file of `--config`; `--set` and other options. `conf/base.yaml` is a page for people that
+repeats the defaults (`ltrr.config.reference`); no command reads it.
 """
 
 import dataclasses
@@ -36,7 +37,6 @@ from ltrr.users.settings import UserSettings
 S = TypeVar("S")
 
 HOME_FILE = "ltrr.yaml"
-BASE_FILE = Path(__file__).parents[2] / "conf" / "base.yaml"
 
 # Where a night runs and reports does not change what it computes.
 _NOT_DIGESTED = ("paths", "nights", "spark", "tracking")
@@ -190,10 +190,10 @@ def _merged(home: Path | None, config: Path | None, changes: Sequence[str]) -> t
     # Where the home is decides which home's own file lies beneath what was told.
     paths = merge_layers(Settings, (layer for _, layer in told)).get("paths", {})
     own = build(PathSettings, paths, "--home").home / HOME_FILE
-    files = [(str(file), read_yaml(file)) for file in (BASE_FILE, own) if file.exists()]
-    for source, layer in files:
-        check_layer(Settings, layer, source)
-    return merge_layers(Settings, (layer for _, layer in (*files, *told))), f"{own} or the file of --config"
+    home_layer = read_yaml(own) if own.exists() else {}
+    check_layer(Settings, home_layer, str(own))
+    layers = [home_layer, *(layer for _, layer in told)]
+    return merge_layers(Settings, layers), f"{own} or the file of --config"
 
 
 def parse_change(change: str) -> dict[str, Any]:
@@ -215,6 +215,23 @@ def parse_change(change: str) -> dict[str, Any]:
     for part in reversed(name.split(".")):
         value = {part: value}
     return dict(value)
+
+
+def home_layer(policy: PolicySettings, history_starts: date) -> dict[str, Any]:
+    """The settings that make a home what it is, as `write_home_file` takes them: first date and policy."""
+    return {
+        "history_starts": history_starts,
+        "policy": {
+            "name": policy.name,
+            "strategies": list(policy.strategies),
+            "block_size": policy.block_size,
+            "budget": policy.budget,
+            "decide": policy.decide,
+            "observe": policy.observe,
+            "features": list(policy.features),
+            "exploration": policy.exploration.to_json(),
+        },
+    }
 
 
 def make_home(home: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyspark
 from py4j.java_gateway import JavaPackage
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
@@ -15,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from ltrr.errors import LtrrError
 from ltrr.spark.java import find_java
+from ltrr.spark.java_stderr import filtered_stderr
 from ltrr.spark.pinned import check_conf, pin_session, with_pinned
 
 log = logging.getLogger(__name__)
@@ -108,7 +110,8 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     try:
         # The properties reach Java when this starts it; a Java that spark-submit started has its own already.
-        gateway = launch_gateway(_conf(with_pinned(properties(app, chosen), {})))  # type: ignore[no-untyped-call]  # pyspark's has no types
+        with filtered_stderr() as stderr:
+            gateway = launch_gateway(_conf(with_pinned(properties(app, chosen), {})), stderr)  # type: ignore[no-untyped-call]  # pyspark's has no types
     except PySparkRuntimeError as fault:
         java = find_java()
         raise LtrrError(java if isinstance(java, str) else f"Spark did not start: {fault}") from fault
@@ -116,7 +119,8 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
     if isinstance(gateway.jvm.io.delta.sql.DeltaSparkSessionExtension, JavaPackage):
         raise LtrrError(
             "Delta's jars are not on Spark's class path",
-            todo="run `make setup`, or name them to spark-submit with --packages",
+            which=str(Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent) / "jars"),
+            todo="run `python -m ltrr.spark.jars` once, as `make setup` does, or give spark-submit --packages",
         )
     # What spark-submit was given; of a Java that was started above, what it was given there.
     given = {
