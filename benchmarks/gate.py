@@ -21,11 +21,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from gate_study.bounds import compare_bounds, looks_of
-from gate_study.challengers import DESIGN, Challenger
-from gate_study.measures import measure_false, measure_gains, measure_slices
-from gate_study.report import bars_of, tables
-
+from benchmarks.gate_study.bounds import compare_bounds, looks_of
+from benchmarks.gate_study.challengers import DESIGN, Challenger
+from benchmarks.gate_study.measures import measure_false, measure_gains, measure_slices
+from benchmarks.gate_study.report import bars_of, tables
 from ltrr.estimation.sequential import traffic_factor
 
 

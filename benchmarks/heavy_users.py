@@ -17,9 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from user_limits.attacks import Robot, anywhere, at_position, everywhere
-from user_limits.measures import honest_counts, measure_curve, measure_evidence, measure_false_exclusions
-
+from benchmarks.user_limits.attacks import Robot, anywhere, at_position, everywhere
+from benchmarks.user_limits.measures import honest_counts, measure_curve, measure_evidence, measure_false_exclusions
 from ltrr.spark.session import SparkSettings, build_session
 
 CURVE_BAR, EVIDENCE_BAR, FALSE_BAR = 0.01, 100.0, 1e-4

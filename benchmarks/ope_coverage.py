@@ -23,7 +23,9 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from coverage_study.methods import (
+from numpy.typing import NDArray
+
+from benchmarks.coverage_study.methods import (
     CONFIDENCE,
     TERMS,
     WIDTH_LOGS,
@@ -36,10 +38,8 @@ from coverage_study.methods import (
     logit,
     normal,
 )
-from coverage_study.report import bars, table
-from coverage_study.worlds import OVERLAPS, Cell, World, cells, logs_of, world_of
-from numpy.typing import NDArray
-
+from benchmarks.coverage_study.report import bars, table
+from benchmarks.coverage_study.worlds import OVERLAPS, Cell, World, cells, logs_of, world_of
 from ltrr.estimation.intervals import bernstein_ratio, degrees_of_freedom, estimate_ratio
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.estimation.verdict import TRUST, judge_footing

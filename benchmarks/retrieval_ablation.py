@@ -20,10 +20,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from learned_retrieval.judging import LogStudy, Without
-from learned_retrieval.report import Judged, rows_of
-from retrieval import world_of
-
+from benchmarks.learned_retrieval.judging import LogStudy, Without
+from benchmarks.learned_retrieval.report import Judged, rows_of
+from benchmarks.retrieval import world_of
 from ltrr.core.plans import PlanSpace
 
 CASES = {

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import vowpalwabbit
-from vw_speed import AT_ONCE, OBSERVE, SHORTLIST, SPACE, decisions
 
+from benchmarks.vw_speed import AT_ONCE, OBSERVE, SHORTLIST, SPACE, decisions
 from ltrr.bandit.examples import examples_text
 from ltrr.bandit.learning import vw_arguments
 from ltrr.bandit.settings import BanditSettings

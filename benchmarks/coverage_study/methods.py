@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from coverage_study.worlds import PAIRS, Floats, World
+from benchmarks.coverage_study.worlds import PAIRS, Floats, World
 from ltrr.estimation.intervals import KNOWN_OF_TAIL, bounds_by_inversion, quantile
 from ltrr.estimation.verdict import Footing
 

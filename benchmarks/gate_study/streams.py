@@ -9,8 +9,8 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, Floats, of_night
-from gate_study.window import Window
+from benchmarks.gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, Floats, of_night
+from benchmarks.gate_study.window import Window
 from ltrr.estimation.intervals import Estimate, quantile
 from ltrr.estimation.sequential import (
     EXPIRED,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gate_study.challengers import VALUE, Floats
+from benchmarks.gate_study.challengers import VALUE, Floats
 from ltrr.estimation.intervals import Estimate
 from ltrr.estimation.sequential import SliceLook
 

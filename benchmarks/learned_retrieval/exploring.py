@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learned_retrieval.report import Judged
+from benchmarks.learned_retrieval.report import Judged
 from ltrr.core.exploration import ExplorationSettings, explore, shortlist_of
 
 TEMPERATURES = (0.01, 0.02, 0.03, 0.05, 0.1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from learned_retrieval.modes import Study
+from benchmarks.learned_retrieval.modes import Study
 from ltrr.core.planning import History
 from ltrr.core.queries import query_class
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from learned_retrieval import modes
-from learned_retrieval.exploring import exploration_rows
-from learned_retrieval.history import histories
-from learned_retrieval.log import Log, Pairs, simulate
-from learned_retrieval.report import Judged
-from learned_retrieval.stopping import stop_rows
-from learned_retrieval.values import Learner
-from learned_retrieval.visibility import Library, library_of
-from learned_retrieval.vw import Bandit, mixed
+from benchmarks.learned_retrieval import modes
+from benchmarks.learned_retrieval.exploring import exploration_rows
+from benchmarks.learned_retrieval.history import histories
+from benchmarks.learned_retrieval.log import Log, Pairs, simulate
+from benchmarks.learned_retrieval.report import Judged
+from benchmarks.learned_retrieval.stopping import stop_rows
+from benchmarks.learned_retrieval.values import Learner
+from benchmarks.learned_retrieval.visibility import Library, library_of
+from benchmarks.learned_retrieval.vw import Bandit, mixed
 from ltrr.bandit.values import ValueSettings
 from ltrr.core.planning import History, plan_values
 from ltrr.core.plans import PlanSpace

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from learned_retrieval.values import (
+from benchmarks.learned_retrieval.values import (
     Labels,
     Learner,
     Looks,
@@ -22,7 +22,7 @@ from learned_retrieval.values import (
     learn_unseen,
     plan_values,
 )
-from learned_retrieval.visibility import Library
+from benchmarks.learned_retrieval.visibility import Library
 from ltrr.core.plan_profiles import PlanProfiles
 
 Floats = NDArray[np.float64]

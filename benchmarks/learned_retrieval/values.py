@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from learned_retrieval.log import Log, Pairs
-from learned_retrieval.visibility import Blocks, Library
+from benchmarks.learned_retrieval.log import Log, Pairs
+from benchmarks.learned_retrieval.visibility import Blocks, Library
 from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value
 from ltrr.core.candidate_features import candidate_features, candidate_matrix
 from ltrr.core.coverage import look_vector, visible_coverage, with_evidence

@@ -9,7 +9,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from learned_retrieval.log import Log, Pairs
+from benchmarks.learned_retrieval.log import Log, Pairs
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.text_overlap import EntityFields, text_overlap

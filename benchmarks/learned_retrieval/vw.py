@@ -14,9 +14,9 @@ import numpy as np
 import vowpalwabbit
 from numpy.typing import NDArray
 
-from learned_retrieval.log import Log
-from learned_retrieval.modes import Planned, Study
-from learned_retrieval.visibility import Library
+from benchmarks.learned_retrieval.log import Log
+from benchmarks.learned_retrieval.modes import Planned, Study
+from benchmarks.learned_retrieval.visibility import Library
 from ltrr.bandit.examples import Decisions, examples_text
 from ltrr.core.exploration import ExplorationSettings, shortlist_of
 from ltrr.core.features import action_matrix, shared_vector

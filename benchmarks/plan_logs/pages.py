@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from learned_retrieval.log import STRENGTH, Pairs, simulate
 from numpy.typing import NDArray
 
+from benchmarks.learned_retrieval.log import STRENGTH, Pairs, simulate
 from ltrr.core.coverage import with_evidence
 from ltrr.core.plans import PlanSpace
 from ltrr.simulation.rankings import NOBODY

@@ -7,8 +7,9 @@ from math import sqrt
 from typing import Protocol
 
 import numpy as np
-from gate_study.challengers import EVENTS, VALUE, Challenger, Floats
 from numpy.typing import NDArray
+
+from benchmarks.gate_study.challengers import EVENTS, VALUE, Challenger, Floats
 
 Longs = NDArray[np.int64]
 Estimates = tuple[Floats, Floats]
