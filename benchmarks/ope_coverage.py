@@ -21,8 +21,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.arrays import Longs
 from benchmarks.command_line import TABLE_HELP, add_outputs, new_parser, report_bars, write_json, write_text
 from benchmarks.coverage_study.methods import (
     CONFIDENCE,
@@ -99,7 +99,7 @@ def judge(cell: Cell, repetitions: int, seed: int) -> dict[str, Any]:
     }
 
 
-def check_against_library(world: World, counts: NDArray[np.int64], logs: Logs) -> None:
+def check_against_library(world: World, counts: Longs, logs: Logs) -> None:
     """Assert on one log that the intervals of this study, of many logs at once, are those of the library."""
     users = np.repeat(world.sums, counts, axis=0)
     if len(users) > 10_000:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats
 from benchmarks.command_line import add_outputs, new_parser, report_bars, write_json
 from benchmarks.processes import run_module
 from ltrr.estimation.estimators import ESTIMATORS, Decisions
@@ -102,7 +103,7 @@ def compare(folder: Path, name: str) -> dict[str, Any]:
     }
 
 
-def moments_of(arrays: Arrays, q_hat: NDArray[np.float64]) -> LoggedMoments:
+def moments_of(arrays: Arrays, q_hat: Floats) -> LoggedMoments:
     """All sums of one log."""
     rows, target = np.arange(len(arrays["action"])), arrays["target"]
     decisions = Decisions(
@@ -114,7 +115,7 @@ def moments_of(arrays: Arrays, q_hat: NDArray[np.float64]) -> LoggedMoments:
     return LoggedMoments.of(decisions, LARGEST_WEIGHT)
 
 
-def own_q_hat(arrays: Arrays) -> NDArray[np.float64]:
+def own_q_hat(arrays: Arrays) -> Floats:
     """q-hat of every action, [N, A], cross-fitted on sb-obp's features and folds, one model a position."""
     context, items = arrays["context"], arrays["action_context"]
     z = np.column_stack([np.ones(len(context)), context, items[arrays["action"]]])

@@ -23,13 +23,11 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats, Longs
 from ltrr.estimation.calibration import LEVEL, Calibration, Finding
 from ltrr.estimation.estimators import Decisions
 from ltrr.estimation.logged_moments import LoggedMoments
-
-Floats = NDArray[np.float64]
 
 ROWS, ACTIONS = (50, 300, 1_000, 4_000), (2, 10, 30)
 SKEWS: Mapping[str, tuple[float, float]] = {"even": (50.0, 0.1), "skewed": (1.0, 0.1), "steep": (0.2, 0.0)}
@@ -66,7 +64,7 @@ class World:
 
     logging: Floats
     targets: Floats
-    users: NDArray[np.int64]
+    users: Longs
 
 
 def main() -> int:
@@ -128,7 +126,7 @@ def world_of(cell: Cell, rng: np.random.Generator) -> World:
     return World(p[users], rng.dirichlet(np.ones(cell.actions), people)[users], users)
 
 
-def draw(world: World, logging: Floats, kind: str, rng: np.random.Generator) -> NDArray[np.int64]:
+def draw(world: World, logging: Floats, kind: str, rng: np.random.Generator) -> Longs:
     """An action a row, by these propensities; all rows of a user by one draw where the kind says so."""
     luck = rng.random(len(logging))
     if kind == KINDS[2]:
@@ -136,7 +134,7 @@ def draw(world: World, logging: Floats, kind: str, rng: np.random.Generator) -> 
     return (luck[:, None] > logging.cumsum(axis=1)).sum(axis=1).clip(0, logging.shape[1] - 1)
 
 
-def findings(world: World, logged: Floats, action: NDArray[np.int64], kind: str) -> list[Finding]:
+def findings(world: World, logged: Floats, action: Longs, kind: str) -> list[Finding]:
     """What `ltrr ope` finds in a log that states these propensities."""
     places = np.arange(len(action))
     p, weights = logged[places, action], world.targets[places, action] / logged[places, action]

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -46,8 +45,6 @@ LIMITS = (1.96, 4.0)
 """Standard errors of the mean weight: a test at 5 %, and what a verdict warns of."""
 WHOLE_CHECKS = 20
 """Corrupted nights that the whole of `replay_sample` runs on; the others ask which impressions it samples."""
-
-Floats = NDArray[np.float64]
 
 
 def study_replay(decisions: int, trials: int, seed: int) -> dict[str, Any]:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats
 from ltrr.estimation.sequential import Design
-
-Floats = NDArray[np.float64]
 
 DESIGN = Design()
 NIGHTS = 60

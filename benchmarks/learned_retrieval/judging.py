@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval import modes
 from benchmarks.learned_retrieval.exploring import exploration_rows
 from benchmarks.learned_retrieval.history import histories
@@ -25,8 +26,6 @@ from ltrr.simulation.rankings import NOBODY
 from ltrr.simulation.truth import union_recalls
 from ltrr.simulation.world import World
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Plans = dict[str, tuple[Longs, Longs]]
 """Policy -> the plan it takes for every query, [Q], and for every query as if it had never been searched, [Q]."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats, Longs
 from ltrr.clicks.examination import CurvePrior, CurveSums, improve_curve, prior_curve
 from ltrr.core.coverage import with_evidence
 from ltrr.core.plans import PlanSpace
@@ -32,9 +33,9 @@ class Pairs:
         relevance: truth, hidden from every learner.
     """
 
-    entities: NDArray[np.int64]
+    entities: Longs
     ranks: NDArray[np.int16]
-    relevance: NDArray[np.float64]
+    relevance: Floats
 
     @staticmethod
     def of(world: World) -> Pairs:
@@ -68,14 +69,14 @@ class Log:
         curve: estimated examination by position.
     """
 
-    queries: NDArray[np.int64]
-    plans: NDArray[np.int64]
-    found: NDArray[np.float64]
-    clicks: NDArray[np.float64]
-    examinations: NDArray[np.float64]
+    queries: Longs
+    plans: Longs
+    found: Floats
+    clicks: Floats
+    examinations: Floats
     memory: NDArray[np.int16]
-    drawn: NDArray[np.int64]
-    curve: NDArray[np.float64]
+    drawn: Longs
+    curve: Floats
 
 
 def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, seed: int) -> Log:
@@ -90,7 +91,7 @@ def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, see
     clicked_at = np.zeros((*shape, positions))
     memory = np.zeros(shape, dtype=np.int16)
     curve = prior_curve(positions, 1.0)
-    pages: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+    pages: list[tuple[Longs, Longs, Floats]] = []
     for _ in range(NIGHTS):
         searched = rng.choice(shape[0], impressions // NIGHTS, p=world.traffic)
         plans = rng.integers(0, len(space), len(searched))
@@ -114,9 +115,7 @@ def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, see
     return Log(queries, plans, found, clicks, examinations, memory, drawn, curve)
 
 
-def improved_curve(
-    curve: NDArray[np.float64], shown_at: NDArray[np.float64], clicked_at: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def improved_curve(curve: Floats, shown_at: Floats, clicked_at: Floats) -> Floats:
     """Examination by position from clicks alone, as the nightly job estimates it, from last night's on."""
     seen = shown_at.sum(axis=2) > 0.0
     prior = CurvePrior(prior_curve(shown_at.shape[2], 1.0), clicks=10.0)
@@ -129,11 +128,11 @@ def _pages(
     pairs: Pairs,
     space: PlanSpace,
     memory: NDArray[np.int16],
-    searched: NDArray[np.int64],
-    plans: NDArray[np.int64],
+    searched: Longs,
+    plans: Longs,
     page_size: int,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+) -> tuple[Longs, NDArray[np.bool_]]:
     """Columns of the pairs shown on each page in order, and which of them exist."""
     ranks = np.concatenate([pairs.ranks, memory[:, :, None]], axis=2)[searched]
     is_drawn = (ranks > 0) & ((ranks + space.block_size - 1) // space.block_size <= space.plans[plans][:, None, :])
@@ -145,7 +144,7 @@ def _pages(
     return columns, np.take_along_axis(held, columns, axis=1)
 
 
-def _recalled(clicks: NDArray[np.float64], examinations: NDArray[np.float64], space: PlanSpace) -> NDArray[np.int16]:
+def _recalled(clicks: Floats, examinations: Floats, space: PlanSpace) -> NDArray[np.int16]:
     """Rank of each clicked pair by value after evidence, as deep as a plan can draw."""
     score = np.where(clicks > 0.0, with_evidence(_PRIOR_VALUE, clicks, examinations, STRENGTH), -1.0)
     order = np.argsort(-score, axis=1, kind="stable")[:, : space.block_size * space.budget]

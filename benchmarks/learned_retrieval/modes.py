@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.values import (
     Labels,
     Learner,
@@ -24,9 +25,6 @@ from benchmarks.learned_retrieval.values import (
 )
 from benchmarks.learned_retrieval.visibility import Library
 from ltrr.core.plan_profiles import PlanProfiles
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 COMMITMENT = 0.05
 """Of the blocks of the plan believed best, the next drawn is the one that plans within about this of it want."""

@@ -14,6 +14,7 @@ import numpy as np
 import vowpalwabbit
 from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.log import Log
 from benchmarks.learned_retrieval.modes import Planned, Study
 from benchmarks.learned_retrieval.visibility import Library
@@ -28,9 +29,6 @@ ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 ARGUMENTS = ["--cb_adf", "--cb_type", "mtr", "-q", "qb", "-q", "qv", "--learning_rate", "0.1", "--bit_precision", "18"]
 _AT_ONCE = 20_000
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 
 class Bandit:

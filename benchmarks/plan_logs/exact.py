@@ -10,9 +10,9 @@ from math import sqrt
 
 import numpy as np
 
+from benchmarks.arrays import Floats
 from benchmarks.plan_logs.judging import REWARDS, Judge, Side, fit_plans
 from benchmarks.plan_logs.log import Log
-from benchmarks.plan_logs.pages import Floats
 from benchmarks.plan_logs.policies import DrawPolicy
 from ltrr.estimation.inclusion import inclusion_design
 

@@ -8,8 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
+from benchmarks.arrays import Floats, Longs
 from benchmarks.plan_logs.log import Log
-from benchmarks.plan_logs.pages import Floats, Longs, Pages
+from benchmarks.plan_logs.pages import Pages
 from benchmarks.plan_logs.policies import DrawPolicy, States
 from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS, Draws
 from ltrr.estimation.draw_moments import DrawMoments

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.plan_logs.pages import Floats, Longs, Pages
+from benchmarks.arrays import Floats, Longs
+from benchmarks.plan_logs.pages import Pages
 from benchmarks.plan_logs.policies import DrawPolicy
 
 

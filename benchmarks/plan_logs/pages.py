@@ -8,14 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.log import STRENGTH, Pairs, simulate
 from ltrr.core.coverage import with_evidence
 from ltrr.core.plans import PlanSpace
 from ltrr.simulation.rankings import NOBODY
 from ltrr.simulation.world import World
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 EARLIER_IMPRESSIONS = 200_000
 """Of a uniform log before those that are judged: the memory, the policies' values and q-hat's features come of it."""

@@ -7,11 +7,10 @@ from math import sqrt
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.gate_study.challengers import EVENTS, VALUE, Challenger, Floats
+from benchmarks.arrays import Floats
+from benchmarks.gate_study.challengers import EVENTS, VALUE, Challenger
 
-Longs = NDArray[np.int64]
 Estimates = tuple[Floats, Floats]
 
 

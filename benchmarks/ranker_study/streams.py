@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.gate_study.challengers import NIGHTS, Floats, of_night
+from benchmarks.arrays import Floats
+from benchmarks.gate_study.challengers import NIGHTS, of_night
 from benchmarks.ranker_study.kinds import Kind
 from ltrr.artifacts.pointer import Canary as Pointed
 from ltrr.core.exploration import ExplorationSettings
