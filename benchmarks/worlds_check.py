@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.command_line import DATA_HELP, add_outputs, new_parser, write_json
 from ltrr.core.queries import query_key
+from ltrr.core.ranking_metrics import ndcg
 from ltrr.demo.trial import BAR, BARRED, plan_rows
 from ltrr.simulation.msrd import msrd_world
 from ltrr.simulation.rankings import default_cache
@@ -31,12 +32,10 @@ TRIAL_NDCG = {"title": 0.808, "fields": 0.754, "semantic": 0.735, "popularity": 
 def judged_ndcg(world: World, judged: list[set[int]], strategy: str, depth: int) -> float:
     """Mean nDCG@10 of the judged films among the first `depth` of a strategy's list, in its order."""
     lists = world.rankings.entities[:, world.rankings.strategies.index(strategy), :depth]
-    discount = 1.0 / np.log2(np.arange(2, 12))
     values = []
     for number, query in enumerate(world.queries):
-        gains = [query.relevance.get(film, 0.0) for film in lists[number].tolist() if film in judged[number]][:10]
-        ideal = sorted(query.relevance.values(), reverse=True)[:10]
-        values.append(discount[: len(gains)] @ gains / (discount[: len(ideal)] @ ideal))
+        gains = [query.relevance.get(film, 0.0) for film in lists[number].tolist() if film in judged[number]]
+        values.append(ndcg(gains, 10, ideal_gains=list(query.relevance.values())))
     return float(np.mean(values))
 
 
@@ -80,11 +79,11 @@ def measure_strategies(data: Path) -> list[dict[str, Any]]:
     print(f"{'nDCG@10 over the judged films':32}{'first 10':>10}{'first 100':>10}{'trial':>8}")
     figures = []
     for strategy in deep.rankings.strategies:
-        ndcg = {depth: round(judged_ndcg(deep, judged, strategy, depth), 4) for depth in (10, 100)}
+        at_depth = {depth: round(judged_ndcg(deep, judged, strategy, depth), 4) for depth in (10, 100)}
         figures.append(
-            {"strategy": strategy, "first_10": ndcg[10], "first_100": ndcg[100], "trial": TRIAL_NDCG[strategy]}
+            {"strategy": strategy, "first_10": at_depth[10], "first_100": at_depth[100], "trial": TRIAL_NDCG[strategy]}
         )
-        print(f"{strategy:32}{ndcg[10]:>10.3f}{ndcg[100]:>10.3f}{TRIAL_NDCG[strategy]:>8.3f}")
+        print(f"{strategy:32}{at_depth[10]:>10.3f}{at_depth[100]:>10.3f}{TRIAL_NDCG[strategy]:>8.3f}")
     return figures
 
 

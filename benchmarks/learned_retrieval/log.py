@@ -11,6 +11,7 @@ from benchmarks.arrays import Floats, Longs
 from ltrr.clicks.examination import CurvePrior, CurveSums, improve_curve, prior_curve
 from ltrr.core.coverage import with_evidence
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranking_metrics import FUSION_CONSTANT
 from ltrr.simulation.rankings import NOBODY
 from ltrr.simulation.world import World
 
@@ -136,7 +137,7 @@ def _pages(
     """Columns of the pairs shown on each page in order, and which of them exist."""
     ranks = np.concatenate([pairs.ranks, memory[:, :, None]], axis=2)[searched]
     is_drawn = (ranks > 0) & ((ranks + space.block_size - 1) // space.block_size <= space.plans[plans][:, None, :])
-    fusion = np.where(is_drawn, 61.0 / (60.0 + ranks), 0.0).sum(axis=2)
+    fusion = np.where(is_drawn, (FUSION_CONSTANT + 1) / (FUSION_CONSTANT + ranks), 0.0).sum(axis=2)
     held = is_drawn.any(axis=2)
     # Equals in an order of no meaning, as a page must not show by its order which strategy brought what.
     columns = np.argsort(np.where(held, -fusion - 1e-9 * rng.random(fusion.shape), 1.0), axis=1)

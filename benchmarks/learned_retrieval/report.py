@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from benchmarks.arrays import Floats, Longs
 from ltrr.core.feature_groups import MEMORY
 from ltrr.core.plans import PlanSpace
+from ltrr.simulation.replicates import REPLICATES, interval_of
 from ltrr.simulation.world import World
 
-_REPLICATES = 1_000
 SERVED = ("blind", "first_look")
 """Ways of looking whose draws are told by strategy."""
 
@@ -74,27 +74,29 @@ def rows_of(logs: Sequence[Judged]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for part, queries in slices_of(logs[0].world).items():
         defined = queries[~np.isnan(recall["any", "oracle"][queries])]
-        draws = rng.integers(0, len(defined), (_REPLICATES, len(defined)))
+        draws = rng.integers(0, len(defined), (REPLICATES, len(defined)))
         means = {key: values[defined][draws].mean(axis=1) for key, values in recall.items()}
         point = {key: float(values[defined].mean()) for key, values in recall.items()}
         static = max((("any", "static"), ("any", "static_with_memory")), key=lambda key: point[key])
         for key, value in point.items():
             gap, gaps = point["any", "oracle"] - point[static], means["any", "oracle"] - means[static]
             over = means[key] - means[static]
+            (low, high), (over_low, over_high) = interval_of(means[key]), interval_of(over)
+            share_low, share_high = interval_of(over / gaps)
             rows.append(
                 {
                     "observe": key[0],
                     "policy": key[1],
                     "slice": part,
                     "recall": value,
-                    "low": float(np.quantile(means[key], 0.025)),
-                    "high": float(np.quantile(means[key], 0.975)),
+                    "low": low,
+                    "high": high,
                     "draws": float(logs[0].space.budget),
                     "share": (value - point[static]) / gap,
-                    "share_low": float(np.quantile(over / gaps, 0.025)),
-                    "share_high": float(np.quantile(over / gaps, 0.975)),
-                    "over_static_low": float(np.quantile(over, 0.025)),
-                    "over_static_high": float(np.quantile(over, 0.975)),
+                    "share_low": share_low,
+                    "share_high": share_high,
+                    "over_static_low": over_low,
+                    "over_static_high": over_high,
                     "seeds": len(logs),
                 }
             )
