@@ -60,10 +60,8 @@ def by_numpy(options: argparse.Namespace) -> dict[str, Any]:
                 sums[policy] = sums[policy] + terms @ terms.T
         return [estimates(products[0], products, count) for products in sums]
 
-    return min(
-        (best_of_rounds(lambda n=n: work(n), options.rounds) for n in (BATCH_ROWS, GROUP_ROWS)),
-        key=lambda f: f["seconds"],
-    )
+    ways = (best_of_rounds(lambda n=n: work(n), options.rounds) for n in (BATCH_ROWS, GROUP_ROWS))
+    return min(ways, key=lambda figures: figures["seconds"])
 
 
 def by_numpy_users(options: argparse.Namespace) -> dict[str, Any]:
