@@ -21,8 +21,8 @@ from pathlib import Path
 
 from benchmarks.command_line import write_rows, write_text
 from benchmarks.learned_retrieval.judging import LogStudy
-from benchmarks.learned_retrieval.logs import logs_parser, study_logs, world_of
 from benchmarks.learned_retrieval.report import Judged, markdown, print_rows, rows_of
+from benchmarks.learned_retrieval.runs import logs_parser, study_logs, world_of
 from ltrr.core.plans import PlanSpace
 
 BARS = (

@@ -18,8 +18,8 @@ from typing import Any
 
 from benchmarks.command_line import write_rows, write_text
 from benchmarks.learned_retrieval.judging import LogStudy, Without
-from benchmarks.learned_retrieval.logs import logs_parser, study_logs, world_of
 from benchmarks.learned_retrieval.report import Judged, rows_of
+from benchmarks.learned_retrieval.runs import logs_parser, study_logs, world_of
 from ltrr.core.plans import PlanSpace
 
 CASES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.arrays import Floats
-from benchmarks.learned_retrieval.modes import Study
+from benchmarks.learned_retrieval.study import Study
 from ltrr.core.planning import History
 from ltrr.core.queries import query_class
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.learned_retrieval.modes import Study
+from benchmarks.learned_retrieval.study import Study
 from benchmarks.learned_retrieval.values import Worth, coverages
 from benchmarks.learned_retrieval.visibility import Library
 from ltrr.core.plans import PlanSpace

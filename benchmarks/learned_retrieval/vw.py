@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.log import Log
-from benchmarks.learned_retrieval.modes import Planned, Study
+from benchmarks.learned_retrieval.study import Planned, Study
 from benchmarks.learned_retrieval.visibility import Library
 from ltrr.bandit.examples import Decisions, examples_text
 from ltrr.bandit.learning import learn_file, vw_arguments
