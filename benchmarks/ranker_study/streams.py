@@ -1,9 +1,9 @@
-"""Streams of nights with trials of all kinds: every beginning, every end and the whole book by the real gate.
+"""Streams of nights with trials of all kinds, where the real gate decides every start and every end.
 
-`review_challenger`, `review_canary` and `review_ranker` of `ltrr.publishing` are called on every night on which a
-trial begins, ends, or might be promoted. Any other night only adds a look: no score so far reaches the level of a
-single look that spends everything, and a gain of `effect` would still be seen often enough. Asserted with the real
-function on a sample.
+The study calls `review_challenger`, `review_canary` and `review_ranker` of `ltrr.publishing` on every night on which a
+trial begins, ends, or could be promoted. On any other night it only adds a look: no score so far reaches the critical
+value of a single look that spends the whole alpha, and a gain of `effect` would still be detected often enough. The
+study asserts this with the real function on a sample of streams.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from math import nan, sqrt
 from typing import Any
 
 import numpy as np
-from gate_study.challengers import NIGHTS, Floats, of_night
 
+from benchmarks.arrays import Floats
+from benchmarks.gate_study.challengers import NIGHTS, of_night
+from benchmarks.ranker_study.kinds import Kind
 from ltrr.artifacts.pointer import Canary as Pointed
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.estimation.intervals import UNDEFINED, Estimate, quantile
@@ -34,7 +36,6 @@ from ltrr.publishing.trials import (
     current_trial,
     judge_trial,
 )
-from ranker_study.kinds import Kind
 
 FIRST = date(2026, 3, 1)
 CHECKED = 6

@@ -1,7 +1,7 @@
-"""A night of a trained policy, replayed from its bundle: what replay finds, and what the mean of the weights finds.
+"""A night of a trained policy, replayed from its bundle: wrong rows that replay and the mean weight detect.
 
-The bundle is trained on one day of a uniform log, published, serves a day through the code of any service, and the day
-is ingested as a night's job does. Then 1 % of its rows get a propensity that is wrong by a factor of two.
+The bundle is trained on one day of a uniform log, published, and serves a day through the code of a service. The
+`ingest_logs` job ingests that day. Then 1 % of its rows get a propensity that is wrong by a factor of two.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from exploration import DAY, serve, train
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from benchmarks.exploration import DAY, serve, train
 from ltrr.artifacts.bundle import publish_bundle, uniform_bundle
 from ltrr.artifacts.manifest import Manifest
 from ltrr.config import load_settings
@@ -43,20 +42,18 @@ from ltrr.tables.catalog import table
 SAMPLES = (50, 100, 200, 459, 1_000)
 SHARE, TOLERANCE, SHORTLIST = 0.01, 1e-6, 20
 LIMITS = (1.96, 4.0)
-"""Standard errors of the mean weight: a test at 5 %, and what a verdict warns of."""
+"""Standard errors of the mean weight: a test at 5 %, and the limit at which a verdict warns."""
 WHOLE_CHECKS = 20
-"""Corrupted nights that the whole of `replay_sample` runs on; the others ask which impressions it samples."""
-
-Floats = NDArray[np.float64]
+"""Number of corrupted nights on which all of `replay_sample` runs; the others only draw its sample."""
 
 
 def study_replay(decisions: int, trials: int, seed: int) -> dict[str, Any]:
     """Figures of one night.
 
     Args:
-        decisions: that the night serves.
-        trials: corruptions drawn.
-        seed: of corruptions and, later, redrawn actions.
+        decisions: number of decisions that the night serves.
+        trials: number of corruptions drawn.
+        seed: seed of the corruptions and, later, of redrawn actions.
     """
     os.environ.setdefault(SECRET_VARIABLE, "a benchmark's")
     world = build_world(WorldChoice("music"), default_cache())
@@ -91,7 +88,7 @@ def study_replay(decisions: int, trials: int, seed: int) -> dict[str, Any]:
         ]
         marked = rng.choice(order, wrong, replace=False).tolist()
         everything = check(_corrupted(logged, marked, 2.0), decisions)
-        # The first wrong row in the order of the sample tells from which size on a sample holds one.
+        # A sample contains a wrong row from the size at which the first one comes in the order of the sample.
         first = np.array([rng.choice(len(order), wrong, replace=False).min() for _ in range(trials)])
         pages = judged_impressions(logged, warehouse.read(table("slate_rows")), [version])
         weights = _mean_weights(pages, settings, model, trials, rng)
@@ -122,9 +119,9 @@ def _corrupted(logged: DataFrame, impressions: list[str], factor: float) -> Data
 
 
 def _mean_weights(pages: DataFrame, settings: Any, model: bytes, trials: int, rng: np.random.Generator) -> list[Any]:
-    """How often the mean of the weights is off by more than LIMITS, with 1 % of the rows wrong and with none.
+    """How often the mean weight differs from 1 by more than LIMITS, with 1 % of the rows wrong and with none.
 
-    Every trial draws the night's actions anew from the bundle's probabilities.
+    Every trial draws the actions of the night again from the probabilities of the bundle.
     """
     space = settings.space
     rows = pages.withColumn("query_mean", F.lit(0.0)).select(*COLUMNS).toArrow()

@@ -1,13 +1,13 @@
-"""Decisions a second of one core that a candidate is asked about: Vowpal Wabbit alone on a file, and ltrr.
+"""Scoring speed of a candidate policy, in decisions a second of one core: Vowpal Wabbit alone on a file, and ltrr.
 
-Part of `ope_speed.py`. Made-up decisions of 210 plans, twenty of them listed, and a model that Vowpal Wabbit learned
-from them. Counted are seconds of processors, of all threads:
+Part of `ope_speed.py`. It scores made-up decisions of 210 plans, twenty of them listed, with a model that Vowpal Wabbit
+learned from them. It counts processor seconds of all threads:
 
-    vw, text     Vowpal Wabbit predicts from the decisions' text in a file that is there already; it parses and scores
-    vw, cache    the same from its binary cache of that file, parsed before
+    vw, text     Vowpal Wabbit predicts from a file with the decisions' text; it parses and scores
+    vw, cache    the same from its binary cache of that file, which is parsed before
     scoring      ltrr: from shared features and planner values to the probability of every plan: shortlist, features of
                  the plans, scores, exploration
-    one by one   the same as a service does it, a decision at a time
+    one by one   the same for one decision at a time, as a service does it
     whole pass   `evaluate_policies`' work in a task: rows of the log with looks, planner values, q-hat, one policy,
                  all terms
 """
@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import vowpalwabbit
-from vw_speed import AT_ONCE, OBSERVE, SHORTLIST, SPACE, decisions
 
+from benchmarks.speed_study.decisions import AT_ONCE, OBSERVE, SHORTLIST, SPACE, decisions
 from ltrr.bandit.examples import examples_text
 from ltrr.bandit.learning import vw_arguments
 from ltrr.bandit.settings import BanditSettings
@@ -39,37 +39,37 @@ SEED, FEW = 13, 2_000
 VW_TEXT, VW_CACHE, SCORING, ONE_BY_ONE, WHOLE = "vw, text", "vw, cache", "scoring", "one by one", "whole pass"
 
 
-def measure_scoring(told: argparse.Namespace) -> dict[str, Any]:
-    """Core microseconds a decision of each way, each of the best round, and how far probabilities differ."""
-    made = list(decisions(np.random.default_rng(SEED), told.scored))
-    text, model_file = told.folder / "scored.txt", told.folder / "scored.vw"
+def measure_scoring(options: argparse.Namespace) -> dict[str, Any]:
+    """Core microseconds a decision of each way, each of the best round, and the largest difference of probabilities."""
+    made = list(decisions(np.random.default_rng(SEED), options.scored))
+    text, model_file = options.folder / "scored.txt", options.folder / "scored.vw"
     with text.open("wb") as file:
         file.writelines(examples_text(part, SPACE, OBSERVE) for part in made)
     _run("--data", text, "--final_regressor", model_file, *vw_arguments(BanditSettings()))
     exploration = ExplorationSettings(shortlist_size=SHORTLIST)
     chooser = PlanChooser(SPACE, exploration, model_file.read_bytes(), OBSERVE)
     shared = np.vstack([part.shared for part in made])
-    values = np.round(np.random.default_rng(SEED).beta(2.0, 3.0, size=(told.scored, len(SPACE))), 6)
-    keys = [f"query {n % AT_ONCE}" for n in range(told.scored)]
+    values = np.round(np.random.default_rng(SEED).beta(2.0, 3.0, size=(options.scored, len(SPACE))), 6)
+    keys = [f"query {n % AT_ONCE}" for n in range(options.scored)]
     predict = ("--testonly", "--initial_regressor", model_file, "--data", text)
-    _run(*predict, "--cache_file", told.folder / "c")
+    _run(*predict, "--cache_file", options.folder / "c")
 
     def at_once(start: int) -> Any:
         part = slice(start, start + 4_096)
         return plan_probabilities(chooser, keys[part], shared[part], values[part])
 
-    at_once(0)  # weights are read once a task
+    at_once(0)  # reads the weights, as a task does once
     batch = _rows(shared[:FEW], values[:FEW], keys[:FEW])
     q_hat = RewardModel(SPACE, np.zeros(3 + shared.shape[1]), np.zeros(1 + SPACE.draws.shape[1]))
     policy = JudgedPolicy("challenger", "made up", SPACE, chooser)
     ways = {
-        VW_TEXT: (told.scored, lambda: _run(*predict)),
-        VW_CACHE: (told.scored, lambda: _run(*predict, "--cache_file", told.folder / "c")),
-        SCORING: (told.scored, lambda: [at_once(start) for start in range(0, told.scored, 4_096)]),
+        VW_TEXT: (options.scored, lambda: _run(*predict)),
+        VW_CACHE: (options.scored, lambda: _run(*predict, "--cache_file", options.folder / "c")),
+        SCORING: (options.scored, lambda: [at_once(start) for start in range(0, options.scored, 4_096)]),
         ONE_BY_ONE: (FEW, lambda: [chooser.weigh(*row) for row in zip(keys, shared[:FEW], values[:FEW], strict=False)]),
         WHOLE: (FEW, lambda: score_decisions(list(logged_decisions(batch, SPACE)), [policy], q_hat)),
     }
-    taken = {way: _core_microseconds(work, count, told.rounds) for way, (count, work) in ways.items()}
+    taken = {way: _core_microseconds(work, count, options.rounds) for way, (count, work) in ways.items()}
     alone = [chooser.weigh(*row).distribution.dense() for row in zip(keys, shared[:500], values[:500], strict=False)]
     return {"core_microseconds": taken, "furthest": float(np.abs(at_once(0)[:500] - np.array(alone)).max())}
 
@@ -93,7 +93,7 @@ def _run(*arguments: str | Path) -> None:
 
 
 def _rows(shared: Any, values: Any, keys: list[str]) -> pa.RecordBatch:
-    """What a task of `evaluate_policies` gets: first looks of two candidates a strategy, twenty propensities."""
+    """Rows of a task of `evaluate_policies`: first looks of two candidates a strategy, twenty propensities."""
     rng = np.random.default_rng(SEED)
     count, texts = len(keys), SPACE.texts
     taken = rng.integers(len(texts), size=count)
