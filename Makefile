@@ -30,7 +30,7 @@ PIP_LOCKED := $(PIP_INSTALL) --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test setup setup-dev setup-airflow setup-obp ope-obd lint format typecheck contracts unit-tests test-long \
+.PHONY: help demo test docs setup setup-dev setup-docs setup-airflow setup-obp ope-obd lint format typecheck contracts unit-tests test-long \
 	airflow-tests airflow-golden airflow-run lock clean prerequisites java date-given
 
 help:  ## This list.
@@ -43,6 +43,7 @@ demo: setup  ## Installs, then runs four days and nights of a world of known tru
 
 test: setup-dev setup-airflow  ## Installs, then lints, type-checks, holds the import contracts and runs every test.
 	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory airflow-tests
 	@$(MAKE) --no-print-directory unit-tests
 
@@ -78,6 +79,10 @@ airflow-tests: setup-airflow  ## The DAG's tests, in Airflow's own environment.
 airflow-golden: setup-airflow  ## Rewrites the golden spark-submit commands; read the difference before you commit it.
 	@$(AIRFLOW_BIN)/python -m pytest -c tests/airflow/pytest.ini --rootdir tests/airflow tests/airflow --rebuild-golden
 
+docs: setup-docs  ## Builds the documentation into site/, offline; a warning or a broken link is an error.
+	@echo "docs: mkdocs build --strict"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
 ope-obd: setup setup-obp  ## Installs, then compares the estimators with Open Bandit Pipeline's on real logs [OBD_JSON=].
 	@$(BIN)/python benchmarks/ope_obd.py --obp-python .venv-obp/bin/python --json "$(OBD_JSON)"
 
@@ -86,6 +91,7 @@ lock: .venv-lock/.ltrr-created  ## Compiles requirements/*.txt from pyproject.to
 	@$(LOCK) --extra batch --extra worlds -c requirements/dev.txt pyproject.toml -o requirements/batch-worlds.txt
 	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
 	@$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
+	@$(LOCK) --group docs -c requirements/dev.txt -o requirements/docs.txt
 	@$(LOCK) --group airflow -o requirements/airflow.txt
 	@$(LOCK) --group obp -o requirements/obp.txt
 	@$(MAKE) --no-print-directory setup-dev
@@ -102,6 +108,7 @@ LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --py
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 setup-dev: .venv/.ltrr-dev
+setup-docs: .venv/.ltrr-docs
 setup-airflow: .venv-airflow/.ltrr-airflow
 setup-obp: .venv-obp/.ltrr-obp
 
@@ -143,6 +150,11 @@ endif
 .venv/.ltrr-dev: requirements/dev.txt .venv/.ltrr-demo | java
 	@echo "set-up: installing the test tools into .venv (once, less than a minute)"
 	@$(BIN)/python -m pip $(PIP_LOCKED) --no-build-isolation -r requirements/dev.txt
+	@touch $@
+
+.venv/.ltrr-docs: requirements/docs.txt .venv/.ltrr-dev | java
+	@echo "set-up: installing the documentation tools into .venv (once, a few seconds)"
+	@$(BIN)/python -m pip $(PIP_LOCKED) -r requirements/docs.txt
 	@touch $@
 
 .venv-airflow/.ltrr-airflow: requirements/airflow.txt .venv-airflow/.ltrr-created | java
