@@ -30,7 +30,7 @@ PIP_LOCKED := $(PIP_INSTALL) --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test docs setup setup-dev setup-docs setup-airflow setup-obp ope-obd lint format typecheck contracts unit-tests test-long \
+.PHONY: help demo test setup setup-dev setup-airflow setup-obp ope-obd lint format typecheck contracts unit-tests test-long \
 	airflow-tests airflow-golden airflow-run lock clean prerequisites java date-given
 
 help:  ## This list.
@@ -79,6 +79,7 @@ airflow-tests: setup-airflow  ## The DAG's tests, in Airflow's own environment.
 airflow-golden: setup-airflow  ## Rewrites the golden spark-submit commands; read the difference before you commit it.
 	@$(AIRFLOW_BIN)/python -m pytest -c tests/airflow/pytest.ini --rootdir tests/airflow tests/airflow --rebuild-golden
 
+.PHONY: docs setup-docs
 docs: setup-docs  ## Builds the documentation into site/, offline; a warning or a broken link is an error.
 	@echo "docs: mkdocs build --strict"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
