@@ -1,7 +1,7 @@
 """Reads the blocks of a how-to page, applies them to a copy of the repository, and runs the page's proofs there.
 
 Run as a program (`recipes.py PAGE...`, in the copy) it executes the proofs of the pages in one process and prints what
-each of them printed, as JSON. Pages whose proof says `spark` share one session.
+each of them printed, as JSON. Proofs on Spark share one session.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def proof_of(page: Path) -> tuple[str, bool, str]:
     """The program that shows that the recipe works, whether it needs Spark, and what it prints."""
     [proof] = [block for block in blocks_of(page) if block.title.startswith("proof")]
     [output] = [block for block in blocks_of(page) if block.title == "output"]
-    return proof.text, proof.title == "proof spark", output.text
+    return proof.text, proof.title == "proof, on Spark", output.text
 
 
 def copy_repository(folder: Path) -> Path:

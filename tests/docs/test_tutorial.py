@@ -42,17 +42,17 @@ def run_blocks(blocks: list[Block], folder: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     printed = done.stdout
     for number, block in enumerate(blocks):
-        if block.title == "shows":
+        if block.title == "output":
             got = printed.partition(MARK.format(number - 1) + "\n")[2].partition("=== block")[0]
             assert doctest.OutputChecker().check_output(block.text, got, _FLAGS), got
 
 
 def blocks_of_the_tutorial() -> list[Block]:
-    return [block for block in blocks_of(PAGE) if block.title in {"run", "shows"}]
+    return [block for block in blocks_of(PAGE) if block.title in {"run", "output"}]
 
 
 def test_every_block_is_run_or_compared() -> None:
-    assert [block for block in blocks_of(PAGE) if block.title not in {"run", "shows"}] == []
+    assert [block for block in blocks_of(PAGE) if block.title not in {"run", "output"}] == []
 
 
 def test_the_tutorial_up_to_the_first_night(tmp_path: Path) -> None:
