@@ -63,12 +63,32 @@ def apply_step(step: Block, copy: Path) -> None:
         file.write_text(step.text, encoding="utf-8")
         return
     lines = step.text.splitlines()
-    before = "\n".join(line[1:] for line in lines if not line.startswith("+")) + "\n"
-    after = "\n".join(line[1:] for line in lines if not line.startswith("-")) + "\n"
-    text = "\n" + file.read_text(encoding="utf-8")
-    found = text.count("\n" + before)
-    assert found == 1, f"{step.title}: expected these lines once, found them {found} times:\n{before}"
-    file.write_text(text.replace("\n" + before, "\n" + after)[1:], encoding="utf-8")
+    before = [line[1:] for line in lines if not line.startswith("+")]
+    text = file.read_text(encoding="utf-8").splitlines()
+    found = [start for start in range(len(text)) if matches(before, text[start : start + len(before)])]
+    shown = "\n".join(before)
+    assert len(found) == 1, f"{step.title}: expected these lines once, found them {len(found)} times:\n{shown}"
+    kept = iter(text[found[0] : found[0] + len(before)])
+    after = []
+    for line in lines:
+        if line.startswith("+"):
+            after.append(line[1:])
+        elif line.startswith("-"):
+            next(kept)
+        else:
+            after.append(next(kept))
+    text[found[0] : found[0] + len(before)] = after
+    file.write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+def matches(pattern: list[str], lines: list[str]) -> bool:
+    """Whether the lines are those of a diff; `...` at the end of a line of the diff stands for any end."""
+    if len(pattern) != len(lines):
+        return False
+    return all(
+        line.startswith(shown.removesuffix("...")) if shown.endswith("...") else line == shown
+        for shown, line in zip(pattern, lines, strict=True)
+    )
 
 
 def main(pages: list[str]) -> None:
