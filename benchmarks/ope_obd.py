@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.estimation.estimators import ESTIMATORS, Decisions
+from ltrr.estimation.decisions import Decisions
+from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.reward_regression import expected_reward, fit_rewards
 from ltrr.estimation.weights import importance_weights

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.estimation.calibration import LEVEL, Calibration, Finding
-from ltrr.estimation.estimators import Decisions
+from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.logged_moments import LoggedMoments
 
 Floats = NDArray[np.float64]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from coverage_study.worlds import PAIRS, Floats, World
+from ltrr.estimation.evidence import EvidenceSummary
 from ltrr.estimation.intervals import KNOWN_OF_TAIL, bounds_by_inversion, quantile
-from ltrr.estimation.verdict import Footing
 
 CONFIDENCE = 0.95
 Z = quantile((1.0 + CONFIDENCE) / 2.0)
@@ -61,13 +61,13 @@ class Logs:
             self.covariance(denominator, denominator),
         )
 
-    def footings(self) -> Iterator[Footing]:
+    def summaries(self) -> Iterator[EvidenceSummary]:
         """What each log's estimate rests on."""
         errors = error_of_ratio(self, "w", "n")
         by_user = self.product("wr", "wr")
         for row, rewards_squared, error in zip(self.sums.tolist(), by_user, errors.tolist(), strict=True):
             wr, w, n, w_squared, wr_squared = row[:5]
-            yield Footing(
+            yield EvidenceSummary(
                 evidence=wr**2 / wr_squared if wr else nan,
                 effective_sample_size=w**2 / w_squared,
                 users=self.users,

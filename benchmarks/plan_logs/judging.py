@@ -8,10 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS, Draws
+from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.draw_moments import DrawMoments
 from ltrr.estimation.draw_orders import DrawWeights, step_lattice
-from ltrr.estimation.estimators import ESTIMATORS, Decisions
+from ltrr.estimation.draw_terms import Draws
+from ltrr.estimation.estimators import DRAW_ESTIMATORS, ESTIMATORS
 from ltrr.estimation.inclusion import inclusion_propensities, inclusion_rewards
 from ltrr.estimation.intervals import Estimate
 from ltrr.estimation.logged_moments import LoggedMoments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS
+from ltrr.estimation.estimators import DRAW_ESTIMATORS
 from plan_logs.study import REFERENCE, Row
 
 GATE = {"draw": "union_dr", "plan": "dr"}

@@ -11,7 +11,7 @@ from ltrr.cli.options import Config, Json, Set
 from ltrr.cli.output import show_json, show_rows, stdout
 from ltrr.config import load_section
 from ltrr.errors import UsageError
-from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS
+from ltrr.estimation.estimators import DRAW_ESTIMATORS
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.ope.draw_log import DrawLogReport, DrawLogSettings, estimate_draw_log
 from ltrr.ope.draw_rows import DrawColumns

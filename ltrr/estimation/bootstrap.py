@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.errors import UsageError
+from ltrr.estimation.arrays import Longs
 from ltrr.estimation.exact_sums import BLOCK_ROWS
-from ltrr.estimation.fixed_point import Longs
 
 _CHANCES = np.cumsum([np.exp(-1.0) / factorial(n) for n in range(12)])
 """P(N <= n); beyond eleven lies less than 1e-9."""

@@ -14,8 +14,8 @@ from math import erfc, inf, isfinite, log, pi, sqrt
 import numpy as np
 
 from ltrr.errors import UsageError
+from ltrr.estimation.arrays import Floats
 from ltrr.estimation.intervals import quantile
-from ltrr.estimation.weights import Floats
 
 LEAST_GROWTH = 0.02
 """A night that adds less information than this share is no look: its alpha waits for the next one."""

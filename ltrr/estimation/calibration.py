@@ -29,10 +29,10 @@ from math import log, nan, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.estimation.arrays import Floats
 from ltrr.estimation.exact_sums import exact_total
 from ltrr.estimation.fixed_point import UNIT_BITS, from_fixed, to_fixed
 from ltrr.estimation.intervals import quantile
-from ltrr.estimation.weights import Floats
 
 LEVEL = 0.01
 """Probability of a false alarm, of all bounds of a log together."""

@@ -14,11 +14,9 @@ from itertools import combinations
 from math import isnan, nan
 from typing import Any
 
-from ltrr.estimation.estimators import ESTIMATORS, Estimator
+from ltrr.estimation.estimators import ESTIMATORS, DecisionEstimator, ModelUse
 from ltrr.estimation.intervals import Estimate, degrees_of_freedom, estimate_ratio, estimate_sum_difference
 from ltrr.estimation.logged_moments import LoggedMoments
-
-ASSUME_NO_MORE = ("ips", "snips", "dr", "sndr")
 
 BEYOND_CHANCE = 1.0 - 3.2e-5
 """One-sided, four standard errors where many users carry them, more where few do: as the mean weight is judged."""
@@ -26,7 +24,6 @@ BEYOND_CHANCE = 1.0 - 3.2e-5
 OFF, FAR_OFF = 0.10, 0.25
 """Of what is earned, by which a reward model must surely be wrong to be told of, and for `dm` not to be used."""
 
-_LEAN_ON_MODEL = ("dm", "switch_dr", "dros")
 _CUT = 0.01
 """Share of the weights that switch_dr and dros leave to the model, from which on its calibration matters to them."""
 
@@ -59,23 +56,20 @@ def widest_disagreement(moments: LoggedMoments) -> Disagreement:
     """Of all pairs that the log allows.
 
     >>> import numpy as np
-    >>> from ltrr.estimation.estimators import Decisions
+    >>> from ltrr.estimation.decisions import Decisions
     >>> decisions = Decisions(weights=np.array([1.6, 0.4, 1.0, 2.0]), rewards=np.array([1.0, 0.0, 1.0, 0.0]))
     >>> found = widest_disagreement(LoggedMoments.of(decisions, largest_weight=100.0))
     >>> found.pair, round(found.difference.value, 6), found.is_beyond_chance
     (('ips', 'snips'), 0.13, False)
     """
-    names = [name for name in ASSUME_NO_MORE if has_terms(moments, ESTIMATORS[name])]
+    compared = [one for one in ESTIMATORS.values() if one.needs_right_propensities_only and has_terms(moments, one)]
     degrees = degrees_of_freedom(moments.ratios, "weighted")
     pairs = [
         Disagreement(
-            (one, other),
-            replace(
-                estimate_sum_difference(moments.ratios, ESTIMATORS[one].ratios, ESTIMATORS[other].ratios),
-                degrees=degrees,
-            ),
+            (one.name, other.name),
+            replace(estimate_sum_difference(moments.ratios, one.ratios, other.ratios), degrees=degrees),
         )
-        for one, other in combinations(names, 2)
+        for one, other in combinations(compared, 2)
     ]
     measured = [pair for pair in pairs if not isnan(pair.errors)]
     return max(measured, key=lambda pair: pair.errors) if measured else Disagreement((), Estimate(nan, nan))
@@ -92,9 +86,9 @@ def predicted_ratio(moments: LoggedMoments) -> Estimate:
     return Estimate(1.0 - missed.value, missed.standard_error, degrees_of_freedom(moments.ratios, "weighted"))
 
 
-def has_terms(moments: LoggedMoments, estimator: Estimator) -> bool:
+def has_terms(moments: LoggedMoments, estimator: DecisionEstimator) -> bool:
     """Whether the sums hold what this estimator is made of."""
-    return all({*ratio} <= set(moments.ratios.names) for ratio in estimator.ratios)
+    return estimator.terms <= set(moments.ratios.names)
 
 
 def diagnostic_figures(moments: LoggedMoments, one_sided: float) -> dict[str, Any]:
@@ -111,7 +105,7 @@ def diagnostic_figures(moments: LoggedMoments, one_sided: float) -> dict[str, An
 
 
 def diagnostic_reasons(
-    estimator: Estimator, moments: LoggedMoments, cut: float, figures: Mapping[str, Any]
+    estimator: DecisionEstimator, moments: LoggedMoments, cut: float, figures: Mapping[str, Any]
 ) -> tuple[list[str], list[str]]:
     """Reasons not to use, and to take care.
 
@@ -124,15 +118,16 @@ def diagnostic_reasons(
     grave: list[str] = []
     light: list[str] = []
     furthest = widest_disagreement(moments)
-    if estimator.name in ASSUME_NO_MORE and furthest.is_beyond_chance:
+    if estimator.needs_right_propensities_only and furthest.is_beyond_chance:
         light.append(
             f"{furthest.pair[0]} and {furthest.pair[1]} differ by {furthest.errors:.1f} standard errors of their "
             "difference: wrong propensities, or a few heavy weights"
         )
-    leans = estimator.name == "dm" or (estimator.name in _LEAN_ON_MODEL and cut > _CUT)
+    is_alone = estimator.model is ModelUse.ALONE
+    leans = is_alone or (estimator.model is ModelUse.TRUSTED_WHERE_CUT and cut > _CUT)
     low, high = figures["predicted_low"], figures["predicted_high"]
     if leans and low is not None and (low > 1.0 + OFF or high < 1.0 - OFF):
         said = f"the reward model predicts {figures['predicted_ratio']:.2f} of what is earned"
-        is_far = estimator.name == "dm" and (low > 1.0 + FAR_OFF or high < 1.0 - FAR_OFF)
+        is_far = is_alone and (low > 1.0 + FAR_OFF or high < 1.0 - FAR_OFF)
         (grave if is_far else light).append(said)
     return grave, light

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.errors import SupportError
-from ltrr.estimation.fixed_point import Longs
-from ltrr.estimation.weights import Floats, importance_weights
+from ltrr.estimation.arrays import Floats, Longs
+from ltrr.estimation.weights import importance_weights
 
 MOST_DRAWS = 8
 """2^8 states x 8 draws a row; beyond, enumerate plans instead (`decide: plan`)."""

@@ -16,17 +16,16 @@ from math import frexp
 import numpy as np
 
 from ltrr.errors import DataQualityError
+from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.fixed_point import (
     LARGEST,
     UNIT,
     UNIT_BITS,
-    Longs,
     exact_fourth_powers,
     exact_products,
     exact_sums,
     to_fixed,
 )
-from ltrr.estimation.weights import Floats
 
 BLOCK_ROWS = 1 << 13
 """Rows that are added at once, at most; they and their terms stay in a core's cache."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltrr.estimation.weights import Floats
+from ltrr.estimation.arrays import Floats
 
 _NEVER = 1e-6
 """A plan drawn less often counts as drawn this often: sums of its rarity stay numbers, and no log shows it anyway."""

@@ -8,11 +8,10 @@ rounding costs at most 3e-8 a term, evenly to both sides.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ltrr.errors import DataQualityError
-
-Longs = NDArray[np.int64]
+from ltrr.estimation.arrays import Longs
 
 UNIT_BITS = 24
 UNIT = 2.0**-UNIT_BITS

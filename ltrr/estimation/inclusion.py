@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.errors import SupportError
-from ltrr.estimation.fixed_point import Longs
-from ltrr.estimation.weights import ROUNDING, Floats, importance_weights
+from ltrr.estimation.arrays import Floats, Longs
+from ltrr.estimation.weights import ROUNDING, importance_weights
 
 
 def inclusion_propensities(plan_propensities: Floats, places: Longs, plans: NDArray[np.integer]) -> Floats:

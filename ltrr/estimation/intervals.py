@@ -33,8 +33,8 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from ltrr.errors import UsageError
+from ltrr.estimation.arrays import Floats
 from ltrr.estimation.moments import ClusteredSums
-from ltrr.estimation.weights import Floats
 
 KNOWN_OF_TAIL = 1.25
 """Degrees of freedom are this many times the tail evidence. Satterthwaite's rule gives 2; but the heaviest weights are

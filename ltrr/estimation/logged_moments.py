@@ -8,12 +8,15 @@ from math import nan
 
 import numpy as np
 
-from ltrr.estimation.estimators import PLAIN_TERMS, Decisions, Estimator, fixed_terms, ratio_names
+from ltrr.estimation.arrays import Floats, Longs
+from ltrr.estimation.decision_terms import compute_fixed_terms
+from ltrr.estimation.decisions import Decisions
+from ltrr.estimation.estimators import DecisionEstimator, list_plain_terms, list_ratio_terms
+from ltrr.estimation.evidence import EvidenceSummary, EvidenceTerms, summarize_evidence
 from ltrr.estimation.exact_sums import BLOCK_ROWS, ExactSums
-from ltrr.estimation.fixed_point import UNIT, Longs, exact_sums, from_fixed, to_fixed
+from ltrr.estimation.fixed_point import UNIT, exact_sums, from_fixed, to_fixed
 from ltrr.estimation.intervals import Estimate, degrees_of_freedom, estimate_sum
 from ltrr.estimation.moments import ClusteredSums, WeightedRewards
-from ltrr.estimation.weights import Floats
 
 _TAIL = "weighted"
 """The term whose spread says how well standard errors are known."""
@@ -25,7 +28,7 @@ class LoggedMoments:
 
     Attributes:
         ratios: clustered sums of the terms that ratios are made of.
-        plain: totals of `PLAIN_TERMS`, unit 2^-24.
+        plain: totals of `list_plain_terms`, unit 2^-24.
         largest: the largest weight, unit 2^-24.
 
     >>> decisions = Decisions(weights=np.array([1.6, 0.4]), rewards=np.array([1.0, 0.0]))
@@ -59,7 +62,7 @@ class LoggedMoments:
     @classmethod
     def of_clusters(cls, sums: Longs, largest: Longs, *, has_model: bool) -> LoggedMoments:
         """From sums of `decision_terms` over whole clusters, [U, K], and largest weights, [any]."""
-        names = ratio_names(has_model=has_model)
+        names = list_ratio_terms(has_model=has_model)
         return cls(
             ClusteredSums.of_clusters(names, sums[:, : len(names)], tails=(_TAIL,)),
             tuple(exact_sums(sums[:, len(names) :])),
@@ -73,7 +76,7 @@ class LoggedMoments:
             max(self.largest, other.largest),
         )
 
-    def estimate(self, estimator: Estimator) -> Estimate:
+    def estimate(self, estimator: DecisionEstimator) -> Estimate:
         """Value and standard error; NaN where a denominator is zero, or an error of fewer than two clusters."""
         return replace(estimate_sum(self.ratios, estimator.ratios), degrees=degrees_of_freedom(self.ratios, _TAIL))
 
@@ -96,8 +99,17 @@ class LoggedMoments:
     @property
     def evidence_of_users(self) -> float:
         """R with each user's weighted rewards added up first; NaN when nothing was earned."""
-        squares = self.ratios.product("weighted", "weighted")
-        return self.ratios.total("weighted") ** 2 / squares if squares else nan
+        return self.ratios.evidence("weighted")
+
+    def summarize_evidence(self, estimator: DecisionEstimator) -> EvidenceSummary:
+        """What the estimate of an estimator rests on."""
+        return summarize_evidence(
+            self.ratios,
+            EvidenceTerms(),
+            weighted=self.weighted,
+            estimate=self.estimate(estimator),
+            unsupported=self.unsupported,
+        )
 
     @property
     def design_effect(self) -> float:
@@ -129,18 +141,18 @@ class LoggedMoments:
         """Mean probability that the target gives to what the log can never show; NaN without decisions."""
         return from_fixed(self._plain("unsupported")) / self.decisions if self.decisions else nan
 
-    def share_cut(self, estimator: Estimator) -> float:
+    def share_cut(self, estimator: DecisionEstimator) -> float:
         """Share of the sum of weights that the estimator cuts off, 0 where it cuts nothing; NaN without any weight."""
         if not estimator.cut:
             return 0.0
-        known = dict(zip((*self.ratios.names, *PLAIN_TERMS), (*self.ratios.totals, *self.plain), strict=True))
+        known = dict(zip((*self.ratios.names, *list_plain_terms()), (*self.ratios.totals, *self.plain), strict=True))
         return 1.0 - known[estimator.cut] / known["w"] if known["w"] else nan
 
     def _total(self, name: str) -> int:
         return self.ratios.totals[self.ratios.names.index(name)]
 
     def _plain(self, name: str) -> int:
-        return self.plain[PLAIN_TERMS.index(name)]
+        return self.plain[list_plain_terms().index(name)]
 
     def to_json(self) -> str:
         """As text, to cross a process; integers keep every digit."""
@@ -162,9 +174,9 @@ class MomentSums:
     """
 
     def __init__(self, largest_weight: float, *, has_model: bool) -> None:
-        self._names = ratio_names(has_model=has_model)
+        self._names = list_ratio_terms(has_model=has_model)
         self._largest_weight, self._clusters, self._largest = largest_weight, 0, 0.0
-        terms, tail = len(self._names) + len(PLAIN_TERMS), self._names.index(_TAIL)
+        terms, tail = len(self._names) + len(list_plain_terms()), self._names.index(_TAIL)
         self._sums = ExactSums(terms=terms, crossed=len(self._names), tail=tail)
 
     def add(self, decisions: Decisions, starts: Longs | None = None) -> None:
@@ -197,7 +209,7 @@ class MomentSums:
         return LoggedMoments(ratios, tuple(totals[split:]), int(to_fixed(self._largest)))
 
     def _terms(self, decisions: Decisions, start: int, end: int) -> Floats:
-        return fixed_terms(decisions.rows(slice(start, end)), self._largest_weight)
+        return compute_fixed_terms(decisions.rows(slice(start, end)), self._largest_weight)
 
 
 def starts_of(clusters: Longs) -> Longs:

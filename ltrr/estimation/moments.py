@@ -16,15 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ltrr.errors import UsageError
-from ltrr.estimation.fixed_point import (
-    UNIT_BITS,
-    Longs,
-    exact_fourth_powers,
-    exact_products,
-    exact_sums,
-    from_fixed,
-    to_fixed,
-)
+from ltrr.estimation.arrays import Longs
+from ltrr.estimation.fixed_point import UNIT_BITS, exact_fourth_powers, exact_products, exact_sums, from_fixed, to_fixed
 from ltrr.estimation.weights import importance_weights
 
 
@@ -188,6 +181,13 @@ class ClusteredSums:
     def product(self, one: str, other: str) -> float:
         """Sum over clusters of the product of two terms' sums."""
         return float(self.exact_product(one, other))
+
+    def evidence(self, name: str) -> float:
+        """R of a term by cluster, (sum z_u)^2 / sum z_u^2; NaN without the term, or where it is zero everywhere."""
+        if name not in self.names:
+            return nan
+        squares = self.product(name, name)
+        return self.total(name) ** 2 / squares if squares else nan
 
     def tail_evidence(self, name: str) -> float:
         """(sum z_u^2)^2 / sum z_u^4: on how many equally large clusters the *spread* of a term rests; NaN without any.

@@ -17,7 +17,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.estimation.weights import Floats, importance_weights
+from ltrr.estimation.arrays import Floats
+from ltrr.estimation.weights import importance_weights
 
 
 def placement_propensities(plan_propensities: Floats, pages: NDArray[np.integer], shown: NDArray[np.integer]) -> Floats:

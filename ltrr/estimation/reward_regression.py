@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltrr.estimation.arrays import Floats
 from ltrr.estimation.fixed_point import UNIT_BITS, exact_products, exact_sums, to_fixed
-from ltrr.estimation.weights import Floats
 
 STEPS = 30
 SETTLED = 1e-4

@@ -13,9 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ltrr.estimation.fixed_point import Longs
+from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.reward_regression import fit_rewards
-from ltrr.estimation.weights import Floats
 
 StepFeatures = Callable[[int], Floats]
 """Step t, 0-based -> features of every strategy in the state before draw t, ones first, [N, S, F]."""

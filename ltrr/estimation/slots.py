@@ -16,7 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from ltrr.errors import SupportError
-from ltrr.estimation.weights import Floats, importance_weights
+from ltrr.estimation.arrays import Floats
+from ltrr.estimation.weights import importance_weights
 
 _TOLERANCE = 1e-6
 """Relative; that of replayed propensities."""
@@ -63,8 +64,7 @@ probabilities, got 1 of 2 impressions where it is another, such as 0.5 instead o
     additive = 1.0 + (weights - 1.0).sum(axis=1)
     return {
         "n": np.ones(len(rewards)),
-        "w": additive,
-        "weighted": additive * total,
+        "additive": additive,
         "slots_weighted": (weights * rewards).sum(axis=1),
         "additive_weighted": additive * total,
     }

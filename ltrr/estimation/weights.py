@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ltrr.errors import DataQualityError
-
-Floats = NDArray[np.float64]
+from ltrr.estimation.arrays import Bools, Floats
 
 ROUNDING = 1e-9
 """A probability may leave [0, 1] by this much: sums of a softmax do."""
@@ -47,7 +46,7 @@ def unsupported_mass(logging: ArrayLike, target: ArrayLike) -> Floats:
     return np.asarray(np.where(never, target, 0.0).sum(axis=-1), dtype=np.float64)
 
 
-def _check(values: Floats, name: str, domain: str, is_good: NDArray[np.bool_]) -> None:
+def _check(values: Floats, name: str, domain: str, is_good: Bools) -> None:
     if not is_good.all():
         raise DataQualityError(
             "a propensity is not a probability",

@@ -30,23 +30,25 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.pointer import Pointer, read_pointer
 from ltrr.artifacts.store import Store
+from ltrr.estimation import estimators
+from ltrr.estimation.evidence import EvidenceSummary
 from ltrr.estimation.fixed_point import UNIT
-from ltrr.estimation.intervals import estimate_difference, estimate_ratio, quantile
+from ltrr.estimation.intervals import estimate_sum, estimate_sum_difference, quantile
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.estimation.sample_ratio import compute_ratio_p_value
-from ltrr.estimation.verdict import DO_NOT_USE, Footing
-from ltrr.evaluation.estimates import REWARD, difference_of, figures_of, footing_of
+from ltrr.estimation.verdict import DO_NOT_USE
+from ltrr.evaluation.estimates import REWARD, difference_of, figures_of, summarize_policy
 from ltrr.evaluation.judged_policy import CHAMPION
-from ltrr.evaluation.scoring import N, sum_terms, term
+from ltrr.evaluation.scoring import EVIDENCE, N, list_ratios, sum_terms, term
 from ltrr.evaluation.settings import EvaluationSettings
 
 CANARY = "canary"
 DIFFERENCE = difference_of(CANARY)
-BY_USER = "by_user"
+BY_USER = estimators.BY_USER.name
 """The estimator of a canary's rows in `ope_estimates`."""
 
 SIDES = (CHAMPION, CANARY)
-TERMS = (N, "w", "w_squared", "wr", "wr_squared", "unsupported")
+TERMS = (N, *EVIDENCE, "unsupported")
 NAMES = (N, *(term(side, name) for side in SIDES for name in TERMS))
 
 
@@ -129,7 +131,7 @@ def count_sides(drawn: DataFrame) -> dict[str, SideCounts]:
 
 
 def find_mismatch(
-    counts: Mapping[str, SideCounts], footing: Footing, share: float, level: float, size: float, nights: int
+    counts: Mapping[str, SideCounts], summary: EvidenceSummary, share: float, level: float, size: float, nights: int
 ) -> list[str]:
     """Why the two sides are not the groups that were drawn; empty where nothing speaks against it.
 
@@ -139,14 +141,14 @@ def find_mismatch(
 
     Args:
         counts: of both sides.
-        footing: of the canary on all impressions.
+        summary: of the canary on all impressions.
         share: of the users, that the canary serves.
         level: chance of a false alarm over the canary's life, of either test.
         size: departure of the mean weight that does not matter.
         nights: of the longest life.
 
     >>> sides = {CANARY: SideCounts(300), CHAMPION: SideCounts(2_700)}
-    >>> good = Footing(400.0, 9_000.0, 3_000, 9_000, 1.01, 0.0, 0.0, True, mean_weight_error=0.02)
+    >>> good = EvidenceSummary(400.0, 9_000.0, 3_000, 9_000, 1.01, 0.0, 0.0, True, mean_weight_error=0.02)
     >>> find_mismatch(sides, good, 0.1, 1e-4, 0.02, 14)
     []
     >>> sides[CANARY], lost = SideCounts(180), replace(good, mean_weight=0.8)
@@ -161,11 +163,11 @@ def find_mismatch(
             f"sample-ratio mismatch of users: {canary} of {canary + champion} are the canary's, its share {share:g} "
             f"makes {share * (canary + champion):.0f} (beta-binomial sequential test, p = {p_value:.2g} < {level:g})"
         )
-    departure, critical = abs(footing.mean_weight - 1.0), quantile(1.0 - level / nights / 2.0)
-    if departure > size and departure > critical * footing.mean_weight_error:
-        z = departure / footing.mean_weight_error if footing.mean_weight_error else inf
+    departure, critical = abs(summary.mean_weight - 1.0), quantile(1.0 - level / nights / 2.0)
+    if departure > size and departure > critical * summary.mean_weight_error:
+        z = departure / summary.mean_weight_error if summary.mean_weight_error else inf
         reasons.append(
-            f"sample-ratio mismatch of impressions: the canary has {footing.mean_weight:.3f} of those that its users' "
+            f"sample-ratio mismatch of impressions: the canary has {summary.mean_weight:.3f} of those that its users' "
             f"share makes (z test of the mean weight by user, |z| = {z:.1f} > {critical:.1f})"
         )
     return reasons
@@ -213,16 +215,16 @@ def canary_rows(
     for name, sums in sorted(slices.items()):
         # A side rests on what it served itself. How many users that were, R by user tells: it is never larger.
         impressions = {side: round(sums.total(term(side, N))) for side in SIDES}
-        footings = {
-            side: replace(footing_of(sums, side, counts[side].fallback_share), impressions=impressions[side])
-            for side in SIDES
+        summaries = {
+            side: summarize_policy(sums, side, counts[side].fallback_share, judged=term(side, N)) for side in SIDES
         }
-        footings[DIFFERENCE] = _of_both(footings[CANARY], footings[CHAMPION])
+        summaries[DIFFERENCE] = _of_both(summaries[CANARY], summaries[CHAMPION])
         impressions[DIFFERENCE] = round(sums.total(N))
-        estimates = {side: estimate_ratio(sums, *_ratio(side)) for side in SIDES}
-        estimates[DIFFERENCE] = estimate_difference(sums, _ratio(CANARY), _ratio(CHAMPION))
+        ratios = {side: list_ratios(estimators.BY_USER, side) for side in SIDES}
+        estimates = {side: estimate_sum(sums, ratios[side]) for side in SIDES}
+        estimates[DIFFERENCE] = estimate_sum_difference(sums, ratios[CANARY], ratios[CHAMPION])
         rows += [
-            figures_of(estimate, footings[policy], settings)
+            figures_of(estimate, summaries[policy], settings)
             | {"as_of_date": as_of_date, "judged_on": CANARY, "policy": policy, "policy_version": versions[policy]}
             | {"estimator": BY_USER, "slice": name, "reward": REWARD, "impressions": impressions[policy]}
             for policy, estimate in estimates.items()
@@ -232,7 +234,7 @@ def canary_rows(
     return [row | {"verdict": DO_NOT_USE, "reasons": [*row["reasons"], *mismatch]} for row in rows]
 
 
-def _of_both(canary: Footing, champion: Footing) -> Footing:
+def _of_both(canary: EvidenceSummary, champion: EvidenceSummary) -> EvidenceSummary:
     """What the difference rests on: the weaker side, but for evidence that is missing because the canary is bad.
 
     A canary that earns next to nothing has next to no rewards to rest on, and nobody would ever end it for that. Were
@@ -240,7 +242,7 @@ def _of_both(canary: Footing, champion: Footing) -> Footing:
     evidence.
     """
     if not champion.impressions:
-        return canary.weaker(champion)
+        return canary.combine_weaker(champion)
     share = min(canary.impressions / champion.impressions, 1.0)
 
     def evidence(of_canary: float, of_champion: float) -> float:
@@ -248,14 +250,10 @@ def _of_both(canary: Footing, champion: Footing) -> Footing:
         return expected if isnan(of_canary) else max(min(of_canary, of_champion), expected)
 
     return replace(
-        canary.weaker(champion),
+        canary.combine_weaker(champion),
         evidence=evidence(canary.evidence, champion.evidence),
         evidence_of_users=evidence(canary.evidence_of_users, champion.evidence_of_users),
     )
-
-
-def _ratio(side: str) -> tuple[str, str]:
-    return term(side, "wr"), term(side, "w")
 
 
 def _whole(value: Column) -> Column:

@@ -9,15 +9,15 @@ q-hat says (the propensities are known); a better q-hat only narrows the interva
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ltrr.core.plans import PlanSpace
+from ltrr.estimation.arrays import Floats
 from ltrr.estimation.fixed_point import UNIT_BITS
-
-Floats = NDArray[np.float64]
+from ltrr.evaluation.logged_decision import LoggedDecision
 
 _PLACES = 9
 """Coefficients are rounded, so that the last bits of a linear-algebra library do not reach the table."""
@@ -34,7 +34,7 @@ def plan_features(space: PlanSpace, values: Floats, plan: int) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class RewardModel:
+class PlanRewardModel:
     """Coefficients of q-hat.
 
     Args:
@@ -43,30 +43,32 @@ class RewardModel:
         plan: of `plan_features`, [1 + S * D].
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
-    >>> model = RewardModel(space, np.array([0.1, 0.0, 0.0, 0.2]), np.array([0.5, 0.0, 0.3]))
-    >>> space.texts, model.predict(np.array([1.0]), np.array([0.4, 0.6]), 0.7).round(6).tolist()
-    (('memory:1', 'title:1'), [0.8, 0.6])
+    >>> model = PlanRewardModel(space, np.array([0.1, 0.0, 0.0, 0.2]), np.array([0.5, 0.0, 0.3]))
+    >>> space.texts, model.predict_plans(np.array([[1.0]]), np.array([[0.4, 0.6]]), np.array([0.7])).round(6).tolist()
+    (('memory:1', 'title:1'), [[0.8, 0.6]])
     """
 
     space: PlanSpace
     context: Floats
     plan: Floats
 
-    def predict(self, shared: Floats, values: Floats, query_mean: float) -> Floats:
-        """q(x, a) of every plan, [P]."""
-        base = float((self.context * context_features(shared, values, query_mean)).sum())
-        expected: Floats = base + self.plan[0] * values + (self.space.draws * self.plan[1:]).sum(axis=1)
-        return expected
+    def predict(self, rows: Sequence[LoggedDecision]) -> Floats:
+        """q(x, a) of every plan, [N, P]; each row depends on its decision alone."""
+        return self.predict_plans(
+            np.array([decision.shared for decision in rows]),
+            np.array([decision.values for decision in rows]),
+            np.array([decision.query_mean for decision in rows]),
+        )
 
-    def predict_all(self, shared: Floats, values: Floats, query_means: Floats) -> Floats:
-        """The same of N decisions, [N, P] of [N, F], [N, P] and [N]; each row by itself, however they are cut."""
+    def predict_plans(self, shared: Floats, values: Floats, query_means: Floats) -> Floats:
+        """q(x, a) of every plan, [N, P], from features [N, F], plan values [N, P] and mean rewards of queries [N]."""
         context = np.column_stack((np.ones(len(shared)), query_means, values.max(axis=1), shared))
         base = (context * self.context).sum(axis=1)
         expected: Floats = base[:, None] + self.plan[0] * values + (self.space.draws * self.plan[1:]).sum(axis=1)
         return expected
 
 
-def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) -> RewardModel:
+def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) -> PlanRewardModel:
     """Ridge regression from exact cross products.
 
     Args:
@@ -81,4 +83,4 @@ def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) 
     solved = np.linalg.solve(matrix[:-1, :-1] + np.diag(penalty), matrix[:-1, -1])
     coefficients = np.round(solved, _PLACES)
     blocks = 1 + space.draws.shape[1]
-    return RewardModel(space, coefficients[:-blocks], coefficients[-blocks:])
+    return PlanRewardModel(space, coefficients[:-blocks], coefficients[-blocks:])

@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.estimation.fixed_point import UNIT
-from ltrr.evaluation.reward_model import RewardModel
+from ltrr.evaluation.reward_model import PlanRewardModel
 from ltrr.evaluation.training_sums import TrainingSums
 
 
-def best_static_plan(sums: TrainingSums, model: RewardModel) -> int:
+def best_static_plan(sums: TrainingSums, model: PlanRewardModel) -> int:
     """Index of the plan of highest `static_values`; the first among equals."""
     return int(np.argmax(static_values(sums, model)))
 
 
-def static_values(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]:
+def static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
     """Estimated page_reward of every plan served to everybody, [P], on training users.
 
     Doubly robust with a damped correction. With 210 plans under uniform logging each has 1/210 of the decisions:
@@ -38,7 +38,7 @@ def static_values(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]
     return np.asarray(direct + residual * spread / (spread + np.where(noise > 0.0, noise, 1.0)))
 
 
-def _direct(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]:
+def _direct(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
     """Mean q-hat of every plan over all decisions, [P]."""
     context = (sums.products[0, : len(model.context)] * UNIT**2).astype(np.float64) / sums.decisions
     values = (sums.values * UNIT).astype(np.float64) / sums.decisions

@@ -12,12 +12,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.errors import DataQualityError, SupportError, UsageError
-from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS, draw_terms
 from ltrr.estimation.draw_moments import WEIGHTS, DrawMoments
+from ltrr.estimation.draw_terms import compute_draw_terms
+from ltrr.estimation.estimators import DRAW_ESTIMATORS
 from ltrr.estimation.fixed_point import to_fixed
 from ltrr.estimation.inclusion import check_whole_union_shown
 from ltrr.estimation.intervals import Estimate
-from ltrr.estimation.verdict import TAKE_CARE, TRUST, Footing, VerdictThresholds, judge_footing
+from ltrr.estimation.verdict import TAKE_CARE, TRUST, VerdictThresholds, judge_evidence
 from ltrr.ope.draw_rows import (
     LARGEST_TERM,
     DrawColumns,
@@ -132,7 +133,7 @@ def agreement_of_weights(moments: DrawMoments, errors: float = 3.0) -> str:
     disagree beyond chance (paired by user; 3 standard errors are passed by chance once in 370 logs), rewards were not
     corrected for examination, or not rightly.
 
-    >>> from ltrr.estimation.draw_estimators import Draws
+    >>> from ltrr.estimation.draw_terms import Draws
     >>> from ltrr.estimation.draw_orders import DrawWeights
     >>> weights = DrawWeights(np.array([[2.0], [0.5], [0.5]]), np.array([2.0, 0.5, 0.5]), np.array([2.0, 0.5, 0.5]))
     >>> agreement_of_weights(DrawMoments.of(Draws(weights, rewards=np.array([[1.0], [0.0], [1.0]]))))
@@ -174,12 +175,12 @@ def _left_out(moments: DrawMoments, settings: DrawLogSettings) -> dict[str, str]
 
 def _sum_draws(rows: DataFrame, *, has_orders: bool, has_users: bool) -> DrawMoments:
     """Moments of checked rows: terms on executors, added up by user where there are users, merged in a tree."""
-    names = tuple(draw_terms(read_draws(_no_rows(rows), has_orders=has_orders)))
+    names = tuple(compute_draw_terms(read_draws(_no_rows(rows), has_orders=has_orders)))
     largest = [*(name for name in WEIGHTS if name in names), _BEYOND]
 
     def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            terms = draw_terms(read_draws(batch, has_orders=has_orders))
+            terms = compute_draw_terms(read_draws(batch, has_orders=has_orders))
             beyond = np.max(np.abs(list(terms.values())), axis=0, initial=0.0)
             fixed = {name: to_fixed(np.clip(values, -LARGEST_TERM, LARGEST_TERM)) for name, values in terms.items()}
             most = {f"largest_{name}": fixed[name] for name in largest if name in fixed}
@@ -220,23 +221,9 @@ def _no_rows(rows: DataFrame) -> pa.RecordBatch:
 
 def _row(name: str, moments: DrawMoments, settings: VerdictThresholds) -> dict[str, Any]:
     estimate: Estimate = moments.estimate(name)
-    weight = moments.mean_weight(name)
     has_own_weight = bool(DRAW_ESTIMATORS[name].weight)
-    evidence, sample = moments.evidence(name), moments.effective_sample_size(name)
-    if not has_own_weight and sample < evidence:
-        evidence = sample  # by design, however lucky the log was
-    footing = Footing(
-        evidence=evidence,
-        effective_sample_size=sample,
-        users=moments.sums.clusters,
-        impressions=moments.impressions,
-        mean_weight=weight.value,
-        unsupported=0.0,
-        fallback_share=0.0,
-        is_defined=estimate.is_defined,
-        mean_weight_error=weight.standard_error,
-    )
-    verdict, reasons = judge_footing(footing, settings)
+    summary = moments.summarize_evidence(name)
+    verdict, reasons = judge_evidence(summary, settings)
     if not has_own_weight:
         reasons = [*reasons, _OF_ENTITIES]
         verdict = TAKE_CARE if verdict == TRUST else verdict
@@ -246,12 +233,12 @@ def _row(name: str, moments: DrawMoments, settings: VerdictThresholds) -> dict[s
         "value": estimate.value,
         "low": estimate.low(one_sided),
         "high": estimate.high(one_sided),
-        "evidence": footing.evidence,
-        "effective_sample_size": footing.effective_sample_size,
+        "evidence": summary.evidence,
+        "effective_sample_size": summary.effective_sample_size,
         "largest_weight": moments.largest_weight(name),
-        "mean_weight": footing.mean_weight,
-        "impressions": footing.impressions,
-        "users": footing.users,
+        "mean_weight": summary.mean_weight,
+        "impressions": summary.impressions,
+        "users": summary.users,
         "verdict": verdict,
         "reasons": reasons,
     }

@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from ltrr.errors import DataQualityError, UsageError
-from ltrr.estimation.draw_estimators import GIVEN_TERMS, Draws
+from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.draw_orders import MOST_DRAWS, DrawWeights
-from ltrr.estimation.fixed_point import Longs
-from ltrr.estimation.weights import ROUNDING, Floats
+from ltrr.estimation.draw_terms import GIVEN_TERMS, Draws
+from ltrr.estimation.weights import ROUNDING
 
 LARGEST_TERM = 2.0**28
 """A reward, and a term of one impression, beyond this (268 million) are refused: a user's sum would overflow."""

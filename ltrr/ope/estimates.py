@@ -12,11 +12,10 @@ from pyspark.sql import DataFrame
 from ltrr.errors import DataQualityError, SupportError, UsageError, check_ranges
 from ltrr.estimation.bootstrap import Replicates
 from ltrr.estimation.diagnostics import diagnostic_figures, diagnostic_reasons
-from ltrr.estimation.estimators import ESTIMATORS, Estimator
-from ltrr.estimation.intervals import estimate_ratio
+from ltrr.estimation.estimators import ESTIMATORS, DecisionEstimator, ModelUse
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.slope import GRID, choose_by_slope
-from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, Footing, VerdictThresholds, judge_footing
+from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, VerdictThresholds, judge_evidence
 from ltrr.ope.bootstrap import bootstrap_log
 from ltrr.ope.file_sums import sum_files
 from ltrr.ope.log_files import LogFiles
@@ -27,9 +26,6 @@ from ltrr.ope.sums import ALL, LogSums, sum_log
 
 _LARGEST_SHARE = 0.05
 """Of all weight on one decision, above which to take care."""
-
-_MODEL_ALONE = ("dm",)
-_CUT_WITHOUT_MODEL = ("clipped_ips", "clipped_snips", "sg")
 
 
 @dataclass(frozen=True)
@@ -185,7 +181,7 @@ def _replicates(
     return bootstrap_log(decisions, models, limit, settings.replicates, has_values=has_values)
 
 
-def _left_out(wanted: Sequence[Estimator], objection: str, settings: OpeSettings) -> dict[str, str]:
+def _left_out(wanted: Sequence[DecisionEstimator], objection: str, settings: OpeSettings) -> dict[str, str]:
     left_out = {estimator.name: objection for estimator in wanted if estimator.needs_model and objection}
     if left_out and settings.estimators:
         raise SupportError(
@@ -199,7 +195,7 @@ def _left_out(wanted: Sequence[Estimator], objection: str, settings: OpeSettings
 
 def _report(
     scans: Sequence[LogSums],
-    wanted: Sequence[Estimator],
+    wanted: Sequence[DecisionEstimator],
     left_out: dict[str, str],
     settings: OpeSettings,
     replicates: Mapping[str, Replicates],
@@ -224,7 +220,9 @@ def _report(
     return OpeReport(rows, left_out, dict(sums.skipped), propensities)
 
 
-def _with_choice(row: dict[str, Any], estimator: Estimator, place: int, grid: Sequence[float]) -> dict[str, Any]:
+def _with_choice(
+    row: dict[str, Any], estimator: DecisionEstimator, place: int, grid: Sequence[float]
+) -> dict[str, Any]:
     """The M that cut the weights, and that it was chosen where it was: the interval does not know."""
     cut_at = grid[place] if estimator.cut else None
     if not estimator.cut or len(grid) == 1:
@@ -270,23 +268,11 @@ def _check(sums: LogSums) -> None:
 def _row(
     name: str,
     moments: LoggedMoments,
-    estimator: Estimator,
+    estimator: DecisionEstimator,
     propensities: PropensityReport,
     settings: VerdictThresholds,
 ) -> dict[str, Any]:
-    estimate, weighted = moments.estimate(estimator), moments.weighted
-    footing = Footing(
-        evidence=weighted.evidence(),
-        effective_sample_size=weighted.effective_sample_size(),
-        users=moments.ratios.clusters,
-        impressions=moments.decisions,
-        mean_weight=weighted.mean_weight(),
-        unsupported=moments.unsupported,
-        fallback_share=0.0,
-        is_defined=estimate.is_defined and weighted.weights > 0,
-        evidence_of_users=moments.evidence_of_users,
-        mean_weight_error=estimate_ratio(moments.ratios, "w", "n").standard_error,
-    )
+    estimate, summary = moments.estimate(estimator), moments.summarize_evidence(estimator)
     cut = moments.share_cut(estimator)
     grave, light = _reservations(estimator, moments, cut, settings)
     (grave if propensities.is_grave else light).extend(propensities.reasons())
@@ -294,7 +280,7 @@ def _row(
     figures = diagnostic_figures(moments, one_sided)
     for said, more in zip((grave, light), diagnostic_reasons(estimator, moments, cut, figures), strict=True):
         said.extend(more)
-    verdict, reasons = judge_footing(footing, settings)
+    verdict, reasons = judge_evidence(summary, settings)
     if verdict != DO_NOT_USE and (grave or light):
         verdict = DO_NOT_USE if grave else TAKE_CARE
     return {
@@ -303,15 +289,15 @@ def _row(
         "value": estimate.value,
         "low": estimate.low(one_sided),
         "high": estimate.high(one_sided),
-        "evidence": min(footing.evidence, footing.evidence_of_users),
-        "effective_sample_size": footing.effective_sample_size,
+        "evidence": summary.least_evidence,
+        "effective_sample_size": summary.effective_sample_size,
         "largest_weight": moments.largest_weight,
         "largest_share": moments.largest_share,
-        "mean_weight": footing.mean_weight,
+        "mean_weight": summary.mean_weight,
         "share_cut": cut,
-        "unsupported": footing.unsupported,
-        "decisions": footing.impressions,
-        "users": footing.users,
+        "unsupported": summary.unsupported,
+        "decisions": summary.impressions,
+        "users": summary.users,
         **figures,
         "verdict": verdict,
         "reasons": [*reasons, *grave, *light],
@@ -319,14 +305,14 @@ def _row(
 
 
 def _reservations(
-    estimator: Estimator, moments: LoggedMoments, cut: float, settings: VerdictThresholds
+    estimator: DecisionEstimator, moments: LoggedMoments, cut: float, settings: VerdictThresholds
 ) -> tuple[list[str], list[str]]:
     """Reasons not to use, and to take care, that a policy's evidence alone does not show."""
     grave: list[str] = []
     light: list[str] = []
-    if estimator.name in _MODEL_ALONE:
+    if estimator.model is ModelUse.ALONE:
         light.append("rests on the reward model alone: its error is not in the interval")
-    if cut > settings.unsupported_limit and estimator.name in _CUT_WITHOUT_MODEL:
+    if cut > settings.unsupported_limit and estimator.model is ModelUse.NONE:
         grave.append(f"{cut:.1%} of all weight is cut off")
     elif cut > settings.unsupported_care:
         light.append(f"{cut:.1%} of all weight is cut off")

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from ltrr.core.hashing import xxhash64
+from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.calibration import Calibration
-from ltrr.estimation.estimators import LARGEST_SUMMABLE, Decisions
-from ltrr.estimation.fixed_point import Longs
+from ltrr.estimation.decisions import LARGEST_SUMMABLE, Decisions
 from ltrr.estimation.logged_moments import MomentSums, starts_of
-from ltrr.estimation.weights import ROUNDING, Floats
+from ltrr.estimation.weights import ROUNDING
 from ltrr.ope.log_files import LogFiles, open_file, read_columns
 from ltrr.ope.rows import LogColumns, read_batch
 from ltrr.ope.sums import ALL, MOST_SLICES, TOO_MANY_SLICES, LogSums, PolicySums

@@ -19,8 +19,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from ltrr.errors import SupportError
+from ltrr.estimation.arrays import Floats
 from ltrr.estimation.reward_regression import SETTLED, STEPS, StepSums, expected_reward
-from ltrr.estimation.weights import Floats
 from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
 

@@ -14,8 +14,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from ltrr.errors import UsageError
-from ltrr.estimation.estimators import LARGEST_SUMMABLE
-from ltrr.estimation.weights import ROUNDING, Floats
+from ltrr.estimation.arrays import Floats
+from ltrr.estimation.decisions import LARGEST_SUMMABLE
+from ltrr.estimation.weights import ROUNDING
 from ltrr.spark.hashing import HashUse, salted_hash
 
 SKIPPED = "skipped"

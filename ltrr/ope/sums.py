@@ -19,11 +19,13 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.estimation.arrays import Longs
 from ltrr.estimation.calibration import Calibration
-from ltrr.estimation.estimators import Decisions, decision_terms, term_names
-from ltrr.estimation.fixed_point import Longs, to_fixed
+from ltrr.estimation.decision_terms import compute_terms, list_terms
+from ltrr.estimation.decisions import Decisions
+from ltrr.estimation.fixed_point import to_fixed
 from ltrr.estimation.logged_moments import LoggedMoments
-from ltrr.ope.reward_model import FoldModels
+from ltrr.estimation.reward_model import RewardModel, value_actions
 from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
 
@@ -103,7 +105,7 @@ class PolicySums:
 
 def sum_log(
     decisions: DataFrame,
-    models: FoldModels | None,
+    models: RewardModel[LogBatch] | None,
     largest_weight: float,
     *,
     has_users: bool,
@@ -123,7 +125,7 @@ def sum_log(
         users = to_user_terms(decisions, models, largest_weight, has_values=has_values)
         parts = users.mapInArrow(partial(_users_to_sums, has_model=has_model), "sums string")
         return merge(parts, LogSums.from_json) or LogSums()
-    sent: Broadcast[FoldModels | None] = decisions.sparkSession.sparkContext.broadcast(models)
+    sent: Broadcast[RewardModel[LogBatch] | None] = decisions.sparkSession.sparkContext.broadcast(models)
 
     def rows_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = LogSums()
@@ -139,20 +141,20 @@ def sum_log(
 
 
 def to_user_terms(
-    decisions: DataFrame, models: FoldModels | None, largest_weight: float, *, has_values: bool
+    decisions: DataFrame, models: RewardModel[LogBatch] | None, largest_weight: float, *, has_values: bool
 ) -> DataFrame:
     """From rows of `to_decision_rows` to (slice, user) with the sums of its terms, in whole numbers; one shuffle.
 
     What is of no user (faults, rows left out, what was drawn) has rows of its own: text in `aside`, `times` over.
     """
-    sent: Broadcast[FoldModels | None] = decisions.sparkSession.sparkContext.broadcast(models)
-    names = term_names(has_model=has_values or models is not None)
+    sent: Broadcast[RewardModel[LogBatch] | None] = decisions.sparkSession.sparkContext.broadcast(models)
+    names = list_terms(has_model=has_values or models is not None)
 
     def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             rows = read_batch(batch)
             mine = to_decisions(rows, sent.value, has_values=has_values)
-            terms, largest = decision_terms(mine, largest_weight), to_fixed(mine.weights)
+            terms, largest = compute_terms(mine, largest_weight), to_fixed(mine.weights)
             # What is of no user travels in a row of its own, after the terms.
             aside = LogSums({}, rows.skipped, rows.faults, _drawn(rows)).to_json()
             padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
@@ -184,7 +186,7 @@ def user_rows(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[NDArray[np.o
 
 
 def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Iterator[pa.RecordBatch]:
-    total, names = LogSums(), term_names(has_model=has_model)
+    total, names = LogSums(), list_terms(has_model=has_model)
     for batch in batches:
         # Two batches may say the same: one row then stands for both.
         asides = batch.filter(batch.column("aside").is_valid())
@@ -196,7 +198,7 @@ def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Ite
     yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
 
 
-def to_decisions(rows: LogBatch, models: FoldModels | None, *, has_values: bool) -> Decisions:
+def to_decisions(rows: LogBatch, models: RewardModel[LogBatch] | None, *, has_values: bool) -> Decisions:
     """What the estimators need of some rows; q comes with them, or is asked of the models, or is not known."""
     if has_values:
         return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct, rows.unsupported)
@@ -204,8 +206,7 @@ def to_decisions(rows: LogBatch, models: FoldModels | None, *, has_values: bool)
         return Decisions(rows.weights, rows.rewards, unsupported=rows.unsupported)
     if not len(rows):  # and so of unknown width
         return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct)
-    q_hat = models.predict(rows)
-    taken, direct = q_hat[np.arange(len(rows)), rows.action], (rows.targets * q_hat).sum(axis=1)
+    taken, direct = value_actions(models.predict(rows), rows.action, rows.targets)
     return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported)
 
 

@@ -29,7 +29,7 @@ from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION, STATI
 from ltrr.evaluation.life import sum_life
 from ltrr.evaluation.published import PlanningPart, alike_versions
 from ltrr.evaluation.query_means import QueryMeans
-from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
+from ltrr.evaluation.reward_model import PlanRewardModel, fit_reward_model
 from ltrr.evaluation.scoring import ALL, sum_by_slice, to_scores
 from ltrr.evaluation.static_plan import best_static_plan
 from ltrr.evaluation.training_sums import sum_training_decisions
@@ -179,7 +179,7 @@ def judged_policy(night: Night, name: str, bandit: FrozenBandit) -> JudgedPolicy
     return JudgedPolicy(name, bandit.files[BANDIT], policy.space, chooser=chooser)
 
 
-def _score(impressions: DataFrame, judged: Sequence[JudgedPolicy], model: RewardModel) -> dict[str, ClusteredSums]:
+def _score(impressions: DataFrame, judged: Sequence[JudgedPolicy], model: PlanRewardModel) -> dict[str, ClusteredSums]:
     return dict(sum_by_slice(to_scores(impressions, judged, model), [policy.name for policy in judged]))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ltrr.estimation.calibration import JUDGED, LEVEL, UNIFORM, Calibration
-from ltrr.estimation.estimators import Decisions
+from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.logged_moments import LoggedMoments
 
 ACTIONS = 4

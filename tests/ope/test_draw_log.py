@@ -9,9 +9,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from ltrr.errors import DataQualityError, SupportError, UsageError
-from ltrr.estimation.draw_estimators import Draws
 from ltrr.estimation.draw_moments import DrawMoments
 from ltrr.estimation.draw_orders import DrawWeights, step_lattice
+from ltrr.estimation.draw_terms import Draws
 from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, TRUST
 from ltrr.ope.draw_log import DrawLogSettings, estimate_draw_log
 from ltrr.ope.draw_rows import DrawColumns
