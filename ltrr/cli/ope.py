@@ -18,9 +18,10 @@ from ltrr.evaluation.judged_impressions import served_by_version
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.ope.bundle_log import alike_of, bundle_columns, judged_rows, with_probabilities
-from ltrr.ope.estimates import OpeReport, OpeSettings, estimate_log, estimate_policies
+from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
 from ltrr.ope.formats import FORMATS, foreign_log
 from ltrr.ope.log_files import files_of
+from ltrr.ope.report import OpeReport
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.faults import explained
@@ -210,7 +211,7 @@ def _answer(columns: LogColumns, report: OpeReport) -> dict[str, Any]:
 def _policies(targets: list[str], means: list[str], format_: str, **told: Any) -> list[LogColumns]:
     """What is read for each policy."""
     if format_ not in FORMATS:
-        raise UsageError("unknown format of a log", which="--format", expected=", ".join(FORMATS), got=format_)
+        raise UsageError("unknown log format", which="--format", expected=", ".join(FORMATS), got=format_)
     if means and len(means) != len(targets):
         raise UsageError(
             "each policy needs its own mean of the reward model",

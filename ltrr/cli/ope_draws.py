@@ -61,7 +61,7 @@ def ope_draws(
     the probability with which the policy to be judged would have made it. docs/ope-plans.md says what is what.
     """
     if format_ not in _FORMATS:
-        raise UsageError("unknown format of a log", which="--format", expected=", ".join(_FORMATS), got=format_)
+        raise UsageError("unknown log format", which="--format", expected=", ".join(_FORMATS), got=format_)
     columns = DrawColumns(**{"target_propensities": target_propensities, **_named(column or [])})
     verdict = load_section(EvaluationSettings, None, config, changes or ())
     settings = DrawLogSettings(reward, page_size, tuple(estimator or ()), verdict)

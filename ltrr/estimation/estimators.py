@@ -47,6 +47,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from ltrr.errors import UsageError
 from ltrr.estimation.decisions import CUTS, TERMS
 
 Ratios = tuple[tuple[str, str], ...]
@@ -119,6 +120,15 @@ class DecisionEstimator(Estimator):
     needs_right_propensities_only: bool = False
     is_nightly: bool = False
     decides: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_nightly and self.cut:
+            raise UsageError(
+                "an estimator of the nightly report cannot cut weights",
+                which=self.name,
+                expected="no cut, because the nightly jobs set no M",
+                got=self.cut,
+            )
 
     @property
     def needs_model(self) -> bool:

@@ -99,39 +99,6 @@ def inclusion_design(logging: Floats, target: Floats) -> tuple[Floats, Floats]:
     return np.asarray(target.sum(axis=1)), np.asarray(squares.sum(axis=1))
 
 
-def check_contents_known(is_known: NDArray[np.bool_], *propensities: Floats, plans: NDArray[np.integer]) -> None:
-    """Refuse `inclusion` where a block that a policy might draw was neither looked at nor drawn.
-
-    Args:
-        is_known: whether the log holds what the block of each strategy and depth listed, [N, S, D].
-        propensities: of every plan under each of the policies, [N, P] each.
-        plans: depth vectors, [P, S].
-
-    Raises:
-        SupportError: with the number of impressions where it is so.
-
-    >>> plans = np.array([[0, 2], [1, 1], [2, 0]])
-    >>> check_contents_known(np.array([[[True, True], [True, False]]]), np.array([[0.0, 0.5, 0.5]]), plans=plans)
-    >>> check_contents_known(np.array([[[True, True], [True, False]]]), np.array([[0.1, 0.4, 0.5]]), plans=plans)
-    Traceback (most recent call last):
-        ...
-    ltrr.errors.SupportError: inclusion needs the contents of every block that might have been drawn: got 1 of 1 \
-impressions with a block that nobody looked at; log all blocks, or take `union`
-    """
-    depths = np.arange(1, is_known.shape[2] + 1)
-    needs = (plans[:, :, None] >= depths).reshape(len(plans), -1).astype(np.float64)
-    unknown = (~is_known).reshape(len(is_known), -1).astype(np.float64) @ needs.T > 0.0
-    hidden = np.zeros(len(is_known), dtype=np.bool_)
-    for side in propensities:
-        hidden |= (unknown & (side > 0.0)).any(axis=1)
-    if hidden.any():
-        raise SupportError(
-            "inclusion needs the contents of every block that might have been drawn",
-            got=f"{int(hidden.sum())} of {len(hidden)} impressions with a block that nobody looked at",
-            todo="log all blocks, or take `union`",
-        )
-
-
 def check_whole_union_shown(union_sizes: Longs, page_size: int) -> None:
     """Refuse `found_reward` where the drawn union exceeds the page: what was not shown cannot be corrected.
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import exp, inf, isinf, isnan, log, nan, sqrt
+from math import inf, isinf, isnan, log, nan, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -68,29 +68,6 @@ class Estimate:
     def high(self, confidence: float) -> float:
         """One-sided upper bound that holds with probability `confidence`."""
         return self.value + quantile(confidence, self.degrees) * self.standard_error
-
-    def within(self, rewards: tuple[float, float], confidence: float) -> tuple[float, float]:
-        """Two-sided interval on the logit scale of a range of rewards, for a value (not a difference).
-
-        With p = (value - least) / (most - least), logit(p) -+ t * standard_error / ((most - least) p (1 - p)), back. A
-        sum of few rewards is skewed and the symmetric interval misses on one side (3.8 % below, 1.6 % above at R = 81);
-        this one shares out the misses (2.5 and 2.7 %). NaN where the value is not inside the range.
-
-        >>> low, high = Estimate(0.05, 0.01).within((0.0, 1.0), confidence=0.95)
-        >>> round(low, 4), round(high, 4)
-        (0.0337, 0.0737)
-        """
-        least, most = rewards
-        share = (self.value - least) / (most - least)
-        if not (self.is_defined and 0.0 < share < 1.0):
-            return nan, nan
-        half = (
-            quantile((1.0 + confidence) / 2.0, self.degrees)
-            * self.standard_error
-            / ((most - least) * share * (1.0 - share))
-        )
-        ends = [least + (most - least) / (1.0 + (1.0 - share) / share * exp(side * half)) for side in (1.0, -1.0)]
-        return ends[0], ends[1]
 
     @property
     def is_defined(self) -> bool:

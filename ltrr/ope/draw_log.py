@@ -13,17 +13,16 @@ from pyspark.sql import functions as F
 
 from ltrr.errors import DataQualityError, SupportError, UsageError
 from ltrr.estimation.draw_moments import WEIGHTS, DrawMoments
-from ltrr.estimation.draw_terms import compute_draw_terms
 from ltrr.estimation.estimators import DRAW_ESTIMATORS
 from ltrr.estimation.fixed_point import to_fixed
 from ltrr.estimation.inclusion import check_whole_union_shown
 from ltrr.estimation.intervals import Estimate
 from ltrr.estimation.verdict import TAKE_CARE, TRUST, VerdictThresholds, judge_evidence
+from ltrr.ope.draw_checks import check_draw_rows
 from ltrr.ope.draw_rows import (
     LARGEST_TERM,
     DrawColumns,
-    check_draw_rows,
-    read_draws,
+    read_terms,
     to_draw_rows,
 )
 from ltrr.spark.merging import merge
@@ -73,7 +72,7 @@ class DrawLogReport:
     Attributes:
         rows: of every estimator: value, interval, evidence, weights, verdict and reasons.
         left_out: estimator -> why the log does not allow it.
-        agreement: what `agreement_of_weights` says; found_reward alone has one.
+        agreement: what `compare_weights` says; found_reward alone has one.
     """
 
     rows: list[dict[str, Any]]
@@ -122,33 +121,39 @@ def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSet
             todo="ask for " + ", ".join(name for name in DRAW_ESTIMATORS if name not in left_out),
         )
     kept = [name for name in chosen.estimators or DRAW_ESTIMATORS if name not in left_out]
-    told = agreement_of_weights(moments) if chosen.reward == "found_reward" else ""
-    return DrawLogReport([_row(name, moments, chosen.verdict) for name in kept], left_out, told)
+    agreement = compare_weights(moments) if chosen.reward == "found_reward" else ""
+    return DrawLogReport([_row(name, moments, chosen.verdict) for name in kept], left_out, agreement)
 
 
-def agreement_of_weights(moments: DrawMoments, errors: float = 3.0) -> str:
-    """Whether `pdis` says the same as `union` about one reward, in words.
+def compare_weights(moments: DrawMoments, errors: float = 3.0) -> str:
+    """Whether an estimator that assumes more (`pdis`) agrees with one that does not (`union`), as one line of text.
+
+    Empty where the log does not allow `pdis`.
 
     `union` is right whatever the reward; `pdis` only where no later draw changes what an earlier one earns. If they
-    disagree beyond chance (paired by user; 3 standard errors are passed by chance once in 370 logs), rewards were not
-    corrected for examination, or not rightly.
+    disagree beyond chance (paired by user; chance exceeds 3 standard errors once in 370 logs), rewards were not
+    corrected for examination, or the correction is wrong.
 
-    >>> from ltrr.estimation.draw_terms import Draws
     >>> from ltrr.estimation.draw_orders import DrawWeights
+    >>> from ltrr.estimation.draw_terms import Draws
     >>> weights = DrawWeights(np.array([[2.0], [0.5], [0.5]]), np.array([2.0, 0.5, 0.5]), np.array([2.0, 0.5, 0.5]))
-    >>> agreement_of_weights(DrawMoments.of(Draws(weights, rewards=np.array([[1.0], [0.0], [1.0]]))))
-    'pdis and union agree: pdis is +0.0 % of it away, standard error 50.0 %'
+    >>> compare_weights(DrawMoments.of(Draws(weights, rewards=np.array([[1.0], [0.0], [1.0]]))))
+    'pdis and union agree: pdis differs by +0.0 %, standard error 50.0 %'
     """
-    if not {"pdis", "union"} <= set(moments.allowed):
-        return "pdis and union cannot be compared: the log tells of no order but its own"
-    union, difference = moments.estimate("union"), moments.difference("pdis", "union")
-    if not difference.is_defined or not union.value:
-        return "pdis and union cannot be compared: undefined on this log"
-    off, error = difference.value / abs(union.value), difference.standard_error / abs(union.value)
-    told = f"pdis is {off:+.1%} of it away, standard error {error:.1%}".replace("%", " %")
+    [one] = [estimator for estimator in DRAW_ESTIMATORS.values() if estimator.equals]
+    pair = f"{one.name} and {one.equals}"
+    if one.name not in moments.allowed:
+        return ""
+    if one.equals not in moments.allowed:
+        return f"{pair} cannot be compared: the log has propensities in its own order only"
+    safe, difference = moments.estimate(one.equals), moments.difference(one.name, one.equals)
+    if not difference.is_defined or not safe.value:
+        return f"{pair} cannot be compared: undefined on this log"
+    off, error = difference.value / abs(safe.value), difference.standard_error / abs(safe.value)
+    figures = f"{one.name} differs by {off:+.1%}, standard error {error:.1%}".replace("%", " %")
     if abs(difference.value) <= errors * difference.standard_error:
-        return f"pdis and union agree: {told}"
-    return f"pdis and union disagree: {told}; what a draw earns depends on later draws, so use union"
+        return f"{pair} agree: {figures}"
+    return f"{pair} disagree: {figures}; what a draw earns depends on later draws, so use {one.equals}"
 
 
 def _check_shown(largest_union: int | None, page_size: int | None) -> None:
@@ -175,12 +180,12 @@ def _left_out(moments: DrawMoments, settings: DrawLogSettings) -> dict[str, str]
 
 def _sum_draws(rows: DataFrame, *, has_orders: bool, has_users: bool) -> DrawMoments:
     """Moments of checked rows: terms on executors, added up by user where there are users, merged in a tree."""
-    names = tuple(compute_draw_terms(read_draws(_no_rows(rows), has_orders=has_orders)))
+    names = tuple(read_terms(_no_rows(rows), has_orders=has_orders))
     largest = [*(name for name in WEIGHTS if name in names), _BEYOND]
 
     def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            terms = compute_draw_terms(read_draws(batch, has_orders=has_orders))
+            terms = read_terms(batch, has_orders=has_orders)
             beyond = np.max(np.abs(list(terms.values())), axis=0, initial=0.0)
             fixed = {name: to_fixed(np.clip(values, -LARGEST_TERM, LARGEST_TERM)) for name, values in terms.items()}
             most = {f"largest_{name}": fixed[name] for name in largest if name in fixed}

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ltrr.core.planning import History, plan_values
 from ltrr.core.queries import query_key
+from ltrr.errors import UsageError
+from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.intervals import estimate_difference, estimate_ratio
+from ltrr.evaluation.estimates import estimate_rows
 from ltrr.evaluation.judged_impressions import is_held_out, judged_impressions
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.query_means import QueryMeans
 from ltrr.evaluation.reward_model import fit_reward_model
 from ltrr.evaluation.scoring import ALL, N, sum_by_slice, to_scores
+from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.evaluation.static_plan import best_static_plan, static_values
 from ltrr.evaluation.training_sums import sum_training_decisions
 from tests.evaluation.logged_world import (
+    DAY,
     SPACE,
     decision_rows,
     planner,
@@ -94,6 +101,23 @@ def test_one_scan_equals_plain_numpy_and_covers_the_truth(held, training, made) 
     assert gain.low(0.999) > 0.0
     unmodelled = estimate_difference(whole, ("challenger_wr", N), ("uniform_wr", N))
     assert gain.standard_error < 0.75 * unmodelled.standard_error
+
+
+def test_an_estimator_of_the_night_is_one_declaration(held, training, monkeypatch) -> None:
+    monkeypatch.setitem(ESTIMATORS, "sndr", replace(ESTIMATORS["sndr"], is_nightly=True))
+    model = fit_reward_model(SPACE, training.products.tolist(), ridge=10.0)
+    policy = planner("challenger")
+    sums = sum_by_slice(to_scores(held, [policy], model), ["challenger"])
+    rows = estimate_rows(DAY, {ALL: sums[ALL]}, [policy], 0.0, EvaluationSettings())
+    values = {row["estimator"]: row["value"] for row in rows}
+    assert list(values) == ["ips", "snips", "dr", "sndr"]
+    n, w, direct, residual = (
+        sums[ALL].total(name) for name in (N, *(f"challenger_{t}" for t in ("w", "direct", "residual")))
+    )
+    assert values["sndr"] == pytest.approx(direct / n + residual / w, rel=1e-6)
+    assert values["dr"] == pytest.approx((direct + residual) / n, rel=1e-6)
+    with pytest.raises(UsageError, match="cannot cut weights"):
+        replace(ESTIMATORS["sg"], is_nightly=True)
 
 
 def test_any_layout_gives_the_same_bits(held, learned_from, training) -> None:
