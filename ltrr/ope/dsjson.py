@@ -17,7 +17,7 @@ _DECISION = (
 
 
 def read_dsjson(spark: SparkSession, path: str, columns: LogColumns) -> DataFrame:
-    """Rows of a log, one a line. Arrays of probabilities, which dsjson orders as in `a`, are put in the order of actions.
+    """Rows of a log, one a line. Arrays of probabilities stand in the order of `a`; here in that of actions.
 
     Lines that are no decisions (late observations, checkpoints) and decisions that were never activated (`_skipLearn`)
     are left out, with the reason.
