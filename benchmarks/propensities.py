@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.estimation.calibration import LEVEL, Calibration, Finding
+from ltrr.estimation.calibration import LEVEL, Calibration
 from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.logged_moments import LoggedMoments
+from ltrr.estimation.propensity_finding import Finding
 
 Floats = NDArray[np.float64]
 

@@ -22,31 +22,26 @@ weights by user over that by row (Kish, "Survey Sampling", 1965).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
-from math import log, nan, sqrt
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.estimation.arrays import Floats
 from ltrr.estimation.exact_sums import exact_total
-from ltrr.estimation.fixed_point import UNIT_BITS, from_fixed, to_fixed
-from ltrr.estimation.intervals import quantile
+from ltrr.estimation.fixed_point import TERM_BITS, from_fixed, to_fixed
+from ltrr.estimation.propensity_finding import JUDGED, UNIFORM, Finding
 
 LEVEL = 0.01
 """Probability of a false alarm, of all bounds of a log together."""
-
-POWER = 0.99
-"""Probability with which a corruption is found that a log is said to reveal."""
 
 HEAVIEST = 100.0
 """C: heavier weights are left out on both sides; a single one would hide everything else."""
 
 MOST_ACTIONS = 1_000
 """Actions numbered from here on are tested in the weights only."""
-
-JUDGED, UNIFORM = "weights of the judged policy", "weights of the uniform policy"
 
 _LARGEST_INVERSE = 2.0**18
 
@@ -77,89 +72,6 @@ class Tally:
             max(self.largest, other.largest),
             self.squares + other.squares,
         )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One sum beside its bounds.
-
-    Attributes:
-        what: `action 3`, or the weights of which policy.
-        rows: of the log.
-        observed, expected: sums over the rows.
-        variance: of observed, users' repeated draws included.
-        largest: the most that one independent draw adds.
-        squares: of the policy's probabilities.
-        is_known: whether V and the lower bound are known, or there is an upper bound only.
-        strictness: L.
-    """
-
-    what: str
-    rows: int
-    observed: float
-    expected: float
-    variance: float
-    largest: float
-    squares: float
-    is_known: bool
-    strictness: float
-
-    @property
-    def ratio(self) -> float:
-        """Observed over expected; NaN where nothing was expected."""
-        return self.observed / self.expected if self.expected else nan
-
-    @property
-    def excess(self) -> float:
-        """How far observed lies beyond its bound, in rows or weight: 0 without an alarm."""
-        distance = self.observed - self.expected
-        bound = self._bound(self.variance, self.largest if distance > 0.0 else min(self.largest, 1.0))
-        return max(abs(distance) - bound, 0.0) if distance > 0.0 or self.is_known else 0.0
-
-    @property
-    def is_weight(self) -> bool:
-        """Whether it sums weights, or counts an action."""
-        return self.what in (JUDGED, UNIFORM)
-
-    def reveals(self, share: float, factor: float) -> bool:
-        """Whether an alarm has probability POWER if true / logged propensity is `factor` in a share of the rows.
-
-        The observed sum then has mean (1 + share (factor - 1)) E and, with S the second moment of what rows add, the
-        variance (1 + share (factor^2 - 1)) S - mean^2 / n; an action's count has V (1 + share (factor - 1)).
-        """
-        moved = 1.0 + share * (factor - 1.0)
-        shift = abs(moved - 1.0) * self.expected
-        if not self.is_weight and self.is_known:
-            return shift >= self._bound(self.variance, 1.0) + quantile(POWER) * sqrt(self.variance * moved)
-        if factor < 1.0 and not self.is_known:
-            return False
-        effect = self.variance + self.expected**2 / self.rows
-        square = (1.0 + share * (factor**2 - 1.0)) * effect
-        variance = max(square - (moved * self.expected) ** 2 / self.rows, 0.0)
-        # V as computed sees the corruption too: by the drawn action's share in it, or around one, not around the mean.
-        if self.is_known:
-            seen = self.variance + share * max(factor - 1.0, 0.0) * self.squares
-        else:
-            seen = variance + (moved - 1.0) ** 2 * self.expected**2 / self.rows
-        bound = self._bound(seen, self.largest * factor if factor > 1.0 else min(self.largest, 1.0))
-        z = quantile(POWER)
-        # Weights are skewed to the right, which hides a mean below one: Cornish and Fisher's term, its third moment
-        # at most `largest` times the variance.
-        skew = 0.0 if factor > 1.0 else self.largest * (z**2 - 1.0) / 6.0
-        return shift >= bound + z * sqrt(variance) + skew
-
-    def revealed_share(self, factor: float) -> float:
-        """Smallest share of rows with propensities wrong by `factor` that this would reveal; NaN where none."""
-        return _least(lambda share: self.reveals(share, factor), 1.0)
-
-    def revealed_factor(self, *, is_above: bool) -> float:
-        """Smallest true / logged propensity of all rows that this would reveal (below one: largest); NaN where none."""
-        if is_above:
-            return 1.0 + _least(lambda more: self.reveals(1.0, 1.0 + more), 100.0)
-        return 1.0 - _least(lambda less: self.reveals(1.0, 1.0 - less), 1.0)
-
-    def _bound(self, variance: float, largest: float) -> float:
-        return sqrt(2.0 * variance * self.strictness) + largest * self.strictness / 3.0
 
 
 @dataclass(frozen=True)
@@ -282,7 +194,7 @@ class Calibration:
         """Rows that drew another action are as many rows of which this one promised one and added nothing."""
         if what in (JUDGED, UNIFORM):
             return tally
-        others = (self.unlisted << UNIT_BITS) - tally.expected
+        others = (self.unlisted << TERM_BITS) - tally.expected
         return Tally(tally.observed, tally.expected + others, tally.variance + others, tally.largest)
 
     def to_json(self) -> str:
@@ -299,10 +211,10 @@ class Calibration:
 
 def _actions_known(p: Floats, drawn: NDArray[np.int64]) -> dict[str, Tally]:
     p = p[:, :MOST_ACTIONS]
-    counts = np.bincount(drawn, minlength=p.shape[1])[: p.shape[1]] << UNIT_BITS
+    counts = np.bincount(drawn, minlength=p.shape[1])[: p.shape[1]] << TERM_BITS
     expected, variance = to_fixed(p).sum(axis=0), to_fixed(p * (1.0 - p)).sum(axis=0)
     rows = zip(counts.tolist(), expected.tolist(), variance.tolist(), strict=True)
-    return {f"action {a}": Tally(*told, 1 << UNIT_BITS) for a, told in enumerate(rows)}
+    return {f"action {a}": Tally(*told, 1 << TERM_BITS) for a, told in enumerate(rows)}
 
 
 def _policy_known(pi: Floats, p: Floats, drawn: NDArray[np.int64]) -> Tally:
@@ -345,7 +257,7 @@ def _inverse(probability: Floats) -> Floats:
 
 def _policy_seen(weights: Floats) -> Tally:
     observed, variance = exact_total(weights), exact_total((weights - 1.0) ** 2)
-    return Tally(observed, len(weights) << UNIT_BITS, variance, int(to_fixed(weights.max(initial=0.0))))
+    return Tally(observed, len(weights) << TERM_BITS, variance, int(to_fixed(weights.max(initial=0.0))))
 
 
 def _tally(observed: Floats, expected: Floats, variance: Floats, largest: float, squares: Floats) -> Tally:
@@ -364,14 +276,3 @@ def _order(told: tuple[str, Tally, bool]) -> tuple[bool, int, str]:
     what = told[0]
     is_policy = what in (JUDGED, UNIFORM)
     return is_policy, -1 if is_policy else int(what.removeprefix("action ")), what
-
-
-def _least(holds: Callable[[float], bool], most: float) -> float:
-    """Smallest x up to `most` for which it holds, to a millionth of `most`; NaN where it does not hold there."""
-    if not holds(most):
-        return nan
-    low, high = 0.0, most
-    while high - low > 1e-6 * high:
-        middle = (low + high) / 2.0
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high

@@ -12,7 +12,7 @@ from ltrr.errors import DataQualityError
 from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.decisions import LARGEST_SUMMABLE, TERMS, Decisions, TermInputs
 from ltrr.estimation.estimators import list_plain_terms, list_ratio_terms
-from ltrr.estimation.fixed_point import UNIT, UNIT_BITS, to_fixed
+from ltrr.estimation.fixed_point import TERM_BITS, TERM_UNIT, to_fixed
 
 
 def list_terms(*, has_model: bool) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ def compute_terms(decisions: Decisions, largest_weight: float) -> Longs:
     >>> dict(zip(list_terms(has_model=False), (terms.sum(axis=0) / 2**24).tolist()))["clipped_reward"]
     4.0
     """
-    return np.ascontiguousarray(to_fixed(compute_fixed_terms(decisions, largest_weight).T * UNIT))
+    return np.ascontiguousarray(to_fixed(compute_fixed_terms(decisions, largest_weight).T * TERM_UNIT))
 
 
 def compute_fixed_terms(decisions: Decisions, largest_weight: float) -> Floats:
@@ -54,5 +54,5 @@ def compute_fixed_terms(decisions: Decisions, largest_weight: float) -> Floats:
     fixed = np.empty((len(names), len(weights)))
     for row, name in zip(fixed, names, strict=True):
         row[:] = TERMS[name].of(inputs)
-    fixed *= 2.0**UNIT_BITS
+    fixed *= 2.0**TERM_BITS
     return np.rint(fixed, out=fixed)

@@ -19,8 +19,8 @@ from ltrr.errors import DataQualityError
 from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.fixed_point import (
     LARGEST,
-    UNIT,
-    UNIT_BITS,
+    TERM_BITS,
+    TERM_UNIT,
     exact_fourth_powers,
     exact_products,
     exact_sums,
@@ -46,7 +46,7 @@ def exact_total(values: Floats) -> int:
     >>> exact_total(np.array([0.5, 0.25, 2.0**30])) / 2**24 == 2**30 + 0.75
     True
     """
-    fixed = np.rint(values * 2.0**UNIT_BITS)
+    fixed = np.rint(values * 2.0**TERM_BITS)
     if np.abs(fixed).max(initial=0.0) * len(fixed) <= 2.0**53:
         return int(fixed.sum())
     return exact_sums(to_fixed(values)[:, None])[0]
@@ -160,8 +160,8 @@ def _largest(block: Floats | Longs) -> Floats | Longs:
 
 
 def _check(block: Floats | Longs, largest: Floats | Longs) -> None:
-    if not (largest < LARGEST / UNIT).all():
-        bad = block[~(np.abs(block) < LARGEST / UNIT)]
+    if not (largest < LARGEST / TERM_UNIT).all():
+        bad = block[~(np.abs(block) < LARGEST / TERM_UNIT)]
         raise DataQualityError(
-            "a term cannot be summed", expected=f"finite, below {LARGEST:.2g}", got=str(bad[0] * UNIT)
+            "a term cannot be summed", expected=f"finite, below {LARGEST:.2g}", got=str(bad[0] * TERM_UNIT)
         )

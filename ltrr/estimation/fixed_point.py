@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from ltrr.errors import DataQualityError
 from ltrr.estimation.arrays import Longs
 
-UNIT_BITS = 24
-UNIT = 2.0**-UNIT_BITS
-LARGEST = 2.0**62 * UNIT
+TERM_BITS = 24
+TERM_UNIT = 2.0**-TERM_BITS
+LARGEST = 2.0**62 * TERM_UNIT
 """Beyond this (2.7e11) a term is refused: it would overflow a 64-bit sum before long."""
 
 _LIMB_BITS = 21
@@ -44,7 +44,7 @@ def to_fixed(values: ArrayLike) -> Longs:
             expected=f"finite, below {LARGEST:.2g}",
             got=str(terms[~(np.abs(terms) < LARGEST)][0]),
         )
-    return np.rint(terms / UNIT).astype(np.int64)
+    return np.rint(terms / TERM_UNIT).astype(np.int64)
 
 
 def from_fixed(total: int) -> float:
@@ -53,7 +53,7 @@ def from_fixed(total: int) -> float:
     >>> from_fixed(25165824)
     1.5
     """
-    return int(total) * UNIT
+    return int(total) * TERM_UNIT
 
 
 def exact_sums(rows: Longs) -> list[int]:

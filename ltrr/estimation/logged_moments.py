@@ -14,7 +14,7 @@ from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.estimators import DecisionEstimator, list_plain_terms, list_ratio_terms
 from ltrr.estimation.evidence import EvidenceSummary, EvidenceTerms, summarize_evidence
 from ltrr.estimation.exact_sums import BLOCK_ROWS, ExactSums
-from ltrr.estimation.fixed_point import UNIT, exact_sums, from_fixed, to_fixed
+from ltrr.estimation.fixed_point import TERM_UNIT, exact_sums, from_fixed, to_fixed
 from ltrr.estimation.intervals import Estimate, degrees_of_freedom, estimate_sum
 from ltrr.estimation.moments import ClusteredSums, WeightedRewards
 
@@ -124,7 +124,7 @@ class LoggedMoments:
         by_cluster = product("w", "w") - 2 * mean * product("w", "n") + mean**2 * product("n", "n")
         by_decision = from_fixed(self._plain("w_squared")) - float(w * mean)
         # Squares are rounded to 2^-24: less than that is no variance.
-        return float(by_cluster) / by_decision if by_decision > n * UNIT else nan
+        return float(by_cluster) / by_decision if by_decision > n * TERM_UNIT else nan
 
     @property
     def largest_weight(self) -> float:
@@ -225,4 +225,4 @@ def _added_up(terms: Floats, starts: Longs) -> Floats | Longs:
     """Sums over clusters, [K, U]; integers where doubles would round."""
     if terms.shape[1] * np.abs(terms).max(initial=0.0) <= 2.0**53:
         return np.add.reduceat(terms, starts, axis=1)
-    return np.add.reduceat((to_fixed(terms * UNIT)), starts, axis=1)
+    return np.add.reduceat((to_fixed(terms * TERM_UNIT)), starts, axis=1)

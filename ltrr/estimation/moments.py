@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from ltrr.errors import UsageError
 from ltrr.estimation.arrays import Longs
-from ltrr.estimation.fixed_point import UNIT_BITS, exact_fourth_powers, exact_products, exact_sums, from_fixed, to_fixed
+from ltrr.estimation.fixed_point import TERM_BITS, exact_fourth_powers, exact_products, exact_sums, from_fixed, to_fixed
 from ltrr.estimation.weights import importance_weights
 
 
@@ -168,11 +168,11 @@ class ClusteredSums:
 
     def exact_total(self, name: str) -> Fraction:
         """Sum of one term, without rounding."""
-        return Fraction(self.totals[self.names.index(name)], 1 << UNIT_BITS)
+        return Fraction(self.totals[self.names.index(name)], 1 << TERM_BITS)
 
     def exact_product(self, one: str, other: str) -> Fraction:
         """Sum over clusters of the product of two terms' sums, without rounding."""
-        return Fraction(self.products[self.names.index(one)][self.names.index(other)], 1 << (2 * UNIT_BITS))
+        return Fraction(self.products[self.names.index(one)][self.names.index(other)], 1 << (2 * TERM_BITS))
 
     def total(self, name: str) -> float:
         """Sum of one term."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltrr.estimation.arrays import Floats
-from ltrr.estimation.fixed_point import UNIT_BITS, exact_products, exact_sums, to_fixed
+from ltrr.estimation.fixed_point import TERM_BITS, exact_products, exact_sums, to_fixed
 
 STEPS = 30
 SETTLED = 1e-4
@@ -69,8 +69,8 @@ class StepSums:
         """How far to move the coefficients, [D]; at most 4, which keeps rare events from overshooting."""
         penalty = np.full(len(coefficients), ridge)
         penalty[0] = _FREE
-        curvature = np.array([[value / (1 << (2 * UNIT_BITS)) for value in row] for row in self.curvature])
-        gradient = np.array([value / (1 << UNIT_BITS) for value in self.gradient])
+        curvature = np.array([[value / (1 << (2 * TERM_BITS)) for value in row] for row in self.curvature])
+        gradient = np.array([value / (1 << TERM_BITS) for value in self.gradient])
         move = np.linalg.solve(curvature + np.diag(penalty), gradient - penalty * coefficients)
         return np.asarray(move * min(1.0, _LONGEST_STEP / max(float(np.abs(move).max()), _LONGEST_STEP)))
 

@@ -32,7 +32,7 @@ from ltrr.artifacts.pointer import Pointer, read_pointer
 from ltrr.artifacts.store import Store
 from ltrr.estimation import estimators
 from ltrr.estimation.evidence import EvidenceSummary
-from ltrr.estimation.fixed_point import UNIT
+from ltrr.estimation.fixed_point import TERM_UNIT
 from ltrr.estimation.intervals import estimate_sum, estimate_sum_difference, quantile
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.estimation.sample_ratio import compute_ratio_p_value
@@ -181,7 +181,7 @@ def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame) -> DataFrame:
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum(_whole(F.col("page_reward"))).alias("earned"))
     served = drawn.where(F.col("served_by") == "policy").join(rewards, on=["log_date", "impression_id"], how="left")
-    reward = F.coalesce(F.col("earned"), F.lit(0)) * F.lit(UNIT)
+    reward = F.coalesce(F.col("earned"), F.lit(0)) * F.lit(TERM_UNIT)
     columns = [_whole(F.lit(1.0)).alias(N)]
     for side in SIDES:
         weight = F.when(F.col("side") == side, F.lit(1.0) / F.col("version_propensity")).otherwise(F.lit(0.0))
@@ -257,4 +257,4 @@ def _of_both(canary: EvidenceSummary, champion: EvidenceSummary) -> EvidenceSumm
 
 
 def _whole(value: Column) -> Column:
-    return F.round(value / F.lit(UNIT)).cast("bigint")
+    return F.round(value / F.lit(TERM_UNIT)).cast("bigint")

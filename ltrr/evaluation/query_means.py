@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.core.features import PLACES
-from ltrr.estimation.fixed_point import UNIT
+from ltrr.estimation.fixed_point import TERM_UNIT
 
 MOST_HOT = 10_000
 """Queries whose means are broadcast: those with more than 1 / MOST_HOT of all impressions, so fewer than that many."""
@@ -39,11 +39,11 @@ class QueryMeans:
     @staticmethod
     def of(training: DataFrame, strength: float) -> QueryMeans:
         """From `judged_impressions` of training users. One shuffle to a row a query, in whole numbers: any order."""
-        reward = F.round(F.col("page_reward") / F.lit(UNIT)).cast("bigint")
+        reward = F.round(F.col("page_reward") / F.lit(TERM_UNIT)).cast("bigint")
         sums = training.groupBy("query_key").agg(F.sum(reward).alias("rewards"), F.count("*").alias("impressions"))
         sums = sums.cache()
         rewards, impressions = sums.agg(F.sum("rewards"), F.sum("impressions")).collect()[0]
-        overall = rewards * UNIT / impressions if impressions else 0.0
+        overall = rewards * TERM_UNIT / impressions if impressions else 0.0
         return QueryMeans(sums, int(impressions or 0), overall, strength)
 
     def given_to(self, impressions: DataFrame, *, is_counted: bool) -> DataFrame:
@@ -65,7 +65,7 @@ class QueryMeans:
         """
         reward = F.col("page_reward") if is_counted else F.lit(0.0)
         own = F.lit(1 if is_counted else 0)
-        others = _or_nothing("rewards") * F.lit(UNIT) - reward
+        others = _or_nothing("rewards") * F.lit(TERM_UNIT) - reward
         mean = (others + F.lit(self.strength * self.overall)) / (
             _or_nothing("impressions") - own + F.lit(self.strength)
         )

@@ -16,7 +16,7 @@ import numpy as np
 
 from ltrr.core.plans import PlanSpace
 from ltrr.estimation.arrays import Floats
-from ltrr.estimation.fixed_point import UNIT_BITS
+from ltrr.estimation.fixed_point import TERM_BITS
 from ltrr.evaluation.logged_decision import LoggedDecision
 
 _PLACES = 9
@@ -76,7 +76,7 @@ def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) 
         products: sums over training decisions of z z' with z = [context_features, plan_features, reward], unit 2^-48.
         ridge: penalty on every coefficient but the intercept, in decisions.
     """
-    matrix = np.array([[value / (1 << (2 * UNIT_BITS)) for value in row] for row in products], dtype=np.float64)
+    matrix = np.array([[value / (1 << (2 * TERM_BITS)) for value in row] for row in products], dtype=np.float64)
     penalty = np.full(len(matrix) - 1, ridge)
     # The intercept is free; the small number keeps the system solvable without a single row.
     penalty[0] = 1e-6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.estimation.fixed_point import UNIT
+from ltrr.estimation.fixed_point import TERM_UNIT
 from ltrr.evaluation.reward_model import PlanRewardModel
 from ltrr.evaluation.training_sums import TrainingSums
 
@@ -24,7 +24,7 @@ def static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.floa
     much the residuals of plans truly differ (Morris, "Parametric Empirical Bayes Inference", JASA 1983).
     """
     coefficients = np.concatenate((model.context, model.plan))
-    totals = (sums.taken * UNIT).astype(np.float64)
+    totals = (sums.taken * TERM_UNIT).astype(np.float64)
     features, reward = totals[:, : len(coefficients)], totals[:, len(coefficients)]
     inverse, inverse_squared = totals[:, -2], totals[:, -1]
     direct = _direct(sums, model)
@@ -40,8 +40,8 @@ def static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.floa
 
 def _direct(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
     """Mean q-hat of every plan over all decisions, [P]."""
-    context = (sums.products[0, : len(model.context)] * UNIT**2).astype(np.float64) / sums.decisions
-    values = (sums.values * UNIT).astype(np.float64) / sums.decisions
+    context = (sums.products[0, : len(model.context)] * TERM_UNIT**2).astype(np.float64) / sums.decisions
+    values = (sums.values * TERM_UNIT).astype(np.float64) / sums.decisions
     blocks = (model.space.draws * model.plan[1:]).sum(axis=1)
     return np.asarray(float((context * model.context).sum()) + model.plan[0] * values + blocks)
 
@@ -49,5 +49,5 @@ def _direct(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
 def _residual_variance(sums: TrainingSums, coefficients: NDArray[np.float64]) -> float:
     """Mean squared residual of q-hat: r'r - 2 c'z r + c'z z'c, a decision."""
     signed = np.concatenate((coefficients, [-1.0]))
-    products = (sums.products * UNIT**2).astype(np.float64)
+    products = (sums.products * TERM_UNIT**2).astype(np.float64)
     return float(signed @ products @ signed) / sums.decisions

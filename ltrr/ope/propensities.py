@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import isnan, nan
 from typing import Any
 
-from ltrr.estimation.calibration import POWER, Calibration, Finding
+from ltrr.estimation.calibration import Calibration
+from ltrr.estimation.propensity_finding import POWER, Finding
 
 MISCOUNTED = 0.01
 """Share of the decisions, beyond any chance, that an action was drawn too often or too rarely: then nothing holds."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,9 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from ltrr.errors import UsageError
-from ltrr.estimation.arrays import Floats
-from ltrr.estimation.decisions import LARGEST_SUMMABLE
-from ltrr.estimation.weights import ROUNDING
+from ltrr.estimation.arrays import Floats, Longs
+from ltrr.ope.row_checks import CHECKS, read_floats, read_matrix, read_target
 from ltrr.spark.hashing import HashUse, salted_hash
 
 SKIPPED = "skipped"
@@ -24,9 +22,6 @@ SKIPPED = "skipped"
 
 BUCKETS = 16
 """A feature that is text becomes so many indicators, by hash."""
-
-_TOLERANCE = 1e-3
-"""Logs hold probabilities as 32-bit floats, added up over hundreds of actions."""
 
 
 @dataclass(frozen=True)
@@ -209,11 +204,11 @@ class LogBatch:
     logging: Floats
     loggings: Floats
     targets: Floats
-    widths: NDArray[np.int64]
-    action: NDArray[np.int64]
+    widths: Longs
+    action: Longs
     features: Floats
-    folds: NDArray[np.int64]
-    users: NDArray[np.int64]
+    folds: Longs
+    users: Longs
     unsupported: Floats
     slices: NDArray[np.object_]
     taken: Floats
@@ -230,139 +225,31 @@ def read_batch(batch: pa.RecordBatch) -> LogBatch:
     skipped = Counter(reason for reason in batch.column("skipped").drop_null().to_pylist())
     batch = batch.filter(batch.column("skipped").is_null())
     faults: dict[str, tuple[int, str]] = {}
-    for name, find in _CHECKS:
+    for name, find in CHECKS:
         is_bad, shown = find(batch)
         if is_bad.any():
             faults[name] = (int(is_bad.sum()), str(min(shown[is_bad].tolist(), key=str)))
             batch = batch.filter(pa.array(~is_bad))
-    targets, widths = _matrix(batch.column("targets"))
-    logging, loggings = _floats(batch, "logging"), _matrix(batch.column("loggings"))[0]
+    targets, widths = read_matrix(batch.column("targets"))
+    logging, loggings = read_floats(batch, "logging"), read_matrix(batch.column("loggings"))[0]
     never = loggings <= 0.0 if loggings.shape == targets.shape else np.zeros(targets.shape, dtype=bool)
     slices = batch.column("slices")
     width = int(slices.value_lengths()[0].as_py()) if len(batch) else 0
     return LogBatch(
-        weights=_target(batch) / logging,
-        rewards=_floats(batch, "reward"),
+        weights=read_target(batch) / logging,
+        rewards=read_floats(batch, "reward"),
         logging=logging,
         loggings=loggings,
         targets=targets,
         widths=widths,
-        action=_floats(batch, "action").astype(np.int64),
-        features=_matrix(batch.column("features"))[0],
+        action=read_floats(batch, "action").astype(np.int64),
+        features=read_matrix(batch.column("features"))[0],
         folds=batch.column("fold").to_numpy().astype(np.int64),
         users=batch.column("user").to_numpy(),
         unsupported=np.where(never, targets, 0.0).sum(axis=1),
         slices=np.array(slices.flatten().to_pylist(), dtype=object).reshape(len(batch), width),
-        taken=_floats(batch, "q_taken"),
-        direct=_floats(batch, "q_target"),
+        taken=read_floats(batch, "q_taken"),
+        direct=read_floats(batch, "q_target"),
         skipped=dict(skipped),
         faults=faults,
     )
-
-
-def _floats(batch: pa.RecordBatch, name: str) -> Floats:
-    return np.asarray(batch.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _matrix(lists: pa.Array) -> tuple[Floats, NDArray[np.int64]]:
-    """Lists as rows of one matrix, shorter ones filled with zeros, and their lengths."""
-    lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
-    values = np.asarray(lists.flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
-    matrix = np.zeros((len(lengths), int(lengths.max(initial=0))))
-    matrix[np.arange(matrix.shape[1]) < lengths[:, None]] = values
-    return matrix, lengths
-
-
-def _target(batch: pa.RecordBatch) -> Floats:
-    """The target's probability of the action taken; NaN where there is none."""
-    single, action = _floats(batch, "target"), _floats(batch, "action")
-    targets, widths = _matrix(batch.column("targets"))
-    has_place = (action >= 0) & (action < widths)
-    if not targets.shape[1]:
-        return single
-    taken = targets[np.arange(len(action)), np.where(has_place, action, 0).astype(np.int64)]
-    return np.where(has_place, taken, single)
-
-
-Found = tuple[NDArray[np.bool_], NDArray[np.generic]]
-
-
-def _reward(batch: pa.RecordBatch) -> Found:
-    values = _floats(batch, "reward")
-    return ~np.isfinite(values), values
-
-
-def _logging(batch: pa.RecordBatch) -> Found:
-    values = _floats(batch, "logging")
-    return ~((values > 0.0) & (values <= 1.0 + ROUNDING)), values
-
-
-def _targets(batch: pa.RecordBatch) -> Found:
-    targets, widths = _matrix(batch.column("targets"))
-    totals = targets.sum(axis=1)
-    is_bad = ~(np.abs(totals - 1.0) <= _TOLERANCE) | ~(targets >= -ROUNDING).all(axis=1)
-    return is_bad & (widths > 0), totals
-
-
-def _action(batch: pa.RecordBatch) -> Found:
-    values = _floats(batch, "action")
-    widths = _matrix(batch.column("targets"))[1]
-    return ((values < 0) | (values >= widths) | (values % 1.0 != 0.0)) & (widths > 0), values
-
-
-def _agrees(batch: pa.RecordBatch) -> Found:
-    """Probabilities of all actions under the logging policy: as many as the target's, and that of the action taken."""
-    loggings, widths = _matrix(batch.column("loggings"))
-    place = np.clip(_floats(batch, "action"), 0, max(loggings.shape[1] - 1, 0)).astype(np.int64)
-    taken = loggings[np.arange(len(place)), place] if loggings.shape[1] else np.zeros(len(place))
-    logging, targets = _floats(batch, "logging"), _matrix(batch.column("targets"))[1]
-    is_other = (widths != targets) & (targets > 0)
-    is_other |= ~(np.abs(taken - logging) <= _TOLERANCE * logging) & (_floats(batch, "action") >= 0)
-    return is_other & (widths > 0), taken
-
-
-def _chosen(batch: pa.RecordBatch) -> Found:
-    values = _target(batch)
-    return ~((values >= -ROUNDING) & (values <= 1.0 + ROUNDING)), values
-
-
-def _weight(batch: pa.RecordBatch) -> Found:
-    values = _target(batch) / _floats(batch, "logging")
-    return values > LARGEST_SUMMABLE, values
-
-
-def _weighted(batch: pa.RecordBatch) -> Found:
-    values = _target(batch) / _floats(batch, "logging") * np.abs(_floats(batch, "reward"))
-    return values > LARGEST_SUMMABLE, values
-
-
-def _values(batch: pa.RecordBatch) -> Found:
-    taken, direct = _floats(batch, "q_taken"), _floats(batch, "q_target")
-    return ~((np.abs(taken) <= LARGEST_SUMMABLE) & (np.abs(direct) <= LARGEST_SUMMABLE)), taken
-
-
-def _user(batch: pa.RecordBatch) -> Found:
-    missing = ~batch.column("has_user").to_numpy(zero_copy_only=False).astype(bool)
-    return missing, np.full(len(missing), None)
-
-
-def _features(batch: pa.RecordBatch) -> Found:
-    matrix, widths = _matrix(batch.column("features"))
-    is_whole = ~batch.column("features").is_null().to_numpy(zero_copy_only=False)
-    return ~(np.isfinite(matrix).all(axis=1) & is_whole), matrix.sum(axis=1) * np.sign(widths + 1)
-
-
-_CHECKS: tuple[tuple[str, Callable[[pa.RecordBatch], Found]], ...] = (
-    ("reward: expected a number", _reward),
-    ("logging_propensity: expected (0, 1]", _logging),
-    ("target_propensity: expected probabilities of all actions that add up to 1", _targets),
-    ("action: expected a place in the array of probabilities, from 0", _action),
-    ("action_propensities: expected one of each action, and logging_propensity of the one taken", _agrees),
-    ("target_propensity: expected [0, 1]", _chosen),
-    (f"logging_propensity: expected weights up to {LARGEST_SUMMABLE:,.0f}", _weight),
-    (f"reward: expected weight x reward up to {LARGEST_SUMMABLE:,.0f}", _weighted),
-    (f"q_taken, q_target: expected numbers up to {LARGEST_SUMMABLE:,.0f}", _values),
-    ("user: expected a value", _user),
-    ("features: expected numbers", _features),
-)
-"""In this order; a row counts under its first fault alone."""

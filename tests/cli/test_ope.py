@@ -139,7 +139,7 @@ def test_mistakes_are_one_sentence_and_exit_2(log, tmp_path, capsys) -> None:
     told = (tmp_path / "log", "--target-propensity")
     for arguments, sentence in (
         ((*told, "pie", "--action", "action"), "these are not the log's columns: expected"),
-        ((*told, "pi", "--format", "excel"), "unknown format of a log: --format"),
+        ((*told, "pi", "--format", "excel"), "unknown log format: --format"),
         ((*told, "pi", "--estimator", "magic"), "unknown estimator"),
         ((*told, "pi", "--action", "action", "--estimator", "dr"), "the log does not allow this estimator: dr"),
         ((tmp_path / "nowhere", "--target-propensity", "pi"), "the log cannot be read"),
