@@ -16,11 +16,11 @@ from ltrr.ope.draw_rows import ARRAYS, LARGEST_TERM
 
 @dataclass(frozen=True)
 class DrawShape:
-    """What a first pass over a log tells.
+    """The shape of a log, as a first pass finds it.
 
     Attributes:
-        has_orders: whether all rows hold propensities in every state.
-        largest_union: entities drawn by one impression, at most; None where it is not told.
+        has_orders: Whether all rows hold propensities in every state.
+        largest_union: Largest number of entities drawn by one impression; None where unknown.
     """
 
     has_orders: bool
@@ -31,7 +31,8 @@ def check_draw_rows(rows: DataFrame) -> DrawShape:
     """One pass that finds every fault and the log's shape; `rows` are those of `to_draw_rows`.
 
     Raises:
-        DataQualityError: values that cannot be right, all reasons in one message; or no impression at all.
+        DataQualityError: Values are faulty, all reasons in one message; or the log has no impression.
+        SupportError: Slots that should be independent depend on each other.
     """
     checks = _checks(rows)
     in_states = F.size("logging_propensities") == _states()

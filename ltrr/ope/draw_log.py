@@ -1,4 +1,4 @@
-"""What a policy would have earned, from anyone's log made draw by draw."""
+"""What a policy would have earned, from any log made draw by draw."""
 
 from __future__ import annotations
 
@@ -30,24 +30,26 @@ from ltrr.spark.merging import merge
 REWARDS = ("page_reward", "found_reward")
 
 _OF_ENTITIES = (
-    "each entity has a weight of its own: a rare and heavy one may be missing from the log, and R does not show it"
+    "each entity has a weight of its own: a rare entity of large weight may be missing from the log, "
+    "and R does not show it"
 )
 """Where all draws differed, 95 % intervals of inclusion and placement covered 52 to 94 % with R of 150 to 2,400
 (docs/ope-plans.md)."""
 
 _BEYOND = "term"
-"""In `DrawMoments.largest`: the largest term before it was cut to what can be summed."""
+"""Key of `DrawMoments.largest`: the largest term before it was cut to the largest number that can be summed."""
 
 
 @dataclass(frozen=True)
 class DrawLogSettings:
-    """How a log is judged; fixed before looking at it.
+    """How a log is judged; set before looking at the log.
 
     Args:
-        reward: page_reward or found_reward: which of the two the log's rewards are.
-        page_size: entities that a page shows; needed with found_reward, which cannot be corrected beyond it.
-        estimators: which; all that the log allows where empty.
-        verdict: what evidence is enough, and the confidence of intervals.
+        reward: Kind of the log's rewards: page_reward or found_reward.
+        page_size: Number of entities that a page shows. found_reward needs it, because it cannot be
+            corrected beyond the page.
+        estimators: Names of the estimators; all that the log allows where empty.
+        verdict: Amount of evidence that an estimate needs, and the confidence of intervals.
     """
 
     reward: str = "page_reward"
@@ -62,17 +64,17 @@ class DrawLogSettings:
             ("estimators", bool(unknown), ", ".join(DRAW_ESTIMATORS), ", ".join(unknown)),
         ):
             if is_bad:
-                raise UsageError("cannot judge this", which=which, expected=expected, got=got)
+                raise UsageError("this setting is not supported", which=which, expected=expected, got=got)
 
 
 @dataclass(frozen=True)
 class DrawLogReport:
-    """The answer.
+    """The estimates of one policy on one log.
 
     Attributes:
-        rows: of every estimator: value, interval, evidence, weights, verdict and reasons.
-        left_out: estimator -> why the log does not allow it.
-        agreement: what `compare_weights` says; found_reward alone has one.
+        rows: One row for each estimator: value, interval, evidence, weights, verdict and reasons.
+        left_out: Estimator -> why the log does not allow it.
+        agreement: The result of `compare_weights`; empty for page_reward.
     """
 
     rows: list[dict[str, Any]]
@@ -86,15 +88,15 @@ def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSet
     Two passes whatever the number of estimators, one to check and one to add up; no row is collected.
 
     Args:
-        log: impressions, any columns.
-        columns: which of them is what.
-        settings: how to judge.
+        log: Impressions, any columns.
+        columns: Meaning of the columns.
+        settings: How to judge.
 
     Raises:
-        UsageError: columns are missing or of another type; an unknown estimator or reward.
-        DataQualityError: rows with values that cannot be right, all reasons in one message; or no impression at all.
-        SupportError: an estimator was asked for that this log does not allow; found_reward of unions that were not
-            shown whole, or of a log that does not tell.
+        UsageError: Columns are missing or of an unsupported type, or an estimator or reward is unknown.
+        DataQualityError: Values are faulty, all reasons in one message; or the log has no impression.
+        SupportError: The log does not allow an estimator that was asked for; or found_reward is asked of
+            unions that were not shown whole, or whose size is unknown; or slots depend on each other.
 
     >>> rows = [([1.0, 0.0], [0.5, 0.5], [0.8, 0.5]), ([0.0, 1.0], [0.5, 0.5], [0.2, 0.5])] * 2
     >>> log = spark.createDataFrame(rows, "rewards array<double>, logging_propensities array<double>, "
@@ -159,7 +161,7 @@ def compare_weights(moments: DrawMoments, errors: float = 3.0) -> str:
 def _check_shown(largest_union: int | None, page_size: int | None) -> None:
     if largest_union is None or page_size is None:
         raise SupportError(
-            "found_reward cannot be judged without knowing that whole unions were shown",
+            "found_reward needs proof that whole unions were shown",
             expected="a column union_size and a page_size",
             todo="name both, or judge by page_reward",
         )
@@ -179,7 +181,7 @@ def _left_out(moments: DrawMoments, settings: DrawLogSettings) -> dict[str, str]
 
 
 def _sum_draws(rows: DataFrame, *, has_orders: bool, has_users: bool) -> DrawMoments:
-    """Moments of checked rows: terms on executors, added up by user where there are users, merged in a tree."""
+    """Moments of checked rows: terms are computed on executors, added up by user, and merged in a tree."""
     names = tuple(read_terms(_no_rows(rows), has_orders=has_orders))
     largest = [*(name for name in WEIGHTS if name in names), _BEYOND]
 
@@ -212,13 +214,13 @@ def _sum_draws(rows: DataFrame, *, has_orders: bool, has_users: bool) -> DrawMom
         raise DataQualityError(
             "a weighted reward is too large",
             expected=f"up to {LARGEST_TERM:,.0f}",
-            todo="a logged propensity this small is most often a mistake",
+            todo="check whether the logged propensity is right: a value this small is most often a mistake",
         )
     return moments
 
 
 def _no_rows(rows: DataFrame) -> pa.RecordBatch:
-    """An empty batch with the columns of these rows: it tells which terms there will be."""
+    """An empty batch with the columns of these rows, from which the names of the terms are read."""
     kinds: Mapping[str, pa.DataType] = {"bigint": pa.int64(), "double": pa.float64()}
     columns = {name: pa.array([], kinds.get(kind, pa.list_(pa.float64()))) for name, kind in rows.dtypes}
     return pa.RecordBatch.from_pydict(columns)

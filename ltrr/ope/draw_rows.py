@@ -1,4 +1,4 @@
-"""One shape for anyone's log made draw by draw: a row an impression, its draws as arrays; checked and read."""
+"""The columns of a log made draw by draw: a row is an impression, its draws are arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ltrr.estimation.draw_terms import GIVEN_TERMS, Draws, compute_draw_terms
 from ltrr.estimation.slots import slot_terms
 
 LARGEST_TERM = 2.0**28
-"""A reward, and a term of one impression, beyond this (268 million) are refused: a user's sum would overflow."""
+"""Largest accepted reward, and term of one impression (268 million): larger ones could overflow a user's sum."""
 
 ARRAYS = ("rewards", "logging_propensities", "target_propensities", "step_taken", "step_values")
 _STEPS = {"step_taken", "step_values"}
@@ -27,32 +27,36 @@ _MODELS = ("taken", "direct", *GIVEN_TERMS)
 
 @dataclass(frozen=True)
 class DrawColumns:
-    """Which column of a log is what; a row is one impression of T draws, at most 8.
+    """Meaning of the columns of a log; a row is one impression of T draws, at most 8.
 
-    Propensities are an array of T, those of the draws in the order they were made; or, of every state that leads to the
-    same draws, an array of 2^T x T: element state x T + t is the probability that draw t comes next in that state (bit
-    u of a state: draw u has been made), 0 where it cannot; `estimation.draw_orders.step_lattice` makes them.
+    Propensities are an array of T: those of the draws in the order in which they were made. Or they
+    are an array of 2^T x T, for every state that leads to the same draws: element state x T + t is the
+    probability that draw t comes next in that state (bit u of a state: draw u has been made), 0 where
+    it cannot. `estimation.draw_orders.step_lattice` makes them.
 
     Args:
-        rewards: array of T: what the entities that each draw brought first earned.
-        logging_propensities: of the policy that logged.
-        target_propensities: of the policy judged, in the same form.
-        logging_stop: probability of stopping after the last draw; 1, or no column, where nothing else was possible.
-        target_stop: the same of the policy judged.
+        rewards: Array of T: reward of the entities that each draw brought first.
+        logging_propensities: Propensities of the policy that logged.
+        target_propensities: Propensities of the policy judged, in the same form.
+        logging_stop: Probability of stopping after the last draw; 1, or no column, where the policy had
+            no other choice.
+        target_stop: The same of the policy judged.
         taken: q of the plan drawn; with direct, for union_dr.
-        direct: mean of q over the target's plans.
-        step_taken: array of T: Q of each draw; with step_values, for cascade_dr.
-        step_values: array of T, or T + 1 where stopping was a choice: V before each decision.
-        included: an impression's term of `estimation.inclusion`.
-        included_dr: the same with a model.
-        included_mass: what `estimation.inclusion.inclusion_design` says of the impression, first part; with
-        included_squares: its second part, evidence of inclusion is judged by design.
-        placed: an impression's term of `estimation.placement`.
-        placed_dr: the same with a model.
-        union_size: entities drawn; found_reward needs it.
+        direct: Mean of q over the target's plans.
+        step_taken: Array of T: Q of each draw; with step_values, for cascade_dr
+            (`estimation.reward_to_go` makes both).
+        step_values: Array of T, or T + 1 where stopping was a choice: V before each decision.
+        included: The impression's term of `estimation.inclusion`.
+        included_dr: The same with a model.
+        included_mass: First part of the impression's `estimation.inclusion.inclusion_design`. With both
+            parts, evidence of inclusion is judged by design.
+        included_squares: Second part of it.
+        placed: The impression's term of `estimation.placement`.
+        placed_dr: The same with a model.
+        union_size: Number of entities drawn; found_reward needs it.
         joint: Logged probability of all slots together. With it, propensities are those of single slots that were
             filled independently of each other, for iips and pi.
-        user: the cluster; without it each impression counts as its own.
+        user: The user, who is a cluster; without it each impression is a cluster.
     """
 
     rewards: str = "rewards"
@@ -86,7 +90,7 @@ class DrawColumns:
             )
 
     def named(self) -> dict[str, str]:
-        """Meaning -> column, of those that are given."""
+        """Meaning -> column, of the given columns."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__ if getattr(self, name) is not None}
 
 
@@ -94,7 +98,7 @@ def to_draw_rows(log: DataFrame, columns: DrawColumns) -> DataFrame:
     """Same rows, each column named by its meaning, the user as a number.
 
     Raises:
-        UsageError: columns that are not there or of a type that cannot be read; all of them in one message.
+        UsageError: Columns are missing or of an unsupported type; all of them in one message.
     """
     types = {name: log.schema[name].dataType for name in log.columns}
     given = columns.named()
@@ -105,10 +109,10 @@ def to_draw_rows(log: DataFrame, columns: DrawColumns) -> DataFrame:
     ]
     if faults:
         raise UsageError(
-            "these are not the log's columns",
-            expected="arrays of numbers for what is told of each draw, a number for what is told of the impression",
+            "columns are missing or of an unsupported type",
+            expected="arrays of numbers for figures of each draw, a number for figures of the impression",
             got="; ".join(faults),
-            todo=f"the log has {', '.join(log.columns)}",
+            todo=f"name columns of the log: it has {', '.join(log.columns)}",
         )
     user = given.pop("user", None)
     named = [
@@ -140,7 +144,7 @@ def _padded_propensities(batch: pa.RecordBatch, counts: Longs, most: int) -> lis
 
 
 def read_draws(batch: pa.RecordBatch, *, has_orders: bool) -> Draws:
-    """Checked rows as what the estimators take; N impressions of at most D draws."""
+    """Checked rows in the form that the estimators take; N impressions of at most D draws."""
     counts = _lengths(batch.column("rewards"))
     names = set(batch.schema.names)
     longest = max(

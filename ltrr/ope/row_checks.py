@@ -13,7 +13,7 @@ from ltrr.estimation.decisions import LARGEST_SUMMABLE
 from ltrr.estimation.weights import ROUNDING
 
 _TOLERANCE = 1e-3
-"""Logs hold probabilities as 32-bit floats, added up over hundreds of actions."""
+"""Relative difference accepted in sums of probabilities: logs hold them as 32-bit floats of hundreds of actions."""
 
 Found = tuple[Bools, NDArray[np.generic]]
 """Whether each row is at fault, [N], and the value to show of it, [N]."""
@@ -34,7 +34,7 @@ def read_matrix(lists: pa.Array) -> tuple[Floats, Longs]:
 
 
 def read_target(batch: pa.RecordBatch) -> Floats:
-    """The target's probability of the action taken; NaN where there is none."""
+    """The target's probability of the action taken, [N]; NaN where missing."""
     single, action = read_floats(batch, "target"), read_floats(batch, "action")
     targets, widths = read_matrix(batch.column("targets"))
     has_place = (action >= 0) & (action < widths)
@@ -68,7 +68,7 @@ def _action(batch: pa.RecordBatch) -> Found:
 
 
 def _agrees(batch: pa.RecordBatch) -> Found:
-    """Probabilities of all actions under the logging policy: as many as the target's, and that of the action taken."""
+    """Faults where the logging policy's probabilities differ from the target's in number, or from the logged one."""
     loggings, widths = read_matrix(batch.column("loggings"))
     place = np.clip(read_floats(batch, "action"), 0, max(loggings.shape[1] - 1, 0)).astype(np.int64)
     taken = loggings[np.arange(len(place)), place] if loggings.shape[1] else np.zeros(len(place))
@@ -113,8 +113,8 @@ CHECKS: tuple[tuple[str, Callable[[pa.RecordBatch], Found]], ...] = (
     ("reward: expected a number", _reward),
     ("logging_propensity: expected (0, 1]", _logging),
     ("target_propensity: expected probabilities of all actions that add up to 1", _targets),
-    ("action: expected a place in the array of probabilities, from 0", _action),
-    ("action_propensities: expected one of each action, and logging_propensity of the one taken", _agrees),
+    ("action: expected a position in the array of probabilities, from 0", _action),
+    ("action_propensities: expected a probability of each action, and logging_propensity of the one taken", _agrees),
     ("target_propensity: expected [0, 1]", _chosen),
     (f"logging_propensity: expected weights up to {LARGEST_SUMMABLE:,.0f}", _weight),
     (f"reward: expected weight x reward up to {LARGEST_SUMMABLE:,.0f}", _weighted),
@@ -122,4 +122,4 @@ CHECKS: tuple[tuple[str, Callable[[pa.RecordBatch], Found]], ...] = (
     ("user: expected a value", _user),
     ("features: expected numbers", _features),
 )
-"""In this order; a row counts under its first fault alone."""
+"""The checks, in this order; a row is counted under its first fault only."""

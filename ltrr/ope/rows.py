@@ -1,4 +1,4 @@
-"""One shape for anyone's logged decisions, and how a batch of them is checked and read on an executor."""
+"""The columns of a log of decisions, and how a batch of them is checked and read on an executor."""
 
 from __future__ import annotations
 
@@ -18,33 +18,38 @@ from ltrr.ope.row_checks import CHECKS, read_floats, read_matrix, read_target
 from ltrr.spark.hashing import HashUse, salted_hash
 
 SKIPPED = "skipped"
-"""Optional column of a log: why a row is no decision, null where it is one. Such rows are counted and left out."""
+"""Optional column of a log: the reason why a row is no decision, null for decisions. Rows with a reason are counted
+and left out."""
 
 BUCKETS = 16
-"""A feature that is text becomes so many indicators, by hash."""
+"""Number of indicators that a text feature becomes, by hash."""
 
 
 @dataclass(frozen=True)
 class LogColumns:
-    """Which column of a log is what; a row is one decision.
+    """Meaning of the columns of a log; a row is one decision.
 
     Args:
-        target_propensity: probability of the action taken under the policy judged; or of every action, an array (or
-            its JSON text), which the estimators with a reward model need.
-        reward: what the decision earned, higher is better.
-        logging_propensity: probability of the action taken under the policy that logged it.
-        action: place of the action taken in the arrays, 0-based; needed with arrays.
-        action_propensities: probability of every action under the policy that logged; shows what the log cannot.
-        features: what was known before deciding; numbers near unit scale are taken as they are, text by hash.
-        fold_by: rows with the same value stay in one fold of cross-fitting (query, event); the user by default.
-        user: the cluster; without it each decision counts as its own.
-        slices: each value of these becomes a slice of its own.
-        q_taken: value of the action taken under a reward model of yours, fitted on other rows than these; then none
-            is fitted here.
-        q_target: that model's mean over the judged policy's actions, sum of P_target(a) q(a). Both or neither.
+        target_propensity: Probability of the action taken under the policy judged; or an array (or its
+            JSON text) of the probabilities of all actions, which estimators with a reward model need.
+        reward: Reward of the decision, higher is better.
+        logging_propensity: Probability of the action taken under the policy that logged it.
+        action: Position of the action taken in the arrays, from 0; needed with arrays.
+        action_propensities: Probability of every action under the policy that logged; it shows which
+            actions the log can never show.
+        features: What was known before the decision. Numbers near unit scale are used unchanged, text by
+            hash.
+        fold_by: Column (query, event) whose rows of one value stay in one fold of cross-fitting; the user
+            by default.
+        user: The user, who is a cluster; without it each decision is a cluster.
+        slices: Columns; each of their values becomes a slice.
+        q_taken: Value of the action taken under a reward model of yours, fitted on other rows. Without
+            it, a reward model is fitted where one is needed.
+        q_target: That model's mean over the judged policy's actions, sum of P_target(a) q(a). Both or
+            neither.
 
     Raises:
-        UsageError: one of q_taken and q_target without the other.
+        UsageError: One of q_taken and q_target is given without the other.
     """
 
     target_propensity: str
@@ -69,16 +74,16 @@ class LogColumns:
 
     @property
     def has_values(self) -> bool:
-        """Whether the log brings a reward model's values."""
+        """Whether the log contains the values of a reward model."""
         return self.q_taken is not None
 
     @property
     def folding(self) -> str | None:
-        """The column that folds are made by."""
+        """The column by whose values folds are made."""
         return self.fold_by or self.user
 
     def named(self) -> dict[str, str]:
-        """Meaning -> column, of those that are given."""
+        """Meaning -> column, of the given columns."""
         single = {
             "target_propensity": self.target_propensity,
             "reward": self.reward,
@@ -96,10 +101,10 @@ class LogColumns:
 
 
 def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFrame:
-    """Same rows, the columns that `read_batch` takes.
+    """Same rows, with the columns that `read_batch` takes.
 
     Raises:
-        UsageError: columns that are not there or of a type that cannot be read; all of them in one message.
+        UsageError: Columns are missing or of an unsupported type; all of them in one message.
     """
     types = {name: log.schema[name].dataType for name in log.columns}
     faults = [
@@ -109,10 +114,10 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
     ]
     if faults:
         raise UsageError(
-            "these are not the log's columns",
+            "columns are missing or of an unsupported type",
             expected="numbers (or their text); arrays of numbers (or JSON) for probabilities of every action",
             got="; ".join(faults),
-            todo=f"the log has {', '.join(log.columns)}",
+            todo=f"name columns of the log: it has {', '.join(log.columns)}",
         )
     kind = types.get
 
@@ -180,23 +185,24 @@ def _feature(column: Column, kind: T.DataType | None) -> Column:
 
 @dataclass(frozen=True, eq=False)
 class LogBatch:
-    """The good rows of one Arrow batch, N of them, and what became of the others.
+    """The N good rows of one Arrow batch, and counts of the others.
 
     Attributes:
-        weights, rewards: [N].
-        logging: propensity of the action taken, [N].
-        loggings: of every action, [N, A]; zeros where the log does not give them.
-        targets: probability of every action, [N, A]; A = 0 where the log gives that of the action taken alone.
-        widths: number of actions of each row, [N].
-        action: [N].
-        features: [N, D].
-        folds: [N]; -1 where the column to fold by is null.
-        users: [N].
-        unsupported: target's probability of what the logging policy never does, [N].
-        slices: names, [N][S].
-        taken, direct: a reward model's values that came with the log, 0 where none did, [N].
-        skipped: reason -> rows that are no decisions.
-        faults: reason -> (rows, one example).
+        weights, rewards: Importance weight and reward, [N].
+        logging: Propensity of the action taken, [N].
+        loggings: Propensity of every action, [N, A]; zeros where the log lacks them.
+        targets: Target's probability of every action, [N, A]; A = 0 where the log has that of the action
+            taken alone.
+        widths: Number of actions of each row, [N].
+        action: Position of the action taken, [N].
+        features: Features, [N, D].
+        folds: Fold of cross-fitting, [N]; -1 where the column to fold by is null.
+        users: Key of the user, [N].
+        unsupported: Target's probability of actions that the logging policy never takes, [N].
+        slices: Names, [N][S].
+        taken, direct: Values of a reward model in the log, 0 where it has none, [N].
+        skipped: Reason -> number of rows that are no decisions.
+        faults: Reason -> (number of rows, one example).
     """
 
     weights: Floats
@@ -221,7 +227,7 @@ class LogBatch:
 
 
 def read_batch(batch: pa.RecordBatch) -> LogBatch:
-    """Check and read rows of `to_decision_rows`; nothing is raised, so that one message can tell all faults."""
+    """Check and read rows of `to_decision_rows`. Faults are counted, not raised, so that one message lists them all."""
     skipped = Counter(reason for reason in batch.column("skipped").drop_null().to_pylist())
     batch = batch.filter(batch.column("skipped").is_null())
     faults: dict[str, tuple[int, str]] = {}
