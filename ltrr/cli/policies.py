@@ -222,7 +222,7 @@ def replay_policies(
         sample=sample,
         tolerance=tolerance,
     )
-    show_rows([{"date": day, **vars(found), "holds": found.holds}], f"Replay to {tolerance:g}", as_json=as_json)
+    show_rows([{"date": day, **vars(found), "holds": found.passes}], f"Replay to {tolerance:g}", as_json=as_json)
     found.check(day, tolerance)
 
 

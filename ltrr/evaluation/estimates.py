@@ -18,13 +18,13 @@ from ltrr.evaluation.scoring import EVIDENCE, REWARDS, N, list_ratios, term
 from ltrr.evaluation.settings import EvaluationSettings
 
 HELD_OUT, LIFE = "held_out", "life"
-"""What is judged on: held-out users' impressions of the window, or everybody's since a challenger's training."""
+"""Impressions that are judged on: held-out users' of the window, or all users' since a challenger's training."""
 
 REWARD = "page_reward"
 
 
 def difference_of(policy: str) -> str:
-    """The name of the rows that hold a policy's difference from the champion, paired by user.
+    """Name of the rows that contain a policy's difference from the champion, paired by user.
 
     >>> difference_of("challenger")
     'challenger-champion'
@@ -89,7 +89,7 @@ def summarize_policy(sums: ClusteredSums, policy: str, fallback_share: float, *,
 
 
 def figures_of(estimate: Estimate, summary: EvidenceSummary, settings: EvaluationSettings) -> dict[str, Any]:
-    """The columns of `ope_estimates` that are no keys."""
+    """The columns of `ope_estimates` that are not keys."""
     shown = replace(estimate, degrees=summary.degrees) if summary.is_defined else UNDEFINED
     verdict, reasons = judge_evidence(summary, settings)
     one_sided = (1.0 + settings.confidence) / 2.0

@@ -1,8 +1,8 @@
 """q-hat: the page_reward that a plan is expected to earn, learned on training users only.
 
-Linear on purpose: ridge regression by exact normal equations has one solution whatever the order and partitions of
-the rows, and a policy's expected q-hat needs only its probabilities. Doubly robust estimates stay unbiased whatever
-q-hat says (the propensities are known); a better q-hat only narrows the interval.
+The model is linear: ridge regression by exact normal equations has one solution whatever the order and
+partitions of the rows, and a policy's expected q-hat needs only its probabilities. Doubly robust estimates
+stay unbiased for any q-hat, because the propensities are known; a better q-hat only narrows the interval.
 
     q(x, a) = c . [1, mean reward of the query, best value(x), shared(x), value(x, a), blocks drawn by a]
 """
@@ -24,23 +24,23 @@ _PLACES = 9
 
 
 def context_features(shared: Floats, values: Floats, query_mean: float) -> Floats:
-    """What is the same for every plan, [3 + F]: one, the query's mean reward, the best value, shared features."""
+    """Features equal for every plan, [3 + F]: one, the query's mean reward, the best value, shared features."""
     return np.concatenate(([1.0, query_mean, values.max()], shared))
 
 
 def plan_features(space: PlanSpace, values: Floats, plan: int) -> Floats:
-    """What describes one plan, [1 + S * D]: its planner value and the blocks it draws."""
+    """Features of one plan, [1 + S * D]: its planner value and the blocks it draws."""
     return np.concatenate((values[plan : plan + 1], space.draws[plan]))
 
 
 @dataclass(frozen=True, eq=False)
 class PlanRewardModel:
-    """Coefficients of q-hat.
+    """Coefficients of q-hat; a `RewardModel` of logged decisions.
 
     Args:
-        space: the plans.
-        context: of `context_features`, [3 + F].
-        plan: of `plan_features`, [1 + S * D].
+        space: The plans.
+        context: Coefficients of `context_features`, [3 + F].
+        plan: Coefficients of `plan_features`, [1 + S * D].
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
     >>> model = PlanRewardModel(space, np.array([0.1, 0.0, 0.0, 0.2]), np.array([0.5, 0.0, 0.3]))
@@ -72,13 +72,14 @@ def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) 
     """Ridge regression from exact cross products.
 
     Args:
-        space: the plans.
-        products: sums over training decisions of z z' with z = [context_features, plan_features, reward], unit 2^-48.
-        ridge: penalty on every coefficient but the intercept, in decisions.
+        space: The plans.
+        products: Sums over training decisions of z z' with z = [context_features, plan_features, reward],
+            unit 2^-48.
+        ridge: Penalty on every coefficient but the intercept, in decisions.
     """
     matrix = np.array([[value / (1 << (2 * TERM_BITS)) for value in row] for row in products], dtype=np.float64)
     penalty = np.full(len(matrix) - 1, ridge)
-    # The intercept is free; the small number keeps the system solvable without a single row.
+    # The intercept has no penalty; the small number keeps the system solvable without any row.
     penalty[0] = 1e-6
     solved = np.linalg.solve(matrix[:-1, :-1] + np.diag(penalty), matrix[:-1, -1])
     coefficients = np.round(solved, _PLACES)

@@ -1,9 +1,12 @@
 """One pass over held-out users' decisions scores every policy at once: impression -> user -> exact sums.
 
-Scoring a policy (a Vowpal Wabbit prediction a decision) costs far more than anything that follows, so each decision is
-read once and all policies are asked. Models travel as broadcast bytes and are opened once a task. Nothing that grows
-with the data leaves the executors: users are summed by Spark in whole numbers, and a task hands on one text a slice.
-At 1,000 times the data and 100 executors (20 million impressions a night, 0.3 ms a policy) that is minutes.
+Scoring a policy (a Vowpal Wabbit prediction for each decision) costs far more than all that follows, so
+each decision is read once and scored by all policies. Models are broadcast as bytes and opened once a
+task. Nothing that grows with the data leaves the executors: Spark adds up users in whole numbers, and a
+task returns one text for each slice. At 1,000 times the data and 100 executors (20 million impressions a
+night, 0.3 ms a policy) that takes minutes.
+
+The columns of a policy follow from the estimators of the night (`estimation.estimators`).
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from ltrr.evaluation.slice_sums import SliceSums
 from ltrr.spark.merging import merge
 
 ALL = "all"
-"""The slice of everything; the others are query classes."""
+"""Name of the slice that holds all decisions; the others are query classes."""
 
 N = "n"
 PRICE = ("lost", "greedy", "any", "noise")
@@ -89,7 +92,7 @@ def term_names(policies: Sequence[str], estimators: Sequence[DecisionEstimator] 
 
 
 def tails_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The terms whose tail says how well a standard error is known: every policy's weighted rewards.
+    """The terms whose tail gives the precision of a standard error: every policy's weighted rewards.
 
     >>> tails_of(term_names(["champion", "uniform"]))
     ('champion_wr', 'uniform_wr')
@@ -116,12 +119,12 @@ def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: P
                 decisions = list(logged_decisions(batch.slice(start, _ROWS_AT_ONCE), q_hat.space))
                 yield score_decisions(decisions, judged, q_hat, estimators)
 
-    # Searches of one query mostly meet one look: side by side, learned values are computed once for all of them.
+    # Searches of one query mostly have one look: sorted, learned values are computed once for all of them.
     return impressions.select(*COLUMNS).sortWithinPartitions("query_key").mapInArrow(to_terms, schema)
 
 
 def sum_by_slice(scores: DataFrame, policies: Sequence[str]) -> dict[str, ClusteredSums]:
-    """Exact sums over users of every slice; empty where nothing was judged.
+    """Exact sums over users of every slice; empty without scores.
 
     A user counts as one cluster in each slice that the user searched in.
     """
@@ -129,7 +132,7 @@ def sum_by_slice(scores: DataFrame, policies: Sequence[str]) -> dict[str, Cluste
 
 
 def sum_terms(scores: DataFrame, names: tuple[str, ...]) -> dict[str, ClusteredSums]:
-    """The same of any terms: user_key, query_class and the named columns, in whole numbers of 2^-24."""
+    """The same for any terms: user_key, query_class and the named columns, in whole numbers of 2^-24."""
     tails = tails_of(names)
     users = (
         scores.withColumn("slice", F.explode(F.array(F.lit(ALL), F.col("query_class"))))
@@ -156,7 +159,7 @@ def score_decisions(
     model: PlanRewardModel,
     estimators: Sequence[DecisionEstimator] | None = None,
 ) -> pa.RecordBatch:
-    """Keys and terms of some decisions, in whole numbers of 2^-24: the columns of `to_scores`, a row a decision."""
+    """Keys and terms of some decisions, in whole numbers of 2^-24: the columns of `to_scores`."""
     chosen = list_nightly_estimators() if estimators is None else estimators
     numerators = list_numerators(chosen)
     logging = np.array([d.propensity for d in decisions])

@@ -1,4 +1,4 @@
-"""The best static plan: the one plan that, served to everybody, is believed to earn most. A baseline that counts."""
+"""The best static plan: the one plan with the highest estimated reward if it were served to all users; a baseline."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ltrr.evaluation.training_sums import TrainingSums
 
 
 def best_static_plan(sums: TrainingSums, model: PlanRewardModel) -> int:
-    """Index of the plan of highest `static_values`; the first among equals."""
+    """Index of the plan with the highest `static_values`; the first among equals."""
     return int(np.argmax(static_values(sums, model)))
 
 
 def static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
-    """Estimated page_reward of every plan served to everybody, [P], on training users.
+    """Estimated page_reward of every plan if it were served to all users, [P], from training users.
 
     Doubly robust with a damped correction. With 210 plans under uniform logging each has 1/210 of the decisions:
     the plan of highest plain estimate is mostly the luckiest. So the model's mean over all decisions is corrected by

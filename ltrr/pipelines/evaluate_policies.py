@@ -145,7 +145,7 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     night.note("replay_worst_difference", f"{found.worst_difference:.3g}")
     if REPLAY not in night.accept_quality:
         found.check(night.date, settings.replay_tolerance)
-    if found.holds:
+    if found.passes:
         return []
     unequal = f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} of unknown bundles"
     night.note(ACCEPTED_QUALITY, json.dumps({REPLAY: night.accept_quality[REPLAY]}))

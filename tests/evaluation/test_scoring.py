@@ -53,12 +53,12 @@ def means(impressions):
 
 @pytest.fixture
 def learned_from(impressions, means):
-    return means.given_to(impressions.where(~is_held_out(HELD_OUT)), is_counted=True)
+    return means.with_query_mean(impressions.where(~is_held_out(HELD_OUT)), is_counted=True)
 
 
 @pytest.fixture
 def held(impressions, means):
-    return means.given_to(impressions.where(is_held_out(HELD_OUT)), is_counted=False)
+    return means.with_query_mean(impressions.where(is_held_out(HELD_OUT)), is_counted=False)
 
 
 @pytest.fixture
@@ -140,4 +140,6 @@ def test_best_static_plan_is_the_true_one(training, made) -> None:
 
 def test_nothing_to_judge_is_nothing(spark, made) -> None:
     none = judged_impressions(decision_rows(spark, made[:3]), slate_rows(spark, made[:3]), ["another version"])
-    assert sum_training_decisions(QueryMeans.of(none, strength=2.0).given_to(none, is_counted=True), SPACE) is None
+    assert (
+        sum_training_decisions(QueryMeans.of(none, strength=2.0).with_query_mean(none, is_counted=True), SPACE) is None
+    )
