@@ -1,9 +1,10 @@
-"""What estimates say of each other and of their reward model: signs of trouble that no single interval shows.
+"""Diagnostics from comparing estimates, and from the reward model's fit: faults that no single interval shows.
 
-Estimators that assume no more than right propensities (ips, snips, dr, sndr) estimate one number. Their differences,
-paired by user, have mean zero up to snips' small bias; one beyond chance means wrong propensities, or weights so heavy
-that their spread is not known. And sum of w q-hat against sum of w r says whether the reward model predicts, for the
-judged policy, what is earned: `dr` corrects the difference, `dm` lives with it.
+Estimators that assume no more than right propensities (ips, snips, dr, sndr) estimate one number. Their
+differences, paired by user, have mean zero up to snips' small bias. A difference beyond chance means wrong
+propensities, or weights so large that their spread is unknown. The ratio of sum of w q-hat to sum of w r
+shows whether the reward model predicts the rewards of the judged policy: `dr` corrects the difference,
+`dm` does not.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from ltrr.estimation.intervals import Estimate, degrees_of_freedom, estimate_rat
 from ltrr.estimation.logged_moments import LoggedMoments
 
 BEYOND_CHANCE = 1.0 - 3.2e-5
-"""One-sided, four standard errors where many users carry them, more where few do: as the mean weight is judged."""
+"""One-sided confidence: four standard errors with many users, more with few; the rule of the mean weight."""
 
 OFF, FAR_OFF = 0.10, 0.25
-"""Of what is earned, by which a reward model must surely be wrong to be told of, and for `dm` not to be used."""
+"""Relative errors of a reward model, beyond chance: from the first on it is reported, from the second on an estimate of
+the model alone is marked "do not use"."""
 
 _CUT = 0.01
-"""Share of the weights that switch_dr and dros leave to the model, from which on its calibration matters to them."""
+"""Share of the weights cut off, above which the calibration of the model that stands in for them is judged."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Disagreement:
     """The pair of estimators that differ most.
 
     Attributes:
-        pair: their names; empty where fewer than two are defined.
-        difference: first minus second, paired by user.
+        pair: Their names; empty where fewer than two are defined.
+        difference: First minus second, paired by user.
     """
 
     pair: tuple[str, ...]
@@ -42,18 +44,18 @@ class Disagreement:
 
     @property
     def errors(self) -> float:
-        """Standard errors between them; NaN where there is no error to measure by."""
+        """Their distance in standard errors; NaN without a standard error."""
         error = self.difference.standard_error
         return abs(self.difference.value) / error if error > 0.0 else nan
 
     @property
     def is_beyond_chance(self) -> bool:
-        """Whether it needs another reason than chance."""
+        """Whether chance does not explain the difference."""
         return self.difference.low(BEYOND_CHANCE) > 0.0 or self.difference.high(BEYOND_CHANCE) < 0.0
 
 
 def widest_disagreement(moments: LoggedMoments) -> Disagreement:
-    """Of all pairs that the log allows.
+    """The largest disagreement of all pairs that the log allows.
 
     >>> import numpy as np
     >>> from ltrr.estimation.decisions import Decisions
@@ -76,7 +78,7 @@ def widest_disagreement(moments: LoggedMoments) -> Disagreement:
 
 
 def predicted_ratio(moments: LoggedMoments) -> Estimate:
-    """Sum of w q-hat over sum of w r, paired by user: one where the reward model is right for the judged policy.
+    """Sum of w q-hat over sum of w r, paired by user; one where the reward model is right for the judged policy.
 
     NaN without a reward model or without any reward.
     """
@@ -87,12 +89,12 @@ def predicted_ratio(moments: LoggedMoments) -> Estimate:
 
 
 def has_terms(moments: LoggedMoments, estimator: DecisionEstimator) -> bool:
-    """Whether the sums hold what this estimator is made of."""
+    """Whether the sums contain all terms of the estimator."""
     return estimator.terms <= set(moments.ratios.names)
 
 
 def diagnostic_figures(moments: LoggedMoments, one_sided: float) -> dict[str, Any]:
-    """Columns of a report; bounds hold each with probability `one_sided`. None where there is no reward model."""
+    """Columns of a report; each bound has confidence `one_sided`. None without a reward model."""
     ratio, furthest = predicted_ratio(moments), widest_disagreement(moments)
     has_model = "residual" in moments.ratios.names
     return {
@@ -110,9 +112,9 @@ def diagnostic_reasons(
     """Reasons not to use, and to take care.
 
     Args:
-        estimator: whose estimate it is.
-        moments: of the slice.
-        cut: share of all weight that the estimator cuts off.
+        estimator: The estimator of the estimate.
+        moments: Moments of the slice.
+        cut: Share of all weight that the estimator cuts off.
         figures: `diagnostic_figures` of the slice.
     """
     grave: list[str] = []
@@ -121,13 +123,13 @@ def diagnostic_reasons(
     if estimator.needs_right_propensities_only and furthest.is_beyond_chance:
         light.append(
             f"{furthest.pair[0]} and {furthest.pair[1]} differ by {furthest.errors:.1f} standard errors of their "
-            "difference: wrong propensities, or a few heavy weights"
+            "difference: wrong propensities, or a few large weights"
         )
     is_alone = estimator.model is ModelUse.ALONE
     leans = is_alone or (estimator.model is ModelUse.TRUSTED_WHERE_CUT and cut > _CUT)
     low, high = figures["predicted_low"], figures["predicted_high"]
     if leans and low is not None and (low > 1.0 + OFF or high < 1.0 - OFF):
-        said = f"the reward model predicts {figures['predicted_ratio']:.2f} of what is earned"
+        reason = f"the reward model predicts {figures['predicted_ratio']:.2f} of what is earned"
         is_far = is_alone and (low > 1.0 + FAR_OFF or high < 1.0 - FAR_OFF)
-        (grave if is_far else light).append(said)
+        (grave if is_far else light).append(reason)
     return grave, light

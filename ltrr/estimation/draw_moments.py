@@ -19,7 +19,7 @@ from ltrr.estimation.intervals import UNDEFINED, Estimate, estimate_difference, 
 from ltrr.estimation.moments import ClusteredSums
 
 WEIGHTS = ("rho", "w", "additive")
-"""Of these the largest is kept."""
+"""Weights whose largest value is kept."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class DrawMoments:
     """Exact sums over clusters of impressions; `+` joins two disjoint sets of clusters, in any order to the same bits.
 
     Attributes:
-        sums: clustered sums of the terms of `draw_estimators.draw_terms`, or of `estimation.slots`.
-        largest: weight -> the largest of one impression, unit 2^-24.
+        sums: Clustered sums of the terms of `draw_terms.compute_draw_terms`, or of `estimation.slots`.
+        largest: Weight -> its largest value in one impression, unit 2^-24.
 
     >>> from ltrr.estimation.draw_orders import DrawWeights
     >>> weights = DrawWeights(np.array([[2.0], [0.5]]), np.array([2.0, 0.5]), np.array([2.0, 0.5]))
@@ -50,8 +50,8 @@ other, with the logged probability of all slots together (column joint); ask for
         """Of N impressions; all impressions of a cluster must be here. Without clusters each is its own.
 
         Args:
-            draws: N of them.
-            clusters: the user of each, any whole number, [N].
+            draws: N impressions.
+            clusters: User of each impression, any whole number, [N].
         """
         return cls.of_terms(compute_draw_terms(draws), clusters)
 
@@ -60,7 +60,7 @@ other, with the logged probability of all slots together (column joint); ask for
         """From terms, [N] each.
 
         Raises:
-            DataQualityError: a term is not finite or cannot be summed.
+            DataQualityError: A term is not finite or too large.
         """
         fixed = {name: to_fixed(values) for name, values in terms.items()}
         rows = np.column_stack(list(fixed.values()))
@@ -84,15 +84,15 @@ other, with the logged probability of all slots together (column joint); ask for
 
     @property
     def allowed(self) -> list[str]:
-        """Names of the estimators whose terms are there."""
+        """Names of the estimators whose terms the sums contain."""
         return [one.name for one in DRAW_ESTIMATORS.values() if one.terms <= set(self.sums.names)]
 
     def estimate(self, name: str) -> Estimate:
         """Value and standard error; NaN where a denominator is zero, or an error of fewer than two clusters.
 
         Raises:
-            UsageError: there is no such estimator.
-            SupportError: the log, or the models given, lack what it needs.
+            UsageError: The estimator is unknown.
+            SupportError: The log, or the models given, lack what it needs.
         """
         return estimate_sum(self.sums, self._estimator(name).ratios)
 
@@ -100,7 +100,7 @@ other, with the logged probability of all slots together (column joint); ask for
         """One estimator minus another, paired by cluster; both of a single ratio.
 
         Raises:
-            UsageError, SupportError: as `estimate`.
+            UsageError, SupportError: As `estimate`.
         """
         (mine,), (theirs,) = self._estimator(one).ratios, self._estimator(other).ratios
         return estimate_difference(self.sums, mine, theirs)
@@ -129,13 +129,13 @@ other, with the logged probability of all slots together (column joint); ask for
         return estimate_ratio(self.sums, weight, "n") if weight else UNDEFINED
 
     def largest_weight(self, name: str) -> float:
-        """Of one impression; NaN without impressions, or as above."""
+        """Largest weight of one impression; NaN without impressions or without a weight."""
         weight = self._estimator(name).weight
         return from_fixed(self.largest[weight]) if weight and self.impressions else nan
 
     @property
     def impressions(self) -> int:
-        """How many."""
+        """Number of impressions."""
         return round(self.sums.total("n"))
 
     def _estimator(self, name: str) -> DrawEstimator:

@@ -13,7 +13,7 @@ from ltrr.estimation.arrays import Floats
 from ltrr.estimation.draw_orders import DrawWeights
 
 GIVEN_TERMS = ("included", "included_dr", "included_mass", "included_squares", "placed", "placed_dr")
-"""Terms that are made elsewhere, from the contents of blocks."""
+"""Terms that the log gives, made elsewhere from the contents of blocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,17 +22,17 @@ class Draws:
 
     Args:
         weights: `estimation.draw_orders.DrawWeights`.
-        rewards: of the entities that each draw brought first, 0 beyond the last draw, [N, D].
+        rewards: Reward of the entities that each draw brought first, 0 beyond the last draw, [N, D].
         taken: q of the plan drawn, [N]; None without a model.
-        direct: mean of q over the target's plans, [N].
+        direct: Mean of q over the target's plans, [N].
         step_taken: Q of each draw, 0 beyond the last, [N, D]; None without a model.
         step_values: V before each draw, also before a `stop` that was chosen, 0 beyond, [N, D].
-        included: `estimation.inclusion.inclusion_rewards`, [N]; None where contents are not known.
-        included_dr: the same with a model, [N].
-        included_mass: `estimation.inclusion.inclusion_design`, first part, [N]; None where not told.
-        included_squares: its second part, [N].
-        placed: `estimation.placement.placement_rewards`, [N]; None where other plans' pages are not known.
-        placed_dr: the same with a model, [N].
+        included: `estimation.inclusion.inclusion_rewards`, [N]; None where contents are unknown.
+        included_dr: The same with a model, [N].
+        included_mass: `estimation.inclusion.inclusion_design`, first part, [N]; None where unknown.
+        included_squares: Its second part, [N].
+        placed: `estimation.placement.placement_rewards`, [N]; None where other plans' pages are unknown.
+        placed_dr: The same with a model, [N].
     """
 
     weights: DrawWeights

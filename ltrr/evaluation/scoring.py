@@ -35,7 +35,7 @@ from ltrr.evaluation.slice_sums import SliceSums
 from ltrr.spark.merging import merge
 
 ALL = "all"
-"""Name of the slice that holds all decisions; the others are query classes."""
+"""Name of the slice of all decisions; the others are query classes."""
 
 N = "n"
 PRICE = ("lost", "greedy", "any", "noise")

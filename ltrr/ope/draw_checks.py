@@ -58,7 +58,7 @@ def check_draw_rows(rows: DataFrame) -> DrawShape:
     ]
     if faults:
         raise DataQualityError(
-            "the log holds values that cannot be right",
+            "the log contains impossible values",
             got="; ".join(faults),
             todo="correct these rows, or leave them out on purpose",
         )

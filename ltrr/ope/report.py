@@ -87,7 +87,7 @@ def check_log_sums(sums: LogSums) -> None:
     if sums.faults:
         faults = [f"{reason}, {count:,} rows, such as {example}" for reason, (count, example) in sums.faults.items()]
         raise DataQualityError(
-            "the log holds values that cannot be right",
+            "the log contains impossible values",
             got="; ".join(faults),
             todo="correct these rows, or leave them out on purpose",
         )

@@ -122,7 +122,7 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
     kind = types.get
 
     def column(name: str) -> Column:
-        return F.col(f"`{name}`")  # a name may hold dots
+        return F.col(f"`{name}`")  # A name may contain dots.
 
     def number(name: str | None) -> Column:
         return column(name).try_cast("double") if name else F.lit(None).cast("double")

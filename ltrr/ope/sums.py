@@ -31,7 +31,7 @@ from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
 
 ALL = "all"
-"""Name of the slice that holds all decisions."""
+"""Name of the slice of all decisions."""
 
 MOST_SLICES = 1_000
 TOO_MANY_SLICES = f"slices: expected at most {MOST_SLICES:,} values"
