@@ -40,7 +40,7 @@ from ltrr.estimation.intervals import estimate_difference, estimate_ratio
 from ltrr.estimation.moments import ClusteredSums, WeightedRewards
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import LoggedDecision
-from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
+from ltrr.evaluation.reward_model import PlanRewardModel, fit_reward_model
 from ltrr.evaluation.scoring import N, score_decisions, term, term_names
 from ltrr.evaluation.training_sums import TrainingSums
 from ltrr.publishing.exploration_price import price_exploration
@@ -169,7 +169,7 @@ def train(settings: PolicySettings, training: Logged, size: int) -> bytes:
 
 
 def judged(
-    held_out: list[LoggedDecision], policies: list[JudgedPolicy], q_hat: RewardModel, true_gain: float, share: float
+    held_out: list[LoggedDecision], policies: list[JudgedPolicy], q_hat: PlanRewardModel, true_gain: float, share: float
 ) -> str:
     """What the gate would see, and the held-out impressions that the *true* gain needs at its level."""
     names = term_names([policy.name for policy in policies])

@@ -97,7 +97,7 @@ def study_replay(decisions: int, trials: int, seed: int) -> dict[str, Any]:
             "version": version,
             "honest": {"replayed": honest.replayed, "unequal": honest.unequal, "worst": honest.worst_difference},
             "wrong": {"marked": wrong, "found_of_all": everything.unequal},
-            "whole_checks": {"runs": len(whole), "sample": 459, "found": sum(not one.holds for one in whole)},
+            "whole_checks": {"runs": len(whole), "sample": 459, "found": sum(not one.passes for one in whole)},
             "samples": [
                 {
                     "rows": rows,
