@@ -4,8 +4,8 @@
     python benchmarks/exploration.py msrd --data DIR --impressions 30000
 
 One day of a uniform log of a true world, one bandit trained on the training users, then the same bandit under every
-combination of shortlist size and kind of exploration. No Spark. The figures in docs/evaluation.md come from here. The
-last columns are the price of exploration (ltrr.publishing.exploration_price), from the same held-out impressions.
+combination of shortlist size and kind of exploration. No Spark. Figures of docs/studies/exploration.md.
+The last columns are the price of exploration (ltrr.publishing.exploration_price), from the same held-out impressions.
 """
 
 from __future__ import annotations

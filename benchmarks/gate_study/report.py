@@ -1,4 +1,4 @@
-"""Which bars hold, and the tables of docs/gate.md."""
+"""Which bars hold, and the tables of docs/studies/gate.md."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bars_of(result: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def tables(result: Mapping[str, Any]) -> str:
-    """The tables of docs/gate.md."""
+    """The tables of docs/studies/gate.md."""
     lines = ["| nothing is better | streams | falsely promoted | challengers a stream |", "|---|---|---|---|"]
     for name, row in result["false"].items():
         lines.append(f"| {name} | {row['streams']:,} | {row['promoted']:.2%} | {row['challengers']:.1f} |")

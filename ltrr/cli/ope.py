@@ -112,7 +112,8 @@ def ope(
     """Estimate what a policy would have earned from a log that another policy made.
 
     The log needs three values for each decision: its reward, the probability with which the action taken was chosen,
-    and the probability with which the policy to judge would have chosen it. docs/ope.md explains the report.
+    and the probability with which the policy to judge would have chosen it.
+    docs/how-to/judge-a-log.md explains the report.
     """
     if (policy is None) == (not target_propensity):
         raise UsageError(
