@@ -102,7 +102,7 @@ def _prepare(choice: WorldChoice, home: Path, changes: list[str], console: Conso
     claim_home(home)
     if SECRET_VARIABLE not in os.environ:
         os.environ[SECRET_VARIABLE] = DEMO_SECRET
-        _say(console, f"{SECRET_VARIABLE} is not set: the demo uses a public one, for invented users only")
+        _say(console, f"{SECRET_VARIABLE} is not set: the demo uses a public one for invented users")
     with one_step(console, "building the world") as progress:
         world = build_world(choice, default_cache(), progress.advance)
     for note in world.notes:

@@ -50,7 +50,9 @@ def _released(report: NightReport) -> str:
 def _challenger_text(challenger: Challenger | None) -> str:
     if challenger is None:
         return "no challenger"
-    return f"challenger: night {challenger.night}" if challenger.is_living else f"challenger: {challenger.outcome}"
+    if not challenger.is_living:
+        return f"challenger: {challenger.outcome}"
+    return f"challenger: night {challenger.night}" if challenger.night else "new challenger"
 
 
 def nights_table(reports: Sequence[NightReport]) -> Table:
@@ -208,8 +210,10 @@ def ranker_sentence(rows: Rows) -> str:
         sides[side].append(row["slice"])
     if not rows:
         return ""
+    if not any(row["over_fusion_low"] or row["over_fusion_high"] for row in rows):
+        return "The served order is rank fusion: no ranker is released yet."
     than = {"better": "better than", "worse": "worse than", "as good": "not distinguishable from"}
-    parts = [f"{than[side]} rank fusion on {' and '.join(names)} queries" for side, names in sides.items() if names]
+    parts = [f"{than[side]} rank fusion on {_listed(names)} queries" for side, names in sides.items() if names]
     sentence = f"The served order is {', '.join(parts)}"
     if sides["worse"]:
         sentence += (
@@ -217,6 +221,15 @@ def ranker_sentence(rows: Rows) -> str:
             "unions"
         )
     return f"{sentence}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as a list in a sentence.
+
+    >>> _listed(["head"]), _listed(["head", "tail"]), _listed(["unseen", "head", "tail"])
+    ('head', 'head and tail', 'unseen, head and tail')
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def trial_table(rows: Rows) -> Table:
@@ -248,7 +261,8 @@ def standing(rows: Rows, challenger: Challenger | None = None) -> str:
     unseen = {row["policy"]: row for row in rows if row["slice"] == "unseen"}
     sentences = [_standing_of("the serving bundle", unseen, LEARNED_GREEDY, LEARNED)]
     if challenger and CHALLENGER_GREEDY in unseen:
-        state = f"night {challenger.night} of its trial" if challenger.is_living else f"{challenger.outcome} last night"
+        night = f"night {challenger.night} of its trial" if challenger.night else "new"
+        state = night if challenger.is_living else f"{challenger.outcome} last night"
         sentences.append(_standing_of(f"the challenger ({state})", unseen, CHALLENGER_GREEDY, CHALLENGER))
     return "\n".join(sentences)
 

@@ -96,6 +96,7 @@ def test_the_ranker_is_called_worse_only_where_its_interval_is_below_zero() -> N
         "The served order is worse than rank fusion on head and tail queries, "
         "not distinguishable from rank fusion on unseen queries: it learned on"
     )
+    assert ranker_sentence([order(0.0, 0.0)]) == "The served order is rank fusion: no ranker is released yet."
     assert ranker_sentence([order(0.01, 0.02)]) == "The served order is better than rank fusion on head queries."
 
 
