@@ -28,15 +28,14 @@ from ltrr.demo.report import (
     night_lines,
     nights_table,
     order_table,
-    ranker_sentence,
     regret_rows,
     regret_table,
-    standing,
     trial_table,
     values_table,
     whereabouts,
     with_challenger,
 )
+from ltrr.demo.sentences import ranker_sentence, standing
 from ltrr.demo.trial import plan_rows
 from ltrr.demo.worlds import IMPRESSIONS, WorldChoice, build_world, check_choice
 from ltrr.logs.secret import SECRET_VARIABLE

@@ -11,11 +11,11 @@ from ltrr.demo.report import (
     night_lines,
     nights_table,
     order_table,
-    ranker_sentence,
     regret_rows,
     regret_table,
     values_table,
 )
+from ltrr.demo.sentences import ranker_sentence
 from ltrr.simulation.regret import Regret
 from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, STATIC_WITHOUT_MEMORY, UNIFORM
 
