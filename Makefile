@@ -47,6 +47,7 @@ check: setup-dev  ## Runs lint, types, import contracts and the quick tests with
 
 test: setup-dev setup-airflow  ## Installs, then runs lint, types, import contracts and every test but the long ones.
 	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory airflow-tests
 	@$(MAKE) --no-print-directory unit-tests
 
@@ -86,6 +87,11 @@ airflow-tests: setup-airflow  ## Runs the tests of the DAG in Airflow's own envi
 airflow-golden: setup-airflow  ## Rewrites the golden spark-submit commands; read the difference before you commit it.
 	@$(AIRFLOW_BIN)/python -m pytest -c tests/airflow/pytest.ini --rootdir tests/airflow tests/airflow --rebuild-golden
 
+.PHONY: docs setup-docs
+docs: setup-docs  ## Builds the documentation into site/, offline; a warning or a broken link is an error.
+	@echo "docs: mkdocs build --strict"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
 ope-obd: setup setup-obp  ## Installs, then compares the estimators with Open Bandit Pipeline's on real logs [OBD_JSON=].
 	@$(BIN)/python benchmarks/ope_obd.py --obp-python .venv-obp/bin/python --json "$(OBD_JSON)"
 
@@ -94,6 +100,7 @@ lock: .venv-lock/.ltrr-created  ## Compiles requirements/*.txt from pyproject.to
 	@$(LOCK) --extra batch --extra worlds -c requirements/dev.txt pyproject.toml -o requirements/batch-worlds.txt
 	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
 	@$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
+	@$(LOCK) --group docs -c requirements/dev.txt -o requirements/docs.txt
 	@$(LOCK) --group airflow -o requirements/airflow.txt
 	@$(LOCK) --group obp -o requirements/obp.txt
 	@$(MAKE) --no-print-directory setup-dev
@@ -110,6 +117,7 @@ LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --py
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 setup-dev: .venv/.ltrr-dev
+setup-docs: .venv/.ltrr-docs
 setup-airflow: .venv-airflow/.ltrr-airflow
 setup-obp: .venv-obp/.ltrr-obp
 
@@ -151,6 +159,11 @@ endif
 .venv/.ltrr-dev: requirements/dev.txt .venv/.ltrr-demo | java
 	@echo "set-up: installing the test tools into .venv (once, less than a minute)"
 	@$(BIN)/python -m pip $(PIP_LOCKED) --no-build-isolation -r requirements/dev.txt
+	@touch $@
+
+.venv/.ltrr-docs: requirements/docs.txt .venv/.ltrr-dev | java
+	@echo "set-up: installing the documentation tools into .venv (once, a few seconds)"
+	@$(BIN)/python -m pip $(PIP_LOCKED) -r requirements/docs.txt
 	@touch $@
 
 .venv-airflow/.ltrr-airflow: requirements/airflow.txt .venv-airflow/.ltrr-created | java

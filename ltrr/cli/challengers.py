@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from ltrr.cli.options import Common, with_common
-from ltrr.publishing.challenger_rows import CHALLENGERS, read_book
+from ltrr.publishing.challenger_rows import CHALLENGERS, read_trials
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.session import build_session
 
@@ -18,6 +18,6 @@ def list_challengers(common: Common) -> None:
     warehouse = Warehouse(build_session("ltrr policies challengers", settings.spark), settings.paths.tables)
     trials = warehouse.read(CHALLENGERS)
     newest = trials.where(F.col("policy") == F.lit(name)).agg(F.max("as_of_date")).first()
-    current = read_book(trials, name, newest[0], settings.gate) if newest and newest[0] else []
+    current = read_trials(trials, name, newest[0], settings.gate) if newest and newest[0] else []
     title = f"Trials of {name} as of {newest[0]}" if current and newest else f"No trial of {name} is under way"
     common.show([trial.to_json() for trial in current], title)

@@ -44,15 +44,17 @@ _NOT_DIGESTED = ("paths", "nights", "spark", "tracking")
 
 @dataclass(frozen=True)
 class PathSettings:
-    """Where things are; what is empty lies in the home.
+    """Paths. An empty path stands for a folder in the home.
 
     Attributes:
-        home: folder on a disk, local or NFS, that holds everything by default, and a lease.
-        tables: of the warehouse; a folder on a disk, local or NFS, for the lease of the tables lies in it.
-        policies: payloads, bundles and pointers; a folder or a URL that fsspec reads.
-        logs: decision records and events, a folder a day.
-        quarantine: rejected lines as they came, below the date on which they expire; a folder or a URL that Spark
-            writes.
+        home: Folder on a disk, local or NFS. It contains everything else by default, and the lease
+            of the home.
+        tables: Folder of the warehouse, on a disk, local or NFS; it contains the lease of the
+            tables.
+        policies: Folder of payloads, bundles and pointers: a path, or a URL that fsspec reads.
+        logs: Folder of decision records and events, with one folder per date.
+        quarantine: Folder of rejected lines, ordered by their expiry date: a path, or a URL that
+            Spark writes.
     """
 
     home: Path = Path("home")
@@ -130,11 +132,11 @@ class Settings:
         """The first logical date.
 
         Raises:
-            ConfigError: nobody has said when the history starts.
+            ConfigError: `history_starts` is not set.
         """
         if self.history_starts is None:
             raise ConfigError(
-                "nobody has said when the history starts",
+                "`history_starts` is not set",
                 which="history_starts",
                 expected="the first date with logs",
                 todo=f"set it in {HOME_FILE} of the home, in the file of --config, or with --set history_starts=DATE",
@@ -205,11 +207,11 @@ def parse_change(change: str) -> dict[str, Any]:
     """
     name, equals, text = change.partition("=")
     if not equals or not name:
-        raise ConfigError("a change cannot be read", which="--set", expected="section.name=value", got=change)
+        raise ConfigError("an option cannot be read", which="--set", expected="section.name=value", got=change)
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as fault:
-        raise ConfigError("a change is no YAML", which=f"--set {name}", got=text) from fault
+        raise ConfigError("the value of an option is not valid YAML", which=f"--set {name}", got=text) from fault
     for part in reversed(name.split(".")):
         value = {part: value}
     return dict(value)

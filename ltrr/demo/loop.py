@@ -18,8 +18,8 @@ from ltrr.artifacts.pointer import open_policy
 from ltrr.config import Settings
 from ltrr.estimation.sequential import EXPIRED, FUTILE, HARMED
 from ltrr.pipelines.runner import run_nightly
-from ltrr.publishing.challenger_rows import CHALLENGERS, read_book
-from ltrr.publishing.trials import Challenger, living
+from ltrr.publishing.challenger_rows import CHALLENGERS, read_trials
+from ltrr.publishing.trials import Challenger, current_trial
 from ltrr.serving.policy import Policy
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.policy_value import true_policy_value
@@ -174,9 +174,9 @@ def challenger_policy(settings: Settings, challenger: Challenger) -> Policy:
 def challenger_of(spark: SparkSession, settings: Settings, day: date) -> Challenger | None:
     """The current challenger after the night, or the one that the gate refused that night, or None."""
     challengers = Warehouse(spark, settings.paths.tables).read(CHALLENGERS)
-    trials = read_book(challengers, settings.policy.name, day, settings.gate)
+    trials = read_trials(challengers, settings.policy.name, day, settings.gate)
     refused = [trial for trial in trials if trial.ended == day and trial.outcome in (FUTILE, HARMED, EXPIRED)]
-    return living(trials) or next(iter(refused), None)
+    return current_trial(trials) or next(iter(refused), None)
 
 
 def releases_of(spark: SparkSession, settings: Settings, day: date) -> list[dict[str, str]]:

@@ -79,7 +79,7 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
     faults = schema_faults(frame.schema, table)
     if faults:
         raise SchemaError(
-            "the frame does not fit its table",
+            "the frame does not match its table",
             which=table.name,
             expected=schema_of(table).simpleString(),
             got="; ".join(faults),

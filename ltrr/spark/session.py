@@ -40,18 +40,19 @@ LOG4J = Path(__file__).with_name("log4j2.properties")
 
 @dataclass(frozen=True)
 class SparkSettings:
-    """How a session is built; what spark-submit was given wins over each of these.
+    """Spark session. Options of spark-submit take precedence over these settings.
 
     Neither wins over the properties on which results depend (`ltrr.spark.pinned`).
 
     Attributes:
-        master: where Spark runs; empty takes what spark-submit says, and `local[*]` without it.
-        shuffle_partitions: partitions after a shuffle; 2-4 on one machine, about 3 a core on a cluster.
-        driver_memory: heap of the driver's Java, which does all the work for `local*` masters.
-        java_options: flags of the driver's Java. Half of a night is short plans compiled once: stopping at the first
-            compiler tier saves more there than the second would give back. That flag alone cuts the code cache to
-            48 MB, which a few jobs in one session fill, and from then on Java only interprets: hence the second.
-        conf: any further Spark property, name -> value.
+        master: Spark master. Empty uses the master of spark-submit, and `local[*]` without it.
+        shuffle_partitions: Number of partitions after a shuffle: 2 to 4 on one machine, about 3 per
+            core on a cluster.
+        driver_memory: Heap of the driver's JVM, which does all the work with a `local*` master.
+        java_options: Options of the driver's JVM. Half of a night is short plans that are compiled once,
+            so the first compiler tier is the fastest. That option alone reduces the code cache to 48
+            MB, which a few jobs fill; the second option keeps the usual size.
+        conf: Further Spark properties, name -> value.
 
     Raises:
         ConfigError: `conf` changes a property on which results depend.

@@ -20,7 +20,7 @@ from ltrr.estimation.intervals import UNDEFINED
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.publishing.by_hand import promote
 from ltrr.publishing.challenger_rows import CHALLENGERS, challenger_rows
-from ltrr.publishing.challengers import Candidate, turn_page
+from ltrr.publishing.challengers import Candidate, review_challenger
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.settings import GateSettings
@@ -75,7 +75,7 @@ def test_the_current_challenger_is_shown_as_the_newest_night_left_it(spark, ltrr
     nothing = Judgement(UNDEFINED, nan, nan, nan, 0, 0, 1)
     warehouse, page = Warehouse(spark, load_settings(home).paths.tables), ()
     for night in (DAY + timedelta(days=1), DAY + timedelta(days=2)):
-        page = turn_page(page, night, champion, nothing, candidate, GateSettings()).challengers
+        page = review_challenger(page, night, champion, nothing, candidate, GateSettings()).challengers
         warehouse.replace(CHALLENGERS, challenger_rows(spark, night, page), f"as_of_date = DATE'{night}'")
     code, (shown,) = ltrr("challengers")
     assert (code, shown["outcome"], shown["night"], shown["alpha"]) == (0, "keep", 1, 0.01)

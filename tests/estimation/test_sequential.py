@@ -7,12 +7,12 @@ from math import inf, nan
 
 import numpy as np
 import pytest
-from gate_study.challengers import DESIGN as BENCHMARKED
-from gate_study.challengers import Challenger, traffic
-from gate_study.streams import Scenario, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.gate_study.challengers import DESIGN as BENCHMARKED
+from benchmarks.gate_study.challengers import Challenger, traffic
+from benchmarks.gate_study.streams import Scenario, run
 from ltrr.errors import ConfigError, UsageError
 from ltrr.estimation.boundary import critical_values, crossing_probabilities
 from ltrr.estimation.intervals import Estimate, quantile
@@ -76,7 +76,7 @@ def test_a_night_without_news_is_no_look_and_its_alpha_waits() -> None:
     ("information", "spent"), [([1.0], []), ([1.0, 2.0], [0.02, 0.01]), ([0.0], [0.1]), ([nan], [0.1]), ([inf], [0.1])]
 )
 def test_looks_that_fit_no_schedule_are_refused(information, spent) -> None:
-    with pytest.raises(UsageError, match="spending"):
+    with pytest.raises(UsageError, match="looks and spent alpha"):
         critical_values(information, spent)
 
 
