@@ -2,17 +2,18 @@
 
     python benchmarks/ope_speed.py --json OUT --table docs/speed.md --obp-python .venv-obp/bin/python
 
-The benchmark writes a made-up log to Parquet: reward, logging propensity, q of the action taken, user, and for each
-policy its propensity of the action taken and the mean of q under it. Each way reads the same files in its own process.
-The best of several rounds counts, and the estimates of all ways are compared:
+The benchmark writes a made-up log to Parquet: reward, logging propensity, q of the action taken,
+user, and for each policy its propensity of the action taken and the mean of q under it. Each way
+reads the same files in its own process. The best of several rounds counts, and the estimates of all
+ways are compared:
 
     numpy        one process, doubles, all sums and cross products for delta-method intervals, a batch at a time
     ltrr         `estimate_policies` in a warm Spark session on all cores, exact sums
     by user      both again with users as clusters
     sb-obp       one policy and one estimator a call, on fewer rows (`--obp-rows`) and scaled by rows
 
-It also measures the scoring of decisions where the log lacks a candidate's propensities: `speed_study/scoring.py`.
-Exits 1 where a bar is missed.
+It also measures the scoring of decisions where the log lacks a candidate's propensities:
+`speed_study/scoring.py`. Exits 1 where a bar is missed.
 """
 
 from __future__ import annotations

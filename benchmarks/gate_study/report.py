@@ -33,7 +33,7 @@ def tables(result: Mapping[str, Any]) -> str:
     lines = ["| nothing is better | streams | falsely promoted | challengers a stream |", "|---|---|---|---|"]
     for name, row in result["false"].items():
         lines.append(f"| {name} | {row['streams']:,} | {row['promoted']:.2%} | {row['challengers']:.1f} |")
-    lines += ["", "| true gain | s | impressions a night | promoted within 14 nights | median night | nights told |"]
+    lines += ["", "| true gain | s | impressions a night | promoted within 14 nights | median night | nights stated |"]
     lines += ["|---|---|---|---|---|---|"]
     for row in result["gains"]:
         lines.append(

@@ -1,7 +1,8 @@
 """A night of a trained policy, replayed from its bundle: wrong rows that replay and the mean weight detect.
 
-The bundle is trained on one day of a uniform log, published, and serves a day through the code of a service. The
-`ingest_logs` job ingests that day. Then 1 % of its rows get a propensity that is wrong by a factor of two.
+The bundle is trained on one day of a uniform log, published, and serves a day through the code of a
+service. The `ingest_logs` job ingests that day. Then 1 % of its rows get a propensity that is wrong
+by a factor of two.
 """
 
 from __future__ import annotations
