@@ -18,7 +18,7 @@ from ltrr.pipelines.notes import JobNotes
 Kind = TypeVar("Kind", bound=JobNotes)
 
 
-def encode_notes(kind: type[JobNotes], values: Mapping[str, object]) -> dict[str, str]:
+def encode_notes(kind: Any, values: Mapping[str, object]) -> dict[str, str]:
     """Text of each note that is set; None sets nothing.
 
     Strings stay as they are, dates are ISO, floats have six significant digits, so that sums taken in another order
@@ -44,7 +44,7 @@ line: no such note
     return {name: _encode(types[name], value) for name, value in values.items() if value is not None}
 
 
-def decode_note(kind: type[JobNotes], texts: Mapping[str, str], name: str) -> Any:
+def decode_note(kind: Any, texts: Mapping[str, str], name: str) -> Any:
     """One note; its default where it was not set.
 
     Raises:
