@@ -1,6 +1,6 @@
 """Speed of judging ten policies by ten estimators with intervals: one scan, plain numpy, and sb-obp.
 
-    python benchmarks/ope_speed.py --json OUT --table docs/speed.md --obp-python .venv-obp/bin/python
+    python benchmarks/ope_speed.py --json OUT --table docs/studies/speed.md --obp-python .venv-obp/bin/python
 
 The benchmark writes a made-up log to Parquet: reward, logging propensity, q of the action taken,
 user, and for each policy its propensity of the action taken and the mean of q under it. Each way

@@ -1,6 +1,6 @@
 """Training speed of the bandit in decisions a second: training on Spark and Vowpal Wabbit alone on one file.
 
-    python benchmarks/vw_speed.py --json OUT --table docs/speed.md
+    python benchmarks/vw_speed.py --json OUT --table docs/studies/speed.md
 
 Both learn from the same made-up rows of the table `bandit_rows`: 210 plans, a shortlist of 20 and
 the plan taken. The file exists before Vowpal Wabbit starts (it parses in one thread and learns in
