@@ -27,7 +27,7 @@ CURVE_BAR, EVIDENCE_BAR, FALSE_BAR = 0.01, 100.0, 1e-4
 
 
 def attacks(impressions: int) -> dict[str, tuple[Robot, ...]]:
-    """Robots at a tenth of the traffic of `impressions` honest searches, unless the name says otherwise."""
+    """Robots at a tenth of the traffic of `impressions` honest searches, unless the name gives another number."""
     tenth = impressions // 10
     return {
         "no robot": (),

@@ -41,7 +41,7 @@ from ltrr.ope.log_files import files_of
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.session import SparkSettings, build_session
 
-ASKED = "asked"
+SCORED = "scoring"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Small matrix products are slower on several threads; Spark starts its Python with one."""
 
@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--obp-python", type=Path, help="Python that has sb-obp (make setup-obp)")
     parser.add_argument("--obp-rows", type=int, default=200_000, help="Number of decisions that sb-obp judges")
     parser.add_argument("--scored", type=int, default=50_000, help="Number of decisions that a candidate scores")
-    parser.add_argument("--measure", choices=(*WAYS, ASKED), help=argparse.SUPPRESS)
+    parser.add_argument("--measure", choices=(*WAYS, SCORED), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser
 
@@ -73,7 +73,7 @@ def main() -> int:
         write_log(options.rows, Path(folder))
         taken = {way: measured(way, folder, options) for way in WAYS}
         theirs = obp_figures(Path(folder), options) if options.obp_python else None
-        scoring = measured(ASKED, folder, options)
+        scoring = measured(SCORED, folder, options)
     figures = summary(taken, theirs, options) | {"scoring": {"decisions": options.scored} | scoring}
     bars = check(figures)
     print("\n".join(table(figures)))
@@ -156,14 +156,14 @@ def check(figures: dict[str, Any]) -> dict[str, bool]:
     for name in ("points", "intervals") if "sb_obp" in figures else ():
         times = figures["sb_obp"][name] / ours
         bars[f"{times:,.0f} x sb-obp's {name}, at least {BARS[name]:.0f}"] = times >= BARS[name]
-    asked = figures["scoring"]["core_microseconds"]
-    rate = asked[VW_TEXT] / asked[SCORING]
+    scored = figures["scoring"]["core_microseconds"]
+    rate = scored[VW_TEXT] / scored[SCORING]
     bars[f"scoring at {rate:.2f} x Vowpal Wabbit's rate on text, at least {BARS['scoring']}"] = rate >= BARS["scoring"]
     bars["a batch's probabilities equal those online to 1e-6"] = figures["scoring"]["furthest"] <= 1e-6
     return bars
 
 
-MEASURES = {ASKED: measure_scoring, NUMPY: by_numpy, NUMPY_USERS: by_numpy_users, LTRR: by_ltrr, LTRR_USERS: by_ltrr}
+MEASURES = {SCORED: measure_scoring, NUMPY: by_numpy, NUMPY_USERS: by_numpy_users, LTRR: by_ltrr, LTRR_USERS: by_ltrr}
 
 
 if __name__ == "__main__":

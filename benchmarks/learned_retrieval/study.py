@@ -49,7 +49,7 @@ class Planned:
 
     Attributes:
         whole: visible blocks of every query.
-        bare: the same as if no query had ever been searched.
+        bare: the same as if no user had searched any query.
         values: of every plan, [Q, P].
         bare_values: likewise, [Q, P]: how a query that was never searched is planned.
     """
@@ -116,9 +116,9 @@ class Study:
     def share(self) -> Aim:
         """The found share of the findable reward: every query has the same weight, as in recall.
 
-        What nobody wants has the median value of all candidates; what everybody wants the highest
-        but for one in a hundred. Both come from clicks alone, and so does what can be found: the
-        sum of what is left, at most a page of the best.
+        An irrelevant candidate has the median value of all candidates. One that all users want has
+        the 99th percentile. Both come from clicks alone, and so does the findable reward: the sum of
+        the values that remain, at most a page of the best.
         """
         with_clicks, _ = self.full_worth
         learned = np.flatnonzero(self.learner.is_train)

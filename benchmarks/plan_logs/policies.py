@@ -58,7 +58,7 @@ class DrawPolicy:
     epsilon: tuple[float, ...]
 
     def steps(self, queries: Longs) -> StepPolicy:
-        """Its propensities for impressions of these queries, as `step_lattice` asks for them."""
+        """Its propensities for impressions of these queries, in the form that `step_lattice` takes."""
         strategies = self.states.depths.shape[1]
         epsilon = np.array(self.epsilon)
 
