@@ -2,11 +2,11 @@
 
     python benchmarks/vw_speed.py --json OUT --table docs/studies/speed.md
 
-Both learn from the same made-up rows of the table `bandit_rows`: 210 plans, a shortlist of 20 and the plan taken. The
-file exists before Vowpal Wabbit starts (it parses in one thread and learns in another). Spark starts from Parquet,
-partitions the rows, writes their text, trains one model for each part and merges the models
-(`ltrr.bandit.learning.train_bandit`). Every figure is the best of several rounds in its own process; a small training
-warms Spark up first.
+Both learn from the same made-up rows of the table `bandit_rows`: 210 plans, a shortlist of 20 and
+the plan taken. The file exists before Vowpal Wabbit starts (it parses in one thread and learns in
+another). Spark starts from Parquet, partitions the rows, writes their text, trains one model for
+each part and merges the models (`ltrr.bandit.learning.train_bandit`). Every figure is the best of
+several rounds in its own process; a small training warms Spark up first.
 """
 
 from __future__ import annotations

@@ -31,10 +31,10 @@ def table(figures: dict[str, Any]) -> list[str]:
             f"| sb-obp, {name} | {seconds:,.0f} | | {figures['rows'] / seconds / 1e6:.3f} "
             f"| {seconds / base['seconds']:,.0f} | ({work / seconds / 1e6:.1f} M rows a second and call) |"
         )
-    asked = figures["scoring"]["core_microseconds"]
-    lines += ["", "| a candidate is asked | decisions a second and core | : vw, text |", "|---|---|---|"]
+    scoring = figures["scoring"]["core_microseconds"]
+    lines += ["", "| scoring of a candidate | decisions a second and core | : vw, text |", "|---|---|---|"]
     lines += [
-        f"| {way} | {1e6 / asked[way]:,.0f} | {asked[VW_TEXT] / asked[way]:.2f} |"
+        f"| {way} | {1e6 / scoring[way]:,.0f} | {scoring[VW_TEXT] / scoring[way]:.2f} |"
         for way in (VW_TEXT, VW_CACHE, SCORING, ONE_BY_ONE, WHOLE)
     ]
     return lines
