@@ -1,8 +1,9 @@
 """Streams of nights with trials of all kinds: every beginning, every end and the whole book by the real gate.
 
-`review_challenger`, `review_canary` and `review_ranker` of `ltrr.publishing` are called on every night on which a trial begins,
-ends, or might be promoted. Any other night only adds a look: no score so far reaches the level of a single look that
-spends everything, and a gain of `effect` would still be seen often enough. Asserted with the real function on a sample.
+`review_challenger`, `review_canary` and `review_ranker` of `ltrr.publishing` are called on every night on which a trial
+begins, ends, or might be promoted. Any other night only adds a look: no score so far reaches the level of a single look
+that spends everything, and a gain of `effect` would still be seen often enough. Asserted with the real function on a
+sample.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from ltrr.logs.settings import EventKind, LogSettings
 from ltrr.memory.rollup import first_open_week, week_of
 from ltrr.pipelines import closing
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write, weeks_to_fold
+from ltrr.pipelines.note_codec import decode_note, encode_notes
+from ltrr.pipelines.notes import BanditNotes, JobNotes, MemoryNotes
 
 FIRST = date(2026, 3, 4)
 DAY = timedelta(days=1)
@@ -43,7 +45,7 @@ class ToyHome:
         while day <= night:
             self.changed[day] = night
             day += DAY
-        self._write("days", night, logs, lambda seen: dates_to_write(seen, "days", 90), self.changed.get)
+        self._write("days", night, logs, lambda seen: dates_to_write(seen, "days", 90, BanditNotes), self.changed.get)
         self._write("weeks", night, logs, lambda seen: weeks_to_fold(seen, "weeks", 26), self.week)
         if not keeps_notes:
             self.notes = {"days": {}, "weeks": {}}
@@ -62,14 +64,22 @@ class ToyHome:
             days = [FIRST + n * DAY for n in range((last - FIRST).days + 1)]
             return days if window_days is None else days[-window_days:]
 
+        kind = BanditNotes if name == "days" else MemoryNotes
         new_notes: dict[str, str] = {}
+
+        def note(**values: object) -> None:
+            new_notes.update(encode_notes(kind, values))
+
+        def notes_of(asked: type[JobNotes]) -> SimpleNamespace:
+            field = "rows_through" if asked is BanditNotes else "first_open_week"
+            return SimpleNamespace(**{field: decode_note(asked, self.notes[name], field)})
+
         seen = SimpleNamespace(
             date=night,
-            job=name,
             settings=SimpleNamespace(logs=logs, first_date=FIRST),
             closed_dates=closed_dates,
-            notes_of=self.notes.__getitem__,
-            note=new_notes.__setitem__,
+            notes_of=notes_of,
+            note=note,
             present=lambda: sorted(self.rows[name]),
         )
         periods = ask(seen)

@@ -11,6 +11,8 @@ from ltrr.artifacts.manifest import PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
 from ltrr.config import Settings
 from ltrr.estimation.sequential import PROMOTE
+from ltrr.pipelines.note_codec import decode_notes, encode_notes
+from ltrr.pipelines.notes import EvaluationNotes, RankerNotes
 from ltrr.pipelines.ranker_judging import judge_rankers, review_night_ranker
 from ltrr.publishing.trials import RANKER_TRIAL, REPLACED, current_trial
 from ltrr.ranking.rows import only_training, to_ranking_rows
@@ -50,14 +52,17 @@ def home(_session, tmp_path_factory):
 def night(home, number, candidate, evaluated=None):
     """Night `number` as both jobs see it; its closed dates are those before it."""
     day, notes = DAY + timedelta(days=number), {}
-    told = {"train_ranker": {"ranker_sha256": candidate}, "evaluate_policies": evaluated or {}}
+    committed = {
+        RankerNotes: {"ranker_sha256": candidate},
+        EvaluationNotes: {"champion_version": "v", "objections": "[]"} | (evaluated or {}),
+    }
     return SimpleNamespace(
         date=day,
         settings=home.settings,
         policies_root=home.root,
         notes=notes,
-        note=notes.__setitem__,
-        notes_of=told.__getitem__,
+        note=lambda **values: notes.update(encode_notes(EvaluationNotes, values)),
+        notes_of=lambda kind: decode_notes(kind, committed[kind]),
         read=home.frames.__getitem__,
         closed_dates=lambda last=None: [DAY + timedelta(days=n) for n in range(number)][-(last or number) :],
     )

@@ -10,12 +10,13 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import uniform_bundle
 from ltrr.artifacts.payloads import get_payload
+from ltrr.pipelines.notes import NOTES
 from ltrr.pipelines.runner import run_job
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
 from tests.assertions import assert_keys_are_unique
 from tests.bandit.planted import DAY, SPACE, WANTED, chosen
-from tests.pipelines.trained_home import NEXT, jobs, trained_home
+from tests.pipelines.trained_home import NEXT, ToyIngestNotes, jobs, trained_home
 
 pytestmark = [pytest.mark.spark, pytest.mark.long]
 
@@ -29,6 +30,7 @@ def nights(_session, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         made = jobs(DECISIONS)
         patch.setattr("ltrr.pipelines.job_runner.load_job", made.__getitem__)
+        patch.setitem(NOTES, "ingest_logs", ToyIngestNotes)
 
         def run(day, job):
             return run_job(_session, settings, job, day)

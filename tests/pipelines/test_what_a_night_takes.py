@@ -1,4 +1,4 @@
-"""Which dates and decisions a job takes where something changed or failed: no Spark, a night in words."""
+"""Which dates and decisions a job takes where something changed or failed: no Spark, a stand-in for a night."""
 
 from __future__ import annotations
 
@@ -12,25 +12,35 @@ from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.evaluation.published import block_sizes
 from ltrr.logs.settings import LogSettings
 from ltrr.pipelines import canary
-from ltrr.pipelines.compute_strategy_features import BLOCK_SIZE, BLOCKS_SINCE, _blocks_since
+from ltrr.pipelines.compute_strategy_features import _blocks_since
+from ltrr.pipelines.note_codec import decode_note, encode_notes
+from ltrr.pipelines.notes import EvaluationNotes, HistoryNotes, JobNotes
 
 FIRST, NIGHT = date(2026, 3, 1), date(2026, 3, 20)
 
 
 class Night:
-    """What the functions under test ask of a night."""
+    """What the tested functions ask of a night of `kind`; `before` is the text of the notes of the night before."""
 
-    def __init__(self, block_size: int = 2, before: dict[str, str] | None = None, closed: list[date] | None = None):
+    def __init__(
+        self,
+        kind: type[JobNotes],
+        block_size: int = 2,
+        before: dict[str, str] | None = None,
+        closed: list[date] | None = None,
+    ) -> None:
         policy = SimpleNamespace(name="search", block_size=block_size)
         self.settings = SimpleNamespace(policy=policy, logs=LogSettings(), first_date=FIRST)
         self.date, self.before, self.closed, self.policies_root = NIGHT, before or {}, closed or [], "memory://none"
-        self.notes: dict[str, str] = {}
+        self.kind, self.notes = kind, dict[str, str]()
 
-    def notes_of(self, _job: str) -> dict[str, str]:
-        return self.before
+    def notes_of(self, kind: type[JobNotes]) -> SimpleNamespace:
+        return SimpleNamespace(
+            **{name: decode_note(kind, self.before, name) for name in ("block_size", "blocks_since")}
+        )
 
-    def note(self, key: str, value: str) -> None:
-        self.notes[key] = value
+    def note(self, **values: object) -> None:
+        self.notes |= encode_notes(self.kind, values)
 
     def closed_dates(self) -> list[date]:
         return self.closed
@@ -40,15 +50,15 @@ class Night:
     ("before", "since"),
     [
         ({}, FIRST),
-        ({BLOCK_SIZE: "5", BLOCKS_SINCE: "2026-03-09"}, date(2026, 3, 9)),
-        ({BLOCK_SIZE: "2", BLOCKS_SINCE: "2026-03-09"}, LogSettings().first_open(NIGHT)),
+        ({"block_size": "5", "blocks_since": "2026-03-09"}, date(2026, 3, 9)),
+        ({"block_size": "2", "blocks_since": "2026-03-09"}, LogSettings().first_open(NIGHT)),
     ],
     ids=["an old home", "the same blocks", "blocks of another size"],
 )
 def test_counts_of_blocks_of_another_size_are_no_history(before: dict[str, str], since: date) -> None:
-    night = Night(block_size=5, before=before)
+    night = Night(HistoryNotes, block_size=5, before=before)
     assert _blocks_since(night) == since
-    assert night.notes == {BLOCK_SIZE: "5", BLOCKS_SINCE: since.isoformat()}
+    assert night.notes == {"block_size": "5", "blocks_since": since.isoformat()}
 
 
 def test_the_block_size_of_a_version_is_found_under_whatever_name_it_was_published(tmp_path) -> None:
@@ -65,6 +75,6 @@ def test_a_canary_is_not_judged_on_dates_that_are_distrusted(monkeypatch) -> Non
     days = [FIRST + timedelta(days=n) for n in range(3)]
     monkeypatch.setattr(canary, "open_policy", lambda _root, _name: None)
     monkeypatch.setattr(canary, "canary_life", lambda _store, _pointer: SimpleNamespace(first_date=days[1]))
-    night = Night(closed=days)
+    night = Night(EvaluationNotes, closed=days)
     assert canary.judge_canary(night, None, {days[1], days[2]}, []) == []
     assert night.notes["canary_dates"] == "0"

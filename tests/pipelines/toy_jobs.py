@@ -39,7 +39,7 @@ def ingest_logs(night):
     night.write("data_quality", night.spark.createDataFrame([checked], _CHECKS))
     rejected = ("decisions-1.ndjson", 1, night.date, "unreadable", "", "foreign", "00", "{")
     night.write("rejected_rows", night.spark.createDataFrame([rejected], list(_REJECTED)))
-    night.note("figure", str(checked[2]))
+    night.note(lines=int(checked[2]))
 
 
 def fit_click_model(night):
@@ -61,8 +61,7 @@ def build_memory(night):
 
 
 def nothing(night):
-    """A job that writes no table."""
-    night.note("wrote", "nothing")
+    """A job that writes no table and sets no note."""
 
 
 TOYS = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from pyspark.sql import functions as F
@@ -18,6 +19,7 @@ from ltrr.config.settings import PathSettings
 from ltrr.core.features import ranker_features
 from ltrr.pipelines import train_bandit, train_ranker
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import JobNotes
 from ltrr.ranking.settings import RankerSettings
 from ltrr.spark.columns import conform, schema_of
 from ltrr.tables.catalog import table
@@ -26,6 +28,20 @@ from tests.bandit.planted import DAY, OBSERVE, SPACE, logged
 NEXT = DAY + timedelta(days=1)
 NAMES = [feature.name for feature in ranker_features(SPACE)]
 EXAMINATION = (1.0, 0.8, 0.8)
+
+
+@dataclass(frozen=True)
+class ToyIngestNotes(JobNotes):
+    """Notes of the toy `ingest_logs`.
+
+    Attributes:
+        lines: Number of decisions.
+        night: Run of the night in MLflow.
+    """
+
+    job: ClassVar[str] = "ingest_logs"
+    lines: int
+    night: str
 
 
 def trained_home(home: Path) -> Settings:
@@ -46,14 +62,14 @@ def jobs(decisions: int) -> dict[str, Callable[[Night], None]]:
         night.write("decisions", _decisions(night, rows, *_versions(night)))
         night.write("slate_rows", _slates(night, rows))
         night.write("candidates", _candidates(night, rows))
-        night.note("night", night.tracking.night_run_id)
+        night.note(lines=decisions, night=night.tracking.night_run_id)
 
     def fit_click_model(night: Night) -> None:
         rows = [(night.date, "*", place + 1, share, None, "prior", False, 0) for place, share in enumerate(EXAMINATION)]
         night.write("examination", night.spark.createDataFrame(rows, schema_of(table("examination"))))
 
     def nothing(night: Night) -> None:
-        night.note("empty", night.job)
+        """A job that writes no table and sets no note."""
 
     return {
         "ingest_logs": ingest_logs,
