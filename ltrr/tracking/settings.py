@@ -14,11 +14,11 @@ class TrackingSettings:
     """The MLflow store of all nights.
 
     Attributes:
-        uri: of the tracking server, or of a database. Empty: SQLite in the home folder, right for one machine and one
+        uri: Address of the tracking server or of a database. Empty: SQLite in the home folder, for one machine and one
             night at a time; several machines need a server.
-        artifacts: where the files of runs go, a folder or URL. Empty: beside that SQLite, or where the server says.
-        experiment: the one experiment that holds every night.
-        request_seconds: a server that has not answered by then is down.
+        artifacts: Folder or URL of the files of runs. Empty: next to that SQLite file, or the server's own choice.
+        experiment: Name of the experiment that contains all nights.
+        request_seconds: Seconds after which a server that has not answered counts as down.
     """
 
     uri: str = ""
