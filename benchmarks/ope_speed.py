@@ -39,7 +39,7 @@ from vw_speed import cpu_seconds
 from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.intervals import quantile
 from ltrr.ope.estimates import OpeSettings, estimate_policies
-from ltrr.ope.log_files import files_of
+from ltrr.ope.log_files import find_log_files
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.session import SparkSettings, build_session
 
@@ -139,7 +139,7 @@ def by_ltrr(told: argparse.Namespace) -> dict[str, Any]:
 
     def work() -> list[list[tuple[float, float, float]]]:
         log = spark.read.parquet(str(told.folder / "log"))
-        reports = estimate_policies(log, policies, settings, files_of(log, policies))
+        reports = estimate_policies(log, policies, settings, find_log_files(log, policies))
         return [[(row["value"], row["low"], row["high"]) for row in report.rows] for report in reports]
 
     for _ in range(2):  # the Java that runs a scan is compiled as it runs
