@@ -1,4 +1,4 @@
-# Everything that a newcomer, an operator on one machine, and CI type. `make help` lists it.
+# Commands for newcomers, for operators of one machine, and for CI. `make help` lists them.
 # Needs Python >= 3.11 and Java >= 17; everything else is installed into .venv and .venv-airflow, once.
 
 PYTHON ?= python3
@@ -19,30 +19,35 @@ LONG_HOME ?=
 BUDGET_SECONDS ?=
 UV_VERSION := 0.13.9
 
-# Another Spark or another Python's packages must not slip under the ones installed here.
+# Packages of another Spark or Python must not take the place of the installed ones.
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYSPARK_SUBMIT_ARGS PYTHONHOME PYTHONPATH
 
 BIN := .venv/bin
 AIRFLOW_BIN := .venv-airflow/bin
-# --no-compile: bytecode is made when a module is first imported, and most of what is installed never is.
+# --no-compile: Python compiles a module when it is first imported, and most installed modules never are.
 PIP_INSTALL := install --quiet --no-input --disable-pip-version-check --no-deps --no-compile --progress-bar off
 PIP_LOCKED := $(PIP_INSTALL) --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test setup setup-dev setup-airflow setup-obp ope-obd lint format typecheck contracts unit-tests test-long \
+.PHONY: help demo check test setup setup-dev setup-airflow setup-obp ope-obd lint format quick-tests unit-tests test-long \
 	airflow-tests airflow-golden airflow-run lock clean prerequisites java date-given
 
-help:  ## This list.
+help:  ## Prints this list.
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-## --- what people type ---------------------------------------------------------------------------------------------
+## --- commands ----------------------------------------------------------------------------------------------------
 
 demo: setup  ## Installs, then runs four days and nights of a world of known truth [WORLD=music|msrd DATA= NIGHTS= DEMO_HOME=].
 	@$(BIN)/ltrr demo --world "$(WORLD)" --home "$(DEMO_HOME)" $(if $(DATA),--data "$(DATA)") $(if $(NIGHTS),--nights "$(NIGHTS)")
 
-test: setup-dev setup-airflow  ## Installs, then lints, type-checks, holds the import contracts and runs every test.
+# Lint and tests at the same time: each keeps one core busy.
+check: setup-dev  ## Runs lint, types, import contracts and the quick tests without Spark, in at most 2 minutes.
+	@$(MAKE) --no-print-directory --jobs 2 lint quick-tests
+
+test: setup-dev setup-airflow  ## Installs, then runs lint, types, import contracts and every test but the long ones.
 	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory airflow-tests
 	@$(MAKE) --no-print-directory unit-tests
 
@@ -54,29 +59,38 @@ airflow-run: date-given setup setup-airflow  ## Runs one night as the Airflow DA
 date-given:
 	@test -n "$(DATE)" || { echo "DATE is missing: expected a date, got none: make airflow-run DATE=2026-01-05" >&2; exit 2; }
 
-lint: setup-dev  ## ruff, mypy and the import contracts.
+lint: setup-dev  ## Runs ruff, mypy and the import contracts.
 	@echo "lint: ruff, mypy, import contracts"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { echo "ruff format: the files above are not formatted; run 'make format'" >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 
-format: setup-dev  ## Formats the code and mends what ruff can mend.
+format: setup-dev  ## Formats the code and fixes what ruff can fix.
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-unit-tests: setup-dev  ## pytest, doctests included [PYTEST_ARGS=].
+# A test that starts Spark has the mark `spark` (conftest.py); `slow` is for tests above ten seconds.
+quick-tests: setup-dev  ## Runs the quick tests and doctests that need no Spark [PYTEST_ARGS=].
+	@$(BIN)/python -m pytest --quiet -m "not spark and not slow and not long" $(PYTEST_ARGS)
+
+unit-tests: setup-dev  ## Runs pytest, doctests included [PYTEST_ARGS=].
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-# With LONG_HOME, a folder, what is done stays there: an interrupted run goes on where it stopped.
-test-long: setup-dev  ## Whole nights and disturbed homes, most of an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
+# LONG_HOME, a folder, keeps what is done: an interrupted run continues there.
+test-long: setup-dev  ## Runs the long tests: nights, disturbed homes, an installed wheel; most of an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
 	@LTRR_STEPS="$(STEPS)" LTRR_REAL_STEPS="$(REAL_STEPS)" LTRR_KILLS="$(KILLS)" LTRR_LONG_HOME="$(LONG_HOME)" \
 		LTRR_BUDGET_SECONDS="$(BUDGET_SECONDS)" $(BIN)/python -m pytest -m long tests $(PYTEST_ARGS)
 
-airflow-tests: setup-airflow  ## The DAG's tests, in Airflow's own environment.
+airflow-tests: setup-airflow  ## Runs the tests of the DAG in Airflow's own environment.
 	@$(AIRFLOW_BIN)/python -m pytest -c tests/airflow/pytest.ini --rootdir tests/airflow tests/airflow
 
 airflow-golden: setup-airflow  ## Rewrites the golden spark-submit commands; read the difference before you commit it.
 	@$(AIRFLOW_BIN)/python -m pytest -c tests/airflow/pytest.ini --rootdir tests/airflow tests/airflow --rebuild-golden
+
+.PHONY: docs setup-docs
+docs: setup-docs  ## Builds the documentation into site/, offline; a warning or a broken link is an error.
+	@echo "docs: mkdocs build --strict"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 ope-obd: setup setup-obp  ## Installs, then compares the estimators with Open Bandit Pipeline's on real logs [OBD_JSON=].
 	@$(BIN)/python benchmarks/ope_obd.py --obp-python .venv-obp/bin/python --json "$(OBD_JSON)"
@@ -86,6 +100,7 @@ lock: .venv-lock/.ltrr-created  ## Compiles requirements/*.txt from pyproject.to
 	@$(LOCK) --extra batch --extra worlds -c requirements/dev.txt pyproject.toml -o requirements/batch-worlds.txt
 	@$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
 	@$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/serving.txt
+	@$(LOCK) --group docs -c requirements/dev.txt -o requirements/docs.txt
 	@$(LOCK) --group airflow -o requirements/airflow.txt
 	@$(LOCK) --group obp -o requirements/obp.txt
 	@$(MAKE) --no-print-directory setup-dev
@@ -96,30 +111,31 @@ clean:  ## Removes the environments and caches; homes with data are left alone.
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ## --- set-up -------------------------------------------------------------------------------------------------------
-## A stamp inside each environment says what is installed, so the second time costs a fraction of a second.
+## A stamp file in each environment says what is installed, so that a second set-up takes a fraction of a second.
 
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 setup-dev: .venv/.ltrr-dev
+setup-docs: .venv/.ltrr-docs
 setup-airflow: .venv-airflow/.ltrr-airflow
 setup-obp: .venv-obp/.ltrr-obp
 
-# Asked every time, before anything is downloaded: a missing Java shows at once and not in the middle of a night.
+# Checked every time, before any download: a missing Java is found now and not in the middle of a night.
 java: prerequisites
 	@$(if $(wildcard .venv/.ltrr-created),$(BIN)/python,$(PYTHON)) -I ltrr/spark/java.py
 
-# Python is asked only while there is no environment yet; later the environment's own is used.
+# Python is checked only while there is no environment; later the Python of the environment is used.
 prerequisites:
 ifeq ($(wildcard .venv/.ltrr-created),)
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
-		echo "Python >= 3.11 is needed, but there is no '$(PYTHON)' on PATH: install one, or name it: make PYTHON=python3.12 ..." >&2; exit 2; }
-	@"$(PYTHON)" -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python >= 3.11 is needed, but $(PYTHON) is Python %d.%d: install a newer one and name it: make PYTHON=python3.12 ..." % (v[0], v[1]))' || exit 2
+		echo "Python >= 3.11 is needed, but there is no '$(PYTHON)' on PATH: install one, or set it: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python >= 3.11 is needed, but $(PYTHON) is Python %d.%d: install a newer one and set it: make PYTHON=python3.12 ..." % (v[0], v[1]))' || exit 2
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "Python's modules venv and ensurepip are needed, but $(PYTHON) has none: install your system's package for them (Debian: python3-venv)" >&2; exit 2; }
 endif
 
-# Begun afresh when there is no stamp: what an interrupted set-up left is not to be trusted.
+# Without its stamp an environment is made anew: an interrupted set-up may have left half of it.
 .venv/.ltrr-created .venv-airflow/.ltrr-created .venv-obp/.ltrr-created: | java
 	@rm -rf $(@D)
 	@"$(PYTHON)" -m venv $(@D)
@@ -136,13 +152,18 @@ endif
 	@$(BIN)/python -m pip $(PIP_LOCKED) -r requirements/build.txt
 	@$(BIN)/python -m pip $(PIP_LOCKED) --no-build-isolation -r requirements/batch-worlds.txt
 	@$(BIN)/python -m pip $(PIP_INSTALL) --no-build-isolation -e .
-	@echo "set-up: putting Delta's jars beside Spark's (once, a few seconds)"
+	@echo "set-up: copying Delta's jars to Spark's (once, a few seconds)"
 	@$(BIN)/python -m ltrr.spark.jars
 	@touch $@
 
 .venv/.ltrr-dev: requirements/dev.txt .venv/.ltrr-demo | java
 	@echo "set-up: installing the test tools into .venv (once, less than a minute)"
 	@$(BIN)/python -m pip $(PIP_LOCKED) --no-build-isolation -r requirements/dev.txt
+	@touch $@
+
+.venv/.ltrr-docs: requirements/docs.txt .venv/.ltrr-dev | java
+	@echo "set-up: installing the documentation tools into .venv (once, a few seconds)"
+	@$(BIN)/python -m pip $(PIP_LOCKED) -r requirements/docs.txt
 	@touch $@
 
 .venv-airflow/.ltrr-airflow: requirements/airflow.txt .venv-airflow/.ltrr-created | java

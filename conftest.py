@@ -1,11 +1,14 @@
-"""Fixtures of every test and doctest; here, at the top, because doctests live beside the code in `ltrr/`.
+"""Fixtures and marks of every test and doctest; at the top of the checkout because doctests are in `ltrr/`.
 
 Nothing heavy is imported at the top: the scheduler's tests run in an environment without Spark or ltrr.
 """
 
 from __future__ import annotations
 
+import gc
+import os
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +19,40 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pyspark.sql import SparkSession
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In a run without Spark no test can start one: a test that does so without the mark `spark` fails there."""
+    if "not spark" in config.option.markexpr:
+        os.environ["JAVA_HOME"] = "no-java-in-a-run-without-spark"
+
+
+def pytest_unconfigure() -> None:
+    """Close the models of Vowpal Wabbit that are still in memory: at the end of Python each prints a traceback."""
+    vowpalwabbit = sys.modules.get("vowpalwabbit.pyvw")
+    if vowpalwabbit is not None:
+        for one in gc.get_objects():
+            if type(one) is vowpalwabbit.Workspace:
+                one.finish()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark with `spark` each test and doctest that uses the shared session, through other fixtures too.
+
+    First of its hooks: pytest selects by mark in another one.
+    """
+    for item in items:
+        if {"spark", "_session"} & set(getattr(item, "fixturenames", ())) or _says_spark(item):
+            item.add_marker(pytest.mark.spark)
+
+
+def _says_spark(item: pytest.Item) -> bool:
+    """Whether it is a doctest whose examples use `spark`, `F` or `T`."""
+    if not isinstance(item, DoctestItem) or item.dtest is None:
+        return False
+    source = "".join(example.source for example in item.dtest.examples)
+    return re.search(r"\b(spark|F|T)\b", source) is not None
 
 
 @pytest.fixture(scope="session")
@@ -45,11 +82,8 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _doctest_names(request: pytest.FixtureRequest) -> None:
-    """Doctests may say `spark`, `F` and `T`; only those that do wait for Spark."""
-    if not isinstance(request.node, DoctestItem) or request.node.dtest is None:
-        return
-    source = "".join(example.source for example in request.node.dtest.examples)
-    if re.search(r"\b(spark|F|T)\b", source):
+    """Doctests may use `spark`, `F` and `T`; only those that do wait for Spark."""
+    if _says_spark(request.node):
         from pyspark.sql import functions as F
         from pyspark.sql import types as T
 

@@ -1,20 +1,22 @@
 """The nightly loop as one Airflow DAG: eight spark-submit tasks, one date.
 
-It imports nothing of ltrr: Airflow has an environment of its own, and each task starts `jobs/NAME.py` in the one where
-ltrr is installed. What it needs to know comes from the environment of the Airflow processes:
+It imports nothing of ltrr: Airflow has its own environment, and each task starts `jobs/NAME.py` in the environment of
+ltrr. Its settings are environment variables of the Airflow processes:
 
-    LTRR_PROJECT           the checkout with jobs/ and conf/ (default: the one that this file is in)
-    LTRR_HOME              where tables, policies, logs and MLflow's store are (default: `home` in the checkout)
-    LTRR_CONFIG            a YAML file for --config (default: none)
-    LTRR_HISTORY_STARTS    first date of the logs; nothing earlier is scheduled (default: 2026-01-01)
-    LTRR_MAX_ACTIVE_TASKS  tasks that may run at once (default: 1; on object stores without a shared log store keep 1)
-    LTRR_SPARK_CONN_ID     the Airflow connection that names Spark's master (default: spark_default)
-    LTRR_TASK_HOURS        hours after which a task that has not ended is killed (default: 6)
-    LTRR_SPARK_LOG_LEVEL   what the driver's Java logs: fatal, error, warn or info (default: fatal, so that the log is
-                           ltrr's own lines; ltrr says in one sentence what failed)
+    LTRR_PROJECT           folder with jobs/ and conf/, a checkout or the installed package ltrr (default: the
+                           one that has this file)
+    LTRR_HOME              folder of tables, policies, logs and MLflow's store (default: `home` in LTRR_PROJECT)
+    LTRR_CONFIG            YAML file for --config (default: none)
+    LTRR_HISTORY_STARTS    first date of the logs; no earlier date is scheduled (default: 2026-01-01)
+    LTRR_MAX_ACTIVE_TASKS  number of tasks that may run at once (default: 1; keep 1 on object stores without a shared
+                           log store)
+    LTRR_SPARK_CONN_ID     Airflow connection to Spark's master (default: spark_default)
+    LTRR_TASK_HOURS        hours after which a running task is killed (default: 6)
+    LTRR_SPARK_LOG_LEVEL   log level of the driver's Java: fatal, error, warn or info (default: fatal, so that the log
+                           has only ltrr's own lines; ltrr says in one sentence what failed)
 
-The jobs read one more from the same environment, and the DAG neither reads nor shows it: LTRR_USER_KEY_SECRET, with
-which user ids become keys.
+The jobs read LTRR_USER_KEY_SECRET, the secret that turns user ids into keys, from the same environment. The DAG neither
+reads nor shows it.
 """
 
 import os
@@ -38,7 +40,7 @@ SPARK_CONN_ID = os.environ.get("LTRR_SPARK_CONN_ID") or "spark_default"
 TASK_HOURS = float(os.environ.get("LTRR_TASK_HOURS") or "6")
 SPARK_LOG_LEVEL = os.environ.get("LTRR_SPARK_LOG_LEVEL") or "fatal"
 
-# Wins over the same property in conf/spark/JOB.conf, which cannot know where the checkout is.
+# Wins over the same property in conf/spark/JOB.conf, which does not know the path of LTRR_PROJECT.
 DRIVER_OPTIONS = (
     f"-Duser.timezone=UTC -Dlog4j2.configurationFile={Path(PROJECT).as_uri()}/conf/spark/log4j2.properties "
     f"-Dltrr.spark.log.level={SPARK_LOG_LEVEL}"
@@ -48,51 +50,52 @@ NIGHT_HOUR = 4  # UTC, of the day after
 # Exit codes of ltrr: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet.
 USERS_MISTAKE = 2
 NOT_READY = 3
-RETRIES = 3  # of a fault
-WAITS = 32  # of what is not ready yet: eight hours, 15 minutes apart
+RETRIES = 3  # after a fault
+WAITS = 32  # for logs that are not ready yet: eight hours, 15 minutes apart
 _EXIT_CODE = re.compile(r"(?:Error code is|Kubernetes spark exit code is): (\d+)")
 _SENTENCE = re.compile(r"^ltrr: .*$", re.MULTILINE)
 
 DOC = """
 ### ltrr_nightly
 
-Learns from the click logs of one date and publishes the policy that serves the next. Every task can be cleared and run
-again: a date that ran twice leaves the same tables.
+Learns from the click logs of one date and publishes the policy that serves the next date. Every task can be cleared and
+run again: a date that runs twice leaves the same tables.
 
 * **By schedule**: 04:00 UTC, for the date before.
-* **One date by hand**: *Trigger* with `{"date": "2026-01-05"}`. Without a date, the last interval (04:00 to 04:00 UTC)
-  that was complete at the run's logical date: a logical date of 2026-01-06 12:00 is the night of 2026-01-05. With
-  neither, the run fails and says so.
+* **One date by hand**: *Trigger* with `{"date": "2026-01-05"}`. Without a date, the run takes the last interval (04:00
+  to 04:00 UTC) that is complete at its logical date: a logical date of 2026-01-06 12:00 is the night of 2026-01-05.
+  With neither, the run fails and says so.
 * **Many dates, A to B**: `airflow backfill create --dag-id ltrr_nightly --from-date A --to-date C --max-active-runs 1`,
   where C is the day *after* B (midnight, and the runs of B are at 04:00). A backfill ignores the DAG's own limit of one
-  run at a time, so the option must be given. ltrr refuses dates out of order whatever Airflow does.
-* **A date whose logs were mended**: clear its tasks and those of all later dates, or set `nights.repair_first: true` in
+  run at a time, so give the option. ltrr refuses dates out of order whatever Airflow does.
+* **A date with corrected logs**: clear its tasks and those of all later dates, or set `nights.repair_first: true` in
   the file of LTRR_CONFIG; then the first task of a night reruns stale dates before its own. Without either, the next
-  night ends with exit code 2 and names the stale date.
-* **A red task**: exit code 2 is a mistake that a retry cannot mend (a setting, an option, the order of dates) and is
-  not retried; 3 means "not ready yet" (the logs of the date are not closed): asked again for eight hours; anything else
-  is a fault and is retried three times. The task's exception begins with ltrr's sentence: what is wrong, where, and
-  what to do. A task that runs longer than LTRR_TASK_HOURS is killed and retried like a fault.
+  night ends with exit code 2 and gives the stale date.
+* **A red task**: exit code 2 is a mistake that a retry cannot correct (a setting, an option, the order of dates); the
+  task is not retried. Exit code 3 means "not ready yet" (the logs of the date are not closed); the task is retried for
+  eight hours. Any other code is a fault; the task is retried three times. The task's exception begins with ltrr's
+  sentence: what is wrong, where, and what to do. A task that runs longer than LTRR_TASK_HOURS is killed and retried
+  like a fault.
 """
 
 
 def exit_code_of(error: BaseException) -> int | None:
-    """Exit code of spark-submit as the Spark provider reports it in its message; None when it says none.
+    """Exit code of spark-submit in the message of the Spark provider; None without one.
 
-    Only a driver in client mode hands its program's exit code on; in cluster mode most masters say 1 for any failure.
+    Only a driver in client mode passes on the exit code of its program; in cluster mode most masters report 1 for all.
     """
     codes = [int(code) for code in _EXIT_CODE.findall(str(error))]
     return codes[-1] if codes else None
 
 
 class LtrrSubmitOperator(SparkSubmitOperator):
-    """A spark-submit that is retried only where a retry can help, and as often as it can help."""
+    """A spark-submit that is retried only as often as a retry can help."""
 
     def execute(self, context: Any) -> None:
-        """Submit; turn a failure that no further retry will mend into one that Airflow does not retry.
+        """Submit; turn a failure that no further retry can correct into one that Airflow does not retry.
 
         Raises:
-            AirflowFailException: ltrr says that it is the user's mistake, or a fault stayed after its retries.
+            AirflowFailException: ltrr reports a user's mistake, or a fault remains after its retries.
             AirflowException | AirflowTaskTimeout: any other failure; Airflow retries it.
         """
         is_last_try = tries_so_far(self.retries, context["ti"]) > RETRIES
@@ -108,38 +111,38 @@ class LtrrSubmitOperator(SparkSubmitOperator):
             raise
         except (AirflowException, RuntimeError) as error:
             code = exit_code_of(error)
-            said = sentence_of(error) or "ltrr did not say why; read the end of the log below"
+            said = sentence_of(error) or "ltrr gave no reason; read the end of the log below"
             if code == USERS_MISTAKE:
-                kind, why = AirflowFailException, f"exit code {code}, a mistake that no retry will mend"
+                kind, why = AirflowFailException, f"exit code {code}, a mistake that no retry can correct"
             elif code == NOT_READY:
                 kind, why = AirflowException, f"exit code {code}, not ready yet"
             elif is_last_try:
-                kind, why = AirflowFailException, f"exit code {code}, a fault that stayed after {RETRIES} retries"
+                kind, why = AirflowFailException, f"exit code {code}, a fault that remains after {RETRIES} retries"
             else:
                 kind, why = AirflowException, f"exit code {code}, a fault"
-            # At both ends: a log is read from its last lines, an alert shows the first.
+            # At both ends: people read a log from its last lines, and an alert shows the first.
             raise kind(f"{self.task_id}: {why}: {said}\n{error}\n{said}") from error
 
 
 def sentence_of(error: BaseException) -> str:
-    """The sentence with which ltrr ended, from the output that the Spark provider keeps; empty where there is none."""
+    """The sentence with which ltrr ended, from the output that the Spark provider keeps; empty without one."""
     found = _SENTENCE.findall(str(error))
     return found[-1] if found else ""
 
 
 def tries_so_far(retries: int | None, task_instance: Any) -> int:
-    """How often the task was tried, this time included, since it was last cleared (clearing raises `max_tries`)."""
+    """Number of tries since the task was last cleared, this one included (clearing raises `max_tries`)."""
     return (retries or 0) - task_instance.max_tries + task_instance.try_number
 
 
 def night_of(params: Mapping[str, Any], logical_date: datetime | None, run_type: str) -> str:
-    """The date to work on: `params.date` when given, else by the logical date.
+    """The date to work on: `params.date` if given, else by the logical date.
 
-    A scheduled run and one of a backfill have the start of their interval as logical date. A manual run's interval is
-    not asked: who triggers it by the command line gets the interval before *now*, whatever the logical date.
+    The logical date of a scheduled run or a backfill is the start of its interval. The interval of a manual run is not
+    used: a run that is triggered on the command line has the interval before *now*, whatever its logical date.
 
     Raises:
-        AirflowFailException: there is neither, or the date is no date.
+        AirflowFailException: neither is given, or the date is not a date.
     """
     asked = params.get("date")
     if asked:
@@ -180,7 +183,7 @@ with DAG(
     dag_id="ltrr_nightly",
     description="Learn from the logs of one date; publish the policy that serves the next.",
     doc_md=DOC,
-    # A cron string alone would have an interval of no length, and its start would be a day late.
+    # A cron string alone has an interval of no length, and its start is a day late.
     schedule=CronDataIntervalTimetable(f"0 {NIGHT_HOUR} * * *", timezone="UTC"),
     start_date=pendulum.parse(HISTORY_STARTS, tz="UTC"),
     catchup=True,
@@ -191,7 +194,7 @@ with DAG(
             None,
             type=["null", "string"],
             format="date",
-            description="UTC date of the logs, YYYY-MM-DD; empty: the last one that was complete at the logical date.",
+            description="UTC date of the logs, YYYY-MM-DD; empty: the last date that is complete at the logical date.",
         )
     },
     default_args={
@@ -201,7 +204,7 @@ with DAG(
         "execution_timeout": timedelta(hours=TASK_HOURS),
     },
     user_defined_macros={"night_of": night_of},
-    # Not rendered natively: a date stays text.
+    # Without native rendering a date stays text.
     render_template_as_native_obj=False,
     tags=["ltrr"],
 ) as dag:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One night through Airflow on this machine: DATE HOME IMPRESSIONS. `make airflow-run DATE=2026-01-05` calls it.
-# The DAG, the operator and spark-submit are the real ones; only Spark's master is this machine, and when HOME has no
-# logs of the date, a small simulated day is served and logged first.
+# DAG, operator and spark-submit are those of production; Spark's master is this machine. If HOME has no logs of the
+# date, a small simulated day is served and logged first.
 set -euo pipefail
 
 date=$1 home=$2 impressions=$3
@@ -28,14 +28,14 @@ export AIRFLOW__CORE__DAGS_FOLDER="$checkout/airflow_dags"
 export AIRFLOW__CORE__LOAD_EXAMPLES=False
 export AIRFLOW__LOGGING__LOGGING_LEVEL=INFO
 
-# What the DAG asks of its environment.
+# Settings of the DAG.
 export LTRR_PROJECT="$checkout"
 export LTRR_HOME="$home"
 export LTRR_HISTORY_STARTS="$date"
 
-# User ids become keys with a secret. A fixed one is right only for simulated users.
+# A secret turns user ids into keys. A public one is right only for simulated users.
 if [ -z "${LTRR_USER_KEY_SECRET:-}" ]; then
-    echo "airflow-run: LTRR_USER_KEY_SECRET is not set; using one that is no secret, for simulated users only"
+    echo "airflow-run: LTRR_USER_KEY_SECRET is not set; using a public one, for simulated users only"
     export LTRR_USER_KEY_SECRET="airflow-run: simulated users only"
 fi
 

@@ -16,18 +16,18 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import vowpalwabbit
 
 from ltrr.artifacts.bundle import uniform_bundle
 from ltrr.artifacts.decision_record import block_of
 from ltrr.artifacts.looks import facts_of
 from ltrr.artifacts.manifest import Manifest, PolicySettings
-from ltrr.bandit.learning import vw_arguments
+from ltrr.bandit.learning import learn_file, vw_arguments
 from ltrr.bandit.settings import BanditSettings
 from ltrr.core.exploration import ExplorationSettings, shortlist_of
 from ltrr.core.features import action_matrix
@@ -100,20 +100,13 @@ def main() -> None:
                 JudgedPolicy("champion", "uniform", settings.space),
                 JudgedPolicy("challenger", "trained", settings.space, chooser=chooser),
             ]
-            explored = PolicySettings(**(vars_of(settings) | {"exploration": exploration}))
-            policy = Policy.of(Manifest(explored, DAY), {"bandit.vw": model})
+            policy = Policy.of(Manifest(replace(settings, exploration=exploration), DAY), {"bandit.vw": model})
             greedy, served = choices_of(world, policy, unseen, None)
             recall = recalls[np.arange(len(unseen)), greedy].mean(), (served * recalls).sum(axis=1).mean()
             gain = true_policy_value(world, policy).page_reward / base - 1.0
             name, amount = kind.values()
             print(f"{size:9d} {name:>10} {amount:<5g} {recall[0]:14.3f} {recall[1]:6.3f} {gain:10.1%}", end="")
             print(judged(held_out, policies, q_hat, gain, told.held_out_percent / 100.0), flush=True)
-
-
-def vars_of(settings: PolicySettings) -> dict[str, object]:
-    """What a policy's settings are made from."""
-    names = ("name", "strategies", "block_size", "budget", "decide", "observe")
-    return {name: getattr(settings, name) for name in names}
 
 
 def serve(world: World, policy: Policy, impressions: int) -> Logged:
@@ -162,18 +155,17 @@ def train(settings: PolicySettings, training: Logged, size: int) -> bytes:
     """A bandit over shortlists of this size."""
     space = settings.space
     with tempfile.TemporaryDirectory() as folder:
-        workspace = vowpalwabbit.Workspace(arg_list=["--quiet", *vw_arguments(BanditSettings())])
-        for decision, found, _ in training:
-            actions = shortlist_of(decision.values, size)
-            if decision.plan not in actions:
-                actions = np.append(actions, decision.plan)
-            place = int(np.flatnonzero(actions == decision.plan)[0])
-            label = (place, found - float(decision.values.max()), decision.propensity)
-            matrix = action_matrix(space, decision.values, actions)
-            workspace.learn(decision_example(space, decision.shared, actions, matrix, label=label))
-        workspace.save(f"{folder}/bandit.vw")
-        workspace.finish()
-        return Path(folder, "bandit.vw").read_bytes()
+        examples = Path(folder, "examples.vw")
+        with examples.open("w", encoding="utf-8") as file:
+            for decision, found, _ in training:
+                actions = shortlist_of(decision.values, size)
+                if decision.plan not in actions:
+                    actions = np.append(actions, decision.plan)
+                place = int(np.flatnonzero(actions == decision.plan)[0])
+                label = (place, found - float(decision.values.max()), decision.propensity)
+                matrix = action_matrix(space, decision.values, actions)
+                file.write(decision_example(space, decision.shared, actions, matrix, label=label) + "\n\n")
+        return learn_file(examples, vw_arguments(BanditSettings()))[0]
 
 
 def judged(

@@ -1,29 +1,30 @@
-"""Do intervals cover what they promise, and does the verdict warn where they do not?
+"""Coverage of confidence intervals, and verdicts where an interval does not cover as it should.
 
     python benchmarks/ope_coverage.py [--json OUT] [--table OUT] [--repetitions 10000] [--seed 1]
 
-A cell is a world of known truth: how many decisions, how often they are rewarded, how well the log overlaps with the
-policy judged, how many decisions a user makes. A log is simulated as counts of kinds of users (a kind is what one user
-adds to every sum): a multinomial draw instead of a hundred thousand rows, and exactly the same law. Each log is judged
-by every method; counted are the logs whose interval lies below the truth and above it, and what `judge_evidence` said.
+A cell is a world of known truth, given by the number of decisions, the reward rate, the overlap of the log with the
+judged policy, and the decisions of each user. A log is simulated as counts of kinds of users, where a kind is what one
+user adds to every sum: one multinomial draw replaces a hundred thousand rows and has exactly the same law. Every method
+judges each log. The benchmark counts the logs whose interval lies below the truth and above it, and their verdicts.
 
-R is counted over users (the same as over decisions where a user makes one). A cell's R is the median of its logs, its
-verdict the most frequent. Exits 1 where a bar does not hold; a minute on one core.
+R is counted over users (the same as over decisions where each user makes one). The R of a cell is the median over its
+logs, its verdict the most frequent one. Exits 1 where a bar is missed; a minute on one core.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from dataclasses import asdict, replace
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from coverage_study.methods import (
+
+from benchmarks.arrays import Longs
+from benchmarks.command_line import TABLE_HELP, add_outputs, new_parser, report_bars, write_json, write_text
+from benchmarks.coverage_study.methods import (
     CONFIDENCE,
     TERMS,
     WIDTH_LOGS,
@@ -36,10 +37,8 @@ from coverage_study.methods import (
     logit,
     normal,
 )
-from coverage_study.report import bars, table
-from coverage_study.worlds import OVERLAPS, Cell, World, cells, logs_of, world_of
-from numpy.typing import NDArray
-
+from benchmarks.coverage_study.report import bars, table
+from benchmarks.coverage_study.worlds import OVERLAPS, Cell, World, cells, logs_of, world_of
 from ltrr.estimation.intervals import bernstein_ratio, degrees_of_freedom, estimate_ratio
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.estimation.verdict import TRUST, judge_evidence
@@ -100,8 +99,8 @@ def judge(cell: Cell, repetitions: int, seed: int) -> dict[str, Any]:
     }
 
 
-def check_against_library(world: World, counts: NDArray[np.int64], logs: Logs) -> None:
-    """What is measured here is what the library does."""
+def check_against_library(world: World, counts: Longs, logs: Logs) -> None:
+    """Assert on one log that the intervals of this study, of many logs at once, are those of the library."""
     users = np.repeat(world.sums, counts, axis=0)
     if len(users) > 10_000:
         return
@@ -121,17 +120,21 @@ def check_against_library(world: World, counts: NDArray[np.int64], logs: Logs) -
         np.testing.assert_allclose(exact, (mine[0][0], mine[1][0]), atol=1e-5)
 
 
-def main() -> int:
-    """Judge every cell, print it, and say which bars hold."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--table", type=Path)
-    parser.add_argument("--repetitions", type=int, default=10_000)
+def build_parser() -> argparse.ArgumentParser:
+    """Options of the command line."""
+    parser = new_parser(__doc__)
+    add_outputs(parser, table_help=TABLE_HELP)
+    parser.add_argument("--repetitions", type=int, default=10_000, help="Number of logs of each cell")
     parser.add_argument("--seed", type=int, default=1)
-    told = parser.parse_args()
-    began, rows = perf_counter(), []
+    return parser
+
+
+def main() -> int:
+    """Judge every cell, print it and the bars; return 1 where a bar is missed."""
+    options = build_parser().parse_args()
+    started, rows = perf_counter(), []
     for cell in cells():
-        row = judge(cell, told.repetitions, told.seed)
+        row = judge(cell, options.repetitions, options.seed)
         rows.append(row)
         covers = " ".join(f"{name} {method['coverage']:.3f}" for name, method in row["methods"].items())
         print(
@@ -139,22 +142,12 @@ def main() -> int:
             f"{row['verdict']:10s} {covers}",
             flush=True,
         )
-    found = bars(rows, told.repetitions)
-    for name, misses in found.items():
-        print(f"{'holds' if not misses else f'{len(misses)} cells miss'}: {name}")
-        for miss in misses:
-            print(f"    {miss}")
-    if told.json:
-        result = {"repetitions": told.repetitions, "seed": told.seed, "cells": rows, "bars": found}
-        told.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if told.table:
-        told.table.write_text(table(rows), encoding="utf-8")
-    holding = sum(not misses for misses in found.values())
-    print(
-        f"{holding} of {len(found)} bars hold over {len(rows)} cells x {told.repetitions} logs in "
-        f"{perf_counter() - began:.0f} s; not: {'; '.join(name for name, misses in found.items() if misses) or 'none'}"
-    )
-    return int(holding < len(found))
+    misses = bars(rows, options.repetitions)
+    result = {"repetitions": options.repetitions, "seed": options.seed, "cells": rows, "bars": misses}
+    write_json(options.json, result)
+    write_text(options.table, table(rows))
+    size = f"{len(rows)} cells x {options.repetitions} logs, {perf_counter() - started:.0f} s"
+    return report_bars({name: not missed for name, missed in misses.items()}, size, misses)
 
 
 if __name__ == "__main__":

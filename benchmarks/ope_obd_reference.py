@@ -1,4 +1,4 @@
-"""What Open Bandit Pipeline makes of its own six logs; runs in .venv-obp, started by `ope_obd.py`.
+"""Estimates of Open Bandit Pipeline on its own six logs; runs in .venv-obp, started by `ope_obd.py`.
 
     .venv-obp/bin/python benchmarks/ope_obd_reference.py FOLDER --largest-weight 5
 
@@ -19,11 +19,11 @@ from sklearn.model_selection import KFold
 
 
 class Unused:
-    """Stands for what torch would have given."""
+    """Stand-in for any object of torch."""
 
 
 def without_torch() -> None:
-    """`import obp` wants torch (2 GB) for learners that are never called here: empty modules stand in for it."""
+    """Install empty modules in place of torch (2 GB), which obp imports for learners that are never called here."""
     for name in ("torch", "torch.nn", "torch.nn.functional", "torch.optim", "torch.utils", "torch.utils.data"):
         module = types.ModuleType(name)
         module.__getattr__ = lambda _: Unused

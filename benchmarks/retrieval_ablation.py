@@ -1,29 +1,25 @@
-"""What learned plans lose without one thing, and with a tenth of the log.
+"""Recall of learned plans without one input, and with a tenth of the log.
 
     python benchmarks/retrieval_ablation.py --world msrd --data DIR [--json OUT] [--table OUT] [--seeds 2] [--jobs 2]
 
-The planner over learned values as in `retrieval.py`, learned anew each time: without the strategies' scores, without
-the memory (as a strategy and as evidence), without learned values of candidates (reciprocal ranks and clicks stand in),
-without text (what entities' stored fields say), and from a log of 20,000 searches. Strategy history is no input of
-learned values: what it is worth to a planner that has none is the difference between `hit_rate_planner` and
+The planner over learned values as in `retrieval.py`, trained again for each case: without the strategies' scores,
+without the memory (as a strategy and as evidence), without learned values of candidates (reciprocal ranks and clicks
+replace them), without text (the stored fields of entities), and from a log of 20,000 searches. Strategy history is no
+input of learned values. Its worth to a planner without them is the difference between `hit_rate_planner` and
 `reciprocal_rank_planner`. The gap of a row is that of its own log: with less evidence the memory brings less.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from learned_retrieval.judging import LogStudy, Without
-from learned_retrieval.report import Judged, rows_of
-from retrieval import world_of
-
+from benchmarks.command_line import write_rows, write_text
+from benchmarks.learned_retrieval.judging import LogStudy, Without
+from benchmarks.learned_retrieval.report import Judged, rows_of
+from benchmarks.learned_retrieval.runs import logs_parser, study_logs, world_of
 from ltrr.core.plans import PlanSpace
 
 CASES = {
@@ -34,7 +30,7 @@ CASES = {
     "without text": (200_000, Without(text=True)),
     "20,000 searches": (20_000, Without()),
 }
-"""Case -> searches logged, and what is left out."""
+"""Case -> number of logged searches, and what is left out."""
 
 SHOWN = (
     ("all_blocks", "value_planner"),
@@ -57,7 +53,7 @@ def study(task: Task) -> Judged:
 
 
 def markdown(rows: list[dict[str, Any]], world: str, seeds: int) -> str:
-    """The table of docs/retrieval.md."""
+    """The table of the documentation."""
     lines = [f"`{world}`, mean over {seeds} seed(s); recall (share of the gap), unseen / head.", ""]
     lines += ["| case | " + " | ".join(f"{policy}, {observe}" for observe, policy in SHOWN) + " |"]
     lines += ["|---|" + "---|" * len(SHOWN)]
@@ -73,34 +69,27 @@ def markdown(rows: list[dict[str, Any]], world: str, seeds: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def build_parser() -> argparse.ArgumentParser:
+    """Options of the command line."""
+    return logs_parser(__doc__, seeds=2)
+
+
 def main() -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", choices=("msrd", "music"), default="msrd")
-    parser.add_argument("--data", type=Path, help="folder with corpus.jsonl.gz and judgments.tsv.gz, for msrd")
-    parser.add_argument("--json", type=Path, help="rows, one JSON object a line")
-    parser.add_argument("--table", type=Path, help="the table as Markdown")
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=2, help="logs at a time; one takes some 3 GB")
-    arguments = parser.parse_args()
-    world_of(arguments.world, arguments.data, hybrid=False)
-    seeds = range(1, arguments.seeds + 1)
-    tasks = [(arguments.world, arguments.data, case, seed) for case in CASES for seed in seeds]
-    # Logs are what runs side by side: threads of small matrix products would only wait for each other.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as processes:
-        judged = list(processes.map(study, tasks))
+    """Print the table; there are no bars."""
+    options = build_parser().parse_args()
+    # The rankings are cached here, before several processes want them.
+    world_of(options.world, options.data, hybrid=False)
+    tasks = [(options.world, options.data, case, seed) for case in CASES for seed in range(1, options.seeds + 1)]
+    judged = study_logs(study, tasks, options.jobs)
     rows = [
         {"case": case, **row}
         for place, case in enumerate(CASES)
-        for row in rows_of(judged[place * arguments.seeds : (place + 1) * arguments.seeds])
+        for row in rows_of(judged[place * options.seeds : (place + 1) * options.seeds])
     ]
-    table = markdown(rows, arguments.world, arguments.seeds)
+    table = markdown(rows, options.world, options.seeds)
     print(table)
-    if arguments.json:
-        arguments.json.write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
-    if arguments.table:
-        arguments.table.write_text(table, encoding="utf-8")
+    write_rows(options.json, rows)
+    write_text(options.table, table)
     return 0
 
 

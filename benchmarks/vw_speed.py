@@ -1,12 +1,12 @@
-"""Decisions a second that the bandit learns from: our path on Spark against Vowpal Wabbit reading one file alone.
+"""Training speed of the bandit in decisions a second: training on Spark and Vowpal Wabbit alone on one file.
 
     python benchmarks/vw_speed.py --json OUT --table docs/speed.md
 
 Both learn from the same made-up rows of the table `bandit_rows`: 210 plans, a shortlist of 20 and the plan taken. The
-file is there already when Vowpal Wabbit starts (it parses in one thread and learns in another); Spark starts from
-Parquet, lays the rows out, writes the text, trains a model a part and merges them
-(`ltrr.bandit.learning.train_bandit`). Every figure is the best of some rounds, in a process of its own, with Spark
-started and warmed by a small training before.
+file exists before Vowpal Wabbit starts (it parses in one thread and learns in another). Spark starts from Parquet,
+partitions the rows, writes their text, trains one model for each part and merges the models
+(`ltrr.bandit.learning.train_bandit`). Every figure is the best of several rounds in its own process; a small training
+warms Spark up first.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,67 +25,72 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import vowpalwabbit
 
+from benchmarks.command_line import add_outputs, new_parser, write_json, write_text
+from benchmarks.processes import figures_of_module
+from benchmarks.speed_study.decisions import AT_ONCE, OBSERVE, SHORTLIST, SPACE, decisions
+from benchmarks.speed_study.timing import best_of_rounds
 from ltrr.bandit.examples import Decisions, examples_text
 from ltrr.bandit.learning import train_bandit, vw_arguments
 from ltrr.bandit.settings import BanditSettings
-from ltrr.core.exploration import shortlist_of
-from ltrr.core.features import action_matrix, shared_features
-from ltrr.core.plans import PlanSpace
 from ltrr.spark.session import SparkSettings, build_session
 
-SPACE = PlanSpace(("title", "all_fields", "semantic", "structured", "popularity", "memory", "hybrid"), 2, 4)
-OBSERVE, SHORTLIST, SEED = "first_look", 20, 7
-AT_ONCE, WARM_UP = 10_000, 2_000
+SEED, WARM_UP = 7, 2_000
 ALONE, WORKERS = "alone", (1, 2)
 JAVAS = {"local": SparkSettings().java_options, "cluster": ""}
-"""Java as ltrr starts it on one machine, quick to compile and slow to run; and as executors of a cluster have it."""
+"""Java options by place: on one machine ltrr compiles fast to slower code; executors of a cluster have none."""
 
 WAYS = (ALONE, *(f"{java}, {workers}" for java in JAVAS for workers in WORKERS))
 
 
-def main() -> None:
-    """Measure each size of log in turn; the last line says what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--decisions", type=int, nargs="+", default=[20_000, 200_000])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--partitions", type=int, default=BanditSettings().partitions)
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    parser.add_argument("--table", type=Path, help="write the page there")
+def build_parser() -> argparse.ArgumentParser:
+    """Options of the command line."""
+    parser = new_parser(__doc__)
+    add_outputs(parser, table_help="Page of the documentation to which the section is written")
+    parser.add_argument("--decisions", type=int, nargs="+", default=[20_000, 200_000], help="Sizes of the logs")
+    parser.add_argument("--rounds", type=int, default=3, help="Number of rounds, of which the best counts")
+    parser.add_argument("--partitions", type=int, default=BanditSettings().partitions, help="Number of model parts")
     parser.add_argument("--measure", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=Path, help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    if told.measure:
-        measure = alone if told.measure == ALONE else on_spark
-        print(json.dumps(measure(told)))
+    return parser
+
+
+def main() -> None:
+    """Measure each size of log in turn; the last line describes the measurement."""
+    options = build_parser().parse_args()
+    if options.measure:
+        measure = alone if options.measure == ALONE else on_spark
+        print(json.dumps(measure(options)))
         return
-    figures = [compare(count, told) for count in told.decisions]
-    lines = table(figures)
-    said = (
+    figures = [compare(count, options) for count in options.decisions]
+    lines, measured_on = table(figures), description(options)
+    print("\n".join([*lines, measured_on]))
+    write_json(options.json, {"measured": measured_on, "figures": figures})
+    if options.table:
+        # The other sections of the page belong to other benchmarks.
+        before = options.table.read_text(encoding="utf-8") if options.table.exists() else ""
+        others = "".join(f"\n## {section}" for section in before.split("\n## ")[2:])
+        write_text(options.table, "\n".join([PAGE, *lines, "", measured_on, ""]) + others)
+
+
+def description(options: argparse.Namespace) -> str:
+    """Date, sizes and machine of the measurement."""
+    text = (
         f"Measured {datetime.now(UTC).date()} on {len(SPACE)} plans, {SHORTLIST} and the one taken listed, "
-        f"{told.partitions} parts, best of {told.rounds} rounds: decisions a second of "
-        + ", ".join(f"{count:,}" for count in told.decisions)
+        f"{options.partitions} parts, best of {options.rounds} rounds: decisions a second of "
+        + ", ".join(f"{count:,}" for count in options.decisions)
         + f" made-up decisions, on {os.cpu_count()} cores"
         + f" with a load of {os.getloadavg()[2]:.1f} in the last 15 minutes."
     )
     if os.getloadavg()[2] > 2 * (os.cpu_count() or 1):
-        said += (
-            " Other work kept the machine busy: the rates are too low and uneven, core microseconds are what to read."
-        )
-    print("\n".join([*lines, said]))
-    if told.json:
-        told.json.write_text(json.dumps({"measured": said, "figures": figures}, indent=1) + "\n", encoding="utf-8")
-    if told.table:
-        # The page's other sections are those of other benchmarks.
-        before = told.table.read_text(encoding="utf-8") if told.table.exists() else ""
-        others = "".join(f"\n## {section}" for section in before.split("\n## ")[2:])
-        told.table.write_text("\n".join([PAGE, *lines, "", said, ""]) + others, encoding="utf-8")
+        text += " Other work kept the machine busy: rates are too low and uneven; read core microseconds instead."
+    return text
 
 
-def compare(count: int, told: argparse.Namespace) -> dict[str, Any]:
+def compare(count: int, options: argparse.Namespace) -> dict[str, Any]:
     """Decisions a second of every way to learn from `count` decisions."""
     with tempfile.TemporaryDirectory(prefix="vw-speed-") as folder:
         text_rate = make_rows(count, Path(folder))
-        taken = {way: measured(way, Path(folder), told) for way in WAYS}
+        taken = {way: measured(way, Path(folder), options) for way in WAYS}
     return {
         "decisions": count,
         "text": text_rate,
@@ -98,16 +100,14 @@ def compare(count: int, told: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def measured(way: str, folder: Path, told: argparse.Namespace) -> dict[str, float]:
-    """What one process says."""
-    asked = ["--measure", way, "--rows", str(folder), "--rounds", str(told.rounds)]
-    command = [sys.executable, __file__, *asked, "--partitions", str(told.partitions)]
-    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(said.splitlines()[-1])
+def measured(way: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    """Figures of one way, from a process of its own."""
+    arguments = ("--measure", way, "--rows", folder, "--rounds", options.rounds, "--partitions", options.partitions)
+    return figures_of_module("benchmarks.vw_speed", *arguments)
 
 
 def make_rows(count: int, folder: Path) -> float:
-    """Rows as Parquet and as one file for Vowpal Wabbit; decisions a second that the text took to write."""
+    """Write rows as Parquet and as one file for Vowpal Wabbit; return the decisions a second of writing the text."""
     rng = np.random.default_rng(SEED)
     seconds = 0.0
     (folder / "rows").mkdir()
@@ -118,30 +118,6 @@ def make_rows(count: int, folder: Path) -> float:
             text.write(examples_text(made, SPACE, OBSERVE))
             seconds += time.perf_counter() - start
     return count / seconds
-
-
-def decisions(rng: np.random.Generator, count: int) -> Iterator[Decisions]:
-    """Made-up decisions: planner values that the best plans share, a uniform policy, a reward near the value."""
-    flags = len(shared_features(SPACE, OBSERVE)) - 6
-    for start in range(0, count, AT_ONCE):
-        size = min(AT_ONCE, count - start)
-        values = np.round(rng.beta(2.0, 3.0, size=(size, len(SPACE))), 6)
-        taken = rng.integers(len(SPACE), size=size)
-        listed = [shortlist_of(row, SHORTLIST) for row in values]
-        actions = [
-            plans if plan in plans else np.append(plans, plan) for plans, plan in zip(listed, taken, strict=True)
-        ]
-        kinds = np.eye(5)[rng.integers(5, size=size)]
-        words = np.round(rng.integers(1, 5, size=(size, 1)) / 8, 6)
-        yield Decisions(
-            shared=np.hstack([kinds, words, rng.choice([0.0, 0.5, 1.0], size=(size, flags))]),
-            actions=np.concatenate(actions),
-            ends=np.cumsum([len(plans) for plans in actions]),
-            features=np.vstack([action_matrix(SPACE, row, plans) for row, plans in zip(values, actions, strict=True)]),
-            taken=taken,
-            rewards=np.round(values[np.arange(size), taken] - values.max(axis=1) + rng.normal(0.0, 0.1, size), 6),
-            propensities=np.full(size, 1.0 / len(SPACE)),
-        )
 
 
 def rows_of(made: Decisions, number: int, rng: np.random.Generator) -> pa.Table:
@@ -166,10 +142,10 @@ def rows_of(made: Decisions, number: int, rng: np.random.Generator) -> pa.Table:
     return pa.table(columns)
 
 
-def alone(told: argparse.Namespace) -> dict[str, float]:
-    """One Vowpal Wabbit over the one file."""
+def alone(options: argparse.Namespace) -> dict[str, float]:
+    """Vowpal Wabbit over the one file, without the library: the reference."""
     with tempfile.TemporaryDirectory() as folder:
-        files = ["--data", str(told.rows / "decisions.txt"), "--final_regressor", str(Path(folder, "bandit.vw"))]
+        files = ["--data", str(options.rows / "decisions.txt"), "--final_regressor", str(Path(folder, "bandit.vw"))]
 
         def learn() -> float:
             workspace = vowpalwabbit.Workspace(arg_list=["--quiet", *vw_arguments(BanditSettings()), *files])
@@ -177,15 +153,15 @@ def alone(told: argparse.Namespace) -> dict[str, float]:
             workspace.finish()
             return loss
 
-        return timed(learn, told.rounds)
+        return with_loss(best_of_rounds(learn, options.rounds))
 
 
-def on_spark(told: argparse.Namespace) -> dict[str, float]:
+def on_spark(options: argparse.Namespace) -> dict[str, float]:
     """`train_bandit` over the Parquet files."""
-    settings = BanditSettings(partitions=told.partitions)
-    java, workers = told.measure.split(", ")
+    settings = BanditSettings(partitions=options.partitions)
+    java, workers = options.measure.split(", ")
     spark = build_session("vw-speed", SparkSettings(master=f"local[{workers}]", java_options=JAVAS[java]))
-    rows = spark.read.parquet(str(told.rows / "rows"))
+    rows = spark.read.parquet(str(options.rows / "rows"))
     train_bandit(rows.limit(WARM_UP), SPACE, OBSERVE, settings)
 
     def learn() -> float:
@@ -193,41 +169,18 @@ def on_spark(told: argparse.Namespace) -> dict[str, float]:
         assert trained is not None
         return trained.progressive_loss
 
-    figures = timed(learn, told.rounds)
+    figures = with_loss(best_of_rounds(learn, options.rounds))
     spark.stop()
     return figures
 
 
-def timed(learn: Callable[[], float], rounds: int) -> dict[str, float]:
-    """Seconds and seconds of processors, each of the best round, and the loss."""
-    seconds, core_seconds = [], []
-    for _ in range(rounds):
-        start, worked = time.perf_counter(), cpu_seconds()
-        loss = learn()
-        seconds.append(time.perf_counter() - start)
-        core_seconds.append(cpu_seconds() - worked)
-    return {"seconds": min(seconds), "core_seconds": min(core_seconds), "loss": loss}
-
-
-def cpu_seconds() -> float:
-    """Of this process and all that it has started and are still there; from /proc, so on Linux only."""
-    ticks, parents = {}, {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            told = file.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended meanwhile
-            continue
-        process = int(file.parent.name)
-        parents[process], ticks[process] = int(told[1]), sum(map(int, told[11:15]))
-    ours, found = set(), {os.getpid()}
-    while found:
-        ours |= found
-        found = {process for process, parent in parents.items() if parent in found} - ours
-    return sum(ticks[process] for process in ours) / os.sysconf("SC_CLK_TCK")
+def with_loss(figures: dict[str, Any]) -> dict[str, float]:
+    """Figures whose answer is a progressive loss."""
+    return {"seconds": figures["seconds"], "core_seconds": figures["core_seconds"], "loss": figures["answer"]}
 
 
 def table(figures: list[dict[str, Any]]) -> list[str]:
-    """Rates, and the ratios that matter on another machine."""
+    """Rates, and ratios that other machines share."""
     heads = [
         "decisions",
         "Java",

@@ -1,9 +1,9 @@
-"""Do the strategies of the film world reach what is known of them?
+"""Quality of the film world's strategies, compared with the figures of an earlier trial.
 
     python benchmarks/worlds_check.py --data ../shared/data/msrd [--json benchmarks/worlds_check.json]
 
 Prints nDCG@10 of each strategy alone over the judged films, and the recall of the union of plans (blocks of 2, budget
-4) beside the figures of an earlier trial on the same data, first without hybrid search as in the trial, then with it.
+4) next to the figures of an earlier trial on the same data: first without hybrid search as in the trial, then with it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
-import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks.command_line import DATA_HELP, add_outputs, new_parser, write_json
 from ltrr.core.queries import query_key
+from ltrr.core.ranking_metrics import ndcg
 from ltrr.demo.trial import BAR, BARRED, plan_rows
 from ltrr.simulation.msrd import msrd_world
 from ltrr.simulation.rankings import default_cache
@@ -29,17 +32,15 @@ TRIAL_NDCG = {"title": 0.808, "fields": 0.754, "semantic": 0.735, "popularity": 
 def judged_ndcg(world: World, judged: list[set[int]], strategy: str, depth: int) -> float:
     """Mean nDCG@10 of the judged films among the first `depth` of a strategy's list, in its order."""
     lists = world.rankings.entities[:, world.rankings.strategies.index(strategy), :depth]
-    discount = 1.0 / np.log2(np.arange(2, 12))
     values = []
     for number, query in enumerate(world.queries):
-        gains = [query.relevance.get(film, 0.0) for film in lists[number].tolist() if film in judged[number]][:10]
-        ideal = sorted(query.relevance.values(), reverse=True)[:10]
-        values.append(discount[: len(gains)] @ gains / (discount[: len(ideal)] @ ideal))
+        gains = [query.relevance.get(film, 0.0) for film in lists[number].tolist() if film in judged[number]]
+        values.append(ndcg(gains, 10, ideal_gains=list(query.relevance.values())))
     return float(np.mean(values))
 
 
 def judged_films(data: Path, world: World) -> list[set[int]]:
-    """The films that people judged for each query, relevant or not."""
+    """Films with a judgment for each query, relevant or not."""
     numbers = {key: number for number, key in enumerate(world.keys)}
     judged: list[set[int]] = [set() for _ in world.keys]
     with gzip.open(data / "judgments.tsv.gz", "rt", encoding="utf-8", newline="\n") as file:
@@ -49,45 +50,58 @@ def judged_films(data: Path, world: World) -> list[set[int]]:
     return judged
 
 
+def build_parser() -> argparse.ArgumentParser:
+    """Options of the command line."""
+    parser = new_parser(__doc__)
+    add_outputs(parser)
+    parser.add_argument("--data", type=Path, required=True, help=DATA_HELP)
+    return parser
+
+
 def main() -> int:
-    """Print the tables; exit 1 where a figure that must be met is further than .015 away."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    cache = default_cache()
-    # Lists a hundred deep, for nDCG alone.
-    deep = msrd_world(arguments.data, hybrid=False, block_size=25, budget=4, cache_folder=cache)
-    judged = judged_films(arguments.data, deep)
+    """Print the tables; return 1 where a figure with a bar differs by more than .015 from the trial's."""
+    options = build_parser().parse_args()
+    figures = measure_strategies(options.data)
+    tables, missed = {}, 0
+    for hybrid in (False, True):
+        rows = plan_rows(msrd_world(options.data, hybrid=hybrid, cache_folder=default_cache()))
+        tables["seven strategies" if hybrid else "six strategies"] = rows
+        missed += print_plans(rows, hybrid=hybrid)
+    write_json(options.json, {"ndcg": figures, "recall": tables})
+    return int(missed > 0)
+
+
+def measure_strategies(data: Path) -> list[dict[str, Any]]:
+    """Print nDCG@10 of each strategy alone, over the first 10 and the first 100 entities of its list."""
+    # The lists are a hundred deep for nDCG alone.
+    deep = msrd_world(data, hybrid=False, block_size=25, budget=4, cache_folder=default_cache())
+    judged = judged_films(data, deep)
     print(f"{'nDCG@10 over the judged films':32}{'first 10':>10}{'first 100':>10}{'trial':>8}")
     figures = []
     for strategy in deep.rankings.strategies:
-        ndcg = {depth: round(judged_ndcg(deep, judged, strategy, depth), 4) for depth in (10, 100)}
+        at_depth = {depth: round(judged_ndcg(deep, judged, strategy, depth), 4) for depth in (10, 100)}
         figures.append(
-            {"strategy": strategy, "first_10": ndcg[10], "first_100": ndcg[100], "trial": TRIAL_NDCG[strategy]}
+            {"strategy": strategy, "first_10": at_depth[10], "first_100": at_depth[100], "trial": TRIAL_NDCG[strategy]}
         )
-        print(f"{strategy:32}{ndcg[10]:>10.3f}{ndcg[100]:>10.3f}{TRIAL_NDCG[strategy]:>8.3f}")
+        print(f"{strategy:32}{at_depth[10]:>10.3f}{at_depth[100]:>10.3f}{TRIAL_NDCG[strategy]:>8.3f}")
+    return figures
+
+
+def print_plans(rows: Sequence[Mapping[str, Any]], *, hybrid: bool) -> int:
+    """Print the recall of each plan; return the number of figures that miss their bar."""
+    print(f"\nrecall of the union, {'with' if hybrid else 'without'} hybrid; the memory is empty")
     missed = 0
-    tables = {}
-    for hybrid in (False, True):
-        rows = plan_rows(msrd_world(arguments.data, hybrid=hybrid, cache_folder=cache))
-        tables["seven strategies" if hybrid else "six strategies"] = rows
-        print(f"\nrecall of the union, {'with' if hybrid else 'without'} hybrid; the memory is empty")
-        for row in rows:
-            trial = (
-                ""
-                if hybrid or row["trial"] is None
-                else f"trial {row['trial']:.3f} ({row['recall'] - row['trial']:+.3f})"
-            )
-            wrong = not hybrid and (row["slice"], row["policy"]) in BARRED and abs(row["recall"] - row["trial"]) > BAR
-            missed += wrong
-            print(
-                f"{row['slice']:8}{row['policy']:20}{row['plan']:18}{row['recall']:.3f} +- {row['standard_error']:.3f}"
-                f"  {trial}{'  TOO FAR' if wrong else ''}"
-            )
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"ndcg": figures, "recall": tables}, indent=1) + "\n", encoding="utf-8")
-    return int(missed > 0)
+    for row in rows:
+        trial = (
+            "" if hybrid or row["trial"] is None else f"trial {row['trial']:.3f} ({row['recall'] - row['trial']:+.3f})"
+        )
+        is_missed = not hybrid and (row["slice"], row["policy"]) in BARRED and abs(row["recall"] - row["trial"]) > BAR
+        missed += is_missed
+        print(
+            f"{row['slice']:8}{row['policy']:20}{row['plan']:18}{row['recall']:.3f} +- {row['standard_error']:.3f}"
+            f"  {trial}{'  TOO FAR' if is_missed else ''}"
+        )
+    return missed
 
 
 if __name__ == "__main__":

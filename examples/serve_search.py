@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ltrr.artifacts.decision_record import record_line
-from ltrr.serving import MEMORY, Block, EntityFields, Policy
+from ltrr.serving import MEMORY, Block, EntityFields, Policy, Situation
 
 
 class Hit(NamedTuple):
@@ -91,14 +91,13 @@ def serve(
         seen += [(MEMORY, depth) for depth in range(1, space.budget + 1)]
     fetch(pool, strategies, query_text, seen, space.block_size, seconds, fetched)
     looks = list(fetched.blocks.values())
-    choice = policy.plan(query_text, looks, seed=impression_id, fields=fetched.fields, at=at)
+    choice = policy.plan(query_text, looks, seed=impression_id, fields=fetched.fields, situation=Situation(at))
     deeper = [block for block in choice.blocks if block not in fetched.blocks]
     fetch(pool, strategies, query_text, deeper, space.block_size, seconds, fetched)
     drawn = [fetched.blocks[block] for block in choice.blocks]
     slate = policy.rank(query_text, drawn).top(page_size)
     record = policy.record(
         impression_id=impression_id,
-        at=at,
         query_text=query_text,
         user=user,
         session=session,

@@ -1,4 +1,4 @@
-"""The doorway of `build_memory` for spark-submit: the same function as `ltrr job`."""
+"""`build_memory` for spark-submit: the same as `ltrr job build_memory`."""
 
 import sys
 

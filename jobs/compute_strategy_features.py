@@ -1,4 +1,4 @@
-"""The doorway of `compute_strategy_features` for spark-submit: the same function as `ltrr job`."""
+"""`compute_strategy_features` for spark-submit: the same as `ltrr job compute_strategy_features`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The doorway of `evaluate_policies` for spark-submit: the same function as `ltrr job`."""
+"""`evaluate_policies` for spark-submit: the same as `ltrr job evaluate_policies`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The doorway of `fit_click_model` for spark-submit: the same function as `ltrr job`."""
+"""`fit_click_model` for spark-submit: the same as `ltrr job fit_click_model`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The doorway of `ingest_logs` for spark-submit: the same function as `ltrr job`."""
+"""`ingest_logs` for spark-submit: the same as `ltrr job ingest_logs`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The doorway of `publish_policy` for spark-submit: the same function as `ltrr job`."""
+"""`publish_policy` for spark-submit: the same as `ltrr job publish_policy`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The doorway of `train_bandit` for spark-submit: the same function as `ltrr job`."""
+"""`train_bandit` for spark-submit: the same as `ltrr job train_bandit`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The doorway of `train_ranker` for spark-submit: the same function as `ltrr job`."""
+"""`train_ranker` for spark-submit: the same as `ltrr job train_ranker`."""
 
 import sys
 

@@ -66,10 +66,10 @@ def test_the_home_may_be_named_in_the_file_and_its_own_file_counts(settled, tmp_
         ("history_starts: soon", r"history_starts: expected a valid date, got 'soon'"),
         ("policy: {strategies: a}", r"policy\.strategies: expected a valid tuple, got 'a'"),
         ("logs: 3", r"logs: expected settings kinds, page_reward_cap"),
-        ("logs: {late_days: -1}", r"late_days must be"),
+        ("logs: {late_days: -1}", r"logs.late_days: expected >= 1"),
         ("policy: {observe: everything}", r"everything"),
-        ("- a", r"no mapping"),
-        ("a: [", r"no YAML"),
+        ("- a", r"not a mapping"),
+        ("a: [", r"not valid YAML"),
     ],
 )
 def test_a_mistake_is_one_error_that_names_it(settled, tmp_path, text, said):

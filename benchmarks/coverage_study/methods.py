@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import log, nan, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from coverage_study.worlds import PAIRS, Floats, World
+from benchmarks.arrays import Floats, Longs
+from benchmarks.coverage_study.worlds import PAIRS, World
 from ltrr.estimation.evidence import EvidenceSummary
 from ltrr.estimation.intervals import KNOWN_OF_TAIL, bounds_by_inversion, quantile
 
@@ -183,7 +183,7 @@ def cressie_read(logs: Logs) -> tuple[Floats, Floats]:
     )
 
 
-def bootstrap_widths(world: World, counts: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+def bootstrap_widths(world: World, counts: Longs, rng: np.random.Generator) -> Floats:
     """Widths of Poisson bootstrap intervals by user of snips, percentiles of 200 replicates; one log a row."""
     users = int(counts[0].sum())
     copies = rng.poisson(1.0, (REPLICATES, users)).astype(np.float32)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any
 
-from coverage_study.methods import CONFIDENCE
+from benchmarks.coverage_study.methods import CONFIDENCE
 from ltrr.estimation.verdict import TRUST
 
 REFERENCES = ("normal snips", "normal ips", "cressie-read")

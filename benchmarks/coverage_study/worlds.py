@@ -8,9 +8,8 @@ from itertools import product
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from benchmarks.arrays import Floats, Longs
 
 OVERLAPS: Mapping[str, float] = {"good": 0.5, "fair": 1.0, "poor": 1.6}
 """Standard deviation of the logarithm of the weights: effective sample of about 78, 37 and 8 % of the decisions."""
@@ -104,7 +103,7 @@ def rewarded(rate: float, scores: Floats) -> Floats:
     return rate * (1.0 + 0.5 * np.tanh(scores))
 
 
-def logs_of(world: World, users: int, repetitions: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def logs_of(world: World, users: int, repetitions: int, rng: np.random.Generator) -> Iterator[Longs]:
     """Counts of each kind of user in each log, [chunk, J]."""
     kinds = len(world.probabilities)
     for start in range(0, repetitions, 250):

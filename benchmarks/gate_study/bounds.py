@@ -7,8 +7,9 @@ from math import inf, log
 
 import numpy as np
 
-from gate_study.challengers import DESIGN, Challenger, Floats, of_night, traffic
-from gate_study.window import Window
+from benchmarks.arrays import Floats
+from benchmarks.gate_study.challengers import DESIGN, Challenger, of_night, traffic
+from benchmarks.gate_study.window import Window
 from ltrr.estimation.boundary import critical_values
 from ltrr.estimation.intervals import quantile
 

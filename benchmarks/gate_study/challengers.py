@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats
 from ltrr.estimation.sequential import Design
-
-Floats = NDArray[np.float64]
 
 DESIGN = Design()
 NIGHTS = 60
@@ -50,12 +48,7 @@ class Challenger:
         rates = VALUE * (1.0 + 0.3 * other + tilt * better)
         assert (rates > 0.0).all()
         rates *= self.level / (likely @ rates) * VALUE
-        # Poisson, cut at five events and brought back to its mean by the share without any.
-        factorials = np.cumprod(np.maximum(EVENTS, 1.0))
-        chances = rates[:, None] ** EVENTS * np.exp(-rates[:, None]) / factorials
-        chances[:, 1:] *= (rates / (chances @ EVENTS))[:, None]
-        chances[:, 0] = 1.0 - chances[:, 1:].sum(axis=1)
-        assert (chances >= 0.0).all()
+        chances = poisson_chances(rates)
         terms = (weights[:, None] - 1.0) * (EVENTS - VALUE)
         return (likely[:, None] * chances).ravel(), terms.ravel()
 
@@ -68,6 +61,16 @@ class Challenger:
         """Expected term over the champion's value."""
         chances, terms = self.cells()
         return float(chances @ terms / (self.level * VALUE))
+
+
+def poisson_chances(rates: Floats) -> Floats:
+    """Poisson law cut at five events, [R, 6]; the chance of no event restores the mean to each rate, [R]."""
+    factorials = np.cumprod(np.maximum(EVENTS, 1.0))
+    chances = rates[:, None] ** EVENTS * np.exp(-rates[:, None]) / factorials
+    chances[:, 1:] *= (rates / (chances @ EVENTS))[:, None]
+    chances[:, 0] = 1.0 - chances[:, 1:].sum(axis=1)
+    assert (chances >= 0.0).all()
+    return np.asarray(chances)
 
 
 def traffic(challenger: Challenger, factor: float = STATED_FACTOR) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, traffic
-from gate_study.streams import Outcome, Scenario, run
-from gate_study.users import run_users
+from benchmarks.gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, traffic
+from benchmarks.gate_study.streams import Outcome, Scenario, run
+from benchmarks.gate_study.users import run_users
 from ltrr.estimation.sequential import nights_to_verdict
 
 SLICES, HARMED_SLICE = 12, -0.10

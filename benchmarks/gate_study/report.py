@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gate_study.challengers import DESIGN
-from gate_study.measures import HARMED_SLICE
+from benchmarks.gate_study.challengers import DESIGN
+from benchmarks.gate_study.measures import HARMED_SLICE
 
 
 def bars_of(result: Mapping[str, Any]) -> dict[str, bool]:

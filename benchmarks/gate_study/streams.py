@@ -9,8 +9,9 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, Floats, of_night
-from gate_study.window import Window
+from benchmarks.arrays import Floats, Longs
+from benchmarks.gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, of_night
+from benchmarks.gate_study.window import Window
 from ltrr.estimation.intervals import Estimate, quantile
 from ltrr.estimation.sequential import (
     EXPIRED,
@@ -65,7 +66,7 @@ class Outcome:
     promoted: Floats
     crossed: NDArray[np.bool_]
     harmed: NDArray[np.bool_]
-    challengers: NDArray[np.int64]
+    challengers: Longs
     scores: Floats
     information: Floats
 
@@ -153,7 +154,7 @@ class Streams:
         self.outcome.crossed[stream] |= step.outcome == PROMOTE or bool(step.slices)
         return step.outcome if step.outcome in {PROMOTE, FUTILE, HARMED, EXPIRED} else ""
 
-    def is_hopeless(self, judged: NDArray[np.int64], age: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def is_hopeless(self, judged: Longs, age: Longs) -> NDArray[np.bool_]:
         """`conditional_power` below `futile_power`, for many."""
         newest = self.values[judged, age - 1], self.errors[judged, age - 1]
         gain = self.design.effect * VALUE

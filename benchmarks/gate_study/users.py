@@ -6,8 +6,8 @@ from math import sqrt
 
 import numpy as np
 
-from gate_study.challengers import DESIGN, NIGHTS, Challenger
-from gate_study.streams import Outcome, Streams
+from benchmarks.gate_study.challengers import DESIGN, NIGHTS, Challenger
+from benchmarks.gate_study.streams import Outcome, Streams
 
 USERS, KINDS = 600, 20_000
 

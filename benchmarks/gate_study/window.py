@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gate_study.challengers import VALUE, Floats
+from benchmarks.arrays import Floats, Longs
+from benchmarks.gate_study.challengers import VALUE
 from ltrr.estimation.intervals import Estimate
 from ltrr.estimation.sequential import SliceLook
 
@@ -34,7 +35,7 @@ class Window:
         for sums in (self.clusters, self.totals, self.squares):
             sums[which] = 0.0
 
-    def add(self, rows: NDArray[np.bool_], group: int, counts: NDArray[np.int64], terms: Floats) -> None:
+    def add(self, rows: NDArray[np.bool_], group: int, counts: Longs, terms: Floats) -> None:
         """A night's cells."""
         self.clusters[rows, group] += counts.sum(axis=1)
         self.totals[rows, group] += counts @ terms

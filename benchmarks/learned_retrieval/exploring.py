@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from learned_retrieval.report import Judged
+from benchmarks.arrays import Floats
+from benchmarks.learned_retrieval.report import Judged
 from ltrr.core.exploration import ExplorationSettings, explore, shortlist_of
 
 TEMPERATURES = (0.01, 0.02, 0.03, 0.05, 0.1)
@@ -15,7 +15,7 @@ FLOORS = (0.02, 0.05, 0.1)
 SHORTLIST = 20
 
 
-def exploration_rows(observe: str, values: NDArray[np.float64], judged: Judged) -> list[dict[str, Any]]:
+def exploration_rows(observe: str, values: Floats, judged: Judged) -> list[dict[str, Any]]:
     """Recall lost on unseen queries, and the effective sample a decision that judging the best plan has: 1 / E[1/p]."""
     unseen = np.flatnonzero(judged.world.unseen & (judged.world.relevant_counts > 0))
     greedy = values[unseen].argmax(axis=1)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from learned_retrieval.modes import Study
+from benchmarks.arrays import Floats
+from benchmarks.learned_retrieval.study import Study
 from ltrr.core.planning import History
 from ltrr.core.queries import query_class
-
-Floats = NDArray[np.float64]
 
 
 def histories(study: Study) -> list[History]:

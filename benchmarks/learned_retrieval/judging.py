@@ -9,15 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from learned_retrieval import modes
-from learned_retrieval.exploring import exploration_rows
-from learned_retrieval.history import histories
-from learned_retrieval.log import Log, Pairs, simulate
-from learned_retrieval.report import Judged
-from learned_retrieval.stopping import stop_rows
-from learned_retrieval.values import Learner
-from learned_retrieval.visibility import Library, library_of
-from learned_retrieval.vw import Bandit, mixed
+from benchmarks.arrays import Floats, Longs
+from benchmarks.learned_retrieval import modes
+from benchmarks.learned_retrieval.drawing import Drawer, both_aims, drawn_plans
+from benchmarks.learned_retrieval.exploring import exploration_rows
+from benchmarks.learned_retrieval.history import histories
+from benchmarks.learned_retrieval.log import Log, Pairs, simulate
+from benchmarks.learned_retrieval.report import Judged
+from benchmarks.learned_retrieval.stopping import stop_rows
+from benchmarks.learned_retrieval.study import Planned, Study
+from benchmarks.learned_retrieval.values import Learner
+from benchmarks.learned_retrieval.visibility import Library, library_of
+from benchmarks.learned_retrieval.vw import Bandit, mixed
 from ltrr.bandit.values import ValueSettings
 from ltrr.core.planning import History, plan_values
 from ltrr.core.plans import PlanSpace
@@ -25,8 +28,6 @@ from ltrr.simulation.rankings import NOBODY
 from ltrr.simulation.truth import union_recalls
 from ltrr.simulation.world import World
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Plans = dict[str, tuple[Longs, Longs]]
 """Policy -> the plan it takes for every query, [Q], and for every query as if it had never been searched, [Q]."""
 
@@ -80,7 +81,7 @@ class LogStudy:
         self.seen = ~world.unseen & (log.drawn.sum(axis=1) > 0)
         learner = Learner(log, pairs, world.entity_ids, world.keys, self.seen, ValueSettings(), not without.values)
         library = without.of(library_of(world, space, pairs, log))
-        self.study = modes.Study(learner, library, library.without_memory(), seed)
+        self.study = Study(learner, library, library.without_memory(), seed)
         self.memory = recalled(pairs, log, world.limit)
         truth = union_recalls(world, space, np.arange(len(world.queries)), self.memory)
         self.judged = Judged(world, space, truth)
@@ -124,7 +125,7 @@ class LogStudy:
                 values = [plan_values(self.space, blocks, one) for blocks, one in zip(views.blocks, book, strict=True)]
                 self.judged.add(observe, name, np.array(values).argmax(axis=1))
 
-    def all_blocks(self) -> modes.Planned:
+    def all_blocks(self) -> Planned:
         """Every block is seen before choosing."""
         planned = modes.all_blocks(self.study)
         self._add("all_blocks", self._planner_and_vw("all_blocks", planned))
@@ -132,7 +133,7 @@ class LogStudy:
         self.say("all_blocks")
         return planned
 
-    def first_look(self, every: modes.Planned) -> None:
+    def first_look(self, every: Planned) -> None:
         """The first block of every strategy is seen."""
         study = self.study
         planned = modes.at_once(study, study.labels(study.reward), 1, study.reward)
@@ -144,7 +145,7 @@ class LogStudy:
         self.judged.add("first_look", "value_planner_logged_blocks", logged.values.argmax(axis=1))
         self.say("first_look")
 
-    def blind(self, every: modes.Planned) -> None:
+    def blind(self, every: Planned) -> None:
         """Nothing is seen but the memory, which is the service's own."""
         study, plans = self.study, Plans()
         for aim in (study.reward, study.share):
@@ -155,24 +156,24 @@ class LogStudy:
         self._add_published("blind", plans, every)
         self.say("blind")
 
-    def drawn(self, every: modes.Planned) -> None:
+    def drawn(self, every: Planned) -> None:
         """Every block drawn is seen before the next is chosen."""
         study = self.study
-        drawers = [modes.Drawer.learn(study, aim) for aim in (study.reward, study.share)]
+        drawers = [Drawer.learn(study, aim) for aim in (study.reward, study.share)]
         bandit = Bandit(study, drawers[0].midway(), "drawn")
 
         def by_vw(library: Library, so_far: Longs) -> Floats:
             return bandit.scores_after(library, so_far, drawers[0].values(library, so_far))
 
         plans = {
-            "value_planner": modes.drawn(study, modes.both_aims(drawers)),
-            "vw": modes.drawn(study, by_vw),
+            "value_planner": drawn_plans(study, both_aims(drawers)),
+            "vw": drawn_plans(study, by_vw),
         }
         self._add("drawn", plans)
         self._add_published("drawn", plans, every)
         self.say("drawn")
 
-    def _planner_and_vw(self, observe: str, planned: modes.Planned) -> Plans:
+    def _planner_and_vw(self, observe: str, planned: Planned) -> Plans:
         """The planner over learned values, Vowpal Wabbit over its shortlist, and both together."""
         bandit = Bandit(self.study, planned, observe)
         scores, bare_scores = bandit.scores()
@@ -189,7 +190,7 @@ class LogStudy:
         for name, (taken, _) in plans.items():
             self.judged.add(observe, name, taken)
 
-    def _add_published(self, observe: str, plans: Plans, every: modes.Planned) -> None:
+    def _add_published(self, observe: str, plans: Plans, every: Planned) -> None:
         """Plans made offline for queries that were logged; for others the policy that is estimated to find most.
 
         The estimate is over training queries as if they had never been searched, with values learned from others'

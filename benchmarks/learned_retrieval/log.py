@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats, Longs
 from ltrr.clicks.examination import CurvePrior, CurveSums, improve_curve, prior_curve
 from ltrr.core.coverage import with_evidence
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranking_metrics import FUSION_CONSTANT
 from ltrr.simulation.rankings import NOBODY
 from ltrr.simulation.world import World
 
@@ -32,9 +34,9 @@ class Pairs:
         relevance: truth, hidden from every learner.
     """
 
-    entities: NDArray[np.int64]
+    entities: Longs
     ranks: NDArray[np.int16]
-    relevance: NDArray[np.float64]
+    relevance: Floats
 
     @staticmethod
     def of(world: World) -> Pairs:
@@ -68,14 +70,14 @@ class Log:
         curve: estimated examination by position.
     """
 
-    queries: NDArray[np.int64]
-    plans: NDArray[np.int64]
-    found: NDArray[np.float64]
-    clicks: NDArray[np.float64]
-    examinations: NDArray[np.float64]
+    queries: Longs
+    plans: Longs
+    found: Floats
+    clicks: Floats
+    examinations: Floats
     memory: NDArray[np.int16]
-    drawn: NDArray[np.int64]
-    curve: NDArray[np.float64]
+    drawn: Longs
+    curve: Floats
 
 
 def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, seed: int) -> Log:
@@ -90,7 +92,7 @@ def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, see
     clicked_at = np.zeros((*shape, positions))
     memory = np.zeros(shape, dtype=np.int16)
     curve = prior_curve(positions, 1.0)
-    pages: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+    pages: list[tuple[Longs, Longs, Floats]] = []
     for _ in range(NIGHTS):
         searched = rng.choice(shape[0], impressions // NIGHTS, p=world.traffic)
         plans = rng.integers(0, len(space), len(searched))
@@ -114,9 +116,7 @@ def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, see
     return Log(queries, plans, found, clicks, examinations, memory, drawn, curve)
 
 
-def improved_curve(
-    curve: NDArray[np.float64], shown_at: NDArray[np.float64], clicked_at: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def improved_curve(curve: Floats, shown_at: Floats, clicked_at: Floats) -> Floats:
     """Examination by position from clicks alone, as the nightly job estimates it, from last night's on."""
     seen = shown_at.sum(axis=2) > 0.0
     prior = CurvePrior(prior_curve(shown_at.shape[2], 1.0), clicks=10.0)
@@ -129,15 +129,15 @@ def _pages(
     pairs: Pairs,
     space: PlanSpace,
     memory: NDArray[np.int16],
-    searched: NDArray[np.int64],
-    plans: NDArray[np.int64],
+    searched: Longs,
+    plans: Longs,
     page_size: int,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+) -> tuple[Longs, NDArray[np.bool_]]:
     """Columns of the pairs shown on each page in order, and which of them exist."""
     ranks = np.concatenate([pairs.ranks, memory[:, :, None]], axis=2)[searched]
     is_drawn = (ranks > 0) & ((ranks + space.block_size - 1) // space.block_size <= space.plans[plans][:, None, :])
-    fusion = np.where(is_drawn, 61.0 / (60.0 + ranks), 0.0).sum(axis=2)
+    fusion = np.where(is_drawn, (FUSION_CONSTANT + 1) / (FUSION_CONSTANT + ranks), 0.0).sum(axis=2)
     held = is_drawn.any(axis=2)
     # Equals in an order of no meaning, as a page must not show by its order which strategy brought what.
     columns = np.argsort(np.where(held, -fusion - 1e-9 * rng.random(fusion.shape), 1.0), axis=1)
@@ -145,7 +145,7 @@ def _pages(
     return columns, np.take_along_axis(held, columns, axis=1)
 
 
-def _recalled(clicks: NDArray[np.float64], examinations: NDArray[np.float64], space: PlanSpace) -> NDArray[np.int16]:
+def _recalled(clicks: Floats, examinations: Floats, space: PlanSpace) -> NDArray[np.int16]:
     """Rank of each clicked pair by value after evidence, as deep as a plan can draw."""
     score = np.where(clicks > 0.0, with_evidence(_PRIOR_VALUE, clicks, examinations, STRENGTH), -1.0)
     order = np.argsort(-score, axis=1, kind="stable")[:, : space.block_size * space.budget]

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats, Longs
 from ltrr.core.feature_groups import MEMORY
 from ltrr.core.plans import PlanSpace
+from ltrr.simulation.replicates import REPLICATES, interval_of
 from ltrr.simulation.world import World
 
-Floats = NDArray[np.float64]
-
-_REPLICATES = 1_000
 SERVED = ("blind", "first_look")
 """Ways of looking whose draws are told by strategy."""
 
@@ -43,9 +42,9 @@ class Judged:
     truth: Floats
     recall: dict[Key, Floats] = field(default_factory=dict)
     extra: list[dict[str, Any]] = field(default_factory=list)
-    plans: dict[Key, NDArray[np.int64]] = field(default_factory=dict)
+    plans: dict[Key, Longs] = field(default_factory=dict)
 
-    def add(self, observe: str, policy: str, plans: NDArray[np.int64]) -> None:
+    def add(self, observe: str, policy: str, plans: Longs) -> None:
         """A policy that takes one plan a query, [Q]."""
         self.recall[observe, policy] = self.truth[np.arange(len(plans)), plans]
         self.plans[observe, policy] = plans
@@ -60,7 +59,7 @@ class Judged:
         self.recall["any", "static_with_memory"] = self.truth[:, int(np.argmax(mean))]
         self.recall["any", "oracle"] = self.truth.max(axis=1)
 
-    def add_best_candidates(self, entities: NDArray[np.int64]) -> None:
+    def add_best_candidates(self, entities: Longs) -> None:
         """No plan at all: the best of all candidates by value, as many as a plan brings; entity numbers [Q, 8]."""
         relevant = self.world.relevance(np.arange(len(entities))[:, None], entities) > 0.0
         possible = np.minimum(self.world.relevant_counts, self.world.limit).astype(np.float64)
@@ -75,34 +74,36 @@ def rows_of(logs: Sequence[Judged]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for part, queries in slices_of(logs[0].world).items():
         defined = queries[~np.isnan(recall["any", "oracle"][queries])]
-        draws = rng.integers(0, len(defined), (_REPLICATES, len(defined)))
+        draws = rng.integers(0, len(defined), (REPLICATES, len(defined)))
         means = {key: values[defined][draws].mean(axis=1) for key, values in recall.items()}
         point = {key: float(values[defined].mean()) for key, values in recall.items()}
         static = max((("any", "static"), ("any", "static_with_memory")), key=lambda key: point[key])
         for key, value in point.items():
             gap, gaps = point["any", "oracle"] - point[static], means["any", "oracle"] - means[static]
             over = means[key] - means[static]
+            (low, high), (over_low, over_high) = interval_of(means[key]), interval_of(over)
+            share_low, share_high = interval_of(over / gaps)
             rows.append(
                 {
                     "observe": key[0],
                     "policy": key[1],
                     "slice": part,
                     "recall": value,
-                    "low": float(np.quantile(means[key], 0.025)),
-                    "high": float(np.quantile(means[key], 0.975)),
+                    "low": low,
+                    "high": high,
                     "draws": float(logs[0].space.budget),
                     "share": (value - point[static]) / gap,
-                    "share_low": float(np.quantile(over / gaps, 0.025)),
-                    "share_high": float(np.quantile(over / gaps, 0.975)),
-                    "over_static_low": float(np.quantile(over, 0.025)),
-                    "over_static_high": float(np.quantile(over, 0.975)),
+                    "share_low": share_low,
+                    "share_high": share_high,
+                    "over_static_low": over_low,
+                    "over_static_high": over_high,
                     "seeds": len(logs),
                 }
             )
     return rows + _draws_by_kind(logs) + _mean_extras([judged.extra for judged in logs])
 
 
-def slices_of(world: World) -> dict[str, NDArray[np.int64]]:
+def slices_of(world: World) -> dict[str, Longs]:
     """Query numbers of every slice; where the world says of what kind a query is, the unseen ones by kind too."""
     slices = dict(world.slices)
     kinds = np.array([query.kind for query in world.queries])

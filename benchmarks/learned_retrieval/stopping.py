@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learned_retrieval.modes import Study
-from learned_retrieval.values import Worth, coverages
-from learned_retrieval.visibility import Library
+from benchmarks.learned_retrieval.study import Study
+from benchmarks.learned_retrieval.values import Worth, coverages
+from benchmarks.learned_retrieval.visibility import Library
 from ltrr.core.plans import PlanSpace
 from ltrr.simulation.truth import union_recalls
 from ltrr.simulation.world import World

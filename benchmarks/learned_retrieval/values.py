@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from learned_retrieval.log import Log, Pairs
-from learned_retrieval.visibility import Blocks, Library
+from benchmarks.arrays import Floats, Longs
+from benchmarks.learned_retrieval.log import Log, Pairs
+from benchmarks.learned_retrieval.visibility import Blocks, Library
 from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value
 from ltrr.core.candidate_features import candidate_features, candidate_matrix
 from ltrr.core.coverage import look_vector, visible_coverage, with_evidence
@@ -19,7 +20,6 @@ from ltrr.core.plan_profiles import PLAN_PROFILES, PlanProfiles
 from ltrr.core.planning import PRIOR_HIT_AT_RANK_ONE
 from ltrr.serving.booster import load_booster, predictions
 
-Floats = NDArray[np.float64]
 Worth = list[dict[str, float]]
 
 
@@ -35,9 +35,9 @@ class Views:
     """
 
     library: Library
-    queries: NDArray[np.int64]
-    depths: NDArray[np.int64]
-    drawn: NDArray[np.int64] | None = None
+    queries: Longs
+    depths: Longs
+    drawn: Longs | None = None
 
     @cached_property
     def blocks(self) -> list[Blocks]:
@@ -77,7 +77,7 @@ class Learner:
     has_values: bool = True
 
     @cached_property
-    def folds(self) -> NDArray[np.int64]:
+    def folds(self) -> Longs:
         """Fold of each query: whether searched or not, it is valued by models that were trained without its fold."""
         return np.array([query_fold(key, self.settings.folds) for key in self.keys])
 
@@ -94,7 +94,7 @@ class Learner:
         return found
 
     @cached_property
-    def exposure(self) -> NDArray[np.float64]:
+    def exposure(self) -> Floats:
         """Examinations of all pairs of each query, [Q]."""
         return np.asarray(self.log.examinations.sum(axis=1))
 
@@ -216,7 +216,7 @@ def learn_unseen(learner: Learner, looks: Sequence[Looks], labels: Labels) -> li
     ]
 
 
-def extends(plans: NDArray[np.int8], drawn: NDArray[np.int64]) -> NDArray[np.bool_]:
+def extends(plans: NDArray[np.int8], drawn: Longs) -> NDArray[np.bool_]:
     """Whether each plan could still come of the draws so far, [P]."""
     return np.asarray((plans >= drawn).all(axis=1))
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
-from numpy.typing import NDArray
 
-from learned_retrieval.log import Log, Pairs
+from benchmarks.arrays import Longs
+from benchmarks.learned_retrieval.log import Log, Pairs
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.text_overlap import EntityFields, text_overlap
@@ -57,7 +57,7 @@ class Library:
         )
         return replace(self, blocks=blocks)
 
-    def visible(self, queries: NDArray[np.int64], depths: NDArray[np.int64]) -> list[Blocks]:
+    def visible(self, queries: Longs, depths: Longs) -> list[Blocks]:
         """The blocks of these queries [N] down to `depths` [N, S]."""
         return [
             tuple(block for strategy, depth in zip(self.blocks[query], row, strict=True) for block in strategy[:depth])

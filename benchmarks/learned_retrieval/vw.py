@@ -1,7 +1,7 @@
-"""Vowpal Wabbit over the shortlist of plans: what it adds to the planner, learned from the log's own decisions.
+"""Vowpal Wabbit over the shortlist of plans: its gain over the planner, learned from the decisions of the log.
 
-Every query is seen as if it had never been searched, when it is learned from: the memory's evidence is made of the very
-clicks that are the reward.
+For learning, every query looks as if no user had searched it: the evidence of the memory consists of the same clicks
+that are the reward.
 """
 
 from __future__ import annotations
@@ -11,35 +11,34 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import vowpalwabbit
 from numpy.typing import NDArray
 
-from learned_retrieval.log import Log
-from learned_retrieval.modes import Planned, Study
-from learned_retrieval.visibility import Library
+from benchmarks.arrays import Floats, Longs
+from benchmarks.learned_retrieval.log import Log
+from benchmarks.learned_retrieval.study import Planned, Study
+from benchmarks.learned_retrieval.visibility import Library
 from ltrr.bandit.examples import Decisions, examples_text
+from ltrr.bandit.learning import learn_file, vw_arguments
+from ltrr.bandit.settings import BanditSettings
 from ltrr.core.exploration import ExplorationSettings, shortlist_of
 from ltrr.core.features import action_matrix, shared_vector
 from ltrr.serving.bandit import PlanChooser
 
 SHORTLIST = 8
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Weights of Vowpal Wabbit's score beside the planner's value; 0 is the planner alone."""
+"""Weights of Vowpal Wabbit's score in its mean with the planner's value; 0 is the planner alone."""
 
-ARGUMENTS = ["--cb_adf", "--cb_type", "mtr", "-q", "qb", "-q", "qv", "--learning_rate", "0.1", "--bit_precision", "18"]
+SETTINGS = BanditSettings(learning_rate=0.1, hash_bits=18, interactions=("qb", "qv"))
 _AT_ONCE = 20_000
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 
 class Bandit:
-    """Vowpal Wabbit in one way of looking.
+    """Vowpal Wabbit for one value of `observe`.
 
     Args:
-        study: whose log is learned from.
-        planned: what the planner says, out of fold.
-        observe: which features the policy may use.
+        study: the log that it learns from.
+        planned: values of the planner, out of fold.
+        observe: the features that the policy uses.
     """
 
     def __init__(self, study: Study, planned: Planned, observe: str) -> None:
@@ -99,15 +98,14 @@ class Bandit:
         log = self._study.learner.log
         rows = np.flatnonzero(is_used[log.queries])
         with tempfile.TemporaryDirectory() as folder:
-            examples, model = Path(folder) / "examples.vw", Path(folder) / "bandit.vw"
+            examples = Path(folder) / "examples.vw"
             with examples.open("wb") as file:
                 for start in range(0, len(rows), _AT_ONCE):
                     decisions = self._decisions(log, rows[start : start + _AT_ONCE])
                     file.write(examples_text(decisions, self._space, self._seen_as))
-            files = ["--data", str(examples), "--final_regressor", str(model)]
-            vowpalwabbit.Workspace(arg_list=["--quiet", *ARGUMENTS, *files]).finish()
+            model, _ = learn_file(examples, vw_arguments(SETTINGS))
             exploration = ExplorationSettings(temperature=0.0, floor_share=0.0, shortlist_size=SHORTLIST)
-            return PlanChooser(self._space, exploration, model.read_bytes(), self._seen_as)
+            return PlanChooser(self._space, exploration, model, self._seen_as)
 
     def _decisions(self, log: Log, rows: Longs) -> Decisions:
         """Logged decisions with the shortlist of this planner and the plan taken."""

@@ -10,11 +10,11 @@ from math import sqrt
 
 import numpy as np
 
+from benchmarks.arrays import Floats
+from benchmarks.plan_logs.judging import REWARDS, Judge, Side, fit_plans
+from benchmarks.plan_logs.log import Log
+from benchmarks.plan_logs.policies import DrawPolicy
 from ltrr.estimation.inclusion import inclusion_design
-from plan_logs.judging import REWARDS, Judge, Side, fit_plans
-from plan_logs.log import Log
-from plan_logs.pages import Floats
-from plan_logs.policies import DrawPolicy
 
 Exact = dict[tuple[str, str], float]
 """(reward, estimator) -> standard deviation of one impression's term."""

@@ -8,6 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from benchmarks.arrays import Floats, Longs
+from benchmarks.plan_logs.log import Log
+from benchmarks.plan_logs.pages import Pages
+from benchmarks.plan_logs.policies import DrawPolicy, States
 from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.draw_moments import DrawMoments
 from ltrr.estimation.draw_orders import DrawWeights, step_lattice
@@ -20,9 +24,6 @@ from ltrr.estimation.placement import placement_propensities, placement_rewards
 from ltrr.estimation.reward_regression import fit_rewards
 from ltrr.estimation.reward_to_go import fit_reward_to_go
 from ltrr.estimation.weights import importance_weights
-from plan_logs.log import Log
-from plan_logs.pages import Floats, Longs, Pages
-from plan_logs.policies import DrawPolicy, States
 
 REWARDS = ("page", "found")
 SLOTS = ("iips", "pi")

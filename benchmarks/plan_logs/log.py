@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plan_logs.pages import Floats, Longs, Pages
-from plan_logs.policies import DrawPolicy
+from benchmarks.arrays import Floats, Longs
+from benchmarks.plan_logs.pages import Pages
+from benchmarks.plan_logs.policies import DrawPolicy
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from learned_retrieval.log import STRENGTH, Pairs, simulate
 from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats, Longs
+from benchmarks.learned_retrieval.log import STRENGTH, Pairs, simulate
 from ltrr.core.coverage import with_evidence
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranking_metrics import FUSION_CONSTANT
 from ltrr.simulation.rankings import NOBODY
 from ltrr.simulation.world import World
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 EARLIER_IMPRESSIONS = 200_000
 """Of a uniform log before those that are judged: the memory, the policies' values and q-hat's features come of it."""
@@ -125,7 +124,7 @@ def _shown(space: PlanSpace, ranks: Longs, places: Longs, ties: Floats) -> NDArr
         for s in range(strategies):
             place = places[part, None, :, s]
             drawn = (place > 0) & (place <= space.plans[:, s][:, None])
-            score += np.where(drawn, 61.0 / (60.0 + ranks[part, None, :, s]), 0.0)
+            score += np.where(drawn, (FUSION_CONSTANT + 1) / (FUSION_CONSTANT + ranks[part, None, :, s]), 0.0)
         held = score > 0.0
         order = np.argsort(np.where(held, -score - 1e-9 * ties[part, None], 1.0), axis=2)[:, :, :length]
         shown[part] = np.where(np.take_along_axis(held, order, axis=2), order, candidates)

@@ -9,8 +9,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.arrays import Floats, Longs
+from benchmarks.plan_logs.pages import Pages
 from ltrr.estimation.draw_orders import StepPolicy
-from plan_logs.pages import Floats, Longs, Pages
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from benchmarks.plan_logs.study import REFERENCE, Row
 from ltrr.estimation.estimators import DRAW_ESTIMATORS
-from plan_logs.study import REFERENCE, Row
 
 GATE = {"draw": "union_dr", "plan": "dr"}
 """The estimator that may decide, by how the log was made."""

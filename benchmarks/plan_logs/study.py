@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.arrays import Floats
+from benchmarks.plan_logs.exact import DESIGN, PERFECT, Exact, entity_errors, sequence_errors, set_errors
+from benchmarks.plan_logs.judging import Found, Judge, Side, judge_draws, judge_plans
+from benchmarks.plan_logs.log import drawn_log, planned_log
+from benchmarks.plan_logs.pages import pages_of
+from benchmarks.plan_logs.policies import DrawPolicy, States, block_gains, draw_policies
 from ltrr.simulation.world import World
-from plan_logs.exact import DESIGN, PERFECT, Exact, entity_errors, sequence_errors, set_errors
-from plan_logs.judging import Found, Judge, Side, judge_draws, judge_plans
-from plan_logs.log import drawn_log, planned_log
-from plan_logs.pages import Floats, pages_of
-from plan_logs.policies import DrawPolicy, States, block_gains, draw_policies
 
 Row = dict[str, Any]
 

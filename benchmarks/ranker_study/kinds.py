@@ -7,10 +7,11 @@ from math import sqrt
 from typing import Protocol
 
 import numpy as np
-from gate_study.challengers import EVENTS, VALUE, Challenger, Floats
-from numpy.typing import NDArray
 
-Longs = NDArray[np.int64]
+from benchmarks.arrays import Floats
+from benchmarks.gate_study.challengers import EVENTS, VALUE, Challenger, poisson_chances
+from benchmarks.gate_study.window import estimates
+
 Estimates = tuple[Floats, Floats]
 
 
@@ -54,7 +55,7 @@ class Bandit:
 
     def estimates(self, sums: Floats) -> Estimates:
         """As `Kind`."""
-        return _mean(sums)
+        return estimates(*sums.T)
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Canary:
 
     def __post_init__(self) -> None:
         self.terms = np.column_stack([np.ones(len(EVENTS)), EVENTS, EVENTS**2])
-        self.chances = [_poisson(VALUE * factor) for factor in (1.0 + self.gain, 1.0)]
+        self.chances = poisson_chances(VALUE * np.array([1.0 + self.gain, 1.0]))
 
     def spread(self) -> float:
         """As `Kind`."""
@@ -83,7 +84,7 @@ class Canary:
 
     def estimates(self, sums: Floats) -> Estimates:
         """As `Kind`."""
-        (mine, error), (champion, other) = _mean(sums[:, :3]), _mean(sums[:, 3:])
+        (mine, error), (champion, other) = estimates(*sums[:, :3].T), estimates(*sums[:, 3:].T)
         return mine - champion, np.hypot(error, other)
 
 
@@ -132,22 +133,8 @@ class Order:
         return np.asarray(rng.multinomial(impressions, self.chances, size=streams) @ self.terms)
 
     def estimates(self, sums: Floats) -> Estimates:
-        """The ratio of weighted sums of `ranking.judging`, every page a cluster: asserted equal in `streams`."""
+        """The ratio of weighted sums of `ranking.judging`, with each page as a cluster; `ranker_gate` asserts that."""
         pages, one, two, one_one, one_two, two_two = sums.T
         value = one / two
         variance = one_one - 2.0 * value * one_two + value**2 * two_two
         return value, np.sqrt(variance * pages / (pages - 1.0)) / two
-
-
-def _poisson(mean: float) -> Floats:
-    factorials = np.cumprod(np.maximum(EVENTS, 1.0))
-    chances = mean**EVENTS * np.exp(-mean) / factorials
-    chances[1:] *= mean / (chances @ EVENTS)
-    chances[0] = 1.0 - chances[1:].sum()
-    return np.asarray(chances)
-
-
-def _mean(sums: Floats) -> Estimates:
-    n, total, squares = sums.T
-    value = total / n
-    return value, np.sqrt((squares - n * value**2) / (n - 1.0) / n)

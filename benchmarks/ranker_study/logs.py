@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from benchmarks.arrays import Longs
 from ltrr.core.hashing import user_fold
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Page, Ranker, Slate
@@ -37,7 +37,7 @@ class Unions:
     def __post_init__(self) -> None:
         self._answers: dict[int, Answers] = {}
 
-    def pages(self, queries: NDArray[np.int64], rng: np.random.Generator) -> list[Page]:
+    def pages(self, queries: Longs, rng: np.random.Generator) -> list[Page]:
         """A page for each query, of a plan drawn uniformly."""
         plans = rng.integers(0, len(self.policy.space), len(queries)).tolist()
         return [self._page(query, plan) for query, plan in zip(queries.tolist(), plans, strict=True)]
@@ -70,9 +70,7 @@ def write_slates(unions: Unions, impressions: int, seed: int, path: Path) -> tup
     return impressions, clicks
 
 
-def _rows(
-    world: World, queries: NDArray[np.int64], slates: list[Slate], first: int, rng: np.random.Generator
-) -> pa.Table:
+def _rows(world: World, queries: Longs, slates: list[Slate], first: int, rng: np.random.Generator) -> pa.Table:
     examination = world.users.examination()
     columns: dict[str, list[object]] = {name: [] for name in _SCHEMA.names}
     for number, (query, slate) in enumerate(zip(queries.tolist(), slates, strict=True), start=first):

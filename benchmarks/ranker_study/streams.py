@@ -1,8 +1,9 @@
-"""Streams of nights with trials of all kinds: every beginning, every end and the whole book by the real gate.
+"""Streams of nights with trials of all kinds, where the real gate decides every start and every end.
 
-`turn_page`, `turn_canary` and `turn_ranker` of `ltrr.publishing` are called on every night on which a trial begins,
-ends, or might be promoted. Any other night only adds a look: no score so far reaches the level of a single look that
-spends everything, and a gain of `effect` would still be seen often enough. Asserted with the real function on a sample.
+The study calls `review_challenger`, `review_canary` and `review_ranker` of `ltrr.publishing` on every night on which a
+trial begins, ends, or could be promoted. On any other night it only adds a look: no score so far reaches the critical
+value of a single look that spends the whole alpha, and a gain of `effect` would still be detected often enough. The
+study asserts this with the real function on a sample of streams.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from math import nan, sqrt
 from typing import Any
 
 import numpy as np
-from gate_study.challengers import NIGHTS, Floats, of_night
 
+from benchmarks.arrays import Floats
+from benchmarks.gate_study.challengers import NIGHTS, of_night
+from benchmarks.ranker_study.kinds import Kind
 from ltrr.artifacts.pointer import Canary as Pointed
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.estimation.intervals import UNDEFINED, Estimate, quantile
 from ltrr.estimation.sequential import KEEP, PROMOTE, Look, conditional_power
-from ltrr.publishing.canary_trial import turn_canary
-from ltrr.publishing.challengers import Candidate, turn_page
+from ltrr.publishing.canary_trial import review_canary
+from ltrr.publishing.challengers import Candidate, review_challenger
 from ltrr.publishing.gate import Judgement
-from ltrr.publishing.ranker_gate import RankerCandidate, turn_ranker
+from ltrr.publishing.ranker_gate import RankerCandidate, review_ranker
 from ltrr.publishing.settings import GateSettings
 from ltrr.publishing.trials import (
     BANDIT_TRIAL,
@@ -30,10 +33,9 @@ from ltrr.publishing.trials import (
     RANKER_TRIAL,
     Challenger,
     FrozenBandit,
+    current_trial,
     judge_trial,
-    living,
 )
-from ranker_study.kinds import Kind
 
 FIRST = date(2026, 3, 1)
 CHECKED = 6
@@ -123,7 +125,7 @@ class _Streams:
             self.pointed[stream] = Pointed(f"{day}-000000000001", 0.1, f"{day}T09:00:00.000+00:00")
         waits = "a canary runs" if self.pointed[stream] else ""
         for kind in self.scenario.kinds:
-            trial = living(self.books[stream], kind)
+            trial = current_trial(self.books[stream], kind)
             if trial is None and kind != CANARY_TRIAL and waits:
                 continue
             if trial is None:
@@ -164,10 +166,10 @@ class _Streams:
         book = tuple(
             replace(one, looks=looks) if one.is_living and one.kind == kind else one for one in self.books[stream]
         )
-        before = living(book, kind)
+        before = current_trial(book, kind)
         page = self._page(kind, book, day, night, judgement, waits, stream)
         self.books[stream] = page.challengers
-        after = living(page.challengers, kind)
+        after = current_trial(page.challengers, kind)
         judged = page.judged if before else None
         if judged is not None and judged.outcome == PROMOTE:
             self.outcome.promoted[kind][stream] = night + 1
@@ -185,12 +187,14 @@ class _Streams:
             bandit = FrozenBandit("search", {"bandit.vw": f"b{night}"}, None, ExplorationSettings())
             if waits:
                 judgement = replace(judgement, objections=(waits,))
-            return turn_page(book, day, _CHAMPION, judgement, Candidate(bandit, end), self.gate, waits)
+            return review_challenger(book, day, _CHAMPION, judgement, Candidate(bandit, end), self.gate, waits)
         if kind == RANKER_TRIAL:
-            return turn_ranker(book, day, "search", "", judgement, RankerCandidate(f"r{night}", end), self.gate, waits)
+            return review_ranker(
+                book, day, "search", "", judgement, RankerCandidate(f"r{night}", end), self.gate, waits
+            )
         tried = FrozenBandit("search", {"bandit.vw": "c", "ranker.ubj": f"c{night}"}, None, ExplorationSettings())
-        before = living(book, CANARY_TRIAL)
-        return turn_canary(
+        before = current_trial(book, CANARY_TRIAL)
+        return review_canary(
             book, day, self.pointed[stream], before.bandit if before else tried, _CHAMPION, judgement, self.gate
         )
 

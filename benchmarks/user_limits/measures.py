@@ -10,6 +10,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks.user_limits.attacks import DAY, POSITIONS, Robot, slate_rows
 from ltrr.clicks.fit import fit_curves
 from ltrr.clicks.pairs import to_linking_pairs
 from ltrr.clicks.settings import ClickSettings
@@ -18,7 +19,6 @@ from ltrr.evaluation.estimates import summarize_policy
 from ltrr.users.limits import CAPPED, only_counted, to_limited_users, to_user_days
 from ltrr.users.naming import heaviest_limited
 from ltrr.users.settings import UserSettings
-from user_limits.attacks import DAY, POSITIONS, Robot, slate_rows
 
 SETTINGS = UserSettings()
 

@@ -58,7 +58,7 @@ class Decisions:
         if (found != 1).any():
             wrong = int(np.flatnonzero(found != 1)[0])
             raise SchemaError(
-                "the plan taken is not an action of its decision",
+                "the chosen plan is not an action of its decision",
                 which=f"decision {wrong} of {len(self)}",
                 expected="exactly once among its actions",
                 got=f"{int(found[wrong])} times",

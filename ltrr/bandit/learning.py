@@ -172,7 +172,7 @@ def _training(
                         found = _decisions(batch, space, smallest, sent.value)
                         lines.write(examples_text(found, space, observe, groups))
             if decisions:
-                model, cost = _learn(examples, arguments)
+                model, cost = learn_file(examples, arguments)
                 yield _part_model(part, model, cost, decisions, 1)
 
     return train_part
@@ -245,8 +245,8 @@ def _planned_actions(batch: pa.RecordBatch, space: PlanSpace, planner: Planner, 
     return _Actions(np.concatenate(indices), ends, np.concatenate(features), np.array(baselines))
 
 
-def _learn(examples: Path, arguments: list[str]) -> tuple[bytes, float]:
-    """Model bytes and summed cost of one pass over a file."""
+def learn_file(examples: Path, arguments: list[str]) -> tuple[bytes, float]:
+    """Model bytes and summed cost of one pass over a file of examples; the model is written next to it."""
     import vowpalwabbit
 
     model = examples.with_name("bandit.vw")

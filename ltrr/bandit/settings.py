@@ -9,19 +9,24 @@ from ltrr.errors import check_ranges
 
 @dataclass(frozen=True)
 class BanditSettings:
-    """What the bandit learns from, and how.
+    """Training data and parameters of the bandit.
 
     Attributes:
-        window_nights: closed dates, up to and with the one closed tonight, that it is trained on.
-        partitions: parts that are trained apart and merged; 4 to 16 keep one machine busy, on a cluster choose it so
-            that a part holds at least 10,000 decisions.
-        query_decisions: decisions of one query and date at most, chosen by hash; hot queries must not drown the rest.
-        propensity_clip: a logging propensity counts as at least this multiple of 1 / (number of plans). It bounds the
-            weight of one decision at that of the uniform policy over propensity_clip.
-        max_unshown_share: impressions whose drawn union did not fit the page, as a share; above it nothing is learned.
-        learning_rate: Vowpal Wabbit's, of its adaptive, normalised, importance-invariant updates.
-        hash_bits: weights are kept in 2 ** hash_bits places.
-        interactions: namespaces of core.vw_text that are crossed: q query and looks, b blocks, v planner values.
+        window_nights: Number of closed dates that the bandit is trained on, the newest included.
+        partitions: Number of parts that are trained separately and merged. On one machine use 4 to
+            16; on a cluster, at least 10,000 decisions per part.
+        query_decisions: Maximum number of decisions per query and date, chosen by hash, so that
+            frequent queries do not dominate.
+        propensity_clip: Minimum of a logging propensity, as a multiple of 1 / (number of plans).
+            The weight of one decision is at most that of the uniform policy divided by
+            propensity_clip.
+        max_unshown_share: Maximum share of impressions whose drawn union did not fit on the page.
+            Above it, no bandit is trained.
+        learning_rate: Learning rate of Vowpal Wabbit, for its adaptive, normalised,
+            importance-invariant updates.
+        hash_bits: Number of hash bits: the model has 2 ** hash_bits weights.
+        interactions: Pairs of crossed namespaces of `core.vw_text`: q query and looks, b blocks, v
+            planner values.
     """
 
     window_nights: int = 14

@@ -24,22 +24,26 @@ from ltrr.errors import DataQualityError, check_ranges
 
 @dataclass(frozen=True)
 class ValueSettings:
-    """How values are learned.
+    """Training of the value models.
 
     Attributes:
-        damping: exponent of the query's exposure that a pair's weight is divided by; 0 counts examinations, 1 queries.
-        candidate_rounds: trees of the candidate value.
-        unseen_rounds: trees of the unseen value, of each pattern.
-        patterns: in which the values of plans differ by what is unseen.
-        fewest_known_plans: share of the plans whose value must be known for a look to be learned from.
-        strength: examinations that a predicted value counts for beside what was observed.
-        folds: of query_keys; a query is valued by models that were trained without its fold.
-        queries: that are learned from at most, chosen by hash. One task holds them all: 6,000 take some 500 MB with
-            their rows, whatever the size of the log.
-        query_looks: logged looks of one query at most, the newest.
-        fewest_queries: with something examined in every fold; below it nothing is learned.
-        threads: of XGBoost in one process.
-        seed: of row and column sampling.
+        damping: Exponent of the query's exposure by which the weight of a pair is divided; 0 weighs
+            by examinations, 1 by queries.
+        candidate_rounds: Number of trees of the model of candidate values.
+        unseen_rounds: Number of trees of the model of unseen values, per pattern.
+        patterns: Number of patterns by which the unseen parts of plans differ in value.
+        fewest_known_plans: Minimum share of plans with a known value, for a look to be used in
+            training.
+        strength: Weight of a predicted value, in examinations, relative to observed evidence.
+        folds: Number of folds of query_keys. The models that value a query were trained without its
+            fold.
+        queries: Maximum number of queries in the training sample, chosen by hash. One task holds
+            the whole sample: 6,000 queries take about 500 MB, whatever the size of the log.
+        query_looks: Maximum number of logged looks per query; the newest are used.
+        fewest_queries: Minimum number of queries with examined results per fold. With fewer, no
+            value model is trained.
+        threads: Number of XGBoost threads per process.
+        seed: Seed of row and column sampling.
     """
 
     damping: float = 0.5

@@ -1,10 +1,9 @@
-"""`ltrr`: commands, and what becomes of an error."""
+"""`ltrr`: its commands, and how an error ends one."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from typing import Annotated, cast
 
 import typer
@@ -23,7 +22,7 @@ from ltrr.spark.faults import explain_fault, is_engine_fault
 
 app = typer.Typer(
     name="ltrr",
-    help="Learn, every night, which retrieval strategies to query for each query, and how to rank their union.",
+    help="Learn every night which retrieval strategies to ask for each query, and how to rank their union.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -43,7 +42,7 @@ app.add_typer(policies, name="policies")
 def before_any(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every table read and written.")] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of a fault; as LTRR_DEBUG=1 does.")
+        bool, typer.Option("--debug", help="Show the traceback of a fault, as LTRR_DEBUG=1 does.")
     ] = False,
 ) -> None:
     """Options of every command."""
@@ -52,27 +51,22 @@ def before_any(
     set_up_logging(is_verbose=verbose)
 
 
-# Typer carries a click of its own, so click's exceptions are not the ones it raises. This is what a mistyped option, a
-# missing argument and a bad value have in common there.
+# Typer has its own copy of click and raises the exceptions of that copy. This is the common class of a mistyped option,
+# a missing argument and a bad value.
 _MISTYPED = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet.
 
-    What it writes is for this user only (logs of persons, tables, quarantine, MLflow's store); `policies/`, which
-    services read, is the exception (`ltrr.artifacts.store`).
+    Files are readable by this user only (logs, tables, quarantine, MLflow's store). The exception is `policies/`, which
+    services read (`ltrr.artifacts.store`).
     """
     umask = os.umask(0o077)
     try:
         return _run(arguments)
     finally:
         os.umask(umask)
-
-
-def run_job(name: str, arguments: Sequence[str]) -> int:
-    """Run `ltrr job NAME ARGUMENTS`, as the scripts in `jobs/` do; returns the exit code."""
-    return main(["job", name, *arguments])
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -84,10 +78,10 @@ def _run(arguments: list[str] | None) -> int:
         error.show()
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("stopped; run the same command again: nothing half done counts\n")
+        sys.stderr.write("stopped; run the same command again: a job that did not finish has committed nothing\n")
         return 130
     except Exception as fault:
-        # A mistake in ltrr itself keeps its traceback: that is what a report of it needs.
+        # A mistake in ltrr itself keeps its traceback, which a bug report needs.
         if not is_engine_fault(fault):
             raise
         return report(explain_fault(fault), cause=fault)
@@ -95,7 +89,7 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def report(error: LtrrError, cause: Exception | None = None) -> int:
-    """Say in one sentence what is wrong; the traceback only where someone asked for it."""
+    """Print one sentence that says what is wrong; with --debug, raise the error with its traceback instead."""
     if is_debugging():
         raise error from cause
     sys.stderr.write(f"ltrr: {error}\n")

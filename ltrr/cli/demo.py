@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pyspark.sql import SparkSession
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ltrr.cli.options import Json, Set, check_home
-from ltrr.cli.output import show, show_json, stderr
+from ltrr.cli.options import Hybrid, Json, Set, WorldData, WorldName, check_home
+from ltrr.cli.output import narrow_stderr, narrow_stdout, show_json
+from ltrr.cli.progress import StepProgress, jobs_left_text, one_step
 from ltrr.config import Settings, load_settings
+from ltrr.demo.durations import duration_text
 from ltrr.demo.first_policy import write_demo_settings
+from ltrr.demo.full_report import write_report
 from ltrr.demo.home import claim_home
-from ltrr.demo.loop import NightReport, challenger_policy, current_policy, run_nights
+from ltrr.demo.loop import SERVE, NightReport, challenger_policy, current_policy, run_nights
 from ltrr.demo.report import (
+    REGRET_CAPTION,
+    TRUTH_CAPTION,
     night_lines,
     nights_table,
-    ranker_lines,
+    order_table,
+    ranker_sentence,
     regret_rows,
     regret_table,
     standing,
     trial_table,
-    truth_tables,
+    values_table,
     whereabouts,
     with_challenger,
 )
 from ltrr.demo.trial import plan_rows
 from ltrr.demo.worlds import IMPRESSIONS, WorldChoice, build_world, check_choice
 from ltrr.logs.secret import SECRET_VARIABLE
+from ltrr.pipelines.jobs import JOBS
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.simulation.ranker_truth import ranker_table
 from ltrr.simulation.rankings import default_cache
@@ -43,81 +49,125 @@ from ltrr.simulation.world import World
 from ltrr.spark.session import build_session
 
 FIRST_DATE = date(2026, 3, 2)
-# Known to everyone who reads this line, and used for invented people only.
+# Public, and used for invented users only.
 DEMO_SECRET = "the demo's people are invented"  # noqa: S105
+TRUE_VALUES = "true values"
 
 
 def demo(
-    world: Annotated[
-        str, typer.Option("--world", help="music (generated) or msrd (real films and queries).")
-    ] = "music",
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of the world's data (msrd).")] = None,
-    nights: Annotated[int, typer.Option("--nights", min=1, help="Days served and nights learned.")] = 4,
+    world: WorldName = "music",
+    data: WorldData = None,
+    nights: Annotated[int, typer.Option("--nights", min=1, help="Number of days served and nights learned.")] = 4,
     impressions: Annotated[
-        int | None, typer.Option("--impressions", min=100, help="Searches a day; by default what the gate needs.")
+        int | None,
+        typer.Option("--impressions", min=100, help="Searches per day; by default what the gate needs."),
     ] = None,
     home: Annotated[
         Path,
         typer.Option(
-            "--home", callback=check_home, help="Folder of the demo; an earlier demo's is replaced, never another's."
+            "--home", callback=check_home, help="Folder of the demo. A demo's folder is replaced, no other one is."
         ),
     ] = Path("demo-home"),
-    hybrid: Annotated[bool, typer.Option(help="Whether the fusion of lexical and semantic is a strategy.")] = True,
-    seed: Annotated[int, typer.Option("--seed", help="Of the people's behaviour.")] = 7,
+    hybrid: Hybrid = True,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the users' behaviour.")] = 7,
     changes: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Days of service and nights of learning in a world of known truth, then what the policy was truly worth."""
+    """Run days of service and nights of learning in a world of known truth; then show the policy's true values."""
     started = time.monotonic()
-    console = stderr()
+    console = narrow_stderr()
     choice = WorldChoice(world, data, hybrid)
     check_choice(choice)
-    claim_home(home)
-    if SECRET_VARIABLE not in os.environ:
-        os.environ[SECRET_VARIABLE] = DEMO_SECRET
-        console.print(f"{SECRET_VARIABLE} is not set: the demo uses a secret of its own, which protects nobody")
-    with _bar(console, "searching the world") as advance:
-        real = build_world(choice, default_cache(), advance)
-    for note in real.notes:
-        console.print(f"world {real.name}: {note}")
-    write_demo_settings(home, real.policy_settings(), FIRST_DATE)
-    settings = load_settings(home, None, changes or ())
-    publish_first_champion(settings.paths.policies, settings.policy, settings.first_date)
-    spark = build_session("ltrr demo", settings.spark)
-    reports: list[NightReport] = []
-    with _bar(console, "starting") as advance:
-        for report in run_nights(
-            real,
-            settings,
-            spark,
-            nights=nights,
-            impressions=impressions or IMPRESSIONS[world],
-            seed=seed,
-            say=advance.say,
-            progress=advance,
-        ):
-            reports.append(report)
-            console.print(night_lines(report))
-        advance.say("true values of every policy")
-        outcome = _outcome(real, settings, reports, advance)
+    real, settings = _prepare(choice, home, changes or [], console)
+    with one_step(console, "starting Spark"):
+        spark = build_session("ltrr demo", settings.spark)
+    searches = impressions or IMPRESSIONS[world]
+    _say(console, f"{nights} {'nights' if nights > 1 else 'night'} of {searches:,} searches and {len(JOBS)} jobs")
+    with DemoProgress(console, nights, settings.first_date) as watcher:
+        reports = _run(real, settings, spark, watcher, impressions=searches, seed=seed)
+        outcome = _outcome(real, settings, reports, watcher)
         if world == "msrd" and data is not None:
-            six = build_world(WorldChoice(world, data, hybrid=False), default_cache(), advance)
+            six = build_world(WorldChoice(world, data, hybrid=False), default_cache(), watcher.advance)
             outcome["trial"] = [row for row in plan_rows(six) if row["slice"] in ("unseen", "head")]
     outcome["seconds"] = round(time.monotonic() - started, 1)
+    full = write_report(home, reports, outcome)
     if as_json:
         show_json(outcome)
     else:
-        _print(outcome, reports, home, settings)
+        _print(outcome, reports, home, settings, full)
 
 
-def _outcome(world: World, settings: Settings, reports: list[NightReport], advance: _Advance) -> dict[str, Any]:
+def _prepare(choice: WorldChoice, home: Path, changes: list[str], console: Console) -> tuple[World, Settings]:
+    """Empty the home, build the world, and publish the first policy."""
+    claim_home(home)
+    if SECRET_VARIABLE not in os.environ:
+        os.environ[SECRET_VARIABLE] = DEMO_SECRET
+        _say(console, f"{SECRET_VARIABLE} is not set: the demo uses a public one, for invented users only")
+    with one_step(console, "building the world") as progress:
+        world = build_world(choice, default_cache(), progress.advance)
+    for note in world.notes:
+        _say(console, f"world {world.name}: {note}")
+    write_demo_settings(home, world.policy_settings(), FIRST_DATE)
+    settings = load_settings(home, None, changes)
+    publish_first_champion(settings.paths.policies, settings.policy, settings.first_date)
+    return world, settings
+
+
+class DemoProgress(StepProgress):
+    """Progress of all nights of a demo: one line that moves on a terminal, a line per finished step without one.
+
+    Args:
+        console: Where it is shown.
+        nights: Number of nights.
+        first: Date of the first one.
+    """
+
+    def __init__(self, console: Console, nights: int, first: date) -> None:
+        super().__init__(console, [*((SERVE, *JOBS) * nights), TRUE_VALUES])
+        self.nights, self._first = nights, first
+
+    def start_step(self, step: str, day: date) -> None:
+        """Show a step of a night as running."""
+        self.start(f"night {self.number(day)} of {self.nights} {step}")
+
+    def end_step(self, step: str, day: date, seconds: float) -> None:
+        """Count a step of a night as done; without a terminal, print its time and what is left of the night."""
+        self.end(seconds)
+        if not self.console.is_terminal:
+            left = len(JOBS) - 1 - JOBS.index(step) if step in JOBS else len(JOBS)
+            self.print(
+                f"night {self.number(day)} of {self.nights}, {step}: {duration_text(seconds)}, {jobs_left_text(left)}"
+            )
+
+    def number(self, day: date) -> int:
+        """Number of a night, from 1."""
+        return (day - self._first).days + 1
+
+
+def _run(
+    world: World, settings: Settings, spark: SparkSession, progress: DemoProgress, *, impressions: int, seed: int
+) -> list[NightReport]:
+    """Run all nights; after each, print what it served, learned and decided."""
+    reports: list[NightReport] = []
+    for report in run_nights(
+        world, settings, spark, nights=progress.nights, impressions=impressions, seed=seed, watcher=progress
+    ):
+        reports.append(report)
+        for line in night_lines(report, progress.number(report.day), progress.nights):
+            progress.print(line)
+    return reports
+
+
+def _outcome(world: World, settings: Settings, reports: list[NightReport], progress: DemoProgress) -> dict[str, Any]:
     policy = current_policy(settings)
-    truth: list[Mapping[str, Any]] = [*truth_table(world, policy, progress=advance)]
+    progress.start(f"{TRUE_VALUES} of every policy")
+    truth: list[Mapping[str, Any]] = [*truth_table(world, policy, progress=progress.advance)]
     challenger = reports[-1].challenger
     if challenger:
-        advance.say("true values of the challenger")
-        truth = with_challenger(truth, truth_table(world, challenger_policy(settings, challenger), progress=advance))
-    return {
+        progress.start(f"{TRUE_VALUES} of the challenger")
+        other = truth_table(world, challenger_policy(settings, challenger), progress=progress.advance)
+        truth = with_challenger(truth, other)
+    outcome = {
         "world": world.name,
         "strategies": list(world.strategies),
         "notes": list(world.notes),
@@ -127,46 +177,28 @@ def _outcome(world: World, settings: Settings, reports: list[NightReport], advan
         "truth": truth,
         "ranker": ranker_table(world, policy),
     }
+    progress.end()
+    return outcome
 
 
-def _print(outcome: dict[str, Any], reports: list[NightReport], home: Path, settings: Settings) -> None:
-    show(nights_table(reports))
-    show("")
-    show(regret_table(outcome["regret"]))
-    for table in truth_tables(outcome["truth"]):
-        show("")
-        show(table)
-    show("")
-    show(ranker_lines(outcome["ranker"]))
+def _print(outcome: dict[str, Any], reports: list[NightReport], home: Path, settings: Settings, full: Path) -> None:
+    console = narrow_stdout()
+    console.print("", nights_table(reports), "", regret_table(outcome["regret"]))
+    _say(console, REGRET_CAPTION)
+    console.print("")
     if "trial" in outcome:
-        show("")
-        show(trial_table(outcome["trial"]))
-    show("")
-    show(standing(outcome["truth"], reports[-1].challenger))
-    show(f"\n{outcome['seconds']:.0f} seconds. Where things are, and what opens them:")
+        console.print(trial_table(outcome["trial"]), "")
+    console.print(order_table(outcome["ranker"]))
+    _say(console, ranker_sentence(outcome["ranker"]))
+    console.print("", values_table(outcome["truth"]))
+    _say(console, TRUTH_CAPTION)
+    _say(console, f"\n{standing(outcome['truth'], reports[-1].challenger)}")
+    _say(console, f"\nDone in {duration_text(outcome['seconds'])}. All figures and reasons: {full}")
     for thing, command in whereabouts(home, settings.policy.name, str(reports[-1].day)):
-        show(f"  {thing}\n      {command}")
+        _say(console, thing)
+        # Never folded: a command is copied as a whole.
+        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
 
-class _Advance:
-    """Progress of one long work: called with (done, all), told what is being done."""
-
-    def __init__(self, progress: Progress, text: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(text, total=None)
-
-    def __call__(self, done: int, total: int) -> None:
-        self._progress.update(self._task, completed=done, total=total)
-
-    def say(self, text: str) -> None:
-        """Name what is being done; on a pipe, a line each."""
-        self._progress.update(self._task, description=text, completed=0, total=None)
-        if not self._progress.console.is_terminal:
-            self._progress.console.print(text)
-
-
-@contextmanager
-def _bar(console: Console, text: str) -> Iterator[_Advance]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield _Advance(progress, text)
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False)

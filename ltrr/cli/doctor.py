@@ -1,4 +1,4 @@
-"""`ltrr doctor`: what is missing here, one line each."""
+"""`ltrr doctor`: a line for each check of this machine and home."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ltrr.cli.options import Config, Home, Json, Set
-from ltrr.cli.output import show_rows
-from ltrr.config import PathSettings, load_section
+from ltrr.cli.options import Common, with_common
+from ltrr.config import PathSettings
 from ltrr.errors import ConfigError, LtrrError, NotReadyError
 from ltrr.logs.secret import SECRET_VARIABLE, read_secret
 from ltrr.pipelines.preflight import local_folder
@@ -26,12 +25,13 @@ from ltrr.tracking.settings import TrackingSettings
 from ltrr.tracking.store import connect, without_secrets
 
 
-def doctor(home: Home = None, config: Config = None, changes: Set = None, as_json: Json = False) -> int:
-    """Check this machine and the home, one line each; exit 1 if anything is missing."""
-    paths = load_section(PathSettings, home, config, changes or ())
-    tracking = load_section(TrackingSettings, home, config, changes or ()).under(paths.home)
-    nights = load_section(NightSettings, home, config, changes or ())
-    spark = load_section(SparkSettings, home, config, changes or ())
+@with_common
+def doctor(common: Common) -> int:
+    """Check this machine and the home, a line per check; exit 1 if anything is missing."""
+    paths = common.section(PathSettings)
+    tracking = common.section(TrackingSettings).under(paths.home)
+    nights = common.section(NightSettings)
+    spark = common.section(SparkSettings)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", platform.python_version),
         ("java", _java),
@@ -45,7 +45,7 @@ def doctor(home: Home = None, config: Config = None, changes: Set = None, as_jso
         ("private files", lambda: check_private_files(paths)),
     ]
     rows = [_checked(name, check) for name, check in checks]
-    show_rows(rows, "ltrr doctor", as_json=as_json)
+    common.show(rows, "ltrr doctor")
     return int(any(row["verdict"] != "ok" for row in rows))
 
 
@@ -65,19 +65,25 @@ def _java() -> str:
 
 def _delta_jars() -> str:
     hashes = read_hashes()
-    missing = missing_jars(spark_home() / "jars", hashes)
+    folder = spark_home() / "jars"
+    missing = missing_jars(folder, hashes)
     if missing:
-        raise NotReadyError("not beside Spark's", which=", ".join(missing), todo="run `make setup`")
-    return f"{len(hashes)} beside Spark's, hashes as they should be"
+        raise NotReadyError(
+            "Delta's jars are missing, or differ from those of jars.sha256",
+            which=", ".join(missing),
+            expected=f"them in {folder}",
+            todo="run `python -m ltrr.spark.jars`",
+        )
+    return f"{len(hashes)} in {folder}, with the expected hashes"
 
 
 def _write_access(home: Path) -> str:
-    """Try the home, or the nearest folder above it that exists: doctor makes nothing that stays."""
+    """Write a temporary file into the home, or into the nearest existing folder above it."""
     folder = home
     while not folder.exists():
         folder = folder.parent
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".ltrr-doctor-"):
-        return f"{folder}" if folder == home else f"{folder} (the home {home} is not there yet)"
+        return f"{folder}" if folder == home else f"{folder} (the home {home} does not exist yet)"
 
 
 def _secret() -> str:
@@ -86,10 +92,12 @@ def _secret() -> str:
 
 
 def check_private_files(paths: PathSettings) -> str:
-    """What tells of persons is closed to other users: a folder without rights for others protects all below it.
+    """Check that files with data of users are closed to other users of the machine.
+
+    A folder without rights for others protects everything below it.
 
     Raises:
-        ConfigError: one is open to others; the message has the command that closes it.
+        ConfigError: a file or folder is open to others; the message has the command that closes it.
     """
     named = [local_folder(path) for path in (paths.tables, paths.logs, paths.quarantine)]
     private = [*named, *(paths.home / name for name in ("mlflow.db", "mlartifacts"))]
@@ -97,29 +105,31 @@ def check_private_files(paths: PathSettings) -> str:
     opened = [str(path) for path in found if path.stat().st_mode & 0o007]
     if opened:
         raise ConfigError(
-            "every user of this machine can read", which=", ".join(opened), todo=f"run `chmod o-rwx {' '.join(opened)}`"
+            "every user of this machine can read files with data of users",
+            which=", ".join(opened),
+            todo=f"run `chmod o-rwx {' '.join(opened)}`",
         )
     return f"{len(found)} closed to other users"
 
 
 def _mlflow(tracking: TrackingSettings, home: Path) -> str:
     if not home.exists():
-        return f"{version('mlflow')}; the store is made with the home"
+        return f"{version('mlflow')}; the first night makes the store"
     connect(tracking)
     return f"{version('mlflow')}; {without_secrets(tracking.uri)} answers"
 
 
 def _retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> str:
-    """Whether every table on disk keeps its versions long enough; starts Spark if there are tables."""
+    """Check that every table on disk keeps its versions long enough; starts Spark if there are tables."""
     warehouse = _tables(paths, nights, spark)
     if warehouse is None:
         return "no tables yet"
     wrong = {name: warehouse.wrong_properties(declared) for name, declared in CATALOG.items()}
-    told = [f"{name} ({', '.join(properties)})" for name, properties in wrong.items() if properties]
-    if told:
+    short = [f"{name} ({', '.join(properties)})" for name, properties in wrong.items() if properties]
+    if short:
         raise ConfigError(
             "tables do not keep their versions as long as the nights need them",
-            which=", ".join(told),
+            which=", ".join(short),
             expected=f"replaced files for {nights.readable_days} days",
             todo="run a night: each job sets the retention of its tables before it writes",
         )
@@ -127,7 +137,7 @@ def _retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings)
 
 
 def check_committed(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> str:
-    """Whether every table on disk is as the last run that committed has left it."""
+    """Check that every table on disk is in the state of the last committed run."""
     warehouse = _tables(paths, nights, spark)
     if warehouse is None:
         return "no tables yet"
@@ -142,14 +152,14 @@ def check_committed(paths: PathSettings, nights: NightSettings, spark: SparkSett
         raise ConfigError(
             "tables hold rows of a run that did not commit",
             which=", ".join(dead),
-            expected="the rows that the last committed run has left",
-            todo="run the job or night again before anybody runs VACUUM: it restores them first",
+            expected="the rows of the last committed run",
+            todo="run the job or night again before any VACUUM: it restores the tables first",
         )
-    return f"{len(read_by_version)} as the last committed runs have left them"
+    return f"{len(read_by_version)} in the state of the last committed runs"
 
 
 def _tables(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> Warehouse | None:
-    """The tables, on a session that is started for them; None where there are none yet."""
+    """The tables, on a session that is started for them; None if there are none yet."""
     if not paths.home.exists():
         return None
     if paths.tables == str(paths.home / "tables") and not Path(paths.tables).exists():

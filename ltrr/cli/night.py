@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
-from ltrr.cli.options import AcceptQuality, Config, Date, Home, Json, Set, parse_date, settings_of
-from ltrr.cli.output import show_rows
+from ltrr.cli.options import AcceptQuality, Common, Date, parse_date, with_common
+from ltrr.cli.output import narrow_stderr, show
+from ltrr.cli.progress import JobProgress
 from ltrr.pipelines import runner
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.pipelines.preflight import check_before_start, prove_shared_paths
@@ -19,60 +19,57 @@ from ltrr.spark.quality import parse_accepted
 from ltrr.spark.session import build_session
 
 
+@with_common
 def nightly(
+    common: Common,
     date_: Date,
-    home: Home = None,
-    config: Config = None,
-    changes: Set = None,
     accept_quality: AcceptQuality = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="First rerun earlier dates whose inputs changed since, oldest first.")
+        bool, typer.Option("--repair", help="Rerun earlier dates first whose inputs have changed, oldest first.")
     ] = False,
-    as_json: Json = False,
 ) -> None:
     """Run the eight jobs of one date in one Spark session."""
     day = parse_date(date_)
-    settings = settings_of(home, config, changes)
+    settings = common.settings()
     check_before_start(settings, day)
     spark = build_session(f"ltrr nightly {day}", settings.spark)
     prove_shared_paths(spark, settings.paths)
-    runs = runner.run_nightly(
-        spark,
-        settings,
-        day,
-        accept_quality=parse_accepted(accept_quality or ()),
-        repair=repair,
-        on_start=_say,
-    )
-    _show(runs, f"Night of {day}", as_json=as_json)
+    with JobProgress(narrow_stderr(), day) as progress:
+        runs = runner.run_nightly(
+            spark,
+            settings,
+            day,
+            accept_quality=parse_accepted(accept_quality or ()),
+            repair=repair,
+            on_start=progress.start,
+            on_commit=progress.end,
+        )
+    _show(runs, f"Night of {day}", common)
 
 
+@with_common
 def job(
+    common: Common,
     name: Annotated[str, typer.Argument(help=" | ".join(JOBS), show_default=False)],
     date_: Date,
-    home: Home = None,
-    config: Config = None,
-    changes: Set = None,
     accept_quality: AcceptQuality = None,
-    as_json: Json = False,
 ) -> None:
     """Run one job of one date."""
     check_job(name)
     day = parse_date(date_)
-    settings = settings_of(home, config, changes)
+    settings = common.settings()
     check_before_start(settings, day, name)
     spark = build_session(f"ltrr {name} {day}", settings.spark)
     prove_shared_paths(spark, settings.paths)
-    _say(name, day)
-    run = runner.run_job(spark, settings, name, day, accept_quality=parse_accepted(accept_quality or ()))
-    _show([run], f"{name} of {day}", as_json=as_json)
+    with JobProgress(narrow_stderr(), day, [name]) as progress:
+        progress.start(name, day)
+        run = runner.run_job(spark, settings, name, day, accept_quality=parse_accepted(accept_quality or ()))
+        progress.end(run)
+    _show([run], f"{name} of {day}", common)
 
 
-def _say(name: str, day: date) -> None:
-    sys.stderr.write(f"{day} {name}\n")
-
-
-def _show(runs: Sequence[JobRun], title: str, *, as_json: bool) -> None:
+def _show(runs: Sequence[JobRun], title: str, common: Common) -> None:
+    """Show what the jobs wrote; JSON has all their notes, the table is followed by the night's decision."""
     rows: list[dict[str, Any]] = [
         {
             "job": run.job,
@@ -80,8 +77,12 @@ def _show(runs: Sequence[JobRun], title: str, *, as_json: bool) -> None:
             "attempt": run.attempt,
             "seconds": run.seconds,
             "rows written": sum(output.rows for output in run.outputs),
-            "notes": dict(run.notes) if as_json else run.notes.get("why", ""),
+            **({"notes": dict(run.notes)} if common.as_json else {}),
         }
         for run in runs
     ]
-    show_rows(rows, title, as_json=as_json)
+    common.show(rows, title)
+    if not common.as_json:
+        for run in runs:
+            if "why" in run.notes:
+                show(Text(f"decision of {run.run_date}: {run.notes['why']}"))

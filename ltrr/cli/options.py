@@ -1,19 +1,28 @@
-"""Options that every command shares, declared once."""
+"""Options that commands share, declared once: `with_common` gives a command the four that most of them take."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
-from ltrr.config import PathSettings, Settings, load_settings
+from ltrr.cli.output import Rows, show_rows
+from ltrr.config import PathSettings, Settings, load_section, load_settings
 from ltrr.errors import UsageError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
 
 
 def check_home(home: Path | None) -> Path | None:
-    """The home as given; before any command makes a folder named `s3:`.
+    """The home as given; checked before any command makes a folder named `s3:`.
 
     Raises:
         ConfigError: it is a URL.
@@ -27,24 +36,81 @@ Home = Annotated[
     Path | None,
     typer.Option("--home", help="Folder that holds tables, policies, logs and MLflow's store.", callback=check_home),
 ]
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings; an unknown key is an error.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting, section.name=VALUE; may be given several times.")
-]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")]
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings. An unknown key is an error.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="One setting, section.name=VALUE. May be repeated.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Date = Annotated[str, typer.Option("--date", help="Logical date, YYYY-MM-DD (UTC).")]
 AcceptQuality = Annotated[
     list[str] | None,
     typer.Option(
         "--accept-quality",
         metavar="NAME[,NAME]:REASON",
-        help="Go on in spite of these failed quality checks and no others; the reason is recorded. May be repeated.",
+        help="Accept these failed quality checks, no others; the reason is recorded. May be repeated.",
     ),
 ]
+WorldName = Annotated[str, typer.Option("--world", help="music (generated) or msrd (real films and queries).")]
+WorldData = Annotated[Path | None, typer.Option("--data", help="Folder of the world's data (msrd).")]
+Hybrid = Annotated[bool, typer.Option(help="Make the fusion of lexical and semantic search a strategy.")]
+
+
+@dataclass(frozen=True)
+class Common:
+    """Values of `--home`, `--config`, `--set` and `--json`."""
+
+    home: Path | None
+    config: Path | None
+    changes: list[str] | None
+    as_json: bool
+
+    def settings(self) -> Settings:
+        """All settings; a home that is given must exist (`settings_of`)."""
+        return settings_of(self.home, self.config, self.changes)
+
+    def section(self, kind: type[S]) -> S:
+        """One section of the settings, for commands that need neither a policy nor a home."""
+        return load_section(kind, self.home, self.config, self.changes or ())
+
+    def show(self, rows: Rows, title: str) -> None:
+        """Print rows as a table, or as JSON with `--json`."""
+        show_rows(rows, title, as_json=self.as_json)
+
+
+def with_common(command: Callable[Concatenate[Common, P], R]) -> Callable[..., R]:
+    """Add `--home`, `--config`, `--set` and `--json` to a command, which takes them as one first argument.
+
+    >>> def count(common: Common, limit: int = 3) -> int:
+    ...     return limit
+    >>> list(inspect.signature(with_common(count)).parameters)
+    ['limit', 'home', 'config', 'changes', 'as_json']
+    >>> with_common(count)(limit=7)
+    7
+    """
+    kinds: dict[str, tuple[Any, Any]] = {
+        "home": (Home, None),
+        "config": (Config, None),
+        "changes": (Set, None),
+        "as_json": (Json, False),
+    }
+
+    @wraps(command)
+    def run(*arguments: P.args, **options: P.kwargs) -> R:
+        values: dict[str, Any] = {name: options.pop(name, default) for name, (_, default) in kinds.items()}
+        return command(Common(**values), *arguments, **options)
+
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in kinds.items()
+    ]
+    parameters = [*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *shared]
+    signature = inspect.Signature(parameters, return_annotation=inspect.signature(command).return_annotation)
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
 
 
 def parse_date(text: str) -> date:
-    """A date as typed.
+    """The date that was given.
 
     Raises:
         UsageError: it is no date.
@@ -56,7 +122,7 @@ def parse_date(text: str) -> date:
 
 
 def settings_of(home: Path | None, config: Path | None, changes: list[str] | None, **more: Any) -> Settings:
-    """The settings of a command; a home that is named must be there, or a typing mistake would make a new one.
+    """The settings of a command. A home that is given must exist: a typing mistake would make a new one.
 
     Raises:
         UsageError: the home is not a folder.

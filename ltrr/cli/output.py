@@ -1,4 +1,4 @@
-"""Tables and JSON go to stdout, progress and logs to stderr."""
+"""Output of commands: tables and JSON on stdout, progress and logs on stderr."""
 
 from __future__ import annotations
 
@@ -19,18 +19,29 @@ from rich.table import Table
 Rows = Sequence[Mapping[str, Any]]
 
 
+# A table in a pipe is not folded to the width of a terminal; the demo and progress fit a narrow one.
+WIDE, NARROW = 200, 80
+
+
 def stdout() -> Console:
-    """Where results go. Not folded to a narrow terminal's width when piped."""
-    return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 200)
+    """Console of results, 200 columns wide in a pipe."""
+    return Console(soft_wrap=False, width=None if sys.stdout.isatty() else WIDE)
 
 
-def stderr() -> Console:
-    """Where progress goes."""
-    return Console(stderr=True, width=None if sys.stderr.isatty() else 200)
+def narrow_stdout() -> Console:
+    """Console of results that fit 80 columns."""
+    console = Console()
+    return Console(width=min(console.width, NARROW) if console.is_terminal else NARROW)
+
+
+def narrow_stderr() -> Console:
+    """Console of progress and notes, 80 columns wide; without a terminal it writes no escape codes."""
+    console = Console(stderr=True)
+    return Console(stderr=True, width=min(console.width, NARROW) if console.is_terminal else NARROW)
 
 
 def set_up_logging(*, is_verbose: bool) -> None:
-    """Our own lines on stderr: warnings by default, one line per table read or written with --verbose."""
+    """Log to stderr: warnings by default, one line per table read or written with --verbose."""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.WARNING,
@@ -56,7 +67,7 @@ def show(renderable: RenderableType) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Print a result as JSON; what is undefined is null."""
+    """Print a result as JSON; undefined figures are null."""
     sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""`ltrr simulate`: logs of one day from a world of known truth, served by the policy that is published."""
+"""`ltrr simulate`: logs of one day from a world of known truth, served by the published policy."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ltrr.cli.options import Date, Json, Set, check_home, parse_date
-from ltrr.cli.output import show_rows, stderr
+from ltrr.cli.options import Date, Hybrid, Json, Set, WorldData, WorldName, check_home, parse_date
+from ltrr.cli.output import narrow_stderr, show_rows
 from ltrr.config import HOME_FILE, load_settings
 from ltrr.demo.first_policy import write_demo_settings
 from ltrr.demo.loop import current_policy
@@ -23,26 +23,24 @@ def simulate(
     date_: Date,
     home: Annotated[
         Path,
-        typer.Option("--home", callback=check_home, help="Folder that gets the logs; made into a home if it is none."),
+        typer.Option("--home", callback=check_home, help="Home that gets the logs; a new one is made."),
     ],
-    impressions: Annotated[int, typer.Option("--impressions", min=1, help="Searches of that day.")] = 2_000,
-    world: Annotated[
-        str, typer.Option("--world", help="music (generated) or msrd (real films and queries).")
-    ] = "music",
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of the world's data (msrd).")] = None,
-    hybrid: Annotated[bool, typer.Option(help="Whether the fusion of lexical and semantic is a strategy.")] = True,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the people's behaviour.")] = 7,
+    impressions: Annotated[int, typer.Option("--impressions", min=1, help="Number of searches of the day.")] = 2_000,
+    world: WorldName = "music",
+    data: WorldData = None,
+    hybrid: Hybrid = True,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the users' behaviour.")] = 7,
     changes: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Write the logs of one date: people of a world search, the published policy answers, they click.
+    """Write the logs of one date: users of a world search, the published policy answers, and they click.
 
-    A home that is none gets settings that fit the world, its first date, and the uniform policy.
+    A new home gets settings that fit the world, its first date, and the uniform policy.
     """
     day = parse_date(date_)
     real = build_world(WorldChoice(world, data, hybrid), default_cache())
     for note in real.notes:
-        stderr().print(f"world {real.name}: {note}")
+        narrow_stderr().print(f"world {real.name}: {note}")
     if not (home / HOME_FILE).exists():
         write_demo_settings(home, real.policy_settings(), day)
     settings = load_settings(home, None, changes or ())

@@ -1,8 +1,9 @@
-"""`ltrr tables`: look at what the nights left."""
+"""`ltrr tables`: list, show, digest and compare the tables of a home, and forget users."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +13,8 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.cli.options import AcceptQuality, Config, Home, Json, Set, parse_date, settings_of
-from ltrr.cli.output import print_progress, show_rows
+from ltrr.cli.options import AcceptQuality, Common, parse_date, with_common
+from ltrr.cli.output import print_progress
 from ltrr.config import Settings
 from ltrr.core.hashing import user_key
 from ltrr.errors import UsageError
@@ -26,18 +27,19 @@ from ltrr.spark.session import build_session
 from ltrr.tables.catalog import CATALOG, table
 from ltrr.tables.table import Table
 
-tables = typer.Typer(help="List, show, digest and compare tables.", no_args_is_help=True)
+tables = typer.Typer(help="List, show, digest and compare tables; forget users.", no_args_is_help=True)
 
-Names = Annotated[list[str] | None, typer.Argument(help="Tables; all by default.", show_default=False)]
+Names = Annotated[list[str] | None, typer.Argument(help="Names of tables; by default all.", show_default=False)]
 
-# The log of commits differs between any two runs: it says when, how often and how long.
+# The log of commits has times, attempts and seconds, which differ between any two runs.
 _NOT_DIGESTED = ("job_runs",)
 
 
 @tables.command("list")
-def list_tables(home: Home = None, config: Config = None, changes: Set = None, as_json: Json = False) -> None:
-    """Every table: version, rows, who writes it, and what it holds."""
-    warehouse = _open(settings_of(home, config, changes))
+@with_common
+def list_tables(common: Common) -> None:
+    """List every table: version, rows, the job that writes it, and its meaning."""
+    warehouse = _open(common.settings())
     rows = []
     for declared in CATALOG.values():
         version = warehouse.version(declared)
@@ -51,24 +53,24 @@ def list_tables(home: Home = None, config: Config = None, changes: Set = None, a
                 "holds": declared.meaning,
             }
         )
-    show_rows(rows, f"Tables in {warehouse.root}", as_json=as_json)
+    common.show(rows, f"Tables in {warehouse.root}")
 
 
 @tables.command("show")
+@with_common
 def show_table(
-    name: Annotated[str, typer.Argument(help="Which table.")],
+    common: Common,
+    name: Annotated[str, typer.Argument(help="Name of the table.")],
     date_: Annotated[str | None, typer.Option("--date", help="Only rows of this date.")] = None,
-    where: Annotated[str | None, typer.Option("--where", help="Only rows for which this SQL condition holds.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many rows.")] = 20,
-    columns: Annotated[str | None, typer.Option("--columns", help="Only these, separated by commas.")] = None,
-    home: Home = None,
-    config: Config = None,
-    changes: Set = None,
-    as_json: Json = False,
+    where: Annotated[str | None, typer.Option("--where", help="SQL condition; only rows that meet it.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of rows.")] = 20,
+    columns: Annotated[
+        str | None, typer.Option("--columns", help="Names of columns, separated by commas; by default all.")
+    ] = None,
 ) -> None:
-    """Rows of a table, in the order of its grain."""
+    """Show rows of a table, in the order of its grain."""
     declared = table(name)
-    warehouse = _open(settings_of(home, config, changes))
+    warehouse = _open(common.settings())
     wanted = _columns(declared, columns)
     rows = _of_date(warehouse.read(declared), declared, date_)
     try:
@@ -78,20 +80,18 @@ def show_table(
             "the condition cannot be read", which="--where", got=where or "", todo=str(fault).partition("\n")[0]
         ) from fault
     taken = rows.orderBy(*declared.grain).limit(limit).select(*wanted).collect()
-    show_rows([row.asDict(recursive=True) for row in taken], f"{name} ({declared.meaning})", as_json=as_json)
+    common.show([row.asDict(recursive=True) for row in taken], f"{name} ({declared.meaning})")
 
 
 @tables.command("digest")
+@with_common
 def digest_tables(
+    common: Common,
     names: Names = None,
     date_: Annotated[str | None, typer.Option("--date", help="Only the partition of this date.")] = None,
-    home: Home = None,
-    config: Config = None,
-    changes: Set = None,
-    as_json: Json = False,
 ) -> None:
-    """Rows and digest of the exact columns, the same in any order: two equal runs print the same."""
-    warehouse = _open(settings_of(home, config, changes))
+    """Print rows and digest of the exact columns; two equal runs print the same, in any order of rows."""
+    warehouse = _open(common.settings())
     wanted = [table(name) for name in names] if names else [t for t in CATALOG.values() if t.name not in _NOT_DIGESTED]
     rows: list[dict[str, Any]] = []
     for declared in wanted:
@@ -100,48 +100,46 @@ def digest_tables(
         where = f"{declared.date_column} = DATE'{parse_date(date_)}'" if date_ else ""
         count, digest = warehouse.digest(declared, where=where)
         rows.append({"table": declared.name, "rows": count, "digest": digest})
-    show_rows(rows, f"Digests of {date_ or 'all dates'}", as_json=as_json)
+    common.show(rows, f"Digests of {date_ or 'all dates'}")
 
 
 @tables.command("compare")
+@with_common
 def compare(
+    common: Common,
     other: Annotated[Path, typer.Argument(help="Another home.")],
     names: Names = None,
     tolerance: Annotated[
-        float, typer.Option("--tolerance", min=0.0, help="Largest difference of numbers, relative above 1.")
+        float, typer.Option("--tolerance", min=0.0, help="Largest accepted difference of numbers, relative above 1.")
     ] = TOLERANCE,
-    home: Home = None,
-    config: Config = None,
-    changes: Set = None,
-    as_json: Json = False,
 ) -> int:
-    """Compare two homes' tables row by row on their grain; exit 1 where they differ."""
-    ours, theirs = settings_of(home, config, changes), settings_of(other, config, changes)
+    """Compare the tables of two homes row by row on their grain; exit 1 if they differ."""
+    ours, theirs = common.settings(), replace(common, home=other).settings()
     warehouse = _open(ours)
     there = Warehouse(warehouse.spark, theirs.paths.tables)
     wanted = [table(name) for name in names] if names else [t for t in CATALOG.values() if t.name not in _NOT_DIGESTED]
     found = {one.name: compare_rows(warehouse.read(one), there.read(one), one, tolerance) for one in wanted}
     rows = [{"table": name, **counts} for name, counts in found.items()]
-    show_rows(rows, f"{ours.paths.home} compared with {theirs.paths.home}", as_json=as_json)
+    common.show(rows, f"{ours.paths.home} compared with {theirs.paths.home}")
     return int(not all(is_same(counts) for counts in found.values()))
 
 
 @tables.command("forget")
+@with_common
 def forget(
-    users: Annotated[list[str] | None, typer.Option("--user", help="Id of a user, as the logs have it.")] = None,
-    keys: Annotated[list[str] | None, typer.Option("--user-key", help="Key of a user, as the tables have it.")] = None,
+    common: Common,
+    users: Annotated[list[str] | None, typer.Option("--user", help="User id, as in the logs. May be repeated.")] = None,
+    keys: Annotated[
+        list[str] | None, typer.Option("--user-key", help="User key, as in the tables. May be repeated.")
+    ] = None,
     accept_quality: AcceptQuality = None,
-    home: Home = None,
-    config: Config = None,
-    changes: Set = None,
-    as_json: Json = False,
 ) -> None:
-    """Forget users: reruns the dates on which they searched without them, and removes all earlier versions."""
-    settings = settings_of(home, config, changes)
+    """Forget users: rerun the dates of their searches without them, and remove all earlier versions."""
+    settings = common.settings()
     secret = read_secret(os.environ)
     wanted = {*(keys or ()), *(user_key(secret, user) for user in users or ())}
     if not wanted:
-        raise UsageError("no user is named", which="--user", expected="one or more ids or keys", got="none")
+        raise UsageError("no user is given", which="--user", expected="one or more ids or keys", got="none")
     spark = build_session("ltrr tables forget", settings.spark)
     found = forget_users(
         spark,
@@ -155,10 +153,10 @@ def forget(
         {"what": "log dates of the users", "value": ", ".join(map(str, found.dates)) or "none"},
         {"what": "jobs run again", "value": len(found.runs)},
         {"what": "rows deleted from older dates", "value": sum(found.rows_deleted.values())},
-        {"what": "bundles whose training data had them", "value": ", ".join(found.bundles) or "none"},
-        {"what": "left to you", "value": "delete the users' lines from the log folders, which ltrr only reads"},
+        {"what": "bundles that were trained on their data", "value": ", ".join(found.bundles) or "none"},
+        {"what": "left to do", "value": "delete the users' lines from the log folders; ltrr only reads them"},
     ]
-    show_rows(rows, f"Users forgotten: {len(wanted)}", as_json=as_json)
+    common.show(rows, f"Users forgotten: {len(wanted)}")
 
 
 def _open(settings: Settings) -> Warehouse:

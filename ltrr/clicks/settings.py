@@ -9,18 +9,23 @@ from ltrr.errors import check_ranges
 
 @dataclass(frozen=True)
 class ClickSettings:
-    """How examination is estimated and used.
+    """Estimation and use of examination probabilities.
 
     Attributes:
-        window_days: days of slates, up to and with the night's own, that the curve is fitted on.
-        max_positions: positions beyond share the curve's last value.
-        prior_exponent: examination without data is position ** -prior_exponent.
-        prior_clicks: weight of that prior, in clicks spread over the positions.
-        min_linking_pairs: pairs that must have been clicked and seen at both of two positions to tie them.
-        tolerance: the fit stops when no position moves by more than this share of itself.
-        max_iterations: passes over the pairs after which it stops in any case, and says so.
-        examination_floor: where clicks are divided by examination, examination counts as at least this much; it
-            bounds the weight of one click at 1 / examination_floor.
+        window_days: Number of days of slates that the examination curve is fitted on, the night's
+            own date included.
+        max_positions: Number of positions with an examination probability of their own; later
+            positions share the last one.
+        prior_exponent: Exponent of the prior curve: without data, examination is position **
+            -prior_exponent.
+        prior_clicks: Weight of the prior curve, in clicks spread over the positions.
+        min_linking_pairs: Minimum number of pairs that were clicked and seen at both of two
+            positions, for the positions to be linked.
+        tolerance: Relative change per position below which the fit has converged.
+        max_iterations: Maximum number of passes over the pairs. A fit that needs more is reported
+            as not converged.
+        examination_floor: Minimum examination in divisions of clicks by examination. The weight of
+            one click is at most 1 / examination_floor.
     """
 
     window_days: int = 14

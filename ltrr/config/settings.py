@@ -1,7 +1,8 @@
 """All settings in one place: each room declares its own, this composes them and reads YAML.
 
-Layers, later over earlier: the defaults that the rooms declare and `conf/base.yaml` repeats; `ltrr.yaml` in the home
-(what this home is: policy, strategies, first date); the file of `--config`; `--set` and other options.
+Layers, later over earlier: the defaults that the packages declare; `ltrr.yaml` in the home (what this home is: policy,
+strategies, first date); the file of `--config`; `--set` and other options. `conf/base.yaml` is a page for people that
+repeats the defaults (`ltrr.config.reference`); no command reads it.
 """
 
 import dataclasses
@@ -36,7 +37,6 @@ from ltrr.users.settings import UserSettings
 S = TypeVar("S")
 
 HOME_FILE = "ltrr.yaml"
-BASE_FILE = Path(__file__).parents[2] / "conf" / "base.yaml"
 
 # Where a night runs and reports does not change what it computes.
 _NOT_DIGESTED = ("paths", "nights", "spark", "tracking")
@@ -44,15 +44,17 @@ _NOT_DIGESTED = ("paths", "nights", "spark", "tracking")
 
 @dataclass(frozen=True)
 class PathSettings:
-    """Where things are; what is empty lies in the home.
+    """Paths. An empty path stands for a folder in the home.
 
     Attributes:
-        home: folder on a disk, local or NFS, that holds everything by default, and a lease.
-        tables: of the warehouse; a folder on a disk, local or NFS, for the lease of the tables lies in it.
-        policies: payloads, bundles and pointers; a folder or a URL that fsspec reads.
-        logs: decision records and events, a folder a day.
-        quarantine: rejected lines as they came, below the date on which they expire; a folder or a URL that Spark
-            writes.
+        home: Folder on a disk, local or NFS. It contains everything else by default, and the lease
+            of the home.
+        tables: Folder of the warehouse, on a disk, local or NFS; it contains the lease of the
+            tables.
+        policies: Folder of payloads, bundles and pointers: a path, or a URL that fsspec reads.
+        logs: Folder of decision records and events, with one folder per date.
+        quarantine: Folder of rejected lines, ordered by their expiry date: a path, or a URL that
+            Spark writes.
     """
 
     home: Path = Path("home")
@@ -130,11 +132,11 @@ class Settings:
         """The first logical date.
 
         Raises:
-            ConfigError: nobody has said when the history starts.
+            ConfigError: `history_starts` is not set.
         """
         if self.history_starts is None:
             raise ConfigError(
-                "nobody has said when the history starts",
+                "`history_starts` is not set",
                 which="history_starts",
                 expected="the first date with logs",
                 todo=f"set it in {HOME_FILE} of the home, in the file of --config, or with --set history_starts=DATE",
@@ -188,10 +190,10 @@ def _merged(home: Path | None, config: Path | None, changes: Sequence[str]) -> t
     # Where the home is decides which home's own file lies beneath what was told.
     paths = merge_layers(Settings, (layer for _, layer in told)).get("paths", {})
     own = build(PathSettings, paths, "--home").home / HOME_FILE
-    files = [(str(file), read_yaml(file)) for file in (BASE_FILE, own) if file.exists()]
-    for source, layer in files:
-        check_layer(Settings, layer, source)
-    return merge_layers(Settings, (layer for _, layer in (*files, *told))), f"{own} or the file of --config"
+    home_layer = read_yaml(own) if own.exists() else {}
+    check_layer(Settings, home_layer, str(own))
+    layers = [home_layer, *(layer for _, layer in told)]
+    return merge_layers(Settings, layers), f"{own} or the file of --config"
 
 
 def parse_change(change: str) -> dict[str, Any]:
@@ -205,14 +207,31 @@ def parse_change(change: str) -> dict[str, Any]:
     """
     name, equals, text = change.partition("=")
     if not equals or not name:
-        raise ConfigError("a change cannot be read", which="--set", expected="section.name=value", got=change)
+        raise ConfigError("an option cannot be read", which="--set", expected="section.name=value", got=change)
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as fault:
-        raise ConfigError("a change is no YAML", which=f"--set {name}", got=text) from fault
+        raise ConfigError("the value of an option is not valid YAML", which=f"--set {name}", got=text) from fault
     for part in reversed(name.split(".")):
         value = {part: value}
     return dict(value)
+
+
+def home_layer(policy: PolicySettings, history_starts: date) -> dict[str, Any]:
+    """The settings that make a home what it is, as `write_home_file` takes them: first date and policy."""
+    return {
+        "history_starts": history_starts,
+        "policy": {
+            "name": policy.name,
+            "strategies": list(policy.strategies),
+            "block_size": policy.block_size,
+            "budget": policy.budget,
+            "decide": policy.decide,
+            "observe": policy.observe,
+            "features": list(policy.features),
+            "exploration": policy.exploration.to_json(),
+        },
+    }
 
 
 def make_home(home: Path) -> None:

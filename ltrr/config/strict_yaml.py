@@ -29,12 +29,14 @@ def read_yaml(file: Path) -> dict[str, Any]:
         ) from fault
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         said = " ".join(str(fault).split())
-        raise ConfigError("the settings file is no YAML", which=str(file), got=said, todo="mend the file") from fault
+        raise ConfigError(
+            "the settings file is not valid YAML", which=str(file), got=said, todo="correct the file"
+        ) from fault
     if found is None:
         return {}
     if not isinstance(found, dict):
         raise ConfigError(
-            "the settings file is no mapping", which=str(file), expected="key: value", got=repr(found)[:80]
+            "the settings file is not a mapping", which=str(file), expected="key: value", got=repr(found)[:80]
         )
     return found
 

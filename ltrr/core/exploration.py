@@ -40,18 +40,22 @@ class ExplorationSettings:
     """How much, and among what, a policy explores.
 
     Args:
-        temperature: of softmax, in units of reward: a plan worth one temperature less is drawn 1/e as often.
-            0 is greedy.
-        floor_share: probability mass spread evenly over all plans, 0..1; 1 is the uniform policy.
-        shortlist_size: how many plans, best by planner value, are scored.
-        kind: softmax | squarecb | epsilon; each reads one of temperature, gamma, epsilon.
-        gamma: of squarecb, per unit of reward: a plan that is worth K / gamma less than the best is drawn half as often
-            as one of equal worth.
-        epsilon: mass spread evenly over the shortlist by kind epsilon, 0..1.
-        query_classes: query class -> how many times as much its searches explore: temperature, epsilon and floor_share
-            are multiplied by it, gamma is divided. 1 for a class that is not named; shares stay at most 1.
-        score_weight: of the bandit's score beside the planner's value, 0..1: (1 - score_weight) x value + score_weight
-            x score is what is explored over. 1 is the bandit alone, 0 the planner alone.
+        temperature: Temperature of softmax, in units of reward. A plan whose value is one
+            temperature lower is drawn 1/e as often; 0 is greedy.
+        floor_share: Share of the probability that is spread evenly over all plans, 0..1; 1 is the
+            uniform policy.
+        shortlist_size: Number of plans that are scored: those with the highest planner values.
+        kind: Kind of exploration: softmax | squarecb | epsilon. Each uses one of temperature, gamma
+            and epsilon.
+        gamma: Parameter of squarecb, per unit of reward. A plan whose value is K / gamma below the
+            best is drawn half as often as a plan of equal value.
+        epsilon: Share of the probability that the kind epsilon spreads evenly over the shortlist,
+            0..1.
+        query_classes: Query class -> factor of its exploration. temperature, epsilon and
+            floor_share are multiplied by the factor, gamma is divided by it; shares stay at most 1.
+            Other classes have the factor 1.
+        score_weight: Weight of the bandit's score, 0..1: exploration uses (1 - score_weight) x
+            planner value + score_weight x score. 1 uses the bandit alone, 0 the planner alone.
 
     The defaults pay for verdicts. Measured in the music world on 6,000 held-out impressions of a uniform log: 8 plans
     at .05 leave an effective sample of 116 and a gain of one standard error; 16 at .2 leave 464 and four of them,

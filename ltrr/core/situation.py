@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from ltrr.errors import UsageError
+
+DEFAULT_SURFACE = "search"
+"""Surface of a search whose service names none."""
 
 DEVICES = ("phone", "tablet", "desktop", "tv", "speaker", "car")
 """Values of `context["device"]` that are told apart; any other is `other`."""
@@ -59,6 +64,38 @@ class Situation:
         if self.at is None:
             return None
         return self.at - (self.at.utcoffset() or timedelta(0)) + timedelta(minutes=self.utc_offset_minutes)
+
+    def as_logged(self) -> Situation:
+        """The situation as a decision record keeps it: without a surface, `search`."""
+        return self if self.surface else replace(self, surface=DEFAULT_SURFACE)
+
+    def check_zone(self, which: str) -> None:
+        """Check that the time, where it is known, has a zone.
+
+        Raises:
+            UsageError: it has none.
+        """
+        if self.at is not None and self.at.tzinfo is None:
+            raise UsageError(
+                "a time without a zone", which=which, expected="at with tzinfo, as UTC", got=self.at.isoformat()
+            )
+
+    def check_time(self, which: str) -> datetime:
+        """The time, which a decision record needs.
+
+        Raises:
+            UsageError: there is none, or it has no zone.
+        """
+        self.check_zone(which)
+        if self.at is None:
+            raise UsageError(
+                "a decision record needs a time",
+                which=which,
+                expected="a situation with `at`",
+                got="none",
+                todo="give `plan` or `record` a Situation(at=...)",
+            )
+        return self.at
 
 
 NOWHERE = Situation()

@@ -1,4 +1,4 @@
-"""The folder that a demo may empty: its own, never another's."""
+"""The folder of a demo, the only one that it may empty."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ MARKER = ".ltrr-demo"
 
 
 def claim_home(home: Path) -> Path:
-    """Give an empty folder that carries the demo's mark; what an earlier demo left in it is removed.
+    """Make an empty folder with the mark of a demo; the results of an earlier demo in it are removed.
 
     Raises:
-        UsageError: the folder holds something and no demo made it.
+        UsageError: the folder is not empty and has no mark of a demo.
     """
     if home.exists() and not home.is_dir():
-        raise UsageError("not a folder", which=str(home), todo="name another one with --home")
+        raise UsageError("not a folder", which=str(home), todo="give another folder with --home")
     if home.exists() and any(home.iterdir()) and not (home / MARKER).is_file():
         raise UsageError(
-            "a demo replaces its own home, never another's",
+            "a demo replaces only the folder of an earlier demo",
             which=str(home),
-            expected=f"a folder that is empty, or that a demo made (it holds {MARKER})",
-            got="a folder with other things in it",
-            todo="name another one with --home",
+            expected=f"an empty folder, or one with the file {MARKER}, which a demo makes",
+            got="a folder with other files",
+            todo="give another folder with --home",
         )
     if home.exists():
         shutil.rmtree(home)

@@ -1,13 +1,13 @@
-"""Days and nights: the published policy serves a day, the night learns and publishes what serves the next."""
+"""Days and nights: the published policy serves a day, the night learns and publishes the policy of the next day."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -18,8 +18,8 @@ from ltrr.artifacts.pointer import open_policy
 from ltrr.config import Settings
 from ltrr.estimation.sequential import EXPIRED, FUTILE, HARMED
 from ltrr.pipelines.runner import run_nightly
-from ltrr.publishing.challenger_rows import CHALLENGERS, read_book
-from ltrr.publishing.trials import Challenger, living
+from ltrr.publishing.challenger_rows import CHALLENGERS, read_trials
+from ltrr.publishing.trials import Challenger, current_trial
 from ltrr.serving.policy import Policy
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.policy_value import true_policy_value
@@ -28,8 +28,21 @@ from ltrr.simulation.world import World
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
 
-Say = Callable[[str], None]
-Progress = Callable[[int, int], None]
+SERVE = "serve the day"
+"""The step before the eight jobs of a night."""
+
+
+class Watcher(Protocol):
+    """Receiver of the progress of days and nights: each step starts and ends once, in order."""
+
+    def start_step(self, step: str, day: date) -> None:
+        """A step starts: `SERVE` or a job."""
+
+    def advance(self, done: int, total: int) -> None:
+        """So much of the running step is done."""
+
+    def end_step(self, step: str, day: date, seconds: float) -> None:
+        """A step ended after so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +50,19 @@ class NightReport:
     """One day of service and the night after it.
 
     Attributes:
-        day: logical date.
-        impressions: searches served that day.
-        clicks: on their pages.
-        served_version: bundle that served.
-        true_recall: of the union, as served, over the traffic of seen queries; exact.
-        true_page_reward: expected a search, as served.
-        regret: of its searches in true page reward, against the exact oracle and the best static plan.
-        releases: what the night released or refused, each with its reason.
-        published_version: bundle that serves the next day.
-        challenger: who is under test when the night is over, or was until the gate refused it; None: nobody.
-        day_seconds: that serving took.
-        night_seconds: that the eight jobs took.
-        job_seconds: of them each.
+        day: Logical date.
+        impressions: Number of searches served that day.
+        clicks: Number of clicks on their pages.
+        served_version: Version of the bundle that served.
+        true_recall: True recall of the union, as served, over the traffic of seen queries; exact.
+        true_page_reward: Expected true page reward per search, as served.
+        regret: Regret of the day's searches in true page reward, against the exact oracle and the best static plan.
+        releases: Every release or refusal of the night, with its reason.
+        published_version: Version of the bundle that serves the next day.
+        challenger: The current challenger after the night, or the one that the gate refused that night, or None.
+        day_seconds: Seconds that serving took.
+        night_seconds: Seconds that the eight jobs took.
+        job_seconds: Seconds of each job.
     """
 
     day: date
@@ -80,63 +93,76 @@ def run_nights(
     nights: int,
     impressions: int,
     seed: int,
-    say: Say,
-    progress: Progress | None = None,
+    watcher: Watcher,
 ) -> Iterator[NightReport]:
     """Serve and learn `nights` times from the settings' first date on; yields after each night.
 
     Args:
-        world: who searches, and what is true.
-        settings: of the home; a first policy must be published there.
-        spark: the session that all nights share.
-        nights: how many.
-        impressions: searches a day.
-        seed: of the people's behaviour.
-        say: told what is being done, a line each.
-        progress: of a day's service, (served, all).
+        world: World whose users search, and whose truth is known.
+        settings: Settings of the home, in which a first policy is published.
+        spark: Session that all nights share.
+        nights: Number of days served and nights learned.
+        impressions: Number of searches per day.
+        seed: Seed of the users' behaviour.
+        watcher: Receiver of the progress.
     """
-    policy = current_policy(settings)
     for number in range(nights):
         day = settings.first_date + timedelta(days=number)
-        say(f"day {day}: {policy.version} serves {impressions:,} searches")
-        served = serve_day(
-            world,
-            policy,
-            day,
-            impressions=impressions,
-            seed=seed,
-            logs_root=Path(settings.paths.logs),
-            progress=progress,
-        )
-        value, regret = true_policy_value(world, policy), true_regret(world, policy)
-        started = time.monotonic()
-        runs = run_nightly(spark, settings, day, on_start=lambda job, night: say(f"night {night}: {job}"))
-        seconds = time.monotonic() - started
-        policy = current_policy(settings)
-        yield NightReport(
-            day=day,
-            impressions=served.impressions,
-            clicks=served.clicks,
-            served_version=served.version,
-            true_recall=value.recall,
-            true_page_reward=value.page_reward,
-            regret=regret,
-            releases=tuple(releases_of(spark, settings, day)),
-            published_version=policy.version,
-            challenger=challenger_of(spark, settings, day),
-            day_seconds=round(served.seconds, 1),
-            night_seconds=round(seconds, 1),
-            job_seconds={run.job: round(run.seconds, 1) for run in runs},
-        )
+        yield _serve_and_learn(world, settings, spark, day, impressions=impressions, seed=seed, watcher=watcher)
+
+
+def _serve_and_learn(
+    world: World,
+    settings: Settings,
+    spark: SparkSession,
+    day: date,
+    *,
+    impressions: int,
+    seed: int,
+    watcher: Watcher,
+) -> NightReport:
+    """Serve one day with the published policy and run the night after it."""
+    policy, logs = current_policy(settings), Path(settings.paths.logs)
+    watcher.start_step(SERVE, day)
+    served = serve_day(world, policy, day, impressions=impressions, seed=seed, logs_root=logs, progress=watcher.advance)
+    watcher.end_step(SERVE, day, served.seconds)
+    value, regret = true_policy_value(world, policy), true_regret(world, policy)
+    started = time.monotonic()
+    runs = run_nightly(
+        spark,
+        settings,
+        day,
+        on_start=watcher.start_step,
+        on_commit=lambda run: watcher.end_step(run.job, run.run_date, run.seconds),
+    )
+    seconds = time.monotonic() - started
+    return NightReport(
+        day=day,
+        impressions=served.impressions,
+        clicks=served.clicks,
+        served_version=served.version,
+        true_recall=value.recall,
+        true_page_reward=value.page_reward,
+        regret=regret,
+        releases=tuple(releases_of(spark, settings, day)),
+        published_version=current_policy(settings).version,
+        challenger=challenger_of(spark, settings, day),
+        day_seconds=round(served.seconds, 1),
+        night_seconds=round(seconds, 1),
+        job_seconds={run.job: round(run.seconds, 1) for run in runs},
+    )
 
 
 def current_policy(settings: Settings) -> Policy:
-    """What serves now, loaded as a service loads it."""
+    """The policy that serves now, loaded as a service loads it."""
     return Policy.load(open_policy(settings.paths.policies, settings.policy.name).url)
 
 
 def challenger_policy(settings: Settings, challenger: Challenger) -> Policy:
-    """What would serve were the challenger promoted: tonight's bundle with its bandit, values and exploration."""
+    """The policy that would serve if the challenger were promoted.
+
+    It is the current bundle with the challenger's bandit, values and exploration.
+    """
     root, name, bandit = settings.paths.policies, settings.policy.name, challenger.bandit
     url = open_policy(root, name).url
     manifest, files = read_bundle(root, name, current_policy(settings).version)
@@ -146,15 +172,15 @@ def challenger_policy(settings: Settings, challenger: Challenger) -> Policy:
 
 
 def challenger_of(spark: SparkSession, settings: Settings, day: date) -> Challenger | None:
-    """Who is under test when the night is over, else who was refused that night; None where nobody is either."""
+    """The current challenger after the night, or the one that the gate refused that night, or None."""
     challengers = Warehouse(spark, settings.paths.tables).read(CHALLENGERS)
-    book = read_book(challengers, settings.policy.name, day, settings.gate)
-    refused = [one for one in book if one.ended == day and one.outcome in (FUTILE, HARMED, EXPIRED)]
-    return living(book) or next(iter(refused), None)
+    trials = read_trials(challengers, settings.policy.name, day, settings.gate)
+    refused = [trial for trial in trials if trial.ended == day and trial.outcome in (FUTILE, HARMED, EXPIRED)]
+    return current_trial(trials) or next(iter(refused), None)
 
 
 def releases_of(spark: SparkSession, settings: Settings, day: date) -> list[dict[str, str]]:
-    """What a night released or refused: action, version, why. A handful of rows."""
+    """Releases and refusals of a night: action, version, why. A handful of rows."""
     releases = Warehouse(spark, settings.paths.tables).read(table("releases"))
     rows = releases.where(F.col("run_date") == F.lit(day)).orderBy("action", "policy_version").collect()
     return [{"action": row.action, "version": row.policy_version, "why": row.why} for row in rows]

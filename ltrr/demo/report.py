@@ -1,4 +1,4 @@
-"""What a demo prints: a line a night, the table of true values, and where everything is."""
+"""The summary of a demo, at most 80 columns wide: lines per night, tables of true values, and where everything is."""
 
 from __future__ import annotations
 
@@ -8,57 +8,74 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
+from ltrr.demo.durations import duration_text
 from ltrr.demo.loop import NightReport
 from ltrr.publishing.trials import Challenger
 from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, STATIC_WITHOUT_MEMORY, UNIFORM
 
-_STYLE: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD}
+# Two columns between columns and no frame: six columns of figures fit.
+_STYLE: dict[str, Any] = {
+    "title_justify": "left",
+    "title_style": "bold",
+    "box": box.SIMPLE_HEAD,
+    "padding": (0, 0, 0, 1),
+    "pad_edge": False,
+    "show_edge": False,
+}
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def night_lines(report: NightReport) -> RenderableType:
-    """What a night did, in a few lines."""
-    head = Text.assemble(
-        (f"{report.day}  ", "bold"),
-        f"{report.impressions:,} searches, {report.clicks:,} clicks, served by {report.served_version}: ",
-        (f"true recall {report.true_recall:.3f}, true page reward {report.true_page_reward:.3f}", "bold"),
-        f"  (day {report.day_seconds:.0f} s, night {report.night_seconds:.0f} s)",
-    )
-    told = [Text(f"    {release['action']} {release['version']}: {release['why']}") for release in report.releases]
-    return Group(head, *told)
+def night_lines(report: NightReport, number: int, nights: int) -> list[str]:
+    """What a night served, learned and decided, a line each below a heading."""
+    longest = max(report.job_seconds, key=report.job_seconds.__getitem__, default="")
+    slowest = f", longest {longest} {duration_text(report.job_seconds[longest])}" if longest else ""
+    worth = f"true recall {report.true_recall:.3f}, page reward {report.true_page_reward:.3f}"
+    return [
+        f"night {number} of {nights}, {report.day}",
+        f"  served   {report.impressions:,} searches, {report.clicks:,} clicks; {worth}",
+        f"  learned  {len(report.job_seconds)} jobs in {duration_text(report.night_seconds)}{slowest}",
+        f"  decided  {_released(report)}; {_challenger_text(report.challenger)}",
+    ]
+
+
+def _released(report: NightReport) -> str:
+    """Actions of a night and the version that serves the next day."""
+    actions = ", ".join(release["action"] for release in report.releases) or "nothing"
+    return f"{actions} -> {report.published_version}"
+
+
+def _challenger_text(challenger: Challenger | None) -> str:
+    if challenger is None:
+        return "no challenger"
+    return f"challenger: night {challenger.night}" if challenger.is_living else f"challenger: {challenger.outcome}"
 
 
 def nights_table(reports: Sequence[NightReport]) -> Table:
-    """One row a night."""
-    table = Table(title="Nights", **_STYLE)
-    for name, justify in (("date", "left"), ("searches", "right"), ("served by", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name in ("true recall", "true page reward"):
+    """True values of what served each day, and what its night decided."""
+    table = Table(title="Nights: true values of what served, and the decision of the night", **_STYLE)
+    table.add_column("date")
+    for name in ("searches", "recall", "reward"):
         table.add_column(name, justify="right")
-    table.add_column("released")
+    table.add_column("decided")
     for report in reports:
-        done = ", ".join(release["action"] for release in report.releases) or "nothing"
         table.add_row(
             str(report.day),
             f"{report.impressions:,}",
-            report.served_version,
             f"{report.true_recall:.3f}",
             f"{report.true_page_reward:.3f}",
-            f"{done} -> {report.published_version}",
+            _released(report),
         )
     return table
 
 
 def regret_rows(reports: Sequence[NightReport]) -> list[dict[str, Any]]:
-    """Regret of each day's searches and of all days so far, page_reward; against the static plan it may be negative.
+    """Regret of each day's searches and of all days so far, in page_reward; it may be negative against the static plan.
 
     Returns:
-        one dict a day: date, searches, served, oracle and static (page_reward expected a search), static_plan,
+        One dict per day: date, searches, served, oracle and static (expected page_reward per search), static_plan,
         regret_oracle and regret_static (of the day), cumulative_oracle and cumulative_static.
     """
     rows: list[dict[str, Any]] = []
@@ -80,19 +97,22 @@ def regret_rows(reports: Sequence[NightReport]) -> list[dict[str, Any]]:
     return rows
 
 
+REGRET_CAPTION = (
+    "Page reward per search: as served, with the best plan of each query (oracle), and with the one plan that is best "
+    "for all (static). Regret to each: of the day, and of all days so far."
+)
+
+
 def regret_table(rows: Rows) -> Table:
-    """One row a day; below zero, the loop earned more than the best static plan would have."""
-    table = Table(title="Regret of the searches served, in true page reward (negative: earned more)", **_STYLE)
+    """Regret of each day; below zero, the day earned more than the best static plan would have."""
+    table = Table(title="Regret of the served searches in true page reward; below zero: a gain", **_STYLE)
     table.add_column("date")
-    for name in ("served a search", "oracle", "best static", "regret to oracle", "cumulative", "to best static"):
+    for name in ("served", "oracle", "static", "to oracle", "so far", "to static", "so far "):
         table.add_column(name, justify="right")
-    table.add_column("cumulative ", justify="right")
     for row in rows:
         table.add_row(
             row["date"],
-            f"{row['served']:.3f}",
-            f"{row['oracle']:.3f}",
-            f"{row['static']:.3f} ({row['static_plan']})",
+            *(f"{row[kind]:.3f}" for kind in ("served", "oracle", "static")),
             *(f"{row[f'{kind}_oracle']:,.0f}" for kind in ("regret", "cumulative")),
             *(f"{row[f'{kind}_static']:+,.0f}" for kind in ("regret", "cumulative")),
         )
@@ -104,9 +124,9 @@ CHALLENGER = "challenger, as served"
 
 
 def with_challenger(truth: Rows, of_challenger: Rows) -> list[Mapping[str, Any]]:
-    """The table with two more rows a slice: what the challenger, still under test or refused, is truly worth."""
+    """The table with two more rows per slice: true values of the challenger, current or refused."""
     names = {LEARNED_GREEDY: CHALLENGER_GREEDY, LEARNED: CHALLENGER}
-    theirs = {
+    challenger_rows = {
         (row["slice"], row["policy"]): {**row, "policy": names[row["policy"]]}
         for row in of_challenger
         if row["policy"] in names
@@ -115,49 +135,53 @@ def with_challenger(truth: Rows, of_challenger: Rows) -> list[Mapping[str, Any]]
     for row in truth:
         rows.append(row)
         if row["policy"] == LEARNED:
-            rows += [theirs[row["slice"], name] for name in names]
+            rows += [challenger_rows[row["slice"], name] for name in names]
     return rows
 
 
-def truth_tables(rows: Rows) -> list[Table]:
-    """True recall and page reward of every policy, a table a slice."""
-    slices = list(dict.fromkeys(row["slice"] for row in rows))
-    titles = {
-        "unseen": "queries never searched in the logs",
-        "head": "queries, the most frequent of the logs",
-        "tail": "queries, all others of the logs",
-    }
-    tables = []
-    for name in slices:
-        members = [row for row in rows if row["slice"] == name]
-        table = Table(
-            title=f"True values, {name}: {members[0]['queries']:,} {titles.get(name, 'queries')}",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
+TRUTH_CAPTION = (
+    "True recall (share of the wanted entities among the candidates) by kind of query: never searched before (unseen), "
+    "most frequent (head), all others (tail). The difference is from the best static plan on unseen queries, with its "
+    "95 % interval; reward is the true page reward on unseen queries."
+)
+_SHORT_NAMES = {STATIC_WITHOUT_MEMORY: "best plan, no memory"}
+
+
+def values_table(rows: Rows) -> Table:
+    """True recall of every policy on every slice, with the difference from the best static plan on unseen queries."""
+    table = Table(title="True values of every policy", **_STYLE)
+    table.add_column("policy", no_wrap=True)
+    for name in ("unseen", "over best static", "head", "tail", "reward"):
+        table.add_column(name, justify="right", no_wrap=True)
+    found = {(row["slice"], row["policy"]): row for row in rows}
+    for policy in dict.fromkeys(row["policy"] for row in rows):
+        unseen = found.get(("unseen", policy))
+        table.add_row(
+            _SHORT_NAMES.get(policy, policy),
+            _figure(unseen, "recall"),
+            _difference(unseen),
+            _figure(found.get(("head", policy)), "recall"),
+            _figure(found.get(("tail", policy)), "recall"),
+            _figure(unseen, "page_reward"),
+            style="bold" if policy in (LEARNED, LEARNED_GREEDY) else None,
         )
-        table.add_column("policy")
-        for column in ("recall", "95 %", "over uniform", "over best static", "gap closed", "page reward", "95 % "):
-            table.add_column(column, justify="right")
-        for row in members:
-            table.add_row(
-                f"{row['policy']}{' (' + row['plan'] + ')' if row['plan'] else ''}",
-                f"{row['recall']:.3f}",
-                _interval(row, "recall"),
-                f"{row['over_uniform']:+.3f} {_interval(row, 'over_uniform')}",
-                f"{row['over_static']:+.3f} {_interval(row, 'over_static')}",
-                f"{row['gap_share']:.0%}",
-                f"{row['page_reward']:.3f}",
-                _interval(row, "page_reward"),
-                style="bold" if row["policy"] in (LEARNED, LEARNED_GREEDY) else None,
-            )
-        tables.append(table)
-    return tables
+    return table
 
 
-def ranker_lines(rows: Rows) -> Table:
-    """The ranker beside reciprocal rank fusion on the same unions."""
-    table = Table(title="True nDCG@10 of the page's order, on the unions drawn", **_STYLE)
-    for name in ("slice", "queries", "served order", "rank fusion", "difference", "95 %"):
+def _figure(row: Mapping[str, Any] | None, name: str) -> str:
+    return "" if row is None else f"{row[name]:.3f}"
+
+
+def _difference(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    return f"{row['over_static']:+.3f} [{row['over_static_low']:+.3f}, {row['over_static_high']:+.3f}]"
+
+
+def order_table(rows: Rows) -> Table:
+    """True nDCG@10 of the ranker and of reciprocal rank fusion on the same unions."""
+    table = Table(title="True nDCG@10 of the page: the served order and rank fusion", **_STYLE)
+    for name in ("slice", "queries", "served", "fusion", "difference", "95 %"):
         table.add_column(name, justify="left" if name == "slice" else "right")
     for row in rows:
         table.add_row(
@@ -171,9 +195,33 @@ def ranker_lines(rows: Rows) -> Table:
     return table
 
 
+def ranker_sentence(rows: Rows) -> str:
+    """Where the served order is better and worse than rank fusion, clear of its interval; empty without rows.
+
+    >>> row = {"slice": "head", "over_fusion_low": -0.06, "over_fusion_high": -0.04}
+    >>> ranker_sentence([row]).partition(":")[0]
+    'The served order is worse than rank fusion on head queries'
+    """
+    sides: dict[str, list[str]] = {"better": [], "worse": [], "as good": []}
+    for row in rows:
+        side = "better" if row["over_fusion_low"] > 0 else "worse" if row["over_fusion_high"] < 0 else "as good"
+        sides[side].append(row["slice"])
+    if not rows:
+        return ""
+    than = {"better": "better than", "worse": "worse than", "as good": "not distinguishable from"}
+    parts = [f"{than[side]} rank fusion on {' and '.join(names)} queries" for side, names in sides.items() if names]
+    sentence = f"The served order is {', '.join(parts)}"
+    if sides["worse"]:
+        sentence += (
+            ": it learned on the unions of plans that explore, and this table is of greedy plans, which bring other "
+            "unions"
+        )
+    return f"{sentence}."
+
+
 def trial_table(rows: Rows) -> Table:
-    """Plans that need no learning, without hybrid search, beside the earlier trial."""
-    table = Table(title="The same films without hybrid search, memory empty, beside an earlier trial", **_STYLE)
+    """Plans that need no learning, without hybrid search, next to the figures of an earlier trial."""
+    table = Table(title="The same films without hybrid search and memory, and an earlier trial", **_STYLE)
     table.add_column("policy")
     for name in ("slice", "recall", "standard error", "trial", "difference"):
         table.add_column(name, justify="left" if name == "slice" else "right")
@@ -190,62 +238,56 @@ def trial_table(rows: Rows) -> Table:
     return table
 
 
-def standing(rows: Rows, tested: Challenger | None = None) -> str:
-    """One honest sentence a policy: where it stands on unseen queries, clear of its interval or not.
+def standing(rows: Rows, challenger: Challenger | None = None) -> str:
+    """One sentence per policy: its recall on unseen queries and what it is better than, clear of its interval or not.
 
     Args:
-        rows: of the table of true values.
-        tested: whose rows are those of the challenger, where the table has any.
+        rows: Rows of the table of true values.
+        challenger: Challenger of the rows with its values, where the table has any.
     """
     unseen = {row["policy"]: row for row in rows if row["slice"] == "unseen"}
-    # What `over_static` is measured against: the better of the two on these queries.
+    sentences = [_standing_of("the serving bundle", unseen, LEARNED_GREEDY, LEARNED)]
+    if challenger and CHALLENGER_GREEDY in unseen:
+        state = f"night {challenger.night} of its trial" if challenger.is_living else f"{challenger.outcome} last night"
+        sentences.append(_standing_of(f"the challenger ({state})", unseen, CHALLENGER_GREEDY, CHALLENGER))
+    return "\n".join(sentences)
+
+
+def _standing_of(subject: str, unseen: Mapping[str, Mapping[str, Any]], greedy_name: str, served_name: str) -> str:
+    greedy, served = unseen[greedy_name], unseen[served_name]
+    # `over_static` is measured against the better of the two on these queries.
     static = max((unseen[STATIC], unseen[STATIC_WITHOUT_MEMORY]), key=lambda row: row["recall"])
+    uniform = _comparison("drawing plans at random", greedy["over_uniform_low"], greedy["over_uniform_high"])
+    best = _comparison("the best static plan", greedy["over_static_low"], greedy["over_static_high"])
+    return (
+        f"On queries never searched before, {subject} finds {greedy['recall']:.1%} of the wanted entities without "
+        f"exploration: {uniform} ({unseen[UNIFORM]['recall']:.1%}), {best} ({static['recall']:.1%}). The exact best "
+        f"plan of each query finds {unseen[ORACLE]['recall']:.1%}. As served, with exploration, it finds "
+        f"{served['recall']:.1%}."
+    )
 
-    def against(name: str, low: float, high: float) -> str:
-        if low > 0.0:
-            return f"better than {name}"
-        return f"worse than {name}" if high < 0.0 else f"not told apart from {name}"
 
-    def worth(subject: str, greedy: Mapping[str, Any], served: Mapping[str, Any]) -> str:
-        return (
-            f"{subject} finds {greedy['recall']:.1%} of what is wanted when it does not explore: "
-            f"{against('drawing plans at random', greedy['over_uniform_low'], greedy['over_uniform_high'])} "
-            f"({unseen[UNIFORM]['recall']:.1%}), "
-            f"{against('the best static plan', greedy['over_static_low'], greedy['over_static_high'])} "
-            f"({static['recall']:.1%}); the exact best plan of each query would find {unseen[ORACLE]['recall']:.1%}. "
-            f"As served, exploring, it finds {served['recall']:.1%}."
-        )
-
-    now = worth("the bundle that serves now", unseen[LEARNED_GREEDY], unseen[LEARNED])
-    told = f"On queries never searched before, {now}"
-    if tested and CHALLENGER_GREEDY in unseen:
-        how = f"under test, night {tested.night} of its life" if tested.is_living else f"{tested.outcome} last night"
-        challenger = worth(f"The challenger ({how})", unseen[CHALLENGER_GREEDY], unseen[CHALLENGER])
-        told += f"\n{challenger}"
-    return told
+def _comparison(name: str, low: float, high: float) -> str:
+    if low > 0.0:
+        return f"better than {name}"
+    return f"worse than {name}" if high < 0.0 else f"not distinguishable from {name}"
 
 
 def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]:
-    """What is where and which command opens it."""
+    """Each result of the demo, and the command that opens it."""
     at = f"--home {home}"
-    store = f"sqlite:///{home.absolute() / 'mlflow.db'}"
-    # Named as they can be typed here: the environment's programs need not be on PATH.
+    # Programs are named as a person can type them here: those of the environment need not be on PATH.
     programs = Path(sys.executable).parent
     folder = programs.relative_to(Path.cwd()) if programs.is_relative_to(Path.cwd()) else programs
     return [
+        ("why each night decided so", f"{folder}/ltrr tables show releases {at}"),
+        ("current trials and their challengers", f"{folder}/ltrr policies challengers {at}"),
+        ("estimates behind the decisions", f"{folder}/ltrr tables show ope_estimates {at}"),
         (f"tables in {home / 'tables'}", f"{folder}/ltrr tables list {at}"),
-        ("why the last night decided so", f"{folder}/ltrr tables show releases {at}"),
-        ("who is under test", f"{folder}/ltrr policies challengers {at}"),
-        ("estimates it decided on", f"{folder}/ltrr tables show ope_estimates {at}"),
-        (
-            f"MLflow runs in {home / 'mlflow.db'}",
-            f"{folder}/mlflow ui --backend-store-uri {store}   # then http://127.0.0.1:5000/#/experiments/1/runs",
-        ),
         (f"bundles in {home / 'policies' / policy_name}", f"{folder}/ltrr policies list {at}"),
-        ("its propensities, replayed", f"{folder}/ltrr policies replay --date {day} --sample 1000 {at}"),
+        ("logged propensities, computed again", f"{folder}/ltrr policies replay --date {day} --sample 1000 {at}"),
+        (
+            "MLflow runs, then open http://127.0.0.1:5000/#/experiments/1/runs",
+            f"{folder}/mlflow ui --backend-store-uri sqlite:///{home / 'mlflow.db'}",
+        ),
     ]
-
-
-def _interval(row: Mapping[str, Any], name: str) -> str:
-    sign = "+" if name.startswith("over") else ""
-    return f"[{row[name + '_low']:{sign}.3f}, {row[name + '_high']:{sign}.3f}]"

@@ -1,4 +1,4 @@
-"""Plans that need no learning, in the film world, beside the figures of an earlier trial on the same data."""
+"""Plans that need no learning, in the film world, next to the figures of an earlier trial on the same data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BARRED = {("unseen", "title only"), ("unseen", "best static"), ("unseen", "oracl
 
 
 def plan_rows(world: World) -> list[dict[str, Any]]:
-    """True recall of the plans that need no learning, a row a slice and policy; the memory is empty."""
+    """True recall of the plans that need no learning, a row per slice and policy; the memory is empty."""
     manifest, files = uniform_bundle(world.policy_settings(), date(2026, 3, 1))
     policy = Policy.of(manifest, {name: content for name, content in files.items() if isinstance(content, bytes)})
     recalls = true_recall(world, policy, np.arange(len(world.queries)))

@@ -1,4 +1,4 @@
-"""The worlds a demo can run in, each with the number of searches a day that lets the gate decide."""
+"""The worlds of a demo, each with the number of searches per day that lets the gate decide."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class WorldChoice:
-    """Which world.
+    """The world of a demo.
 
     Attributes:
         name: `music` or `msrd`.
-        data: folder of the world's data; None for a world that needs none.
-        hybrid: whether the fusion of lexical and semantic search is one of the strategies.
+        data: Folder of the world's data; None for a world that needs none.
+        hybrid: Whether the fusion of lexical and semantic search is one of the strategies.
     """
 
     name: str = "music"
@@ -29,17 +29,17 @@ class WorldChoice:
     hybrid: bool = True
 
 
-# A challenger's first look judges it on one day of plans that were drawn uniformly: one impression in a dozen or two is
-# evidence for a challenger that explores as ours does. 6,000 of them showed +18 % at four standard errors, where the
-# first night's bound lies at 3.9 (docs/evaluation.md). There are 126 plans in music, and 210 in msrd.
+# The first look at a challenger uses one day of plans that were drawn uniformly. One impression in 12 to 24 of them is
+# evidence for a challenger that explores. 6,000 of them showed +18 % at four standard errors; the bound of the first
+# night is 3.9 (docs/evaluation.md). There are 126 plans in music, and 210 in msrd.
 IMPRESSIONS = {"music": 15_000, "msrd": 40_000}
 
 
 def check_choice(choice: WorldChoice) -> None:
-    """Nothing where there is such a world and its data are there.
+    """Check that the world exists and that its data are given.
 
     Raises:
-        UsageError: unknown world, or its data are missing.
+        UsageError: the world is unknown, or its data are missing.
     """
     if choice.name not in IMPRESSIONS:
         raise UsageError("unknown world", which="--world", expected=" | ".join(IMPRESSIONS), got=choice.name)
@@ -53,7 +53,7 @@ def check_choice(choice: WorldChoice) -> None:
 
 
 def build_world(choice: WorldChoice, cache_folder: Path, progress: Progress | None = None) -> World:
-    """The world, searched; what took long is kept in `cache_folder` for the next time."""
+    """Build the world and search it; slow results are kept in `cache_folder` for the next time."""
     check_choice(choice)
     if choice.data is not None and choice.name == "msrd":
         return msrd_world(choice.data, hybrid=choice.hybrid, cache_folder=cache_folder, progress=progress)

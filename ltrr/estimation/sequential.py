@@ -51,20 +51,22 @@ class Design:
     """How challengers are judged; set before the first challenger.
 
     Args:
-        alpha: Probability of promoting a challenger that is no better, in any `budget_nights` in a row.
-        budget_nights: Length, in nights, of the window in which the false-promotion rate stays at or
-            below `alpha`.
-        life_nights: Number of nights after which a challenger that was neither promoted nor rejected is
-            replaced by the next.
-        shape: Exponent of the spending schedule, >= 1. 1 spends evenly (early promotions), 3 spends
-            nearly everything in the last nights.
-        effect: Smallest gain worth waiting for, relative to the champion.
-        futile_power: A challenger is stopped when a true gain of `effect` would be detected with a
-            probability below this.
-        slice_alpha: Probability of rejecting a challenger that harms no slice.
-        slice_harm: Loss of a slice that must be detected, relative to the champion in that slice.
-        slice_power: Probability of detecting such a loss from which a slice can be judged.
-        waits_for_slices: Whether a promotion waits for slices that cannot be judged yet but will be.
+        alpha: Maximum probability of promoting any candidate that is no better, within
+            `budget_nights` nights.
+        budget_nights: Length, in nights, of the window in which the false-promotion rate stays at
+            or below `alpha`.
+        life_nights: Maximum number of nights of a trial. A challenger that is neither promoted nor
+            rejected by then is replaced.
+        shape: Shape of alpha spending, >= 1: 1 spends evenly, which favours early promotions; 3
+            spends most in the last nights.
+        effect: Smallest gain of interest, relative to the champion.
+        futile_power: Probability of detecting a true gain of `effect` below which the gate rejects
+            the challenger as futile.
+        slice_alpha: Maximum probability of rejecting a challenger that harms no slice.
+        slice_harm: Loss of a slice, relative to the champion, that the gate must detect.
+        slice_power: Probability of detecting `slice_harm` from which a slice is evaluated.
+        waits_for_slices: Whether a promotion waits for slices that do not have enough evidence yet
+            but will have it in time.
 
     >>> design = Design()
     >>> design.share, [round(design.spent(design.share, night), 5) for night in (1, 7, 14)]

@@ -10,7 +10,7 @@ from ltrr.estimation.verdict import VerdictThresholds
 
 @dataclass(frozen=True)
 class EvaluationSettings(VerdictThresholds):
-    """Judging on logged data.
+    """Evaluation of policies on logged data.
 
     Args:
         held_out_percent: Percentage of users that are held out of training. Policies are judged on these users only.

@@ -25,22 +25,25 @@ def _kinds() -> dict[str, EventKind]:
 
 @dataclass(frozen=True)
 class LogSettings:
-    """How logs become tables, and when a night of them is not to be trusted.
+    """Ingestion of logs, and limits that stop a night with unusual logs.
 
     Attributes:
-        kinds: event kind -> window and worth; a kind that is not here is rejected.
-        page_reward_cap: most that one entity of one impression can earn, in reward.
-        late_days: nights that an event waits for its impression, and that an id is remembered after its date closed.
-        rejected_share_limit: largest share of a night's lines that may be rejected.
-        fallback_share_limit: largest share of impressions that may be served by the fallback.
-        volume_factor: impressions must lie within the usual number divided and multiplied by this.
-        volume_days: nights whose median is the usual number of impressions.
-        quarantine_days: time to live of rejected raw lines.
-        clock_skew_seconds: Largest difference, in seconds, between two clocks of the services. A record dated after the
-            folder it arrived in by no more than this counts to the folder's date, and an event may precede its
-            impression by as much.
-        reload_days: Days within which every service follows the pointer. Until then, records that name a strategy of
-            the bundle it left are accepted, whatever strategies the policy has now.
+        kinds: Event kind -> reward window and reward. Events of other kinds are rejected.
+        page_reward_cap: Maximum reward of one entity of one impression.
+        late_days: Number of nights that an event waits for its impression, and that an id is
+            remembered after its date has closed.
+        rejected_share_limit: Maximum share of a night's lines that may be rejected.
+        fallback_share_limit: Maximum share of impressions that may be served by the fallback.
+        volume_factor: Factor by which the number of impressions may differ from the usual number,
+            up or down.
+        volume_days: Number of nights whose median is the usual number of impressions.
+        quarantine_days: Number of days for which rejected raw lines are kept.
+        clock_skew_seconds: Maximum difference, in seconds, between two clocks of the services. A
+            record whose time is at most this much after the folder's date counts for that date. An
+            event may precede its impression by as much.
+        reload_days: Number of days within which every service follows the pointer. Until then,
+            records that name a strategy of the previous bundle are accepted, whatever strategies
+            the policy has now.
 
     Raises:
         ConfigError: there are no kinds or no `click`, or a number is out of its range.

@@ -9,19 +9,25 @@ from ltrr.errors import check_ranges
 
 @dataclass(frozen=True)
 class MemorySettings:
-    """How evidence fades, how it is shrunk, and what is published.
+    """Decay and shrinkage of the memory's evidence, and size of the published memory.
 
     Attributes:
-        half_life_days: a click counts half after this many days.
-        horizon_weeks: weeks of evidence that are read; at the default the oldest weigh 1/64.
-        entity_prior_examinations: weight of the global click rate in the predicted score of an entity.
-        fewest_prior_examinations: least weight k that the predicted score may get.
-        most_prior_examinations: greatest k; also k where pairs do not differ more than chance.
-        interval_sigmas: half width of the interval of a score, in standard deviations of a normal.
-        entities_per_query: entities that a query has at most in the published memory.
+        half_life_days: Age, in days, at which a click counts half.
+        horizon_weeks: Number of weeks of evidence that are read. With the default half-life, the
+            oldest week weighs 1/64.
+        entity_prior_examinations: Weight of the global click rate in the predicted score of an
+            entity, in examinations.
+        fewest_prior_examinations: Minimum of the fitted weight k of the predicted score, in
+            examinations.
+        most_prior_examinations: Maximum of the fitted weight k, in examinations; also its value if
+            pairs do not differ more than by chance.
+        interval_sigmas: Half-width of the interval of a score, in standard deviations of a normal
+            distribution.
+        entities_per_query: Maximum number of entities per query in the published memory.
         keep_nights: Number of nights that the table `q2e_memory` keeps. Earlier nights are dropped as each night is
             written; the published bundles keep their own copy.
-        parts: files that the published memory is split into, by hash of query_key; one task holds one in memory.
+        parts: Number of files of the published memory, split by a hash of query_key. One task holds
+            one part in memory.
     """
 
     half_life_days: float = 30.0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import asdict
 from datetime import timedelta
+from math import nan
 
 from pyspark import StorageLevel
 from pyspark.sql import functions as F
@@ -73,8 +72,7 @@ def run(night: Night) -> None:
     memory = scored.select(F.lit(today).alias("as_of_date"), *columns, "weighted_clicks", "weighted_examinations")
     night.write("q2e_memory", memory, nights_to_replace(today, settings.keep_nights))
     parts = store_memory_parts(memory, f"{night.policies_root}/{night.settings.policy.name}", settings)
-    night.note("memory_parts", json.dumps({name: asdict(part) for name, part in parts.items()}, sort_keys=True))
-    night.note("memory_prior_examinations", f"{k:.6g}")
+    night.note(memory_parts=parts, memory_prior_examinations=k)
     searched = night.read_written("queries").where(F.col("log_date") == F.lit(today))
     churn = measure_churn(
         night.read_own_previous("q2e_memory").where(F.col("as_of_date") == F.lit(today - timedelta(days=1))),
@@ -82,6 +80,6 @@ def run(night: Night) -> None:
         searched,
     )
     # The gate has no say over a refresh, so what it changes is told: docs/operating.md says when to look.
-    night.note("memory_churn", f"{churn.share:.4f}")
-    night.note("memory_known", f"{churn.known / churn.searches:.4f}" if churn.searches else "nan")
+    known = churn.known / churn.searches if churn.searches else nan
+    night.note(memory_churn=churn.share, memory_known=known)
     log.info("date=%s searches=%d known=%d changed=%d", today, churn.searches, churn.known, churn.changed)

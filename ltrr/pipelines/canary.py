@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
@@ -20,10 +19,11 @@ from ltrr.evaluation.canary import (
 from ltrr.evaluation.estimates import summarize_policy
 from ltrr.evaluation.judged_impressions import on_dates
 from ltrr.evaluation.scoring import ALL
+from ltrr.pipelines.challenger_review import verdict_figures
 from ltrr.pipelines.counted_users import name_heavy_users, only_counted_users
-from ltrr.pipelines.gate_page import verdict_figures
 from ltrr.pipelines.night import Night
-from ltrr.publishing.canary_trial import CanaryPage
+from ltrr.pipelines.notes import EvaluationNotes
+from ltrr.publishing.canary_trial import CanaryReview
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.judgement import judgement_of
 from ltrr.tracking.run import TrackedRun
@@ -47,8 +47,7 @@ def judge_canary(
     if life is None:
         return []
     dates = [day for day in night.closed_dates() if day >= life.first_date and day not in distrusted]
-    night.note("canary_dates", str(len(dates)))
-    night.note("canary_objections", json.dumps(list(objections)))
+    night.note(canary_dates=len(dates), canary_objections=tuple(objections))
     if not dates:
         return []
     drawn = drawn_impressions(on_dates(night.read("impressions"), dates), life)
@@ -74,21 +73,21 @@ def canary_judgement(night: Night, champion_version: str, rows: Sequence[dict[st
         champion_version: that serves beside it.
         rows: of `judge_canary`, as committed.
     """
-    notes = night.notes_of("evaluate_policies")
-    objections = tuple(json.loads(notes.get("canary_objections", "[]")))
-    if notes["champion_version"] != champion_version:
-        judged = notes["champion_version"]
-        objections = (*objections, f"it was judged beside {judged}, but {champion_version} serves: evaluate again")
+    notes = night.notes_of(EvaluationNotes)
+    objections, evaluated = notes.canary_objections or (), notes.champion_version
+    if evaluated != champion_version:
+        why = f"the canary was compared with {evaluated}, but {champion_version} serves: run evaluate_policies again"
+        objections = (*objections, why)
     return judgement_of(
         rows,
         CANARY,
-        nights=int(notes.get("canary_dates", "0")),
+        nights=notes.canary_dates or 0,
         least_evidence=night.settings.gate.least_evidence,
         objections=objections,
     )
 
 
-def report_canary(tracked: TrackedRun, trial: CanaryPage) -> None:
+def report_canary(tracked: TrackedRun, trial: CanaryReview) -> None:
     """What became of the canary tonight, in words and figures."""
     if trial.judged:
         canary = trial.judged

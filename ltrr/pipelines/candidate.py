@@ -5,6 +5,7 @@ from __future__ import annotations
 from ltrr.artifacts.bundle import BANDIT
 from ltrr.artifacts.learned_values import StoredValues
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import BanditNotes
 from ltrr.publishing.challengers import Candidate
 from ltrr.publishing.trials import FrozenBandit
 
@@ -14,10 +15,11 @@ def candidate_of(night: Night) -> Candidate | None:
 
     It was trained on closed dates, so its data end with the newest of them.
     """
-    trained = night.notes_of("train_bandit")
-    if not trained.get("bandit_sha256"):
+    trained = night.notes_of(BanditNotes)
+    sha256 = trained.bandit_sha256
+    if not sha256:
         return None
-    policy, values = night.settings.policy, StoredValues.of_note(trained.get("values", ""))
-    files = {BANDIT: trained["bandit_sha256"], **(values.files if values else {})}
+    policy, values = night.settings.policy, StoredValues.of_note(trained.values or "")
+    files = {BANDIT: sha256, **(values.files if values else {})}
     bandit = FrozenBandit(policy.name, files, values.how if values else None, policy.exploration)
-    return Candidate(bandit, night.closed_dates()[-1], trained.get("mlflow_run_id", ""))
+    return Candidate(bandit, night.closed_dates()[-1], trained.mlflow_run_id or "")

@@ -17,11 +17,7 @@ from pyspark.sql import functions as F
 
 from ltrr.memory.rollup import DAYS_PER_WEEK, first_open_week, week_of
 from ltrr.pipelines.night import Night
-
-ROWS_THROUGH = "rows_through"
-"""Note of a job that writes rows of closed dates: the newest date written."""
-FIRST_OPEN_WEEK = "first_open_week"
-"""Note of the job that folds weeks: Monday of the first week that is not folded."""
+from ltrr.pipelines.notes import BanditNotes, MemoryNotes, RankerNotes
 
 
 @dataclass(frozen=True)
@@ -83,24 +79,25 @@ def periods_to_write(
     return ClosedPeriods(tuple(sorted(missing | ({newest} if newest else set()))), tuple(sorted(reopened)))
 
 
-def dates_to_write(night: Night, name: str, window_nights: int) -> ClosedPeriods:
+def dates_to_write(night: Night, name: str, window_nights: int, kind: type[BanditNotes | RankerNotes]) -> ClosedPeriods:
     """Closed dates of which the night writes rows of table `name`; the newest written is noted.
 
     Args:
         night: of the job that writes the table.
         name: of a table by log_date.
         window_nights: a night after one without a note looks so far back for dates without rows.
+        kind: declaration of the job's notes.
     """
-    noted = night.notes_of(night.job).get(ROWS_THROUGH)
+    noted = night.notes_of(kind).rows_through
     closed = night.closed_dates(window_nights if noted is None else None)
     periods = periods_to_write(
         closed,
-        date.fromisoformat(noted) if noted else None,
+        noted,
         lambda: _periods(night, name, "log_date"),
         closed[-1] if closed else None,
     )
     if closed or periods.reopened:
-        night.note(ROWS_THROUGH, str(closed[-1] if closed else night.settings.first_date - timedelta(days=1)))
+        night.note(rows_through=closed[-1] if closed else night.settings.first_date - timedelta(days=1))
     return periods
 
 
@@ -115,16 +112,16 @@ def weeks_to_fold(night: Night, name: str, horizon_weeks: int) -> ClosedPeriods:
     week = timedelta(days=DAYS_PER_WEEK)
     last_final = night.settings.logs.first_open(night.date)
     open_week = first_open_week(last_final)
-    noted = night.notes_of(night.job).get(FIRST_OPEN_WEEK)
+    noted = night.notes_of(MemoryNotes).first_open_week
     oldest = week_of(night.settings.first_date)
     if noted is None:
         oldest = max(oldest, open_week - horizon_weeks * week)
     closed = [oldest + n * week for n in range((open_week - oldest).days // DAYS_PER_WEEK)]
     closing = week_of(last_final)
-    night.note(FIRST_OPEN_WEEK, str(open_week))
+    night.note(first_open_week=open_week)
     return periods_to_write(
         closed,
-        date.fromisoformat(noted) - week if noted else None,
+        noted - week if noted else None,
         lambda: _periods(night, name, "period_start"),
         closing if closed and closing == closed[-1] else None,
     )

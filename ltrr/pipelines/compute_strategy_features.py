@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import asdict
 from datetime import date, timedelta
 
 from pyspark import StorageLevel
@@ -16,6 +14,7 @@ from ltrr.clicks.correction import with_examination
 from ltrr.evaluation.published import block_sizes
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import HistoryNotes
 from ltrr.strategies.chances import to_drawn_blocks
 from ltrr.strategies.daily import BY_QUERY, to_block_hits, to_strategy_days
 from ltrr.strategies.history import collect_counts, fit_history, to_decayed_counts
@@ -30,9 +29,6 @@ from ltrr.strategies.queries import (
 )
 
 log = logging.getLogger(__name__)
-
-BLOCK_SIZE, BLOCKS_SINCE = "block_size", "blocks_since"
-"""Notes: candidates of a block tonight, and the first date whose counts are of such blocks."""
 
 
 def run(night: Night) -> None:
@@ -83,14 +79,13 @@ def run(night: Night) -> None:
 
     policy_url = f"{night.policies_root}/{night.settings.policy.name}"
     parts = store_history_parts(queries, coarse, space, policy_url, settings)
-    night.note("history_sha256", put_payload(policy_url, history_book(coarse, space).to_bytes()).sha256)
-    night.note("history_parts", json.dumps({name: asdict(part) for name, part in parts.items()}, sort_keys=True))
-    for level, draws in (
-        ("all", coarse.prior_draws),
-        ("class", coarse.class_prior_draws),
-        ("query", query_prior_draws),
-    ):
-        night.note(f"prior_draws_{level}", f"{draws:.6g}")
+    night.note(
+        history_sha256=put_payload(policy_url, history_book(coarse, space).to_bytes()).sha256,
+        history_parts=parts,
+        prior_draws_all=float(coarse.prior_draws),
+        prior_draws_class=float(coarse.class_prior_draws),
+        prior_draws_query=float(query_prior_draws),
+    )
 
 
 def _of_block_size(night: Night, decisions: DataFrame) -> DataFrame:
@@ -110,13 +105,11 @@ def _of_block_size(night: Night, decisions: DataFrame) -> DataFrame:
 
 def _blocks_since(night: Night) -> date:
     """The first date whose counts are of blocks of tonight's size; noted for the next night."""
-    before = night.notes_of("compute_strategy_features")
-    size, since = str(night.settings.policy.block_size), night.settings.first_date
+    before, size = night.notes_of(HistoryNotes), night.settings.policy.block_size
     # Nights of ltrr 0.1 left no note.
-    if before.get(BLOCK_SIZE, size) == size:
-        since = date.fromisoformat(before.get(BLOCKS_SINCE, str(since)))
+    if before.block_size in (None, size):
+        since = before.blocks_since or night.settings.first_date
     else:
         since = night.settings.logs.first_open(night.date)
-    night.note(BLOCK_SIZE, size)
-    night.note(BLOCKS_SINCE, since.isoformat())
+    night.note(block_size=size, blocks_since=since)
     return since

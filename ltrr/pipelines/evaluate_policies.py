@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -21,13 +20,12 @@ from ltrr.pipelines.canary import judge_canary
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.judging import Found, judge_life, judged_policy, report_held_out
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import EvaluationNotes
 from ltrr.pipelines.ranker_judging import judge_rankers
-from ltrr.publishing.challenger_rows import read_book
-from ltrr.publishing.exploration_price import EXPLORATION_PRICE
+from ltrr.publishing.challenger_rows import read_trials
 from ltrr.publishing.moves import champion_of, collect_moves
-from ltrr.publishing.trials import Challenger, FrozenBandit, living
+from ltrr.publishing.trials import Challenger, FrozenBandit, current_trial
 from ltrr.spark.columns import schema_of
-from ltrr.spark.quality import ACCEPTED_QUALITY
 from ltrr.tables.catalog import table
 from ltrr.tracking.run import TrackedRun
 
@@ -53,11 +51,13 @@ def run(night: Night) -> None:
     _check_same_plans(night, champion)
     candidate = candidate_of(night)
     before = night.date - timedelta(days=1)
-    book = read_book(night.read("challengers"), policy.name, before, night.settings.gate)
+    book = read_trials(night.read("challengers"), policy.name, before, night.settings.gate)
     challenger = _challenger(book, champion)
-    night.note("champion_version", champion.manifest.version)
-    night.note("candidate_sha256", candidate.bandit.files[BANDIT] if candidate else "")
-    night.note("challenger", challenger.trial if challenger else "")
+    night.note(
+        champion_version=champion.manifest.version,
+        candidate_sha256=candidate.bandit.files[BANDIT] if candidate else "",
+        challenger=challenger.trial if challenger else "",
+    )
     with night.tracking.run("evaluate_policies") as tracked:
         tracked.params(
             {
@@ -84,17 +84,18 @@ def run(night: Night) -> None:
         found = replace(found, rows=[*found.rows, *on_canary])
         rows = night.spark.createDataFrame(found.rows, schema_of(table("ope_estimates")))
         night.write("ope_estimates", rows.coalesce(1))
-        night.note("objections", json.dumps(objections))
-        night.note(EXPLORATION_PRICE, json.dumps({name: price.to_json() for name, price in found.prices.items()}))
-        night.note(DRAWS_BY_CLASS, json.dumps(found.draws))
-        for name, count in vars(found.served).items():
-            night.note(f"impressions_{name}", str(count))
+        night.note(
+            objections=tuple(objections),
+            exploration_price={name: price.to_json() for name, price in found.prices.items()},
+            draws_by_class=found.draws,
+            **{f"impressions_{name}": count for name, count in vars(found.served).items()},
+        )
         _report(tracked, found)
 
 
 def _challenger(book: Sequence[Challenger], champion: PlanningPart) -> Challenger | None:
     """Who is under test tonight; None where nobody is, or where the champion is another than when it began."""
-    tested = living(book)
+    tested = current_trial(book)
     if tested is None or tested.against != FrozenBandit.of_manifest(champion.manifest).digest:
         return None
     return tested
@@ -102,9 +103,9 @@ def _challenger(book: Sequence[Challenger], champion: PlanningPart) -> Challenge
 
 def _distrusted_dates(night: Night, *, is_replay_unequal: bool) -> set[date]:
     """Dates whose propensities were found wrong and accepted; tonight's own is judged on from the next night on."""
-    told = json.loads(night.notes_of("evaluate_policies").get("distrusted_dates", "[]"))
-    found = {date.fromisoformat(day) for day in told} | ({night.date} if is_replay_unequal else set())
-    night.note("distrusted_dates", json.dumps(sorted(day.isoformat() for day in found)))
+    before = night.notes_of(EvaluationNotes).distrusted_dates or ()
+    found = {*before, *([night.date] if is_replay_unequal else [])}
+    night.note(distrusted_dates=tuple(sorted(found)))
     return found
 
 
@@ -141,14 +142,14 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
             "replay_worst_difference": found.worst_difference,
         }
     )
-    night.note("replayed_decisions", str(found.replayed))
-    night.note("replay_worst_difference", f"{found.worst_difference:.3g}")
+    worst = float(f"{found.worst_difference:.3g}")
+    night.note(replayed_decisions=found.replayed, replay_worst_difference=worst)
     if REPLAY not in night.accept_quality:
         found.check(night.date, settings.replay_tolerance)
     if found.passes:
         return []
     unequal = f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} of unknown bundles"
-    night.note(ACCEPTED_QUALITY, json.dumps({REPLAY: night.accept_quality[REPLAY]}))
+    night.note(accepted_quality={REPLAY: night.accept_quality[REPLAY]})
     return [f"{unequal} (accepted: {night.accept_quality[REPLAY]})"]
 
 

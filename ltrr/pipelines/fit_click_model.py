@@ -42,8 +42,7 @@ def run(night: Night) -> None:
         surfaces = sorted({surface for surface, _ in shown})
         fit = fit_curves(pairs, surfaces, max(position for _, position in shown), settings)
         pairs.unpersist()
-        night.note("examination_passes", str(fit.iterations))
-        night.note("examination_converged", str(fit.is_converged).lower())
+        night.note(examination_passes=fit.iterations, examination_converged=fit.is_converged)
     else:
         log.warning("no slate was shown between %s and %s: examination is the prior", first, night.date)
     rows = [astuple(row) for row in curve_rows(fit, shown, settings)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from dataclasses import replace
@@ -27,7 +26,7 @@ from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.night import Night
-from ltrr.spark.quality import ACCEPTED_QUALITY, check_rows, stop_on_failures
+from ltrr.spark.quality import check_rows, stop_on_failures
 from ltrr.users.limits import to_limited_users, to_user_days
 from ltrr.users.naming import user_checks
 
@@ -75,11 +74,8 @@ def run(night: Night) -> None:
     night.write("slate_rows", with_rewards(intake.slates, intake.rewards()), open_dates)
     night.write("limited_users", intake.limited_users, open_dates)
 
-    night.note("lines", str(counts.lines))
-    night.note("impressions", str(counts.impressions))
     accepted = {check.name: night.accept_quality[check.name] for check in checks if check.outcome == "failed"}
-    if accepted:
-        night.note(ACCEPTED_QUALITY, json.dumps(accepted, sort_keys=True))
+    night.note(lines=counts.lines, impressions=counts.impressions, accepted_quality=accepted or None)
 
 
 class Intake:

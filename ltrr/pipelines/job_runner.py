@@ -14,6 +14,8 @@ import ltrr
 from ltrr.config import Settings
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.note_codec import check_complete
+from ltrr.pipelines.notes import NOTES
 from ltrr.pipelines.run_order import check_nothing_stale, check_order, first_checked
 from ltrr.pipelines.staleness import changed_jobs, stale_jobs
 from ltrr.spark.commits import CommitLog, JobRun
@@ -25,8 +27,17 @@ log = logging.getLogger(__name__)
 
 
 def load_job(name: str) -> Callable[[Night], None]:
-    """Import the function of a job. A single job does not load the libraries of the other seven."""
-    return cast("Callable[[Night], None]", import_module(f"ltrr.pipelines.{check_job(name)}").run)
+    """Import the function of a job, with the check that it has set its notes.
+
+    A single job does not load the libraries of the other seven.
+    """
+    run = cast("Callable[[Night], None]", import_module(f"ltrr.pipelines.{check_job(name)}").run)
+
+    def run_and_check(night: Night) -> None:
+        run(night)
+        check_complete(NOTES[name], night.notes)
+
+    return run_and_check
 
 
 @dataclass

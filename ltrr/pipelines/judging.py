@@ -71,7 +71,7 @@ def report_held_out(
     """The report on closed dates of the window; nothing but how it was served where none is closed yet."""
     settings, policy = night.settings.evaluation, night.settings.policy
     closed = [day for day in night.closed_dates(settings.window_days) if day not in distrusted]
-    night.note("judged_dates", str(len(closed)))
+    night.note(judged_dates=len(closed))
     window = Window.of(night, closed)
     if window.served.by_policy == 0:
         log.info("date=%s reported=nothing closed_dates=%d", night.date, len(closed))
@@ -108,7 +108,7 @@ def judge_life(
     dates = [day for day in night.closed_dates() if day not in distrusted]
     since = Window.of(night, [day for day in dates if day > data_end])
     before = Window.of(night, [day for day in dates if day <= data_end][-settings.window_days :])
-    night.note("life_dates", str(len(since.dates)))
+    night.note(life_dates=len(since.dates))
     if since.served.by_policy == 0 or before.served.by_policy == 0:
         log.info("date=%s judged=nothing life_dates=%d", night.date, len(since.dates))
         return Found(since.served)

@@ -1,11 +1,12 @@
 """What a job sees of its night: tables at committed versions in, partitions of its own date out."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date as Date
 from datetime import timedelta
 from functools import cached_property
+from typing import Any, cast
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -13,6 +14,8 @@ import ltrr
 from ltrr.config import Settings
 from ltrr.errors import CommitError, LtrrError, UsageError
 from ltrr.pipelines.jobs import JOBS, comes_before
+from ltrr.pipelines.note_codec import Kind, decode_note, encode_notes
+from ltrr.pipelines.notes import NOTES, JobNotes
 from ltrr.spark.columns import conform
 from ltrr.spark.commits import CommitLog, Input, JobRun, Output, next_state, note_state
 from ltrr.spark.delta import Warehouse
@@ -146,23 +149,25 @@ class Night:
         """Condition on the rows of a table that carry tonight's date; empty where it has no date column."""
         return f"{declared.date_column} = DATE'{self.date}'" if declared.date_column else ""
 
-    def note(self, key: str, value: str) -> None:
-        """Tell the jobs after this one something that is no table: committed with the job, or not at all."""
-        self.notes[key] = value
+    def note(self, **values: object) -> None:
+        """Set notes of this job, by the fields of its declaration; they are committed with the job, or not at all.
 
-    def notes_of(self, job: str, day: Date | None = None) -> Mapping[str, str]:
-        """Notes that `job` committed: tonight, where it always runs before this job, else the night before.
+        Raises:
+            SchemaError: a name or type that the declaration does not have.
+        """
+        self.notes |= encode_notes(NOTES[self.job], values)
 
-        `day` asks for another date. Nothing where the night before is before the first date.
+    def notes_of(self, kind: type[Kind]) -> Kind:
+        """Notes of a job: of the same night if it always runs before this job, else of the night before.
+
+        Each field that is read becomes an input of this job. Before the first date every field has its default.
 
         Raises:
             CommitError: the job has not been committed for the date.
         """
-        if day is None:
-            day = self.date if comes_before(job, self.job) else self.date - timedelta(days=1)
-        if day < self.settings.first_date:
-            return {}
-        return _Notes(self.committed(job, day), self.inputs)
+        day = self.date if comes_before(kind.job, self.job) else self.date - timedelta(days=1)
+        run = None if day < self.settings.first_date else self.committed(kind.job, day)
+        return cast("Kind", _RecordedNotes(kind, run, self.inputs))
 
     def committed(self, job: str, day: Date) -> JobRun:
         """The committed run of a job.
@@ -282,28 +287,21 @@ class Night:
         )
 
 
-@dataclass(frozen=True)
-class _Notes(Mapping[str, str]):
-    """Notes of a committed run; each one that is asked for becomes an input of the job that asks."""
+class _RecordedNotes:
+    """The notes of a committed run, with the attributes of their declaration; each read is recorded as an input."""
 
-    run: JobRun
-    inputs: set[Input]
+    def __init__(self, kind: type[JobNotes], run: JobRun | None, inputs: set[Input]) -> None:
+        self._kind, self._run, self._inputs = kind, run, inputs
 
-    def __getitem__(self, key: str) -> str:
-        value = self.run.notes.get(key)
-        # The run in MLflow is another one at each attempt, and changes nothing that is computed.
-        if key != "mlflow_run_id":
-            state = "" if value is None else note_state(value)
-            self.inputs.add(Input(f"{self.run.job}#{key}", self.run.run_date, NOTHING_YET, state))
-        if value is None:
-            raise KeyError(key)
-        return value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.run.notes)
-
-    def __len__(self) -> int:
-        return len(self.run.notes)
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._kind.__dataclass_fields__:
+            raise AttributeError(name)
+        texts = self._run.notes if self._run else {}
+        # The MLflow run differs between attempts and changes nothing that is computed.
+        if self._run and name != "mlflow_run_id":
+            state = note_state(texts[name]) if name in texts else ""
+            self._inputs.add(Input(f"{self._kind.job}#{name}", self._run.run_date, NOTHING_YET, state))
+        return decode_note(self._kind, texts, name)
 
 
 def missing_run(job: str, day: Date, wanted_by: str) -> CommitError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from datetime import date
 
@@ -13,17 +12,16 @@ from ltrr.artifacts.pointer import open_policy
 from ltrr.estimation.intervals import UNDEFINED
 from ltrr.evaluation.judged_impressions import on_dates
 from ltrr.pipelines.alike_pages import only_alike_pages
+from ltrr.pipelines.challenger_review import verdict_figures
 from ltrr.pipelines.counted_users import only_counted_users
-from ltrr.pipelines.gate_page import verdict_figures
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import EvaluationNotes, RankerNotes
 from ltrr.publishing.gate import Judgement
-from ltrr.publishing.ranker_gate import MEASURE, RankerCandidate, RankerPage, of_note, to_note, turn_ranker
-from ltrr.publishing.trials import RANKER_TRIAL, Challenger, FrozenBandit, living
+from ltrr.publishing.ranker_gate import MEASURE, RankerCandidate, RankerReview, of_note, review_ranker, to_note
+from ltrr.publishing.trials import RANKER_TRIAL, Challenger, FrozenBandit, current_trial
 from ltrr.ranking.judging import CANDIDATE, SERVED, OrderQuality, judge_orders
 from ltrr.ranking.rows import only_judging, only_of_width
 from ltrr.tracking.run import TrackedRun
-
-_SERVED, _TRIAL, _LIFE, _REPORT = "served_ranker", "ranker_trial", "ranker_life", "ranker_report"
 
 
 def judge_rankers(
@@ -46,22 +44,21 @@ def judge_rankers(
         objections: against any verdict tonight.
     """
     name, served = night.settings.policy.name, _served(champion)
-    night.note(_SERVED, served)
-    trial, candidate = living(book, RANKER_TRIAL), night.notes_of("train_ranker").get("ranker_sha256", "")
+    night.note(served_ranker=served)
+    trial, candidate = current_trial(book, RANKER_TRIAL), night.notes_of(RankerNotes).ranker_sha256
     if trial is not None and trial.against == FrozenBandit.of_ranker(name, served).digest:
         dates = [day for day in night.closed_dates() if day > trial.data_end and day not in distrusted]
         found = _judge(night, trial.bandit.files[RANKER], champion, dates, held_out=False)
-        night.note(_TRIAL, trial.trial)
-        night.note(_LIFE, json.dumps(to_note(_judgement(found, len(dates), objections))))
+        night.note(ranker_trial=trial.trial, ranker_life=to_note(_judgement(found, len(dates), objections)))
     elif candidate and candidate != served:
         window = night.closed_dates(night.settings.ranker.window_nights)
         found = _judge(night, candidate, champion, window, held_out=True)
-        night.note(_REPORT, json.dumps(to_note(_judgement(found, len(window), ()))))
+        night.note(ranker_report=to_note(_judgement(found, len(window), ())))
 
 
-def ranker_page(
+def review_night_ranker(
     night: Night, champion: Manifest, book: Sequence[Challenger], waits: str = "", overruled: str = ""
-) -> RankerPage:
+) -> RankerReview:
     """Tonight's page of the book with the ranker's trial.
 
     Args:
@@ -71,18 +68,18 @@ def ranker_page(
         waits: why no trial may take a look or begin tonight; empty where one may.
         overruled: why the pointer is not tonight's to move; empty where it is.
     """
-    notes, served = night.notes_of("evaluate_policies"), _served(champion)
-    tested = living(book, RANKER_TRIAL)
-    life = of_note(json.loads(notes.get(_LIFE, "null"))) or _judgement(None, 0, ())
-    is_current = notes.get(_SERVED, served) == served
-    if tested is not None and (not is_current or notes.get(_TRIAL, "") != tested.trial):
+    notes, served = night.notes_of(EvaluationNotes), _served(champion)
+    tested = current_trial(book, RANKER_TRIAL)
+    life = of_note(notes.ranker_life) or _judgement(None, 0, ())
+    is_current = notes.served_ranker in (None, served)
+    if tested is not None and (not is_current or notes.ranker_trial != tested.trial):
         life = _judgement(None, 0, ["it was not judged against the order that serves now: evaluate again"])
     policy, gate = night.settings.policy, night.settings.gate
     candidate = _candidate(night, is_current)
-    return turn_ranker(book, night.date, policy.name, served, life, candidate, gate, waits, overruled)
+    return review_ranker(book, night.date, policy.name, served, life, candidate, gate, waits, overruled)
 
 
-def report_ranker(tracked: TrackedRun, page: RankerPage) -> None:
+def report_ranker(tracked: TrackedRun, page: RankerReview) -> None:
     """The state of the ranker's trial after tonight, as tags and figures."""
     if page.judged:
         judged = page.judged
@@ -94,14 +91,15 @@ def report_ranker(tracked: TrackedRun, page: RankerPage) -> None:
 
 def _candidate(night: Night, is_current: bool) -> RankerCandidate | None:
     """Tonight's ranker with its report; it was trained on closed dates, so its data end with the newest of them."""
-    trained = night.notes_of("train_ranker")
-    if not trained.get("ranker_sha256"):
+    trained = night.notes_of(RankerNotes)
+    sha256 = trained.ranker_sha256
+    if not sha256:
         return None
-    report = of_note(json.loads(night.notes_of("evaluate_policies").get(_REPORT, "null"))) if is_current else None
+    report = of_note(night.notes_of(EvaluationNotes).ranker_report) if is_current else None
     settings = night.settings
     share = settings.evaluation.held_out_percent * settings.ranker.held_out_query_percent / 1e4
-    run_id = trained.get("mlflow_run_id", "")
-    return RankerCandidate(trained["ranker_sha256"], night.closed_dates()[-1], run_id, report, share)
+    run_id = trained.mlflow_run_id or ""
+    return RankerCandidate(sha256, night.closed_dates()[-1], run_id, report, share)
 
 
 def _served(champion: Manifest) -> str:

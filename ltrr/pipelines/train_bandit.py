@@ -20,6 +20,7 @@ from ltrr.evaluation.published import alike_versions
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import BanditNotes
 from ltrr.serving.values import PlanValuer
 from ltrr.spark.columns import empty
 from ltrr.tables.catalog import table
@@ -39,7 +40,7 @@ def run(night: Night) -> None:
         SupportError: too many drawn entities were not shown, so rewards cannot be corrected.
     """
     window = night.closed_dates(night.settings.bandit.window_nights)
-    dates = dates_to_write(night, "bandit_rows", night.settings.bandit.window_nights)
+    dates = dates_to_write(night, "bandit_rows", night.settings.bandit.window_nights, BanditNotes)
     if not window:
         yesterday = night.date - timedelta(days=1)
         where = dates.where("log_date") or f"log_date = DATE'{yesterday}'"
@@ -89,10 +90,12 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     )
     tracked.tags({"bandit_sha256": payload.sha256})
     tracked.artifact_bytes("bandit.vw", trained.model)
-    night.note("bandit_sha256", payload.sha256)
-    night.note("decisions", str(trained.decisions))
-    night.note("progressive_loss", f"{trained.progressive_loss:.6g}")
-    night.note("mlflow_run_id", tracked.run_id)
+    night.note(
+        bandit_sha256=payload.sha256,
+        decisions=trained.decisions,
+        progressive_loss=trained.progressive_loss,
+        mlflow_run_id=tracked.run_id,
+    )
     log.info("date=%s bandit=%s decisions=%d", night.date, payload.sha256[:12], trained.decisions)
 
 
@@ -113,7 +116,7 @@ def _learn_values(night: Night, rows: DataFrame, tracked: TrackedRun) -> Planner
     if stored is None:
         log.info("date=%s values=none: too few queries", night.date)
         return None
-    night.note("values", stored.to_note())
+    night.note(values=stored.to_note())
     tracked.tags({f"{Path(name).stem}_sha256": sha256 for name, sha256 in stored.files.items()})
     files = {name: get_payload(url, sha256) for name, sha256 in stored.files.items()}
     return Planner(PlanValuer(policy.space, stored.how, files), policy.exploration.shortlist_size)

@@ -15,6 +15,7 @@ from ltrr.pipelines.alike_pages import only_alike_pages
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import RankerNotes
 from ltrr.ranking.judging import CANDIDATE, FUSION, OrderQuality, judge_orders
 from ltrr.ranking.rows import only_judging, only_of_width, only_training, to_ranking_rows
 from ltrr.ranking.training import train_ranker
@@ -36,7 +37,7 @@ def run(night: Night) -> None:
         NotReadyError: fewer free task slots than the ranker has workers.
     """
     window = night.closed_dates(night.settings.ranker.window_nights)
-    dates = dates_to_write(night, "ranking_rows", night.settings.ranker.window_nights)
+    dates = dates_to_write(night, "ranking_rows", night.settings.ranker.window_nights, RankerNotes)
     if not window:
         yesterday = night.date - timedelta(days=1)
         where = dates.where("log_date") or f"log_date = DATE'{yesterday}'"
@@ -85,10 +86,7 @@ def _train(night: Night, rows: DataFrame, tracked: TrackedRun) -> None:
 
 def _note(night: Night, quality: OrderQuality, sha256: str, run_id: str) -> None:
     """What the gate needs: the model, and the report on held-out queries of held-out users."""
-    night.note("ranker_sha256", sha256)
-    night.note("mlflow_run_id", run_id)
-    for name, figure in quality.figures().items():
-        night.note(name, f"{figure:.6g}")
+    night.note(ranker_sha256=sha256, mlflow_run_id=run_id, **quality.figures())
     log.info(
         "date=%s ranker=%s dcg=%.4f fusion=%.4f queries=%d",
         *(night.date, sha256[:12], quality.value(CANDIDATE).value, quality.value(FUSION).value, quality.queries),

@@ -25,10 +25,10 @@ from ltrr.publishing.trials import (
     WITHDRAWN,
     Challenger,
     FrozenBandit,
+    current_trial,
     draw_alpha,
     end_if_overruled,
     judge_trial,
-    living,
     with_trial,
 )
 
@@ -40,7 +40,7 @@ WAITS = "a canary runs: one thing at a time"
 
 
 @dataclass(frozen=True)
-class CanaryPage:
+class CanaryReview:
     """The book after tonight's canary.
 
     Attributes:
@@ -62,7 +62,7 @@ class CanaryPage:
 def find_canary(page: Sequence[Challenger], day: date) -> Challenger | None:
     """The canary's trial that a night found, as its page keeps it; None where it found none."""
     ended = (one for one in page if one.kind == CANARY_TRIAL and one.ended == day and one.outcome != WITHDRAWN)
-    return living(page, CANARY_TRIAL) or next(ended, None)
+    return current_trial(page, CANARY_TRIAL) or next(ended, None)
 
 
 def frozen_with_ranker(manifest: Manifest) -> FrozenBandit:
@@ -72,7 +72,7 @@ def frozen_with_ranker(manifest: Manifest) -> FrozenBandit:
     return replace(bandit, files={**bandit.files, **ranker})
 
 
-def turn_canary(
+def review_canary(
     book: Sequence[Challenger],
     day: date,
     canary: Canary | None,
@@ -82,7 +82,7 @@ def turn_canary(
     gate: GateSettings,
     ended_why: str = ENDED_BY_HAND,
     overruled: str = "",
-) -> CanaryPage:
+) -> CanaryReview:
     """Tonight's page of the book.
 
     Args:
@@ -96,21 +96,21 @@ def turn_canary(
         ended_why: of one that runs in the book and not in the pointer.
         overruled: why the pointer is not tonight's to move; empty where it is. A promotion is not carried out then.
     """
-    known, before = list(book), living(book, CANARY_TRIAL)
+    known, before = list(book), current_trial(book, CANARY_TRIAL)
     if before is not None and (canary is None or canary.begun != before.canary):
         ended = replace(before, night=before.on(day), outcome=ENDED, ended=day, critical=inf, slices={}, why=ended_why)
         known = with_trial(known, ended)
         if canary is None:
-            return CanaryPage(tuple(known), ended)
+            return CanaryReview(tuple(known), ended)
         before = None
     if canary is None:
-        return CanaryPage(tuple(known))
+        return CanaryReview(tuple(known))
     if before is None:
         begun = _begin(known, day, canary, tried, champion, gate)
-        return CanaryPage(tuple(with_trial(known, begun)), begun)
+        return CanaryReview(tuple(with_trial(known, begun)), begun)
     now, verdict = _judged(before, day, judgement, gate)
     now = end_if_overruled(now, overruled)
-    return CanaryPage(tuple(with_trial(known, now)), now, verdict)
+    return CanaryReview(tuple(with_trial(known, now)), now, verdict)
 
 
 def _begin(

@@ -34,7 +34,7 @@ def read_challengers(challengers: DataFrame, day: date) -> list[Challenger]:
     return [_challenger(row.asDict(recursive=True)) for row in rows]
 
 
-def read_book(challengers: DataFrame, policy: str, day: date, gate: GateSettings) -> list[Challenger]:
+def read_trials(challengers: DataFrame, policy: str, day: date, gate: GateSettings) -> list[Challenger]:
     """The book of one policy at the end of a night: its newest page, oldest trial first.
 
     A home that tries other plans under another name has nights without a page of this policy, and its trials hold their

@@ -25,11 +25,11 @@ from ltrr.publishing.trials import (
     Challenger,
     FrozenBandit,
     alpha_left,
+    current_trial,
     draw_alpha,
     end_if_overruled,
     find_next_alpha_date,
     judge_trial,
-    living,
     only_known,
     with_trial,
 )
@@ -59,7 +59,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Page:
+class ChallengerReview:
     """The book as one night leaves it.
 
     Attributes:
@@ -82,7 +82,7 @@ class Page:
         return "; ".join(told for told in (self.judged.why if self.judged else "", self.next_why) if told)
 
 
-def turn_page(
+def review_challenger(
     book: Sequence[Challenger],
     day: date,
     champion: FrozenBandit,
@@ -91,7 +91,7 @@ def turn_page(
     gate: GateSettings,
     waits: str = "",
     overruled: str = "",
-) -> Page:
+) -> ChallengerReview:
     """Tonight's page.
 
     Args:
@@ -107,7 +107,7 @@ def turn_page(
             trial ends as replaced with its alpha spent, and nobody begins against a champion that will not serve.
     """
     known = only_known(book, day, gate)
-    tested, verdict = living(known), None
+    tested, verdict = current_trial(known), None
     if tested is not None:
         tested, verdict = _judged(tested, day, champion, judgement, gate, waits)
         tested = end_if_overruled(tested, overruled)
@@ -117,9 +117,9 @@ def turn_page(
             # The report compares with who served until now: of the new champion it says nothing.
             candidate = replace(candidate, report=None) if candidate else None
     next_why = ""
-    if living(known) is None and (waits or overruled):
+    if current_trial(known) is None and (waits or overruled):
         next_why = f"no challenger begins: {waits or overruled}"
-    elif living(known) is None:
+    elif current_trial(known) is None:
         begun, next_why = _begin(known, day, champion, candidate, gate)
         known = with_trial(known, begun) if begun else known
     left = alpha_left(known, day, gate)
@@ -127,7 +127,7 @@ def turn_page(
     if tested is not None:
         tested = replace(tested, why=f"{tested.why}; {budget}")
         known = with_trial(known, tested)
-    return Page(tuple(known), tested, verdict, next_why, left)
+    return ChallengerReview(tuple(known), tested, verdict, next_why, left)
 
 
 def _judged(

@@ -29,12 +29,12 @@ from ltrr.publishing.trials import (
     REPLACED,
     Challenger,
     FrozenBandit,
+    current_trial,
     draw_alpha,
     end_if_overruled,
     find_judged,
     find_next_alpha_date,
     judge_trial,
-    living,
     only_known,
     with_trial,
 )
@@ -65,7 +65,7 @@ class RankerCandidate:
 
 
 @dataclass(frozen=True)
-class RankerPage:
+class RankerReview:
     """The book after tonight's ranker.
 
     Attributes:
@@ -91,7 +91,7 @@ class RankerPage:
         return "; ".join(filter(None, (self.judged.why if self.judged else "", self.next_why)))
 
 
-def turn_ranker(
+def review_ranker(
     book: Sequence[Challenger],
     day: date,
     policy: str,
@@ -101,7 +101,7 @@ def turn_ranker(
     gate: GateSettings,
     waits: str = "",
     overruled: str = "",
-) -> RankerPage:
+) -> RankerReview:
     """Tonight's page of the book.
 
     Args:
@@ -117,7 +117,7 @@ def turn_ranker(
         overruled: why the pointer is not tonight's to move; empty where it is. A promotion is not carried out then.
     """
     known = only_known(book, day, gate)
-    tested, verdict = living(known, RANKER_TRIAL), None
+    tested, verdict = current_trial(known, RANKER_TRIAL), None
     if tested is not None:
         if tested.against != FrozenBandit.of_ranker(policy, served).digest:
             night = tested.on(day)
@@ -135,19 +135,19 @@ def turn_ranker(
             # The report compares with the order that served until now.
             candidate = replace(candidate, report=None) if candidate else None
     next_why = ""
-    if living(known, RANKER_TRIAL) is None:
+    if current_trial(known, RANKER_TRIAL) is None:
         begun = None
         if waits or overruled:
             next_why = f"no trial begins: {waits or overruled}" if candidate else ""
         else:
             begun, next_why = _begin(known, day, policy, served, candidate, gate)
         known = with_trial(known, begun) if begun else known
-    return RankerPage(tuple(known), tested, verdict, next_why)
+    return RankerReview(tuple(known), tested, verdict, next_why)
 
 
-def kept_ranker(book: Sequence[Challenger], day: date) -> RankerPage:
+def final_ranker_review(book: Sequence[Challenger], day: date) -> RankerReview:
     """The page of a night that is decided for good, read back from its book."""
-    return RankerPage(tuple(book), find_judged(book, day, RANKER_TRIAL), None, "")
+    return RankerReview(tuple(book), find_judged(book, day, RANKER_TRIAL), None, "")
 
 
 def _begin(

@@ -10,16 +10,17 @@ from ltrr.estimation.sequential import Design
 
 @dataclass(frozen=True)
 class GateSettings(Design):
-    """The gate: how challengers are judged night by night, and the floors below which a night is no look.
+    """Gate: sequential evaluation of challengers, and minimum evidence of a look.
 
     Args:
-        least_evidence: R that both sides, and both sides of a slice, need before a bound may decide.
-        least_sample: effective sample size that both sides need, impressions.
-        least_users: clusters that a standard error needs.
-        power: probability of seeing `effect`, for the figures that say how long a verdict takes.
-        mismatch_level: Chance of a false sample-ratio alarm over the life of one canary, of each of its two tests.
-        mismatch_size: Departure of a canary's share of impressions from its share of users that is too small to matter,
-            relative to 1. The canary may change how often its users search.
+        least_evidence: Minimum evidence R of both sides, overall and per slice, for a decision.
+        least_sample: Minimum effective sample size of both sides, in impressions.
+        least_users: Minimum number of users, which are the clusters of the standard errors.
+        power: Probability of detecting `effect` in the reported numbers of nights until a verdict.
+        mismatch_level: Probability of a false sample-ratio alarm over the life of one canary, for
+            each of its two tests.
+        mismatch_size: Relative difference between a canary's share of impressions and its share of
+            users that raises no alarm. A canary may change how often its users search.
     """
 
     least_evidence: float = 100.0

@@ -157,7 +157,7 @@ class Challenger:
         return (day - self.begun).days - self.waited
 
 
-def living(book: Iterable[Challenger], kind: str = BANDIT_TRIAL) -> Challenger | None:
+def current_trial(book: Iterable[Challenger], kind: str = BANDIT_TRIAL) -> Challenger | None:
     """The trial of this kind that is judged now, or None; there is at most one of each kind."""
     return next((one for one in book if one.is_living and one.kind == kind), None)
 

@@ -9,21 +9,25 @@ from ltrr.errors import check_ranges
 
 @dataclass(frozen=True)
 class RankerSettings:
-    """What the ranker learns from, and how.
+    """Training data and parameters of the ranker.
 
     Attributes:
-        window_nights: closed dates, up to and with the one closed tonight, that it is trained and judged on.
-        held_out_query_percent: queries, by hash, that it is never trained on and alone is judged on.
-        query_impressions: maximum number of clicked impressions per query and date, chosen by hash.
-        gain_cap: largest weight of a click; a click at position j weighs 1 / examination(j), at most this.
-        min_queries: fewer clicked training queries than this, and nothing is trained.
-        num_workers: Spark tasks that train together; all must run at once, with one thread each.
-        trees: boosting rounds.
-        max_depth: of a tree.
-        learning_rate: of a tree.
-        min_child_weight: least sum of second derivatives in a leaf.
-        ndcg_positions: positions that count, in training and judging.
-        monotone: features that may only raise an entity, where the policy has them.
+        window_nights: Number of closed dates that the ranker is trained and evaluated on, the
+            newest included.
+        held_out_query_percent: Percentage of queries, by hash, that are held out of training. The
+            ranker is evaluated on these queries only.
+        query_impressions: Maximum number of clicked impressions per query and date, chosen by hash.
+        gain_cap: Maximum weight of a click. A click at position j has the weight 1 /
+            examination(j), up to this limit.
+        min_queries: Minimum number of clicked training queries. With fewer, no ranker is trained.
+        num_workers: Number of Spark tasks that train together. All must run at the same time, each
+            with one thread.
+        trees: Number of boosting rounds.
+        max_depth: Maximum depth of a tree.
+        learning_rate: Shrinkage of the contribution of each tree.
+        min_child_weight: Minimum sum of second derivatives in a leaf.
+        ndcg_positions: Number of positions that count in training and evaluation.
+        monotone: Features whose higher values may only raise an entity, if the policy has them.
     """
 
     window_nights: int = 14

@@ -22,67 +22,33 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.artifacts.decision_record import decision_record, plan_decision, slate_entries
+from ltrr.artifacts.decision_record import decision_record, slate_entries
 from ltrr.artifacts.history import HistoryBook
 from ltrr.artifacts.looks import block_entries
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.pointer import Canary, current_pointer
 from ltrr.artifacts.store import Store
 from ltrr.core.exploration import Distribution
-from ltrr.core.facts import CandidateFacts, Facts
-from ltrr.core.feature_groups import MEMORY
-from ltrr.core.features import action_matrix
+from ltrr.core.facts import CandidateFacts
 from ltrr.core.hashing import unit_interval
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import query_key
-from ltrr.core.situation import NOWHERE, Situation, context_values, time_values
-from ltrr.core.text_overlap import EntityFields, text_overlap
-from ltrr.errors import LtrrError, UsageError
+from ltrr.core.situation import NOWHERE, Situation
+from ltrr.errors import LtrrError
 from ltrr.serving.bandit import Choice, PlanChooser
-from ltrr.serving.loader import NOT_DRAWN, Pointed, Served, VersionDraw, load_pointed, with_canary
+from ltrr.serving.loader import Pointed, Served, load_pointed, with_canary
+from ltrr.serving.looks import Fields, check_looks, facts_of
+from ltrr.serving.plan_choice import PlanChoice, check_situation, take_plan
 from ltrr.serving.ranker import Slate
 
 logger = logging.getLogger(__name__)
-
-Fields = Mapping[str, EntityFields]
-"""What a service knows of its hits without asking again, by entity_id."""
-
-
-@dataclass(frozen=True, eq=False)
-class PlanChoice:
-    """What to draw, with all that the log needs.
-
-    Args:
-        plan_index: in the policy's plan space.
-        action: the plan's canonical text.
-        blocks: (strategy, depth) to fetch and rank.
-        propensity: the exact probability with which this plan was drawn.
-        distribution: over all plans.
-        decision: the entry of `decisions` in the decision record.
-        facts: of the candidates that were seen, as used.
-        version: of the bundle that chose.
-        situation: that it was chosen in, as told.
-        version_draw: how the version was chosen.
-    """
-
-    plan_index: int
-    action: str
-    blocks: tuple[tuple[str, int], ...]
-    propensity: float
-    distribution: Distribution
-    decision: dict[str, Any]
-    facts: CandidateFacts
-    version: str
-    situation: Situation = NOWHERE
-    version_draw: VersionDraw = NOT_DRAWN
 
 
 class Policy:
@@ -189,31 +155,24 @@ class Policy:
         seed: str,
         fields: Fields | None = None,
         *,
-        at: datetime | None = None,
-        utc_offset_minutes: int = 0,
-        surface: str = "search",
-        context: Mapping[str, str] | None = None,
+        situation: Situation = NOWHERE,
     ) -> PlanChoice:
         """Draw a plan.
 
         Args:
-            query_text: as typed.
-            looks: the blocks that `observe` says: each strategy's first one (`first_look`), all, or none. The memory's
-                cost no call: with any `observe`, blocks of it of any depth may be among them.
-            seed: the impression_id; the same seed draws the same plan.
-            fields: of the entities in the looks, where the service knows them.
-            at: as `record` is told later, and the rest too; only policies with features of it use them.
-            utc_offset_minutes: of the user's clock.
-            surface: where in the product.
-            context: other facts known before choosing, as text: `device`, `is_holiday`.
+            query_text: Query as typed.
+            looks: Blocks that `observe` asks for: the first block of each strategy (`first_look`), all, or none. Blocks
+                of the memory cost no call: with any `observe`, memory blocks of any depth may be among them.
+            seed: The impression_id. The same seed draws the same plan.
+            fields: Fields of the entities in the looks, where the service knows them.
+            situation: Time, surface and context of the search. Only policies with features of it use it.
 
         Raises:
-            UsageError: a block is not of this policy, or one that it may not see before choosing; `at` has no zone.
+            UsageError: a block is not of this policy, or one that it may not see before choosing; the time has no zone.
         """
-        if at is not None and at.tzinfo is None:
-            raise UsageError("a time without a zone", which=seed, expected="at with tzinfo, as UTC", got=at.isoformat())
-        situation = Situation(at, utc_offset_minutes, surface, context or {})
-        return self.draw(query_text, self.choose(query_text, looks, fields, situation=situation), seed)
+        seen = situation.as_logged()
+        seen.check_zone(seed)
+        return self.draw(query_text, self.choose(query_text, looks, fields, situation=seen), seed)
 
     def choose(
         self,
@@ -237,14 +196,14 @@ class Policy:
             situation: when and where, as `record` is told later.
         """
         served, key = self._served, query_key(query_text)
-        _check_looks(served.chooser, looks)
-        known = _facts(served, key, looks, fields or {}) if facts is None else facts
+        check_looks(served.chooser, looks)
+        known = facts_of(served, key, looks, fields or {}) if facts is None else facts
         history, draws = served.history.of(key), served.history.draws(key)
         return served.chooser.choose(key, looks, history, known, draws=draws, situation=situation)
 
     def draw(self, query_text: str, choice: Choice, seed: str) -> PlanChoice:
         """Draw a plan from what `choose` gave for this query."""
-        return _planned(self._pointed, query_text, choice, choice.distribution, unit_interval(seed, "plan"))
+        return take_plan(self._pointed, query_text, choice, choice.distribution, unit_interval(seed, "plan"))
 
     def greedy(
         self,
@@ -258,7 +217,7 @@ class Policy:
         choice = self.choose(query_text, looks, fields, situation=situation)
         certain = (choice.distribution.shortlist == choice.greedy).astype(np.float64)
         best = replace(choice.distribution, probabilities=certain, floor=0.0)
-        return _planned(self._pointed, query_text, choice, best, 0.0)
+        return take_plan(self._pointed, query_text, choice, best, 0.0)
 
     def distribution(
         self,
@@ -295,7 +254,6 @@ class Policy:
         self,
         *,
         impression_id: str,
-        at: datetime,
         query_text: str,
         user: str,
         session: str,
@@ -304,16 +262,13 @@ class Policy:
         drawn: Sequence[Block],
         slate: Slate,
         fields: Fields | None = None,
-        surface: str = "search",
-        context: Mapping[str, str] | None = None,
-        utc_offset_minutes: int = 0,
+        situation: Situation | None = None,
         served_by: str = "policy",
     ) -> dict[str, Any]:
         """The decision record of one search; write it with `artifacts.decision_record.record_line`.
 
         Args:
             impression_id: of this search; the seed that `plan` was given.
-            at: when it was served, with a time zone.
             query_text: as typed.
             user: the service's id of the user, as `for_user` was given; becomes a keyed hash at ingest.
             session: the service's id of the session.
@@ -322,107 +277,35 @@ class Policy:
             drawn: the blocks of the plan as they were answered, those that timed out included.
             slate: as shown.
             fields: of the entities in `drawn`, where the service knows them; the looks' are in `choice`.
-            surface: where in the product.
-            context: other facts known before choosing.
-            utc_offset_minutes: of the user's clock.
+            situation: Time, surface and context of the search; by default those that `plan` was given. The time is
+                required, with a zone.
             served_by: `fallback` where the page is not what the sampled plan brings.
 
         Raises:
-            UsageError: the policy uses the situation, and `plan` was told another one: no replay could be exact; or the
-                version was drawn for another user.
+            UsageError: the situation has no time; the policy uses the situation, and `plan` was given another one, so
+                no replay could be exact; or the version was drawn for another user.
         """
         choice.version_draw.check(impression_id, user)
-        told = Situation(at, utc_offset_minutes, surface, context or {})
-        _check_situation(impression_id, self._served.chooser.groups, choice.situation, told)
+        served_in = (situation or choice.situation).as_logged()
+        at = served_in.check_time(impression_id)
+        check_situation(impression_id, self._served.chooser.groups, choice.situation, served_in)
         block_size, seen = self.space.block_size, {entity_id for block in looks for entity_id in block.entity_ids}
         deeper = [block for block in drawn if not seen.issuperset(block.entity_ids)]
-        facts = _facts(self._served, query_key(query_text), deeper, fields or {})
+        facts = facts_of(self._served, query_key(query_text), deeper, fields or {})
         return decision_record(
             version=choice.version,
             version_propensity=choice.version_draw.propensity,
             impression_id=impression_id,
             at=at,
-            utc_offset_minutes=utc_offset_minutes,
-            surface=surface,
+            utc_offset_minutes=served_in.utc_offset_minutes,
+            surface=served_in.surface,
             query_text=query_text,
             user=user,
             session=session,
-            context=context or {},
+            context=served_in.context,
             served_by=served_by,
             looks=block_entries(looks, block_size, choice.facts),
             decisions=[choice.decision],
             draws=block_entries(drawn, block_size, facts, told=seen),
             slate=slate_entries(slate.entity_ids, slate.features),
         )
-
-
-def _check_situation(impression_id: str, groups: Sequence[str], planned: Situation, told: Situation) -> None:
-    """Refuse a record whose situation gives other features than the decision used."""
-    for group, values in (("time", time_values), ("context", context_values)):
-        if group in groups and values(planned) != values(told):
-            raise UsageError(
-                f"a decision is recorded in another situation than it was made in ({group})",
-                which=impression_id,
-                expected="at, utc_offset_minutes, surface and context as `plan` was told",
-                got=f"{told.at}, {told.utc_offset_minutes}, {told.surface}",
-                todo="give `plan` and `record` the same",
-            )
-
-
-def _facts(served: Served, key: str, blocks: Sequence[Block], fields: Fields) -> dict[str, Facts]:
-    """What is known of the candidates of some blocks; nothing of those that nothing is known of."""
-    evidence = served.memory.evidence(key)
-    facts = {}
-    for entity_id in dict.fromkeys(entity_id for block in blocks for entity_id in block.entity_ids):
-        if entity_id in fields or entity_id in evidence:
-            overlap = text_overlap(key, fields[entity_id]) if entity_id in fields else ()
-            facts[entity_id] = Facts(overlap, *evidence.get(entity_id, (0.0, 0.0)))
-    return facts
-
-
-def _check_looks(chooser: PlanChooser, looks: Sequence[Block]) -> None:
-    """Refuse blocks that the policy does not know or may not see: they would be used and never be replayed."""
-    space = chooser.space
-    seen = {"blind": 0, "first_look": 1}.get(chooser.observe, space.budget)
-    for block in looks:
-        deepest = space.budget if block.strategy == MEMORY else seen
-        if (
-            block.strategy not in space.strategy_index
-            or not 1 <= block.depth <= deepest
-            or len(block.entity_ids) > space.block_size
-        ):
-            raise UsageError(
-                "a look that this policy cannot use",
-                which=f"{block.strategy}:{block.depth}",
-                expected=f"blocks of {', '.join(space.strategies)}, depth up to {deepest} ({chooser.observe}), at most "
-                f"{space.block_size} entities",
-                got=f"{len(block.entity_ids)} entities",
-            )
-
-
-def _planned(pointed: Pointed, query_text: str, choice: Choice, distribution: Distribution, u: float) -> PlanChoice:
-    served = pointed.served
-    space = served.chooser.space
-    taken = distribution.sample(u)
-    decision = plan_decision(
-        space,
-        observe=served.chooser.observe,
-        shared=choice.shared,
-        history=served.history.of(query_key(query_text)),
-        distribution=distribution,
-        features=choice.features,
-        taken=taken,
-        taken_features=action_matrix(space, choice.values, np.array([taken]))[0].tolist(),
-    )
-    return PlanChoice(
-        plan_index=taken,
-        action=space.text(taken),
-        blocks=space.blocks(taken),
-        propensity=distribution.p(taken),
-        distribution=distribution,
-        decision=decision,
-        facts=choice.facts,
-        version=served.version,
-        situation=choice.situation,
-        version_draw=pointed.draw,
-    )

@@ -21,7 +21,8 @@ from ltrr.artifacts.decision_record import record_line
 from ltrr.core.feature_groups import SITUATION_GROUPS
 from ltrr.core.planning import Block
 from ltrr.serving.bandit import Choice
-from ltrr.serving.policy import PlanChoice, Policy
+from ltrr.serving.plan_choice import PlanChoice
+from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Slate
 from ltrr.simulation.answers import Answers, answers_of, drawn_by, looks_of
 from ltrr.simulation.log_files import close, folder_of, write_parts
@@ -165,7 +166,6 @@ def _serve_side(
         pair, situation = (query, choice.plan_index), searches.situation(number)
         record = policy.record(
             impression_id=searches.impression_id(number),
-            at=searches.at(number),
             query_text=text,
             user=searches.user(number),
             session=f"{searches.user(number)}-{searches.day:%Y%m%d}-{searches.sessions[number]}",
@@ -174,8 +174,6 @@ def _serve_side(
             drawn=drawn[pair],
             slate=slates[pair],
             fields=world.fields,
-            surface=situation.surface,
-            context=situation.context,
-            utc_offset_minutes=situation.utc_offset_minutes,
+            situation=situation,
         )
         yield number, record_line(record), slates[pair]

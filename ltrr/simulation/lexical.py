@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-
-import bm25s
+from types import ModuleType
+from typing import cast
 
 from ltrr.core.queries import query_key
+from ltrr.errors import ConfigError
 from ltrr.simulation.rankings import Ranking, best_first, ranking_of
-
-# It sets itself to DEBUG when it is imported.
-logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 K1 = 1.2
 B = 0.75
@@ -48,8 +46,11 @@ def bm25_ranking(
     >>> ranking = bm25_ranking(["blade runner", "the runner", "love"], ["runner", "hate"], limit=2)
     >>> ranking.entities.tolist()
     [[0, 1], [-1, -1]]
+
+    Raises:
+        ConfigError: bm25s is not installed.
     """
-    index = bm25s.BM25(k1=K1, b=B, method="lucene")
+    index = _load_bm25s().BM25(k1=K1, b=B, method="lucene")
     index.index([tokens(document) for document in documents], show_progress=False)
 
     def search(query: str) -> tuple[list[int], list[float]]:
@@ -61,3 +62,18 @@ def bm25_ranking(
         return found.tolist(), scores[found].tolist()
 
     return ranking_of(map(search, queries), limit)
+
+
+def _load_bm25s() -> ModuleType:
+    """The library, imported when it is used: every other command runs without the extra `worlds`."""
+    try:
+        import bm25s
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            "a simulated world needs a package that is not installed",
+            which="bm25s",
+            todo="install the extra `worlds`: pip install 'ltrr[batch,worlds]'",
+        ) from missing
+    # It sets itself to DEBUG when it is imported.
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
+    return cast("ModuleType", bm25s)

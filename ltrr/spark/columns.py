@@ -29,7 +29,7 @@ def schema_of(table: Table) -> T.StructType:
     """The declared schema as Spark's, NOT NULL where a value is always there.
 
     >>> from ltrr.tables.catalog import table
-    >>> schema_of(table("forgotten_users")).simpleString()
+    >>> schema_of(table("forgotten_users")).simpleString()  # `spark` reads the types
     'struct<user_key:string,since:date>'
     """
     return T.StructType([T.StructField(c.name, T.DataType.fromDDL(c.type), c.nullable) for c in table.columns])
@@ -79,7 +79,7 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
     faults = schema_faults(frame.schema, table)
     if faults:
         raise SchemaError(
-            "the frame does not fit its table",
+            "the frame does not match its table",
             which=table.name,
             expected=schema_of(table).simpleString(),
             got="; ".join(faults),

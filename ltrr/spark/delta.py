@@ -102,7 +102,7 @@ class Warehouse:
         faults = schema_faults(rows.schema, table)
         if faults:
             raise SchemaError(
-                "the table on disk is not the one that the catalog declares",
+                "the table on disk does not match the catalog",
                 which=self.location(table),
                 got="; ".join(faults),
                 todo="move it away and run the nights again, or use the version of ltrr that wrote it",

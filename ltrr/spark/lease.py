@@ -43,7 +43,7 @@ class Lease:
         for file, descriptor in self.held.items():
             if not file.exists() or not os.path.samestat(file.stat(), os.fstat(descriptor)):
                 raise LeaseError(
-                    "the lease was taken away while it was held", which=str(file), todo="run the job again"
+                    "another process took the lease while this one held it", which=str(file), todo="run the job again"
                 )
 
 

@@ -25,7 +25,7 @@ LOG_DAYS = 3650
 
 @dataclass(frozen=True)
 class NightSettings:
-    """Order of the nights: how far back a repair looks, and how long the versions that it reads are kept.
+    """Order of the nights: range of repairs, and retention of the table versions that they read.
 
     Attributes:
         repair_days: Number of nights before the current one that are checked for stale jobs, and repaired.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyspark
 from py4j.java_gateway import JavaPackage
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
@@ -15,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from ltrr.errors import LtrrError
 from ltrr.spark.java import find_java
+from ltrr.spark.java_stderr import filtered_stderr
 from ltrr.spark.pinned import check_conf, pin_session, with_pinned
 
 log = logging.getLogger(__name__)
@@ -38,18 +40,19 @@ LOG4J = Path(__file__).with_name("log4j2.properties")
 
 @dataclass(frozen=True)
 class SparkSettings:
-    """How a session is built; what spark-submit was given wins over each of these.
+    """Spark session. Options of spark-submit take precedence over these settings.
 
     Neither wins over the properties on which results depend (`ltrr.spark.pinned`).
 
     Attributes:
-        master: where Spark runs; empty takes what spark-submit says, and `local[*]` without it.
-        shuffle_partitions: partitions after a shuffle; 2-4 on one machine, about 3 a core on a cluster.
-        driver_memory: heap of the driver's Java, which does all the work for `local*` masters.
-        java_options: flags of the driver's Java. Half of a night is short plans compiled once: stopping at the first
-            compiler tier saves more there than the second would give back. That flag alone cuts the code cache to
-            48 MB, which a few jobs in one session fill, and from then on Java only interprets: hence the second.
-        conf: any further Spark property, name -> value.
+        master: Spark master. Empty uses the master of spark-submit, and `local[*]` without it.
+        shuffle_partitions: Number of partitions after a shuffle: 2 to 4 on one machine, about 3 per
+            core on a cluster.
+        driver_memory: Heap of the driver's JVM, which does all the work with a `local*` master.
+        java_options: Options of the driver's JVM. Half of a night is short plans that are compiled once,
+            so the first compiler tier is the fastest. That option alone reduces the code cache to 48
+            MB, which a few jobs fill; the second option keeps the usual size.
+        conf: Further Spark properties, name -> value.
 
     Raises:
         ConfigError: `conf` changes a property on which results depend.
@@ -107,7 +110,8 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     try:
         # The properties reach Java when this starts it; a Java that spark-submit started has its own already.
-        gateway = launch_gateway(_conf(with_pinned(properties(app, chosen), {})))  # type: ignore[no-untyped-call]  # pyspark's has no types
+        with filtered_stderr() as stderr:
+            gateway = launch_gateway(_conf(with_pinned(properties(app, chosen), {})), stderr)  # type: ignore[no-untyped-call]  # pyspark's has no types
     except PySparkRuntimeError as fault:
         java = find_java()
         raise LtrrError(java if isinstance(java, str) else f"Spark did not start: {fault}") from fault
@@ -115,7 +119,8 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
     if isinstance(gateway.jvm.io.delta.sql.DeltaSparkSessionExtension, JavaPackage):
         raise LtrrError(
             "Delta's jars are not on Spark's class path",
-            todo="run `make setup`, or name them to spark-submit with --packages",
+            which=str(Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent) / "jars"),
+            todo="run `python -m ltrr.spark.jars` once, as `make setup` does, or give spark-submit --packages",
         )
     # What spark-submit was given; of a Java that was started above, what it was given there.
     given = {

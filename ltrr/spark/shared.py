@@ -34,7 +34,7 @@ def check_file_system(spark: SparkSession) -> None:
     found = str(spark.sparkContext._jsc.hadoopConfiguration().get("fs.defaultFS") or "file:///")  # noqa: SLF001
     if not found.startswith("file:"):
         raise ConfigError(
-            "Spark takes a path without a scheme for another file system than the disk",
+            "Spark resolves paths without a scheme on a file system other than the local disk",
             which="fs.defaultFS",
             expected="file:///",
             got=found,

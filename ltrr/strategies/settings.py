@@ -9,20 +9,23 @@ from ltrr.errors import check_ranges
 
 @dataclass(frozen=True)
 class HistorySettings:
-    """How the past performance of blocks is counted, faded and shrunk.
+    """Counting, decay and shrinkage of the past performance of blocks.
 
     Attributes:
-        half_life_days: a draw counts half after this many days.
-        window_days: days that are read; older draws weigh nothing.
-        max_weight: the most that one draw may weigh, 1 / P(block drawn) being more. It bounds the variance of a block
-            that only exploration draws; as rates are ratios of equally weighted sums, a block that is always clipped
-            is not biased by it.
-        fewest_prior_draws: effective draws that a coarser level is worth at least, whatever the data say.
-        most_prior_draws: effective draws that it is worth at most; also where keys differ no more than chance.
-        least_query_draws: decayed draws, of all its blocks together, from which a query has rates of its own.
-        parts: files that the published rates of queries are split into, by hash of query_key.
-        queries_per_part: queries of a part that are published, those drawn most; all others take the rates of their
-            class. It bounds what every service loads, whatever the log grows to.
+        half_life_days: Age, in days, at which a draw counts half.
+        window_days: Number of days that are read.
+        max_weight: Maximum weight of one draw, 1 / P(block drawn). The limit bounds the variance of
+            blocks that only exploration draws. Rates are ratios of equally weighted sums, so a
+            block that is always clipped has no bias from it.
+        fewest_prior_draws: Minimum weight of the coarser level in the rates, in effective draws.
+        most_prior_draws: Maximum weight of the coarser level, in effective draws; also its value if
+            keys do not differ more than by chance.
+        least_query_draws: Number of decayed draws, of all blocks together, from which a query has
+            rates of its own.
+        parts: Number of files of the published rates of queries, split by a hash of query_key.
+        queries_per_part: Maximum number of queries per published part: those drawn most. Other
+            queries use the rates of their class. The limit bounds what every service loads,
+            whatever the size of the log.
     """
 
     half_life_days: float = 14.0

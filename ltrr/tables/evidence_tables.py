@@ -24,15 +24,30 @@ EXAMINATION = Table(
         AS_OF_DATE,
         SURFACE,
         POSITION,
-        Column("examination", "double", "P(user looked at the position), relative to position 1", exact=False),
-        Column("standard_error", "double", "of examination", null="not estimated (prior, or position 1)", exact=False),
-        Column("method", "string", "position_based_em | borrowed | prior"),
-        Column("is_identified", "boolean", "linked to position 1 by pairs seen at several positions"),
-        Column("impressions", "bigint", "slate rows behind the estimate", "slate rows"),
+        Column(
+            "examination",
+            "double",
+            "Probability that a user examines the position, relative to position 1",
+            exact=False,
+        ),
+        Column(
+            "standard_error",
+            "double",
+            "Standard error of examination",
+            null="not estimated (prior, or position 1)",
+            exact=False,
+        ),
+        Column("method", "string", "Source of the estimate: position_based_em | borrowed | prior"),
+        Column(
+            "is_identified",
+            "boolean",
+            "Whether pairs that were shown at several positions link the position to position 1",
+        ),
+        Column("impressions", "bigint", "Number of slate rows that the estimate uses", "slate rows"),
     ),
     ("as_of_date",),
     "fit_click_model",
-    "Where users look; the surface `*` is all surfaces together.",
+    "Examination probabilities by position. The surface `*` stands for all surfaces together.",
     "as_of_date",
 )
 
@@ -43,21 +58,23 @@ QUERIES = Table(
         LOG_DATE,
         QUERY_KEY,
         QUERY_CLASS,
-        Column("impressions", "bigint", "times it was searched", "impressions"),
-        Column("users_sketch", "binary", "theta sketch of user_key; mergeable over dates", exact=False),
-        Column("users", "double", "distinct users by the sketch", "users", exact=False),
+        Column("impressions", "bigint", "Number of searches of the query", "impressions"),
+        Column("users_sketch", "binary", "Theta sketch of user_key, mergeable over dates", exact=False),
+        Column("users", "double", "Number of distinct users, estimated from the sketch", "users", exact=False),
     ),
     ("log_date",),
     "build_memory",
-    "What was searched, how often, by how many.",
+    "Searched queries by date, with numbers of searches and users.",
     "log_date",
 )
 
 _EVIDENCE = (
-    Column("clicks", "bigint", "sum of clicks, once per user, pair and day", FIXED_POINT),
-    Column("clicks_squared", "bigint", "sum of squared clicks", FIXED_POINT),
-    Column("examinations", "bigint", "sum of examination, once per user, pair and day", FIXED_POINT),
-    Column("examinations_squared", "bigint", "sum of squared examination", FIXED_POINT),
+    Column("clicks", "bigint", "Sum of clicks, each user, pair and day counted once", FIXED_POINT),
+    Column("clicks_squared", "bigint", "Sum of squared clicks", FIXED_POINT),
+    Column(
+        "examinations", "bigint", "Sum of examination probabilities, each user, pair and day counted once", FIXED_POINT
+    ),
+    Column("examinations_squared", "bigint", "Sum of squared examination probabilities", FIXED_POINT),
 )
 
 Q2E_DAILY = Table(
@@ -66,7 +83,7 @@ Q2E_DAILY = Table(
     (LOG_DATE, QUERY_KEY, ENTITY_ID, *_EVIDENCE),
     ("log_date",),
     "build_memory",
-    "The only evidence of record for the memory.",
+    "Daily clicks and examinations of query and entity, from which the memory is computed.",
     "log_date",
 )
 
@@ -74,14 +91,14 @@ Q2E_ROLLUP = Table(
     "q2e_rollup",
     ("period_start", "query_key", "entity_id"),
     (
-        Column("period_start", "date", "Monday of the week that was folded"),
+        Column("period_start", "date", "Monday of the folded week"),
         QUERY_KEY,
         ENTITY_ID,
         *_EVIDENCE,
     ),
     ("period_start",),
     "build_memory",
-    "Days folded into closed weeks, each day decayed to the end of its week; can always be rebuilt from q2e_daily.",
+    "Evidence of closed weeks, each day decayed to the end of its week. It can be rebuilt from q2e_daily.",
     "period_start",
 )
 
@@ -92,22 +109,24 @@ Q2E_MEMORY = Table(
         AS_OF_DATE,
         QUERY_KEY,
         ENTITY_ID,
-        Column("score", "double", "P(click | examined), shrunk to the predicted score", exact=False),
-        Column("low", "double", "lower end of the Gamma-Poisson interval", exact=False),
-        Column("high", "double", "upper end", exact=False),
-        Column("predicted_share", "double", "k / (E + k): how much of the score is prediction", exact=False),
-        Column("weighted_clicks", "double", "decayed sum C", "clicks", exact=False),
-        Column("weighted_examinations", "double", "decayed sum E", "examinations", exact=False),
+        Column(
+            "score", "double", "Probability of a click given examination, shrunk to the predicted score", exact=False
+        ),
+        Column("low", "double", "Lower bound of the Gamma-Poisson interval", exact=False),
+        Column("high", "double", "Upper bound of the interval", exact=False),
+        Column("predicted_share", "double", "Weight of the prediction in the score, k / (E + k)", exact=False),
+        Column("weighted_clicks", "double", "Decayed sum of clicks, C", "clicks", exact=False),
+        Column("weighted_examinations", "double", "Decayed sum of examinations, E", "examinations", exact=False),
     ),
     ("as_of_date",),
     "build_memory",
-    "The query-to-entity memory as published that night; the newest `memory.keep_nights` nights.",
+    "Query-to-entity memory as published by a night, for the newest `memory.keep_nights` nights.",
     "as_of_date",
 )
 
 _HISTORY_KEYS = (
-    Column("level", "string", "all | class | query"),
-    Column("key", "string", "`all`, the query class, or the query_key"),
+    Column("level", "string", "Level of aggregation: all | class | query"),
+    Column("key", "string", "Member of the level: `all`, the query class, or the query_key"),
     STRATEGY,
     DEPTH,
 )
@@ -119,25 +138,36 @@ STRATEGY_DAILY = Table(
         LOG_DATE,
         *_HISTORY_KEYS,
         Column(
-            "impressions", "bigint", "impressions in which the block could be drawn; 0 at level query", "impressions"
+            "impressions",
+            "bigint",
+            "Number of impressions in which the block could be drawn; 0 at level query",
+            "impressions",
         ),
-        Column("draws", "bigint", "impressions in which it was drawn", "draws"),
-        Column("results", "bigint", "entities in the drawn blocks", "entities"),
-        Column("weights", "bigint", "sum of 1 / P(block drawn), clipped", FIXED_POINT),
-        Column("weights_squared", "bigint", "sum of its square", FIXED_POINT),
-        Column("hits", "bigint", "weighted found reward of the block's entities", FIXED_POINT, exact=False),
+        Column("draws", "bigint", "Number of impressions in which the block was drawn", "draws"),
+        Column("results", "bigint", "Number of entities in the drawn blocks", "entities"),
+        Column("weights", "bigint", "Sum of the weights 1 / P(block drawn), clipped", FIXED_POINT),
+        Column("weights_squared", "bigint", "Sum of the squared weights", FIXED_POINT),
+        Column("hits", "bigint", "Weighted found reward of the block's entities", FIXED_POINT, exact=False),
         Column(
-            "hits_squared", "bigint", "sum of the square of a draw's weighted found reward", FIXED_POINT, exact=False
+            "hits_squared", "bigint", "Sum over draws of the squared weighted found reward", FIXED_POINT, exact=False
         ),
-        Column("weights_hits", "bigint", "sum of a draw's weight times that reward", FIXED_POINT, exact=False),
         Column(
-            "marginal_hits", "bigint", "the same of entities that only this block brought", FIXED_POINT, exact=False
+            "weights_hits", "bigint", "Sum over draws of weight times weighted found reward", FIXED_POINT, exact=False
         ),
-        Column("reciprocal_ranks", "bigint", "weighted 1 / rank of the block's first clicked entity", FIXED_POINT),
+        Column(
+            "marginal_hits",
+            "bigint",
+            "Weighted found reward of entities that only this block brought",
+            FIXED_POINT,
+            exact=False,
+        ),
+        Column(
+            "reciprocal_ranks", "bigint", "Weighted reciprocal rank of the block's first clicked entity", FIXED_POINT
+        ),
     ),
     ("log_date",),
     "compute_strategy_features",
-    "What each block of each strategy brought on a date.",
+    "Daily draws and rewards of each block of each strategy.",
     "log_date",
 )
 
@@ -147,18 +177,40 @@ STRATEGY_HISTORY = Table(
     (
         AS_OF_DATE,
         *_HISTORY_KEYS,
-        Column("draw_rate", "double", "decayed share of impressions that drew it", null="level query", exact=False),
-        Column("hit_rate", "double", "decayed, shrunk", "found reward a draw", exact=False),
         Column(
-            "marginal_hit_rate", "double", "decayed, shrunk", "found reward a draw that only it brought", exact=False
+            "draw_rate",
+            "double",
+            "Decayed share of impressions in which the block was drawn",
+            null="the level is query",
+            exact=False,
         ),
-        Column("reciprocal_rank", "double", "1 / rank of a draw's first clicked entity; decayed, shrunk", exact=False),
-        Column("mean_results", "double", "entities a draw", "entities", null="never drawn", exact=False),
-        Column("support", "double", "effective number of draws behind the rates", "draws", exact=False),
+        Column("hit_rate", "double", "Decayed and shrunk hit rate", "found reward per draw", exact=False),
+        Column(
+            "marginal_hit_rate",
+            "double",
+            "Decayed and shrunk hit rate of entities that only this block brought",
+            "found reward per draw",
+            exact=False,
+        ),
+        Column(
+            "reciprocal_rank",
+            "double",
+            "Decayed and shrunk reciprocal rank of a draw's first clicked entity",
+            exact=False,
+        ),
+        Column(
+            "mean_results",
+            "double",
+            "Mean number of entities per draw",
+            "entities",
+            null="the block was never drawn",
+            exact=False,
+        ),
+        Column("support", "double", "Effective number of draws that the rates are computed from", "draws", exact=False),
     ),
     ("as_of_date",),
     "compute_strategy_features",
-    "Past performance of each strategy as of a date; of a query, the blocks drawn for it, once they are enough.",
+    "Performance of each block of each strategy as of a date. A query has rows once enough of its draws are known.",
     "as_of_date",
 )
 

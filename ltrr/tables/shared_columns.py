@@ -7,30 +7,38 @@ from ltrr.tables.table import Column
 LOG_DATE = Column(
     "log_date",
     "date",
-    "UTC date of the decision; of a record whose clock is ahead at midnight, of the folder it arrived in",
+    "UTC date of the decision. If the record's clock is ahead at midnight, date of the folder in which "
+    "the record arrived",
 )
-AS_OF_DATE = Column("as_of_date", "date", "logical date of the run that computed the row; it knows nothing later")
+AS_OF_DATE = Column(
+    "as_of_date", "date", "Logical date of the run that computed the row. The row depends on no later data"
+)
 IMPRESSION_ID = Column(
     "impression_id",
     "string",
-    "one search served once; unique within its log_date: ingestion forgets ids after late_days, so a join on it "
-    "names log_date too",
+    "Identifier of one served search, unique within its log_date. Ingestion forgets identifiers after "
+    "late_days, so joins "
+    "use log_date and impression_id",
 )
-STEP = Column("step", "int", "1-based number of the choice within the impression; 1 with decide: plan")
-ENTITY_ID = Column("entity_id", "string", "the thing retrieved")
-STRATEGY = Column("strategy", "string", "one retrieval source")
-DEPTH = Column("depth", "int", "n-th block of the strategy, 1-based", "blocks")
-POSITION = Column("position", "int", "place on the page, 1-based")
-QUERY_KEY = Column("query_key", "string", "canonical query text")
-QUERY_CLASS = Column("query_class", "string", "class of the query by the stated rule of core.queries")
+STEP = Column("step", "int", "Number of the choice within the impression, 1-based; always 1 with `decide: plan`")
+ENTITY_ID = Column("entity_id", "string", "Identifier of the retrieved entity")
+STRATEGY = Column("strategy", "string", "Name of the retrieval strategy")
+DEPTH = Column("depth", "int", "Number of the block within the strategy, 1-based", "blocks")
+POSITION = Column("position", "int", "Position on the page, 1-based")
+QUERY_KEY = Column("query_key", "string", "Canonical form of the query text")
+QUERY_CLASS = Column("query_class", "string", "Class of the query by the rule in `core.queries`")
 USER_KEY = Column(
     "user_key",
     "string",
-    "keyed hash of the user id; of a search without a user one of its own, which begins with ~",
+    "Keyed hash of the user id. A search without a user has a key of its own that begins with ~",
 )
-USER_FOLD = Column("user_fold", "int", "0..99 by hash of user_key; below held_out_percent: never trained on")
-SURFACE = Column("surface", "string", "page or application that showed the slate")
-POLICY_VERSION = Column("policy_version", "string", "bundle that served")
+USER_FOLD = Column(
+    "user_fold",
+    "int",
+    "Fold of the user, 0..99, by a hash of user_key. Users with a fold below held_out_percent are held out of training",
+)
+SURFACE = Column("surface", "string", "Page or application that showed the slate")
+POLICY_VERSION = Column("policy_version", "string", "Version of the bundle that served the search")
 
 BLOCKS = (
     "array<struct<strategy:string,depth:int,status:string,entity_ids:array<string>,scores:array<double>,"

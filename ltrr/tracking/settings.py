@@ -11,14 +11,15 @@ from ltrr.errors import check_ranges
 
 @dataclass(frozen=True)
 class TrackingSettings:
-    """The MLflow store of all nights.
+    """MLflow store of all nights.
 
     Attributes:
-        uri: of the tracking server, or of a database. Empty: SQLite in the home folder, right for one machine and one
-            night at a time; several machines need a server.
-        artifacts: where the files of runs go, a folder or URL. Empty: beside that SQLite, or where the server says.
-        experiment: the one experiment that holds every night.
-        request_seconds: a server that has not answered by then is down.
+        uri: Address of the tracking server or of a database. Empty uses SQLite in the home folder,
+            which fits one machine and one night at a time; several machines need a server.
+        artifacts: Folder or URL of the files of runs. Empty uses a folder next to that SQLite file,
+            or the server's own setting.
+        experiment: Name of the experiment that holds all nights.
+        request_seconds: Number of seconds after which a request to the server fails.
     """
 
     uri: str = ""

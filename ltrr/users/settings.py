@@ -15,7 +15,7 @@ _ORDINARY = 4.0
 
 @dataclass(frozen=True)
 class UserSettings:
-    """How much one user may count in learning and judging, and whose behaviour does not count at all.
+    """Limits on how much one user counts in learning and evaluation, and users that do not count.
 
     Raw tables keep every row. The limits hold where rows are learned from or judged on.
 

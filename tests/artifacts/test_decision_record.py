@@ -11,6 +11,7 @@ import pytest
 from ltrr.artifacts.decision_record import block_entry, block_of, record_line, schema
 from ltrr.artifacts.record_checks import check_decision_record, check_event, check_form
 from ltrr.core.planning import Block
+from ltrr.core.situation import Situation
 from ltrr.errors import UsageError
 from ltrr.serving import Policy
 from tests.artifacts.bundles import FIELDS, drawn_of, learned_bundle, looks_of
@@ -24,7 +25,7 @@ def served(query: int = 1, at: datetime = datetime(2026, 3, 2, 12, 0, 0, 123_000
     drawn = drawn_of(choice.blocks, looks)
     return policy.record(
         impression_id=f"i{query}",
-        at=at,
+        situation=Situation(at, context={"device": "phone"}),
         query_text="The Matrix",
         user="user-77",
         session="session-5",
@@ -33,7 +34,6 @@ def served(query: int = 1, at: datetime = datetime(2026, 3, 2, 12, 0, 0, 123_000
         drawn=drawn,
         slate=policy.rank("The Matrix", drawn),
         fields=FIELDS,
-        context={"device": "phone"},
     )
 
 
@@ -181,7 +181,7 @@ def test_numbers_that_json_does_not_know_are_refused() -> None:
 def test_times_are_written_in_utc_and_need_a_zone() -> None:
     east = timezone(timedelta(hours=9))
     assert served(at=datetime(2026, 3, 3, 1, 0, 0, tzinfo=east))["at"] == "2026-03-02T16:00:00.000Z"
-    with pytest.raises(UsageError, match="a time with a zone"):
+    with pytest.raises(UsageError, match="a time without a zone"):
         served(at=datetime(2026, 3, 3, 1, 0, 0))  # noqa: DTZ001 - the mistake in question
 
 

@@ -10,6 +10,7 @@ import pytest
 from ltrr.artifacts.bundle import current, move_pointer, publish_bundle
 from ltrr.cli.app import main
 from ltrr.config import load_settings
+from ltrr.core.situation import Situation
 from ltrr.serving.policy import Policy
 from ltrr.serving.replay import replay
 from ltrr.spark.delta import Warehouse
@@ -48,7 +49,7 @@ def record_of(policy: Policy, query: str) -> dict[str, object]:
     drawn = drawn_of(choice.blocks, looks)
     return policy.record(
         impression_id="i1",
-        at=datetime(2026, 3, 2, 12, tzinfo=UTC),
+        situation=Situation(datetime(2026, 3, 2, 12, tzinfo=UTC)),
         query_text=query,
         user="ada",
         session="s1",

@@ -1,6 +1,7 @@
 """The command line as an operator meets it: results on stdout, one sentence and an exit code for what is wrong."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -39,7 +40,11 @@ def test_a_night_and_what_it_left(toy_home, capsys, tmp_path):
     code, out, err = said(capsys, "nightly", "--date", DATE, "--home", toy_home, "--json")
     assert code == 0
     assert [(run["job"], run["attempt"]) for run in json.loads(out)] == [(job, 1) for job in JOBS]
-    assert err.splitlines() == [f"{DATE} {job}" for job in JOBS], "progress goes to stderr, a line a job"
+    starts, ends = err.splitlines()[::2], err.splitlines()[1::2]
+    assert starts == [f"{DATE} {job}" for job in JOBS], "progress goes to stderr, a line when a job starts"
+    left = [f"{7 - number} job{'s' if number < 6 else ''} left" for number in range(7)] + ["done"]
+    for line, job, rest in zip(ends, JOBS, left, strict=True):
+        assert re.fullmatch(rf"{DATE} {job}: \d+ s, {rest}", line), "and a line with its time and what is left"
 
     # Java was started before, with the umask of the tests: Hadoop's own setting closes what it writes.
     written = [path for path in (toy_home / "tables").rglob("*") if path.name != ".lease"]
@@ -116,6 +121,7 @@ def test_a_fault_of_spark_is_one_sentence_and_its_traceback_is_there_for_the_ask
         main(["--debug", *command])
 
 
+@pytest.mark.spark
 def test_doctor_says_what_is_missing_line_by_line(capsys, home, monkeypatch):
     monkeypatch.setenv("LTRR_USER_KEY_SECRET", "of these tests, and long enough")
     code, out, _ = said(capsys, "doctor", "--home", home / "new", "--json")

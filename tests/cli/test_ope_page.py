@@ -1,4 +1,4 @@
-"""docs/ope.md tells of every estimator, format and option of `ltrr ope`, and of no other."""
+"""docs/how-to/judge-a-log.md names every estimator, format and option of `ltrr ope`, and no other."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from ltrr.cli.app import app
 from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.ope.formats import FORMATS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "ope.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "judge-a-log.md").read_text()
 ELSEWHERE = {"--config", "--help"}
 
 

@@ -20,7 +20,7 @@ from ltrr.estimation.intervals import UNDEFINED
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.publishing.by_hand import promote
 from ltrr.publishing.challenger_rows import CHALLENGERS, challenger_rows
-from ltrr.publishing.challengers import Candidate, turn_page
+from ltrr.publishing.challengers import Candidate, review_challenger
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.settings import GateSettings
@@ -67,7 +67,7 @@ def test_a_home_may_choose_what_its_policy_knows(ltrr, home) -> None:
 
 
 @pytest.mark.spark
-def test_who_is_under_test_is_shown_as_the_newest_night_left_it(spark, ltrr, home) -> None:
+def test_the_current_challenger_is_shown_as_the_newest_night_left_it(spark, ltrr, home) -> None:
     ltrr("init", *NEW)
     assert ltrr("challengers") == (0, [])
     champion = FrozenBandit("search", {}, None, ExplorationSettings(floor_share=1.0))
@@ -75,7 +75,7 @@ def test_who_is_under_test_is_shown_as_the_newest_night_left_it(spark, ltrr, hom
     nothing = Judgement(UNDEFINED, nan, nan, nan, 0, 0, 1)
     warehouse, page = Warehouse(spark, load_settings(home).paths.tables), ()
     for night in (DAY + timedelta(days=1), DAY + timedelta(days=2)):
-        page = turn_page(page, night, champion, nothing, candidate, GateSettings()).challengers
+        page = review_challenger(page, night, champion, nothing, candidate, GateSettings()).challengers
         warehouse.replace(CHALLENGERS, challenger_rows(spark, night, page), f"as_of_date = DATE'{night}'")
     code, (shown,) = ltrr("challengers")
     assert (code, shown["outcome"], shown["night"], shown["alpha"]) == (0, "keep", 1, 0.01)
@@ -97,10 +97,10 @@ def test_what_a_policy_draws_is_shown_by_query_class(ltrr, home, capsys) -> None
     ltrr("init", *NEW)
     settings = load_settings(home)
     draws = {"alpha": [1.0, 0.75, 0.25], "beta": [0.5, 0.5, 0.0], "gamma": [0.0, 0.0, 0.0]}
-    told = {DRAWS_BY_CLASS: {"long": {"decisions": 12, "served": draws, "greedy": draws}}}
+    estimates = {DRAWS_BY_CLASS: {"long": {"decisions": 12, "served": draws, "greedy": draws}}}
     manifest, files = uniform_bundle(settings.policy, DAY)
-    version = publish_bundle(settings.paths.policies, "search", replace(manifest, ope=told), files)
-    assert ltrr("show", version)[1]["ope"] == told
+    version = publish_bundle(settings.paths.policies, "search", replace(manifest, ope=estimates), files)
+    assert ltrr("show", version)[1]["ope"] == estimates
     assert main(["policies", "show", version, "--home", str(home)]) == 0
     printed = capsys.readouterr().out
     assert "2.00 (1.00 .75 .25)" in printed
@@ -144,7 +144,9 @@ def test_a_person_decides_and_it_is_on_record(ltrr, spark, home) -> None:
     second = publish_bundle(root, "search", Manifest(settings.policy, DAY), {})
     code, (done,) = ltrr("promote", second, "--why", "reviewed", "--by", "ada")
     assert (code, done["sequence"], done["recorded"], current(root, "search")) == (0, 2, True, second)
-    assert ltrr("promote", second, "--why", "again", "--by", "ada")[1][0]["done"] == "nothing: it serves already"
+    assert (
+        ltrr("promote", second, "--why", "again", "--by", "ada")[1][0]["done"] == "nothing: the version serves already"
+    )
     # A night is at work: the pointer moves at once, the record follows.
     with hold_lease(home, "a night", tables=str(home / "tables")):
         code, (back,) = ltrr("rollback", "--why", "clicks fell", "--by", "ada")
@@ -192,7 +194,7 @@ def test_a_person_tries_a_version_on_some_users(ltrr, spark, home) -> None:
     with hold_lease(home, "a night", tables=str(home / "tables")):
         assert ltrr("canary", other, "--share", "0.25", *says)[1][0]["recorded"] is False
     assert ltrr("promote", champion, *says)[1][0]["done"] == "canary_ended"
-    assert ltrr("promote", champion, *says)[1][0]["done"] == "nothing: it serves already"
+    assert ltrr("promote", champion, *says)[1][0]["done"] == "nothing: the version serves already"
     ltrr("canary", other, "--share", "0.5", *says)
     promoted = ltrr("promote", other, *says)[1][0]
     assert (promoted["done"], promoted["sequence"], promoted["canary"]) == ("promoted", 7, None)

@@ -1,4 +1,4 @@
-"""What tells of persons is for the user that runs ltrr; what services load is for all."""
+"""Files with data of users are for the user that runs ltrr; files that services load are for all."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""A challenger that does not serve, under test or refused, still shows what it is truly worth."""
+"""The true values of a challenger that does not serve, current or refused, are shown too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A demo replaces its own home, never another's."""
+"""A demo replaces only the folder of an earlier demo."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def test_its_own_home_is_emptied(tmp_path: Path) -> None:
 
 def test_anothers_home_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     kept = tmp_path / "work.txt"
-    kept.write_text("somebody's")
-    with pytest.raises(UsageError, match="never another's"):
+    kept.write_text("of another program")
+    with pytest.raises(UsageError, match="replaces only the folder of an earlier demo"):
         claim_home(tmp_path)
-    assert kept.read_text() == "somebody's"
+    assert kept.read_text() == "of another program"
 
 
 def test_a_file_is_no_home(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def rows(over_uniform: tuple[float, float], over_static: tuple[float, float]) ->
     [
         ((0.001, 0.02), "better than the best static plan (84.0%)"),
         ((-0.02, -0.001), "worse than the best static plan (84.0%)"),
-        ((-0.01, 0.01), "not told apart from the best static plan (84.0%)"),
+        ((-0.01, 0.01), "not distinguishable from the best static plan (84.0%)"),
     ],
 )
 def test_it_claims_no_more_than_the_interval(over_static: tuple[float, float], said: str) -> None:
@@ -52,22 +52,22 @@ def test_it_claims_no_more_than_the_interval(over_static: tuple[float, float], s
     assert said in sentence
     assert "better than drawing plans at random (70.0%)" in sentence
     assert "95.0%" in sentence
-    assert "As served, exploring, it finds 82.0%" in sentence
+    assert "As served, with exploration, it finds 82.0%" in sentence
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
-    [({"night": 2}, "under test, night 2 of its life"), ({"outcome": "futile", "ended": date(2026, 3, 5)}, "futile")],
+    ("state", "said"),
+    [({"night": 2}, "night 2 of its trial"), ({"outcome": "futile", "ended": date(2026, 3, 5)}, "futile")],
 )
-def test_a_challenger_that_does_not_serve_has_a_sentence_of_its_own(told, said) -> None:
+def test_a_challenger_that_does_not_serve_has_a_sentence_of_its_own(state, said) -> None:
     unseen = rows((0.1, 0.2), (0.001, 0.02))
     theirs = zip(unseen, (CHALLENGER_GREEDY, CHALLENGER), strict=False)
     both = [*unseen, *({**row, "policy": name} for row, name in theirs)]
     bandit = FrozenBandit("search", {"bandit.vw": "ab"}, None, ExplorationSettings())
-    tested = replace(Challenger(bandit, date(2026, 3, 3), date(2026, 3, 2), "00", 0.01), **told)
+    tested = replace(Challenger(bandit, date(2026, 3, 3), date(2026, 3, 2), "00", 0.01), **state)
     first, second = standing(both, tested).splitlines()
     assert first == standing(unseen)
-    assert second.startswith("The challenger (")
+    assert second.startswith("On queries never searched before, the challenger (")
     assert said in second
 
 

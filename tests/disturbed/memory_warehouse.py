@@ -215,7 +215,7 @@ def conformed(frame: Iterable[Mapping], table) -> MemoryRows:
     rows = MemoryRows()
     for row in frame:
         if row.keys() != declared:
-            raise SchemaError("the frame does not fit its table", which=table.name, got=str(row.keys() ^ declared))
+            raise SchemaError("the frame does not match its table", which=table.name, got=str(row.keys() ^ declared))
         if any(row[name] is None for name in required):
             raise SchemaError("a value is missing where the catalog allows none", which=table.name, got=str(row))
         rows.append({name: _nested(row[name], structs.get(name)) for name in table.column_names})

@@ -39,6 +39,7 @@ def run_steps(monkeypatch, least, steps_in_a_home=50):
     return told | {"seconds": round(time.monotonic() - started, 1)}
 
 
+@pytest.mark.slow
 def test_a_home_is_clean_or_says_what_is_stale_after_every_one_of_some_hundred_steps(monkeypatch):
     told = run_steps(monkeypatch, SHORT)
     assert told["steps"] >= SHORT

@@ -1,11 +1,10 @@
 """A home in memory: toy jobs, the real commit, staleness, runner, pointer, book and alpha code, and its disturbances.
 
 Tables are in a `MemoryWarehouse`, policies on fsspec's memory file system. Where real code asks Spark for rows that fit
-one page, the stand-ins below ask the memory warehouse: `collect_moves`, `read_challengers`, `read_book` and
+one page, the stand-ins below ask the memory warehouse: `collect_moves`, `read_challengers`, `read_trials` and
 `estimates_of` select the same rows.
 """
 
-import json
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,21 +25,29 @@ from ltrr.config import Settings, load_settings
 from ltrr.estimation.intervals import Estimate
 from ltrr.estimation.verdict import TRUST
 from ltrr.evaluation.canary import BY_USER, CANARY, canary_life
-from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.estimates import HELD_OUT, LIFE, REWARD, difference_of
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION
 from ltrr.evaluation.scoring import ALL
-from ltrr.pipelines import evaluate_policies, gate_page, job_runner, night, publish_policy, ranker_judging
+from ltrr.pipelines import (
+    assemble_bundle,
+    challenger_review,
+    evaluate_policies,
+    job_runner,
+    night,
+    publish_policy,
+    ranker_judging,
+)
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import IngestNotes
 from ltrr.publishing import by_hand, challenger_rows, release_rows
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.moves import champion_of, moves_of
 from ltrr.publishing.ranker_gate import MEASURE
 from ltrr.publishing.release import unrecorded
-from ltrr.publishing.trials import FrozenBandit, living
+from ltrr.publishing.trials import FrozenBandit, current_trial
 from ltrr.spark import commits
 from ltrr.spark.commits import CommitLog
 from tests.disturbed.memory_warehouse import Killed, MemoryRows, MemoryWarehouse, conformed
@@ -223,7 +230,7 @@ def ingest_logs(at):
         if amount % 5 == 0
     ]
     at.write("rejected_rows", MemoryRows(rejected))
-    at.note("lines", str(len(lines)))
+    at.note(lines=len(lines), impressions=0)
 
 
 def fit_click_model(at):
@@ -231,7 +238,7 @@ def fit_click_model(at):
     total = sum(row["figure"] for row in at.read("data_quality"))
     value = total * at.settings.logs.late_days / 3.0 * (1.0 + NOISE * at.attempt)
     row = {"as_of_date": at.date, "surface": "search", "position": 1, "examination": value, "impressions": int(total)}
-    lines = float(at.notes_of("ingest_logs")["lines"])
+    lines = float(at.notes_of(IngestNotes).lines)
     at.write("examination", MemoryRows([row | {"standard_error": lines, "method": "prior", "is_identified": True}]))
 
 
@@ -258,7 +265,7 @@ def build_memory(at):
     rollup |= {"examinations": 0, "examinations_squared": 0}
     at.write("q2e_rollup", MemoryRows([rollup]), f"period_start = DATE'{week}'")
     part = put_payload(policy_url(at), f"memory {value:.6g}".encode())
-    at.note("memory_parts", json.dumps({"memory-0.npz": vars(part)}))
+    at.note(memory_parts={"memory-0.npz": part})
 
 
 def compute_strategy_features(at):
@@ -270,8 +277,7 @@ def compute_strategy_features(at):
     row = {"as_of_date": at.date, "level": "all", "key": "", "strategy": "a", "depth": 2, "draw_rate": None, **rates}
     row |= {"hit_rate": 0.01 * before + curve_of(at)["examination"], "mean_results": None}
     at.write("strategy_history", MemoryRows([row]))
-    at.note("history_sha256", "")
-    at.note("history_parts", "{}")
+    at.note(history_sha256="", history_parts={})
 
 
 def train_bandit(at):
@@ -279,17 +285,15 @@ def train_bandit(at):
     rate = next(row["hit_rate"] for row in at.read("strategy_history") if row["as_of_date"] == at.date)
     if at.closed_dates():
         model = put_payload(policy_url(at), f"bandit {rate:.6g}".encode())
-        at.note("bandit_sha256", model.sha256)
-        at.note("values", "")
-        at.note("mlflow_run_id", f"run {at.attempt}")
+        at.note(bandit_sha256=model.sha256, values="", mlflow_run_id=f"run {at.attempt}")
 
 
 def train_ranker(at):
     """A file of bytes on some nights."""
     total = curve_of(at)["impressions"]
     if at.closed_dates() and total % 3 == 0:
-        at.note("ranker_sha256", put_payload(policy_url(at), f"ranker {total}".encode()).sha256)
-        at.note("mlflow_run_id", f"run {at.attempt}")
+        payload = put_payload(policy_url(at), f"ranker {total}".encode())
+        at.note(ranker_sha256=payload.sha256, mlflow_run_id=f"run {at.attempt}")
 
 
 def evaluate(at):
@@ -299,8 +303,8 @@ def evaluate(at):
     store = open_policy(at.policies_root, name)
     pointer = pointer_at(store, champion_of(moves, at.date).sequence)
     champion = read_manifest(at.policies_root, name, pointer.version)
-    book = gate_page.read_book(at.read("challengers"), name, at.date - DAY, at.settings.gate)
-    tested = living(book)
+    book = challenger_review.read_trials(at.read("challengers"), name, at.date - DAY, at.settings.gate)
+    tested = current_trial(book)
     if tested and tested.against != FrozenBandit.of_manifest(champion).digest:
         tested = None
     total = curve_of(at)["impressions"]
@@ -313,17 +317,18 @@ def evaluate(at):
         assert version in life.canaries
         model = read_manifest(at.policies_root, name, version).files.get(BANDIT)
         rows += estimates(at, CANARY, CANARY, model.sha256 if model else "0", len(life.canaries), total, BY_USER)
-        at.note("canary_dates", str(len(life.canaries)))
-        at.note("canary_objections", "[]")
+        at.note(canary_dates=len(life.canaries), canary_objections=())
     at.write("ope_estimates", MemoryRows(rows))
-    at.note("champion_version", pointer.version)
-    at.note("challenger", tested.trial if tested else "")
     objections = ["toy objection"] if total % 7 == 0 else []
-    at.note("objections", json.dumps(objections))
     ranker_judging.judge_rankers(at, champion, book, (), objections)
-    at.note("life_dates", "1")
-    at.note("judged_dates", str(len(at.closed_dates())))
-    at.note(DRAWS_BY_CLASS, "{}")
+    at.note(
+        champion_version=pointer.version,
+        challenger=tested.trial if tested else "",
+        objections=tuple(objections),
+        life_dates=1,
+        judged_dates=len(at.closed_dates()),
+        draws_by_class={},
+    )
 
 
 def estimates(at, judged_on, policy, key, nights, total, estimator="dr"):
@@ -384,8 +389,8 @@ def read_challengers(rows, day):
     ]
 
 
-def read_book(rows, policy, day, gate):
-    """As `challenger_rows.read_book`."""
+def read_trials(rows, policy, day, gate):
+    """As `challenger_rows.read_trials`."""
     kept = [row for row in rows if row["policy"] == policy and day - timedelta(gate.budget_nights) <= row["as_of_date"]]
     dates = [row["as_of_date"] for row in kept if row["as_of_date"] <= day]
     found = read_challengers(rows, max(dates)) if dates else []
@@ -393,7 +398,7 @@ def read_book(rows, policy, day, gate):
 
 
 def estimates_of(at, judged_on, estimator="dr"):
-    """As `gate_page.estimates_of`."""
+    """As `challenger_review.estimates_of`."""
     wanted = (at.date, judged_on, estimator)
     rows = at.read("ope_estimates")
     return [row for row in rows if (row["as_of_date"], row["judged_on"], row["estimator"]) == wanted]
@@ -415,14 +420,15 @@ def install(monkeypatch, current):
         monkeypatch.setattr(module, "collect_moves", collect_moves)
     for module in (challenger_rows, release_rows):
         monkeypatch.setattr(module, "schema_of", lambda declared: declared)
-    monkeypatch.setattr(gate_page, "read_book", read_book)
-    monkeypatch.setattr(gate_page, "read_challengers", read_challengers)
-    for module in (gate_page, publish_policy):
+    monkeypatch.setattr(challenger_review, "read_trials", read_trials)
+    monkeypatch.setattr(challenger_review, "read_challengers", read_challengers)
+    for module in (challenger_review, assemble_bundle, publish_policy):
         monkeypatch.setattr(module, "estimates_of", estimates_of)
     monkeypatch.setattr(ranker_judging, "_judge", judge_orders)
     monkeypatch.setattr(ranker_judging, "_judgement", order_judgement)
     # A toy bundle holds no model that could be loaded; that every byte is there is checked all the same.
-    monkeypatch.setattr(publish_policy, "publish", publish_bundle)
+    for module in (assemble_bundle, publish_policy):
+        monkeypatch.setattr(module, "publish", publish_bundle)
     loads = SimpleNamespace(load=lambda url, version: read_bundle(url.rpartition("/")[0], current().policy, version))
     monkeypatch.setattr(by_hand, "Policy", loads)
     for module in (by_hand, pointer_module):

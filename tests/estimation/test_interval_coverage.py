@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import sqrt
 
 import pytest
-from ope_coverage import Cell, judge
 
+from benchmarks.ope_coverage import Cell, judge
 from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, TRUST
 
 LOGS = 2_000

@@ -7,12 +7,12 @@ from math import inf, nan
 
 import numpy as np
 import pytest
-from gate_study.challengers import DESIGN as BENCHMARKED
-from gate_study.challengers import Challenger, traffic
-from gate_study.streams import Scenario, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.gate_study.challengers import DESIGN as BENCHMARKED
+from benchmarks.gate_study.challengers import Challenger, traffic
+from benchmarks.gate_study.streams import Scenario, run
 from ltrr.errors import ConfigError, UsageError
 from ltrr.estimation.boundary import critical_values, crossing_probabilities
 from ltrr.estimation.intervals import Estimate, quantile

@@ -19,9 +19,11 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.hashing import unit_interval, user_fold, user_key
 from ltrr.core.planning import Block
 from ltrr.core.queries import query_class, query_key
+from ltrr.core.situation import Situation
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.serving.bandit import PlanChooser
-from ltrr.serving.policy import PlanChoice, Policy
+from ltrr.serving.plan_choice import PlanChoice
+from ltrr.serving.policy import Policy
 from ltrr.spark.columns import schema_of
 from ltrr.tables.catalog import table
 
@@ -77,7 +79,9 @@ def searches(count: int, users: int, seed: int, served_by: Policy | None = None)
         answering = ((True, False, False), (False, True, False), (True, False, True))[rng.integers(3)]
         text = f"{WORDS[rng.integers(len(WORDS))]}"
         mine = policy.for_user(f"user-{user}")
-        choice = mine.plan(text, looks_of(text, answering), seed=f"{seed}-{number}", at=at_of(f"user-{user}", DAY))
+        choice = mine.plan(
+            text, looks_of(text, answering), seed=f"{seed}-{number}", situation=Situation(at_of(f"user-{user}", DAY))
+        )
         chance = min(worth_of(answering)[choice.plan_index] * keen[user], 1.0)
         made.append(Search(f"{seed}-{number}", f"user-{user}", text, answering, choice, float(rng.random() < chance)))
     return made

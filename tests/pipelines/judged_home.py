@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -77,21 +76,21 @@ def upstream_jobs(
         night.write("slate_rows", slate_rows(night.spark, made, night.date))
 
     def build_memory(night: Night) -> None:
-        night.note("memory_parts", json.dumps({}))
+        night.note(memory_parts={})
 
     def compute_strategy_features(night: Night) -> None:
         stored = put_payload(f"{night.policies_root}/search", HistoryBook.prior(SPACE).to_bytes())
-        night.note("history_sha256", stored.sha256)
+        night.note(history_sha256=stored.sha256)
 
     def train_bandit(night: Night) -> None:
         if bandit is not None and night.date > DAY:
-            night.note("bandit_sha256", put_payload(f"{night.policies_root}/search", bandit).sha256)
+            night.note(bandit_sha256=put_payload(f"{night.policies_root}/search", bandit).sha256)
         if values is not None and night.date > DAY:
             files = {name: put_payload(f"{night.policies_root}/search", model).sha256 for name, model in values.items()}
-            night.note("values", StoredValues(VALUES, files).to_note())
+            night.note(values=StoredValues(VALUES, files).to_note())
 
-    def nothing(night: Night) -> None:
-        night.note("empty", night.job)
+    def nothing(_night: Night) -> None:
+        """A job that writes no table and sets no note."""
 
     made = (ingest_logs, nothing, build_memory, compute_strategy_features, train_bandit, nothing)
     return dict(zip(UPSTREAM, made, strict=True))

@@ -16,9 +16,14 @@ from ltrr.logs.settings import EventKind, LogSettings
 from ltrr.memory.rollup import first_open_week, week_of
 from ltrr.pipelines import closing
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write, weeks_to_fold
+from ltrr.pipelines.notes import BanditNotes, MemoryNotes
 
 FIRST = date(2026, 3, 4)
 DAY = timedelta(days=1)
+
+
+REQUIRED = {MemoryNotes: {"memory_parts": {}}}
+"""Notes that have no default."""
 
 
 @dataclass
@@ -33,7 +38,7 @@ class ToyHome:
 
     changed: dict[date, date] = field(default_factory=dict)
     rows: dict[str, dict[date, Any]] = field(default_factory=lambda: {"days": {}, "weeks": {}})
-    notes: dict[str, dict[str, str]] = field(default_factory=lambda: {"days": {}, "weeks": {}})
+    notes: dict[str, dict[str, date]] = field(default_factory=lambda: {"days": {}, "weeks": {}})
 
     def run(self, night: date, days_open: int, *, keeps_notes: bool = True) -> None:
         """One night; without notes it stands for the last night of an older ltrr."""
@@ -43,7 +48,7 @@ class ToyHome:
         while day <= night:
             self.changed[day] = night
             day += DAY
-        self._write("days", night, logs, lambda seen: dates_to_write(seen, "days", 90), self.changed.get)
+        self._write("days", night, logs, lambda seen: dates_to_write(seen, "days", 90, BanditNotes), self.changed.get)
         self._write("weeks", night, logs, lambda seen: weeks_to_fold(seen, "weeks", 26), self.week)
         if not keeps_notes:
             self.notes = {"days": {}, "weeks": {}}
@@ -62,14 +67,14 @@ class ToyHome:
             days = [FIRST + n * DAY for n in range((last - FIRST).days + 1)]
             return days if window_days is None else days[-window_days:]
 
-        new_notes: dict[str, str] = {}
+        new_notes: dict[str, date] = {}
         seen = SimpleNamespace(
             date=night,
             job=name,
             settings=SimpleNamespace(logs=logs, first_date=FIRST),
             closed_dates=closed_dates,
-            notes_of=self.notes.__getitem__,
-            note=new_notes.__setitem__,
+            notes_of=lambda kind: kind(**REQUIRED.get(kind, {}), **self.notes[name]),
+            note=lambda **values: new_notes.update(values),
             present=lambda: sorted(self.rows[name]),
         )
         periods = ask(seen)

@@ -13,6 +13,7 @@ from ltrr.errors import CommitError, ConfigError
 from ltrr.pipelines import job_runner, runner, staleness
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import IngestNotes
 from ltrr.pipelines.runner import run_job
 from ltrr.pipelines.staleness import changed_jobs, stale_jobs
 from ltrr.spark.commits import CommitLog
@@ -89,21 +90,20 @@ def test_a_rerun_with_other_settings_is_written_even_where_the_values_are_equal(
 
 
 def test_a_note_that_changed_makes_stale_whoever_read_it(spark, home, toys):
-    settings, told = toy_settings(home, {1: 2}), {"k": "1"}
+    settings, lines = toy_settings(home, {1: 2}), [1]
 
     def tells(night):
-        night.note("k", told["k"])
-        night.note("unread", told["k"])
+        night.note(lines=lines[0], impressions=lines[0])
 
     def reads(night):
-        night.note("seen", night.notes_of("ingest_logs")["k"])
+        night.note(examination_passes=night.notes_of(IngestNotes).lines)
 
     toys["ingest_logs"], toys["fit_click_model"] = tells, reads
     run_jobs(spark, settings, 1, WRITERS[:2])
-    told["k"] = "2"
+    lines[0] = 2
     run_jobs(spark, settings, 1, ["ingest_logs"])
     stale = stale_jobs(CommitLog(warehouse_of(spark, settings)), FIRST, FIRST)
-    assert stale["fit_click_model"] == "ingest_logs#k of 2026-03-01 has changed"
+    assert stale["fit_click_model"] == "ingest_logs#lines of 2026-03-01 has changed"
 
 
 @pytest.mark.long

@@ -1,6 +1,5 @@
 """A ranker's trial through its two jobs: judged on logged pages against what serves, begun, promoted or replaced."""
 
-import json
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -11,8 +10,9 @@ from ltrr.artifacts.manifest import PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
 from ltrr.config import Settings
 from ltrr.estimation.sequential import PROMOTE
-from ltrr.pipelines.ranker_judging import judge_rankers, ranker_page
-from ltrr.publishing.trials import RANKER_TRIAL, REPLACED, living
+from ltrr.pipelines.notes import EvaluationNotes, RankerNotes
+from ltrr.pipelines.ranker_judging import judge_rankers, review_night_ranker
+from ltrr.publishing.trials import RANKER_TRIAL, REPLACED, current_trial
 from ltrr.ranking.rows import only_training, to_ranking_rows
 from ltrr.ranking.settings import RankerSettings
 from ltrr.ranking.training import train_ranker
@@ -50,14 +50,17 @@ def home(_session, tmp_path_factory):
 def night(home, number, candidate, evaluated=None):
     """Night `number` as both jobs see it; its closed dates are those before it."""
     day, notes = DAY + timedelta(days=number), {}
-    told = {"train_ranker": {"ranker_sha256": candidate}, "evaluate_policies": evaluated or {}}
+    noted = {
+        RankerNotes: RankerNotes(ranker_sha256=candidate),
+        EvaluationNotes: EvaluationNotes(champion_version="", objections=(), **(evaluated or {})),
+    }
     return SimpleNamespace(
         date=day,
         settings=home.settings,
         policies_root=home.root,
         notes=notes,
-        note=notes.__setitem__,
-        notes_of=told.__getitem__,
+        note=lambda **values: notes.update(values),
+        notes_of=noted.__getitem__,
         read=home.frames.__getitem__,
         closed_dates=lambda last=None: [DAY + timedelta(days=n) for n in range(number)][-(last or number) :],
     )
@@ -67,18 +70,18 @@ def turn(home, number, book, candidate):
     """Both jobs of a night: the page, and what was noted."""
     evaluating = night(home, number, candidate)
     judge_rankers(evaluating, home.champion, book, distrusted=(), objections=())
-    page = ranker_page(night(home, number, candidate, evaluating.notes), home.champion, book)
+    page = review_night_ranker(night(home, number, candidate, evaluating.notes), home.champion, book)
     return page, evaluating.notes
 
 
 def test_a_better_ranker_begins_is_judged_on_later_dates_alone_and_is_promoted(home):
     page, notes = turn(home, 1, (), home.sha256)
-    trial = living(page.challengers, RANKER_TRIAL)
+    trial = current_trial(page.challengers, RANKER_TRIAL)
     assert (trial.data_end, trial.bandit.files) == (DAY, {"ranker.ubj": home.sha256})
-    report = json.loads(notes["ranker_report"])
+    report = notes["ranker_report"]
     assert report["difference"] > 0.0
     page, notes = turn(home, 3, page.challengers, "another")
-    life = json.loads(notes["ranker_life"])
+    life = notes["ranker_life"]
     assert life["nights"] == 2
     later = home.frames["ranking_rows"].where(f"log_date > DATE'{DAY}'")
     assert life["impressions"] == later.select("log_date", "impression_id").distinct().count()
@@ -89,7 +92,7 @@ def test_a_better_ranker_begins_is_judged_on_later_dates_alone_and_is_promoted(h
 
 def test_a_trial_is_not_judged_where_it_was_evaluated_against_another_order(home):
     page, _ = turn(home, 1, (), home.sha256)
-    stale = ranker_page(night(home, 3, "another", {"served_ranker": "x"}), home.champion, page.challengers)
+    stale = review_night_ranker(night(home, 3, "another", {"served_ranker": "x"}), home.champion, page.challengers)
     assert stale.judged.looks == ()
     assert "evaluate again" in stale.why
     # A champion that got another ranker: the trial's looks say nothing any more.
@@ -97,5 +100,5 @@ def test_a_trial_is_not_judged_where_it_was_evaluated_against_another_order(home
     evaluating = night(home, 3, "")
     judge_rankers(evaluating, other, page.challengers, distrusted=(), objections=())
     assert "ranker_life" not in evaluating.notes
-    replaced = ranker_page(night(home, 3, "", evaluating.notes), other, page.challengers)
+    replaced = review_night_ranker(night(home, 3, "", evaluating.notes), other, page.challengers)
     assert replaced.judged.outcome == REPLACED

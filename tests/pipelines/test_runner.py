@@ -16,6 +16,7 @@ from ltrr.errors import CommitError, LeaseError, LtrrError, UsageError
 from ltrr.pipelines import job_runner, runner, staleness
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import IngestNotes, RankerNotes
 from ltrr.pipelines.runner import run_job, run_nightly
 from ltrr.pipelines.staleness import stale_jobs
 from ltrr.spark.commits import CommitLog
@@ -150,14 +151,14 @@ def test_notes_and_first_nights(spark, home, monkeypatch):
     seen = {}
 
     def look(night):
-        seen["tonight"] = dict(night.notes_of("ingest_logs"))
-        seen["before"] = night.notes_of("train_ranker")
+        seen["tonight"] = night.notes_of(IngestNotes).lines
+        seen["before"] = night.notes_of(RankerNotes).ranker_sha256
         seen["closed"] = night.closed_dates()
         seen["rows"] = night.read("bandit_rows").count(), night.read_own_previous("examination").count()
 
     monkeypatch.setitem(TOYS, "fit_click_model", look)
     run_jobs(spark, settings, 1, JOBS[:2])
-    assert seen == {"tonight": {"figure": "2.0"}, "before": {}, "closed": [], "rows": (0, 0)}
+    assert seen == {"tonight": 2, "before": None, "closed": [], "rows": (0, 0)}
 
 
 def test_a_job_cannot_write_anothers_table_nor_one_twice(spark, home, monkeypatch):

@@ -15,7 +15,7 @@ from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
 from tests.assertions import assert_keys_are_unique
 from tests.bandit.planted import DAY, SPACE, WANTED, chosen
-from tests.pipelines.trained_home import NEXT, jobs, trained_home
+from tests.pipelines.trained_home import NEXT, NIGHT_RUNS, jobs, trained_home
 
 pytestmark = [pytest.mark.spark, pytest.mark.long]
 
@@ -112,7 +112,7 @@ def test_runs_carry_parameters_metrics_and_artifacts_below_the_night(nights):
     for job, artifacts in (("train_bandit", {"bandit.vw"}), ("train_ranker", {"ranker.ubj", "features.json"})):
         client, (run, *_) = runs_of(nights, job)
         assert run.info.status == "FINISHED"
-        assert run.data.tags["mlflow.parentRunId"] == nights.second["ingest_logs"].notes["night"]
+        assert run.data.tags["mlflow.parentRunId"] == NIGHT_RUNS[nights.second["ingest_logs"].run_date]
         assert {file.path for file in client.list_artifacts(run.info.run_id)} == artifacts
         assert run.data.params["strategies"] == ",".join(SPACE.strategies)
         assert run.data.metrics["model_bytes"] > 0

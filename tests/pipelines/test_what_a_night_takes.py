@@ -12,7 +12,8 @@ from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.evaluation.published import block_sizes
 from ltrr.logs.settings import LogSettings
 from ltrr.pipelines import canary
-from ltrr.pipelines.compute_strategy_features import BLOCK_SIZE, BLOCKS_SINCE, _blocks_since
+from ltrr.pipelines.compute_strategy_features import _blocks_since
+from ltrr.pipelines.notes import HistoryNotes
 
 FIRST, NIGHT = date(2026, 3, 1), date(2026, 3, 20)
 
@@ -20,17 +21,18 @@ FIRST, NIGHT = date(2026, 3, 1), date(2026, 3, 20)
 class Night:
     """What the functions under test ask of a night."""
 
-    def __init__(self, block_size: int = 2, before: dict[str, str] | None = None, closed: list[date] | None = None):
+    def __init__(self, block_size: int = 2, before: HistoryNotes | None = None, closed: list[date] | None = None):
         policy = SimpleNamespace(name="search", block_size=block_size)
         self.settings = SimpleNamespace(policy=policy, logs=LogSettings(), first_date=FIRST)
-        self.date, self.before, self.closed, self.policies_root = NIGHT, before or {}, closed or [], "memory://none"
-        self.notes: dict[str, str] = {}
+        self.date, self.closed, self.policies_root = NIGHT, closed or [], "memory://none"
+        self.before = before or HistoryNotes("")
+        self.notes: dict[str, object] = {}
 
-    def notes_of(self, _job: str) -> dict[str, str]:
+    def notes_of(self, _kind: type[HistoryNotes]) -> HistoryNotes:
         return self.before
 
-    def note(self, key: str, value: str) -> None:
-        self.notes[key] = value
+    def note(self, **values: object) -> None:
+        self.notes |= values
 
     def closed_dates(self) -> list[date]:
         return self.closed
@@ -39,16 +41,16 @@ class Night:
 @pytest.mark.parametrize(
     ("before", "since"),
     [
-        ({}, FIRST),
-        ({BLOCK_SIZE: "5", BLOCKS_SINCE: "2026-03-09"}, date(2026, 3, 9)),
-        ({BLOCK_SIZE: "2", BLOCKS_SINCE: "2026-03-09"}, LogSettings().first_open(NIGHT)),
+        (HistoryNotes(""), FIRST),
+        (HistoryNotes("", block_size=5, blocks_since=date(2026, 3, 9)), date(2026, 3, 9)),
+        (HistoryNotes("", block_size=2, blocks_since=date(2026, 3, 9)), LogSettings().first_open(NIGHT)),
     ],
     ids=["an old home", "the same blocks", "blocks of another size"],
 )
-def test_counts_of_blocks_of_another_size_are_no_history(before: dict[str, str], since: date) -> None:
+def test_counts_of_blocks_of_another_size_are_no_history(before: HistoryNotes, since: date) -> None:
     night = Night(block_size=5, before=before)
     assert _blocks_since(night) == since
-    assert night.notes == {BLOCK_SIZE: "5", BLOCKS_SINCE: since.isoformat()}
+    assert night.notes == {"block_size": 5, "blocks_since": since}
 
 
 def test_the_block_size_of_a_version_is_found_under_whatever_name_it_was_published(tmp_path) -> None:
@@ -67,4 +69,4 @@ def test_a_canary_is_not_judged_on_dates_that_are_distrusted(monkeypatch) -> Non
     monkeypatch.setattr(canary, "canary_life", lambda _store, _pointer: SimpleNamespace(first_date=days[1]))
     night = Night(closed=days)
     assert canary.judge_canary(night, None, {days[1], days[2]}, []) == []
-    assert night.notes["canary_dates"] == "0"
+    assert night.notes["canary_dates"] == 0

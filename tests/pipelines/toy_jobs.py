@@ -39,7 +39,7 @@ def ingest_logs(night):
     night.write("data_quality", night.spark.createDataFrame([checked], _CHECKS))
     rejected = ("decisions-1.ndjson", 1, night.date, "unreadable", "", "foreign", "00", "{")
     night.write("rejected_rows", night.spark.createDataFrame([rejected], list(_REJECTED)))
-    night.note("figure", str(checked[2]))
+    night.note(lines=int(checked[2]), impressions=0)
 
 
 def fit_click_model(night):
@@ -60,9 +60,8 @@ def build_memory(night):
     night.write("queries", queries, f"log_date IN (DATE'{yesterday}', DATE'{night.date}')")
 
 
-def nothing(night):
-    """A job that writes no table."""
-    night.note("wrote", "nothing")
+def nothing(_night):
+    """A job that writes no table and sets no note."""
 
 
 TOYS = {

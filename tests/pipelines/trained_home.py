@@ -38,6 +38,10 @@ def trained_home(home: Path) -> Settings:
     )
 
 
+NIGHT_RUNS: dict[date, str] = {}
+"""Date -> its run in MLflow."""
+
+
 def jobs(decisions: int) -> dict[str, Callable[[Night], None]]:
     """The first six jobs of a night."""
 
@@ -46,14 +50,14 @@ def jobs(decisions: int) -> dict[str, Callable[[Night], None]]:
         night.write("decisions", _decisions(night, rows, *_versions(night)))
         night.write("slate_rows", _slates(night, rows))
         night.write("candidates", _candidates(night, rows))
-        night.note("night", night.tracking.night_run_id)
+        NIGHT_RUNS[night.date] = night.tracking.night_run_id
 
     def fit_click_model(night: Night) -> None:
         rows = [(night.date, "*", place + 1, share, None, "prior", False, 0) for place, share in enumerate(EXAMINATION)]
         night.write("examination", night.spark.createDataFrame(rows, schema_of(table("examination"))))
 
-    def nothing(night: Night) -> None:
-        night.note("empty", night.job)
+    def nothing(_night: Night) -> None:
+        """A job that writes no table and sets no note."""
 
     return {
         "ingest_logs": ingest_logs,

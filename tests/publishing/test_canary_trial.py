@@ -12,12 +12,12 @@ from ltrr.artifacts.pointer import Canary
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.estimation.intervals import UNDEFINED, Estimate
 from ltrr.estimation.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
-from ltrr.publishing.canary_trial import ENDED, WAITS, CanaryPage, turn_canary
+from ltrr.publishing.canary_trial import ENDED, WAITS, CanaryReview, review_canary
 from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
-from ltrr.publishing.challengers import Candidate, turn_page
+from ltrr.publishing.challengers import Candidate, review_challenger
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.settings import GateSettings
-from ltrr.publishing.trials import Challenger, FrozenBandit, alpha_left, living
+from ltrr.publishing.trials import Challenger, FrozenBandit, alpha_left, current_trial
 
 GATE = GateSettings()
 FIRST = date(2026, 3, 2)
@@ -34,8 +34,8 @@ def day(number: int) -> date:
 
 def night(
     number: int, book: tuple[Challenger, ...] = (), judgement: Judgement = NOTHING, canary: Canary | None = CANARY
-) -> CanaryPage:
-    return turn_canary(book, day(number), canary, TRIED, UNIFORM, judgement, GATE)
+) -> CanaryReview:
+    return review_canary(book, day(number), canary, TRIED, UNIFORM, judgement, GATE)
 
 
 def test_it_begins_with_a_share_of_the_same_budget_and_is_judged_from_the_next_night_on() -> None:
@@ -106,14 +106,14 @@ def test_without_alpha_it_is_reported_and_never_promoted() -> None:
 def test_while_it_runs_no_challenger_begins_or_is_asked() -> None:
     candidate = Candidate(FrozenBandit("search", {"bandit.vw": "c"}, None, ExplorationSettings()), day(0))
     book = night(1).challengers
-    page = turn_page(book, day(2), UNIFORM, NOTHING, candidate, GATE, WAITS)
+    page = review_challenger(book, day(2), UNIFORM, NOTHING, candidate, GATE, WAITS)
     assert page.challengers == book
     assert page.next_why == f"no challenger begins: {WAITS}"
     # One that lives already waits: its night is no look, so none of its alpha is spent by it.
-    tested = turn_page((), day(1), UNIFORM, NOTHING, candidate, GATE).challengers
+    tested = review_challenger((), day(1), UNIFORM, NOTHING, candidate, GATE).challengers
     both = night(1, tested).challengers
-    page = turn_page(both, day(2), UNIFORM, replace(GOOD, objections=(WAITS,)), candidate, GATE, WAITS)
-    waiting = living(page.challengers)
+    page = review_challenger(both, day(2), UNIFORM, replace(GOOD, objections=(WAITS,)), candidate, GATE, WAITS)
+    waiting = current_trial(page.challengers)
     assert waiting is not None
     assert (waiting.canary, waiting.outcome, waiting.looks) == ("", KEEP, ())
     assert WAITS in waiting.why

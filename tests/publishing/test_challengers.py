@@ -13,11 +13,11 @@ from ltrr.artifacts.learned_values import LearnedValues
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.estimation.intervals import UNDEFINED, Estimate
 from ltrr.estimation.sequential import EXPIRED, FUTILE, HARMED, KEEP, PROMOTE, SliceLook
-from ltrr.publishing.challenger_rows import challenger_rows, read_book, read_challengers
-from ltrr.publishing.challengers import Candidate, Page, turn_page
+from ltrr.publishing.challenger_rows import challenger_rows, read_challengers, read_trials
+from ltrr.publishing.challengers import Candidate, ChallengerReview, review_challenger
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.settings import GateSettings
-from ltrr.publishing.trials import BANDIT_TRIAL, RANKER_TRIAL, REPLACED, FrozenBandit, living
+from ltrr.publishing.trials import BANDIT_TRIAL, RANKER_TRIAL, REPLACED, FrozenBandit, current_trial
 
 GATE = GateSettings()
 FIRST = date(2026, 3, 2)
@@ -34,13 +34,15 @@ def day(number: int) -> date:
     return FIRST + timedelta(days=number)
 
 
-def night(number: int, book=(), judgement: Judgement = NOTHING, champion: FrozenBandit = UNIFORM, **more) -> Page:
+def night(
+    number: int, book=(), judgement: Judgement = NOTHING, champion: FrozenBandit = UNIFORM, **more
+) -> ChallengerReview:
     """Night `number`, with a candidate of its own; `gate=` and `candidate=` change that."""
     candidate = more.pop("candidate", Candidate(bandit(f"b{number}"), day(number - 1), f"run{number}"))
-    return turn_page(book, day(number), champion, judgement, candidate, more.pop("gate", GATE))
+    return review_challenger(book, day(number), champion, judgement, candidate, more.pop("gate", GATE))
 
 
-def begun(number: int = 1) -> Page:
+def begun(number: int = 1) -> ChallengerReview:
     return night(number)
 
 
@@ -106,7 +108,7 @@ def test_a_promotion_gives_its_alpha_back_and_the_next_is_judged_against_it() ->
     assert [one.begun for one in page.challengers] == [day(2)]
     # Trained again to the same bytes as what serves now, nobody is new.
     again = night(2, begun().challengers, GOOD, candidate=Candidate(bandit("b1"), day(1)))
-    assert living(again.challengers) is None
+    assert current_trial(again.challengers) is None
 
 
 def test_futile_and_harmed_end_it_and_its_alpha_stays_spent_for_sixty_nights() -> None:
@@ -148,11 +150,11 @@ def test_with_no_alpha_left_none_begins_and_that_is_said() -> None:
     for number in range(2, 7):
         page = night(number, page.challengers, BAD)
     assert [one.outcome for one in page.challengers] == [FUTILE] * 5
-    assert (living(page.challengers), page.alpha_left) == (None, 0.0)
+    assert (current_trial(page.challengers), page.alpha_left) == (None, 0.0)
     free = day(2) + timedelta(days=60)
     assert f"the budget holds no alpha for a new challenger before {free}" in page.why
-    assert living(night(61, page.challengers).challengers) is None
-    assert living(night(62, page.challengers).challengers).begun == free
+    assert current_trial(night(61, page.challengers).challengers) is None
+    assert current_trial(night(62, page.challengers).challengers).begun == free
 
 
 def test_a_night_that_is_run_again_writes_the_same_page() -> None:
@@ -174,9 +176,9 @@ def test_the_book_comes_back_from_its_table_as_it_was_written(spark) -> None:
         begun().challengers[0], bandit=replace(bandit("b1"), policy="search-2"), kind=RANKER_TRIAL, waited=3
     )
     rows = challenger_rows(spark, day(2), pages[:2]).unionByName(challenger_rows(spark, day(5), [other]))
-    assert read_book(rows, "search", day(6), GATE) == sorted(pages[:2], key=lambda one: one.trial)
-    assert read_book(rows, "search-2", day(6), GATE) == [other]
-    assert read_book(rows, "search-2", day(4), GATE) == read_book(rows, "search", day(63), GATE) == []
+    assert read_trials(rows, "search", day(6), GATE) == sorted(pages[:2], key=lambda one: one.trial)
+    assert read_trials(rows, "search-2", day(6), GATE) == [other]
+    assert read_trials(rows, "search-2", day(4), GATE) == read_trials(rows, "search", day(63), GATE) == []
     # Rows from before trials had a kind and a clock that stops.
     older = rows.withColumns({name: F.lit(None).cast(kind) for name, kind in (("kind", "string"), ("waited", "int"))})
-    assert read_book(older, "search-2", day(6), GATE) == [replace(other, kind=BANDIT_TRIAL, waited=0)]
+    assert read_trials(older, "search-2", day(6), GATE) == [replace(other, kind=BANDIT_TRIAL, waited=0)]

@@ -12,11 +12,11 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.estimation.intervals import UNDEFINED, Estimate
 from ltrr.estimation.sequential import EXPIRED, FUTILE, KEEP, PROMOTE
 from ltrr.publishing.challenger_rows import challenger_rows, read_challengers
-from ltrr.publishing.challengers import Candidate, turn_page
+from ltrr.publishing.challengers import Candidate, review_challenger
 from ltrr.publishing.gate import Judgement
-from ltrr.publishing.ranker_gate import MEASURE, RankerCandidate, RankerPage, of_note, to_note, turn_ranker
+from ltrr.publishing.ranker_gate import MEASURE, RankerCandidate, RankerReview, of_note, review_ranker, to_note
 from ltrr.publishing.settings import GateSettings
-from ltrr.publishing.trials import RANKER_TRIAL, REPLACED, FrozenBandit, alpha_left, living
+from ltrr.publishing.trials import RANKER_TRIAL, REPLACED, FrozenBandit, alpha_left, current_trial
 
 GATE = GateSettings()
 FIRST = date(2026, 3, 2)
@@ -30,10 +30,10 @@ def day(number: int) -> date:
     return FIRST + timedelta(days=number)
 
 
-def night(number: int, book=(), judgement: Judgement = NOTHING, served: str = "s", **more) -> RankerPage:
+def night(number: int, book=(), judgement: Judgement = NOTHING, served: str = "s", **more) -> RankerReview:
     """Night `number`, with a candidate of its own; `candidate=` and `waits=` change that."""
     candidate = more.pop("candidate", RankerCandidate(f"r{number}", day(number - 1), f"run{number}"))
-    return turn_ranker(book, day(number), "search", served, judgement, candidate, GATE, more.pop("waits", ""))
+    return review_ranker(book, day(number), "search", served, judgement, candidate, GATE, more.pop("waits", ""))
 
 
 def test_tonights_ranker_begins_with_a_share_and_is_judged_from_the_next_night_on() -> None:
@@ -79,7 +79,7 @@ def test_looks_end_with_the_order_that_they_compared_with() -> None:
     assert page.judged is not None
     assert (page.judged.outcome, page.verdict, page.promoted) == (REPLACED, None, "")
     # Its alpha stays spent, and tonight's ranker begins against the new order.
-    now = living(page.challengers, RANKER_TRIAL)
+    now = current_trial(page.challengers, RANKER_TRIAL)
     assert now is not None
     assert now.against == FrozenBandit.of_ranker("search", "another").digest
     assert alpha_left(page.challengers, day(2), GATE) == pytest.approx(0.03)
@@ -108,7 +108,7 @@ def test_bandits_and_rankers_share_one_budget_and_neither_sees_the_others_trial(
     book, shares = (), []
     for number in range(1, 90):
         bandit = FrozenBandit("search", {"bandit.vw": f"b{number}"}, None, ExplorationSettings())
-        book = turn_page(book, day(number), champion, NOTHING, Candidate(bandit, day(number)), GATE).challengers
+        book = review_challenger(book, day(number), champion, NOTHING, Candidate(bandit, day(number)), GATE).challengers
         book = night(number, book).challengers
         shares.append(sum(one.alpha for one in book))
         assert shares[-1] <= GATE.alpha + 1e-12

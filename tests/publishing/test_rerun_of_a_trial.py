@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.estimation.intervals import UNDEFINED, Estimate
 from ltrr.estimation.sequential import FUTILE, KEEP, PROMOTE
-from ltrr.pipelines import gate_page
-from ltrr.pipelines.gate_page import EarlierAttempt, keep_page
+from ltrr.pipelines import challenger_review
+from ltrr.pipelines.challenger_review import EarlierAttempt, keep_final_review
 from ltrr.publishing.canary_trial import WAITS
-from ltrr.publishing.challengers import Candidate, Page, turn_page
+from ltrr.publishing.challengers import Candidate, ChallengerReview, review_challenger
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.moves import Move
 from ltrr.publishing.settings import GateSettings
@@ -28,8 +28,8 @@ from ltrr.publishing.trials import (
     Challenger,
     FrozenBandit,
     alpha_left,
+    current_trial,
     draw_alpha,
-    living,
     only_known,
     with_trial,
     with_withdrawn,
@@ -51,10 +51,10 @@ def candidate(name: str, number: int) -> Candidate:
     return Candidate(FrozenBandit("search", {"bandit.vw": name}, None, ExplorationSettings()), day(number - 1))
 
 
-def attempt(number: int, name: str, book=(), judgement: Judgement = NOTHING, earlier=(), **more) -> Page:
+def attempt(number: int, name: str, book=(), judgement: Judgement = NOTHING, earlier=(), **more) -> ChallengerReview:
     """One attempt of a night, after an earlier attempt of the same night."""
     known = with_withdrawn(book, earlier, day(number))
-    return turn_page(known, day(number), UNIFORM, judgement, candidate(name, number), GATE, **more)
+    return review_challenger(known, day(number), UNIFORM, judgement, candidate(name, number), GATE, **more)
 
 
 def test_a_rerun_with_other_settings_starts_no_new_life_for_free() -> None:
@@ -64,7 +64,7 @@ def test_a_rerun_with_other_settings_starts_no_new_life_for_free() -> None:
         assert page.alpha_left == pytest.approx(0.05 - 0.01 * number)
         assert [one.outcome for one in page.challengers] == [WITHDRAWN] * (number - 1) + [KEEP]
     page = attempt(1, "settings 6", earlier=page.challengers)
-    assert (living(page.challengers), page.alpha_left) == (None, 0.0)
+    assert (current_trial(page.challengers), page.alpha_left) == (None, 0.0)
     assert f"no alpha for a new challenger before {day(61)}" in page.why
     # The night after knows of all of them.
     assert alpha_left(attempt(2, "next", page.challengers).challengers, day(2), GATE) == 0.0
@@ -97,12 +97,12 @@ def test_once_acted_on_the_page_stays_and_what_a_rerun_finds_is_said() -> None:
     mended = attempt(2, "other", book, GOOD, committed.challengers)
     assert mended.judged is not None
     assert mended.judged.outcome == PROMOTE
-    kept = keep_page(mended, earlier, day(2), GATE)
+    kept = keep_final_review(mended, earlier, day(2), GATE)
     assert kept.challengers == committed.challengers
     assert (kept.judged, kept.alpha_left) == (committed.judged, committed.alpha_left)
     assert "keep stays, this attempt finds promote" in kept.why
     # While nobody has acted on it, the rerun counts.
-    assert keep_page(mended, replace(earlier, is_final=False), day(2), GATE) == mended
+    assert keep_final_review(mended, replace(earlier, is_final=False), day(2), GATE) == mended
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_page_is_final_once_it_is_committed_and_acted_on(
 ) -> None:
     own = attempt(2, "two").challengers[0]
     foreign = replace(own, bandit=replace(own.bandit, policy="search-2"))
-    monkeypatch.setattr(gate_page, "read_challengers", lambda *_: [own, foreign] if is_committed else [])
+    monkeypatch.setattr(challenger_review, "read_challengers", lambda *_: [own, foreign] if is_committed else [])
     night = SimpleNamespace(
         date=day(2),
         job="publish_policy",
@@ -149,7 +149,7 @@ def test_a_promotion_that_is_not_carried_out_is_none() -> None:
 def test_a_challenger_does_not_age_while_a_canary_runs() -> None:
     """Twenty nights of a canary after its third night: it has its fourteen nights all the same."""
     page, number, asked = attempt(1, "one"), 1, []
-    while (one := living(page.challengers)) is not None and one.bandit.files["bandit.vw"] == "one":
+    while (one := current_trial(page.challengers)) is not None and one.bandit.files["bandit.vw"] == "one":
         number += 1
         waits = WAITS if 5 <= number < 25 else ""
         page = attempt(number, "next", page.challengers, SO_SO, waits=waits)
@@ -193,7 +193,7 @@ def test_a_ranker_draws_from_the_same_budget() -> None:
         assert drawn.alpha == 0.01
         book = with_trial(book, replace(drawn, outcome=FUTILE, ended=day(1)))
     assert draw_alpha(book, ranker, GATE).alpha == 0.0
-    assert living(book) == living(book, "bandit") != living(book, RANKER_TRIAL)
+    assert current_trial(book) == current_trial(book, "bandit") != current_trial(book, RANKER_TRIAL)
     # The bandit's page keeps the rankers' trials, and finds no alpha for the next challenger either.
     page = attempt(2, "two", book, BAD)
     assert [one.kind for one in page.challengers].count(RANKER_TRIAL) == 4

@@ -13,6 +13,7 @@ from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
 from ltrr.artifacts.decision_record import record_line
 from ltrr.artifacts.pointer import Canary, open_policy, pointer_at, pointers
 from ltrr.artifacts.record_checks import check_decision_record
+from ltrr.core.situation import Situation
 from ltrr.errors import ArtifactError, UsageError
 from ltrr.serving import Policy, replay
 from tests.artifacts.bundles import FIELDS, SETTINGS, drawn_of, learned_bundle, looks_of
@@ -42,7 +43,7 @@ def recorded(policy: Policy, user: str, told: str | None = None) -> dict[str, An
     drawn = drawn_of(choice.blocks, looks)
     record = policy.record(
         impression_id=f"i-{user}",
-        at=datetime(2026, 3, 3, 12, tzinfo=UTC),
+        situation=Situation(datetime(2026, 3, 3, 12, tzinfo=UTC)),
         query_text="love",
         user=user if told is None else told,
         session="s",

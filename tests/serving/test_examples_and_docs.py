@@ -16,7 +16,7 @@ from ltrr.serving import Policy, replay
 from tests.artifacts.bundles import SETTINGS, learned_bundle
 from tests.artifacts.json_schema import faults
 
-CONTRACT = Path(__file__).parents[2] / "docs" / "log-contract.md"
+CONTRACT = Path(__file__).parents[2] / "docs" / "reference" / "log-contract.md"
 
 
 @pytest.mark.parametrize(("kind", "check"), [("decision", check_decision_record), ("event", check_event)])

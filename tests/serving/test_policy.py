@@ -19,6 +19,7 @@ from ltrr.artifacts.record_checks import check_decision_record
 from ltrr.core.exploration import KINDS, ExplorationSettings
 from ltrr.core.hashing import unit_interval
 from ltrr.core.queries import query_key
+from ltrr.core.situation import Situation
 from ltrr.errors import ArtifactError, NotReadyError, UsageError
 from ltrr.serving import Block, Policy, replay
 from ltrr.serving.bandit import PlanChooser
@@ -124,7 +125,7 @@ def test_replay_is_exact_for_every_query(bundle) -> None:
         drawn = drawn_of(choice.blocks, looks)
         record = policy.record(
             impression_id=f"i{query}",
-            at=datetime(2026, 3, 3, tzinfo=UTC),
+            situation=Situation(datetime(2026, 3, 3, tzinfo=UTC)),
             query_text=text,
             user="u",
             session="s",

@@ -81,10 +81,9 @@ def policy() -> Policy:
     return Policy.of(*bundle())
 
 
-def recorded(policy: Policy, query: int, seen: Situation, told: Situation) -> dict[str, object]:
+def recorded(policy: Policy, query: int, seen: Situation, served_in: Situation | None = None) -> dict[str, object]:
     text, looks = QUERIES[query % len(QUERIES)], looks_of(query)
-    facts = ("at", "utc_offset_minutes", "surface", "context")
-    choice = policy.plan(text, looks, f"i{query}", **{name: getattr(seen, name) for name in facts})
+    choice = policy.plan(text, looks, f"i{query}", situation=seen)
     drawn = drawn_of(choice.blocks, looks)
     record = policy.record(
         impression_id=f"i{query}",
@@ -95,7 +94,7 @@ def recorded(policy: Policy, query: int, seen: Situation, told: Situation) -> di
         choice=choice,
         drawn=drawn,
         slate=policy.rank(text, drawn).top(4),
-        **{name: getattr(told, name) for name in facts},
+        situation=served_in,
     )
     assert check_decision_record(record) == []
     return dict(json.loads(record_line(record)))
@@ -136,7 +135,20 @@ def test_seconds_do_not_count_and_a_time_needs_a_zone(policy: Policy) -> None:
     seen = situation_of(1)
     recorded(policy, 1, seen, replace(seen, at=seen.at and seen.at.replace(second=0)))
     with pytest.raises(UsageError, match="zone"):
-        policy.plan("love", looks_of(1), "s", at=datetime(2026, 3, 3))  # noqa: DTZ001
+        policy.plan("love", looks_of(1), "s", situation=Situation(datetime(2026, 3, 3)))  # noqa: DTZ001
+
+
+def test_a_record_takes_the_situation_of_its_plan_and_needs_a_time(policy: Policy) -> None:
+    seen = situation_of(1)
+    assert recorded(policy, 1, seen) == recorded(policy, 1, seen, seen)
+    with pytest.raises(UsageError, match=r"a decision record needs a time: i1: .* Situation\(at="):
+        recorded(policy, 1, replace(seen, at=None))
+
+
+def test_a_search_without_a_surface_is_planned_and_logged_as_search(policy: Policy) -> None:
+    record = recorded(policy, 1, replace(situation_of(1), surface=""))
+    assert record["surface"] == "search"
+    assert replay(policy, record).worst_difference == 0.0
 
 
 def test_history_is_that_of_the_query_where_it_has_one(policy: Policy) -> None:

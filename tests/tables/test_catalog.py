@@ -11,12 +11,12 @@ from ltrr.tables.catalog import CATALOG, table
 from ltrr.tables.markdown import render_catalog
 
 TABLES = pytest.mark.parametrize("declared", CATALOG.values(), ids=CATALOG)
-PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
 
 
 def test_the_page_about_the_tables_is_current():
     assert PAGE.read_text(encoding="utf-8") == render_catalog() + "\n", (
-        "run `python -m ltrr.tables.markdown > docs/tables.md`"
+        "run `python -m ltrr.tables.markdown > docs/reference/tables.md`"
     )
 
 

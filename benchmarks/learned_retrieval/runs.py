@@ -1,0 +1,47 @@
+"""Several simulated logs of one world, each studied in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from benchmarks.command_line import DATA_HELP, ROWS_HELP, TABLE_HELP, add_outputs, new_parser
+from benchmarks.learned_retrieval.report import Judged
+from ltrr.simulation.msrd import msrd_world
+from ltrr.simulation.music import music_world
+from ltrr.simulation.rankings import default_cache
+from ltrr.simulation.world import World
+
+
+def logs_parser(description: str | None, *, seeds: int) -> argparse.ArgumentParser:
+    """Options of a study of logs of one world."""
+    parser = new_parser(description)
+    add_outputs(parser, json_help=ROWS_HELP, table_help=TABLE_HELP)
+    parser.add_argument("--world", choices=("msrd", "music"), default="msrd")
+    parser.add_argument("--data", type=Path, help=DATA_HELP)
+    parser.add_argument("--seeds", type=int, default=seeds, help="Number of logs, each with its own seed")
+    parser.add_argument("--jobs", type=int, default=2, help="Number of logs at a time; each takes about 3 GB")
+    return parser
+
+
+def world_of(name: str, data: Path | None, *, hybrid: bool) -> World:
+    """A world with its rankings, which are computed once and cached."""
+    cache = default_cache()
+    if name == "music":
+        return music_world(hybrid=hybrid, cache_folder=cache)
+    if data is None:
+        raise SystemExit("--world msrd needs --data DIR, the folder with corpus.jsonl.gz and judgments.tsv.gz")
+    return msrd_world(data, hybrid=hybrid, cache_folder=cache)
+
+
+def study_logs(study: Callable[[Any], Judged], tasks: Iterable[Any], jobs: int) -> list[Judged]:
+    """What `study` makes of each task, `jobs` of them at a time."""
+    # The logs run in parallel: threads of small matrix products would only wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:
+        return list(processes.map(study, tasks))

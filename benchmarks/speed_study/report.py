@@ -1,0 +1,79 @@
+"""The section of the documentation on the speed of judging a log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed_study.scoring import ONE_BY_ONE, SCORING, VW_CACHE, VW_TEXT, WHOLE
+
+NUMPY, NUMPY_USERS, LTRR, LTRR_USERS = "numpy", "numpy, by user", "ltrr", "ltrr, by user"
+WAYS = (NUMPY, LTRR, NUMPY_USERS, LTRR_USERS)
+
+
+def table(figures: dict[str, Any]) -> list[str]:
+    """One line for each way."""
+    work = figures["rows"] * figures["policies"] * figures["estimators"]
+    lines = ["| way | seconds | core seconds | million rows a second | : plain numpy | core seconds : numpy's |"]
+    lines.append("|---" * 6 + "|")
+    for way in WAYS:
+        base = figures["ways"][NUMPY_USERS if "user" in way else NUMPY]
+        mine = figures["ways"][way]
+        lines.append(
+            f"| {way} | {mine['seconds']:.2f} | {mine['core_seconds']:.2f} "
+            f"| {figures['rows'] / mine['seconds'] / 1e6:.2f} "
+            f"| {mine['seconds'] / base['seconds']:.2f} | {mine['core_seconds'] / base['core_seconds']:.2f} |"
+        )
+    for name in ("points", "intervals") if "sb_obp" in figures else ():
+        seconds = figures["sb_obp"][name]
+        base = figures["ways"][NUMPY]
+        lines.append(
+            f"| sb-obp, {name} | {seconds:,.0f} | | {figures['rows'] / seconds / 1e6:.3f} "
+            f"| {seconds / base['seconds']:,.0f} | ({work / seconds / 1e6:.1f} M rows a second and call) |"
+        )
+    asked = figures["scoring"]["core_microseconds"]
+    lines += ["", "| a candidate is asked | decisions a second and core | : vw, text |", "|---|---|---|"]
+    lines += [
+        f"| {way} | {1e6 / asked[way]:,.0f} | {asked[VW_TEXT] / asked[way]:.2f} |"
+        for way in (VW_TEXT, VW_CACHE, SCORING, ONE_BY_ONE, WHOLE)
+    ]
+    return lines
+
+
+HEAD = "## Judging a log"
+
+
+def write_section(page: Path, lines: list[str], figures: dict[str, Any]) -> None:
+    """Replace the section of this benchmark; keep the others."""
+    before, _, after = page.read_text(encoding="utf-8").partition(f"\n{HEAD}\n")
+    rest = after.partition("\n## ")
+    others = f"\n## {rest[2]}" if rest[1] else ""
+    measured = (
+        f"Measured {figures['measured']}: {figures['rows']:,} decisions, {figures['policies']} policies, "
+        f"{figures['estimators']} estimators, on {figures['cores']} cores with a load of {figures['load']:.1f}."
+    )
+    if "sb_obp" in figures:
+        measured += (
+            f" sb-obp: one policy on {figures['sb_obp']['rows']:,} rows, times policies and rows; its intervals with "
+            f"{figures['sb_obp']['replicates']} replicates (its default is 10,000)."
+        )
+    section = "\n".join([f"\n{HEAD}", "", TEXT, *lines, "", measured, ""])
+    page.write_text(before.rstrip("\n") + "\n" + section + others, encoding="utf-8")
+
+
+TEXT = """\
+`benchmarks/ope_speed.py` judges ten policies by ten estimators, all with 95 % intervals by the delta method, in one
+scan of Parquet files. *numpy* is one process that adds up doubles a batch at a time, the quicker of two sizes of batch;
+Arrow reads for it with as many threads as it likes. *ltrr* is `estimate_policies` in a warm session of Spark on all
+cores: its tasks read the files themselves, and its sums are whole numbers, the same bits for any partitions. *By user*,
+decisions of one user are one cluster: rows travel once, so that a user's decisions meet. Rows of a user lie anywhere in
+the log here, which is the worst case.
+
+Where a log does not hold a candidate's propensities, the candidate has to be asked, and that costs more than all sums.
+*vw* is Vowpal Wabbit alone, predicting from a file of text that is there already, or from its cache of that file.
+*Scoring* is ltrr from a decision's features to the probability of each of 210 plans: shortlist, features of the plans,
+scores, exploration, for thousands of decisions at once (docs/adr/0014-scores-of-a-batch.md). *One by one* is the same
+as a service does it. *Whole pass* is all that a task of `evaluate_policies` does for one policy: it reads the rows of
+the log with their looks, values the plans, predicts q-hat, scores, and makes the terms; most of it is reading rows one
+by one.
+"""

@@ -1,0 +1,180 @@
+"""Tonight's page of the gate's book: from the notes and estimates of the night, and into its run in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from ltrr.artifacts.manifest import Manifest
+from ltrr.evaluation.estimates import HELD_OUT
+from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER
+from ltrr.pipelines.candidate import candidate_of
+from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import EvaluationNotes
+from ltrr.publishing.challenger_rows import read_challengers, read_trials
+from ltrr.publishing.challengers import Candidate, ChallengerReview, review_challenger
+from ltrr.publishing.gate import Verdict
+from ltrr.publishing.judgement import judgement_of
+from ltrr.publishing.moves import Move, may_move
+from ltrr.publishing.settings import GateSettings
+from ltrr.publishing.trials import (
+    Challenger,
+    FrozenBandit,
+    alpha_left,
+    current_trial,
+    describe_differences,
+    find_judged,
+    with_withdrawn,
+)
+from ltrr.tracking.run import TrackedRun
+
+
+def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[dict[str, Any]]:
+    """Tonight's estimates of one scan by the estimator that decides: a row a policy and slice, a few dozen at most."""
+    is_tonights = (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == judged_on)
+    rows = night.read("ope_estimates").where(is_tonights & (F.col("estimator") == estimator))
+    return [row.asDict() for row in rows.collect()]
+
+
+@dataclass(frozen=True)
+class EarlierAttempt:
+    """The decisions of an earlier attempt of this night, and whether somebody has acted on them since.
+
+    Outcomes and alpha spent are append-only once somebody has acted on them: where a later night has been committed,
+    or somebody else has moved the pointer, the page of the committed attempt stays as it is (`is_final`). A rerun
+    corrects tables, never a past trial.
+
+    Attributes:
+        page: the trials of this policy as the attempt committed them; empty where none was committed.
+        others: trials of other policies of this home on the same date; they stay in the book.
+        is_final: whether the page is decided for good.
+        overruled: why the pointer is not tonight's to move; empty where it is.
+    """
+
+    page: Sequence[Challenger] = ()
+    others: Sequence[Challenger] = ()
+    is_final: bool = False
+    overruled: str = ""
+
+    @staticmethod
+    def of(night: Night, moves: Sequence[Move]) -> EarlierAttempt:
+        """From the tables of the home and the moves of the pointer."""
+        trials = read_challengers(night.read_own_committed("challengers"), night.date)
+        name = night.settings.policy.name
+        overruled = "" if may_move(moves, night.date) else "others have moved the pointer since this night first began"
+        is_done = night.is_committed()
+        return EarlierAttempt(
+            [one for one in trials if one.bandit.policy == name],
+            [one for one in trials if one.bandit.policy != name],
+            is_done and (night.is_followed() or bool(overruled)),
+            overruled,
+        )
+
+
+def keep_final_review(
+    page: ChallengerReview, earlier: EarlierAttempt, day: date, gate: GateSettings
+) -> ChallengerReview:
+    """Tonight's page; that of the earlier attempt where it is decided for good, with what this one finds otherwise."""
+    if not earlier.is_final:
+        return page
+    differences = "; ".join(describe_differences(earlier.page, page.challengers))
+    stays = "decided by an earlier attempt of this night and acted on since, so it stays"
+    why = f"{stays}: {differences}" if differences else stays
+    return ChallengerReview(
+        tuple(earlier.page), find_judged(earlier.page, day), None, why, alpha_left(earlier.page, day, gate)
+    )
+
+
+def review_night_challenger(
+    night: Night,
+    champion: Manifest,
+    estimates: Sequence[Mapping[str, Any]],
+    earlier: EarlierAttempt,
+    waits: str = "",
+) -> ChallengerReview:
+    """Tonight's page of the book: the page of the night before, and what tonight's evidence says.
+
+    Args:
+        night: of `publish_policy`.
+        champion: that serves.
+        estimates: of the challenger's life.
+        earlier: attempt of the same night.
+        waits: why nobody is asked or begins tonight; empty where nothing stands in the way.
+    """
+    notes, gate = night.notes_of(EvaluationNotes), night.settings.gate
+    before = night.date - timedelta(days=1)
+    book = read_trials(night.read_own_previous("challengers"), night.settings.policy.name, before, gate)
+    book = with_withdrawn(book, earlier.page, night.date)
+    tested = current_trial(book)
+    objections, evaluated = list(notes.objections), notes.champion_version
+    if evaluated != champion.version:
+        objections.append(f"it was judged against {evaluated}, but {champion.version} serves now: evaluate again")
+    elif tested and (notes.challenger or "") != tested.trial:
+        objections.append(f"{notes.challenger or 'nobody'} was judged in its place: evaluate again")
+    judgement = judgement_of(
+        estimates,
+        CHALLENGER,
+        nights=notes.life_dates or 0,
+        least_evidence=gate.least_evidence,
+        objections=tuple(objections),
+    )
+    return review_challenger(
+        book,
+        night.date,
+        FrozenBandit.of_manifest(champion),
+        judgement,
+        _candidate(night),
+        gate,
+        waits,
+        earlier.overruled,
+    )
+
+
+def _candidate(night: Night) -> Candidate | None:
+    """Tonight's candidate with what the report on held-out users says of it."""
+    candidate = candidate_of(night)
+    if candidate is None:
+        return None
+    report = judgement_of(
+        estimates_of(night, HELD_OUT),
+        CANDIDATE,
+        nights=night.notes_of(EvaluationNotes).judged_dates or 0,
+        least_evidence=night.settings.gate.least_evidence,
+    )
+    return replace(candidate, report=report, share=night.settings.evaluation.held_out_percent / 100.0)
+
+
+def report_challenger(tracked: TrackedRun, page: ChallengerReview) -> None:
+    """The verdict in words and figures, and the page itself."""
+    judged = page.judged
+    tracked.tags({"bandit": page.why, "outcome": judged.outcome if judged else "none"})
+    is_promoted = bool(page.verdict and page.verdict.is_promoted)
+    tracked.metrics({"is_promoted": float(is_promoted), "alpha_left": page.alpha_left})
+    if judged:
+        tracked.tags({"trial": judged.trial} | {f"slice_{name}": found for name, found in judged.slices.items()})
+        tracked.metrics({"night_of_life": judged.night, "alpha": judged.alpha})
+    if page.verdict:
+        tracked.metrics(verdict_figures(page.verdict))
+    tracked.artifact_json("challengers.json", [one.to_json() for one in page.challengers])
+
+
+def verdict_figures(verdict: Verdict) -> dict[str, float]:
+    """What is told of a verdict as numbers."""
+    traffic = verdict.traffic
+    told = {
+        "critical": verdict.critical,
+        "spread": traffic.spread,
+        "impressions_a_night": traffic.impressions_a_night,
+        "impressions_a_night_needed": traffic.needed_a_night,
+        "nights_to_verdict": traffic.nights,
+        "nights_to_verdict_at_this_difference": traffic.nights_at_this_difference,
+    }
+    if verdict.look:
+        difference = verdict.look.difference
+        told |= {"difference": difference.value, "standard_error": difference.standard_error}
+        told |= {"z": difference.value / difference.standard_error}
+    return told

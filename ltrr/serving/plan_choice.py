@@ -1,0 +1,90 @@
+"""A drawn plan with all that the log needs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ltrr.artifacts.decision_record import plan_decision
+from ltrr.core.exploration import Distribution
+from ltrr.core.facts import CandidateFacts
+from ltrr.core.features import action_matrix
+from ltrr.core.queries import query_key
+from ltrr.core.situation import NOWHERE, Situation, context_values, time_values
+from ltrr.errors import UsageError
+from ltrr.serving.bandit import Choice
+from ltrr.serving.loader import NOT_DRAWN, Pointed, VersionDraw
+
+
+@dataclass(frozen=True, eq=False)
+class PlanChoice:
+    """What to draw, with all that the log needs.
+
+    Args:
+        plan_index: in the policy's plan space.
+        action: the plan's canonical text.
+        blocks: (strategy, depth) to fetch and rank.
+        propensity: the exact probability with which this plan was drawn.
+        distribution: over all plans.
+        decision: the entry of `decisions` in the decision record.
+        facts: of the candidates that were seen, as used.
+        version: of the bundle that chose.
+        situation: that it was chosen in, as told.
+        version_draw: how the version was chosen.
+    """
+
+    plan_index: int
+    action: str
+    blocks: tuple[tuple[str, int], ...]
+    propensity: float
+    distribution: Distribution
+    decision: dict[str, Any]
+    facts: CandidateFacts
+    version: str
+    situation: Situation = NOWHERE
+    version_draw: VersionDraw = NOT_DRAWN
+
+
+def take_plan(pointed: Pointed, query_text: str, choice: Choice, distribution: Distribution, u: float) -> PlanChoice:
+    """Take the plan at `u`, a number in [0, 1), from a distribution, and describe it for the log."""
+    served = pointed.served
+    space = served.chooser.space
+    taken = distribution.sample(u)
+    decision = plan_decision(
+        space,
+        observe=served.chooser.observe,
+        shared=choice.shared,
+        history=served.history.of(query_key(query_text)),
+        distribution=distribution,
+        features=choice.features,
+        taken=taken,
+        taken_features=action_matrix(space, choice.values, np.array([taken]))[0].tolist(),
+    )
+    return PlanChoice(
+        plan_index=taken,
+        action=space.text(taken),
+        blocks=space.blocks(taken),
+        propensity=distribution.p(taken),
+        distribution=distribution,
+        decision=decision,
+        facts=choice.facts,
+        version=served.version,
+        situation=choice.situation,
+        version_draw=pointed.draw,
+    )
+
+
+def check_situation(impression_id: str, groups: Sequence[str], planned: Situation, served_in: Situation) -> None:
+    """Refuse a record whose situation gives other features than the decision used."""
+    for group, values in (("time", time_values), ("context", context_values)):
+        if group in groups and values(planned) != values(served_in):
+            raise UsageError(
+                f"a decision is recorded in another situation than it was made in ({group})",
+                which=impression_id,
+                expected="at, utc_offset_minutes, surface and context as `plan` was told",
+                got=f"{served_in.at}, {served_in.utc_offset_minutes}, {served_in.surface}",
+                todo="give `plan` and `record` the same",
+            )

@@ -1,0 +1,67 @@
+"""The tutorial runs as it is written, block after block, in one shell and an empty folder."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.recipes import ROOT, Block, blocks_of
+
+PAGE = ROOT / "docs" / "tutorial.md"
+MARK = "=== block {} ==="
+_FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def as_script(blocks: list[Block]) -> str:
+    """One bash script; Python blocks are fed to Python."""
+    parts = ["set -euo pipefail"]
+    for number, block in enumerate(blocks):
+        parts.append(f'echo "{MARK.format(number)}"')
+        if block.title == "run":
+            parts.append(block.text if block.language == "bash" else f"python - <<'PYTHON'\n{block.text}PYTHON")
+    return "\n".join(parts)
+
+
+def run_blocks(blocks: list[Block], folder: Path) -> None:
+    """Run the blocks in an empty folder and compare what they print with the page."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-c", as_script(blocks)],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=1000,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    printed = done.stdout
+    for number, block in enumerate(blocks):
+        if block.title == "output":
+            got = printed.partition(MARK.format(number - 1) + "\n")[2].partition("=== block")[0]
+            assert doctest.OutputChecker().check_output(block.text, got, _FLAGS), got
+
+
+def blocks_of_the_tutorial() -> list[Block]:
+    return [block for block in blocks_of(PAGE) if block.title in {"run", "output"}]
+
+
+def test_every_block_is_run_or_compared() -> None:
+    assert [block for block in blocks_of(PAGE) if block.title not in {"run", "output"}] == []
+
+
+def test_the_tutorial_up_to_the_first_night(tmp_path: Path) -> None:
+    blocks = blocks_of_the_tutorial()
+    night = next(number for number, block in enumerate(blocks) if "ltrr nightly" in block.text)
+    run_blocks(blocks[:night], tmp_path)
+
+
+@pytest.mark.spark
+@pytest.mark.long
+def test_the_whole_tutorial(tmp_path: Path) -> None:
+    run_blocks(blocks_of_the_tutorial(), tmp_path)
