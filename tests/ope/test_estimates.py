@@ -177,7 +177,7 @@ def test_bad_values_are_told_all_at_once(log) -> None:
 
 def test_missing_columns_are_told_all_at_once(log) -> None:
     with pytest.raises(
-        UsageError, match=r"target_propensity: there is no pi; reward: there is no click; .*the log has"
+        UsageError, match=r"target_propensity: there is no pi; reward: there is no click; .*columns of the log"
     ):
         estimate_log(log, LogColumns("pi", reward="click"))
     with pytest.raises(UsageError, match="reward: target is array"):
