@@ -37,7 +37,7 @@ from benchmarks.speed_study.report import LTRR, LTRR_USERS, NUMPY, NUMPY_USERS, 
 from benchmarks.speed_study.scoring import SCORING, VW_TEXT, measure_scoring
 from benchmarks.speed_study.timing import best_of_rounds
 from ltrr.ope.estimates import OpeSettings, estimate_policies
-from ltrr.ope.log_files import files_of
+from ltrr.ope.log_files import find_log_files
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.session import SparkSettings, build_session
 
@@ -98,7 +98,7 @@ def by_ltrr(options: argparse.Namespace) -> dict[str, Any]:
 
     def work() -> list[list[tuple[float, float, float]]]:
         log = spark.read.parquet(str(options.folder / "log"))
-        reports = estimate_policies(log, policies, settings, files_of(log, policies))
+        reports = estimate_policies(log, policies, settings, find_log_files(log, policies))
         return [[(row["value"], row["low"], row["high"]) for row in report.rows] for report in reports]
 
     for _ in range(2):  # the Java that runs a scan is compiled as it runs

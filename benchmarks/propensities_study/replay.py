@@ -31,7 +31,7 @@ from ltrr.evaluation.judged_impressions import judged_impressions
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, logged_decisions
 from ltrr.evaluation.published import read_planning_parts
-from ltrr.evaluation.replay_check import ReplayCheck, replay_sample, sampled
+from ltrr.evaluation.replay_check import ReplayCheck, replay_sample, sample_served
 from ltrr.logs.secret import SECRET_VARIABLE
 from ltrr.pipelines.runner import run_job
 from ltrr.serving.bandit import PlanChooser
@@ -104,7 +104,7 @@ def _replayed(
 ) -> dict[str, Any]:
     """Unequal rows that replay finds in the honest night and in corrupted ones."""
     honest = check(logged, decisions)
-    order = [row[0] for row in sampled(logged, decisions).select("impression_id").collect()]
+    order = [row[0] for row in sample_served(logged, decisions).select("impression_id").collect()]
     wrong = round(SHARE * len(order))
     whole = [
         check(_corrupted(logged, rng.choice(order, wrong, replace=False).tolist(), rng.choice((0.5, 2.0))), 459)
