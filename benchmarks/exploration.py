@@ -6,7 +6,8 @@
 The benchmark logs one day of a uniform policy in a world of known truth and trains one bandit on
 the training users. Then it judges that bandit under every combination of shortlist size and kind of
 exploration, without Spark. The last columns are the price of exploration
-(`ltrr.publishing.exploration_price`), from the same held-out impressions.
+(`ltrr.publishing.exploration_price`), from the same held-out impressions. Figures of
+docs/studies/exploration.md.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from ltrr.estimation.intervals import estimate_difference, estimate_ratio
 from ltrr.estimation.moments import ClusteredSums, WeightedRewards
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import LoggedDecision
-from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
+from ltrr.evaluation.reward_model import PlanRewardModel, fit_reward_model
 from ltrr.evaluation.scoring import N, score_decisions, term, term_names
 from ltrr.evaluation.training_sums import TrainingSums
 from ltrr.publishing.exploration_price import price_exploration
@@ -176,7 +177,7 @@ def train(settings: PolicySettings, training: Logged, size: int) -> bytes:
 
 
 def judged(
-    held_out: list[LoggedDecision], policies: list[JudgedPolicy], q_hat: RewardModel, true_gain: float, share: float
+    held_out: list[LoggedDecision], policies: list[JudgedPolicy], q_hat: PlanRewardModel, true_gain: float, share: float
 ) -> str:
     """The judged gain, and the held-out impressions that the *true* gain needs at the gate's level."""
     names = term_names([policy.name for policy in policies])

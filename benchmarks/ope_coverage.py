@@ -43,7 +43,7 @@ from benchmarks.coverage_study.report import bars, table
 from benchmarks.coverage_study.worlds import OVERLAPS, Cell, World, cells, logs_of, world_of
 from ltrr.estimation.intervals import bernstein_ratio, degrees_of_freedom, estimate_ratio
 from ltrr.estimation.moments import ClusteredSums
-from ltrr.estimation.verdict import TRUST, judge_footing
+from ltrr.estimation.verdict import TRUST, judge_evidence
 from ltrr.evaluation.settings import EvaluationSettings
 
 SETTINGS = EvaluationSettings()
@@ -73,8 +73,8 @@ def judge(cell: Cell, repetitions: int, seed: int) -> dict[str, Any]:
         "bernstein ips": bernstein(logs, "wr", "n", world.widest),
         "cressie-read": cressie_read(logs),
     }
-    footings = list(logs.footings())
-    verdicts = np.array([judge_footing(footing, SETTINGS)[0] for footing in footings])
+    summaries = list(logs.summaries())
+    verdicts = np.array([judge_evidence(summary, SETTINGS)[0] for summary in summaries])
     widths = {name: high - low for name, (low, high) in intervals.items()}
     reference = widths["delta snips"].mean()
     missed = {name: (high < world.truth, low > world.truth) for name, (low, high) in intervals.items()}
@@ -82,9 +82,9 @@ def judge(cell: Cell, repetitions: int, seed: int) -> dict[str, Any]:
     return asdict(cell) | {
         "users": cell.users,
         "truth": world.truth,
-        "evidence": float(np.nanmedian([footing.evidence for footing in footings])),
+        "evidence": float(np.nanmedian([summary.evidence for summary in summaries])),
         "evidence_of_users": float(np.median(logs.total("wr") ** 2 / np.maximum(logs.product("wr", "wr"), 1e-12))),
-        "effective_sample_size": float(np.median([footing.effective_sample_size for footing in footings])),
+        "effective_sample_size": float(np.median([summary.effective_sample_size for summary in summaries])),
         "verdict": Counter(verdicts.tolist()).most_common(1)[0][0],
         "trusted": float((verdicts == TRUST).mean()),
         "methods": {

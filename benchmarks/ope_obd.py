@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from benchmarks.arrays import Floats
 from benchmarks.command_line import add_outputs, new_parser, report_bars, write_json
 from benchmarks.processes import run_module
-from ltrr.estimation.estimators import ESTIMATORS, Decisions
+from ltrr.estimation.decisions import Decisions
+from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.reward_regression import expected_reward, fit_rewards
 from ltrr.estimation.weights import importance_weights

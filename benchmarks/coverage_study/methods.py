@@ -15,8 +15,8 @@ from scipy.special import stdtrit
 
 from benchmarks.arrays import Floats, Longs
 from benchmarks.coverage_study.worlds import PAIRS, World
+from ltrr.estimation.evidence import EvidenceSummary
 from ltrr.estimation.intervals import KNOWN_OF_TAIL, bounds_by_inversion, quantile
-from ltrr.estimation.verdict import Footing
 
 CONFIDENCE = 0.95
 Z = quantile((1.0 + CONFIDENCE) / 2.0)
@@ -65,13 +65,13 @@ class Logs:
             self.covariance(denominator, denominator),
         )
 
-    def footings(self) -> Iterator[Footing]:
+    def summaries(self) -> Iterator[EvidenceSummary]:
         """Evidence summary of the estimate of each log."""
         errors = error_of_ratio(self, "w", "n")
         by_user = self.product("wr", "wr")
         for row, rewards_squared, error in zip(self.sums.tolist(), by_user, errors.tolist(), strict=True):
             wr, w, n, w_squared, wr_squared = row[:5]
-            yield Footing(
+            yield EvidenceSummary(
                 evidence=wr**2 / wr_squared if wr else nan,
                 effective_sample_size=w**2 / w_squared,
                 users=self.users,
@@ -127,15 +127,29 @@ def delta_dr(logs: Logs, q_hat: float) -> tuple[Floats, Floats]:
     return value - half, value + half
 
 
-def logit(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
-    """The method of `Estimate.within`; a log without rewards keeps the delta method's interval."""
-    low, high = delta(logs, numerator, denominator)
-    value, error = (low + high) / 2.0, (high - low) / 2.0
+def logit_interval(value: Floats, half: Floats, rewards: tuple[float, float] = (0.0, 1.0)) -> tuple[Floats, Floats]:
+    """A symmetric interval of a value (not a difference), moved to the logit scale of a range of rewards.
+
+    With p = (value - least) / (most - least), logit(p) -+ half / ((most - least) p (1 - p)), back. A sum of few rewards
+    is skewed and the symmetric interval misses on one side (3.8 % below, 1.6 % above at R = 81); here the misses lie on
+    both sides (2.5 and 2.7 %). NaN where the value is not inside the range.
+    """
+    least, most = rewards
+    share = (np.asarray(value) - least) / (most - least)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        half = error / (value * (1.0 - value))
-        odds = value / (1.0 - value)
-        ends = [1.0 / (1.0 + np.exp(side * half) / odds) for side in (1.0, -1.0)]
-    inside = (value > 0.0) & (value < 1.0) & (error > 0.0)
+        scaled = half / ((most - least) * share * (1.0 - share))
+        odds = share / (1.0 - share)
+        ends = [least + (most - least) / (1.0 + np.exp(side * scaled) / odds) for side in (1.0, -1.0)]
+    inside = (share > 0.0) & (share < 1.0)
+    return np.where(inside, ends[0], nan), np.where(inside, ends[1], nan)
+
+
+def logit(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
+    """The method of `logit_interval`; a log without rewards keeps the delta method's interval."""
+    low, high = delta(logs, numerator, denominator)
+    value, half = (low + high) / 2.0, (high - low) / 2.0
+    ends = logit_interval(value, half)
+    inside = ~np.isnan(ends[0]) & (half > 0.0)
     return np.where(inside, ends[0], low), np.where(inside, ends[1], high)
 
 

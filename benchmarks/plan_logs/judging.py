@@ -12,10 +12,11 @@ from benchmarks.arrays import Floats, Longs
 from benchmarks.plan_logs.log import Log
 from benchmarks.plan_logs.pages import Pages
 from benchmarks.plan_logs.policies import DrawPolicy, States
-from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS, Draws
+from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.draw_moments import DrawMoments
 from ltrr.estimation.draw_orders import DrawWeights, step_lattice
-from ltrr.estimation.estimators import ESTIMATORS, Decisions
+from ltrr.estimation.draw_terms import Draws
+from ltrr.estimation.estimators import DRAW_ESTIMATORS, ESTIMATORS
 from ltrr.estimation.inclusion import inclusion_propensities, inclusion_rewards
 from ltrr.estimation.intervals import Estimate
 from ltrr.estimation.logged_moments import LoggedMoments

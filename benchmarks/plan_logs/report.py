@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from benchmarks.plan_logs.study import REFERENCE, Row
-from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS
+from ltrr.estimation.estimators import DRAW_ESTIMATORS
 
 GATE = {"draw": "union_dr", "plan": "dr"}
 """The estimator that may decide, by how the log was made."""

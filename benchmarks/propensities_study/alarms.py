@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.propensities_study.worlds import WORLDS, Cell, World, draw, findings, world_of
-from ltrr.estimation.calibration import Finding
+from ltrr.estimation.propensity_finding import Finding
 
 LESS = 0.6
 """Share of the corruption that a log states it would reveal: found far less often, if that was the smallest."""

@@ -118,7 +118,7 @@ def _replayed(
         "decisions": len(order),
         "honest": {"replayed": honest.replayed, "unequal": honest.unequal, "worst": honest.worst_difference},
         "wrong": {"marked": wrong, "found_of_all": everything.unequal},
-        "whole_checks": {"runs": len(whole), "sample": 459, "found": sum(not one.holds for one in whole)},
+        "whole_checks": {"runs": len(whole), "sample": 459, "found": sum(not one.passes for one in whole)},
         "samples": [
             {"rows": rows, "found": float((first < rows).mean()), "by_formula": 1.0 - (1.0 - SHARE) ** rows}
             for rows in SAMPLES

@@ -9,9 +9,10 @@ from itertools import product
 import numpy as np
 
 from benchmarks.arrays import Floats, Longs
-from ltrr.estimation.calibration import Calibration, Finding
-from ltrr.estimation.estimators import Decisions
+from ltrr.estimation.calibration import Calibration
+from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.logged_moments import LoggedMoments
+from ltrr.estimation.propensity_finding import Finding
 
 ROWS, ACTIONS = (50, 300, 1_000, 4_000), (2, 10, 30)
 SKEWS: Mapping[str, tuple[float, float]] = {"even": (50.0, 0.1), "skewed": (1.0, 0.1), "steep": (0.2, 0.0)}

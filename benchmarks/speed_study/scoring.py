@@ -30,7 +30,7 @@ from ltrr.bandit.settings import BanditSettings
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import logged_decisions
-from ltrr.evaluation.reward_model import RewardModel
+from ltrr.evaluation.reward_model import PlanRewardModel
 from ltrr.evaluation.scoring import score_decisions
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.plan_batch import plan_probabilities
@@ -60,7 +60,7 @@ def measure_scoring(options: argparse.Namespace) -> dict[str, Any]:
 
     at_once(0)  # reads the weights, as a task does once
     batch = _rows(shared[:FEW], values[:FEW], keys[:FEW])
-    q_hat = RewardModel(SPACE, np.zeros(3 + shared.shape[1]), np.zeros(1 + SPACE.draws.shape[1]))
+    q_hat = PlanRewardModel(SPACE, np.zeros(3 + shared.shape[1]), np.zeros(1 + SPACE.draws.shape[1]))
     policy = JudgedPolicy("challenger", "made up", SPACE, chooser)
     ways = {
         VW_TEXT: (options.scored, lambda: _run(*predict)),

@@ -15,7 +15,7 @@ from ltrr.clicks.fit import fit_curves
 from ltrr.clicks.pairs import to_linking_pairs
 from ltrr.clicks.settings import ClickSettings
 from ltrr.estimation.moments import ClusteredSums
-from ltrr.evaluation.estimates import footing_of
+from ltrr.evaluation.estimates import summarize_policy
 from ltrr.users.limits import CAPPED, only_counted, to_limited_users, to_user_days
 from ltrr.users.naming import heaviest_limited
 from ltrr.users.settings import UserSettings
@@ -136,7 +136,7 @@ def evidence_of(made: pd.DataFrame) -> float:
     one = np.ones(len(rewards))
     names = {"n": one, "p_w": one, "p_w_squared": one, "p_wr": rewards, "p_wr_squared": rewards**2}
     sums = ClusteredSums.of({**names, "p_unsupported": 0.0 * one}, list(made["user_key"]), tails=["p_wr"])
-    return footing_of(sums, "p", 0.0).evidence_of_users
+    return summarize_policy(sums, "p", 0.0).evidence_of_users
 
 
 def measure_false_exclusions(spark: SparkSession, counts: np.ndarray, clicks_per_impression: float) -> tuple[int, int]:

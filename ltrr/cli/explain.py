@@ -93,7 +93,7 @@ def _read_looks(file: Path, query: str) -> _Look:
         raise UsageError(
             "these are not looks of this query",
             which=f"--looks {file}",
-            expected="a decision record, or the list under its `looks` (docs/log-contract.md)",
+            expected="a decision record, or the list under its `looks` (docs/reference/log-contract.md)",
             got="; ".join(reasons[:3]),
         )
     situation = Situation.of_record(told) if is_record else NOWHERE

@@ -1,4 +1,4 @@
-"""`ltrr ope`: what a policy would have earned, from anyone's log."""
+"""`ltrr ope`: what a policy would have earned, from any log of decisions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import is_published, read_manifest, versions
@@ -18,9 +19,10 @@ from ltrr.evaluation.judged_impressions import served_by_version
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.ope.bundle_log import alike_of, bundle_columns, judged_rows, with_probabilities
-from ltrr.ope.estimates import OpeReport, OpeSettings, estimate_log, estimate_policies
+from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
 from ltrr.ope.formats import FORMATS, foreign_log
 from ltrr.ope.log_files import files_of
+from ltrr.ope.report import OpeReport
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.faults import explained
@@ -44,7 +46,13 @@ _SHOWN = {
     "reasons": "reasons",
 }
 
-Name = Annotated[str | None, typer.Option(help="Column; the format's own by default.", show_default=False)]
+_NAMES = ", ".join(ESTIMATORS)
+_COLUMNAR = ("parquet", "delta")
+"""Formats whose files tasks can read directly."""
+
+Name = Annotated[
+    str | None, typer.Option(help="Name of this column; by default that of the format.", show_default=False)
+]
 
 
 def ope(
@@ -52,43 +60,49 @@ def ope(
     target_propensity: Annotated[
         list[str] | None,
         typer.Option(
-            help="Column: the judged policy's probability of the action taken, or an array: of every action. "
-            "May be repeated: a policy each."
+            help="Column of the policy to judge: its probability of the action taken, or an array of its "
+            "probabilities of all actions. Repeat the option to judge several policies."
         ),
     ] = None,
     policy: Annotated[
         str | None,
         typer.Option(
-            help="Instead: a published version of the home's policy, judged on ltrr's own tables; "
-            "LOG is their folder (HOME/tables)."
+            help="Published version of the home's policy, to judge instead on ltrr's own tables; "
+            "LOG is then the folder of the tables (HOME/tables)."
         ),
     ] = None,
-    format_: Annotated[str, typer.Option("--format", help=" | ".join(FORMATS))] = "parquet",
+    format_: Annotated[str, typer.Option("--format", help=f"Format of the log: {' | '.join(FORMATS)}.")] = "parquet",
     reward: Name = None,
     logging_propensity: Name = None,
     action: Name = None,
     action_propensities: Name = None,
     fold_by: Name = None,
-    user: Annotated[str | None, typer.Option(help="Column of the user: one user's decisions are one cluster.")] = None,
+    user: Annotated[str | None, typer.Option(help="Column of the user. A user's decisions are one cluster.")] = None,
     q_taken: Annotated[
-        str | None, typer.Option(help="Column: value of the action taken under a reward model of yours.")
+        str | None, typer.Option(help="Column of the value of the action taken under your own reward model.")
     ] = None,
     q_target: Annotated[
         list[str] | None,
-        typer.Option(help="Column: that model's mean under the policy; one for each policy, in order."),
+        typer.Option(help="Column of that model's mean under the policy; one for each policy, in order."),
     ] = None,
-    feature: Annotated[list[str] | None, typer.Option(help="Column known before deciding; may be repeated.")] = None,
-    slice_: Annotated[list[str] | None, typer.Option("--slice", help="Column to cut by; may be repeated.")] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(help="Column known before the decision; may be repeated.")
+    ] = None,
+    slice_: Annotated[
+        list[str] | None, typer.Option("--slice", help="Column whose values become slices; may be repeated.")
+    ] = None,
     estimator: Annotated[
-        list[str] | None, typer.Option(help=f"Only this one; may be repeated: {', '.join(ESTIMATORS)}.")
+        list[str] | None,
+        typer.Option(help=f"Estimator to report, by default all; may be repeated: {_NAMES}."),
     ] = None,
     largest_weight: Annotated[
         str,
-        typer.Option(help="M: what a weight may become in the estimators that cut weights; or auto: chosen by SLOPE."),
+        typer.Option(help="M, the largest value of a cut weight; auto: SLOPE chooses it."),
     ] = "100",
-    folds: Annotated[int, typer.Option(help="Of the reward model's cross-fitting.")] = OpeSettings().folds,
+    folds: Annotated[int, typer.Option(help="Number of folds of cross-fitting.")] = OpeSettings().folds,
     bootstrap: Annotated[
-        int, typer.Option(help="Replicates of a Poisson bootstrap by user, such as 200; needs --user. 0: none.")
+        int,
+        typer.Option(help="Number of bootstrap replicates by user, such as 200; needs --user. 0: no bootstrap."),
     ] = 0,
     home: Home = None,
     config: Config = None,
@@ -97,20 +111,21 @@ def ope(
 ) -> None:
     """Estimate what a policy would have earned from a log that another policy made.
 
-    The log needs, for each decision, what it earned, the probability with which the action taken was chosen, and the
-    probability with which the policy to be judged would have chosen it. docs/ope.md says how to read the answer.
+    The log needs three values for each decision: its reward, the probability with which the action taken was chosen,
+    and the probability with which the policy to judge would have chosen it.
+    docs/how-to/judge-a-log.md explains the report.
     """
     if (policy is None) == (not target_propensity):
         raise UsageError(
-            "what is to be judged?",
-            expected="--target-propensity COLUMN of the log, or --policy VERSION of a home",
+            "name one policy source",
+            expected="either --target-propensity COLUMN of the log, or --policy VERSION of a home",
             got="both" if policy else "neither",
         )
     if policy is not None:
-        chosen = OpeSettings(tuple(estimator or ()), _limit(largest_weight), folds, replicates=bootstrap)
+        chosen = OpeSettings(tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap)
         _judge_bundle(log, policy, settings_of(home, config, changes), chosen, tuple(slice_ or ()), as_json=as_json)
         return
-    policies = _policies(
+    policies = _list_policies(
         target_propensity or [],
         q_target or [],
         format_,
@@ -125,50 +140,57 @@ def ope(
         slices=tuple(slice_ or ()),
     )
     verdict = load_section(EvaluationSettings, None, config, changes or ())
-    settings = OpeSettings(tuple(estimator or ()), _limit(largest_weight), folds, replicates=bootstrap, verdict=verdict)
+    settings = OpeSettings(
+        tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap, verdict=verdict
+    )
     spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
     with explained("the log cannot be read", which=log):
-        decisions = foreign_log(spark, log, format_, policies[0])
-        files = None
-        if format_ in ("parquet", "delta"):
-            files = files_of(decisions, policies, delta_path=log if format_ == "delta" else None)
-        if files is None and len(policies) > 1 and format_ not in ("parquet", "delta"):
-            # Each policy's column is a path into the record that its own reading has to find.
-            reports = [estimate_log(foreign_log(spark, log, format_, one), one, settings) for one in policies]
-        else:
-            reports = estimate_policies(decisions, policies, settings, files)
+        reports = _estimate(spark, log, format_, policies, settings)
     if as_json:
-        told = {"log": log, "format": format_, "settings": asdict(settings)}
+        shown = {"log": log, "format": format_, "settings": asdict(settings)}
         answers = [_answer(columns, report) for columns, report in zip(policies, reports, strict=True)]
-        show_json(told | (answers[0] if len(answers) == 1 else {"policies": answers}))
+        show_json(shown | (answers[0] if len(answers) == 1 else {"policies": answers}))
         return
     for columns, report in zip(policies, reports, strict=True):
         _show(log, columns.target_propensity, report)
 
 
-def _limit(told: str) -> float | None:
-    """M; None where it is to be chosen."""
-    if told == "auto":
+def _estimate(
+    spark: SparkSession, log: str, format_: str, policies: list[LogColumns], settings: OpeSettings
+) -> list[OpeReport]:
+    decisions = foreign_log(spark, log, format_, policies[0])
+    if format_ in _COLUMNAR:
+        files = files_of(decisions, policies, delta_path=log if format_ == "delta" else None)
+        return estimate_policies(decisions, policies, settings, files)
+    if len(policies) == 1:
+        return estimate_policies(decisions, policies, settings)
+    # The column of each policy is a path into the record, which each reading has to find by itself.
+    return [estimate_log(foreign_log(spark, log, format_, one), one, settings) for one in policies]
+
+
+def _parse_limit(text: str) -> float | None:
+    """M; None where SLOPE chooses it."""
+    if text == "auto":
         return None
     try:
-        return float(told)
+        return float(text)
     except ValueError:
         raise UsageError(
-            "not a limit of weights", which="--largest-weight", expected="a number above 1, or auto", got=told
+            "this is no limit of weights", which="--largest-weight", expected="a number above 1, or auto", got=text
         ) from None
 
 
 def _judge_bundle(
     log: str, version: str, settings: Settings, chosen: OpeSettings, slices: tuple[str, ...], *, as_json: bool
 ) -> None:
-    """A published version on tables of ltrr."""
+    """Judge a published version on tables of ltrr."""
     root, name = settings.paths.policies, settings.policy.name
     if not is_published(root, name, version):
         raise UsageError(
             "no such version of the policy",
             which=version,
-            expected="one of " + (", ".join(versions(root, name)[-5:]) or "none: nothing is published yet"),
-            todo="see `ltrr policies list`",
+            expected="one of " + (", ".join(versions(root, name)[-5:]) or "none: no version is published yet"),
+            todo="list the versions with `ltrr policies list`",
         )
     part = read_planning_part(root, name, version)
     spark = build_session("ltrr-ope", settings.spark)
@@ -207,10 +229,10 @@ def _answer(columns: LogColumns, report: OpeReport) -> dict[str, Any]:
     }
 
 
-def _policies(targets: list[str], means: list[str], format_: str, **told: Any) -> list[LogColumns]:
-    """What is read for each policy."""
+def _list_policies(targets: list[str], means: list[str], format_: str, **names: Any) -> list[LogColumns]:
+    """The columns that are read for each policy."""
     if format_ not in FORMATS:
-        raise UsageError("unknown format of a log", which="--format", expected=", ".join(FORMATS), got=format_)
+        raise UsageError("unknown log format", which="--format", expected=", ".join(FORMATS), got=format_)
     if means and len(means) != len(targets):
         raise UsageError(
             "each policy needs its own mean of the reward model",
@@ -218,7 +240,7 @@ def _policies(targets: list[str], means: list[str], format_: str, **told: Any) -
             expected=f"{len(targets)}, one for each --target-propensity",
             got=str(len(means)),
         )
-    given = {name: value for name, value in told.items() if value is not None}
+    given = {name: value for name, value in names.items() if value is not None}
     columns = FORMATS[format_].columns
     pairs = zip(targets, means, strict=True) if means else [(target, None) for target in targets]
     return [replace(columns, target_propensity=target, q_target=mean, **given) for target, mean in pairs]

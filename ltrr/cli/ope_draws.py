@@ -1,4 +1,4 @@
-"""`ltrr ope-draws`: what a policy would have earned, from anyone's log made draw by draw."""
+"""`ltrr ope-draws`: what a policy would have earned, from any log made draw by draw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ltrr.cli.options import Config, Json, Set
 from ltrr.cli.output import show_json, show_rows, stdout
 from ltrr.config import load_section
 from ltrr.errors import UsageError
-from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS
+from ltrr.estimation.estimators import DRAW_ESTIMATORS
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.ope.draw_log import DrawLogReport, DrawLogSettings, estimate_draw_log
 from ltrr.ope.draw_rows import DrawColumns
@@ -32,24 +32,29 @@ _SHOWN = {
     "verdict": "verdict",
     "reasons": "reasons",
 }
+_NAMES = ", ".join(DRAW_ESTIMATORS)
 _FORMATS = ("parquet", "delta")
 _MEANINGS = tuple(column.name for column in fields(DrawColumns))
 
 
 def ope_draws(
-    log: Annotated[str, typer.Argument(help="File, folder or address of the log: a row an impression.")],
+    log: Annotated[str, typer.Argument(help="File, folder or address of the log; a row is an impression.")],
     target_propensities: Annotated[
-        str, typer.Option(help="Column, an array: the judged policy's probability of each draw, or in every state.")
+        str,
+        typer.Option(
+            help="Array column: the judged policy's probability of each draw, or of each draw in every state."
+        ),
     ],
-    format_: Annotated[str, typer.Option("--format", help=" | ".join(_FORMATS))] = "parquet",
+    format_: Annotated[str, typer.Option("--format", help=f"Format of the log: {' | '.join(_FORMATS)}.")] = "parquet",
     column: Annotated[
         list[str] | None,
         typer.Option(help=f"MEANING=COLUMN; may be repeated. Meanings: {', '.join(_MEANINGS)}."),
     ] = None,
-    reward: Annotated[str, typer.Option(help="page_reward | found_reward: which the rewards are.")] = "page_reward",
-    page_size: Annotated[int | None, typer.Option(help="Entities on a page; found_reward needs it.")] = None,
+    reward: Annotated[str, typer.Option(help="Kind of the rewards: page_reward | found_reward.")] = "page_reward",
+    page_size: Annotated[int | None, typer.Option(help="Number of entities on a page; found_reward needs it.")] = None,
     estimator: Annotated[
-        list[str] | None, typer.Option(help=f"Only this one; may be repeated: {', '.join(DRAW_ESTIMATORS)}.")
+        list[str] | None,
+        typer.Option(help=f"Estimator to report, by default all; may be repeated: {_NAMES}."),
     ] = None,
     config: Config = None,
     changes: Set = None,
@@ -57,33 +62,34 @@ def ope_draws(
 ) -> None:
     """Estimate what a policy would have earned from a log whose pages were drawn block by block.
 
-    The log needs, for each impression, arrays of what each draw earned, the probability with which it was made, and
-    the probability with which the policy to be judged would have made it. docs/ope-plans.md says what is what.
+    The log needs three arrays for each impression: the reward of each draw, the probability with which it was made, and
+    the probability with which the policy to judge would have made it.
+    docs/how-to/judge-draws.md explains columns and report.
     """
     if format_ not in _FORMATS:
-        raise UsageError("unknown format of a log", which="--format", expected=", ".join(_FORMATS), got=format_)
-    columns = DrawColumns(**{"target_propensities": target_propensities, **_named(column or [])})
+        raise UsageError("unknown log format", which="--format", expected=", ".join(_FORMATS), got=format_)
+    columns = DrawColumns(**{"target_propensities": target_propensities, **_parse_columns(column or [])})
     verdict = load_section(EvaluationSettings, None, config, changes or ())
     settings = DrawLogSettings(reward, page_size, tuple(estimator or ()), verdict)
     spark = build_session("ltrr-ope-draws", load_section(SparkSettings, None, config, changes or ()))
     with explained("the log cannot be read", which=log):
         report = estimate_draw_log(foreign_log(spark, log, format_, LogColumns("")), columns, settings)
     if as_json:
-        told = {"log": log, "format": format_, "columns": columns.named(), "settings": asdict(settings)}
+        shown = {"log": log, "format": format_, "columns": columns.named(), "settings": asdict(settings)}
         answer = {"estimates": report.rows, "left_out": report.left_out, "agreement": report.agreement}
-        show_json(told | answer)
+        show_json(shown | answer)
         return
     _show(f"{target_propensities} judged on {log} by {reward}", report)
 
 
-def _named(told: list[str]) -> dict[str, str]:
-    """From MEANING=COLUMN."""
+def _parse_columns(texts: list[str]) -> dict[str, str]:
+    """Meaning -> column, from texts MEANING=COLUMN."""
     named = {}
-    for text in told:
+    for text in texts:
         meaning, equals, name = text.partition("=")
         if meaning not in _MEANINGS or not equals or not name:
             expected = f"MEANING=COLUMN, a meaning of {', '.join(_MEANINGS)}"
-            raise UsageError("cannot read a column", which="--column", expected=expected, got=text)
+            raise UsageError("this names no column", which="--column", expected=expected, got=text)
         named[meaning] = name
     return named
 

@@ -142,7 +142,7 @@ def replay_policies(
         sample=sample,
         tolerance=tolerance,
     )
-    common.show([{"date": day, **vars(found), "holds": found.holds}], f"Replay to {tolerance:g}")
+    common.show([{"date": day, **vars(found), "holds": found.passes}], f"Replay to {tolerance:g}")
     found.check(day, tolerance)
 
 

@@ -59,7 +59,7 @@ class ExplorationSettings:
 
     The defaults pay for verdicts. Measured in the music world on 6,000 held-out impressions of a uniform log: 8 plans
     at .05 leave an effective sample of 116 and a gain of one standard error; 16 at .2 leave 464 and four of them,
-    at a price of .01 of recall as served (docs/evaluation.md).
+    at a price of .01 of recall as served (docs/studies/exploration.md).
     """
 
     temperature: float = 0.2

@@ -1,11 +1,11 @@
 """The Poisson bootstrap by user: each replicate counts every user a Poisson(1) number of times, drawn from a hash.
 
-A replicate of a sum is sum over users of N(u, b) z_u, with N(u, b) a function of the user and b alone: no replicate has
-to know the others or how users are cut into partitions, and whole numbers add up to the same bits in any order.
+A replicate of a sum is sum over users of N(u, b) z_u, with N(u, b) a function of the user and b alone. So replicates do
+not depend on each other or on the partitions of users, and whole numbers add up to the same bits in any order.
 Chamandy et al., "Estimating Uncertainty for Massive Data Streams", Google, 2012.
 
-Percentiles of replicates cover no better than the delta method here (docs/coverage.md); they are a second opinion that
-shares none of its algebra.
+Percentiles of replicates cover no better than the delta method here (docs/studies/coverage.md).
+They are a check that shares none of its algebra.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.errors import UsageError
+from ltrr.estimation.arrays import Longs
 from ltrr.estimation.exact_sums import BLOCK_ROWS
-from ltrr.estimation.fixed_point import Longs
 
 _CHANCES = np.cumsum([np.exp(-1.0) / factorial(n) for n in range(12)])
-"""P(N <= n); beyond eleven lies less than 1e-9."""
+"""P(N <= n); the probability beyond eleven is less than 1e-9."""
 
 _LOW_BITS = 26
 """Terms below 2^62 leave 36 bits above these: 12 x 2^13 of them add up below 2^53, where doubles are exact."""
@@ -40,7 +40,7 @@ def poisson_counts(users: Longs, replicates: int) -> NDArray[np.float64]:
     """
     seeds = np.arange(1, replicates + 1, dtype=np.uint64) * _ODD
     state = users.view(np.uint64)[None, :] + seeds[:, None]
-    # Twice: one round leaves keys that differ by a multiple of the odd number in step with each other.
+    # Two rounds: after one, keys that differ by a multiple of the odd number are still correlated.
     for _ in range(2):
         state = (state ^ (state >> np.uint64(30))) * _MIX_1
         state = (state ^ (state >> np.uint64(27))) * _MIX_2
@@ -54,8 +54,8 @@ class Replicates:
     """Replicates of the totals of named terms; `+` joins two disjoint sets of users.
 
     Attributes:
-        names: of the K terms.
-        totals: [B][K], unit 2^-24.
+        names: Names of the K terms.
+        totals: Totals of each replicate, [B][K], unit 2^-24.
 
     >>> users = np.arange(40)
     >>> sums = np.column_stack([users % 2, np.ones(40, dtype=int)]) << 24
@@ -76,10 +76,10 @@ class Replicates:
         """From the fixed-point sums of whole users.
 
         Args:
-            names: of the columns.
-            users: key of each user, [U].
-            sums: unit 2^-24, [U, K].
-            replicates: B.
+            names: Names of the columns.
+            users: Key of each user, [U].
+            sums: Sums of each user, unit 2^-24, [U, K].
+            replicates: Number of replicates, B.
         """
         totals = np.zeros((replicates, sums.shape[1]), dtype=object)
         for start in range(0, len(users), BLOCK_ROWS):
@@ -105,7 +105,7 @@ class Replicates:
 
         Args:
             ratios: (numerator, denominator) pairs that add up to the estimate.
-            confidence: of both sides together.
+            confidence: Confidence of both sides together.
         """
         low, high = np.quantile(self.values(ratios), [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
         return float(low), float(high)

@@ -1,7 +1,7 @@
-"""Critical values of a statistic that is looked at again and again while information grows, by numerical integration.
+"""Critical values of a statistic that is tested repeatedly while information grows, by numerical integration.
 
-The score S = Z sqrt(I) is a Brownian motion with drift `effect` in the time I: from look to look its distribution, of
-those that did not cross, is carried on as points and masses. Armitage, McPherson & Rowe, "Repeated Significance Tests
+The score S = Z sqrt(I) is a Brownian motion with drift `effect` in the time I. From look to look, its distribution
+without the part that crossed is kept as points and masses. Armitage, McPherson & Rowe, "Repeated Significance Tests
 on Accumulating Data", JRSS A 1969; Jennison & Turnbull, "Group Sequential Methods", 2000, ch. 19.
 """
 
@@ -14,11 +14,11 @@ from math import erfc, inf, isfinite, log, pi, sqrt
 import numpy as np
 
 from ltrr.errors import UsageError
+from ltrr.estimation.arrays import Floats
 from ltrr.estimation.intervals import quantile
-from ltrr.estimation.weights import Floats
 
 LEAST_GROWTH = 0.02
-"""A night that adds less information than this share is no look: its alpha waits for the next one."""
+"""Smallest relative growth of information of a look. A night that adds less is no look, and keeps its alpha."""
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)  # critical values to 1e-9 where information grows by 2 %
 _REACH = 7.0
@@ -26,17 +26,17 @@ _REACH = 7.0
 
 
 def critical_values(information: Sequence[float], spent: Sequence[float]) -> tuple[float, ...]:
-    """What Z must reach at each look so that, without any difference, by look k it ever did with probability spent[k].
+    """Critical value of Z at each look; without any difference, Z reaches one by look k with probability spent[k].
 
     Args:
         information: 1 / standard error^2 at each look.
-        spent: alpha spent by each look, growing.
+        spent: Alpha spent by each look, growing.
 
-    Infinite where there is no look: nothing to spend, or no new information (`LEAST_GROWTH`); that alpha is spent at
-    the next look.
+    The value is infinite without a look: no alpha to spend, or no new information (`LEAST_GROWTH`). That
+    alpha is spent at the next look.
 
     Raises:
-        UsageError: not one alpha a look, alpha that shrinks, or information that is not above zero.
+        UsageError: The numbers of looks differ, alpha shrinks, or information is not above zero.
 
     >>> [round(value, 3) for value in critical_values([1.0], [0.025])]
     [1.96]
@@ -49,8 +49,8 @@ def critical_values(information: Sequence[float], spent: Sequence[float]) -> tup
     is_growing = all(one <= other for one, other in zip((0.0, *spent), spent, strict=False))
     if len(information) != len(spent) or not is_growing or not all(isfinite(i) and i > 0.0 for i in information):
         raise UsageError(
-            "looks do not fit their spending",
-            expected="information above zero and alpha that grows, one a look",
+            "looks and spent alpha do not match",
+            expected="information above zero and growing alpha, one of each for every look",
             got=f"{list(information)}, {list(spent)}",
         )
     at, mass = np.zeros(1), np.ones(1)
@@ -68,7 +68,7 @@ def critical_values(information: Sequence[float], spent: Sequence[float]) -> tup
 
 
 def crossing_probabilities(information: Sequence[float], critical: Sequence[float], effect: float) -> tuple[float, ...]:
-    """Probability of having reached the critical value by each look when the difference truly is `effect`.
+    """Probability of reaching a critical value by each look if the true difference is `effect`.
 
     >>> information, spent = [1.0, 2.0, 3.0], [0.01, 0.02, 0.05]
     >>> critical = critical_values(information, spent)
@@ -91,7 +91,7 @@ def crossing_probabilities(information: Sequence[float], critical: Sequence[floa
 
 
 def upper_tail(z: float) -> float:
-    """Of the standard normal distribution.
+    """Upper tail probability of the standard normal distribution.
 
     >>> round(upper_tail(1.96), 4)
     0.025
@@ -100,7 +100,7 @@ def upper_tail(z: float) -> float:
 
 
 def _advance(at: Floats, mass: Floats, deviation: float, lowest: float, limit: float) -> tuple[Floats, Floats]:
-    """The score's distribution after one more night, of those that did not cross: points and the mass at each."""
+    """The score's distribution after one more night, without the part that crossed: points and the mass at each."""
     half = max(limit - lowest, 0.0) / 2.0
     nodes = lowest + half * (_NODES + 1.0)
     kernel = np.exp(-0.5 * ((nodes[:, None] - at) / deviation) ** 2) / (deviation * sqrt(2.0 * pi))
@@ -108,7 +108,7 @@ def _advance(at: Floats, mass: Floats, deviation: float, lowest: float, limit: f
 
 
 def _limit(at: Floats, mass: Floats, deviation: float, chance: float, start: float) -> float:
-    """Score that is passed with this chance: Newton on the logarithm of the tail, which is concave: it cannot stray."""
+    """Score that is exceeded with this probability. Newton's method on the concave log tail always converges."""
     limit = start
     for _ in range(100):
         scaled = (limit - at) / deviation

@@ -1,18 +1,18 @@
-"""Are the logged propensities right? What was drawn, against what they promise.
+"""Check of the logged propensities: what was drawn, compared with what they promise.
 
 If p(a|x) is the probability with which action a was drawn, each of these sums has mean zero, whatever was earned:
 
     per action         sum of 1{a drawn} - p(a|x)
     per policy pi      sum of w 1{w <= C} - sum over actions of pi(a|x) 1{pi(a|x) <= C p(a|x)},    w = pi / p
 
-and, given the contexts, a variance V that the propensities themselves state, p (1 - p) a row for an action. So nothing
+and, given the contexts, a variance V that follows from the propensities: p (1 - p) for each row and action. So nothing
 is estimated and no count is too small: by Bernstein's inequality (for draws that follow each other, Freedman, "On Tail
 Probabilities for Martingales", 1975) a sum passes sqrt(2 V L) + b L / 3 with probability at most exp(-L), b the most
 that one row can add. With L = log(number of bounds / LEVEL) a true log raises any alarm with probability LEVEL at most.
 
-A log that holds the propensity of the drawn action alone says less. 1{a drawn} / p has mean one, or less where a cannot
-be drawn, so only too *much* of it is a fault: an action that was hardly ever possible and a propensity logged too large
-look the same. V is then the sum of (1{a} / p - 1)^2 as seen; such a sum is skewed to the right, and above it the
+A log with the propensity of the drawn action alone reveals less. 1{a drawn} / p has mean one, or less where a cannot be
+drawn, so only an *excess* is a fault: an action that was rarely possible looks the same as a propensity logged too
+large. V is then the sum of (1{a} / p - 1)^2 as seen; such a sum is skewed to the right, and above it the
 empirical V is safe (Bercu & Touati, "Exponential Inequalities for Self-Normalized Martingales", 2008).
 
 Draws that are repeated for a user are not independent: V and b are multiplied by a design effect, the variance of the
@@ -22,31 +22,26 @@ weights by user over that by row (Kish, "Survey Sampling", 1965).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
-from math import log, nan, sqrt
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.estimation.arrays import Floats
 from ltrr.estimation.exact_sums import exact_total
-from ltrr.estimation.fixed_point import UNIT_BITS, from_fixed, to_fixed
-from ltrr.estimation.intervals import quantile
-from ltrr.estimation.weights import Floats
+from ltrr.estimation.fixed_point import TERM_BITS, from_fixed, to_fixed
+from ltrr.estimation.propensity_finding import JUDGED, UNIFORM, Finding
 
 LEVEL = 0.01
-"""Probability of a false alarm, of all bounds of a log together."""
-
-POWER = 0.99
-"""Probability with which a corruption is found that a log is said to reveal."""
+"""Probability of a false alarm, for all bounds of a log together."""
 
 HEAVIEST = 100.0
-"""C: heavier weights are left out on both sides; a single one would hide everything else."""
+"""C: larger weights are left out on both sides, because a single one would hide all other faults."""
 
 MOST_ACTIONS = 1_000
-"""Actions numbered from here on are tested in the weights only."""
-
-JUDGED, UNIFORM = "weights of the judged policy", "weights of the uniform policy"
+"""Actions with this number or a larger one are tested in the weights only."""
 
 _LARGEST_INVERSE = 2.0**18
 
@@ -56,11 +51,12 @@ class Tally:
     """Observed and promised of one sum; `+` joins disjoint rows. Whole numbers of 2^-24.
 
     Attributes:
-        observed: what was drawn.
-        expected: its mean by the logged propensities.
+        observed: What was drawn.
+        expected: Its mean by the logged propensities.
         variance: V.
-        largest: the most that one row could add.
-        squares: of the policy's probabilities: what V gains if the drawn action's propensity is logged at half.
+        largest: The most that one row could add.
+        squares: Squares of the policy's probabilities: what V gains if the drawn action's propensity is
+            logged at half its value.
     """
 
     observed: int
@@ -80,97 +76,14 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One sum beside its bounds.
-
-    Attributes:
-        what: `action 3`, or the weights of which policy.
-        rows: of the log.
-        observed, expected: sums over the rows.
-        variance: of observed, users' repeated draws included.
-        largest: the most that one independent draw adds.
-        squares: of the policy's probabilities.
-        is_known: whether V and the lower bound are known, or there is an upper bound only.
-        strictness: L.
-    """
-
-    what: str
-    rows: int
-    observed: float
-    expected: float
-    variance: float
-    largest: float
-    squares: float
-    is_known: bool
-    strictness: float
-
-    @property
-    def ratio(self) -> float:
-        """Observed over expected; NaN where nothing was expected."""
-        return self.observed / self.expected if self.expected else nan
-
-    @property
-    def excess(self) -> float:
-        """How far observed lies beyond its bound, in rows or weight: 0 without an alarm."""
-        distance = self.observed - self.expected
-        bound = self._bound(self.variance, self.largest if distance > 0.0 else min(self.largest, 1.0))
-        return max(abs(distance) - bound, 0.0) if distance > 0.0 or self.is_known else 0.0
-
-    @property
-    def is_weight(self) -> bool:
-        """Whether it sums weights, or counts an action."""
-        return self.what in (JUDGED, UNIFORM)
-
-    def reveals(self, share: float, factor: float) -> bool:
-        """Whether an alarm has probability POWER if true / logged propensity is `factor` in a share of the rows.
-
-        The observed sum then has mean (1 + share (factor - 1)) E and, with S the second moment of what rows add, the
-        variance (1 + share (factor^2 - 1)) S - mean^2 / n; an action's count has V (1 + share (factor - 1)).
-        """
-        moved = 1.0 + share * (factor - 1.0)
-        shift = abs(moved - 1.0) * self.expected
-        if not self.is_weight and self.is_known:
-            return shift >= self._bound(self.variance, 1.0) + quantile(POWER) * sqrt(self.variance * moved)
-        if factor < 1.0 and not self.is_known:
-            return False
-        effect = self.variance + self.expected**2 / self.rows
-        square = (1.0 + share * (factor**2 - 1.0)) * effect
-        variance = max(square - (moved * self.expected) ** 2 / self.rows, 0.0)
-        # V as computed sees the corruption too: by the drawn action's share in it, or around one, not around the mean.
-        if self.is_known:
-            seen = self.variance + share * max(factor - 1.0, 0.0) * self.squares
-        else:
-            seen = variance + (moved - 1.0) ** 2 * self.expected**2 / self.rows
-        bound = self._bound(seen, self.largest * factor if factor > 1.0 else min(self.largest, 1.0))
-        z = quantile(POWER)
-        # Weights are skewed to the right, which hides a mean below one: Cornish and Fisher's term, its third moment
-        # at most `largest` times the variance.
-        skew = 0.0 if factor > 1.0 else self.largest * (z**2 - 1.0) / 6.0
-        return shift >= bound + z * sqrt(variance) + skew
-
-    def revealed_share(self, factor: float) -> float:
-        """Smallest share of rows with propensities wrong by `factor` that this would reveal; NaN where none."""
-        return _least(lambda share: self.reveals(share, factor), 1.0)
-
-    def revealed_factor(self, *, is_above: bool) -> float:
-        """Smallest true / logged propensity of all rows that this would reveal (below one: largest); NaN where none."""
-        if is_above:
-            return 1.0 + _least(lambda more: self.reveals(1.0, 1.0 + more), 100.0)
-        return 1.0 - _least(lambda less: self.reveals(1.0, 1.0 - less), 1.0)
-
-    def _bound(self, variance: float, largest: float) -> float:
-        return sqrt(2.0 * variance * self.strictness) + largest * self.strictness / 3.0
-
-
-@dataclass(frozen=True)
 class Calibration:
     """Sums of what was drawn and promised; `+` joins disjoint rows, in any order to the same bits.
 
     Attributes:
-        listed: rows that hold the propensities of all actions.
-        unlisted: rows that hold that of the drawn action alone.
-        known: of the listed rows, by action or policy.
-        seen: of the unlisted rows; of an action, over the rows that drew it.
+        listed: Number of rows with the propensities of all actions.
+        unlisted: Number of rows with that of the drawn action alone.
+        known: Tallies of the listed rows, by action or policy.
+        seen: Tallies of the unlisted rows; for an action, over the rows that drew it.
 
     >>> rng = np.random.default_rng(1)
     >>> p = np.tile([0.5, 0.3, 0.2], (4_000, 1))
@@ -202,12 +115,13 @@ class Calibration:
         """Of N decisions.
 
         Args:
-            logging: propensity of the drawn action, [N].
-            action: the drawn action, from 0, [N]; negative where not known.
-            loggings: propensities of all actions, [N, A]; None, or a row of zeros, where the log has none.
-            targets: of all actions under the judged policy, [N, B]; a row of zeros where not known.
-            widths: number of actions of each row, [N]; 0 where not known. Without it B.
-            weights: of the judged policy, [N].
+            logging: Propensity of the drawn action, [N].
+            action: The drawn action, from 0, [N]; negative where unknown.
+            loggings: Propensities of all actions, [N, A]; None, or a row of zeros, where the log has none.
+            targets: Probabilities of all actions under the judged policy, [N, B]; a row of zeros where
+                unknown.
+            widths: Number of actions of each row, [N]; 0 where unknown. Without it B.
+            weights: Weights of the judged policy, [N].
         """
         rows, places = len(logging), np.arange(len(logging))
         p = np.zeros((rows, 0)) if loggings is None else loggings
@@ -253,15 +167,15 @@ class Calibration:
         )
 
     def findings(self, design_effect: float = 1.0) -> list[Finding]:
-        """Every sum beside its bounds, actions in order, then policies.
+        """Every sum with its bounds, actions in order, then policies.
 
         Args:
-            design_effect: variance of the weights by user over that by row; below one, or NaN, it counts as one.
+            design_effect: Variance of the weights by user over that by row; below one, or NaN, it counts as one.
         """
         tallies = [(what, tally, True) for what, tally in self.known.items()]
         tallies += [(what, self._whole(what, tally), False) for what, tally in self.seen.items()]
         bounds = sum(2 if is_known else 1 for _, _, is_known in tallies)
-        effect = max(1.0, design_effect)  # NaN too counts as one
+        effect = max(1.0, design_effect)  # NaN counts as one too
 
         def finding(what: str, tally: Tally, *, is_known: bool) -> Finding:
             return Finding(
@@ -279,10 +193,10 @@ class Calibration:
         return [finding(what, tally, is_known=is_known) for what, tally, is_known in sorted(tallies, key=_order)]
 
     def _whole(self, what: str, tally: Tally) -> Tally:
-        """Rows that drew another action are as many rows of which this one promised one and added nothing."""
+        """The tally over all unlisted rows: each row that drew another action had expectation one and added nothing."""
         if what in (JUDGED, UNIFORM):
             return tally
-        others = (self.unlisted << UNIT_BITS) - tally.expected
+        others = (self.unlisted << TERM_BITS) - tally.expected
         return Tally(tally.observed, tally.expected + others, tally.variance + others, tally.largest)
 
     def to_json(self) -> str:
@@ -294,15 +208,15 @@ class Calibration:
     def from_json(cls, text: str) -> Calibration:
         """Back from `to_json`."""
         listed, unlisted, *plain = json.loads(text)
-        return cls(listed, unlisted, *({what: Tally(*told) for what, told in tallies.items()} for tallies in plain))
+        return cls(listed, unlisted, *({what: Tally(*row) for what, row in tallies.items()} for tallies in plain))
 
 
 def _actions_known(p: Floats, drawn: NDArray[np.int64]) -> dict[str, Tally]:
     p = p[:, :MOST_ACTIONS]
-    counts = np.bincount(drawn, minlength=p.shape[1])[: p.shape[1]] << UNIT_BITS
+    counts = np.bincount(drawn, minlength=p.shape[1])[: p.shape[1]] << TERM_BITS
     expected, variance = to_fixed(p).sum(axis=0), to_fixed(p * (1.0 - p)).sum(axis=0)
     rows = zip(counts.tolist(), expected.tolist(), variance.tolist(), strict=True)
-    return {f"action {a}": Tally(*told, 1 << UNIT_BITS) for a, told in enumerate(rows)}
+    return {f"action {a}": Tally(*figures, 1 << TERM_BITS) for a, figures in enumerate(rows)}
 
 
 def _policy_known(pi: Floats, p: Floats, drawn: NDArray[np.int64]) -> Tally:
@@ -313,7 +227,7 @@ def _policy_known(pi: Floats, p: Floats, drawn: NDArray[np.int64]) -> Tally:
     return _tally(
         weights[np.arange(len(drawn)), drawn],
         mean,
-        # Below zero where the probabilities of a row add up to more than one, which then is found by itself.
+        # Below zero where the probabilities of a row add up to more than one; another check finds that fault.
         np.maximum((kept * weights).sum(axis=1) - mean**2, 0.0),
         float(weights.max(initial=0.0)),
         (kept**2).sum(axis=1),
@@ -326,7 +240,7 @@ def _even(is_open: NDArray[np.bool_]) -> Floats:
 
 
 def _as_wide(pi: Floats, width: int) -> Floats:
-    """Shorter rows filled with zeros; a longer batch is cut: a row's own actions are as many as it lists."""
+    """Shorter rows are filled with zeros, a wider batch is cut: a row has as many actions as it lists."""
     return np.pad(pi, ((0, 0), (0, max(width - pi.shape[1], 0))))[:, :width]
 
 
@@ -338,14 +252,14 @@ def _actions_seen(logging: Floats, action: NDArray[np.int64]) -> dict[str, Tally
 
 
 def _inverse(probability: Floats) -> Floats:
-    """Cut where it could not be summed; the mean is then lower, which raises no alarm."""
+    """1 / p, cut at the largest value that can be summed; that lowers the mean, which raises no alarm."""
     with np.errstate(divide="ignore", over="ignore"):
         return np.asarray(np.minimum(1.0 / probability, _LARGEST_INVERSE))
 
 
 def _policy_seen(weights: Floats) -> Tally:
     observed, variance = exact_total(weights), exact_total((weights - 1.0) ** 2)
-    return Tally(observed, len(weights) << UNIT_BITS, variance, int(to_fixed(weights.max(initial=0.0))))
+    return Tally(observed, len(weights) << TERM_BITS, variance, int(to_fixed(weights.max(initial=0.0))))
 
 
 def _tally(observed: Floats, expected: Floats, variance: Floats, largest: float, squares: Floats) -> Tally:
@@ -360,18 +274,7 @@ def _both(one: Mapping[str, Tally], other: Mapping[str, Tally]) -> dict[str, Tal
     return joined
 
 
-def _order(told: tuple[str, Tally, bool]) -> tuple[bool, int, str]:
-    what = told[0]
+def _order(entry: tuple[str, Tally, bool]) -> tuple[bool, int, str]:
+    what = entry[0]
     is_policy = what in (JUDGED, UNIFORM)
     return is_policy, -1 if is_policy else int(what.removeprefix("action ")), what
-
-
-def _least(holds: Callable[[float], bool], most: float) -> float:
-    """Smallest x up to `most` for which it holds, to a millionth of `most`; NaN where it does not hold there."""
-    if not holds(most):
-        return nan
-    low, high = 0.0, most
-    while high - low > 1e-6 * high:
-        middle = (low + high) / 2.0
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high

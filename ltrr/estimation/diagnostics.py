@@ -1,9 +1,10 @@
-"""What estimates say of each other and of their reward model: signs of trouble that no single interval shows.
+"""Diagnostics from comparing estimates, and from the reward model's fit: faults that no single interval shows.
 
-Estimators that assume no more than right propensities (ips, snips, dr, sndr) estimate one number. Their differences,
-paired by user, have mean zero up to snips' small bias; one beyond chance means wrong propensities, or weights so heavy
-that their spread is not known. And sum of w q-hat against sum of w r says whether the reward model predicts, for the
-judged policy, what is earned: `dr` corrects the difference, `dm` lives with it.
+Estimators that assume no more than right propensities (ips, snips, dr, sndr) estimate one number. Their
+differences, paired by user, have mean zero up to snips' small bias. A difference beyond chance means wrong
+propensities, or weights so large that their spread is unknown. The ratio of sum of w q-hat to sum of w r
+shows whether the reward model predicts the rewards of the judged policy: `dr` corrects the difference,
+`dm` does not.
 """
 
 from __future__ import annotations
@@ -14,21 +15,19 @@ from itertools import combinations
 from math import isnan, nan
 from typing import Any
 
-from ltrr.estimation.estimators import ESTIMATORS, Estimator
+from ltrr.estimation.estimators import ESTIMATORS, DecisionEstimator, ModelUse
 from ltrr.estimation.intervals import Estimate, degrees_of_freedom, estimate_ratio, estimate_sum_difference
 from ltrr.estimation.logged_moments import LoggedMoments
 
-ASSUME_NO_MORE = ("ips", "snips", "dr", "sndr")
-
 BEYOND_CHANCE = 1.0 - 3.2e-5
-"""One-sided, four standard errors where many users carry them, more where few do: as the mean weight is judged."""
+"""One-sided confidence: four standard errors with many users, more with few; the rule of the mean weight."""
 
 OFF, FAR_OFF = 0.10, 0.25
-"""Of what is earned, by which a reward model must surely be wrong to be told of, and for `dm` not to be used."""
+"""Relative errors of a reward model, beyond chance: from the first on it is reported, from the second on an estimate of
+the model alone is marked "do not use"."""
 
-_LEAN_ON_MODEL = ("dm", "switch_dr", "dros")
 _CUT = 0.01
-"""Share of the weights that switch_dr and dros leave to the model, from which on its calibration matters to them."""
+"""Share of the weights cut off, above which the calibration of the model that stands in for them is judged."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Disagreement:
     """The pair of estimators that differ most.
 
     Attributes:
-        pair: their names; empty where fewer than two are defined.
-        difference: first minus second, paired by user.
+        pair: Their names; empty where fewer than two are defined.
+        difference: First minus second, paired by user.
     """
 
     pair: tuple[str, ...]
@@ -45,44 +44,41 @@ class Disagreement:
 
     @property
     def errors(self) -> float:
-        """Standard errors between them; NaN where there is no error to measure by."""
+        """Their distance in standard errors; NaN without a standard error."""
         error = self.difference.standard_error
         return abs(self.difference.value) / error if error > 0.0 else nan
 
     @property
     def is_beyond_chance(self) -> bool:
-        """Whether it needs another reason than chance."""
+        """Whether chance does not explain the difference."""
         return self.difference.low(BEYOND_CHANCE) > 0.0 or self.difference.high(BEYOND_CHANCE) < 0.0
 
 
 def widest_disagreement(moments: LoggedMoments) -> Disagreement:
-    """Of all pairs that the log allows.
+    """The largest disagreement of all pairs that the log allows.
 
     >>> import numpy as np
-    >>> from ltrr.estimation.estimators import Decisions
+    >>> from ltrr.estimation.decisions import Decisions
     >>> decisions = Decisions(weights=np.array([1.6, 0.4, 1.0, 2.0]), rewards=np.array([1.0, 0.0, 1.0, 0.0]))
     >>> found = widest_disagreement(LoggedMoments.of(decisions, largest_weight=100.0))
     >>> found.pair, round(found.difference.value, 6), found.is_beyond_chance
     (('ips', 'snips'), 0.13, False)
     """
-    names = [name for name in ASSUME_NO_MORE if has_terms(moments, ESTIMATORS[name])]
+    compared = [one for one in ESTIMATORS.values() if one.needs_right_propensities_only and has_terms(moments, one)]
     degrees = degrees_of_freedom(moments.ratios, "weighted")
     pairs = [
         Disagreement(
-            (one, other),
-            replace(
-                estimate_sum_difference(moments.ratios, ESTIMATORS[one].ratios, ESTIMATORS[other].ratios),
-                degrees=degrees,
-            ),
+            (one.name, other.name),
+            replace(estimate_sum_difference(moments.ratios, one.ratios, other.ratios), degrees=degrees),
         )
-        for one, other in combinations(names, 2)
+        for one, other in combinations(compared, 2)
     ]
     measured = [pair for pair in pairs if not isnan(pair.errors)]
     return max(measured, key=lambda pair: pair.errors) if measured else Disagreement((), Estimate(nan, nan))
 
 
 def predicted_ratio(moments: LoggedMoments) -> Estimate:
-    """Sum of w q-hat over sum of w r, paired by user: one where the reward model is right for the judged policy.
+    """Sum of w q-hat over sum of w r, paired by user; one where the reward model is right for the judged policy.
 
     NaN without a reward model or without any reward.
     """
@@ -92,13 +88,13 @@ def predicted_ratio(moments: LoggedMoments) -> Estimate:
     return Estimate(1.0 - missed.value, missed.standard_error, degrees_of_freedom(moments.ratios, "weighted"))
 
 
-def has_terms(moments: LoggedMoments, estimator: Estimator) -> bool:
-    """Whether the sums hold what this estimator is made of."""
-    return all({*ratio} <= set(moments.ratios.names) for ratio in estimator.ratios)
+def has_terms(moments: LoggedMoments, estimator: DecisionEstimator) -> bool:
+    """Whether the sums contain all terms of the estimator."""
+    return estimator.terms <= set(moments.ratios.names)
 
 
 def diagnostic_figures(moments: LoggedMoments, one_sided: float) -> dict[str, Any]:
-    """Columns of a report; bounds hold each with probability `one_sided`. None where there is no reward model."""
+    """Columns of a report; each bound has confidence `one_sided`. None without a reward model."""
     ratio, furthest = predicted_ratio(moments), widest_disagreement(moments)
     has_model = "residual" in moments.ratios.names
     return {
@@ -111,28 +107,29 @@ def diagnostic_figures(moments: LoggedMoments, one_sided: float) -> dict[str, An
 
 
 def diagnostic_reasons(
-    estimator: Estimator, moments: LoggedMoments, cut: float, figures: Mapping[str, Any]
+    estimator: DecisionEstimator, moments: LoggedMoments, cut: float, figures: Mapping[str, Any]
 ) -> tuple[list[str], list[str]]:
     """Reasons not to use, and to take care.
 
     Args:
-        estimator: whose estimate it is.
-        moments: of the slice.
-        cut: share of all weight that the estimator cuts off.
+        estimator: The estimator of the estimate.
+        moments: Moments of the slice.
+        cut: Share of all weight that the estimator cuts off.
         figures: `diagnostic_figures` of the slice.
     """
     grave: list[str] = []
     light: list[str] = []
     furthest = widest_disagreement(moments)
-    if estimator.name in ASSUME_NO_MORE and furthest.is_beyond_chance:
+    if estimator.needs_right_propensities_only and furthest.is_beyond_chance:
         light.append(
             f"{furthest.pair[0]} and {furthest.pair[1]} differ by {furthest.errors:.1f} standard errors of their "
-            "difference: wrong propensities, or a few heavy weights"
+            "difference: wrong propensities, or a few large weights"
         )
-    leans = estimator.name == "dm" or (estimator.name in _LEAN_ON_MODEL and cut > _CUT)
+    is_alone = estimator.model is ModelUse.ALONE
+    leans = is_alone or (estimator.model is ModelUse.TRUSTED_WHERE_CUT and cut > _CUT)
     low, high = figures["predicted_low"], figures["predicted_high"]
     if leans and low is not None and (low > 1.0 + OFF or high < 1.0 - OFF):
-        said = f"the reward model predicts {figures['predicted_ratio']:.2f} of what is earned"
-        is_far = estimator.name == "dm" and (low > 1.0 + FAR_OFF or high < 1.0 - FAR_OFF)
-        (grave if is_far else light).append(said)
+        reason = f"the reward model predicts {figures['predicted_ratio']:.2f} of what is earned"
+        is_far = is_alone and (low > 1.0 + FAR_OFF or high < 1.0 - FAR_OFF)
+        (grave if is_far else light).append(reason)
     return grave, light

@@ -10,14 +10,16 @@ from math import nan
 import numpy as np
 
 from ltrr.errors import SupportError, UsageError
-from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS, DrawEstimator, Draws, draw_terms
-from ltrr.estimation.fixed_point import Longs, from_fixed, to_fixed
+from ltrr.estimation.arrays import Floats, Longs
+from ltrr.estimation.draw_terms import Draws, compute_draw_terms
+from ltrr.estimation.estimators import DRAW_ESTIMATORS, DrawEstimator
+from ltrr.estimation.evidence import EvidenceSummary, EvidenceTerms, summarize_evidence
+from ltrr.estimation.fixed_point import from_fixed, to_fixed
 from ltrr.estimation.intervals import UNDEFINED, Estimate, estimate_difference, estimate_ratio, estimate_sum
 from ltrr.estimation.moments import ClusteredSums
-from ltrr.estimation.weights import Floats
 
-WEIGHTS = ("rho", "w")
-"""Of these the largest is kept."""
+WEIGHTS = ("rho", "w", "additive")
+"""Weights whose largest value is kept."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class DrawMoments:
     """Exact sums over clusters of impressions; `+` joins two disjoint sets of clusters, in any order to the same bits.
 
     Attributes:
-        sums: clustered sums of the terms of `draw_estimators.draw_terms`, or of `estimation.slots`.
-        largest: weight -> the largest of one impression, unit 2^-24.
+        sums: Clustered sums of the terms of `draw_terms.compute_draw_terms`, or of `estimation.slots`.
+        largest: Weight -> its largest value in one impression, unit 2^-24.
 
     >>> from ltrr.estimation.draw_orders import DrawWeights
     >>> weights = DrawWeights(np.array([[2.0], [0.5]]), np.array([2.0, 0.5]), np.array([2.0, 0.5]))
@@ -37,7 +39,7 @@ class DrawMoments:
     Traceback (most recent call last):
         ...
     ltrr.errors.SupportError: the log does not allow this estimator: pi: expected slots filled independently of each \
-other: here what a draw brings depends on the draws before it; ask for sequence_ips, union, union_ips, pdis
+other, with the logged probability of all slots together (column joint); ask for sequence_ips, union, union_ips, pdis
     """
 
     sums: ClusteredSums
@@ -48,17 +50,17 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
         """Of N impressions; all impressions of a cluster must be here. Without clusters each is its own.
 
         Args:
-            draws: N of them.
-            clusters: the user of each, any whole number, [N].
+            draws: N impressions.
+            clusters: User of each impression, any whole number, [N].
         """
-        return cls.of_terms(draw_terms(draws), clusters)
+        return cls.of_terms(compute_draw_terms(draws), clusters)
 
     @classmethod
     def of_terms(cls, terms: Mapping[str, Floats], clusters: Longs | None = None) -> DrawMoments:
         """From terms, [N] each.
 
         Raises:
-            DataQualityError: a term is not finite or cannot be summed.
+            DataQualityError: A term is not finite or too large.
         """
         fixed = {name: to_fixed(values) for name, values in terms.items()}
         rows = np.column_stack(list(fixed.values()))
@@ -82,19 +84,15 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
 
     @property
     def allowed(self) -> list[str]:
-        """Names of the estimators whose terms are there."""
-        return [
-            one.name
-            for one in DRAW_ESTIMATORS.values()
-            if all(term in self.sums.names for ratio in one.ratios for term in ratio)
-        ]
+        """Names of the estimators whose terms the sums contain."""
+        return [one.name for one in DRAW_ESTIMATORS.values() if one.terms <= set(self.sums.names)]
 
     def estimate(self, name: str) -> Estimate:
         """Value and standard error; NaN where a denominator is zero, or an error of fewer than two clusters.
 
         Raises:
-            UsageError: there is no such estimator.
-            SupportError: the log, or the models given, lack what it needs.
+            UsageError: The estimator is unknown.
+            SupportError: The log, or the models given, lack what it needs.
         """
         return estimate_sum(self.sums, self._estimator(name).ratios)
 
@@ -102,50 +100,43 @@ other: here what a draw brings depends on the draws before it; ask for sequence_
         """One estimator minus another, paired by cluster; both of a single ratio.
 
         Raises:
-            UsageError, SupportError: as `estimate`.
+            UsageError, SupportError: As `estimate`.
         """
         (mine,), (theirs,) = self._estimator(one).ratios, self._estimator(other).ratios
         return estimate_difference(self.sums, mine, theirs)
 
-    def evidence(self, name: str) -> float:
-        """R of an estimator's weighted rewards, by cluster; NaN when nothing was earned, or a model alone given."""
-        return self._count(self._estimator(name).rests_on)
+    def summarize_evidence(self, name: str) -> EvidenceSummary:
+        """What an estimator's estimate rests on, counted by cluster.
 
-    def effective_sample_size(self, name: str) -> float:
-        """Impressions that an estimator's weights are worth; NaN without any weight.
-
-        Counted by clusters, and a cluster stands for as many impressions as they have on average. Where each entity has
-        a weight of its own: entities, by design (`estimation.inclusion.inclusion_design`), or NaN where that is not
-            told.
+        Where each entity has a weight of its own, R is at most the effective sample that the design gives, in entities
+        (`estimation.inclusion.inclusion_design`).
         """
         one = self._estimator(name)
-        if one.weight:
-            return self._count(one.weight) * self.impressions / self.sums.clusters if self.sums.clusters else nan
-        if one.rests_on == "included" and {"included_mass", "included_squares"} <= set(self.sums.names):
-            squares = self.sums.total("included_squares")
-            return self.sums.total("included_mass") ** 2 / squares if squares else nan
-        return nan
+        terms = EvidenceTerms(one.weight, one.rests_on, design=one.design)
+        return summarize_evidence(self.sums, terms, estimate=self.estimate(name))
+
+    def evidence(self, name: str) -> float:
+        """R of an estimator's weighted rewards, by cluster; NaN without rewards, or where only a model is given."""
+        return self.sums.evidence(self._estimator(name).rests_on)
+
+    def effective_sample_size(self, name: str) -> float:
+        """Impressions, or entities, that an estimator's weights are worth; NaN without any weight."""
+        return self.summarize_evidence(name).effective_sample_size
 
     def mean_weight(self, name: str) -> Estimate:
-        """Of an estimator's weights: one in expectation, when the propensities are right; NaN as above."""
+        """Mean of an estimator's weights: one in expectation, when the propensities are right; NaN without a weight."""
         weight = self._estimator(name).weight
         return estimate_ratio(self.sums, weight, "n") if weight else UNDEFINED
 
     def largest_weight(self, name: str) -> float:
-        """Of one impression; NaN without impressions, or as above."""
+        """Largest weight of one impression; NaN without impressions or without a weight."""
         weight = self._estimator(name).weight
         return from_fixed(self.largest[weight]) if weight and self.impressions else nan
 
     @property
     def impressions(self) -> int:
-        """How many."""
+        """Number of impressions."""
         return round(self.sums.total("n"))
-
-    def _count(self, term: str) -> float:
-        if term not in self.sums.names:
-            return nan
-        squares = self.sums.product(term, term)
-        return self.sums.total(term) ** 2 / squares if squares else nan
 
     def _estimator(self, name: str) -> DrawEstimator:
         if name not in DRAW_ESTIMATORS:

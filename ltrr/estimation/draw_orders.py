@@ -1,13 +1,14 @@
-"""How likely a set of draws is, whatever the order in which it was drawn.
+"""Probability of a set of draws, whatever the order in which it was drawn.
 
-A page depends on the set of its blocks, so what must be weighed is the set. Drawn one by one, a set has the probability
+A page depends on the set of its blocks, so the set is weighted. Drawn one by one, a set has the probability
 
     P(set) = sum over the orders of its draws of the product of their step propensities,
 
-at most 24 orders for four draws; its sub-sets are 16 states, over which the sum is taken once (dynamic programming)
-instead of order by order. Draws of one strategy keep their order: its second block cannot come before its first.
+at most 24 orders for four draws. Its subsets are 16 states, over which the sum is computed once (dynamic
+programming) instead of for each order. Draws of one strategy keep their order: its second block cannot come
+before its first.
 
-States are numbers: bit t of a state says that the t-th draw of the log has been made. `steps[state, t]` is the
+States are numbers: bit t of a state means that the t-th draw of the log has been made. `steps[state, t]` is the
 probability that draw t comes next in that state, 0 where it cannot.
 """
 
@@ -20,27 +21,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.errors import SupportError
-from ltrr.estimation.fixed_point import Longs
-from ltrr.estimation.weights import Floats, importance_weights
+from ltrr.estimation.arrays import Floats, Longs
+from ltrr.estimation.weights import importance_weights
 
 MOST_DRAWS = 8
-"""2^8 states x 8 draws a row; beyond, enumerate plans instead (`decide: plan`)."""
+"""Largest number of draws: 2^8 states x 8 draws a row. For more, enumerate plans instead (`decide: plan`)."""
 
 StepPolicy = Callable[[NDArray[np.int64]], Floats]
-"""Depths drawn so far, [N, S] -> probability of each strategy as the next draw, [N, S]; what is missing from one is the
-probability of `stop`. Row n is always impression n."""
+"""Depths drawn so far, [N, S] -> probability of each strategy as the next draw, [N, S]. The difference of their sum
+from one is the probability of `stop`. Row n is always impression n."""
 
 
 def step_lattice(policy: StepPolicy, drawn: Longs, strategies: int) -> Floats:
-    """`steps` of every impression, [N, 2^D, D], asking the policy about every state that leads to the logged draws.
+    """`steps` of every impression, [N, 2^D, D], from the policy in every state that leads to the logged draws.
 
     Args:
-        policy: must answer from what was logged, in states that the log did not pass through as well.
-        drawn: number of the strategy of each draw in the order of the log, -1 beyond the last, [N, D].
-        strategies: S.
+        policy: A function of what was logged, also in states that the log did not visit.
+        drawn: Number of the strategy of each draw in the order of the log, -1 beyond the last, [N, D].
+        strategies: Number of strategies, S.
 
     Raises:
-        SupportError: more than 8 draws.
+        SupportError: An impression has more than 8 draws.
 
     >>> uniform = lambda depths: np.full(depths.shape, 0.5)
     >>> step_lattice(uniform, np.array([[0, 1], [1, 1]]), strategies=2)[:, :3].tolist()
@@ -51,7 +52,7 @@ def step_lattice(policy: StepPolicy, drawn: Longs, strategies: int) -> Floats:
         raise SupportError("too many draws to add up all their orders", expected=f"at most {MOST_DRAWS}", got=str(most))
     rows = np.arange(n)
     steps = np.zeros((n, 1 << most, most))
-    # Of the draws of a strategy, those that the log made earlier must have been made, and no later one.
+    # A draw needs all earlier draws of its strategy, and no later one.
     is_same = drawn[:, :, None] == drawn[:, None, :]
     same = is_same @ (1 << np.arange(most))
     needed = same & ((1 << np.arange(most)) - 1)
@@ -70,7 +71,7 @@ def step_lattice(policy: StepPolicy, drawn: Longs, strategies: int) -> Floats:
 
 
 def path_propensities(steps: Floats, counts: Longs) -> Floats:
-    """Propensity of each draw where it was made, after those before it; 1 beyond the last, [N, D].
+    """Propensity of each draw after the draws before it; 1 beyond the last, [N, D].
 
     >>> steps = np.array([[[0.5, 0.25], [0.0, 0.2], [0.1, 0.0], [0.0, 0.0]]])
     >>> path_propensities(steps, np.array([2])).tolist(), path_propensities(steps, np.array([1])).tolist()
@@ -82,11 +83,11 @@ def path_propensities(steps: Floats, counts: Longs) -> Floats:
 
 
 def set_propensities(steps: Floats, counts: Longs) -> Floats:
-    """Probability of drawing exactly these draws in any order, [N], the `stop` after them not included.
+    """Probability of drawing exactly these draws in any order, [N], without the `stop` after them.
 
     Args:
-        steps: [N, 2^D, D].
-        counts: draws made, [N].
+        steps: `step_lattice`, [N, 2^D, D].
+        counts: Number of draws made, [N].
 
     >>> steps = np.array([[[0.5, 0.25], [0.0, 0.2], [0.1, 0.0], [0.0, 0.0]]])
     >>> set_propensities(steps, np.array([2])).round(6).tolist()
@@ -108,9 +109,11 @@ class DrawWeights:
     """Importance weights of N impressions made draw by draw.
 
     Attributes:
-        running: of the first t draws in the order of the log, [N, D]; beyond the last draw that of all.
-        sequence: of all draws in the order of the log, `stop` included, [N].
-        union: of the set of draws, `stop` included, [N]; None where the log knows its own order only.
+        running: Weights of the first t draws in the order of the log, [N, D]; beyond the last draw, of all
+            draws.
+        sequence: Weight of all draws in the order of the log, `stop` included, [N].
+        union: Weight of the set of draws, `stop` included, [N]; None where the log has propensities in its
+            own order only.
     """
 
     running: Floats
@@ -126,17 +129,17 @@ class DrawWeights:
         logging_stop: Floats | float = 1.0,
         target_stop: Floats | float = 1.0,
     ) -> DrawWeights:
-        """From both sides' `steps`.
+        """Weights from both policies' `steps`.
 
         Args:
-            logging: of the policy that logged, [N, 2^D, D].
-            target: of the policy judged, [N, 2^D, D].
-            counts: draws made, [N].
-            logging_stop: probability of stopping after the last draw, 1 where nothing else was possible, [N].
-            target_stop: the same of the policy judged, [N].
+            logging: `steps` of the policy that logged, [N, 2^D, D].
+            target: `steps` of the policy judged, [N, 2^D, D].
+            counts: Number of draws made, [N].
+            logging_stop: Probability of stopping after the last draw, 1 where it was certain, [N].
+            target_stop: The same of the policy judged, [N].
 
         Raises:
-            DataQualityError: a propensity is not a probability, or the log says 0 of a draw that it made.
+            DataQualityError: A propensity is not a probability, or is 0 for a draw that was made.
 
         >>> logging = np.array([[[0.5, 0.5], [0.0, 0.5], [0.5, 0.0], [0.0, 0.0]]])
         >>> target = np.array([[[0.9, 0.1], [0.0, 0.2], [0.6, 0.0], [0.0, 0.0]]])
@@ -159,6 +162,6 @@ class DrawWeights:
     def of_paths(
         logging: Floats, target: Floats, *, logging_stop: Floats | float = 1.0, target_stop: Floats | float = 1.0
     ) -> DrawWeights:
-        """From the propensities of the draws as they were made, [N, D], 1 beyond the last: no weight of the set."""
+        """Weights from propensities in the order of the log, [N, D], 1 beyond the last; no weight of the set."""
         running: Floats = np.cumprod(importance_weights(logging, target), axis=1, dtype=np.float64)
         return DrawWeights(running, running[:, -1] * importance_weights(logging_stop, target_stop), None)

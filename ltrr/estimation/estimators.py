@@ -1,11 +1,11 @@
-"""Estimators of a policy's value from decisions logged with a fixed action set: each is a sum of ratios of exact sums.
+"""The registry: every estimator of a policy's value, each a sum of ratios of exact sums.
 
-An estimator is data: which per-decision terms are added up and divided. One pass gathers the terms of all of them in
-whole numbers (`estimation.fixed_point`), so any order and any partitions of the log give the same bits; the standard
-error is the delta method's over clusters (`estimation.intervals`).
+An estimator is data: which terms are added up and divided, what it needs, and what it assumes. The nightly jobs,
+`ltrr ope` and `ltrr ope-draws` take estimators from here, and read from the declaration all that they do with one.
+To add an estimator, declare it here; add its term to `estimation.decisions` or `estimation.draw_terms` if it is new.
 
-With w = P_target(a) / P_logging(a), reward r, q the reward model, q(a) its value of the action taken and
-v = sum over actions of P_target(a') q(a'), the estimators of `ESTIMATORS` are
+**Fixed action sets** (`ESTIMATORS`). With w = P_target(a) / P_logging(a), reward r, q the reward model, q(a) its value
+of the action taken and v = sum over actions of P_target(a') q(a'):
 
     ips          mean(w r)                                snips        sum(w r) / sum(w)
     clipped_ips  mean(min(w, M) r)                        sg           mean(w / (1 - 1/M + w/M) r)
@@ -14,37 +14,60 @@ v = sum over actions of P_target(a') q(a'), the estimators of `ESTIMATORS` are
     sndr         mean(v) + sum(w (r - q)) / sum(w)        switch_dr    mean(v) + mean(w 1{w <= M} (r - q))
     dros         mean(v) + mean(M^2 w / (w^2 + M^2) (r - q))
 
-One number M bounds what a weight may become in the five that cut weights: at most M, in dros M / 2.
+One number M bounds a weight in the five that cut weights: a cut weight is at most M, in dros at most M / 2.
 
 Horvitz & Thompson, JASA 1952 (ips); Swaminathan & Joachims, NeurIPS 2015 (snips); Ionides, JCGS 2008 (clipping: M of
-the order of sqrt(n); Swaminathan & Joachims, JMLR 2015, cut and self-normalise
-both); Dudik et al., ICML 2011 (dm, dr); Robins et al., 2007 and Thomas & Brunskill, ICML 2016 (sndr);
-Wang et al., ICML 2017 (switch_dr); Su et al., ICML 2020 (dros, optimistic shrinkage); Metelli et al., NeurIPS 2021 (sg,
-sub-Gaussian weights).
+the order of sqrt(n); Swaminathan & Joachims, JMLR 2015, cut and self-normalise both); Dudik et al., ICML 2011 (dm, dr);
+Robins et al., 2007 and Thomas & Brunskill, ICML 2016 (sndr); Wang et al., ICML 2017 (switch_dr); Su et al., ICML 2020
+(dros, optimistic shrinkage); Metelli et al., NeurIPS 2021 (sg, sub-Gaussian weights).
+
+**Draw by draw** (`DRAW_ESTIMATORS`). With w = P_target(set) / P_logging(set) over all orders, rho_t the product of the
+first t draws' ratios in the logged order, r_t the reward of the entities that draw t brought first, r = sum of r_t, q
+and v the value of the plan and its mean under the target, Q_t and V_t the reward-to-go of draw t and its mean under the
+target (`estimation.reward_to_go`):
+
+    sequence_ips  mean(rho_T r)                        union       sum(w r) / sum(w)
+    union_ips     mean(w r)                            union_dr    mean(v) + mean(w (r - q))
+    union_sndr    mean(v) + sum(w (r - q)) / sum(w)    pdis        mean(sum of rho_t r_t)
+    cascade_dr    mean(sum of rho_{t-1} V_t + rho_t (r_t - Q_t))
+    inclusion, inclusion_dr: `estimation.inclusion`          placement, placement_dr: `estimation.placement`
+    iips, pi: `estimation.slots`
+
+Estimators that weigh a draw, or an entity at any position, need a reward that later draws do not change:
+`found_reward`. On `page_reward` they are biased, because a later draw moves entities down the page or off it.
+
+Precup et al., ICML 2000, and McInerney et al., KDD 2020 (pdis, RIPS: reward interaction inverse propensity scoring);
+Jiang & Li, ICML 2016, and Kiyohara et al., WSDM 2022 (cascade_dr).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from ltrr.errors import UsageError
+from ltrr.estimation.decisions import CUTS, TERMS
 
-from ltrr.errors import DataQualityError
-from ltrr.estimation.fixed_point import UNIT, UNIT_BITS, Longs, to_fixed
-from ltrr.estimation.weights import Floats
+Ratios = tuple[tuple[str, str], ...]
+"""(numerator, denominator) terms, whose ratios add up to an estimate."""
 
-LARGEST_SUMMABLE = 2.0**18
-"""Weights beyond this (262,144) are refused: their squares could not be summed exactly."""
 
-CUTS: Mapping[str, Callable[[Floats, float], Floats]] = {
-    "clipped": np.minimum,
-    "sub_gaussian": lambda w, m: w / (1.0 - 1.0 / m + w / m),
-    "switched": lambda w, m: w * (w <= m),
-    "shrunk": lambda w, m: m * m * w / (w * w + m * m),
-}
-"""How a weight w is cut down, given M."""
+class ModelUse(StrEnum):
+    """How an estimator uses the reward model."""
+
+    NONE = "none"
+    """It needs no reward model."""
+
+    CORRECTED = "corrected"
+    """Weighted residuals correct the model's error, so the model only narrows the interval."""
+
+    TRUSTED_WHERE_CUT = "trusted where cut"
+    """The model stands in for the weight that is cut off."""
+
+    ALONE = "alone"
+    """The estimate rests on the model alone."""
 
 
 @dataclass(frozen=True)
@@ -52,153 +75,257 @@ class Estimator:
     """One way to a policy's value.
 
     Args:
-        name: as written everywhere.
-        ratios: (numerator, denominator) terms whose ratios add up to it.
-        assumes: in words for a reader, beyond right propensities.
-        cut: the one of `CUTS` that it applies, or none.
+        name: Name in options, tables and reports.
+        ratios: (numerator, denominator) terms whose ratios add up to the estimate.
+        assumes: What it assumes beyond right propensities, as a text for a reader.
     """
 
     name: str
-    ratios: tuple[tuple[str, str], ...]
+    ratios: Ratios
     assumes: str
+
+    @property
+    def terms(self) -> frozenset[str]:
+        """Every term of the ratios."""
+        return frozenset(term for ratio in self.ratios for term in ratio)
+
+    @property
+    def joined_ratios(self) -> tuple[tuple[tuple[str, ...], str], ...]:
+        """(numerators, denominator): ratios with the same denominator are one ratio.
+
+        >>> ESTIMATORS["dr"].joined_ratios, ESTIMATORS["sndr"].joined_ratios
+        (((('direct', 'residual'), 'n'),), ((('direct',), 'n'), (('residual',), 'w')))
+        """
+        numerators: dict[str, tuple[str, ...]] = {}
+        for numerator, denominator in self.ratios:
+            numerators[denominator] = (*numerators.get(denominator, ()), numerator)
+        return tuple((joined, denominator) for denominator, joined in numerators.items())
+
+
+@dataclass(frozen=True)
+class DecisionEstimator(Estimator):
+    """An estimator of logs with a fixed action set.
+
+    Args:
+        model: How it uses the reward model.
+        cut: The one of `CUTS` that it applies, or none.
+        needs_right_propensities_only: Whether it assumes no more than right propensities, up to a bias of 1/n. All
+            such estimators of a log then estimate one number, and are compared with each other.
+        is_nightly: Whether the nightly evaluation reports it. It cannot cut weights: no M is set there.
+        decides: Whether the promotion gate judges by it.
+    """
+
+    model: ModelUse = ModelUse.NONE
     cut: str = ""
+    needs_right_propensities_only: bool = False
+    is_nightly: bool = False
+    decides: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_nightly and self.cut:
+            raise UsageError(
+                "an estimator of the nightly report cannot cut weights",
+                which=self.name,
+                expected="no cut, because the nightly jobs set no M",
+                got=self.cut,
+            )
 
     @property
     def needs_model(self) -> bool:
         """Whether it needs q, and with it the target's probability of *every* action."""
-        return ("direct", "n") in self.ratios
+        return any(TERMS[term].needs_model for term in self.terms)
+
+
+@dataclass(frozen=True)
+class DrawEstimator(Estimator):
+    """An estimator of logs made draw by draw.
+
+    Args:
+        weight: Term of its weights: "w", the set's, "rho", the sequence's, or "additive", that of independent slots.
+            Empty where each entity has a weight of its own.
+        rests_on: Term of weighted rewards from which its evidence R is computed.
+        needs: What the log or a model must provide for its terms, as a text for a reader.
+        found_only: Whether it is right on `found_reward` alone.
+        page_only: Whether it is meant for `page_reward` alone.
+        design: Terms of the expected sums of w and of w^2 (`estimation.inclusion.inclusion_design`), from which its
+            effective sample is computed where it has no weight.
+        equals: Name of the estimator that estimates the same number where its assumption is true, or none.
+    """
+
+    weight: str
+    rests_on: str
+    needs: str
+    found_only: bool = False
+    page_only: bool = False
+    design: tuple[str, str] | None = None
+    equals: str = ""
+
+
+_Kind = TypeVar("_Kind", bound=Estimator)
+
+
+def _by_name(estimators: Iterable[_Kind]) -> dict[str, _Kind]:
+    return {estimator.name: estimator for estimator in estimators}
 
 
 _DIRECT = ("direct", "n")
 _CUT = "that the weights cut off matter little: look at the share that is cut"
-ESTIMATORS: Mapping[str, Estimator] = {
-    estimator.name: estimator
-    for estimator in (
-        Estimator("ips", (("weighted", "n"),), "nothing more: unbiased, of high variance"),
-        Estimator("snips", (("weighted", "w"),), "many decisions: its bias falls as 1/n"),
-        Estimator("clipped_ips", (("clipped_reward", "n"),), _CUT, "clipped"),
-        Estimator("clipped_snips", (("clipped_reward", "clipped"),), _CUT, "clipped"),
-        Estimator("sg", (("sub_gaussian_reward", "n"),), _CUT, "sub_gaussian"),
-        Estimator("dm", (_DIRECT,), "that q-hat is right: the interval knows nothing of its error"),
-        Estimator("dr", (_DIRECT, ("residual", "n")), "nothing more: unbiased for any cross-fitted q-hat"),
-        Estimator("sndr", (_DIRECT, ("residual", "w")), "many decisions: its bias falls as 1/n"),
-        Estimator(
-            "switch_dr", (_DIRECT, ("switched_residual", "n")), "that q-hat is right where weights exceed M", "switched"
+
+ESTIMATORS: dict[str, DecisionEstimator] = _by_name(
+    (
+        DecisionEstimator(
+            "ips",
+            (("weighted", "n"),),
+            "nothing more: unbiased, of high variance",
+            needs_right_propensities_only=True,
+            is_nightly=True,
         ),
-        Estimator("dros", (_DIRECT, ("shrunk_residual", "n")), "that q-hat is right where weights are large", "shrunk"),
+        DecisionEstimator(
+            "snips",
+            (("weighted", "w"),),
+            "many decisions: its bias falls as 1/n",
+            needs_right_propensities_only=True,
+            is_nightly=True,
+        ),
+        DecisionEstimator("clipped_ips", (("clipped_reward", "n"),), _CUT, cut="clipped"),
+        DecisionEstimator("clipped_snips", (("clipped_reward", "clipped"),), _CUT, cut="clipped"),
+        DecisionEstimator("sg", (("sub_gaussian_reward", "n"),), _CUT, cut="sub_gaussian"),
+        DecisionEstimator(
+            "dm", (_DIRECT,), "that q-hat is right: the interval does not contain its error", model=ModelUse.ALONE
+        ),
+        DecisionEstimator(
+            "dr",
+            (_DIRECT, ("residual", "n")),
+            "nothing more: unbiased for any cross-fitted q-hat",
+            model=ModelUse.CORRECTED,
+            needs_right_propensities_only=True,
+            is_nightly=True,
+            decides=True,
+        ),
+        DecisionEstimator(
+            "sndr",
+            (_DIRECT, ("residual", "w")),
+            "many decisions: its bias falls as 1/n",
+            model=ModelUse.CORRECTED,
+            needs_right_propensities_only=True,
+        ),
+        DecisionEstimator(
+            "switch_dr",
+            (_DIRECT, ("switched_residual", "n")),
+            "that q-hat is right where weights exceed M",
+            model=ModelUse.TRUSTED_WHERE_CUT,
+            cut="switched",
+        ),
+        DecisionEstimator(
+            "dros",
+            (_DIRECT, ("shrunk_residual", "n")),
+            "that q-hat is right where weights are large",
+            model=ModelUse.TRUSTED_WHERE_CUT,
+            cut="shrunk",
+        ),
     )
-}
+)
+"""Estimators of logs with a fixed action set, in the order of reports."""
 
-RATIO_TERMS = ("n", "w", "weighted", "clipped", "clipped_reward", "sub_gaussian_reward")
-MODEL_TERMS = ("direct", "residual", "switched_residual", "shrunk_residual")
-PLAIN_TERMS = ("w_squared", "weighted_squared", *(name for name in CUTS if name not in RATIO_TERMS), "unsupported")
-"""Only their totals are kept: no ratio needs their products."""
+BY_USER = DecisionEstimator(
+    "by_user",
+    ESTIMATORS["snips"].ratios,
+    "many users: its bias falls as 1/users",
+    needs_right_propensities_only=True,
+    decides=True,
+)
+"""The estimator of a canary: `snips` where a user draws the version, so that a weight is 1 / P(version)."""
+
+_PATH = "propensities of each draw after the draws before it"
+_ORDERS = "propensities in every state that leads to the same draws, not only in the order of the log"
+_Q_HAT = f"a model of what each plan earns, and {_ORDERS}"
+_TO_GO = "a model of the reward-to-go, fitted for this target"
+_CONTENTS = "the contents of every block that might have been drawn"
+_SLOTS = "slots filled independently of each other, with the logged probability of all slots together (column joint)"
+_PAGES = "the pages of all plans that might have been drawn"
+_ALONE = "that a click depends on the entity and its position alone"
+_EARLIER = "that no later draw changes what an earlier one earns: found_reward"
+_MANY = "many impressions: its bias falls as 1/n"
+_DESIGN = ("included_mass", "included_squares")
+
+DRAW_ESTIMATORS: dict[str, DrawEstimator] = _by_name(
+    (
+        DrawEstimator(
+            "sequence_ips",
+            (("sequence_weighted", "n"),),
+            "nothing more: unbiased, of high variance",
+            "rho",
+            "sequence_weighted",
+            _PATH,
+        ),
+        DrawEstimator("union", (("weighted", "w"),), _MANY, "w", "weighted", _ORDERS),
+        DrawEstimator("union_ips", (("weighted", "n"),), "nothing more: unbiased", "w", "weighted", _ORDERS),
+        DrawEstimator(
+            "union_dr",
+            (_DIRECT, ("residual", "n")),
+            "nothing more: unbiased for any cross-fitted q-hat",
+            "w",
+            "weighted",
+            _Q_HAT,
+        ),
+        DrawEstimator("union_sndr", (_DIRECT, ("residual", "w")), _MANY, "w", "weighted", _Q_HAT),
+        DrawEstimator(
+            "pdis", (("per_draw", "n"),), _EARLIER, "rho", "per_draw", _PATH, found_only=True, equals="union"
+        ),
+        DrawEstimator("cascade_dr", (("cascade", "n"),), _EARLIER, "rho", "per_draw", _TO_GO, found_only=True),
+        DrawEstimator(
+            "inclusion", (("included", "n"),), _EARLIER, "", "included", _CONTENTS, found_only=True, design=_DESIGN
+        ),
+        DrawEstimator(
+            "inclusion_dr",
+            (("included_dr", "n"),),
+            _EARLIER,
+            "",
+            "included",
+            _CONTENTS,
+            found_only=True,
+            design=_DESIGN,
+        ),
+        DrawEstimator("placement", (("placed", "n"),), _ALONE, "", "placed", _PAGES, page_only=True),
+        DrawEstimator("placement_dr", (("placed_dr", "n"),), _ALONE, "", "placed", _PAGES, page_only=True),
+        DrawEstimator("iips", (("slots_weighted", "n"),), "that slots do not interact", "", "slots_weighted", _SLOTS),
+        DrawEstimator(
+            "pi", (("additive_weighted", "n"),), "that slots add up", "additive", "additive_weighted", _SLOTS
+        ),
+    )
+)
+"""Estimators of logs made draw by draw, in the order of reports."""
 
 
-@dataclass(frozen=True, eq=False)
-class Decisions:
-    """What the estimators need to know of N logged decisions, arrays [N].
+def list_nightly_estimators() -> tuple[DecisionEstimator, ...]:
+    """The estimators of the nightly report, in the order of the registry.
 
-    Args:
-        weights: P_target / P_logging of the action taken, `estimation.weights.importance_weights`.
-        rewards: what the decision earned, higher is better.
-        taken: q of the action taken; None without a reward model.
-        direct: sum over actions of P_target q; None without a reward model.
-        unsupported: the target's probability of actions that the log can never show; 0 where not known.
+    >>> [estimator.name for estimator in list_nightly_estimators()]
+    ['ips', 'snips', 'dr']
     """
-
-    weights: Floats
-    rewards: Floats
-    taken: Floats | None = None
-    direct: Floats | None = None
-    unsupported: Floats | float = 0.0
-
-    def __len__(self) -> int:
-        return len(self.weights)
-
-    def rows(self, which: slice | NDArray[np.generic]) -> Decisions:
-        """Some of them; a slice copies nothing."""
-        return Decisions(
-            self.weights[which],
-            self.rewards[which],
-            None if self.taken is None else self.taken[which],
-            None if self.direct is None else self.direct[which],
-            self.unsupported[which] if isinstance(self.unsupported, np.ndarray) else self.unsupported,
-        )
+    return tuple(estimator for estimator in ESTIMATORS.values() if estimator.is_nightly)
 
 
-def term_names(*, has_model: bool) -> tuple[str, ...]:
-    """The columns of `decision_terms`, in order: first those that ratios are made of."""
-    return ratio_names(has_model=has_model) + PLAIN_TERMS
+def list_ratio_terms(*, has_model: bool) -> tuple[str, ...]:
+    """Terms whose products are kept, because ratios are made of them; in the order of `TERMS`.
 
-
-def ratio_names(*, has_model: bool) -> tuple[str, ...]:
-    """The terms that ratios are made of."""
-    return RATIO_TERMS + (MODEL_TERMS if has_model else ())
-
-
-def decision_terms(decisions: Decisions, largest_weight: float) -> Longs:
-    """`fixed_terms` as integers, a row a decision, [N, K]: to be added up by user.
-
-    >>> terms = decision_terms(Decisions(np.array([2.0, 8.0]), np.array([1.0, 0.5])), largest_weight=4.0)
-    >>> dict(zip(term_names(has_model=False), (terms.sum(axis=0) / 2**24).tolist()))["clipped_reward"]
-    4.0
+    >>> list_ratio_terms(has_model=False)
+    ('n', 'w', 'weighted', 'clipped', 'clipped_reward', 'sub_gaussian_reward')
     """
-    return np.ascontiguousarray(to_fixed(fixed_terms(decisions, largest_weight).T * UNIT))
+    used = {"n", "w", "weighted"}.union(*(estimator.terms for estimator in ESTIMATORS.values()))
+    return tuple(name for name, term in TERMS.items() if name in used and (has_model or not term.needs_model))
 
 
-def fixed_terms(decisions: Decisions, largest_weight: float) -> Floats:
-    """Terms of each decision, [K, N] in the order of `term_names`: whole numbers of 2^-24, held in doubles.
+def list_plain_terms() -> tuple[str, ...]:
+    """Terms of which only totals are kept, because no ratio needs their products.
 
-    Args:
-        decisions: N of them.
-        largest_weight: M > 1.
-
-    Raises:
-        DataQualityError: a weight above 262,144.
+    >>> list_plain_terms()
+    ('w_squared', 'weighted_squared', 'sub_gaussian', 'switched', 'shrunk', 'unsupported')
     """
-    w, r = decisions.weights, decisions.rewards
-    if len(w) and w.max() > LARGEST_SUMMABLE:
-        raise DataQualityError(
-            "an importance weight is too large",
-            which="logging_propensity",
-            expected=f"weights up to {LARGEST_SUMMABLE:,.0f}",
-            got=f"{w.max():.4g}",
-            todo="a logged propensity this small is most often a mistake",
-        )
-    cut = {name: function(w, largest_weight) for name, function in CUTS.items()}
-    weighted = w * r
-    terms: dict[str, Floats | float] = {
-        "n": 1.0,
-        "w": w,
-        "weighted": weighted,
-        "clipped_reward": cut["clipped"] * r,
-        "sub_gaussian_reward": cut["sub_gaussian"] * r,
-        "w_squared": w**2,
-        "weighted_squared": weighted**2,
-        "unsupported": decisions.unsupported,
-    }
-    if decisions.taken is not None and decisions.direct is not None:
-        residual = r - decisions.taken
-        terms |= {
-            "direct": decisions.direct,
-            "residual": w * residual,
-            "switched_residual": cut["switched"] * residual,
-            "shrunk_residual": cut["shrunk"] * residual,
-        }
-    terms |= cut
-    names = term_names(has_model=decisions.taken is not None)
-    fixed = np.empty((len(names), len(w)))
-    for row, name in zip(fixed, names, strict=True):
-        row[:] = terms[name]
-    fixed *= 2.0**UNIT_BITS
-    return np.rint(fixed, out=fixed)
-
-
-def supported_estimators(names: Sequence[str], *, has_model: bool) -> list[Estimator]:
-    """Those of these names that the log allows, in their order.
-
-    >>> [estimator.name for estimator in supported_estimators(["snips", "dr"], has_model=False)]
-    ['snips']
-    """
-    return [ESTIMATORS[name] for name in names if has_model or not ESTIMATORS[name].needs_model]
+    crossed, used = list_ratio_terms(has_model=False), {estimator.cut for estimator in ESTIMATORS.values()}
+    return (
+        "w_squared",
+        "weighted_squared",
+        *(cut for cut in CUTS if cut in used and cut not in crossed),
+        "unsupported",
+    )

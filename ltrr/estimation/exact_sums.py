@@ -1,12 +1,12 @@
-"""Exact sums and cross products of many terms, a block of rows at a time, at about the speed of plain doubles.
+"""Exact sums and cross products of many terms, block by block, at about the speed of plain doubles.
 
 A term is a whole number of 2^-24 (`estimation.fixed_point`), held in a double. Cut into a high and a low part of 20
 bits, a block of 8,192 rows has products that one matrix product of doubles adds without rounding:
 
     f = high 2^20 + low,   |low| <= 2^19,   exact while the high parts' squares add up to 2^52 at most.
 
-Blocks add up in 64-bit integers. A block with larger terms (65,536 in every row) takes the long way of
-`estimation.fixed_point`, to the same integers: how rows are cut into blocks is not seen in the result.
+Blocks add up in 64-bit integers. A block with larger terms (65,536 in every row) takes the slower way of
+`estimation.fixed_point`, to the same integers. So the result does not depend on the cut into blocks.
 """
 
 from __future__ import annotations
@@ -16,29 +16,28 @@ from math import frexp
 import numpy as np
 
 from ltrr.errors import DataQualityError
+from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.fixed_point import (
     LARGEST,
-    UNIT,
-    UNIT_BITS,
-    Longs,
+    TERM_BITS,
+    TERM_UNIT,
     exact_fourth_powers,
     exact_products,
     exact_sums,
     to_fixed,
 )
-from ltrr.estimation.weights import Floats
 
 BLOCK_ROWS = 1 << 13
-"""Rows that are added at once, at most; they and their terms stay in a core's cache."""
+"""Largest number of rows added at once; they and their terms fit in a core's cache."""
 
 _LOW_BITS = 20
 _EASY = 2.0 ** (2 * _LOW_BITS)
 _EASY_SQUARES = 2.0**52
-"""Of the high parts' squares, added up. Then, by Cauchy and Schwarz, no sum of products of high parts leaves 2^52 on
-its way, nor do those with low parts (at most 2^19 each) or the terms themselves leave 2^53."""
+"""Largest sum of the high parts' squares. Then, by Cauchy and Schwarz, no partial sum of products of high parts exceeds
+2^52, and none with low parts (at most 2^19 each) or of the terms themselves exceeds 2^53."""
 _PART_BITS = 28
 _BLOCKS_BEFORE_CARRY = 1 << 9
-"""Sums of a block are at most 2^53, so that 2^9 of them (and a transpose) stay below 2^63."""
+"""Blocks between carries: sums of a block are at most 2^53, so that 2^9 of them (and a transpose) stay below 2^63."""
 
 
 def exact_total(values: Floats) -> int:
@@ -47,14 +46,14 @@ def exact_total(values: Floats) -> int:
     >>> exact_total(np.array([0.5, 0.25, 2.0**30])) / 2**24 == 2**30 + 0.75
     True
     """
-    fixed = np.rint(values * 2.0**UNIT_BITS)
+    fixed = np.rint(values * 2.0**TERM_BITS)
     if np.abs(fixed).max(initial=0.0) * len(fixed) <= 2.0**53:
         return int(fixed.sum())
     return exact_sums(to_fixed(values)[:, None])[0]
 
 
 class ExactSums:
-    """Totals of K terms, the cross products of the first P and the fourth powers of one; starts at zero.
+    """Totals of K terms, cross products of the first P, and fourth powers of one; zero at the start.
 
     >>> sums = ExactSums(terms=2, crossed=1, tail=1)
     >>> sums.add(np.array([[3.0, -(2.0**50)], [1.0, 2.0]]))
@@ -72,17 +71,17 @@ class ExactSums:
         self._parts = np.empty((2 * crossed, BLOCK_ROWS))
 
     def add(self, block: Floats | Longs) -> None:
-        """One block, [K, n], n at most `BLOCK_ROWS`: whole numbers of 2^-24, as doubles or as integers.
+        """Add one block, [K, n], n at most `BLOCK_ROWS`: whole numbers of 2^-24, as doubles or as integers.
 
         Raises:
-            DataQualityError: a term is not finite or beyond 2.7e11.
+            DataQualityError: A term is not finite or beyond 2.7e11.
         """
         crossed = len(self._products)
         largest = _largest(block[crossed:])
-        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told below
+        with np.errstate(invalid="ignore", over="ignore"):  # terms that are not finite are refused below
             parts = _in_parts(block[:crossed], self._parts[:, : block.shape[1]])
             limbs = parts @ parts.T
-        # Were the terms too large for doubles, so would be these; NaN fails every comparison.
+        # If the terms are too large for doubles, so are these; NaN fails every comparison.
         is_easy = bool((np.diagonal(limbs)[:crossed] <= _EASY_SQUARES).all())
         if is_easy:
             self._limbs += limbs.astype(np.int64)
@@ -146,7 +145,7 @@ def fourth_powers(column: Floats | Longs, largest: float) -> int:
 
 
 def _in_parts(block: Floats | Longs, parts: Floats) -> Floats:
-    """High and low parts of [P, n] in `parts`, room for them, [2P, n]."""
+    """High and low parts of [P, n], written into `parts`, [2P, n]."""
     high, low = parts[: len(block)], parts[len(block) :]
     np.multiply(block, 2.0**-_LOW_BITS, out=high)
     np.rint(high, out=high)
@@ -156,13 +155,13 @@ def _in_parts(block: Floats | Longs, parts: Floats) -> Floats:
 
 
 def _largest(block: Floats | Longs) -> Floats | Longs:
-    """Of each row of [K, n]; of largest and least, not of absolute values: that would write a block more."""
+    """Largest absolute value of each row of [K, n], from maximum and minimum, which needs no further block."""
     return np.asarray(np.maximum(block.max(axis=1, initial=0), -block.min(axis=1, initial=0)))
 
 
 def _check(block: Floats | Longs, largest: Floats | Longs) -> None:
-    if not (largest < LARGEST / UNIT).all():
-        bad = block[~(np.abs(block) < LARGEST / UNIT)]
+    if not (largest < LARGEST / TERM_UNIT).all():
+        bad = block[~(np.abs(block) < LARGEST / TERM_UNIT)]
         raise DataQualityError(
-            "a term cannot be summed", expected=f"finite, below {LARGEST:.2g}", got=str(bad[0] * UNIT)
+            "a term is too large to be summed", expected=f"finite, below {LARGEST:.2g}", got=str(bad[0] * TERM_UNIT)
         )

@@ -1,39 +1,41 @@
-"""Sums that are the same in any order and however the rows are cut into partitions.
+"""Sums that have the same bits in any order and for any partitions of the rows.
 
-Terms are rounded once to whole numbers of 2^-24; integers add without error, so (a + b) + c = a + (b + c) to the last
-bit, which doubles do not give: the same table, read by another number of tasks, must yield the same verdict. The
-rounding costs at most 3e-8 a term, evenly to both sides.
+Terms are rounded once to whole numbers of 2^-24. Integers add without error, so (a + b) + c = a + (b + c)
+to the last bit, which doubles do not give: the same table must yield the same verdict for any number of
+tasks. The rounding error is at most 3e-8 for each term, on both sides equally.
+
+This unit belongs to terms of estimators. Sums of clicks and rewards in Spark columns have another one
+(`ltrr.spark.fixed_point`, 2^-20).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ltrr.errors import DataQualityError
+from ltrr.estimation.arrays import Longs
 
-Longs = NDArray[np.int64]
-
-UNIT_BITS = 24
-UNIT = 2.0**-UNIT_BITS
-LARGEST = 2.0**62 * UNIT
-"""Beyond this (2.7e11) a term is refused: it would overflow a 64-bit sum before long."""
+TERM_BITS = 24
+TERM_UNIT = 2.0**-TERM_BITS
+LARGEST = 2.0**62 * TERM_UNIT
+"""Largest accepted term (2.7e11): few larger ones would overflow a 64-bit sum."""
 
 _LIMB_BITS = 21
 _LIMB_MASK = (1 << _LIMB_BITS) - 1
 _LIMBS = 3
 _CHUNK_ROWS = 1 << 10
-"""Products of two limbs are below 2^42; 2^10 of them stay below 2^53, where doubles are still exact."""
+"""Rows of one product: products of two limbs are below 2^42, and 2^10 of them below 2^53, where doubles are exact."""
 
 _ROWS_AT_ONCE = 1 << 19
-"""And 2^20 of them (a part and its transpose) below 2^63, where 64-bit integers are."""
+"""Rows of one sum of products: 2^20 products (a part and its transpose) stay below 2^63, within 64-bit integers."""
 
 
 def to_fixed(values: ArrayLike) -> Longs:
     """Whole numbers of 2^-24, the nearest to each value.
 
     Raises:
-        DataQualityError: a value is not finite or beyond 2.7e11.
+        DataQualityError: A value is not finite or beyond 2.7e11.
 
     >>> to_fixed([1.0, -0.5]).tolist()
     [16777216, -8388608]
@@ -41,11 +43,11 @@ def to_fixed(values: ArrayLike) -> Longs:
     terms = np.asarray(values, dtype=np.float64)
     if not (np.abs(terms) < LARGEST).all():
         raise DataQualityError(
-            "a term cannot be summed",
+            "a term is too large to be summed",
             expected=f"finite, below {LARGEST:.2g}",
             got=str(terms[~(np.abs(terms) < LARGEST)][0]),
         )
-    return np.rint(terms / UNIT).astype(np.int64)
+    return np.rint(terms / TERM_UNIT).astype(np.int64)
 
 
 def from_fixed(total: int) -> float:
@@ -54,7 +56,7 @@ def from_fixed(total: int) -> float:
     >>> from_fixed(25165824)
     1.5
     """
-    return int(total) * UNIT
+    return int(total) * TERM_UNIT
 
 
 def exact_sums(rows: Longs) -> list[int]:
@@ -71,7 +73,7 @@ def exact_sums(rows: Longs) -> list[int]:
 def exact_products(rows: Longs) -> list[list[int]]:
     """X'X of [N, K] as Python integers, exact; unit 2^-48 when rows are fixed-point terms.
 
-    Numbers are cut into a sign and three limbs of 21 bits, whose products a matrix product of doubles adds exactly.
+    Numbers are cut into a sign and three limbs of 21 bits; a matrix product of doubles adds their products exactly.
 
     >>> exact_products(np.array([[3, -(2**40)], [1, 2**40]]))
     [[10, -2199023255552], [-2199023255552, 2417851639229258349412352]]
@@ -101,7 +103,7 @@ def exact_fourth_powers(column: Longs) -> int:
         for half, shift in ((whole >> 26, 26), (whole & ((1 << 26) - 1), 0)):
             sums = np.bincount(exponents, weights=half.astype(np.float64))
             for exponent in np.flatnonzero(sums).tolist():
-                # Below 2^53 a power is a whole number, and what is shifted out of it is zero.
+                # Below 2^53 a power is a whole number, and the bits shifted out are zero.
                 total += (int(sums[exponent]) << (exponent + shift)) >> 53
     return total
 

@@ -1,15 +1,17 @@
-"""Weights of entities: how likely is each to be in the union at all, whichever plan brings it.
+"""Weights of entities: the probability that each is in the union, whichever plan brings it.
 
-`found_reward` is a sum over shown entities of something that does not depend on what else was shown. So each entity can
-carry a weight of its own, P_target(e in union) / P_logging(e in union), summed over all plans that hold it: far closer
-to one than the plan's, since many plans bring the same entity. With reward r_e and any model q_e of it,
+`found_reward` is a sum over shown entities of rewards that do not depend on what else was shown. So each
+entity can have a weight of its own, P_target(e in union) / P_logging(e in union), summed over all plans
+that contain it. It is far closer to one than the plan's weight, since many plans bring the same entity.
+With reward r_e and any model q_e of it,
 
     inclusion     = sum over shown e of w_e r_e
     inclusion_dr  = sum over listed e of P_target(e in union) q_e + sum over shown e of w_e (r_e - q_e),
 
-both unbiased. It takes the contents of every block that either policy might have drawn, and pages that show the whole
-union. Horvitz & Thompson, "A Generalization of Sampling Without Replacement from a Finite Universe", JASA 1952, whose
-inclusion probabilities these are.
+both unbiased. They need the contents of every block that either policy might have drawn, and pages that show the whole
+union. The terms of both are columns for `ltrr ope-draws` (`included`, `included_dr`). Horvitz & Thompson, "A
+Generalization of Sampling Without Replacement from a Finite Universe", JASA 1952, whose inclusion probabilities these
+are.
 """
 
 from __future__ import annotations
@@ -18,17 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.errors import SupportError
-from ltrr.estimation.fixed_point import Longs
-from ltrr.estimation.weights import ROUNDING, Floats, importance_weights
+from ltrr.estimation.arrays import Floats, Longs
+from ltrr.estimation.weights import ROUNDING, importance_weights
 
 
 def inclusion_propensities(plan_propensities: Floats, places: Longs, plans: NDArray[np.integer]) -> Floats:
     """P(entity in the union), [N, E].
 
     Args:
-        plan_propensities: of every plan, [N, P].
-        places: depth of the block in which each strategy lists the entity, 0 where it does not, [N, E, S].
-        plans: depth vectors, [P, S], such as `PlanSpace.plans`.
+        plan_propensities: Propensity of every plan, [N, P].
+        places: Depth of the block in which each strategy lists the entity, 0 where it does not, [N, E, S].
+        plans: Depth vectors, [P, S], such as `PlanSpace.plans`.
 
     >>> plans = np.array([[0, 2], [1, 1], [2, 0]])
     >>> places = np.array([[[2, 0], [1, 0], [1, 1], [0, 0]]])
@@ -49,14 +51,14 @@ def inclusion_rewards(
 
     Args:
         logging: `inclusion_propensities` of the listed entities under the policy that logged, [N, E].
-        target: the same under the policy judged, [N, E].
-        shown: which of them were on the page, [N, E].
-        rewards: their found reward, clicks / examination; read where shown, [N, E].
-        q_hat: expected reward of each, from anything but this impression, [N, E].
+        target: The same under the policy judged, [N, E].
+        shown: Whether each was on the page, [N, E].
+        rewards: Found reward, clicks / examination; read where shown, [N, E].
+        q_hat: Expected reward of each, from a model fitted without this impression, [N, E].
 
     Raises:
-        DataQualityError: an entity was shown that, by these propensities, could not be.
-        SupportError: the target shows entities that the log never can.
+        DataQualityError: A shown entity has a logging propensity of 0.
+        SupportError: The target shows entities that the log can never show.
 
     >>> logging, target = np.array([[0.5, 0.5]]), np.array([[1.0, 0.2]])
     >>> shown, rewards = np.array([[True, False]]), np.array([[2.0, 0.0]])
@@ -68,9 +70,9 @@ def inclusion_rewards(
     never = np.where(logging <= 0.0, target, 0.0).sum(axis=1)
     if (never > ROUNDING).any():
         raise SupportError(
-            "the policy judged shows entities that the log never can",
+            "the policy judged shows entities that the log can never show",
             got=f"{int((never > ROUNDING).sum())} of {len(never)} impressions, {never.mean():.3g} entities a page",
-            todo="log with a floor on every plan",
+            todo="use a log whose policy has a minimum probability for every plan",
         )
     weights = np.where(shown, importance_weights(np.where(shown, logging, 1.0), target), 0.0)
     if q_hat is None:
@@ -80,16 +82,16 @@ def inclusion_rewards(
 
 
 def inclusion_design(logging: Floats, target: Floats) -> tuple[Floats, Floats]:
-    """What weights of entities are worth before anything is drawn: expected sums of w and of w^2 a page, [N] both.
+    """Design of a log of entity weights, before any draw: expected sums of w and of w^2 on a page, [N] both.
 
-    (sum of the first)^2 / sum of the second is the effective sample, in entities shown, that such a log has on average.
-    The weights that a log happens to hold tell less: while a rare and heavy entity has not come, all look light. Logs
-    of 2,000 impressions with a median R of 679 and a sample of 5 by design gave 95 % intervals that covered 56 %
-    (docs/ope-plans.md).
+    (sum of the first)^2 / sum of the second is the effective sample, in entities shown, that such a log has
+    on average. The weights in one log say less: until a rare entity of large weight appears, all weights are
+    small. Logs of 2,000 impressions with a median R of 679 and a sample of 5 by design gave 95 % intervals
+    that covered 56 % (docs/studies/plans.md).
 
     Args:
         logging: `inclusion_propensities` of all listed entities under the policy that logged, [N, E].
-        target: the same under the policy judged.
+        target: The same under the policy judged.
 
     >>> mass, squares = inclusion_design(np.array([[0.5, 0.001, 0.0]]), np.array([[0.5, 0.5, 0.0]]))
     >>> mass.tolist(), squares.tolist(), round(float(mass.sum() ** 2 / squares.sum()), 4)
@@ -99,44 +101,11 @@ def inclusion_design(logging: Floats, target: Floats) -> tuple[Floats, Floats]:
     return np.asarray(target.sum(axis=1)), np.asarray(squares.sum(axis=1))
 
 
-def check_contents_known(is_known: NDArray[np.bool_], *propensities: Floats, plans: NDArray[np.integer]) -> None:
-    """Refuse `inclusion` where a block that a policy might draw was neither looked at nor drawn.
-
-    Args:
-        is_known: whether the log holds what the block of each strategy and depth listed, [N, S, D].
-        propensities: of every plan under each of the policies, [N, P] each.
-        plans: depth vectors, [P, S].
-
-    Raises:
-        SupportError: with the number of impressions where it is so.
-
-    >>> plans = np.array([[0, 2], [1, 1], [2, 0]])
-    >>> check_contents_known(np.array([[[True, True], [True, False]]]), np.array([[0.0, 0.5, 0.5]]), plans=plans)
-    >>> check_contents_known(np.array([[[True, True], [True, False]]]), np.array([[0.1, 0.4, 0.5]]), plans=plans)
-    Traceback (most recent call last):
-        ...
-    ltrr.errors.SupportError: inclusion needs the contents of every block that might have been drawn: got 1 of 1 \
-impressions with a block that nobody looked at; log all blocks, or take `union`
-    """
-    depths = np.arange(1, is_known.shape[2] + 1)
-    needs = (plans[:, :, None] >= depths).reshape(len(plans), -1).astype(np.float64)
-    unknown = (~is_known).reshape(len(is_known), -1).astype(np.float64) @ needs.T > 0.0
-    hidden = np.zeros(len(is_known), dtype=np.bool_)
-    for side in propensities:
-        hidden |= (unknown & (side > 0.0)).any(axis=1)
-    if hidden.any():
-        raise SupportError(
-            "inclusion needs the contents of every block that might have been drawn",
-            got=f"{int(hidden.sum())} of {len(hidden)} impressions with a block that nobody looked at",
-            todo="log all blocks, or take `union`",
-        )
-
-
 def check_whole_union_shown(union_sizes: Longs, page_size: int) -> None:
-    """Refuse `found_reward` where the drawn union exceeds the page: what was not shown cannot be corrected.
+    """Refuse `found_reward` where the drawn union exceeds the page: entities not shown cannot be corrected.
 
     Raises:
-        SupportError: with the number of such impressions.
+        SupportError: A union exceeds the page; the message has the number of such impressions.
 
     >>> check_whole_union_shown(np.array([8, 7]), page_size=10)
     >>> check_whole_union_shown(np.array([8, 12]), page_size=10)

@@ -1,23 +1,25 @@
-"""Intervals of ratios of clustered sums, and of differences of two of them judged on the same users.
+"""Intervals of ratios of clustered sums, and of differences of two ratios on the same users.
 
 With z_u the sums of user u, theta = sum(a) / sum(b) has the influence psi_u = (a_u - theta b_u) / sum(b), and
 
     Var(theta) = U / (U - 1) * sum over users of psi_u^2,    interval = theta -+ t * sqrt(Var).
 
-t is Student's quantile: where few heavy users carry the spread, the standard error is itself known as badly as from a
-small sample. Of how many degrees of freedom: `degrees_of_freedom`. With plenty of users it is the normal one.
+t is Student's quantile: where a few users with large sums dominate the spread, the standard error itself is
+as imprecise as that of a small sample. `degrees_of_freedom` gives its degrees of freedom. With many users
+it is the normal quantile.
 
-A difference of two estimates on the same users has the influence psi_u - psi'_u: what both share (the user was keen,
-the query easy) cancels, which is why it is far more certain than the two intervals side by side suggest. Cochran,
-"Sampling Techniques", 1977, ch. 6 (ratio estimates); Deng et al., "Applying the Delta Method in Metric Analytics",
-KDD 2018.
+A difference of two estimates on the same users has the influence psi_u - psi'_u. What both share (the user
+was keen, the query easy) cancels, so the difference is far more certain than the two intervals suggest.
+Cochran, "Sampling Techniques", 1977, ch. 6 (ratio estimates); Deng et al., "Applying the Delta Method in
+Metric Analytics", KDD 2018.
 
-How far to trust it depends on the evidence R: coverage is 93.5-96.5 % where R >= 100, at least 92 % where R >= 50;
-below 20 the interval is not to be used. Where rewards are rare its misses lie on the low side (the estimate's tail is
-on the right), so a lower bound is safe and an upper bound needs R >= 100. docs/coverage.md has the figures.
+The coverage depends on the evidence R: it is 93.5-96.5 % where R >= 100, at least 92 % where R >= 50; below
+20 the interval must not be used. Where rewards are rare its misses are on the low side (the estimate's tail
+is on the right), so a lower bound is safe and an upper bound needs R >= 100. docs/studies/coverage.md has the
+figures.
 
-Where that is not enough, `bernstein_ratio` holds at any number of users, at the price of width and of a bound that must
-be known beforehand.
+Where that is not enough, `bernstein_ratio` is valid for any number of users. It is wider, and needs a bound
+that is known in advance.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import exp, inf, isinf, isnan, log, nan, sqrt
+from math import inf, isinf, isnan, log, nan, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -33,13 +35,13 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from ltrr.errors import UsageError
+from ltrr.estimation.arrays import Floats
 from ltrr.estimation.moments import ClusteredSums
-from ltrr.estimation.weights import Floats
 
 KNOWN_OF_TAIL = 1.25
-"""Degrees of freedom are this many times the tail evidence. Satterthwaite's rule gives 2; but the heaviest weights are
-those that a log has not shown, so what it shows of its tail flatters it. Read off the coverage study, seeds 1 to 4
-(docs/coverage.md)."""
+"""Degrees of freedom as a multiple of the tail evidence. Satterthwaite's rule gives 2. But a log often
+lacks its largest weights, so its tail evidence is too large. The value comes from the coverage study,
+seeds 1 to 4 (docs/studies/coverage.md)."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class Estimate:
     """A value with its standard error; both NaN where undefined (no denominator; fewer than two clusters).
 
     Attributes:
-        value: the estimate.
-        standard_error: of it, in its unit.
-        degrees: of freedom behind the standard error; infinite where it is taken as known.
+        value: The estimate.
+        standard_error: Its standard error, in the same unit.
+        degrees: Degrees of freedom behind the standard error; infinite where it is taken as known.
 
     >>> round(Estimate(0.5, 0.1).low(0.975), 3), round(Estimate(0.5, 0.1).high(0.975), 3)
     (0.304, 0.696)
@@ -62,39 +64,16 @@ class Estimate:
     degrees: float = inf
 
     def low(self, confidence: float) -> float:
-        """One-sided lower bound that holds with probability `confidence`; of a 95 % interval, 0.975."""
+        """One-sided lower bound of this confidence; 0.975 for a 95 % interval."""
         return self.value - quantile(confidence, self.degrees) * self.standard_error
 
     def high(self, confidence: float) -> float:
-        """One-sided upper bound that holds with probability `confidence`."""
+        """One-sided upper bound of this confidence."""
         return self.value + quantile(confidence, self.degrees) * self.standard_error
-
-    def within(self, rewards: tuple[float, float], confidence: float) -> tuple[float, float]:
-        """Two-sided interval on the logit scale of a range of rewards, for a value (not a difference).
-
-        With p = (value - least) / (most - least), logit(p) -+ t * standard_error / ((most - least) p (1 - p)), back. A
-        sum of few rewards is skewed and the symmetric interval misses on one side (3.8 % below, 1.6 % above at R = 81);
-        this one shares out the misses (2.5 and 2.7 %). NaN where the value is not inside the range.
-
-        >>> low, high = Estimate(0.05, 0.01).within((0.0, 1.0), confidence=0.95)
-        >>> round(low, 4), round(high, 4)
-        (0.0337, 0.0737)
-        """
-        least, most = rewards
-        share = (self.value - least) / (most - least)
-        if not (self.is_defined and 0.0 < share < 1.0):
-            return nan, nan
-        half = (
-            quantile((1.0 + confidence) / 2.0, self.degrees)
-            * self.standard_error
-            / ((most - least) * share * (1.0 - share))
-        )
-        ends = [least + (most - least) / (1.0 + (1.0 - share) / share * exp(side * half)) for side in (1.0, -1.0)]
-        return ends[0], ends[1]
 
     @property
     def is_defined(self) -> bool:
-        """Whether there is an interval."""
+        """Whether an interval exists."""
         return not (isnan(self.value) or isnan(self.standard_error))
 
 
@@ -102,7 +81,7 @@ UNDEFINED = Estimate(nan, nan)
 
 
 def quantile(confidence: float, degrees: float = inf) -> float:
-    """Of Student's distribution; of the standard normal one where degrees of freedom are infinite.
+    """Quantile of Student's distribution; of the standard normal one where degrees of freedom are infinite.
 
     >>> round(quantile(0.975), 4), round(quantile(1 - 0.05 / 60), 4), round(quantile(0.975, 20.0), 4)
     (1.96, 3.144, 2.086)
@@ -111,11 +90,12 @@ def quantile(confidence: float, degrees: float = inf) -> float:
 
 
 def degrees_of_freedom(sums: ClusteredSums, rewards: str) -> float:
-    """Of the standard error of an estimate that rests on this term, the users' weighted rewards.
+    """Degrees of freedom of the standard error of an estimate that rests on this term, the users' weighted rewards.
 
     The variance of U terms with kurtosis k is known as well as from 2 U / (k - 1) normal degrees of freedom
-    (Satterthwaite, "An Approximate Distribution of Estimates of Variance Components", Biometrics 1946), and U / k is
-    the tail evidence. Taken is `KNOWN_OF_TAIL` x tail evidence, at most U - 1 and at least 1; NaN without any reward.
+    (Satterthwaite, "An Approximate Distribution of Estimates of Variance Components", Biometrics 1946), and
+    U / k is the tail evidence. The result is `KNOWN_OF_TAIL` x tail evidence, at most U - 1 and at least 1;
+    NaN without any reward.
 
     >>> even = ClusteredSums.of({"wr": [1.0] * 40}, [str(user) for user in range(40)], tails=["wr"])
     >>> heavy = ClusteredSums.of({"wr": [1.0] * 39 + [9.0]}, [str(user) for user in range(40)], tails=["wr"])
@@ -180,26 +160,27 @@ def bernstein_ratio(
     confidence: float,
     rewards: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[float, float]:
-    """Two-sided interval of sum(numerator) / sum(denominator) that holds at any number of users: empirical Bernstein.
+    """Two-sided interval of sum(numerator) / sum(denominator), valid for any number of users: empirical Bernstein.
 
     At the true value t, x_u = a_u - t b_u has mean zero. With U users whose x_u lie in a range `widest` wide, sample
     variance V and L = log(4 / (1 - confidence)), with probability `confidence`
 
         |mean of x_u| <= sqrt(2 V L / U) + 7 widest L / (3 (U - 1)),
 
-    and the interval is every t in the range of rewards for which this holds. It assumes independent users and nothing
-    else: no normality, no number of events. Maurer & Pontil, "Empirical Bernstein Bounds and Sample Variance
+    and the interval is every t in the range of rewards for which this is true. It assumes independent users only:
+    no normality, no number of events. Maurer & Pontil, "Empirical Bernstein Bounds and Sample Variance
     Penalization", COLT 2009, theorem 4, on both sides.
 
     Args:
-        sums: by user; needs both terms.
-        numerator: sum of w r.
-        denominator: sum of w (snips), or of ones (ips).
-        widest: how far apart two users' a_u - t b_u can lie: largest possible weight x width of the rewards' range x
-            most decisions of a user (for ips, the range's width is taken from zero). A bound of the *design* (1 / least
-            logging propensity, a cap on decisions), never the largest value seen: with that the promise is void.
-        confidence: of both sides together.
-        rewards: least and largest possible reward; the interval stays inside.
+        sums: Sums by user, with both terms.
+        numerator: Sum of w r.
+        denominator: Sum of w (snips), or of ones (ips).
+        widest: Largest possible distance of two users' a_u - t b_u: largest possible weight x width of the
+            rewards' range x largest number of decisions of a user (for ips, the range's width is taken from
+            zero). It must follow from the *design* (1 / least logging propensity, a cap on decisions). With
+            the largest value seen instead, the interval is not valid.
+        confidence: Confidence of both sides together.
+        rewards: Smallest and largest possible reward; the interval stays inside.
 
     Raises:
         UsageError: `widest` is not above zero.
@@ -244,8 +225,8 @@ def bounds_by_inversion(
     """Least and largest t in the range of rewards with |a - t b| <= slope sqrt(V(t)) + offset, b > 0.
 
     V(t) = a_squared - 2 t a_b + t^2 b_squared: means a, b of two terms and the (co)variances of one cluster. Arrays
-    give an interval each. With offset 0 and slope z / sqrt(U) this is Fieller's interval. The whole range where b
-    cannot be told from zero.
+    give an interval each. With offset 0 and slope z / sqrt(U) this is Fieller's interval. It is the whole range where
+    b does not differ significantly from zero.
 
     >>> low, high = bounds_by_inversion(0.5, 1.0, 0.25, 0.0, 0.0, slope=0.1, offset=0.01, rewards=(0.0, 1.0))
     >>> float(low.round(6)), float(high.round(6))
@@ -269,7 +250,7 @@ def bounds_by_inversion(
 
 
 def _covariance(sums: ClusteredSums, one: str, other: str) -> float:
-    """Of two terms' sums of a cluster, without cancellation."""
+    """Covariance of two terms' sums of a cluster, without cancellation."""
     product = sums.exact_product(one, other) - sums.exact_total(one) * sums.exact_total(other) / sums.clusters
     return float(product / (sums.clusters - 1))
 
@@ -287,7 +268,7 @@ def _estimate(sums: ClusteredSums, signs: dict[tuple[str, str], int]) -> Estimat
         influence[denominator] = influence.get(denominator, Fraction(0)) - sign * ratio / total
     if sums.clusters < 2:
         return Estimate(float(value), nan)
-    # In whole numbers there is no cancellation to fear: the sum of squares cannot come out below zero.
+    # Exact fractions have no cancellation: the sum of squares is never below zero.
     variance = sum(
         (
             left * right * sums.exact_product(one, other)

@@ -1,4 +1,4 @@
-"""All that every estimator's value, interval and diagnostics need of a log: `of` some decisions, `+` others."""
+"""Exact sums of a log, from which every estimator's value, interval and diagnostics follow."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from math import nan
 
 import numpy as np
 
-from ltrr.estimation.estimators import PLAIN_TERMS, Decisions, Estimator, fixed_terms, ratio_names
+from ltrr.estimation.arrays import Floats, Longs
+from ltrr.estimation.decision_terms import compute_fixed_terms
+from ltrr.estimation.decisions import Decisions
+from ltrr.estimation.estimators import DecisionEstimator, list_plain_terms, list_ratio_terms
+from ltrr.estimation.evidence import EvidenceSummary, EvidenceTerms, summarize_evidence
 from ltrr.estimation.exact_sums import BLOCK_ROWS, ExactSums
-from ltrr.estimation.fixed_point import UNIT, Longs, exact_sums, from_fixed, to_fixed
+from ltrr.estimation.fixed_point import TERM_UNIT, exact_sums, from_fixed, to_fixed
 from ltrr.estimation.intervals import Estimate, degrees_of_freedom, estimate_sum
 from ltrr.estimation.moments import ClusteredSums, WeightedRewards
-from ltrr.estimation.weights import Floats
 
 _TAIL = "weighted"
-"""The term whose spread says how well standard errors are known."""
+"""The term whose tail gives the precision of standard errors."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,9 @@ class LoggedMoments:
     """Exact sums over clusters of decisions; `+` joins two disjoint sets of clusters, in any order to the same bits.
 
     Attributes:
-        ratios: clustered sums of the terms that ratios are made of.
-        plain: totals of `PLAIN_TERMS`, unit 2^-24.
-        largest: the largest weight, unit 2^-24.
+        ratios: Clustered sums of the terms that ratios are made of.
+        plain: Totals of `list_plain_terms`, unit 2^-24.
+        largest: The largest weight, unit 2^-24.
 
     >>> decisions = Decisions(weights=np.array([1.6, 0.4]), rewards=np.array([1.0, 0.0]))
     >>> moments = LoggedMoments.of(decisions, largest_weight=100.0)
@@ -44,9 +47,9 @@ class LoggedMoments:
         """Of N decisions; all decisions of a cluster must be here. Without clusters each decision is its own.
 
         Args:
-            decisions: N of them.
+            decisions: N decisions.
             largest_weight: M.
-            clusters: the user of each decision, any whole number, [N].
+            clusters: User of each decision, any whole number, [N].
         """
         sums = MomentSums(largest_weight, has_model=decisions.taken is not None)
         if clusters is None:
@@ -59,7 +62,7 @@ class LoggedMoments:
     @classmethod
     def of_clusters(cls, sums: Longs, largest: Longs, *, has_model: bool) -> LoggedMoments:
         """From sums of `decision_terms` over whole clusters, [U, K], and largest weights, [any]."""
-        names = ratio_names(has_model=has_model)
+        names = list_ratio_terms(has_model=has_model)
         return cls(
             ClusteredSums.of_clusters(names, sums[:, : len(names)], tails=(_TAIL,)),
             tuple(exact_sums(sums[:, len(names) :])),
@@ -73,13 +76,13 @@ class LoggedMoments:
             max(self.largest, other.largest),
         )
 
-    def estimate(self, estimator: Estimator) -> Estimate:
+    def estimate(self, estimator: DecisionEstimator) -> Estimate:
         """Value and standard error; NaN where a denominator is zero, or an error of fewer than two clusters."""
         return replace(estimate_sum(self.ratios, estimator.ratios), degrees=degrees_of_freedom(self.ratios, _TAIL))
 
     @property
     def decisions(self) -> int:
-        """How many."""
+        """Number of decisions."""
         return round(self.ratios.total("n"))
 
     @property
@@ -95,15 +98,24 @@ class LoggedMoments:
 
     @property
     def evidence_of_users(self) -> float:
-        """R with each user's weighted rewards added up first; NaN when nothing was earned."""
-        squares = self.ratios.product("weighted", "weighted")
-        return self.ratios.total("weighted") ** 2 / squares if squares else nan
+        """R with each user's weighted rewards added up first; NaN without rewards."""
+        return self.ratios.evidence("weighted")
+
+    def summarize_evidence(self, estimator: DecisionEstimator) -> EvidenceSummary:
+        """What the estimate of an estimator rests on."""
+        return summarize_evidence(
+            self.ratios,
+            EvidenceTerms(),
+            weighted=self.weighted,
+            estimate=self.estimate(estimator),
+            unsupported=self.unsupported,
+        )
 
     @property
     def design_effect(self) -> float:
         """Variance of the weights by cluster over that by decision: about one where every decision was drawn anew.
 
-        As many as a cluster's decisions where one draw served them all; NaN where all weights are alike.
+        It equals the number of a cluster's decisions where one draw served them all; NaN where all weights are equal.
         """
         w, n = self.ratios.exact_total("w"), self.decisions
         if not n:
@@ -111,36 +123,36 @@ class LoggedMoments:
         mean, product = w / n, self.ratios.exact_product
         by_cluster = product("w", "w") - 2 * mean * product("w", "n") + mean**2 * product("n", "n")
         by_decision = from_fixed(self._plain("w_squared")) - float(w * mean)
-        # Squares are rounded to 2^-24: less than that is no variance.
-        return float(by_cluster) / by_decision if by_decision > n * UNIT else nan
+        # Squares are rounded to 2^-24, so a smaller variance is rounding.
+        return float(by_cluster) / by_decision if by_decision > n * TERM_UNIT else nan
 
     @property
     def largest_weight(self) -> float:
-        """Of one decision; NaN without decisions."""
+        """Largest weight of one decision; NaN without decisions."""
         return from_fixed(self.largest) if self.decisions else nan
 
     @property
     def largest_share(self) -> float:
-        """Of the largest weight in the sum of weights; NaN without any weight."""
+        """Share of the largest weight in the sum of weights; NaN without any weight."""
         return self.largest / self._total("w") if self._total("w") else nan
 
     @property
     def unsupported(self) -> float:
-        """Mean probability that the target gives to what the log can never show; NaN without decisions."""
+        """Mean target probability of actions that the log can never show; NaN without decisions."""
         return from_fixed(self._plain("unsupported")) / self.decisions if self.decisions else nan
 
-    def share_cut(self, estimator: Estimator) -> float:
+    def share_cut(self, estimator: DecisionEstimator) -> float:
         """Share of the sum of weights that the estimator cuts off, 0 where it cuts nothing; NaN without any weight."""
         if not estimator.cut:
             return 0.0
-        known = dict(zip((*self.ratios.names, *PLAIN_TERMS), (*self.ratios.totals, *self.plain), strict=True))
+        known = dict(zip((*self.ratios.names, *list_plain_terms()), (*self.ratios.totals, *self.plain), strict=True))
         return 1.0 - known[estimator.cut] / known["w"] if known["w"] else nan
 
     def _total(self, name: str) -> int:
         return self.ratios.totals[self.ratios.names.index(name)]
 
     def _plain(self, name: str) -> int:
-        return self.plain[PLAIN_TERMS.index(name)]
+        return self.plain[list_plain_terms().index(name)]
 
     def to_json(self) -> str:
         """As text, to cross a process; integers keep every digit."""
@@ -154,31 +166,31 @@ class LoggedMoments:
 
 
 class MomentSums:
-    """Adds up decisions batch by batch, with no integer of Python's a row.
+    """Sums of decisions, added batch by batch without a Python integer for each row.
 
     Args:
         largest_weight: M.
-        has_model: whether decisions come with q.
+        has_model: Whether decisions have q.
     """
 
     def __init__(self, largest_weight: float, *, has_model: bool) -> None:
-        self._names = ratio_names(has_model=has_model)
+        self._names = list_ratio_terms(has_model=has_model)
         self._largest_weight, self._clusters, self._largest = largest_weight, 0, 0.0
-        terms, tail = len(self._names) + len(PLAIN_TERMS), self._names.index(_TAIL)
+        terms, tail = len(self._names) + len(list_plain_terms()), self._names.index(_TAIL)
         self._sums = ExactSums(terms=terms, crossed=len(self._names), tail=tail)
 
     def add(self, decisions: Decisions, starts: Longs | None = None) -> None:
-        """Any number of decisions, each a cluster of its own; or, with starts, side by side with all of their cluster.
+        """Add decisions, each a cluster of its own; with starts, all decisions of a cluster, one after the other.
 
         Args:
-            decisions: N of them.
-            starts: where each cluster starts, [U].
+            decisions: N decisions.
+            starts: Start of each cluster, [U].
         """
         if starts is None:
             for start in range(0, len(decisions), BLOCK_ROWS):
                 self._sums.add(self._terms(decisions, start, start + BLOCK_ROWS))
         else:
-            # A block of decisions has fewer clusters than that; a cluster larger than a block is a block.
+            # A block of decisions has at most as many clusters; a cluster larger than a block is a block.
             firsts = np.flatnonzero(np.diff(starts // BLOCK_ROWS, prepend=-1))
             for first, last in zip(firsts, [*firsts[1:], len(starts)], strict=True):
                 end = starts[last] if last < len(starts) else len(decisions)
@@ -189,7 +201,7 @@ class MomentSums:
 
     @property
     def moments(self) -> LoggedMoments:
-        """Of all that was added."""
+        """Moments of all decisions added so far."""
         totals, split = self._sums.totals, len(self._names)
         products = tuple(map(tuple, self._sums.products))
         fourths = {_TAIL: self._sums.fourths}
@@ -197,11 +209,11 @@ class MomentSums:
         return LoggedMoments(ratios, tuple(totals[split:]), int(to_fixed(self._largest)))
 
     def _terms(self, decisions: Decisions, start: int, end: int) -> Floats:
-        return fixed_terms(decisions.rows(slice(start, end)), self._largest_weight)
+        return compute_fixed_terms(decisions.rows(slice(start, end)), self._largest_weight)
 
 
 def starts_of(clusters: Longs) -> Longs:
-    """Where each cluster starts, of rows that lie side by side with all of their cluster.
+    """Start of each cluster, in rows that are sorted by cluster.
 
     >>> starts_of(np.array([3, 3, 5, 4, 4])).tolist()
     [0, 2, 3]
@@ -213,4 +225,4 @@ def _added_up(terms: Floats, starts: Longs) -> Floats | Longs:
     """Sums over clusters, [K, U]; integers where doubles would round."""
     if terms.shape[1] * np.abs(terms).max(initial=0.0) <= 2.0**53:
         return np.add.reduceat(terms, starts, axis=1)
-    return np.add.reduceat((to_fixed(terms * UNIT)), starts, axis=1)
+    return np.add.reduceat((to_fixed(terms * TERM_UNIT)), starts, axis=1)

@@ -1,7 +1,7 @@
-"""Mergeable statistics of off-policy estimators: `of` some decisions, `+` with others, then ask for the value.
+"""Mergeable statistics of off-policy estimators: make them `of` some decisions, add others with `+`, read the value.
 
-Everything is kept as exact integers (`estimation.fixed_point`), so a merge of any partition of the rows in any order
-is the same to the last bit. Undefined values (nothing logged, no weight at all) are NaN and never zero.
+Sums are exact integers (`estimation.fixed_point`), so a merge of any partition of the rows in any order has
+the same bits. Undefined values (no decision, no weight) are NaN and never zero.
 """
 
 from __future__ import annotations
@@ -16,15 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ltrr.errors import UsageError
-from ltrr.estimation.fixed_point import (
-    UNIT_BITS,
-    Longs,
-    exact_fourth_powers,
-    exact_products,
-    exact_sums,
-    from_fixed,
-    to_fixed,
-)
+from ltrr.estimation.arrays import Longs
+from ltrr.estimation.fixed_point import TERM_BITS, exact_fourth_powers, exact_products, exact_sums, from_fixed, to_fixed
 from ltrr.estimation.weights import importance_weights
 
 
@@ -34,7 +27,7 @@ class WeightedRewards:
 
     With w = target_propensity / logging_propensity and reward r, summed over n decisions:
     ips = sum(w r) / n, snips = sum(w r) / sum(w), effective_sample_size = sum(w)^2 / sum(w^2),
-    evidence R = sum(w r)^2 / sum((w r)^2): how many equally weighted rewards the estimate rests on.
+    evidence R = sum(w r)^2 / sum((w r)^2): the number of equally weighted rewards that the estimate rests on.
 
     Strehl et al., "Learning from Logged Implicit Exploration Data", 2010 (IPS);
     Swaminathan & Joachims, "The Self-Normalized Estimator for Counterfactual Learning", 2015 (SNIPS).
@@ -89,7 +82,7 @@ class WeightedRewards:
         return from_fixed(self.rewards) / self.decisions if self.decisions else nan
 
     def snips(self) -> float:
-        """Self-normalised IPS: small bias, unmoved by a constant added to the reward; NaN without any weight."""
+        """Self-normalised IPS: small bias, shifts with a constant added to the reward; NaN without any weight."""
         return self.rewards / self.weights if self.weights else nan
 
     def mean_weight(self) -> float:
@@ -101,7 +94,7 @@ class WeightedRewards:
         return from_fixed(self.weights) ** 2 / from_fixed(self.weights_squared) if self.weights_squared else nan
 
     def evidence(self) -> float:
-        """R; NaN when nothing was earned."""
+        """R; NaN without rewards."""
         return from_fixed(self.rewards) ** 2 / from_fixed(self.rewards_squared) if self.rewards_squared else nan
 
 
@@ -114,11 +107,11 @@ class ClusteredSums:
     sums and its cluster-robust variance follow (`estimation.intervals`).
 
     Attributes:
-        names: of the K terms.
-        clusters: how many.
-        totals: sum of z_u, [K], unit 2^-24.
-        products: sum of z_u z_u', [K][K], unit 2^-48.
-        fourths: sum of z_u^4 of the terms whose tail is asked for, unit 2^-96.
+        names: Names of the K terms.
+        clusters: Number of clusters.
+        totals: Sum of z_u, [K], unit 2^-24.
+        products: Sum of z_u z_u', [K][K], unit 2^-48.
+        fourths: Sum of z_u^4 of the terms whose tail evidence is needed, unit 2^-96.
 
     >>> one = ClusteredSums.of({"reward": [1.0, 2.0, 0.5], "n": [1, 1, 1]}, clusters=["u1", "u1", "u2"])
     >>> one.clusters, one.total("reward"), one.product("reward", "n")
@@ -147,9 +140,9 @@ class ClusteredSums:
         """From the fixed-point sums of whole clusters, one row a cluster, [U, K].
 
         Args:
-            names: of the columns.
-            sums: unit 2^-24.
-            tails: names of the terms whose `tail_evidence` will be asked for.
+            names: Names of the columns.
+            sums: Sums of each cluster, unit 2^-24.
+            tails: Names of the terms whose `tail_evidence` is needed.
         """
         fourths = {name: exact_fourth_powers(sums[:, names.index(name)]) for name in tails}
         return cls(names, len(sums), tuple(exact_sums(sums)), tuple(map(tuple, exact_products(sums))), fourths)
@@ -175,11 +168,11 @@ class ClusteredSums:
 
     def exact_total(self, name: str) -> Fraction:
         """Sum of one term, without rounding."""
-        return Fraction(self.totals[self.names.index(name)], 1 << UNIT_BITS)
+        return Fraction(self.totals[self.names.index(name)], 1 << TERM_BITS)
 
     def exact_product(self, one: str, other: str) -> Fraction:
         """Sum over clusters of the product of two terms' sums, without rounding."""
-        return Fraction(self.products[self.names.index(one)][self.names.index(other)], 1 << (2 * UNIT_BITS))
+        return Fraction(self.products[self.names.index(one)][self.names.index(other)], 1 << (2 * TERM_BITS))
 
     def total(self, name: str) -> float:
         """Sum of one term."""
@@ -189,11 +182,18 @@ class ClusteredSums:
         """Sum over clusters of the product of two terms' sums."""
         return float(self.exact_product(one, other))
 
-    def tail_evidence(self, name: str) -> float:
-        """(sum z_u^2)^2 / sum z_u^4: on how many equally large clusters the *spread* of a term rests; NaN without any.
+    def evidence(self, name: str) -> float:
+        """R of a term by cluster, (sum z_u)^2 / sum z_u^2; NaN without the term, or where it is zero everywhere."""
+        if name not in self.names:
+            return nan
+        squares = self.product(name, name)
+        return self.total(name) ** 2 / squares if squares else nan
 
-        What R is to a sum, this is to its variance: a log whose variance comes from ten users knows its own standard
-        error as badly as a sample of ten does.
+    def tail_evidence(self, name: str) -> float:
+        """(sum z_u^2)^2 / sum z_u^4: how many equally large clusters the *spread* of a term rests on; else NaN.
+
+        What R is to a sum, this is to its variance: if the variance of a log comes from ten users, its
+        standard error is as imprecise as that of a sample of ten.
 
         >>> terms = {"reward": [1.0, 1.0, 1.0, 9.0]}
         >>> sums = ClusteredSums.of(terms, ["u1", "u2", "u3", "u4"], tails=["reward"])

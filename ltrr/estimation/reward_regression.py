@@ -1,11 +1,11 @@
-"""Penalised regression of rewards by Newton's method on exact sums: one pass over the rows a step, one solution.
+"""Penalised regression of rewards by Newton's method on exact sums: one pass over the rows for each step.
 
 Logistic for rewards in [0, 1], linear for others (there the first step is the solution). It maximises
 
-    sum of log-likelihoods - ridge / 2 * sum of squared coefficients, the first coefficient (the intercept) left free,
+    sum of log-likelihoods - ridge / 2 * sum of squared coefficients, without the first one (the intercept),
 
-the objective of scikit-learn's LogisticRegression(C = 1 / ridge). Sums of a step are whole numbers, so the solution has
-the same bits for any order and any partitions of the rows. McCullagh & Nelder, "Generalized Linear Models", 1989.
+the objective of scikit-learn's LogisticRegression(C = 1 / ridge). The sums of a step are whole numbers, so the solution
+has the same bits for any order and any partitions of the rows. McCullagh & Nelder, "Generalized Linear Models", 1989.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltrr.estimation.fixed_point import UNIT_BITS, exact_products, exact_sums, to_fixed
-from ltrr.estimation.weights import Floats
+from ltrr.estimation.arrays import Floats
+from ltrr.estimation.fixed_point import TERM_BITS, exact_products, exact_sums, to_fixed
 
 STEPS = 30
 SETTLED = 1e-4
-"""A step smaller than this in every coefficient is the last: what is left is of the order of its square."""
+"""A step smaller than this in every coefficient is the last: the remaining error is of the order of its square."""
 
 _LONGEST_STEP = 4.0
 _FREE = 1e-9
 
 
 def expected_reward(scores: Floats, *, is_logistic: bool) -> Floats:
-    """The reward that a score stands for, any shape.
+    """Expected reward of a score, any shape.
 
     >>> expected_reward(np.array([0.0, 2.0]), is_logistic=True).round(3).tolist()
     [0.5, 0.881]
@@ -36,11 +36,11 @@ def expected_reward(scores: Floats, *, is_logistic: bool) -> Floats:
 
 @dataclass(frozen=True)
 class StepSums:
-    """What a Newton step needs; `+` joins disjoint sets of rows.
+    """The sums of a Newton step; `+` joins disjoint sets of rows.
 
     Attributes:
-        curvature: sum of c z z', [D][D], unit 2^-48, with c = q (1 - q), or 1 where linear.
-        gradient: sum of z (r - q), [D], unit 2^-24.
+        curvature: Sum of c z z', [D][D], unit 2^-48, with c = q (1 - q), or 1 where linear.
+        gradient: Sum of z (r - q), [D], unit 2^-24.
     """
 
     curvature: tuple[tuple[int, ...], ...]
@@ -48,7 +48,7 @@ class StepSums:
 
     @classmethod
     def of(cls, z: Floats, rewards: Floats, coefficients: Floats, *, is_logistic: bool) -> StepSums:
-        """Of N rows z, [N, D], their rewards, [N], at these coefficients, [D]."""
+        """The sums of N rows z, [N, D], with rewards, [N], at these coefficients, [D]."""
         # Row sums, no matrix product: each depends on its own row only, however the rows were cut into batches.
         q = expected_reward((z * coefficients).sum(axis=1), is_logistic=is_logistic)
         spread = np.sqrt(q * (1.0 - q)) if is_logistic else np.ones(len(q))
@@ -66,23 +66,23 @@ class StepSums:
         )
 
     def step(self, coefficients: Floats, ridge: float) -> Floats:
-        """How far to move the coefficients, [D]; at most 4, which keeps rare events from overshooting."""
+        """The step of the coefficients, [D]; at most 4, which prevents overshooting for rare events."""
         penalty = np.full(len(coefficients), ridge)
         penalty[0] = _FREE
-        curvature = np.array([[value / (1 << (2 * UNIT_BITS)) for value in row] for row in self.curvature])
-        gradient = np.array([value / (1 << UNIT_BITS) for value in self.gradient])
+        curvature = np.array([[value / (1 << (2 * TERM_BITS)) for value in row] for row in self.curvature])
+        gradient = np.array([value / (1 << TERM_BITS) for value in self.gradient])
         move = np.linalg.solve(curvature + np.diag(penalty), gradient - penalty * coefficients)
         return np.asarray(move * min(1.0, _LONGEST_STEP / max(float(np.abs(move).max()), _LONGEST_STEP)))
 
 
 def fit_rewards(z: Floats, rewards: Floats, ridge: float = 1.0, *, is_logistic: bool = True) -> Floats:
-    """Coefficients, [D], of rows that fit into memory.
+    """Coefficients, [D], from rows that fit into memory.
 
     Args:
-        z: features, the first column ones, [N, D].
-        rewards: in [0, 1] where logistic, [N].
-        ridge: penalty.
-        is_logistic: or linear.
+        z: Features, with ones in the first column, [N, D].
+        rewards: Rewards, in [0, 1] where logistic, [N].
+        ridge: Ridge penalty.
+        is_logistic: Whether the model is logistic; otherwise it is linear.
 
     >>> z = np.column_stack([np.ones(4), [0.0, 0.0, 1.0, 1.0]])
     >>> fit_rewards(z, np.array([0.0, 1.0, 2.0, 3.0]), ridge=1e-9, is_logistic=False).round(6).tolist()

@@ -2,8 +2,10 @@
 
     Q_t(state, a) = E[r_t + V_{t+1}(next state)],    V_t(state) = sum over a of P_target(a) Q_t(state, a)
 
-Each Q_t is a ridge regression on features of the state and the strategy. V depends on the target, so it is fitted anew
-for each policy judged; and it is cross-fitted: the whole chain of a fold comes from the other folds alone.
+Each Q_t is a ridge regression on features of the state and the strategy. V depends on the target, so it is
+fitted anew for each policy judged. It is cross-fitted: the whole chain of a fold comes from the other folds
+alone. The results are the columns `step_taken` and `step_values` for `ltrr ope-draws`, which then reports
+`cascade_dr`.
 Le, Voloshin & Yue, "Batch Policy Learning under Constraints", ICML 2019 (fitted Q evaluation).
 """
 
@@ -13,9 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ltrr.estimation.fixed_point import Longs
+from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.reward_regression import fit_rewards
-from ltrr.estimation.weights import Floats
 
 StepFeatures = Callable[[int], Floats]
 """Step t, 0-based -> features of every strategy in the state before draw t, ones first, [N, S, F]."""
@@ -27,14 +28,16 @@ def fit_reward_to_go(
     """Q of each draw made and V before each draw, [N, D] both, for `Draws.step_taken` and `.step_values`.
 
     Args:
-        features: of each step.
-        target: P_target of each strategy before each draw, zeros where no draw was to be decided, [N, D, S].
-        drawn: number of the strategy of each draw, -1 beyond the last, [N, D].
-        rewards: of each draw, [N, D].
-        folds: of each impression, such as by query, [N].
-        ridge: penalty.
+        features: Features of each step.
+        target: P_target of each strategy before each draw, zeros where no draw was to be decided,
+            [N, D, S].
+        drawn: Number of the strategy of each draw, -1 beyond the last, [N, D].
+        rewards: Reward of each draw, [N, D].
+        folds: Fold of each impression, such as by query, [N].
+        ridge: Ridge penalty.
 
-    Two draws of two strategies, the second of which alone earns, 1 a time; a target that always takes it is worth 2:
+    Two draws of two strategies, of which only the second has a reward, 1 for each draw. A target that
+    always takes it has the value 2:
 
     >>> drawn = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 2)
     >>> z = np.broadcast_to(np.array([[1.0, 0.0], [1.0, 1.0]]), (8, 2, 2))

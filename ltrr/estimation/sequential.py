@@ -1,31 +1,34 @@
-"""A challenger looked at every night: when it may be promoted, given up, or refused for what it does to a slice.
+"""Sequential test of a challenger: each night it is promoted, kept, or rejected, also for harm to a slice.
 
-**Bound.** On night k of its life a challenger has the estimate d_k of its difference on everything judged so far, with
-standard error e_k. Z_k = d_k / e_k and the information I_k = 1 / e_k^2 are all that counts: Cov(Z_j, Z_k) = sqrt(I_j /
-I_k) for j < k. It holds for users who return as well, exactly where they are alike and nearly so elsewhere, as long as
-e_k is by user over the whole window. Alpha is spent by a schedule fixed before: by night k of K the chance of a false
-promotion is alpha (k / K)^shape, whatever the information turned out to be (`estimation.boundary`). Lan & DeMets,
-"Discrete Sequential Boundaries for Clinical Trials", Biometrika 1983; Kim & DeMets, Biometrika 1987 (the power
-family); Jennison & Turnbull, "Group Sequential Methods", 2000.
+**Bound.** On night k of its life a challenger has the estimate d_k of its difference on everything judged
+so far, with standard error e_k. Only Z_k = d_k / e_k and the information I_k = 1 / e_k^2 matter:
+Cov(Z_j, Z_k) = sqrt(I_j / I_k) for j < k. This is also true for users who return, exactly where they are
+alike and approximately elsewhere, as long as e_k is by user over the whole window. A schedule set in
+advance spends alpha: by night k of K the probability of a false promotion is alpha (k / K)^shape, whatever
+the information (`estimation.boundary`). Lan & DeMets, "Discrete Sequential Boundaries for Clinical
+Trials", Biometrika 1983; Kim & DeMets, Biometrika 1987 (the power family); Jennison & Turnbull, "Group
+Sequential Methods", 2000.
 
-**Budget.** Each challenger is given its share of alpha before its first night. A share comes back when its challenger
-is promoted (as in the fallback procedure: Wiens & Dmitrienko, 2005), or `budget_nights` after its challenger ended. It
-does not come back before: what a challenger given up early has "not yet spent" is not saved, because giving it up was
-decided by the same data. Then the chance of promoting anything that is no better is at most alpha in any
-`budget_nights` in a row, however many challengers there were and however their successors were chosen: given the past,
-each fails with at most its share, and shares of those that are no better do not come back before the first failure.
+**Budget.** Each challenger gets its share of alpha before its first night. A share is released when its
+challenger is promoted (as in the fallback procedure: Wiens & Dmitrienko, 2005), or `budget_nights` after
+its challenger ended. It is not released earlier: stopping early was data-dependent, so the unspent alpha
+cannot be reused. Then the probability of promoting a challenger that is no better is at most alpha in any
+`budget_nights` in a row, whatever the number of challengers and the choice of successors. The reason:
+given the past, each fails with at most its share, and shares of challengers that are no better are not
+released before the first failure.
 
-**The current look holds too.** A promotion that waits for slices needs a bound that was crossed *and* tonight's Z at or
-above tonight's critical value. That spends no alpha: the event {some look crossed, and the current one holds} is part
-of the event {some look crossed}, whose chance without any difference is what was spent. It only turns promotions into
-waiting.
+**Current look.** A promotion that waits for slices needs a bound that was crossed *and* a current Z at or
+above the current critical value. This spends no alpha: the event {some look crossed, and the current Z is
+above its critical value} is part of the event {some look crossed}, whose probability without any
+difference is the spent alpha. It only turns promotions into waiting.
 
-**Slices.** The whole may gain while a slice loses. On the night when a challenger would be promoted all slices are
-asked, once and together: harmed is a slice whose upper bound lies below zero, at `slice_alpha` shared over all slices.
-A slice that cannot yet tell a harm of `slice_harm` is waited for, if it will be able to within the challenger's life; a
-slice that never will be is named as not judged.
+**Slices.** The whole may gain while a slice loses. On the night when a challenger would be promoted, all
+slices are tested once and together: a slice is harmed if its upper bound is below zero, at `slice_alpha`
+shared over all slices. A slice that cannot yet detect a harm of `slice_harm` delays the promotion, if it
+will be able to within the challenger's life. A slice that never will be is reported as not judged.
 
-Everything here is a function of estimates that exist elsewhere (`estimation.intervals`); docs/gate.md has the figures.
+All functions take estimates that are computed elsewhere (`estimation.intervals`); docs/studies/gate.md has the
+figures.
 """
 
 from __future__ import annotations
@@ -45,10 +48,10 @@ UNHARMED, NOT_YET, NOT_JUDGED = "unharmed", "not yet judged", "not judged"
 
 @dataclass(frozen=True)
 class Design:
-    """How challengers are judged; fixed before the first one.
+    """How challengers are judged; set before the first challenger.
 
     Args:
-        alpha: Maximum probability of promoting any candidate that is no better, within
+            alpha: Maximum probability of promoting any candidate that is no better, within
             `budget_nights` nights.
         budget_nights: Length, in nights, of the window in which the false-promotion rate stays at
             or below `alpha`.
@@ -96,11 +99,11 @@ class Design:
 
     @property
     def share(self) -> float:
-        """Alpha of one challenger: as many full lives as begin within the budget's nights can be paid."""
+        """Alpha of one challenger: the budget divided by the number of full lives that begin within its nights."""
         return self.alpha / ceil(self.budget_nights / self.life_nights)
 
     def spent(self, alpha: float, night: int) -> float:
-        """Of a challenger's alpha, by this night of its life, 1-based."""
+        """Part of a challenger's alpha that is spent by this night of its life, 1-based."""
         return alpha * float(min(night / self.life_nights, 1.0) ** self.shape)
 
 
@@ -109,8 +112,8 @@ class Look:
     """One night of a challenger's life.
 
     Attributes:
-        night: of its life, 1-based; nights without a verdict may be missing.
-        difference: challenger minus champion, on everything judged since its life began, by user.
+        night: Night of its life, 1-based; nights without a verdict may be missing.
+        difference: Challenger minus champion, on everything judged since its life began, by user.
     """
 
     night: int
@@ -119,12 +122,12 @@ class Look:
 
 @dataclass(frozen=True)
 class SliceLook:
-    """What is known of one slice on the newest night.
+    """One slice on the newest night.
 
     Attributes:
-        difference: as in `Look`, within the slice.
-        champion_value: within the slice; same unit.
-        has_evidence: whether the slice is above the evidence floor.
+        difference: As in `Look`, within the slice.
+        champion_value: The champion's value within the slice; same unit.
+        has_evidence: Whether the slice is above the evidence floor.
     """
 
     difference: Estimate
@@ -134,12 +137,12 @@ class SliceLook:
 
 @dataclass(frozen=True)
 class Trial:
-    """A challenger in the budget's book.
+    """A challenger in the trial log, as the budget needs it.
 
     Attributes:
-        alpha: given to it before its first night.
-        ended: night on which it was promoted, given up, refused or replaced; None while it is judged.
-        is_promoted: whether it replaced the champion: then its alpha came back.
+        alpha: Alpha assigned before its first night.
+        ended: Night on which it was promoted, stopped, rejected or replaced; None while it is judged.
+        is_promoted: Whether it replaced the champion, which released its alpha.
     """
 
     alpha: float
@@ -149,13 +152,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Step:
-    """What is done with a challenger tonight.
+    """The decision on a challenger after one night.
 
     Attributes:
         outcome: PROMOTE, KEEP, FUTILE, HARMED or EXPIRED.
-        critical: value that Z had to reach tonight; infinite where there was no look.
-        slices: `judge_slices`; empty unless the whole would be promoted.
-        is_lost: whether an earlier look crossed its bound and the current one does not hold.
+        critical: Value that Z had to reach this night; infinite without a look.
+        slices: Result of `judge_slices`; empty unless the whole would be promoted.
+        is_lost: Whether an earlier look crossed its bound but the current Z is below its critical value.
     """
 
     outcome: str
@@ -165,12 +168,12 @@ class Step:
 
 
 def alpha_for_next(trials: Sequence[Trial], night: int, design: Design) -> float:
-    """Alpha of a challenger that begins tonight: its share, or zero where the budget does not hold a whole one.
+    """Alpha of a challenger that begins this night: its share, or zero where less than a share is free.
 
     Args:
-        trials: of all earlier challengers; of those that ended more than `budget_nights` ago none is needed.
-        night: tonight, on the same count as `Trial.ended`.
-        design: the budget.
+        trials: All earlier challengers; those that ended more than `budget_nights` ago are not needed.
+        night: This night, on the same count as `Trial.ended`.
+        design: The budget.
 
     >>> design = Design()
     >>> alpha_for_next([Trial(0.01, ended=night) for night in (14, 28, 42)], 43, design)
@@ -186,7 +189,7 @@ def alpha_for_next(trials: Sequence[Trial], night: int, design: Design) -> float
 
 
 def alpha_held(trials: Sequence[Trial], night: int, design: Design) -> float:
-    """Alpha that is not free on this night: of who is judged, and of who ended in the `budget_nights` before it.
+    """Alpha not free on this night: of current challengers, and of those that ended in the `budget_nights` before.
 
     >>> alpha_held([Trial(0.01), Trial(0.01, ended=3), Trial(0.01, ended=9, is_promoted=True)], 10, Design())
     0.02
@@ -195,24 +198,24 @@ def alpha_held(trials: Sequence[Trial], night: int, design: Design) -> float:
 
 
 def is_held(trial: Trial, night: int, design: Design) -> bool:
-    """Whether the budget still has to know of a challenger."""
+    """Whether the alpha of a challenger is not free yet."""
     return not trial.is_promoted and (trial.ended is None or night - trial.ended < design.budget_nights)
 
 
 def judge_looks(
     looks: Sequence[Look], alpha: float, champion_value: float, slices: Mapping[str, SliceLook], design: Design
 ) -> Step:
-    """What to do with a challenger after its newest look.
+    """The decision on a challenger after its newest look.
 
-    A promotion needs a look that crossed its bound, and the current Z at or above the current critical value: that of
-    tonight, or where tonight brings no new information that of the last look that did.
+    A promotion needs a look that crossed its bound, and a current Z at or above the current critical value:
+    that of this night, or, where this night brings no new information, that of the last look that did.
 
     Args:
-        looks: all its looks so far, oldest first; undefined ones are passed over.
-        alpha: given to it (`alpha_for_next`).
-        champion_value: on everything judged, unit of the differences.
-        slices: of the newest night.
-        design: fixed before.
+        looks: All its looks so far, oldest first; undefined looks are skipped.
+        alpha: Its alpha (`alpha_for_next`).
+        champion_value: The champion's value on everything judged, unit of the differences.
+        slices: Slices of the newest night.
+        design: Set in advance.
 
     >>> flat = [Look(night, Estimate(0.0, 0.02 / night**0.5)) for night in range(1, 15)]
     >>> judge_looks(flat[:3], 0.01, 0.6, {}, Design()).outcome, judge_looks(flat, 0.01, 0.6, {}, Design()).outcome
@@ -244,11 +247,11 @@ def judge_looks(
 
 
 def judge_slices(slices: Mapping[str, SliceLook], night: int, design: Design) -> dict[str, str]:
-    """HARMED, UNHARMED or NOT_JUDGED for each slice; while some are waited for, NOT_YET for those and nothing else.
+    """HARMED, UNHARMED or NOT_JUDGED for each slice; while some are not ready, NOT_YET for those and nothing else.
 
-    A slice is fit to be judged when a loss of `slice_harm` would be found with probability `slice_power`, which takes a
-    standard error of at most slice_harm x value / (z[1 - slice_alpha / slices] + z[slice_power]). It is asked once: had
-    it been asked every night of the waiting, slice_alpha would be spent many times.
+    A slice can be judged when a loss of `slice_harm` would be found with probability `slice_power`, which
+    takes a standard error of at most slice_harm x value / (z[1 - slice_alpha / slices] + z[slice_power]).
+    It is tested once: a test on every night of the waiting would spend slice_alpha many times.
 
     >>> looks = {"head": SliceLook(Estimate(-0.03, 0.01), 0.6), "tail": SliceLook(Estimate(-0.03, 0.03), 0.6)}
     >>> judge_slices(looks, 3, Design()), judge_slices(looks, 14, Design())
@@ -284,10 +287,10 @@ def judge_slices(slices: Mapping[str, SliceLook], night: int, design: Design) ->
 
 
 def conditional_power(z: float, information: float, night: int, effect: float, alpha: float, design: Design) -> float:
-    """Chance to be promoted by the end of its life of a challenger that stands at `z` tonight, were `effect` true.
+    """Probability that a challenger at `z` this night is promoted by the end of its life, if `effect` is true.
 
-    From above: the last night's critical value is at least the one of a single look at alpha. The nights left are
-    taken to bring as much information each as the nights so far.
+    An upper bound: the last night's critical value is at least the one of a single look at alpha. Each
+    night left is assumed to bring as much information as the nights so far.
 
     >>> round(conditional_power(-1.0, 2_000.0, 7, 0.0, 0.01, Design()), 6)
     9e-06
@@ -302,10 +305,10 @@ def conditional_power(z: float, information: float, night: int, effect: float, a
 
 @lru_cache(maxsize=64)
 def traffic_factor(design: Design, alpha: float, power: float) -> float:
-    """The f in (f s / effect)^2 / life_nights: impressions judged a night to see a true `effect` with this power.
+    """The f in (f s / effect)^2 / life_nights: impressions judged a night to detect a true `effect` with this power.
 
-    s is the standard deviation of one impression's difference over the champion's value, users' agreement with
-    themselves included. Nights are taken to be equal.
+    s is the standard deviation of one impression's difference over the champion's value, with the
+    correlation within users included. Nights are assumed to be equal.
 
     >>> round(traffic_factor(Design(), 0.01, 0.8), 2), round(traffic_factor(Design(), 0.05, 0.8), 2)
     (3.3, 2.59)
@@ -324,10 +327,10 @@ def promotion_probabilities(design: Design, alpha: float, information: float, ef
     """Probability that a challenger of this true difference is promoted by each night of its life.
 
     Args:
-        design: fixed before.
-        alpha: given to it.
+        design: Set in advance.
+        alpha: The challenger's alpha.
         information: 1 / standard error^2 that one night brings.
-        effect: true difference, unit of the standard error.
+        effect: True difference, unit of the standard error.
 
     >>> chances = promotion_probabilities(Design(), 0.01, 1.0, 1.0)
     >>> round(chances[6], 2), round(chances[13], 2)
@@ -339,7 +342,7 @@ def promotion_probabilities(design: Design, alpha: float, information: float, ef
 
 
 def nights_to_verdict(design: Design, alpha: float, information: float, effect: float, power: float) -> float:
-    """Nights after which a challenger of this true difference is promoted with this power; inf: not in its life.
+    """Nights after which a challenger of this true difference is promoted with this power; inf if not in its life.
 
     >>> nights_to_verdict(Design(), 0.01, 1.0, 1.0, 0.8), nights_to_verdict(Design(), 0.01, 1.0, 0.1, 0.8)
     (12, inf)

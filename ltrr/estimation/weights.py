@@ -1,26 +1,25 @@
-"""Importance weights: how much more often the policy judged would have done what was logged."""
+"""Importance weights: ratios of the judged policy's probability of the logged action to the logged probability."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ltrr.errors import DataQualityError
-
-Floats = NDArray[np.float64]
+from ltrr.estimation.arrays import Bools, Floats
 
 ROUNDING = 1e-9
-"""A probability may leave [0, 1] by this much: sums of a softmax do."""
+"""Accepted excess of a probability over [0, 1], as in sums of a softmax."""
 
 
 def importance_weights(logging_propensity: ArrayLike, target_propensity: ArrayLike) -> Floats:
     """P_target / P_logging, one weight a decision, in [0, inf); shapes as numpy broadcasts them.
 
-    A logging propensity of zero is refused instead of clipped: the action *was* taken, so zero is false, and the weight
-    that hides it would be the largest of the log.
+    A logging propensity of zero is refused instead of clipped: the action *was* taken, so zero is false, and
+    clipping would give it the largest weight of the log.
 
     Raises:
-        DataQualityError: a propensity is not a number, logging is outside (0, 1], or target outside [0, 1].
+        DataQualityError: A propensity is not a number, logging is outside (0, 1], or target outside [0, 1].
 
     >>> importance_weights([0.5, 0.25], [0.8, 0.0]).tolist()
     [1.6, 0.0]
@@ -38,7 +37,7 @@ check the propensities that the service logs
 
 
 def unsupported_mass(logging: ArrayLike, target: ArrayLike) -> Floats:
-    """Target probability of actions that the log can never show, [N] for [N, P]: that share of a policy is not judged.
+    """Target probability of actions that the log can never show, [N] for [N, P]: the share not judged.
 
     >>> unsupported_mass([[0.5, 0.5, 0.0]], [[0.2, 0.2, 0.6]]).tolist()
     [0.6]
@@ -47,7 +46,7 @@ def unsupported_mass(logging: ArrayLike, target: ArrayLike) -> Floats:
     return np.asarray(np.where(never, target, 0.0).sum(axis=-1), dtype=np.float64)
 
 
-def _check(values: Floats, name: str, domain: str, is_good: NDArray[np.bool_]) -> None:
+def _check(values: Floats, name: str, domain: str, is_good: Bools) -> None:
     if not is_good.all():
         raise DataQualityError(
             "a propensity is not a probability",

@@ -1,20 +1,22 @@
-"""What a canary is worth, from the log of its users and of the champion's.
+"""The value of a canary, from the logs of its users and of the champion's users.
 
-The version was drawn by user with a logged probability, so an impression that version v served stands for
-1{version = v} / P(version) impressions, whatever else was changed at once: bandit, ranker, values, memory. Of side v,
+The version was drawn by user with a logged probability. So an impression that version v served stands for
+1{version = v} / P(version) impressions, whatever else changed with it: bandit, ranker, values, memory.
+The value of side v is
 
     value = sum(1{version = v} / P(version) x page_reward) / sum(1{version = v} / P(version)),
 
-the self-normalised (Hajek) estimate. Dividing by the number of all impressions instead (plain IPS) is unbiased too, but
-its error holds the chance of *how many* searches fell to a side: at a share of .1 ten users more or less would count as
-a gain or a loss of the canary. Here only what the users of a side earned on average counts, and a share that changed is
-no trouble. The bias is of the order of 1 / users. A user is on one side, and is one cluster: the standard error of the
-difference is that of two independent groups of users. Hajek, 1971; Deng et al., "Applying the Delta Method in Metric
-Analytics", KDD 2018.
+the self-normalised (Hajek) estimate. Dividing by the number of all impressions instead (plain IPS) is
+unbiased too, but its error contains the chance of *how many* searches a side gets: at a share of .1, ten
+users more or less would count as a gain or a loss of the canary. Here only the average reward of a side's
+users counts, and a changed share does no harm. The bias is of the order of 1 / users. A user is on one
+side, and is one cluster: the standard error of the difference is that of two independent groups of users.
+Hajek, 1971; Deng et al., "Applying the Delta Method in Metric Analytics", KDD 2018.
 
-A sample-ratio mismatch forbids a promotion: one side loses searches or records, or was not drawn as the log says, and
-what is left of two sides is no experiment. Two tests look for it every night (`find_mismatch`), on users, who are
-what is drawn, and on impressions, whose weights average 1 on both sides where nothing is lost.
+A sample-ratio mismatch forbids a promotion. It means that one side loses searches or records, or that
+users were not drawn as the log says; then the two sides are no experiment. Two tests look for it every
+night (`find_mismatch`): one on users, who are drawn, and one on impressions, whose weights average 1 on
+both sides where nothing is lost.
 """
 
 from __future__ import annotations
@@ -30,35 +32,37 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.pointer import Pointer, read_pointer
 from ltrr.artifacts.store import Store
-from ltrr.estimation.fixed_point import UNIT
-from ltrr.estimation.intervals import estimate_difference, estimate_ratio, quantile
+from ltrr.estimation import estimators
+from ltrr.estimation.evidence import EvidenceSummary
+from ltrr.estimation.fixed_point import TERM_UNIT
+from ltrr.estimation.intervals import estimate_sum, estimate_sum_difference, quantile
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.estimation.sample_ratio import compute_ratio_p_value
-from ltrr.estimation.verdict import DO_NOT_USE, Footing
-from ltrr.evaluation.estimates import REWARD, difference_of, figures_of, footing_of
+from ltrr.estimation.verdict import DO_NOT_USE
+from ltrr.evaluation.estimates import REWARD, difference_of, figures_of, summarize_policy
 from ltrr.evaluation.judged_policy import CHAMPION
-from ltrr.evaluation.scoring import N, sum_terms, term
+from ltrr.evaluation.scoring import EVIDENCE, N, list_ratios, sum_terms, term
 from ltrr.evaluation.settings import EvaluationSettings
 
 CANARY = "canary"
 DIFFERENCE = difference_of(CANARY)
-BY_USER = "by_user"
+BY_USER = estimators.BY_USER.name
 """The estimator of a canary's rows in `ope_estimates`."""
 
 SIDES = (CHAMPION, CANARY)
-TERMS = (N, "w", "w_squared", "wr", "wr_squared", "unsupported")
+TERMS = (N, *EVIDENCE, "unsupported")
 NAMES = (N, *(term(side, name) for side in SIDES for name in TERMS))
 
 
 @dataclass(frozen=True)
 class CanaryLife:
-    """Which versions were on which side of one canary: both are refreshed every night, and get another version.
+    """The versions on both sides of one canary. Every night refreshes both, which gives them new versions.
 
-    Two versions were one beside the other in no other life, but where a person ended it and began it again before a
-    night had refreshed them: then it counts from its first begin.
+    A pair of versions belongs to one life only, with one exception: a person ended the canary and began
+    it again before a night had refreshed it. Then the life counts from the first beginning.
 
     Attributes:
-        champions, canaries: versions of either side, oldest first.
+        champions, canaries: Versions of each side, oldest first.
     """
 
     champions: tuple[str, ...]
@@ -66,7 +70,7 @@ class CanaryLife:
 
     @property
     def first_date(self) -> date:
-        """Nothing was served by both before it: the date of the night that made the first champion of this life.
+        """Date of the night that made the first champion of this life. No earlier date was served by both sides.
 
         >>> CanaryLife(("2026-03-02-5b1f0c9e77aa",), ("2026-02-28-77aa5b1f0c9e",)).first_date
         datetime.date(2026, 3, 2)
@@ -75,10 +79,10 @@ class CanaryLife:
 
 
 def canary_life(store: Store, newest: Pointer) -> CanaryLife | None:
-    """The life so far of the canary that a pointer names, from the pointers before it; None where it names none.
+    """The life so far of the canary that a pointer names, from the earlier pointers; None without a canary.
 
-    One small file a night of its life is read, and torn ones are passed over. Later pointers are not read: a night that
-    is run again sees what it saw.
+    One small file for each night of the life is read; unreadable files are skipped. Later pointers are not
+    read, so a night that runs again sees the same life.
     """
     if newest.canary is None:
         return None
@@ -97,8 +101,8 @@ def canary_life(store: Store, newest: Pointer) -> CanaryLife | None:
 def drawn_impressions(impressions: DataFrame, life: CanaryLife) -> DataFrame:
     """Impressions whose version was drawn in this life, with `side`; same grain.
 
-    What was served without a draw (a search without a user, a machine on which the canary's bundle did not hold) shows
-    nothing of the canary and is left out for the users of both sides alike.
+    Searches served without a draw (a search without a user, a machine on which the canary's bundle was
+    invalid) say nothing about the canary. They are left out for the users of both sides.
     """
     drawn = impressions.where(F.col("version_propensity") < 1.0)
     side = F.when(F.col("policy_version").isin(list(life.canaries)), F.lit(CANARY)).when(
@@ -109,11 +113,11 @@ def drawn_impressions(impressions: DataFrame, life: CanaryLife) -> DataFrame:
 
 @dataclass(frozen=True)
 class SideCounts:
-    """What one side of a canary was, whatever became of it.
+    """Counts of one side of a canary.
 
     Attributes:
-        users: that were seen, fallbacks included.
-        fallback_share: of its impressions.
+        users: Number of users seen, fallbacks included.
+        fallback_share: Share of its impressions that were fallbacks.
     """
 
     users: int = 0
@@ -121,7 +125,7 @@ class SideCounts:
 
 
 def count_sides(drawn: DataFrame) -> dict[str, SideCounts]:
-    """Side -> its counts, of `drawn_impressions`. The driver sees two rows."""
+    """Side -> its counts, from `drawn_impressions`. The driver collects two rows."""
     is_fallback = F.avg((F.col("served_by") == "fallback").cast("double"))
     counted = drawn.groupBy("side").agg(F.count_distinct("user_key").alias("users"), is_fallback.alias("share"))
     found = {row["side"]: SideCounts(row["users"], row["share"]) for row in counted.collect()}
@@ -129,24 +133,25 @@ def count_sides(drawn: DataFrame) -> dict[str, SideCounts]:
 
 
 def find_mismatch(
-    counts: Mapping[str, SideCounts], footing: Footing, share: float, level: float, size: float, nights: int
+    counts: Mapping[str, SideCounts], summary: EvidenceSummary, share: float, level: float, size: float, nights: int
 ) -> list[str]:
-    """Why the two sides are not the groups that were drawn; empty where nothing speaks against it.
+    """Reasons why the two sides are not the groups that were drawn; empty without a mismatch.
 
     Users: an anytime-valid beta-binomial test of the canary's count (`estimation.sample_ratio`), whose chance of a
     false alarm over all nights is `level`. Impressions: a z test, by user, of the canary's mean weight against 1, at
-    level / nights on each night. A canary may truly change how often its users search; up to `size` that is no reason.
+    level / nights on each night. A canary may truly change how often its users search; a change up to `size` is
+    accepted.
 
     Args:
-        counts: of both sides.
-        footing: of the canary on all impressions.
-        share: of the users, that the canary serves.
-        level: chance of a false alarm over the canary's life, of either test.
-        size: departure of the mean weight that does not matter.
-        nights: of the longest life.
+        counts: Counts of both sides.
+        summary: Evidence summary of the canary on all impressions.
+        share: Share of the users that the canary serves.
+        level: Probability of a false alarm over the canary's life, for each of the two tests.
+        size: Accepted departure of the mean weight from 1.
+        nights: Largest number of nights of a life.
 
     >>> sides = {CANARY: SideCounts(300), CHAMPION: SideCounts(2_700)}
-    >>> good = Footing(400.0, 9_000.0, 3_000, 9_000, 1.01, 0.0, 0.0, True, mean_weight_error=0.02)
+    >>> good = EvidenceSummary(400.0, 9_000.0, 3_000, 9_000, 1.01, 0.0, 0.0, True, mean_weight_error=0.02)
     >>> find_mismatch(sides, good, 0.1, 1e-4, 0.02, 14)
     []
     >>> sides[CANARY], lost = SideCounts(180), replace(good, mean_weight=0.8)
@@ -158,15 +163,15 @@ def find_mismatch(
     p_value = compute_ratio_p_value(canary, champion, share)
     if p_value < level:
         reasons.append(
-            f"sample-ratio mismatch of users: {canary} of {canary + champion} are the canary's, its share {share:g} "
-            f"makes {share * (canary + champion):.0f} (beta-binomial sequential test, p = {p_value:.2g} < {level:g})"
+            f"sample-ratio mismatch of users: the canary has {canary} of {canary + champion}, its share {share:g} "
+            f"gives {share * (canary + champion):.0f} (beta-binomial sequential test, p = {p_value:.2g} < {level:g})"
         )
-    departure, critical = abs(footing.mean_weight - 1.0), quantile(1.0 - level / nights / 2.0)
-    if departure > size and departure > critical * footing.mean_weight_error:
-        z = departure / footing.mean_weight_error if footing.mean_weight_error else inf
+    departure, critical = abs(summary.mean_weight - 1.0), quantile(1.0 - level / nights / 2.0)
+    if departure > size and departure > critical * summary.mean_weight_error:
+        z = departure / summary.mean_weight_error if summary.mean_weight_error else inf
         reasons.append(
-            f"sample-ratio mismatch of impressions: the canary has {footing.mean_weight:.3f} of those that its users' "
-            f"share makes (z test of the mean weight by user, |z| = {z:.1f} > {critical:.1f})"
+            f"sample-ratio mismatch of impressions: the canary has {summary.mean_weight:.3f} of those that its "
+            f"share of users gives (z test of the mean weight by user, |z| = {z:.1f} > {critical:.1f})"
         )
     return reasons
 
@@ -174,12 +179,12 @@ def find_mismatch(
 def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame) -> DataFrame:
     """From `drawn_impressions` and their slates to user_key, query_class and the terms of both sides.
 
-    Fallbacks are left out. Whole numbers of 2^-24 from the first sum on, so that any order gives the same bits. The
-    join is by log_date and impression_id, both sides of the same few dates: one shuffle at any size.
+    Fallbacks are left out. Terms are whole numbers of 2^-24 from the first sum on, so that any order gives
+    the same bits. The join is by log_date and impression_id, on the same few dates: one shuffle at any size.
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum(_whole(F.col("page_reward"))).alias("earned"))
     served = drawn.where(F.col("served_by") == "policy").join(rewards, on=["log_date", "impression_id"], how="left")
-    reward = F.coalesce(F.col("earned"), F.lit(0)) * F.lit(UNIT)
+    reward = F.coalesce(F.col("earned"), F.lit(0)) * F.lit(TERM_UNIT)
     columns = [_whole(F.lit(1.0)).alias(N)]
     for side in SIDES:
         weight = F.when(F.col("side") == side, F.lit(1.0) / F.col("version_propensity")).otherwise(F.lit(0.0))
@@ -191,7 +196,7 @@ def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame) -> DataFrame:
 
 
 def sum_canary(drawn: DataFrame, slate_rows: DataFrame) -> dict[str, ClusteredSums]:
-    """Exact sums by user of every slice; empty where nothing was drawn."""
+    """Exact sums by user of every slice; empty without drawn impressions."""
     return sum_terms(to_canary_terms(drawn, slate_rows), NAMES)
 
 
@@ -211,18 +216,18 @@ def canary_rows(
     versions[DIFFERENCE] = f"{versions[CANARY]} against {versions[CHAMPION]}"
     rows = []
     for name, sums in sorted(slices.items()):
-        # A side rests on what it served itself. How many users that were, R by user tells: it is never larger.
+        # A side is judged on the impressions that it served itself. R by user accounts for the number of users.
         impressions = {side: round(sums.total(term(side, N))) for side in SIDES}
-        footings = {
-            side: replace(footing_of(sums, side, counts[side].fallback_share), impressions=impressions[side])
-            for side in SIDES
+        summaries = {
+            side: summarize_policy(sums, side, counts[side].fallback_share, judged=term(side, N)) for side in SIDES
         }
-        footings[DIFFERENCE] = _of_both(footings[CANARY], footings[CHAMPION])
+        summaries[DIFFERENCE] = _combine_sides(summaries[CANARY], summaries[CHAMPION])
         impressions[DIFFERENCE] = round(sums.total(N))
-        estimates = {side: estimate_ratio(sums, *_ratio(side)) for side in SIDES}
-        estimates[DIFFERENCE] = estimate_difference(sums, _ratio(CANARY), _ratio(CHAMPION))
+        ratios = {side: list_ratios(estimators.BY_USER, side) for side in SIDES}
+        estimates = {side: estimate_sum(sums, ratios[side]) for side in SIDES}
+        estimates[DIFFERENCE] = estimate_sum_difference(sums, ratios[CANARY], ratios[CHAMPION])
         rows += [
-            figures_of(estimate, footings[policy], settings)
+            figures_of(estimate, summaries[policy], settings)
             | {"as_of_date": as_of_date, "judged_on": CANARY, "policy": policy, "policy_version": versions[policy]}
             | {"estimator": BY_USER, "slice": name, "reward": REWARD, "impressions": impressions[policy]}
             for policy, estimate in estimates.items()
@@ -232,15 +237,15 @@ def canary_rows(
     return [row | {"verdict": DO_NOT_USE, "reasons": [*row["reasons"], *mismatch]} for row in rows]
 
 
-def _of_both(canary: Footing, champion: Footing) -> Footing:
-    """What the difference rests on: the weaker side, but for evidence that is missing because the canary is bad.
+def _combine_sides(canary: EvidenceSummary, champion: EvidenceSummary) -> EvidenceSummary:
+    """What the difference rests on: the weaker side, unless evidence is missing because the canary is bad.
 
-    A canary that earns next to nothing has next to no rewards to rest on, and nobody would ever end it for that. Were
-    it as good as the champion, it would have the champion's R in proportion to its impressions: that it has not is the
-    evidence.
+    A canary that earns almost nothing has almost no rewards and so a low R, which would never end it. If
+    it were as good as the champion, its R would be the champion's in proportion to its impressions. That
+    R is expected, and its absence is evidence too.
     """
     if not champion.impressions:
-        return canary.weaker(champion)
+        return canary.combine_weaker(champion)
     share = min(canary.impressions / champion.impressions, 1.0)
 
     def evidence(of_canary: float, of_champion: float) -> float:
@@ -248,15 +253,11 @@ def _of_both(canary: Footing, champion: Footing) -> Footing:
         return expected if isnan(of_canary) else max(min(of_canary, of_champion), expected)
 
     return replace(
-        canary.weaker(champion),
+        canary.combine_weaker(champion),
         evidence=evidence(canary.evidence, champion.evidence),
         evidence_of_users=evidence(canary.evidence_of_users, champion.evidence_of_users),
     )
 
 
-def _ratio(side: str) -> tuple[str, str]:
-    return term(side, "wr"), term(side, "w")
-
-
 def _whole(value: Column) -> Column:
-    return F.round(value / F.lit(UNIT)).cast("bigint")
+    return F.round(value / F.lit(TERM_UNIT)).cast("bigint")

@@ -1,7 +1,8 @@
-"""What a policy does: how many blocks it draws from each strategy and how deep, by query class, greedy and as served.
+"""Blocks that a policy draws from each strategy, and how deep, by query class, greedy and as served.
 
-A pass of its own over a hash sample of the held-out decisions. In the scan that judges, two numbers a block and policy
-would make every row three times as wide; a share of 5,000 decisions is known to 1.4 percentage points (95 %).
+They come from a separate pass over a hash sample of the held-out decisions. In the pass that judges, two
+numbers for each block and policy would make every row three times as wide. A share of 5,000 decisions is
+known to 1.4 percentage points (95 %).
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ from ltrr.spark.hashing import HashUse, salted_hash
 from ltrr.spark.merging import merge
 
 DRAWS_BY_CLASS = "draws_by_class"
-"""Where the night's notes and a manifest's evaluation keep it, and the name of the files in the tracking store."""
+"""Key in the night's notes and in a manifest's evaluation, and name of the files in the tracking store."""
 
 HOW = ("served", "greedy")
 
 DrawTable = dict[str, dict[str, Any]]
-"""Of one policy: slice -> decisions, and of each of `HOW`: strategy -> expected draws of its n-th block, [D]."""
+"""Draws of one policy: slice -> decisions, and for each of `HOW`: strategy -> expected draws of its n-th block, [D]."""
 
 _HEAD = """\
 # What the policies draw
 
-Expected blocks of each strategy a search, and in brackets of its 1st, 2nd, ... block; a row adds up to the budget. As
-served, exploration included; greedy, without it. From a hash sample of held-out users' decisions."""
+Expected number of blocks of each strategy in a search, and in brackets of its 1st, 2nd, ... block. A row adds up to the
+budget. "Served" includes exploration, "greedy" does not. Computed from a hash sample of held-out users' decisions."""
 
 _PLACES = 4
 _BUCKETS = 1 << 20
@@ -68,13 +69,13 @@ class DrawSums:
 
     @staticmethod
     def of(decisions: Iterable[LoggedDecision], policies: Sequence[JudgedPolicy]) -> DrawSums:
-        """From some decisions; policies that choose nothing are left out."""
+        """Sums of some decisions; policies without a chooser are left out."""
         sums: dict[str, dict[str, NDArray[np.int64]]] = {}
         for decision in decisions:
             of_class = sums.setdefault(decision.query_class, {})
             for key, values in _terms(decision, policies):
                 of_class[key] = of_class[key] + values if key in of_class else values
-        return DrawSums({name: {key: tuple(v.tolist()) for key, v in told.items()} for name, told in sums.items()})
+        return DrawSums({name: {key: tuple(v.tolist()) for key, v in mine.items()} for name, mine in sums.items()})
 
     def to_json(self) -> str:
         """As text, to cross a process; integers keep every digit."""
@@ -83,17 +84,17 @@ class DrawSums:
     @classmethod
     def from_json(cls, text: str) -> DrawSums:
         """Back from `to_json`."""
-        told = json.loads(text)
-        return cls({name: {key: tuple(values) for key, values in sums.items()} for name, sums in told.items()})
+        slices = json.loads(text)
+        return cls({name: {key: tuple(values) for key, values in sums.items()} for name, sums in slices.items()})
 
 
 def sum_draws(decisions: DataFrame, policies: Sequence[JudgedPolicy], space: PlanSpace) -> DrawSums:
-    """Expected draws of every policy, by query class; nothing where there is no decision.
+    """Expected draws of every policy, by query class; empty without decisions.
 
     Args:
-        decisions: of the policies' plan space, rows of the table; no reward is read.
-        policies: to be asked.
-        space: the plans.
+        decisions: Rows of the table `decisions` in the policies' plan space; no reward is read.
+        policies: Policies whose draws are summed.
+        space: The plans.
     """
     session = decisions.sparkSession.sparkContext
     sent: Broadcast[tuple[JudgedPolicy, ...]] = session.broadcast(tuple(policies))
@@ -121,33 +122,33 @@ def sample_decisions(decisions: DataFrame, share: float) -> DataFrame:
 
 
 def draw_table(sums: DrawSums, policy: str, space: PlanSpace) -> DrawTable:
-    """What one policy does, all queries first; empty where nothing was summed of it.
+    """The draws of one policy, all queries first; empty without sums of the policy.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> half, one = 1 << 23, 1 << 24
-    >>> told = {"n": (one,), "champion_served": (one, half, half, 0), "champion_greedy": (one, one, 0, 0)}
-    >>> draw_table(DrawSums({"long": told}), "champion", space)["all"]
+    >>> sums = {"n": (one,), "champion_served": (one, half, half, 0), "champion_greedy": (one, one, 0, 0)}
+    >>> draw_table(DrawSums({"long": sums}), "champion", space)["all"]
     {'decisions': 1, 'served': {'title': [1.0, 0.5], 'memory': [0.5, 0.0]},
      'greedy': {'title': [1.0, 1.0], 'memory': [0.0, 0.0]}}
     """
-    whole = sum((DrawSums({ALL: told}) for told in sums.sums.values()), DrawSums())
+    whole = sum((DrawSums({ALL: of_class}) for of_class in sums.sums.values()), DrawSums())
     table: DrawTable = {}
-    for name, told in sorted((whole + sums).sums.items(), key=lambda entry: (entry[0] != ALL, entry[0])):
-        if _name(policy, HOW[0]) in told:
-            decisions = round(from_fixed(told[N][0]))
+    for name, of_class in sorted((whole + sums).sums.items(), key=lambda entry: (entry[0] != ALL, entry[0])):
+        if _name(policy, HOW[0]) in of_class:
+            decisions = round(from_fixed(of_class[N][0]))
             table[name] = {"decisions": decisions} | {
-                how: _by_strategy(told[_name(policy, how)], decisions, space) for how in HOW
+                how: _by_strategy(of_class[_name(policy, how)], decisions, space) for how in HOW
             }
     return table
 
 
 def draw_rows(tables: Mapping[str, DrawTable]) -> list[dict[str, Any]]:
-    """One row a policy, slice, how and strategy: expected draws, their share of all, and draws of each block."""
+    """One row for each policy, slice, how and strategy: expected draws, their share of all, and draws of each block."""
     return [
         {
             "policy": policy,
             "slice": name,
-            "decisions": told["decisions"],
+            "decisions": entry["decisions"],
             "how": how,
             "strategy": strategy,
             "draws": round(sum(by_depth), _PLACES),
@@ -155,31 +156,31 @@ def draw_rows(tables: Mapping[str, DrawTable]) -> list[dict[str, Any]]:
             "by_depth": by_depth,
         }
         for policy, table in tables.items()
-        for name, told in table.items()
+        for name, entry in table.items()
         for how in HOW
-        for strategy, by_depth in told[how].items()
+        for strategy, by_depth in entry[how].items()
     ]
 
 
 def short_rows(table: DrawTable) -> list[dict[str, Any]]:
-    """One row a slice and how, for people: expected draws of each strategy, and in brackets of each of its blocks.
+    """One row for each slice and how, as text: expected draws of each strategy, and in brackets of each of its blocks.
 
-    >>> told = {"served": {"title": [1.0, 0.25]}, "greedy": {"title": [1.0, 1.0]}}
-    >>> for row in short_rows({"all": {"decisions": 7, **told}}):
+    >>> draws = {"served": {"title": [1.0, 0.25]}, "greedy": {"title": [1.0, 1.0]}}
+    >>> for row in short_rows({"all": {"decisions": 7, **draws}}):
     ...     print(row)
     {'class': 'all', 'decisions': 7, 'how': 'served', 'title': '1.25 (1.00 .25)'}
     {'class': 'all', 'decisions': 7, 'how': 'greedy', 'title': '2.00 (1.00 1.00)'}
     """
     return [
-        {"class": name, "decisions": told["decisions"], "how": how}
-        | {strategy: _short(by_depth) for strategy, by_depth in told[how].items()}
-        for name, told in table.items()
+        {"class": name, "decisions": entry["decisions"], "how": how}
+        | {strategy: _short(by_depth) for strategy, by_depth in entry[how].items()}
+        for name, entry in table.items()
         for how in HOW
     ]
 
 
 def render_draws(tables: Mapping[str, DrawTable]) -> str:
-    """As markdown, a table a policy."""
+    """The tables as markdown, one for each policy."""
     parts = [_HEAD]
     for policy, table in tables.items():
         rows = short_rows(table)

@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from math import isnan, nan
+from math import isnan
 from typing import Any
 
-from ltrr.estimation.intervals import UNDEFINED, Estimate, degrees_of_freedom, estimate_difference, estimate_ratio
+from ltrr.estimation.estimators import list_nightly_estimators
+from ltrr.estimation.evidence import EvidenceSummary, EvidenceTerms, summarize_evidence
+from ltrr.estimation.intervals import UNDEFINED, Estimate, estimate_sum, estimate_sum_difference
 from ltrr.estimation.moments import ClusteredSums, WeightedRewards
-from ltrr.estimation.verdict import Footing, judge_footing
+from ltrr.estimation.verdict import judge_evidence
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION, JudgedPolicy
-from ltrr.evaluation.scoring import N, term
+from ltrr.evaluation.scoring import EVIDENCE, REWARDS, N, list_ratios, term
 from ltrr.evaluation.settings import EvaluationSettings
 
-ESTIMATORS: Mapping[str, tuple[str, str | None]] = {"ips": ("wr", None), "snips": ("wr", "w"), "dr": ("dr", None)}
-"""Estimator -> the terms whose ratio it is; None: the number of impressions."""
-
 HELD_OUT, LIFE = "held_out", "life"
-"""What is judged on: held-out users' impressions of the window, or everybody's since a challenger's training."""
+"""Impressions that are judged on: held-out users' of the window, or all users' since a challenger's training."""
 
 REWARD = "page_reward"
 
 
 def difference_of(policy: str) -> str:
-    """The name of the rows that hold a policy's difference from the champion, paired by user.
+    """Name of the rows that contain a policy's difference from the champion, paired by user.
 
     >>> difference_of("challenger")
     'challenger-champion'
@@ -49,71 +48,60 @@ def estimate_rows(
     versions = {policy.name: policy.version for policy in policies}
     rivals = [name for name in (CHALLENGER, CANDIDATE) if {name, CHAMPION} <= versions.keys()]
     for name, sums in sorted(slices.items()):
-        footings = {policy.name: footing_of(sums, policy.name, fallback_share) for policy in policies}
-        for estimator in ESTIMATORS:
+        summaries = {policy.name: summarize_policy(sums, policy.name, fallback_share) for policy in policies}
+        for estimator in list_nightly_estimators():
             for policy in policies:
-                estimate = estimate_ratio(sums, *_terms(policy.name, estimator))
-                row = figures_of(estimate, footings[policy.name], settings)
-                rows.append(row | _keys(policy.name, policy.version, estimator, name))
+                estimate = estimate_sum(sums, list_ratios(estimator, policy.name))
+                row = figures_of(estimate, summaries[policy.name], settings)
+                rows.append(row | _keys(policy.name, policy.version, estimator.name, name))
             for rival in rivals:
-                estimate = estimate_difference(sums, _terms(rival, estimator), _terms(CHAMPION, estimator))
-                row = figures_of(estimate, footings[rival].weaker(footings[CHAMPION]), settings)
+                ratios = list_ratios(estimator, rival), list_ratios(estimator, CHAMPION)
+                estimate = estimate_sum_difference(sums, *ratios)
+                row = figures_of(estimate, summaries[rival].combine_weaker(summaries[CHAMPION]), settings)
                 both = f"{versions[rival]} against {versions[CHAMPION]}"
-                rows.append(row | _keys(difference_of(rival), both, estimator, name))
+                rows.append(row | _keys(difference_of(rival), both, estimator.name, name))
     return [row | {"as_of_date": as_of_date, "judged_on": judged_on, "reward": REWARD} for row in rows]
-
-
-def _terms(policy: str, estimator: str) -> tuple[str, str]:
-    numerator, denominator = ESTIMATORS[estimator]
-    return term(policy, numerator), N if denominator is None else term(policy, denominator)
 
 
 def _keys(policy: str, version: str, estimator: str, slice_name: str) -> dict[str, str]:
     return {"policy": policy, "policy_version": version, "estimator": estimator, "slice": slice_name}
 
 
-def footing_of(sums: ClusteredSums, policy: str, fallback_share: float) -> Footing:
-    """What a policy's estimates rest on: from its sums of weights and weighted rewards."""
+def summarize_policy(sums: ClusteredSums, policy: str, fallback_share: float, *, judged: str = N) -> EvidenceSummary:
+    """What a policy's estimates rest on: from its sums of weights and weighted rewards.
+
+    Args:
+        sums: Of one slice, by user.
+        policy: Its name in the columns.
+        fallback_share: Share of the impressions that were served without the policy.
+        judged: Column of ones of the impressions that the policy is judged on.
+    """
     totals = dict(zip(sums.names, sums.totals, strict=True))
-    impressions = round(sums.total(N))
-    weighted = WeightedRewards(
-        impressions,
-        totals[term(policy, "w")],
-        totals[term(policy, "w_squared")],
-        totals[term(policy, "wr")],
-        totals[term(policy, "wr_squared")],
-    )
-    wr, w = term(policy, "wr"), term(policy, "w")
-    rewards_of_users = sums.product(wr, wr)
-    return Footing(
-        evidence=weighted.evidence(),
-        effective_sample_size=weighted.effective_sample_size(),
-        users=sums.clusters,
-        impressions=impressions,
-        mean_weight=weighted.mean_weight(),
-        unsupported=sums.total(term(policy, "unsupported")) / impressions if impressions else 0.0,
+    weighted = WeightedRewards(round(sums.total(N)), *(totals[term(policy, name)] for name in EVIDENCE))
+    columns = (term(policy, name) for name in ("w", REWARDS, "unsupported"))
+    weight, rewards, unsupported = columns
+    return summarize_evidence(
+        sums,
+        EvidenceTerms(weight, rewards, N, judged, unsupported),
+        weighted=weighted,
         fallback_share=fallback_share,
-        is_defined=bool(impressions) and weighted.weights > 0,
-        evidence_of_users=sums.total(wr) ** 2 / rewards_of_users if rewards_of_users else nan,
-        mean_weight_error=estimate_ratio(sums, w, N).standard_error,
-        degrees=degrees_of_freedom(sums, wr),
     )
 
 
-def figures_of(estimate: Estimate, footing: Footing, settings: EvaluationSettings) -> dict[str, Any]:
-    """The columns of `ope_estimates` that are no keys."""
-    shown = replace(estimate, degrees=footing.degrees) if footing.is_defined else UNDEFINED
-    verdict, reasons = judge_footing(footing, settings)
+def figures_of(estimate: Estimate, summary: EvidenceSummary, settings: EvaluationSettings) -> dict[str, Any]:
+    """The columns of `ope_estimates` that are not keys."""
+    shown = replace(estimate, degrees=summary.degrees) if summary.is_defined else UNDEFINED
+    verdict, reasons = judge_evidence(summary, settings)
     one_sided = (1.0 + settings.confidence) / 2.0
     return {
         "value": _null(shown.value),
         "standard_error": _null(shown.standard_error),
         "low": _null(shown.low(one_sided)),
         "high": _null(shown.high(one_sided)),
-        "evidence": _null(footing.evidence_of_users),
-        "effective_sample_size": _null(footing.effective_sample_size),
-        "impressions": footing.impressions,
-        "users": footing.users,
+        "evidence": _null(summary.evidence_of_users),
+        "effective_sample_size": _null(summary.effective_sample_size),
+        "impressions": summary.impressions,
+        "users": summary.users,
         "verdict": verdict,
         "reasons": reasons,
     }

@@ -1,4 +1,4 @@
-"""Which impressions may be judged on, and what each earned."""
+"""Impressions that may be judged on, with their rewards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ltrr.evaluation.logged_decision import COLUMNS
 
 
 def is_held_out(held_out_percent: int) -> Column:
-    """Whether the user's fold is one that nothing is trained on.
+    """Whether the user's fold is held out of training.
 
     >>> folds = spark.createDataFrame([(0,), (29,), (30,), (99,)], "user_fold int")
     >>> [row.held for row in folds.select(is_held_out(30).alias("held")).collect()]
@@ -34,15 +34,15 @@ def by_policy(decisions: DataFrame, versions: Collection[str]) -> DataFrame:
 
 
 def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Collection[str]) -> DataFrame:
-    """One row an impression that a policy of the judged plan space served, with its page_reward; fallbacks left out.
+    """One row for each impression that a policy of the judged plan space served, with page_reward; without fallbacks.
 
-    A page without rows earned nothing, and says so with 0. The join is by log_date and impression_id, both sides of
-    the same few dates: one shuffle, no more at any size.
+    A page without rows has a reward of 0. The join is by log_date and impression_id, on the same few dates:
+    one shuffle at any size.
 
     Args:
-        decisions: of closed dates.
-        slate_rows: of the same dates.
-        versions: bundles whose plans and features are those that are judged.
+        decisions: Decisions of closed dates.
+        slate_rows: Slate rows of the same dates.
+        versions: Versions of bundles with the plans and features that are judged.
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum("page_reward").alias("page_reward"))
     joined = by_policy(decisions, versions).join(rewards, on=["log_date", "impression_id"], how="left")
@@ -53,13 +53,13 @@ def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Co
 
 @dataclass(frozen=True)
 class ServedCounts:
-    """How the window's impressions were served.
+    """Numbers of the window's impressions, by how they were served.
 
     Attributes:
-        by_policy: by a policy of the judged plan space: judged on.
-        by_other_space: by a policy with other plans or features: left out.
-        by_static: by a fixed plan without chance: left out, it shows nothing about other plans.
-        by_fallback: not as sampled: left out.
+        by_policy: Served by a policy of the judged plan space: judged on.
+        by_other_space: Served by a policy with other plans or features: left out.
+        by_static: Served by a fixed plan without randomness: left out, because it shows no other plan.
+        by_fallback: Served by the fallback, not as sampled: left out.
     """
 
     by_policy: int
@@ -69,7 +69,7 @@ class ServedCounts:
 
     @property
     def fallback_share(self) -> float:
-        """Of all impressions; 0 where there are none."""
+        """Share of fallbacks in all impressions; 0 without impressions."""
         served = self.by_policy + self.by_other_space + self.by_static + self.by_fallback
         return self.by_fallback / served if served else 0.0
 
@@ -81,7 +81,7 @@ def served_by_version(decisions: DataFrame) -> dict[tuple[str, str], int]:
 
 
 def count_served(served: dict[tuple[str, str], int], versions: Collection[str]) -> ServedCounts:
-    """Counts by how it was served.
+    """Counts by how impressions were served.
 
     >>> count_served({("v1", "policy"): 90, ("v0", "policy"): 5, ("v1", "fallback"): 5}, ["v1"]).fallback_share
     0.05

@@ -1,4 +1,4 @@
-"""A policy as a judge sees it: P(plan) from what the log holds."""
+"""A policy as the evaluation uses it: P(plan) from logged decisions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from ltrr.serving.bandit import Choice, PlanChooser
 from ltrr.serving.plan_batch import plan_probabilities
 
 CHAMPION, CHALLENGER, CANDIDATE, UNIFORM, STATIC = "champion", "challenger", "candidate", "uniform", "static"
-"""Served now; under test; trained tonight, perhaps the next one under test; and two that nobody trained."""
+"""The served policy; the current challenger; this night's training result, a possible next challenger; and two policies
+that need no training."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,11 @@ class JudgedPolicy:
 
     Args:
         name: champion | challenger | candidate | uniform | static.
-        version: the bundle or payload it is, or the plan's text.
-        space: the plans.
-        chooser: of a learned policy; it values the plans itself, from the *logged* look, and scores the *logged*
-            shared features.
-        plan: of a static policy.
+        version: Version of the bundle or payload, or the plan's text.
+        space: The plans.
+        chooser: Chooser of a learned policy. It values the plans itself, from the *logged* look, and
+            scores the *logged* shared features.
+        plan: Number of the plan of a static policy.
 
     Without chooser and plan, every plan is equally likely.
 
@@ -47,7 +48,7 @@ class JudgedPolicy:
     plan: int | None = None
 
     def probabilities(self, decision: LoggedDecision) -> NDArray[np.float64]:
-        """P(plan) of every plan for what was logged of a decision, [P]."""
+        """P(plan) of every plan for a logged decision, [P]."""
         plans = len(self.space)
         if self.plan is not None:
             return np.asarray(np.eye(1, plans, self.plan)[0])
@@ -63,7 +64,7 @@ class JudgedPolicy:
         return plan_probabilities(self.chooser, [decision.key for decision in decisions], shared, values)
 
     def choice(self, decision: LoggedDecision) -> Choice | None:
-        """What a learned policy would choose from what was logged; None of one that does not look."""
+        """The choice of a learned policy for a logged decision; None for a policy without a chooser."""
         if self.chooser is None:
             return None
         return self.chooser.weigh(decision.key, decision.shared, self._values(decision))

@@ -30,26 +30,26 @@ COLUMNS = (
     "page_reward",
     "query_mean",
 )
-"""What a judge reads of an impression; nothing that was not known then, but the reward."""
+"""Columns that the evaluation reads of an impression: the reward, and what was known when the plan was chosen."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoggedDecision:
-    """One logged choice and what it earned.
+    """One logged choice and its reward.
 
     Args:
-        user_key: the cluster.
-        key: the query_key.
-        query_class: the slice.
-        plan: index of the plan taken.
-        propensity: of the plan taken, under the policy that logged it.
-        supported: plans that the logging policy could take, [P] booleans.
-        shared: logged shared features, [F].
-        look: blocks seen before choosing.
-        facts: of their candidates, as used.
-        values: of plans by hit rates, from the logged look and history, [P].
-        reward: page_reward.
-        query_mean: page_reward that the query's other searches earned, of training users.
+        user_key: The user, who is a cluster.
+        key: The query_key.
+        query_class: The query class, which is a slice.
+        plan: Index of the plan taken.
+        propensity: Propensity of the plan taken, under the policy that logged it.
+        supported: Plans that the logging policy could take, [P] booleans.
+        shared: Logged shared features, [F].
+        look: Blocks seen before the choice.
+        facts: Facts of their candidates, as used.
+        values: Values of plans by hit rates, from the logged look and history, [P].
+        reward: The page_reward.
+        query_mean: Mean page_reward of the query's other searches, by training users.
     """
 
     user_key: str

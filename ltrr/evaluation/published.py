@@ -1,4 +1,4 @@
-"""What is judged or replayed of a bundle: its manifest, bandit, values and history; never its memory or ranker."""
+"""The part of a bundle that is judged or replayed: manifest, bandit, values and history, without memory and ranker."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ltrr.serving.policy import Policy
 
 @dataclass(frozen=True)
 class PlanningPart:
-    """The part of a bundle that chooses plans; bytes only, so that it travels to executors as it is.
+    """The part of a bundle that chooses plans; only bytes, so that it can be sent to executors unchanged.
 
     Attributes:
-        manifest: the bundle's.
-        files: bandit, values and history, where the bundle has them.
+        manifest: The bundle's manifest.
+        files: Bandit, values and history, where the bundle has them.
     """
 
     manifest: Manifest
@@ -41,7 +41,7 @@ def read_planning_part(root: str | os.PathLike[str], name: str, version: str) ->
     """Bandit, values and history of a version, every byte verified.
 
     Raises:
-        ArtifactError: no such version, or a file is missing or altered.
+        ArtifactError: The version does not exist, or a file is missing or altered.
     """
     manifest = read_manifest(root, name, version)
     store = open_policy(root, name)
@@ -57,10 +57,10 @@ def read_planning_part(root: str | os.PathLike[str], name: str, version: str) ->
 
 
 def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, PlanningPart]:
-    """Those of the versions that are published below the root: a few, one a night that served.
+    """The planning parts of the versions that are published below the root: a few, one for each night that served.
 
-    A log may hold records of another policy of the same root, such as the one that this policy replaced: its bundles
-    are found under its own name.
+    A log may contain records of another policy of the same root, such as the one that this policy replaced.
+    Its bundles are found under its own name.
     """
     owners = _owners(root, name, versions)
     return {version: read_planning_part(root, owner, version) for version, owner in owners.items()}
@@ -73,32 +73,32 @@ def block_sizes(root: str | os.PathLike[str], name: str, versions: Collection[st
 
 
 def _owners(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, str]:
-    """The policy that published each version; `name` is asked first, versions of nobody are left out."""
+    """The policy that published each version, `name` if it did; versions that no policy published are left out."""
     names = [name, *(other for other in policy_names(root) if other != name)]
     found = {version: [one for one in names if is_published(root, one, version)] for version in sorted(versions)}
     return {version: owners[0] for version, owners in found.items() if owners}
 
 
 def plan_differences(one: PolicySettings, other: PolicySettings) -> list[str]:
-    """What a log of `other` lacks of what `one` needs, in words: plans, looks and features. Exploration may differ.
+    """Differences in plans, looks and features that make a log of `other` useless for `one`; exploration may differ.
 
     >>> blind = PolicySettings("search", ("title", "memory"), block_size=2, budget=1, observe="blind")
     >>> plan_differences(PolicySettings("search", ("title", "memory"), block_size=5, budget=1), blind)[:2]
     ['block_size 5, not 2', 'observe first_look, not blind']
     """
     names = ("strategies", "block_size", "budget", "decide", "observe", "features")
-    told = [
+    differences = [
         f"{name} {_text(getattr(one, name))}, not {_text(getattr(other, name))}"
         for name in names
         if getattr(one, name) != getattr(other, name)
     ]
-    if not told and not plans_alike(one, other):
-        told.append("features of another version of ltrr")
-    return told
+    if not differences and not plans_alike(one, other):
+        differences.append("features of another version of ltrr")
+    return differences
 
 
 def plans_alike(one: PolicySettings, other: PolicySettings) -> bool:
-    """Whether a log of `other` shows what `one` needs: the same plans, looks and features. Exploration may differ."""
+    """Whether both have the same plans, looks and features, so that a log of `other` can judge `one`."""
 
     def frame(settings: PolicySettings) -> tuple[object, ...]:
         return (
@@ -119,7 +119,7 @@ def _text(value: object) -> str:
 def alike_versions(
     root: str | os.PathLike[str], name: str, versions: Collection[str], settings: PolicySettings
 ) -> list[str]:
-    """Those of the versions that are published here and plan as `settings` do: what their logs may judge."""
+    """The versions published here with the plans, looks and features of `settings`: their logs can judge it."""
     return [
         version
         for version in sorted(versions)

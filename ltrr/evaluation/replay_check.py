@@ -1,7 +1,8 @@
-"""Are the logged propensities true? A sample of each night's decisions is made again from its bundle.
+"""Check of the logged propensities: a sample of each night's decisions is made again from its bundle.
 
-If 1 % of the rows were wrong by a factor of two, 459 replayed rows find one with 99 % probability; the mean of the
-weights finds it with 4-72 %. So 1,000 rows a night are replayed, or all where there are fewer.
+If 1 % of the rows are wrong by a factor of two, 459 replayed rows contain one with 99 % probability; the
+mean of the weights reveals it with 4-72 %. So 1,000 rows a night are replayed, or all where there are
+fewer.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ltrr.serving.replay import replay
 from ltrr.spark.hashing import HashUse, salted_hash
 
 REPLAY = "replay"
-"""The check's name, for who accepts it."""
+"""Name of the check in `--accept-quality`."""
 
 _SITUATION = ("at", "utc_offset_minutes", "surface", "context")
 _COLUMNS = (
@@ -42,14 +43,15 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class ReplayCheck:
-    """What a replay of a night's sample showed.
+    """Result of the replay of a night's sample.
 
     Attributes:
-        replayed: decisions made again.
-        unknown: sampled decisions of bundles that are not published here: they cannot be made again.
-        unequal: of the replayed, those that differ by more than the tolerance.
-        worst_difference: the largest, 0 where nothing was replayed.
-        worst_impression: where it was seen.
+        replayed: Number of decisions made again.
+        unknown: Number of sampled decisions of bundles that are not published here, which cannot be
+            replayed.
+        unequal: Number of replayed decisions that differ by more than the tolerance.
+        worst_difference: The largest difference, 0 without replayed decisions.
+        worst_impression: Impression of the largest difference.
     """
 
     replayed: int
@@ -59,25 +61,25 @@ class ReplayCheck:
     worst_impression: str
 
     @property
-    def holds(self) -> bool:
-        """Whether every sampled decision could be made again, to the tolerance."""
+    def passes(self) -> bool:
+        """Whether every sampled decision was made again, to the tolerance."""
         return self.unequal == 0 and self.unknown == 0
 
     def check(self, night: date, tolerance: float) -> None:
-        """Nothing where it holds.
+        """Accept a replay that passes.
 
         Raises:
-            DataQualityError: with the worst decision.
+            DataQualityError: The replay does not pass; the message names the worst decision.
         """
-        if not self.holds:
+        if not self.passes:
             raise DataQualityError(
-                f"the propensities logged on {night} are not those of the bundles that served",
+                f"the propensities logged on {night} differ from those of the bundles that served",
                 which=f"decisions (worst: impression {self.worst_impression})" if self.unequal else "decisions",
                 expected=f"every propensity equal to {tolerance:g} when replayed",
                 got=f"{self.unequal} of {self.replayed} unequal, worst by {self.worst_difference:.3g}; "
                 f"{self.unknown} of bundles that are not published here",
-                todo="compare the service's bundle with its log before anything is judged on it, "
-                f"or go on without a verdict with --accept-quality '{REPLAY}:REASON'",
+                todo="compare the service's bundle with its log before you judge a policy on it, "
+                f"or continue without a verdict with --accept-quality '{REPLAY}:REASON'",
             )
 
 
@@ -114,14 +116,14 @@ def replay_sample(
 ) -> ReplayCheck:
     """Replay decisions that a policy served, sampled by hash of the impression, on executors.
 
-    Each task hands over its `sample` smallest hashes at most, so the cost does not grow with the log.
+    Each task returns at most its `sample` smallest hashes, so the cost does not grow with the log.
 
     Args:
-        decisions: of one date.
-        impressions: of the same date, for the query as typed and the situation.
-        parts: by version, of the bundles that are published here.
-        sample: how many.
-        tolerance: largest difference that counts as equal.
+        decisions: Decisions of one date.
+        impressions: Impressions of the same date, for the query as typed and the situation.
+        parts: Version -> planning part, of the bundles that are published here.
+        sample: Number of decisions.
+        tolerance: Largest difference that counts as equal.
     """
     typed = impressions.select("log_date", "impression_id", "query_text", *_SITUATION)
     chosen = F.broadcast(sampled(decisions, sample))
@@ -153,7 +155,7 @@ def replay_sample(
 
 
 def _record(row: Mapping[str, Any], block_size: int) -> dict[str, Any]:
-    """What a replay reads of a decision record, from the tables that keep it."""
+    """The fields of a decision record that a replay reads, from the tables."""
     return {
         "impression_id": row["impression_id"],
         "policy_version": row["policy_version"],

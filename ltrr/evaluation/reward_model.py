@@ -1,84 +1,87 @@
 """q-hat: the page_reward that a plan is expected to earn, learned on training users only.
 
-Linear on purpose: ridge regression by exact normal equations has one solution whatever the order and partitions of
-the rows, and a policy's expected q-hat needs only its probabilities. Doubly robust estimates stay unbiased whatever
-q-hat says (the propensities are known); a better q-hat only narrows the interval.
+The model is linear: ridge regression by exact normal equations has one solution whatever the order and
+partitions of the rows, and a policy's expected q-hat needs only its probabilities. Doubly robust estimates
+stay unbiased for any q-hat, because the propensities are known; a better q-hat only narrows the interval.
 
     q(x, a) = c . [1, mean reward of the query, best value(x), shared(x), value(x, a), blocks drawn by a]
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ltrr.core.plans import PlanSpace
-from ltrr.estimation.fixed_point import UNIT_BITS
-
-Floats = NDArray[np.float64]
+from ltrr.estimation.arrays import Floats
+from ltrr.estimation.fixed_point import TERM_BITS
+from ltrr.evaluation.logged_decision import LoggedDecision
 
 _PLACES = 9
 """Coefficients are rounded, so that the last bits of a linear-algebra library do not reach the table."""
 
 
 def context_features(shared: Floats, values: Floats, query_mean: float) -> Floats:
-    """What is the same for every plan, [3 + F]: one, the query's mean reward, the best value, shared features."""
+    """Features equal for every plan, [3 + F]: one, the query's mean reward, the best value, shared features."""
     return np.concatenate(([1.0, query_mean, values.max()], shared))
 
 
 def plan_features(space: PlanSpace, values: Floats, plan: int) -> Floats:
-    """What describes one plan, [1 + S * D]: its planner value and the blocks it draws."""
+    """Features of one plan, [1 + S * D]: its planner value and the blocks it draws."""
     return np.concatenate((values[plan : plan + 1], space.draws[plan]))
 
 
 @dataclass(frozen=True, eq=False)
-class RewardModel:
-    """Coefficients of q-hat.
+class PlanRewardModel:
+    """Coefficients of q-hat; a `RewardModel` of logged decisions.
 
     Args:
-        space: the plans.
-        context: of `context_features`, [3 + F].
-        plan: of `plan_features`, [1 + S * D].
+        space: The plans.
+        context: Coefficients of `context_features`, [3 + F].
+        plan: Coefficients of `plan_features`, [1 + S * D].
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
-    >>> model = RewardModel(space, np.array([0.1, 0.0, 0.0, 0.2]), np.array([0.5, 0.0, 0.3]))
-    >>> space.texts, model.predict(np.array([1.0]), np.array([0.4, 0.6]), 0.7).round(6).tolist()
-    (('memory:1', 'title:1'), [0.8, 0.6])
+    >>> model = PlanRewardModel(space, np.array([0.1, 0.0, 0.0, 0.2]), np.array([0.5, 0.0, 0.3]))
+    >>> space.texts, model.predict_plans(np.array([[1.0]]), np.array([[0.4, 0.6]]), np.array([0.7])).round(6).tolist()
+    (('memory:1', 'title:1'), [[0.8, 0.6]])
     """
 
     space: PlanSpace
     context: Floats
     plan: Floats
 
-    def predict(self, shared: Floats, values: Floats, query_mean: float) -> Floats:
-        """q(x, a) of every plan, [P]."""
-        base = float((self.context * context_features(shared, values, query_mean)).sum())
-        expected: Floats = base + self.plan[0] * values + (self.space.draws * self.plan[1:]).sum(axis=1)
-        return expected
+    def predict(self, rows: Sequence[LoggedDecision]) -> Floats:
+        """q(x, a) of every plan, [N, P]; each row depends on its decision alone."""
+        return self.predict_plans(
+            np.array([decision.shared for decision in rows]),
+            np.array([decision.values for decision in rows]),
+            np.array([decision.query_mean for decision in rows]),
+        )
 
-    def predict_all(self, shared: Floats, values: Floats, query_means: Floats) -> Floats:
-        """The same of N decisions, [N, P] of [N, F], [N, P] and [N]; each row by itself, however they are cut."""
+    def predict_plans(self, shared: Floats, values: Floats, query_means: Floats) -> Floats:
+        """q(x, a) of every plan, [N, P], from features [N, F], plan values [N, P] and mean rewards of queries [N]."""
         context = np.column_stack((np.ones(len(shared)), query_means, values.max(axis=1), shared))
         base = (context * self.context).sum(axis=1)
         expected: Floats = base[:, None] + self.plan[0] * values + (self.space.draws * self.plan[1:]).sum(axis=1)
         return expected
 
 
-def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) -> RewardModel:
+def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) -> PlanRewardModel:
     """Ridge regression from exact cross products.
 
     Args:
-        space: the plans.
-        products: sums over training decisions of z z' with z = [context_features, plan_features, reward], unit 2^-48.
-        ridge: penalty on every coefficient but the intercept, in decisions.
+        space: The plans.
+        products: Sums over training decisions of z z' with z = [context_features, plan_features, reward],
+            unit 2^-48.
+        ridge: Penalty on every coefficient but the intercept, in decisions.
     """
-    matrix = np.array([[value / (1 << (2 * UNIT_BITS)) for value in row] for row in products], dtype=np.float64)
+    matrix = np.array([[value / (1 << (2 * TERM_BITS)) for value in row] for row in products], dtype=np.float64)
     penalty = np.full(len(matrix) - 1, ridge)
-    # The intercept is free; the small number keeps the system solvable without a single row.
+    # The intercept has no penalty; the small number keeps the system solvable without any row.
     penalty[0] = 1e-6
     solved = np.linalg.solve(matrix[:-1, :-1] + np.diag(penalty), matrix[:-1, -1])
     coefficients = np.round(solved, _PLACES)
     blocks = 1 + space.draws.shape[1]
-    return RewardModel(space, coefficients[:-blocks], coefficients[-blocks:])
+    return PlanRewardModel(space, coefficients[:-blocks], coefficients[-blocks:])

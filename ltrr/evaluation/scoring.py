@@ -1,9 +1,12 @@
 """One pass over held-out users' decisions scores every policy at once: impression -> user -> exact sums.
 
-Scoring a policy (a Vowpal Wabbit prediction a decision) costs far more than anything that follows, so each decision is
-read once and all policies are asked. Models travel as broadcast bytes and are opened once a task. Nothing that grows
-with the data leaves the executors: users are summed by Spark in whole numbers, and a task hands on one text a slice.
-At 1,000 times the data and 100 executors (20 million impressions a night, 0.3 ms a policy) that is minutes.
+Scoring a policy (a Vowpal Wabbit prediction for each decision) costs far more than all that follows, so
+each decision is read once and scored by all policies. Models are broadcast as bytes and opened once a
+task. Nothing that grows with the data leaves the executors: Spark adds up users in whole numbers, and a
+task returns one text for each slice. At 1,000 times the data and 100 executors (20 million impressions a
+night, 0.3 ms a policy) that takes minutes.
+
+The columns of a policy follow from the estimators of the night (`estimation.estimators`).
 """
 
 from __future__ import annotations
@@ -17,25 +20,33 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.estimation.arrays import Floats
+from ltrr.estimation.decisions import TERMS, Decisions, TermInputs
+from ltrr.estimation.estimators import DecisionEstimator, list_nightly_estimators
 from ltrr.estimation.exploration_price import exploration_terms
 from ltrr.estimation.fixed_point import to_fixed
 from ltrr.estimation.moments import ClusteredSums, WeightedRewards
+from ltrr.estimation.reward_model import value_actions
 from ltrr.estimation.weights import importance_weights, unsupported_mass
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, LoggedDecision, logged_decisions
-from ltrr.evaluation.reward_model import RewardModel
+from ltrr.evaluation.reward_model import PlanRewardModel
 from ltrr.evaluation.slice_sums import SliceSums
 from ltrr.spark.merging import merge
 
 ALL = "all"
-"""The slice of everything; the others are query classes."""
+"""Name of the slice of all decisions; the others are query classes."""
 
 N = "n"
 PRICE = ("lost", "greedy", "any", "noise")
 """Terms of the exploration price (`estimation.exploration_price`), and w (r - q)^2, an unbiased estimate of noise."""
 
-TERMS = ("w", "w_squared", "wr", "wr_squared", "dr", "unsupported", *PRICE)
-"""Per policy and impression: weight, its square, weighted reward, its square, doubly robust value, unsupported mass."""
+REWARDS = "wr"
+EVIDENCE = ("w", "w_squared", REWARDS, "wr_squared")
+"""Terms of a policy's evidence: weight, its square, weighted reward, its square."""
+
+_SHORT = {("w",): "w", ("weighted",): REWARDS, ("direct", "residual"): "dr"}
+"""Registered terms, added up -> their column, where the column has a name of its own."""
 
 _ROWS_AT_ONCE = 4_096
 
@@ -45,29 +56,60 @@ def term(policy: str, name: str) -> str:
     return f"{policy}_{name}"
 
 
-def term_names(policies: Sequence[str]) -> tuple[str, ...]:
-    """All columns, in order."""
-    return (N, *(term(policy, name) for policy in policies for name in TERMS))
+def list_numerators(estimators: Sequence[DecisionEstimator]) -> dict[str, tuple[str, ...]]:
+    """Column -> the registered terms that it adds up, of all that these estimators divide.
+
+    >>> list_numerators(list_nightly_estimators())
+    {'wr': ('weighted',), 'w': ('w',), 'dr': ('direct', 'residual')}
+    """
+    sums = [terms for one in estimators for joined, below in one.joined_ratios for terms in (joined, (below,))]
+    return {_column(terms): terms for terms in sums if terms != (N,)}
+
+
+def list_ratios(estimator: DecisionEstimator, policy: str) -> list[tuple[str, str]]:
+    """(numerator, denominator) columns of one policy, whose ratios add up to an estimator's estimate.
+
+    >>> from ltrr.estimation.estimators import ESTIMATORS
+    >>> list_ratios(ESTIMATORS["dr"], "champion"), list_ratios(ESTIMATORS["snips"], "champion")
+    ([('champion_dr', 'n')], [('champion_wr', 'champion_w')])
+    """
+    return [
+        (term(policy, _column(joined)), N if below == N else term(policy, _column((below,))))
+        for joined, below in estimator.joined_ratios
+    ]
+
+
+def policy_terms(estimators: Sequence[DecisionEstimator]) -> tuple[str, ...]:
+    """The columns of one policy: its evidence, the estimators' numerators, unsupported mass, exploration price."""
+    others = [name for name in list_numerators(estimators) if name not in EVIDENCE]
+    return (*EVIDENCE, *others, "unsupported", *PRICE)
+
+
+def term_names(policies: Sequence[str], estimators: Sequence[DecisionEstimator] | None = None) -> tuple[str, ...]:
+    """All columns, in order; by default those of the nightly estimators."""
+    names = policy_terms(list_nightly_estimators() if estimators is None else estimators)
+    return (N, *(term(policy, name) for policy in policies for name in names))
 
 
 def tails_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The terms whose tail says how well a standard error is known: every policy's weighted rewards.
+    """The terms whose tail gives the precision of a standard error: every policy's weighted rewards.
 
     >>> tails_of(term_names(["champion", "uniform"]))
     ('champion_wr', 'uniform_wr')
     """
-    return tuple(name for name in names if name.endswith(f"_{TERMS[2]}"))
+    return tuple(name for name in names if name.endswith(f"_{REWARDS}"))
 
 
-def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: RewardModel) -> DataFrame:
+def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: PlanRewardModel) -> DataFrame:
     """From judged impressions to user_key, query_class and the terms of every policy, in whole numbers of 2^-24.
 
     The doubly robust value of an impression is sum over plans of pi(a) q(a) + w (r - q(a taken)): its mean is unbiased
     for any q-hat (Dudik et al., "Doubly Robust Policy Evaluation and Learning", ICML 2011).
     """
-    names = term_names([policy.name for policy in policies])
+    estimators = list_nightly_estimators()
+    names = term_names([policy.name for policy in policies], estimators)
     session = impressions.sparkSession.sparkContext
-    sent: Broadcast[tuple[tuple[JudgedPolicy, ...], RewardModel]] = session.broadcast((tuple(policies), model))
+    sent: Broadcast[tuple[tuple[JudgedPolicy, ...], PlanRewardModel]] = session.broadcast((tuple(policies), model))
     schema = ", ".join(["user_key string", "query_class string", *(f"{name} bigint" for name in names)])
 
     def to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -75,14 +117,14 @@ def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: R
         for batch in batches:
             for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
                 decisions = list(logged_decisions(batch.slice(start, _ROWS_AT_ONCE), q_hat.space))
-                yield score_decisions(decisions, judged, q_hat)
+                yield score_decisions(decisions, judged, q_hat, estimators)
 
-    # Searches of one query mostly meet one look: side by side, learned values are computed once for all of them.
+    # Searches of one query mostly have one look: sorted, learned values are computed once for all of them.
     return impressions.select(*COLUMNS).sortWithinPartitions("query_key").mapInArrow(to_terms, schema)
 
 
 def sum_by_slice(scores: DataFrame, policies: Sequence[str]) -> dict[str, ClusteredSums]:
-    """Exact sums over users of every slice; empty where nothing was judged.
+    """Exact sums over users of every slice; empty without scores.
 
     A user counts as one cluster in each slice that the user searched in.
     """
@@ -90,7 +132,7 @@ def sum_by_slice(scores: DataFrame, policies: Sequence[str]) -> dict[str, Cluste
 
 
 def sum_terms(scores: DataFrame, names: tuple[str, ...]) -> dict[str, ClusteredSums]:
-    """The same of any terms: user_key, query_class and the named columns, in whole numbers of 2^-24."""
+    """The same for any terms: user_key, query_class and the named columns, in whole numbers of 2^-24."""
     tails = tails_of(names)
     users = (
         scores.withColumn("slice", F.explode(F.array(F.lit(ALL), F.col("query_class"))))
@@ -112,29 +154,39 @@ def sum_terms(scores: DataFrame, names: tuple[str, ...]) -> dict[str, ClusteredS
 
 
 def score_decisions(
-    decisions: list[LoggedDecision], policies: Sequence[JudgedPolicy], model: RewardModel
+    decisions: list[LoggedDecision],
+    policies: Sequence[JudgedPolicy],
+    model: PlanRewardModel,
+    estimators: Sequence[DecisionEstimator] | None = None,
 ) -> pa.RecordBatch:
-    """Keys and terms of some decisions, in whole numbers of 2^-24: the columns of `to_scores`, a row a decision."""
+    """Keys and terms of some decisions, in whole numbers of 2^-24: the columns of `to_scores`."""
+    chosen = list_nightly_estimators() if estimators is None else estimators
+    numerators = list_numerators(chosen)
     logging = np.array([d.propensity for d in decisions])
     rewards = np.array([d.reward for d in decisions])
     taken = np.array([d.plan for d in decisions], dtype=np.int64)
     rows = np.arange(len(decisions))
     supported = np.array([d.supported for d in decisions])
-    expected = model.predict_all(
-        np.array([d.shared for d in decisions]),
-        np.array([d.values for d in decisions]),
-        np.array([d.query_mean for d in decisions]),
-    )
+    expected = model.predict(decisions)
     columns: dict[str, NDArray[np.int64]] = {N: to_fixed(np.ones(len(decisions)))}
     for policy in policies:
         target = policy.probabilities_of(decisions)
         weights = importance_weights(logging, target[rows, taken])
-        # Row sums of a whole matrix: each depends on its own row only, however Spark cut the batches.
-        residuals = rewards - expected[rows, taken]
-        doubly_robust = (target * expected).sum(axis=1) + weights * residuals
-        unsupported = to_fixed(unsupported_mass(supported, target))
-        price = map(to_fixed, (*exploration_terms(target, expected), weights * residuals**2))
-        terms = [*WeightedRewards.terms(weights, rewards)[:, 1:].T, to_fixed(doubly_robust), unsupported, *price]
-        columns.update({term(policy.name, name): values for name, values in zip(TERMS, terms, strict=True)})
+        inputs = TermInputs(Decisions(weights, rewards, *value_actions(expected, taken, target)))
+        sums = {name: to_fixed(_add_up(terms, inputs)) for name, terms in numerators.items() if name not in EVIDENCE}
+        price = map(to_fixed, (*exploration_terms(target, expected), weights * inputs.missed**2))
+        terms = dict(zip(EVIDENCE, WeightedRewards.terms(weights, rewards)[:, 1:].T, strict=True)) | sums
+        terms |= {"unsupported": to_fixed(unsupported_mass(supported, target))} | dict(zip(PRICE, price, strict=True))
+        columns.update({term(policy.name, name): terms[name] for name in policy_terms(chosen)})
     keys = {"user_key": [d.user_key for d in decisions], "query_class": [d.query_class for d in decisions]}
     return pa.RecordBatch.from_pydict(keys | {name: pa.array(values, pa.int64()) for name, values in columns.items()})
+
+
+def _column(terms: tuple[str, ...]) -> str:
+    return _SHORT.get(terms, "_plus_".join(terms))
+
+
+def _add_up(terms: Sequence[str], inputs: TermInputs) -> Floats:
+    """Sum of some registered terms of each decision, rounded nowhere, [N]."""
+    first, *others = (TERMS[name].of(inputs) for name in terms)
+    return np.asarray(sum(others, start=first), dtype=np.float64)

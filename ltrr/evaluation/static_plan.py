@@ -1,22 +1,22 @@
-"""The best static plan: the one plan that, served to everybody, is believed to earn most. A baseline that counts."""
+"""The best static plan: the one plan with the highest estimated reward if it were served to all users; a baseline."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.estimation.fixed_point import UNIT
-from ltrr.evaluation.reward_model import RewardModel
+from ltrr.estimation.fixed_point import TERM_UNIT
+from ltrr.evaluation.reward_model import PlanRewardModel
 from ltrr.evaluation.training_sums import TrainingSums
 
 
-def best_static_plan(sums: TrainingSums, model: RewardModel) -> int:
-    """Index of the plan of highest `static_values`; the first among equals."""
+def best_static_plan(sums: TrainingSums, model: PlanRewardModel) -> int:
+    """Index of the plan with the highest `static_values`; the first among equals."""
     return int(np.argmax(static_values(sums, model)))
 
 
-def static_values(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]:
-    """Estimated page_reward of every plan served to everybody, [P], on training users.
+def static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
+    """Estimated page_reward of every plan if it were served to all users, [P], from training users.
 
     Doubly robust with a damped correction. With 210 plans under uniform logging each has 1/210 of the decisions:
     the plan of highest plain estimate is mostly the luckiest. So the model's mean over all decisions is corrected by
@@ -24,7 +24,7 @@ def static_values(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]
     much the residuals of plans truly differ (Morris, "Parametric Empirical Bayes Inference", JASA 1983).
     """
     coefficients = np.concatenate((model.context, model.plan))
-    totals = (sums.taken * UNIT).astype(np.float64)
+    totals = (sums.taken * TERM_UNIT).astype(np.float64)
     features, reward = totals[:, : len(coefficients)], totals[:, len(coefficients)]
     inverse, inverse_squared = totals[:, -2], totals[:, -1]
     direct = _direct(sums, model)
@@ -38,10 +38,10 @@ def static_values(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]
     return np.asarray(direct + residual * spread / (spread + np.where(noise > 0.0, noise, 1.0)))
 
 
-def _direct(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]:
+def _direct(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
     """Mean q-hat of every plan over all decisions, [P]."""
-    context = (sums.products[0, : len(model.context)] * UNIT**2).astype(np.float64) / sums.decisions
-    values = (sums.values * UNIT).astype(np.float64) / sums.decisions
+    context = (sums.products[0, : len(model.context)] * TERM_UNIT**2).astype(np.float64) / sums.decisions
+    values = (sums.values * TERM_UNIT).astype(np.float64) / sums.decisions
     blocks = (model.space.draws * model.plan[1:]).sum(axis=1)
     return np.asarray(float((context * model.context).sum()) + model.plan[0] * values + blocks)
 
@@ -49,5 +49,5 @@ def _direct(sums: TrainingSums, model: RewardModel) -> NDArray[np.float64]:
 def _residual_variance(sums: TrainingSums, coefficients: NDArray[np.float64]) -> float:
     """Mean squared residual of q-hat: r'r - 2 c'z r + c'z z'c, a decision."""
     signed = np.concatenate((coefficients, [-1.0]))
-    products = (sums.products * UNIT**2).astype(np.float64)
+    products = (sums.products * TERM_UNIT**2).astype(np.float64)
     return float(signed @ products @ signed) / sums.decisions

@@ -1,7 +1,8 @@
-"""One pass over training users' decisions: all that the reward model and the choice of a static plan need.
+"""One pass over training users' decisions: the sums that the reward model and the choice of a static plan need.
 
-The pass reads each decision once and keeps a few thousand integers a task, whatever the number of rows; tasks are
-merged on executors in a tree. At 1,000 times the data there are more tasks, and the driver's part stays what it is.
+The pass reads each decision once and keeps a few thousand integers a task, whatever the number of rows.
+Executors merge tasks in a tree. At 1,000 times the data there are more tasks, and the driver's work does
+not grow.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ltrr.evaluation.reward_model import context_features, plan_features
 from ltrr.spark.merging import merge
 
 _ROWS_AT_ONCE = 1_024
-"""Decisions gathered before their products are taken: 1,024 x 210 plans of doubles are 2 MB."""
+"""Decisions collected before their products are computed: 1,024 x 210 plans of doubles are 2 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +33,10 @@ class TrainingSums:
     With z = [context features, plan features of the plan taken, reward] and p its logging propensity:
 
     Attributes:
-        decisions: n.
-        products: sum of z z', unit 2^-48.
-        values: sum of the planner's values, [P], unit 2^-24.
-        taken: per plan, over the decisions that took it, sums of z / p, 1 / p and 1 / p^2, [P, K + 2], unit 2^-24.
+        decisions: Number of decisions, n.
+        products: Sum of z z', unit 2^-48.
+        values: Sum of the planner's values, [P], unit 2^-24.
+        taken: For each plan, over the decisions that took it, sums of z / p, 1 / p and 1 / p^2, [P, K + 2], unit 2^-24.
     """
 
     decisions: int
@@ -89,7 +90,7 @@ class TrainingSums:
 
 
 def sum_training_decisions(impressions: DataFrame, space: PlanSpace) -> TrainingSums | None:
-    """Sums over all impressions of `judged_impressions`; None where there are none."""
+    """Sums over all impressions of `judged_impressions`; None without impressions."""
 
     def to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total: TrainingSums | None = None

@@ -58,7 +58,7 @@ def read_line(line: bytes, name: str, strategies: frozenset[str], kinds: frozens
     if format_ not in ("decision", "event"):
         word = "unknown_record" if format_ == "unreadable" else "foreign_format"
         shown = "neither a decision nor an event" if format_ == "unreadable" else f"looks like {format_}"
-        shown += "; docs/log-contract.md says which records ltrr reads"
+        shown += "; docs/reference/log-contract.md says which records ltrr reads"
         return Reading("unreadable" if format_ == "unreadable" else "foreign", None, word, shown)
     try:
         if format_ == "decision":

@@ -1,4 +1,4 @@
-"""Bootstrap replicates of a log's sums: users -> replicates a task, merged on executors in a tree."""
+"""Bootstrap replicates of a log's sums: each task makes replicates of its users, which executors merge in a tree."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from ltrr.estimation.bootstrap import Replicates
-from ltrr.estimation.estimators import ratio_names, term_names
-from ltrr.ope.reward_model import FoldModels
+from ltrr.estimation.decision_terms import list_terms
+from ltrr.estimation.estimators import list_ratio_terms
+from ltrr.estimation.reward_model import RewardModel
+from ltrr.ope.rows import LogBatch
 from ltrr.ope.sums import to_user_terms, user_rows
 from ltrr.spark.merging import merge
 
@@ -40,22 +42,27 @@ class SliceReplicates:
 
 
 def bootstrap_log(
-    decisions: DataFrame, models: FoldModels | None, largest_weight: float, replicates: int, *, has_values: bool
+    decisions: DataFrame,
+    models: RewardModel[LogBatch] | None,
+    largest_weight: float,
+    replicates: int,
+    *,
+    has_values: bool,
 ) -> Mapping[str, Replicates]:
     """Replicates of every slice of rows of `to_decision_rows`, by user; a pass of its own.
 
-    Each user costs B Poisson draws and B x K additions, so at 200 replicates it is the dearest pass of a report; a task
-    hands on B x K numbers a slice, whatever the number of users.
+    Each user costs B Poisson draws and B x K additions, so at 200 replicates this is the most expensive
+    pass of a report. A task returns B x K numbers for each slice, whatever the number of users.
 
     Args:
-        decisions: the rows, with users.
-        models: q-hat; None leaves out what needs it.
+        decisions: Rows of `to_decision_rows`, with users.
+        models: q-hat; None leaves out the terms that need it.
         largest_weight: M.
         replicates: B.
-        has_values: whether the rows bring a reward model's values.
+        has_values: Whether the rows contain a reward model's values.
     """
     has_model = has_values or models is not None
-    names, kept = term_names(has_model=has_model), ratio_names(has_model=has_model)
+    names, kept = list_terms(has_model=has_model), list_ratio_terms(has_model=has_model)
 
     def users_to_replicates(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = SliceReplicates()

@@ -1,7 +1,7 @@
-"""The log of a home, judged by a published bundle: tables of ltrr -> the rows that `estimate_log` takes.
+"""The log of a home for a published bundle: from tables of ltrr to the rows that `estimate_log` takes.
 
-What a bundle was trained on is no evidence (JUDGING 3), so of dates up to its data's end only users count that nothing
-is trained on. Everything else is left out with a reason and counted.
+A bundle's training data is no evidence about it (JUDGING 3). So up to the end of its data only held-out
+users count. All other rows are left out with a reason, and counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.errors import SupportError
-from ltrr.estimation.weights import Floats
+from ltrr.estimation.arrays import Floats
 from ltrr.evaluation.judged_impressions import is_held_out
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, logged_decisions
@@ -29,7 +29,7 @@ _ROWS_AT_ONCE = 1_024
 
 
 def bundle_columns(settings: PolicySettings) -> LogColumns:
-    """What the columns of `with_probabilities` mean."""
+    """Meaning of the columns of `with_probabilities`."""
     return LogColumns(
         "target_propensities",
         reward="page_reward",
@@ -42,26 +42,26 @@ def bundle_columns(settings: PolicySettings) -> LogColumns:
 
 
 def alike_of(part: PlanningPart, logged: Mapping[str, Manifest]) -> list[str]:
-    """Those of the bundles that logged whose log shows what this one needs.
+    """Versions in the log with the plans, looks and features that a bundle needs, in order.
 
     Args:
-        part: the bundle to judge.
-        logged: version -> manifest, of the bundles in the log that are published here.
+        part: The bundle to judge.
+        logged: Version -> manifest, of the bundles in the log that are published here.
 
     Raises:
-        SupportError: there is none; it says what differs.
+        SupportError: No version in the log has them; the message says what differs.
     """
     wanted = part.manifest.settings
     differences = {version: plan_differences(wanted, made.settings) for version, made in logged.items()}
-    alike = [version for version, told in differences.items() if not told]
+    alike = [version for version, why in differences.items() if not why]
     if not alike:
-        told = "; ".join(f"{version}: {', '.join(why)}" for version, why in sorted(differences.items())[:3])
+        shown = "; ".join(f"{version}: {', '.join(why)}" for version, why in sorted(differences.items())[:3])
         raise SupportError(
             "this log cannot judge this bundle",
             which=part.manifest.version,
             expected="a log of bundles with the same plans, looks and features",
-            got=told or "no bundle that is published here",
-            todo="judge it on a log that such a bundle made",
+            got=shown or "no bundle that is published here",
+            todo="judge the bundle on a log of such bundles",
         )
     return sorted(alike)
 
@@ -75,15 +75,15 @@ def judged_rows(
     last_closed: date,
     held_out_percent: int,
 ) -> DataFrame:
-    """First decisions of every impression with page_reward, and why one is not judged on (null where it is).
+    """First decisions of every impression, with page_reward and the reason why a row is left out, or null.
 
     Args:
-        decisions: of the home, with `is_counted` (`users.limits`).
-        slate_rows: of the home.
-        manifest: of the bundle to judge.
-        versions: bundles whose log may judge it, of `alike_of`.
-        last_closed: the newest date whose reward windows are over.
-        held_out_percent: users that nothing is trained on.
+        decisions: Decisions of the home, with `is_counted` (`users.limits`).
+        slate_rows: Slate rows of the home.
+        manifest: Manifest of the bundle to judge.
+        versions: Versions of `alike_of`.
+        last_closed: Newest date whose reward windows are over.
+        held_out_percent: Percentage of users that are held out of training.
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum("page_reward").alias("page_reward"))
     first = decisions.where(F.col("step") == 1).join(rewards, on=["log_date", "impression_id"], how="left")
@@ -110,8 +110,8 @@ def _why_left_out(manifest: Manifest, versions: Collection[str], last_closed: da
 def with_probabilities(rows: DataFrame, part: PlanningPart) -> DataFrame:
     """From `judged_rows` to the columns of `bundle_columns` and keys; same rows.
 
-    A task opens the bundle once. Probabilities of all plans travel as arrays, which is what a reward model and the test
-    of the propensities need: fit for a judgement asked for, not for every night (that is `scoring`).
+    A task opens the bundle once. Probabilities of all plans are passed as arrays, which the reward model
+    and the propensity check need. That suits a single judgement; the nightly jobs use `scoring` instead.
     """
     settings = part.manifest.settings
     sent = rows.sparkSession.sparkContext.broadcast(part)
@@ -136,7 +136,7 @@ def with_probabilities(rows: DataFrame, part: PlanningPart) -> DataFrame:
 
 
 def _probabilities(batch: pa.RecordBatch, judged: JudgedPolicy, kept: list[str], shared: list[str]) -> pa.RecordBatch:
-    """Rows that are left out carry their reason and no probability."""
+    """Rows that are left out have a reason and no probability."""
     is_judged = batch.column(SKIPPED).is_null().to_numpy(zero_copy_only=False)
     places = np.flatnonzero(is_judged)
     decisions = list(logged_decisions(batch.filter(pa.array(is_judged)), judged.space))

@@ -1,4 +1,4 @@
-"""What a policy would have earned, from anyone's log made draw by draw."""
+"""What a policy would have earned, from any log made draw by draw."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.errors import DataQualityError, SupportError, UsageError
-from ltrr.estimation.draw_estimators import DRAW_ESTIMATORS, draw_terms
 from ltrr.estimation.draw_moments import WEIGHTS, DrawMoments
+from ltrr.estimation.estimators import DRAW_ESTIMATORS
 from ltrr.estimation.fixed_point import to_fixed
 from ltrr.estimation.inclusion import check_whole_union_shown
 from ltrr.estimation.intervals import Estimate
-from ltrr.estimation.verdict import TAKE_CARE, TRUST, Footing, VerdictThresholds, judge_footing
+from ltrr.estimation.verdict import TAKE_CARE, TRUST, VerdictThresholds, judge_evidence
+from ltrr.ope.draw_checks import check_draw_rows
 from ltrr.ope.draw_rows import (
     LARGEST_TERM,
     DrawColumns,
-    check_draw_rows,
-    read_draws,
+    read_terms,
     to_draw_rows,
 )
 from ltrr.spark.merging import merge
@@ -30,24 +30,26 @@ from ltrr.spark.merging import merge
 REWARDS = ("page_reward", "found_reward")
 
 _OF_ENTITIES = (
-    "each entity has a weight of its own: a rare and heavy one may be missing from the log, and R does not show it"
+    "each entity has a weight of its own: a rare entity of large weight may be missing from the log, "
+    "and R does not show it"
 )
 """Where all draws differed, 95 % intervals of inclusion and placement covered 52 to 94 % with R of 150 to 2,400
-(docs/ope-plans.md)."""
+(docs/how-to/judge-draws.md)."""
 
 _BEYOND = "term"
-"""In `DrawMoments.largest`: the largest term before it was cut to what can be summed."""
+"""Key of `DrawMoments.largest`: the largest term before it was cut to the largest number that can be summed."""
 
 
 @dataclass(frozen=True)
 class DrawLogSettings:
-    """How a log is judged; fixed before looking at it.
+    """How a log is judged; set before looking at the log.
 
     Args:
-        reward: page_reward or found_reward: which of the two the log's rewards are.
-        page_size: entities that a page shows; needed with found_reward, which cannot be corrected beyond it.
-        estimators: which; all that the log allows where empty.
-        verdict: what evidence is enough, and the confidence of intervals.
+        reward: Kind of the log's rewards: page_reward or found_reward.
+        page_size: Number of entities that a page shows. found_reward needs it, because it cannot be
+            corrected beyond the page.
+        estimators: Names of the estimators; all that the log allows where empty.
+        verdict: Amount of evidence that an estimate needs, and the confidence of intervals.
     """
 
     reward: str = "page_reward"
@@ -62,17 +64,17 @@ class DrawLogSettings:
             ("estimators", bool(unknown), ", ".join(DRAW_ESTIMATORS), ", ".join(unknown)),
         ):
             if is_bad:
-                raise UsageError("cannot judge this", which=which, expected=expected, got=got)
+                raise UsageError("this setting is not supported", which=which, expected=expected, got=got)
 
 
 @dataclass(frozen=True)
 class DrawLogReport:
-    """The answer.
+    """The estimates of one policy on one log.
 
     Attributes:
-        rows: of every estimator: value, interval, evidence, weights, verdict and reasons.
-        left_out: estimator -> why the log does not allow it.
-        agreement: what `agreement_of_weights` says; found_reward alone has one.
+        rows: One row for each estimator: value, interval, evidence, weights, verdict and reasons.
+        left_out: Estimator -> why the log does not allow it.
+        agreement: The result of `compare_weights`; empty for page_reward.
     """
 
     rows: list[dict[str, Any]]
@@ -86,15 +88,15 @@ def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSet
     Two passes whatever the number of estimators, one to check and one to add up; no row is collected.
 
     Args:
-        log: impressions, any columns.
-        columns: which of them is what.
-        settings: how to judge.
+        log: Impressions, any columns.
+        columns: Meaning of the columns.
+        settings: How to judge.
 
     Raises:
-        UsageError: columns are missing or of another type; an unknown estimator or reward.
-        DataQualityError: rows with values that cannot be right, all reasons in one message; or no impression at all.
-        SupportError: an estimator was asked for that this log does not allow; found_reward of unions that were not
-            shown whole, or of a log that does not tell.
+        UsageError: Columns are missing or of an unsupported type, or an estimator or reward is unknown.
+        DataQualityError: Values are faulty, all reasons in one message; or the log has no impression.
+        SupportError: The log does not allow an estimator that was asked for; or found_reward is asked of
+            unions that were not shown whole, or whose size is unknown; or slots depend on each other.
 
     >>> rows = [([1.0, 0.0], [0.5, 0.5], [0.8, 0.5]), ([0.0, 1.0], [0.5, 0.5], [0.2, 0.5])] * 2
     >>> log = spark.createDataFrame(rows, "rewards array<double>, logging_propensities array<double>, "
@@ -121,39 +123,45 @@ def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSet
             todo="ask for " + ", ".join(name for name in DRAW_ESTIMATORS if name not in left_out),
         )
     kept = [name for name in chosen.estimators or DRAW_ESTIMATORS if name not in left_out]
-    told = agreement_of_weights(moments) if chosen.reward == "found_reward" else ""
-    return DrawLogReport([_row(name, moments, chosen.verdict) for name in kept], left_out, told)
+    agreement = compare_weights(moments) if chosen.reward == "found_reward" else ""
+    return DrawLogReport([_row(name, moments, chosen.verdict) for name in kept], left_out, agreement)
 
 
-def agreement_of_weights(moments: DrawMoments, errors: float = 3.0) -> str:
-    """Whether `pdis` says the same as `union` about one reward, in words.
+def compare_weights(moments: DrawMoments, errors: float = 3.0) -> str:
+    """Whether an estimator that assumes more (`pdis`) agrees with one that does not (`union`), as one line of text.
+
+    Empty where the log does not allow `pdis`.
 
     `union` is right whatever the reward; `pdis` only where no later draw changes what an earlier one earns. If they
-    disagree beyond chance (paired by user; 3 standard errors are passed by chance once in 370 logs), rewards were not
-    corrected for examination, or not rightly.
+    disagree beyond chance (paired by user; chance exceeds 3 standard errors once in 370 logs), rewards were not
+    corrected for examination, or the correction is wrong.
 
-    >>> from ltrr.estimation.draw_estimators import Draws
     >>> from ltrr.estimation.draw_orders import DrawWeights
+    >>> from ltrr.estimation.draw_terms import Draws
     >>> weights = DrawWeights(np.array([[2.0], [0.5], [0.5]]), np.array([2.0, 0.5, 0.5]), np.array([2.0, 0.5, 0.5]))
-    >>> agreement_of_weights(DrawMoments.of(Draws(weights, rewards=np.array([[1.0], [0.0], [1.0]]))))
-    'pdis and union agree: pdis is +0.0 % of it away, standard error 50.0 %'
+    >>> compare_weights(DrawMoments.of(Draws(weights, rewards=np.array([[1.0], [0.0], [1.0]]))))
+    'pdis and union agree: pdis differs by +0.0 %, standard error 50.0 %'
     """
-    if not {"pdis", "union"} <= set(moments.allowed):
-        return "pdis and union cannot be compared: the log tells of no order but its own"
-    union, difference = moments.estimate("union"), moments.difference("pdis", "union")
-    if not difference.is_defined or not union.value:
-        return "pdis and union cannot be compared: undefined on this log"
-    off, error = difference.value / abs(union.value), difference.standard_error / abs(union.value)
-    told = f"pdis is {off:+.1%} of it away, standard error {error:.1%}".replace("%", " %")
+    [one] = [estimator for estimator in DRAW_ESTIMATORS.values() if estimator.equals]
+    pair = f"{one.name} and {one.equals}"
+    if one.name not in moments.allowed:
+        return ""
+    if one.equals not in moments.allowed:
+        return f"{pair} cannot be compared: the log has propensities in its own order only"
+    safe, difference = moments.estimate(one.equals), moments.difference(one.name, one.equals)
+    if not difference.is_defined or not safe.value:
+        return f"{pair} cannot be compared: undefined on this log"
+    off, error = difference.value / abs(safe.value), difference.standard_error / abs(safe.value)
+    figures = f"{one.name} differs by {off:+.1%}, standard error {error:.1%}".replace("%", " %")
     if abs(difference.value) <= errors * difference.standard_error:
-        return f"pdis and union agree: {told}"
-    return f"pdis and union disagree: {told}; what a draw earns depends on later draws, so use union"
+        return f"{pair} agree: {figures}"
+    return f"{pair} disagree: {figures}; what a draw earns depends on later draws, so use {one.equals}"
 
 
 def _check_shown(largest_union: int | None, page_size: int | None) -> None:
     if largest_union is None or page_size is None:
         raise SupportError(
-            "found_reward cannot be judged without knowing that whole unions were shown",
+            "found_reward needs proof that whole unions were shown",
             expected="a column union_size and a page_size",
             todo="name both, or judge by page_reward",
         )
@@ -173,13 +181,13 @@ def _left_out(moments: DrawMoments, settings: DrawLogSettings) -> dict[str, str]
 
 
 def _sum_draws(rows: DataFrame, *, has_orders: bool, has_users: bool) -> DrawMoments:
-    """Moments of checked rows: terms on executors, added up by user where there are users, merged in a tree."""
-    names = tuple(draw_terms(read_draws(_no_rows(rows), has_orders=has_orders)))
+    """Moments of checked rows: terms are computed on executors, added up by user, and merged in a tree."""
+    names = tuple(read_terms(_no_rows(rows), has_orders=has_orders))
     largest = [*(name for name in WEIGHTS if name in names), _BEYOND]
 
     def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            terms = draw_terms(read_draws(batch, has_orders=has_orders))
+            terms = read_terms(batch, has_orders=has_orders)
             beyond = np.max(np.abs(list(terms.values())), axis=0, initial=0.0)
             fixed = {name: to_fixed(np.clip(values, -LARGEST_TERM, LARGEST_TERM)) for name, values in terms.items()}
             most = {f"largest_{name}": fixed[name] for name in largest if name in fixed}
@@ -206,13 +214,13 @@ def _sum_draws(rows: DataFrame, *, has_orders: bool, has_users: bool) -> DrawMom
         raise DataQualityError(
             "a weighted reward is too large",
             expected=f"up to {LARGEST_TERM:,.0f}",
-            todo="a logged propensity this small is most often a mistake",
+            todo="check whether the logged propensity is right: a value this small is most often a mistake",
         )
     return moments
 
 
 def _no_rows(rows: DataFrame) -> pa.RecordBatch:
-    """An empty batch with the columns of these rows: it tells which terms there will be."""
+    """An empty batch with the columns of these rows, from which the names of the terms are read."""
     kinds: Mapping[str, pa.DataType] = {"bigint": pa.int64(), "double": pa.float64()}
     columns = {name: pa.array([], kinds.get(kind, pa.list_(pa.float64()))) for name, kind in rows.dtypes}
     return pa.RecordBatch.from_pydict(columns)
@@ -220,23 +228,9 @@ def _no_rows(rows: DataFrame) -> pa.RecordBatch:
 
 def _row(name: str, moments: DrawMoments, settings: VerdictThresholds) -> dict[str, Any]:
     estimate: Estimate = moments.estimate(name)
-    weight = moments.mean_weight(name)
     has_own_weight = bool(DRAW_ESTIMATORS[name].weight)
-    evidence, sample = moments.evidence(name), moments.effective_sample_size(name)
-    if not has_own_weight and sample < evidence:
-        evidence = sample  # by design, however lucky the log was
-    footing = Footing(
-        evidence=evidence,
-        effective_sample_size=sample,
-        users=moments.sums.clusters,
-        impressions=moments.impressions,
-        mean_weight=weight.value,
-        unsupported=0.0,
-        fallback_share=0.0,
-        is_defined=estimate.is_defined,
-        mean_weight_error=weight.standard_error,
-    )
-    verdict, reasons = judge_footing(footing, settings)
+    summary = moments.summarize_evidence(name)
+    verdict, reasons = judge_evidence(summary, settings)
     if not has_own_weight:
         reasons = [*reasons, _OF_ENTITIES]
         verdict = TAKE_CARE if verdict == TRUST else verdict
@@ -246,12 +240,12 @@ def _row(name: str, moments: DrawMoments, settings: VerdictThresholds) -> dict[s
         "value": estimate.value,
         "low": estimate.low(one_sided),
         "high": estimate.high(one_sided),
-        "evidence": footing.evidence,
-        "effective_sample_size": footing.effective_sample_size,
+        "evidence": summary.evidence,
+        "effective_sample_size": summary.effective_sample_size,
         "largest_weight": moments.largest_weight(name),
-        "mean_weight": footing.mean_weight,
-        "impressions": footing.impressions,
-        "users": footing.users,
+        "mean_weight": summary.mean_weight,
+        "impressions": summary.impressions,
+        "users": summary.users,
         "verdict": verdict,
         "reasons": reasons,
     }

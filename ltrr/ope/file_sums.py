@@ -1,9 +1,10 @@
 """One scan of a log's Parquet files for every policy, estimator and slice, by tasks that read the files themselves.
 
-What costs most in a scan of a log by Spark is handing rows from Java to Python. Here Java hands over names: a task
-gets (file, row group) pairs, reads the columns that it needs with Arrow, and adds up all policies' terms in exact
-blocks (`estimation.exact_sums`). The sums are those of `ope.sums.sum_log`, bit by bit. Where users are given, rows
-travel once, as Arrow's bytes by bucket of users, so that a user's decisions meet in one task.
+Moving rows from Java to Python costs most in a scan of a log by Spark. Here Java passes names only: a
+task gets (file, row group) pairs, reads the columns that it needs with Arrow, and adds up all policies'
+terms in exact blocks (`estimation.exact_sums`). The sums equal those of `ope.sums.sum_log`, bit by bit.
+With users, rows are shuffled once, as Arrow's bytes by bucket of users, so that one task has all
+decisions of a user.
 """
 
 from __future__ import annotations
@@ -18,23 +19,24 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from ltrr.core.hashing import xxhash64
+from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.calibration import Calibration
-from ltrr.estimation.estimators import LARGEST_SUMMABLE, Decisions
-from ltrr.estimation.fixed_point import Longs
+from ltrr.estimation.decisions import LARGEST_SUMMABLE, Decisions
 from ltrr.estimation.logged_moments import MomentSums, starts_of
-from ltrr.estimation.weights import ROUNDING, Floats
+from ltrr.estimation.weights import ROUNDING
 from ltrr.ope.log_files import LogFiles, open_file, read_columns
 from ltrr.ope.rows import LogColumns, read_batch
 from ltrr.ope.sums import ALL, MOST_SLICES, TOO_MANY_SLICES, LogSums, PolicySums
 from ltrr.spark.merging import merge
 
 _TASKS_A_CORE = 2
-"""Row groups differ in size and cores in speed; a task more costs a few hundredths of a second of three processes."""
+"""Number of tasks for each core: row groups differ in size and cores in speed. A further task costs a few hundredths of
+a second."""
 
 _FOOTERS_ON_DRIVER = 64
 
 _BUCKETS = 2
-"""Of users, for each task and file."""
+"""Number of buckets of users, for each task or file."""
 
 _ROWS_AT_ONCE = 1 << 16
 _USER = "user key"
@@ -46,9 +48,9 @@ def sum_files(
     """Sums of every policy's log, in one scan.
 
     Args:
-        spark: session.
-        files: of the log.
-        policies: what each reads; they differ in `target_propensity` and `q_target` alone.
+        spark: Spark session.
+        files: Files of the log.
+        policies: Columns of each policy; they differ in `target_propensity` and `q_target` alone.
         largest_weight: M.
     """
     judged = tuple(policies)
@@ -57,7 +59,7 @@ def sum_files(
     if judged[0].user is None:
         parts = groups.mapInArrow(partial(_rows_to_sums, judged, largest_weight), "sums string")
     else:
-        buckets = _BUCKETS * max(tasks, len(files.addresses))  # a task holds a bucket's rows
+        buckets = _BUCKETS * max(tasks, len(files.addresses))  # A task keeps a bucket's rows in memory.
         parts = (
             groups.mapInArrow(partial(_rows_to_buckets, judged, buckets), "bucket int, rows binary")
             .repartitionById(buckets, "bucket")
@@ -70,7 +72,7 @@ def sum_files(
 def _groups(spark: SparkSession, files: LogFiles, tasks: int) -> DataFrame:
     """(address, row_group) of every file, spread over tasks.
 
-    Few footers the driver reads itself, in less time than a job of its own takes to start; many are read by tasks.
+    The driver reads a few footers itself, in less time than a job takes to start; tasks read many.
     """
     schema = "address string, row_group int"
     if len(files.addresses) <= _FOOTERS_ON_DRIVER:
@@ -80,10 +82,10 @@ def _groups(spark: SparkSession, files: LogFiles, tasks: int) -> DataFrame:
 
 
 class LogScan:
-    """What one task adds up, batch by batch: the sums of every policy and slice.
+    """The sums of every policy and slice of one task, added up batch by batch.
 
     Args:
-        policies: what each reads.
+        policies: Columns of each policy.
         largest_weight: M.
     """
 
@@ -93,7 +95,7 @@ class LogScan:
         self._others = [LogSums() for _ in policies]
 
     def add(self, rows: pa.Table | pa.RecordBatch, users: pa.Array | None = None) -> None:
-        """Some rows; with users (keys), those of all their users, side by side."""
+        """Add rows; with users (keys), all rows of each user, one after the other."""
         numbers = {name: _numbers(rows.column(name)) for name in _number_names(self._policies)}
         places = _places(rows, self._policies[0].slices)
         is_missing = users is not None and users.null_count > 0
@@ -102,7 +104,7 @@ class LogScan:
             columns = self._policies[policy]
             decisions = _decisions(numbers, columns)
             if decisions is None or is_missing:
-                # The long way tells every fault; a log with one is not judged, so the good rows do not matter.
+                # The slow path finds every fault. A log with a fault is refused, so its good rows do not matter.
                 faults = read_batch(_long_batch(numbers, columns, rows.num_rows, users)).faults
                 self._others[policy] += LogSums(faults=faults)
                 continue
@@ -119,7 +121,7 @@ class LogScan:
 
     @property
     def sums(self) -> PolicySums:
-        """Of all that was added."""
+        """The sums of all rows added so far."""
         return PolicySums(
             tuple(
                 LogSums({name: one.moments for name, one in sums.items()}) + others
@@ -190,7 +192,7 @@ def _bucket_to_sums(
 def _read(
     policies: Sequence[LogColumns], batches: Iterator[pa.RecordBatch], rows_at_once: int
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of the rows of some row groups, the columns that are read; never of two row groups."""
+    """Batches of the rows of the given row groups, with the needed columns; a batch never spans two row groups."""
     names = sorted({name for columns in policies for name in read_columns(columns).values()})
     for batch in batches:
         pairs = zip(batch.column("address").to_pylist(), batch.column("row_group").to_pylist(), strict=True)
@@ -203,7 +205,7 @@ def _read(
 
 
 def user_keys(users: pa.Array) -> pa.Array:
-    """Spark's `xxhash64` of each user as text; null where there is none.
+    """Spark's `xxhash64` of each user as text; null where the user is null.
 
     >>> user_keys(pa.array(["u1", None, "u1"])).null_count
     1
@@ -256,12 +258,12 @@ def _places(rows: pa.Table | pa.RecordBatch, names: Sequence[str]) -> dict[str, 
 
 
 def _decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decisions | None:
-    """What the estimators need; None where some value cannot be right (`ope.rows`, whose checks these are in one)."""
+    """The rows as the estimators take them; None where a value is faulty, by the checks of `ope.row_checks`."""
     reward, logging = numbers[columns.reward], numbers[columns.logging_propensity]
     target = numbers[columns.target_propensity]
     if not len(reward):
         return Decisions(reward, reward, *((reward, reward) if columns.has_values else ()))
-    # A comparison with NaN does not hold.
+    # A comparison with NaN is false.
     if not (logging.min() > 0.0 and logging.max() <= 1.0 + ROUNDING):
         return None
     if not (target.min() >= -ROUNDING and target.max() <= 1.0 + ROUNDING):
@@ -278,7 +280,7 @@ def _decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decisions | N
 
 
 def _long_batch(numbers: dict[str, Floats], columns: LogColumns, count: int, users: pa.Array | None) -> pa.RecordBatch:
-    """The same rows as `ope.rows.to_decision_rows` makes them."""
+    """The same rows, as `ope.rows.to_decision_rows` makes them."""
     none = pa.ListArray.from_arrays(np.zeros(count + 1, dtype=np.int32), pa.array([], pa.float64()))
     zeros = np.zeros(count)
     return pa.RecordBatch.from_pydict(

@@ -1,4 +1,4 @@
-"""Logs that lie in Parquet files which the tasks of a job can read by themselves."""
+"""Logs in Parquet files that the tasks of a job can read directly."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from ltrr.spark.delta import is_as_in_files
 
 _NUMBERS = (T.DoubleType, T.FloatType, T.LongType, T.IntegerType, T.ShortType, T.ByteType)
 _KEYS = (T.StringType, T.LongType, T.IntegerType, T.ShortType, T.ByteType, T.BooleanType)
-"""What Spark and Arrow write alike as text."""
+"""Types whose values Spark and Arrow write as the same text."""
 
 
 @dataclass(frozen=True)
 class LogFiles:
-    """Parquet files, as addresses that fsspec opens; the driver knows their names and not their rows."""
+    """Parquet files, as addresses that fsspec opens; the driver knows their names but not their rows."""
 
     addresses: tuple[str, ...]
 
 
 def files_of(log: DataFrame, columns: Sequence[LogColumns], delta_path: str | None = None) -> LogFiles | None:
-    """The files of a log that is read as it lies; None where Spark has to read it.
+    """The files of a log that tasks can read directly; None where Spark must read it.
 
     Spark is needed for arrays, actions and numbers written as text, for a reward model to be fitted, for columns that
     are in the folders' names, and for Delta tables with deletion vectors, partitions or renamed columns.
 
     Args:
-        log: straight from Parquet or Delta, all its rows.
-        columns: of every policy judged.
-        delta_path: of the table, where it is one.
+        log: All rows of the log, directly from Parquet or Delta.
+        columns: Columns of every policy judged.
+        delta_path: Path of the Delta table; None where the log is no table.
     """
     types = {entry.name: entry.dataType for entry in log.schema}
     if SKIPPED in types or not all(_is_plain(types, one) for one in columns):
@@ -52,12 +52,12 @@ def files_of(log: DataFrame, columns: Sequence[LogColumns], delta_path: str | No
 
 
 def open_file(address: str) -> fsspec.core.OpenFile:
-    """A file on any file system, to be used in a `with`; Spark writes some addresses its own way."""
+    """A file on any file system, for use in a `with`. Addresses in Spark's own notation are accepted."""
     return fsspec.open(unquote(address).replace("s3a://", "s3://"), "rb")
 
 
 def read_columns(columns: LogColumns) -> dict[str, str]:
-    """Meaning -> column, of those that are read where no reward model is fitted."""
+    """Meaning -> column, of the columns that are read where no reward model is fitted."""
     return {meaning: name for meaning, name in columns.named().items() if meaning != "fold_by"}
 
 
@@ -67,5 +67,5 @@ def _is_plain(types: dict[str, T.DataType], columns: LogColumns) -> bool:
     return (
         not (columns.features or columns.action or columns.action_propensities)
         and all(isinstance(types.get(name), kinds[meaning]) for meaning, name in read.items())
-        and not any("." in name for name in read.values())  # to Arrow a path into a structure
+        and not any("." in name for name in read.values())  # Arrow takes a dot for a path into a structure.
     )

@@ -1,4 +1,4 @@
-"""What a log says about its own propensities, in words and figures."""
+"""Report on the logged propensities: signs that they are wrong, and the corruption that the log would reveal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from math import isnan, nan
 from typing import Any
 
-from ltrr.estimation.calibration import POWER, Calibration, Finding
+from ltrr.estimation.calibration import Calibration
+from ltrr.estimation.propensity_finding import POWER, Finding
 
 MISCOUNTED = 0.01
-"""Share of the decisions, beyond any chance, that an action was drawn too often or too rarely: then nothing holds."""
+"""Share of the decisions, beyond chance, by which an action was drawn too often or too rarely, from which no estimate
+of the log may be used."""
 
 MISWEIGHTED = 0.05
-"""Share of all weight, beyond any chance, that is missing or too much: then nothing holds."""
+"""Share of all weight, beyond chance, that is missing or in excess, from which no estimate of the log may be used."""
 
 _SHOWN = 3
 
@@ -23,8 +25,8 @@ class PropensityReport:
     """Signs that logged propensities are wrong, and what this log would have revealed.
 
     Attributes:
-        findings: what was drawn beside what was promised.
-        design_effect: variance of the weights by user over that by row; NaN where they are all alike.
+        findings: What was drawn, next to what the propensities promise.
+        design_effect: Variance of the weights by user over that by row; NaN where all weights are equal.
     """
 
     findings: Sequence[Finding]
@@ -32,30 +34,30 @@ class PropensityReport:
 
     @classmethod
     def of(cls, drawn: Calibration, design_effect: float) -> PropensityReport:
-        """Of a log's sums."""
+        """The report of a log's sums."""
         return cls(drawn.findings(design_effect), design_effect)
 
     @property
     def alarms(self) -> list[str]:
-        """In words; a true log has any with a probability of 1 % at most."""
+        """One text for each alarm; a true log raises any with a probability of at most 1 %."""
         return [_alarm(finding) for finding in sorted(self.findings, key=_share_beyond, reverse=True) if finding.excess]
 
     @property
     def is_grave(self) -> bool:
-        """Whether so much is wrong that no estimate means anything; a large log finds far smaller faults."""
+        """Whether the fault is so large that no estimate may be used; a large log reveals far smaller faults."""
         return any(_share_beyond(f) >= (MISWEIGHTED if f.is_weight else MISCOUNTED) for f in self.findings)
 
     def reasons(self) -> list[str]:
-        """For the verdict: the worst few alarms."""
-        told = [f"wrong propensities: {alarm}" for alarm in self.alarms[:_SHOWN]]
+        """Reasons of the verdict: the worst few alarms."""
+        reasons = [f"wrong propensities: {alarm}" for alarm in self.alarms[:_SHOWN]]
         more = len(self.alarms) - _SHOWN
-        return [*told, f"wrong propensities: {more} more"] if more > 0 else told
+        return [*reasons, f"wrong propensities: {more} more"] if more > 0 else reasons
 
     def revealed(self) -> dict[str, float]:
         """The smallest corruption that an alarm would have found with 99 % probability; NaN where none is large enough.
 
         Shares of rows whose propensity was logged at half or at twice its true value, true over logged propensity
-        where all rows are off, and shares by which the probability of one action is too small: best and worst action.
+        where all rows are wrong, and shares by which the probability of one action is too small: best and worst action.
         """
         weights = [finding for finding in self.findings if finding.is_weight]
         actions = [f.revealed_share(2.0) for f in self.findings if not f.is_weight and f.is_known]
@@ -69,11 +71,11 @@ class PropensityReport:
         }
 
     def sentence(self) -> str:
-        """One line for a reader."""
+        """The report as one line of text."""
         if self.alarms:
             return "propensities: WRONG: " + "; ".join(self.alarms[:_SHOWN])
         found = self.revealed()
-        told = [
+        texts = [
             (found["rows_at_half"], "{:.1%} of its rows logged at half their probability"),
             (found["rows_at_twice"], "{:.1%} logged at twice"),
             (found["factor_above"], "all rows at 1 / {:.2f} of it"),
@@ -81,17 +83,19 @@ class PropensityReport:
             (found["best_action"], "one action's probability too small by {:.1%} where best seen"),
             (found["worst_action"], "by {:.1%} where worst"),
         ]
-        would = ", ".join(text.format(value) for value, text in told if not isnan(value))
+        would = ", ".join(text.format(value) for value, text in texts if not isnan(value))
         power = f"with {POWER:.0%} probability"
-        line = f"this log would reveal {power}: {would}" if would else f"nor could this log reveal any {power}"
+        line = f"this log would reveal {power}: {would}" if would else f"this log could not reveal any {power}"
         is_one_sided = not any(finding.is_known for finding in self.findings)
         blind = (
-            "; it holds no probabilities of actions not taken, so not those logged too large" if is_one_sided else ""
+            "; without probabilities of the actions not taken it cannot reveal values that are too large"
+            if is_one_sided
+            else ""
         )
         return f"propensities: no sign that they are wrong; {line}{blind}"
 
     def to_json(self) -> dict[str, Any]:
-        """All figures."""
+        """All figures of the report."""
         rows = [
             {
                 "what": finding.what,
@@ -114,14 +118,14 @@ class PropensityReport:
 
 def _alarm(finding: Finding) -> str:
     if finding.is_weight:
-        return f"the {finding.what} are {finding.ratio:.3f} of what they should add up to"
+        return f"the {finding.what} add up to {finding.ratio:.3f} of their expected sum"
     if finding.is_known:
         return f"{finding.what} was drawn {finding.observed:,.0f} times, its propensities say {finding.expected:,.0f}"
     return f"{finding.what} was drawn {finding.ratio:.3f} times as often as its propensities say"
 
 
 def _share_beyond(finding: Finding) -> float:
-    """Of the decisions, or of all weight."""
+    """Share of the decisions, or of all weight, by which the sum exceeds its bound."""
     return finding.excess / finding.rows if finding.rows else 0.0
 
 

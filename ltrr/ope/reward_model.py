@@ -1,10 +1,10 @@
-"""q-hat of anyone's log: penalised regression on the log's features and the action, cross-fitted, on executors.
+"""q-hat of any log: cross-fitted penalised regression on the log's features and the action, fitted on executors.
 
     score(x, a) = c0 + c . x + theta[a],    q(x, a) = logistic(score), or the score itself where rewards leave [0, 1]
 
-Fold k's model is fitted on all other folds and asked about fold k alone. A Newton step of all folds is one pass: a
-dozen passes for logistic, two for linear. Doubly robust estimates are unbiased whatever q-hat says; a better one
-narrows them.
+Fold k's model is fitted on all other folds and predicts fold k alone. A Newton step of all folds is one
+pass: a dozen passes for logistic, two for linear. Doubly robust estimates are unbiased for any q-hat; a
+better q-hat narrows their intervals.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from ltrr.errors import SupportError
+from ltrr.estimation.arrays import Floats
 from ltrr.estimation.reward_regression import SETTLED, STEPS, StepSums, expected_reward
-from ltrr.estimation.weights import Floats
 from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
 
 WIDEST = 512
-"""Coefficients of a model, at most: a step's sums grow with their square."""
+"""Largest number of coefficients of a model: the sums of a step grow with its square."""
 
 
 @dataclass(frozen=True)
 class LogShape:
-    """What a first pass learns of a log; `+` joins disjoint parts.
+    """The shape of a log, as a first pass finds it; `+` joins disjoint parts.
 
     Attributes:
-        decisions: good rows.
-        rewards: least and largest.
-        actions: least and largest number of probabilities in a row.
-        features: how many.
-        faulty: bad rows.
-        unfolded: good rows that belong to no fold.
+        decisions: Number of good rows.
+        rewards: Smallest and largest reward.
+        actions: Smallest and largest number of probabilities in a row.
+        features: Number of features.
+        faulty: Number of faulty rows.
+        unfolded: Number of good rows that belong to no fold.
     """
 
     decisions: int = 0
@@ -50,7 +50,7 @@ class LogShape:
 
     @classmethod
     def of(cls, rows: LogBatch) -> LogShape:
-        """Of one batch."""
+        """The shape of one batch."""
         faulty = sum(count for count, _ in rows.faults.values())
         if not len(rows):
             return cls(faulty=faulty)
@@ -74,7 +74,7 @@ class LogShape:
         )
 
     def objection(self) -> str:
-        """Why there can be no q-hat of a fixed action set; empty where there can."""
+        """Why no q-hat of a fixed action set can be fitted; empty where it can."""
         least, most = self.actions
         if most == 0:
             return "the target's probability of every action is needed, and the log has that of the action taken alone"
@@ -89,12 +89,12 @@ class LogShape:
 
 @dataclass(frozen=True, eq=False)
 class FoldModels:
-    """q-hat, one model a fold; small enough to be sent to every executor.
+    """q-hat, one model for each fold; a `RewardModel`, small enough to be sent to every executor.
 
     Attributes:
-        coefficients: of each fold, [K, 1 + D + A].
-        actions: A.
-        is_logistic: or linear.
+        coefficients: Coefficients of each fold, [K, 1 + D + A].
+        actions: Number of actions, A.
+        is_logistic: Whether the model is logistic; otherwise it is linear.
     """
 
     coefficients: Floats
@@ -102,7 +102,7 @@ class FoldModels:
     is_logistic: bool
 
     def predict(self, rows: LogBatch) -> Floats:
-        """q(x, a) of every action, [N, A], each row by the model that has not seen its fold."""
+        """q(x, a) of every action, [N, A]; each row by the model that was fitted without its fold."""
         mine = self.coefficients[rows.folds]
         split = mine.shape[1] - self.actions
         # Row sums, no matrix product: each depends on its own row only, however Spark cut the batches.
@@ -124,7 +124,7 @@ class FoldSteps:
 
     @classmethod
     def of(cls, rows: LogBatch, models: FoldModels) -> FoldSteps:
-        """Of one batch: each model's sums are over the rows of all *other* folds."""
+        """Sums of one batch: each model's are over the rows of all *other* folds."""
         if not len(rows):
             return cls()
         z = np.hstack([np.ones((len(rows), 1)), rows.features, np.eye(models.actions)[rows.action]])
@@ -173,7 +173,7 @@ def fit_fold_models(decisions: DataFrame, shape: LogShape, folds: int, ridge: fl
     models = FoldModels(np.zeros((folds, 1 + shape.features + actions)), actions, is_logistic)
     is_moving = np.ones((folds, 1), dtype=bool)
     for _ in range(STEPS):
-        # A model that has settled stays, or it would depend on how long the others take.
+        # A model that has converged stays, or its result would depend on how long the others take.
         moves = np.where(is_moving, _moves(decisions, models, ridge), 0.0)
         models = FoldModels(models.coefficients + moves, actions, is_logistic)
         is_moving = np.abs(moves).max(axis=1, keepdims=True) >= SETTLED

@@ -1,9 +1,8 @@
-"""One shape for anyone's logged decisions, and how a batch of them is checked and read on an executor."""
+"""The columns of a log of decisions, and how a batch of them is checked and read on an executor."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,41 +13,43 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from ltrr.errors import UsageError
-from ltrr.estimation.estimators import LARGEST_SUMMABLE
-from ltrr.estimation.weights import ROUNDING, Floats
+from ltrr.estimation.arrays import Floats, Longs
+from ltrr.ope.row_checks import CHECKS, read_floats, read_matrix, read_target
 from ltrr.spark.hashing import HashUse, salted_hash
 
 SKIPPED = "skipped"
-"""Optional column of a log: why a row is no decision, null where it is one. Such rows are counted and left out."""
+"""Optional column of a log: the reason why a row is no decision, null for decisions. Rows with a reason are counted
+and left out."""
 
 BUCKETS = 16
-"""A feature that is text becomes so many indicators, by hash."""
-
-_TOLERANCE = 1e-3
-"""Logs hold probabilities as 32-bit floats, added up over hundreds of actions."""
+"""Number of indicators that a text feature becomes, by hash."""
 
 
 @dataclass(frozen=True)
 class LogColumns:
-    """Which column of a log is what; a row is one decision.
+    """Meaning of the columns of a log; a row is one decision.
 
     Args:
-        target_propensity: probability of the action taken under the policy judged; or of every action, an array (or
-            its JSON text), which the estimators with a reward model need.
-        reward: what the decision earned, higher is better.
-        logging_propensity: probability of the action taken under the policy that logged it.
-        action: place of the action taken in the arrays, 0-based; needed with arrays.
-        action_propensities: probability of every action under the policy that logged; shows what the log cannot.
-        features: what was known before deciding; numbers near unit scale are taken as they are, text by hash.
-        fold_by: rows with the same value stay in one fold of cross-fitting (query, event); the user by default.
-        user: the cluster; without it each decision counts as its own.
-        slices: each value of these becomes a slice of its own.
-        q_taken: value of the action taken under a reward model of yours, fitted on other rows than these; then none
-            is fitted here.
-        q_target: that model's mean over the judged policy's actions, sum of P_target(a) q(a). Both or neither.
+        target_propensity: Probability of the action taken under the policy judged; or an array (or its
+            JSON text) of the probabilities of all actions, which estimators with a reward model need.
+        reward: Reward of the decision, higher is better.
+        logging_propensity: Probability of the action taken under the policy that logged it.
+        action: Position of the action taken in the arrays, from 0; needed with arrays.
+        action_propensities: Probability of every action under the policy that logged; it shows which
+            actions the log can never show.
+        features: What was known before the decision. Numbers near unit scale are used unchanged, text by
+            hash.
+        fold_by: Column (query, event) whose rows of one value stay in one fold of cross-fitting; the user
+            by default.
+        user: The user, who is a cluster; without it each decision is a cluster.
+        slices: Columns; each of their values becomes a slice.
+        q_taken: Value of the action taken under a reward model of yours, fitted on other rows. Without
+            it, a reward model is fitted where one is needed.
+        q_target: That model's mean over the judged policy's actions, sum of P_target(a) q(a). Both or
+            neither.
 
     Raises:
-        UsageError: one of q_taken and q_target without the other.
+        UsageError: One of q_taken and q_target is given without the other.
     """
 
     target_propensity: str
@@ -73,16 +74,16 @@ class LogColumns:
 
     @property
     def has_values(self) -> bool:
-        """Whether the log brings a reward model's values."""
+        """Whether the log contains the values of a reward model."""
         return self.q_taken is not None
 
     @property
     def folding(self) -> str | None:
-        """The column that folds are made by."""
+        """The column by whose values folds are made."""
         return self.fold_by or self.user
 
     def named(self) -> dict[str, str]:
-        """Meaning -> column, of those that are given."""
+        """Meaning -> column, of the given columns."""
         single = {
             "target_propensity": self.target_propensity,
             "reward": self.reward,
@@ -100,10 +101,10 @@ class LogColumns:
 
 
 def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFrame:
-    """Same rows, the columns that `read_batch` takes.
+    """Same rows, with the columns that `read_batch` takes.
 
     Raises:
-        UsageError: columns that are not there or of a type that cannot be read; all of them in one message.
+        UsageError: Columns are missing or of an unsupported type; all of them in one message.
     """
     types = {name: log.schema[name].dataType for name in log.columns}
     faults = [
@@ -113,15 +114,15 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
     ]
     if faults:
         raise UsageError(
-            "these are not the log's columns",
+            "columns are missing or of an unsupported type",
             expected="numbers (or their text); arrays of numbers (or JSON) for probabilities of every action",
             got="; ".join(faults),
-            todo=f"the log has {', '.join(log.columns)}",
+            todo=f"name columns of the log: it has {', '.join(log.columns)}",
         )
     kind = types.get
 
     def column(name: str) -> Column:
-        return F.col(f"`{name}`")  # a name may hold dots
+        return F.col(f"`{name}`")  # A name may contain dots.
 
     def number(name: str | None) -> Column:
         return column(name).try_cast("double") if name else F.lit(None).cast("double")
@@ -184,23 +185,24 @@ def _feature(column: Column, kind: T.DataType | None) -> Column:
 
 @dataclass(frozen=True, eq=False)
 class LogBatch:
-    """The good rows of one Arrow batch, N of them, and what became of the others.
+    """The N good rows of one Arrow batch, and counts of the others.
 
     Attributes:
-        weights, rewards: [N].
-        logging: propensity of the action taken, [N].
-        loggings: of every action, [N, A]; zeros where the log does not give them.
-        targets: probability of every action, [N, A]; A = 0 where the log gives that of the action taken alone.
-        widths: number of actions of each row, [N].
-        action: [N].
-        features: [N, D].
-        folds: [N]; -1 where the column to fold by is null.
-        users: [N].
-        unsupported: target's probability of what the logging policy never does, [N].
-        slices: names, [N][S].
-        taken, direct: a reward model's values that came with the log, 0 where none did, [N].
-        skipped: reason -> rows that are no decisions.
-        faults: reason -> (rows, one example).
+        weights, rewards: Importance weight and reward, [N].
+        logging: Propensity of the action taken, [N].
+        loggings: Propensity of every action, [N, A]; zeros where the log lacks them.
+        targets: Target's probability of every action, [N, A]; A = 0 where the log has that of the action
+            taken alone.
+        widths: Number of actions of each row, [N].
+        action: Position of the action taken, [N].
+        features: Features, [N, D].
+        folds: Fold of cross-fitting, [N]; -1 where the column to fold by is null.
+        users: Key of the user, [N].
+        unsupported: Target's probability of actions that the logging policy never takes, [N].
+        slices: Names, [N][S].
+        taken, direct: Values of a reward model in the log, 0 where it has none, [N].
+        skipped: Reason -> number of rows that are no decisions.
+        faults: Reason -> (number of rows, one example).
     """
 
     weights: Floats
@@ -208,11 +210,11 @@ class LogBatch:
     logging: Floats
     loggings: Floats
     targets: Floats
-    widths: NDArray[np.int64]
-    action: NDArray[np.int64]
+    widths: Longs
+    action: Longs
     features: Floats
-    folds: NDArray[np.int64]
-    users: NDArray[np.int64]
+    folds: Longs
+    users: Longs
     unsupported: Floats
     slices: NDArray[np.object_]
     taken: Floats
@@ -225,143 +227,35 @@ class LogBatch:
 
 
 def read_batch(batch: pa.RecordBatch) -> LogBatch:
-    """Check and read rows of `to_decision_rows`; nothing is raised, so that one message can tell all faults."""
+    """Check and read rows of `to_decision_rows`. Faults are counted, not raised, so that one message lists them all."""
     skipped = Counter(reason for reason in batch.column("skipped").drop_null().to_pylist())
     batch = batch.filter(batch.column("skipped").is_null())
     faults: dict[str, tuple[int, str]] = {}
-    for name, find in _CHECKS:
+    for name, find in CHECKS:
         is_bad, shown = find(batch)
         if is_bad.any():
             faults[name] = (int(is_bad.sum()), str(min(shown[is_bad].tolist(), key=str)))
             batch = batch.filter(pa.array(~is_bad))
-    targets, widths = _matrix(batch.column("targets"))
-    logging, loggings = _floats(batch, "logging"), _matrix(batch.column("loggings"))[0]
+    targets, widths = read_matrix(batch.column("targets"))
+    logging, loggings = read_floats(batch, "logging"), read_matrix(batch.column("loggings"))[0]
     never = loggings <= 0.0 if loggings.shape == targets.shape else np.zeros(targets.shape, dtype=bool)
     slices = batch.column("slices")
     width = int(slices.value_lengths()[0].as_py()) if len(batch) else 0
     return LogBatch(
-        weights=_target(batch) / logging,
-        rewards=_floats(batch, "reward"),
+        weights=read_target(batch) / logging,
+        rewards=read_floats(batch, "reward"),
         logging=logging,
         loggings=loggings,
         targets=targets,
         widths=widths,
-        action=_floats(batch, "action").astype(np.int64),
-        features=_matrix(batch.column("features"))[0],
+        action=read_floats(batch, "action").astype(np.int64),
+        features=read_matrix(batch.column("features"))[0],
         folds=batch.column("fold").to_numpy().astype(np.int64),
         users=batch.column("user").to_numpy(),
         unsupported=np.where(never, targets, 0.0).sum(axis=1),
         slices=np.array(slices.flatten().to_pylist(), dtype=object).reshape(len(batch), width),
-        taken=_floats(batch, "q_taken"),
-        direct=_floats(batch, "q_target"),
+        taken=read_floats(batch, "q_taken"),
+        direct=read_floats(batch, "q_target"),
         skipped=dict(skipped),
         faults=faults,
     )
-
-
-def _floats(batch: pa.RecordBatch, name: str) -> Floats:
-    return np.asarray(batch.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _matrix(lists: pa.Array) -> tuple[Floats, NDArray[np.int64]]:
-    """Lists as rows of one matrix, shorter ones filled with zeros, and their lengths."""
-    lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
-    values = np.asarray(lists.flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
-    matrix = np.zeros((len(lengths), int(lengths.max(initial=0))))
-    matrix[np.arange(matrix.shape[1]) < lengths[:, None]] = values
-    return matrix, lengths
-
-
-def _target(batch: pa.RecordBatch) -> Floats:
-    """The target's probability of the action taken; NaN where there is none."""
-    single, action = _floats(batch, "target"), _floats(batch, "action")
-    targets, widths = _matrix(batch.column("targets"))
-    has_place = (action >= 0) & (action < widths)
-    if not targets.shape[1]:
-        return single
-    taken = targets[np.arange(len(action)), np.where(has_place, action, 0).astype(np.int64)]
-    return np.where(has_place, taken, single)
-
-
-Found = tuple[NDArray[np.bool_], NDArray[np.generic]]
-
-
-def _reward(batch: pa.RecordBatch) -> Found:
-    values = _floats(batch, "reward")
-    return ~np.isfinite(values), values
-
-
-def _logging(batch: pa.RecordBatch) -> Found:
-    values = _floats(batch, "logging")
-    return ~((values > 0.0) & (values <= 1.0 + ROUNDING)), values
-
-
-def _targets(batch: pa.RecordBatch) -> Found:
-    targets, widths = _matrix(batch.column("targets"))
-    totals = targets.sum(axis=1)
-    is_bad = ~(np.abs(totals - 1.0) <= _TOLERANCE) | ~(targets >= -ROUNDING).all(axis=1)
-    return is_bad & (widths > 0), totals
-
-
-def _action(batch: pa.RecordBatch) -> Found:
-    values = _floats(batch, "action")
-    widths = _matrix(batch.column("targets"))[1]
-    return ((values < 0) | (values >= widths) | (values % 1.0 != 0.0)) & (widths > 0), values
-
-
-def _agrees(batch: pa.RecordBatch) -> Found:
-    """Probabilities of all actions under the logging policy: as many as the target's, and that of the action taken."""
-    loggings, widths = _matrix(batch.column("loggings"))
-    place = np.clip(_floats(batch, "action"), 0, max(loggings.shape[1] - 1, 0)).astype(np.int64)
-    taken = loggings[np.arange(len(place)), place] if loggings.shape[1] else np.zeros(len(place))
-    logging, targets = _floats(batch, "logging"), _matrix(batch.column("targets"))[1]
-    is_other = (widths != targets) & (targets > 0)
-    is_other |= ~(np.abs(taken - logging) <= _TOLERANCE * logging) & (_floats(batch, "action") >= 0)
-    return is_other & (widths > 0), taken
-
-
-def _chosen(batch: pa.RecordBatch) -> Found:
-    values = _target(batch)
-    return ~((values >= -ROUNDING) & (values <= 1.0 + ROUNDING)), values
-
-
-def _weight(batch: pa.RecordBatch) -> Found:
-    values = _target(batch) / _floats(batch, "logging")
-    return values > LARGEST_SUMMABLE, values
-
-
-def _weighted(batch: pa.RecordBatch) -> Found:
-    values = _target(batch) / _floats(batch, "logging") * np.abs(_floats(batch, "reward"))
-    return values > LARGEST_SUMMABLE, values
-
-
-def _values(batch: pa.RecordBatch) -> Found:
-    taken, direct = _floats(batch, "q_taken"), _floats(batch, "q_target")
-    return ~((np.abs(taken) <= LARGEST_SUMMABLE) & (np.abs(direct) <= LARGEST_SUMMABLE)), taken
-
-
-def _user(batch: pa.RecordBatch) -> Found:
-    missing = ~batch.column("has_user").to_numpy(zero_copy_only=False).astype(bool)
-    return missing, np.full(len(missing), None)
-
-
-def _features(batch: pa.RecordBatch) -> Found:
-    matrix, widths = _matrix(batch.column("features"))
-    is_whole = ~batch.column("features").is_null().to_numpy(zero_copy_only=False)
-    return ~(np.isfinite(matrix).all(axis=1) & is_whole), matrix.sum(axis=1) * np.sign(widths + 1)
-
-
-_CHECKS: tuple[tuple[str, Callable[[pa.RecordBatch], Found]], ...] = (
-    ("reward: expected a number", _reward),
-    ("logging_propensity: expected (0, 1]", _logging),
-    ("target_propensity: expected probabilities of all actions that add up to 1", _targets),
-    ("action: expected a place in the array of probabilities, from 0", _action),
-    ("action_propensities: expected one of each action, and logging_propensity of the one taken", _agrees),
-    ("target_propensity: expected [0, 1]", _chosen),
-    (f"logging_propensity: expected weights up to {LARGEST_SUMMABLE:,.0f}", _weight),
-    (f"reward: expected weight x reward up to {LARGEST_SUMMABLE:,.0f}", _weighted),
-    (f"q_taken, q_target: expected numbers up to {LARGEST_SUMMABLE:,.0f}", _values),
-    ("user: expected a value", _user),
-    ("features: expected numbers", _features),
-)
-"""In this order; a row counts under its first fault alone."""

@@ -1,7 +1,8 @@
-"""One pass over a log for all estimators and slices: rows -> exact sums a task, merged on executors in a tree.
+"""One pass over a log for all estimators and slices: each task makes exact sums, which executors merge in a tree.
 
-Where users are given, Spark first adds up each user's terms in whole numbers (one shuffle); without them a row is a
-cluster and nothing is shuffled. A task hands on one text, whatever the number of rows; the driver adds up a handful.
+With users, Spark first adds up each user's terms in whole numbers (one shuffle). Without users a row is
+a cluster and nothing is shuffled. A task returns one text, whatever the number of rows; the driver adds
+up a few of them.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.estimation.arrays import Longs
 from ltrr.estimation.calibration import Calibration
-from ltrr.estimation.estimators import Decisions, decision_terms, term_names
-from ltrr.estimation.fixed_point import Longs, to_fixed
+from ltrr.estimation.decision_terms import compute_terms, list_terms
+from ltrr.estimation.decisions import Decisions
+from ltrr.estimation.fixed_point import to_fixed
 from ltrr.estimation.logged_moments import LoggedMoments
-from ltrr.ope.reward_model import FoldModels
+from ltrr.estimation.reward_model import RewardModel, value_actions
 from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
 
 ALL = "all"
-"""The slice of everything."""
+"""Name of the slice of all decisions."""
 
 MOST_SLICES = 1_000
 TOO_MANY_SLICES = f"slices: expected at most {MOST_SLICES:,} values"
@@ -38,13 +41,13 @@ Faults = Mapping[str, tuple[int, str]]
 
 @dataclass(frozen=True)
 class LogSums:
-    """All that a pass over a log keeps; `+` joins disjoint sets of users, in any order to the same bits.
+    """The result of a pass over a log; `+` joins disjoint sets of users, in any order to the same bits.
 
     Attributes:
-        slices: name -> moments.
-        skipped: reason -> rows that are no decisions.
-        faults: reason -> (rows, the first example in order of text).
-        drawn: what was drawn beside what the logged propensities promise, of all slices together.
+        slices: Name -> moments.
+        skipped: Reason -> number of rows that are no decisions.
+        faults: Reason -> (number of rows, the first example in the order of text).
+        drawn: What was drawn, next to what the logged propensities promise, of all slices together.
     """
 
     slices: Mapping[str, LoggedMoments] = field(default_factory=dict)
@@ -84,7 +87,7 @@ class LogSums:
 
 @dataclass(frozen=True)
 class PolicySums:
-    """What a scan keeps of every policy judged; `+` policy by policy."""
+    """The sums of every policy of a scan; `+` adds policy by policy."""
 
     policies: tuple[LogSums, ...]
 
@@ -103,7 +106,7 @@ class PolicySums:
 
 def sum_log(
     decisions: DataFrame,
-    models: FoldModels | None,
+    models: RewardModel[LogBatch] | None,
     largest_weight: float,
     *,
     has_users: bool,
@@ -112,18 +115,18 @@ def sum_log(
     """Sums of rows of `to_decision_rows`.
 
     Args:
-        decisions: the rows.
-        models: q-hat; None leaves out what needs it.
+        decisions: Rows of `to_decision_rows`.
+        models: q-hat; None leaves out the terms that need it.
         largest_weight: M.
-        has_users: whether rows of one user are one cluster.
-        has_values: whether the rows bring a reward model's values.
+        has_users: Whether the rows of one user are one cluster.
+        has_values: Whether the rows contain a reward model's values.
     """
     has_model = has_values or models is not None
     if has_users:
         users = to_user_terms(decisions, models, largest_weight, has_values=has_values)
         parts = users.mapInArrow(partial(_users_to_sums, has_model=has_model), "sums string")
         return merge(parts, LogSums.from_json) or LogSums()
-    sent: Broadcast[FoldModels | None] = decisions.sparkSession.sparkContext.broadcast(models)
+    sent: Broadcast[RewardModel[LogBatch] | None] = decisions.sparkSession.sparkContext.broadcast(models)
 
     def rows_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = LogSums()
@@ -139,21 +142,22 @@ def sum_log(
 
 
 def to_user_terms(
-    decisions: DataFrame, models: FoldModels | None, largest_weight: float, *, has_values: bool
+    decisions: DataFrame, models: RewardModel[LogBatch] | None, largest_weight: float, *, has_values: bool
 ) -> DataFrame:
     """From rows of `to_decision_rows` to (slice, user) with the sums of its terms, in whole numbers; one shuffle.
 
-    What is of no user (faults, rows left out, what was drawn) has rows of its own: text in `aside`, `times` over.
+    Counts that belong to no user (faults, skipped rows, what was drawn) have rows of their own, with text
+    in `aside`; equal texts are one row, `times` says how many.
     """
-    sent: Broadcast[FoldModels | None] = decisions.sparkSession.sparkContext.broadcast(models)
-    names = term_names(has_model=has_values or models is not None)
+    sent: Broadcast[RewardModel[LogBatch] | None] = decisions.sparkSession.sparkContext.broadcast(models)
+    names = list_terms(has_model=has_values or models is not None)
 
     def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             rows = read_batch(batch)
             mine = to_decisions(rows, sent.value, has_values=has_values)
-            terms, largest = decision_terms(mine, largest_weight), to_fixed(mine.weights)
-            # What is of no user travels in a row of its own, after the terms.
+            terms, largest = compute_terms(mine, largest_weight), to_fixed(mine.weights)
+            # Counts that belong to no user are one row more, after the terms.
             aside = LogSums({}, rows.skipped, rows.faults, _drawn(rows)).to_json()
             padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
             yield pa.RecordBatch.from_pydict(
@@ -184,9 +188,9 @@ def user_rows(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[NDArray[np.o
 
 
 def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Iterator[pa.RecordBatch]:
-    total, names = LogSums(), term_names(has_model=has_model)
+    total, names = LogSums(), list_terms(has_model=has_model)
     for batch in batches:
-        # Two batches may say the same: one row then stands for both.
+        # Equal texts of several batches are one row.
         asides = batch.filter(batch.column("aside").is_valid())
         for text, times in zip(asides.column("aside").to_pylist(), asides.column("times").to_pylist(), strict=True):
             for _ in range(times):
@@ -196,21 +200,20 @@ def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Ite
     yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
 
 
-def to_decisions(rows: LogBatch, models: FoldModels | None, *, has_values: bool) -> Decisions:
-    """What the estimators need of some rows; q comes with them, or is asked of the models, or is not known."""
+def to_decisions(rows: LogBatch, models: RewardModel[LogBatch] | None, *, has_values: bool) -> Decisions:
+    """The rows as the estimators take them; q is in the log, or predicted by the models, or unknown."""
     if has_values:
         return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct, rows.unsupported)
     if models is None:
         return Decisions(rows.weights, rows.rewards, unsupported=rows.unsupported)
-    if not len(rows):  # and so of unknown width
+    if not len(rows):  # Without rows the number of actions is unknown.
         return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct)
-    q_hat = models.predict(rows)
-    taken, direct = q_hat[np.arange(len(rows)), rows.action], (rows.targets * q_hat).sum(axis=1)
+    taken, direct = value_actions(models.predict(rows), rows.action, rows.targets)
     return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported)
 
 
 def _drawn(rows: LogBatch) -> Calibration:
-    """What was drawn, beside what the logged propensities promise."""
+    """What was drawn, next to what the logged propensities promise."""
     return Calibration.of(
         rows.logging,
         rows.action,
@@ -230,7 +233,7 @@ def _of_users(terms: Longs, largest: Longs, here: NDArray[np.bool_], *, has_mode
 
 
 def _by_slice(slices: NDArray[np.object_], moments_of: Callable[[NDArray[np.bool_]], LoggedMoments]) -> LogSums:
-    """Sums of every slice, of the rows where it is."""
+    """Sums of every slice, from the rows that belong to it."""
     names = np.unique(slices.astype(str))
     if len(names) > MOST_SLICES:
         return LogSums({}, {}, {TOO_MANY_SLICES: (1, "more")})

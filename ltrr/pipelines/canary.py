@@ -16,7 +16,7 @@ from ltrr.evaluation.canary import (
     find_mismatch,
     sum_canary,
 )
-from ltrr.evaluation.estimates import footing_of
+from ltrr.evaluation.estimates import summarize_policy
 from ltrr.evaluation.judged_impressions import on_dates
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.challenger_review import verdict_figures
@@ -56,9 +56,9 @@ def judge_canary(
     counts, gate = count_sides(drawn), night.settings.gate
     mismatch: list[str] = []
     if pointer.canary and ALL in slices:
-        footing = footing_of(slices[ALL], CANARY, 0.0)
+        summary = summarize_policy(slices[ALL], CANARY, 0.0)
         mismatch = find_mismatch(
-            counts, footing, pointer.canary.share, gate.mismatch_level, gate.mismatch_size, gate.life_nights
+            counts, summary, pointer.canary.share, gate.mismatch_level, gate.mismatch_size, gate.life_nights
         )
     rows = canary_rows(night.date, slices, life, counts, night.settings.evaluation, mismatch)
     judged_on = slate_rows.join(counted, on=["log_date", "impression_id"], how="left_semi")

@@ -146,7 +146,7 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     night.note(replayed_decisions=found.replayed, replay_worst_difference=worst)
     if REPLAY not in night.accept_quality:
         found.check(night.date, settings.replay_tolerance)
-    if found.holds:
+    if found.passes:
         return []
     unequal = f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} of unknown bundles"
     night.note(accepted_quality={REPLAY: night.accept_quality[REPLAY]})

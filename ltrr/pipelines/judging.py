@@ -29,7 +29,7 @@ from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION, STATI
 from ltrr.evaluation.life import sum_life
 from ltrr.evaluation.published import PlanningPart, alike_versions
 from ltrr.evaluation.query_means import QueryMeans
-from ltrr.evaluation.reward_model import RewardModel, fit_reward_model
+from ltrr.evaluation.reward_model import PlanRewardModel, fit_reward_model
 from ltrr.evaluation.scoring import ALL, sum_by_slice, to_scores
 from ltrr.evaluation.static_plan import best_static_plan
 from ltrr.evaluation.training_sums import sum_training_decisions
@@ -79,13 +79,13 @@ def report_held_out(
     held_out = is_held_out(settings.held_out_percent)
     training = window.impressions(~held_out)
     means = QueryMeans.of(training, settings.query_mean_strength)
-    sums = sum_training_decisions(means.given_to(training, is_counted=True), policy.space)
+    sums = sum_training_decisions(means.with_query_mean(training, is_counted=True), policy.space)
     if sums is None:
         log.warning("date=%s reported=nothing: no impressions of users that are trained on", night.date)
         return Found(window.served)
     model = fit_reward_model(policy.space, sums.products.tolist(), settings.ridge)
     judged = _reported(night, champion, candidate, best_static_plan(sums, model))
-    slices = _score(means.given_to(window.impressions(held_out), is_counted=False), judged, model)
+    slices = _score(means.with_query_mean(window.impressions(held_out), is_counted=False), judged, model)
     rows = estimate_rows(night.date, slices, judged, window.served.fallback_share, settings)
     rows = name_heavy_users(night, rows, window.dates, window.impressions(held_out))
     share = settings.held_out_percent / 100.0
@@ -179,7 +179,7 @@ def judged_policy(night: Night, name: str, bandit: FrozenBandit) -> JudgedPolicy
     return JudgedPolicy(name, bandit.files[BANDIT], policy.space, chooser=chooser)
 
 
-def _score(impressions: DataFrame, judged: Sequence[JudgedPolicy], model: RewardModel) -> dict[str, ClusteredSums]:
+def _score(impressions: DataFrame, judged: Sequence[JudgedPolicy], model: PlanRewardModel) -> dict[str, ClusteredSums]:
     return dict(sum_by_slice(to_scores(impressions, judged, model), [policy.name for policy in judged]))
 
 

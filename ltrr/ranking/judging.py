@@ -28,7 +28,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
-from ltrr.estimation.fixed_point import UNIT_BITS
+from ltrr.estimation.fixed_point import TERM_BITS
 from ltrr.estimation.intervals import Estimate, estimate_difference, estimate_ratio
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.ranking.rows import PAGE
@@ -171,7 +171,7 @@ def _discounted(place: str, positions: int) -> Column:
 
 
 def _fixed(value: Column) -> Column:
-    return F.rint(value * F.lit(float(1 << UNIT_BITS))).cast("bigint")
+    return F.rint(value * F.lit(float(1 << TERM_BITS))).cast("bigint")
 
 
 def _sums(by_cluster: DataFrame, terms: Sequence[str]) -> dict[str, ClusteredSums]:

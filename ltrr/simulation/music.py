@@ -1,6 +1,6 @@
 """The generated world: music search, seeded, no data needed.
 
-Every parameter is set from what search looks like, with its reason in docs/worlds.md, and none was tuned.
+Every parameter is set from what search looks like, with its reason in docs/studies/worlds.md, and none was tuned.
 """
 
 from __future__ import annotations

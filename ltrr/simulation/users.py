@@ -2,7 +2,8 @@
 
 They click by the position-based model: P(click at position j) = examination[j] * P(click | examined, relevance),
 independently for every row of the page (Richardson, Dominowska & Ragno, WWW 2007; Craswell et al., WSDM 2008).
-Nothing here depends on who the user is, so true values are sums, not simulations. docs/worlds.md gives the reasons.
+Nothing here depends on who the user is, so true values are sums, not simulations.
+docs/studies/worlds.md gives the reasons.
 """
 
 from __future__ import annotations

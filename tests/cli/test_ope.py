@@ -138,8 +138,8 @@ def test_mistakes_are_one_sentence_and_exit_2(log, tmp_path, capsys) -> None:
     log.write.parquet(str(tmp_path / "log"))
     told = (tmp_path / "log", "--target-propensity")
     for arguments, sentence in (
-        ((*told, "pie", "--action", "action"), "these are not the log's columns: expected"),
-        ((*told, "pi", "--format", "excel"), "unknown format of a log: --format"),
+        ((*told, "pie", "--action", "action"), "columns are missing or of an unsupported type: expected"),
+        ((*told, "pi", "--format", "excel"), "unknown log format: --format"),
         ((*told, "pi", "--estimator", "magic"), "unknown estimator"),
         ((*told, "pi", "--action", "action", "--estimator", "dr"), "the log does not allow this estimator: dr"),
         ((tmp_path / "nowhere", "--target-propensity", "pi"), "the log cannot be read"),

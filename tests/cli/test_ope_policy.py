@@ -103,4 +103,4 @@ def test_a_bundle_is_judged_on_what_it_was_not_trained_on(spark, home, capsys, s
     assert "no such version of the policy" in err
     code, out, err = said("--policy", version, "--target-propensity", "pi")
     assert (code, out) == (2, "")
-    assert "what is to be judged?" in err
+    assert "name one policy source" in err

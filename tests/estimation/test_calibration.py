@@ -7,9 +7,10 @@ from math import isnan, log, sqrt
 import numpy as np
 import pytest
 
-from ltrr.estimation.calibration import JUDGED, LEVEL, UNIFORM, Calibration
-from ltrr.estimation.estimators import Decisions
+from ltrr.estimation.calibration import LEVEL, Calibration
+from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.logged_moments import LoggedMoments
+from ltrr.estimation.propensity_finding import JUDGED, UNIFORM
 
 ACTIONS = 4
 

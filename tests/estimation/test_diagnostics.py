@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.diagnostics import (
     diagnostic_figures,
     diagnostic_reasons,
     predicted_ratio,
     widest_disagreement,
 )
-from ltrr.estimation.estimators import ESTIMATORS, Decisions
+from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.logged_moments import LoggedMoments
 
 ROWS, USERS = 6_000, 1_500

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltrr.errors import DataQualityError
-from ltrr.estimation.estimators import ESTIMATORS, LARGEST_SUMMABLE, Decisions
+from ltrr.estimation.decisions import LARGEST_SUMMABLE, Decisions
+from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.weights import importance_weights
 

@@ -76,7 +76,7 @@ def test_a_night_without_news_is_no_look_and_its_alpha_waits() -> None:
     ("information", "spent"), [([1.0], []), ([1.0, 2.0], [0.02, 0.01]), ([0.0], [0.1]), ([nan], [0.1]), ([inf], [0.1])]
 )
 def test_looks_that_fit_no_schedule_are_refused(information, spent) -> None:
-    with pytest.raises(UsageError, match="spending"):
+    with pytest.raises(UsageError, match="looks and spent alpha"):
         critical_values(information, spent)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltrr.estimation.estimators import ESTIMATORS, Decisions
+from ltrr.estimation.decisions import Decisions
+from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.intervals import Estimate
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.slope import GRID, choose_by_slope

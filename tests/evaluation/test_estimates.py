@@ -9,9 +9,10 @@ import pytest
 from scipy.special import stdtrit
 
 from ltrr.errors import ConfigError
+from ltrr.estimation.evidence import EvidenceSummary
 from ltrr.estimation.fixed_point import to_fixed
 from ltrr.estimation.moments import ClusteredSums, WeightedRewards
-from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, TRUST, Footing, judge_footing
+from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, TRUST, judge_evidence
 from ltrr.evaluation.estimates import difference_of, estimate_rows
 from ltrr.evaluation.judged_impressions import count_served
 from ltrr.evaluation.scoring import ALL, PRICE, tails_of, term_names
@@ -98,7 +99,7 @@ def test_fallbacks_above_their_limit_forbid_every_verdict() -> None:
     ],
 )
 def test_a_verdict_says_why(change, verdict, word) -> None:
-    found, reasons = judge_footing(Footing(**(GOOD | change)), SETTINGS)
+    found, reasons = judge_evidence(EvidenceSummary(**(GOOD | change)), SETTINGS)
     assert found == verdict
     assert word in "; ".join(reasons)
 

@@ -25,7 +25,7 @@ def test_hot_and_rare_queries_get_the_mean_of_their_others(spark, monkeypatch):
         counts[query] += 1
     asked = [*rows, ("i400", "never searched", 1.0)]
     for is_counted, given in ((True, rows), (False, asked)):
-        found = means.given_to(spark.createDataFrame(given, COLUMNS), is_counted=is_counted).collect()
+        found = means.with_query_mean(spark.createDataFrame(given, COLUMNS), is_counted=is_counted).collect()
         assert len(found) == len(given)
         for row in found:
             own, one = (row["page_reward"], 1) if is_counted else (0.0, 0)

@@ -38,7 +38,7 @@ def _replay(decisions, impressions, parts, sample=1_000):
 
 def test_a_true_log_is_replayed_exactly(spark, made, parts) -> None:
     found = _replay(decision_rows(spark, made), impression_rows(spark, made), parts)
-    assert (found.replayed, found.unequal, found.unknown, found.holds) == (600, 0, 0, True)
+    assert (found.replayed, found.unequal, found.unknown, found.passes) == (600, 0, 0, True)
     assert found.worst_difference <= 1e-9
     found.check(DAY, 1e-6)
     assert _replay(decision_rows(spark, made), impression_rows(spark, made), parts, sample=40).replayed == 40
@@ -60,7 +60,7 @@ def test_what_a_fallback_served_is_not_replayed_and_an_unknown_bundle_is_said(sp
     assert _replay(fallback, impression_rows(spark, made[:20]), parts).replayed == 0
     foreign = decisions.withColumn("policy_version", F.lit("2026-03-01-000000000000"))
     found = _replay(foreign, impression_rows(spark, made[:20]), parts)
-    assert (found.replayed, found.unknown, found.holds) == (0, 20, False)
+    assert (found.replayed, found.unknown, found.passes) == (0, 20, False)
 
 
 def test_the_hour_of_each_decision_is_read_from_its_impression(spark, home) -> None:

@@ -12,7 +12,7 @@ from ltrr.estimation.moments import ClusteredSums
 from ltrr.estimation.sample_ratio import compute_ratio_p_value
 from ltrr.estimation.sequential import KEEP, PROMOTE
 from ltrr.evaluation.canary import CANARY, NAMES, SIDES, TERMS, CanaryLife, SideCounts, canary_rows, find_mismatch
-from ltrr.evaluation.estimates import footing_of
+from ltrr.evaluation.estimates import summarize_policy
 from ltrr.evaluation.judged_policy import CHAMPION
 from ltrr.evaluation.scoring import ALL, N, term
 from ltrr.evaluation.settings import EvaluationSettings
@@ -80,7 +80,7 @@ def test_a_canary_that_loses_records_or_users_is_not_promoted(
 ) -> None:
     sums, counts = sums_of(keeps, lost)
     reasons = find_mismatch(
-        counts, footing_of(sums, CANARY, 0.0), SHARE, GATE.mismatch_level, GATE.mismatch_size, GATE.life_nights
+        counts, summarize_policy(sums, CANARY, 0.0), SHARE, GATE.mismatch_level, GATE.mismatch_size, GATE.life_nights
     )
     told = " ".join(reasons)
     assert ("mismatch of users" in told, "mismatch of impressions" in told) == (of_users, of_impressions)

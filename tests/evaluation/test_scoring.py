@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ltrr.core.planning import History, plan_values
 from ltrr.core.queries import query_key
+from ltrr.errors import UsageError
+from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.intervals import estimate_difference, estimate_ratio
+from ltrr.evaluation.estimates import estimate_rows
 from ltrr.evaluation.judged_impressions import is_held_out, judged_impressions
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.query_means import QueryMeans
 from ltrr.evaluation.reward_model import fit_reward_model
 from ltrr.evaluation.scoring import ALL, N, sum_by_slice, to_scores
+from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.evaluation.static_plan import best_static_plan, static_values
 from ltrr.evaluation.training_sums import sum_training_decisions
 from tests.evaluation.logged_world import (
+    DAY,
     SPACE,
     decision_rows,
     planner,
@@ -46,12 +53,12 @@ def means(impressions):
 
 @pytest.fixture
 def learned_from(impressions, means):
-    return means.given_to(impressions.where(~is_held_out(HELD_OUT)), is_counted=True)
+    return means.with_query_mean(impressions.where(~is_held_out(HELD_OUT)), is_counted=True)
 
 
 @pytest.fixture
 def held(impressions, means):
-    return means.given_to(impressions.where(is_held_out(HELD_OUT)), is_counted=False)
+    return means.with_query_mean(impressions.where(is_held_out(HELD_OUT)), is_counted=False)
 
 
 @pytest.fixture
@@ -96,6 +103,23 @@ def test_one_scan_equals_plain_numpy_and_covers_the_truth(held, training, made) 
     assert gain.standard_error < 0.75 * unmodelled.standard_error
 
 
+def test_an_estimator_of_the_night_is_one_declaration(held, training, monkeypatch) -> None:
+    monkeypatch.setitem(ESTIMATORS, "sndr", replace(ESTIMATORS["sndr"], is_nightly=True))
+    model = fit_reward_model(SPACE, training.products.tolist(), ridge=10.0)
+    policy = planner("challenger")
+    sums = sum_by_slice(to_scores(held, [policy], model), ["challenger"])
+    rows = estimate_rows(DAY, {ALL: sums[ALL]}, [policy], 0.0, EvaluationSettings())
+    values = {row["estimator"]: row["value"] for row in rows}
+    assert list(values) == ["ips", "snips", "dr", "sndr"]
+    n, w, direct, residual = (
+        sums[ALL].total(name) for name in (N, *(f"challenger_{t}" for t in ("w", "direct", "residual")))
+    )
+    assert values["sndr"] == pytest.approx(direct / n + residual / w, rel=1e-6)
+    assert values["dr"] == pytest.approx((direct + residual) / n, rel=1e-6)
+    with pytest.raises(UsageError, match="cannot cut weights"):
+        replace(ESTIMATORS["sg"], is_nightly=True)
+
+
 def test_any_layout_gives_the_same_bits(held, learned_from, training) -> None:
     model = fit_reward_model(SPACE, training.products.tolist(), ridge=10.0)
     policies = [planner("challenger"), JudgedPolicy("uniform", "uniform", SPACE)]
@@ -116,4 +140,6 @@ def test_best_static_plan_is_the_true_one(training, made) -> None:
 
 def test_nothing_to_judge_is_nothing(spark, made) -> None:
     none = judged_impressions(decision_rows(spark, made[:3]), slate_rows(spark, made[:3]), ["another version"])
-    assert sum_training_decisions(QueryMeans.of(none, strength=2.0).given_to(none, is_counted=True), SPACE) is None
+    assert (
+        sum_training_decisions(QueryMeans.of(none, strength=2.0).with_query_mean(none, is_counted=True), SPACE) is None
+    )

@@ -9,9 +9,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from ltrr.errors import DataQualityError, SupportError, UsageError
-from ltrr.estimation.draw_estimators import Draws
 from ltrr.estimation.draw_moments import DrawMoments
 from ltrr.estimation.draw_orders import DrawWeights, step_lattice
+from ltrr.estimation.draw_terms import Draws
 from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, TRUST
 from ltrr.ope.draw_log import DrawLogSettings, estimate_draw_log
 from ltrr.ope.draw_rows import DrawColumns
@@ -109,7 +109,7 @@ def test_equal_to_the_estimators_on_arrays(spark: SparkSession, world) -> None:
             assert row["largest_weight"] == moments.largest_weight(name)
             assert row["mean_weight"] == pytest.approx(1.0, abs=0.25)
     assert set(report.left_out) == {"inclusion_dr", "placement", "placement_dr", "iips", "pi"}
-    assert "depends on the draws before it" in report.left_out["pi"]
+    assert "independently of each other" in report.left_out["pi"]
 
 
 def test_weights_of_entities_are_never_beyond_take_care(spark: SparkSession, world) -> None:
@@ -228,6 +228,50 @@ def test_a_model_alone_has_no_evidence(spark: SparkSession, world) -> None:
     (row,) = [row for row in report.rows if row["estimator"] == "inclusion_dr"]
     assert isnan(row["evidence"])
     assert row["verdict"] == DO_NOT_USE
+
+
+SLOTS = "rewards array<double>, logging_propensities array<double>, target_propensities array<double>, joint double"
+
+
+def slot_rows(n: int = 400) -> tuple[list[tuple], np.ndarray, np.ndarray, np.ndarray]:
+    """Two slots filled independently from three entities; rows, weights and rewards of each slot, [N, 2]."""
+    rng = np.random.default_rng(9)
+    logging, target = rng.dirichlet(np.full(3, 3.0), 2), rng.dirichlet(np.full(3, 3.0), 2)
+    slots = np.column_stack([rng.choice(3, n, p=logging[t]) for t in range(2)])
+    drawn, judged = logging[np.arange(2), slots], target[np.arange(2), slots]
+    rewards = rng.poisson(0.5, slots.shape).astype(float)
+    rows = [
+        (r.tolist(), lo.tolist(), t.tolist(), float(lo.prod())) for r, lo, t in zip(rewards, drawn, judged, strict=True)
+    ]
+    return rows, judged / drawn, rewards, drawn.prod(axis=1)
+
+
+def test_slots_filled_independently_are_judged_by_their_marginals(spark: SparkSession) -> None:
+    rows, weights, rewards, _ = slot_rows()
+    report = estimate_draw_log(spark.createDataFrame(rows, SLOTS), DrawColumns(joint="joint"))
+    by_name = {row["estimator"]: row for row in report.rows}
+    assert set(by_name) == {"iips", "pi"}
+    assert by_name["iips"]["value"] == pytest.approx((weights * rewards).sum(axis=1).mean(), rel=1e-6)
+    additive = 1.0 + (weights - 1.0).sum(axis=1)
+    assert by_name["pi"]["value"] == pytest.approx((additive * rewards.sum(axis=1)).mean(), rel=1e-6)
+    assert by_name["pi"]["largest_weight"] == pytest.approx(additive.max(), rel=1e-6)
+    assert by_name["iips"]["verdict"] != TRUST
+    assert "every state" in report.left_out["union"]
+    assert "after the draws before it" in report.left_out["sequence_ips"]
+
+
+def test_slots_that_depend_on_each_other_or_are_not_known_are_refused(spark: SparkSession) -> None:
+    rows, *_ = slot_rows(20)
+    log = spark.createDataFrame(rows, SLOTS)
+    with pytest.raises(SupportError, match=r"independently of each other, with .*column joint"):
+        estimate_draw_log(log, DrawColumns(), DrawLogSettings(estimators=("pi",)))
+    dependent = spark.createDataFrame([*rows[:19], (*rows[19][:3], 1.01 * rows[19][3])], SLOTS)
+    with pytest.raises(SupportError, match="got 1 of 20 impressions with another value"):
+        estimate_draw_log(dependent, DrawColumns(joint="joint"))
+    with pytest.raises(UsageError, match="target_stop: expected either joint"):
+        DrawColumns(joint="joint", target_stop="stop")
+    with pytest.raises(DataQualityError, match=r"joint: expected \(0, 1\]"):
+        estimate_draw_log(spark.createDataFrame([(*rows[0][:3], 0.0)], SLOTS), DrawColumns(joint="joint"))
 
 
 def test_other_mistakes(spark: SparkSession, world) -> None:

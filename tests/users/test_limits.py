@@ -14,7 +14,7 @@ from ltrr.clicks.pairs import to_linking_pairs
 from ltrr.clicks.settings import ClickSettings
 from ltrr.estimation.intervals import Estimate
 from ltrr.estimation.moments import ClusteredSums
-from ltrr.evaluation.estimates import footing_of
+from ltrr.evaluation.estimates import summarize_policy
 from ltrr.publishing.gate import Judgement, judge_night
 from ltrr.publishing.settings import GateSettings
 from ltrr.spark.columns import conform
@@ -214,7 +214,7 @@ def evidence_of(rows: pd.DataFrame) -> float:
     rewards, one = rows["page_reward"].to_numpy(), np.ones(len(rows))
     names = {"n": one, "p_w": one, "p_w_squared": one, "p_wr": rewards, "p_wr_squared": rewards**2}
     sums = ClusteredSums.of({**names, "p_unsupported": 0.0 * one}, list(rows["user_key"]), tails=["p_wr"])
-    return footing_of(sums, "p", 0.0).evidence_of_users
+    return summarize_policy(sums, "p", 0.0).evidence_of_users
 
 
 @pytest.mark.parametrize(("people", "robot_pages"), [(3_000, 750), (240, 60)])

@@ -1,0 +1,15 @@
+"""The array types of the statistics: a shape stands in each docstring, the element type here."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+"""Doubles: rewards, probabilities, weights."""
+
+Longs = NDArray[np.int64]
+"""64-bit integers: places, counts, and fixed-point terms in whole numbers of 2^-24."""
+
+Bools = NDArray[np.bool_]
+"""Conditions, one for each element."""

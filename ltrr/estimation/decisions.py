@@ -1,0 +1,152 @@
+"""Logged decisions with a fixed action set, and the per-decision terms that estimators add up.
+
+With w = P_target(a) / P_logging(a), reward r, q the reward model's value of the action taken, v its mean under the
+policy judged, and c(w) a cut weight of `CUTS`, a decision has the terms
+
+    n 1          w w          weighted w r          direct v          residual w (r - q)
+    <cut> c(w)                <cut>_reward c(w) r                     <cut>_residual c(w) (r - q)
+
+A new estimator needs a new term only where it cuts weights in a new way: one line in `CUTS` adds all three.
+
+Ionides, JCGS 2008, and Swaminathan & Joachims, JMLR 2015 (clipped); Metelli et al., NeurIPS 2021 (sub_gaussian); Wang
+et al., ICML 2017 (switched); Su et al., ICML 2020 (shrunk).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltrr.errors import UsageError
+from ltrr.estimation.arrays import Floats
+
+Given = TypeVar("Given")
+
+LARGEST_SUMMABLE = 2.0**18
+"""Largest accepted weight (262,144). The squares of larger weights cannot be summed exactly."""
+
+CUTS: Mapping[str, Callable[[Floats, float], Floats]] = {
+    "clipped": np.minimum,
+    "sub_gaussian": lambda w, m: w / (1.0 - 1.0 / m + w / m),
+    "switched": lambda w, m: w * (w <= m),
+    "shrunk": lambda w, m: m * m * w / (w * w + m * m),
+}
+"""Ways to cut a weight w, given M."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """What the estimators need to know of N logged decisions, arrays [N].
+
+    Args:
+        weights: P_target / P_logging of the action taken, `estimation.weights.importance_weights`.
+        rewards: Reward of each decision, higher is better.
+        taken: q of the action taken; None without a reward model.
+        direct: Sum over actions of P_target q; None without a reward model.
+        unsupported: The target's probability of actions that the log can never show; 0 where unknown.
+    """
+
+    weights: Floats
+    rewards: Floats
+    taken: Floats | None = None
+    direct: Floats | None = None
+    unsupported: Floats | float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def rows(self, which: slice | NDArray[np.generic]) -> Decisions:
+        """A selection of the decisions; a slice copies nothing."""
+        return Decisions(
+            self.weights[which],
+            self.rewards[which],
+            None if self.taken is None else self.taken[which],
+            None if self.direct is None else self.direct[which],
+            self.unsupported[which] if isinstance(self.unsupported, np.ndarray) else self.unsupported,
+        )
+
+
+def known(value: Given | None) -> Given:
+    """The value, where a term may be asked for.
+
+    Raises:
+        UsageError: The value is None.
+    """
+    if value is None:
+        raise UsageError("a term needs a value that these decisions lack", expected="a reward model, and M for cuts")
+    return value
+
+
+class TermInputs:
+    """Decisions together with M; each cut weight is computed once.
+
+    Args:
+        decisions: N of them.
+        largest_weight: M; None where no term cuts weights.
+    """
+
+    def __init__(self, decisions: Decisions, largest_weight: float | None = None) -> None:
+        self.decisions, self._largest_weight = decisions, largest_weight
+        self._cuts: dict[str, Floats] = {}
+
+    @cached_property
+    def weighted(self) -> Floats:
+        """Products w r, [N]."""
+        return self.decisions.weights * self.decisions.rewards
+
+    @cached_property
+    def missed(self) -> Floats:
+        """Differences r - q, [N]; only for decisions with a reward model."""
+        return self.decisions.rewards - known(self.decisions.taken)
+
+    def cut(self, name: str) -> Floats:
+        """Weights cut by one of `CUTS`, [N]."""
+        if name not in self._cuts:
+            self._cuts[name] = CUTS[name](self.decisions.weights, known(self._largest_weight))
+        return self._cuts[name]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A number of each decision that is added up.
+
+    Args:
+        of: Values from the inputs, [N].
+        needs_model: Whether the term needs a reward model.
+    """
+
+    of: Callable[[TermInputs], Floats | float]
+    needs_model: bool = False
+
+
+def _cut(name: str, inputs: TermInputs) -> Floats:
+    return inputs.cut(name)
+
+
+def _cut_reward(name: str, inputs: TermInputs) -> Floats:
+    return inputs.cut(name) * inputs.decisions.rewards
+
+
+def _cut_residual(name: str, inputs: TermInputs) -> Floats:
+    return inputs.cut(name) * inputs.missed
+
+
+TERMS: Mapping[str, Term] = {
+    "n": Term(lambda _: 1.0),
+    "w": Term(lambda inputs: inputs.decisions.weights),
+    "weighted": Term(lambda inputs: inputs.weighted),
+    **{name: Term(partial(_cut, name)) for name in CUTS},
+    **{f"{name}_reward": Term(partial(_cut_reward, name)) for name in CUTS},
+    "direct": Term(lambda inputs: known(inputs.decisions.direct), needs_model=True),
+    "residual": Term(lambda inputs: inputs.decisions.weights * inputs.missed, needs_model=True),
+    **{f"{name}_residual": Term(partial(_cut_residual, name), needs_model=True) for name in CUTS},
+    "w_squared": Term(lambda inputs: inputs.decisions.weights**2),
+    "weighted_squared": Term(lambda inputs: inputs.weighted**2),
+    "unsupported": Term(lambda inputs: inputs.decisions.unsupported),
+}
+"""Every term by name: terms that need no reward model first."""
