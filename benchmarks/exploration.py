@@ -6,8 +6,7 @@
 The benchmark logs one day of a uniform policy in a world of known truth and trains one bandit on
 the training users. Then it judges that bandit under every combination of shortlist size and kind of
 exploration, without Spark. The last columns are the price of exploration
-(`ltrr.publishing.exploration_price`), from the same held-out impressions. Figures of
-docs/studies/exploration.md.
+(`ltrr.publishing.exploration_price`), from the same held-out impressions.
 """
 
 from __future__ import annotations

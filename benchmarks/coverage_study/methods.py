@@ -66,7 +66,7 @@ class Logs:
         )
 
     def summaries(self) -> Iterator[EvidenceSummary]:
-        """Evidence summary of the estimate of each log."""
+        """What each log's estimate rests on."""
         errors = error_of_ratio(self, "w", "n")
         by_user = self.product("wr", "wr")
         for row, rewards_squared, error in zip(self.sums.tolist(), by_user, errors.tolist(), strict=True):

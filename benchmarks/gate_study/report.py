@@ -1,4 +1,4 @@
-"""Bars, and the tables of docs/studies/gate.md."""
+"""Bars of the gate study, and the tables of the documentation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bars_of(result: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def tables(result: Mapping[str, Any]) -> str:
-    """The tables of docs/studies/gate.md."""
+    """The tables of the documentation."""
     lines = ["| nothing is better | streams | falsely promoted | challengers a stream |", "|---|---|---|---|"]
     for name, row in result["false"].items():
         lines.append(f"| {name} | {row['streams']:,} | {row['promoted']:.2%} | {row['challengers']:.1f} |")

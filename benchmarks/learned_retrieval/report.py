@@ -164,7 +164,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def markdown(rows: Sequence[Mapping[str, Any]], world: str, impressions: int) -> str:
-    """The tables of docs/studies/retrieval.md."""
+    """The tables of the documentation."""
     judged = [row for row in rows if "share" in row]
     every = list(dict.fromkeys(row["slice"] for row in judged))
     parts = [part for part in every if not part.startswith(KIND)]

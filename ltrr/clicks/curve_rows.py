@@ -44,6 +44,7 @@ def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], setti
     for surface, position in shown:
         deepest[surface] = max(deepest.get(surface, 0), position)
     fitted_curves = fit.curves if fit else {}
+    own_method = fit.method if fit else ""
     rows = []
     for surface in sorted(deepest):
         curve, errors = prior.copy(), np.full(prior.size, np.nan)
@@ -55,7 +56,7 @@ def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], setti
             fitted = fitted_curves[lender]
             known = np.flatnonzero(fitted.is_identified)
             curve[known], errors[known] = fitted.examination[known], fitted.standard_error[known]
-            method[known] = "position_based_em" if lender == surface else "borrowed"
+            method[known] = own_method if lender == surface else "borrowed"
         curve = extend_curve(curve, method != "prior", prior)
         errors[0] = np.nan
         # On the fixed-point grid: the last bits of a linear solver must not reach the exact evidence.
@@ -67,7 +68,7 @@ def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], setti
                 float(curve[j]),
                 None if np.isnan(errors[j]) else float(errors[j]),
                 str(method[j]),
-                method[j] == "position_based_em",
+                method[j] == own_method,
                 _impressions(shown, surface, j + 1),
             )
             for j in range(deepest[surface])

@@ -145,7 +145,7 @@ class CurveSums:
 class CurvePrior:
     """The prior as one more pair, shown equally often everywhere and clicked `clicks` times as `curve` says.
 
-    It keeps positions with few clicks near the curve and is nothing beside thousands of clicks.
+    It keeps positions with few clicks near the curve and is negligible next to thousands of clicks.
     """
 
     curve: Floats

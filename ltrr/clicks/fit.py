@@ -9,7 +9,7 @@ few passes over a cached set of linking pairs; what they return is (2 J + 3 J^2)
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +28,14 @@ from ltrr.clicks.examination import (
     prior_curve,
     standard_errors,
 )
+from ltrr.clicks.pairs import to_linking_pairs
 from ltrr.clicks.settings import ClickSettings
 
 log = logging.getLogger(__name__)
 
 # The curve of all surfaces together: lent to positions that a surface cannot identify by itself.
 EVERY_SURFACE = "*"
+METHOD = "position_based_em"
 _CELLS = "curve string, cell int, value bigint"
 
 
@@ -48,14 +50,39 @@ class FittedCurve:
 
 @dataclass(frozen=True)
 class CurveFit:
-    """All curves by surface (`EVERY_SURFACE` among them), the passes it took, and whether it converged."""
+    """All curves of a click model.
+
+    Attributes:
+        curves: Curve of each surface and of all together (`EVERY_SURFACE`).
+        iterations: Number of passes over the data.
+        is_converged: Whether the fit converged.
+        method: Method that `examination` names for a position with an estimate of its own.
+    """
 
     curves: Mapping[str, FittedCurve]
     iterations: int
     is_converged: bool
+    method: str
 
 
-def fit_curves(pairs: DataFrame, surfaces: list[str], positions: int, settings: ClickSettings) -> CurveFit:
+def fit_position_based(
+    slate_rows: DataFrame, surfaces: Sequence[str], positions: int, settings: ClickSettings
+) -> CurveFit:
+    """Fit the position-based model on slate rows. The linking pairs stay in the cache while it runs.
+
+    Args:
+        slate_rows: Rows with surface, query_key, entity_id, position and clicks.
+        surfaces: Names of the surfaces that show slates.
+        positions: J, the deepest position to fit.
+        settings: Prior, tolerance, bound on passes.
+    """
+    pairs = to_linking_pairs(slate_rows, settings.max_positions).persist()
+    fit = fit_curves(pairs, surfaces, positions, settings)
+    pairs.unpersist()
+    return fit
+
+
+def fit_curves(pairs: DataFrame, surfaces: Sequence[str], positions: int, settings: ClickSettings) -> CurveFit:
     """Fit one curve for each surface and one for all together.
 
     Args:
@@ -88,7 +115,7 @@ def fit_curves(pairs: DataFrame, surfaces: list[str], positions: int, settings: 
         )
         for name, curve in curves.items()
     }
-    return CurveFit({**dict.fromkeys(surfaces, fitted[EVERY_SURFACE]), **fitted}, iterations, is_converged)
+    return CurveFit({**dict.fromkeys(surfaces, fitted[EVERY_SURFACE]), **fitted}, iterations, is_converged, METHOD)
 
 
 def _sum_pairs(pairs: DataFrame, curves: Mapping[str, Floats]) -> dict[str, CurveSums]:

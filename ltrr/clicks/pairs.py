@@ -26,10 +26,10 @@ def to_position_counts(slate_rows: DataFrame, max_positions: int) -> DataFrame:
 def to_linking_pairs(slate_rows: DataFrame, max_positions: int) -> DataFrame:
     """(impression, position) -> (surface, query_key, entity_id), for the pairs that say anything about examination.
 
-    Those are the pairs that were clicked and were seen at two positions or more (clicks.examination tells why): a few
-    per cent of all pairs, which is what lets the fit go over them again and again at any size of log. The first
-    grouping is what grows with the log: one shuffle, with counts combined before it, so that a hot pair is a few rows
-    in it.
+    Those are the pairs that were clicked and were seen at two positions or more
+    (`clicks.examination` gives the reason). They are a few per cent of all pairs, so the fit can
+    pass over them many times at any size of log. Only the first grouping grows with the log: one
+    shuffle, with counts combined before it, so that a hot pair is a few rows in it.
 
     Columns: surface, positions, impressions, clicks (three arrays of one length).
     """

@@ -12,6 +12,7 @@ class ClickSettings:
     """Estimation and use of examination probabilities.
 
     Attributes:
+        model: Name of the click model. position_based fits the position-based model by EM.
         window_days: Number of days of slates that the examination curve is fitted on, the night's
             own date included.
         max_positions: Number of positions with an examination probability of their own; later
@@ -28,6 +29,7 @@ class ClickSettings:
             one click is at most 1 / examination_floor.
     """
 
+    model: str = "position_based"
     window_days: int = 14
     max_positions: int = 20
     prior_exponent: float = 1.0

@@ -51,7 +51,7 @@ class Design:
     """How challengers are judged; set before the first challenger.
 
     Args:
-            alpha: Maximum probability of promoting any candidate that is no better, within
+        alpha: Maximum probability of promoting any candidate that is no better, within
             `budget_nights` nights.
         budget_nights: Length, in nights, of the window in which the false-promotion rate stays at
             or below `alpha`.

@@ -1,4 +1,4 @@
-"""Events to impressions: what became of each event of a night."""
+"""Events to impressions: the outcome of each event of a night."""
 
 from __future__ import annotations
 

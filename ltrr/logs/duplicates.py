@@ -1,4 +1,4 @@
-"""Ids that were seen before: the first line wins, by file name and line, tonight's and earlier nights' alike."""
+"""Ids that were seen before: the first line wins, by night, file name and line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def only_repeats(lines: DataFrame, earlier: DataFrame, id_column: str) -> DataFr
     the wide rows stay where they are.
 
     Args:
-        lines: id_column, source, offset of tonight's lines.
+        lines: id_column, source and offset of the night's lines.
         earlier: id_column of rows taken on earlier nights.
         id_column: event_id or impression_id.
 

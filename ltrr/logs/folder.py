@@ -15,7 +15,7 @@ from ltrr.spark.faults import DAMAGED_FILE, UNREADABLE_FILE, explain_fault
 
 SUCCESS = "_SUCCESS"
 NO_TRAFFIC = "_NO_TRAFFIC"
-"""File beside `_SUCCESS` that declares a date on which nothing was searched."""
+"""File next to `_SUCCESS` that declares a date on which nothing was searched."""
 SUFFIXES = (".ndjson", ".ndjson.gz")
 # What a file listing may name of the files that are at fault.
 _SHOWN = 5

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from ltrr.logs.formats import FORMATS
+from ltrr.logs.line_format import LineFormat
 from ltrr.logs.reading import read_line
 from ltrr.logs.record_rows import Pseudonyms, block_rows, decision_rows, impression_row, slate_row_rows
 from ltrr.logs.redaction import redact
@@ -26,6 +28,7 @@ class LineReader:
         kinds: of event, that the settings know.
         pseudonyms: holds the secret.
         clock_skew_seconds: how far a clock may be ahead.
+        formats: of lines, tried in this order.
     """
 
     night: date
@@ -34,13 +37,14 @@ class LineReader:
     kinds: frozenset[str]
     pseudonyms: Pseudonyms
     clock_skew_seconds: float = 0.0
+    formats: tuple[LineFormat, ...] = FORMATS
 
     def row(self, line: bytes, name: str) -> LineRow:
         """The row of one line; `name` is that of its file.
 
         Keys: line_hash, format, and either reason, detail and excerpt, or the rows that the line becomes.
         """
-        reading = read_line(line, name, self.strategies, self.kinds)
+        reading = read_line(line, name, self.strategies, self.kinds, self.formats)
         if reading.content is None:
             return rejected_row(line, reading.format, reading.reason, reading.detail)
         at = datetime.fromisoformat(reading.content["at"]).astimezone(UTC)

@@ -67,9 +67,9 @@ def parsed_schema() -> T.StructType:
 def read_lines(spark: SparkSession, folder: str) -> DataFrame:
     """Lines of the `.ndjson` and `.ndjson.gz` files of a folder and its sub-folders, however these are named.
 
-    Columns: file_url (percent-encoded), block_start, line. Lines are bytes, not text: a line that is not UTF-8 must
-    arrive as it is, to be rejected and not mended. A torn or missing file is an error whatever the session's defaults
-    are.
+    Columns: file_url (percent-encoded), block_start, line. Lines are bytes, not text: a line that is
+    not UTF-8 must arrive unchanged, to be rejected and not corrected. A torn or missing file is an
+    error, whatever the session's defaults are.
     """
     reader = spark.read.options(recursiveFileLookup=True, ignoreCorruptFiles=False, ignoreMissingFiles=False)
     # The engine takes a path for a pattern.

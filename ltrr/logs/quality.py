@@ -20,7 +20,7 @@ IMPRESSIONS = "impressions"
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of a night's lines.
+    """Outcomes of a night's lines.
 
     Attributes:
         lines: read in the folder.
@@ -31,8 +31,8 @@ class Counts:
         joined: events joined to an impression.
         clicks: of these, clicks.
         waiting: events that wait for their impression.
-        rejected: reason -> lines of tonight's folder rejected for it.
-        given_up: events of earlier nights rejected tonight.
+        rejected: reason -> number of lines of the night's folder that were rejected for it.
+        given_up: Number of events of earlier nights that this night rejected.
         has_no_traffic: the folder declares a date on which nothing was searched.
     """
 
@@ -67,13 +67,13 @@ def propensity_error(decisions: Column) -> Column:
 
 
 def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_rows: DataFrame, folder: str) -> Counts:
-    """Count what became of the lines, each frame in one pass; `lines` and `carried` are not known here and 0.
+    """Count the outcomes of the lines, each frame in one pass; `lines` and `carried` are not known here and are 0.
 
     Args:
         decision_lines: parsed, those that are taken.
         settled_events: with status and kind.
         rejected_rows: as they will be written.
-        folder: of tonight, with which the source of its lines begins.
+        folder: Name of the night's folder, with which the source of its lines begins.
     """
     n = F.count(F.lit(1)).alias("n")
     fallbacks = F.count_if(F.col("impression.served_by") == "fallback").alias("fallbacks")
@@ -103,7 +103,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
     `forgotten` lines are no fault of the logs and stay out of the rejected share.
 
     Args:
-        counts: of tonight.
+        counts: Counts of the night.
         usual_impressions: of each of the last `volume_days` nights there were.
         settings: the limits.
 
@@ -141,7 +141,13 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
         at_most("propensity_error", counts.propensity_error, TOLERANCE, "largest distance of a sum from 1"),
         _clicks(counts),
         Check("waiting_events", float(counts.waiting), None, "reported", "events without an impression so far"),
-        Check("given_up_events", float(counts.given_up), None, "reported", "earlier events rejected tonight"),
+        Check(
+            "given_up_events",
+            float(counts.given_up),
+            None,
+            "reported",
+            "earlier events rejected tonight",
+        ),
     ]
     checks += (
         Check(f"rejected_{reason}", float(n), None, "reported", f"lines rejected as {reason}")
@@ -172,7 +178,7 @@ def _volume(counts: Counts, usual_impressions: Sequence[float], settings: LogSet
             return Check(IMPRESSIONS, float(impressions), 0.0, "failed", said)
         return Check(IMPRESSIONS, 0.0, None, "reported", declared)
     if not impressions or not usual_impressions:
-        empty = f"no impression in the logs of the night; a date without traffic needs {NO_TRAFFIC} beside {SUCCESS}"
+        empty = f"no impression in the logs of the night; a date without traffic needs {NO_TRAFFIC} next to {SUCCESS}"
         said = "there are some" if impressions else empty
         return Check(IMPRESSIONS, float(impressions), 1.0, "ok" if impressions else "failed", said)
     usual = median(usual_impressions)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ltrr.artifacts.record_checks import check_decision_record, check_event
+from ltrr.logs.formats import FORMATS
+from ltrr.logs.line_format import Content, Convert, LineFaultError, LineFormat, Record
+from ltrr.logs.ltrr_lines import LTRR_LINES
 from ltrr.logs.reasons import reason_detail, reason_word
 from ltrr.logs.redaction import KNOWN_KEYS
 
-FOREIGN: Mapping[str, tuple[frozenset[str], ...]] = {
-    "UBI": tuple(frozenset({key}) for key in ("query_id", "action_name", "user_query", "client_id")),
-    "the action line of a bulk request": (frozenset({"index"}), frozenset({"create"})),
-    "Metarank": (frozenset({"event", "timestamp"}),),
-    "dsjson": tuple(frozenset({key}) for key in ("_label_cost", "_label_probability", "_labelIndex", "EventId")),
-}
-"""Format -> groups of keys; an object that holds a whole group is of the format."""
+_SEE = "docs/reference/log-contract.md describes the records that ltrr reads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +34,21 @@ class Reading:
     detail: str = ""
 
 
-def read_line(line: bytes, name: str, strategies: frozenset[str], kinds: frozenset[str]) -> Reading:
+def read_line(
+    line: bytes,
+    name: str,
+    strategies: frozenset[str],
+    kinds: frozenset[str],
+    formats: Sequence[LineFormat] = FORMATS,
+) -> Reading:
     r"""Parse and check one line.
 
     Args:
-        line: as it stands in the file, without the line feed.
-        name: of the file; `decisions-*` and `events-*` say what a line should have been that does not show it.
-        strategies: names of the settings and of the bundles that may have served.
-        kinds: of event, that the settings know.
+        line: The line as it stands in the file, without the line feed.
+        name: Name of the file. `decisions-*` and `events-*` decide the kind of a line that does not show it.
+        strategies: Names of the strategies of the settings and of the bundles that may have served.
+        kinds: Kinds of event that the settings name.
+        formats: Formats to try, in this order.
 
     >>> none = frozenset()
     >>> [read_line(line, "x.ndjson", none, none).reason for line in (b" \r", b"\xff", b'{"a": "b', b"{a}", b"7", b"{}")]
@@ -52,52 +56,68 @@ def read_line(line: bytes, name: str, strategies: frozenset[str], kinds: frozens
     """
     try:
         content = _parse(line)
-    except _UnreadableError as fault:
+    except LineFaultError as fault:
         return Reading("unreadable", None, fault.reason, fault.detail)
-    format_ = _format_of(content, name)
-    if format_ not in ("decision", "event"):
-        word = "unknown_record" if format_ == "unreadable" else "foreign_format"
-        shown = "neither a decision nor an event" if format_ == "unreadable" else f"looks like {format_}"
-        shown += "; docs/reference/log-contract.md says which records ltrr reads"
-        return Reading("unreadable" if format_ == "unreadable" else "foreign", None, word, shown)
+    found = next((format_ for format_ in formats if format_.recognizes(content)), None)
+    if found is None and "impression_id" in content:
+        # Half of one of our own lines, most likely: its missing keys are worth more to a reader than "unknown".
+        found = LTRR_LINES
+    if found is None:
+        return Reading("unreadable", None, "unknown_record", f"neither a decision nor an event; {_SEE}")
+    if found.convert is None:
+        return Reading("foreign", None, "foreign_format", f"looks like {found.name}: {found.refusal}; {_SEE}")
     try:
-        if format_ == "decision":
-            said = check_decision_record(content) or list(_decision_faults(content, strategies))
+        kind, record = _convert(found.name, found.convert, content, name)
+    except LineFaultError as fault:
+        return Reading("foreign", None, fault.reason, fault.detail)
+    try:
+        if kind == "decision":
+            said = check_decision_record(record) or list(_decision_faults(record, strategies))
         else:
-            said = check_event(content) or list(_event_faults(content, kinds))
+            said = check_event(record) or list(_event_faults(record, kinds))
     except OverflowError:
         # An integer beyond every float, such as 400 digits.
-        return Reading(format_, None, "out_of_range", "a number too large for any column")
+        return Reading(kind, None, "out_of_range", "a number too large for any column")
     if said:
-        return Reading(format_, None, reason_word(said[0]), reason_detail(said))
-    return Reading(format_, content)
+        return Reading(kind, None, reason_word(said[0]), reason_detail(said))
+    return Reading(kind, record)
 
 
-class _UnreadableError(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason)
-        self.reason, self.detail = reason, detail
+def _convert(format_: str, convert: Convert, content: Content, name: str) -> Record:
+    """The record of a line. One line never stops a night, so a fault of the conversion rejects the line.
+
+    Raises:
+        LineFaultError: The line has no record.
+    """
+    try:
+        return convert(content, name)
+    except KeyError as missing:
+        key = missing.args[0] if missing.args and missing.args[0] in KNOWN_KEYS else "a key that is not shown"
+        raise LineFaultError("missing_key", f"{format_} line: expected {key}, got nothing") from missing
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as fault:
+        detail = f"{format_} line: expected values of its format, got a value that raises {type(fault).__name__}"
+        raise LineFaultError("wrong_value", detail) from fault
 
 
 def _parse(line: bytes) -> Mapping[str, Any]:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as fault:
-        raise _UnreadableError("not_utf8", f"byte {fault.start + 1}") from fault
+        raise LineFaultError("not_utf8", f"byte {fault.start + 1}") from fault
     if not text.strip():
-        raise _UnreadableError("empty_line", "no text")
+        raise LineFaultError("empty_line", "no text")
     try:
         content = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_once)
     except json.JSONDecodeError as fault:
         is_cut = fault.pos >= len(text.rstrip()) or fault.msg.startswith("Unterminated string")
-        raise _UnreadableError("truncated_json" if is_cut else "malformed_json", f"column {fault.pos + 1}") from fault
+        raise LineFaultError("truncated_json" if is_cut else "malformed_json", f"column {fault.pos + 1}") from fault
     except _KeyTwiceError as fault:
-        raise _UnreadableError("malformed_json", f"a key twice: {fault}") from fault
+        raise LineFaultError("malformed_json", f"a key twice: {fault}") from fault
     except (ValueError, RecursionError) as fault:
         # NaN and Infinity, integers of thousands of digits, thousands of brackets.
-        raise _UnreadableError("malformed_json", "no JSON number, or nested too deeply") from fault
+        raise LineFaultError("malformed_json", "no JSON number, or nested too deeply") from fault
     if not isinstance(content, dict):
-        raise _UnreadableError("not_an_object", f"a {type(content).__name__}")
+        raise LineFaultError("not_an_object", f"a {type(content).__name__}")
     return content
 
 
@@ -117,19 +137,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
-
-
-def _format_of(content: Mapping[str, Any], name: str) -> str:
-    if "record_version" in content or {"decisions", "slate", "draws"} & content.keys():
-        return "decision"
-    if "event_id" in content:
-        return "event"
-    for format_, groups in FOREIGN.items():
-        if any(keys <= content.keys() for keys in groups):
-            return format_
-    if "impression_id" in content:
-        return "decision" if name.startswith("decisions-") else "event"
-    return "unreadable"
 
 
 def _decision_faults(record: Mapping[str, Any], strategies: frozenset[str]) -> Iterable[str]:

@@ -35,7 +35,7 @@ class Pseudonyms:
     def anonymous(self, at: datetime, impression_id: str) -> str:
         """The `user_key` of a search without a user: one of its own, never that of a user or of another search.
 
-        It can be told from the key of a user, because such a search says nothing about how much one user
+        It differs in form from the key of a user, because such a search says nothing about how much one user
         searches.
         """
         own = user_key(self.secret, f"anonymous\x1f{at.isoformat()}\x1f{impression_id}")

@@ -6,18 +6,11 @@ import re
 from typing import Any
 
 from ltrr.artifacts.decision_record import schema
+from ltrr.logs.formats import FORMATS
 
 EXCERPT_LENGTH = 240
 # Enough of a line to fill the excerpt after masking; a broken line can be a gigabyte.
 _LOOKED_AT = 4_000
-
-_FOREIGN_KEYS = frozenset(
-    {
-        *("query_id", "user_query", "client_id", "action_name", "timestamp", "event_attributes", "application"),
-        *("message_type", "query_response_id", "query_attributes", "object", "object_id", "object_id_field"),
-        *("Version", "EventId", "_label_cost", "_label_probability", "_label_Action", "_labelIndex", "_multi"),
-    }
-)
 
 
 def _names(schema: Any) -> set[str]:
@@ -28,7 +21,11 @@ def _names(schema: Any) -> set[str]:
 
 
 # Only names of the formats we know are shown: in a broken line a user id can stand where a key should be.
-KNOWN_KEYS = _FOREIGN_KEYS | _names(schema("decision_record")) | _names(schema("event"))
+KNOWN_KEYS = (
+    _names(schema("decision_record"))
+    | _names(schema("event"))
+    | {key for format_ in FORMATS for key in format_.shown_keys}
+)
 
 _TOKEN = re.compile(
     r"""

@@ -1,4 +1,4 @@
-"""Where users look: the position-based model over the slates of the last days, into `examination`."""
+"""Examination by position: the click model of the settings over the slates of the last days, into `examination`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import timedelta
 from pyspark.sql import functions as F
 
 from ltrr.clicks.curve_rows import curve_rows
-from ltrr.clicks.fit import fit_curves
-from ltrr.clicks.pairs import to_linking_pairs, to_position_counts
+from ltrr.clicks.models import click_model
+from ltrr.clicks.pairs import to_position_counts
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 
@@ -26,9 +26,14 @@ def run(night: Night) -> None:
     """Fit the examination curve of every surface on log dates D - window_days + 1 .. D.
 
     The window is read anew every night, whatever nights before it found: the curve is a function of the logs alone.
-    Cost: one shuffle of the window's slate rows to pairs, then a few passes over the linking pairs in the cache.
+    Cost of the position-based model: one shuffle of the window's slate rows to pairs, then a few passes over the
+    linking pairs in the cache.
+
+    Raises:
+        ConfigError: `clicks.model` names no click model.
     """
     settings = night.settings.clicks
+    model = click_model(settings.model)
     first = night.date - timedelta(days=settings.window_days - 1)
     window = night.read("slate_rows").where(F.col("log_date").between(F.lit(first), F.lit(night.date)))
     columns = ("log_date", "user_key", "impression_id", "surface", "query_key", "entity_id", "position", "clicks")
@@ -38,10 +43,8 @@ def run(night: Night) -> None:
     shown = {(row["surface"], row["position"]): int(row["impressions"]) for row in counts}
     fit = None
     if shown:
-        pairs = to_linking_pairs(slate_rows, settings.max_positions).persist()
         surfaces = sorted({surface for surface, _ in shown})
-        fit = fit_curves(pairs, surfaces, max(position for _, position in shown), settings)
-        pairs.unpersist()
+        fit = model.fit(slate_rows, surfaces, max(position for _, position in shown), settings)
         night.note(examination_passes=fit.iterations, examination_converged=fit.is_converged)
     else:
         log.warning("no slate was shown between %s and %s: examination is the prior", first, night.date)

@@ -51,7 +51,7 @@ def drawn_by(answers: Answers, depths: Sequence[int]) -> tuple[Block, ...]:
 def recalled(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDArray[np.int32]:
     """Entity numbers that the policy's memory recalls for each query, [n, L]; `NOBODY` beyond the last.
 
-    An entity that the world does not have is kept as `NOBODY`: it takes up a place and is relevant to nobody.
+    An entity that the world does not have is kept as `NOBODY`: it takes up a place and is relevant to no query.
     """
     numbers = np.full((len(queries), world.limit), NOBODY, dtype=np.int32)
     for row, query in enumerate(queries.tolist()):

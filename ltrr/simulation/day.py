@@ -70,7 +70,7 @@ def serve_day(
 ) -> DayLog:
     """Serve one day and write its logs; `_SUCCESS` comes last.
 
-    One process, one core, about a millisecond a search; a service would run many beside each other.
+    One process, one core, about a millisecond a search; a service would run many in parallel.
 
     Args:
         world: who searches what.
@@ -143,7 +143,7 @@ def _serve_side(
     depths = policy.space.plans.tolist()
     needs_situation = not SITUATION_GROUPS.isdisjoint(policy.manifest.settings.features)
     # What a query is answered is the same for all its searches, and so is what is made of it, but for the draw, unless
-    # the policy uses when and where somebody searches.
+    # the policy uses when and where the user searches.
     answered: dict[int, tuple[Answers, tuple[Block, ...]]] = {}
     choices: dict[int, Choice] = {}
     planned: list[tuple[int, int, str, PlanChoice]] = []

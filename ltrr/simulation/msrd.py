@@ -16,7 +16,8 @@ from typing import Any
 from ltrr.core.hashing import unit_interval
 from ltrr.core.queries import query_key
 from ltrr.errors import UsageError
-from ltrr.simulation.search import Progress, SearchPlan, search_everything
+from ltrr.simulation.search import search_everything
+from ltrr.simulation.strategy import Progress, SearchPlan
 from ltrr.simulation.users import UserModel
 from ltrr.simulation.world import Entity, Query, World
 

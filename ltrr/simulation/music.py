@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ltrr.simulation.music_catalogue import music_catalogue
 from ltrr.simulation.music_queries import music_queries
-from ltrr.simulation.search import Progress, SearchPlan, search_everything
+from ltrr.simulation.search import search_everything
 from ltrr.simulation.semantic import is_installed
+from ltrr.simulation.strategy import Progress, SearchPlan
 from ltrr.simulation.users import UserModel
 from ltrr.simulation.world import World
 

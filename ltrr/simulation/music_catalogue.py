@@ -101,12 +101,12 @@ def _discography(name: str, fame: float, themes: Sequence[Theme], generator: np.
     for album in range(int(generator.integers(1, 4))):
         theme = _one(themes, generator)
         year = min(start + 3 * album, LAST_YEAR)
-        told = f"{genre} album by {name} about {theme.told}."
+        described = f"{genre} album by {name} about {theme.described}."
         made.append(
             _made(
                 "album",
                 _title(theme, generator),
-                told,
+                described,
                 0.3 * fame / (album + 1),
                 generator,
                 theme.name,
@@ -118,11 +118,11 @@ def _discography(name: str, fame: float, themes: Sequence[Theme], generator: np.
         for track in range(int(generator.integers(3, 6))):
             # An album has a theme, and its tracks mostly keep to it.
             about = theme if generator.random() < 0.6 else _one(themes, generator)
-            told = f"{genre} song by {name} about {about.told}."
+            described = f"{genre} song by {name} about {about.described}."
             popularity = fame / (album + 1) / (track + 1)
             title = _title(about, generator)
             made.append(
-                _made("track", title, told, popularity, generator, about.name, artist=name, genre=genre, year=year)
+                _made("track", title, described, popularity, generator, about.name, artist=name, genre=genre, year=year)
             )
     made.append(_made("artist", name, f"{genre} artist.", 0.8 * fame, generator, artist=name, genre=genre))
     return made
@@ -152,28 +152,28 @@ def _playlist(theme: Theme, generator: np.random.Generator) -> Made:
         f"{_one(theme.words, generator)} hits",
         f"{_one(theme.words, generator)} mix",
     )
-    title, told = _one(forms, generator).title(), f"Playlist of {genre}: {theme.told}."
-    return _made("playlist", title, told, 120.0, generator, theme.name, genre=genre)
+    title, described = _one(forms, generator).title(), f"Playlist of {genre}: {theme.described}."
+    return _made("playlist", title, described, 120.0, generator, theme.name, genre=genre)
 
 
 def _station(genre: str, artist: str, generator: np.random.Generator) -> Made:
     source = genre or artist
-    told = f"Station with {source} and similar music."
-    return _made("station", f"{source} Radio".title(), told, 60.0, generator, artist=artist, genre=genre)
+    described = f"Station with {source} and similar music."
+    return _made("station", f"{source} Radio".title(), described, 60.0, generator, artist=artist, genre=genre)
 
 
 def _podcast(theme: Theme, generator: np.random.Generator) -> Made:
     word, other = _one(theme.words, generator), _one(theme.words, generator)
     adjective = _one(ADJECTIVES, generator)
     forms = (f"the {word} show", f"{word} and {other}", f"the {adjective} {word}", f"{word} weekly")
-    title, told = _one(forms, generator).title(), f"Podcast about {theme.told}."
-    return _made("podcast", title, told, 80.0, generator, theme.name)
+    title, described = _one(forms, generator).title(), f"Podcast about {theme.described}."
+    return _made("podcast", title, described, 80.0, generator, theme.name)
 
 
 def _made(
     kind: str,
     title: str,
-    told: str,
+    described: str,
     popularity: float,
     generator: np.random.Generator,
     theme: str = "",
@@ -185,7 +185,9 @@ def _made(
     noisy = round(popularity * float(np.exp(generator.normal(0.0, POPULARITY_NOISE))), 3)
     facts = {"kind": kind, "artist": artist, "genre": genre, "year": str(year or "")}
     attributes = {name: (value,) for name, value in facts.items() if value}
-    return Made(Entity("", title, told[0].upper() + told[1:], attributes, noisy), kind, theme, artist, genre, year)
+    return Made(
+        Entity("", title, described[0].upper() + described[1:], attributes, noisy), kind, theme, artist, genre, year
+    )
 
 
 def _numbered(item: Made, place: int) -> Made:

@@ -1,6 +1,6 @@
 """The words that the music world is made of: themes, genres, syllables of names.
 
-What people ask for (`asked`) is said in other words than what the catalogue says (`told`): that is why search by
+Queries (`asked`) use other words than the descriptions of the catalogue (`described`): that is why search by
 meaning can find what search by words does not. Title words (`words`) are shared by all kinds of entity: that is why
 "love" matches tracks, albums and playlists at once.
 """
@@ -17,13 +17,13 @@ class Theme:
     Attributes:
         name: of the theme.
         words: that titles are made of.
-        told: how descriptions put it.
+        described: Wording of descriptions.
         asked: how people put it who do not know a title.
     """
 
     name: str
     words: tuple[str, ...]
-    told: str
+    described: str
     asked: tuple[str, ...]
 
 

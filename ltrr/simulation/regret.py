@@ -19,7 +19,7 @@ from ltrr.simulation.world import World
 Floats = NDArray[np.float64]
 
 _PLACES = 9
-"""Sums of the same numbers in another order are told as equal: an oracle that is served has no regret, not 1e-17."""
+"""Sums of the same numbers in another order count as equal: an oracle that is served has no regret, not 1e-17."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Regret:
 
 
 def true_regret(world: World, policy: Policy, *, searches: int = 1_000) -> Regret:
-    """What a policy's traffic earns beside the best plan of every query and the best plan for all.
+    """What a policy's traffic earns compared with the best plan of every query and the best plan for all.
 
     Exact over all plans of a sample of searches, the same every night (`searches_of_traffic`). The static plan is the
     best one in hindsight, of these searches and this version's ranker and memory: no plan chosen beforehand is harder

@@ -80,7 +80,7 @@ class Searches:
         return midnight + timedelta(seconds=float(self.seconds[number]) + after_seconds)
 
     def situation(self, number: int) -> Situation:
-        """When and where, as the service tells it."""
+        """Time and place of the search, as the service logs them."""
         device = DEVICES[self.devices[number]]
         return Situation(self.at(number), int(self.offsets[number]), "search", {"device": device})
 

@@ -1,4 +1,4 @@
-"""The table that says how good a policy truly is, beside those that it has to beat.
+"""Table of the true value of a policy, next to the baselines that it has to beat.
 
 Rows: the policy greedy and as served (exploring), uniform, equal split, best single strategy, best static plan (over
 all strategies, and without the memory), the exact best plan of every query. The static ones are chosen by true recall

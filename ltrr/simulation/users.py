@@ -19,7 +19,7 @@ from ltrr.errors import check_ranges
 
 @dataclass(frozen=True)
 class UserModel:
-    """Parameters of the users; every probability is exact truth for whoever judges a policy.
+    """Parameters of the users; every probability is the exact truth against which policies are judged.
 
     Attributes:
         users: people who ever search.

@@ -37,7 +37,7 @@ EXAMINATION = Table(
             null="not estimated (prior, or position 1)",
             exact=False,
         ),
-        Column("method", "string", "Source of the estimate: position_based_em | borrowed | prior"),
+        Column("method", "string", "Source of the estimate: method of the click model | borrowed | prior"),
         Column(
             "is_identified",
             "boolean",

@@ -71,7 +71,7 @@ def test_a_date_that_is_declared_to_have_no_traffic_is_closed_and_one_that_is_no
     assert failed(replace(empty, lines=3, joined=3)) == set()
     assert failed(replace(GOOD, has_no_traffic=True)) == {"impressions"}
     undeclared = check_counts(replace(empty, has_no_traffic=False), USUAL, LogSettings())
-    assert "_NO_TRAFFIC beside _SUCCESS" in next(check.detail for check in undeclared if check.name == "impressions")
+    assert "_NO_TRAFFIC next to _SUCCESS" in next(check.detail for check in undeclared if check.name == "impressions")
 
 
 def test_forgotten_users_are_no_fault_of_the_logs() -> None:
@@ -94,7 +94,7 @@ def test_any_line_too_many_or_too_few_breaks_the_balance(missing: int) -> None:
 def test_settings_that_cannot_be_used_are_refused_all_at_once() -> None:
     with pytest.raises(ConfigError, match=r"page_reward_cap: expected > 0.*late_days: expected >= 1"):
         LogSettings(page_reward_cap=0, late_days=0)
-    with pytest.raises(ConfigError, match="hold click"):
+    with pytest.raises(ConfigError, match="at least one kind, click among them"):
         LogSettings(kinds={"purchase": EventKind(10)})
     with pytest.raises(ConfigError, match=r"kinds\.click"):
         LogSettings(kinds={"click": EventKind(0)})

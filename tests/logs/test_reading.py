@@ -188,4 +188,5 @@ def test_times_have_up_to_nine_digits_and_are_cut_to_microseconds(fraction: str)
 def test_lines_of_other_formats_are_named_with_what_to_read(line: dict[str, object], format_: str) -> None:
     row = READER.row(json.dumps(line).encode(), "events-1.ndjson")
     assert row["reason"] == "foreign_format"
-    assert row["detail"] == f"looks like {format_}; docs/reference/log-contract.md says which records ltrr reads"
+    assert row["detail"].startswith(f"looks like {format_}: ")
+    assert row["detail"].endswith("; docs/reference/log-contract.md describes the records that ltrr reads")

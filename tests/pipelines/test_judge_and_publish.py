@@ -70,7 +70,7 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     assert notes["evaluate_policies"]["judged_dates"] == "0"
     assert (notes["publish_policy"]["action"], notes["publish_policy"]["verdict"]) == (
         "refreshed",
-        "no candidate tonight, so nobody is under test",
+        "no new candidate; no challenger is in trial",
     )
     assert warehouse.read(table("ope_estimates")).count() == 0
     assert book(DAY) == []
@@ -156,7 +156,7 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     assert manifest.ope["challenger"]["value"] == challenger["value"]
     assert manifest.ope[GATE]["why"] in done["publish_policy"].notes["why"]
     # Tonight's candidate was trained to the same bytes as what serves from now on.
-    assert "is the champion, byte for byte, so nobody is under test" in done["publish_policy"].notes["why"]
+    assert "is the champion, byte for byte; no challenger is in trial" in done["publish_policy"].notes["why"]
     prices = json.loads(done["evaluate_policies"].notes[EXPLORATION_PRICE])
     assert manifest.ope[EXPLORATION_PRICE] == prices["challenger"]
     assert prices["champion"]["greedy_width"] == pytest.approx(1.0)  # it is uniform

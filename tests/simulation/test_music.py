@@ -86,5 +86,5 @@ def test_a_world_with_two_queries_of_one_key_is_refused(music) -> None:
 
 
 def test_users_out_of_range_are_refused() -> None:
-    with pytest.raises(ConfigError, match="click_if_relevant.*users"):
+    with pytest.raises(ConfigError, match=r"click_if_relevant: .*; users: "):
         UserModel(click_if_relevant=1.5, users=0)

@@ -6,8 +6,9 @@ import pytest
 from ltrr.errors import ConfigError
 from ltrr.simulation.lexical import bm25_ranking, trigrams
 from ltrr.simulation.rankings import NOBODY, Ranking, kept
-from ltrr.simulation.search import SearchPlan, search_everything
+from ltrr.simulation.search import search_everything
 from ltrr.simulation.semantic import is_installed, semantic_ranking, sentence_vectors
+from ltrr.simulation.strategy import SearchPlan
 from ltrr.simulation.world import Entity
 
 FILMS = (

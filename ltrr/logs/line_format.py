@@ -1,0 +1,66 @@
+"""What a log format declares: how its lines are recognized, and what one line becomes or why it is refused.
+
+`ltrr.logs.formats` is the registry and says how to add a format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+Content = Mapping[str, Any]
+
+
+class Record(NamedTuple):
+    """One line as a record of ltrr's own contract, not checked yet."""
+
+    kind: Literal["decision", "event"]
+    content: Content
+
+
+class LineFaultError(Exception):
+    """A line of a known format that has no record.
+
+    Args:
+        reason: A word of `ltrr.logs.reasons.REASONS`.
+        detail: Which, expected, got; without values that could name a person.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason)
+        self.reason, self.detail = reason, detail
+
+
+Convert = Callable[[Content, str], Record]
+"""(JSON object of the line, name of its file) -> record. It may raise `LineFaultError`, or `KeyError`, `TypeError`,
+`ValueError` and their like where the object lacks a key or a value has another type."""
+
+
+@dataclass(frozen=True)
+class LineFormat:
+    """Lines of one kind, each a JSON object.
+
+    Attributes:
+        name: Name in messages.
+        keys: Groups of keys. An object that has every key of one group is of this format.
+        convert: Conversion of one object to a record of ltrr's contract. A decision record or event that comes of it
+            passes the same checks as one that a service wrote. None for a format that is refused.
+        refusal: For a format that is refused: why ltrr does not read it.
+        shown_keys: Keys that excerpts of rejected lines may show, next to those of ltrr's own records.
+    """
+
+    name: str
+    keys: tuple[frozenset[str], ...]
+    convert: Convert | None = None
+    refusal: str = ""
+    shown_keys: frozenset[str] = frozenset()
+
+    def recognizes(self, content: Content) -> bool:
+        """Whether an object is a line of this format.
+
+        >>> form = LineFormat("bulk", (frozenset({"index"}), frozenset({"create", "id"})), refusal="no search")
+        >>> form.recognizes({"index": {}}), form.recognizes({"create": {}}), form.recognizes({"create": {}, "id": 1})
+        (True, False, True)
+        """
+        return any(group <= content.keys() for group in self.keys)
