@@ -71,7 +71,7 @@ def test_a_date_that_is_declared_to_have_no_traffic_is_closed_and_one_that_is_no
     assert failed(replace(empty, lines=3, joined=3)) == set()
     assert failed(replace(GOOD, has_no_traffic=True)) == {"impressions"}
     undeclared = check_counts(replace(empty, has_no_traffic=False), USUAL, LogSettings())
-    assert "_NO_TRAFFIC beside _SUCCESS" in next(check.detail for check in undeclared if check.name == "impressions")
+    assert "_NO_TRAFFIC next to _SUCCESS" in next(check.detail for check in undeclared if check.name == "impressions")
 
 
 def test_forgotten_users_are_no_fault_of_the_logs() -> None:
