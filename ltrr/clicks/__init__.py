@@ -1,1 +1,1 @@
-"""Click models: which positions are looked at, and what a click is worth."""
+"""Click models: the probability that users examine a position, and the correction of clicks for it."""

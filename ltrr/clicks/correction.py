@@ -1,4 +1,4 @@
-"""Joins what was shown with the examination of where it was shown."""
+"""Correction for position: join slate rows with the examination of their positions."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ _Curves = dict[str, tuple[float, ...]]
 def with_examination(slate_rows: DataFrame, examination: DataFrame) -> DataFrame:
     """Add `examination` of (log_date, surface, position): same rows, never null.
 
-    Evidence takes the curve committed for its own date, in rebuilds too, so that it does not change with what is
-    learned later; dates before the first curve take the first. A surface that the curve of the date does not know
-    takes that of all surfaces (`*`), a position beyond the end of the curve its deepest one.
+    A row has the curve that was committed for its own date, in rebuilds too, so that later fits do
+    not change it. Dates before the first curve have the first. A surface without a curve on the
+    date has that of all surfaces (`*`). A position beyond the end of the curve has the value of its
+    deepest position.
 
-    The curves are read here and now and go to the tasks as one small table: dates x surfaces x max_positions numbers,
-    however many slates there are. Pass the dates that are needed.
+    The curves are read at the call and go to the tasks as one small table of dates x surfaces x
+    max_positions numbers, for any number of slates. Pass only the dates that are needed.
 
     Args:
-        slate_rows: any rows with log_date, surface and position.
-        examination: the table as committed, or those of its dates that `slate_rows` has and one more to fall back on.
+        slate_rows: Any rows with log_date, surface and position.
+        examination: The table as committed, or its dates that `slate_rows` has and one earlier date.
 
     Raises:
-        LtrrError: there is no curve at all.
+        LtrrError: There is no curve.
 
     >>> rows = spark.sql("SELECT DATE'2026-03-02' log_date, 'search' surface, explode(array(1, 2, 9)) position")
     >>> curve = spark.sql("SELECT DATE'2026-03-02' as_of_date, '*' surface, 1 position, 1.0D examination UNION ALL "
@@ -61,7 +62,7 @@ def with_examination(slate_rows: DataFrame, examination: DataFrame) -> DataFrame
 
 
 def _collect_curves(examination: DataFrame) -> Mapping[date, _Curves]:
-    """The curves of every date between the first and the last; a date without one has that of the date before."""
+    """Curves of every date from the first to the last. A date without one has that of the previous date."""
     rows = examination.select("as_of_date", "surface", "position", "examination").collect()
     if not rows:
         raise LtrrError("there is no examination curve", which="examination", todo="run the job fit_click_model first")
@@ -79,8 +80,8 @@ def _collect_curves(examination: DataFrame) -> Mapping[date, _Curves]:
 
 
 def _filled(of_date: Mapping[str, list[float]]) -> _Curves:
-    """Every surface down to the depth of `*`: where its own curve ends, that of all surfaces goes on."""
-    # A table without `*` is not ours; its deepest curve then stands for all.
+    """Curves of every surface down to the depth of `*`, which continues shorter curves."""
+    # ltrr always writes `*`. In a table without it, the deepest curve takes its place.
     everywhere = of_date.get(EVERY_SURFACE) or max(of_date.values(), key=len)
     curves = {EVERY_SURFACE: everywhere, **of_date}
     return {surface: (*curve, *everywhere[len(curve) :]) for surface, curve in curves.items()}

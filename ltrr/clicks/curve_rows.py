@@ -1,4 +1,4 @@
-"""Fitted curves to rows of the table `examination`: own estimate, borrowed, or prior, and which of them it is."""
+"""Fitted curves -> rows of the table `examination`: own estimate, borrowed or prior, with the method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ltrr.clicks.settings import ClickSettings
 
 @dataclass(frozen=True)
 class CurveRow:
-    """One row of `examination`, but for its date."""
+    """One row of `examination`, without its date."""
 
     surface: str
     position: int
@@ -26,15 +26,16 @@ class CurveRow:
 
 
 def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], settings: ClickSettings) -> list[CurveRow]:
-    """Rows for every surface down to its deepest position, and for `*`, all surfaces together, down to `max_positions`.
+    """Rows for every surface down to its deepest position, and for all surfaces (`*`) down to `max_positions`.
 
-    A position is the surface's own estimate where pairs tie it to position 1; else it is borrowed from all surfaces
-    together where they tie it; else it is the prior, continued from the nearest known position before it.
+    A position has the surface's own estimate if the fit identifies it. Otherwise it borrows the
+    estimate of all surfaces together if that is identified. Otherwise it has the prior, continued
+    from the nearest known position before it.
 
     Args:
-        fit: the curves; None when there was nothing to fit on.
-        shown: (surface, position) -> slate rows.
-        settings: prior and deepest position.
+        fit: Fitted curves; None if there were no slates.
+        shown: (surface, position) -> number of slate rows.
+        settings: Prior and deepest position.
 
     >>> [(row.position, row.examination, row.method) for row in curve_rows(None, {}, ClickSettings(max_positions=2))]
     [(1, 1.0, 'prior'), (2, 0.5, 'prior')]
@@ -49,7 +50,7 @@ def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], setti
     for surface in sorted(deepest):
         curve, errors = prior.copy(), np.full(prior.size, np.nan)
         method = np.full(prior.size, "prior", dtype=object)
-        # The surface's own curve last, so that it wins.
+        # The surface's own curve comes last, so that it replaces a borrowed one.
         for lender in (EVERY_SURFACE, surface):
             if lender not in fitted_curves:
                 continue
@@ -59,7 +60,7 @@ def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], setti
             method[known] = own_method if lender == surface else "borrowed"
         curve = extend_curve(curve, method != "prior", prior)
         errors[0] = np.nan
-        # On the fixed-point grid: the last bits of a linear solver must not reach the exact evidence.
+        # Rounded to the fixed-point unit: the last bits of a linear solver must not reach the exact evidence.
         curve = np.rint(curve / FIXED_POINT_UNIT) * FIXED_POINT_UNIT
         rows += [
             CurveRow(

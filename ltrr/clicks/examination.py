@@ -1,22 +1,26 @@
 """Examination by position: the mathematics of the position-based model, per pair and per curve.
 
-The model: P(click) = examination[position] * attractiveness[pair], a pair being one entity for one query on one
-surface. Clicks and impressions are counted per pair and position. Written with Poisson counts, both halves of the EM
-cycle have closed forms: given the curve, the attractiveness of a pair is clicks / sum(impressions * examination); given
-those, examination[j] is multiplied by clicks seen at j / clicks expected at j. Two facts decide for this form:
+The model is P(click) = examination[position] * attractiveness[pair]. A pair is one entity for one
+query on one surface. Clicks and impressions are counted per pair and position. With Poisson counts,
+both halves of the EM cycle have closed forms. Given the curve, the attractiveness of a pair is
+clicks / sum(impressions * examination). Given the attractiveness, examination[j] is multiplied by
+clicks at j / expected clicks at j. Two facts are the reason for this form:
 
-- Its estimating equation, sum over pairs of (clicks - expected clicks) = 0, has mean zero for Bernoulli clicks too,
-  however few impressions a pair has. The Bernoulli form with one free attractiveness a pair is biased there: with pairs
-  seen once at each of two positions, attractiveness .5 and examination .5, its maximum lies at .40, not .5
-  (Neyman & Scott, "Consistent Estimates Based on Partially Consistent Observations", 1948).
-- A pair without clicks, or seen at one position only, adds exactly nothing: only linking pairs need to be kept.
+- Its estimating equation, sum over pairs of (clicks - expected clicks) = 0, has mean zero for
+  Bernoulli clicks too, for any number of impressions of a pair. The Bernoulli form with one free
+  attractiveness per pair is biased for few impressions: with pairs seen once at each of two
+  positions, attractiveness .5 and examination .5, its maximum lies at .40, not .5 (Neyman & Scott,
+  "Consistent Estimates Based on Partially Consistent Observations", 1948).
+- A pair without clicks, or seen at one position only, adds exactly 0, so only linking pairs are
+  needed.
 
-Known weakness: where the place of a pair depends on its own earlier clicks, as it does once what was learned is served,
-its counts are not exchangeable and the estimate is off by the order of one over the impressions of a pair; places moved
-by exploration, which most linking pairs owe theirs to, do not have it.
+Known weakness: the position of a pair may depend on its own earlier clicks, as it does once a
+learned policy serves. Its counts are then not exchangeable, and the estimate has a bias of the order
+of one over the impressions of a pair. Positions that exploration changed do not have this bias, and
+most linking pairs come from exploration.
 
-EM alone is linear and slow where positions hang together by few pairs, so its step is replaced by a Newton step on the
-same likelihood (concave in log examination) whenever that step is small enough to trust.
+EM alone converges linearly, and slowly if few pairs link the positions. A Newton step on the same
+likelihood (concave in log examination) replaces the EM step whenever it is small enough.
 
 Wang et al., "Position Bias Estimation for Unbiased Learning to Rank in Personal Search", WSDM 2018 (EM); Agarwal et
 al., "Estimating Position Bias without Intrusive Interventions", WSDM 2019 (what identifies positions); Wooldridge,
@@ -35,14 +39,14 @@ Longs = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 FIXED_POINT_UNIT = 2.0**-20
-# Squares of hot pairs are large: this unit leaves room for sums up to 3.6e16, and its rounding is far below one click.
+# Squares of frequent pairs are large: this unit allows sums up to 3.6e16, and its rounding is far below one click.
 SCATTER_UNIT = 2.0**-8
-# One Newton step may move no position by more than a factor of e; a longer one has left the region where it is sound.
+# A Newton step changes no position by more than a factor of e: a longer step leaves the region where it is valid.
 LONGEST_NEWTON_STEP = 1.0
 
 
 def to_fixed_point(values: Floats, unit: float = FIXED_POINT_UNIT) -> Longs:
-    """Values as whole numbers of `unit`, so that their sum is the same in any order.
+    """Round values to whole numbers of `unit`, so that their sum is the same in any order.
 
     >>> to_fixed_point(np.array([1.0, 0.5, 3.0])).tolist()
     [1048576, 524288, 3145728]
@@ -63,14 +67,16 @@ def prior_curve(positions: int, exponent: float) -> Floats:
 
 @dataclass(frozen=True)
 class CurveSums:
-    """What one pass over pairs yields for one curve of J positions; `+` joins disjoint sets of pairs, exactly.
+    """Sums of one pass over pairs, for one curve of J positions; `+` joins disjoint sets of pairs exactly.
 
     Attributes:
-        clicks: [J] clicks seen, fixed point.
-        expected: [J] clicks expected given the curve and each pair's own clicks, fixed point.
-        information: [J, J] minus the second derivative of the log-likelihood in log examination, fixed point.
-        scatter: [J, J] sum over pairs of the outer product of (clicks - expected), whole numbers of 2^-8.
-        links: [J, J] pairs seen at both positions.
+        clicks: [J] number of clicks, fixed point.
+        expected: [J] expected clicks given the curve and each pair's own clicks, fixed point.
+        information: [J, J] minus the second derivative of the log-likelihood in log examination,
+            fixed point.
+        scatter: [J, J] sum over pairs of the outer product of (clicks - expected), whole numbers of
+            2^-8.
+        links: [J, J] number of pairs seen at both positions.
     """
 
     clicks: Longs
@@ -84,8 +90,8 @@ class CurveSums:
         """Sums over pairs.
 
         Args:
-            impressions: [pairs, J] times the pair was shown at each position.
-            clicks: [pairs, J] times it was clicked there.
+            impressions: [pairs, J] number of impressions of the pair at each position.
+            clicks: [pairs, J] number of its clicks there.
             curve: [J] examination, above 0.
 
         >>> sums = CurveSums.of(np.array([[10.0, 10.0]]), np.array([[4.0, 2.0]]), np.array([1.0, 0.5]))
@@ -94,7 +100,7 @@ class CurveSums:
         """
         positions = curve.size
         exposure = impressions * curve
-        # Column by column: a row's sum must not depend on how many rows share its batch.
+        # Column by column: the sum of a row must not depend on the number of rows in its batch.
         total_exposure = np.zeros(len(impressions))
         total_clicks = np.zeros(len(impressions))
         for j in range(positions):
@@ -122,7 +128,7 @@ class CurveSums:
         return CurveSums.of_cells(self.cells() + other.cells())
 
     def cells(self) -> Longs:
-        """All sums in one row of 2 J + 3 J^2 whole numbers, which is how tasks hand them on."""
+        """All sums in one row of 2 J + 3 J^2 whole numbers, as tasks return them."""
         parts = (self.clicks, self.expected, self.information, self.scatter, self.links)
         return np.concatenate([part.ravel() for part in parts])
 
@@ -143,9 +149,9 @@ class CurveSums:
 
 @dataclass(frozen=True)
 class CurvePrior:
-    """The prior as one more pair, shown equally often everywhere and clicked `clicks` times as `curve` says.
+    """The prior as one more pair, with equal impressions at every position and `clicks` clicks in the shape of `curve`.
 
-    It keeps positions with few clicks near the curve and is negligible next to thousands of clicks.
+    It keeps positions with few clicks near the curve. Thousands of clicks make it negligible.
     """
 
     curve: Floats
@@ -155,24 +161,25 @@ class CurvePrior:
         return self.curve / self.curve.sum(), curve / curve.sum()
 
     def residual(self, curve: Floats) -> Floats:
-        """[J] its clicks minus those expected under `curve`."""
+        """[J] clicks of the prior minus those expected under `curve`."""
         seen, expected = self._shares(curve)
         return self.clicks * (seen - expected)
 
     def expected(self, curve: Floats) -> Floats:
-        """[J] its clicks expected under `curve`."""
+        """[J] clicks of the prior expected under `curve`."""
         return self.clicks * self._shares(curve)[1]
 
     def information(self, curve: Floats) -> Floats:
-        """[J, J] what it adds to the information."""
+        """[J, J] information of the prior."""
         share = self._shares(curve)[1]
         return self.clicks * (np.diag(share) - np.outer(share, share))
 
 
 def improve_curve(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats:
-    """One cycle: the next curve, relative to position 1, from the sums under this one.
+    """Next curve, relative to position 1, from the sums under this one.
 
-    A Newton step where it moves no position by more than a factor of e, else the EM step, which cannot overshoot.
+    It is the Newton step if that changes no position by more than a factor of e. Otherwise it is the
+    EM step, which cannot overshoot.
 
     >>> prior = CurvePrior(prior_curve(2, 1.0), clicks=1e-6)
     >>> curve = prior.curve
@@ -185,7 +192,7 @@ def improve_curve(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats:
     score = (sums.clicks - sums.expected) * FIXED_POINT_UNIT + prior.residual(curve)
     information = sums.information * FIXED_POINT_UNIT + prior.information(curve)
     step = np.zeros_like(curve)
-    # Only ratios are identified: position 1 is held still.
+    # Only ratios are identified, so position 1 is fixed.
     step[1:] = np.linalg.solve(information[1:, 1:], score[1:])
     if np.abs(step).max() <= LONGEST_NEWTON_STEP:
         better = curve * np.exp(step)
@@ -199,8 +206,9 @@ def improve_curve(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats:
 def standard_errors(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats:
     """[J] standard errors of examination relative to position 1; 0 for position 1.
 
-    Sandwich of the observed information around the scatter of the pairs' scores, pairs being independent: right
-    for Bernoulli clicks although the likelihood is Poisson's. Then the delta method from log examination.
+    Sandwich estimator of the observed information around the scatter of the pairs' scores; pairs are
+    independent. It is correct for Bernoulli clicks although the likelihood is Poisson. The delta
+    method converts it from log examination.
 
     >>> sums = CurveSums.of(np.tile([100.0, 100.0], (50, 1)), np.tile([[40.0, 20.0], [60.0, 30.0]], (25, 1)),
     ...                     np.array([1.0, 0.5]))
@@ -216,9 +224,10 @@ def standard_errors(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats
 
 
 def linked_positions(links: Longs, fewest_pairs: int) -> Booleans:
-    """[J] whether a position hangs together with position 1 through pairs seen at several positions.
+    """[J] whether pairs that were seen at several positions link a position to position 1.
 
-    Two positions are tied when at least `fewest_pairs` pairs were seen at both; position 1 is linked when anything is.
+    Two positions are linked directly if at least `fewest_pairs` pairs were seen at both. Position 1
+    is linked if any other position is.
 
     >>> links = np.array([[9, 3, 0, 0], [3, 9, 0, 0], [0, 0, 9, 4], [0, 0, 4, 9]])
     >>> linked_positions(links, 2).tolist(), linked_positions(links, 5).tolist()
@@ -238,7 +247,7 @@ def linked_positions(links: Longs, fewest_pairs: int) -> Booleans:
 
 
 def extend_curve(curve: Floats, known: Booleans, prior: Floats) -> Floats:
-    """The curve with unknown positions continued in the prior's shape from the nearest known position before them.
+    """Curve whose unknown positions continue in the shape of the prior from the nearest known position before.
 
     >>> known = np.array([True, True, False, False])
     >>> extend_curve(np.array([1.0, 0.8, 0.1, 0.1]), known, prior_curve(4, 1.0)).round(3).tolist()

@@ -1,9 +1,10 @@
-"""Fits the curves: passes over the pairs in Spark, a handful of numbers back, the next curve on the driver.
+"""Fit of the position-based model: Spark passes over the pairs, and the driver computes the next curve.
 
-A pass is stateless: the curves travel to the tasks, each pair's attractiveness is solved there and thrown away, and
-only whole-number sums come back, added up by Spark. So the lineage does not grow with the passes, nothing on the driver
-grows with the data, and the result does not depend on partitions or their order. On a hundred executors it is the same
-few passes over a cached set of linking pairs; what they return is (2 J + 3 J^2) numbers a curve and task, J <= 20.
+A pass is stateless. The curves go to the tasks, each task computes the attractiveness of its pairs
+and discards it, and Spark adds up whole-number sums. So the lineage does not grow with the passes,
+nothing on the driver grows with the data, and the result does not depend on partitions or their
+order. On a hundred executors it is the same few passes over a cached set of linking pairs; a task
+returns 2 J + 3 J^2 numbers per curve, J <= 20.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from ltrr.clicks.settings import ClickSettings
 
 log = logging.getLogger(__name__)
 
-# The curve of all surfaces together: lent to positions that a surface cannot identify by itself.
+# Curve of all surfaces together, for positions that the data of one surface cannot identify.
 EVERY_SURFACE = "*"
 METHOD = "position_based_em"
 _CELLS = "curve string, cell int, value bigint"
@@ -41,7 +42,7 @@ _CELLS = "curve string, cell int, value bigint"
 
 @dataclass(frozen=True)
 class FittedCurve:
-    """A curve over positions 1..J: examination and standard errors relative to position 1, and which are identified."""
+    """Curve over positions 1..J: examination and standard errors relative to position 1, and identified positions."""
 
     examination: Floats
     standard_error: Floats
@@ -86,12 +87,12 @@ def fit_curves(pairs: DataFrame, surfaces: Sequence[str], positions: int, settin
     """Fit one curve for each surface and one for all together.
 
     Args:
-        pairs: as `to_linking_pairs` gives them; read once a pass, so cache them.
-        surfaces: names of the surfaces that show slates.
+        pairs: Pairs, as `to_linking_pairs` gives them. Every pass reads them, so cache them.
+        surfaces: Names of the surfaces that show slates.
         positions: J, the deepest position to fit.
-        settings: prior, tolerance, bound on passes.
+        settings: Prior, tolerance, maximum number of passes.
     """
-    # The only surface *is* the curve of all surfaces: not fitted twice.
+    # A single surface has the curve of all surfaces, so it is not fitted twice.
     names = [EVERY_SURFACE, *(surfaces if len(surfaces) > 1 else [])]
     prior = CurvePrior(prior_curve(positions, settings.prior_exponent), settings.prior_clicks)
     curves = dict.fromkeys(names, prior.curve)
@@ -106,7 +107,7 @@ def fit_curves(pairs: DataFrame, surfaces: Sequence[str], positions: int, settin
         iterations += 1
     is_converged = moved <= settings.tolerance
     if not is_converged:
-        log.warning("examination has not converged: passes=%d last_move=%.2g", iterations, moved)
+        log.warning("examination has not converged: passes=%d last_change=%.2g", iterations, moved)
     fitted = {
         name: FittedCurve(
             curve,
@@ -131,7 +132,7 @@ def _sum_pairs(pairs: DataFrame, curves: Mapping[str, Floats]) -> dict[str, Curv
 def _summing(
     curves: Mapping[str, Floats],
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The task of one pass: sums of its pairs for each curve, one row a number."""
+    """Task of one pass: sums of its pairs for each curve, one row per number."""
 
     def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         totals: dict[str, CurveSums] = {}

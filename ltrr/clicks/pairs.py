@@ -1,4 +1,4 @@
-"""Slate rows to the counts that a position-based model is fitted on."""
+"""Slate rows -> the counts on which the position-based model is fitted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 
 def modelled_position(max_positions: int) -> Column:
-    """The position whose examination counts: positions beyond `max_positions` share the last one.
+    """Position of the model: positions beyond `max_positions` share the last one.
 
     >>> positions = spark.createDataFrame([(1,), (20,), (31,)], "position int")
     >>> [row.p for row in positions.select(modelled_position(20).alias("p")).collect()]
@@ -17,19 +17,19 @@ def modelled_position(max_positions: int) -> Column:
 
 
 def to_position_counts(slate_rows: DataFrame, max_positions: int) -> DataFrame:
-    """(impression, position) -> (surface, position): how often a position was shown."""
+    """(impression, position) -> (surface, position): number of impressions of each position."""
     return slate_rows.groupBy("surface", modelled_position(max_positions).alias("position")).agg(
         F.count(F.lit(1)).alias("impressions")
     )
 
 
 def to_linking_pairs(slate_rows: DataFrame, max_positions: int) -> DataFrame:
-    """(impression, position) -> (surface, query_key, entity_id), for the pairs that say anything about examination.
+    """(impression, position) -> (surface, query_key, entity_id), for the pairs that identify examination.
 
-    Those are the pairs that were clicked and were seen at two positions or more
-    (`clicks.examination` gives the reason). They are a few per cent of all pairs, so the fit can
-    pass over them many times at any size of log. Only the first grouping grows with the log: one
-    shuffle, with counts combined before it, so that a hot pair is a few rows in it.
+    Those are the pairs with clicks that were seen at two positions or more (`clicks.examination`
+    gives the reason). They are a few per cent of all pairs, so the fit can read them many times for
+    any size of log. The first grouping grows with the log. It is one shuffle after a partial count,
+    so a frequent pair is a few rows in it.
 
     Columns: surface, positions, impressions, clicks (three arrays of one length).
     """

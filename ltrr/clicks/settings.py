@@ -40,7 +40,7 @@ class ClickSettings:
     examination_floor: float = 0.05
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work.
+        """Check the ranges.
 
         >>> ClickSettings(examination_floor=0.0)
         Traceback (most recent call last):

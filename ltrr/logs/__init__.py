@@ -1,1 +1,1 @@
-"""Logs to tables: decision records and events, joined, checked, rejected with a reason."""
+"""Ingestion: lines of logs become rows of the log tables, or are rejected with a reason."""

@@ -1,4 +1,4 @@
-"""Events to impressions: the outcome of each event of a night."""
+"""Attribution: each event of a night is joined to its impression, waits for it, or is rejected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_inside_window(
     kinds: Mapping[str, EventKind],
     clock_skew_seconds: float = 0.0,
 ) -> Column:
-    """Whether an event lies between its impression and the end of its kind's window, both included.
+    """Whether an event lies between its impression and the end of its window, both included.
 
     The clock of the event may be behind that of the impression by `clock_skew_seconds`.
 
@@ -44,24 +44,27 @@ def is_inside_window(
 def settle_events(
     events: DataFrame, impressions: DataFrame, slates: DataFrame, night: date, settings: LogSettings
 ) -> DataFrame:
-    """Give every event its status, reason and the date of its impression; same rows.
+    """Add the status and reason of every event, and the date of its impression; same rows.
 
-    A matched event is joined unless its impression's date is closed (`late`), its entity was not shown there
-    (`not_shown`) or the time is wrong (`outside_window`). An unmatched one waits for late_days and is then
-    `unmatched`; one that arrives when the date that it happened on is closed will never be matched and is `late`.
+    An event with an impression is `joined`, with three exceptions: the date of the impression is
+    closed (`late`), the impression did not show the entity (`not_shown`), or the time is outside
+    the window (`outside_window`). An event without an impression waits for `late_days` nights and
+    is then `unmatched`. It is `late` at once if its own date was closed when it arrived.
 
-    An event carries no date of its impression: it belongs to the newest impression of its id. More than one is
-    remembered only where `late_days` or a window has grown since the id was used again.
+    An event does not carry the date of its impression, so it belongs to the newest impression of
+    its id. Several impressions of one id are kept only if `late_days` or a window has grown since
+    a service used the id again.
 
-    At 1,000x the data: two shuffles of narrow rows by impression_id; impressions reach back late_days beyond
-    the open dates and no further.
+    At 1,000x the data there are two shuffles of narrow rows by impression_id. Impressions reach
+    back `late_days` days beyond the open dates.
 
     Args:
-        events: event_id, impression_id, entity_id, kind, at, arrival_date and more; each event_id once.
-        impressions: impression_id, at, log_date, of the remembered dates.
-        slates: log_date, impression_id, entity_id, of the open dates; each once.
-        night: the logical date.
-        settings: windows and patience.
+        events: Rows with event_id, impression_id, entity_id, kind, at, arrival_date and more; each
+            event_id once.
+        impressions: Rows with impression_id, at and log_date, of the dates that are kept.
+        slates: Rows with log_date, impression_id and entity_id, of the open dates; each once.
+        night: Logical date.
+        settings: Windows of events, and nights that an event waits.
     """
     newest = impressions.groupBy("impression_id").agg(F.max(F.struct("log_date", "at")).alias("newest"))
     served = newest.select("impression_id", F.col("newest.at").alias("served_at"), "newest.log_date")
@@ -97,9 +100,9 @@ def settle_events(
 
 
 def event_detail(reason: Column) -> Column:
-    """What `rejected_rows` says of an event that was read well but cannot count.
+    """Detail in `rejected_rows` of a well-formed event that cannot count.
 
-    >>> spark.range(1).select(event_detail(F.lit("not_shown")).alias("said")).head().said
+    >>> spark.range(1).select(event_detail(F.lit("not_shown")).alias("detail")).head().detail
     'entity_id: expected one of the slate of the impression, got another'
     """
     return (

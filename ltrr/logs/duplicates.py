@@ -1,4 +1,4 @@
-"""Ids that were seen before: the first line wins, by night, file name and line."""
+"""Repeated ids: the first line by night, file name and line number is kept."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pyspark.sql import functions as F
 
 
 def only_repeats(lines: DataFrame, earlier: DataFrame, id_column: str) -> DataFrame:
-    """The lines whose id was on an earlier night, or stands on an earlier line: source, offset, detail.
+    """Lines whose id was read on an earlier night or an earlier line: source, offset, detail.
 
-    Only ids and places are moved: at 1,000x the data one shuffle of a few dozen bytes a line and remembered id, and
-    the wide rows stay where they are.
+    The shuffle moves ids and places only. At 1,000x the data it is one shuffle of a few dozen bytes
+    per line and per id of earlier nights; wide rows are not moved.
 
     Args:
-        lines: id_column, source and offset of the night's lines.
-        earlier: id_column of rows taken on earlier nights.
+        lines: Rows with id_column, source and offset, of the night's lines.
+        earlier: Rows with id_column, accepted on earlier nights.
         id_column: event_id or impression_id.
 
     >>> lines = spark.createDataFrame([("i1", "b", 1), ("i1", "a", 9), ("i2", "a", 2), ("i3", "a", 3)],
@@ -24,13 +24,13 @@ def only_repeats(lines: DataFrame, earlier: DataFrame, id_column: str) -> DataFr
     >>> [(row.source, row.offset, row.detail) for row in repeats.collect()]
     [('b', 1, 'first seen in line 9 of a'), ('a', 3, 'first seen on an earlier night')]
     """
-    tonight = lines.select(id_column, "source", "offset")
+    current = lines.select(id_column, "source", "offset")
     before = earlier.select(id_column).distinct().select(id_column, F.lit("").alias("source"), F.lit(0).alias("offset"))
     in_order = Window.partitionBy(id_column).orderBy("source", "offset")
     first_place = F.first(F.struct("source", "offset")).over(
         in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
-    ranked = before.unionByName(tonight).select(
+    ranked = before.unionByName(current).select(
         "source", "offset", F.row_number().over(in_order).alias("place"), first_place.alias("first_place")
     )
     seen = F.when(F.col("first_place.offset") == 0, "first seen on an earlier night").otherwise(

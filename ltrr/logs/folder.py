@@ -1,4 +1,4 @@
-"""The folder of a night's logs: there, closed, and every file in it either read, left out by convention, or refused."""
+"""Folder of a night's logs: whether it is closed, and which of its files are read, left out or refused."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SUCCESS = "_SUCCESS"
 NO_TRAFFIC = "_NO_TRAFFIC"
 """File next to `_SUCCESS` that declares a date on which nothing was searched."""
 SUFFIXES = (".ndjson", ".ndjson.gz")
-# What a file listing may name of the files that are at fault.
+# Maximum number of file names in one message.
 _SHOWN = 5
-# The engine leaves out names that begin with _, but for these and those that hold =.
+# Spark leaves out names that begin with _, except these and those that contain =.
 _READ_ALL_THE_SAME = ("_metadata", "_common_metadata")
-# Bytes of a byte order mark, which the engine takes off.
+# Size in bytes of a byte order mark, which Spark removes.
 _MARK = 3
 
 
@@ -39,9 +39,9 @@ class FolderFiles:
     """The files of a night's folder, by their path within it.
 
     Attributes:
-        read: path -> bytes, of the files whose lines are taken.
-        left_out: paths that begin with `_` or `.` at any level: by convention they are no data.
-        has_no_traffic: the folder declares a date on which nothing was searched.
+        read: Path -> size in bytes, of the files whose lines are read.
+        left_out: Paths with a part that begins with `_` or `.`: by convention they are no data.
+        has_no_traffic: Whether the folder declares a date without any search.
     """
 
     read: Mapping[str, int]
@@ -49,15 +49,16 @@ class FolderFiles:
     has_no_traffic: bool = False
 
     def check_all_read(self, sources: Collection[str]) -> None:
-        """Nothing where every file that holds lines was met.
+        """Check that Spark read every file that has lines, and no other.
 
-        A plain file of more than a byte order mark has a line. A compressed file may be whole and hold none.
+        A plain file with more than a byte order mark has a line. A compressed file may be complete
+        and have none.
 
         Args:
-            sources: paths of the files that the engine read lines from.
+            sources: Paths of the files that Spark read lines from.
 
         Raises:
-            LtrrError: the engine passed over a file, or read one that is not listed.
+            LtrrError: Spark skipped a file, or read one that is not listed.
 
         >>> files = FolderFiles({"a.ndjson": 9, "host-b/a.ndjson": 9, "empty.ndjson": 0, "c.ndjson.gz": 20})
         >>> files.check_all_read(["a.ndjson", "host-b/a.ndjson"])
@@ -82,10 +83,11 @@ with lines, got 1; run the job again; if it fails again, report it with the name
 def check_closed(spark: SparkSession, logs: str, night: date) -> str:
     """Path of the night's folder, once it is complete.
 
-    Asked of the file system that the lines are read through, so that any URL that Spark reads will do.
+    The check uses the file system through which Spark reads the lines, so any URL that Spark reads
+    is possible.
 
     Raises:
-        NotReadyError: the folder is missing, or has no `_SUCCESS` yet.
+        NotReadyError: The folder is missing, or has no `_SUCCESS` yet.
     """
     folder = f"{logs.rstrip('/')}/{folder_name(night)}"
     if not _exists(spark, f"{folder}/{SUCCESS}"):
@@ -94,7 +96,7 @@ def check_closed(spark: SparkSession, logs: str, night: date) -> str:
 
 
 def not_closed(folder: str, night: date, *, is_there: bool) -> NotReadyError:
-    """The error for a folder of logs that is missing or has no `_SUCCESS` yet."""
+    """Error for a folder of logs that is missing or has no `_SUCCESS` yet."""
     return NotReadyError(
         f"the logs of {night} are not " + ("closed" if is_there else "there"),
         which=folder,
@@ -106,13 +108,13 @@ def not_closed(folder: str, night: date, *, is_there: bool) -> NotReadyError:
 
 
 def list_folder(spark: SparkSession, folder: str) -> FolderFiles:
-    """Every file of the folder, sub-folders included, sorted into those that are read and those that are left out.
+    """Files of the folder and its sub-folders, sorted into those that are read and those that are left out.
 
-    The file system lists the tree in one recursive call, which on an object store is a flat listing by pages. The
-    driver holds a name and a size a file, as the engine does when it plans the read.
+    The file system lists the tree in one recursive call, which on an object store is a flat listing
+    by pages. The driver keeps one name and one size per file, as Spark does when it plans the read.
 
     Raises:
-        LtrrError: files that are neither, with their names and what is wrong with them.
+        LtrrError: Some files are neither; the message has their names and faults.
     """
     path, file_system = _path(spark, folder)
     root = str(file_system.makeQualified(path).toUri().getPath())
@@ -125,14 +127,14 @@ def list_folder(spark: SparkSession, folder: str) -> FolderFiles:
 
 
 def sort_files(found: Mapping[str, int], folder: str) -> FolderFiles:
-    """Files that are read and left out; refuses any other.
+    """Sort files into those that are read and those that are left out.
 
     Args:
-        found: path within the folder -> bytes.
-        folder: names the place in an error.
+        found: Path within the folder -> size in bytes.
+        folder: Folder that an error names.
 
     Raises:
-        LtrrError: files that are neither, with their names and what is wrong with them.
+        LtrrError: Some files are neither; the message has their names and faults.
 
     >>> sort_files({"_SUCCESS": 0, "hour=03/decisions-1.ndjson": 7, "_temporary/0/decisions-1.ndjson": 7}, "logs")
     FolderFiles(read={'hour=03/decisions-1.ndjson': 7}, left_out=('_temporary/0/decisions-1.ndjson',), \
@@ -140,20 +142,20 @@ has_no_traffic=False)
     >>> sort_files({"decisions-2.jsonl": 7, "decisions-1.ndjson.gz": 0}, "/logs/dt=2026-03-02")
     Traceback (most recent call last):
         ...
-    ltrr.errors.LtrrError: files of a night's logs would not be read: /logs/dt=2026-03-02: expected decisions-*.ndjson \
-and events-*.ndjson, plain or .gz, also in sub-folders, got decisions-1.ndjson.gz (0 bytes: not even an empty gzip \
-file) and decisions-2.jsonl (another ending); rename, compress or move them, or put _ before a name that is no log; \
-nothing of this night was committed
+    ltrr.errors.LtrrError: Spark would not read some files of a night's logs: /logs/dt=2026-03-02: expected \
+decisions-*.ndjson and events-*.ndjson, plain or .gz, also in sub-folders, got decisions-1.ndjson.gz (0 bytes: not \
+even an empty gzip file) and decisions-2.jsonl (the name does not end in .ndjson or .ndjson.gz); rename, compress or \
+move them, or put _ before the name of a file that is no log; nothing of this night was committed
     """
     faults = {path: fault for path, size in sorted(found.items()) if (fault := _fault(path, size))}
     if faults:
         raise LtrrError(
-            "files of a night's logs would not be read",
+            "Spark would not read some files of a night's logs",
             which=folder,
             expected="decisions-*.ndjson and events-*.ndjson, plain or .gz, also in sub-folders",
             got=names_of([f"{path} ({fault})" for path, fault in faults.items()]),
-            todo="rename, compress or move them, or put _ before a name that is no log; nothing of this night was "
-            "committed",
+            todo="rename, compress or move them, or put _ before the name of a file that is no log; nothing of this "
+            "night was committed",
         )
     hidden = [path for path in found if _is_hidden(path)]
     return FolderFiles(
@@ -164,11 +166,11 @@ nothing of this night was committed
 
 
 def relative_path(file_url: str, root: str) -> str:
-    """Path of a file within a folder, from the address that the engine gives a file.
+    """Path of a file within a folder, from the URL that Spark gives the file.
 
     Args:
-        file_url: percent-encoded, as in the engine's file metadata.
-        root: path of the folder without scheme and host, not encoded.
+        file_url: Percent-encoded URL, as in Spark's file metadata.
+        root: Path of the folder without scheme and host, not encoded.
 
     >>> relative_path("file:///data/logs/dt=2026-03-02/host-a/events-1%20z.ndjson", "/data/logs/dt=2026-03-02")
     'host-a/events-1 z.ndjson'
@@ -187,16 +189,16 @@ def _is_hidden(path: str) -> bool:
 
 
 def _fault(path: str, size: int) -> str:
-    """What is wrong with a file; empty where it is read or left out."""
+    """Fault of a file; empty if it is read or left out."""
     parts = path.split("/")
     if any(part.startswith(_READ_ALL_THE_SAME) or (part.startswith("_") and "=" in part) for part in parts):
-        return "a name that begins with _ and that the engine reads all the same"
+        return "a name that begins with _ but that Spark reads"
     if _is_hidden(path):
         return ""
     if any(part.endswith("._COPYING_") for part in parts):
         return "still being copied"
     if not parts[-1].endswith(SUFFIXES):
-        return "another ending"
+        return "the name does not end in .ndjson or .ndjson.gz"
     if any(":" in part for part in parts):
         return "a colon in the name, which Hadoop's file systems cannot open"
     if size == 0 and path.endswith(".gz"):
@@ -205,7 +207,7 @@ def _fault(path: str, size: int) -> str:
 
 
 def names_of(names: Sequence[str]) -> str:
-    """The first of some names, and how many more there are.
+    """The first names of a list, and the number of the others.
 
     >>> names_of(()), names_of(("a",)), names_of(("a", "b", "c")), names_of(tuple("abcdefg"))
     ('', 'a', 'a, b and c', 'a, b, c, d, e and 2 more')
@@ -224,14 +226,14 @@ def _exists(spark: SparkSession, path: str) -> bool:
 
 
 def _path(spark: SparkSession, path: str) -> tuple[Any, Any]:
-    """Hadoop's path and the file system that holds it."""
+    """Hadoop path, and the file system that it is on."""
     context = spark.sparkContext
     hadoop_path = context._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]  # noqa: SLF001
     return hadoop_path, hadoop_path.getFileSystem(context._jsc.hadoopConfiguration())  # noqa: SLF001
 
 
 def child_folders(spark: SparkSession, folder: str) -> list[str]:
-    """Names of the folders directly within a folder, sorted; none where there is no such folder."""
+    """Names of the folders directly within a folder, sorted; none if the folder does not exist."""
     path, file_system = _path(spark, folder)
     if not file_system.exists(path):
         return []
@@ -239,20 +241,23 @@ def child_folders(spark: SparkSession, folder: str) -> list[str]:
 
 
 def delete_folder(spark: SparkSession, folder: str) -> None:
-    """Delete a folder and all that is in it.
+    """Delete a folder with its contents.
 
     Raises:
-        LtrrError: the file system did not delete it.
+        LtrrError: The file system did not delete it.
     """
     path, file_system = _path(spark, folder)
     if not file_system.delete(path, True) and file_system.exists(path):
-        raise LtrrError("a folder cannot be deleted", which=folder, todo="check who may write to it, and run again")
+        raise LtrrError(
+            "a folder cannot be deleted", which=folder, todo="check the permission to write to it, and run again"
+        )
 
 
 def read_fault(fault: Exception, folder: str) -> LtrrError:
-    """The error for a fault while a night's lines were read: it blames a log file only where one below `folder` is bad.
+    """Error for a fault while Spark read a night's lines.
 
-    A full disk, a missing Python module and a shuffle file that is gone are faults of their own (`explain_fault`).
+    It names a log file only if a file below `folder` is damaged. A full disk, a missing Python
+    module and a lost shuffle file have errors of their own (`explain_fault`).
     """
     known = explain_fault(fault, "the night's logs could not be read", folder)
     is_log_file = f"{urlsplit(folder).path.rstrip('/')}/" in unquote(known.which)
@@ -261,7 +266,7 @@ def read_fault(fault: Exception, folder: str) -> LtrrError:
     return LtrrError(
         "a log file cannot be read to its end",
         which=known.which,
-        expected="plain lines, or whole gzip in a file called .gz",
+        expected="plain lines, or complete gzip data in a file named .gz",
         got=known.got,
-        todo="have the logging service deliver the file again; nothing of this night was committed",
+        todo="have the logging service write the file again; nothing of this night was committed",
     )

@@ -1,4 +1,4 @@
-"""One raw line -> one row that holds all that the line becomes, rejected or not."""
+"""One raw line -> one row with everything that the line becomes, rejected or not."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ LineRow = dict[str, Any]
 
 @dataclass(frozen=True, repr=False)
 class LineReader:
-    """What is needed to read a line of one night; carried to the executors inside a function, never in a query plan.
+    """Reader of the lines of one night.
+
+    It reaches the executors inside a function, never in a query plan, because it has the secret.
 
     Attributes:
-        night: date of the folder.
-        first_open: oldest date that may still change.
-        strategies: names of the settings and of the bundles that may have served.
-        kinds: of event, that the settings know.
-        pseudonyms: holds the secret.
-        clock_skew_seconds: how far a clock may be ahead.
-        formats: of lines, tried in this order.
+        night: Date of the folder.
+        first_open: Oldest date that may still change.
+        strategies: Strategies that the settings name, or a bundle that may have served.
+        kinds: Kinds of event that the settings name.
+        pseudonyms: Pseudonyms of users, which have the secret.
+        clock_skew_seconds: Maximum number of seconds that a clock may be ahead.
+        formats: Formats of lines, tried in this order.
     """
 
     night: date
@@ -40,9 +42,10 @@ class LineReader:
     formats: tuple[LineFormat, ...] = FORMATS
 
     def row(self, line: bytes, name: str) -> LineRow:
-        """The row of one line; `name` is that of its file.
+        """Row of one line of the file `name`.
 
-        Keys: line_hash, format, and either reason, detail and excerpt, or the rows that the line becomes.
+        Keys: line_hash, format, and either reason, detail and excerpt, or the rows that the line
+        becomes.
         """
         reading = read_line(line, name, self.strategies, self.kinds, self.formats)
         if reading.content is None:
@@ -68,14 +71,14 @@ class LineReader:
         on = at.date()
         if on > self.night and (at - timedelta(seconds=self.clock_skew_seconds)).date() > self.night:
             return "future", f"at: expected a date up to {self.night}, got {on}"
-        # Whether an event is late is a matter of its impression's date, and that is found by a join.
+        # Whether an event is late depends on the date of its impression, which a join finds.
         if format_ == "decision" and on < self.first_open:
             return "late", f"at: expected a date from {self.first_open}, got {on}"
         return None
 
 
 def rejected_row(line: bytes, format_: str, reason: str, detail: str) -> LineRow:
-    """The row of a line that is not taken."""
+    """Row of a rejected line."""
     return {
         "line_hash": hashlib.sha256(line).hexdigest(),
         "format": format_,

@@ -1,4 +1,4 @@
-"""Parsed lines -> rows of the log tables, by what the catalog declares."""
+"""Parsed lines -> rows of the log tables, as the catalog declares them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def to_impressions(decision_lines: DataFrame) -> DataFrame:
 
 
 def to_nested_rows(decision_lines: DataFrame, name: str) -> DataFrame:
-    """Parsed decision lines -> rows of the table nested under `name`: what it shares with the impression is added.
+    """Parsed decision lines -> rows of the table nested under `name`, with the columns of the impression.
 
-    For `slate_rows` without clicks and page_reward, which come from events.
+    Rows of `slate_rows` lack clicks and page_reward, which come from events.
     """
     own = [column.name for column in own_columns(name)]
     shared = [column.name for column in table(name).columns if column.name in _IMPRESSION_NAMES]
@@ -33,7 +33,8 @@ def to_nested_rows(decision_lines: DataFrame, name: str) -> DataFrame:
 def to_rejected_rows(lines: DataFrame) -> DataFrame:
     """Lines with source, offset, settled_date, reason, detail, format, line_hash, excerpt -> rows of `rejected_rows`.
 
-    A line that was read well has no excerpt of its own: every good line of a format has the same shape.
+    A well-formed line has no excerpt of its own, because every well-formed line of a kind has the same
+    shape.
     """
     excerpt = F.coalesce(F.col("excerpt"), *(F.when(F.col("format") == k, F.lit(v)) for k, v in EXCERPTS.items()))
     rows = lines.withColumn("excerpt", excerpt)
@@ -47,4 +48,4 @@ EXCERPTS = {
     "decision": redact(json.dumps(dict.fromkeys(_DECISION_KEYS, 0))),
     "event": redact(json.dumps(dict.fromkeys(_EVENT_KEYS, 0))),
 }
-"""Format -> what the table shows of a line that was read well and rejected for what is known from elsewhere."""
+"""Format -> excerpt of a well-formed line that is rejected because of other rows."""

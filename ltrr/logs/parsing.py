@@ -1,7 +1,7 @@
-"""The lines of a folder, read once: one row a line, with all that the line becomes nested in it.
+"""The lines of a folder, read once: one row per line, with everything that the line becomes nested in it.
 
-At 1,000x the data there are more files and more blocks of files, each one task, and nothing is shuffled: what a line
-becomes is worked out where the line is read. A .gz file cannot be divided and is one task however large it is.
+At 1,000x the data there are more files and more blocks of files, one task each, and no shuffle: the
+task that reads a line parses it. Spark cannot divide a .gz file, so it is one task of any size.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ ROWS_A_BATCH = 2_000
 
 _IMPRESSION = table("impressions").columns
 _IN_IMPRESSION = frozenset(column.name for column in _IMPRESSION)
-# What events say is not known while a decision record is read.
+# Columns that come from events, which the decision record does not have.
 _FROM_EVENTS = frozenset({"clicks", "page_reward"})
 _EVENT = tuple(
     table("events").column(name) for name in ("event_id", "impression_id", "entity_id", "kind", "at", "value")
 )
 NESTED = ("decisions", "draws", "candidates", "slate_rows")
-"""Tables whose rows lie nested in the row of a line, under their own name."""
+"""Tables whose rows are nested in the row of a line, each under its name."""
 
 
 def own_columns(name: str) -> tuple[Column, ...]:
-    """Columns of a nested table that its impression does not say already.
+    """Columns of a nested table that its impression does not have.
 
     >>> [column.name for column in own_columns("slate_rows")]
     ['position', 'entity_id', 'features']
@@ -51,9 +51,10 @@ def _struct(columns: Iterable[Column]) -> str:
 def parsed_schema() -> T.StructType:
     """Columns of `parse_lines`.
 
-    Grain: source, block_start, line. `line` is 1-based within the block of the file that one task reads, and blocks
-    start at `block_start` bytes; `with_offset` makes of them the line's number in the file. Where `reason` is null,
-    either `impression` and the arrays of its rows are there, or `event`.
+    Grain: source, block_start, line. `line` is 1-based within the block of the file that one task
+    reads, and the block starts at `block_start` bytes. `with_offset` turns both into the number of
+    the line in the file. If `reason` is null, either `impression` and the arrays of its rows are
+    set, or `event`.
     """
     nested = ", ".join(f"{name} array<{_struct(own_columns(name))}>" for name in NESTED)
     schema = T.StructType.fromDDL(
@@ -65,14 +66,14 @@ def parsed_schema() -> T.StructType:
 
 
 def read_lines(spark: SparkSession, folder: str) -> DataFrame:
-    """Lines of the `.ndjson` and `.ndjson.gz` files of a folder and its sub-folders, however these are named.
+    """Lines of the `.ndjson` and `.ndjson.gz` files of a folder and its sub-folders of any name.
 
     Columns: file_url (percent-encoded), block_start, line. Lines are bytes, not text: a line that is
-    not UTF-8 must arrive unchanged, to be rejected and not corrected. A torn or missing file is an
-    error, whatever the session's defaults are.
+    not UTF-8 must arrive unchanged, so that it is rejected and not repaired. A truncated or missing
+    file is an error, whatever the defaults of the session are.
     """
     reader = spark.read.options(recursiveFileLookup=True, ignoreCorruptFiles=False, ignoreMissingFiles=False)
-    # The engine takes a path for a pattern.
+    # Spark reads a path as a pattern.
     literally = re.sub(r"([\\*?\[\]{}])", r"\\\1", folder)
     lines = reader.text(literally, lineSep="\n", pathGlobFilter=FILES)
     return lines.select(
@@ -83,27 +84,30 @@ def read_lines(spark: SparkSession, folder: str) -> DataFrame:
 
 
 def parse_lines(lines: DataFrame, reader: LineReader, root: str) -> DataFrame:
-    """One row a line of `read_lines`, of `parsed_schema`; `source` is the file's path from the night's folder on.
+    """Rows of `parsed_schema`, one per line; `source` is the path of the file from the night's folder on.
 
-    The frame must come straight from the files: lines are counted in the order in which a task meets them.
+    The frame must come straight from the files, because lines are counted in the order in which a
+    task reads them.
 
     Args:
-        lines: of `read_lines`.
-        reader: of the night.
-        root: path of the night's folder without scheme and host, of `folder.root_of`.
+        lines: Lines, as `read_lines` gives them.
+        reader: Reader of the night.
+        root: Path of the night's folder without scheme and host (`folder.root_of`).
     """
     schema = parsed_schema()
     return lines.mapInArrow(_parser(reader, root, to_arrow_schema(schema, timezone="UTC")), schema)
 
 
 def with_offset(parsed: DataFrame, lines_before: Sequence[tuple[str, int, int]]) -> DataFrame:
-    """Add `offset`, the 1-based number of the line in its file; `block_start` and `line` go.
+    """Add `offset`, the 1-based number of the line in its file; drop `block_start` and `line`.
 
     Args:
-        parsed: of `parsed_schema`.
-        lines_before: source, block_start, and lines of the file before the block, of blocks that are not the first.
+        parsed: Rows of `parsed_schema`.
+        lines_before: Source, block_start, and number of lines of the file before the block, for
+            every block but the first of a file.
 
-    One row a block of 128 MB: at 1,000x the data still a broadcast of a few thousand.
+    `lines_before` has one row per block of 128 MB: at 1,000x the data still a broadcast of a few
+    thousand rows.
 
     >>> parsed = spark.createDataFrame([("a", 0, 2), ("a", 50, 1)], "source string, block_start bigint, line bigint")
     >>> [tuple(row) for row in with_offset(parsed, [("a", 50, 2)]).orderBy("offset").collect()]
@@ -145,15 +149,19 @@ def _parser(
 
 
 def _to_arrow(rows: list[LineRow], lines: list[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows as Arrow. A row that no column can hold is rejected: one line never stops a night."""
+    """The rows as Arrow. A row that does not fit its columns is rejected: one line never stops a night."""
     try:
         yield pa.RecordBatch.from_pylist(rows, schema=schema)
     except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError) as fault:
         if len(rows) == 1:
             is_text = isinstance(fault, UnicodeEncodeError)
-            word, said = ("not_utf8", "half of a surrogate pair") if is_text else ("out_of_range", "too large a number")
+            word, detail = (
+                ("not_utf8", "half of a surrogate pair")
+                if is_text
+                else ("out_of_range", "a number too large for its column")
+            )
             place: dict[str, Any] = {key: rows[0][key] for key in ("source", "block_start", "line")}
-            rejected = {**place, **rejected_row(lines[0], rows[0]["format"], word, said)}
+            rejected = {**place, **rejected_row(lines[0], rows[0]["format"], word, detail)}
             yield pa.RecordBatch.from_pylist([rejected], schema=schema)
             return
         half = len(rows) // 2

@@ -1,4 +1,4 @@
-"""Whether a night of logs can be trusted: what is counted, and the checks over the counts."""
+"""Quality of a night's logs: the counts, and the checks over the counts."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from ltrr.logs.settings import LogSettings
 from ltrr.spark.quality import Check, at_most
 
 IMPRESSIONS = "impressions"
-"""The check whose figure is a night's number of impressions; the next nights compare theirs with it."""
+"""Check whose figure is the night's number of impressions. Later nights compare theirs with it."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Outcomes of a night's lines.
+    """Outcome of a night's lines, in counts.
 
     Attributes:
-        lines: read in the folder.
-        carried: events of earlier nights that waited.
-        impressions: decision records taken.
-        fallbacks: of these, served by the fallback.
-        propensity_error: largest distance of a decision's propensities from adding up to 1; None without decisions.
-        joined: events joined to an impression.
-        clicks: of these, clicks.
-        waiting: events that wait for their impression.
-        rejected: reason -> number of lines of the night's folder that were rejected for it.
+        lines: Number of lines in the folder.
+        carried: Number of events of earlier nights that waited for their impression.
+        impressions: Number of accepted decision records.
+        fallbacks: Number of these that the fallback served.
+        propensity_error: Largest difference between 1 and the sum of a decision's propensities; None
+            without decisions.
+        joined: Number of events joined to an impression.
+        clicks: Number of these that are clicks.
+        waiting: Number of events that wait for their impression.
+        rejected: Reason -> number of lines of the night's folder rejected for it.
         given_up: Number of events of earlier nights that this night rejected.
-        has_no_traffic: the folder declares a date on which nothing was searched.
+        has_no_traffic: Whether the folder declares a date without any search.
     """
 
     lines: int
@@ -50,7 +51,7 @@ class Counts:
 
 
 def propensity_error(decisions: Column) -> Column:
-    """Largest distance from 1 of the summed propensities of an impression's decisions; null where there are none.
+    """Largest difference between 1 and the sum of a decision's propensities; null without decisions.
 
     >>> shortlist = "array(struct('title:1' as action, 0.5D as p)) as action_propensities"
     >>> rows = spark.sql(f"select array(struct({shortlist}, 3 as n_actions, 0.2D as floor)) as decisions")
@@ -67,12 +68,12 @@ def propensity_error(decisions: Column) -> Column:
 
 
 def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_rows: DataFrame, folder: str) -> Counts:
-    """Count the outcomes of the lines, each frame in one pass; `lines` and `carried` are not known here and are 0.
+    """Count the outcomes of the lines, each frame in one pass. `lines` and `carried` are 0: they come from elsewhere.
 
     Args:
-        decision_lines: parsed, those that are taken.
-        settled_events: with status and kind.
-        rejected_rows: as they will be written.
+        decision_lines: Parsed decision lines that are accepted.
+        settled_events: Events with status and kind.
+        rejected_rows: Rows of `rejected_rows`.
         folder: Name of the night's folder, with which the source of its lines begins.
     """
     n = F.count(F.lit(1)).alias("n")
@@ -81,8 +82,8 @@ def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_ro
     taken = decision_lines.agg(n, fallbacks, error).collect()[0]
     settled = settled_events.groupBy("status").agg(n, F.count_if(F.col("kind") == "click").alias("clicks")).collect()
     events = {row["status"]: row for row in settled}
-    is_tonight = F.col("source").startswith(f"{folder}/").alias("is_tonight")
-    rejected = rejected_rows.groupBy("reason", is_tonight).agg(n).collect()
+    is_new = F.col("source").startswith(f"{folder}/").alias("is_new")
+    rejected = rejected_rows.groupBy("reason", is_new).agg(n).collect()
     return Counts(
         lines=0,
         carried=0,
@@ -92,20 +93,20 @@ def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_ro
         joined=events["joined"]["n"] if "joined" in events else 0,
         clicks=events["joined"]["clicks"] if "joined" in events else 0,
         waiting=events["waiting"]["n"] if "waiting" in events else 0,
-        rejected={row["reason"]: row["n"] for row in rejected if row["is_tonight"]},
-        given_up=sum(row["n"] for row in rejected if not row["is_tonight"]),
+        rejected={row["reason"]: row["n"] for row in rejected if row["is_new"]},
+        given_up=sum(row["n"] for row in rejected if not row["is_new"]),
     )
 
 
 def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: LogSettings) -> list[Check]:
-    """The checks of a night.
+    """Checks of a night.
 
-    `forgotten` lines are no fault of the logs and stay out of the rejected share.
+    Lines rejected as `forgotten` are no fault of the logs, so the rejected share leaves them out.
 
     Args:
         counts: Counts of the night.
-        usual_impressions: of each of the last `volume_days` nights there were.
-        settings: the limits.
+        usual_impressions: Number of impressions of each of the last `volume_days` nights.
+        settings: Limits.
 
     >>> counts = Counts(lines=110, carried=0, impressions=90, fallbacks=0, propensity_error=0.0, joined=10, clicks=9,
     ...                 waiting=1, rejected={"malformed_json": 9})
@@ -157,7 +158,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
 
 
 def left_out_check(files: FolderFiles) -> Check:
-    """Files of the night's folder that are no logs by their name: counted, and the first of them named.
+    """Number and first names of the files in the night's folder that are no logs by their names.
 
     >>> left_out_check(FolderFiles({}, ("_temporary/0/decisions-1.ndjson",))).detail
     '_temporary/0/decisions-1.ndjson'
@@ -174,22 +175,22 @@ def _volume(counts: Counts, usual_impressions: Sequence[float], settings: LogSet
     if counts.has_no_traffic:
         declared = f"the folder declares no traffic by {NO_TRAFFIC}"
         if impressions:
-            said = f"{declared} and holds {impressions} impressions"
-            return Check(IMPRESSIONS, float(impressions), 0.0, "failed", said)
+            detail = f"{declared} and has {impressions} impressions"
+            return Check(IMPRESSIONS, float(impressions), 0.0, "failed", detail)
         return Check(IMPRESSIONS, 0.0, None, "reported", declared)
     if not impressions or not usual_impressions:
         empty = f"no impression in the logs of the night; a date without traffic needs {NO_TRAFFIC} next to {SUCCESS}"
-        said = "there are some" if impressions else empty
-        return Check(IMPRESSIONS, float(impressions), 1.0, "ok" if impressions else "failed", said)
+        detail = "there are some" if impressions else empty
+        return Check(IMPRESSIONS, float(impressions), 1.0, "ok" if impressions else "failed", detail)
     usual = median(usual_impressions)
     low, high = usual / settings.volume_factor, usual * settings.volume_factor
     limit = low if impressions < usual else high
-    said = f"{low:.0f} to {high:.0f} around the median {usual:.0f} of {len(usual_impressions)} nights"
-    return Check(IMPRESSIONS, float(impressions), limit, "ok" if low <= impressions <= high else "failed", said)
+    detail = f"{low:.0f} to {high:.0f} around the median {usual:.0f} of {len(usual_impressions)} nights"
+    return Check(IMPRESSIONS, float(impressions), limit, "ok" if low <= impressions <= high else "failed", detail)
 
 
 def _clicks(counts: Counts) -> Check:
     share = _share(counts.clicks, counts.impressions)
     is_silent = counts.impressions > 0 and counts.clicks == 0
-    said = f"{counts.clicks} clicks on {counts.impressions} impressions"
-    return Check("clicks_an_impression", share, 0.0, "failed" if is_silent else "ok", said)
+    detail = f"{counts.clicks} clicks on {counts.impressions} impressions"
+    return Check("clicks_an_impression", share, 0.0, "failed" if is_silent else "ok", detail)

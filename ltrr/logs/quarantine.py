@@ -1,4 +1,4 @@
-"""Rejected lines as they came, kept aside for a while: the tables show no more than their shape."""
+"""Quarantine: rejected lines as they arrived, kept for a number of days. The tables show their shape only."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ltrr.logs.folder import child_folders, delete_folder, folder_name
 log = logging.getLogger(__name__)
 
 BROADCAST_LINES = 100_000
-"""Up to so many rejected lines, their hashes go to every task: 10 MB. More are joined by a shuffle."""
+"""Maximum number of rejected lines whose hashes go to every task: 10 MB. More are joined by a shuffle."""
 
 _EXPIRES = re.compile(r"expires=(\d{4}-\d\d-\d\d)", re.ASCII)
 
 
 def quarantine_folder(root: str, night: date, days: int) -> str:
-    """Where a night's rejected lines lie: what may be deleted, and from when, stands in the path.
+    """Folder of a night's rejected lines. The path has the date from which they may be deleted.
 
     >>> quarantine_folder("/data/quarantine", date(2026, 3, 2), 30)
     '/data/quarantine/expires=2026-04-01/dt=2026-03-02'
@@ -29,7 +29,7 @@ def quarantine_folder(root: str, night: date, days: int) -> str:
 
 
 def expired_folders(names: list[str], night: date) -> list[str]:
-    """Those of the folders' names whose date has come; anything else is not ours to delete.
+    """Names of the folders that have expired. Folders with other names are never deleted.
 
     >>> expired_folders(["expires=2026-03-31", "expires=2026-04-01", "expires=2026-04-02", "kept"], date(2026, 4, 1))
     ['expires=2026-03-31', 'expires=2026-04-01']
@@ -39,20 +39,20 @@ def expired_folders(names: list[str], night: date) -> list[str]:
 
 
 def _expiry(name: str) -> date | None:
-    """The date in a folder's name; None where ltrr did not name it."""
+    """Date in a folder's name; None if ltrr did not name the folder."""
     found = _EXPIRES.fullmatch(name)
     try:
         return date.fromisoformat(found[1]) if found else None
     except ValueError:
-        # Digits that are no date.
+        # The digits are no date.
         return None
 
 
 def clear_quarantine(spark: SparkSession, root: str, night: date) -> list[str]:
-    """Delete what has expired, and what an earlier attempt of the night left; the folders that were deleted.
+    """Delete expired folders and those of an earlier attempt of the night; return the deleted folders.
 
-    An attempt with other settings, or other logs, has written lines below another date of expiry, or lines that are
-    good now. The driver sees a name a date of expiry.
+    An attempt with other settings or other logs may have written lines below another date of
+    expiry, or lines that are well-formed now. The driver reads one name per date of expiry.
     """
     root = root.rstrip("/")
     names = child_folders(spark, root)
@@ -67,16 +67,16 @@ def clear_quarantine(spark: SparkSession, root: str, night: date) -> list[str]:
 
 
 def only_rejected(lines: DataFrame, rejected_rows: DataFrame, rejected: int) -> DataFrame:
-    """Raw lines whose hash was rejected, without those of forgotten users; a line is found again by its sha256.
+    """Raw lines whose SHA-256 is that of a rejected line, without those of forgotten users.
 
-    The files are read a second time, by the engine alone: to carry every raw line along with what was parsed, in case
-    that it is rejected, would double what a night holds in memory. On a bad night the hashes are no longer small, and
-    both sides are shuffled: no task holds more than its part.
+    Spark reads the files a second time. To carry every raw line along with its parsed row would
+    double the memory of a night. On a night with many rejected lines the hashes are large, so Spark
+    shuffles both sides and no task has more than its part.
 
     Args:
-        lines: the night's lines, as bytes.
-        rejected_rows: of the same night.
-        rejected: number of these rows.
+        lines: Lines of the night, as bytes.
+        rejected_rows: Rows of `rejected_rows` of the same night.
+        rejected: Number of these rows.
     """
     hashes = rejected_rows.where("reason <> 'forgotten'").select("line_hash").distinct()
     hashes = F.broadcast(hashes) if rejected <= BROADCAST_LINES else hashes.hint("merge")
@@ -85,6 +85,6 @@ def only_rejected(lines: DataFrame, rejected_rows: DataFrame, rejected: int) -> 
 
 
 def write_quarantine(lines: DataFrame, rejected_rows: DataFrame, folder: str, rejected: int) -> None:
-    """Write the lines of `only_rejected` byte for byte; the folder is replaced as a whole, a rerun leaves one copy."""
+    """Write the lines of `only_rejected` byte for byte. They replace the folder, so a rerun leaves one copy."""
     kept = only_rejected(lines, rejected_rows, rejected)
     kept.select(F.col("line").cast("string").alias("value")).write.mode("overwrite").text(folder, compression="gzip")

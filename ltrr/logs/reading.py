@@ -1,4 +1,4 @@
-"""One raw line -> what it is: a checked decision record, a checked event, or a reason why it is neither."""
+"""One raw line -> a checked decision record, a checked event, or the reason why it is neither."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _SEE = "docs/reference/log-contract.md describes the records that ltrr reads"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one line turned out to be.
+    """Result of reading one line.
 
     Attributes:
         format: decision | event | foreign | unreadable.
-        content: the parsed object; None where there is a reason.
-        reason: a word of `REASONS`; empty where the line is good.
-        detail: which, expected, got; without values that could name a person.
+        content: Record or event; None if there is a reason.
+        reason: A word of `REASONS`; empty if the line is accepted.
+        detail: Which, expected, got; without values that could identify a person.
     """
 
     format: str
@@ -60,7 +60,7 @@ def read_line(
         return Reading("unreadable", None, fault.reason, fault.detail)
     found = next((format_ for format_ in formats if format_.recognizes(content)), None)
     if found is None and "impression_id" in content:
-        # Half of one of our own lines, most likely: its missing keys are worth more to a reader than "unknown".
+        # Most likely an incomplete line of ltrr's own: naming its missing keys helps more than "unknown".
         found = LTRR_LINES
     if found is None:
         return Reading("unreadable", None, "unknown_record", f"neither a decision nor an event; {_SEE}")
@@ -115,7 +115,7 @@ def _parse(line: bytes) -> Mapping[str, Any]:
         raise LineFaultError("malformed_json", f"a key twice: {fault}") from fault
     except (ValueError, RecursionError) as fault:
         # NaN and Infinity, integers of thousands of digits, thousands of brackets.
-        raise LineFaultError("malformed_json", "no JSON number, or nested too deeply") from fault
+        raise LineFaultError("malformed_json", "not a JSON number, or nested too deeply") from fault
     if not isinstance(content, dict):
         raise LineFaultError("not_an_object", f"a {type(content).__name__}")
     return content
@@ -126,7 +126,7 @@ class _KeyTwiceError(Exception):
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these keys and values; a key that stands twice has two values, and nobody knows which counts."""
+    """Object of these keys and values. A repeated key is a fault: it is not clear which value counts."""
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -140,7 +140,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _decision_faults(record: Mapping[str, Any], strategies: frozenset[str]) -> Iterable[str]:
-    """What the contract allows and our tables do not."""
+    """Faults that the contract allows and the tables do not."""
     named = {block["strategy"] for kind in ("looks", "draws") for block in record[kind]}
     for decision in record["decisions"]:
         for entry in (*decision["shortlist"], {"action": decision["action_taken"]}):

@@ -1,4 +1,4 @@
-"""Why a line is not taken: a closed list of words, and how each is found from what the checks say."""
+"""Reasons for rejecting a line: a closed list of words, and the rules that derive them from failed checks."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from collections.abc import Mapping, Sequence
 REASONS: Mapping[str, str] = {
     # the line
     "empty_line": "nothing but white space",
-    "not_utf8": "bytes, or escapes, that are no text",
+    "not_utf8": "bytes or escapes that are not text",
     "truncated_json": "the line ends inside a value",
     "malformed_json": "not JSON: the fault is within the line",
     "not_an_object": "JSON, but not an object",
-    "foreign_format": "a line of another format that we know by its keys (UBI, bulk requests, Metarank, dsjson)",
+    "foreign_format": "a line of a format that ltrr recognizes and does not read (`ltrr.logs.refused_formats`)",
     "unknown_record": "an object that is neither a decision nor an event",
     # one value
     "unknown_version": "a record version that this ltrr does not read",
-    "missing_key": "a key of the contract is not there",
-    "wrong_value": "a value of another type, or outside its range",
+    "missing_key": "a key of the contract is missing",
+    "wrong_value": "a value of a wrong type or outside its range",
     "bad_timestamp": "not a UTC time of the contract's form",
-    "bad_propensity": "a propensity outside (0, 1], or another than its distribution gives",
-    "bad_position": "slate positions are not 1, 2, ... in order",
-    "unknown_strategy": "a strategy that neither the settings nor a bundle that may still serve name",
+    "bad_propensity": "a propensity outside (0, 1], or one that differs from that of its distribution",
+    "bad_position": "slate positions that are not 1, 2, ... in order",
+    "unknown_strategy": "a strategy that neither the settings nor a bundle that may still serve names",
     "unknown_kind": "an event of a kind that the settings do not name",
     "out_of_range": "a number too large for its column",
     # parts that contradict each other
-    "propensity_sum": "propensities of all plans do not add up to 1",
-    "plan_not_drawn": "the draws are not those of the plan taken",
-    "entity_not_drawn": "the slate holds an entity that no draw brought",
-    "entity_twice": "the slate holds an entity twice",
-    "bad_ranks": "ranks of a block have gaps, or two blocks of a strategy share a rank",
-    "contradiction": "parts of the record contradict each other",
-    # its date, and what we know already
-    "future": "dated after the folder that it arrived in, by more than clock_skew_seconds",
-    "late": "for a date that is closed",
-    "duplicate": "its impression_id or event_id was seen before",
-    "forgotten": "of a user who asked to be forgotten",
+    "propensity_sum": "propensities of all plans that do not add up to 1",
+    "plan_not_drawn": "draws that are not those of the plan taken",
+    "entity_not_drawn": "a slate with an entity that no draw returned",
+    "entity_twice": "a slate with the same entity twice",
+    "bad_ranks": "a block with gaps in its ranks, or two blocks of a strategy with the same rank",
+    "contradiction": "a record with parts that contradict each other",
+    # its date, and rows of earlier lines
+    "future": "a date later than that of its folder, by more than clock_skew_seconds",
+    "late": "a record or event of a closed date",
+    "duplicate": "an impression_id or event_id that an earlier line has",
+    "forgotten": "a line of a user who asked to be forgotten",
     # an event and its impression
-    "not_shown": "the entity was not on the slate of the impression",
-    "outside_window": "before the impression, or after the window of its kind",
-    "unmatched": "no impression of this id came within late_days",
+    "not_shown": "an entity that was not on the slate of the impression",
+    "outside_window": "a time before the impression, or after the window of its kind",
+    "unmatched": "no impression of this id within late_days nights",
 }
 
-# where, expected -> word; the first that fits. What the checks say reads `<where>: expected <what>, got <what>`.
+# where, expected -> word; the first match counts. A failed check reads `<where>: expected <what>, got <what>`.
 _RULES: tuple[tuple[str, str, str], ...] = (
     (r"record_version", r"", "unknown_version"),
     (r"at", r"a UTC time", "bad_timestamp"),
@@ -64,14 +64,14 @@ _RULES: tuple[tuple[str, str, str], ...] = (
 )
 _SAID = re.compile(r"(?P<where>.*?): expected (?P<expected>.*), got (?P<got>.*)", re.DOTALL)
 
-# A value is shown only where it is a number, a list of numbers or a few words of ours, and never of these keys.
+# A detail shows a value only if it is a number, a list of numbers or one of these words, and never of these keys.
 _PLAIN = re.compile(r"(nothing|none|others|one twice|[-+0-9.e\[\](), ]{1,60}(\.\.\.)?)")
 _PERSONAL = re.compile(r"(user|session|query_text|context|record|event)\b.*")
 MAX_SHOWN = 3
 
 
 def reason_word(said: str) -> str:
-    """The word for what a check said.
+    """Reason for a failed check.
 
     >>> reason_word("user: expected text that is not empty, got nothing")
     'missing_key'
@@ -92,7 +92,7 @@ def reason_word(said: str) -> str:
 
 
 def reason_detail(said: Sequence[str]) -> str:
-    """What the checks said, without values that could name a person; at most three of them.
+    """Failed checks without values that could identify a person; at most three of them.
 
     >>> reason_detail(["user: expected text that is not empty, got 4711", "propensities: expected a sum of 1, got 0.9"])
     'user: expected text that is not empty, got another value; propensities: expected a sum of 1, got 0.9'

@@ -1,4 +1,4 @@
-"""One decision record -> the rows that it becomes, as plain Python (the record has been checked before)."""
+"""One checked decision record -> its rows, as plain Python."""
 
 from __future__ import annotations
 
@@ -18,45 +18,46 @@ from ltrr.core.queries import query_class, query_key
 Record = Mapping[str, Any]
 Rows = list[dict[str, Any]]
 
-# Head queries are most of a night.
+# Most searches of a night have one of few queries.
 _query_key = lru_cache(maxsize=65_536)(query_key)
 
 
 @dataclass(frozen=True, repr=False)
 class Pseudonyms:
-    """Turns ids of people into keys. It holds the secret, so it has no repr: a log line cannot give it away."""
+    """Conversion of the ids of people to keys. It has no repr, so that no log line can show the secret."""
 
     secret: str
 
     def user(self, user: str) -> str:
-        """The `user_key` of a user id."""
+        """`user_key` of a user id."""
         return user_key(self.secret, user)
 
     def anonymous(self, at: datetime, impression_id: str) -> str:
-        """The `user_key` of a search without a user: one of its own, never that of a user or of another search.
+        """`user_key` of a search without a user: unique, never that of a user or of another search.
 
-        It differs in form from the key of a user, because such a search says nothing about how much one user
-        searches.
+        Its prefix distinguishes it from the key of a user, because such a search has no information
+        about how much one user searches.
         """
         own = user_key(self.secret, f"anonymous\x1f{at.isoformat()}\x1f{impression_id}")
         return f"{ANONYMOUS}{own[len(ANONYMOUS) :]}"
 
     def session(self, session: str) -> str:
-        """The `session_key` of a session id; never equal to the key of a user of the same name."""
+        """`session_key` of a session id; never equal to the key of a user of the same name."""
         return user_key(self.secret, f"session\x1f{session}")
 
 
 def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms: Pseudonyms) -> dict[str, Any]:
-    """The row of `impressions`.
+    """Row of `impressions`.
 
-    A clock that is ahead at midnight dates a record after the folder that it arrived in: it counts to the folder's
-    date. `at` stays as logged, because a replay computes features from it.
+    If a clock is ahead at midnight, a record has a later date than the folder that it arrived in. It
+    then counts for the date of the folder. `at` stays as logged, because a replay computes features
+    from it.
 
     Args:
-        record: checked.
-        at: the record's time in UTC.
-        arrival_date: of the folder.
-        pseudonyms: holds the secret.
+        record: Checked decision record.
+        at: Time of the record in UTC.
+        arrival_date: Date of the folder.
+        pseudonyms: Pseudonyms of users, which have the secret.
     """
     key = _query_key(record["query_text"])
     user = pseudonyms.user(record["user"]) if record["user"] else pseudonyms.anonymous(at, record["impression_id"])
@@ -83,7 +84,7 @@ def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms:
 
 
 def decision_rows(record: Record) -> Rows:
-    """The rows of `decisions`, but for what they share with the impression."""
+    """Rows of `decisions`, without the columns of the impression."""
     facts = facts_of((*record["looks"], *record["draws"]))
     seen = {(block["strategy"], block["depth"]) for block in record["looks"]}
     look = [block_row(block, facts) for block in record["looks"]]
@@ -113,7 +114,7 @@ def _decision_row(decision: Mapping[str, Any], look: Rows, deeper: Rows) -> dict
 
 
 def slate_row_rows(record: Record) -> Rows:
-    """The rows of `slate_rows`, before any event; a feature that was missing when it was used (null) is NaN."""
+    """Rows of `slate_rows` without events. A feature that was missing when it was used (null) is NaN."""
     return [
         {
             "position": row["position"],
@@ -125,7 +126,7 @@ def slate_row_rows(record: Record) -> Rows:
 
 
 def block_rows(record: Record) -> tuple[Rows, Rows]:
-    """The rows of `draws` and `candidates`: every block that was fetched, once, whether looked at, drawn or both.
+    """Rows of `draws` and `candidates`: every fetched block once, whether looked at, drawn or both.
 
     >>> def block(strategy, *entity_ids):
     ...     results = [{"entity_id": e, "rank": n + 1, "score": 1.0} for n, e in enumerate(entity_ids)]
@@ -145,7 +146,7 @@ def block_rows(record: Record) -> tuple[Rows, Rows]:
     listings = Counter(entity_id for block in drawn.values() for entity_id in _entity_ids(block))
     draws: Rows = []
     candidates: Rows = []
-    # What was drawn is what the page was made of: it wins where a look and a draw hold the same block.
+    # The page was made of the drawn blocks, so the draw wins if a look and a draw have the same block.
     for place, block in {**looked_at, **drawn}.items():
         shared: dict[str, Any] = {
             "strategy": block["strategy"],
@@ -153,7 +154,7 @@ def block_rows(record: Record) -> tuple[Rows, Rows]:
             "is_looked_at": place in looked_at,
             "is_drawn": place in drawn,
         }
-        # The block's own listing is not another's.
+        # A drawn block lists each of its entities once itself.
         alone = 1 if place in drawn else 0
         new_entities = sum(listings[entity_id] == alone for entity_id in _entity_ids(block))
         draws.append(

@@ -1,4 +1,4 @@
-"""What may be shown of a rejected line: its shape, never a value that somebody logged."""
+"""Redaction: excerpts show the shape of a rejected line, never a logged value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ltrr.artifacts.decision_record import schema
 from ltrr.logs.formats import FORMATS
 
 EXCERPT_LENGTH = 240
-# Enough of a line to fill the excerpt after masking; a broken line can be a gigabyte.
+# Enough characters to fill the excerpt after masking; a broken line can have a gigabyte.
 _LOOKED_AT = 4_000
 
 
@@ -20,7 +20,7 @@ def _names(schema: Any) -> set[str]:
     return own.union(*map(_names, inner))
 
 
-# Only names of the formats we know are shown: in a broken line a user id can stand where a key should be.
+# Excerpts show only the keys of known formats: a broken line can have a user id in the place of a key.
 KNOWN_KEYS = (
     _names(schema("decision_record"))
     | _names(schema("event"))
@@ -33,14 +33,14 @@ _TOKEN = re.compile(
     | (?P<literal>\b(?:true|false|null)\b)
     | (?P<structure>[{}\[\]:,])
     | (?P<space>\s+)
-    | (?P<other>[^{}\[\]:,\s"]+)                    # numbers, and whatever else stands there
+    | (?P<other>[^{}\[\]:,\s"]+)                    # numbers, and anything else
     """,
     re.VERBOSE | re.DOTALL,
 )
 
 
 def redact(line: str) -> str:
-    """The start of a line with every value masked: structure and the names of known formats stay, nothing else.
+    """Start of a line with every value masked. Only the structure and the keys of known formats stay.
 
     >>> redact('{"user": "u-17", "at": 12.5, "slate": [{"entity_id": "e1"}], "u-17": true}')
     '{"user":"*","at":*,"slate":[{"entity_id":"*"}],"*":true}'

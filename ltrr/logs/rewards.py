@@ -1,4 +1,4 @@
-"""What events are worth to the entity that was shown."""
+"""Rewards of shown entities, computed from events."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ltrr.logs.settings import LogSettings
 
 
 def to_entity_rewards(events: DataFrame, settings: LogSettings) -> DataFrame:
-    """Joined events -> (log_date, impression_id, entity_id): clicks (1 or 0, however often) and page_reward, capped.
+    """Joined events -> (log_date, impression_id, entity_id): clicks (1 or 0 for any number) and capped page_reward.
 
-    Counts are summed, not amounts: the reward is the same in whatever order events come.
+    The sums are over counts, not amounts, so the reward does not depend on the order of events.
 
     >>> events = spark.sql("SELECT DATE'2026-03-02' log_date, 'i1' impression_id, * FROM VALUES ('e1', 'click'), "
     ...                    "('e1', 'click'), ('e1', 'purchase'), ('e2', 'purchase') AS t(entity_id, kind)")
@@ -37,9 +37,9 @@ def to_entity_rewards(events: DataFrame, settings: LogSettings) -> DataFrame:
 
 
 def with_rewards(slates: DataFrame, rewards: DataFrame) -> DataFrame:
-    """Slate rows with clicks and page_reward; an entity without events earned 0.
+    """Add clicks and page_reward to slate rows; an entity without events has 0.
 
-    An id that comes back on a later date keeps its own rewards.
+    An id that is used again on a later date keeps its own rewards.
 
     >>> slates = spark.sql("SELECT DATE'2026-03-02' log_date, 'i1' impression_id, explode(array('e1', 'e2')) entity_id")
     >>> rewards = spark.sql("SELECT *, 'i1' impression_id FROM VALUES (DATE'2026-03-02', 'e2', 1, 1D), "

@@ -1,4 +1,4 @@
-"""The secret behind user keys: from the environment, and nowhere else."""
+"""Secret of user keys, read from the environment only."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ SECRET_VARIABLE = "LTRR_USER_KEY_SECRET"  # noqa: S105 (the variable's name, not
 
 
 def read_secret(environment: Mapping[str, str]) -> str:
-    """The secret.
+    """Read the secret of user keys.
 
     >>> read_secret({})
     Traceback (most recent call last):
         ...
     ltrr.errors.ConfigError: user ids cannot be turned into keys: LTRR_USER_KEY_SECRET: expected a secret in the \
-environment, got none; set it, to the same value every night: with another one every user becomes another
+environment, got none; set it to the same value every night: another value changes the key of every user
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: The environment has no secret.
     """
     secret = environment.get(SECRET_VARIABLE, "")
     if not secret:
@@ -28,6 +28,6 @@ environment, got none; set it, to the same value every night: with another one e
             which=SECRET_VARIABLE,
             expected="a secret in the environment",
             got="none",
-            todo="set it, to the same value every night: with another one every user becomes another",
+            todo="set it to the same value every night: another value changes the key of every user",
         )
     return secret

@@ -13,7 +13,12 @@ MINUTES_A_DAY = 24 * 60
 
 @dataclass(frozen=True)
 class EventKind:
-    """One kind of event: how long after the impression it still counts, and what it is worth."""
+    """One kind of event.
+
+    Attributes:
+        window_minutes: Number of minutes after the impression during which an event counts.
+        worth: Reward of one event.
+    """
 
     window_minutes: int
     worth: float = 1.0
@@ -46,7 +51,7 @@ class LogSettings:
             the policy has now.
 
     Raises:
-        ConfigError: there are no kinds or no `click`, or a number is out of its range.
+        ConfigError: `kinds` has no `click`, or a number is out of its range.
     """
 
     kinds: Mapping[str, EventKind] = field(default_factory=_kinds)
@@ -79,12 +84,12 @@ class LogSettings:
 
     @property
     def longest_window_minutes(self) -> int:
-        """Minutes after an impression until its last event can count."""
+        """Number of minutes after an impression until its last event can count."""
         return max((kind.window_minutes for kind in self.kinds.values()), default=0)
 
     @property
     def days_open(self) -> int:
-        """Nights after its own that a date still takes events: ceil(longest window / 24 h).
+        """Number of nights after its own during which a date accepts events: ceil(longest window / 24 h).
 
         >>> LogSettings().days_open, LogSettings(kinds={"click": EventKind(30), "purchase": EventKind(1441)}).days_open
         (1, 2)
@@ -92,7 +97,7 @@ class LogSettings:
         return -(-self.longest_window_minutes // MINUTES_A_DAY)
 
     def first_open(self, night: date) -> date:
-        """Oldest date that the logs of a night may still change.
+        """Oldest date that the logs of a night may change.
 
         >>> LogSettings().first_open(date(2026, 3, 2))
         datetime.date(2026, 3, 1)
@@ -108,7 +113,7 @@ class LogSettings:
         return self.first_open(night) - timedelta(days=self.late_days)
 
     def gives_up(self, night: date) -> date:
-        """Events that arrived then, or earlier, have waited long enough for their impression.
+        """Latest arrival date of the events that stop waiting for their impression.
 
         >>> LogSettings().gives_up(date(2026, 3, 8))
         datetime.date(2026, 3, 1)

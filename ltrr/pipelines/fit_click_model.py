@@ -25,7 +25,7 @@ _COLUMNS = (
 def run(night: Night) -> None:
     """Fit the examination curve of every surface on log dates D - window_days + 1 .. D.
 
-    The window is read anew every night, whatever nights before it found: the curve is a function of the logs alone.
+    Each night reads the whole window anew, so the curve is a function of the logs alone.
     Cost of the position-based model: one shuffle of the window's slate rows to pairs, then a few passes over the
     linking pairs in the cache.
 
@@ -47,7 +47,7 @@ def run(night: Night) -> None:
         fit = model.fit(slate_rows, surfaces, max(position for _, position in shown), settings)
         night.note(examination_passes=fit.iterations, examination_converged=fit.is_converged)
     else:
-        log.warning("no slate was shown between %s and %s: examination is the prior", first, night.date)
+        log.warning("no slates between %s and %s: examination is the prior", first, night.date)
     rows = [astuple(row) for row in curve_rows(fit, shown, settings)]
     curves = night.spark.createDataFrame(rows, _COLUMNS).coalesce(1)
     night.write("examination", curves.withColumn("as_of_date", F.lit(night.date)))

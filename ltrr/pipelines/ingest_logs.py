@@ -1,4 +1,4 @@
-"""A night's logs -> what happened, row by row, the users of a date who are limited, and checks of the logs."""
+"""A night's logs -> rows of the log tables, limited users of each open date, and checks of the logs."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ PLACE = ["source", "offset"]
 
 
 def run(night: Night) -> None:
-    """Take in the lines that arrived on D and replace the partitions of every date that is still open.
+    """Ingest the lines that arrived on D and replace the partitions of every date that is still open.
 
-    What was found wrong is written before the check that may stop the night: a night that is stopped commits nothing,
-    and its operator sees the findings in rejected_rows, data_quality and the quarantine.
+    The job writes its findings before the check that may stop the night. A stopped night commits
+    nothing, and its operator finds the reasons in rejected_rows, data_quality and the quarantine.
 
     Raises:
-        ConfigError: no secret in the environment.
-        NotReadyError: the folder is missing or not closed.
-        DataQualityError: a check failed and nobody answers for it.
+        ConfigError: The environment has no secret.
+        NotReadyError: The folder is missing or not closed.
+        DataQualityError: A check failed and the operator did not accept it.
     """
     intake = Intake(night)
     counts = intake.counts()
@@ -53,10 +53,10 @@ def run(night: Night) -> None:
     night.write("rejected_rows", intake.rejected_rows)
     clear_quarantine(night.spark, night.settings.paths.quarantine, night.date)
     if counts.rejected:
-        aside = quarantine_folder(night.settings.paths.quarantine, night.date, settings.quarantine_days)
+        quarantine = quarantine_folder(night.settings.paths.quarantine, night.date, settings.quarantine_days)
         rejected = sum(counts.rejected.values())
-        write_quarantine(intake.lines, intake.rejected_rows, aside, rejected + counts.given_up)
-        log.info("quarantine=%s lines=%d", aside, rejected)
+        write_quarantine(intake.lines, intake.rejected_rows, quarantine, rejected + counts.given_up)
+        log.info("quarantine=%s lines=%d", quarantine, rejected)
     checks = [
         *check_counts(counts, intake.usual_impressions(), settings),
         left_out_check(intake.files),
@@ -65,8 +65,8 @@ def run(night: Night) -> None:
     night.write("data_quality", check_rows(night.spark, night.date, checks, night.accept_quality))
     stop_on_failures(night.date, checks, night.accept_quality)
 
-    settled_tonight = f"settled_date = DATE'{night.date}' OR status = 'waiting'"
-    night.write("events", intake.settled_events.drop("is_carried"), settled_tonight)
+    settled_this_night = f"settled_date = DATE'{night.date}' OR status = 'waiting'"
+    night.write("events", intake.settled_events.drop("is_carried"), settled_this_night)
     open_dates = f"log_date >= DATE'{intake.first_open}' AND log_date <= DATE'{night.date}'"
     night.write("impressions", intake.earlier("impressions").unionByName(to_impressions(intake.decisions)), open_dates)
     for name in ("decisions", "draws", "candidates"):
@@ -79,11 +79,12 @@ def run(night: Night) -> None:
 
 
 class Intake:
-    """The frames of one night, each worked out once: what is used twice is cached, and the runner drops the cache.
+    """Frames of one night, each computed once. Frames that are used twice are cached; the runner drops the cache.
 
-    Lines are parsed where they are read and the wide rows that they become are never shuffled; what decides their fate
-    (ids, places, times) is, and is narrow. At 1,000x the data that is 20 million decisions a night on a few thousand
-    tasks; the driver sees one row a block of a file, and a few dozen counts.
+    The task that reads a line parses it, and Spark never shuffles the wide rows. It shuffles only
+    the narrow columns that decide on them: ids, places and times. At 1,000x the data that is 20
+    million decisions per night on a few thousand tasks. The driver reads one row per block of a
+    file and a few dozen counts.
     """
 
     def __init__(self, night: Night) -> None:
@@ -109,7 +110,7 @@ class Intake:
         self.parsed = with_offset(blocks, lines_before(lengths))
 
     def _known_strategies(self) -> frozenset[str]:
-        """Those of the settings, and of every bundle that may have answered on the open dates."""
+        """Strategies of the settings, and of every bundle that may have served on the open dates."""
         served = served_strategies(
             self.night.policies_root, self.night.date, self.first_open, self.settings.reload_days
         )
@@ -117,51 +118,51 @@ class Intake:
 
     @cached_property
     def refused(self) -> DataFrame:
-        """Good lines that are not taken for what is known from elsewhere: source, offset, reason, detail."""
+        """Well-formed lines that other rows cause to be refused: source, offset, reason, detail."""
         lines = self.parsed.where("impression IS NOT NULL").select(
             *PLACE, F.col("impression.impression_id"), F.col("impression.user_key")
         )
         forgotten = self.night.read("forgotten_users").select("user_key")
-        theirs = lines.join(forgotten, on="user_key", how="left_semi")
-        # An event names no user. One that arrives on a later date than its search waits and stays unmatched.
-        their_searches = theirs.select("impression_id").distinct()
-        their_events = self.arrivals.join(their_searches, on="impression_id", how="left_semi")
+        of_forgotten = lines.join(forgotten, on="user_key", how="left_semi")
+        # An event has no user. One that arrives on a later date than its search waits and stays unmatched.
+        forgotten_searches = of_forgotten.select("impression_id").distinct()
+        forgotten_events = self.arrivals.join(forgotten_searches, on="impression_id", how="left_semi")
         reason, detail = F.lit("forgotten").alias("reason"), F.lit("user: asked to be forgotten").alias("detail")
-        gone = theirs.select(*PLACE, reason, detail).unionByName(their_events.select(*PLACE, reason, detail))
+        gone = of_forgotten.select(*PLACE, reason, detail).unionByName(forgotten_events.select(*PLACE, reason, detail))
         remembered = lines.join(forgotten, on="user_key", how="left_anti")
-        events = self.arrivals.join(their_searches, on="impression_id", how="left_anti")
-        again = (
+        events = self.arrivals.join(forgotten_searches, on="impression_id", how="left_anti")
+        repeated = (
             only_repeats(remembered, self.earlier_impressions, "impression_id")
             .unionByName(only_repeats(events, self.earlier_events, "event_id"))
             .withColumn("reason", F.lit("duplicate"))
         )
-        return gone.unionByName(again).persist()
+        return gone.unionByName(repeated).persist()
 
     @cached_property
     def decisions(self) -> DataFrame:
-        """Parsed decision lines that are taken."""
+        """Parsed decision lines that are accepted."""
         return self.parsed.where("impression IS NOT NULL").join(self.refused, on=PLACE, how="left_anti")
 
     @cached_property
     def arrivals(self) -> DataFrame:
-        """Tonight's events, repeats among them."""
+        """Events that arrived on D, repeated ones included."""
         lines = self.parsed.where("event IS NOT NULL")
         return lines.select("event.*", F.lit(self.night.date).alias("arrival_date"), *PLACE, "line_hash")
 
     @cached_property
     def settled_events(self) -> DataFrame:
-        """Tonight's events and those that waited, each once, with what became of them."""
+        """Events that arrived on D and those that waited, each once, with their status."""
         taken = self.arrivals.join(self.refused, on=PLACE, how="left_anti")
         carried = self.carried.select(*taken.columns)
-        tonight = to_impressions(self.decisions)
+        current = to_impressions(self.decisions)
         known = ("impression_id", "at", "log_date")
-        impressions = self.earlier_impressions.select(*known).unionByName(tonight.select(*known))
+        impressions = self.earlier_impressions.select(*known).unionByName(current.select(*known))
         events = taken.unionByName(carried)
         return settle_events(events, impressions, self.slates, self.night.date, self.settings).persist()
 
     @cached_property
     def slates(self) -> DataFrame:
-        """Slate rows of the open dates, without what events say."""
+        """Slate rows of the open dates, without the columns that come from events."""
         earlier = self.earlier("slate_rows").drop("clicks", "page_reward")
         return earlier.unionByName(to_nested_rows(self.decisions, "slate_rows"))
 
@@ -174,12 +175,12 @@ class Intake:
 
     @cached_property
     def rejected_rows(self) -> DataFrame:
-        """Rows of `rejected_rows`: lines that could not be read, were refused, or are events that cannot count."""
+        """Rows of `rejected_rows`: lines that are malformed or refused, and events that cannot count."""
         settled_date = F.lit(self.night.date).alias("settled_date")
-        said = ("reason", "detail", "format", "line_hash", "excerpt")
-        unread = self.parsed.where("reason IS NOT NULL").select(*PLACE, settled_date, *said)
+        explained = ("reason", "detail", "format", "line_hash", "excerpt")
+        unread = self.parsed.where("reason IS NOT NULL").select(*PLACE, settled_date, *explained)
         good = self.parsed.where("reason IS NULL").select(*PLACE, "format", "line_hash", "excerpt")
-        refused = good.join(self.refused, on=PLACE, how="inner").select(*PLACE, settled_date, *said)
+        refused = good.join(self.refused, on=PLACE, how="inner").select(*PLACE, settled_date, *explained)
         idle = self.settled_events.where("status = 'rejected'").select(
             *PLACE,
             "settled_date",
@@ -193,19 +194,19 @@ class Intake:
 
     @cached_property
     def earlier_impressions(self) -> DataFrame:
-        """Impressions of earlier nights that are still remembered."""
+        """Impressions of earlier nights that new lines are compared with."""
         since = F.lit(self.settings.remembers_from(self.night.date))
         return self.night.read_own_previous("impressions").where(F.col("log_date") >= since)
 
     @cached_property
     def earlier_events(self) -> DataFrame:
-        """Events of earlier nights that are still remembered, the waiting ones among them."""
+        """Events of earlier nights that new lines are compared with, waiting ones included."""
         since = F.lit(self.settings.remembers_from(self.night.date))
         return self.night.read_own_previous("events").where(F.col("settled_date") >= since)
 
     @cached_property
     def carried(self) -> DataFrame:
-        """Events that the last night left waiting."""
+        """Events that the previous night left waiting."""
         return self.earlier_events.where("status = 'waiting'")
 
     def earlier(self, name: str) -> DataFrame:
@@ -213,23 +214,23 @@ class Intake:
         return self.night.read_own_previous(name).where(F.col("log_date") >= F.lit(self.first_open))
 
     def rewards(self) -> DataFrame:
-        """What the entities of the open dates' slates have earned so far."""
+        """Rewards of the entities of the open dates' slates so far."""
         columns = ("log_date", "impression_id", "entity_id", "kind")
         is_open = F.col("log_date") >= F.lit(self.first_open)
         before = self.earlier_events.where(F.col("settled_date") >= F.lit(self.first_open))
         joined = before.where("status = 'joined'").where(is_open).select(*columns)
-        tonight = self.settled_events.where("status = 'joined'").select(*columns)
-        return to_entity_rewards(joined.unionByName(tonight), self.settings)
+        current = self.settled_events.where("status = 'joined'").select(*columns)
+        return to_entity_rewards(joined.unionByName(current), self.settings)
 
     def counts(self) -> Counts:
-        """What became of the lines."""
+        """Outcomes of the lines."""
         counts = count_rows(self.decisions, self.settled_events, self.rejected_rows, folder_name(self.night.date))
         return replace(
             counts, lines=self.line_count, carried=self.carried.count(), has_no_traffic=self.files.has_no_traffic
         )
 
     def usual_impressions(self) -> list[float]:
-        """Impressions of the last nights, one figure each; dates without traffic are no measure of the others."""
+        """Number of impressions of each of the last nights, without the dates that had no traffic."""
         since = F.lit(self.night.date - timedelta(days=self.settings.volume_days))
         rows = self.night.read_own_previous("data_quality").where(F.col("log_date") >= since)
         served = rows.where((F.col("check") == IMPRESSIONS) & (F.col("figure") > 0))
@@ -237,7 +238,7 @@ class Intake:
 
 
 def block_lengths(blocks: DataFrame, folder: str) -> list[tuple[str, int, int]]:
-    """Source, block_start and number of lines of every block that a task read below `folder`, in the files' order."""
+    """Source, block_start and number of lines of every block below `folder`, in the order of the files."""
     try:
         rows = blocks.groupBy("source", "block_start").agg(F.max("line").alias("lines")).collect()
     except (PySparkException, Py4JJavaError) as fault:
@@ -246,7 +247,7 @@ def block_lengths(blocks: DataFrame, folder: str) -> list[tuple[str, int, int]]:
 
 
 def lines_before(lengths: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    """Lines of the file before each block that is not its first.
+    """Number of lines of the file before each block, except its first.
 
     >>> lines_before([("a", 0, 7), ("a", 128, 5), ("a", 256, 1), ("b", 0, 3)])
     [('a', 128, 7), ('a', 256, 12)]

@@ -9,9 +9,9 @@ import pytest
 
 from ltrr.clicks.models import CLICK_MODELS
 from ltrr.clicks.settings import ClickSettings
-from ltrr.config import Settings
 from ltrr.errors import ConfigError
 from ltrr.pipelines import fit_click_model
+from ltrr.users.settings import UserSettings
 from tests.clicks.constant_examination import CONSTANT
 from tests.clicks.slates import DAY, slate_rows
 
@@ -21,7 +21,7 @@ class JobNight:
 
     def __init__(self, spark, settings: ClickSettings) -> None:
         self.spark, self.date = spark, DAY
-        self.settings = SimpleNamespace(clicks=settings, users=Settings().users)
+        self.settings = SimpleNamespace(clicks=settings, users=UserSettings())
         self.tables = {
             "slate_rows": spark.createDataFrame(slate_rows(seed=3, impressions=200)),
             "limited_users": spark.createDataFrame([], "log_date date, user_key string, counted_share double"),

@@ -91,14 +91,14 @@ def test_every_file_of_the_tree_is_read_under_a_name_of_its_own(spark, tmp_path:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("decisions-2.jsonl", "another ending"),
-        ("decisions-4.ndjson.1", "another ending"),
-        ("decisions-3.ndjson.zst", "another ending"),
-        ("host-a/events-1.json", "another ending"),
-        ("readme.txt", "another ending"),
+        ("decisions-2.jsonl", "the name does not end in"),
+        ("decisions-4.ndjson.1", "the name does not end in"),
+        ("decisions-3.ndjson.zst", "the name does not end in"),
+        ("host-a/events-1.json", "the name does not end in"),
+        ("readme.txt", "the name does not end in"),
         ("decisions-12:00:00.ndjson", "a colon in the name"),
         ("12:00/decisions-1.ndjson", "a colon in the name"),
-        ("_hour=03/decisions-1.ndjson", "begins with _ and that the engine reads"),
+        ("_hour=03/decisions-1.ndjson", "begins with _ but that Spark reads"),
         ("host-a._COPYING_/decisions-1.ndjson", "still being copied"),
         ("decisions-5.ndjson.gz", "0 bytes"),
     ],
@@ -151,7 +151,7 @@ def test_parsed_lines_are_the_rows_that_the_catalog_declares(spark, tmp_path: Pa
     assert decision.action_taken == "title:1,memory:1"
     assert [entry.action for entry in decision.action_features] == [*SPACE.texts[:4], "title:1,memory:1"]
     assert [look.strategy for look in decision.look] == ["title", "memory", "popular"]
-    # Told once in the record, of the entity that both blocks list; in the table it stands beside both listings.
+    # The record has them once, for the entity that both blocks list; the table has them next to both listings.
     assert [(look.entity_ids, look.clicks, look.examinations) for look in decision.look[:2]] == [
         (["e3", "e4"], [0.0, 1.5], [0.0, 2.0]),
         (["e4", "e5"], [1.5, 0.0], [2.0, 0.0]),
