@@ -77,7 +77,7 @@ def _load(settings: Settings, version: str | None) -> Policy:
 
 
 def _read_looks(file: Path, query: str) -> _Look:
-    """From a decision record or its looks; of another query they would explain what nobody asked."""
+    """Read blocks from a decision record or its looks, and check that they belong to the query."""
     try:
         told = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as fault:

@@ -21,7 +21,7 @@ class LoggedLook:
     Args:
         impression_id: of the search.
         at: when it was served, UTC, as text.
-        situation: the same with all that the service told beside the query.
+        situation: Time, surface and context that the service gave with the query.
         version: of the policy that served it.
         blocks: as seen.
         overlaps: of their candidates with the query, by entity_id, where they were logged.

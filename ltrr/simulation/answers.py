@@ -12,7 +12,7 @@ from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ConfigError
 from ltrr.serving.policy import Policy
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
 Answers = tuple[tuple[Block, ...], ...]
@@ -49,14 +49,14 @@ def drawn_by(answers: Answers, depths: Sequence[int]) -> tuple[Block, ...]:
 
 
 def recalled(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Entity numbers that the policy's memory recalls for each query, [n, L]; `NOBODY` beyond the last.
+    """Entity numbers that the policy's memory recalls for each query, [n, L]; `NO_ENTITY` beyond the last.
 
-    An entity that the world does not have is kept as `NOBODY`: it takes up a place and is relevant to no query.
+    An entity that the world does not have is kept as `NO_ENTITY`: it takes up a place and is relevant to no query.
     """
-    numbers = np.full((len(queries), world.limit), NOBODY, dtype=np.int32)
+    numbers = np.full((len(queries), world.limit), NO_ENTITY, dtype=np.int32)
     for row, query in enumerate(queries.tolist()):
         for rank, (entity_id, _) in enumerate(policy.recall(world.queries[query].query_text, world.limit)):
-            numbers[row, rank] = world.entity_numbers.get(entity_id, NOBODY)
+            numbers[row, rank] = world.entity_numbers.get(entity_id, NO_ENTITY)
     return numbers
 
 
@@ -87,7 +87,7 @@ def _lists(world: World, policy: Policy, query: int) -> list[tuple[tuple[str, ..
             continue
         numbers = world.rankings.entities[query, place, :limit].tolist()
         scores = world.rankings.scores[query, place, :limit].tolist()
-        length = numbers.index(NOBODY) if NOBODY in numbers else limit
+        length = numbers.index(NO_ENTITY) if NO_ENTITY in numbers else limit
         lists.append((tuple(world.entity_ids[number] for number in numbers[:length]), tuple(scores[:length])))
     return lists
 

@@ -1,8 +1,8 @@
-"""What people ask of the music world, and what they want by it.
+"""Queries of the music world, and what their users want.
 
 Four kinds. *Navigational*: a title, a title with its artist, an artist; one thing is wanted, and what belongs to it a
 little. *Misspelt*: the same with a slip of the fingers. *Broad*: a word that is in many titles; of all that matches,
-what is liked is wanted. *Topic*: a purpose or a genre and decade, mostly in words that no title has.
+what is liked is wanted. *Topic*: a purpose or a genre and decade, mostly with words that no title contains.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from ltrr.core.ranking_metrics import ndcg
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Page, Ranker, Slate
 from ltrr.simulation.answers import answers_of, drawn_by, looks_of
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.replicates import interval_of, replicate_means
 from ltrr.simulation.world import World
 
@@ -85,7 +85,7 @@ def true_ndcg(
     for query, *slates in zip(queries, *ranked, strict=True):
         relevance = world.queries[query].relevance
         gains = [
-            [relevance.get(world.entity_numbers.get(entity_id, NOBODY), 0.0) for entity_id in slate.entity_ids]
+            [relevance.get(world.entity_numbers.get(entity_id, NO_ENTITY), 0.0) for entity_id in slate.entity_ids]
             for slate in slates
         ]
         gained.append(tuple(ndcg(row) for row in gains))

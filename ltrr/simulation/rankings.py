@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-NOBODY = -1
+NO_ENTITY = -1
 """Stands where a list is shorter than the array."""
 
 SCORE_PLACES = 4
@@ -25,7 +25,7 @@ SCORE_PLACES = 4
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """One strategy's answers: entity numbers and scores, best first, [Q, L]; `NOBODY` and 0 beyond the last."""
+    """One strategy's answers: entity numbers and scores, best first, [Q, L]; `NO_ENTITY` and 0 beyond the last."""
 
     entities: NDArray[np.int32]
     scores: NDArray[np.float64]
@@ -67,7 +67,7 @@ def ranking_of(
 ) -> Ranking:
     """Pad the answers, (entity numbers, scores) for each query, to arrays."""
     answers = list(lists)
-    entities = np.full((len(answers), limit), NOBODY, dtype=np.int32)
+    entities = np.full((len(answers), limit), NO_ENTITY, dtype=np.int32)
     scores = np.zeros((len(answers), limit))
     for row, (numbers, values) in enumerate(answers):
         entities[row, : len(numbers)] = numbers[:limit]

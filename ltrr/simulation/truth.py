@@ -21,7 +21,7 @@ from ltrr.core.plans import PlanSpace
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Slate
 from ltrr.simulation.answers import answers_of, drawn_by, recalled, strategy_places
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
 _PAGES_AT_ONCE = 4_096
@@ -54,10 +54,10 @@ def true_recall(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDA
 def page_rewards(world: World, queries: NDArray[np.int64], pages: Sequence[Slate]) -> NDArray[np.float64]:
     """Expected page_reward of one page for each query, [n]."""
     size = world.users.page_size
-    shown = np.full((len(pages), size), NOBODY, dtype=np.int64)
+    shown = np.full((len(pages), size), NO_ENTITY, dtype=np.int64)
     for row, page in enumerate(pages):
         for position, entity_id in enumerate(page.entity_ids[:size]):
-            shown[row, position] = world.entity_numbers.get(entity_id, NOBODY)
+            shown[row, position] = world.entity_numbers.get(entity_id, NO_ENTITY)
     filled = np.array([[min(len(page.entity_ids), size)] for page in pages]).reshape(-1, 1) > np.arange(size)
     clicked = world.users.click_if_examined(world.relevance(queries[:, None], shown)) * world.users.examination()
     return np.asarray((clicked * filled).sum(axis=1))

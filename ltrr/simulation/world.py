@@ -94,7 +94,7 @@ class World:
         keys = len(set(self.keys))
         if keys < len(self.queries) or self.rankings.entities.shape != expected:
             raise ConfigError(
-                "a world does not hold together",
+                "the parts of a world do not match",
                 which=self.name,
                 expected=f"{len(self.queries)} query_keys and rankings of shape {expected}",
                 got=f"{keys} query_keys and rankings of shape {self.rankings.entities.shape}",
