@@ -77,7 +77,7 @@ def _load(settings: Settings, version: str | None) -> Policy:
 
 
 def _read_looks(file: Path, query: str) -> _Look:
-    """Read blocks from a decision record or its looks, and check that they belong to the query."""
+    """From a decision record or its looks; looks of another query would explain another search."""
     try:
         told = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as fault:
