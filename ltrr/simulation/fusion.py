@@ -7,9 +7,9 @@ from ltrr.simulation.rankings import NO_ENTITY, Ranking, ranking_of
 
 
 def fused_ranking(first: Ranking, second: Ranking, limit: int) -> Ranking:
-    """The best of both; among equals the one that `first` lists, then the order of the catalogue.
+    """Fuse two rankings. Ties go to the entity that `first` lists, then to the order of the catalogue.
 
-    Scores are multiplied by 100, because four decimals would not separate them.
+    Scores are multiplied by 100, because four decimals would not distinguish them.
 
     >>> import numpy as np
     >>> lexical = Ranking(np.array([[4, 2]], dtype=np.int32), np.array([[9.0, 8.0]]))
