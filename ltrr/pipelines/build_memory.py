@@ -1,4 +1,4 @@
-"""Which entities a query's users wanted: daily evidence, weekly folds, scores as of tonight, the parts to serve."""
+"""A query's relevant entities: daily evidence, weekly folds, scores as of D, parts to serve."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def run(night: Night) -> None:
     slate_rows = with_examination(only_counted_users(night, night.read("slate_rows").where(is_open)), curves)
     # Written, folded and scored from one computation; at any size it is the pairs of the open dates, on disk where
     # memory ends.
-    tonight = to_daily_evidence(slate_rows).persist(StorageLevel.MEMORY_AND_DISK)
-    night.write("q2e_daily", tonight, open_dates)
+    open_evidence = to_daily_evidence(slate_rows).persist(StorageLevel.MEMORY_AND_DISK)
+    night.write("q2e_daily", open_evidence, open_dates)
     night.write("queries", to_query_days(night.read("impressions").where(is_open)), open_dates)
 
     earlier = night.read_own_previous("q2e_daily").where(F.col("log_date") < F.lit(first_open))
-    daily = earlier.unionByName(tonight)
+    daily = earlier.unionByName(open_evidence)
     # No later night changes the oldest open date any more.
     open_week = first_open_week(first_open)
     weeks = night.read_own_previous("q2e_rollup").where(
@@ -79,7 +79,8 @@ def run(night: Night) -> None:
         night.read_written("q2e_memory").where(F.col("as_of_date") == F.lit(today)),
         searched,
     )
-    # The gate has no say over a refresh, so what it changes is told: docs/concepts/memory.md says when to look.
+    # The gate does not judge a refresh, so its changes are reported; docs/concepts/memory.md says
+    # when to examine them.
     known = churn.known / churn.searches if churn.searches else nan
     night.note(memory_churn=churn.share, memory_known=known)
     log.info("date=%s searches=%d known=%d changed=%d", today, churn.searches, churn.known, churn.changed)

@@ -1,4 +1,4 @@
-"""The part of a night that is about a canary: what its users earned, and what the gate makes of it."""
+"""The canary's part of a night: the reward of its users, and the gate's review of it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ def judge_canary(
 ) -> list[dict[str, Any]]:
     """Rows of `ope_estimates` of the canary that the pointer names, on the closed dates since it began.
 
-    Every night sums its whole life anew, which is one join of impressions and slates and no scoring: at 1,000 times the
-    data (20 million impressions a date) 14 dates are a shuffle of 280 million short rows.
+    Every night sums the canary's whole life again. That is one join of impressions and slates,
+    without scoring. At 1,000 times the data (20 million impressions a date), 14 dates are a shuffle
+    of 280 million short rows.
 
     Args:
-        night: of `evaluate_policies`.
-        pointer: that held when the night began.
-        distrusted: dates that judge nothing: what was served is not what the log says.
-        objections: against any verdict tonight; told to the gate.
+        night: Night of `evaluate_policies`.
+        pointer: Pointer at the start of the night.
+        distrusted: Dates that are not evaluated, because their log disagrees with the served plans.
+        objections: Objections to any verdict on this night, for the gate.
     """
     life = canary_life(open_policy(night.policies_root, night.settings.policy.name), pointer)
     if life is None:
@@ -66,12 +67,12 @@ def judge_canary(
 
 
 def canary_judgement(night: Night, champion_version: str, rows: Sequence[dict[str, Any]]) -> Judgement:
-    """What the gate judges tonight.
+    """The night's evidence on the canary, for the gate.
 
     Args:
-        night: of `publish_policy`.
-        champion_version: that serves beside it.
-        rows: of `judge_canary`, as committed.
+        night: Night of `publish_policy`.
+        champion_version: Version that serves next to the canary.
+        rows: Committed rows of `judge_canary`.
     """
     notes = night.notes_of(EvaluationNotes)
     objections, evaluated = notes.canary_objections or (), notes.champion_version
@@ -88,7 +89,7 @@ def canary_judgement(night: Night, champion_version: str, rows: Sequence[dict[st
 
 
 def report_canary(tracked: TrackedRun, trial: CanaryReview) -> None:
-    """What became of the canary tonight, in words and figures."""
+    """Report the outcome of the canary on this night in MLflow, as tags and figures."""
     if trial.judged:
         canary = trial.judged
         tracked.tags({"canary": canary.why, "canary_outcome": canary.outcome, "canary_trial": canary.trial})

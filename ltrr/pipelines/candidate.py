@@ -11,9 +11,10 @@ from ltrr.publishing.trials import FrozenBandit
 
 
 def candidate_of(night: Night) -> Candidate | None:
-    """Tonight's bandit and values with the configured exploration, as `train_bandit` noted them; None where none is.
+    """The night's bandit and values with the configured exploration; None if nothing was trained.
 
-    It was trained on closed dates, so its data end with the newest of them.
+    Files and values come from the notes of `train_bandit`. The training data are closed dates, so
+    they end with the newest closed date.
     """
     trained = night.notes_of(BanditNotes)
     sha256 = trained.bandit_sha256

@@ -35,8 +35,8 @@ from ltrr.tracking.run import TrackedRun
 
 def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[dict[str, Any]]:
     """The night's estimates of one scan by the deciding estimator: a row per policy and slice, at most a few dozen."""
-    is_tonights = (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == judged_on)
-    rows = night.read("ope_estimates").where(is_tonights & (F.col("estimator") == estimator))
+    is_of_night = (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == judged_on)
+    rows = night.read("ope_estimates").where(is_of_night & (F.col("estimator") == estimator))
     return [row.asDict() for row in rows.collect()]
 
 
@@ -107,9 +107,9 @@ def review_night_challenger(
     """
     notes, gate = night.notes_of(EvaluationNotes), night.settings.gate
     before = night.date - timedelta(days=1)
-    book = read_trials(night.read_own_previous("challengers"), night.settings.policy.name, before, gate)
-    book = with_withdrawn(book, earlier.page, night.date)
-    tested = current_trial(book)
+    trials = read_trials(night.read_own_previous("challengers"), night.settings.policy.name, before, gate)
+    trials = with_withdrawn(trials, earlier.page, night.date)
+    tested = current_trial(trials)
     objections, evaluated = list(notes.objections), notes.champion_version
     if evaluated != champion.version:
         objections.append(f"it was judged against {evaluated}, but {champion.version} serves now: evaluate again")
@@ -123,7 +123,7 @@ def review_night_challenger(
         objections=tuple(objections),
     )
     return review_challenger(
-        book,
+        trials,
         night.date,
         FrozenBandit.of_manifest(champion),
         judgement,

@@ -1,9 +1,12 @@
-"""Which closed periods a night still has to write: all of them, whatever the settings of earlier nights were.
+"""The closed periods that a night still has to write, whatever the settings of earlier nights were.
 
-A date closes when its longest reward window is over, a week when its last date has closed. Settings may change between
-two nights. With a shorter window several periods close at once: the night writes all of them. With a longer window
-periods are open again: the night removes their rows, and a later night writes them when they close again. What has been
-written is a note of the night before, so that a period without any rows is not written for ever.
+A date closes when its longest reward window is over. A week closes when its last date has closed.
+Settings may change between two nights. With a shorter window, several periods close at once, and
+the night writes all of them. With a longer window, some periods are open again. The night then
+removes their rows, and a later night writes them when they close again.
+
+A note of the night before records the newest written period. A period without any rows is therefore
+not written again every night.
 """
 
 from __future__ import annotations
@@ -49,13 +52,15 @@ class ClosedPeriods:
 def periods_to_write(
     closed: Sequence[date], through: date | None, present: Callable[[], Collection[date]], newest: date | None
 ) -> ClosedPeriods:
-    """What a night writes and removes.
+    """The periods that a night writes and those that it removes.
 
     Args:
-        closed: every period that is closed tonight, oldest first.
-        through: newest period that the night before had written; None where it left no note.
-        present: periods that have rows; asked only where there is no note.
-        newest: the closed period that tonight's logs may have changed, written in any case; None where there is none.
+        closed: All periods that are closed on this night, oldest first.
+        through: Newest period written as of the night before; None if it left no note.
+        present: Function that returns the periods with rows; called only without a note or if
+            periods are open again.
+        newest: Closed period that the night's logs may have changed, written in any case; None if
+            there is none.
 
     >>> days = [date(2026, 3, day) for day in range(1, 9)]
     >>> def days_of(periods): return [[day.day for day in group] for group in (periods.written, periods.reopened)]

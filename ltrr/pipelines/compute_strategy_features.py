@@ -1,4 +1,4 @@
-"""What each block of each strategy brings: counts of the open dates, history as of D, the files served."""
+"""The hits of each strategy's blocks: counts of open dates, history as of D, the served files."""
 
 from __future__ import annotations
 
@@ -46,23 +46,23 @@ def run(night: Night) -> None:
     is_open = F.col("log_date").between(F.lit(first_open), F.lit(today))
 
     decisions = night.read("decisions").where(is_open & (F.col("served_by") == "policy") & (F.col("decide") == "plan"))
-    # What is counted hangs on the decisions: draws and hits of others are joined to nothing.
+    # The decisions limit the counts: draws and hits of other decisions join to nothing.
     decisions = only_counted_users(night, _of_block_size(night, decisions))
     curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
     slate_rows = with_examination(night.read("slate_rows").where(is_open), curves)
     block_hits = to_block_hits(
         slate_rows, night.read("candidates").where(is_open), night.settings.clicks.examination_floor
     )
-    tonight = to_strategy_days(
+    open_counts = to_strategy_days(
         to_drawn_blocks(decisions, space), night.read("draws").where(is_open), block_hits, settings.max_weight
     ).persist(StorageLevel.MEMORY_AND_DISK)
-    night.write("strategy_daily", tonight, f"log_date >= DATE'{first_open}' AND log_date <= DATE'{today}'")
+    night.write("strategy_daily", open_counts, f"log_date >= DATE'{first_open}' AND log_date <= DATE'{today}'")
 
     earlier = night.read_own_previous("strategy_daily").where(
         F.col("log_date").between(F.lit(_blocks_since(night)), F.lit(first_open - timedelta(days=1)))
     )
     # Read by level, for the fit, for the table and for the parts.
-    decayed = to_decayed_counts(earlier.unionByName(tonight), today, settings).persist(StorageLevel.MEMORY_AND_DISK)
+    decayed = to_decayed_counts(earlier.unionByName(open_counts), today, settings).persist(StorageLevel.MEMORY_AND_DISK)
     coarse = fit_history(collect_counts(decayed, space), space, settings)
     query_counts = with_parent(
         decayed.where(F.col("level") == F.lit(BY_QUERY)), class_rates(night.spark, coarse, space)
@@ -89,9 +89,10 @@ def run(night: Night) -> None:
 
 
 def _of_block_size(night: Night, decisions: DataFrame) -> DataFrame:
-    """Decisions for blocks of the size that the settings say: what a larger block finds, a smaller one does not.
+    """Decisions for blocks of the configured size: a smaller block misses hits of a larger one.
 
-    A policy never changes its size; a home may go on with a policy of another name. Versions are a few a date.
+    A policy never changes its block size, but a home may continue with a policy of another name. A
+    date has few versions.
     """
     policy = night.settings.policy
     versions = {row["policy_version"] for row in decisions.select("policy_version").distinct().collect()}
@@ -104,7 +105,7 @@ def _of_block_size(night: Night, decisions: DataFrame) -> DataFrame:
 
 
 def _blocks_since(night: Night) -> date:
-    """The first date whose counts are of blocks of tonight's size; noted for the next night."""
+    """The first date whose counts are of blocks of the current size; noted for the next night."""
     before, size = night.notes_of(HistoryNotes), night.settings.policy.block_size
     # Nights of ltrr 0.1 left no note.
     if before.block_size in (None, size):

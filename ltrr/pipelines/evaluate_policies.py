@@ -1,4 +1,4 @@
-"""What each policy would have earned on what was logged: the challenger on its life, and a report on held-out users."""
+"""Reward estimates of each policy: the challenger on its life, and a report on held-out users."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ from ltrr.tables.catalog import table
 from ltrr.tracking.run import TrackedRun
 
 DECIDING = ("dr", BY_USER)
-"""The estimators that the gate looks at: of a policy on the log, and of a canary on its users."""
+"""The estimators that the gate uses: for a policy on the log, and for a canary on its users."""
 
 
 def run(night: Night) -> None:
-    """Replay tonight's decisions, judge challenger and canary on their lives, and report on held-out users.
+    """Replay the night's decisions, judge challenger and canary, and report on held-out users.
 
-    The challenger's life decides (`publish_policy`); the report shows champion, tonight's candidate, uniform and the
-    best static plan side by side. Each is one pass that fits and one that scores; both hand a few kilobytes a task to
-    the driver, whatever the number of impressions.
+    Challenger and canary are judged on their lives. The challenger's life decides
+    (`publish_policy`). The report compares the champion, the night's candidate, the uniform policy
+    and the best static plan. Each scan is one pass that fits and one that scores. Both passes
+    return a few kilobytes per task to the driver, whatever the number of impressions.
 
     Raises:
-        ConfigError: the configured plans are not those of the champion.
-        DataQualityError: a logged propensity is not what its bundle gives.
+        ConfigError: The configured plans are not those of the champion.
+        DataQualityError: A logged propensity differs from that of its bundle.
     """
     policy, root = night.settings.policy, night.policies_root
     moves = collect_moves(night.read("releases"), root, policy.name)
@@ -51,8 +52,8 @@ def run(night: Night) -> None:
     _check_same_plans(night, champion)
     candidate = candidate_of(night)
     before = night.date - timedelta(days=1)
-    book = read_trials(night.read("challengers"), policy.name, before, night.settings.gate)
-    challenger = _challenger(book, champion)
+    trials = read_trials(night.read("challengers"), policy.name, before, night.settings.gate)
+    challenger = _challenger(trials, champion)
     night.note(
         champion_version=champion.manifest.version,
         candidate_sha256=candidate.bandit.files[BANDIT] if candidate else "",
@@ -73,11 +74,11 @@ def run(night: Night) -> None:
         objections = _check_replay(night, tracked)
         distrusted = _distrusted_dates(night, is_replay_unequal=bool(objections))
         on_canary = judge_canary(night, pointer, distrusted, objections)
-        judge_rankers(night, champion.manifest, book, distrusted, objections)
-        under_test = None if challenger is None else judged_policy(night, CHALLENGER, challenger.bandit)
-        found = report_held_out(night, champion, candidate, under_test, distrusted)
-        if challenger is not None and under_test is not None:
-            life = judge_life(night, champion, under_test, challenger.data_end, distrusted)
+        judge_rankers(night, champion.manifest, trials, distrusted, objections)
+        judged_challenger = None if challenger is None else judged_policy(night, CHALLENGER, challenger.bandit)
+        found = report_held_out(night, champion, candidate, judged_challenger, distrusted)
+        if challenger is not None and judged_challenger is not None:
+            life = judge_life(night, champion, judged_challenger, challenger.data_end, distrusted)
             if life.served.fallback_share > night.settings.evaluation.fallback_limit:
                 objections.append(f"{life.served.fallback_share:.1%} of its impressions fell back")
             found = replace(found, rows=[*found.rows, *life.rows], prices={**found.prices, **life.prices})
@@ -93,16 +94,19 @@ def run(night: Night) -> None:
         _report(tracked, found)
 
 
-def _challenger(book: Sequence[Challenger], champion: PlanningPart) -> Challenger | None:
-    """Who is under test tonight; None where nobody is, or where the champion is another than when it began."""
-    tested = current_trial(book)
+def _challenger(trials: Sequence[Challenger], champion: PlanningPart) -> Challenger | None:
+    """The current challenger; None if there is none or if the champion has changed meanwhile."""
+    tested = current_trial(trials)
     if tested is None or tested.against != FrozenBandit.of_manifest(champion.manifest).digest:
         return None
     return tested
 
 
 def _distrusted_dates(night: Night, *, is_replay_unequal: bool) -> set[date]:
-    """Dates whose propensities were found wrong and accepted; tonight's own is judged on from the next night on."""
+    """Dates whose wrong propensities were accepted, so that no night evaluates them.
+
+    The night's own date can join them; the next night is the first that could evaluate it.
+    """
     before = night.notes_of(EvaluationNotes).distrusted_dates or ()
     found = {*before, *([night.date] if is_replay_unequal else [])}
     night.note(distrusted_dates=tuple(sorted(found)))
@@ -123,7 +127,7 @@ def _check_same_plans(night: Night, champion: PlanningPart) -> None:
 
 
 def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
-    """Replay a sample of the decisions of the night's own date; reasons against any verdict."""
+    """Replay a sample of the night's own decisions; return the objections to any verdict."""
     settings = night.settings.evaluation
     found = replay_date(
         night.read("decisions"),
@@ -155,8 +159,8 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
 
 def _report(tracked: TrackedRun, found: Found) -> None:
     for policy, price in found.prices.items():
-        told = {f"{policy}_exploration_{name}": value for name, value in price.to_json().items()}
-        tracked.metrics({name: float("nan") if value is None else value for name, value in told.items()})
+        metrics = {f"{policy}_exploration_{name}": value for name, value in price.to_json().items()}
+        tracked.metrics({name: float("nan") if value is None else value for name, value in metrics.items()})
     tracked.metrics({f"impressions_{name}": float(count) for name, count in vars(found.served).items()})
     tracked.artifact_json("ope_estimates.json", list(found.rows))
     tracked.artifact_json(f"{DRAWS_BY_CLASS}.json", draw_rows(found.draws))
@@ -164,7 +168,7 @@ def _report(tracked: TrackedRun, found: Found) -> None:
     for row in found.rows:
         if row["slice"] != ALL:
             continue
-        # Every scan judges the champion; what decides is told apart.
+        # Every scan judges the champion, so the name of a figure includes the scan that decides.
         policy = row["policy"] if row["judged_on"] == HELD_OUT else f"{row['judged_on']}_{row['policy']}"
         name = f"{policy}_{row['estimator']}"
         figures = {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}

@@ -65,20 +65,21 @@ def forget_users(
     """Forget users in all tables of a home.
 
     Args:
-        spark: the session.
-        settings: all settings.
-        user_keys: keys as in `impressions`; a handful.
-        today: when the users asked; recorded.
-        accept_quality: reason to go on where a rerun without the users fails a quality check, by check; what was
-            accepted for a date before is accepted again.
-        on_start: called with job and date before each run.
-        on_commit: called with each run that was committed.
+        spark: Session of the tables.
+        settings: All settings.
+        user_keys: A few keys, as in `impressions`.
+        today: Date of the users' request, which is recorded.
+        accept_quality: Reason to continue if a rerun without the users fails a quality check, by
+            name of the check. A check that was accepted for a date before is accepted again.
+        on_start: Function that is called with job and date before each run.
+        on_commit: Function that is called with each committed run.
 
     Raises:
-        CommitError: the newest night is not complete, or a date is still stale after its repair.
-        NotReadyError: the logs of a date that has to be ingested again are gone.
-        DataQualityError: a date fails a check without the users, and nobody answers for it.
-        LeaseError: another process writes to this home.
+        CommitError: The newest night is not complete, or a date is still stale after its repair.
+        NotReadyError: The logs of a date that must be ingested again are missing.
+        DataQualityError: A date fails a check without the users, and no reason to accept it was
+            given.
+        LeaseError: Another process writes to this home.
     """
     home, keys = settings.paths.home, sorted(user_keys)
     warehouse = Warehouse(spark, settings.paths.tables, settings.nights.readable_days)
@@ -245,8 +246,8 @@ def _rows_of(rows: DataFrame, keys: Sequence[str], theirs: DataFrame, late_days:
         by_key = F.col("check").isin(*(f"user_{key}" for key in keys))
     if "impression_id" not in rows.columns:
         return rows.where(by_key)
-    # An id may be used again on a later date, by somebody else. An event that found no impression has no date of one;
-    # it arrived while the id was remembered.
+    # Another user may have the same impression id on a later date. An event without an impression
+    # has no date of one; it arrived while the id was remembered.
     is_same = F.col("r.impression_id") == F.col("t.impression_id")
     is_of_date = F.col("r.log_date") == F.col("t.log_date")
     if "arrival_date" in rows.columns:

@@ -72,7 +72,8 @@ class JobRunner:
         night = Night(day, job, self.settings, self.spark, warehouse, self.commits, accept_quality or {})
         self.spark.sparkContext.setJobDescription(f"{job} {day}")
         if job == JOBS[0]:
-            # The night's run in MLflow is this job's to start: a night nobody can track should not begin.
+            # This job starts the night's run in MLflow: a night that cannot be tracked should not
+            # begin.
             log.info("mlflow_night=%s", night.tracking.night_run_id)
         try:
             night.restore_tables()
@@ -80,11 +81,11 @@ class JobRunner:
             run = self.commit(night, started)
         except BaseException as fault:
             if "tracking" in vars(night):
-                # A run that nobody ends says RUNNING in MLflow until the next night.
+                # A run that is not ended has the state RUNNING in MLflow until the next night.
                 night.tracking.end(fault)
             raise
         finally:
-            # Whatever a job cached is of no use to the next one, which reads what was committed.
+            # The next job reads committed tables, so it cannot use the cache of this one.
             self.spark.catalog.clearCache()
         if changed_jobs(self.commits, self.settings.first_date, day + timedelta(days=1)):
             log.warning("job=%s date=%s made later dates stale: run `ltrr nightly --date LATEST --repair`", job, day)
@@ -142,7 +143,10 @@ class JobRunner:
         on_start: Callable[[str, date], None] | None,
         on_commit: Callable[[JobRun], None] | None,
     ) -> JobRun:
-        """Rerun a job; whoever accepted a failed check of the night accepts it again: a repair asks nobody."""
+        """Rerun a job; failed checks that its earlier attempt accepted are accepted again.
+
+        A repair therefore asks for no further acceptance.
+        """
         if on_start:
             on_start(job, day)
         earlier = self.commits.run(job, day)

@@ -45,7 +45,7 @@ def check_job(name: str) -> str:
 
 @cache
 def comes_before(writer: str, reader: str) -> bool:
-    """Whether `reader` always runs after `writer` in the same night, whoever schedules them.
+    """Whether `reader` always runs after `writer` in the same night, in every scheduler.
 
     >>> comes_before("ingest_logs", "publish_policy"), comes_before("publish_policy", "ingest_logs")
     (True, False)

@@ -65,7 +65,7 @@ def report_held_out(
     night: Night,
     champion: PlanningPart,
     candidate: Candidate | None,
-    under_test: JudgedPolicy | None,
+    challenger: JudgedPolicy | None,
     distrusted: Collection[date],
 ) -> Found:
     """The report on closed dates of the window; nothing but how it was served where none is closed yet."""
@@ -90,7 +90,7 @@ def report_held_out(
     rows = name_heavy_users(night, rows, window.dates, window.impressions(held_out))
     share = settings.held_out_percent / 100.0
     prices = _prices(night, slices, len(closed), [CHAMPION, *[CANDIDATE] * bool(candidate)], share)
-    draw_from = [*judged, *([under_test] if under_test else [])]
+    draw_from = [*judged, *([challenger] if challenger else [])]
     expected = window.served.by_policy * share
     sample = sample_decisions(
         by_policy(window.decisions.where(held_out), window.versions), min(settings.draws_decisions / expected, 1.0)
@@ -139,7 +139,7 @@ class Window:
 
     @staticmethod
     def of(night: Night, dates: Sequence[date]) -> Window:
-        """From tonight's tables; the driver sees a row a bundle that served."""
+        """From the tables of the night; the driver reads one row per served bundle."""
         policy = night.settings.policy
         decisions = on_dates(night.read("decisions"), dates)
         by_version = served_by_version(decisions) if dates else {}

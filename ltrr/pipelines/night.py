@@ -1,4 +1,4 @@
-"""What a job sees of its night: tables at committed versions in, partitions of its own date out."""
+"""A job's view of its night: tables at committed versions in, partitions of its own date out."""
 
 import logging
 from collections.abc import Mapping
@@ -31,16 +31,18 @@ NOTHING_YET = -1
 
 @dataclass
 class Night:
-    """One job of one night: the only door between a job's function and the world.
+    """One job of one night: the only interface between a job's function and its environment.
 
     Attributes:
-        date: logical date, D.
-        job: which job this is.
-        settings: all settings.
-        spark: the session.
-        warehouse: the tables.
-        commits: what has been committed; a job reads tables and notes through the methods below instead.
-        accept_quality: the operator's reason to go on in spite of a failed quality check, by check.
+        date: Logical date, D.
+        job: Name of the job.
+        settings: All settings.
+        spark: Session of the job.
+        warehouse: Tables of the home.
+        commits: Log of committed runs; a job reads tables and notes through the methods below
+            instead.
+        accept_quality: Reason of the operator to continue after a failed quality check, by name of
+            the check.
     """
 
     date: Date
@@ -55,13 +57,16 @@ class Night:
     notes: dict[str, str] = field(default_factory=dict, init=False)
 
     def read(self, name: str) -> DataFrame:
-        """Table `name` as committed: tonight, where its writer always runs before this job, else the night before.
+        """Table `name` as committed on this night or on the night before.
 
-        Rows of dates after that commit are not there even where a later night has written them already. No rows where
-        no night has committed yet. Append-only tables (no date column) are read as they are now.
+        This night's version is read if the writer of the table always runs before this job.
+        Rows of dates after that commit are left out, even if a later night has already written
+        them. The result is empty if no night has committed yet. An append-only table (no date
+        column) is read in its current state.
 
         Raises:
-            CommitError: its writer has not been committed for the date; the message names what to run.
+            CommitError: The writer of the table has not been committed for the date; the message
+                names the command to run.
         """
         declared = table(name)
         if not declared.date_column:
@@ -82,16 +87,17 @@ class Night:
         return self._read_committed(declared, self.date - timedelta(days=1))
 
     def read_own_committed(self, name: str) -> DataFrame:
-        """Tonight's rows of table `name` as the latest committed attempt of this job left them; none without one.
+        """The night's rows of table `name` from the latest committed attempt of this job.
 
-        Not an input: what an earlier attempt of the same night decided makes nothing stale.
+        Without such an attempt the result is empty. The rows are not an input: decisions of an
+        earlier attempt of the same night make no table stale.
         """
         declared = table(name)
         earlier = self.commits.run(self.job, self.date)
         output = earlier.output(name) if earlier else None
         if output is None or output.version == NOTHING_YET:
             return self.warehouse.empty(declared)
-        return self.warehouse.read(declared, output.version).where(self.tonight(declared) or "true")
+        return self.warehouse.read(declared, output.version).where(self.date_condition(declared) or "true")
 
     def is_committed(self) -> bool:
         """Whether an earlier attempt of this job was committed for this date."""
@@ -111,7 +117,7 @@ class Night:
         """Table `name` as this job has just left it: this night's partitions and all earlier ones.
 
         Raises:
-            LtrrError: this job has not written it tonight.
+            LtrrError: This job has not written the table on this night.
         """
         if name not in self.outputs:
             raise LtrrError("a job read its own table before it wrote it", which=f"{self.job}: {name}")
@@ -119,21 +125,23 @@ class Night:
         return self.warehouse.read(declared, self.outputs[name].version, self.date)
 
     def write(self, name: str, frame: DataFrame, where: str | None = None) -> Output:
-        """Put `frame` in the place of tonight's rows of table `name`, once a night.
+        """Replace the night's rows of table `name` by `frame`, once a night.
 
         Args:
-            name: of a table that this job writes.
-            frame: fits the catalog, or the write is refused.
-            where: rows that are replaced, on partition columns; by default those whose date column is tonight's date.
+            name: Name of a table that this job writes.
+            frame: Rows that fit the catalog; any other frame is refused.
+            where: Condition on partition columns that selects the replaced rows; by default the
+                rows of the night's date.
 
-        A rerun on the same inputs, code and settings that comes out the same as what is committed writes nothing: what
-        later nights put into the same partitions since then stays. Any other rerun writes, and the new state of the
-        table makes stale whatever was computed from the version before. For a table without a date column the rows
-        whose grain is new are appended.
+        A rerun with the same inputs, code and settings writes nothing if its result equals the
+        committed rows. Rows that later nights have since written into the same partitions then
+        stay. Any other rerun writes, and the new state of the table makes everything computed from
+        the earlier version stale. For a table without a date column, the rows whose grain is new
+        are appended.
 
         Raises:
-            SchemaError: the frame does not fit the table, or has rows outside `where`.
-            UsageError: the table is another job's.
+            SchemaError: The frame does not fit the table, or has rows outside `where`.
+            UsageError: Another job writes the table.
         """
         declared = table(name)
         if declared.written_by != self.job:
@@ -142,11 +150,11 @@ class Night:
             )
         if name in self.outputs:
             raise LtrrError("a job wrote a table twice in one night", which=f"{self.job}: {name}")
-        self.outputs[name] = self._write_once(declared, frame, where or self.tonight(declared))
+        self.outputs[name] = self._write_once(declared, frame, where or self.date_condition(declared))
         return self.outputs[name]
 
-    def tonight(self, declared: Table) -> str:
-        """Condition on the rows of a table that carry tonight's date; empty where it has no date column."""
+    def date_condition(self, declared: Table) -> str:
+        """Condition on the rows of the night's date; empty for a table without a date column."""
         return f"{declared.date_column} = DATE'{self.date}'" if declared.date_column else ""
 
     def note(self, **values: object) -> None:
@@ -181,10 +189,12 @@ class Night:
         return run
 
     def closed_dates(self, window_days: int | None = None) -> list[Date]:
-        """Dates whose longest reward window is over tonight, oldest first: the only ones to learn from or judge on.
+        """Dates whose longest reward window is over on this night, oldest first.
+
+        Only these dates are used for training and evaluation.
 
         Args:
-            window_days: at most so many, the newest; by default all since the first date.
+            window_days: Maximum number of dates, the newest; by default all since the first date.
         """
         last = self.settings.logs.first_open(self.date)
         days = (last - self.settings.first_date).days + 1
@@ -198,7 +208,7 @@ class Night:
 
     @cached_property
     def tracking(self) -> NightTracking:
-        """The night in MLflow; opened when a job first asks for it, so that one that does not ask does not wait."""
+        """The night in MLflow, opened at its first use so that other jobs do not wait."""
         return NightTracking.open(
             self.settings.tracking.under(self.settings.paths.home),
             self.date,
@@ -209,7 +219,7 @@ class Night:
         )
 
     def carried_outputs(self) -> tuple[Output, ...]:
-        """What this job leaves: what it wrote, and the last committed version of each of its tables that it did not."""
+        """Outputs of this job: written tables, and the last committed version of its others."""
         carried = (
             self.outputs.get(name) or self._before(name)
             for name, declared in CATALOG.items()
@@ -227,7 +237,7 @@ class Night:
             self.inputs.add(Input(declared.name, day, NOTHING_YET, ""))
             return self.warehouse.empty(declared)
         self.inputs.add(Input(declared.name, day, output.version, output.state))
-        # A date that is run again writes onto a table that holds later dates already: nobody may see tomorrow.
+        # The table of a rerun date already holds later dates, which no job of this date may read.
         return self.warehouse.read(declared, output.version, day)
 
     def _read_as_it_is(self, declared: Table) -> DataFrame:
@@ -238,9 +248,10 @@ class Night:
         return self.warehouse.read(declared, version)
 
     def restore_tables(self) -> None:
-        """Undo what a run of this job that did not commit has written, before anything is read or written.
+        """Undo the writes of an uncommitted run of this job, before anything is read or written.
 
-        Else the next commit would publish its rows: a version holds all partitions, not only those of one date.
+        Otherwise the next commit would publish their rows: a version holds all partitions, not only
+        those of one date.
         """
         for name, declared in CATALOG.items():
             if declared.written_by == self.job and declared.is_read_by_version:
@@ -248,7 +259,7 @@ class Night:
                 self.warehouse.keep_promise(declared)
 
     def _before(self, name: str) -> Output | None:
-        """Table `name` as this job left it the night before: an input of the table that tonight's run leaves."""
+        """Table `name` as this job left it the night before: an input of this run's table."""
         if self.date <= self.settings.first_date:
             return None
         day = self.date - timedelta(days=1)
@@ -280,10 +291,10 @@ class Night:
         return Output(declared.name, written.version, written.rows, written.values, state)
 
     def _is_like(self, earlier: JobRun) -> bool:
-        """Whether an earlier attempt had this one's code, settings and, so far, inputs: then it may have its result."""
-        told = {(read.table, read.run_date): read.state for read in earlier.inputs}
+        """Whether an earlier attempt had the code, settings and, so far, inputs of this one."""
+        states = {(read.table, read.run_date): read.state for read in earlier.inputs}
         return (earlier.code_version, earlier.config_digest) == (ltrr.__version__, self.settings.digest()) and all(
-            told.get((read.table, read.run_date)) == read.state for read in self.inputs if read.run_date is not None
+            states.get((read.table, read.run_date)) == read.state for read in self.inputs if read.run_date is not None
         )
 
 

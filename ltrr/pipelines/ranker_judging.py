@@ -1,4 +1,4 @@
-"""Two orders of the logged unions on the same pages: the trial against the served one, and tonight's candidate."""
+"""Comparison of two orders of the logged unions: the trial's or candidate's and the served one."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from ltrr.tracking.run import TrackedRun
 def judge_rankers(
     night: Night,
     champion: Manifest,
-    book: Sequence[Challenger],
+    trials: Sequence[Challenger],
     distrusted: Collection[date],
     objections: Sequence[str],
 ) -> None:
-    """Judge the ranker's trial on all pages of its life, or report on tonight's candidate where none is judged.
+    """Judge the ranker's trial on all pages of its life, or else report on the night's candidate.
 
-    Both are one pass over `ranking_rows` of at most a life, or the window, that scores two boosters and hands back two
-    rows of sums. What it found is in the notes.
+    Both are one pass over `ranking_rows`, of at most a life or the window. The pass scores two
+    boosters and returns two rows of sums. The notes hold the result.
 
     Args:
-        night: of `evaluate_policies`.
-        champion: that serves; its booster is the other side.
-        book: of the night before.
-        distrusted: dates that judge nothing.
-        objections: against any verdict tonight.
+        night: Night of `evaluate_policies`.
+        champion: Manifest of the champion, whose booster is the other side.
+        trials: Trials of the night before.
+        distrusted: Dates that are not evaluated.
+        objections: Objections to any verdict on this night.
     """
     name, served = night.settings.policy.name, _served(champion)
     night.note(served_ranker=served)
-    trial, candidate = current_trial(book, RANKER_TRIAL), night.notes_of(RankerNotes).ranker_sha256
+    trial, candidate = current_trial(trials, RANKER_TRIAL), night.notes_of(RankerNotes).ranker_sha256
     if trial is not None and trial.against == FrozenBandit.of_ranker(name, served).digest:
         dates = [day for day in night.closed_dates() if day > trial.data_end and day not in distrusted]
         found = _judge(night, trial.bandit.files[RANKER], champion, dates, held_out=False)
@@ -57,30 +57,30 @@ def judge_rankers(
 
 
 def review_night_ranker(
-    night: Night, champion: Manifest, book: Sequence[Challenger], waits: str = "", overruled: str = ""
+    night: Night, champion: Manifest, trials: Sequence[Challenger], waits: str = "", overruled: str = ""
 ) -> RankerReview:
-    """Tonight's page of the book with the ranker's trial.
+    """Review the ranker's trial with the evidence of this night.
 
     Args:
-        night: of `publish_policy`.
-        champion: that serves.
-        book: tonight's page, as the other trials left it.
-        waits: why no trial may take a look or begin tonight; empty where one may.
-        overruled: why the pointer is not tonight's to move; empty where it is.
+        night: Night of `publish_policy`.
+        champion: Manifest of the champion.
+        trials: Trials of the night after the review of the other kinds.
+        waits: Why no look is taken and no trial begins on this night; empty if both are possible.
+        overruled: Why this night may not move the pointer; empty if it may.
     """
     notes, served = night.notes_of(EvaluationNotes), _served(champion)
-    tested = current_trial(book, RANKER_TRIAL)
+    tested = current_trial(trials, RANKER_TRIAL)
     life = of_note(notes.ranker_life) or _judgement(None, 0, ())
     is_current = notes.served_ranker in (None, served)
     if tested is not None and (not is_current or notes.ranker_trial != tested.trial):
         life = _judgement(None, 0, ["it was not judged against the order that serves now: evaluate again"])
     policy, gate = night.settings.policy, night.settings.gate
     candidate = _candidate(night, is_current)
-    return review_ranker(book, night.date, policy.name, served, life, candidate, gate, waits, overruled)
+    return review_ranker(trials, night.date, policy.name, served, life, candidate, gate, waits, overruled)
 
 
 def report_ranker(tracked: TrackedRun, page: RankerReview) -> None:
-    """The state of the ranker's trial after tonight, as tags and figures."""
+    """Report the state of the ranker's trial after this night in MLflow, as tags and figures."""
     if page.judged:
         judged = page.judged
         tracked.tags({"ranker_outcome": judged.outcome, "ranker_trial": judged.trial})
@@ -90,7 +90,7 @@ def report_ranker(tracked: TrackedRun, page: RankerReview) -> None:
 
 
 def _candidate(night: Night, is_current: bool) -> RankerCandidate | None:
-    """Tonight's ranker with its report; it was trained on closed dates, so its data end with the newest of them."""
+    """The night's ranker with its report; its training data end with the newest closed date."""
     trained = night.notes_of(RankerNotes)
     sha256 = trained.ranker_sha256
     if not sha256:
@@ -107,7 +107,7 @@ def _served(champion: Manifest) -> str:
 
 
 def _booster_of(night: Night, champion: Manifest) -> bytes | None:
-    """The bytes that serve, from the champion's bundle, verified; None: reciprocal rank fusion."""
+    """Verified bytes of the champion's booster; None: reciprocal rank fusion."""
     if RANKER not in champion.files:
         return None
     path = f"{champion.version}/{RANKER}"
@@ -132,7 +132,7 @@ def _judge(
 
 
 def _judgement(found: OrderQuality | None, nights: int, objections: Sequence[str]) -> Judgement:
-    """For the gate, which asks of both sides that they rest on enough."""
+    """The evidence for the gate, whose floors apply to the weaker of the two sides."""
     if found is None:
         return Judgement(UNDEFINED, 0.0, 0.0, 0.0, 0, 0, nights, objections=tuple(objections), measure=MEASURE)
     return Judgement(

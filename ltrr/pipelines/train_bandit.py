@@ -1,4 +1,4 @@
-"""Training rows of the dates that closed tonight, and a bandit of the closed dates of the window, kept for judging."""
+"""Training rows of the dates that close on this night, and a bandit of the closed window dates."""
 
 from __future__ import annotations
 
@@ -30,14 +30,16 @@ log = logging.getLogger(__name__)
 
 
 def run(night: Night) -> None:
-    """Write `bandit_rows` of the dates that closed tonight, train, store the model's bytes and note their hash.
+    """Write `bandit_rows` of the dates that close on this night, train and store the bandit.
 
-    One date closes a night while the settings stay as they are; `pipelines.closing` says what happens when the longest
-    reward window changes. A night reads the logs of these dates and the training rows of the window, whatever the age
-    of the log. Without a closed date there is nothing to learn from: the table is empty, and no candidate is noted.
+    The stored model is kept for its evaluation, and its hash is noted. One date closes per night
+    while the settings stay the same; `pipelines.closing` describes a change of the longest reward
+    window. A night reads the logs of these dates and the training rows of the window, whatever the
+    age of the log. Without a closed date there is no training data: the table is empty, and no
+    candidate is noted.
 
     Raises:
-        SupportError: too many drawn entities were not shown, so rewards cannot be corrected.
+        SupportError: Too many drawn entities were not shown, so rewards cannot be corrected.
     """
     window = night.closed_dates(night.settings.bandit.window_nights)
     dates = dates_to_write(night, "bandit_rows", night.settings.bandit.window_nights, BanditNotes)
@@ -49,7 +51,7 @@ def run(night: Night) -> None:
         return
     with night.tracking.run(night.job) as tracked:
         unshown_share = _write_rows(night, dates)
-        tracked.params(_told(night, window))
+        tracked.params(_run_parameters(night, window))
         tracked.metrics({"unshown_share": unshown_share})
         _train(night, window, tracked)
 
@@ -100,7 +102,7 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
 
 
 def _only_alike(night: Night, rows: DataFrame) -> DataFrame:
-    """Rows of the bundles that plan by the same plans, looks and features as tonight's policy: a few a window."""
+    """Rows of the few bundles with the plans, looks and features of the current policy."""
     policy = night.settings.policy
     versions = {row["policy_version"] for row in rows.select("policy_version").distinct().collect()}
     alike = alike_versions(night.policies_root, policy.name, versions, policy)
@@ -110,7 +112,7 @@ def _only_alike(night: Night, rows: DataFrame) -> DataFrame:
 
 
 def _learn_values(night: Night, rows: DataFrame, tracked: TrackedRun) -> Planner | None:
-    """Learn values of tonight's candidate and note them; None where there is too little to learn from."""
+    """Learn and note the values of the night's candidate; None with too little training data."""
     policy, url = night.settings.policy, f"{night.policies_root}/{night.settings.policy.name}"
     stored = learn_values(rows, policy.space, policy.observe, night.settings.values, url)
     if stored is None:
@@ -122,8 +124,8 @@ def _learn_values(night: Night, rows: DataFrame, tracked: TrackedRun) -> Planner
     return Planner(PlanValuer(policy.space, stored.how, files), policy.exploration.shortlist_size)
 
 
-def _told(night: Night, window: list[date]) -> dict[str, object]:
-    """What the run was told, by name."""
+def _run_parameters(night: Night, window: list[date]) -> dict[str, object]:
+    """Parameters of the training run for MLflow, by name."""
     policy = night.settings.policy
     first, last = _ends(window)
     return {

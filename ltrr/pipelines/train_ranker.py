@@ -1,4 +1,4 @@
-"""Training rows of the dates that closed tonight, and a ranker of the window's closed dates, compared with fusion."""
+"""Training rows of the dates that close on this night, and a ranker, compared with fusion."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ log = logging.getLogger(__name__)
 
 
 def run(night: Night) -> None:
-    """Write `ranking_rows` of the dates that closed tonight, train, judge, store the booster and note hash and figures.
+    """Write `ranking_rows` of the dates that close on this night, train and judge the ranker.
 
-    One date closes a night while the settings stay as they are; `pipelines.closing` says what happens when the longest
-    reward window changes. A night reads the slates of these dates and the training rows of the window, whatever the age
-    of the log. Without a closed date there is nothing to learn from: the table is there, empty, and no ranker is noted.
+    The job stores the booster and notes its hash and figures. One date closes per night while the
+    settings stay the same; `pipelines.closing` describes a change of the longest reward window. A
+    night reads the slates of these dates and the training rows of the window's closed dates,
+    whatever the age of the log. Without a closed date there is no training data: the table is
+    empty, and no ranker is noted.
 
     Raises:
-        NotReadyError: fewer free task slots than the ranker has workers.
+        NotReadyError: The number of free task slots is below the number of workers of the ranker.
     """
     window = night.closed_dates(night.settings.ranker.window_nights)
     dates = dates_to_write(night, "ranking_rows", night.settings.ranker.window_nights, RankerNotes)
@@ -46,7 +48,7 @@ def run(night: Night) -> None:
         return
     with night.tracking.run(night.job) as tracked:
         _write_rows(night, dates)
-        tracked.params(_told(night, window))
+        tracked.params(_run_parameters(night, window))
         in_window = F.col("log_date").between(F.lit(window[0]), F.lit(window[-1]))
         alike = only_alike_pages(night, night.read_written("ranking_rows").where(in_window), window)
         rows = only_counted_users(night, alike)
@@ -85,7 +87,7 @@ def _train(night: Night, rows: DataFrame, tracked: TrackedRun) -> None:
 
 
 def _note(night: Night, quality: OrderQuality, sha256: str, run_id: str) -> None:
-    """What the gate needs: the model, and the report on held-out queries of held-out users."""
+    """Note the model and its report on held-out queries of held-out users, for the gate."""
     night.note(ranker_sha256=sha256, mlflow_run_id=run_id, **quality.figures())
     log.info(
         "date=%s ranker=%s dcg=%.4f fusion=%.4f queries=%d",
@@ -93,8 +95,8 @@ def _note(night: Night, quality: OrderQuality, sha256: str, run_id: str) -> None
     )
 
 
-def _told(night: Night, window: list[date]) -> dict[str, object]:
-    """What the run was told, by name."""
+def _run_parameters(night: Night, window: list[date]) -> dict[str, object]:
+    """Parameters of the training run for MLflow, by name."""
     return {
         "first_date": window[0],
         "last_date": window[-1],

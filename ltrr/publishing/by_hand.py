@@ -1,6 +1,7 @@
-"""What a person does: promote a version, roll back to the last other one, try one on some of the users.
+"""Moves of the pointer by a person: promote a version, roll back, begin or end a canary.
 
-Each is a new sequence of the pointer that names the person; promoting and rolling back end a canary that runs.
+Each move writes a new sequence of the pointer that names the person. A promotion and a rollback
+also end a running canary.
 """
 
 from __future__ import annotations
@@ -29,14 +30,15 @@ from ltrr.serving.policy import Policy
 
 
 def promote(root: str | os.PathLike[str], name: str, version: str, *, why: str, by_whom: str) -> Release | None:
-    """Serve `version` to everybody from now on; None where it does already.
+    """Serve `version` to all users from now on; None if it already serves all users.
 
-    It is loaded first as a service would load it: what cannot be served is not pointed at. A torn pointer is no
-    obstacle: the new one lies above it.
+    The version is loaded first, as a service would load it, so the pointer never names a version
+    that cannot be served. A torn pointer does not block the move, because the new pointer lies
+    above it.
 
     Raises:
-        ArtifactError: no such version, or it is damaged.
-        PointerMovedError: somebody else moved the pointer at the same moment.
+        ArtifactError: The version does not exist or is damaged.
+        PointerMovedError: Another process moved the pointer at the same moment.
     """
     Policy.load(open_policy(root, name).url, version)
     # Read last: loading takes seconds.
@@ -45,12 +47,12 @@ def promote(root: str | os.PathLike[str], name: str, version: str, *, why: str, 
 
 
 def roll_back(root: str | os.PathLike[str], name: str, *, why: str, by_whom: str) -> Release | None:
-    """Serve the last version with other models than those that serve now (`choose_rollback`).
+    """Serve the last version whose models differ from the current ones (`choose_rollback`).
 
     Raises:
-        UsageError: there was nothing before, or nobody can tell what it was.
-        ArtifactError: it is damaged.
-        PointerMovedError: somebody else moved the pointer at the same moment.
+        UsageError: There is no such version, or the manifests that identify it cannot be read.
+        ArtifactError: The version is damaged.
+        PointerMovedError: Another process moved the pointer at the same moment.
     """
     store = open_policy(root, name)
     top, found = top_sequence(store), pointers(root, name)
@@ -60,19 +62,21 @@ def roll_back(root: str | os.PathLike[str], name: str, *, why: str, by_whom: str
 
 
 def choose_rollback(root: str | os.PathLike[str], name: str, found: Sequence[Pointer]) -> str:
-    """The version that served before the current models first did.
+    """The version that served immediately before the current models first served.
 
-    Models are bandit, values, ranker, exploration and the other settings. A night's refresh keeps them and replaces
-    memory and history, so it is no version to return to: two nights after a bad promotion, the one before the
-    promotion is. One small manifest a move that is not a refresh is read.
+    Models are the bandit, values, ranker, exploration and the other settings. A night's refresh
+    keeps the models and replaces memory and history, so a rollback skips refreshes. Two nights
+    after a bad promotion, the rollback returns to the version before the promotion. The function
+    reads one small manifest per move that is not a refresh.
 
     Args:
-        root: the policies' folder.
-        name: of the policy.
-        found: its pointers, oldest first.
+        root: Folder of the policies.
+        name: Name of the policy.
+        found: Pointers of the policy, oldest first.
 
     Raises:
-        UsageError: the current models are the first, or a manifest that decides this cannot be read.
+        UsageError: The current models are the first, or a manifest that decides this cannot be
+            read.
     """
     served: list[tuple[str, tuple[object, ...] | None]] = []
     for pointer in found:
@@ -103,18 +107,19 @@ def choose_rollback(root: str | os.PathLike[str], name: str, found: Sequence[Poi
 def begin_canary(
     root: str | os.PathLike[str], name: str, version: str, share: float, *, why: str, by_whom: str
 ) -> Release:
-    """Serve `version` to a share of the users from now on, and what serves now to the others.
+    """Serve `version` to a share of the users from now on, and the current version to the others.
 
     Raises:
-        NotReadyError: nothing serves yet.
-        UsageError: a canary runs already, the share is none, or there is nothing that the two could be compared in.
-        ArtifactError: no such version, or it is damaged.
-        PointerMovedError: somebody else moved the pointer at the same moment.
+        NotReadyError: No version serves yet.
+        UsageError: A canary already runs, the share is invalid, or the two versions cannot be
+            compared.
+        ArtifactError: The version does not exist or is damaged.
+        PointerMovedError: Another process moved the pointer at the same moment.
     """
     store = open_policy(root, name)
     canary = Canary(version, share, begun=now())
     Policy.load(store.url, version)
-    # Asked last: loading takes seconds, and what serves now is what goes on.
+    # Read last: loading takes seconds, and the version that serves now stays.
     top, pointer = top_sequence(store), current_pointer(store)
     if pointer.canary is not None:
         raise UsageError(
@@ -131,12 +136,12 @@ def begin_canary(
 
 
 def end_canary(root: str | os.PathLike[str], name: str, *, why: str, by_whom: str) -> Release:
-    """Serve what serves next to the canary to everybody.
+    """Serve the champion to all users, also to those of the canary.
 
     Raises:
-        NotReadyError: nothing serves yet.
-        UsageError: no canary runs.
-        PointerMovedError: somebody else moved the pointer at the same moment.
+        NotReadyError: No version serves yet.
+        UsageError: No canary runs.
+        PointerMovedError: Another process moved the pointer at the same moment.
     """
     store = open_policy(root, name)
     top, pointer = top_sequence(store), current_pointer(store)

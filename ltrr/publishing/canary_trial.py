@@ -1,10 +1,13 @@
-"""The canary's trial in the gate's book: judged as a challenger is, on its own users, from the same budget of alpha.
+"""The canary's trial: judged like a challenger, on its own users, from the same budget of alpha.
 
-A person begins it; its alpha is given on the first night that finds it, before its first look. It ends as a challenger
-does, by promotion, by futility, by harm to a slice or by age, or because a person ended it: then its alpha stays spent.
-While it runs no challenger begins or is asked and no ranker is promoted: whatever served beside it would no longer be
-what it is compared with. The clock of a challenger that lives already stands still meanwhile. Where the budget holds no
-alpha it is reported and never promoted, and ends by age.
+A person begins the canary. The first night that finds it draws its alpha, before its first look.
+The trial ends like that of a challenger: by promotion, futility, harm to a slice or age. A person
+can also end it; its alpha then stays spent.
+
+While a canary runs, no challenger begins or takes a look and no ranker is promoted. Such a change
+would replace the champion that the canary is compared with. The clock of the current challenger
+stands still meanwhile. If the budget has no alpha, the canary is reported, never promoted, and ends
+by age.
 """
 
 from __future__ import annotations
@@ -41,12 +44,13 @@ WAITS = "a canary runs, and only one change is tested at a time"
 
 @dataclass(frozen=True)
 class CanaryReview:
-    """The book after tonight's canary.
+    """The trials after the night's review of the canary.
 
     Attributes:
-        challengers: every trial that the budget has to know of, and those that ended tonight.
-        judged: the canary that the night found, as it stands now; None where there was none.
-        verdict: of the gate; None where it was not asked.
+        challengers: Every trial that the budget accounts for, and the trials that ended on this
+            night.
+        judged: The canary's trial that the night found, in its new state; None if there was none.
+        verdict: Verdict of the gate; None if the gate was not asked.
     """
 
     challengers: tuple[Challenger, ...]
@@ -55,25 +59,25 @@ class CanaryReview:
 
     @property
     def goes_on(self) -> bool:
-        """Whether it serves tomorrow beside the champion."""
+        """Whether the canary still serves next to the champion on the next day."""
         return self.judged is not None and self.judged.is_living
 
 
 def find_canary(page: Sequence[Challenger], day: date) -> Challenger | None:
-    """The canary's trial that a night found, as its page keeps it; None where it found none."""
+    """The canary's trial that a night found, as its page keeps it; None if there was none."""
     ended = (one for one in page if one.kind == CANARY_TRIAL and one.ended == day and one.outcome != WITHDRAWN)
     return current_trial(page, CANARY_TRIAL) or next(ended, None)
 
 
 def frozen_with_ranker(manifest: Manifest) -> FrozenBandit:
-    """What is tried: all of a bundle that a refresh leaves as it is."""
+    """The frozen part of a canary's bundle: every file and setting that a refresh keeps."""
     bandit = FrozenBandit.of_manifest(manifest)
     ranker = {RANKER: manifest.files[RANKER].sha256} if RANKER in manifest.files else {}
     return replace(bandit, files={**bandit.files, **ranker})
 
 
 def review_canary(
-    book: Sequence[Challenger],
+    trials: Sequence[Challenger],
     day: date,
     canary: Canary | None,
     tried: FrozenBandit,
@@ -83,20 +87,22 @@ def review_canary(
     ended_why: str = ENDED_BY_HAND,
     overruled: str = "",
 ) -> CanaryReview:
-    """Tonight's page of the book.
+    """Review the canary's trial with the evidence of this night.
 
     Args:
-        book: tonight's page, as the challengers left it.
-        day: tonight.
-        canary: that the pointer named when the night began; None where none, or where its bundle does not hold.
-        tried: what the canary is; not asked for without one.
-        champion: what served beside it.
-        judgement: of the canary.
-        gate: fixed before.
-        ended_why: of one that runs in the book and not in the pointer.
-        overruled: why the pointer is not tonight's to move; empty where it is. A promotion is not carried out then.
+        trials: Trials of the night after the review of the challenger.
+        day: Date of the night.
+        canary: Canary that the pointer named when the night began; None if there was none or if its
+            bundle is invalid.
+        tried: Frozen bundle of the canary; unused without a canary.
+        champion: Frozen bundle of the champion that served next to the canary.
+        judgement: Evidence on the canary.
+        gate: Settings, fixed before the trial.
+        ended_why: Reason for the end of a trial whose canary the pointer no longer names.
+        overruled: Why this night may not move the pointer; empty if it may. A promotion is then not
+            carried out.
     """
-    known, before = list(book), current_trial(book, CANARY_TRIAL)
+    known, before = list(trials), current_trial(trials, CANARY_TRIAL)
     if before is not None and (canary is None or canary.begun != before.canary):
         ended = replace(before, night=before.on(day), outcome=ENDED, ended=day, critical=inf, slices={}, why=ended_why)
         known = with_trial(known, ended)

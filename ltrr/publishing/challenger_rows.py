@@ -35,11 +35,11 @@ def read_challengers(challengers: DataFrame, day: date) -> list[Challenger]:
 
 
 def read_trials(challengers: DataFrame, policy: str, day: date, gate: GateSettings) -> list[Challenger]:
-    """The book of one policy at the end of a night: its newest page, oldest trial first.
+    """The trials of one policy at the end of a night: its newest page, oldest trial first.
 
-    A home that tries other plans under another name has nights without a page of this policy, and its trials hold their
-    alpha meanwhile. A page older than `budget_nights` holds none. Collected: at most some trials a night, of
-    `budget_nights` nights.
+    A home that tries other plans under another name has nights without a page of this policy. Its
+    trials hold their alpha meanwhile. Trials of a page older than `budget_nights` hold no alpha.
+    The driver collects a few trials a night, of `budget_nights` nights.
     """
     first = day - timedelta(days=gate.budget_nights)
     rows = challengers.where(F.col("as_of_date").between(F.lit(first), F.lit(day)) & (F.col("policy") == F.lit(policy)))

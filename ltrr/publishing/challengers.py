@@ -1,12 +1,15 @@
-"""The challenger's life: how it begins, is judged night after night, and ends; and what that costs of the budget.
+"""The challenger's life: how it begins, is judged each night, and ends; and its cost in alpha.
 
-One challenger at a time, frozen by the hashes of its files and by how it explores, judged against one champion on dates
-after its training. It ends by promotion, by futility, by harm to a slice, by age, or because the champion's bandit
-changed otherwise (a person promoted or rolled back): then its looks say nothing about the new champion, and its alpha
-stays spent. When none lives, tonight's candidate begins, as long as the budget holds a whole share.
+There is one challenger at a time. The hashes of its files and its exploration freeze it. The gate
+judges it against one champion on dates after its training.
 
-A night's book is a function of the book of the night before and of tonight's evidence: a night that is run again writes
-the same rows.
+A challenger ends by promotion, by futility, by harm to a slice or by age. It also ends if the
+champion's bandit changes otherwise, because a person promoted or rolled back. Its looks then say
+nothing about the new champion, and its alpha stays spent. If no challenger is in trial, the night's
+candidate begins, as long as the budget holds a whole share.
+
+A night's trials are a function of the trials of the night before and of the night's evidence. A
+rerun of a night therefore writes the same rows.
 """
 
 from __future__ import annotations
@@ -40,15 +43,15 @@ GATE = "gate"
 
 @dataclass(frozen=True)
 class Candidate:
-    """Tonight's trained bandit.
+    """The bandit that the night trained.
 
     Attributes:
-        bandit: frozen.
-        data_end: last date that it was trained on.
-        run_id: of its training, in MLflow.
-        report: what held-out users say of it against tonight's champion: it decides nothing, and tells how long a
-            verdict will take.
-        share: of the users, whom the report is of.
+        bandit: The frozen bandit.
+        data_end: Last date of the training data.
+        run_id: Id of the training run in MLflow.
+        report: Comparison with the current champion on held-out users. It decides nothing; it
+            serves to estimate the number of nights until a verdict.
+        share: Share of users that the report covers.
     """
 
     bandit: FrozenBandit
@@ -60,10 +63,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ChallengerReview:
-    """The book as one night leaves it.
+    """The trials after the night's review of the challenger.
 
     Attributes:
-        challengers: every trial that the budget has to know of, and those that ended tonight.
+        challengers: Every trial that the budget accounts for, and the trials that ended on this
+            night.
         judged: The challenger that was in trial when the night began, in its new state; None if there was none.
         verdict: The gate's verdict on it; None if there was no challenger or it was replaced.
         next_why: Outcome of the night's candidate, with the reason.
@@ -83,7 +87,7 @@ class ChallengerReview:
 
 
 def review_challenger(
-    book: Sequence[Challenger],
+    trials: Sequence[Challenger],
     day: date,
     champion: FrozenBandit,
     judgement: Judgement,
@@ -92,10 +96,10 @@ def review_challenger(
     waits: str = "",
     overruled: str = "",
 ) -> ChallengerReview:
-    """Tonight's page.
+    """Review the challenger with the evidence of this night.
 
     Args:
-        book: the page of the night before.
+        trials: Trials of the night before.
         day: Date of the night.
         champion: What served when the night began.
         judgement: Evidence on the current challenger; unused without one, or if the champion has changed.
@@ -106,7 +110,7 @@ def review_challenger(
         overruled: Why this night may not move the pointer; empty if it may. A promotion is then not carried out: its
             trial ends as replaced with its alpha spent, and no trial begins against a champion that will not serve.
     """
-    known = only_known(book, day, gate)
+    known = only_known(trials, day, gate)
     tested, verdict = current_trial(known), None
     if tested is not None:
         tested, verdict = _judged(tested, day, champion, judgement, gate, waits)
@@ -114,7 +118,7 @@ def review_challenger(
         known = with_trial(known, tested)
         if tested.outcome == PROMOTE:
             champion = tested.bandit
-            # The report compares with who served until now: of the new champion it says nothing.
+            # The report compares with the previous champion and says nothing about the new one.
             candidate = replace(candidate, report=None) if candidate else None
     next_why = ""
     if current_trial(known) is None and (waits or overruled):

@@ -1,9 +1,11 @@
-"""The price of exploration, as a night's scan of impressions tells it: what it costs and what it buys.
+"""The price of exploration, estimated from a night's scan of impressions: its cost and its benefit.
 
-Values are those of the judge's reward model, in the reward that the gate decides in: a policy's own scores exist for
-its shortlist only and are too kind to the plan that won. What is bought is told for two policies that may be judged
-tomorrow, and any other lies between or near them: the *greedy* one, which a policy that hardly explores shows best, and
-one that takes *any* plan, which it does not show at all.
+Values come from the judge's reward model, in the reward that the gate decides on. A policy's own
+scores cannot be used: they exist for its shortlist only and overestimate the plan that won.
+
+The benefit is reported for two policies that may be judged on the next night. Every other policy
+lies between or near them. The *greedy* policy is best supported by a log with little exploration.
+The policy that takes *any* plan is not supported by such a log at all.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""The gate: what one night's evidence means for who is under test, by the sequential bound of `estimation.sequential`.
+"""The gate: a night's verdict on a trial, by the sequential bound of `estimation.sequential`.
 
-Made for a challenger's difference from the champion, it asks nothing about where the difference comes from: whatever
-is judged night by night on everything since its first night, with an alpha of its own, may be judged here.
+The gate judges the difference between a challenger and the champion, wherever that difference comes
+from. It can judge any trial that has an alpha of its own and that is evaluated each night on all
+data since its first night.
 
-A night whose evidence is below the floors, or against which there is an objection, is no look: nothing is decided but
-the end of a life, and its alpha waits for the next look. Refusing is a success: it is what the gate is for.
+A night takes no look if its evidence is below the floors or if there is an objection. Such a night
+can only end a trial by age, and its alpha waits for the next look. A refusal is a valid result: the
+gate exists to refuse changes without a gain.
 """
 
 from __future__ import annotations
@@ -34,20 +36,20 @@ from ltrr.publishing.traffic import Traffic, estimate_traffic, traffic_text
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is known tonight of who is under test, on everything since its first night.
+    """Evidence on a trial, from all data since its first night.
 
     Attributes:
-        difference: from the champion, paired by user; reward an impression.
-        champion_value: on the same impressions; reward an impression.
+        difference: Difference from the champion, paired by user, in reward per impression.
+        champion_value: Champion's value on the same impressions, in reward per impression.
         evidence: R of the weaker side, by user.
-        effective_sample_size: of the weaker side, impressions.
-        impressions: judged on.
-        users: clusters.
-        nights: closed dates judged on.
-        slices: name -> the same within a slice.
-        objections: reasons that forbid a look whatever the figures: fallbacks, unequal replays, a champion that changed
-            meanwhile.
-        measure: name of what is compared, for messages.
+        effective_sample_size: Effective sample size of the weaker side, in impressions.
+        impressions: Number of impressions in the evidence.
+        users: Number of users, which are the clusters.
+        nights: Number of closed dates in the evidence.
+        slices: Name of a slice -> the same evidence within that slice.
+        objections: Reasons that forbid a look, whatever the figures: fallbacks, unequal replays, a
+            champion that changed meanwhile.
+        measure: Name of the compared measure, for messages.
     """
 
     difference: Estimate
@@ -64,15 +66,16 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate decided tonight.
+    """The gate's decision on a trial on this night.
 
     Attributes:
         outcome: promote | keep | futile | harmed | expired.
-        look: to be remembered for the nights to come; None where tonight was no look.
-        critical: what Z had to reach; inf where there was nothing to reach.
-        slices: name -> harmed | unharmed | not yet judged | not judged; empty where they were not asked.
-        reasons: in words; never empty.
-        traffic: how long it takes.
+        look: Look of this night, which later nights need; None if the night took no look.
+        critical: Value that Z had to reach; inf if there was none.
+        slices: Name -> harmed | unharmed | not yet judged | not judged; empty if no slice was
+            judged.
+        reasons: Sentences that explain the outcome; never empty.
+        traffic: Figures of the traffic, with the number of nights that a verdict takes.
     """
 
     outcome: str
@@ -102,11 +105,11 @@ def judge_night(judgement: Judgement, night: int, earlier: Sequence[Look], alpha
     """Promote, keep or refuse, with every reason.
 
     Args:
-        judgement: tonight's evidence.
-        night: of its life, 1-based.
-        earlier: its looks on earlier nights, as they were then, oldest first.
-        alpha: given to it before its first night.
-        gate: fixed before.
+        judgement: The night's evidence.
+        night: Night of the trial's life, 1-based.
+        earlier: Looks of earlier nights, unchanged, oldest first.
+        alpha: Alpha that the trial drew before its first look.
+        gate: Settings, fixed before the trial.
 
     >>> seen = Estimate(0.12, 0.03)
     >>> verdict = judge_night(Judgement(seen, 0.6, 240.0, 430.0, 6_000, 500, 1), 1, [], 0.01, GateSettings())
@@ -174,16 +177,16 @@ def _end_text(outcome: str, gate: GateSettings) -> Sequence[str]:
 
 
 def _slices_text(step: Step, slices: Mapping[str, SliceLook]) -> Sequence[str]:
-    """What was found of the slices, those that lose with their figures."""
-    told = []
+    """Findings on the slices; a harmed slice has its figure."""
+    texts = []
     for found in (HARMED, NOT_YET, UNHARMED, NOT_JUDGED):
         names = [name for name, status in step.slices.items() if status == found]
         if found == HARMED:
             names = [f"{name} ({_share(slices[name]):+.1%})" for name in names]
         if names:
             waits = "the bound is crossed, waiting for slices " if found == NOT_YET else "slices "
-            told.append(f"{waits}{found}: {', '.join(names)}")
-    return told
+            texts.append(f"{waits}{found}: {', '.join(names)}")
+    return texts
 
 
 def _share(look: SliceLook) -> float:

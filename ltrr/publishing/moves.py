@@ -129,9 +129,9 @@ def champion_of(moves: Iterable[Move], night: date) -> Move:
 
 
 def may_move(moves: Sequence[Move], night: date) -> bool:
-    """Whether the night may move the pointer: nobody else has since the night first began.
+    """Whether the night may move the pointer: no other night or person has since it first began.
 
-    A night that is run again never takes back what a later night or a person decided.
+    A rerun of a night never takes back the decision of a later night or of a person.
 
     >>> moves = [Move(1, "u", date(2026, 3, 1)), Move(2, "a", date(2026, 3, 2)), Move(3, "b", date(2026, 3, 3))]
     >>> may_move(moves, date(2026, 3, 2)), may_move(moves, date(2026, 3, 3)), may_move(moves, date(2026, 3, 4))

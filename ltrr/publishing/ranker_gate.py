@@ -1,13 +1,16 @@
-"""The trial of a ranker: judged on logged unions against the served order, from the same budget of alpha as all trials.
+"""The trial of a ranker: judged on logged unions against the served order.
 
-Tonight's ranker begins a trial when none of its kind is judged, frozen by the sha256 of its booster. From then on its
-booster and the served one score the same pages of the closed dates after its training (`ranking.judging`), and the
-sequential gate takes one look a night. The trial ends by promotion, by futility or by age, or because the served order
-changed otherwise: then its looks say nothing about the new one, and its alpha stays spent.
+It draws from the same budget of alpha as all trials. The night's ranker begins a trial if no trial
+of its kind is judged; the sha256 of its booster freezes it. Each later night, its booster and the
+served one score the same pages of the closed dates after its training (`ranking.judging`), and the
+sequential gate takes one look. The trial ends by promotion, by futility or by age. It also ends if
+the served order changes otherwise. Its looks then say nothing about the new order, and its alpha
+stays spent.
 
-**What the trial cannot tell.** Orders are deterministic: a page shows one order with probability 1, so the log has no
-propensity with which `page_reward` of another order could be estimated. The trial compares weighted DCG, which is
-what position-corrected clicks say of an order. Whether the order earns more `page_reward` only a canary can tell.
+**Limits of the trial.** Orders are deterministic: a page shows one order with probability 1. The
+log therefore has no propensity from which to estimate the `page_reward` of another order. The trial
+compares weighted DCG, a measure of an order from position-corrected clicks. Only a canary can show
+whether the order earns more `page_reward`.
 """
 
 from __future__ import annotations
@@ -46,15 +49,16 @@ RANKER_GATE = "ranker_gate"
 
 @dataclass(frozen=True)
 class RankerCandidate:
-    """Tonight's trained ranker.
+    """The ranker that the night trained.
 
     Attributes:
-        sha256: of its booster.
-        data_end: last date that it was trained on.
-        run_id: of its training, in MLflow.
-        report: held-out queries of held-out users, against the served order. It decides whether a trial begins, which
-            costs no alpha: no trial judges these pages.
-        share: of the pages, that the report is of.
+        sha256: Hash of its booster.
+        data_end: Last date of the training data.
+        run_id: Id of the training run in MLflow.
+        report: Comparison with the served order on held-out queries of held-out users. It decides
+            whether a trial begins. This decision costs no alpha, because no trial judges these
+            pages.
+        share: Share of pages that the report covers.
     """
 
     sha256: str
@@ -66,13 +70,14 @@ class RankerCandidate:
 
 @dataclass(frozen=True)
 class RankerReview:
-    """The book after tonight's ranker.
+    """The trials after the night's review of the ranker.
 
     Attributes:
-        challengers: every trial that the budget has to know of, and those that ended tonight.
-        judged: the ranker's trial that the night found, as it stands now; None where there was none.
-        verdict: of the gate; None where it was not asked.
-        next_why: what was done with tonight's candidate, and why.
+        challengers: Every trial that the budget accounts for, and the trials that ended on this
+            night.
+        judged: The ranker's trial that the night found, in its new state; None if there was none.
+        verdict: Verdict of the gate; None if the gate was not asked.
+        next_why: Outcome of the night's candidate, with the reason.
     """
 
     challengers: tuple[Challenger, ...]
@@ -82,7 +87,7 @@ class RankerReview:
 
     @property
     def promoted(self) -> str:
-        """Sha256 of the booster that replaces the served order; empty where none does."""
+        """Sha256 of the booster that replaces the served order; empty if none does."""
         return self.judged.bandit.files[RANKER] if self.judged and self.judged.outcome == PROMOTE else ""
 
     @property
@@ -92,7 +97,7 @@ class RankerReview:
 
 
 def review_ranker(
-    book: Sequence[Challenger],
+    trials: Sequence[Challenger],
     day: date,
     policy: str,
     served: str,
@@ -102,21 +107,23 @@ def review_ranker(
     waits: str = "",
     overruled: str = "",
 ) -> RankerReview:
-    """Tonight's page of the book.
+    """Review the ranker's trial with the evidence of this night.
 
     Args:
-        book: tonight's page, as the other trials left it.
-        day: tonight.
-        policy: its name.
-        served: sha256 of the served booster when the night began; empty: reciprocal rank fusion.
-        judgement: of the current trial; not asked for without one, or where the served order changed.
-        candidate: of tonight; None where nothing was trained.
-        gate: fixed before.
-        waits: why no trial may take a look or begin tonight; empty where one may. The clock of the current trial
-            stands still.
-        overruled: why the pointer is not tonight's to move; empty where it is. A promotion is not carried out then.
+        trials: Trials of the night after the review of the other kinds.
+        day: Date of the night.
+        policy: Name of the policy.
+        served: Sha256 of the served booster when the night began; empty: reciprocal rank fusion.
+        judgement: Evidence on the current trial; unused without one, or if the served order has
+            changed.
+        candidate: The night's candidate; None if nothing was trained.
+        gate: Settings, fixed before the trial.
+        waits: Why no look is taken and no trial begins on this night; empty if both are possible.
+            The clock of the current trial stands still meanwhile.
+        overruled: Why this night may not move the pointer; empty if it may. A promotion is then not
+            carried out.
     """
-    known = only_known(book, day, gate)
+    known = only_known(trials, day, gate)
     tested, verdict = current_trial(known, RANKER_TRIAL), None
     if tested is not None:
         tested, verdict = _review_trial(tested, day, FrozenBandit.of_ranker(policy, served), judgement, gate, waits)
@@ -124,7 +131,7 @@ def review_ranker(
         known = with_trial(known, tested)
         if tested.outcome == PROMOTE:
             served = tested.bandit.files[RANKER]
-            # The report compares with the order that served until now.
+            # The report compares with the previously served order.
             candidate = replace(candidate, report=None) if candidate else None
     next_why = ""
     if current_trial(known, RANKER_TRIAL) is None:
@@ -151,9 +158,9 @@ def _review_trial(
     return judge_trial(tested, day, judgement, gate)
 
 
-def final_ranker_review(book: Sequence[Challenger], day: date) -> RankerReview:
-    """The page of a night that is decided for good, read back from its book."""
-    return RankerReview(tuple(book), find_judged(book, day, RANKER_TRIAL), None, "")
+def final_ranker_review(trials: Sequence[Challenger], day: date) -> RankerReview:
+    """The review of a night whose decisions are final, read from its trials."""
+    return RankerReview(tuple(trials), find_judged(trials, day, RANKER_TRIAL), None, "")
 
 
 def _begin(
@@ -164,7 +171,7 @@ def _begin(
     candidate: RankerCandidate | None,
     gate: GateSettings,
 ) -> tuple[Challenger | None, str]:
-    """Tonight's ranker as the next trial, or why there is none."""
+    """The night's ranker as the next trial, or the reason that none begins."""
     if candidate is None:
         return None, ""
     if candidate.sha256 == served:

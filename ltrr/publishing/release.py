@@ -1,8 +1,12 @@
-"""A night's release: which files make the bundle, publishing it, and the rows that say what was done and why.
+"""A night's release: the files of the bundle, its publication, and the rows that record it.
 
-Three kinds, never two in one night: a *refresh* (the champion's bandit, values and ranker with tonight's memory and
-history), a new *bandit* with the values it was trained on, or a new *ranker*. Whatever is new comes with tonight's
-memory and history too.
+A night makes one of three kinds of release:
+
+- a *refresh*: the champion's bandit, values and ranker with the memory and history of this night;
+- a new *bandit* with the values of its training;
+- a new *ranker*.
+
+A new bandit or ranker also comes with the memory and history of this night.
 """
 
 from __future__ import annotations
@@ -29,12 +33,12 @@ CANARY_BEGUN, CANARY_ENDED = "canary_begun", "canary_ended"
 
 @dataclass(frozen=True)
 class Parts:
-    """What tonight's jobs put into the payload store.
+    """Payloads that the night's jobs stored.
 
     Attributes:
-        memory: file name -> payload, of every part.
-        history_sha256: of the history of all queries and classes; empty where there is none.
-        history: file name -> payload, of every part of the history of single queries.
+        memory: File name -> payload, for every part of the memory.
+        history_sha256: Hash of the history of all queries and classes; empty if there is none.
+        history: File name -> payload, for every part of the history of single queries.
     """
 
     memory: Mapping[str, Payload]
@@ -47,15 +51,16 @@ class Release:
     """One row of `releases`.
 
     Attributes:
-        version: the bundle the row is about.
+        version: Version of the bundle that the row describes.
         action: published | refreshed | refused | promoted | rolled_back | canary_begun | canary_ended.
-        night: logical date; None by hand.
-        why: in words.
-        by_whom: the job, or a person.
-        previous: version that served before; None where none did.
-        sequence: of the pointer that made it current; None where the pointer did not move.
-        lineage: MLflow run, payload hashes, data window.
-        canary: that is tried beside the version from this pointer on.
+        night: Logical date of the night; None for an action by hand.
+        why: Reason of the action, in one line.
+        by_whom: Name of the job or of the person.
+        previous: Version that served before; None if there was none.
+        sequence: Sequence of the pointer that made the version current; None if the pointer did not
+            move.
+        lineage: MLflow run, payload hashes and data window.
+        canary: Canary that serves next to the version from this pointer on; None if there is none.
     """
 
     version: str
@@ -69,7 +74,7 @@ class Release:
     canary: Canary | None = None
 
     def row(self) -> dict[str, Any]:
-        """As it stands in the table."""
+        """The release as a row of the table `releases`."""
         return {
             "policy_version": self.version,
             "sequence": self.sequence,
@@ -92,19 +97,21 @@ def bundle_files(
     parts: Parts,
     models: Mapping[str, str],
 ) -> dict[str, Payload]:
-    """The files of tonight's bundle, by content: models of the champion, or the given ones, with tonight's evidence.
+    """The files of the night's bundle, by content.
 
-    A bandit and its values come and go together: it was trained on them.
+    They are the champion's models or those given, with the memory and history of this night. A
+    bandit and its values are always replaced together, because the bandit was trained on the
+    values.
 
     Args:
-        root: the policies' folder.
-        name: of the policy.
-        champion: whose models are kept where none is given.
-        parts: of tonight.
-        models: file -> sha256 of those that take the champion's place.
+        root: Folder of the policies.
+        name: Name of the policy.
+        champion: Manifest whose models are kept unless `models` replaces them.
+        parts: Memory and history of this night.
+        models: File -> sha256 of the models that replace those of the champion.
 
     Raises:
-        ArtifactError: a payload is not in the store.
+        ArtifactError: A payload is not in the store.
     """
     kept = {RANKER} if BANDIT in models else {RANKER, BANDIT, *only_value_files(champion.files)}
     files = {key: payload for key, payload in champion.files.items() if key in kept}
@@ -117,19 +124,19 @@ def bundle_files(
 
 
 def stored_payload(root: str | os.PathLike[str], name: str, sha256: str) -> Payload:
-    """The payload of this hash, once its bytes are known to be there and whole.
+    """The payload of this hash, after a check that its bytes are present and unaltered.
 
     Raises:
-        ArtifactError: there is none, or it was altered.
+        ArtifactError: The payload is missing or altered.
     """
     return Payload(sha256, len(get_payload(open_policy(root, name).url, sha256)))
 
 
 def publish(root: str | os.PathLike[str], name: str, manifest: Manifest, files: Mapping[str, Payload]) -> str:
-    """Publish a bundle and load it again through the loader that online uses, before anything points at it.
+    """Publish a bundle and load it with the loader of the service, before any pointer names it.
 
     Raises:
-        ArtifactError: what was written cannot be served.
+        ArtifactError: The written bundle cannot be served.
     """
     version = publish_bundle(root, name, manifest, files)
     policy = Policy.load(open_policy(root, name).url, version)
@@ -146,19 +153,21 @@ def publish(root: str | os.PathLike[str], name: str, manifest: Manifest, files: 
 
 
 def unrecorded(moves: Sequence[Move], night: date | None, version: str = "") -> list[Release]:
-    """Rows of pointers that have none: of a first champion, a move by hand during a night, a night that died.
+    """Rows for unrecorded pointers: a first champion, a move by hand in a night, a failed night.
 
     Args:
-        moves: all.
-        night: that records them; None: a person.
-        version: that this night publishes. Where an attempt that died had already pointed at it, the row of this
-            attempt is the record, and the table is the same as if nothing had died.
+        moves: All moves of the pointer.
+        night: Night that records them; None if a person does.
+        version: Version that this night publishes. If a failed attempt already moved the pointer to
+            it, the row of this attempt is the record. The table is then the same as without the
+            failure.
     """
     rows = []
     for place, move in enumerate(moves):
         if move.is_recorded or (night is not None and (move.night, move.version) == (night, version)):
             continue
-        # A pointer from before `by` is known by its version's date alone: only its own night may claim it.
+        # A pointer older than the field `by` has only the date of its version: only that night may
+        # record it.
         has_died = move.night is not None and (move.by is not None or move.night == night)
         rows.append(
             Release(

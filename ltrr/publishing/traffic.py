@@ -82,7 +82,7 @@ def estimate_traffic(
 
 
 def traffic_text(traffic: Traffic, gate: GateSettings) -> str:
-    """In words.
+    """The traffic figures as one sentence.
 
     >>> seen = Estimate(0.06, 0.03)
     >>> traffic = estimate_traffic(seen, 0.6, impressions=6_000, nights=1, alpha=0.01, gate=GateSettings())
@@ -95,9 +95,9 @@ def traffic_text(traffic: Traffic, gate: GateSettings) -> str:
     head = f"at this traffic of {traffic.impressions_a_night:,.0f} impressions a night a true {gate.effect:+.0%} has"
     chance = f"{gate.power:.0%} chance of promotion"
     if traffic.nights == inf:
-        told = f"{head} no {chance} within {gate.life_nights} nights (it takes {traffic.needed_a_night:,.0f} a night)"
+        text = f"{head} no {chance} within {gate.life_nights} nights (it takes {traffic.needed_a_night:,.0f} a night)"
     else:
-        told = f"{head} an {chance} by night {traffic.nights:.0f} of its life"
+        text = f"{head} an {chance} by night {traffic.nights:.0f} of its life"
     if traffic.nights_at_this_difference == inf:
-        return told
-    return f"{told}, a gain as large as the one seen has by night {traffic.nights_at_this_difference:.0f}"
+        return text
+    return f"{text}, a gain as large as the one seen has by night {traffic.nights_at_this_difference:.0f}"

@@ -1,26 +1,30 @@
-"""The trials of the gate's book, and the one budget of alpha that all of them draw from.
+"""The trials of the gate, and the one budget of alpha from which all of them draw.
 
-A trial is one frozen thing that is judged night after night against what it would replace. There are three kinds:
+A trial judges one frozen bandit, bundle or ranker each night against the one that it would replace.
+There are three kinds:
 
 - `bandit`: a challenger, judged on the log (`publishing.challengers`);
 - `canary`: a version that serves a share of the users, judged on its users (`publishing.canary_trial`);
 - `ranker`: an order of the union, judged on logged unions.
 
-**One budget.** The alpha of a trial is drawn from the whole book, whatever the kinds of the others: `draw_alpha` gives
-a trial one share, or nothing where the budget does not hold a whole one. A trial holds its alpha while it is judged and
-`budget_nights` after it ended, and only a promotion returns it at once (`estimation.sequential`). Then the chance that
-any gate promotes anything that is no better is at most alpha in any `budget_nights` in a row.
+**One budget.** Trials of all kinds draw their alpha from the same budget. `draw_alpha` gives a
+trial one share, or 0 if the budget has less than a whole share left. A trial holds its alpha while
+it is judged and for `budget_nights` after its end; only a promotion returns it at once
+(`estimation.sequential`). The probability that any gate promotes a change without a gain is
+therefore at most alpha in any `budget_nights` consecutive nights.
 
-**How to keep a trial.** On its first night: `drawn = draw_alpha(book, trial, gate)`; where `drawn.alpha` is above 0,
-`book = with_trial(book, drawn)`. On each later night: `now, verdict = judge_trial(trial, day, judgement, gate)` and
-`book = with_trial(book, now)`. `judge_trial` takes one look at everything since the trial began and ends the trial by
-promotion, futility, harm to a slice or age. A night without a valid judgement is no look; its alpha waits.
+**How to keep a trial.** On its first night: `drawn = draw_alpha(trials, trial, gate)`. If
+`drawn.alpha` is above 0: `trials = with_trial(trials, drawn)`. On each later night: `now, verdict =
+judge_trial(trial, day, judgement, gate)` and `trials = with_trial(trials, now)`. `judge_trial`
+takes one look at all data since the trial began. It ends the trial by promotion, futility, harm to
+a slice or age. A night without a valid judgement takes no look, and its alpha waits.
 
-A trial of a ranker is a `Challenger` of kind `RANKER_TRIAL` with `bandit=FrozenBandit.of_ranker(name, sha256)`: it is
-frozen by the sha256 of its booster. `against` is the digest of the served order, `of_ranker(name, served_sha256)`.
-Each night compares the two orders on the closed dates after `data_end`, as one `Judgement` whose difference and
-standard error are by user. Where the served order changes otherwise, end the trial with `REPLACED`. The bundle that
-promotes it takes the booster of `files["ranker.ubj"]`, so what was judged is what is served.
+**A trial of a ranker** is a `Challenger` of kind `RANKER_TRIAL` with
+`bandit=FrozenBandit.of_ranker(name, sha256)`: the sha256 of its booster freezes it. `against` is
+the digest of the served order, `of_ranker(name, served_sha256)`. Each night compares the two orders
+on the closed dates after `data_end`, as one `Judgement` whose difference and standard error are by
+user. If the served order changes otherwise, end the trial with `REPLACED`. The bundle that promotes
+the ranker takes the booster of `files["ranker.ubj"]`, so the served booster is the judged one.
 """
 
 from __future__ import annotations
@@ -50,14 +54,15 @@ WITHDRAWN = "withdrawn"
 
 @dataclass(frozen=True)
 class FrozenBandit:
-    """What a trial judges, byte for byte; memory and history are not part of it.
+    """The bandit, ranker or bundle that a trial judges, byte for byte, without memory and history.
 
     Attributes:
-        policy: its name: under one name all plans are the same.
-        files: file -> sha256. Of a bandit: model and values, none where it plans without learning. Of a ranker: its
-            booster, none for reciprocal rank fusion. Of a canary: both.
-        values: how its learned values are asked; None: plans are valued by hit rates.
-        exploration: how scores become probabilities.
+        policy: Name of the policy; all policies of one name have the same plans.
+        files: File -> sha256. For a bandit: its model and values; empty if it plans without
+            learning. For a ranker: its booster; empty for reciprocal rank fusion. For a canary:
+            both.
+        values: Settings of its learned values; None if it values plans by hit rates.
+        exploration: Settings that turn scores into probabilities.
     """
 
     policy: str
@@ -157,35 +162,36 @@ class Challenger:
         return (day - self.begun).days - self.waited
 
 
-def current_trial(book: Iterable[Challenger], kind: str = BANDIT_TRIAL) -> Challenger | None:
+def current_trial(trials: Iterable[Challenger], kind: str = BANDIT_TRIAL) -> Challenger | None:
     """The trial of this kind that is judged now, or None; there is at most one of each kind."""
-    return next((one for one in book if one.is_living and one.kind == kind), None)
+    return next((one for one in trials if one.is_living and one.kind == kind), None)
 
 
-def only_known(book: Iterable[Challenger], day: date, gate: GateSettings) -> list[Challenger]:
-    """The trials that tonight's page has to keep: those judged, those that hold alpha, and those that ended tonight."""
-    return [one for one in book if one.is_living or one.ended == day or is_held(one.in_budget, day.toordinal(), gate)]
+def only_known(trials: Iterable[Challenger], day: date, gate: GateSettings) -> list[Challenger]:
+    """The trials that the night's page keeps: judged, holding alpha, or ended on this night."""
+    return [one for one in trials if one.is_living or one.ended == day or is_held(one.in_budget, day.toordinal(), gate)]
 
 
-def alpha_left(book: Iterable[Challenger], day: date, gate: GateSettings) -> float:
-    """Alpha of the budget that no trial holds at the end of a night with this book; 0 where more than all is held.
+def alpha_left(trials: Iterable[Challenger], day: date, gate: GateSettings) -> float:
+    """Alpha of the budget that no trial holds at the end of a night.
 
-    More than all is held where a night that promoted was run again and does not promote now: the trial that had begun
-    with the returned alpha is withdrawn, and both hold theirs.
+    It is 0 if the trials hold more than the budget. They can hold more than the budget after a
+    rerun of a night that promoted and now does not. The trial that had begun with the returned
+    alpha is then withdrawn, and both trials hold their alpha.
     """
-    held = alpha_held([one.in_budget for one in book], day.toordinal(), gate)
+    held = alpha_held([one.in_budget for one in trials], day.toordinal(), gate)
     return max(round(gate.alpha - held, 12), 0.0)
 
 
-def draw_alpha(book: Sequence[Challenger], trial: Challenger, gate: GateSettings) -> Challenger:
-    """The trial with its alpha from the one budget of all kinds; 0 where the budget does not hold a whole share.
+def draw_alpha(trials: Sequence[Challenger], trial: Challenger, gate: GateSettings) -> Challenger:
+    """The trial with its alpha from the one budget; 0 if less than a whole share is left.
 
-    A trial that an earlier attempt of the same night began has its alpha already and keeps it.
+    A trial that an earlier attempt of the same night began already has its alpha and keeps it.
 
     Args:
-        book: every trial of every kind that holds alpha.
-        trial: that begins tonight.
-        gate: fixed before.
+        trials: Every trial of every kind that holds alpha.
+        trial: Trial that begins on this night.
+        gate: Settings, fixed before the trial.
 
     >>> gate, day = GateSettings(), date(2026, 3, 2)
     >>> trial = Challenger(FrozenBandit.of_ranker("search", "ab"), day, day, "", 0.0, kind=RANKER_TRIAL)
@@ -195,49 +201,50 @@ def draw_alpha(book: Sequence[Challenger], trial: Challenger, gate: GateSettings
     >>> draw_alpha(others, trial, gate).alpha
     0.0
     """
-    earlier = next((one for one in book if one.trial == trial.trial), None)
+    earlier = next((one for one in trials if one.trial == trial.trial), None)
     if earlier is not None:
         return replace(trial, alpha=earlier.alpha)
-    return replace(trial, alpha=alpha_for_next([one.in_budget for one in book], trial.begun.toordinal(), gate))
+    return replace(trial, alpha=alpha_for_next([one.in_budget for one in trials], trial.begun.toordinal(), gate))
 
 
-def find_next_alpha_date(book: Iterable[Challenger], gate: GateSettings) -> date | None:
-    """Date on which the trial that ended first returns its alpha; None where no trial of the book has ended."""
-    ended = [one.ended for one in book if one.ended is not None and one.outcome != PROMOTE]
+def find_next_alpha_date(trials: Iterable[Challenger], gate: GateSettings) -> date | None:
+    """Date on which the trial that ended first returns its alpha; None if no trial has ended."""
+    ended = [one.ended for one in trials if one.ended is not None and one.outcome != PROMOTE]
     return min(ended) + timedelta(days=gate.budget_nights) if ended else None
 
 
-def with_trial(book: Iterable[Challenger], trial: Challenger) -> list[Challenger]:
-    """The book with this trial in the place of its earlier state, or at the end."""
-    known = list(book)
+def with_trial(trials: Iterable[Challenger], trial: Challenger) -> list[Challenger]:
+    """The trials with this one in the place of its earlier state, or at the end."""
+    known = list(trials)
     if all(one.trial != trial.trial for one in known):
         return [*known, trial]
     return [trial if one.trial == trial.trial else one for one in known]
 
 
 def find_judged(page: Iterable[Challenger], day: date, kind: str = BANDIT_TRIAL) -> Challenger | None:
-    """The trial of this kind that a night judged, as its page keeps it; None where it judged none."""
+    """The trial of this kind that a night judged, as its page keeps it; None if there was none."""
     older = (one for one in page if one.kind == kind and one.begun < day)
     return next((one for one in older if one.is_living or one.ended == day), None)
 
 
-def with_withdrawn(book: Iterable[Challenger], earlier: Iterable[Challenger], day: date) -> list[Challenger]:
-    """The book of the night before, and the trials that an earlier attempt of tonight began: alpha spent.
+def with_withdrawn(trials: Iterable[Challenger], earlier: Iterable[Challenger], day: date) -> list[Challenger]:
+    """The trials of the night before, and the withdrawn ones of an earlier attempt of this night.
 
-    A rerun with another candidate or other settings starts no new life for free. The rerun that begins the same trial
-    again takes it back (`draw_alpha`, `with_trial`).
+    The alpha of a withdrawn trial stays spent, so a rerun with another candidate or other settings
+    does not begin a trial for free. A rerun that begins the same trial again replaces the withdrawn
+    one (`draw_alpha`, `with_trial`).
 
     Args:
-        book: the page of the night before.
-        earlier: tonight's page as an earlier attempt committed it.
-        day: tonight.
+        trials: Trials of the night before.
+        earlier: Trials of this night as an earlier attempt committed them.
+        day: Date of the night.
     """
     why = "withdrawn: another attempt of the night on which it began did not begin it; its alpha stays spent"
     begun = [one for one in earlier if one.begun == day]
     gone = [
         replace(one, night=0, outcome=WITHDRAWN, ended=day, looks=(), critical=inf, slices={}, why=why) for one in begun
     ]
-    return [*book, *gone]
+    return [*trials, *gone]
 
 
 def describe_differences(kept: Iterable[Challenger], computed: Iterable[Challenger]) -> list[str]:
@@ -260,11 +267,13 @@ def describe_differences(kept: Iterable[Challenger], computed: Iterable[Challeng
 
 
 def end_if_overruled(tested: Challenger, overruled: str) -> Challenger:
-    """The trial after tonight's look; a promotion that cannot be carried out ends it as replaced, its alpha spent.
+    """The trial after the night's look; a promotion that is not carried out ends it as replaced.
+
+    The alpha of a replaced trial stays spent.
 
     Args:
-        tested: after tonight's look.
-        overruled: why the pointer is not tonight's to move; empty where it is.
+        tested: Trial after the night's look.
+        overruled: Why this night may not move the pointer; empty if it may.
     """
     if tested.outcome != PROMOTE or not overruled:
         return tested
@@ -273,13 +282,13 @@ def end_if_overruled(tested: Challenger, overruled: str) -> Challenger:
 
 
 def judge_trial(trial: Challenger, day: date, judgement: Judgement, gate: GateSettings) -> tuple[Challenger, Verdict]:
-    """One night of a trial of any kind: its state after tonight's look, and the verdict.
+    """One night of a trial of any kind: its state after the night's look, and the verdict.
 
     Args:
-        trial: as the night before left it.
-        day: tonight.
-        judgement: of everything since it began.
-        gate: fixed before.
+        trial: Trial as the night before left it.
+        day: Date of the night.
+        judgement: Evidence on the trial, from all data since it began.
+        gate: Settings, fixed before the trial.
     """
     night = trial.on(day)
     verdict = judge_night(judgement, night, trial.looks, trial.alpha, gate)
