@@ -1,1 +1,1 @@
-"""Studies whose figures stand in docs/: each runs as `python benchmarks/NAME.py` or `python -m benchmarks.NAME`."""
+"""Studies of docs/studies; each runs as `python benchmarks/NAME.py` or as `python -m benchmarks.NAME`."""

@@ -51,16 +51,16 @@ def report_bars(bars: Mapping[str, bool], size: str = "", misses: Mapping[str, S
         misses: name -> cells or reasons that are listed below the bar.
 
     >>> report_bars({"at most 5 % false": True, "at least 80 % found": False}, "40 streams")
-    holds : at most 5 % false
+    met   : at most 5 % false
     MISSED: at least 80 % found
-    1 of 2 bars hold, 40 streams; missed: at least 80 % found
+    1 of 2 bars are met, 40 streams; missed: at least 80 % found
     1
     """
     for name, is_met in bars.items():
-        print(f"{'holds ' if is_met else 'MISSED'}: {name}")
+        print(f"{'met   ' if is_met else 'MISSED'}: {name}")
         for miss in (misses or {}).get(name, ()):
             print(f"    {miss}")
     missed = [name for name, is_met in bars.items() if not is_met]
-    counted = ", ".join(filter(None, (f"{len(bars) - len(missed)} of {len(bars)} bars hold", size)))
+    counted = ", ".join(filter(None, (f"{len(bars) - len(missed)} of {len(bars)} bars are met", size)))
     print(f"{counted}; missed: {'; '.join(missed) or 'none'}")
     return int(bool(missed))

@@ -1,11 +1,12 @@
-"""What exploration costs and what it buys: true value as served, and how many impressions a first verdict needs.
+"""Cost and benefit of exploration: true value as served, and the impressions that a first verdict needs.
 
     python benchmarks/exploration.py music --impressions 20000 --held-out-percent 30
     python benchmarks/exploration.py msrd --data DIR --impressions 30000
 
-One day of a uniform log of a true world, one bandit trained on the training users, then the same bandit under every
-combination of shortlist size and kind of exploration. No Spark. The figures in docs/evaluation.md come from here. The
-last columns are the price of exploration (ltrr.publishing.exploration_price), from the same held-out impressions.
+The benchmark logs one day of a uniform policy in a world of known truth and trains one bandit on
+the training users. Then it judges that bandit under every combination of shortlist size and kind of
+exploration, without Spark. The last columns are the price of exploration
+(`ltrr.publishing.exploration_price`), from the same held-out impressions.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.command_line import DATA_HELP, new_parser
 from ltrr.artifacts.bundle import uniform_bundle
 from ltrr.artifacts.decision_record import block_of
 from ltrr.artifacts.looks import facts_of
@@ -65,28 +67,33 @@ Logged = list[tuple[LoggedDecision, float, int]]
 """(decision, found reward, user fold)."""
 
 
-def main() -> None:
-    """Print one line a combination."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def build_parser() -> argparse.ArgumentParser:
+    """Options of the command line."""
+    parser = new_parser(__doc__)
     parser.add_argument("world", choices=("music", "msrd"))
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--impressions", type=int, default=20_000)
-    parser.add_argument("--held-out-percent", type=int, default=30)
+    parser.add_argument("--data", type=Path, help=DATA_HELP)
+    parser.add_argument("--impressions", type=int, default=20_000, help="Number of searches of the day")
+    parser.add_argument("--held-out-percent", type=int, default=30, help="Share of users that judge the bandit")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "ltrr")
-    told = parser.parse_args()
-    world = build_world(WorldChoice(told.world, told.data), told.cache)
+    return parser
+
+
+def main() -> None:
+    """Print one line for each combination."""
+    options = build_parser().parse_args()
+    world = build_world(WorldChoice(options.world, options.data), options.cache)
     settings = world.policy_settings()
     uniform = Policy.of(*uniform_bundle(settings, DAY))
-    logged = serve(world, uniform, told.impressions)
-    training = [row for row in logged if row[2] >= told.held_out_percent]
-    held_out = [row[0] for row in logged if row[2] < told.held_out_percent]
+    logged = serve(world, uniform, options.impressions)
+    training = [row for row in logged if row[2] >= options.held_out_percent]
+    held_out = [row[0] for row in logged if row[2] < options.held_out_percent]
     q_hat = fit_reward_model(
         settings.space, TrainingSums.of(settings.space, [row[0] for row in training]).products.tolist(), ridge=10.0
     )
     unseen = np.flatnonzero(world.unseen & (world.relevant_counts > 0))[:800]
     recalls = true_recall(world, uniform, unseen)
     base = true_policy_value(world, uniform).page_reward
-    print(f"{told.world}: {len(held_out)} held-out impressions; unseen queries: uniform {recalls.mean():.3f}")
+    print(f"{options.world}: {len(held_out)} held-out impressions; unseen queries: uniform {recalls.mean():.3f}")
     print(
         "shortlist            kind  recall: greedy served  true gain  judged gain     z      R    ESS      s  needed"
         "    lost  sample: greedy  any  width: greedy  any"
@@ -106,11 +113,11 @@ def main() -> None:
             gain = true_policy_value(world, policy).page_reward / base - 1.0
             name, amount = kind.values()
             print(f"{size:9d} {name:>10} {amount:<5g} {recall[0]:14.3f} {recall[1]:6.3f} {gain:10.1%}", end="")
-            print(judged(held_out, policies, q_hat, gain, told.held_out_percent / 100.0), flush=True)
+            print(judged(held_out, policies, q_hat, gain, options.held_out_percent / 100.0), flush=True)
 
 
 def serve(world: World, policy: Policy, impressions: int) -> Logged:
-    """One day of the world as a judge reads it."""
+    """Decisions of one day of the world, read from its log files without the Spark jobs that ingest them."""
     space, examination = policy.space, world.users.examination()
     with tempfile.TemporaryDirectory() as folder:
         serve_day(world, policy, DAY, impressions=impressions, seed=1, logs_root=Path(folder))
@@ -146,7 +153,7 @@ def serve(world: World, policy: Policy, impressions: int) -> Logged:
 
 
 def lines(folder: str, kind: str) -> Iterator[dict[str, Any]]:
-    """Every object of one kind of log file."""
+    """All objects of one kind of log file."""
     for file in sorted(Path(folder).rglob(f"{kind}*.ndjson.gz")):
         yield from map(json.loads, gzip.decompress(file.read_bytes()).splitlines())
 
@@ -171,7 +178,7 @@ def train(settings: PolicySettings, training: Logged, size: int) -> bytes:
 def judged(
     held_out: list[LoggedDecision], policies: list[JudgedPolicy], q_hat: PlanRewardModel, true_gain: float, share: float
 ) -> str:
-    """What the gate would see, and the held-out impressions that the *true* gain needs at its level."""
+    """The judged gain, and the held-out impressions that the *true* gain needs at the gate's level."""
     names = term_names([policy.name for policy in policies])
     parts = [score_decisions(held_out[at : at + 2_048], policies, q_hat) for at in range(0, len(held_out), 2_048)]
     rows = np.vstack([np.column_stack([part.column(name).to_numpy() for name in names]) for part in parts])
@@ -187,7 +194,7 @@ def judged(
     )
     price = price_exploration(sums, "challenger", len(policies[0].space), 1, share, GateSettings())
     assert price is not None
-    # Of a whole life, hence times its nights: all that a verdict needs, however many nights bring it.
+    # Times the nights of a life: the impressions of a verdict, over any number of nights.
     gate = GateSettings(effect=max(true_gain, 1e-3))
     traffic = estimate_traffic(difference, champion, len(held_out), 1, gate.share, gate)
     return (

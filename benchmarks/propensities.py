@@ -2,11 +2,12 @@
 
     python benchmarks/propensities.py [--json OUT] [--table OUT] [--decisions 10000] [--logs 10000] [--seed 1]
 
-Own logs: a night of a trained policy is replayed from its bundle (`propensities_study/replay.py`). Foreign logs: worlds
-of known propensities, with logs that hold the probabilities of all actions, logs that hold that of the drawn action
-alone, and logs in which a user repeats one draw ten times. The benchmark counts the honest logs with any alarm of
-`ltrr.estimation.calibration`. Then it corrupts logs exactly as much as the first honest log of each world states that
-it would reveal with 99 % power. Exits 1 where a bar is missed; about fifteen minutes on one core.
+Own logs: a night of a trained policy is replayed from its bundle (`propensities_study/replay.py`).
+Foreign logs: worlds of known propensities, with logs that hold the probabilities of all actions,
+logs that hold that of the drawn action alone, and logs in which a user repeats one draw ten times.
+The benchmark counts the honest logs with any alarm of `ltrr.estimation.calibration`. Then it
+corrupts logs exactly as much as the first honest log of each world states that it would reveal with
+99 % power. Exits 1 where a bar is missed; about fifteen minutes on one core.
 """
 
 from __future__ import annotations

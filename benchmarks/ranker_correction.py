@@ -2,14 +2,15 @@
 
     python benchmarks/ranker_correction.py [--data DIR] [--json OUT] [--impressions 20000] [--seeds 3]
 
-In each world users search seen queries, plans are drawn uniformly, pages are in the order of reciprocal rank fusion,
-and clicks follow the world's own examination. `ltrr.ranking.training` trains two rankers on the same log: one with
-weights clicks / examination, one with clicks alone (examination 1 everywhere). Both order the same unions of queries
-that no user ever searched (`world.unseen`). A paired bootstrap over queries, on means over seeds, compares their true
-nDCG@10. Each seed prints how `judge_orders` judges them on held-out users and queries.
+In each world users search seen queries, plans are drawn uniformly, pages are in the order of
+reciprocal rank fusion, and clicks follow the world's own examination. `ltrr.ranking.training`
+trains two rankers on the same log: one with weights clicks / examination, one with clicks alone
+(examination 1 everywhere). Both order the same unions of queries that no user ever searched
+(`world.unseen`). A paired bootstrap over queries, on means over seeds, compares their true nDCG@10.
+Each seed prints how `judge_orders` judges them on held-out users and queries.
 
-Exits 1 where the interval of a world is not above 0. The world msrd is skipped, with a message, where its data are
-missing.
+Exits 1 where the interval of a world is not above 0. The world msrd is skipped, with a message,
+where its data are missing.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
     python benchmarks/ranker_gate.py [--json OUT] [--streams 4000] [--seed 1]
 
-A stream is 60 nights of one champion, with trials of all kinds that draw from one budget of alpha. A page of a ranker
-has ten entities, clicked by position; its difference is the ratio of weighted sums of `ltrr.ranking.judging`. The
-difference of a bandit is that of benchmarks/gate.py; the difference of a canary is one between two groups of users.
-The trial log, the trials, looks and verdicts are those of `ltrr.publishing`. Exits 1 where a bar is missed; about eight
-minutes on one idle core.
+A stream is 60 nights of one champion, with trials of all kinds that draw from one budget of alpha.
+A page of a ranker has ten entities, clicked by position; its difference is the ratio of weighted
+sums of `ltrr.ranking.judging`. The difference of a bandit is that of benchmarks/gate.py; the
+difference of a canary is one between two groups of users. The trial log, the trials, looks and
+verdicts are those of `ltrr.publishing`. Exits 1 where a bar is missed; about eight minutes on one
+idle core.
 """
 
 from __future__ import annotations

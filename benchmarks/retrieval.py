@@ -2,13 +2,14 @@
 
     python benchmarks/retrieval.py --world msrd --data DIR [--json OUT] [--table OUT] [--seeds 5] [--jobs 2] [--hybrid]
 
-The benchmark simulates a log of a uniform policy, 200,000 searches of three quarters of the queries, and learns values
-from it. For each value of `observe` (what a policy sees before it chooses) it takes a plan for every query. The recall
-of the union over the whole catalogue is exact; blocks of 2, budget 4. `share` is the closed part of the gap between the
-best static plan of the slice (chosen by true recall on seen queries; with or without memory, whichever is better there)
-and the exact best plan of every query. Intervals: paired bootstrap over queries, 95 %, on the mean over seeds. Every
-choice is made on training queries, from clicks. Exits 1 where a bar is missed; the bars are those of msrd without
-hybrid.
+The benchmark simulates a log of a uniform policy, 200,000 searches of three quarters of the
+queries, and learns values from it. For each value of `observe` (what a policy sees before it
+chooses) it takes a plan for every query. The recall of the union over the whole catalogue is exact;
+blocks of 2, budget 4. `share` is the closed part of the gap between the best static plan of the
+slice (chosen by true recall on seen queries; with or without memory, whichever is better there) and
+the exact best plan of every query. Intervals: paired bootstrap over queries, 95 %, on the mean over
+seeds. Every choice is made on training queries, from clicks. Exits 1 where a bar is missed; the
+bars are those of msrd without hybrid.
 """
 
 from __future__ import annotations

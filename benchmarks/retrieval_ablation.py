@@ -2,11 +2,12 @@
 
     python benchmarks/retrieval_ablation.py --world msrd --data DIR [--json OUT] [--table OUT] [--seeds 2] [--jobs 2]
 
-The planner over learned values as in `retrieval.py`, trained again for each case: without the strategies' scores,
-without the memory (as a strategy and as evidence), without learned values of candidates (reciprocal ranks and clicks
-replace them), without text (the stored fields of entities), and from a log of 20,000 searches. Strategy history is no
-input of learned values. Its worth to a planner without them is the difference between `hit_rate_planner` and
-`reciprocal_rank_planner`. The gap of a row is that of its own log: with less evidence the memory brings less.
+The planner over learned values as in `retrieval.py`, trained again for each case: without the
+strategies' scores, without the memory (as a strategy and as evidence), without learned values of
+candidates (reciprocal ranks and clicks replace them), without text (the stored fields of entities),
+and from a log of 20,000 searches. Strategy history is no input of learned values. Its worth to a
+planner without them is the difference between `hit_rate_planner` and `reciprocal_rank_planner`. The
+gap of a row is that of its own log: with less evidence the memory brings less.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Training speed of the bandit in decisions a second: training on Spark and Vowpal Wabbit alone on one file.
 
-    python benchmarks/vw_speed.py --json OUT --table docs/speed.md
+    python benchmarks/vw_speed.py --json OUT --table docs/studies/speed.md
 
-Both learn from the same made-up rows of the table `bandit_rows`: 210 plans, a shortlist of 20 and the plan taken. The
-file exists before Vowpal Wabbit starts (it parses in one thread and learns in another). Spark starts from Parquet,
-partitions the rows, writes their text, trains one model for each part and merges the models
-(`ltrr.bandit.learning.train_bandit`). Every figure is the best of several rounds in its own process; a small training
-warms Spark up first.
+Both learn from the same made-up rows of the table `bandit_rows`: 210 plans, a shortlist of 20 and
+the plan taken. The file exists before Vowpal Wabbit starts (it parses in one thread and learns in
+another). Spark starts from Parquet, partitions the rows, writes their text, trains one model for
+each part and merges the models (`ltrr.bandit.learning.train_bandit`). Every figure is the best of
+several rounds in its own process; a small training warms Spark up first.
 """
 
 from __future__ import annotations
@@ -210,16 +210,19 @@ PAGE = """\
 
 ## Training the bandit
 
-`benchmarks/vw_speed.py` compares `train_bandit` on Spark with Vowpal Wabbit reading the same decisions from one file.
-The file is there already when Vowpal Wabbit starts, and it makes one pass, parsing in one thread and learning in
-another. Spark starts from Parquet and does all the rest: it shuffles the rows into parts, hands them to Python, writes
-their text, trains a model a part and merges them. So Vowpal Wabbit alone is a bound, and the distance from it is the
-price of training on a cluster. It is paid once: parts do not wait for each other. Seconds depend on the machine and on
-what else it does, ratios less so, core seconds (of all processes together) least.
+`benchmarks/vw_speed.py` compares `train_bandit` on Spark with Vowpal Wabbit reading the same
+decisions from one file. The file exists already when Vowpal Wabbit starts, and it makes one pass,
+parsing in one thread and learning in another. Spark starts from Parquet and does everything else:
+it shuffles the rows into parts, passes them to Python, writes their text, trains a model per part
+and merges them. Vowpal Wabbit alone is therefore a bound, and the distance from it is the price of
+training on a cluster. The price does not grow with the number of parts: parts do not wait for each
+other. Seconds depend on the machine and its load, ratios less, core seconds (of all processes
+together) least.
 
-*Java*: as ltrr starts it on one machine (`spark.java_options`: quick to compile, slow code), and as executors of a
-cluster have it. *text*: decisions whose text is made of whole columns (`ltrr/bandit/examples.py`) while Vowpal Wabbit
-learns from one; what is left after that is mostly Spark's own copying of rows from Java to Python.
+*Java*: as ltrr starts it on one machine (`spark.java_options`: quick to compile, slow code), and as
+executors of a cluster have it. *text*: decisions whose text is made of whole columns
+(`ltrr/bandit/examples.py`) while Vowpal Wabbit learns from one; what is left after that is mostly
+Spark's own copying of rows from Java to Python.
 """
 
 

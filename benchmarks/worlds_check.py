@@ -2,8 +2,9 @@
 
     python benchmarks/worlds_check.py --data ../shared/data/msrd [--json benchmarks/worlds_check.json]
 
-Prints nDCG@10 of each strategy alone over the judged films, and the recall of the union of plans (blocks of 2, budget
-4) next to the figures of an earlier trial on the same data: first without hybrid search as in the trial, then with it.
+Prints nDCG@10 of each strategy alone over the judged films, and the recall of the union of plans
+(blocks of 2, budget 4) next to the figures of an earlier trial on the same data: first without
+hybrid search as in the trial, then with it.
 """
 
 from __future__ import annotations

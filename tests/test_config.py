@@ -135,6 +135,13 @@ def test_the_page_of_all_settings_can_be_read_with_every_line_taken_in():
     assert {"paths", "logs", "bandit", "ranker", "gate", "spark", "tracking"} <= set(layer)
 
 
+def test_every_setting_of_the_page_has_a_meaning():
+    lines = render_reference().splitlines()
+    settings = [n for n, line in enumerate(lines) if line.lstrip().startswith("#") and not line.lstrip()[1:2].isspace()]
+    assert len(settings) > 100
+    assert [lines[n] for n in settings if not lines[n - 1].lstrip().startswith("# ")] == []
+
+
 @pytest.mark.parametrize("name", ["base.yaml", "dev.yaml", "prod.yaml"])
 def test_the_files_we_ship_can_be_read(settled, name):
     load_settings(settled, CONF / name)

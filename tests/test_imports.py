@@ -84,5 +84,5 @@ def test_every_module_has_a_use(graph):
     used = set().union(*graph.values())
     started_by_name = {"ltrr.config.reference", "ltrr.tables.markdown", *(f"ltrr.pipelines.{name}" for name in JOBS)}
     # They make columns of draw logs from pages and rewards that only their owner has.
-    offered = {f"ltrr.estimation.{name}" for name in ("placement", "reward_to_go", "slots")}
+    offered = {f"ltrr.estimation.{name}" for name in ("placement", "reward_to_go")}
     assert {name for name in graph if name not in used | packages} - started_by_name == offered

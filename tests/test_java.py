@@ -33,7 +33,7 @@ def test_a_java_that_is_new_enough(java_that_says):
     [
         ('openjdk version "11.0.2" 2019-01-15', "Java >= 17 is needed, but .* is Java 11: install one"),
         ('java version "1.8.0_402"', "Java >= 17 is needed, but .* is Java 8: install one"),
-        ("no version here", "tells no version .it says: no version here.: install one"),
+        ("no version here", "does not report a version .output: no version here.: install one"),
     ],
 )
 def test_a_java_that_will_not_do(java_that_says, said, sentence):

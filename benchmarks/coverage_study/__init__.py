@@ -1,1 +1,1 @@
-"""What `benchmarks/ope_coverage.py` is made of: worlds of known truth, ways to an interval, bars and tables."""
+"""Parts of `benchmarks/ope_coverage.py`: worlds of known truth, interval methods, bars and tables."""

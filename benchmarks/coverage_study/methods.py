@@ -1,4 +1,8 @@
-"""Ways to an interval, each of many logs at once: the library's own, and references to hold beside them."""
+"""Interval methods for many logs at once: those of the library, and references for comparison.
+
+The library computes one log at a time. These second computations over arrays of logs are
+deliberate; `ope_coverage` asserts on one log of each cell that both agree.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,7 @@ class Logs:
         return np.where(fourths > 0.0, stdtrit(np.nan_to_num(degrees, nan=1.0), (1.0 + CONFIDENCE) / 2.0), Z)
 
     def moments(self, numerator: str, denominator: str) -> tuple[Floats, ...]:
-        """What `bounds_by_inversion` wants of a ratio."""
+        """Arguments of `bounds_by_inversion` for a ratio."""
         return (
             self.mean(numerator),
             self.mean(denominator),
@@ -163,8 +167,9 @@ def bernstein(logs: Logs, numerator: str, denominator: str, widest: float) -> tu
 def cressie_read(logs: Logs) -> tuple[Floats, Floats]:
     """Reference: Cressie-Read likelihood of power -2 over users, given that weights average one.
 
-    Karampatziakis et al., "Empirical Likelihood for Contextual Bandits", NeurIPS 2020. Profiled over the constraint on
-    the weights it is Fieller's interval of what wr and n leave unexplained by w - n.
+    Karampatziakis et al., "Empirical Likelihood for Contextual Bandits", NeurIPS 2020. Profiled
+    over the constraint on the weights it is Fieller's interval of what wr and n leave unexplained
+    by w - n.
     """
     wr, n = logs.mean("wr"), logs.mean("n")
     excess = logs.mean("w") - n

@@ -1,4 +1,4 @@
-"""What was promised, where it does not hold, and every cell as a table."""
+"""Bars with the cells that miss them, and every cell as a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.coverage_study.methods import CONFIDENCE
 from ltrr.estimation.verdict import TRUST
 
 REFERENCES = ("normal snips", "normal ips", "cressie-read")
-"""Held beside ours, promised by nobody."""
+"""Methods for comparison, without a bar."""
 
 
 def bars(rows: Sequence[Mapping[str, Any]], repetitions: int) -> dict[str, list[str]]:
@@ -44,7 +44,7 @@ def is_good(row: Mapping[str, Any], method: str) -> bool:
 
 
 def at(row: Mapping[str, Any], method: str) -> str:
-    """A cell in words."""
+    """A cell as text."""
     return (
         f"{row['decisions']} decisions, {row['rate']:g} rewarded, {row['overlap']}, {row['per_user']} a user: "
         f"R {row['evidence_of_users']:.0f}, {method} {row['methods'][method]['coverage']:.1%}, {row['verdict']}"

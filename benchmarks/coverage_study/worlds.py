@@ -49,8 +49,8 @@ class World:
 
     Attributes:
         probabilities: of each kind, [J].
-        sums: what a user of each kind adds to wr, w, n, [J, 3].
-        squares: what a user of each kind adds to the decisions' w^2 and (wr)^2, [J, 2].
+        sums: contribution of a user of each kind to wr, w, n, [J, 3].
+        squares: contribution of a user of each kind to the decisions' w^2 and (wr)^2, [J, 2].
         widest: how far apart w (r - value) of two users can lie.
     """
 
@@ -84,7 +84,7 @@ def world_of(cell: Cell, rng: np.random.Generator) -> World:
     else:
         sizes = rng.integers(1, 2 * cell.per_user, KINDS)
         owners = np.repeat(np.arange(KINDS), sizes)
-        # Half of what a decision is like, and how keen they are, belongs to the user.
+        # Half of the features of a decision, and the propensity to be rewarded, belong to the user.
         scores = sqrt(0.5) * rng.normal(size=KINDS)[owners] + sqrt(0.5) * rng.normal(size=len(owners))
         scores = np.clip(scores, GRID[0], GRID[-1])
         keen = rng.uniform(0.7, 1.3, KINDS)[owners]
@@ -99,7 +99,7 @@ def world_of(cell: Cell, rng: np.random.Generator) -> World:
 
 
 def rewarded(rate: float, scores: Floats) -> Floats:
-    """Chance of a reward: the policy judged prefers what is somewhat better; never above one."""
+    """Chance of a reward, at most one: the judged policy prefers actions that are somewhat better."""
     return rate * (1.0 + 0.5 * np.tanh(scores))
 
 
@@ -117,4 +117,4 @@ def logs_of(world: World, users: int, repetitions: int, rng: np.random.Generator
 
 def cells() -> list[Cell]:
     """All of them."""
-    return [Cell(*told) for told in product((500, 2_000, 10_000, 100_000), (0.005, 0.05, 0.5), OVERLAPS, (1, 5, 20))]
+    return [Cell(*cell) for cell in product((500, 2_000, 10_000, 100_000), (0.005, 0.05, 0.5), OVERLAPS, (1, 5, 20))]

@@ -1,1 +1,1 @@
-"""What `benchmarks/gate.py` is made of: challengers of known worth, streams of nights, bounds, bars and tables."""
+"""Parts of `benchmarks/gate.py`: challengers of known worth, streams of nights, bounds, bars and tables."""

@@ -29,7 +29,8 @@ class Challenger:
         gain: of its value over the champion's.
         level: of all rewards over VALUE, as memory fills; q stays VALUE.
 
-    Events are Poisson up to 5. Their rate varies over the cells whether or not there is a gain: it is another policy.
+    Events are Poisson up to 5. Their rate varies over the cells whether or not there is a gain: it
+    is another policy.
     """
 
     sigma: float

@@ -28,7 +28,7 @@ def scenarios() -> dict[str, Scenario]:
         return Challenger(sigmas[which % 3], -0.01)
 
     def filling(which: int, _age: int, night: int) -> Challenger:
-        # Memory fills: everybody earns more, and q, fixed on the first night, is ever further off.
+        # The memory fills: all policies earn more, and the error of q, fixed on the first night, grows.
         return Challenger(sigmas[which % 3], 0.0, level=0.7 + 0.6 * night / NIGHTS)
 
     def swinging(which: int, age: int, _night: int) -> Challenger:

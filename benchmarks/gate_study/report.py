@@ -1,4 +1,4 @@
-"""Which bars hold, and the tables of docs/gate.md."""
+"""Bars of the gate study, and the tables of the documentation."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def bars_of(result: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def tables(result: Mapping[str, Any]) -> str:
-    """The tables of docs/gate.md."""
+    """The tables of the documentation."""
     lines = ["| nothing is better | streams | falsely promoted | challengers a stream |", "|---|---|---|---|"]
     for name, row in result["false"].items():
         lines.append(f"| {name} | {row['streams']:,} | {row['promoted']:.2%} | {row['challengers']:.1f} |")
-    lines += ["", "| true gain | s | impressions a night | promoted within 14 nights | median night | nights told |"]
+    lines += ["", "| true gain | s | impressions a night | promoted within 14 nights | median night | nights stated |"]
     lines += ["|---|---|---|---|---|---|"]
     for row in result["gains"]:
         lines.append(
@@ -44,9 +44,9 @@ def tables(result: Mapping[str, Any]) -> str:
     lines[-1] += " median night |"
     lines += ["|---|---|---|---|---|---|---|"]
     for row in result["slices"]:
-        asked = "waited for" if row["waits"] else "as they are"
+        slices = "waited for" if row["waits"] else "as they are"
         lines.append(
-            f"| {asked} | {row['gain']:+.0%} | {row['slice']:+.0%} | {row['crossed']:.1%} | {row['promoted']:.1%} | "
+            f"| {slices} | {row['gain']:+.0%} | {row['slice']:+.0%} | {row['crossed']:.1%} | {row['promoted']:.1%} | "
             f"{row['refused_of_crossed']:.1%} | {row['median_night']:.0f} |"
         )
     lines += [

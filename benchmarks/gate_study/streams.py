@@ -1,4 +1,4 @@
-"""Many streams of nights side by side: challengers come and go as the gate says."""
+"""Many streams of nights at once, whose challengers start and end by the decisions of the gate."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ CHECKED = 40
 
 @dataclass(frozen=True)
 class Scenario:
-    """What the streams of one line of the table have in common.
+    """Settings of the streams of one line of the table.
 
     Attributes:
-        name: in words.
+        name: label in the table.
         challenger: policy of the i-th challenger on a night of its life, 0-based, and of the calendar.
         impressions: judged a night.
         nights: of a stream.
-        may_be_futile: whether hopeless challengers are given up.
+        may_be_futile: whether the gate ends challengers that can hardly be promoted any more.
         gains: of each slice, relative; empty where there are none.
     """
 
@@ -53,14 +53,14 @@ class Scenario:
 
 @dataclass
 class Outcome:
-    """How streams went.
+    """Results of streams.
 
     Attributes:
         promoted: night of the first promotion, 1-based; infinite without.
         crossed: whether the whole would have been promoted, on any night.
-        harmed: whether a challenger was refused for a slice.
-        challengers: tried until the first promotion.
-        scores, information: of the first challenger's looks, [S, life]; NaN once it is gone.
+        harmed: whether the gate rejected a challenger for a slice.
+        challengers: number of challengers until the first promotion.
+        scores, information: of the first challenger's looks, [S, life]; NaN after its end.
     """
 
     promoted: Floats
@@ -73,7 +73,7 @@ class Outcome:
 
 @dataclass
 class Streams:
-    """Many streams side by side; the gate's state of each."""
+    """Many streams at once, with the state of the gate of each."""
 
     size: int
     design: Design
@@ -97,7 +97,7 @@ class Streams:
         )
 
     def begin(self, night: int) -> NDArray[np.bool_]:
-        """Give free places to new challengers where the budget holds a share; which streams."""
+        """Start a challenger in each free stream whose budget has a share left; return which streams."""
         begun = np.zeros(self.size, dtype=bool)
         for stream in np.flatnonzero(~self.is_over & (self.alpha == 0.0)):
             self.alpha[stream] = alpha_for_next(self.trials[stream], night, self.design)
@@ -109,7 +109,7 @@ class Streams:
 
     @property
     def is_judged(self) -> NDArray[np.bool_]:
-        """Which streams have a challenger tonight."""
+        """Which streams have a challenger this night."""
         return ~self.is_over & (self.alpha > 0.0)
 
     def look(
@@ -121,7 +121,7 @@ class Streams:
         *,
         futility: bool,
     ) -> None:
-        """One night's verdicts."""
+        """Verdicts of one night."""
         judged = np.flatnonzero(self.is_judged)
         self.age[judged] += 1
         age = self.age[judged]
@@ -138,15 +138,15 @@ class Streams:
         for place, stream in enumerate(judged):
             outcome = FUTILE if hopeless[place] else EXPIRED if age[place] == self.design.life_nights else ""
             if near[place]:
-                outcome = self.ask(int(stream), slices, futility=futility)
+                outcome = self.judge(int(stream), slices, futility=futility)
             elif stream < CHECKED:
-                asked = self.ask(int(stream), slices, futility=futility)
-                assert asked == outcome, (asked, outcome)
+                by_gate = self.judge(int(stream), slices, futility=futility)
+                assert by_gate == outcome, (by_gate, outcome)
             if outcome:
                 self.end(int(stream), night, outcome)
 
-    def ask(self, stream: int, slices: Callable[[int], dict[str, SliceLook]], *, futility: bool) -> str:
-        """What the gate says; empty to go on."""
+    def judge(self, stream: int, slices: Callable[[int], dict[str, SliceLook]], *, futility: bool) -> str:
+        """Outcome by the gate; empty where the trial goes on."""
         pairs = zip(self.values[stream], self.errors[stream], strict=True)
         looks = [Look(at, Estimate(*pair)) for at, pair in enumerate(pairs, start=1)][: self.age[stream]]
         design = self.design if futility else replace(self.design, futile_power=0.0)
@@ -168,7 +168,7 @@ class Streams:
         )
 
     def end(self, stream: int, night: int, outcome: str) -> None:
-        """The challenger is gone; after a promotion the stream is over, its question answered."""
+        """End the challenger; a promotion ends the stream."""
         self.trials[stream].append(Trial(float(self.alpha[stream]), night, outcome == PROMOTE))
         self.alpha[stream] = 0.0
         self.outcome.harmed[stream] |= outcome == HARMED
@@ -178,7 +178,7 @@ class Streams:
 
 
 def run(scenario: Scenario, streams: int, seed: int, design: Design = DESIGN) -> Outcome:
-    """Streams of impressions that are users of their own."""
+    """Streams in which every impression is its own user."""
     rng = np.random.default_rng([seed, sum(map(ord, scenario.name))])
     state, groups = Streams(streams, design), max(len(scenario.gains), 1)
     window = Window.empty(streams, groups)

@@ -15,8 +15,8 @@ USERS, KINDS = 600, 20_000
 def run_users(streams: int, seed: int, *, by_impression: bool) -> Outcome:
     """Streams whose 600 users return every other night for 60 nights, each with a taste for each challenger.
 
-    The taste, skewed and zero on average, adds to all of a user's terms; over two weeks it weighs as much as chance.
-    With by_impression the gate is told, wrongly, that impressions are clusters.
+    The taste, skewed and zero on average, adds to all of a user's terms; over two weeks it weighs
+    as much as chance. With by_impression the gate wrongly treats impressions as clusters.
     """
     rng = np.random.default_rng([seed, 77])
     outcomes = [

@@ -1,4 +1,4 @@
-"""What a challenger was judged on, where every impression is a user of its own."""
+"""Sums that a challenger is judged on, where every impression is its own user."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Window:
         return cls(*(np.zeros((streams, groups)) for _ in range(3)))
 
     def clear(self, which: NDArray[np.bool_]) -> None:
-        """A new challenger begins."""
+        """Clear the sums of streams whose challenger starts."""
         for sums in (self.clusters, self.totals, self.squares):
             sums[which] = 0.0
 
@@ -46,7 +46,7 @@ class Window:
         return estimates(self.clusters.sum(axis=1), self.totals.sum(axis=1), self.squares.sum(axis=1))
 
     def slices(self, stream: int) -> dict[str, SliceLook]:
-        """What is known of each slice of a stream."""
+        """Estimates of each slice of a stream."""
         if self.clusters.shape[1] == 1:
             return {}
         values, errors = estimates(self.clusters[stream], self.totals[stream], self.squares[stream])

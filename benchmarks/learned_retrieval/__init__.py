@@ -1,1 +1,1 @@
-"""What `benchmarks/retrieval.py` is made of: a log of known truth, values learned from it, policies judged exactly."""
+"""Parts of `benchmarks/retrieval.py`: a log of known truth, values learned from it, policies judged exactly."""

@@ -44,12 +44,13 @@ def both_aims(drawers: Sequence[Drawer]) -> Valuing:
 class Drawer:
     """Values of whole plans after some draws.
 
-    Not of what unseen blocks add: that depends on which blocks are seen, and no few patterns hold it for every set of
-    them. What is seen is told by how much of each pattern its coverage has.
+    It does not value the gain of unseen blocks, which depends on the set of seen blocks. A few
+    patterns cannot describe that gain for every set. The features of what is seen are the shares of
+    each pattern in its coverage.
 
     Attributes:
         study: of one log.
-        aim: what for.
+        aim: target of the values.
         candidates: models of candidate values.
         whole: models of the value of whole plans.
         patterns: of plans' values.
@@ -77,8 +78,10 @@ class Drawer:
         looks = valued_looks(
             self.study, self.candidates, Views(library, queries, self.study.with_memory(drawn)), self.aim
         )
-        told = self.patterns.shares(looks.coverage + self.patterns.mean, np.ones(looks.coverage.shape, dtype=np.bool_))
-        vectors = np.hstack((looks.vectors, told.astype(np.float32)))
+        shares = self.patterns.shares(
+            looks.coverage + self.patterns.mean, np.ones(looks.coverage.shape, dtype=np.bool_)
+        )
+        vectors = np.hstack((looks.vectors, shares.astype(np.float32)))
         return replace(looks, vectors=vectors, coverage=np.zeros_like(looks.coverage))
 
     def values(self, library: Library, drawn: Longs) -> Floats:

@@ -1,4 +1,4 @@
-"""What exploring costs tonight and buys tomorrow."""
+"""Cost of exploration, and the effective sample that it gives to later verdicts."""
 
 from __future__ import annotations
 

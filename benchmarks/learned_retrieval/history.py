@@ -1,4 +1,4 @@
-"""Strategy history of a uniform log: what each block of each strategy brought, by query class, from clicks alone."""
+"""Strategy history of a uniform log: hit rates of each block of each strategy, by query class, from clicks alone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ltrr.core.queries import query_class
 def histories(study: Study) -> list[History]:
     """The history that each query is planned with, [Q]: of its class, over training queries, as they were searched.
 
-    What a uniform plan that draws a block gains by it: the value of its entities, by the query's own clicks, and of
-    those that no other block of the plan holds.
+    What a uniform plan that draws a block gains by it: the value of its entities, by the query's
+    own clicks, and of those that no other block of the plan holds.
     """
     space, learner = study.library.space, study.learner
     worth, _ = study.full_worth

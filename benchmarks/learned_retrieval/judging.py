@@ -1,4 +1,4 @@
-"""Everything that is learned from one log, in every way of looking, judged by the truth."""
+"""Everything that is learned from one log, for every value of `observe`, judged by the truth."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ Plans = dict[str, tuple[Longs, Longs]]
 
 @dataclass(frozen=True)
 class Without:
-    """What a learner has to do without, for an ablation.
+    """Inputs that an ablation takes from a learner.
 
     Attributes:
         scores: the strategies' own.
         memory: neither as a strategy nor as evidence.
         values: learned values of candidates; their reciprocal ranks stand in.
-        text: what entities' stored fields say.
+        text: stored fields of entities.
     """
 
     scores: bool = False
@@ -61,14 +61,14 @@ NOTHING_LESS = Without()
 
 
 class LogStudy:
-    """One simulated log and what is learned from it.
+    """One simulated log and all that is learned from it.
 
     Args:
         world: of known truth.
         space: the plans.
         impressions: searches that are logged.
         seed: of the log and of every choice.
-        without: what is left out.
+        without: inputs that are left out.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class LogStudy:
         truth = union_recalls(world, space, np.arange(len(world.queries)), self.memory)
         self.judged = Judged(world, space, truth)
         self.judged.add_static(~world.unseen)
-        self.say(f"{len(log.queries):,} searches of {len(np.unique(log.queries)):,} queries")
+        self.report_progress(f"{len(log.queries):,} searches of {len(np.unique(log.queries)):,} queries")
 
-    def say(self, what: str) -> None:
+    def report_progress(self, what: str) -> None:
         """Progress, to stderr."""
         seconds = time.monotonic() - self.started
         print(f"seed {self.seed}: {what} ({seconds:.0f} s)", file=sys.stderr, flush=True)
@@ -112,17 +112,19 @@ class LogStudy:
         for observe, depth, aim in (("first_look", 1, study.reward), ("blind", 0, study.share)):
             planned = modes.at_once(study, study.labels(aim), depth, aim)
             self.judged.add(observe, aim.name, planned.values.argmax(axis=1))
-        self.say("planners")
+        self.report_progress("planners")
         return self.judged
 
     def unlearned(self) -> None:
-        """Planners without learned values: by reciprocal ranks, and by what strategies brought so far."""
+        """Planners without learned values: by reciprocal ranks, and by the hit rates of the strategies."""
         study, prior = self.study, History.prior(self.space)
-        books = {"reciprocal_rank_planner": [prior] * len(self.seen), "hit_rate_planner": histories(study)}
+        histories_of = {"reciprocal_rank_planner": [prior] * len(self.seen), "hit_rate_planner": histories(study)}
         for observe, depth in (("all_blocks", self.space.budget), ("first_look", 1), ("blind", 0)):
             views = study.views(study.library, study.depths(depth))
-            for name, book in books.items():
-                values = [plan_values(self.space, blocks, one) for blocks, one in zip(views.blocks, book, strict=True)]
+            for name, history in histories_of.items():
+                values = [
+                    plan_values(self.space, blocks, one) for blocks, one in zip(views.blocks, history, strict=True)
+                ]
                 self.judged.add(observe, name, np.array(values).argmax(axis=1))
 
     def all_blocks(self) -> Planned:
@@ -130,7 +132,7 @@ class LogStudy:
         planned = modes.all_blocks(self.study)
         self._add("all_blocks", self._planner_and_vw("all_blocks", planned))
         self.judged.add_best_candidates(modes.best_candidates(self.study, self.study.full_worth[0]))
-        self.say("all_blocks")
+        self.report_progress("all_blocks")
         return planned
 
     def first_look(self, every: Planned) -> None:
@@ -143,7 +145,7 @@ class LogStudy:
         self._add_published("first_look", plans, every)
         logged = modes.at_once(study, modes.logged_labels(study, looked=1), 1, study.reward)
         self.judged.add("first_look", "value_planner_logged_blocks", logged.values.argmax(axis=1))
-        self.say("first_look")
+        self.report_progress("first_look")
 
     def blind(self, every: Planned) -> None:
         """Nothing is seen but the memory, which is the service's own."""
@@ -154,7 +156,7 @@ class LogStudy:
         plans |= {name: taken for name, taken in self._planner_and_vw("blind", planned).items() if name not in plans}
         self._add("blind", plans)
         self._add_published("blind", plans, every)
-        self.say("blind")
+        self.report_progress("blind")
 
     def drawn(self, every: Planned) -> None:
         """Every block drawn is seen before the next is chosen."""
@@ -171,7 +173,7 @@ class LogStudy:
         }
         self._add("drawn", plans)
         self._add_published("drawn", plans, every)
-        self.say("drawn")
+        self.report_progress("drawn")
 
     def _planner_and_vw(self, observe: str, planned: Planned) -> Plans:
         """The planner over learned values, Vowpal Wabbit over its shortlist, and both together."""
@@ -193,8 +195,9 @@ class LogStudy:
     def _add_published(self, observe: str, plans: Plans, every: Planned) -> None:
         """Plans made offline for queries that were logged; for others the policy that is estimated to find most.
 
-        The estimate is over training queries as if they had never been searched, with values learned from others'
-        clicks, and counts what their own clicks say. The best static plan stands for election too.
+        The estimate is over training queries as if they had never been searched, with values
+        learned from others' clicks, and counts what their own clicks say. The best static plan is a
+        candidate, too.
         """
         offline = every.values.argmax(axis=1)
         planner = next(iter(plans.values()))[0]

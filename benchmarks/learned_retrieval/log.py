@@ -1,4 +1,8 @@
-"""A log of a uniform policy in a world of known truth, night by night, and what a learner may take from it."""
+"""A log of a uniform policy in a world of known truth, night by night, and the statistics that a learner may use.
+
+Fusion and memory are computed here for all queries at once, on purpose: the serving code does one
+query at a time.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from ltrr.simulation.world import World
 
 NIGHTS = 10
 STRENGTH = 3.0
-"""Examinations that a predicted value counts for, once evidence comes."""
+"""Number of examinations that a predicted value counts as, next to evidence."""
 
 _PRIOR_VALUE = 0.2
 _CYCLES = 6
@@ -60,7 +64,7 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Log:
-    """What a uniform policy logged, and what follows from it.
+    """Log of a uniform policy, and statistics of it.
 
     Attributes:
         queries, plans, found: of each impression: query, plan, found reward (clicks over estimated examination).
@@ -83,7 +87,8 @@ class Log:
 def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, seed: int) -> Log:
     """Serve `impressions` searches of seen queries with uniform plans, `NIGHTS` nights, the memory renewed each night.
 
-    Pages are in order of reciprocal rank fusion; a click falls with the world's own users. Pages hold whole unions.
+    Pages are in order of reciprocal rank fusion; a click falls with the world's own users. Pages
+    hold whole unions.
     """
     rng = np.random.default_rng(seed)
     shape = pairs.entities.shape
@@ -139,7 +144,7 @@ def _pages(
     is_drawn = (ranks > 0) & ((ranks + space.block_size - 1) // space.block_size <= space.plans[plans][:, None, :])
     fusion = np.where(is_drawn, (FUSION_CONSTANT + 1) / (FUSION_CONSTANT + ranks), 0.0).sum(axis=2)
     held = is_drawn.any(axis=2)
-    # Equals in an order of no meaning, as a page must not show by its order which strategy brought what.
+    # Random order of equal scores: the order of a page must not reveal which strategy listed an entity.
     columns = np.argsort(np.where(held, -fusion - 1e-9 * rng.random(fusion.shape), 1.0), axis=1)
     columns = columns[:, :page_size]
     return columns, np.take_along_axis(held, columns, axis=1)

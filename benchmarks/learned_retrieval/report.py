@@ -1,4 +1,4 @@
-"""From plans taken to rows: recall, interval, and the share of the gap that was closed."""
+"""Rows of the study: recall of the plans taken, interval, and the closed share of the gap."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ltrr.simulation.replicates import REPLICATES, interval_of
 from ltrr.simulation.world import World
 
 SERVED = ("blind", "first_look")
-"""Ways of looking whose draws are told by strategy."""
+"""Values of `observe` whose draws are reported by strategy."""
 
 _CURVES = ("static", "value_planner_stop")
 
@@ -104,7 +104,7 @@ def rows_of(logs: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def slices_of(world: World) -> dict[str, Longs]:
-    """Query numbers of every slice; where the world says of what kind a query is, the unseen ones by kind too."""
+    """Query numbers of every slice; where queries have a kind, the unseen ones by kind, too."""
     slices = dict(world.slices)
     kinds = np.array([query.kind for query in world.queries])
     if len(set(kinds)) > 1:
@@ -142,18 +142,18 @@ def _mean_extras(logs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, 
 
 
 def _agreed(rows: Sequence[Mapping[str, Any]], name: str) -> Any:
-    """What all logs say, or everything that some log says."""
-    told = list(dict.fromkeys(row[name] for row in rows))
-    return told[0] if len(told) == 1 else " or ".join(map(str, told))
+    """The value of all logs, or every value of some log."""
+    values = list(dict.fromkeys(row[name] for row in rows))
+    return values[0] if len(values) == 1 else " or ".join(map(str, values))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A table for people."""
+    """Print all rows as an aligned table."""
     print(f"{'observe':12}{'policy':26}{'slice':8}{'recall':>8}  {'95 %':16}{'draws':>6}{'share of the gap':>18}")
     for row in rows:
         if "recall" not in row:
-            told = {name: value for name, value in row.items() if name not in ("observe", "policy", "slice")}
-            print(f"{row['observe']:12}{row['policy']:26}{row['slice']:8}  {json.dumps(told)}")
+            rest = {name: value for name, value in row.items() if name not in ("observe", "policy", "slice")}
+            print(f"{row['observe']:12}{row['policy']:26}{row['slice']:8}  {json.dumps(rest)}")
             continue
         share = f"{row['share']:+.2f} [{row['share_low']:+.2f}, {row['share_high']:+.2f}]" if "share" in row else ""
         interval = f"[{row['low']:.3f}, {row['high']:.3f}]" if "low" in row else row.get("note", "")
@@ -164,7 +164,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def markdown(rows: Sequence[Mapping[str, Any]], world: str, impressions: int) -> str:
-    """The tables of docs/retrieval.md."""
+    """The tables of the documentation."""
     judged = [row for row in rows if "share" in row]
     every = list(dict.fromkeys(row["slice"] for row in judged))
     parts = [part for part in every if not part.startswith(KIND)]
@@ -194,11 +194,14 @@ def markdown(rows: Sequence[Mapping[str, Any]], world: str, impressions: int) ->
         if row["policy"] == "explored":
             lines.append(f"| {row['observe']} | {row['note']} | {row['cost']:.4f} | {row['effective_share']:.2f} |")
     lines += ["", "| observe | chosen on training queries | what, in some log |", "|---|---|---|"]
-    told = {"elected": "published for queries never searched", "alpha": "weight of Vowpal Wabbit's score, mean of logs"}
+    chosen = {
+        "elected": "published for queries never searched",
+        "alpha": "weight of Vowpal Wabbit's score, mean of logs",
+    }
     for row in rows:
-        if row["policy"] in told:
+        if row["policy"] in chosen:
             what = row["note"] if "note" in row else f"{row['alpha']:.2f}"
-            lines.append(f"| {row['observe']} | {told[row['policy']]} | {what} |")
+            lines.append(f"| {row['observe']} | {chosen[row['policy']]} | {what} |")
     return "\n".join(lines) + "\n"
 
 
@@ -208,7 +211,7 @@ KIND = "unseen "
 def _by_kind(
     kinds: Sequence[str], cells: Mapping[tuple[str, str, str], Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
 ) -> list[str]:
-    """What each kind of query gains over the best static plan, and who serves it."""
+    """Gain of each kind of query over the best static plan, and the strategies that serve it."""
     shown = [("any", "static"), ("blind", "published"), ("first_look", "published"), ("drawn", "published")]
     shown += [("all_blocks", "value_planner"), ("any", "oracle")]
     lines = ["", "Unseen queries by kind; recall, and its difference to the best static plan of the kind.", ""]

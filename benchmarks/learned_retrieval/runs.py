@@ -40,7 +40,7 @@ def world_of(name: str, data: Path | None, *, hybrid: bool) -> World:
 
 
 def study_logs(study: Callable[[Any], Judged], tasks: Iterable[Any], jobs: int) -> list[Judged]:
-    """What `study` makes of each task, `jobs` of them at a time."""
+    """Results of `study` for each task, `jobs` of them at a time."""
     # The logs run in parallel: threads of small matrix products would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:

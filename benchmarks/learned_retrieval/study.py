@@ -24,11 +24,11 @@ from benchmarks.learned_retrieval.visibility import Library
 
 @dataclass(frozen=True, eq=False)
 class Aim:
-    """What plans are valued for.
+    """Target of the values of plans.
 
     Attributes:
         name: of the planner in the table.
-        unwanted: part of every candidate's value that also those have that nobody wants.
+        unwanted: part of the value of every candidate that irrelevant candidates have, too.
         weights: of the queries, [Q].
     """
 
@@ -37,7 +37,7 @@ class Aim:
     weights: Floats
 
     def of(self, worth: Worth) -> Worth:
-        """Values of candidates less what is unwanted, at least 0."""
+        """Values of candidates minus `unwanted`, at least 0."""
         if not self.unwanted:
             return worth
         return [{entity: max(value - self.unwanted, 0.0) for entity, value in values.items()} for values in worth]
@@ -48,8 +48,8 @@ class Planned:
     """Values of plans in one way of looking.
 
     Attributes:
-        whole: what is visible of every query.
-        bare: the same as if no query had ever been searched.
+        whole: visible blocks of every query.
+        bare: the same as if no user had searched any query.
         values: of every plan, [Q, P].
         bare_values: likewise, [Q, P]: how a query that was never searched is planned.
     """
@@ -65,7 +65,7 @@ class Study:
     """One log and all that modes share.
 
     Attributes:
-        learner: what is learned from.
+        learner: data and settings that the study learns from.
         library: with the memory of the log.
         bare: the same without memory, as an unseen query is met.
         seed: of every choice.
@@ -109,16 +109,16 @@ class Study:
 
     @cached_property
     def reward(self) -> Aim:
-        """The sum of what is found: a query counts by how much there is to find."""
+        """The found reward: a query counts by the reward that it offers."""
         return Aim("value_planner", 0.0, np.ones(len(self.library.keys)))
 
     @cached_property
     def share(self) -> Aim:
-        """The share found of what can be found: every query counts alike, as recall has it.
+        """The found share of the findable reward: every query has the same weight, as in recall.
 
-        What nobody wants has the median value of all candidates; what everybody wants the highest but for one in a
-        hundred. Both come from clicks alone, and so does what can be found: the sum of what is left, at most a page of
-        the best.
+        An irrelevant candidate has the median value of all candidates. One that all users want has
+        the 99th percentile. Both come from clicks alone, and so does the findable reward: the sum of
+        the values that remain, at most a page of the best.
         """
         with_clicks, _ = self.full_worth
         learned = np.flatnonzero(self.learner.is_train)
@@ -131,7 +131,7 @@ class Study:
         return Aim(aim.name, unwanted, 1.0 / findable)
 
     def labels(self, aim: Aim) -> Labels:
-        """What every plan brings: blocks of logged queries are fetched once, offline, as for plans made offline."""
+        """Value of every plan: blocks of logged queries are fetched once, offline, as for plans made offline."""
         full = self.depths(self.library.space.budget)
         worth = aim.of(self.full_worth[0])
         whole, bare = (
@@ -141,7 +141,7 @@ class Study:
 
     @cached_property
     def estimated_recall(self) -> Floats:
-        """Share found by every plan of what can be found, from clicks alone, if there were no memory, [Q, P]."""
+        """Share of the findable reward that every plan finds without a memory, from clicks alone, [Q, P]."""
         return self.labels(self.share).bare * self.share.weights[:, None]
 
 

@@ -31,7 +31,7 @@ class Views:
         library: whose blocks.
         queries: numbers, [N].
         depths: deepest visible block of each strategy, [N, S].
-        drawn: of what is visible, blocks that were drawn and so belong to the plan, [N, S]; None: none was.
+        drawn: visible blocks that were drawn and so belong to the plan, [N, S]; None where none was drawn.
     """
 
     library: Library
@@ -56,7 +56,7 @@ class Views:
 
 @dataclass(frozen=True, eq=False)
 class Learner:
-    """What every mode learns from.
+    """Data and settings that every mode learns from.
 
     Attributes:
         log: of the uniform policy.
@@ -182,7 +182,7 @@ def coverages(views: Views, worth: Worth) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What plans bring: labels of the unseen value.
+    """Values of plans: labels of the unseen value.
 
     Attributes:
         whole: value of every plan's union, [Q, P].
@@ -222,7 +222,7 @@ def extends(plans: NDArray[np.int8], drawn: Longs) -> NDArray[np.bool_]:
 
 
 def plan_values(learner: Learner, looks: Looks, models: Sequence[bytes]) -> Floats:
-    """Visible coverage and what unseen blocks are expected to add, [N, P]."""
+    """Visible coverage plus the expected gain of unseen blocks, [N, P]."""
     values = looks.coverage.copy()
     fold = learner.folds[looks.views.queries]
     for one, model in enumerate(models):

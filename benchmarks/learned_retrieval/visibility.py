@@ -1,4 +1,4 @@
-"""What a policy sees of each query before it chooses, as the serving code takes it: blocks."""
+"""Blocks that a policy sees of each query before it chooses, in the form that the serving code takes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Library:
     is_bare: bool = False
 
     def without_memory(self) -> Library:
-        """The same queries as if they had never been searched."""
+        """The same queries as if no user had searched them."""
         nothing = tuple(Block("memory", depth, "empty") for depth in range(1, self.space.budget + 1))
         return replace(self, blocks=tuple((*blocks[:-1], nothing) for blocks in self.blocks), is_bare=True)
 
@@ -46,11 +46,11 @@ class Library:
         return {e: text_overlap(self.keys[query], self.fields[e]) for e in sorted(entity_ids) if e in self.fields}
 
     def without_fields(self) -> Library:
-        """The same where nothing is known of entities but who lists them."""
+        """The same without the stored fields of entities."""
         return replace(self, fields={})
 
     def without_scores(self) -> Library:
-        """The same with scores that nobody gave."""
+        """The same without scores: all are NaN."""
         blocks = tuple(
             tuple(tuple(replace(b, scores=(nan,) * len(b.scores)) for b in depths) for depths in strategies)
             for strategies in self.blocks

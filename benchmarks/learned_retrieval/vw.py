@@ -1,7 +1,7 @@
 """Vowpal Wabbit over the shortlist of plans: its gain over the planner, learned from the decisions of the log.
 
-For learning, every query looks as if no user had searched it: the evidence of the memory consists of the same clicks
-that are the reward.
+For learning, every query looks as if no user had searched it: the evidence of the memory consists
+of the same clicks that are the reward.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Bandit:
         )
 
     def scores(self) -> tuple[Floats, Floats]:
-        """Plan values corrected by what was learned of all training queries: [Q, P], and as if never searched, [Q, P].
+        """Plan values corrected by a bandit trained on all training queries: [Q, P], and as if never searched, [Q, P].
 
         Plans off the shortlist are minus infinity.
         """
@@ -67,7 +67,7 @@ class Bandit:
         )
 
     def alpha(self) -> float:
-        """The weight that finds most on training queries, each scored by a bandit that has not learned from it."""
+        """The weight of highest recall on training queries, each scored by a bandit trained without it."""
         learner, estimates = self._study.learner, self._study.estimated_recall
         values = self._planned.bare_values
         scores = np.full_like(values, -np.inf)
@@ -81,7 +81,7 @@ class Bandit:
         return ALPHAS[int(np.argmax(found))]
 
     def scores_after(self, library: Library, so_far: Longs, values: Floats) -> Floats:
-        """Plans that the draws so far [Q, S] may still become, corrected by what was learned, [Q, P]."""
+        """Corrected values of the plans that the draws so far, [Q, S], still allow, [Q, P]."""
         views = self._study.views(library, self._study.with_memory(so_far))
         keys = self._study.library.keys
         shared = [shared_vector(self._space, blocks, key) for blocks, key in zip(views.blocks, keys, strict=True)]

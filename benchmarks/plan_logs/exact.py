@@ -1,7 +1,8 @@
 """Standard deviations of unbiased estimators without any log: sums over all searches, plans and orders.
 
-Rare, heavy draws are what the variance is made of, and hundreds of logs may not hold one of them: what is measured is
-then too small. For estimators that are a mean of one term an impression, the term's mean square is a sum.
+Rare draws of large weight make up most of the variance, and hundreds of logs can lack all of them:
+a measured deviation is then too small. For an estimator that is a mean of one term for each
+impression, the mean square of the term is a sum.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ Exact = dict[tuple[str, str], float]
 """(reward, estimator) -> standard deviation of one impression's term."""
 
 DESIGN = "design"
-"""Not an error: entities that the weights of inclusion are worth by design, for each impression."""
+"""Not an error: effective number of entities by the design of the inclusion weights, for each impression."""
 
 PERFECT = "perfect"
-"""Doubly robust with a reward model that knows the truth: no model can do better than that with the same weights."""
+"""Doubly robust with the true reward model: the lower bound of any model with the same weights."""
 
 _QUERIES_AT_ONCE = 256
 
@@ -38,9 +39,10 @@ def sequence_errors(judge: Judge, target: DrawPolicy, logging: DrawPolicy, side:
 
 
 def set_errors(judge: Judge, logging: Side, target: Side, log: Log, ips: str, dr: str) -> Exact:
-    """Of weighing the set, plainly (`ips`), with the q-hat of one large log (`dr`), and with the true q (`PERFECT`).
+    """Of set weights without a model (`ips`), with the q-hat of one large log (`dr`), and with the true q (`PERFECT`).
 
-    With q fixed, the term v + w (r - q) has the mean square v^2 + 2 v sum(P (m - q)) + sum(P w (var + (m - q)^2)).
+    With q fixed, the term v + w (r - q) has the mean square v^2 + 2 v sum(P (m - q)) + sum(P w (var
+    + (m - q)^2)).
     """
     pages, exact = judge.pages, {}
     squared = target.plans**2 / logging.plans
@@ -56,7 +58,7 @@ def set_errors(judge: Judge, logging: Side, target: Side, log: Log, ips: str, dr
 
 
 def entity_errors(judge: Judge, logging: Side, target: Side) -> Exact:
-    """Of inclusion and placement, plainly and with the learned values as model."""
+    """Of inclusion and placement, without a model and with the learned values as model."""
     pages = judge.pages
     squares: dict[tuple[str, str], list[Floats]] = {}
     for start in range(0, len(pages.traffic), _QUERIES_AT_ONCE):
@@ -89,14 +91,14 @@ def entity_errors(judge: Judge, logging: Side, target: Side) -> Exact:
 
 
 def _design_sample(judge: Judge, logging: Side, target: Side) -> float:
-    """Entities that the weights of inclusion are worth by design, for each impression of a log."""
+    """Effective number of entities by the design of the inclusion weights, for each impression of a log."""
     mass, squares = inclusion_design(logging.inclusion, target.inclusion)
     traffic = judge.pages.traffic
     return float((traffic @ mass) ** 2 / (traffic @ squares))
 
 
 def _at(values: Floats, shown: np.ndarray[tuple[int, int, int], np.dtype[np.int64]]) -> Floats:
-    """Value of what stands at each position of each page, [q, P, L]."""
+    """Value of the entity at each position of each page, [q, P, L]."""
     return np.asarray(np.take_along_axis(values, shown.reshape(len(shown), -1), axis=1).reshape(shown.shape))
 
 

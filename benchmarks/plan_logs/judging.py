@@ -27,12 +27,12 @@ from ltrr.estimation.weights import importance_weights
 
 REWARDS = ("page", "found")
 SLOTS = ("iips", "pi")
-"""Refused on draws: what a draw brings depends on those before it."""
+"""Invalid on draws: the reward of a draw depends on the draws before it."""
 DRAW_NAMES = {
     "page": ("sequence_ips", "union_ips", "union", "union_dr", "union_sndr", "pdis", "placement", "placement_dr"),
     "found": tuple(name for name, one in DRAW_ESTIMATORS.items() if not one.page_only and name not in SLOTS),
 }
-"""On page_reward, pdis is asked as well, to see how wrong it is."""
+"""On page_reward, pdis is included to show its bias."""
 CONTENTS_NAMES = {
     "page": ("placement", "placement_dr"),
     "found": ("inclusion", "inclusion_dr"),
@@ -40,7 +40,7 @@ CONTENTS_NAMES = {
 PLAN_NAMES = ("ips", "snips", "dr", "sndr")
 FOLDS = 3
 CHECKED = 10
-"""Impressions of each log for which the library is asked for what tables of all queries hold."""
+"""Impressions of each log on which the tables of all queries, computed here at once, are compared with the library."""
 RIDGE = 1.0
 
 _LARGEST_WEIGHT = 100.0
@@ -52,10 +52,10 @@ Found = dict[tuple[str, str], tuple[Estimate, float]]
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """What is known before any judged log: pages as an earlier log makes them look.
+    """Knowledge from before the judged logs: pages with the values of an earlier log.
 
     Attributes:
-        pages: truth, of which only `learned`, `places` and `shown` are looked at.
+        pages: truth; only `learned`, `places` and `shown` are read.
         states: of step policies.
         gains: `policies.block_gains`, [Q, X, S].
     """
@@ -66,7 +66,7 @@ class Judge:
 
     @cached_property
     def expected(self) -> dict[str, Floats]:
-        """What each page would earn were the learned values true, [Q, P]."""
+        """Expected reward of each page if the learned values were true, [Q, P]."""
         pages = self.pages
         return {"page": pages.page_rewards(pages.learned), "found": pages.found_rewards(pages.learned)}
 
@@ -118,15 +118,15 @@ class Judge:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """A policy, with what follows from it for every query.
+    """A policy and its propensities for every query.
 
     Attributes:
         policy: None where plans are chosen at once.
         plans: P(plan), [Q, P].
         inclusion: P(candidate in the union), [Q, C].
-        placement: P(candidate at the position), [Q, C + 1, L]; the last stands for nobody.
+        placement: P(candidate at the position), [Q, C + 1, L]; the last stands for an empty place.
         features: reward -> mean features of q-hat, [Q, F].
-        expected: mean over its plans of what their pages would earn were the learned values true, [Q].
+        expected: mean over its plans of the reward of their pages if the learned values were true, [Q].
     """
 
     policy: DrawPolicy | None
@@ -210,7 +210,7 @@ def _predict_plans(judge: Judge, log: Log, target: Side, kind: str, coefficients
 
 
 def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> dict[str, Floats]:
-    """Reward-to-go from what the next block of each strategy would add, which strategy, and how deep."""
+    """Reward-to-go from the gain of the next block of each strategy, the strategy, and the depth."""
     assert target.policy is not None
     n, draws = log.drawn.shape
     strategies = judge.gains.shape[2]
@@ -236,7 +236,7 @@ def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> dict[st
 
 
 def _contents(judge: Judge, log: Log, logging: Side, target: Side) -> dict[str, Floats]:
-    """What the contents of all blocks allow: weights of placements and of entities."""
+    """Weights of placements and of entities, from the contents of all blocks."""
     pages, queries = judge.pages, log.queries
     included = logging.inclusion[queries], target.inclusion[queries]
     by_place = pages.shown[queries, log.plans].astype(np.int64)

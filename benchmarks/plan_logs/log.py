@@ -1,4 +1,4 @@
-"""Logs of a world: who searched, what was drawn, what was shown and clicked."""
+"""Logs of a world: searches, draws, pages and clicks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Log:
     Attributes:
         queries, plans: [N].
         drawn: strategy of each draw, [N, D]; empty, [N, 0], where a plan was chosen at once.
-        shown: which candidates were on the page, [N, C].
+        shown: whether each candidate was on the page, [N, C].
         clicks, found: of each candidate, clicks and clicks over examination, [N, C].
     """
 
@@ -38,14 +38,14 @@ class Log:
         """Reward of the entities that each draw brought first, by kind of reward, [N, D]."""
         n, draws = self.drawn.shape
         rows = np.arange(n)
-        # At which draw each block of each strategy came; depth 0 and blocks not drawn never.
+        # The draw at which each block of each strategy came; depth 0 and blocks that were not drawn never came.
         came = np.full((n, len(pages.space.strategies), draws + 1), draws, dtype=np.int8)
         made = np.zeros((n, len(pages.space.strategies)), dtype=np.int64)
         for draw in range(draws):
             strategy = self.drawn[:, draw]
             made[rows, strategy] += 1
             came[rows, strategy, made[rows, strategy]] = draw
-        # Only what was clicked earned anything: few cells of many.
+        # Only clicked cells have a reward, few of many.
         row, candidate = np.nonzero(self.clicks)
         places = pages.places[self.queries[row], candidate]
         first = came[row[:, None], np.arange(places.shape[1]), places].min(axis=1)
@@ -56,7 +56,7 @@ class Log:
 
 
 def drawn_log(pages: Pages, policy: DrawPolicy, n: int, rng: np.random.Generator) -> Log:
-    """N impressions made draw by draw."""
+    """N impressions whose plans were drawn block by block."""
     queries = _searched(pages, n, rng)
     propensities, rows = policy.steps(queries), np.arange(n)
     depths = np.zeros((n, len(pages.space.strategies)), dtype=np.int64)

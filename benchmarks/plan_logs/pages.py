@@ -1,4 +1,4 @@
-"""A world as arrays: every page of every plan of every query that is searched, and what it is truly worth."""
+"""A world as arrays: every page of every plan of every searched query, and its true value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
 EARLIER_IMPRESSIONS = 200_000
-"""Of a uniform log before those that are judged: the memory, the policies' values and q-hat's features come of it."""
+"""Size of an earlier uniform log: the source of the memory, the learned values and q-hat's features."""
 
 _QUERIES_AT_ONCE = 128
 
@@ -30,8 +30,8 @@ class Pages:
         space: the plans.
         traffic: share of the searches, [Q].
         places: depth of the block in which each strategy lists a candidate, 0 where it does not, [Q, C, S].
-        attraction: P(click | examined), [Q, C]; the column after the last stands for nobody: 0.
-        learned: the same as an earlier log tells it, likewise.
+        attraction: P(click | examined), [Q, C]; the extra last column stands for an empty place: 0.
+        learned: the same, estimated from the earlier log.
         examination: by position, [L].
         shown: candidate at each position, C where there is none, [Q, P, L].
     """
@@ -65,7 +65,7 @@ class Pages:
 
     @cached_property
     def squares(self) -> dict[str, Floats]:
-        """Mean square of what a page earns, by kind of reward, [Q, P]: clicks are independent of each other."""
+        """Mean square of the reward of a page, by kind of reward, [Q, P]: clicks are independent of each other."""
         spread = {"page": np.zeros(self.shown.shape[:2]), "found": np.zeros(self.shown.shape[:2])}
         for place, looked in enumerate(self.examination):
             chance = looked * np.take_along_axis(self.attraction, self.shown[:, :, place].astype(np.int64), axis=1)
@@ -81,8 +81,9 @@ class Pages:
 def pages_of(world: World, seed: int) -> Pages:
     """Pages of a world whose memory was filled by an earlier uniform log.
 
-    Pages are in order of reciprocal rank fusion over the blocks drawn: a function of the set. Equals stand in an order
-    fixed once per query, which has nothing to do with the order of draws. Unions of 8 fit on pages of 10.
+    Pages are in order of reciprocal rank fusion over the blocks drawn: a function of the set.
+    Equals stand in an order fixed once per query, which has nothing to do with the order of draws.
+    Unions of 8 fit on pages of 10.
     """
     space = PlanSpace(world.strategies, world.block_size, world.budget)
     pairs = Pairs.of(world)
@@ -95,20 +96,20 @@ def pages_of(world: World, seed: int) -> Pages:
     prior = _prior_by_rank(earlier.clicks[seen], earlier.examinations[seen], best_rank)
     learned = with_evidence(prior, earlier.clicks[seen], earlier.examinations[seen], STRENGTH)
     ties = np.random.default_rng(seed).random(exists.shape)
-    nobody = ((0, 0), (0, 1))
+    empty_place = ((0, 0), (0, 1))
     return Pages(
         space=space,
         traffic=world.traffic[seen],
         places=places,
-        attraction=np.pad(np.where(exists, world.users.click_if_examined(pairs.relevance[seen]), 0.0), nobody),
-        learned=np.pad(np.where(exists, np.clip(learned, 0.0, 1.0), 0.0), nobody),
+        attraction=np.pad(np.where(exists, world.users.click_if_examined(pairs.relevance[seen]), 0.0), empty_place),
+        learned=np.pad(np.where(exists, np.clip(learned, 0.0, 1.0), 0.0), empty_place),
         examination=world.users.examination()[: space.block_size * space.budget],
         shown=_shown(space, ranks, places, ties),
     )
 
 
 def _prior_by_rank(clicks: Floats, examinations: Floats, best_rank: Longs) -> Floats:
-    """Attraction of a candidate of which nothing is known but the best rank that any strategy gives it, [Q, C]."""
+    """Attraction of a candidate, given only the best rank that any strategy gives it, [Q, C]."""
     deepest = int(best_rank.max()) + 1
     totals = [np.bincount(best_rank.ravel(), weights=x.ravel(), minlength=deepest) for x in (clicks, examinations)]
     return np.asarray(((totals[0] + 1.0) / (totals[1] + 10.0))[best_rank])

@@ -48,7 +48,7 @@ class DrawPolicy:
     """Takes one strategy with probability 1 - epsilon, else any of them, all alike; epsilon by number of draws made.
 
     Attributes:
-        states: where it can be.
+        states: depth vectors that it can be in.
         taken: its choice for each query in each state, [Q, X].
         epsilon: before each draw, [D]; 1 is uniform.
     """
@@ -58,7 +58,7 @@ class DrawPolicy:
     epsilon: tuple[float, ...]
 
     def steps(self, queries: Longs) -> StepPolicy:
-        """Its propensities for impressions of these queries, as `step_lattice` asks for them."""
+        """Its propensities for impressions of these queries, in the form that `step_lattice` takes."""
         strategies = self.states.depths.shape[1]
         epsilon = np.array(self.epsilon)
 
@@ -80,7 +80,7 @@ class DrawPolicy:
         return _forwards(pages, self.states, lambda depths: self.steps(every)(depths) ** 2 / other.steps(every)(depths))
 
     def greedy_plans(self, pages: Pages) -> Longs:
-        """The plan that it draws for each query without exploring, [Q]."""
+        """The plan that it draws for each query without exploration, [Q]."""
         without = DrawPolicy(self.states, self.taken, (0.0,) * len(self.epsilon))
         return np.asarray(without.plan_propensities(pages).argmax(axis=1))
 
@@ -100,7 +100,7 @@ def _forwards(pages: Pages, states: States, factors: StepPolicy) -> Floats:
 
 
 def block_gains(pages: Pages, states: States) -> Floats:
-    """What the next block of each strategy would add to the union's learned value in each state, [Q, X, S]."""
+    """Gain in the learned value of the union by the next block of each strategy, in each state, [Q, X, S]."""
     learned = pages.learned[:, :-1]
     gains = np.zeros((len(learned), len(states.depths), len(pages.space.strategies)))
     for number, depths in enumerate(states.depths):
@@ -113,7 +113,8 @@ def block_gains(pages: Pages, states: States) -> Floats:
 def incumbent_choices(pages: Pages, states: States, gains: Floats) -> NDArray[np.int8]:
     """A service without values of its own for a query, [Q, X].
 
-    It draws what adds most on average over searches in that state, but not from a strategy whose last block came short.
+    It draws the block with the largest mean gain over searches in that state, but not from a
+    strategy whose last block was not full.
     """
     average = np.einsum("q,qxs->xs", pages.traffic, gains)
     depths_made = range(1, pages.space.budget + 1)
@@ -129,9 +130,9 @@ def incumbent_choices(pages: Pages, states: States, gains: Floats) -> NDArray[np
 
 
 def challenger_choices(pages: Pages, gains: Floats, never: NDArray[np.int8]) -> NDArray[np.int8]:
-    """What adds most for this very query by learned values, but never what another policy draws in that state, [Q, X].
+    """The block with the largest learned gain for the query, except the one that another policy draws there, [Q, X].
 
-    Where nothing would add anything, what adds most on average.
+    Where no block has a gain, the one with the largest mean gain.
     """
     average = np.einsum("q,qxs->xs", pages.traffic, gains)
     allowed = gains + 1e-6 * average

@@ -1,13 +1,15 @@
 """A night of a trained policy, replayed from its bundle: wrong rows that replay and the mean weight detect.
 
-The bundle is trained on one day of a uniform log, published, and serves a day through the code of a service. The
-`ingest_logs` job ingests that day. Then 1 % of its rows get a propensity that is wrong by a factor of two.
+The bundle is trained on one day of a uniform log, published, and serves a day through the code of a
+service. The `ingest_logs` job ingests that day. Then 1 % of its rows get a propensity that is wrong
+by a factor of two.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,10 +19,11 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from benchmarks.arrays import Floats
 from benchmarks.exploration import DAY, serve, train
 from ltrr.artifacts.bundle import publish_bundle, uniform_bundle
-from ltrr.artifacts.manifest import Manifest
-from ltrr.config import load_settings
+from ltrr.artifacts.manifest import Manifest, PolicySettings
+from ltrr.config import Settings, load_settings
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.demo.first_policy import write_demo_settings
 from ltrr.demo.worlds import WorldChoice, build_world
@@ -28,13 +31,14 @@ from ltrr.evaluation.judged_impressions import judged_impressions
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, logged_decisions
 from ltrr.evaluation.published import read_planning_parts
-from ltrr.evaluation.replay_check import ReplayCheck, replay_sample, sampled
+from ltrr.evaluation.replay_check import ReplayCheck, replay_sample, sample_served
 from ltrr.logs.secret import SECRET_VARIABLE
 from ltrr.pipelines.runner import run_job
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.policy import Policy
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.rankings import default_cache
+from ltrr.simulation.world import World
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.session import build_session
 from ltrr.tables.catalog import table
@@ -61,53 +65,65 @@ def study_replay(decisions: int, trials: int, seed: int) -> dict[str, Any]:
     model = train(settings, serve(world, Policy.of(*uniform_bundle(settings, DAY)), 6_000), SHORTLIST)
     settings = replace(settings, exploration=ExplorationSettings(0.1, 0.1, SHORTLIST))
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        write_demo_settings(home, settings, DAY)
-        night = load_settings(home)
-        root, name = night.paths.policies, settings.name
-        version = publish_bundle(root, name, Manifest(settings, DAY - timedelta(days=1)), {"bandit.vw": model})
-        logs = Path(night.paths.logs)
-        serve_day(world, Policy.load(f"{root}/{name}", version), DAY, impressions=decisions, seed=2, logs_root=logs)
+        night, version = _serve_night(Path(folder), world, settings, model, decisions)
         spark = build_session("propensities", night.spark)
         run_job(spark, night, "ingest_logs", DAY)
         warehouse = Warehouse(spark, night.paths.tables)
         logged = warehouse.read(table("decisions")).cache()
         typed = warehouse.read(table("impressions")).cache()
-        parts = read_planning_parts(root, name, [version])
+        parts = read_planning_parts(night.paths.policies, settings.name, [version])
 
         def check(rows: DataFrame, sample: int) -> ReplayCheck:
             return replay_sample(rows, typed, parts, sample=sample, tolerance=TOLERANCE)
 
-        honest = check(logged, decisions)
         rng = np.random.default_rng(seed)
-        order = [row[0] for row in sampled(logged, decisions).select("impression_id").collect()]
-        wrong = round(SHARE * len(order))
-        whole = [
-            check(_corrupted(logged, rng.choice(order, wrong, replace=False).tolist(), rng.choice((0.5, 2.0))), 459)
-            for _ in range(WHOLE_CHECKS)
-        ]
-        marked = rng.choice(order, wrong, replace=False).tolist()
-        everything = check(_corrupted(logged, marked, 2.0), decisions)
-        # A sample contains a wrong row from the size at which the first one comes in the order of the sample.
-        first = np.array([rng.choice(len(order), wrong, replace=False).min() for _ in range(trials)])
+        figures = _replayed(logged, check, decisions, trials, rng)
         pages = judged_impressions(logged, warehouse.read(table("slate_rows")), [version])
-        weights = _mean_weights(pages, settings, model, trials, rng)
-        return {
-            "decisions": len(order),
-            "version": version,
-            "honest": {"replayed": honest.replayed, "unequal": honest.unequal, "worst": honest.worst_difference},
-            "wrong": {"marked": wrong, "found_of_all": everything.unequal},
-            "whole_checks": {"runs": len(whole), "sample": 459, "found": sum(not one.passes for one in whole)},
-            "samples": [
-                {
-                    "rows": rows,
-                    "found": float((first < rows).mean()),
-                    "by_formula": 1.0 - (1.0 - SHARE) ** rows,
-                }
-                for rows in SAMPLES
-            ],
-            "mean_weight": weights,
-        }
+        return figures | {"version": version, "mean_weight": _mean_weights(pages, settings, model, trials, rng)}
+
+
+def _serve_night(
+    home: Path, world: World, settings: PolicySettings, model: bytes, decisions: int
+) -> tuple[Settings, str]:
+    """Publish the bundle in a new home and serve one day from it: settings of the home, and the version."""
+    write_demo_settings(home, settings, DAY)
+    night = load_settings(home)
+    root, name = night.paths.policies, settings.name
+    version = publish_bundle(root, name, Manifest(settings, DAY - timedelta(days=1)), {"bandit.vw": model})
+    logs = Path(night.paths.logs)
+    serve_day(world, Policy.load(f"{root}/{name}", version), DAY, impressions=decisions, seed=2, logs_root=logs)
+    return night, version
+
+
+def _replayed(
+    logged: DataFrame,
+    check: Callable[[DataFrame, int], ReplayCheck],
+    decisions: int,
+    trials: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Unequal rows that replay finds in the honest night and in corrupted ones."""
+    honest = check(logged, decisions)
+    order = [row[0] for row in sample_served(logged, decisions).select("impression_id").collect()]
+    wrong = round(SHARE * len(order))
+    whole = [
+        check(_corrupted(logged, rng.choice(order, wrong, replace=False).tolist(), rng.choice((0.5, 2.0))), 459)
+        for _ in range(WHOLE_CHECKS)
+    ]
+    marked = rng.choice(order, wrong, replace=False).tolist()
+    everything = check(_corrupted(logged, marked, 2.0), decisions)
+    # A sample contains a wrong row from the size at which the first one comes in the order of the sample.
+    first = np.array([rng.choice(len(order), wrong, replace=False).min() for _ in range(trials)])
+    return {
+        "decisions": len(order),
+        "honest": {"replayed": honest.replayed, "unequal": honest.unequal, "worst": honest.worst_difference},
+        "wrong": {"marked": wrong, "found_of_all": everything.unequal},
+        "whole_checks": {"runs": len(whole), "sample": 459, "found": sum(not one.passes for one in whole)},
+        "samples": [
+            {"rows": rows, "found": float((first < rows).mean()), "by_formula": 1.0 - (1.0 - SHARE) ** rows}
+            for rows in SAMPLES
+        ],
+    }
 
 
 def _corrupted(logged: DataFrame, impressions: list[str], factor: float) -> DataFrame:
@@ -141,14 +157,35 @@ def _mean_weights(pages: DataFrame, settings: Any, model: bytes, trials: int, rn
         "static: the most frequent plan": JudgedPolicy("static", "static", space, plan=favourite),
     }
     ratios = {name: np.array([one.probabilities(d) for d in seen]) / logging for name, one in judged.items()}
-    bounds, places = logging.cumsum(axis=1), np.arange(len(seen))
+    bounds = logging.cumsum(axis=1)
     sizes = sorted({min(size, len(seen)) for size in (1_000, 3_000, len(seen))})
-    nothing = {(name, size, limit): 0 for name in judged for size in sizes for limit in LIMITS}
-    found, falsely = dict(nothing), dict(nothing)
-    counts = (("found", found), ("false", falsely))
+    counts = _count_beyond(ratios, bounds, sizes, trials, rng)
+    return [
+        {
+            "policy": name,
+            "rows": size,
+            "effective_sample": float(1.0 / (logging[:size] * ratios[name][:size] ** 2).sum(axis=1).mean()),
+            **{
+                f"{kind}_beyond_{limit:g}": count[name, size, limit] / trials
+                for kind, count in counts.items()
+                for limit in LIMITS
+            },
+        }
+        for name in judged
+        for size in sizes
+    ]
+
+
+def _count_beyond(
+    ratios: dict[str, Floats], bounds: Floats, sizes: list[int], trials: int, rng: np.random.Generator
+) -> dict[str, dict[tuple[str, int, float], int]]:
+    """Trials whose mean weight is beyond each limit, by policy and number of rows: of corrupted and of honest logs."""
+    places = np.arange(len(bounds))
+    found = {(name, size, limit): 0 for name in ratios for size in sizes for limit in LIMITS}
+    falsely = dict(found)
     for _ in range(trials):
-        action = (rng.random(len(seen))[:, None] > bounds).sum(axis=1).clip(0, len(space) - 1)
-        is_wrong = rng.random(len(seen)) < SHARE
+        action = (rng.random(len(bounds))[:, None] > bounds).sum(axis=1).clip(0, bounds.shape[1] - 1)
+        is_wrong = rng.random(len(bounds)) < SHARE
         wrong = np.where(is_wrong, rng.choice((0.5, 2.0)), 1.0)
         for name, ratio in ratios.items():
             honest = ratio[places, action]
@@ -157,17 +194,4 @@ def _mean_weights(pages: DataFrame, settings: Any, model: bytes, trials: int, rn
                     off = abs(w.mean() - 1.0) * np.sqrt(size)
                     for limit in LIMITS:
                         count[name, size, limit] += off > limit * w.std()
-    return [
-        {
-            "policy": name,
-            "rows": size,
-            "effective_sample": float(1.0 / (logging[:size] * ratios[name][:size] ** 2).sum(axis=1).mean()),
-            **{
-                f"{kind}_beyond_{limit:g}": count[name, size, limit] / trials
-                for kind, count in counts
-                for limit in LIMITS
-            },
-        }
-        for name in judged
-        for size in sizes
-    ]
+    return {"found": found, "false": falsely}

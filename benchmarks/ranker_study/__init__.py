@@ -1,1 +1,1 @@
-"""What `ranker_gate.py` and `ranker_correction.py` are made of: streams of trials, and logs of unions."""
+"""Parts of `ranker_gate.py` and `ranker_correction.py`: streams of trials, and logs of unions."""

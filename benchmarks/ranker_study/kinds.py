@@ -1,4 +1,4 @@
-"""What one night shows of a bandit, a canary and a ranker of known worth, for many streams side by side."""
+"""Sums of one night of a bandit, a canary and a ranker of known worth, for many streams at once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Estimates = tuple[Floats, Floats]
 
 
 class Kind(Protocol):
-    """A kind of trial: sufficient sums of a night, and what sums say."""
+    """A kind of trial: sufficient sums of a night, and estimates from sums."""
 
     name: str
     value: float
-    """Of what it would replace."""
+    """Value of the policy or order that the trial would replace."""
 
     def spread(self) -> float:
         """The s of one impression: standard deviation of its term over the value."""
@@ -92,9 +92,9 @@ class Canary:
 class Order:
     """A ranker's order of ten entities against the served one: clicks by position, weighted by 1 / examination.
 
-    The served order puts entity j at place j. A user wants entity j with probability `wants[j]`. The candidate lifts
-    some entities over others that are wanted as often, so it is another order and no better; for a gain, the entities
-    that it lifts are wanted more often. Its gain is exact.
+    The served order puts entity j at place j. A user wants entity j with probability `wants[j]`.
+    The candidate lifts some entities over others that are wanted as often, so it is another order
+    and no better; for a gain, the entities that it lifts are wanted more often. Its gain is exact.
     """
 
     gain: float
@@ -107,7 +107,7 @@ class Order:
         candidate = np.array([1, 0, 5, 6, 7, 2, 3, 4, 8, 9])
         even = np.array([0.2, 0.2, 0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.06, 0.06])
         better = np.sign(discounts[candidate] - discounts)
-        # Shift wants toward entities that the candidate lifts until its relative gain is exactly the one asked for.
+        # Shift wants toward entities that the candidate lifts until its relative gain is exactly `gain`.
         self.value, slope = float(even @ discounts), float((even * better) @ (discounts[candidate] - discounts))
         base = float((even * better) @ discounts)
         shift = self.gain * self.value / (slope - self.gain * base)

@@ -1,9 +1,10 @@
 """Streams of nights with trials of all kinds, where the real gate decides every start and every end.
 
-The study calls `review_challenger`, `review_canary` and `review_ranker` of `ltrr.publishing` on every night on which a
-trial begins, ends, or could be promoted. On any other night it only adds a look: no score so far reaches the critical
-value of a single look that spends the whole alpha, and a gain of `effect` would still be detected often enough. The
-study asserts this with the real function on a sample of streams.
+The study calls `review_challenger`, `review_canary` and `review_ranker` of `ltrr.publishing` on
+every night on which a trial begins, ends, or could be promoted. On any other night it only adds a
+look: no score so far reaches the critical value of a single look that spends the whole alpha, and a
+gain of `effect` would still be detected often enough. The study asserts this with the real function
+on a sample of streams.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ _NOTHING = Judgement(UNDEFINED, nan, nan, nan, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Scenario:
-    """What the streams of one line of the table have in common.
+    """Settings of the streams of one line of the table.
 
     Attributes:
         name: for the table.
-        kinds: kind -> what its trials are truly worth.
-        impressions: judged a night, by kind.
-        canary_chance: that a person begins a canary on a night on which none runs.
+        kinds: kind -> trials of known true gain.
+        impressions: number judged each night, by kind.
+        canary_chance: chance that a person starts a canary on a night on which none runs.
         gate: settings.
         nights: of a stream.
     """
@@ -67,7 +68,7 @@ class Scenario:
 
 @dataclass
 class Outcome:
-    """How streams went: night of the first promotion of each kind, 1-based, infinite without; trials begun."""
+    """Results of streams: night of the first promotion of each kind, 1-based, infinite without; number of trials."""
 
     promoted: dict[str, Floats]
     begun: dict[str, Floats]
@@ -78,12 +79,12 @@ class Outcome:
 
 
 def needed(kind: Kind, gate: GateSettings, factor: float) -> int:
-    """Impressions a night at which a gain of `effect` is to be seen."""
+    """Impressions each night that detect a gain of `effect`."""
     return round((factor * kind.spread() / gate.effect) ** 2 / gate.life_nights)
 
 
 def run(scenario: Scenario, streams: int, seed: int) -> Outcome:
-    """All streams; a stream is over at its first promotion, its question answered."""
+    """All streams; a stream ends at its first promotion."""
     rng = np.random.default_rng([seed, sum(map(ord, scenario.name))])
     return _Streams(scenario, streams, rng).run()
 
@@ -91,7 +92,7 @@ def run(scenario: Scenario, streams: int, seed: int) -> Outcome:
 class _Streams:
     def __init__(self, scenario: Scenario, streams: int, rng: np.random.Generator) -> None:
         self.scenario, self.size, self.rng, self.gate = scenario, streams, rng, scenario.gate
-        self.books: list[tuple[Challenger, ...]] = [()] * streams
+        self.trials_of: list[tuple[Challenger, ...]] = [()] * streams
         self.pointed: list[Pointed | None] = [None] * streams
         self.is_over = np.zeros(streams, dtype=bool)
         life = self.gate.life_nights
@@ -125,11 +126,11 @@ class _Streams:
             self.pointed[stream] = Pointed(f"{day}-000000000001", 0.1, f"{day}T09:00:00.000+00:00")
         waits = "a canary runs" if self.pointed[stream] else ""
         for kind in self.scenario.kinds:
-            trial = current_trial(self.books[stream], kind)
+            trial = current_trial(self.trials_of[stream], kind)
             if trial is None and kind != CANARY_TRIAL and waits:
                 continue
             if trial is None:
-                self._turn(kind, stream, night, _NOTHING, waits)
+                self._review(kind, stream, night, _NOTHING, waits)
                 continue
             if trial.alpha > 0.0 and not (waits and kind != CANARY_TRIAL):
                 look = Look(trial.on(day), Estimate(*seen[kind]))
@@ -138,14 +139,14 @@ class _Streams:
                     if stream < CHECKED:
                         self._check(kind, trial, day, look, stream)
                     continue
-                self._turn(kind, stream, night, self._judgement(kind, look.difference), waits)
+                self._review(kind, stream, night, self._judgement(kind, look.difference), waits)
             elif trial.on(day) >= self.gate.life_nights:
-                self._turn(kind, stream, night, _NOTHING, waits)
+                self._review(kind, stream, night, _NOTHING, waits)
             if self.outcome.promoted[kind][stream] == night + 1:
-                waits = waits or "a bandit is promoted tonight"
+                waits = waits or "a bandit is promoted this night"
 
     def _is_quiet(self, kind: str, stream: int, look: Look) -> bool:
-        """Whether the gate can only keep the trial tonight."""
+        """Whether the gate can only keep the trial this night."""
         if look.night >= self.gate.life_nights:
             return False
         scores = [one.difference.value / one.difference.standard_error for one in [*self.looks[kind][stream], look]]
@@ -159,18 +160,18 @@ class _Streams:
     def _judgement(self, kind: str, difference: Estimate) -> Judgement:
         return Judgement(difference, self.scenario.kinds[kind].value, 1e6, 1e6, 10**6, 10**6, 1)
 
-    def _turn(self, kind: str, stream: int, night: int, judgement: Judgement, waits: str) -> None:
-        """The real page of this kind; the trial gets the looks of its quiet nights first."""
+    def _review(self, kind: str, stream: int, night: int, judgement: Judgement, waits: str) -> None:
+        """Review by the real gate of this kind; the trial gets the looks of its quiet nights first."""
         day = FIRST + timedelta(days=night)
         looks = tuple(self.looks[kind][stream]) if kind in self.looks else ()
-        book = tuple(
-            replace(one, looks=looks) if one.is_living and one.kind == kind else one for one in self.books[stream]
+        trials = tuple(
+            replace(one, looks=looks) if one.is_living and one.kind == kind else one for one in self.trials_of[stream]
         )
-        before = current_trial(book, kind)
-        page = self._page(kind, book, day, night, judgement, waits, stream)
-        self.books[stream] = page.challengers
-        after = current_trial(page.challengers, kind)
-        judged = page.judged if before else None
+        before = current_trial(trials, kind)
+        review = self._gate_review(kind, trials, day, night, judgement, waits, stream)
+        self.trials_of[stream] = review.challengers
+        after = current_trial(review.challengers, kind)
+        judged = review.judged if before else None
         if judged is not None and judged.outcome == PROMOTE:
             self.outcome.promoted[kind][stream] = night + 1
             self.is_over[stream] = True
@@ -181,25 +182,27 @@ class _Streams:
         if kind == CANARY_TRIAL and judged is not None and not judged.is_living:
             self.pointed[stream] = None
 
-    def _page(self, kind: str, book: Any, day: date, night: int, judgement: Judgement, waits: str, stream: int) -> Any:
+    def _gate_review(
+        self, kind: str, trials: Any, day: date, night: int, judgement: Judgement, waits: str, stream: int
+    ) -> Any:
         end = day - timedelta(days=1)
         if kind == BANDIT_TRIAL:
             bandit = FrozenBandit("search", {"bandit.vw": f"b{night}"}, None, ExplorationSettings())
             if waits:
                 judgement = replace(judgement, objections=(waits,))
-            return review_challenger(book, day, _CHAMPION, judgement, Candidate(bandit, end), self.gate, waits)
+            return review_challenger(trials, day, _CHAMPION, judgement, Candidate(bandit, end), self.gate, waits)
         if kind == RANKER_TRIAL:
             return review_ranker(
-                book, day, "search", "", judgement, RankerCandidate(f"r{night}", end), self.gate, waits
+                trials, day, "search", "", judgement, RankerCandidate(f"r{night}", end), self.gate, waits
             )
-        tried = FrozenBandit("search", {"bandit.vw": "c", "ranker.ubj": f"c{night}"}, None, ExplorationSettings())
-        before = current_trial(book, CANARY_TRIAL)
+        candidate = FrozenBandit("search", {"bandit.vw": "c", "ranker.ubj": f"c{night}"}, None, ExplorationSettings())
+        before = current_trial(trials, CANARY_TRIAL)
         return review_canary(
-            book, day, self.pointed[stream], before.bandit if before else tried, _CHAMPION, judgement, self.gate
+            trials, day, self.pointed[stream], before.bandit if before else candidate, _CHAMPION, judgement, self.gate
         )
 
     def _check(self, kind: str, trial: Challenger, day: date, look: Look, stream: int) -> None:
-        """On a sample: the real function, asked on a quiet night, keeps the trial."""
+        """Assert on a sample that the real gate keeps the trial on a quiet night."""
         earlier = replace(trial, looks=tuple(self.looks[kind][stream][:-1]))
         now, _ = judge_trial(earlier, day, self._judgement(kind, look.difference), self.gate)
         assert now.outcome == KEEP, (kind, look, now.outcome)
@@ -208,8 +211,9 @@ class _Streams:
 def former_gate(kind: Kind, impressions: int, streams: int, seed: int, window: int = 14) -> float:
     """Share of streams in which a new ranker each night, at level .025 and without a budget, promotes one no better.
 
-    Each night's ranker is another order of the same worth, judged on the last `window` nights; of the variance of its
-    difference the share that the newest night does not replace is carried along.
+    Each night's ranker is another order of the same worth, judged on the last `window` nights; of
+    the variance of its difference the share that the newest night does not replace is carried
+    along.
     """
     rng = np.random.default_rng([seed, 5])
     nights = [kind.night(rng, impressions, streams) for _ in range(NIGHTS + window)]

@@ -1,7 +1,7 @@
 """Scoring speed of a candidate policy, in decisions a second of one core: Vowpal Wabbit alone on a file, and ltrr.
 
-Part of `ope_speed.py`. It scores made-up decisions of 210 plans, twenty of them listed, with a model that Vowpal Wabbit
-learned from them. It counts processor seconds of all threads:
+Part of `ope_speed.py`. It scores made-up decisions of 210 plans, twenty of them listed, with a
+model that Vowpal Wabbit learned from them. It counts processor seconds of all threads:
 
     vw, text     Vowpal Wabbit predicts from a file with the decisions' text; it parses and scores
     vw, cache    the same from its binary cache of that file, which is parsed before

@@ -1,1 +1,1 @@
-"""Attacks by single users on what is learned and judged, and honest users who search much."""
+"""Attacks by single users on learning and judging, and honest users who search very often."""

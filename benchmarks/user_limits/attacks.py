@@ -1,4 +1,4 @@
-"""A day of honest searches, and robots that join it: who shows what where, and who clicks it."""
+"""A day of honest searches and of robots: the pages that they see and their clicks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Robot:
 
     Attributes:
         impressions: of each.
-        clicks: what each clicks.
+        clicks: positions that each robot clicks.
         robots: how many of them, each a user.
         one_query: whether each searches one query only.
     """

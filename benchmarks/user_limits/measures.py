@@ -1,4 +1,4 @@
-"""What the attacks do to the curve and to the evidence of a verdict, with and without limits, and who is excluded."""
+"""Effects of the attacks on the curve and on the evidence of a verdict, with and without limits, and exclusions."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class CurveError:
     """Largest relative distances of a curve from that of the honest searches alone.
 
     Attributes:
-        unlimited: everybody counts whole.
-        limited: with the limits.
-        excluded: users.
-        capped: users.
+        unlimited: error where every user counts fully.
+        limited: error with the limits.
+        excluded: number of excluded users.
+        capped: number of capped users.
     """
 
     unlimited: float
@@ -115,7 +115,7 @@ def judged_rows(seed: int, nights: int, impressions: int, robot_impressions: int
 def measure_evidence(
     spark: SparkSession, nights: int, impressions: int, robot_impressions: int, rewards: float
 ) -> Evidence:
-    """R with and without the limits, and who is named."""
+    """R with and without the limits, and the users that the verdict names."""
     made = judged_rows(1, nights, impressions, robot_impressions, rewards)
     rows = spark.createDataFrame(made)
     limited = limits_of(rows)
@@ -140,7 +140,7 @@ def evidence_of(made: pd.DataFrame) -> float:
 
 
 def measure_false_exclusions(spark: SparkSession, counts: np.ndarray, clicks_per_impression: float) -> tuple[int, int]:
-    """(honest users excluded, users): counts of impressions, [users], clicked as the position-based model says."""
+    """(honest users excluded, users): counts of impressions, [users], clicks by the position-based model."""
     rng = np.random.default_rng(3)
     positions = np.arange(1, 11, dtype=np.float64) ** -0.7
     clicks = rng.poisson(counts[:, None] * clicks_per_impression * positions / positions.sum())
@@ -159,7 +159,7 @@ def measure_false_exclusions(spark: SparkSession, counts: np.ndarray, clicks_per
 
 
 def honest_counts(users: int = 50_000) -> dict[str, np.ndarray]:
-    """Impressions a day of honest users, by kind of tail; only who searched has a row."""
+    """Impressions a day of honest users, by kind of tail; only users who searched have a row."""
     rng = np.random.default_rng(5)
     activity = np.arange(1, users + 1) ** -0.4
     worlds = rng.poisson(2.0 * users * activity / activity.sum())

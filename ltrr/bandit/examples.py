@@ -139,8 +139,8 @@ def _values(names: tuple[str, ...], matrix: Floats) -> list[pa.Array]:
     for name, column in zip(names, matrix.T, strict=True):
         encoded = pa.array(column).dictionary_encode()
         different = encoded.dictionary.to_numpy()
-        told = pc.binary_join_element_wise(name, _numbers(different), "")
-        columns.append(pc.if_else(pa.array(different != 0.0), told, "").take(encoded.indices))
+        text = pc.binary_join_element_wise(name, _numbers(different), "")
+        columns.append(pc.if_else(pa.array(different != 0.0), text, "").take(encoded.indices))
     return columns
 
 

@@ -9,8 +9,8 @@ at `propensity_clip` / plans. The fit becomes a little biased towards plans that
 certain; what the bandit is *worth* is judged elsewhere, with the exact propensities.
 
 Window, not warm start. Every night trains from scratch on the closed dates of its window. The model's bytes are then a
-function of committed rows and settings alone: a date that was mended, or a user who was forgotten, is gone from the
-next model, and a rerun needs no older model. Going on from last night's would keep them for ever, and save little:
+function of committed rows and settings alone: a date that was corrected, or a user who was forgotten, is gone from the
+next model, and a rerun needs no older model. Continuing from the last model would never drop them, and save little:
 14 nights of 15,000 decisions are 210,000, some 20 s of one core. A thousand times that is 50 s on 400 cores, because
 parts do not wait for each other and the work of each is linear in its decisions.
 """
@@ -93,14 +93,14 @@ class Planner:
 
 
 def vw_arguments(settings: BanditSettings) -> list[str]:
-    """What Vowpal Wabbit is told; kept in the model.
+    """Options of Vowpal Wabbit; the model keeps them.
 
     >>> " ".join(vw_arguments(BanditSettings()))
     '--cb_adf --cb_type mtr --bit_precision 18 --learning_rate 0.1 --interactions qb --interactions qv'
     """
     crossed = [word for pair in settings.interactions for word in ("--interactions", pair)]
-    told = ["--cb_adf", "--cb_type", "mtr", "--bit_precision", str(settings.hash_bits)]
-    return [*told, "--learning_rate", str(settings.learning_rate), *crossed]
+    options = ["--cb_adf", "--cb_type", "mtr", "--bit_precision", str(settings.hash_bits)]
+    return [*options, "--learning_rate", str(settings.learning_rate), *crossed]
 
 
 def train_bandit(

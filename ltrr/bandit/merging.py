@@ -17,7 +17,7 @@ def merge_bandits(models: Sequence[bytes]) -> bytes:
     Agarwal et al., "A Reliable Effective Terascale Linear Learning System", JMLR 2014 (the averaging).
 
     Args:
-        models: at least one; saved with their learning state, as Vowpal Wabbit does unless told otherwise.
+        models: at least one; saved with their learning state, as Vowpal Wabbit does by default.
     """
     if len(models) == 1:
         return models[0]
@@ -28,7 +28,7 @@ def merge_bandits(models: Sequence[bytes]) -> bytes:
         for number, model in enumerate(models):
             path = Path(folder, f"{number}.vw")
             path.write_bytes(model)
-            # The counters are what the merge weighs the parts by; a load resets them unless told not to.
+            # The counters are what the merge weighs the parts by; a load resets them unless an option prevents it.
             workspaces.append(
                 vowpalwabbit.Workspace(
                     arg_list=["--quiet", "--preserve_performance_counters", "--initial_regressor", str(path)]

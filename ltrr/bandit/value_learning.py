@@ -141,7 +141,7 @@ def _looks_and_unions(query: KnownQuery) -> Iterator[tuple[View, View]]:
         union = query.union_of(look)
         yield look, union
         if not look.is_unsearched:
-            # Its label keeps the clicks: they are what the union is worth, whoever may know of them.
+            # Its label keeps the clicks: they are what the union is worth, whether or not the policy knows of them.
             yield look.unsearched(), union.without_memory()
 
 

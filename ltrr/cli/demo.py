@@ -28,15 +28,14 @@ from ltrr.demo.report import (
     night_lines,
     nights_table,
     order_table,
-    ranker_sentence,
     regret_rows,
     regret_table,
-    standing,
     trial_table,
     values_table,
     whereabouts,
     with_challenger,
 )
+from ltrr.demo.sentences import ranker_sentence, standing
 from ltrr.demo.trial import plan_rows
 from ltrr.demo.worlds import IMPRESSIONS, WorldChoice, build_world, check_choice
 from ltrr.logs.secret import SECRET_VARIABLE
@@ -102,7 +101,7 @@ def _prepare(choice: WorldChoice, home: Path, changes: list[str], console: Conso
     claim_home(home)
     if SECRET_VARIABLE not in os.environ:
         os.environ[SECRET_VARIABLE] = DEMO_SECRET
-        _say(console, f"{SECRET_VARIABLE} is not set: the demo uses a public one, for invented users only")
+        _say(console, f"{SECRET_VARIABLE} is not set: the demo uses a public one for invented users")
     with one_step(console, "building the world") as progress:
         world = build_world(choice, default_cache(), progress.advance)
     for note in world.notes:

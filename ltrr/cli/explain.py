@@ -77,7 +77,7 @@ def _load(settings: Settings, version: str | None) -> Policy:
 
 
 def _read_looks(file: Path, query: str) -> _Look:
-    """From a decision record or its looks; of another query they would explain what nobody asked."""
+    """From a decision record or its looks; looks of another query would explain another search."""
     try:
         told = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as fault:
@@ -93,7 +93,7 @@ def _read_looks(file: Path, query: str) -> _Look:
         raise UsageError(
             "these are not looks of this query",
             which=f"--looks {file}",
-            expected="a decision record, or the list under its `looks` (docs/log-contract.md)",
+            expected="a decision record, or the list under its `looks` (docs/reference/log-contract.md)",
             got="; ".join(reasons[:3]),
         )
     situation = Situation.of_record(told) if is_record else NOWHERE

@@ -18,10 +18,10 @@ from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.evaluation.judged_impressions import served_by_version
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
-from ltrr.ope.bundle_log import alike_of, bundle_columns, judged_rows, with_probabilities
+from ltrr.ope.bundle_log import bundle_columns, judged_rows, list_alike_versions, with_probabilities
 from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
 from ltrr.ope.formats import FORMATS, foreign_log
-from ltrr.ope.log_files import files_of
+from ltrr.ope.log_files import find_log_files
 from ltrr.ope.report import OpeReport
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.delta import Warehouse
@@ -112,7 +112,8 @@ def ope(
     """Estimate what a policy would have earned from a log that another policy made.
 
     The log needs three values for each decision: its reward, the probability with which the action taken was chosen,
-    and the probability with which the policy to judge would have chosen it. docs/ope.md explains the report.
+    and the probability with which the policy to judge would have chosen it.
+    docs/how-to/judge-a-log.md explains the report.
     """
     if (policy is None) == (not target_propensity):
         raise UsageError(
@@ -159,7 +160,7 @@ def _estimate(
 ) -> list[OpeReport]:
     decisions = foreign_log(spark, log, format_, policies[0])
     if format_ in _COLUMNAR:
-        files = files_of(decisions, policies, delta_path=log if format_ == "delta" else None)
+        files = find_log_files(decisions, policies, delta_path=log if format_ == "delta" else None)
         return estimate_policies(decisions, policies, settings, files)
     if len(policies) == 1:
         return estimate_policies(decisions, policies, settings)
@@ -197,7 +198,7 @@ def _judge_bundle(
         foreign_log(spark, f"{log}/{table(kind).name}", "delta", LogColumns("")) for kind in ("decisions", "slate_rows")
     )
     logged = {one for one, _ in served_by_version(decisions) if is_published(root, name, one)}
-    alike = alike_of(part, {one: read_manifest(root, name, one) for one in logged})
+    alike = list_alike_versions(part, {one: read_manifest(root, name, one) for one in logged})
     limited_users = Warehouse(spark, log).read(table("limited_users"))
     decisions = with_is_counted(decisions, limited_users, settings.users)
     newest = decisions.agg(F.max("log_date")).collect()[0][0]

@@ -63,7 +63,8 @@ def ope_draws(
     """Estimate what a policy would have earned from a log whose pages were drawn block by block.
 
     The log needs three arrays for each impression: the reward of each draw, the probability with which it was made, and
-    the probability with which the policy to judge would have made it. docs/ope-plans.md explains columns and report.
+    the probability with which the policy to judge would have made it.
+    docs/how-to/judge-draws.md explains columns and report.
     """
     if format_ not in _FORMATS:
         raise UsageError("unknown log format", which="--format", expected=", ".join(_FORMATS), got=format_)

@@ -61,8 +61,8 @@ def _entries(kind: Any, defaults: dict[str, Any], indent: str, prefix: str) -> I
         yield from textwrap.wrap(
             meanings.get(key, ""), 116, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
         )
-        told = yaml.safe_dump({key: value}, default_flow_style=True, width=10_000).strip()[1:-1]
-        yield f"{indent}#{prefix}{told}"
+        shown = yaml.safe_dump({key: value}, default_flow_style=True, width=10_000).strip()[1:-1]
+        yield f"{indent}#{prefix}{shown}"
 
 
 def _plain(value: Any) -> Any:

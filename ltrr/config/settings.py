@@ -1,4 +1,4 @@
-"""All settings in one place: each room declares its own, this composes them and reads YAML.
+"""All settings in one place: each package declares its own; this module composes them and reads YAML.
 
 Layers, later over earlier: the defaults that the packages declare; `ltrr.yaml` in the home (what this home is: policy,
 strategies, first date); the file of `--config`; `--set` and other options. `conf/base.yaml` is a page for people that
@@ -103,7 +103,7 @@ def _no_policy() -> PolicySettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a night may be told.
+    """All settings of a night.
 
     Attributes:
         history_starts: first logical date; nothing before it is asked for.
@@ -145,8 +145,8 @@ class Settings:
 
     def digest(self) -> str:
         """16 hex of all settings that can change a result; where a night runs and reports is left out."""
-        told = {name: value for name, value in dataclasses.asdict(self).items() if name not in _NOT_DIGESTED}
-        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        given = {name: value for name, value in dataclasses.asdict(self).items() if name not in _NOT_DIGESTED}
+        return hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def load_settings(
@@ -181,18 +181,18 @@ def load_section(
 
 
 def _merged(home: Path | None, config: Path | None, changes: Sequence[str]) -> tuple[dict[str, Any], str]:
-    told = [(str(config), read_yaml(config))] if config else []
-    told += [(f"--set {change}", parse_change(change)) for change in changes]
+    given = [(str(config), read_yaml(config))] if config else []
+    given += [(f"--set {change}", parse_change(change)) for change in changes]
     if home is not None:
-        told.append(("--home", {"paths": {"home": str(home)}}))
-    for source, layer in told:
+        given.append(("--home", {"paths": {"home": str(home)}}))
+    for source, layer in given:
         check_layer(Settings, layer, source)
-    # Where the home is decides which home's own file lies beneath what was told.
-    paths = merge_layers(Settings, (layer for _, layer in told)).get("paths", {})
+    # The path of the home decides which ltrr.yaml the given layers override.
+    paths = merge_layers(Settings, (layer for _, layer in given)).get("paths", {})
     own = build(PathSettings, paths, "--home").home / HOME_FILE
     home_layer = read_yaml(own) if own.exists() else {}
     check_layer(Settings, home_layer, str(own))
-    layers = [home_layer, *(layer for _, layer in told)]
+    layers = [home_layer, *(layer for _, layer in given)]
     return merge_layers(Settings, layers), f"{own} or the file of --config"
 
 
@@ -241,16 +241,16 @@ def make_home(home: Path) -> None:
         home.chmod(0o711)
 
 
-def write_home_file(home: Path, told: Mapping[str, Any]) -> Path:
+def write_home_file(home: Path, given: Mapping[str, Any]) -> Path:
     """Write the settings that make a home what it is; checked before they are written, whole or not at all.
 
     Raises:
         ConfigError: they could not be read back.
     """
     file = home / HOME_FILE
-    check_layer(Settings, told, str(file))
+    check_layer(Settings, given, str(file))
     make_home(home)
     part = file.with_suffix(".part")
-    part.write_text(yaml.safe_dump(dict(told), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    part.write_text(yaml.safe_dump(dict(given), sort_keys=False, allow_unicode=True), encoding="utf-8")
     part.replace(file)
     return file

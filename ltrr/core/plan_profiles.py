@@ -4,7 +4,7 @@ What unseen blocks add to the plans of one query is a vector over all plans. Tho
 mean, and less what all plans of the query have in common (which no choice depends on), 16 patterns hold nine tenths of
 the variance of 126 plans. So a model predicts the 16 numbers of a query, from one row a query, and not 126 values from
 126 rows: on real films, first blocks visible, .40 of the gap from the best static plan to the oracle against .32 (one
-log of a trial; docs/retrieval.md has five).
+log of a trial; docs/studies/retrieval.md has five).
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class PlanProfiles:
             left = left - left.mean(axis=1, keepdims=True)
             variances, vectors = np.linalg.eigh(left.T @ (weight[:, None] * left))
             order = np.argsort(-variances, kind="stable")[: min(patterns, len(added), added.shape[1] - 1)]
-            # The sign of an eigenvector is nobody's: the largest entry is made positive.
+            # The sign of an eigenvector is arbitrary: the largest entry is made positive.
             rows = vectors[:, order].T
             rows = rows * np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(axis=1)])[:, None]
             rest = max(float(variances.sum() - variances[order].sum()), 0.0) / added.shape[1]

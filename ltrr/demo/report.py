@@ -1,4 +1,4 @@
-"""The summary of a demo, at most 80 columns wide: lines per night, tables of true values, and where everything is."""
+"""The summary of a demo, at most 80 columns wide: lines per night, tables, and where everything is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 from ltrr.demo.durations import duration_text
 from ltrr.demo.loop import NightReport
 from ltrr.publishing.trials import Challenger
-from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, STATIC_WITHOUT_MEMORY, UNIFORM
+from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, STATIC_WITHOUT_MEMORY
 
 # Two columns between columns and no frame: six columns of figures fit.
 _STYLE: dict[str, Any] = {
@@ -50,7 +50,9 @@ def _released(report: NightReport) -> str:
 def _challenger_text(challenger: Challenger | None) -> str:
     if challenger is None:
         return "no challenger"
-    return f"challenger: night {challenger.night}" if challenger.is_living else f"challenger: {challenger.outcome}"
+    if not challenger.is_living:
+        return f"challenger: {challenger.outcome}"
+    return f"challenger: night {challenger.night}" if challenger.night else "new challenger"
 
 
 def nights_table(reports: Sequence[NightReport]) -> Table:
@@ -195,30 +197,6 @@ def order_table(rows: Rows) -> Table:
     return table
 
 
-def ranker_sentence(rows: Rows) -> str:
-    """Where the served order is better and worse than rank fusion, clear of its interval; empty without rows.
-
-    >>> row = {"slice": "head", "over_fusion_low": -0.06, "over_fusion_high": -0.04}
-    >>> ranker_sentence([row]).partition(":")[0]
-    'The served order is worse than rank fusion on head queries'
-    """
-    sides: dict[str, list[str]] = {"better": [], "worse": [], "as good": []}
-    for row in rows:
-        side = "better" if row["over_fusion_low"] > 0 else "worse" if row["over_fusion_high"] < 0 else "as good"
-        sides[side].append(row["slice"])
-    if not rows:
-        return ""
-    than = {"better": "better than", "worse": "worse than", "as good": "not distinguishable from"}
-    parts = [f"{than[side]} rank fusion on {' and '.join(names)} queries" for side, names in sides.items() if names]
-    sentence = f"The served order is {', '.join(parts)}"
-    if sides["worse"]:
-        sentence += (
-            ": it learned on the unions of plans that explore, and this table is of greedy plans, which bring other "
-            "unions"
-        )
-    return f"{sentence}."
-
-
 def trial_table(rows: Rows) -> Table:
     """Plans that need no learning, without hybrid search, next to the figures of an earlier trial."""
     table = Table(title="The same films without hybrid search and memory, and an earlier trial", **_STYLE)
@@ -236,41 +214,6 @@ def trial_table(rows: Rows) -> Table:
             "" if trial is None else f"{row['recall'] - trial:+.3f}",
         )
     return table
-
-
-def standing(rows: Rows, challenger: Challenger | None = None) -> str:
-    """One sentence per policy: its recall on unseen queries and what it is better than, clear of its interval or not.
-
-    Args:
-        rows: Rows of the table of true values.
-        challenger: Challenger of the rows with its values, where the table has any.
-    """
-    unseen = {row["policy"]: row for row in rows if row["slice"] == "unseen"}
-    sentences = [_standing_of("the serving bundle", unseen, LEARNED_GREEDY, LEARNED)]
-    if challenger and CHALLENGER_GREEDY in unseen:
-        state = f"night {challenger.night} of its trial" if challenger.is_living else f"{challenger.outcome} last night"
-        sentences.append(_standing_of(f"the challenger ({state})", unseen, CHALLENGER_GREEDY, CHALLENGER))
-    return "\n".join(sentences)
-
-
-def _standing_of(subject: str, unseen: Mapping[str, Mapping[str, Any]], greedy_name: str, served_name: str) -> str:
-    greedy, served = unseen[greedy_name], unseen[served_name]
-    # `over_static` is measured against the better of the two on these queries.
-    static = max((unseen[STATIC], unseen[STATIC_WITHOUT_MEMORY]), key=lambda row: row["recall"])
-    uniform = _comparison("drawing plans at random", greedy["over_uniform_low"], greedy["over_uniform_high"])
-    best = _comparison("the best static plan", greedy["over_static_low"], greedy["over_static_high"])
-    return (
-        f"On queries never searched before, {subject} finds {greedy['recall']:.1%} of the wanted entities without "
-        f"exploration: {uniform} ({unseen[UNIFORM]['recall']:.1%}), {best} ({static['recall']:.1%}). The exact best "
-        f"plan of each query finds {unseen[ORACLE]['recall']:.1%}. As served, with exploration, it finds "
-        f"{served['recall']:.1%}."
-    )
-
-
-def _comparison(name: str, low: float, high: float) -> str:
-    if low > 0.0:
-        return f"better than {name}"
-    return f"worse than {name}" if high < 0.0 else f"not distinguishable from {name}"
 
 
 def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]:

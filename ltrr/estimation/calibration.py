@@ -162,8 +162,8 @@ class Calibration:
         return Calibration(
             self.listed + other.listed,
             self.unlisted + other.unlisted,
-            _both(self.known, other.known),
-            _both(self.seen, other.seen),
+            _join_tallies(self.known, other.known),
+            _join_tallies(self.seen, other.seen),
         )
 
     def findings(self, design_effect: float = 1.0) -> list[Finding]:
@@ -267,7 +267,7 @@ def _tally(observed: Floats, expected: Floats, variance: Floats, largest: float,
     return Tally(drawn, promised, spread, int(to_fixed(largest)), squared)
 
 
-def _both(one: Mapping[str, Tally], other: Mapping[str, Tally]) -> dict[str, Tally]:
+def _join_tallies(one: Mapping[str, Tally], other: Mapping[str, Tally]) -> dict[str, Tally]:
     joined = dict(one)
     for what, tally in other.items():
         joined[what] = joined[what] + tally if what in joined else tally

@@ -42,7 +42,6 @@ Jiang & Li, ICML 2016, and Kiyohara et al., WSDM 2022 (cascade_dr).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -164,7 +163,7 @@ class DrawEstimator(Estimator):
 _Kind = TypeVar("_Kind", bound=Estimator)
 
 
-def _by_name(estimators: Iterable[_Kind]) -> dict[str, _Kind]:
+def _by_name(*estimators: _Kind) -> dict[str, _Kind]:
     return {estimator.name: estimator for estimator in estimators}
 
 
@@ -172,58 +171,56 @@ _DIRECT = ("direct", "n")
 _CUT = "that the weights cut off matter little: look at the share that is cut"
 
 ESTIMATORS: dict[str, DecisionEstimator] = _by_name(
-    (
-        DecisionEstimator(
-            "ips",
-            (("weighted", "n"),),
-            "nothing more: unbiased, of high variance",
-            needs_right_propensities_only=True,
-            is_nightly=True,
-        ),
-        DecisionEstimator(
-            "snips",
-            (("weighted", "w"),),
-            "many decisions: its bias falls as 1/n",
-            needs_right_propensities_only=True,
-            is_nightly=True,
-        ),
-        DecisionEstimator("clipped_ips", (("clipped_reward", "n"),), _CUT, cut="clipped"),
-        DecisionEstimator("clipped_snips", (("clipped_reward", "clipped"),), _CUT, cut="clipped"),
-        DecisionEstimator("sg", (("sub_gaussian_reward", "n"),), _CUT, cut="sub_gaussian"),
-        DecisionEstimator(
-            "dm", (_DIRECT,), "that q-hat is right: the interval does not contain its error", model=ModelUse.ALONE
-        ),
-        DecisionEstimator(
-            "dr",
-            (_DIRECT, ("residual", "n")),
-            "nothing more: unbiased for any cross-fitted q-hat",
-            model=ModelUse.CORRECTED,
-            needs_right_propensities_only=True,
-            is_nightly=True,
-            decides=True,
-        ),
-        DecisionEstimator(
-            "sndr",
-            (_DIRECT, ("residual", "w")),
-            "many decisions: its bias falls as 1/n",
-            model=ModelUse.CORRECTED,
-            needs_right_propensities_only=True,
-        ),
-        DecisionEstimator(
-            "switch_dr",
-            (_DIRECT, ("switched_residual", "n")),
-            "that q-hat is right where weights exceed M",
-            model=ModelUse.TRUSTED_WHERE_CUT,
-            cut="switched",
-        ),
-        DecisionEstimator(
-            "dros",
-            (_DIRECT, ("shrunk_residual", "n")),
-            "that q-hat is right where weights are large",
-            model=ModelUse.TRUSTED_WHERE_CUT,
-            cut="shrunk",
-        ),
-    )
+    DecisionEstimator(
+        "ips",
+        (("weighted", "n"),),
+        "nothing more: unbiased, of high variance",
+        needs_right_propensities_only=True,
+        is_nightly=True,
+    ),
+    DecisionEstimator(
+        "snips",
+        (("weighted", "w"),),
+        "many decisions: its bias falls as 1/n",
+        needs_right_propensities_only=True,
+        is_nightly=True,
+    ),
+    DecisionEstimator("clipped_ips", (("clipped_reward", "n"),), _CUT, cut="clipped"),
+    DecisionEstimator("clipped_snips", (("clipped_reward", "clipped"),), _CUT, cut="clipped"),
+    DecisionEstimator("sg", (("sub_gaussian_reward", "n"),), _CUT, cut="sub_gaussian"),
+    DecisionEstimator(
+        "dm", (_DIRECT,), "that q-hat is right: the interval does not contain its error", model=ModelUse.ALONE
+    ),
+    DecisionEstimator(
+        "dr",
+        (_DIRECT, ("residual", "n")),
+        "nothing more: unbiased for any cross-fitted q-hat",
+        model=ModelUse.CORRECTED,
+        needs_right_propensities_only=True,
+        is_nightly=True,
+        decides=True,
+    ),
+    DecisionEstimator(
+        "sndr",
+        (_DIRECT, ("residual", "w")),
+        "many decisions: its bias falls as 1/n",
+        model=ModelUse.CORRECTED,
+        needs_right_propensities_only=True,
+    ),
+    DecisionEstimator(
+        "switch_dr",
+        (_DIRECT, ("switched_residual", "n")),
+        "that q-hat is right where weights exceed M",
+        model=ModelUse.TRUSTED_WHERE_CUT,
+        cut="switched",
+    ),
+    DecisionEstimator(
+        "dros",
+        (_DIRECT, ("shrunk_residual", "n")),
+        "that q-hat is right where weights are large",
+        model=ModelUse.TRUSTED_WHERE_CUT,
+        cut="shrunk",
+    ),
 )
 """Estimators of logs with a fixed action set, in the order of reports."""
 
@@ -249,50 +246,44 @@ _MANY = "many impressions: its bias falls as 1/n"
 _DESIGN = ("included_mass", "included_squares")
 
 DRAW_ESTIMATORS: dict[str, DrawEstimator] = _by_name(
-    (
-        DrawEstimator(
-            "sequence_ips",
-            (("sequence_weighted", "n"),),
-            "nothing more: unbiased, of high variance",
-            "rho",
-            "sequence_weighted",
-            _PATH,
-        ),
-        DrawEstimator("union", (("weighted", "w"),), _MANY, "w", "weighted", _ORDERS),
-        DrawEstimator("union_ips", (("weighted", "n"),), "nothing more: unbiased", "w", "weighted", _ORDERS),
-        DrawEstimator(
-            "union_dr",
-            (_DIRECT, ("residual", "n")),
-            "nothing more: unbiased for any cross-fitted q-hat",
-            "w",
-            "weighted",
-            _Q_HAT,
-        ),
-        DrawEstimator("union_sndr", (_DIRECT, ("residual", "w")), _MANY, "w", "weighted", _Q_HAT),
-        DrawEstimator(
-            "pdis", (("per_draw", "n"),), _EARLIER, "rho", "per_draw", _PATH, found_only=True, equals="union"
-        ),
-        DrawEstimator("cascade_dr", (("cascade", "n"),), _EARLIER, "rho", "per_draw", _TO_GO, found_only=True),
-        DrawEstimator(
-            "inclusion", (("included", "n"),), _EARLIER, "", "included", _CONTENTS, found_only=True, design=_DESIGN
-        ),
-        DrawEstimator(
-            "inclusion_dr",
-            (("included_dr", "n"),),
-            _EARLIER,
-            "",
-            "included",
-            _CONTENTS,
-            found_only=True,
-            design=_DESIGN,
-        ),
-        DrawEstimator("placement", (("placed", "n"),), _ALONE, "", "placed", _PAGES, page_only=True),
-        DrawEstimator("placement_dr", (("placed_dr", "n"),), _ALONE, "", "placed", _PAGES, page_only=True),
-        DrawEstimator("iips", (("slots_weighted", "n"),), "that slots do not interact", "", "slots_weighted", _SLOTS),
-        DrawEstimator(
-            "pi", (("additive_weighted", "n"),), "that slots add up", "additive", "additive_weighted", _SLOTS
-        ),
-    )
+    DrawEstimator(
+        "sequence_ips",
+        (("sequence_weighted", "n"),),
+        "nothing more: unbiased, of high variance",
+        "rho",
+        "sequence_weighted",
+        _PATH,
+    ),
+    DrawEstimator("union", (("weighted", "w"),), _MANY, "w", "weighted", _ORDERS),
+    DrawEstimator("union_ips", (("weighted", "n"),), "nothing more: unbiased", "w", "weighted", _ORDERS),
+    DrawEstimator(
+        "union_dr",
+        (_DIRECT, ("residual", "n")),
+        "nothing more: unbiased for any cross-fitted q-hat",
+        "w",
+        "weighted",
+        _Q_HAT,
+    ),
+    DrawEstimator("union_sndr", (_DIRECT, ("residual", "w")), _MANY, "w", "weighted", _Q_HAT),
+    DrawEstimator("pdis", (("per_draw", "n"),), _EARLIER, "rho", "per_draw", _PATH, found_only=True, equals="union"),
+    DrawEstimator("cascade_dr", (("cascade", "n"),), _EARLIER, "rho", "per_draw", _TO_GO, found_only=True),
+    DrawEstimator(
+        "inclusion", (("included", "n"),), _EARLIER, "", "included", _CONTENTS, found_only=True, design=_DESIGN
+    ),
+    DrawEstimator(
+        "inclusion_dr",
+        (("included_dr", "n"),),
+        _EARLIER,
+        "",
+        "included",
+        _CONTENTS,
+        found_only=True,
+        design=_DESIGN,
+    ),
+    DrawEstimator("placement", (("placed", "n"),), _ALONE, "", "placed", _PAGES, page_only=True),
+    DrawEstimator("placement_dr", (("placed_dr", "n"),), _ALONE, "", "placed", _PAGES, page_only=True),
+    DrawEstimator("iips", (("slots_weighted", "n"),), "that slots do not interact", "", "slots_weighted", _SLOTS),
+    DrawEstimator("pi", (("additive_weighted", "n"),), "that slots add up", "additive", "additive_weighted", _SLOTS),
 )
 """Estimators of logs made draw by draw, in the order of reports."""
 

@@ -87,7 +87,7 @@ def inclusion_design(logging: Floats, target: Floats) -> tuple[Floats, Floats]:
     (sum of the first)^2 / sum of the second is the effective sample, in entities shown, that such a log has
     on average. The weights in one log say less: until a rare entity of large weight appears, all weights are
     small. Logs of 2,000 impressions with a median R of 679 and a sample of 5 by design gave 95 % intervals
-    that covered 56 % (docs/ope-plans.md).
+    that covered 56 % (docs/studies/plans.md).
 
     Args:
         logging: `inclusion_propensities` of all listed entities under the policy that logged, [N, E].

@@ -15,7 +15,7 @@ Metric Analytics", KDD 2018.
 
 The coverage depends on the evidence R: it is 93.5-96.5 % where R >= 100, at least 92 % where R >= 50; below
 20 the interval must not be used. Where rewards are rare its misses are on the low side (the estimate's tail
-is on the right), so a lower bound is safe and an upper bound needs R >= 100. docs/coverage.md has the
+is on the right), so a lower bound is safe and an upper bound needs R >= 100. docs/studies/coverage.md has the
 figures.
 
 Where that is not enough, `bernstein_ratio` is valid for any number of users. It is wider, and needs a bound
@@ -41,7 +41,7 @@ from ltrr.estimation.moments import ClusteredSums
 KNOWN_OF_TAIL = 1.25
 """Degrees of freedom as a multiple of the tail evidence. Satterthwaite's rule gives 2. But a log often
 lacks its largest weights, so its tail evidence is too large. The value comes from the coverage study,
-seeds 1 to 4 (docs/coverage.md)."""
+seeds 1 to 4 (docs/studies/coverage.md)."""
 
 
 @dataclass(frozen=True)

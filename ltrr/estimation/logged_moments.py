@@ -61,7 +61,7 @@ class LoggedMoments:
 
     @classmethod
     def of_clusters(cls, sums: Longs, largest: Longs, *, has_model: bool) -> LoggedMoments:
-        """From sums of `decision_terms` over whole clusters, [U, K], and largest weights, [any]."""
+        """From sums of `compute_terms` over whole clusters, [U, K], and largest weights, [any]."""
         names = list_ratio_terms(has_model=has_model)
         return cls(
             ClusteredSums.of_clusters(names, sums[:, : len(names)], tails=(_TAIL,)),

@@ -27,7 +27,7 @@ slices are tested once and together: a slice is harmed if its upper bound is bel
 shared over all slices. A slice that cannot yet detect a harm of `slice_harm` delays the promotion, if it
 will be able to within the challenger's life. A slice that never will be is reported as not judged.
 
-All functions take estimates that are computed elsewhere (`estimation.intervals`); docs/gate.md has the
+All functions take estimates that are computed elsewhere (`estimation.intervals`); docs/studies/gate.md has the
 figures.
 """
 
@@ -51,7 +51,7 @@ class Design:
     """How challengers are judged; set before the first challenger.
 
     Args:
-            alpha: Maximum probability of promoting any candidate that is no better, within
+        alpha: Maximum probability of promoting any candidate that is no better, within
             `budget_nights` nights.
         budget_nights: Length, in nights, of the window in which the false-promotion rate stays at
             or below `alpha`.

@@ -1,4 +1,4 @@
-"""How far an estimate can be trusted, with the reasons."""
+"""The verdict on an estimate, with its reasons."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def judge_evidence(summary: EvidenceSummary, settings: VerdictThresholds) -> tup
     elif summary.unsupported > settings.unsupported_care:
         light.append(f"{summary.unsupported:.1%} of the policy cannot be seen in this log")
     if summary.fallback_share > settings.fallback_limit:
-        grave.append(f"{summary.fallback_share:.1%} of impressions fell back, more than {settings.fallback_limit:.1%}")
+        grave.append(f"{summary.fallback_share:.1%} of impressions fell back, above {settings.fallback_limit:.1%}")
     # Four standard errors, so that right propensities raise this alarm about once in ten thousand numbers. Weights of
     # one user are alike, so the error is by user; else, with ESS = n m^2 / mean(w^2), it is m sqrt(1 / ESS - 1 / n).
     error = summary.mean_weight_error
@@ -89,7 +89,9 @@ def judge_evidence(summary: EvidenceSummary, settings: VerdictThresholds) -> tup
         alone = max(1.0 / summary.effective_sample_size - 1.0 / max(summary.impressions, 1), 0.0)
         error = summary.mean_weight * sqrt(alone)
     if abs(summary.mean_weight - 1.0) > 4.0 * error + 1e-6:
-        # A mean below one has a second possible cause: large weights so rare that this log holds none of them.
-        doubt = ", and whether the log shows what the policy does" if summary.mean_weight < 1.0 else ""
-        light.append(f"weights average {summary.mean_weight:.3f} instead of 1: check the logged propensities{doubt}")
+        # A mean below one has a second possible cause: large weights so rare that this log has none of them.
+        doubt = "can the log show what the policy does, and " if summary.mean_weight < 1.0 else ""
+        light.append(
+            f"weights average {summary.mean_weight:.3f} instead of 1: {doubt}are the logged propensities right?"
+        )
     return (DO_NOT_USE if grave else TAKE_CARE if light else TRUST), grave + light

@@ -39,7 +39,7 @@ from ltrr.estimation.intervals import estimate_sum, estimate_sum_difference, qua
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.estimation.sample_ratio import compute_ratio_p_value
 from ltrr.estimation.verdict import DO_NOT_USE
-from ltrr.evaluation.estimates import REWARD, difference_of, figures_of, summarize_policy
+from ltrr.evaluation.estimates import REWARD, build_figures, difference_of, summarize_policy
 from ltrr.evaluation.judged_policy import CHAMPION
 from ltrr.evaluation.scoring import EVIDENCE, N, list_ratios, sum_terms, term
 from ltrr.evaluation.settings import EvaluationSettings
@@ -227,7 +227,7 @@ def canary_rows(
         estimates = {side: estimate_sum(sums, ratios[side]) for side in SIDES}
         estimates[DIFFERENCE] = estimate_sum_difference(sums, ratios[CANARY], ratios[CHAMPION])
         rows += [
-            figures_of(estimate, summaries[policy], settings)
+            build_figures(estimate, summaries[policy], settings)
             | {"as_of_date": as_of_date, "judged_on": CANARY, "policy": policy, "policy_version": versions[policy]}
             | {"estimator": BY_USER, "slice": name, "reward": REWARD, "impressions": impressions[policy]}
             for policy, estimate in estimates.items()

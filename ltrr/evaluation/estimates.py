@@ -52,12 +52,12 @@ def estimate_rows(
         for estimator in list_nightly_estimators():
             for policy in policies:
                 estimate = estimate_sum(sums, list_ratios(estimator, policy.name))
-                row = figures_of(estimate, summaries[policy.name], settings)
+                row = build_figures(estimate, summaries[policy.name], settings)
                 rows.append(row | _keys(policy.name, policy.version, estimator.name, name))
             for rival in rivals:
                 ratios = list_ratios(estimator, rival), list_ratios(estimator, CHAMPION)
                 estimate = estimate_sum_difference(sums, *ratios)
-                row = figures_of(estimate, summaries[rival].combine_weaker(summaries[CHAMPION]), settings)
+                row = build_figures(estimate, summaries[rival].combine_weaker(summaries[CHAMPION]), settings)
                 both = f"{versions[rival]} against {versions[CHAMPION]}"
                 rows.append(row | _keys(difference_of(rival), both, estimator.name, name))
     return [row | {"as_of_date": as_of_date, "judged_on": judged_on, "reward": REWARD} for row in rows]
@@ -88,7 +88,7 @@ def summarize_policy(sums: ClusteredSums, policy: str, fallback_share: float, *,
     )
 
 
-def figures_of(estimate: Estimate, summary: EvidenceSummary, settings: EvaluationSettings) -> dict[str, Any]:
+def build_figures(estimate: Estimate, summary: EvidenceSummary, settings: EvaluationSettings) -> dict[str, Any]:
     """The columns of `ope_estimates` that are not keys."""
     shown = replace(estimate, degrees=summary.degrees) if summary.is_defined else UNDEFINED
     verdict, reasons = judge_evidence(summary, settings)

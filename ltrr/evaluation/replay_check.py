@@ -100,7 +100,7 @@ def replay_date(
     return replay_sample(served, on_dates(impressions, [day]), parts, sample=sample, tolerance=tolerance)
 
 
-def sampled(decisions: DataFrame, sample: int) -> DataFrame:
+def sample_served(decisions: DataFrame, sample: int) -> DataFrame:
     """The first decisions that a policy served, in the order of their impressions' hash; same columns."""
     served = decisions.where((F.col("served_by") == "policy") & (F.col("step") == 1))
     return served.orderBy(salted_hash(HashUse.REPLAY_SAMPLE, "impression_id"), "impression_id").limit(sample)
@@ -126,7 +126,7 @@ def replay_sample(
         tolerance: Largest difference that counts as equal.
     """
     typed = impressions.select("log_date", "impression_id", "query_text", *_SITUATION)
-    chosen = F.broadcast(sampled(decisions, sample))
+    chosen = F.broadcast(sample_served(decisions, sample))
     rows = chosen.join(typed, on=["log_date", "impression_id"], how="inner").select(*_COLUMNS)
     sent: Broadcast[dict[str, PlanningPart]] = rows.sparkSession.sparkContext.broadcast(dict(parts))
 

@@ -142,7 +142,13 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
         at_most("propensity_error", counts.propensity_error, TOLERANCE, "largest distance of a sum from 1"),
         _clicks(counts),
         Check("waiting_events", float(counts.waiting), None, "reported", "events without an impression so far"),
-        Check("given_up_events", float(counts.given_up), None, "reported", "earlier events rejected tonight"),
+        Check(
+            "given_up_events",
+            float(counts.given_up),
+            None,
+            "reported",
+            "earlier events rejected by this night",
+        ),
     ]
     checks += (
         Check(f"rejected_{reason}", float(n), None, "reported", f"lines rejected as {reason}")

@@ -1,4 +1,4 @@
-"""Settings of the ingestion of logs: windows of events, waiting times and limits."""
+"""Settings of the ingestion of a night's logs: windows, waiting times, limits."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class LogSettings:
         return night - timedelta(days=self.days_open)
 
     def remembers_from(self, night: date) -> date:
-        """Oldest date whose impressions and events are compared with the night's: late_days before the open dates.
+        """Oldest date whose ids are compared with those of the night: late_days before the open dates.
 
         >>> LogSettings().remembers_from(date(2026, 3, 9))
         datetime.date(2026, 3, 1)

@@ -1,4 +1,4 @@
-"""How much a refresh changes: searches whose best remembered entity is another one than the night before."""
+"""Effect of a refresh: searches whose best remembered entity differs from that of the night before."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pyspark.sql import functions as F
 
 @dataclass(frozen=True)
 class Churn:
-    """What tonight's memory changes for the searches of a date.
+    """Changes that the night's memory makes to the searches of a date.
 
     Attributes:
         searches: impressions of the date.
         known: of them, those whose query was remembered the night before.
-        changed: of those, with another best entity tonight, or none.
+        changed: Number of those whose best entity differs in the new memory, or is missing there.
     """
 
     searches: int
@@ -29,26 +29,26 @@ class Churn:
         return self.changed / self.known if self.known else nan
 
 
-def measure_churn(before: DataFrame, tonight: DataFrame, searches: DataFrame) -> Churn:
+def measure_churn(before: DataFrame, current: DataFrame, searches: DataFrame) -> Churn:
     """Compare two memories over the searches of a date.
 
     Two shuffles by query_key, of the size of the memories; three numbers reach the driver.
 
     Args:
         before: (query_key, entity_id), score: the night before's memory.
-        tonight: tonight's.
+        current: Memory of the night.
         searches: query_key, impressions of the date.
 
     >>> memory = "query_key string, entity_id string, score double"
     >>> before = spark.createDataFrame([("love", "e1", 0.5), ("love", "e2", 0.4), ("hate", "e3", 0.1)], memory)
-    >>> tonight = spark.createDataFrame([("love", "e1", 0.3), ("love", "e2", 0.4), ("hate", "e3", 0.2)], memory)
+    >>> current = spark.createDataFrame([("love", "e1", 0.3), ("love", "e2", 0.4), ("hate", "e3", 0.2)], memory)
     >>> searches = spark.createDataFrame([("love", 3), ("hate", 6), ("new", 1)], "query_key string, impressions bigint")
-    >>> churn = measure_churn(before, tonight, searches)
+    >>> churn = measure_churn(before, current, searches)
     >>> churn, round(churn.share, 3)
     (Churn(searches=10, known=9, changed=3), 0.333)
     """
     joined = searches.join(_best(before, "was"), on="query_key", how="left").join(
-        _best(tonight, "is"), on="query_key", how="left"
+        _best(current, "is"), on="query_key", how="left"
     )
     known = F.when(F.col("was").isNotNull(), F.col("impressions")).otherwise(F.lit(0))
     changed = F.when(~F.col("was").eqNullSafe(F.col("is")), known).otherwise(F.lit(0))

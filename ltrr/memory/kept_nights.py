@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 
 def nights_to_replace(today: date, keep_nights: int) -> str:
-    """Condition on the rows that tonight's scores replace: tonight's own, and those of nights that are no longer kept.
+    """Condition on the rows that the night's scores replace: its own, and those of nights that are no longer kept.
 
     Both are whole partitions, so dropping them costs no rewriting.
 

@@ -41,7 +41,7 @@ def bundle_columns(settings: PolicySettings) -> LogColumns:
     )
 
 
-def alike_of(part: PlanningPart, logged: Mapping[str, Manifest]) -> list[str]:
+def list_alike_versions(part: PlanningPart, logged: Mapping[str, Manifest]) -> list[str]:
     """Versions in the log with the plans, looks and features that a bundle needs, in order.
 
     Args:
@@ -81,7 +81,7 @@ def judged_rows(
         decisions: Decisions of the home, with `is_counted` (`users.limits`).
         slate_rows: Slate rows of the home.
         manifest: Manifest of the bundle to judge.
-        versions: Versions of `alike_of`.
+        versions: Versions of `list_alike_versions`.
         last_closed: Newest date whose reward windows are over.
         held_out_percent: Percentage of users that are held out of training.
     """

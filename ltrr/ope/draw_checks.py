@@ -94,69 +94,81 @@ def _states() -> Column:
     return (F.size("rewards") * F.pow(F.lit(2.0), F.size("rewards"))).cast("int")
 
 
-def _checks(rows: DataFrame) -> list[tuple[str, Column, Column]]:
-    """(reason, whether a row is at fault, what to show of it)."""
-    draws, has_slots = F.size("rewards"), "joint" in rows.columns
+Check = tuple[str, Column, Column]
+"""(reason, whether a row is at fault, the value to show of it)."""
+
+
+def _checks(rows: DataFrame) -> list[Check]:
+    draws = F.size("rewards")
+    user = F.col("user")
+    return [
+        (
+            f"rewards: expected an array of at most {MOST_DRAWS} numbers",
+            _is_bad((draws <= MOST_DRAWS) & F.forall("rewards", _is_number)),
+            F.col("rewards"),
+        ),
+        *_propensity_checks(rows, draws),
+        ("user: expected a value", user.isNull(), user),
+        *(_number_check(name) for name in sorted(set(rows.columns) - {*ARRAYS, "user"})),
+        *_step_checks(rows, draws),
+    ]
+
+
+def _propensity_checks(rows: DataFrame, draws: Column) -> list[Check]:
     logging, target = F.size("logging_propensities"), F.size("target_propensities")
+    sides = [(name, F.col(name)) for name in ("logging_propensities", "target_propensities")]
+    if "joint" in rows.columns:
+        expected, is_complete = "one of each slot", logging == draws
+    else:
+        expected = "one of each draw, or of each draw in every state"
+        is_complete = (logging == draws) | (logging == _states())
 
     def made(t: Column) -> Column:
         state = (F.pow(F.lit(2.0), t) - 1).cast("int")
         return F.get("logging_propensities", F.when(logging == draws, t).otherwise(state * draws + t))
 
-    def bad(is_good: Column) -> Column:
-        return ~F.coalesce(is_good, F.lit(False))
-
-    def is_number(value: Column) -> Column:
-        return F.coalesce(F.abs(value) < LARGEST_TERM, F.lit(False))
-
-    def is_chance(value: Column) -> Column:
-        return F.coalesce((value >= 0.0) & (value <= 1.0 + ROUNDING), F.lit(False))
-
     is_made = F.when(
         draws > 0, F.forall(F.sequence(F.lit(0), draws - 1), lambda t: F.coalesce(made(t) > 0.0, F.lit(False)))
     )
-    found = [
-        (
-            f"rewards: expected an array of at most {MOST_DRAWS} numbers",
-            bad((draws <= MOST_DRAWS) & F.forall("rewards", is_number)),
-            F.col("rewards"),
-        ),
-        (
-            "logging_propensities: expected one of each slot"
-            if has_slots
-            else "logging_propensities: expected one of each draw, or of each draw in every state",
-            bad((logging == draws) if has_slots else (logging == draws) | (logging == _states())),
-            logging,
-        ),
-        ("target_propensities: expected as many as logging_propensities", bad(target == logging), target),
-        (
-            "logging_propensities: expected [0, 1]",
-            bad(F.forall("logging_propensities", is_chance)),
-            F.col("logging_propensities"),
-        ),
-        (
-            "target_propensities: expected [0, 1]",
-            bad(F.forall("target_propensities", is_chance)),
-            F.col("target_propensities"),
-        ),
+    return [
+        (f"logging_propensities: expected {expected}", _is_bad(is_complete), logging),
+        ("target_propensities: expected as many as logging_propensities", _is_bad(target == logging), target),
+        *((f"{name}: expected [0, 1]", _is_bad(F.forall(name, _is_chance)), shown) for name, shown in sides),
         (
             "logging_propensities: expected above 0 for a draw that was made",
-            bad(F.coalesce(is_made, F.lit(True))),
+            _is_bad(F.coalesce(is_made, F.lit(True))),
             F.col("logging_propensities"),
         ),
-        ("user: expected a value", F.col("user").isNull(), F.col("user")),
     ]
-    for name in sorted(set(rows.columns) - {*ARRAYS, "user"}):
-        value = F.col(name)
-        expected, is_good = "a number", is_number(value)
-        if name in ("logging_stop", "joint"):
-            expected, is_good = "(0, 1]", is_chance(value) & (value > 0.0)
-        elif name == "target_stop":
-            expected, is_good = "[0, 1]", is_chance(value)
-        found.append((f"{name}: expected {expected}", bad(is_good), value))
-    for name in ("step_taken", "step_values"):
+
+
+def _number_check(name: str) -> Check:
+    value = F.col(name)
+    expected, is_good = "a number", _is_number(value)
+    if name in ("logging_stop", "joint"):
+        expected, is_good = "(0, 1]", _is_chance(value) & (value > 0.0)
+    elif name == "target_stop":
+        expected, is_good = "[0, 1]", _is_chance(value)
+    return f"{name}: expected {expected}", _is_bad(is_good), value
+
+
+def _step_checks(rows: DataFrame, draws: Column) -> list[Check]:
+    found = []
+    for name, more in (("step_taken", 0), ("step_values", 1)):
         if name in rows.columns:
-            length, most = F.size(name), draws + (1 if name == "step_values" else 0)
-            is_good = (length >= draws) & (length <= most) & F.forall(name, is_number)
-            found.append((f"{name}: expected a number of each draw", bad(is_good), F.col(name)))
+            length = F.size(name)
+            is_good = (length >= draws) & (length <= draws + more) & F.forall(name, _is_number)
+            found.append((f"{name}: expected a number of each draw", _is_bad(is_good), F.col(name)))
     return found
+
+
+def _is_bad(is_good: Column) -> Column:
+    return ~F.coalesce(is_good, F.lit(False))
+
+
+def _is_number(value: Column) -> Column:
+    return F.coalesce(F.abs(value) < LARGEST_TERM, F.lit(False))
+
+
+def _is_chance(value: Column) -> Column:
+    return F.coalesce((value >= 0.0) & (value <= 1.0 + ROUNDING), F.lit(False))

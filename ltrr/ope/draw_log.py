@@ -34,7 +34,7 @@ _OF_ENTITIES = (
     "and R does not show it"
 )
 """Where all draws differed, 95 % intervals of inclusion and placement covered 52 to 94 % with R of 150 to 2,400
-(docs/ope-plans.md)."""
+(docs/how-to/judge-draws.md)."""
 
 _BEYOND = "term"
 """Key of `DrawMoments.largest`: the largest term before it was cut to the largest number that can be summed."""

@@ -15,6 +15,7 @@ from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.draw_orders import DrawWeights
 from ltrr.estimation.draw_terms import GIVEN_TERMS, Draws, compute_draw_terms
 from ltrr.estimation.slots import slot_terms
+from ltrr.ope.named_columns import check_columns
 
 LARGEST_TERM = 2.0**28
 """Largest accepted reward, and term of one impression (268 million): larger ones could overflow a user's sum."""
@@ -100,20 +101,10 @@ def to_draw_rows(log: DataFrame, columns: DrawColumns) -> DataFrame:
     Raises:
         UsageError: Columns are missing or of an unsupported type; all of them in one message.
     """
-    types = {name: log.schema[name].dataType for name in log.columns}
     given = columns.named()
-    faults = [
-        f"{meaning}: {name} is {types[name].simpleString()}" if name in types else f"{meaning}: there is no {name}"
-        for meaning, name in given.items()
-        if name not in types or not _is_readable(meaning, types[name])
-    ]
-    if faults:
-        raise UsageError(
-            "columns are missing or of an unsupported type",
-            expected="arrays of numbers for figures of each draw, a number for figures of the impression",
-            got="; ".join(faults),
-            todo=f"name columns of the log: it has {', '.join(log.columns)}",
-        )
+    check_columns(
+        log, given, _is_readable, "arrays of numbers for figures of each draw, a number for figures of the impression"
+    )
     user = given.pop("user", None)
     named = [
         F.col(f"`{name}`").cast("array<double>" if meaning in ARRAYS else "double").alias(meaning)

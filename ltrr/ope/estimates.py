@@ -17,7 +17,7 @@ from ltrr.ope.bootstrap import bootstrap_log
 from ltrr.ope.file_sums import sum_files
 from ltrr.ope.log_files import LogFiles
 from ltrr.ope.report import OpeReport, build_report
-from ltrr.ope.reward_model import LogShape, fit_fold_models, shape_of
+from ltrr.ope.reward_model import LogShape, find_log_shape, fit_fold_models
 from ltrr.ope.rows import LogBatch, LogColumns, to_decision_rows
 from ltrr.ope.sums import sum_log
 
@@ -128,7 +128,7 @@ def estimate_policies(
         log: Decisions, any columns.
         policies: Columns of each policy; they differ in `target_propensity` and `q_target` alone.
         settings: How to judge.
-        files: Files of the log, where tasks can read them directly (`log_files.files_of`).
+        files: Files of the log, where tasks can read them directly (`log_files.find_log_files`).
 
     Raises:
         LtrrError: As `estimate_log`.
@@ -183,7 +183,7 @@ def _find_left_out(objection: str, settings: OpeSettings) -> dict[str, str]:
 
 def _fit_models(decisions: DataFrame, settings: OpeSettings) -> tuple[RewardModel[LogBatch] | None, str]:
     """Models, or the reason why there are none; neither where rows are faulty, which the next pass reports."""
-    shape = shape_of(decisions)
+    shape = find_log_shape(decisions)
     if shape.faulty or not shape.decisions:
         return None, ""
     objection = shape.objection()

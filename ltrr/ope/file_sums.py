@@ -55,7 +55,7 @@ def sum_files(
     """
     judged = tuple(policies)
     tasks = _TASKS_A_CORE * spark.sparkContext.defaultParallelism
-    groups = _groups(spark, files, tasks)
+    groups = _list_groups(spark, files, tasks)
     if judged[0].user is None:
         parts = groups.mapInArrow(partial(_rows_to_sums, judged, largest_weight), "sums string")
     else:
@@ -69,7 +69,7 @@ def sum_files(
     return [LogSums() for _ in judged] if merged is None else list(merged.policies)
 
 
-def _groups(spark: SparkSession, files: LogFiles, tasks: int) -> DataFrame:
+def _list_groups(spark: SparkSession, files: LogFiles, tasks: int) -> DataFrame:
     """(address, row_group) of every file, spread over tasks.
 
     The driver reads a few footers itself, in less time than a job takes to start; tasks read many.
@@ -96,25 +96,25 @@ class LogScan:
 
     def add(self, rows: pa.Table | pa.RecordBatch, users: pa.Array | None = None) -> None:
         """Add rows; with users (keys), all rows of each user, one after the other."""
-        numbers = {name: _numbers(rows.column(name)) for name in _number_names(self._policies)}
-        places = _places(rows, self._policies[0].slices)
+        numbers = {name: _read_numbers(rows.column(name)) for name in _number_names(self._policies)}
+        places = _find_slices(rows, self._policies[0].slices)
         is_missing = users is not None and users.null_count > 0
         clusters = None if users is None or is_missing else users.to_numpy()
         for policy, sums in enumerate(self._sums):
             columns = self._policies[policy]
-            decisions = _decisions(numbers, columns)
+            decisions = _read_decisions(numbers, columns)
             if decisions is None or is_missing:
                 # The slow path finds every fault. A log with a fault is refused, so its good rows do not matter.
-                faults = read_batch(_long_batch(numbers, columns, rows.num_rows, users)).faults
+                faults = read_batch(_to_decision_batch(numbers, columns, rows.num_rows, users)).faults
                 self._others[policy] += LogSums(faults=faults)
                 continue
             self._others[policy] += LogSums(drawn=Calibration.of_weights(decisions.weights))
-            _sums_of(sums, ALL, columns, self._largest_weight).add(
+            _get_sums(sums, ALL, columns, self._largest_weight).add(
                 decisions, None if clusters is None else starts_of(clusters)
             )
             for name, here in places.items():
                 mine = None if clusters is None else starts_of(clusters[here])
-                _sums_of(sums, name, columns, self._largest_weight).add(decisions.rows(here), mine)
+                _get_sums(sums, name, columns, self._largest_weight).add(decisions.rows(here), mine)
             if len(sums) > MOST_SLICES:
                 sums.clear()
                 self._others[policy] += LogSums(faults={TOO_MANY_SLICES: (1, "more")})
@@ -130,7 +130,7 @@ class LogScan:
         )
 
 
-def _sums_of(sums: dict[str, MomentSums], name: str, columns: LogColumns, largest_weight: float) -> MomentSums:
+def _get_sums(sums: dict[str, MomentSums], name: str, columns: LogColumns, largest_weight: float) -> MomentSums:
     if name not in sums:
         sums[name] = MomentSums(largest_weight, has_model=columns.has_values)
     return sums[name]
@@ -235,12 +235,12 @@ def _number_names(policies: Sequence[LogColumns]) -> set[str]:
     }
 
 
-def _numbers(column: pa.Array | pa.ChunkedArray) -> Floats:
+def _read_numbers(column: pa.Array | pa.ChunkedArray) -> Floats:
     """As doubles; NaN where null."""
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
 
 
-def _places(rows: pa.Table | pa.RecordBatch, names: Sequence[str]) -> dict[str, Longs]:
+def _find_slices(rows: pa.Table | pa.RecordBatch, names: Sequence[str]) -> dict[str, Longs]:
     """Slice -> its rows, in order."""
     places = {}
     for name in names:
@@ -257,7 +257,7 @@ def _places(rows: pa.Table | pa.RecordBatch, names: Sequence[str]) -> dict[str, 
     return places
 
 
-def _decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decisions | None:
+def _read_decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decisions | None:
     """The rows as the estimators take them; None where a value is faulty, by the checks of `ope.row_checks`."""
     reward, logging = numbers[columns.reward], numbers[columns.logging_propensity]
     target = numbers[columns.target_propensity]
@@ -279,7 +279,9 @@ def _decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decisions | N
     return Decisions(weights, reward, taken, direct)
 
 
-def _long_batch(numbers: dict[str, Floats], columns: LogColumns, count: int, users: pa.Array | None) -> pa.RecordBatch:
+def _to_decision_batch(
+    numbers: dict[str, Floats], columns: LogColumns, count: int, users: pa.Array | None
+) -> pa.RecordBatch:
     """The same rows, as `ope.rows.to_decision_rows` makes them."""
     none = pa.ListArray.from_arrays(np.zeros(count + 1, dtype=np.int32), pa.array([], pa.float64()))
     zeros = np.zeros(count)

@@ -26,7 +26,7 @@ class LogFiles:
     addresses: tuple[str, ...]
 
 
-def files_of(log: DataFrame, columns: Sequence[LogColumns], delta_path: str | None = None) -> LogFiles | None:
+def find_log_files(log: DataFrame, columns: Sequence[LogColumns], delta_path: str | None = None) -> LogFiles | None:
     """The files of a log that tasks can read directly; None where Spark must read it.
 
     Spark is needed for arrays, actions and numbers written as text, for a reward model to be fitted, for columns that

@@ -73,7 +73,7 @@ class PropensityReport:
     def sentence(self) -> str:
         """The report as one line of text."""
         if self.alarms:
-            return "propensities: WRONG: " + "; ".join(self.alarms[:_SHOWN])
+            return "propensities: wrong: " + "; ".join(self.alarms[:_SHOWN])
         found = self.revealed()
         texts = [
             (found["rows_at_half"], "{:.1%} of its rows logged at half their probability"),

@@ -144,7 +144,7 @@ class FoldSteps:
         return cls({fold: StepSums(tuple(map(tuple, c)), tuple(g)) for fold, c, g in json.loads(text)})
 
 
-def shape_of(decisions: DataFrame) -> LogShape:
+def find_log_shape(decisions: DataFrame) -> LogShape:
     """One pass over rows of `to_decision_rows`."""
 
     def to_shape(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -44,30 +44,30 @@ def read_target(batch: pa.RecordBatch) -> Floats:
     return np.where(has_place, taken, single)
 
 
-def _reward(batch: pa.RecordBatch) -> Found:
+def _find_bad_reward(batch: pa.RecordBatch) -> Found:
     values = read_floats(batch, "reward")
     return ~np.isfinite(values), values
 
 
-def _logging(batch: pa.RecordBatch) -> Found:
+def _find_bad_logging(batch: pa.RecordBatch) -> Found:
     values = read_floats(batch, "logging")
     return ~((values > 0.0) & (values <= 1.0 + ROUNDING)), values
 
 
-def _targets(batch: pa.RecordBatch) -> Found:
+def _find_bad_targets(batch: pa.RecordBatch) -> Found:
     targets, widths = read_matrix(batch.column("targets"))
     totals = targets.sum(axis=1)
     is_bad = ~(np.abs(totals - 1.0) <= _TOLERANCE) | ~(targets >= -ROUNDING).all(axis=1)
     return is_bad & (widths > 0), totals
 
 
-def _action(batch: pa.RecordBatch) -> Found:
+def _find_bad_action(batch: pa.RecordBatch) -> Found:
     values = read_floats(batch, "action")
     widths = read_matrix(batch.column("targets"))[1]
     return ((values < 0) | (values >= widths) | (values % 1.0 != 0.0)) & (widths > 0), values
 
 
-def _agrees(batch: pa.RecordBatch) -> Found:
+def _find_bad_action_propensities(batch: pa.RecordBatch) -> Found:
     """Faults where the logging policy's probabilities differ from the target's in number, or from the logged one."""
     loggings, widths = read_matrix(batch.column("loggings"))
     place = np.clip(read_floats(batch, "action"), 0, max(loggings.shape[1] - 1, 0)).astype(np.int64)
@@ -78,48 +78,51 @@ def _agrees(batch: pa.RecordBatch) -> Found:
     return is_other & (widths > 0), taken
 
 
-def _chosen(batch: pa.RecordBatch) -> Found:
+def _find_bad_target(batch: pa.RecordBatch) -> Found:
     values = read_target(batch)
     return ~((values >= -ROUNDING) & (values <= 1.0 + ROUNDING)), values
 
 
-def _weight(batch: pa.RecordBatch) -> Found:
+def _find_bad_weight(batch: pa.RecordBatch) -> Found:
     values = read_target(batch) / read_floats(batch, "logging")
     return values > LARGEST_SUMMABLE, values
 
 
-def _weighted(batch: pa.RecordBatch) -> Found:
+def _find_bad_weighted_reward(batch: pa.RecordBatch) -> Found:
     values = read_target(batch) / read_floats(batch, "logging") * np.abs(read_floats(batch, "reward"))
     return values > LARGEST_SUMMABLE, values
 
 
-def _values(batch: pa.RecordBatch) -> Found:
+def _find_bad_model_values(batch: pa.RecordBatch) -> Found:
     taken, direct = read_floats(batch, "q_taken"), read_floats(batch, "q_target")
     return ~((np.abs(taken) <= LARGEST_SUMMABLE) & (np.abs(direct) <= LARGEST_SUMMABLE)), taken
 
 
-def _user(batch: pa.RecordBatch) -> Found:
+def _find_bad_user(batch: pa.RecordBatch) -> Found:
     missing = ~batch.column("has_user").to_numpy(zero_copy_only=False).astype(bool)
     return missing, np.full(len(missing), None)
 
 
-def _features(batch: pa.RecordBatch) -> Found:
+def _find_bad_features(batch: pa.RecordBatch) -> Found:
     matrix, widths = read_matrix(batch.column("features"))
     is_whole = ~batch.column("features").is_null().to_numpy(zero_copy_only=False)
     return ~(np.isfinite(matrix).all(axis=1) & is_whole), matrix.sum(axis=1) * np.sign(widths + 1)
 
 
 CHECKS: tuple[tuple[str, Callable[[pa.RecordBatch], Found]], ...] = (
-    ("reward: expected a number", _reward),
-    ("logging_propensity: expected (0, 1]", _logging),
-    ("target_propensity: expected probabilities of all actions that add up to 1", _targets),
-    ("action: expected a position in the array of probabilities, from 0", _action),
-    ("action_propensities: expected a probability of each action, and logging_propensity of the one taken", _agrees),
-    ("target_propensity: expected [0, 1]", _chosen),
-    (f"logging_propensity: expected weights up to {LARGEST_SUMMABLE:,.0f}", _weight),
-    (f"reward: expected weight x reward up to {LARGEST_SUMMABLE:,.0f}", _weighted),
-    (f"q_taken, q_target: expected numbers up to {LARGEST_SUMMABLE:,.0f}", _values),
-    ("user: expected a value", _user),
-    ("features: expected numbers", _features),
+    ("reward: expected a number", _find_bad_reward),
+    ("logging_propensity: expected (0, 1]", _find_bad_logging),
+    ("target_propensity: expected probabilities of all actions that add up to 1", _find_bad_targets),
+    ("action: expected a position in the array of probabilities, from 0", _find_bad_action),
+    (
+        "action_propensities: expected a probability of each action, and logging_propensity of the one taken",
+        _find_bad_action_propensities,
+    ),
+    ("target_propensity: expected [0, 1]", _find_bad_target),
+    (f"logging_propensity: expected weights up to {LARGEST_SUMMABLE:,.0f}", _find_bad_weight),
+    (f"reward: expected weight x reward up to {LARGEST_SUMMABLE:,.0f}", _find_bad_weighted_reward),
+    (f"q_taken, q_target: expected numbers up to {LARGEST_SUMMABLE:,.0f}", _find_bad_model_values),
+    ("user: expected a value", _find_bad_user),
+    ("features: expected numbers", _find_bad_features),
 )
 """The checks, in this order; a row is counted under its first fault only."""

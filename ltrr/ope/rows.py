@@ -14,6 +14,7 @@ from pyspark.sql import types as T
 
 from ltrr.errors import UsageError
 from ltrr.estimation.arrays import Floats, Longs
+from ltrr.ope.named_columns import check_columns
 from ltrr.ope.row_checks import CHECKS, read_floats, read_matrix, read_target
 from ltrr.spark.hashing import HashUse, salted_hash
 
@@ -106,49 +107,34 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
     Raises:
         UsageError: Columns are missing or of an unsupported type; all of them in one message.
     """
-    types = {name: log.schema[name].dataType for name in log.columns}
-    faults = [
-        f"{meaning}: {name} is {types[name].simpleString()}" if name in types else f"{meaning}: there is no {name}"
-        for meaning, name in columns.named().items()
-        if name not in types or not _is_readable(meaning, types[name])
-    ]
-    if faults:
-        raise UsageError(
-            "columns are missing or of an unsupported type",
-            expected="numbers (or their text); arrays of numbers (or JSON) for probabilities of every action",
-            got="; ".join(faults),
-            todo=f"name columns of the log: it has {', '.join(log.columns)}",
-        )
+    types = check_columns(
+        log,
+        columns.named(),
+        _is_readable,
+        "numbers (or their text); arrays of numbers (or JSON) for probabilities of every action",
+    )
     kind = types.get
 
-    def column(name: str) -> Column:
-        return F.col(f"`{name}`")  # A name may contain dots.
-
     def number(name: str | None) -> Column:
-        return column(name).try_cast("double") if name else F.lit(None).cast("double")
+        return _column(name).try_cast("double") if name else F.lit(None).cast("double")
 
     # Empty, never null: Spark's Arrow writer walks back over all null lists of a batch at each row.
     none = F.array().cast("array<double>")
 
     def probabilities(name: str | None) -> Column:
         if name is not None and isinstance(kind(name), T.ArrayType):
-            return F.coalesce(column(name).cast("array<double>"), none)
+            return F.coalesce(_column(name).cast("array<double>"), none)
         if name is not None and isinstance(kind(name), T.StringType):
-            return F.coalesce(F.when(column(name).startswith("["), F.from_json(column(name), "array<double>")), none)
+            return F.coalesce(F.when(_column(name).startswith("["), F.from_json(_column(name), "array<double>")), none)
         return none
 
     is_array = isinstance(kind(columns.target_propensity), T.ArrayType)
-    features = [_feature(column(name), kind(name)) for name in columns.features]
+    features = [_feature(_column(name), kind(name)) for name in columns.features]
     slices = [
-        F.concat(F.lit(f"{name}="), F.coalesce(column(name).cast("string"), F.lit(""))) for name in columns.slices
+        F.concat(F.lit(f"{name}="), F.coalesce(_column(name).cast("string"), F.lit(""))) for name in columns.slices
     ]
-    nowhere = F.lit(None).cast("int")
-    fold = nowhere
-    if columns.folding:
-        place = salted_hash(HashUse.OPE_FOLD, column(columns.folding).cast("string"))
-        fold = F.when(column(columns.folding).isNotNull(), F.pmod(place, F.lit(folds)))
     return log.select(
-        (column(SKIPPED) if SKIPPED in types else F.lit(None)).cast("string").alias("skipped"),
+        (_column(SKIPPED) if SKIPPED in types else F.lit(None)).cast("string").alias("skipped"),
         number(columns.reward).alias("reward"),
         number(columns.logging_propensity).alias("logging"),
         number(None if is_array else columns.target_propensity).alias("target"),
@@ -156,13 +142,26 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
         probabilities(columns.action_propensities).alias("loggings"),
         F.coalesce(number(columns.action), F.lit(-1.0)).alias("action"),
         (F.concat(*features) if features else none).alias("features"),
-        F.coalesce(fold, F.lit(-1)).cast("int").alias("fold"),
-        (F.xxhash64(column(columns.user).cast("string")) if columns.user else F.lit(0)).cast("bigint").alias("user"),
-        (column(columns.user).isNotNull() if columns.user else F.lit(True)).alias("has_user"),
+        _fold(columns.folding, folds).alias("fold"),
+        (F.xxhash64(_column(columns.user).cast("string")) if columns.user else F.lit(0)).cast("bigint").alias("user"),
+        (_column(columns.user).isNotNull() if columns.user else F.lit(True)).alias("has_user"),
         F.array(*slices).cast("array<string>").alias("slices"),
         (number(columns.q_taken) if columns.has_values else F.lit(0.0)).alias("q_taken"),
         (number(columns.q_target) if columns.has_values else F.lit(0.0)).alias("q_target"),
     )
+
+
+def _column(name: str) -> Column:
+    return F.col(f"`{name}`")  # A name may contain dots.
+
+
+def _fold(name: str | None, folds: int) -> Column:
+    """Fold of cross-fitting by hash of a column; -1 without a column, or where it is null."""
+    if not name:
+        return F.lit(-1)
+    place = salted_hash(HashUse.OPE_FOLD, _column(name).cast("string"))
+    fold = F.when(_column(name).isNotNull(), F.pmod(place, F.lit(folds)))
+    return F.coalesce(fold, F.lit(-1)).cast("int")
 
 
 def _is_readable(meaning: str, kind: T.DataType) -> bool:

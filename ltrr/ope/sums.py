@@ -59,9 +59,9 @@ class LogSums:
         slices = dict(self.slices)
         for name, moments in other.slices.items():
             slices[name] = slices[name] + moments if name in slices else moments
-        faults = _both(self.faults, other.faults)
+        faults = _join_faults(self.faults, other.faults)
         if len(slices) > MOST_SLICES:
-            slices, faults = {}, _both(faults, {TOO_MANY_SLICES: (1, "more")})
+            slices, faults = {}, _join_faults(faults, {TOO_MANY_SLICES: (1, "more")})
         skipped = {
             reason: self.skipped.get(reason, 0) + other.skipped.get(reason, 0)
             for reason in sorted({*self.skipped, *other.skipped})
@@ -133,9 +133,9 @@ def sum_log(
         for batch in batches:
             rows = read_batch(batch)
             mine = to_decisions(rows, sent.value, has_values=has_values)
-            total += LogSums({ALL: LoggedMoments.of(mine, largest_weight)}, rows.skipped, rows.faults, _drawn(rows))
+            total += LogSums({ALL: LoggedMoments.of(mine, largest_weight)}, rows.skipped, rows.faults, _calibrate(rows))
             for column in rows.slices.T:
-                total += _by_slice(column, partial(_of_rows, mine, largest_weight))
+                total += _sum_by_slice(column, partial(_sum_rows, mine, largest_weight))
         yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
 
     return merge(decisions.mapInArrow(rows_to_sums, "sums string"), LogSums.from_json) or LogSums()
@@ -158,7 +158,7 @@ def to_user_terms(
             mine = to_decisions(rows, sent.value, has_values=has_values)
             terms, largest = compute_terms(mine, largest_weight), to_fixed(mine.weights)
             # Counts that belong to no user are one row more, after the terms.
-            aside = LogSums({}, rows.skipped, rows.faults, _drawn(rows)).to_json()
+            aside = LogSums({}, rows.skipped, rows.faults, _calibrate(rows)).to_json()
             padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
             yield pa.RecordBatch.from_pydict(
                 {
@@ -196,7 +196,9 @@ def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Ite
             for _ in range(times):
                 total += LogSums.from_json(text)
         slices, terms, users = user_rows(batch, names)
-        total += _by_slice(slices, partial(_of_users, terms, users.column("largest").to_numpy(), has_model=has_model))
+        total += _sum_by_slice(
+            slices, partial(_sum_users, terms, users.column("largest").to_numpy(), has_model=has_model)
+        )
     yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
 
 
@@ -212,7 +214,7 @@ def to_decisions(rows: LogBatch, models: RewardModel[LogBatch] | None, *, has_va
     return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported)
 
 
-def _drawn(rows: LogBatch) -> Calibration:
+def _calibrate(rows: LogBatch) -> Calibration:
     """What was drawn, next to what the logged propensities promise."""
     return Calibration.of(
         rows.logging,
@@ -224,15 +226,15 @@ def _drawn(rows: LogBatch) -> Calibration:
     )
 
 
-def _of_rows(decisions: Decisions, largest_weight: float, here: NDArray[np.bool_]) -> LoggedMoments:
+def _sum_rows(decisions: Decisions, largest_weight: float, here: NDArray[np.bool_]) -> LoggedMoments:
     return LoggedMoments.of(decisions.rows(here), largest_weight)
 
 
-def _of_users(terms: Longs, largest: Longs, here: NDArray[np.bool_], *, has_model: bool) -> LoggedMoments:
+def _sum_users(terms: Longs, largest: Longs, here: NDArray[np.bool_], *, has_model: bool) -> LoggedMoments:
     return LoggedMoments.of_clusters(terms[here], largest[here], has_model=has_model)
 
 
-def _by_slice(slices: NDArray[np.object_], moments_of: Callable[[NDArray[np.bool_]], LoggedMoments]) -> LogSums:
+def _sum_by_slice(slices: NDArray[np.object_], moments_of: Callable[[NDArray[np.bool_]], LoggedMoments]) -> LogSums:
     """Sums of every slice, from the rows that belong to it."""
     names = np.unique(slices.astype(str))
     if len(names) > MOST_SLICES:
@@ -240,7 +242,7 @@ def _by_slice(slices: NDArray[np.object_], moments_of: Callable[[NDArray[np.bool
     return LogSums({name: moments_of(slices == name) for name in names.tolist()})
 
 
-def _both(one: Faults, other: Faults) -> Faults:
+def _join_faults(one: Faults, other: Faults) -> Faults:
     joined = dict(one)
     for reason, (count, example) in other.items():
         before, shown = joined.get(reason, (0, example))

@@ -79,7 +79,7 @@ def run(night: Night) -> None:
         night.read_written("q2e_memory").where(F.col("as_of_date") == F.lit(today)),
         searched,
     )
-    # The gate has no say over a refresh, so what it changes is told: docs/operating.md says when to look.
+    # The gate has no say over a refresh, so what it changes is told: docs/concepts/memory.md says when to look.
     known = churn.known / churn.searches if churn.searches else nan
     night.note(memory_churn=churn.share, memory_known=known)
     log.info("date=%s searches=%d known=%d changed=%d", today, churn.searches, churn.known, churn.changed)

@@ -1,4 +1,4 @@
-"""What tonight's training left: the bandit that may become the next challenger."""
+"""The result of the night's training: the bandit that may become the next challenger."""
 
 from __future__ import annotations
 

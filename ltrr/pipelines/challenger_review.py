@@ -1,4 +1,4 @@
-"""Tonight's page of the gate's book: from the notes and estimates of the night, and into its run in MLflow."""
+"""The review of the challenger: from the notes and estimates of the night, and into its run in MLflow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ltrr.tracking.run import TrackedRun
 
 
 def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[dict[str, Any]]:
-    """Tonight's estimates of one scan by the estimator that decides: a row a policy and slice, a few dozen at most."""
+    """The night's estimates of one scan by the deciding estimator: a row per policy and slice, at most a few dozen."""
     is_tonights = (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == judged_on)
     rows = night.read("ope_estimates").where(is_tonights & (F.col("estimator") == estimator))
     return [row.asDict() for row in rows.collect()]
@@ -42,17 +42,17 @@ def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[di
 
 @dataclass(frozen=True)
 class EarlierAttempt:
-    """The decisions of an earlier attempt of this night, and whether somebody has acted on them since.
+    """Decisions of an earlier attempt of this night, and whether a later decision builds on them.
 
-    Outcomes and alpha spent are append-only once somebody has acted on them: where a later night has been committed,
-    or somebody else has moved the pointer, the page of the committed attempt stays as it is (`is_final`). A rerun
-    corrects tables, never a past trial.
+    Outcomes and spent alpha are append-only once a later decision builds on them. If a later night is
+    committed, or another night or a person has moved the pointer, the trials of the committed attempt
+    stay as they are (`is_final`). A rerun corrects tables, never a past trial.
 
     Attributes:
-        page: the trials of this policy as the attempt committed them; empty where none was committed.
-        others: trials of other policies of this home on the same date; they stay in the book.
-        is_final: whether the page is decided for good.
-        overruled: why the pointer is not tonight's to move; empty where it is.
+        page: Trials of this policy as the attempt committed them; empty if no attempt was committed.
+        others: Trials of other policies of this home on the same date, which are kept.
+        is_final: Whether the trials can no longer change.
+        overruled: Why this night may not move the pointer; empty if it may.
     """
 
     page: Sequence[Challenger] = ()
@@ -78,7 +78,7 @@ class EarlierAttempt:
 def keep_final_review(
     page: ChallengerReview, earlier: EarlierAttempt, day: date, gate: GateSettings
 ) -> ChallengerReview:
-    """Tonight's page; that of the earlier attempt where it is decided for good, with what this one finds otherwise."""
+    """The review; that of the earlier attempt if it is final, with the differences that this attempt finds."""
     if not earlier.is_final:
         return page
     differences = "; ".join(describe_differences(earlier.page, page.challengers))
@@ -96,14 +96,14 @@ def review_night_challenger(
     earlier: EarlierAttempt,
     waits: str = "",
 ) -> ChallengerReview:
-    """Tonight's page of the book: the page of the night before, and what tonight's evidence says.
+    """Review the trials of the night before with the evidence of this night.
 
     Args:
-        night: of `publish_policy`.
-        champion: that serves.
-        estimates: of the challenger's life.
-        earlier: attempt of the same night.
-        waits: why nobody is asked or begins tonight; empty where nothing stands in the way.
+        night: Night of `publish_policy`.
+        champion: Manifest of the champion.
+        estimates: Estimates of the challenger's life.
+        earlier: Earlier attempt of the same night.
+        waits: Why no look is taken and no trial begins on this night; empty if both are possible.
     """
     notes, gate = night.notes_of(EvaluationNotes), night.settings.gate
     before = night.date - timedelta(days=1)
@@ -114,7 +114,7 @@ def review_night_challenger(
     if evaluated != champion.version:
         objections.append(f"it was judged against {evaluated}, but {champion.version} serves now: evaluate again")
     elif tested and (notes.challenger or "") != tested.trial:
-        objections.append(f"{notes.challenger or 'nobody'} was judged in its place: evaluate again")
+        objections.append(f"{notes.challenger or 'no challenger'} was judged in its place: evaluate again")
     judgement = judgement_of(
         estimates,
         CHALLENGER,
@@ -135,7 +135,7 @@ def review_night_challenger(
 
 
 def _candidate(night: Night) -> Candidate | None:
-    """Tonight's candidate with what the report on held-out users says of it."""
+    """The night's candidate with its report on held-out users."""
     candidate = candidate_of(night)
     if candidate is None:
         return None
@@ -149,7 +149,7 @@ def _candidate(night: Night) -> Candidate | None:
 
 
 def report_challenger(tracked: TrackedRun, page: ChallengerReview) -> None:
-    """The verdict in words and figures, and the page itself."""
+    """Report the verdict, its figures and the trials in MLflow."""
     judged = page.judged
     tracked.tags({"bandit": page.why, "outcome": judged.outcome if judged else "none"})
     is_promoted = bool(page.verdict and page.verdict.is_promoted)
@@ -163,9 +163,9 @@ def report_challenger(tracked: TrackedRun, page: ChallengerReview) -> None:
 
 
 def verdict_figures(verdict: Verdict) -> dict[str, float]:
-    """What is told of a verdict as numbers."""
+    """Figures of a verdict for MLflow, by name."""
     traffic = verdict.traffic
-    told = {
+    figures = {
         "critical": verdict.critical,
         "spread": traffic.spread,
         "impressions_a_night": traffic.impressions_a_night,
@@ -175,6 +175,6 @@ def verdict_figures(verdict: Verdict) -> dict[str, float]:
     }
     if verdict.look:
         difference = verdict.look.difference
-        told |= {"difference": difference.value, "standard_error": difference.standard_error}
-        told |= {"z": difference.value / difference.standard_error}
-    return told
+        figures |= {"difference": difference.value, "standard_error": difference.standard_error}
+        figures |= {"z": difference.value / difference.standard_error}
+    return figures

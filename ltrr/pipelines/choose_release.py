@@ -181,4 +181,4 @@ def _ranker_waits(review: ChallengerReview, canary: CanaryBundle | None) -> str:
     if canary:
         return WAITS
     is_promoted = review.judged is not None and review.judged.outcome == PROMOTE
-    return "a bandit is promoted tonight: one change a night" if is_promoted else ""
+    return "a bandit is promoted on this night, and only one change is made per night" if is_promoted else ""

@@ -1,4 +1,4 @@
-"""The limits on one user at the doors of the jobs: which rows count, and who is named in a verdict."""
+"""Limits per user as the jobs apply them: the rows that count, and the users that a verdict names."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from datetime import date
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -37,7 +37,7 @@ def encode_notes(kind: Any, values: Mapping[str, object]) -> dict[str, str]:
     ltrr.errors.SchemaError: notes do not fit their declaration: ingest_logs: got lines: expected int, got '3'; \
 line: no such note
     """
-    types = _types(kind)
+    types = _types(cast("Any", kind))
     faults = [fault for name, value in values.items() if (fault := _fault(types, name, value))]
     if faults:
         raise SchemaError("notes do not fit their declaration", which=kind.job, got="; ".join(faults))
@@ -63,7 +63,7 @@ def decode_note(kind: Any, texts: Mapping[str, str], name: str) -> Any:
             )
         return default
     try:
-        return _decode(_types(kind)[name], text)
+        return _decode(_types(cast("Any", kind))[name], text)
     except (ValueError, ValidationError) as fault:
         raise SchemaError("a note cannot be read", which=f"{kind.job}: {name}", got=repr(text)[:80]) from fault
 

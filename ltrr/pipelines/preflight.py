@@ -1,6 +1,6 @@
 """Cheap checks before Spark starts: what will be refused is refused within a second, and leaves nothing in MLflow.
 
-The jobs check the same things again where they need them: these checks only tell sooner. What only Spark can see (logs
+The jobs repeat these checks where they need them; here they only fail earlier. What only Spark can see (logs
 in an object store, commits of earlier nights) is left to the jobs.
 """
 

@@ -1,4 +1,17 @@
-"""Runs jobs under the commit protocol: order of dates, one writer, one row at the end."""
+"""Runs jobs under the commit protocol: order of dates, one writer, one row at the end.
+
+Each function here takes the lease of the home and runs jobs until one fails. These errors stop a run:
+
+- `CommitError`: a job or date that must come first is not committed, or is stale; the message names what to run.
+- `LeaseError`: another process writes to this home.
+- `DataQualityError`: a quality check failed, and no reason to accept it is given.
+- `NotReadyError`: the logs of a date are not closed, or are gone.
+- `SchemaError`: a job wrote a table or notes that do not fit their declaration.
+
+Arguments that the functions share: `accept_quality` is the reason to accept a failed quality check, by name of the
+check, and is recorded with the job. `on_start` is called with job and date before each job, `on_commit` with each
+committed run.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
@@ -18,14 +31,10 @@ __all__ = ["run_job", "run_nightly", "run_repairs"]
 def run_job(
     spark: SparkSession, settings: Settings, job: str, day: date, *, accept_quality: Mapping[str, str] | None = None
 ) -> JobRun:
-    """Run one job of one date and commit it.
+    """Run one job of one date and commit it; the module lists further errors.
 
     Raises:
         UsageError: there is no such job.
-        CommitError: a job or date before it has not been committed.
-        LeaseError: another process writes to this home.
-        DataQualityError: a check of the night's data failed and nobody answers for it.
-        NotReadyError: the date's logs are not closed.
     """
     check_job(job)
     with hold_lease(settings.paths.home, f"{job} of {day}", tables=settings.paths.tables) as lease:
@@ -45,22 +54,16 @@ def run_nightly(
     on_start: Callable[[str, date], None] | None = None,
     on_commit: Callable[[JobRun], None] | None = None,
 ) -> list[JobRun]:
-    """Run all eight jobs of one date, in order; with `repair` first whatever is stale or missing before it.
+    """Run all eight jobs of one date, in order; the module lists the errors and the shared arguments.
 
     Args:
-        spark: the session that all of them share.
-        settings: all settings.
-        day: logical date.
-        accept_quality: reason to go on in spite of a failed quality check, by check; recorded with it.
-        repair: rerun earlier dates, oldest first, whose inputs have changed since.
-        on_start: told job and date as each begins.
-        on_commit: told of each job that was committed.
-
-    Raises:
-        CommitError: the night before is not complete; the message names what to run.
-        LeaseError: another process writes to this home.
-        DataQualityError: a check of the night's data failed and nobody answers for it.
-        NotReadyError: the date's logs are not closed.
+        spark: Session that all jobs share.
+        settings: All settings.
+        day: Logical date.
+        accept_quality: See the module.
+        repair: Whether to rerun first the stale or missing jobs of earlier dates, oldest date first.
+        on_start: See the module.
+        on_commit: See the module.
     """
     runs: list[JobRun] = []
     with hold_lease(settings.paths.home, f"nightly of {day}", tables=settings.paths.tables) as lease:
@@ -87,22 +90,18 @@ def run_repairs(
     on_start: Callable[[str, date], None] | None = None,
     on_commit: Callable[[JobRun], None] | None = None,
 ) -> Sequence[JobRun]:
-    """Run the stale jobs of all dates up to `last` again, oldest date first; what was accepted is accepted again.
+    """Rerun the stale jobs of all dates up to `last`, oldest date first; the module lists the errors.
+
+    A check that was accepted for a date is accepted again in its rerun.
 
     Args:
-        spark: the session that all of them share.
-        settings: all settings.
-        last: the newest date that is repaired.
-        rerun: a date that is ingested again first, stale or not.
-        accept_quality: further reasons to go on in spite of a failed quality check, by check.
-        on_start: told job and date as each begins.
-        on_commit: told of each job that was committed.
-
-    Raises:
-        CommitError: a job or date before one of them has not been committed.
-        LeaseError: another process writes to this home.
-        DataQualityError: a check failed that nobody answers for.
-        NotReadyError: the logs of a date are not closed, or gone.
+        spark: Session that all jobs share.
+        settings: All settings.
+        last: Newest date to repair.
+        rerun: Date to ingest again first, whether stale or not.
+        accept_quality: Further accepted checks; see the module.
+        on_start: See the module.
+        on_commit: See the module.
     """
     with hold_lease(settings.paths.home, f"repair up to {last}", tables=settings.paths.tables) as lease:
         jobs = JobRunner(spark, settings, lease, accept_quality or {})

@@ -33,10 +33,10 @@ from ltrr.publishing.trials import (
 )
 
 ENDED = "ended"
-"""Outcome of a canary that was ended from outside: by a person, or because its bundle does not hold."""
+"""Outcome of a canary that was ended from outside: by a person, or because its bundle is invalid."""
 
 ENDED_BY_HAND = "a person ended it"
-WAITS = "a canary runs: one thing at a time"
+WAITS = "a canary runs, and only one change is tested at a time"
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _begin(
         kind=CANARY_TRIAL,
     )
     drawn = draw_alpha(known, trial, gate)
-    paid = f"with alpha {drawn.alpha:g}" if drawn.alpha else "without alpha: the budget holds none, so it is reported"
+    paid = f"with alpha {drawn.alpha:g}" if drawn.alpha else "without alpha, so it cannot be promoted"
     why = (
         f"canary of {canary.share:.4g} of users since {canary.begun}: its trial begins {paid}, and lasts at most "
         f"{gate.life_nights} nights"
@@ -146,5 +146,5 @@ def _judged(
         return judge_trial(tested, day, judgement, gate)
     night = tested.on(day)
     outcome = EXPIRED if night >= gate.life_nights else KEEP
-    why = f"night {night} of {gate.life_nights}, no look: the budget held no alpha when it began"
+    why = f"night {night} of {gate.life_nights}, no look: the budget had no alpha when it began"
     return replace(tested, night=night, outcome=outcome, ended=None if outcome == KEEP else day, why=why), None

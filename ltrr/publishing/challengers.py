@@ -64,10 +64,10 @@ class ChallengerReview:
 
     Attributes:
         challengers: every trial that the budget has to know of, and those that ended tonight.
-        judged: who was under test when the night began, as it stands now; None where nobody was.
-        verdict: of the gate on it; None where there was nobody to judge, or it was replaced.
-        next_why: what became of tonight's candidate, in words.
-        alpha_left: of the budget, when the night is over.
+        judged: The challenger that was in trial when the night began, in its new state; None if there was none.
+        verdict: The gate's verdict on it; None if there was no challenger or it was replaced.
+        next_why: Outcome of the night's candidate, with the reason.
+        alpha_left: Alpha that remains in the budget after the night.
     """
 
     challengers: tuple[Challenger, ...]
@@ -79,7 +79,7 @@ class ChallengerReview:
     @property
     def why(self) -> str:
         """Everything that was decided, in one line."""
-        return "; ".join(told for told in (self.judged.why if self.judged else "", self.next_why) if told)
+        return "; ".join(reason for reason in (self.judged.why if self.judged else "", self.next_why) if reason)
 
 
 def review_challenger(
@@ -96,15 +96,15 @@ def review_challenger(
 
     Args:
         book: the page of the night before.
-        day: tonight.
-        champion: what served when the night began.
-        judgement: of who is under test; not asked for where nobody is, or where the champion is another.
-        candidate: of tonight; None where nothing was trained.
-        gate: fixed before.
-        waits: why nobody is asked and nobody begins tonight; empty where nothing stands in the way. The clock of the
-            current challenger stands still.
-        overruled: why the pointer is not tonight's to move; empty where it is. A promotion is not carried out, so its
-            trial ends as replaced with its alpha spent, and nobody begins against a champion that will not serve.
+        day: Date of the night.
+        champion: What served when the night began.
+        judgement: Evidence on the current challenger; unused without one, or if the champion has changed.
+        candidate: The night's candidate; None if nothing was trained.
+        gate: Settings, fixed before the trial.
+        waits: Why no look is taken and no trial begins on this night; empty if both are possible. The nights of the
+            current challenger are not counted meanwhile.
+        overruled: Why this night may not move the pointer; empty if it may. A promotion is then not carried out: its
+            trial ends as replaced with its alpha spent, and no trial begins against a champion that will not serve.
     """
     known = only_known(book, day, gate)
     tested, verdict = current_trial(known), None
@@ -133,14 +133,14 @@ def review_challenger(
 def _judged(
     tested: Challenger, day: date, champion: FrozenBandit, judgement: Judgement, gate: GateSettings, waits: str
 ) -> tuple[Challenger, Verdict | None]:
-    """Who is under test, after tonight."""
+    """State of the current challenger after this night's look."""
     night = tested.on(day)
     if champion.digest != tested.against:
-        why = f"replaced on night {night}: the champion's bandit is another, so its looks say nothing any more"
+        why = f"replaced on night {night}: the champion's bandit has changed, so earlier looks no longer apply"
         ended = replace(tested, night=night, outcome=REPLACED, ended=day, critical=inf, slices={}, why=why)
         return ended, None
     if waits:
-        why = f"night {tested.night} of {gate.life_nights} lasts on: {waits}"
+        why = f"night {tested.night} of {gate.life_nights} is extended: {waits}"
         return replace(tested, waited=tested.waited + 1, critical=inf, slices={}, why=why), None
     return judge_trial(tested, day, judgement, gate)
 
@@ -148,17 +148,17 @@ def _judged(
 def _begin(
     known: Sequence[Challenger], day: date, champion: FrozenBandit, candidate: Candidate | None, gate: GateSettings
 ) -> tuple[Challenger | None, str]:
-    """Tonight's candidate as the next challenger, or why there is none."""
+    """The night's candidate as the next challenger, or the reason that it is not."""
     if candidate is None:
-        return None, "no candidate tonight, so nobody is under test"
+        return None, "no new candidate; no challenger is in trial"
     if candidate.bandit.digest == champion.digest:
-        return None, "tonight's candidate is the champion, byte for byte, so nobody is under test"
+        return None, "the new candidate is the champion, byte for byte; no challenger is in trial"
     trial = Challenger(candidate.bandit, day, candidate.data_end, champion.digest, 0.0, run_id=candidate.run_id)
     begun = draw_alpha(known, trial, gate)
     if begun.alpha == 0.0:
         free = find_next_alpha_date(known, gate)
         until = f"before {free}" if free else "while the current trials are judged"
-        return None, f"the budget holds no alpha for a new challenger {until}, so nobody is under test"
+        return None, f"the budget has no alpha for a new challenger {until}; no challenger is in trial"
     why = (
         f"challenger {begun.trial} begins with alpha {begun.alpha:g}: it was trained on dates up to {begun.data_end} "
         f"and is judged on later ones, for at most {gate.life_nights} nights; {_foreseen(candidate, begun.alpha, gate)}"
@@ -167,7 +167,7 @@ def _begin(
 
 
 def _foreseen(candidate: Candidate, alpha: float, gate: GateSettings) -> str:
-    """How long a verdict will take, from the report on held-out users."""
+    """Estimated number of nights until a verdict, from the report on held-out users."""
     report = candidate.report
     if report is None:
         return traffic_text(UNKNOWN, gate)

@@ -131,7 +131,7 @@ def judge_night(judgement: Judgement, night: int, earlier: Sequence[Look], alpha
     step = judge_looks([*earlier, look], alpha, value, judgement.slices, gate)
     reasons = (
         f"{age}: {_difference_text(judgement, step, alpha, gate.spent(alpha, night))}",
-        *(["the bound was crossed on an earlier night and does not hold tonight"] if step.is_lost else []),
+        *(["the bound was crossed on an earlier night and is not crossed on this one"] if step.is_lost else []),
         *_end_text(step.outcome, gate),
         *_slices_text(step, judgement.slices),
         longer,
@@ -154,8 +154,8 @@ def _difference_text(judgement: Judgement, step: Step, alpha: float, spent: floa
     if isfinite(step.critical):
         low = difference.value - step.critical * difference.standard_error
         bound = (
-            f"at least {low:+.4f} at tonight's bound: Z {difference.value / difference.standard_error:.2f}, "
-            f"{step.critical:.2f} promotes (of its alpha {alpha:.3g} up to {spent:.2g} may be spent by tonight)"
+            f"at least {low:+.4f} at this night's bound: Z {difference.value / difference.standard_error:.2f}, "
+            f"{step.critical:.2f} promotes (of its alpha {alpha:.3g} up to {spent:.2g} may be spent by this night)"
         )
     else:
         bound = "no new information since the last look, so nothing is spent"

@@ -1,4 +1,4 @@
-"""From the rows of `ope_estimates` to what the gate judges."""
+"""Judgements for the gate, from the rows of `ope_estimates`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def judgement_of(
 
 
 def ope_summary(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """What the manifest keeps of them: of all impressions."""
+    """Estimates on all impressions that the manifest keeps, by policy."""
     columns = ("policy_version", "value", "low", "high", "evidence", "verdict")
     whole = {row["policy"]: row for row in rows if row["slice"] == ALL}
     return {policy: {name: row[name] for name in columns} for policy, row in sorted(whole.items())}

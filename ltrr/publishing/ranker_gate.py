@@ -119,16 +119,8 @@ def review_ranker(
     known = only_known(book, day, gate)
     tested, verdict = current_trial(known, RANKER_TRIAL), None
     if tested is not None:
-        if tested.against != FrozenBandit.of_ranker(policy, served).digest:
-            night = tested.on(day)
-            why = f"replaced on night {night}: another order is served than when its trial began"
-            tested = replace(tested, night=night, outcome=REPLACED, ended=day, critical=inf, slices={}, why=why)
-        elif waits:
-            why = f"night {tested.night} of {gate.life_nights} lasts on: {waits}"
-            tested = replace(tested, waited=tested.waited + 1, critical=inf, slices={}, why=why)
-        else:
-            tested, verdict = judge_trial(tested, day, judgement, gate)
-            tested = end_if_overruled(tested, overruled)
+        tested, verdict = _review_trial(tested, day, FrozenBandit.of_ranker(policy, served), judgement, gate, waits)
+        tested = end_if_overruled(tested, overruled)
         known = with_trial(known, tested)
         if tested.outcome == PROMOTE:
             served = tested.bandit.files[RANKER]
@@ -143,6 +135,20 @@ def review_ranker(
             begun, next_why = _begin(known, day, policy, served, candidate, gate)
         known = with_trial(known, begun) if begun else known
     return RankerReview(tuple(known), tested, verdict, next_why)
+
+
+def _review_trial(
+    tested: Challenger, day: date, served: FrozenBandit, judgement: Judgement, gate: GateSettings, waits: str
+) -> tuple[Challenger, Verdict | None]:
+    """State of the current trial after this night: replaced, extended by a night, or judged."""
+    if tested.against != served.digest:
+        night = tested.on(day)
+        why = f"replaced on night {night}: the served order has changed since its trial began"
+        return replace(tested, night=night, outcome=REPLACED, ended=day, critical=inf, slices={}, why=why), None
+    if waits:
+        why = f"night {tested.night} of {gate.life_nights} is extended: {waits}"
+        return replace(tested, waited=tested.waited + 1, critical=inf, slices={}, why=why), None
+    return judge_trial(tested, day, judgement, gate)
 
 
 def final_ranker_review(book: Sequence[Challenger], day: date) -> RankerReview:
@@ -162,7 +168,7 @@ def _begin(
     if candidate is None:
         return None, ""
     if candidate.sha256 == served:
-        return None, "no trial begins: tonight's ranker is the served one, byte for byte"
+        return None, "no trial begins: the new ranker is the served one, byte for byte"
     report = candidate.report
     if report is not None and report.difference.value <= 0.0:
         seen = f"{MEASURE} differs by {report.difference.value:+.4f} from the served order on held-out queries"
@@ -180,7 +186,7 @@ def _begin(
     if begun.alpha == 0.0:
         free = find_next_alpha_date(known, gate)
         until = f"before {free}" if free else "while the current trials are judged"
-        return None, f"no trial begins: the budget holds no alpha {until}"
+        return None, f"no trial begins: the budget has no alpha {until}"
     why = (
         f"trial {begun.trial} begins with alpha {begun.alpha:g}: the ranker was trained on dates up to "
         f"{begun.data_end} and is judged on later ones, for at most {gate.life_nights} nights"

@@ -91,7 +91,7 @@ def traffic_text(traffic: Traffic, gate: GateSettings) -> str:
     29,252 a night), a gain as large as the one seen has by night 5
     """
     if traffic.spread == inf:
-        return "how many nights a verdict needs cannot be told from this log yet"
+        return "this log does not yet show how many nights a verdict needs"
     head = f"at this traffic of {traffic.impressions_a_night:,.0f} impressions a night a true {gate.effect:+.0%} has"
     chance = f"{gate.power:.0%} chance of promotion"
     if traffic.nights == inf:

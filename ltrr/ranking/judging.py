@@ -10,7 +10,7 @@ General Framework for Counterfactual Learning-to-Rank", SIGIR 2019; Swaminathan 
 page by page: on a page with one click that would cancel the weight, and judge the served order as the best.
 
 All orders are deterministic scores of the same logged rows, the served ranker among them, so they have no propensities
-of their own: whether an order earns more `page_reward` only a canary can tell.
+of their own: whether an order earns more `page_reward` only a canary can show.
 
 The difference of two orders is paired. Its standard error is the larger of two, clustered by query (an order is wrong
 for all pages of a query at once) and by user (a user's clicks hang together).

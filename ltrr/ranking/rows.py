@@ -50,7 +50,7 @@ def only_clicked(rows: DataFrame) -> DataFrame:
 
 
 def query_fold(query_key: Column) -> Column:
-    """The fold of a query, 0..99: whole queries are held out, for ever, so that no judge has seen the evidence.
+    """The fold of a query, 0..99: whole queries are always held out, so that the judged evidence is never trained on.
 
     >>> keys = spark.createDataFrame([(f"query {n}",) for n in range(5_000)], "query_key string")
     >>> folds = keys.select(query_fold(F.col("query_key")).alias("fold"))

@@ -154,7 +154,7 @@ def _training(
 
 def _join_workers(context: BarrierTaskContext, workers: int) -> dict[str, Any]:
     """How to reach the tracker, which the first task starts on its own host."""
-    told = ""
+    arguments = ""
     if context.partitionId() == 0:
         from xgboost.tracker import RabitTracker
 
@@ -162,8 +162,8 @@ def _join_workers(context: BarrierTaskContext, workers: int) -> dict[str, Any]:
         tracker = RabitTracker(n_workers=workers, host_ip=socket.gethostbyname(host), sortby="task")
         tracker.start()
         Thread(target=tracker.wait_for, daemon=True).start()
-        told = json.dumps(tracker.worker_args())
-    joined: dict[str, Any] = json.loads(context.allGather(told)[0])
+        arguments = json.dumps(tracker.worker_args())
+    joined: dict[str, Any] = json.loads(context.allGather(arguments)[0])
     return joined
 
 

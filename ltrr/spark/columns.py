@@ -41,7 +41,7 @@ def empty(spark: SparkSession, table: Table) -> DataFrame:
 
 
 def schema_faults(schema: T.StructType, table: Table) -> list[str]:
-    """Every way in which `schema` is not that of `table`, in words; whether values may be missing is not compared.
+    """Every way in which `schema` differs from that of `table`; whether values may be missing is not compared.
 
     >>> from ltrr.tables.catalog import table
     >>> schema_faults(T.StructType.fromDDL("user_key int, sinse date"), table("forgotten_users"))

@@ -183,7 +183,7 @@ class Warehouse:
         return count, newest_snapshot(self.spark, self.location(table)).version
 
     def remove_earlier_versions(self, table: Table, committed: int) -> None:
-        """Remove every file that a committed version, the newest one, does not hold; earlier versions are refused.
+        """Remove every file that the newest committed version does not contain; earlier versions are refused.
 
         Args:
             table: whose newest version has the rows of the committed one.
@@ -194,7 +194,7 @@ class Warehouse:
         if not has_files_of(delta_table, newest_snapshot(self.spark, location).version, committed):
             # Compacted since: the newest version has the same rows in other files.
             delta_table.restoreToVersion(committed)
-        # First the record: whoever is killed between the two leaves versions that are refused, never torn ones.
+        # The record comes first: a process killed between the two leaves versions that are refused, never torn ones.
         self._set_properties(table, {OLDEST_READABLE: str(committed)})
         checked = self.spark.conf.get(_VACUUM_CHECK, None)
         self.spark.conf.set(_VACUUM_CHECK, "false")
@@ -211,9 +211,9 @@ class Warehouse:
         return int(newest_snapshot(self.spark, self.location(table)).properties.get(OLDEST_READABLE, 0))
 
     def _set_properties(self, table: Table, properties: Mapping[str, str]) -> None:
-        told = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
-        self.spark.sql(f"ALTER TABLE delta.`{self.location(table)}` SET TBLPROPERTIES ({told})")
-        log.info("table=%s action=set %s", table.name, told)
+        listed = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
+        self.spark.sql(f"ALTER TABLE delta.`{self.location(table)}` SET TBLPROPERTIES ({listed})")
+        log.info("table=%s action=set %s", table.name, listed)
 
     def _check_readable(self, table: Table, version: int) -> None:
         oldest = self.oldest_readable(table)

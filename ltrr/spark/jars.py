@@ -1,4 +1,4 @@
-"""Puts Delta's jars beside Spark's own, once: no session, spark-submit or scheduler needs the network for them later.
+"""Installs Delta's jars next to Spark's own, once: later, no session or scheduler needs the network for them.
 
 `python -m ltrr.spark.jars` resolves them through Spark's own package resolution (a company's mirror goes into an Ivy
 settings file: `LTRR_IVY_SETTINGS=FILE`), compares each with the SHA-256 in `jars.sha256` and copies it into
@@ -108,7 +108,7 @@ def resolve_jars(into: Path) -> list[Path]:
 
 
 def _fault_in(said: list[str]) -> str:
-    # Spark's resolver ends with its stack; the sentence that tells is further up.
+    # Spark's resolver ends with its stack; the sentence that names the cause is further up.
     telling = [line for line in said if "[unresolved dependency" in line] or [
         line for line in said if "Exception" in line
     ]

@@ -56,14 +56,14 @@ def find_java() -> Java | str:
     major = parse_major(shown.stderr + shown.stdout)
     if major is None:
         said = " ".join((shown.stderr + shown.stdout).split())[:120] or f"nothing, exit code {shown.returncode}"
-        return f"{need}, but {launcher} (found by {found_by}) tells no version (it says: {said}): {remedy}."
+        return f"{need}, but {launcher} (found by {found_by}) does not report a version (output: {said}): {remedy}."
     if major < OLDEST_JAVA:
         return f"{need}, but {launcher} (found by {found_by}) is Java {major}: {remedy}."
     return Java(launcher=launcher, found_by=found_by, major=major)
 
 
 def main() -> int:
-    """Exit code 0 when the Java is good, 2 (the user's to mend) otherwise."""
+    """Exit code 0 when the Java is good, 2 (a user error) otherwise."""
     java = find_java()
     if isinstance(java, str):
         sys.stderr.write(java + "\n")

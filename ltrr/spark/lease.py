@@ -81,7 +81,9 @@ _OBJECT_STORES = frozenset(
 
 @contextmanager
 def hold_lease(home: Path, doing: str, *, tables: str) -> Iterator[Lease]:
-    """Hold the leases of `home` and of its tables within the block; `doing` tells others what for.
+    """Hold the leases of `home` and of its tables within the block.
+
+    `doing` names the purpose in the errors of other processes.
 
     Raises:
         LeaseError: a live process holds one; the message names host, process, since when and what for.

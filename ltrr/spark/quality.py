@@ -1,4 +1,4 @@
-"""Checks of a night's data: kept as rows, and a failed one stops the night until someone answers for it by name."""
+"""Checks of a night's data, kept as rows. A failed check stops the night until the operator accepts it by name."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ class Check:
         figure: what was found; None where it is undefined, for example a share of nothing.
         limit: the bound that it must hold; None where the figure is reported only.
         outcome: `reported` decides nothing.
-        detail: in words, for the one who must decide.
+        detail: Explanation for the operator, who decides.
     """
 
     name: str
@@ -104,7 +104,7 @@ def check_rows(spark: SparkSession, night: date, checks: Sequence[Check], accept
 
 
 def stop_on_failures(night: date, checks: Sequence[Check], accepted: Mapping[str, str]) -> None:
-    """Nothing where all checks hold or the operator answers for each of those that do not.
+    """Return if every check passes or the operator accepts each failed one.
 
     Raises:
         DataQualityError: naming every check that failed and was not accepted, with figure and limit.
@@ -116,6 +116,6 @@ def stop_on_failures(night: date, checks: Sequence[Check], accepted: Mapping[str
             which=", ".join(check.name for check in failed),
             expected=", ".join(f"{check.name} within {check.limit}" for check in failed),
             got=", ".join(f"{check.figure} ({check.detail})" for check in failed),
-            todo="see `ltrr tables show data_quality`; mend the logs, or go on with "
+            todo="see `ltrr tables show data_quality`; correct the logs, or go on with "
             f"{render_accept_option(name for name in (*accepted, *(check.name for check in failed)))}",
         )

@@ -27,7 +27,7 @@ LOCAL: Mapping[str, str] = {
     "spark.databricks.delta.snapshotPartitions": "1",
     # 10,000 by default: VACUUM lists folders in so many tasks, which takes minutes here.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
-    # Copying the list of all files beside each commit saves a cold reader time, and costs a job a commit.
+    # Copying the list of all files next to each commit saves a cold reader time, and costs a job a commit.
     "spark.databricks.delta.allFilesInCrc.enabled": "false",
     # A laptop's name often resolves to an address that changes with the network.
     "spark.driver.bindAddress": "127.0.0.1",

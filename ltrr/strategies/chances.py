@@ -60,7 +60,7 @@ def draw_chances(
 def to_drawn_blocks(decisions: DataFrame, space: PlanSpace) -> DataFrame:
     """(impression, step) -> (impression, strategy, depth) of the blocks drawn, with the chance that each had.
 
-    Beside them, with impression_id, query_key and chance null, rows that count in `impressions` how often a block could
+    In addition, with impression_id, query_key and chance null, rows that count in `impressions` how often a block could
     have been drawn, by class: a few for each batch of decisions, because propensities are read once only. A row for
     every query would be as many as there are decisions times blocks; how often a query is searched stands in `queries`.
 

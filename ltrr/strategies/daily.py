@@ -69,7 +69,7 @@ def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: Data
 
     Each draw weighs 1 / P(block drawn), at most `max_weight`: a block drawn where it promised much would look better
     than it is, and the weight gives back the impressions in which it could have been drawn but was not. The sums of
-    squares and products tell how much of the spread is chance.
+    squares and products show how much of the spread is chance.
 
     One shuffle: most rows of the coarse levels meet before it, those of a query stay as many as its drawn blocks.
 

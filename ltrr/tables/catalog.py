@@ -22,6 +22,6 @@ def table(name: str) -> Table:
     """
     if name not in CATALOG:
         raise UsageError(
-            "unknown table", which="table", expected=" | ".join(CATALOG), got=name, todo="see docs/tables.md"
+            "unknown table", which="table", expected=" | ".join(CATALOG), got=name, todo="see docs/reference/tables.md"
         )
     return CATALOG[name]

@@ -239,7 +239,7 @@ REJECTED_ROWS = Table(
         Column("source", "string", "File of the line, relative to the logs folder"),
         Column("offset", "bigint", "Number of the line in the file, 1-based"),
         Column("settled_date", "date", "Night that rejected the line"),
-        Column("reason", "string", "Reason of the rejection, one of the list in docs/log-contract.md"),
+        Column("reason", "string", "Reason of the rejection, one of the list in docs/reference/log-contract.md"),
         Column("detail", "string", "Detail: which field, expected and found value"),
         Column("format", "string", "Recognised format: decision | event | foreign | unreadable"),
         Column("line_hash", "string", "SHA-256 of the raw line"),

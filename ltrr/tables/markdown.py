@@ -1,4 +1,7 @@
-"""`docs/tables.md`, rendered from the catalog: `python -m ltrr.tables.markdown > docs/tables.md`."""
+"""The page `docs/reference/tables.md`, rendered from the catalog.
+
+Written by `python -m ltrr.tables.markdown > docs/reference/tables.md`.
+"""
 
 from __future__ import annotations
 

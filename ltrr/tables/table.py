@@ -12,7 +12,7 @@ class Column:
     Attributes:
         name: snake_case, as in docs/words.
         type: Spark DDL, for example `array<double>`.
-        meaning: what a value says, in words.
+        meaning: Description of a value, a noun phrase that stands alone.
         unit: of a number; empty for text and keys.
         null: what a missing value means; empty where the column is never null.
         exact: whether two correct runs give the same bytes. Floats that come out of a fit are not exact: they are

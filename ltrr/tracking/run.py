@@ -24,18 +24,18 @@ class TrackedRun:
         self.run_id = run_id
 
     def params(self, values: Mapping[str, object]) -> None:
-        """What the run was told: each name once, as text; a name cannot change its value later."""
+        """Log parameters: each name once, as text; a name cannot change its value later."""
         from mlflow.entities import Param
 
         self._client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in values.items()])
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        """What came out. An undefined figure is logged as NaN: it was asked for, and there was no answer."""
+        """Log metrics. An undefined figure is logged as NaN, so that it is not mistaken for a missing one."""
         for name, value in values.items():
             self._client.log_metric(self.run_id, name, float(value))
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """What to find the run by."""
+        """Set tags, by which runs can be searched."""
         for name, value in values.items():
             self._client.set_tag(self.run_id, name, value)
 

@@ -29,7 +29,7 @@ _HASH_UNITS = 1 << 53
 
 
 def is_identified(user_key: Column) -> Column:
-    """Whether a row has a user: anonymous searches are nobody's, and say nothing about how much one user searches.
+    """Whether a row has a user: anonymous searches belong to no user, and say nothing about how much one user searches.
 
     >>> keys = spark.createDataFrame([("k1",), ("~k2",), ("",), (None,)], "user_key string")
     >>> [row.known for row in keys.select(is_identified(F.col("user_key")).alias("known")).collect()]

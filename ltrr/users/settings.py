@@ -73,7 +73,7 @@ limited_users print them, got 8 characters; copy the key from `ltrr tables show 
                     "not a user key",
                     which=f"users.excluded[{number}]",
                     expected="32 hex digits, as data_quality and limited_users print them",
-                    # Perhaps somebody's user id: it is not repeated.
+                    # It may be a user id, so the message does not repeat it.
                     got=f"{len(key)} characters",
                     todo="copy the key from `ltrr tables show limited_users`",
                 )

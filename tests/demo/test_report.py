@@ -8,7 +8,8 @@ from datetime import date
 import pytest
 
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.demo.report import CHALLENGER, CHALLENGER_GREEDY, standing
+from ltrr.demo.report import CHALLENGER, CHALLENGER_GREEDY
+from ltrr.demo.sentences import standing
 from ltrr.demo.worlds import WorldChoice, check_choice
 from ltrr.errors import UsageError
 from ltrr.publishing.trials import Challenger, FrozenBandit

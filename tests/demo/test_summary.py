@@ -11,11 +11,11 @@ from ltrr.demo.report import (
     night_lines,
     nights_table,
     order_table,
-    ranker_sentence,
     regret_rows,
     regret_table,
     values_table,
 )
+from ltrr.demo.sentences import ranker_sentence
 from ltrr.simulation.regret import Regret
 from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC, STATIC_WITHOUT_MEMORY, UNIFORM
 
@@ -96,6 +96,7 @@ def test_the_ranker_is_called_worse_only_where_its_interval_is_below_zero() -> N
         "The served order is worse than rank fusion on head and tail queries, "
         "not distinguishable from rank fusion on unseen queries: it learned on"
     )
+    assert ranker_sentence([order(0.0, 0.0)]) == "The served order is rank fusion: no ranker is released yet."
     assert ranker_sentence([order(0.01, 0.02)]) == "The served order is better than rank fusion on head queries."
 
 

@@ -9,7 +9,7 @@ from ltrr.artifacts.pointer_file import NIGHT
 from ltrr.publishing.by_hand import _models
 from ltrr.publishing.release import PROMOTED, REFRESHED
 from ltrr.tables.catalog import table
-from tests.disturbed.toy_home import read_challengers
+from tests.disturbed.stand_ins import read_challengers
 
 ALPHA_SLACK = 1e-9
 

@@ -19,7 +19,8 @@ from ltrr.tables.catalog import table
 from tests.disturbed.clean_home import clean_tables, differences
 from tests.disturbed.ledger import Ledger
 from tests.disturbed.memory_warehouse import REMOVED
-from tests.disturbed.toy_home import DAY, FIRST, POLICIES, SPARK, ToyHome
+from tests.disturbed.stand_ins import SPARK
+from tests.disturbed.toy_home import DAY, FIRST, POLICIES, ToyHome
 
 LAST_JOB = JOBS[-1]
 AMOUNTS = st.integers(min_value=0, max_value=40)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.disturbed.install import install
 from tests.disturbed.machine import DisturbedHome
-from tests.disturbed.toy_home import install
 
 SHORT, LONG = 300, int(os.environ.get("LTRR_STEPS") or 20_000)
 

@@ -4,8 +4,10 @@ import pytest
 
 from ltrr.pipelines.runner import run_nightly
 from ltrr.tables.catalog import table
+from tests.disturbed.install import install
 from tests.disturbed.machine import DisturbedHome
-from tests.disturbed.toy_home import DAY, FIRST, SPARK, install, read_challengers
+from tests.disturbed.stand_ins import SPARK, read_challengers
+from tests.disturbed.toy_home import DAY, FIRST
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def test_every_block_is_run_or_compared() -> None:
     assert [block for block in blocks_of(PAGE) if block.title not in {"run", "output"}] == []
 
 
+@pytest.mark.slow
 def test_the_tutorial_up_to_the_first_night(tmp_path: Path) -> None:
     blocks = blocks_of_the_tutorial()
     night = next(number for number, block in enumerate(blocks) if "ltrr nightly" in block.text)

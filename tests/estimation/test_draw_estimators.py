@@ -292,7 +292,7 @@ def test_the_design_knows_the_squared_weights_that_a_log_has_on_average() -> Non
 
 def test_entities_that_the_log_never_shows_are_refused() -> None:
     logging, target = np.array([[0.5, 0.0]]), np.array([[0.5, 0.1]])
-    with pytest.raises(SupportError, match="never can"):
+    with pytest.raises(SupportError, match="can never show"):
         inclusion_rewards(logging, target, np.array([[True, False]]), np.ones((1, 2)))
 
 

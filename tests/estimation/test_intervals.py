@@ -6,8 +6,8 @@ from math import isnan
 
 import numpy as np
 import pytest
-from coverage_study.methods import logit_interval
 
+from benchmarks.coverage_study.methods import logit_interval
 from ltrr.errors import UsageError
 from ltrr.estimation.intervals import bernstein_ratio, estimate_difference, estimate_ratio, quantile
 from ltrr.estimation.moments import ClusteredSums

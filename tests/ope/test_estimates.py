@@ -11,7 +11,7 @@ from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
 from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, TRUST
 from ltrr.ope.estimates import OpeSettings, estimate_log
-from ltrr.ope.reward_model import fit_fold_models, shape_of
+from ltrr.ope.reward_model import find_log_shape, fit_fold_models
 from ltrr.ope.rows import LogColumns, read_batch, to_decision_rows
 
 pytestmark = pytest.mark.spark
@@ -94,7 +94,7 @@ def test_no_row_is_asked_of_a_model_that_has_seen_it(log) -> None:
         changed = to_decision_rows(log, COLUMNS, folds=3)
         reward = F.when(F.col("fold") == 0, F.lit(rewards_of_fold_0)).otherwise(F.col("reward"))
         changed = changed.withColumn("reward", reward.cast("double"))
-        return fit_fold_models(changed, shape_of(changed), folds=3, ridge=1.0).coefficients
+        return fit_fold_models(changed, find_log_shape(changed), folds=3, ridge=1.0).coefficients
 
     nothing, everything = models(0.0), models(1.0)
     np.testing.assert_array_equal(nothing[0], everything[0])
@@ -105,7 +105,7 @@ def test_rewards_beyond_one_get_a_linear_model_that_equals_least_squares(spark, 
     log = frame(spark, columns | {"reward": 3.0 * columns["x"] + columns["action"]})
     chosen = LogColumns("target", action="action", features=("x",), fold_by="event")
     decisions = to_decision_rows(log, chosen, folds=2)
-    models = fit_fold_models(decisions, shape_of(decisions), folds=2, ridge=1e-6)
+    models = fit_fold_models(decisions, find_log_shape(decisions), folds=2, ridge=1e-6)
     assert not models.is_logistic
     rows = read_batch(decisions.toArrow().combine_chunks().to_batches()[0])
     wanted = 3.0 * rows.features[:, :1] + np.arange(ACTIONS)
@@ -177,7 +177,7 @@ def test_bad_values_are_told_all_at_once(log) -> None:
 
 def test_missing_columns_are_told_all_at_once(log) -> None:
     with pytest.raises(
-        UsageError, match=r"target_propensity: there is no pi; reward: there is no click; .*the log has"
+        UsageError, match=r"target_propensity: there is no pi; reward: there is no click; .*columns of the log"
     ):
         estimate_log(log, LogColumns("pi", reward="click"))
     with pytest.raises(UsageError, match="reward: target is array"):

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from ltrr.core.hashing import xxhash64
 from ltrr.errors import DataQualityError, SupportError, UsageError
 from ltrr.ope.estimates import OpeSettings, estimate_policies
-from ltrr.ope.log_files import files_of
+from ltrr.ope.log_files import find_log_files
 from ltrr.ope.rows import LogColumns
 
 pytestmark = pytest.mark.spark
@@ -58,7 +58,7 @@ def test_the_files_give_the_bits_that_spark_gives(
     spark: SparkSession, folder: Path, policies: list[LogColumns]
 ) -> None:
     log = spark.read.parquet(str(folder))
-    files = files_of(log, policies)
+    files = find_log_files(log, policies)
     assert files is not None
     assert len(files.addresses) == 2
     one_scan = estimate_policies(log, policies, SETTINGS, files)
@@ -77,7 +77,7 @@ def test_weights_too_heavy_for_doubles_are_added_exactly(spark: SparkSession, tm
     pq.write_table(table.set_column(1, "logging_propensity", pa.array(heavy)), path)
     log = spark.read.parquet(path)
     for policies in (VALUED, BY_USER):
-        reports = estimate_policies(log, policies, SETTINGS, files_of(log, policies))
+        reports = estimate_policies(log, policies, SETTINGS, find_log_files(log, policies))
         assert reports[0].rows[0]["largest_weight"] > 70_000.0
         assert repr(reports) == repr(estimate_policies(log, policies, SETTINGS))
 
@@ -92,7 +92,7 @@ def test_faults_are_told_alike(spark: SparkSession, tmp_path: Path, policies: li
     pq.write_table(table, path, row_group_size=200)
     log = spark.read.parquet(path)
     told = []
-    for files in (None, files_of(log, policies)):
+    for files in (None, find_log_files(log, policies)):
         with pytest.raises(DataQualityError) as fault:
             estimate_policies(log, policies, SETTINGS, files)
         told.append(str(fault.value))
@@ -102,13 +102,13 @@ def test_faults_are_told_alike(spark: SparkSession, tmp_path: Path, policies: li
 
 def test_what_lies_otherwise_is_left_to_spark(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
     log = spark.read.parquet(str(folder))
-    assert files_of(log.withColumn("pi_0", F.array("pi_0")), PLAIN) is None
-    assert files_of(log.withColumn("reward", F.col("reward").cast("string")), PLAIN) is None
-    assert files_of(log, [replace(PLAIN[0], features=("q",))]) is None
-    assert files_of(log.withColumn("skipped", F.lit(None).cast("string")), PLAIN) is None
+    assert find_log_files(log.withColumn("pi_0", F.array("pi_0")), PLAIN) is None
+    assert find_log_files(log.withColumn("reward", F.col("reward").cast("string")), PLAIN) is None
+    assert find_log_files(log, [replace(PLAIN[0], features=("q",))]) is None
+    assert find_log_files(log.withColumn("skipped", F.lit(None).cast("string")), PLAIN) is None
     log.write.partitionBy("hour").parquet(str(tmp_path / "by hour"))
-    assert files_of(spark.read.parquet(str(tmp_path / "by hour")), SLICED) is None
-    assert files_of(spark.read.parquet(str(tmp_path / "by hour")), PLAIN) is not None
+    assert find_log_files(spark.read.parquet(str(tmp_path / "by hour")), SLICED) is None
+    assert find_log_files(spark.read.parquet(str(tmp_path / "by hour")), PLAIN) is not None
 
 
 def test_delta_tables_are_read_where_their_files_hold_them(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
@@ -120,15 +120,15 @@ def test_delta_tables_are_read_where_their_files_hold_them(spark: SparkSession, 
     def table() -> DataFrame:
         return spark.read.format("delta").load(path)
 
-    files = files_of(table(), PLAIN, delta_path=path)
+    files = find_log_files(table(), PLAIN, delta_path=path)
     assert estimate_policies(table(), PLAIN, SETTINGS, files)[1].rows[0]["decisions"] == table().count()
     spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.enableDeletionVectors' = true)")
-    assert files_of(table(), PLAIN, delta_path=path) is None
+    assert find_log_files(table(), PLAIN, delta_path=path) is None
 
 
 def test_estimators_that_need_a_model_say_what_is_missing(spark: SparkSession, folder: Path) -> None:
     log = spark.read.parquet(str(folder))
-    files = files_of(log, PLAIN)
+    files = find_log_files(log, PLAIN)
     slow, fast = (estimate_policies(log, PLAIN, SETTINGS, one)[0] for one in (None, files))
     assert fast.left_out == slow.left_out
     assert "dr" in fast.left_out

@@ -12,7 +12,7 @@ from ltrr.ope.draw_log import DrawLogSettings, estimate_draw_log
 from ltrr.ope.draw_rows import DrawColumns
 from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
 from ltrr.ope.formats import FORMATS, LogFormat, foreign_log
-from ltrr.ope.log_files import files_of
+from ltrr.ope.log_files import find_log_files
 from ltrr.ope.rows import LogColumns
 
 pytestmark = pytest.mark.spark
@@ -72,7 +72,7 @@ def test_it_is_the_same_in_a_scan_of_files(spark: SparkSession, columns: dict[st
     path = str(tmp_path / "log")
     frame(spark, columns).write.parquet(path)
     log, policies = spark.read.parquet(path), [LogColumns("pi")]
-    files = files_of(log, policies)
+    files = find_log_files(log, policies)
     assert files is not None
     settings = OpeSettings(("half_cut",), largest_weight=M)
     assert estimate_policies(log, policies, settings, files) == [estimate_log(log, policies[0], settings)]

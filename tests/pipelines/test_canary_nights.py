@@ -188,4 +188,4 @@ def test_a_bad_canary_ends_and_a_broken_one_too(spark, home, monkeypatch, tmp_pa
     assert world.pointer.canary is None
     ends = world.warehouse.read(table("releases")).where("action = 'canary_ended'").orderBy("run_date").collect()
     assert [row["run_date"] for row in ends] == [NEXT, THIRD]
-    assert "its bundle does not hold" in ends[1]["why"]
+    assert "its bundle is invalid" in ends[1]["why"]

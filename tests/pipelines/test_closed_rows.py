@@ -15,6 +15,7 @@ from ltrr.logs.settings import EventKind, LogSettings
 from ltrr.pipelines import train_bandit, train_ranker
 from ltrr.pipelines.closing import dates_to_write
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.notes import BanditNotes, RankerNotes
 from ltrr.spark.columns import schema_of
 from ltrr.spark.commits import CommitLog, JobRun
 from ltrr.spark.delta import Warehouse
@@ -41,8 +42,8 @@ def run(spark: SparkSession, settings: Settings, day: date, job: str) -> None:
         rows = [(day, "*", place + 1, share, None, "prior", False, 0) for place, share in enumerate(CURVE)]
         night.write("examination", spark.createDataFrame(rows, schema_of(table("examination"))).coalesce(1))
     else:
-        name = "bandit_rows" if job == "train_bandit" else "ranking_rows"
-        dates = dates_to_write(night, name, 14)
+        name, kind = ("bandit_rows", BanditNotes) if job == "train_bandit" else ("ranking_rows", RankerNotes)
+        dates = dates_to_write(night, name, 14, kind)
         if dates.written:
             {"train_bandit": train_bandit, "train_ranker": train_ranker}[job]._write_rows(night, dates)
     commits.commit(JobRun(job, day, 1, "test", "test", (), night.carried_outputs(), night.notes, 0.0))

@@ -39,79 +39,124 @@ THIRD, FOURTH, FIFTH = (NEXT + timedelta(days=days) for days in (1, 2, 3))
 @pytest.mark.long
 def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch) -> None:
     """One story, because every step needs the one before it."""
-    settings = judged_home(home)
-    root = home / "policies"
-    warehouse = Warehouse(spark, settings.paths.tables)
-    first_day = searches(3_000, users=600, seed=11)
-    logs: dict[object, list[Search]] = {DAY: first_day}
-    values = true_values(first_day)
-    worse, better = trained_bandit(first_day, tmp_path, -1.0), trained_bandit(first_day, tmp_path, values=values)
+    story = Story(spark, home, tmp_path, monkeypatch)
+    check_first_night_refreshes_the_champion(story)
+    second_day = check_wrong_propensities_stop_the_second_night(story)
+    check_second_night_starts_a_trial(story, second_day)
+    champion = check_third_night_gives_the_trial_up_and_starts_another(story)
+    done = check_fourth_night_promotes_after_a_crash(story, champion)
+    challenger = check_estimates_cover_the_truth(story)
+    served = check_what_serves(story, challenger, done)
+    check_exploration_price_and_draws(story, done)
+    check_tracked_runs(story)
+    check_that_what_was_judged_serves(story)
+    check_nights_again_change_nothing(story, done)
+    check_a_rollback_stays(story, champion)
+    check_later_clicks_change_no_row(story, served, challenger)
+    check_a_distrusted_date_is_not_judged(story, monkeypatch)
 
-    def with_bandit(bandit: bytes, values: dict[str, bytes] | None = None) -> None:
+
+class Story:
+    """The home, its logs and bandits, and short ways to run its nights and to read its tables."""
+
+    def __init__(self, spark, home, tmp_path, monkeypatch) -> None:
+        self.spark, self.monkeypatch = spark, monkeypatch
+        self.settings = judged_home(home)
+        self.root = home / "policies"
+        self.warehouse = Warehouse(spark, self.settings.paths.tables)
+        first_day = searches(3_000, users=600, seed=11)
+        self.logs: dict[object, list[Search]] = {DAY: first_day}
+        values = true_values(first_day)
+        self.values = values
+        self.worse = trained_bandit(first_day, tmp_path, -1.0)
+        self.better = trained_bandit(first_day, tmp_path, values=values)
+        tracking = self.settings.tracking.under(self.settings.paths.home)
+        self.client, self.experiment_name = MlflowClient(tracking_uri=tracking.uri), tracking.experiment
+
+    def train(self, bandit: bytes, values: dict[str, bytes] | None = None) -> None:
         judging = {"evaluate_policies": evaluate_policies.run, "publish_policy": publish_policy.run}
-        made = upstream_jobs(logs, bandit, values) | judging
-        monkeypatch.setattr("ltrr.pipelines.job_runner.load_job", made.__getitem__)
+        made = upstream_jobs(self.logs, bandit, values) | judging
+        self.monkeypatch.setattr("ltrr.pipelines.job_runner.load_job", made.__getitem__)
 
-    def run(day, *jobs, **more):
-        return {job: run_job(spark, settings, job, day, **more) for job in jobs}
+    def run(self, day, *jobs, **more):
+        return {job: run_job(self.spark, self.settings, job, day, **more) for job in jobs}
 
-    def released() -> list[tuple[object, ...]]:
-        rows = warehouse.read(table("releases")).orderBy("sequence", "action").collect()
+    def released(self) -> list[tuple[object, ...]]:
+        rows = self.warehouse.read(table("releases")).orderBy("sequence", "action").collect()
         return [(row["action"], row["run_date"], row["sequence"], row["policy_version"]) for row in rows]
 
-    def book(day) -> list[tuple[object, ...]]:
-        page = read_challengers(warehouse.read(CHALLENGERS), day)
+    def trials(self, day) -> list[tuple[object, ...]]:
+        page = read_challengers(self.warehouse.read(CHALLENGERS), day)
         return [(one.begun, one.night, one.outcome, one.ended, len(one.looks)) for one in page]
 
+    def runs_of(self, job: str) -> list:
+        """MLflow runs of a job, newest first."""
+        experiment = self.client.get_experiment_by_name(self.experiment_name)
+        return self.client.search_runs([experiment.experiment_id], f"tags.`ltrr.job` = '{job}'")
+
+    def serve(self) -> Policy:
+        return Policy.load(self.root / "search")
+
+    def manifest(self):
+        return read_manifest(self.root, "search", current(self.root, "search"))
+
+
+def check_first_night_refreshes_the_champion(story: Story) -> None:
     # Night 1: nothing is closed, nothing is learned, the champion is refreshed.
-    with_bandit(worse)
-    notes = {done.job: done.notes for done in run_nightly(spark, settings, DAY)}
+    story.train(story.worse)
+    notes = {done.job: done.notes for done in run_nightly(story.spark, story.settings, DAY)}
     assert notes["evaluate_policies"]["replayed_decisions"] == "1000"
     assert notes["evaluate_policies"]["judged_dates"] == "0"
     assert (notes["publish_policy"]["action"], notes["publish_policy"]["verdict"]) == (
         "refreshed",
-        "no candidate tonight, so nobody is under test",
+        "no new candidate; no challenger is in trial",
     )
-    assert warehouse.read(table("ope_estimates")).count() == 0
-    assert book(DAY) == []
-    assert [row[:3] for row in released()] == [("published", None, 1), ("refreshed", DAY, 2)]
-    tracking = settings.tracking.under(settings.paths.home)
-    client = MlflowClient(tracking_uri=tracking.uri)
-    experiment = client.get_experiment_by_name(tracking.experiment)
-    [night] = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'nightly'")
+    assert story.warehouse.read(table("ope_estimates")).count() == 0
+    assert story.trials(DAY) == []
+    assert [row[:3] for row in story.released()] == [("published", None, 1), ("refreshed", DAY, 2)]
+    [night] = story.runs_of("nightly")
     assert night.data.metrics.keys() == {"seconds", *(f"seconds_{job}" for job in JOBS[:-1])}
-    assert [file.path for file in client.list_artifacts(night.info.run_id)] == ["jobs.json"]
+    assert [file.path for file in story.client.list_artifacts(night.info.run_id)] == ["jobs.json"]
 
+
+def check_wrong_propensities_stop_the_second_night(story: Story) -> list[Search]:
     # Day 2 is served by what night 1 published. Two propensities in a hundred are logged wrong: the night stops.
-    second_day = searches(2_000, users=400, seed=12, served_by=Policy.load(root / "search"))
-    logs[NEXT] = [_halved(search) if place % 50 == 0 else search for place, search in enumerate(second_day)]
-    run(NEXT, *JOBS[:6])
+    second_day = searches(2_000, users=400, seed=12, served_by=story.serve())
+    story.logs[NEXT] = [_halved(search) if place % 50 == 0 else search for place, search in enumerate(second_day)]
+    story.run(NEXT, *JOBS[:6])
     with pytest.raises(DataQualityError, match=r"\d+ of 1000 unequal"):
-        run(NEXT, "evaluate_policies")
-    accepted = run(NEXT, "evaluate_policies", accept_quality={"replay": "a known fault"})["evaluate_policies"].notes
+        story.run(NEXT, "evaluate_policies")
+    accepted = story.run(NEXT, "evaluate_policies", accept_quality={"replay": "a known fault"})[
+        "evaluate_policies"
+    ].notes
     assert "of 1000 replayed decisions are unequal" in json.loads(accepted["objections"])[0]
     assert json.loads(accepted["distrusted_dates"]) == [str(NEXT)]
+    return second_day
 
+
+def check_second_night_starts_a_trial(story: Story, second_day: list[Search]) -> None:
     # With true logs, a bandit that learned the opposite is reported on and becomes the challenger: nothing is decided.
-    logs[NEXT] = second_day
-    run(NEXT, "ingest_logs")
-    notes = run(NEXT, *JUDGING)["publish_policy"].notes
+    story.logs[NEXT] = second_day
+    story.run(NEXT, "ingest_logs")
+    notes = story.run(NEXT, *JUDGING)["publish_policy"].notes
     assert (notes["action"], notes["outcome"]) == ("refreshed", "")
     assert "begins with alpha 0.01: it was trained on dates up to 2026-03-02" in notes["verdict"]
-    assert book(NEXT) == [(NEXT, 0, "keep", None, 0)]
-    assert [row[:3] for row in released()][1:] == [("refreshed", DAY, 2), ("refreshed", NEXT, 3)]
-    reported = {row["policy"] for row in warehouse.read(table("ope_estimates")).collect()}
+    assert story.trials(NEXT) == [(NEXT, 0, "keep", None, 0)]
+    assert [row[:3] for row in story.released()][1:] == [("refreshed", DAY, 2), ("refreshed", NEXT, 3)]
+    reported = {row["policy"] for row in story.warehouse.read(table("ope_estimates")).collect()}
     assert reported == {"champion", "candidate", "uniform", "static", "candidate-champion"}
 
+
+def check_third_night_gives_the_trial_up_and_starts_another(story: Story) -> str:
     # Night 3 judges it on day 2, on everybody, and gives it up; tonight's candidate, which learned, is the next one.
-    logs[THIRD] = searches(2_000, users=400, seed=13, served_by=Policy.load(root / "search"))
-    with_bandit(better, values)
-    done = run_nightly(spark, settings, THIRD)[-1].notes
+    story.logs[THIRD] = searches(2_000, users=400, seed=13, served_by=story.serve())
+    story.train(story.better, story.values)
+    done = run_nightly(story.spark, story.settings, THIRD)[-1].notes
     assert (done["action"], done["outcome"]) == ("refreshed", "futile")
     assert "even a true +2% would be seen with less than 5%" in done["verdict"]
     assert "of the budget of 0.05 over 60 nights 0.03 is left" in done["verdict"]
-    assert book(THIRD) == [(NEXT, 1, "futile", THIRD, 1), (THIRD, 0, "keep", None, 0)]
-    rows = released()
+    assert story.trials(THIRD) == [(NEXT, 1, "futile", THIRD, 1), (THIRD, 0, "keep", None, 0)]
+    rows = story.released()
     assert [row[:3] for row in rows] == [
         ("refused", THIRD, None),
         ("published", None, 1),
@@ -119,27 +164,35 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
         ("refreshed", NEXT, 3),
         ("refreshed", THIRD, 4),
     ]
-    assert rows[0][3] not in versions(root, "search")
-    assert "bandit.vw" not in read_manifest(root, "search", current(root, "search")).files
-    champion = current(root, "search")
+    assert rows[0][3] not in versions(story.root, "search")
+    assert "bandit.vw" not in story.manifest().files
+    return current(story.root, "search")
 
+
+def check_fourth_night_promotes_after_a_crash(story: Story, champion: str) -> dict:
     # Night 4 judges that one on day 3 and promotes it.
-    logs[FOURTH] = searches(1_000, users=200, seed=14, served_by=Policy.load(root / "search"))
-    done = run(FOURTH, *JOBS[:7])
+    story.logs[FOURTH] = searches(1_000, users=200, seed=14, served_by=story.serve())
+    done = story.run(FOURTH, *JOBS[:7])
     # Dead between the pointer and the table: the next attempt finds the pointer moved, and writes what is missing.
-    with monkeypatch.context() as fatal:
+    with story.monkeypatch.context() as fatal:
         fatal.setattr(publish_policy, "release_rows", _die)
         with pytest.raises(_KilledError):
-            run(FOURTH, "publish_policy")
-    assert pointers(root, "search")[-1].sequence == 5
-    assert len(released()) == 5
-    done |= run(FOURTH, "publish_policy")
+            story.run(FOURTH, "publish_policy")
+    assert pointers(story.root, "search")[-1].sequence == 5
+    assert len(story.released()) == 5
+    done |= story.run(FOURTH, "publish_policy")
     assert done["evaluate_policies"].notes["champion_version"] == champion
     assert (done["publish_policy"].notes["action"], done["publish_policy"].notes["outcome"]) == ("promoted", "promote")
     assert "page reward differs by +" in done["publish_policy"].notes["why"]
+    return done
+
+
+def check_estimates_cover_the_truth(story: Story):
     estimates = {
         (row["judged_on"], row["policy"], row["estimator"]): row
-        for row in warehouse.read(table("ope_estimates")).where(f"slice = 'all' and as_of_date = '{FOURTH}'").collect()
+        for row in story.warehouse.read(table("ope_estimates"))
+        .where(f"slice = 'all' and as_of_date = '{FOURTH}'")
+        .collect()
     }
     assert len(estimates) == 15 + 9
     uniform, candidate, static = (estimates["held_out", name, "dr"] for name in ("uniform", "candidate", "static"))
@@ -149,14 +202,24 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     challenger = estimates["life", "challenger", "dr"]
     assert (challenger["verdict"], challenger["impressions"]) == ("trust", 2_000)
     assert challenger["low"] > uniform["high"]
-    served = Policy.load(root / "search")
+    return challenger
+
+
+def check_what_serves(story: Story, challenger, done: dict) -> Policy:
+    served = story.serve()
     looks = [Block("alpha", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("beta", 1, "empty"), Block("gamma", 1, "empty")]
     assert served.greedy("love", looks).action == "alpha:3"
-    manifest = read_manifest(root, "search", served.version)
+    manifest = story.manifest()
+    assert manifest.version == served.version
     assert manifest.ope["challenger"]["value"] == challenger["value"]
     assert manifest.ope[GATE]["why"] in done["publish_policy"].notes["why"]
     # Tonight's candidate was trained to the same bytes as what serves from now on.
-    assert "is the champion, byte for byte, so nobody is under test" in done["publish_policy"].notes["why"]
+    assert "is the champion, byte for byte; no challenger is in trial" in done["publish_policy"].notes["why"]
+    return served
+
+
+def check_exploration_price_and_draws(story: Story, done: dict) -> None:
+    manifest = story.manifest()
     prices = json.loads(done["evaluate_policies"].notes[EXPLORATION_PRICE])
     assert manifest.ope[EXPLORATION_PRICE] == prices["challenger"]
     assert prices["champion"]["greedy_width"] == pytest.approx(1.0)  # it is uniform
@@ -167,65 +230,86 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
     assert manifest.ope[DRAWS_BY_CLASS] == draws["challenger"]
     assert replace(manifest, ope={}).version == manifest.version
     assert draws["challenger"]["all"]["greedy"]["beta"][0] == pytest.approx(1 / 3, abs=0.1)
-    [judged, *_] = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'evaluate_policies'")
-    files = {file.path for file in client.list_artifacts(judged.info.run_id)}
+
+
+def check_tracked_runs(story: Story) -> None:
+    [judged, *_] = story.runs_of("evaluate_policies")
+    files = {file.path for file in story.client.list_artifacts(judged.info.run_id)}
     assert {"draws_by_class.json", "draws_by_class.md"} <= files
-    [published, *_] = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'publish_policy'")
+    [published, *_] = story.runs_of("publish_policy")
     assert published.data.tags["outcome"] == "promote"
     assert published.data.metrics["z"] >= published.data.metrics["critical"]
     assert published.data.metrics["alpha_left"] == pytest.approx(0.04)  # what was given up holds its share
+
+
+def check_that_what_was_judged_serves(story: Story) -> None:
+    served, manifest = story.serve(), story.manifest()
     # What was judged is what serves, byte for byte: bandit, values and exploration; later nights' refreshes keep them.
-    [promoted] = [one for one in read_challengers(warehouse.read(CHALLENGERS), FOURTH) if one.outcome == "promote"]
+    [promoted] = [
+        one for one in read_challengers(story.warehouse.read(CHALLENGERS), FOURTH) if one.outcome == "promote"
+    ]
     assert FrozenBandit.of_manifest(manifest) == promoted.bandit
     assert manifest.lineage["trial"] == promoted.trial
     assert manifest.values == VALUES
-    kept = read_bundle(root, "search", served.version)[1]
-    assert {name: kept[name] for name in values} == values
-    assert kept["bandit.vw"] == better
+    kept = read_bundle(story.root, "search", served.version)[1]
+    assert {name: kept[name] for name in story.values} == story.values
+    assert kept["bandit.vw"] == story.better
     assert manifest.lineage["block_value-0_sha256"] == manifest.files["block_value-0.ubj"].sha256
-    nothing_new = bundle_files(root, "search", manifest, Parts({}, ""), {})
-    assert nothing_new.keys() == {"bandit.vw", *values}
-    other = {"bandit.vw": put_payload(root / "search", worse).sha256}
-    assert bundle_files(root, "search", manifest, Parts({}, ""), other).keys() == {"bandit.vw"}
+    nothing_new = bundle_files(story.root, "search", manifest, Parts({}, ""), {})
+    assert nothing_new.keys() == {"bandit.vw", *story.values}
+    other = {"bandit.vw": put_payload(story.root / "search", story.worse).sha256}
+    assert bundle_files(story.root, "search", manifest, Parts({}, ""), other).keys() == {"bandit.vw"}
 
+
+def check_nights_again_change_nothing(story: Story, done: dict) -> None:
     # Nights again: the same tables and versions, and the older night leaves the pointer where it is.
-    rows, published, moved = released(), versions(root, "search"), pointers(root, "search")
+    rows, published, moved = story.released(), versions(story.root, "search"), pointers(story.root, "search")
     assert rows[-1][:3] == ("promoted", FOURTH, 5)
-    again = run(FOURTH, *JUDGING)
+    again = story.run(FOURTH, *JUDGING)
     for job in JUDGING:
         digests = [[(out.table, out.digest) for out in outputs.outputs] for outputs in (done[job], again[job])]
         assert digests[0] == digests[1]
-    run(THIRD, "publish_policy")
-    assert (released(), versions(root, "search"), pointers(root, "search")) == (rows, published, moved)
+    story.run(THIRD, "publish_policy")
+    assert (story.released(), versions(story.root, "search"), pointers(story.root, "search")) == (
+        rows,
+        published,
+        moved,
+    )
 
+
+def check_a_rollback_stays(story: Story, champion: str) -> None:
     # A person rolls back; the night, run again with other settings, leaves the pointer and its trials alone.
-    back = roll_back(root, "search", why="clicks fell", by_whom="ada")
+    back = roll_back(story.root, "search", why="clicks fell", by_whom="ada")
     assert back.version == champion
-    page, strict = book(FOURTH), replace(settings, gate=replace(settings.gate, least_evidence=1e6))
-    told = run_job(spark, strict, "publish_policy", FOURTH).notes
-    assert (book(FOURTH), current(root, "search"), told["outcome"]) == (page, champion, "promote")
-    assert "promote stays, this attempt finds keep" in told["verdict"]
+    page, strict = story.trials(FOURTH), replace(story.settings, gate=replace(story.settings.gate, least_evidence=1e6))
+    notes = run_job(story.spark, strict, "publish_policy", FOURTH).notes
+    assert (story.trials(FOURTH), current(story.root, "search"), notes["outcome"]) == (page, champion, "promote")
+    assert "promote stays, this attempt finds keep" in notes["verdict"]
 
+
+def check_later_clicks_change_no_row(story: Story, served: Policy, challenger) -> None:
     # Clicks planted tomorrow, and on a date that is not closed yet: no row of tonight changes.
-    known = {name: rows_of(warehouse, name, FOURTH) for name in ("ope_estimates", "challengers")}
-    logs[FOURTH] = [replace(search, reward=1.0) for search in logs[FOURTH]]
-    logs[FIFTH] = [replace(search, reward=1.0) for search in searches(200, users=400, seed=15, served_by=served)]
+    known = {name: rows_of(story.warehouse, name, FOURTH) for name in ("ope_estimates", "challengers")}
+    story.logs[FOURTH] = [replace(search, reward=1.0) for search in story.logs[FOURTH]]
+    story.logs[FIFTH] = [replace(search, reward=1.0) for search in searches(200, users=400, seed=15, served_by=served)]
     # The next night does not begin before what read the date is run again.
-    run(FOURTH, "ingest_logs", *JUDGING)
-    run(FIFTH, "ingest_logs")
-    run(FOURTH, *JUDGING)
-    assert {name: rows_of(warehouse, name, FOURTH) for name in known} == known
+    story.run(FOURTH, "ingest_logs", *JUDGING)
+    story.run(FIFTH, "ingest_logs")
+    story.run(FOURTH, *JUDGING)
+    assert {name: rows_of(story.warehouse, name, FOURTH) for name in known} == known
     # A table whose exact columns are the same is kept as it is: that the estimates were too, their runs say.
-    newest, before, *_ = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'evaluate_policies'")
-    told = [{name: value for name, value in one.data.metrics.items() if value == value} for one in (newest, before)]
-    assert told[0] == told[1]
-    assert told[0]["life_challenger_dr"] == challenger["value"]
+    newest, before, *_ = story.runs_of("evaluate_policies")
+    metrics = [{name: value for name, value in one.data.metrics.items() if value == value} for one in (newest, before)]
+    assert metrics[0] == metrics[1]
+    assert metrics[0]["life_challenger_dr"] == challenger["value"]
 
-    assert_keys_are_unique(warehouse, filled=("ope_estimates", "challengers", "releases", "job_runs"))
+
+def check_a_distrusted_date_is_not_judged(story: Story, monkeypatch) -> None:
+    assert_keys_are_unique(story.warehouse, filled=("ope_estimates", "challengers", "releases", "job_runs"))
 
     # A date whose propensities were found wrong is judged on by no later night.
     monkeypatch.setattr(evaluate_policies, "_distrusted_dates", lambda *_, **__: {THIRD})
-    notes = run(FOURTH, "evaluate_policies")["evaluate_policies"].notes
+    notes = story.run(FOURTH, "evaluate_policies")["evaluate_policies"].notes
     assert (notes["judged_dates"], notes["life_dates"]) == ("2", "0")
 
 

@@ -56,19 +56,19 @@ def test_the_first_candidate_begins_with_its_share_and_is_not_judged_on_its_firs
 
 
 def test_who_begins_is_told_how_long_a_verdict_will_take() -> None:
-    assert "how many nights a verdict needs cannot be told from this log yet" in begun().why
+    assert "this log does not yet show how many nights a verdict needs" in begun().why
     # 9,000 impressions of 30 % of the users in one night: everybody will bring 30,000.
     reported = Candidate(bandit("b1"), day(0), report=SO_SO, share=0.3)
     why = night(1, candidate=reported).why
     assert "at this traffic of 30,000 impressions a night a true +2%" in why
     # Against a champion of tonight nothing is known yet.
     after = night(2, begun().challengers, GOOD, candidate=replace(reported, bandit=bandit("b2")))
-    assert "cannot be told from this log yet" in after.next_why
+    assert "this log does not yet show" in after.next_why
 
 
 @pytest.mark.parametrize(
     ("candidate", "words"),
-    [(None, "no candidate tonight"), (Candidate(UNIFORM, day(0)), "is the champion, byte for byte")],
+    [(None, "no new candidate"), (Candidate(UNIFORM, day(0)), "is the champion, byte for byte")],
 )
 def test_nobody_begins_where_there_is_nobody_new(candidate, words) -> None:
     page = night(1, candidate=candidate)
@@ -137,7 +137,7 @@ def test_a_champion_that_changed_otherwise_replaces_it() -> None:
     page = night(2, begun().challengers, GOOD, champion=by_hand)
     ended, following = page.challengers
     assert (ended.outcome, ended.ended, page.verdict) == (REPLACED, day(2), None)
-    assert "the champion's bandit is another" in page.why
+    assert "the champion's bandit has changed" in page.why
     assert following.against == by_hand.digest
     assert page.alpha_left == pytest.approx(0.03)
     # So does the same bandit that explores otherwise, and the uniform policy of another name.
@@ -152,7 +152,7 @@ def test_with_no_alpha_left_none_begins_and_that_is_said() -> None:
     assert [one.outcome for one in page.challengers] == [FUTILE] * 5
     assert (current_trial(page.challengers), page.alpha_left) == (None, 0.0)
     free = day(2) + timedelta(days=60)
-    assert f"the budget holds no alpha for a new challenger before {free}" in page.why
+    assert f"the budget has no alpha for a new challenger before {free}" in page.why
     assert current_trial(night(61, page.challengers).challengers) is None
     assert current_trial(night(62, page.challengers).challengers).begun == free
 

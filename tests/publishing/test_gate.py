@@ -114,7 +114,7 @@ def test_a_verdict_says_bound_evidence_alpha_and_how_long_it_takes() -> None:
         "night 1 of 14",
         "+0.1200 (+20.0%)",
         "Z 4.00, 3.89 promotes",
-        "of its alpha 0.01 up to 5.1e-05 may be spent by tonight",
+        "of its alpha 0.01 up to 5.1e-05 may be spent by this night",
         "R 240",
         "6000 impressions of 500 users",
         "a true +2% has no 80% chance of promotion within 14 nights",
@@ -158,7 +158,7 @@ def test_what_is_hopeless_is_given_up_and_what_is_crossed_must_hold() -> None:
     assert judged(replace(GOOD, difference=Estimate(0.1, 0.02)), 2, crossed).outcome == PROMOTE
     lost = judged(replace(GOOD, difference=Estimate(0.03, 0.02)), 2, crossed)
     assert lost.outcome == KEEP
-    assert "the bound was crossed on an earlier night and does not hold tonight" in lost.why
+    assert "the bound was crossed on an earlier night and is not crossed on this one" in lost.why
     assert judged(replace(GOOD, difference=Estimate(0.03, 0.02)), 2).outcome == KEEP
 
 
@@ -189,7 +189,7 @@ def test_traffic_follows_from_spread_effect_and_power() -> None:
     assert estimate_traffic(Estimate(0.6, 0.006), 0.6, 10_000, 1, ALPHA, GATE).nights_at_this_difference == 1
     unknown = estimate_traffic(Estimate(nan, nan), 0.6, 0, 0, ALPHA, GATE)
     assert unknown.spread == inf
-    assert "cannot be told from this log yet" in traffic_text(unknown, GATE)
+    assert "this log does not yet show" in traffic_text(unknown, GATE)
 
 
 @pytest.mark.parametrize("change", [{"alpha": 0.6}, {"least_evidence": 5.0}, {"power": 1.0}, {"budget_nights": 0}])

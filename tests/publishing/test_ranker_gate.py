@@ -90,7 +90,7 @@ def test_while_something_else_changes_no_ranker_takes_a_look_or_begins() -> None
     assert page.judged is not None
     assert (page.judged.outcome, page.judged.looks) == (KEEP, ())
     assert (page.judged.waited, page.judged.on(day(3))) == (1, 1)
-    assert "lasts on: a canary runs" in page.why
+    assert "is extended: a canary runs" in page.why
     assert night(1, waits="a canary runs").challengers == ()
 
 

@@ -197,5 +197,5 @@ def test_a_ranker_draws_from_the_same_budget() -> None:
     # The bandit's page keeps the rankers' trials, and finds no alpha for the next challenger either.
     page = attempt(2, "two", book, BAD)
     assert [one.kind for one in page.challengers].count(RANKER_TRIAL) == 4
-    assert "holds no alpha for a new challenger" in page.why
+    assert "has no alpha for a new challenger" in page.why
     assert len(only_known(book, day(61), GATE)) == 1

@@ -1,4 +1,4 @@
-"""The music world is what docs/worlds.md says it is."""
+"""The music world is what docs/studies/worlds.md says it is."""
 
 from collections import Counter
 

@@ -52,7 +52,7 @@ def test_a_holder_notices_that_its_lease_was_taken_away(home, where):
     with hold_lease(home, "first", tables=str(home / "tables")) as lease:
         lease.check()
         (home / where / LEASE_FILE).unlink()
-        with pytest.raises(LeaseError, match="taken away"):
+        with pytest.raises(LeaseError, match="another process took the lease"):
             lease.check()
 
 

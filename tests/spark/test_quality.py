@@ -1,4 +1,4 @@
-"""Checks of a night: kept as rows, and a failed one stops the night until someone answers for it."""
+"""Checks of a night: kept as rows, and a failed one stops the night until the operator accepts it."""
 
 from datetime import date
 

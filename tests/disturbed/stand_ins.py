@@ -1,0 +1,72 @@
+"""Stand-ins for real code that asks Spark for rows: they ask the memory warehouse and select the same rows."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+from ltrr.estimation.intervals import Estimate
+from ltrr.pipelines import ranker_judging
+from ltrr.publishing import challenger_rows
+from ltrr.publishing.gate import Judgement
+from ltrr.publishing.moves import moves_of
+from ltrr.publishing.ranker_gate import MEASURE
+from ltrr.spark import commits
+from ltrr.spark.commits import CommitLog
+from tests.disturbed.memory_warehouse import MemoryRows
+
+# The real ones, before anything is replaced.
+COMMIT, FROM_ROW, JUDGEMENT = CommitLog.commit, commits._from_row, ranker_judging._judgement
+SPARK = SimpleNamespace(
+    catalog=SimpleNamespace(clearCache=lambda: None),
+    sparkContext=SimpleNamespace(setJobDescription=lambda text: None),
+    createDataFrame=lambda rows, schema: MemoryRows(rows),
+)
+
+
+def curve_of(at):
+    """Tonight's row of `examination`."""
+    return next(row for row in at.read("examination") if row["as_of_date"] == at.date)
+
+
+def judge_orders(at, tried, champion, dates, held_out):
+    """As `ranker_judging._judge`: figures of a booster whose gain is a property of its bytes, with the data's noise."""
+    return (tried, len(dates), curve_of(at)["impressions"]) if dates else None
+
+
+def order_judgement(found, nights, objections):
+    """As `ranker_judging._judgement`."""
+    if found is None:
+        return JUDGEMENT(None, nights, objections)
+    tried, dates, total = found
+    gain = {0: 0.2, 1: -0.2}.get(int(tried[:1], 16) % 4, 0.0) + 0.01 * (total % 11) / 11
+    seen = Estimate(gain, 0.05 / dates**0.5)
+    return Judgement(seen, 0.5, 200.0, 300.0, 1000, 300, nights, objections=tuple(objections), measure=MEASURE)
+
+
+def collect_moves(releases, root, name):
+    """As `moves.collect_moves`."""
+    rows = [row for row in releases if row["sequence"] is not None and row["policy"] in (None, name)]
+    return moves_of(rows, root, name)
+
+
+def read_challengers(rows, day):
+    """As `challenger_rows.read_challengers`."""
+    return [
+        challenger_rows._challenger(row.asDict(recursive=True))
+        for row in sorted(rows.collect(), key=lambda row: row.trial)
+        if row.as_of_date == day
+    ]
+
+
+def read_trials(rows, policy, day, gate):
+    """As `challenger_rows.read_trials`."""
+    kept = [row for row in rows if row["policy"] == policy and day - timedelta(gate.budget_nights) <= row["as_of_date"]]
+    dates = [row["as_of_date"] for row in kept if row["as_of_date"] <= day]
+    found = read_challengers(rows, max(dates)) if dates else []
+    return [one for one in found if one.bandit.policy == policy]
+
+
+def estimates_of(at, judged_on, estimator="dr"):
+    """As `challenger_review.estimates_of`."""
+    wanted = (at.date, judged_on, estimator)
+    rows = at.read("ope_estimates")
+    return [row for row in rows if (row["as_of_date"], row["judged_on"], row["estimator"]) == wanted]
