@@ -2,8 +2,8 @@
 
 There are four kinds of query. *Navigational*: a title, a title with its artist, or an artist; one
 entity is relevant, and related ones less. *Misspelt*: the same with a typing error. *Broad*: a word
-of many titles; the most liked matches are relevant. *Topic*: a purpose, or a genre and decade, mostly
-with words that no title has.
+of many titles; the most liked matches are relevant. *Topic*: a purpose, or a genre and decade; most
+of its words are in no title.
 """
 
 from __future__ import annotations
