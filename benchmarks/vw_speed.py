@@ -210,16 +210,19 @@ PAGE = """\
 
 ## Training the bandit
 
-`benchmarks/vw_speed.py` compares `train_bandit` on Spark with Vowpal Wabbit reading the same decisions from one file.
-The file is there already when Vowpal Wabbit starts, and it makes one pass, parsing in one thread and learning in
-another. Spark starts from Parquet and does all the rest: it shuffles the rows into parts, hands them to Python, writes
-their text, trains a model a part and merges them. So Vowpal Wabbit alone is a bound, and the distance from it is the
-price of training on a cluster. It is paid once: parts do not wait for each other. Seconds depend on the machine and on
-what else it does, ratios less so, core seconds (of all processes together) least.
+`benchmarks/vw_speed.py` compares `train_bandit` on Spark with Vowpal Wabbit reading the same
+decisions from one file. The file exists already when Vowpal Wabbit starts, and it makes one pass,
+parsing in one thread and learning in another. Spark starts from Parquet and does everything else:
+it shuffles the rows into parts, passes them to Python, writes their text, trains a model per part
+and merges them. Vowpal Wabbit alone is therefore a bound, and the distance from it is the price of
+training on a cluster. The price does not grow with the number of parts: parts do not wait for each
+other. Seconds depend on the machine and its load, ratios less, core seconds (of all processes
+together) least.
 
-*Java*: as ltrr starts it on one machine (`spark.java_options`: quick to compile, slow code), and as executors of a
-cluster have it. *text*: decisions whose text is made of whole columns (`ltrr/bandit/examples.py`) while Vowpal Wabbit
-learns from one; what is left after that is mostly Spark's own copying of rows from Java to Python.
+*Java*: as ltrr starts it on one machine (`spark.java_options`: quick to compile, slow code), and as
+executors of a cluster have it. *text*: decisions whose text is made of whole columns
+(`ltrr/bandit/examples.py`) while Vowpal Wabbit learns from one; what is left after that is mostly
+Spark's own copying of rows from Java to Python.
 """
 
 

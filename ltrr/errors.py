@@ -66,7 +66,7 @@ def check_ranges(section: str, settings: object, rules: Iterable[tuple[str, bool
     Args:
         section: Name of the section, as in the settings file; empty for arguments that are in no section.
         settings: The section's values, as attributes.
-        rules: Name of a value (dots lead into mappings), whether it is in range, and the expected range in words.
+        rules: Name of a value (dots lead into mappings), whether it is in range, and the expected range as text.
 
     Raises:
         ConfigError: at least one value is out of range.
@@ -129,7 +129,7 @@ class NotReadyError(LtrrError):
 
 
 class PointerMovedError(NotReadyError):
-    """Somebody else moved the pointer between a decision and its execution: decide again."""
+    """The pointer was moved between a decision and its execution: decide again."""
 
 
 class CommitError(LtrrError):

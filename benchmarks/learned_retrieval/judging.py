@@ -24,7 +24,7 @@ from benchmarks.learned_retrieval.vw import Bandit, mixed
 from ltrr.bandit.values import ValueSettings
 from ltrr.core.planning import History, plan_values
 from ltrr.core.plans import PlanSpace
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.truth import union_recalls
 from ltrr.simulation.world import World
 
@@ -217,7 +217,7 @@ class LogStudy:
 
 def recalled(pairs: Pairs, log: Log, limit: int) -> NDArray[np.int32]:
     """Entity numbers that the memory recalls for each query, [Q, limit]."""
-    numbers = np.full((len(pairs.entities), limit), NOBODY, dtype=np.int32)
+    numbers = np.full((len(pairs.entities), limit), NO_ENTITY, dtype=np.int32)
     query, column = np.nonzero(log.memory)
     numbers[query, log.memory[query, column] - 1] = pairs.entities[query, column]
     return numbers

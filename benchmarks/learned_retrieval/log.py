@@ -16,7 +16,7 @@ from ltrr.clicks.examination import CurvePrior, CurveSums, improve_curve, prior_
 from ltrr.core.coverage import with_evidence
 from ltrr.core.plans import PlanSpace
 from ltrr.core.ranking_metrics import FUSION_CONSTANT
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
 NIGHTS = 10
@@ -33,7 +33,7 @@ class Pairs:
     """Every (query, entity) pair that a strategy lists; all arrays [Q, C], C columns a query.
 
     Attributes:
-        entities: numbers, ascending; `NOBODY` beyond the last.
+        entities: numbers, ascending; `NO_ENTITY` beyond the last.
         ranks: of each world strategy, 1-based, 0 where it does not list the entity, [Q, C, S].
         relevance: truth, hidden from every learner.
     """
@@ -48,17 +48,17 @@ class Pairs:
         lists = world.rankings.entities
         queries, strategies, length = lists.shape
         flat = np.sort(lists.reshape(queries, -1).astype(np.int64), axis=1)
-        first = flat != NOBODY
+        first = flat != NO_ENTITY
         first[:, 1:] &= flat[:, 1:] != flat[:, :-1]
         row, column = np.nonzero(first)
         place = (np.cumsum(first, axis=1) - 1)[row, column]
-        entities = np.full((queries, int(first.sum(axis=1).max())), NOBODY, dtype=np.int64)
+        entities = np.full((queries, int(first.sum(axis=1).max())), NO_ENTITY, dtype=np.int64)
         entities[row, place] = flat[row, column]
         ranks = np.zeros((*entities.shape, strategies), dtype=np.int16)
         for s in range(strategies):
             for rank in range(length, 0, -1):
                 entity = lists[:, s, rank - 1]
-                ranks[:, :, s][(entities == entity[:, None]) & (entity != NOBODY)[:, None]] = rank
+                ranks[:, :, s][(entities == entity[:, None]) & (entity != NO_ENTITY)[:, None]] = rank
         return Pairs(entities, ranks, world.relevance(np.arange(queries)[:, None], entities))
 
 

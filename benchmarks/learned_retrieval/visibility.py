@@ -13,7 +13,7 @@ from benchmarks.learned_retrieval.log import Log, Pairs
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.text_overlap import EntityFields, text_overlap
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
 Blocks = tuple[Block, ...]
@@ -88,7 +88,7 @@ def library_of(world: World, space: PlanSpace, pairs: Pairs, log: Log) -> Librar
 
 
 def _known(names: Sequence[str], entities: list[int], scores: list[float]) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    length = entities.index(NOBODY) if NOBODY in entities else len(entities)
+    length = entities.index(NO_ENTITY) if NO_ENTITY in entities else len(entities)
     return tuple(names[entity] for entity in entities[:length]), tuple(scores[:length])
 
 

@@ -13,7 +13,7 @@ from benchmarks.learned_retrieval.log import STRENGTH, Pairs, simulate
 from ltrr.core.coverage import with_evidence
 from ltrr.core.plans import PlanSpace
 from ltrr.core.ranking_metrics import FUSION_CONSTANT
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
 EARLIER_IMPRESSIONS = 200_000
@@ -91,7 +91,7 @@ def pages_of(world: World, seed: int) -> Pages:
     seen = np.flatnonzero(world.traffic > 0.0)
     ranks = np.concatenate([pairs.ranks, earlier.memory[:, :, None]], axis=2)[seen].astype(np.int64)
     places = -(-ranks // space.block_size)
-    exists = pairs.entities[seen] != NOBODY
+    exists = pairs.entities[seen] != NO_ENTITY
     best_rank = np.where(pairs.ranks[seen] > 0, pairs.ranks[seen], 99).min(axis=2)
     prior = _prior_by_rank(earlier.clicks[seen], earlier.examinations[seen], best_rank)
     learned = with_evidence(prior, earlier.clicks[seen], earlier.examinations[seen], STRENGTH)

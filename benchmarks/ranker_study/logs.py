@@ -15,7 +15,7 @@ from ltrr.core.hashing import user_fold
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Page, Ranker, Slate
 from ltrr.simulation.answers import Answers, answers_of, drawn_by
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
 DAY = date(2026, 3, 2)
@@ -76,7 +76,7 @@ def _rows(world: World, queries: Longs, slates: list[Slate], first: int, rng: np
     for number, (query, slate) in enumerate(zip(queries.tolist(), slates, strict=True), start=first):
         relevance = world.queries[query].relevance
         user = f"u{rng.integers(10_000)}"
-        wanted = np.array([relevance.get(world.entity_numbers.get(one, NOBODY), 0.0) for one in slate.entity_ids])
+        wanted = np.array([relevance.get(world.entity_numbers.get(one, NO_ENTITY), 0.0) for one in slate.entity_ids])
         chance = world.users.click_if_examined(wanted) * examination[: len(wanted)]
         clicked = (rng.random(len(wanted)) < chance).astype(int).tolist()
         for place, entity_id in enumerate(slate.entity_ids):

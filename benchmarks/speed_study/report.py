@@ -62,18 +62,20 @@ def write_section(page: Path, lines: list[str], figures: dict[str, Any]) -> None
 
 
 TEXT = """\
-`benchmarks/ope_speed.py` judges ten policies by ten estimators, all with 95 % intervals by the delta method, in one
-scan of Parquet files. *numpy* is one process that adds up doubles a batch at a time, the quicker of two sizes of batch;
-Arrow reads for it with as many threads as it likes. *ltrr* is `estimate_policies` in a warm session of Spark on all
-cores: its tasks read the files themselves, and its sums are whole numbers, the same bits for any partitions. *By user*,
-decisions of one user are one cluster: rows travel once, so that a user's decisions meet. Rows of a user lie anywhere in
-the log here, which is the worst case.
+`benchmarks/ope_speed.py` evaluates ten policies with ten estimators, all with 95 % intervals by the
+delta method, in one scan of Parquet files. *numpy* is one process that adds up doubles a batch at a
+time, the quicker of two sizes of batch; Arrow reads for it with any number of threads. *ltrr* is
+`estimate_policies` in a warm session of Spark on all cores: its tasks read the files themselves,
+and its sums are whole numbers, the same bits for any partitions. *By user*, decisions of one user
+are one cluster: rows are shuffled once, so that a user's decisions meet. Rows of a user lie
+anywhere in the log here, which is the worst case.
 
-Where a log does not hold a candidate's propensities, the candidate has to be asked, and that costs more than all sums.
-*vw* is Vowpal Wabbit alone, predicting from a file of text that is there already, or from its cache of that file.
-*Scoring* is ltrr from a decision's features to the probability of each of 210 plans: shortlist, features of the plans,
-scores, exploration, for thousands of decisions at once (docs/adr/0014-scores-of-a-batch.md). *One by one* is the same
-as a service does it. *Whole pass* is all that a task of `evaluate_policies` does for one policy: it reads the rows of
-the log with their looks, values the plans, predicts q-hat, scores, and makes the terms; most of it is reading rows one
-by one.
+Where a log does not contain a candidate's propensities, they must be computed, and that costs more
+than all sums. *vw* is Vowpal Wabbit alone, predicting from a file of text that exists already, or
+from its cache of that file. *Scoring* is ltrr from a decision's features to the probability of each
+of 210 plans: shortlist, features of the plans, scores, exploration, for thousands of decisions at
+once ([ADR 14](../adr/0014-scores-of-a-batch.md)). *One by one* is the same as in a service. *Whole
+pass* is all that a task of `evaluate_policies` does for one policy: it reads the rows of the log
+with their looks, values the plans, predicts q-hat, scores, and makes the terms; most of it is
+reading rows one by one.
 """

@@ -1,8 +1,8 @@
 """The policy bundle: a folder of files that is complete or absent, and found by a pointer.
 
-Files go into `<policies>/<name>/<version>/` first, the manifest last. A reader believes a version only when its
-manifest is there and every file has the hash that it names; a publisher that dies half-way leaves a folder that nobody
-reads, and the next attempt completes it.
+Files go into `<policies>/<name>/<version>/` first, the manifest last. A reader believes a version
+only when its manifest is there and every file has the hash that it names; a publisher that dies
+half-way leaves a folder that no pointer reads, and the next attempt completes it.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class HistoryBook:
     Args:
         space: whose blocks the rates are of.
         overall: over all queries.
-        classes: query class -> its own history (already shrunk to the overall one by whoever made it).
+        classes: query class -> its own history (already shrunk to the overall one).
         parts: histories of single queries, by hash of the key (already shrunk to their class).
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)

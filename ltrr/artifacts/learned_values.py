@@ -48,7 +48,7 @@ class LearnedValues:
 
     Attributes:
         folds: of query_keys; one model of each kind a fold.
-        strength: examinations that a predicted value counts for beside the memory's evidence.
+        strength: Weight of a predicted value, in examinations, relative to the memory's evidence.
     """
 
     folds: int

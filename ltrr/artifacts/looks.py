@@ -1,7 +1,7 @@
 """Blocks with the facts of their candidates, as they stand in a decision record and in the rows of tables.
 
-In a record a fact is told once, where its entity is listed first, so that records stay short; in a row of a table it
-stands beside every listing, so that one block says all that was known of its candidates.
+In a record a fact is given once, where its entity is listed first, so that records stay short. In a row of a table it
+is repeated with every listing, so that each block contains all facts of its candidates.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ltrr.core.planning import Block
 
 
 def block_entries(
-    blocks: Iterable[Block], block_size: int, facts: CandidateFacts, told: Iterable[str] = ()
+    blocks: Iterable[Block], block_size: int, facts: CandidateFacts, given: Iterable[str] = ()
 ) -> list[dict[str, Any]]:
     """Entries of `looks` or `draws`, with the facts of each entity where it is listed first.
 
@@ -24,7 +24,7 @@ def block_entries(
         blocks: in the order of the record.
         block_size: of the policy.
         facts: of the candidates.
-        told: entities whose facts the record has told already.
+        given: Entities whose facts the record already contains.
 
     >>> looks = [Block("title", 1, "ok", ("e7",), (1.5,)), Block("memory", 1, "ok", ("e7",), (0.5,))]
     >>> first, second = block_entries(looks, 2, {"e7": Facts((0.5, nan), 1.0, 2.0)})
@@ -33,7 +33,7 @@ def block_entries(
     >>> second["results"][0], facts_of([first, second])
     ({'entity_id': 'e7', 'rank': 1, 'score': 0.5}, {'e7': Facts(overlap=(0.5, nan), clicks=1.0, examinations=2.0)})
     """
-    known = set(told)
+    known = set(given)
     entries = [block_entry(block, block_size) for block in blocks]
     for result in (result for entry in entries for result in entry["results"]):
         fact = facts.get(result["entity_id"])
@@ -48,7 +48,7 @@ def block_entries(
 
 
 def facts_of(entries: Iterable[Mapping[str, Any]]) -> dict[str, Facts]:
-    """Facts of every entity that some entry tells any of."""
+    """Facts of every entity of which some entry gives a fact."""
     found: dict[str, Facts] = {}
     for result in (result for entry in entries for result in entry["results"]):
         overlap, examinations = result.get("overlap"), result.get("examinations")

@@ -155,7 +155,7 @@ class PolicySettings:
         described["strategies"] = list(self.strategies)
         described["exploration"] = self.exploration.to_json()
         if self.features != DEFAULT_GROUPS:
-            # Not told where it is the default: policies from before there was a choice keep their versions.
+            # The default is left out, so that policies published before the setting existed keep their versions.
             described["features"] = list(self.features)
         for kind in ("shared_features", "action_features", "ranker_features"):
             described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
@@ -186,7 +186,7 @@ class Manifest:
     Args:
         settings: how the policy decides.
         as_of_date: the night that made it.
-        files: name -> content, of every file beside the manifest.
+        files: Name -> content of every file next to the manifest.
         values: how its learned values are asked; None where plans are valued by hit rates.
         data_window: `first` and `last` log_date learned from; empty for a bundle that learned nothing.
         table_versions: table -> Delta version read.

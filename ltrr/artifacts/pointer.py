@@ -174,13 +174,13 @@ def move_pointer(
         the sequence that names it.
 
     Raises:
-        ArtifactError: a version is not there or its manifest does not hold.
+        ArtifactError: a version is missing or its manifest is invalid.
         ConfigError: the store cannot create exclusively.
-        PointerMovedError: somebody else has moved the pointer since `after`; nothing was created.
+        PointerMovedError: another process or person has moved the pointer since `after`; nothing was created.
         UsageError: the canary is the version itself, or the reason is not one line.
     """
     if canary is not None and canary.version == version:
-        raise UsageError("a canary is another version than the one it is tried beside", which=version)
+        raise UsageError("a canary must differ from the version that it is compared with", which=version)
     mover = by or Mover()
     for which, text in (("why", why), ("by", mover.person)):
         if CONTROL.search(text):
@@ -190,14 +190,14 @@ def move_pointer(
     store = open_policy(root, name)
     store.prove_exclusive()
     manifest_sha256 = _manifest_sha256(store, version)
-    beside = canary and replace(canary, manifest_sha256=_manifest_sha256(store, canary.version))
+    pinned = canary and replace(canary, manifest_sha256=_manifest_sha256(store, canary.version))
     while True:
         taken = sequences(store)
         top = taken[-1] if taken else 0
         newest = next(_newest_first(store, taken), None)
         if after is not None and top != after:
             raise _moved(store, after, newest)
-        if newest is not None and (newest.sequence, newest.version, newest.canary) == (top, version, beside):
+        if newest is not None and (newest.sequence, newest.version, newest.canary) == (top, version, pinned):
             return top
         content: dict[str, Any] = {
             "version": version,
@@ -207,8 +207,8 @@ def move_pointer(
             "by": mover.to_json(),
         }
         # Said only while there is one.
-        if beside is not None:
-            content["canary"] = asdict(beside)
+        if pinned is not None:
+            content["canary"] = asdict(pinned)
         try:
             store.create(path_of(top + 1), json.dumps(content, sort_keys=True).encode())
         except FileExistsError:
@@ -218,7 +218,7 @@ def move_pointer(
 
 
 def _moved(store: Store, after: int, newest: Pointer | None) -> PointerMovedError:
-    mover = newest.by if newest and newest.by else "somebody"
+    mover = newest.by if newest and newest.by else "another process or person"
     return PointerMovedError(
         "the pointer was moved meanwhile",
         which=f"{store.url}/{FOLDER}",

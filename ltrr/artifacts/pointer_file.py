@@ -65,7 +65,7 @@ class Mover:
 
     Attributes:
         kind: night | hand.
-        action: what the move was, as in `releases`; empty where nobody says.
+        action: Kind of the move, as in `releases`; empty where it is unknown.
         run_date: logical date of the night; None by hand.
         attempt: of the night's job, 1-based; 0 by hand.
         person: who decided; empty for a night.

@@ -1,4 +1,4 @@
-"""Quick checks of one line of a log: every reason at once, in words, and an empty list for a good one.
+"""Quick checks of one line of a log: all reasons at once, and an empty list for a valid line.
 
 A reason never repeats what may be personal (user, session, query, context): it goes into tables that all may read.
 
@@ -157,7 +157,7 @@ _FACTS: dict[str, tuple[Test, str]] = {
     "clicks": (lambda value: _is_number(value) and value >= 0, "a number of at least 0"),
     "examinations": (lambda value: _is_number(value) and value >= 0, "a number of at least 0"),
 }
-"""Of a result, where the service tells them."""
+"""Facts of a result, where the service gives them."""
 _DECISION = {
     "step": _COUNT,
     "decide": _one_of("plan"),

@@ -45,7 +45,7 @@ def served_versions(store: Store, night: date, first_date: date, reload_days: in
 
     A pointer is dated by the newest night whose bundle has been pointed at so far, so that nights that are run again,
     or late, see what they saw. It holds until the next pointer's night is over, and for `reload_days` more. The newest
-    one holds until somebody points elsewhere, however old its bundle is.
+    a version is current until the pointer moves, however old its bundle is.
 
     >>> from ltrr.artifacts.manifest import Manifest, PolicySettings
     >>> from ltrr.artifacts.bundle import move_pointer, publish_bundle

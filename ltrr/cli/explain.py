@@ -77,7 +77,7 @@ def _load(settings: Settings, version: str | None) -> Policy:
 
 
 def _read_looks(file: Path, query: str) -> _Look:
-    """From a decision record or its looks; of another query they would explain what nobody asked."""
+    """From a decision record or its looks; looks of another query would explain another search."""
     try:
         told = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as fault:

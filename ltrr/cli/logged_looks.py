@@ -19,12 +19,12 @@ class LoggedLook:
     """What was seen before one logged choice.
 
     Args:
-        impression_id: of the search.
-        at: when it was served, UTC, as text.
-        situation: the same with all that the service told beside the query.
-        version: of the policy that served it.
-        blocks: as seen.
-        overlaps: of their candidates with the query, by entity_id, where they were logged.
+        impression_id: Identifier of the search.
+        at: Time of serving, UTC, as text.
+        situation: Time and place of the search, with the context that the service gave.
+        version: Version of the policy that served it.
+        blocks: Blocks that were visible before the choice.
+        overlaps: Overlaps of their candidates with the query, by entity_id, where they were logged.
     """
 
     impression_id: str

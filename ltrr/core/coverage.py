@@ -40,13 +40,13 @@ _DESCRIBING = (
     "query_share",
     "log_popularity",
 )
-"""Candidate features whose best and mean over the visible candidates tell what kind of query it is."""
+"""Candidate features whose maximum and mean over the visible candidates describe the kind of the query."""
 
 
 def with_evidence(predicted: ArrayLike, clicks: ArrayLike, examinations: ArrayLike, strength: float) -> Floats:
     """Value after evidence: (clicks + strength x predicted) / (examinations + strength), any shape.
 
-    The prediction counts as `strength` examinations; where nobody examined, it stands.
+    The prediction counts as `strength` examinations; without examinations, the value is the prediction.
 
     >>> with_evidence([0.5, 0.5], [0.0, 5.0], [0.0, 6.0], strength=2.0).tolist()
     [0.5, 0.75]
@@ -78,7 +78,7 @@ def visible_coverage(space: PlanSpace, visible: Sequence[Block], worth: Mapping[
 
 
 def reachable_depths(space: PlanSpace, visible: Sequence[Block]) -> NDArray[np.int64]:
-    """The deepest block of each strategy that may hold candidates, as far as the visible blocks tell, [S].
+    """The deepest block of each strategy that may hold candidates, according to the visible blocks, [S].
 
     A block that timed out or failed says nothing about the next one.
 
@@ -135,7 +135,7 @@ def look_vector(
     key: str,
     candidates: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Values of `look_features`, [G]; NaN for what a strategy without visible blocks would have told.
+    """Values of `look_features`, [G]; NaN for values of a strategy without visible blocks.
 
     Args:
         space: the plans.

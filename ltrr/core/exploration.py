@@ -119,8 +119,8 @@ two_words, three_words, long, each a number > 0, got {'long': 0.0}
     def of_class(self, query_class: str) -> ExplorationSettings:
         """What holds for searches of one class.
 
-        >>> told = ExplorationSettings(0.2, 0.6, query_classes={"digits": 0.5, "long": 2.0})
-        >>> classes = [told.of_class(name) for name in ("digits", "one_word", "long")]
+        >>> settings = ExplorationSettings(0.2, 0.6, query_classes={"digits": 0.5, "long": 2.0})
+        >>> classes = [settings.of_class(name) for name in ("digits", "one_word", "long")]
         >>> [(one.temperature, one.floor_share, one.gamma) for one in classes]
         [(0.1, 0.3, 200.0), (0.2, 0.6, 100.0), (0.4, 1.0, 50.0)]
         """

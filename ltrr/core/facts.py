@@ -1,4 +1,4 @@
-"""What is known of a candidate of one query beside who lists it: numbers only, as used and as logged."""
+"""Facts of a candidate of one query, apart from the strategies that list it: numbers, as used and as logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of shared features: what a policy may be told of a query, its looks, its history and its situation.
+"""Groups of shared features: features of a query, its looks, its history and its situation.
 
 A policy names the groups that it uses (`PolicySettings.features`); a group says what its features are, where they come
 from and when they are known, and computes them. Nothing here can be learned or looked up: the same code runs online, in
@@ -141,7 +141,7 @@ def _kind_declared(_: PlanSpace) -> list[tuple[str, str]]:
 def _kind_values(known: Known) -> list[float]:
     """Looks navigational where strategies name one entity first; misspelt, or of something new, where many are empty.
 
-    Whether a query names a person cannot be told from the looks, which hold no titles and no kinds; so it is not.
+    Looks contain neither titles nor kinds, so no feature says whether a query names a person.
     """
     first = known.first().values()
     if not first:

@@ -52,7 +52,7 @@ def query_fold(key: str, folds: int) -> int:
 def user_key(secret: str, user: str) -> str:
     """The pseudonym under which a user appears in tables: HMAC-SHA256, first 32 hex digits.
 
-    Without the secret nobody can go from a known user to the key (a plain hash could be tried user by user).
+    Without the secret, a key cannot be computed from a known user id. A plain hash could be tried user by user.
 
     >>> user_key("a secret", "user-1") == user_key("a secret", "user-1") != user_key("another", "user-1")
     True
@@ -64,7 +64,7 @@ def user_key(secret: str, user: str) -> str:
 
 
 def user_fold(key: str) -> int:
-    """The fold of a user, 0..99; a user is in one fold for ever, so that no judge has seen the evidence.
+    """The fold of a user, 0..99; a user never changes folds, so that evaluation uses no user of the training.
 
     Args:
         key: a `user_key`, never the user itself.

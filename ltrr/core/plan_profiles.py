@@ -81,7 +81,7 @@ class PlanProfiles:
             left = left - left.mean(axis=1, keepdims=True)
             variances, vectors = np.linalg.eigh(left.T @ (weight[:, None] * left))
             order = np.argsort(-variances, kind="stable")[: min(patterns, len(added), added.shape[1] - 1)]
-            # The sign of an eigenvector is nobody's: the largest entry is made positive.
+            # The sign of an eigenvector is arbitrary: the largest entry is made positive.
             rows = vectors[:, order].T
             rows = rows * np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(axis=1)])[:, None]
             rest = max(float(variances.sum() - variances[order].sum()), 0.0) / added.shape[1]

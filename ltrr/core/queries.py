@@ -27,7 +27,7 @@ _YEAR = re.compile(r"(?<!\S)(19|20)[0-9]{2}(?!\S)")
 
 
 class _Separators(dict[int, str | None]):
-    """What becomes of a character: punctuation, separators, controls and lone surrogates -> space; format marks vanish.
+    """Replacement of a character: punctuation, separators, controls and lone surrogates -> space; format marks vanish.
 
     Filled on demand: a table of all of Unicode would cost every import 200 ms.
     """

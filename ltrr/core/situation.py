@@ -1,4 +1,4 @@
-"""When and where somebody searched: what a service tells beside the query, and what becomes of it.
+"""Situation of a search: time, surface and context that a service gives with the query, and their features.
 
 Holidays depend on the user's country, which the service knows and the log does not keep: it says so in the context
 (docs/adr/0010-holidays-are-told.md). Whatever is missing is not known, and its features are all zero.
@@ -18,17 +18,17 @@ DEFAULT_SURFACE = "search"
 """Surface of a search whose service names none."""
 
 DEVICES = ("phone", "tablet", "desktop", "tv", "speaker", "car")
-"""Values of `context["device"]` that are told apart; any other is `other`."""
+"""Values of `context["device"]` with a feature of their own; any other is `other`."""
 
 SURFACES = ("search", "suggest", "home", "browse", "voice")
-"""Values of `surface` that are told apart; any other is `other`."""
+"""Values of `surface` with a feature of their own; any other is `other`."""
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What a decision record keeps of a search beside its query.
+    """Facts of a search in a decision record, apart from its query.
 
     Args:
         at: when, with a time zone; None: not known.
@@ -123,7 +123,7 @@ def time_values(situation: Situation) -> list[float]:
 
 
 def context_values(situation: Situation) -> list[float]:
-    """Device and surface one-hot; what is told and not among those that are told apart is `other`.
+    """Device and surface one-hot; a given value without a feature of its own is `other`.
 
     >>> context_values(Situation(surface="search", context={"device": "fridge"}))
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]

@@ -147,7 +147,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
             float(counts.given_up),
             None,
             "reported",
-            "earlier events rejected tonight",
+            "earlier events rejected by this night",
         ),
     ]
     checks += (

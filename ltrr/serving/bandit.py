@@ -1,9 +1,10 @@
 """Choosing a plan: planner, shortlist, the bandit's scores, exploration. The same code online and in batch.
 
-Vowpal Wabbit only scores: it predicts the cost of every shortlisted plan, and `core.exploration` alone turns scores
-into probabilities (docs/adr/0004-vw-scores.md). Without a model the planner's values are the scores; with one,
-`score_weight` says how much its predictions count beside them. The planner goes by learned values where the policy has
-them (`serving.values`), else by hit rates (`core.planning`).
+Vowpal Wabbit only scores: it predicts the cost of every shortlisted plan, and `core.exploration`
+alone turns scores into probabilities (docs/adr/0004-vw-scores.md). Without a model the planner's
+values are the scores; with one, `score_weight` is the weight of its predictions relative to them.
+The planner goes by learned values where the policy has them (`serving.values`), else by hit rates
+(`core.planning`).
 
 One decision costs the same whatever the catalogue or the log: P plans are valued, K are scored.
 """
@@ -52,7 +53,7 @@ class Choice:
         scores: predicted reward of the shortlist, [K]; less the best plan's value where a model has a say.
         distribution: over all plans.
         facts: of the candidates, as used.
-        situation: when and where it was searched, as told.
+        situation: Situation of the search, as given.
     """
 
     shared: NDArray[np.float64]

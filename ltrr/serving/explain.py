@@ -6,10 +6,10 @@ The numbers are those of the choice itself, made by the code that serves: nothin
 >>> from ltrr.artifacts.bundle import uniform_bundle
 >>> from ltrr.artifacts.manifest import PolicySettings
 >>> manifest, _ = uniform_bundle(PolicySettings("search", ("title", "memory"), budget=2), date(2026, 3, 1))
->>> told = explain(Policy.of(manifest, {}), "The Matrix", [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0))])
->>> [(plan.plan, plan.value, round(plan.propensity, 3)) for plan in told.plans]
+>>> explained = explain(Policy.of(manifest, {}), "The Matrix", [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0))])
+>>> [(plan.plan, plan.value, round(plan.propensity, 3)) for plan in explained.plans]
 [('title:1,memory:1', 0.675, 0.333), ('title:2', 0.5375, 0.333), ('memory:2', 0.3125, 0.333)]
->>> [(block.strategy, block.depth, block.status, round(block.gain, 4)) for block in told.blocks]
+>>> [(block.strategy, block.depth, block.status, round(block.gain, 4)) for block in explained.blocks]
 [('title', 1, 'ok', 0.3625), ('title', 2, 'unseen', -0.1375),
  ('memory', 1, 'unseen', 0.1375), ('memory', 2, 'unseen', -0.3625)]
 """
@@ -163,7 +163,7 @@ def explain(
     Args:
         policy: any; it is held for the length of the call.
         query_text: as typed.
-        looks: the blocks seen before choosing; None where nobody knows them, and then only what the bundle itself
+        looks: the blocks seen before choosing; None where they are unknown, and then only what the bundle itself
             recalls is seen.
         overlaps: `core.text_overlap` of the candidates, by entity_id, where it is known.
         situation: when and where it is searched; only some policies use it.

@@ -1,8 +1,9 @@
-"""What a service holds of its policy: the bundle that the pointer names, and beside it the canary's, if one runs.
+"""Bundles that a service serves: the one that the pointer names, and that of the canary, if one runs.
 
-A canary is drawn by user: a hash of the user and of the canary's begin says which of the two versions answers, and the
-record says with which probability. The canary can only add: where its bundle does not hold, the champion serves
-everybody, nothing is drawn, and the records say so (a propensity of 1).
+A canary is drawn by user: a hash of the user and of the canary's begin says which of the two
+versions answers, and the record says with which probability. A canary failure never affects the
+champion: if its bundle is invalid, the champion serves everybody, nothing is drawn, and the records
+say so (a propensity of 1).
 """
 
 from __future__ import annotations
@@ -95,24 +96,24 @@ class Pointed:
         served: the bundle that answers.
         sequence: of the pointer; 0 where none was followed.
         canary: what the pointer says of a canary; None while none runs.
-        beside: its bundle; None where it does not hold.
+        canary_served: Bundle of the canary; None without a canary, or if its bundle is invalid.
         draw: how `served` was chosen.
     """
 
     served: Served
     sequence: int = 0
     canary: Canary | None = None
-    beside: Served | None = None
+    canary_served: Served | None = None
     draw: VersionDraw = NOT_DRAWN
 
     @property
     def versions(self) -> tuple[str, ...]:
         """That may answer a request."""
-        return (self.served.version, *([self.beside.version] if self.beside else []))
+        return (self.served.version, *([self.canary_served.version] if self.canary_served else []))
 
     def alone(self) -> Pointed:
         """The bundle without a canary: nothing is drawn."""
-        return replace(self, canary=None, beside=None)
+        return replace(self, canary=None, canary_served=None)
 
     def for_user(self, user: str) -> Pointed:
         """The bundle of the user's side, and how it was drawn.
@@ -120,17 +121,18 @@ class Pointed:
         A search without a user is the champion's and not drawn: by session or impression a user would meet both, and
         one empty id for everybody would put all of them on one side.
         """
-        if self.canary is None or self.beside is None or not user:
+        if self.canary is None or self.canary_served is None or not user:
             return self.alone()
         if self.canary.serves(user):
-            return Pointed(self.beside, self.sequence, draw=VersionDraw(self.canary.share, user))
+            return Pointed(self.canary_served, self.sequence, draw=VersionDraw(self.canary.share, user))
         return Pointed(self.served, self.sequence, draw=VersionDraw(1.0 - self.canary.share, user))
 
 
 def load_pointed(address: str, version: str | None = None) -> Pointed:
     """A verified bundle, this version or what the pointer names.
 
-    Following the pointer, the manifest too must be the one that was pointed at; a canary that does not hold is logged.
+    Following the pointer, the manifest too must be the one that was pointed at; an invalid bundle
+    of a canary is logged.
 
     Raises:
         NotReadyError: nothing is published there yet.
@@ -148,7 +150,7 @@ def with_canary(address: str, pointed: Pointed) -> Pointed:
     if pointed.canary is None:
         return pointed
     try:
-        return replace(pointed, beside=_load(address, pointed.canary.version, pointed.canary.manifest_sha256))
+        return replace(pointed, canary_served=_load(address, pointed.canary.version, pointed.canary.manifest_sha256))
     except (LtrrError, OSError) as fault:
         logger.warning(
             "policy=%s serving=%s canary=%s refused reason=%s",
@@ -157,7 +159,7 @@ def with_canary(address: str, pointed: Pointed) -> Pointed:
             pointed.canary.version,
             fault,
         )
-        return replace(pointed, beside=None)
+        return replace(pointed, canary_served=None)
 
 
 def _load(address: str, version: str, manifest_sha256: str = "") -> Served:

@@ -32,7 +32,7 @@ class PlanChoice:
         decision: the entry of `decisions` in the decision record.
         facts: of the candidates that were seen, as used.
         version: of the bundle that chose.
-        situation: that it was chosen in, as told.
+        situation: Situation of the choice, as given.
         version_draw: how the version was chosen.
     """
 
@@ -84,7 +84,7 @@ def check_situation(impression_id: str, groups: Sequence[str], planned: Situatio
             raise UsageError(
                 f"a decision is recorded in another situation than it was made in ({group})",
                 which=impression_id,
-                expected="at, utc_offset_minutes, surface and context as `plan` was told",
+                expected="at, utc_offset_minutes, surface and context as in the call of `plan`",
                 got=f"{served_in.at}, {served_in.utc_offset_minutes}, {served_in.surface}",
                 todo="give `plan` and `record` the same",
             )

@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 
 class Policy:
-    """Serves one policy. Safe to share between threads; `reload` may run beside requests."""
+    """Serves one policy. Safe to share between threads; `reload` may run during requests."""
 
     def __init__(self, pointed: Pointed, url: str = "") -> None:
         self._pointed = pointed
@@ -89,21 +89,22 @@ class Policy:
         a search without a user (""), the champion's.
 
         Args:
-            user: the service's id, the same that `record` is told.
+            user: The service's id of the user, the same that `record` gets.
         """
         return Policy(self._pointed.for_user(user), self._url)
 
     def reload(self) -> bool:
         """Follow the pointer; True when another version is served from now on, to all users or to a canary's.
 
-        A new bundle that does not hold, or a store that does not answer, is logged, and the last good one goes on; a
-        canary's that does not hold is tried again, and the champion serves everybody meanwhile.
+        A new bundle that is invalid, or a store that does not answer, is logged, and the last valid
+        bundle stays in use. An invalid bundle of a canary is loaded again at the next call; until
+        then the champion serves all users.
         """
         held = self._pointed
         try:
             if current_pointer(Store(self._url)).sequence != held.sequence:
                 pointed = load_pointed(self._url)
-            elif held.canary is not None and held.beside is None:
+            elif held.canary is not None and held.canary_served is None:
                 pointed = with_canary(self._url, held)
             else:
                 return False
@@ -120,8 +121,8 @@ class Policy:
 
     @property
     def canary(self) -> Canary | None:
-        """What runs beside the champion here; None where nothing does, or its bundle does not hold."""
-        return self._pointed.canary if self._pointed.beside else None
+        """The canary that is served here; None without a canary, or if its bundle is invalid."""
+        return self._pointed.canary if self._pointed.canary_served else None
 
     @property
     def version(self) -> str:
@@ -193,7 +194,7 @@ class Policy:
             fields: as for `plan`.
             facts: of the candidates, where they are known already, as in a log; they take the place of `fields` and
                 of the memory's evidence.
-            situation: when and where, as `record` is told later.
+            situation: Situation of the search, the same that `record` gets.
         """
         served, key = self._served, query_key(query_text)
         check_looks(served.chooser, looks)
@@ -306,6 +307,6 @@ class Policy:
             served_by=served_by,
             looks=block_entries(looks, block_size, choice.facts),
             decisions=[choice.decision],
-            draws=block_entries(drawn, block_size, facts, told=seen),
+            draws=block_entries(drawn, block_size, facts, given=seen),
             slate=slate_entries(slate.entity_ids, slate.features),
         )

@@ -1,1 +1,1 @@
-"""Worlds of known truth: entities, strategies that really search, users who click."""
+"""Simulated worlds with known true values: entities, strategies that search a catalogue, users who click."""

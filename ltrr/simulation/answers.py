@@ -1,4 +1,4 @@
-"""What the strategies of a world answer to one query, as the serving side takes it."""
+"""Answers of a world's strategies to one query, as blocks that the serving code accepts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ConfigError
 from ltrr.serving.policy import Policy
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
 Answers = tuple[tuple[Block, ...], ...]
@@ -20,10 +20,10 @@ Answers = tuple[tuple[Block, ...], ...]
 
 
 def answers_of(world: World, policy: Policy, query: int) -> Answers:
-    """Every block that a plan of this policy could draw for a query; the memory's are recalled from the policy.
+    """Every block that a plan of this policy could draw for a query; those of the memory come from the policy.
 
     Raises:
-        ConfigError: the policy draws from a strategy that the world lacks, or deeper than it was searched.
+        ConfigError: The policy draws from a strategy that the world lacks, or deeper than its rankings.
     """
     space = policy.space
     return tuple(
@@ -33,7 +33,7 @@ def answers_of(world: World, policy: Policy, query: int) -> Answers:
 
 
 def looks_of(answers: Answers, observe: str) -> tuple[Block, ...]:
-    """The blocks that a policy with this `observe` sees before it chooses; of the memory, which costs no call, all."""
+    """Blocks that a policy with this `observe` sees before it chooses: all of the memory, which costs no call."""
     seen = {"blind": 0, "first_look": 1}.get(observe)
     return tuple(
         block
@@ -44,27 +44,27 @@ def looks_of(answers: Answers, observe: str) -> tuple[Block, ...]:
 
 
 def drawn_by(answers: Answers, depths: Sequence[int]) -> tuple[Block, ...]:
-    """The blocks of a plan, given as its depth vector."""
+    """Blocks of a plan, given as its depth vector."""
     return tuple(block for blocks, depth in zip(answers, depths, strict=True) for block in blocks[:depth])
 
 
 def recalled(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Entity numbers that the policy's memory recalls for each query, [n, L]; `NOBODY` beyond the last.
+    """Entity numbers that the policy's memory recalls for each query, [n, L]; `NO_ENTITY` beyond the last.
 
-    An entity that the world does not have is kept as `NOBODY`: it takes up a place and is relevant to no query.
+    An entity that the world does not have is `NO_ENTITY`: it takes up a position and is not relevant.
     """
-    numbers = np.full((len(queries), world.limit), NOBODY, dtype=np.int32)
+    numbers = np.full((len(queries), world.limit), NO_ENTITY, dtype=np.int32)
     for row, query in enumerate(queries.tolist()):
         for rank, (entity_id, _) in enumerate(policy.recall(world.queries[query].query_text, world.limit)):
-            numbers[row, rank] = world.entity_numbers.get(entity_id, NOBODY)
+            numbers[row, rank] = world.entity_numbers.get(entity_id, NO_ENTITY)
     return numbers
 
 
 def strategy_places(world: World, space: PlanSpace) -> list[int | None]:
-    """Where each strategy of a plan space stands in the world's rankings; None for the memory.
+    """Index of each strategy of a plan space in the world's rankings; None for the memory.
 
     Raises:
-        ConfigError: the world lacks a strategy, or was not searched as deep.
+        ConfigError: The world lacks a strategy, or its rankings are less deep.
     """
     unknown = [name for name in space.strategies if name not in world.strategies]
     if unknown or space.block_size * space.budget > world.limit:
@@ -87,7 +87,7 @@ def _lists(world: World, policy: Policy, query: int) -> list[tuple[tuple[str, ..
             continue
         numbers = world.rankings.entities[query, place, :limit].tolist()
         scores = world.rankings.scores[query, place, :limit].tolist()
-        length = numbers.index(NOBODY) if NOBODY in numbers else limit
+        length = numbers.index(NO_ENTITY) if NO_ENTITY in numbers else limit
         lists.append((tuple(world.entity_ids[number] for number in numbers[:length]), tuple(scores[:length])))
     return lists
 

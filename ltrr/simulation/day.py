@@ -1,11 +1,12 @@
-"""A day of service: people search, the published policy answers, what they do is logged.
+"""A day of service: users search, the published policy answers, and their events are logged.
 
-Who searches what and when depends on (world, date, seed) alone; what they see, on the policy; whether they click on it,
-on a number drawn beforehand for that position of that search. So a day simulated again writes the same bytes, and two
-policies on one day meet the same people in the same mood.
+The searches depend on (world, date, seed) alone, and the pages on the policy. A click depends on a
+number that is drawn in advance for each position of each search. So a day that is simulated again
+writes the same bytes, and two policies on one day have the same users with the same random numbers.
 
-Events go to the folder of their own UTC date: those of just after midnight, and purchases up to a day later, into the
-next day's folder (`events-from-<date>-*`), which stays open until that day is served.
+Events go to the folder of their own UTC date. Events just after midnight, and purchases up to a day
+later, go to the next day's folder (`events-from-<date>-*`), which stays open until that day is
+served.
 """
 
 from __future__ import annotations
@@ -37,16 +38,16 @@ _AT_ONCE = 2_000
 
 @dataclass(frozen=True)
 class DayLog:
-    """What a day of service left behind.
+    """Summary of a day of service.
 
     Attributes:
-        day: the UTC date.
-        version: of the policy that served it; the champion's where a canary ran.
-        impressions: searches served.
-        clicks: of them, wherever they arrived.
-        purchases: likewise.
-        seconds: that the simulation took.
-        folder: of the logs.
+        day: UTC date.
+        version: Version of the policy that served it; the champion's version during a canary.
+        impressions: Number of searches served.
+        clicks: Number of clicks on them, on any arrival date.
+        purchases: Number of purchases, on any arrival date.
+        seconds: Duration of the simulation.
+        folder: Folder of the logs.
     """
 
     day: date
@@ -70,26 +71,27 @@ def serve_day(
 ) -> DayLog:
     """Serve one day and write its logs; `_SUCCESS` comes last.
 
-    One process, one core, about a millisecond a search; a service would run many in parallel.
+    It is one process on one core and takes about a millisecond per search. A service would run many
+    such processes in parallel.
 
     Args:
-        world: who searches what.
-        policy: what answers; read through the code that any service uses.
+        world: Simulated world.
+        policy: Policy that answers, through the code that any service uses.
         day: UTC date.
-        impressions: how many searches.
-        seed: of the people's behaviour.
-        logs_root: the folder with `dt=...` folders.
-        progress: called with (searches served, all searches).
+        impressions: Number of searches.
+        seed: Seed of the users' behaviour.
+        logs_root: Folder with the `dt=...` folders.
+        progress: Called with (searches served, all searches).
 
     Raises:
-        UsageError: the day is closed and was served otherwise.
-        ConfigError: the policy draws from a strategy that the world lacks.
+        UsageError: The day is closed and has other logs.
+        ConfigError: The policy draws from a strategy that the world lacks.
     """
     started = time.perf_counter()
     searches = draw_searches(world, day, impressions, seed)
     folder = folder_of(logs_root, day)
     counts = {"click": 0, "purchase": 0}
-    # No window is longer than a day, so that whatever is done arrives on this date or the next.
+    # No window is longer than a day, so every event arrives on this date or the next.
     events: dict[date, list[tuple[str, str]]] = {day: [], day + timedelta(days=1): []}
 
     def records() -> Iterator[str]:
@@ -125,7 +127,7 @@ def serve_day(
 
 
 def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> Iterator[tuple[int, str, Slate]]:
-    """Serve a batch of searches, each with its user's version: (number, decision record as a line, page as shown)."""
+    """Serve a batch of searches, each with its user's version: (number, decision record as a line, shown page)."""
     sides: dict[str, list[tuple[int, Policy]]] = {}
     for number in numbers:
         mine = policy.for_user(searches.user(number))
@@ -137,13 +139,13 @@ def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> 
 def _serve_side(
     world: World, searches: Searches, side: Sequence[tuple[int, Policy]]
 ) -> Iterator[tuple[int, str, Slate]]:
-    """Plan, draw and rank searches that one version serves, each given with its user's policy."""
+    """Plan, draw and rank the searches of one version, each with its user's policy."""
     policy = side[0][1]
     observe = policy.manifest.settings.observe
     depths = policy.space.plans.tolist()
     needs_situation = not SITUATION_GROUPS.isdisjoint(policy.manifest.settings.features)
-    # What a query is answered is the same for all its searches, and so is what is made of it, but for the draw, unless
-    # the policy uses when and where the user searches.
+    # All searches of a query have the same answers and the same choice, except for the draw, unless the policy uses
+    # the time and place of the search.
     answered: dict[int, tuple[Answers, tuple[Block, ...]]] = {}
     choices: dict[int, Choice] = {}
     planned: list[tuple[int, int, str, PlanChoice]] = []

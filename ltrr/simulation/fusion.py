@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ltrr.core.ranking_metrics import reciprocal_rank_fusion
-from ltrr.simulation.rankings import NOBODY, Ranking, ranking_of
+from ltrr.simulation.rankings import NO_ENTITY, Ranking, ranking_of
 
 
 def fused_ranking(first: Ranking, second: Ranking, limit: int) -> Ranking:
-    """The best of both; among equals the one that `first` lists, then the order of the catalogue.
+    """Fuse two rankings. Ties go to the entity that `first` lists, then to the order of the catalogue.
 
-    Scores are multiplied by 100, because four decimals would not separate them.
+    Scores are multiplied by 100, because four decimals would not distinguish them.
 
     >>> import numpy as np
     >>> lexical = Ranking(np.array([[4, 2]], dtype=np.int32), np.array([[9.0, 8.0]]))
@@ -19,7 +19,7 @@ def fused_ranking(first: Ranking, second: Ranking, limit: int) -> Ranking:
     """
     answers: list[tuple[list[int], list[float]]] = []
     for row_of_first, row_of_second in zip(first.entities.tolist(), second.entities.tolist(), strict=True):
-        lists = [[str(number) for number in row if number != NOBODY] for row in (row_of_first, row_of_second)]
+        lists = [[str(number) for number in row if number != NO_ENTITY] for row in (row_of_first, row_of_second)]
         listed = set(lists[0])
         fused = reciprocal_rank_fusion(lists)
         best = sorted(fused, key=lambda name: (-fused[name], name not in listed, int(name)))[:limit]

@@ -1,8 +1,9 @@
 """Lexical search: Okapi BM25 (Robertson & Zaragoza, "The Probabilistic Relevance Framework", 2009) by `bm25s`.
 
-Lucene's variant and defaults, k1 = 1.2 and b = 0.75, over the words of the canonical text (`core.queries.query_key`),
-without stemming and stop words; equals in the order of the catalogue. None of it was tuned. The same BM25 over the
-three-letter pieces of words is the strategy for misspelt queries where no language model is installed.
+Lucene's variant and defaults, k1 = 1.2 and b = 0.75, over the words of the canonical text
+(`core.queries.query_key`), without stemming and stop words. Ties are in the order of the catalogue.
+Nothing was tuned. The same BM25 over the trigrams of words is the strategy for misspelt queries if no
+language model is installed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ B = 0.75
 
 
 def words(text: str) -> list[str]:
-    """The words of a text or query.
+    """Words of a text or query.
 
     >>> words("Spider-Man: No Way Home")
     ['spider', 'man', 'no', 'way', 'home']
@@ -30,7 +31,7 @@ def words(text: str) -> list[str]:
 
 
 def trigrams(text: str) -> list[str]:
-    """Three-letter pieces of every word, its ends marked: a letter wrong spoils three of them and no more.
+    """Trigrams of every word, its ends marked: a wrong letter changes three of them at most.
 
     >>> trigrams("Love it")
     ['_lo', 'lov', 'ove', 've_', '_it', 'it_']
@@ -41,14 +42,14 @@ def trigrams(text: str) -> list[str]:
 def bm25_ranking(
     documents: Sequence[str], queries: Sequence[str], limit: int, tokens: Callable[[str], list[str]] = words
 ) -> Ranking:
-    """The best documents for every query; a document without a token of the query is not found.
+    """Rank the documents for every query; a document without a token of the query is not listed.
 
     >>> ranking = bm25_ranking(["blade runner", "the runner", "love"], ["runner", "hate"], limit=2)
     >>> ranking.entities.tolist()
     [[0, 1], [-1, -1]]
 
     Raises:
-        ConfigError: bm25s is not installed.
+        ConfigError: The package bm25s is not installed.
     """
     index = _load_bm25s().BM25(k1=K1, b=B, method="lucene")
     index.index([tokens(document) for document in documents], show_progress=False)
@@ -65,7 +66,7 @@ def bm25_ranking(
 
 
 def _load_bm25s() -> ModuleType:
-    """The library, imported when it is used: every other command runs without the extra `worlds`."""
+    """Import the library when it is used, so that every other command runs without the extra `worlds`."""
     try:
         import bm25s
     except ModuleNotFoundError as missing:
@@ -74,6 +75,6 @@ def _load_bm25s() -> ModuleType:
             which="bm25s",
             todo="install the extra `worlds`: pip install 'ltrr[batch,worlds]'",
         ) from missing
-    # It sets itself to DEBUG when it is imported.
+    # Its import sets its logger to DEBUG.
     logging.getLogger("bm25s").setLevel(logging.WARNING)
     return cast("ModuleType", bm25s)

@@ -1,4 +1,4 @@
-"""Writing the logs of a day as a service would: immutable gzip parts in the folder of their arrival date."""
+"""Log files of a simulated day: immutable gzip parts in the folder of their arrival date, as a service writes them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ SUCCESS = "_SUCCESS"
 
 
 def folder_of(logs_root: Path, day: date) -> Path:
-    """Where logs that arrived on a date (UTC) lie."""
+    """Folder of the logs that arrived on a date (UTC)."""
     return logs_root / f"dt={day.isoformat()}"
 
 
 def write_parts(folder: Path, stem: str, lines: Iterable[str]) -> list[Path]:
-    """Write lines as `<stem>-00000.ndjson.gz`, `<stem>-00001...`; nothing where there are no lines.
+    """Write lines as `<stem>-00000.ndjson.gz`, `<stem>-00001...`; no file if there are no lines.
 
-    The same lines make the same bytes (no clock in the gzip header), so that a day simulated again changes nothing.
+    The same lines give the same bytes (the gzip header has no time), so a day that is simulated again
+    changes nothing.
 
     Raises:
-        UsageError: the folder is closed and holds something else.
+        UsageError: The folder is closed and has other contents.
     """
     written: list[Path] = []
     part: list[str] = []
@@ -40,7 +41,7 @@ def write_parts(folder: Path, stem: str, lines: Iterable[str]) -> list[Path]:
         if len(part) == LINES_A_PART:
             flush()
     flush()
-    # A run that was killed may have left more parts than there are now.
+    # A killed run may have left more parts.
     for stale in sorted(set(folder.glob(f"{stem}-[0-9]*.ndjson.gz")) - set(written)):
         _refuse_if_closed(stale)
         stale.unlink()
@@ -48,19 +49,19 @@ def write_parts(folder: Path, stem: str, lines: Iterable[str]) -> list[Path]:
 
 
 def close(folder: Path) -> None:
-    """Say that nothing more will come into this folder."""
+    """Mark a folder as complete."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SUCCESS).touch()
 
 
 def is_closed(folder: Path) -> bool:
-    """Whether the folder has been closed."""
+    """Whether the folder is closed."""
     return (folder / SUCCESS).exists()
 
 
 def _write(path: Path, lines: list[str]) -> Path:
     buffer = io.BytesIO()
-    # Level 1: four times as quick as the default, and a fifth larger.
+    # Level 1 is four times as fast as the default, and the files are a fifth larger.
     with gzip.GzipFile(filename="", fileobj=buffer, mode="wb", compresslevel=1, mtime=0) as file:
         file.write(("\n".join(lines) + "\n").encode())
     data = buffer.getvalue()
@@ -77,7 +78,7 @@ def _write(path: Path, lines: list[str]) -> Path:
 def _refuse_if_closed(path: Path) -> None:
     if is_closed(path.parent):
         raise UsageError(
-            "a closed day would get other logs",
+            "the logs of a closed day would change",
             which=str(path),
             expected="the same policy, seed and number of impressions as when it was served",
             todo="remove the folder, or simulate a later date",

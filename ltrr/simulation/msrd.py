@@ -1,7 +1,7 @@
-"""The real world: 9,750 films and 11,447 queries with relevance judged by people.
+"""The world of real data: 9,750 films and 11,447 queries with human relevance judgments.
 
 Movie Search Ranking Dataset (Metarank Labs, CC BY 4.0; films from TMDB and MovieLens tags, see its own licence note),
-read from a folder with `corpus.jsonl.gz` and `judgments.tsv.gz`. Nothing of it is part of this repository.
+read from a folder with `corpus.jsonl.gz` and `judgments.tsv.gz`. This repository contains none of it.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ def msrd_world(
     """Read the data and search it.
 
     Args:
-        data: folder with the two files; any other with the same form will do.
-        users: who searches.
-        hybrid: whether the seventh strategy is there; without it, the six others.
-        semantic: whether sentence vectors are used.
-        block_size: candidates in one block.
-        budget: blocks in one plan.
-        cache_folder: where rankings and vectors are kept; the vectors take two minutes on two cores.
-        progress: of the vectors, (done, all).
+        data: Folder with the two files; other data of the same form is possible.
+        users: User model.
+        hybrid: Whether hybrid search is a strategy.
+        semantic: Whether sentence vectors are used.
+        block_size: Number of candidates in one block.
+        budget: Number of blocks in one plan.
+        cache_folder: Folder of rankings and vectors; the vectors take two minutes on two cores.
+        progress: Progress of the vectors, (done, all).
 
     Raises:
-        UsageError: a file is missing or is not of this form.
+        UsageError: A file is missing or has another form.
     """
     entities = tuple(_films(data / CORPUS))
     numbers = {entity.entity_id: number for number, entity in enumerate(entities)}
@@ -97,19 +97,26 @@ def _films(path: Path) -> Iterator[Entity]:
             )
         except (ValueError, KeyError, TypeError) as fault:
             raise UsageError(
-                "not a film", which=str(path), expected="one JSON object a line", got=f"{type(fault).__name__}: {fault}"
+                "a line of the corpus is not a film",
+                which=str(path),
+                expected="one JSON object a line",
+                got=f"{type(fault).__name__}: {fault}",
             ) from fault
 
 
 def _queries(path: Path, numbers: dict[str, int]) -> tuple[tuple[Query, ...], int]:
-    """The queries, and how many of their judgments name a film that is not there.
+    """Queries, and the number of judgments of films that the catalogue lacks.
 
-    Two texts with one query_key are one query; it wants what either wants. How often each is searched is not in the
-    data: the order is by hash, so that it has nothing to do with how hard a query is.
+    Two texts with one query_key are one query, with the relevant films of both. The data has no search
+    frequencies, so their order is by hash and independent of how difficult a query is.
     """
     rows = csv.reader(_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
     if next(rows, None) != _COLUMNS:
-        raise UsageError("not judgments", which=str(path), expected="columns " + ", ".join(_COLUMNS))
+        raise UsageError(
+            "the file does not have the columns of judgments",
+            which=str(path),
+            expected="columns " + ", ".join(_COLUMNS),
+        )
     texts: dict[str, str] = {}
     wanted: dict[str, dict[int, float]] = {}
     strangers = 0
@@ -119,7 +126,7 @@ def _queries(path: Path, numbers: dict[str, int]) -> tuple[tuple[Query, ...], in
             relevance = min(max(float(grade), 0.0), 1.0)
         except ValueError as fault:
             raise UsageError(
-                "not a judgment", which=str(path), expected="four columns, the last a number", got=repr(row)
+                "a line is not a judgment", which=str(path), expected="four columns, the last a number", got=repr(row)
             ) from fault
         key = query_key(text)
         texts.setdefault(key, text)

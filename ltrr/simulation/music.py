@@ -1,6 +1,6 @@
-"""The generated world: music search, seeded, no data needed.
+"""The generated world: music search from a seed, without data.
 
-Every parameter is set from what search looks like, with its reason in docs/studies/worlds.md, and none was tuned.
+docs/studies/worlds.md gives the reason for every parameter. None was tuned.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ def music_world(
     cache_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> World:
-    """Generate a catalogue of about 12 entities an artist and search it.
+    """Generate a catalogue of about 12 entities per artist and search it.
 
     Args:
-        artists: how many.
-        queries: how many query_keys.
-        seed: of catalogue and queries.
-        users: who searches.
-        hybrid: whether the fusion of lexical and semantic search is a strategy.
-        semantic: whether sentence vectors are used; by default where their wheels are installed. Without them a
-            strategy over pieces of words, `ngrams`, takes their place, and the world's notes say so.
-        block_size: candidates in one block.
-        budget: blocks in one plan.
-        cache_folder: where rankings and vectors are kept.
-        progress: of the vectors, (done, all).
+        artists: Number of artists.
+        queries: Number of query_keys.
+        seed: Seed of catalogue and queries.
+        users: User model.
+        hybrid: Whether the fusion of lexical and semantic search is a strategy.
+        semantic: Whether sentence vectors are used; by default if their packages are installed.
+            Otherwise a strategy over trigrams of words, `ngrams`, takes their place, and the notes of
+            the world say so.
+        block_size: Number of candidates in one block.
+        budget: Number of blocks in one plan.
+        cache_folder: Folder of rankings and vectors.
+        progress: Progress of the vectors, (done, all).
     """
     by_meaning = is_installed() if semantic is None else semantic
     catalogue = music_catalogue(artists, seed)

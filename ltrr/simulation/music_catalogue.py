@@ -26,20 +26,20 @@ Choice = TypeVar("Choice")
 KINDS = ("artist", "album", "track", "playlist", "station", "podcast")
 FIRST_YEAR, LAST_YEAR = 1965, 2025
 POPULARITY_NOISE = 0.5
-"""Standard deviation of the logarithm: two tracks at one place of their artists' lists differ by half as much again."""
+"""Standard deviation of the logarithm of popularity: tracks at one place of their artists' lists differ by half."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """An entity with what the generator knows of it and search does not.
+    """An entity with the facts that the generator has and search does not.
 
     Attributes:
-        entity: as search sees it.
-        kind: one of `KINDS`.
-        theme: its name; empty for artists and stations.
-        artist: the artist's name; empty where there is none.
-        genre: one of `GENRES`; empty for podcasts.
-        year: of release; 0 where there is none.
+        entity: Entity as search sees it.
+        kind: One of `KINDS`.
+        theme: Name of the theme; empty for artists and stations.
+        artist: Name of the artist; empty if there is none.
+        genre: One of `GENRES`; empty for podcasts.
+        year: Year of release; 0 if there is none.
     """
 
     entity: Entity
@@ -51,11 +51,11 @@ class Made:
 
 
 def music_catalogue(artists: int, seed: int) -> tuple[Made, ...]:
-    """About twelve entities for every artist, in an order that says nothing about them.
+    """About twelve entities for every artist, in an order that does not depend on their properties.
 
     Args:
-        artists: how many.
-        seed: another seed, another catalogue.
+        artists: Number of artists.
+        seed: Seed of the catalogue.
     """
     generator = np.random.default_rng([seed, 1])
     musical = [theme for theme in THEMES if theme.name not in SPOKEN]
@@ -74,12 +74,12 @@ def music_catalogue(artists: int, seed: int) -> tuple[Made, ...]:
 
 
 def _artist_names(count: int, generator: np.random.Generator) -> list[str]:
-    """Half are people with invented names, half are bands with names of ordinary words."""
+    """Names of artists: half are invented names of people, half are band names of ordinary words."""
     names: dict[str, None] = {}
     while len(names) < count:
         if len(names) % 2:
             name = f"The {_one(ADJECTIVES, generator)} {_one(BAND_NOUNS, generator)}".title()
-            # With all bands named, the rest are people.
+            # When all band names are used, the other artists are people.
             if name in names and len(names) > len(ADJECTIVES) * len(BAND_NOUNS):
                 name = _person(generator)
         else:
@@ -101,12 +101,12 @@ def _discography(name: str, fame: float, themes: Sequence[Theme], generator: np.
     for album in range(int(generator.integers(1, 4))):
         theme = _one(themes, generator)
         year = min(start + 3 * album, LAST_YEAR)
-        described = f"{genre} album by {name} about {theme.described}."
+        text = f"{genre} album by {name} about {theme.described}."
         made.append(
             _made(
                 "album",
                 _title(theme, generator),
-                described,
+                text,
                 0.3 * fame / (album + 1),
                 generator,
                 theme.name,
@@ -116,20 +116,20 @@ def _discography(name: str, fame: float, themes: Sequence[Theme], generator: np.
             )
         )
         for track in range(int(generator.integers(3, 6))):
-            # An album has a theme, and its tracks mostly keep to it.
+            # An album has a theme, and most of its tracks share it.
             about = theme if generator.random() < 0.6 else _one(themes, generator)
-            described = f"{genre} song by {name} about {about.described}."
+            text = f"{genre} song by {name} about {about.described}."
             popularity = fame / (album + 1) / (track + 1)
             title = _title(about, generator)
             made.append(
-                _made("track", title, described, popularity, generator, about.name, artist=name, genre=genre, year=year)
+                _made("track", title, text, popularity, generator, about.name, artist=name, genre=genre, year=year)
             )
     made.append(_made("artist", name, f"{genre} artist.", 0.8 * fame, generator, artist=name, genre=genre))
     return made
 
 
 def _title(theme: Theme, generator: np.random.Generator) -> str:
-    """One to four words, most with a word of the theme; different artists hit on one title."""
+    """Title of one to four words, most with a word of the theme; different artists may have the same title."""
     word = _one(theme.words, generator)
     other = _one(THEMES[int(generator.integers(len(THEMES)))].words, generator)
     forms = (
@@ -152,28 +152,28 @@ def _playlist(theme: Theme, generator: np.random.Generator) -> Made:
         f"{_one(theme.words, generator)} hits",
         f"{_one(theme.words, generator)} mix",
     )
-    title, described = _one(forms, generator).title(), f"Playlist of {genre}: {theme.described}."
-    return _made("playlist", title, described, 120.0, generator, theme.name, genre=genre)
+    title, text = _one(forms, generator).title(), f"Playlist of {genre}: {theme.described}."
+    return _made("playlist", title, text, 120.0, generator, theme.name, genre=genre)
 
 
 def _station(genre: str, artist: str, generator: np.random.Generator) -> Made:
     source = genre or artist
-    described = f"Station with {source} and similar music."
-    return _made("station", f"{source} Radio".title(), described, 60.0, generator, artist=artist, genre=genre)
+    text = f"Station with {source} and similar music."
+    return _made("station", f"{source} Radio".title(), text, 60.0, generator, artist=artist, genre=genre)
 
 
 def _podcast(theme: Theme, generator: np.random.Generator) -> Made:
     word, other = _one(theme.words, generator), _one(theme.words, generator)
     adjective = _one(ADJECTIVES, generator)
     forms = (f"the {word} show", f"{word} and {other}", f"the {adjective} {word}", f"{word} weekly")
-    title, described = _one(forms, generator).title(), f"Podcast about {theme.described}."
-    return _made("podcast", title, described, 80.0, generator, theme.name)
+    title, text = _one(forms, generator).title(), f"Podcast about {theme.described}."
+    return _made("podcast", title, text, 80.0, generator, theme.name)
 
 
 def _made(
     kind: str,
     title: str,
-    described: str,
+    text: str,
     popularity: float,
     generator: np.random.Generator,
     theme: str = "",
@@ -185,9 +185,7 @@ def _made(
     noisy = round(popularity * float(np.exp(generator.normal(0.0, POPULARITY_NOISE))), 3)
     facts = {"kind": kind, "artist": artist, "genre": genre, "year": str(year or "")}
     attributes = {name: (value,) for name, value in facts.items() if value}
-    return Made(
-        Entity("", title, described[0].upper() + described[1:], attributes, noisy), kind, theme, artist, genre, year
-    )
+    return Made(Entity("", title, text[0].upper() + text[1:], attributes, noisy), kind, theme, artist, genre, year)
 
 
 def _numbered(item: Made, place: int) -> Made:

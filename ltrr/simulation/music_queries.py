@@ -1,8 +1,9 @@
-"""What people ask of the music world, and what they want by it.
+"""Queries of the music world and their relevant entities.
 
-Four kinds. *Navigational*: a title, a title with its artist, an artist; one thing is wanted, and what belongs to it a
-little. *Misspelt*: the same with a slip of the fingers. *Broad*: a word that is in many titles; of all that matches,
-what is liked is wanted. *Topic*: a purpose or a genre and decade, mostly in words that no title has.
+There are four kinds of query. *Navigational*: a title, a title with its artist, or an artist; one
+entity is relevant, and related ones less. *Misspelt*: the same with a typing error. *Broad*: a word
+of many titles; the most liked matches are relevant. *Topic*: a purpose, or a genre and decade; most
+of its words are in no title.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from ltrr.simulation.music_words import GENRES, SPOKEN, THEMES
 from ltrr.simulation.world import Query
 
 KIND_SHARES = {"navigational": 0.5, "misspelt": 0.15, "broad": 0.15, "topic": 0.2}
-"""Shares of the query_keys. Of the searches, navigational ones have more: what many want, many type."""
+"""Shares of the query_keys. Navigational queries are typed more often, so their share of the searches is larger."""
 
 WANTED_OF_MANY = 12
-"""Of all that matches a broad query or a topic, so many are what people would pick: as many as they look through."""
+"""Number of most wanted matches of a broad query or a topic, about as many as users look through."""
 
 MEANT_BY_MOST = 4
-"""Of those, so many are what most people mean."""
+"""Number of these matches that are fully relevant for a broad query."""
 
 TASTE_NOISE = 0.7
-"""Standard deviation of the logarithm: what is popular overall is not quite what is popular for one word."""
+"""Standard deviation of the logarithm of popularity for one word, relative to popularity overall."""
 
 MEANT_BUT_NOT_NAMED = 0.5
-"""How much something about love is wanted by those who type "love", when its title does not say so."""
+"""Weight of an entity of the theme whose title does not have the word, such as a song about love for "love"."""
 
 ASKED_SO_BROADLY = 0.1
-"""Share of those who want a thing who ask for it by such a query; most know its name and type it."""
+"""Share of the users who want an entity and use a broad query or a topic; most type its name."""
 
 _KEYS = "qwertyuiop asdfghjkl zxcvbnm"
 
@@ -45,7 +46,7 @@ Wanted = tuple[str, dict[int, float], float]
 
 
 def music_queries(catalogue: Sequence[Made], count: int, seed: int) -> tuple[Query, ...]:
-    """`count` queries, each query_key once; fewer where a small catalogue has no more to ask for."""
+    """`count` queries, each query_key once; fewer if a small catalogue does not have as many."""
     generator = np.random.default_rng([seed, 2])
     popularity = np.array([item.entity.popularity for item in catalogue])
     sources: dict[str, Iterator[Wanted]] = {
@@ -67,7 +68,7 @@ def music_queries(catalogue: Sequence[Made], count: int, seed: int) -> tuple[Que
 
 
 def _navigational(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
-    """Endless: what is popular is asked for more often."""
+    """Endless navigational queries; more popular entities come more often."""
     titles: dict[str, list[int]] = {}
     by_artist: dict[str, list[int]] = {}
     for number, item in enumerate(catalogue):
@@ -78,7 +79,7 @@ def _navigational(catalogue: Sequence[Made], popularity: Floats, generator: np.r
     while True:
         for number in generator.choice(len(catalogue), size=1_000, p=shares).tolist():
             item = catalogue[number]
-            # Half of those who want one song among namesakes say whose.
+            # Half of the queries for a track or an album name its artist.
             says_artist = item.kind in ("track", "album") and generator.random() < 0.5
             text = f"{item.entity.title} {item.artist}" if says_artist else item.entity.title
             yield text.lower(), _belonging(number, catalogue, titles, by_artist, says_artist), float(popularity[number])
@@ -91,7 +92,7 @@ def _belonging(
     by_artist: dict[str, list[int]],
     says_artist: bool,
 ) -> dict[int, float]:
-    """The one wanted, 1; namesakes .5 where no artist was named; of an artist also the best of what they made, .5."""
+    """Relevance: 1 for the entity, .5 for namesakes if no artist is named, .5 for the best works of an artist."""
     item = catalogue[number]
     relevance: dict[int, float] = {}
     if not says_artist:
@@ -105,12 +106,12 @@ def _belonging(
 
 def _misspelt(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
     for text, relevance, demand in _navigational(catalogue, popularity, generator):
-        # One slip a query; who makes it finds out and tries again, so it is typed less often than the right word.
+        # One error per query. Users notice it and try again, so it is typed less often than the right word.
         yield slip(text, generator), relevance, 0.3 * demand
 
 
 def slip(text: str, generator: np.random.Generator) -> str:
-    """The text with one letter left out, doubled, swapped with the next, or replaced by its neighbour on the keyboard.
+    """Text with one letter omitted, doubled, swapped with the next, or replaced by its neighbour on the keyboard.
 
     >>> slip("midnight", np.random.default_rng(4)) != "midnight"
     True
@@ -131,7 +132,7 @@ def slip(text: str, generator: np.random.Generator) -> str:
 
 
 def _broad(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
-    """A title word alone or with a word that says next to nothing."""
+    """A title word alone, or with a word that hardly narrows the search."""
     in_title: dict[str, list[int]] = {}
     of_theme: dict[str, list[int]] = {}
     for number, item in enumerate(catalogue):
@@ -150,7 +151,7 @@ def _broad(catalogue: Sequence[Made], popularity: Floats, generator: np.random.G
         candidates = np.array(sorted(matches | meant), dtype=np.int64)
         if not len(candidates):
             continue
-        # How much each is wanted by those who ask this: what everybody likes, but not in the same order for every word.
+        # Demand for each match: its popularity, with noise so that the order differs between words.
         liking = popularity[candidates] * np.exp(generator.normal(0.0, TASTE_NOISE, len(candidates)))
         liking *= np.where(np.isin(candidates, list(matches)), 1.0, MEANT_BUT_NOT_NAMED)
         best = candidates[np.argsort(-liking, kind="stable")[:WANTED_OF_MANY]].tolist()
@@ -159,9 +160,9 @@ def _broad(catalogue: Sequence[Made], popularity: Floats, generator: np.random.G
 
 
 def _topic(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
-    """A purpose in people's own words, alone or with a genre; a genre of a decade; a kind of a genre.
+    """A purpose in users' own words, alone or with a genre; a genre of a decade; a kind of a genre.
 
-    Whatever serves the purpose will do (.5); the most popular of it are what people would pick (1).
+    Every match has relevance .5, and the most popular matches have relevance 1.
     """
     facts = {name: np.array([getattr(item, name) for item in catalogue]) for name in ("theme", "genre", "kind", "year")}
     everything = np.ones(len(catalogue), dtype=np.bool_)

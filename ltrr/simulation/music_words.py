@@ -1,8 +1,8 @@
-"""The words that the music world is made of: themes, genres, syllables of names.
+"""Words of the music world: themes, genres, syllables of names.
 
-Queries (`asked`) use other words than the descriptions of the catalogue (`described`): that is why search by
-meaning can find what search by words does not. Title words (`words`) are shared by all kinds of entity: that is why
-"love" matches tracks, albums and playlists at once.
+Users ask (`asked`) in other words than those of the catalogue (`described`), so semantic search can
+find entities that lexical search cannot. All kinds of entity share title words (`words`), so "love"
+matches tracks, albums and playlists.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Theme:
-    """What a piece of music, or a programme, is about.
+    """Theme of a piece of music or a programme.
 
     Attributes:
-        name: of the theme.
-        words: that titles are made of.
-        described: Wording of descriptions.
-        asked: how people put it who do not know a title.
+        name: Name of the theme.
+        words: Words of titles.
+        described: Wording in descriptions.
+        asked: Wordings of users who do not know a title.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What users do with a page: clicks by examination and relevance, and purchases of what was clicked."""
+"""Events of simulated users: clicks by examination and relevance, and purchases after clicks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ltrr.simulation.searches import DAY_SECONDS, Searches
 from ltrr.simulation.world import World
 
 PRICE = 9.99
-"""Of every purchase, in the currency of the service: what was earned plays no part yet, only that it was."""
+"""Value of every purchase, in the currency of the service. Rewards count purchases, not their values."""
 
 
 def events_of(world: World, searches: Searches, number: int, slate: Slate) -> Iterator[dict[str, Any]]:
-    """What the user of one search did with its page: at most one click an entity, purchases of what was clicked."""
+    """Events of one search: at most one click per entity, and purchases of clicked entities."""
     shown = np.array([world.entity_numbers.get(entity_id, -1) for entity_id in slate.entity_ids], dtype=np.int64)
     model = world.users
     relevance = world.relevance(searches.queries[number], shown)

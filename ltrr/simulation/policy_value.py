@@ -1,4 +1,4 @@
-"""What a published version is truly worth, quick enough to be asked every night."""
+"""True value of a published version, fast enough to compute every night."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Longs = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PolicyValue:
-    """What a version is truly worth to the people who search, every search counting once.
+    """True value of a version, as a mean over searches.
 
     Attributes:
-        recall: of the union.
-        page_reward: expected a search.
-        recall_greedy: of the union, were it not exploring.
+        recall: Recall of the union.
+        page_reward: Expected page_reward of a search.
+        recall_greedy: Recall of the union without exploration.
     """
 
     recall: float
@@ -33,15 +33,16 @@ class PolicyValue:
 
 
 def true_policy_value(world: World, policy: Policy, *, searches: int = 4_000) -> PolicyValue:
-    """The value of a policy as it is served, over the traffic of seen keys.
+    """True value of a policy as it is served, over the traffic of seen keys.
 
-    It is that of a sample of searches, spaced evenly through the traffic: the same every night, so that two versions
-    are compared on the same ones. For each of them recall is exact over all plans.
+    It is computed on a sample of searches, spaced evenly through the traffic. The sample is the same
+    every night, so two versions are compared on the same searches. Recall is exact over all plans of
+    each search.
 
     Args:
-        world: whose truth.
-        policy: as published.
-        searches: how many make up the sample; the standard error of page_reward is about .4 / sqrt(searches).
+        world: World with the true relevance.
+        policy: Published policy.
+        searches: Sample size. The standard error of page_reward is about .4 / sqrt(searches).
     """
     queries, counts = searches_of_traffic(world, searches)
     greedy, served = choices_of(world, policy, queries, None)
@@ -63,9 +64,9 @@ def true_policy_value(world: World, policy: Policy, *, searches: int = 4_000) ->
 
 
 def searches_of_traffic(world: World, searches: int) -> tuple[Longs, Longs]:
-    """Queries of a sample spaced evenly through the traffic, and how many of its searches ask each of them, [n], [n].
+    """Queries of a sample spaced evenly through the traffic, and the number of its searches of each, [n], [n].
 
-    Queries of which nothing is relevant are left out: no plan is better than another.
+    Queries without a relevant entity are left out: all plans are equal for them.
     """
     drawn = plans_drawn(world.traffic[None, :], np.array([0]), searches)[0]
     return np.unique(drawn[world.relevant_counts[drawn] > 0], return_counts=True)
@@ -74,7 +75,7 @@ def searches_of_traffic(world: World, searches: int) -> tuple[Longs, Longs]:
 def choices_of(
     world: World, policy: Policy, queries: Longs, progress: Callable[[int, int], None] | None
 ) -> tuple[Longs, Floats]:
-    """The greedy plan of every query, [n], and P(plan) as served, [n, P]."""
+    """Greedy plan of every query, [n], and P(plan) as served, [n, P]."""
     greedy = np.empty(len(queries), dtype=np.int64)
     served = np.empty((len(queries), len(policy.space)))
     for row, query in enumerate(queries.tolist()):

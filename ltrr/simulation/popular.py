@@ -1,4 +1,4 @@
-"""Popularity among matches: of all that carries a word of the query in its title, what most people want."""
+"""Popularity among matches: entities with a word of the query in their titles, by popularity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ltrr.simulation.rankings import Ranking, best_first, ranking_of
 def popularity_ranking(
     titles: Sequence[str], popularity: NDArray[np.float64], queries: Sequence[str], limit: int
 ) -> Ranking:
-    """The most popular entities that share a word with the query.
+    """Rank the entities whose titles share a word with the query by popularity.
 
     >>> titles, popularity = ["Love", "Love Me", "Hate"], np.array([1.0, 3.0, 9.0])
     >>> popularity_ranking(titles, popularity, ["love", "fear"], limit=2).entities.tolist()

@@ -1,4 +1,4 @@
-"""How well a policy's ranker orders what its plans bring."""
+"""True nDCG of a policy's ranker on the unions of its plans."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ltrr.core.ranking_metrics import ndcg
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Page, Ranker, Slate
 from ltrr.simulation.answers import answers_of, drawn_by, looks_of
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.replicates import interval_of, replicate_means
 from ltrr.simulation.world import World
 
@@ -22,11 +22,11 @@ _AT_ONCE = 2_000
 def ranker_table(world: World, policy: Policy) -> list[dict[str, Any]]:
     """True nDCG@10 of the policy's order and of reciprocal rank fusion, on the unions of its greedy plans.
 
-    The ideal order is that of the union itself: the ranker is judged by what it was given. Queries whose union holds
-    nothing relevant say nothing and are left out.
+    The ideal order is that of the union itself, so the measure does not depend on entities that the
+    ranker did not get. Queries whose union has no relevant entity are left out.
 
     Returns:
-        one dict a slice: slice, queries, learned, fusion, and their difference with low and high.
+        One dict per slice: slice, queries, learned, fusion, and their difference with low and high.
     """
     table: list[dict[str, Any]] = []
     for name, members in world.slices.items():
@@ -54,7 +54,7 @@ def ranker_table(world: World, policy: Policy) -> list[dict[str, Any]]:
 
 
 def _gained(world: World, policy: Policy, queries: list[int]) -> list[tuple[float, float]]:
-    """(nDCG of the policy's order, of rank fusion) for each query whose union holds something relevant."""
+    """(nDCG of the policy's order, of rank fusion) for each query whose union has a relevant entity."""
     observe = policy.manifest.settings.observe
     pages: list[tuple[str, tuple[Block, ...]]] = []
     for query in queries:
@@ -72,12 +72,12 @@ def true_ndcg(
     pages: Sequence[Page],
     orders: Sequence[Callable[[Sequence[Page]], list[Slate]]],
 ) -> list[tuple[float, ...]]:
-    """True nDCG@10 of some orders of the same unions; NaN where a union holds nothing relevant.
+    """True nDCG@10 of some orders of the same unions; NaN if a union has no relevant entity.
 
     Args:
-        world: that knows what is relevant.
-        queries: of each page.
-        pages: query and drawn blocks.
+        world: World with the true relevance.
+        queries: Query number of each page.
+        pages: Query text and drawn blocks of each page.
         orders: `rank_many` of a policy or of a `Ranker`.
     """
     ranked = [order(pages) for order in orders]
@@ -85,7 +85,7 @@ def true_ndcg(
     for query, *slates in zip(queries, *ranked, strict=True):
         relevance = world.queries[query].relevance
         gains = [
-            [relevance.get(world.entity_numbers.get(entity_id, NOBODY), 0.0) for entity_id in slate.entity_ids]
+            [relevance.get(world.entity_numbers.get(entity_id, NO_ENTITY), 0.0) for entity_id in slate.entity_ids]
             for slate in slates
         ]
         gained.append(tuple(ndcg(row) for row in gains))

@@ -1,4 +1,4 @@
-"""What every strategy answers to every query, as arrays, and how they are made once and kept."""
+"""Rankings of every strategy for every query, as arrays, and the cache that keeps them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-NOBODY = -1
-"""Stands where a list is shorter than the array."""
+NO_ENTITY = -1
+"""Entity number of the places beyond the end of a list."""
 
 SCORE_PLACES = 4
-"""Scores are rounded here: enough to order, and short in a log."""
+"""Number of decimals of scores: enough to order entities, and short in a log."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """One strategy's answers: entity numbers and scores, best first, [Q, L]; `NOBODY` and 0 beyond the last."""
+    """One strategy's answers: entity numbers and scores, best first, [Q, L]; `NO_ENTITY` and 0 beyond the last."""
 
     entities: NDArray[np.int32]
     scores: NDArray[np.float64]
@@ -50,7 +50,7 @@ class Rankings:
 
 
 def best_first(scores: NDArray[np.floating], limit: int) -> NDArray[np.int64]:
-    """Places of the highest scores above zero, at most `limit`; equals in the order of the catalogue.
+    """Indices of the highest scores above zero, at most `limit`; ties in the order of the catalogue.
 
     >>> best_first(np.array([0.5, 2.0, 0.0, 0.5, 1.0]), 3).tolist()
     [1, 4, 0]
@@ -67,7 +67,7 @@ def ranking_of(
 ) -> Ranking:
     """Pad the answers, (entity numbers, scores) for each query, to arrays."""
     answers = list(lists)
-    entities = np.full((len(answers), limit), NOBODY, dtype=np.int32)
+    entities = np.full((len(answers), limit), NO_ENTITY, dtype=np.int32)
     scores = np.zeros((len(answers), limit))
     for row, (numbers, values) in enumerate(answers):
         entities[row, : len(numbers)] = numbers[:limit]
@@ -76,20 +76,20 @@ def ranking_of(
 
 
 def default_cache() -> Path:
-    """Where what takes long is kept for the next time: `ltrr/worlds` in the user's cache folder."""
+    """Default cache folder of rankings and vectors: `ltrr/worlds` in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ltrr" / "worlds"
 
 
 def kept(
     folder: Path | None, name: str, made_from: Iterable[str], make: Callable[[], dict[str, NDArray[Any]]]
 ) -> dict[str, NDArray[Any]]:
-    """Arrays that follow from `made_from` alone: read if they were made before, else made and kept.
+    """Arrays that depend on `made_from` alone: read from the cache, or computed and kept there.
 
     Args:
-        folder: of the cache; None keeps nothing.
-        name: what they are; part of the file's name, and of its hash.
-        made_from: every text that they depend on, the method's own name and parameters included.
-        make: makes them.
+        folder: Cache folder; None keeps nothing.
+        name: Name of the arrays; part of the file name and of its hash.
+        made_from: Every text that they depend on, with the name and parameters of the method.
+        make: Function that computes them.
     """
     if folder is None:
         return make()

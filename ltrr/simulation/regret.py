@@ -1,7 +1,7 @@
-"""Regret: what a day's searches would have earned more, had every one, or all alike, been served the best plan.
+"""Regret: the additional page_reward of a day's searches under the best plan of each query, or the best static plan.
 
-Measured in true page_reward, of the pages that the served version's own ranker makes, with its own memory. So it is the
-regret of choosing plans and of nothing else; a better ranker shows in `truth_table`, not here.
+It is measured in true page_reward of the pages that the served version's own ranker makes, with its
+own memory. So it is the regret of the choice of plans only; `truth_table` shows a better ranker.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from ltrr.simulation.world import World
 Floats = NDArray[np.float64]
 
 _PLACES = 9
-"""Sums of the same numbers in another order count as equal: an oracle that is served has no regret, not 1e-17."""
+"""Number of decimals, so that sums of the same numbers in another order are equal: a served oracle has regret 0."""
 
 
 @dataclass(frozen=True)
 class Regret:
-    """Expected page_reward a search: as served, and of the two that it is held against.
+    """Expected page_reward of a search: as served, and of the two baselines.
 
     Attributes:
-        served: of the policy as it is served, exploring.
-        oracle: of the best plan of every query.
-        static: of the one plan that is best for all of them.
-        static_plan: that plan.
+        served: That of the policy as it is served, with exploration.
+        oracle: That of the best plan of every query.
+        static: That of the best single plan for all queries.
+        static_plan: Best single plan for all queries.
 
     >>> Regret(served=0.5, oracle=0.75, static=0.25, static_plan="title:2").over_a_day(1_000)
     (250.0, -250.0)
@@ -42,21 +42,21 @@ class Regret:
     static_plan: str
 
     def over_a_day(self, impressions: int) -> tuple[float, float]:
-        """Regret of so many searches, page_reward: against the oracle, never negative, and against the static plan."""
+        """Regret of a number of searches, in page_reward: against the oracle (never negative) and the static plan."""
         return impressions * (self.oracle - self.served), impressions * (self.static - self.served)
 
 
 def true_regret(world: World, policy: Policy, *, searches: int = 1_000) -> Regret:
-    """What a policy's traffic earns compared with the best plan of every query and the best plan for all.
+    """Expected page_reward of a policy's traffic, of the best plan of every query and of the best plan for all.
 
-    Exact over all plans of a sample of searches, the same every night (`searches_of_traffic`). The static plan is the
-    best one in hindsight, of these searches and this version's ranker and memory: no plan chosen beforehand is harder
-    to beat.
+    It is exact over all plans of a sample of searches, the same every night (`searches_of_traffic`).
+    The static plan is the best one in hindsight, for these searches and this version's ranker and
+    memory. A plan chosen in advance is never better.
 
     Args:
-        world: whose truth.
-        policy: as published.
-        searches: how many make up the sample; every plan of each of its queries makes a page.
+        world: World with the true relevance.
+        policy: Published policy.
+        searches: Sample size; every plan of each of its queries makes a page.
     """
     queries, counts = searches_of_traffic(world, searches)
     _, served = choices_of(world, policy, queries, None)
@@ -67,7 +67,7 @@ def true_regret(world: World, policy: Policy, *, searches: int = 1_000) -> Regre
 
 
 def regret_of(served: Floats, rewards: Floats, shares: Floats, plans: tuple[str, ...]) -> Regret:
-    """From P(plan) and page_reward of every plan of each query, [n, P], and the queries' shares of the traffic, [n].
+    """Regret from P(plan) and page_reward of every plan of each query, [n, P], and the queries' traffic shares, [n].
 
     >>> rewards = np.array([[0.8, 0.2], [0.0, 0.4]])
     >>> regret_of(np.full((2, 2), 0.5), rewards, np.array([0.75, 0.25]), ("memory:1", "title:1"))

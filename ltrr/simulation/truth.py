@@ -1,12 +1,13 @@
-"""True values, exact: what the union of every plan holds, and what every page is worth.
+"""Exact true values: the recall of the union of every plan, and the expected reward of every page.
 
-Recall of a union is its relevant entities over min(all relevant, block_size x budget), shorter plans included. It is
-computed for all plans at once: each relevant entity that any strategy lists is a bit, a plan's union is the `or` of its
-strategies' bits at their depths. A page is worth
+Recall of a union is the number of its relevant entities over min(all relevant, block_size x budget),
+for shorter plans too. It is computed for all plans at once: each relevant entity that any strategy
+lists is a bit, and a plan's union is the `or` of its strategies' bits at their depths. The expected
+page_reward of a page is
 
     sum over positions j of examination[j] * P(click | examined, relevance of the entity at j),
 
-which is the expected page_reward: a click earns 1 an entity, and a purchase only follows a click.
+because an entity with a click has reward 1, and a purchase only follows a click.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ltrr.core.plans import PlanSpace
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Slate
 from ltrr.simulation.answers import answers_of, drawn_by, recalled, strategy_places
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
 _PAGES_AT_ONCE = 4_096
@@ -31,13 +32,14 @@ _QUERIES_AT_ONCE = 512
 def union_recalls(
     world: World, space: PlanSpace, queries: NDArray[np.int64], memory: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """True recall of the union of every plan for each query, [n, P]; NaN where nothing is relevant.
+    """True recall of the union of every plan for each query, [n, P]; NaN if no entity is relevant.
 
     Args:
-        world: whose truth.
-        space: the plans.
-        queries: numbers, [n].
-        memory: what the memory recalls for each, [n, L], as `answers.recalled` gives it.
+        world: World with the true relevance.
+        space: Plans.
+        queries: Query numbers, [n].
+        memory: Entity numbers that the memory recalls for each query, [n, L], as `answers.recalled`
+            gives them.
     """
     recalls = np.empty((len(queries), len(space)))
     for start in range(0, len(queries), _QUERIES_AT_ONCE):
@@ -54,10 +56,10 @@ def true_recall(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDA
 def page_rewards(world: World, queries: NDArray[np.int64], pages: Sequence[Slate]) -> NDArray[np.float64]:
     """Expected page_reward of one page for each query, [n]."""
     size = world.users.page_size
-    shown = np.full((len(pages), size), NOBODY, dtype=np.int64)
+    shown = np.full((len(pages), size), NO_ENTITY, dtype=np.int64)
     for row, page in enumerate(pages):
         for position, entity_id in enumerate(page.entity_ids[:size]):
-            shown[row, position] = world.entity_numbers.get(entity_id, NOBODY)
+            shown[row, position] = world.entity_numbers.get(entity_id, NO_ENTITY)
     filled = np.array([[min(len(page.entity_ids), size)] for page in pages]).reshape(-1, 1) > np.arange(size)
     clicked = world.users.click_if_examined(world.relevance(queries[:, None], shown)) * world.users.examination()
     return np.asarray((clicked * filled).sum(axis=1))
@@ -69,10 +71,10 @@ def true_page_rewards(
     """Expected page_reward of the page that the policy's ranker makes of each plan's union.
 
     Args:
-        world: whose truth.
-        policy: whose ranker and memory.
-        queries: numbers, [n].
-        plans: plan indices, [n, K] (or [n]).
+        world: World with the true relevance.
+        policy: Policy whose ranker and memory are used.
+        queries: Query numbers, [n].
+        plans: Plan indices, [n, K] (or [n]).
 
     Returns:
         [n, K] (or [n]).
@@ -97,10 +99,10 @@ def true_page_rewards(
 
 
 def plans_drawn(distributions: NDArray[np.float64], queries: NDArray[np.int64], draws: int) -> NDArray[np.int64]:
-    """Plans drawn from each query's distribution, [n, draws]: evenly spaced through it from a start hashed per query.
+    """Plans drawn from each query's distribution, [n, draws], evenly spaced from a start that is a hash of the query.
 
-    The mean over them of anything is an unbiased estimate of its mean over the plans, and a steadier one than that of
-    independent draws (systematic sampling: Cochran, "Sampling Techniques", 1977, ch. 8).
+    The mean of any value over them is an unbiased estimate of its mean over the plans. Its variance is
+    lower than that of independent draws (systematic sampling: Cochran, "Sampling Techniques", 1977, ch. 8).
 
     >>> plans_drawn(np.array([[0.5, 0.0, 0.5]]), np.array([7]), draws=4).tolist()
     [[0, 0, 2, 2]]

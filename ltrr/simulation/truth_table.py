@@ -1,10 +1,11 @@
-"""Table of the true value of a policy, next to the baselines that it has to beat.
+"""Table of the true values of a policy and of its baselines.
 
-Rows: the policy greedy and as served (exploring), uniform, equal split, best single strategy, best static plan (over
-all strategies, and without the memory), the exact best plan of every query. The static ones are chosen by true recall
-on seen keys; slices are unseen, head and tail; every query counts alike. Recall is exact for all rows. Page reward is
-exact where a row draws few plans; where it spreads over all of them, `PLANS_DRAWN` are drawn from it evenly (unbiased,
-and the interval covers it). Intervals: paired bootstrap over queries, 95 %.
+The rows are the greedy policy, the policy as served (with exploration), uniform, equal split, best
+single strategy, best static plan (over all strategies, and without the memory), and the exact best
+plan of every query. Static plans are chosen by true recall on seen keys. Slices are unseen, head and
+tail, and every query has the same weight. Recall is exact for all rows. Page reward is exact for rows
+of few plans. For rows over all plans, `PLANS_DRAWN` plans are drawn evenly (unbiased, and the interval
+covers it). Intervals come from a paired bootstrap over queries, 95 %.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ PLANS_DRAWN = 8
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """One policy of the table: P(plan) for every query, and the plans whose pages are valued."""
+    """One policy of the table: true recall of every query, and the plans whose pages are valued."""
 
     name: str
     recall: Floats
@@ -55,14 +56,15 @@ def truth_table(
     """True recall and page reward of every row on every slice.
 
     Args:
-        world: whose truth.
-        policy: the learned one; the others use its ranker and memory, so that only the plans differ.
-        progress: called with (queries done, all queries).
+        world: World with the true relevance.
+        policy: Learned policy. Its baselines use its ranker and memory, so that only the plans differ.
+        progress: Called with (queries done, all queries).
 
     Returns:
-        one dict a row and slice: policy, slice, queries, plan (where it is one), recall with low and high, the same of
-        page_reward, over_uniform and over_static (differences in recall, with low and high; static is the better of the
-        two on that slice) and gap_share (share of the way from static to the oracle).
+        One dict per row and slice: policy, slice, queries, plan (if it is a single one), recall with
+        low and high, the same for page_reward, over_uniform and over_static (differences in recall,
+        with low and high; static is the better of the two on that slice) and gap_share (share of the
+        gap between static and the oracle).
     """
     queries = np.arange(len(world.queries))
     recalls = true_recall(world, policy, queries)
@@ -79,7 +81,7 @@ def truth_table(
 
 
 def equal_split(space: PlanSpace) -> list[int]:
-    """Plans that share the budget out in turn, one for each strategy that can come first.
+    """Plans that divide the budget among the strategies in turn, one plan for each first strategy.
 
     >>> space = PlanSpace(("title", "popular", "memory"), block_size=2, budget=2)
     >>> [space.text(plan) for plan in equal_split(space)]
@@ -108,7 +110,7 @@ def _rows(world: World, space: PlanSpace, recalls: Floats, greedy: Longs, served
     single = (space.plans > 0).sum(axis=1) == 1
     memory = space.strategy_index.get(MEMORY)
     without = np.ones(plans, dtype=np.bool_) if memory is None else space.plans[:, memory] == 0
-    # A query of which nothing is relevant has no best plan and no place in any slice; any plan stands for it.
+    # A query without a relevant entity has no best plan and is in no slice; any plan will do.
     oracle = np.nan_to_num(recalls, nan=0.0).argmax(axis=1)
     return [
         _Row(LEARNED_GREEDY, recalls[every, greedy], greedy[:, None]),

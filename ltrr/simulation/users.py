@@ -1,9 +1,8 @@
-"""The people who search: how often, how far down they look, what they click and buy.
+"""User model: how often users search, how far down they look, and what they click and buy.
 
 They click by the position-based model: P(click at position j) = examination[j] * P(click | examined, relevance),
 independently for every row of the page (Richardson, Dominowska & Ragno, WWW 2007; Craswell et al., WSDM 2008).
-Nothing here depends on who the user is, so true values are sums, not simulations.
-docs/studies/worlds.md gives the reasons.
+Nothing here depends on the user, so true values are sums, not simulations. docs/studies/worlds.md gives the reasons.
 """
 
 from __future__ import annotations
@@ -19,22 +18,26 @@ from ltrr.errors import check_ranges
 
 @dataclass(frozen=True)
 class UserModel:
-    """Parameters of the users; every probability is the exact truth against which policies are judged.
+    """Parameters of the users. The probabilities are exact, so true values of policies follow from them.
 
     Attributes:
-        users: people who ever search.
-        activity_exponent: the r-th most active searches in proportion to r ** -activity_exponent.
-        query_exponent: the r-th most frequent query_key is searched in proportion to r ** -query_exponent.
-        page_size: positions shown.
+        users: Number of users.
+        activity_exponent: The r-th most active user searches in proportion to
+            r ** -activity_exponent.
+        query_exponent: The r-th most frequent query_key is searched in proportion to
+            r ** -query_exponent.
+        page_size: Number of positions of a page.
         examination_exponent: examination[j] = j ** -examination_exponent, 1 at position 1.
         click_if_relevant: P(click | examined, relevance 1).
-        click_if_irrelevant: P(click | examined, relevance 0); between the two it is linear in the relevance.
+        click_if_irrelevant: P(click | examined, relevance 0). P(click | examined) is linear in the
+            relevance.
         purchase_if_relevant: P(purchase | click, relevance 1).
         purchase_if_irrelevant: P(purchase | click, relevance 0).
-        purchase_delay_hours: mean time from click to purchase (exponential; none later than a day after the search).
+        purchase_delay_hours: Mean time from click to purchase (exponential; none later than a day
+            after the search).
 
     Raises:
-        ConfigError: a share outside [0, 1], a negative exponent, a count below 1.
+        ConfigError: A share is outside [0, 1], an exponent is negative, or a count is below 1.
 
     >>> UserModel().examination().round(2).tolist()[:4]
     [1.0, 0.62, 0.46, 0.38]
@@ -65,7 +68,7 @@ class UserModel:
         check_ranges("", self, rules)
 
     def examination(self) -> NDArray[np.float64]:
-        """P(position is looked at), [page_size]."""
+        """P(position is examined), [page_size]."""
         return np.arange(1, self.page_size + 1, dtype=np.float64) ** -self.examination_exponent
 
     def click_if_examined(self, relevance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -78,7 +81,7 @@ class UserModel:
 
 
 def zipf(count: int, exponent: float) -> NDArray[np.float64]:
-    """Shares of `count` things whose r-th is taken in proportion to r ** -exponent, [count]; they add up to one.
+    """Shares of `count` items, the r-th in proportion to r ** -exponent, [count]; they add up to one.
 
     >>> zipf(3, 1.0).round(3).tolist()
     [0.545, 0.273, 0.182]

@@ -1,7 +1,7 @@
-"""A world: entities, queries with known relevance, strategies that really searched, users with known behaviour.
+"""A world: entities, queries with known relevance, rankings of real strategies, users with known behaviour.
 
-It is the only source of known truth: what any plan brings and what any page is worth follows from these arrays exactly.
-Numbers of queries and entities are their places in `queries` and `entities`.
+The recall of any plan and the expected reward of any page follow exactly from its arrays. Numbers of
+queries and entities are their indices in `queries` and `entities`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ HEAD_KEYS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One thing that can be retrieved.
+    """One item that a search can retrieve.
 
     Attributes:
-        entity_id: its name in logs.
-        title: what it is called.
-        description: a sentence or more about it; may be empty.
-        attributes: structured facts by name, such as genre, year, people.
-        popularity: how much it is wanted overall; any unit >= 0.
+        entity_id: Id in logs.
+        title: Title.
+        description: Description of a sentence or more; may be empty.
+        attributes: Structured facts by name, such as genre, year, people.
+        popularity: Overall demand, in any unit, >= 0.
     """
 
     entity_id: str
@@ -47,13 +47,13 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query_key and what it wants.
+    """One query_key and its relevant entities.
 
     Attributes:
-        query_text: as typed.
-        kind: `navigational`, `broad`, ...; `labelled` where people judged and did not say.
-        relevance: entity number -> relevance in (0, 1]; all others 0.
-        demand: the larger, the more often it is searched; only the order counts.
+        query_text: Text as typed.
+        kind: `navigational`, `broad`, ...; `labelled` for human judgments without a kind.
+        relevance: Entity number -> relevance in (0, 1]; 0 for all others.
+        demand: Frequency of the query; only the order counts.
     """
 
     query_text: str
@@ -64,20 +64,20 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Everything that is true of a simulated service.
+    """A simulated service with known true values.
 
     Attributes:
         name: `music`, `msrd`, ...
-        entities: the catalogue.
-        queries: every query_key once.
-        rankings: what each strategy but the memory answers to each query.
-        users: who searches.
-        block_size: candidates in one block.
-        budget: blocks in one plan.
-        notes: what a reader of its figures should know, such as a strategy that had to be replaced.
+        entities: Catalogue.
+        queries: Queries, each query_key once.
+        rankings: Ranking of each strategy, except the memory, for each query.
+        users: User model.
+        block_size: Number of candidates in one block.
+        budget: Number of blocks in one plan.
+        notes: Remarks for readers of its figures, such as a replaced strategy.
 
     Raises:
-        ConfigError: two queries have one query_key, or the rankings do not fit.
+        ConfigError: Two queries have one query_key, or the rankings do not fit.
     """
 
     name: str
@@ -94,7 +94,7 @@ class World:
         keys = len(set(self.keys))
         if keys < len(self.queries) or self.rankings.entities.shape != expected:
             raise ConfigError(
-                "a world does not hold together",
+                "the parts of a world do not fit",
                 which=self.name,
                 expected=f"{len(self.queries)} query_keys and rankings of shape {expected}",
                 got=f"{keys} query_keys and rankings of shape {self.rankings.entities.shape}",
@@ -102,12 +102,12 @@ class World:
 
     @property
     def limit(self) -> int:
-        """Candidates that the deepest plan draws from one strategy, and from all together: block_size x budget."""
+        """Maximum number of candidates of a plan, from one strategy or all together: block_size x budget."""
         return self.block_size * self.budget
 
     @property
     def strategies(self) -> tuple[str, ...]:
-        """All of them, the memory last."""
+        """Names of all strategies, the memory last."""
         return (*self.rankings.strategies, MEMORY)
 
     def policy_settings(self, name: str = "search") -> PolicySettings:
@@ -116,12 +116,12 @@ class World:
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """The query_key of every query."""
+        """query_key of every query."""
         return tuple(query_key(query.query_text) for query in self.queries)
 
     @cached_property
     def entity_ids(self) -> tuple[str, ...]:
-        """The id of every entity."""
+        """Id of every entity."""
         return tuple(entity.entity_id for entity in self.entities)
 
     @cached_property
@@ -131,14 +131,14 @@ class World:
 
     @cached_property
     def unseen(self) -> NDArray[np.bool_]:
-        """Which queries are never searched in the logs: a quarter, by the hash of the query_key, [Q]."""
+        """Whether a query is never searched in the logs: a quarter of them, by the hash of the query_key, [Q]."""
         return np.array([unit_interval("unseen", key) < UNSEEN_SHARE for key in self.keys], dtype=np.bool_)
 
     @cached_property
     def traffic(self) -> NDArray[np.float64]:
         """Share of the searches that each query has, [Q]; adds up to one, 0 for the unseen."""
         seen = np.flatnonzero(~self.unseen)
-        # Equal demand is ordered by key, so that the order of the file does not matter.
+        # Ties in demand are ordered by key, so that the order of the file does not matter.
         order = sorted(seen.tolist(), key=lambda number: (-self.queries[number].demand, self.keys[number]))
         traffic = np.zeros(len(self.queries))
         traffic[order] = zipf(len(order), self.users.query_exponent)
@@ -156,7 +156,7 @@ class World:
 
     @cached_property
     def fields(self) -> Mapping[str, EntityFields]:
-        """What a service of this world gets with its hits, by entity_id."""
+        """Fields that a service of this world gets with its hits, by entity_id."""
         return {entity.entity_id: fields_of(entity) for entity in self.entities}
 
     @cached_property
@@ -188,7 +188,7 @@ class World:
 
 
 def fields_of(entity: Entity) -> EntityFields:
-    """An entity's attributes as a service knows them, whatever its world calls them."""
+    """Attributes of an entity as a service has them, whatever their names in its world."""
 
     def joined(*names: str) -> str:
         return " ".join(value for name in names for value in entity.attributes.get(name, ()))

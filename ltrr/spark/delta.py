@@ -183,7 +183,7 @@ class Warehouse:
         return count, newest_snapshot(self.spark, self.location(table)).version
 
     def remove_earlier_versions(self, table: Table, committed: int) -> None:
-        """Remove every file that a committed version, the newest one, does not hold; earlier versions are refused.
+        """Remove every file that the newest committed version does not contain; earlier versions are refused.
 
         Args:
             table: whose newest version has the rows of the committed one.

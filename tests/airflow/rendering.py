@@ -7,7 +7,7 @@ import pendulum
 from airflow.sdk.api.datamodels._generated import DagRun, DagRunState, DagRunType, TaskInstance, TIRunContext
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-NOBODY = UUID(int=0)
+NO_ENTITY = UUID(int=0)
 
 
 def scheduled_run(scheduled_dag, now):
@@ -60,12 +60,12 @@ def rendered_task(dag, task_id, run, try_number=1):
     """The task with its templates filled in, and its context."""
     task = dag.get_task(task_id).prepare_for_execution()
     seen_by_worker = TaskInstance(
-        id=NOBODY,
+        id=NO_ENTITY,
         task_id=task_id,
         dag_id=dag.dag_id,
         run_id=run.run_id,
         try_number=try_number,
-        dag_version_id=NOBODY,
+        dag_version_id=NO_ENTITY,
     )
     instance = RuntimeTaskInstance.model_construct(
         **seen_by_worker.model_dump(exclude_unset=True),

@@ -18,15 +18,7 @@ LIST = Path(__file__).with_name("words.txt")
 
 TEXTS = ("*.md", "mkdocs.yml", "docs/**/*.md", "docs/*.svg", "conf/*.yaml")
 # Files whose strings, comments and docstrings are checked.
-CODE = (
-    "docs/*.py",
-    "jobs/*.py",
-    "airflow_dags/*.py",
-    "examples/*.py",
-    "ltrr/demo/*.py",
-    "ltrr/publishing/*.py",
-    "ltrr/pipelines/*.py",
-)
+CODE = ("docs/*.py", "jobs/*.py", "airflow_dags/*.py", "examples/*.py", "ltrr/**/*.py")
 
 # A link's target, a path and a file's name are names, not prose.
 _NAMES = re.compile(r"\]\([^)\s]*\)|[\w./-]*/[\w./-]+|[\w-]+\.(?:md|py|yaml|json|svg)\b")

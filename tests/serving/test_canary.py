@@ -176,7 +176,7 @@ def test_a_broken_champion_is_refused_with_its_canary(tmp_path: Path, champion: 
 
 
 def test_what_cannot_be_tried_is_not_pointed_at(tmp_path: Path, champion: str) -> None:
-    with pytest.raises(UsageError, match="another version"):
+    with pytest.raises(UsageError, match="must differ from the version"):
         move_pointer(tmp_path, "search", champion, canary=Canary(champion, 0.5, BEGUN))
     with pytest.raises(ArtifactError, match="no such version"):
         move_pointer(tmp_path, "search", champion, canary=Canary("2026-03-09-000000000000", 0.5, BEGUN))

@@ -5,7 +5,7 @@ import pytest
 
 from ltrr.errors import ConfigError
 from ltrr.simulation.lexical import bm25_ranking, trigrams
-from ltrr.simulation.rankings import NOBODY, Ranking, kept
+from ltrr.simulation.rankings import NO_ENTITY, Ranking, kept
 from ltrr.simulation.search import search_everything
 from ltrr.simulation.semantic import is_installed, semantic_ranking, sentence_vectors
 from ltrr.simulation.strategy import SearchPlan
@@ -22,7 +22,7 @@ EVERYTHING = SearchPlan(all_text="fields", structured=("genre", "people"), title
 
 def found(rankings, strategy, query):
     numbers = rankings.entities[query, rankings.strategies.index(strategy)].tolist()
-    return [FILMS[number].entity_id for number in numbers if number != NOBODY]
+    return [FILMS[number].entity_id for number in numbers if number != NO_ENTITY]
 
 
 def test_each_strategy_finds_what_it_looks_for() -> None:
@@ -43,7 +43,7 @@ def test_each_strategy_finds_what_it_looks_for() -> None:
 def test_every_music_title_finds_itself(music) -> None:
     titles = [entity.title for entity in music.entities]
     ranking = bm25_ranking(titles, titles, limit=50)
-    named = [[titles[number] for number in row if number != NOBODY] for row in ranking.entities.tolist()]
+    named = [[titles[number] for number in row if number != NO_ENTITY] for row in ranking.entities.tolist()]
     assert all(title in row for title, row in zip(titles, named, strict=True))
     # Namesakes share a title, so the first may be another; but it has exactly the words that were asked for.
     assert all(sorted(row[0].split()) == sorted(title.split()) for title, row in zip(titles, named, strict=True))
@@ -57,7 +57,7 @@ def test_lists_are_in_order_and_ties_in_that_of_the_catalogue() -> None:
 
 def test_a_slip_of_the_fingers_spoils_words_but_not_their_pieces() -> None:
     titles = ["midnight rain", "golden summer", "hollow night"]
-    assert bm25_ranking(titles, ["midnigth rian"], limit=1).entities.tolist() == [[NOBODY]]
+    assert bm25_ranking(titles, ["midnigth rian"], limit=1).entities.tolist() == [[NO_ENTITY]]
     assert bm25_ranking(titles, ["midnigth rian"], limit=1, tokens=trigrams).entities.tolist() == [[0]]
 
 
@@ -108,4 +108,4 @@ def test_meaning_that_is_not_installed_is_refused(monkeypatch) -> None:
 def test_an_unlisted_place_is_nobody() -> None:
     ranking = bm25_ranking(["love"], ["love"], limit=3)
     assert isinstance(ranking, Ranking)
-    assert ranking.entities.tolist() == [[0, NOBODY, NOBODY]]
+    assert ranking.entities.tolist() == [[0, NO_ENTITY, NO_ENTITY]]

@@ -12,7 +12,7 @@ import pytest
 from ltrr.core.feature_groups import MEMORY
 from ltrr.simulation.day import serve_day
 from ltrr.simulation.music import music_world
-from ltrr.simulation.rankings import NOBODY
+from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.search import search_everything
 from ltrr.simulation.strategies import STRATEGIES
 from ltrr.simulation.strategy import SearchPlan
@@ -34,7 +34,7 @@ def world(monkeypatch) -> World:
 def test_the_rankings_of_a_world_have_the_new_strategy_and_the_others_as_before(world) -> None:
     assert world.strategies == ("lexical", "structured", "popularity", "ngrams", "shortest", MEMORY)
     entities = world.rankings.entities[:, world.rankings.strategies.index("shortest")]
-    found = [[len(world.entities[number].title) for number in row if number != NOBODY] for row in entities.tolist()]
+    found = [[len(world.entities[number].title) for number in row if number != NO_ENTITY] for row in entities.tolist()]
     assert any(len(lengths) > 1 for lengths in found)
     assert all(lengths == sorted(lengths) for lengths in found)
 
@@ -57,7 +57,7 @@ def test_a_simulated_day_draws_from_the_new_strategy(world, tmp_path) -> None:
         if record["query_text"] in queries:
             first = (block["depth"] - 1) * world.block_size
             row = world.rankings.entities[queries[record["query_text"]], place, first : first + world.block_size]
-            expected = [world.entity_ids[number] for number in row.tolist() if number != NOBODY]
+            expected = [world.entity_ids[number] for number in row.tolist() if number != NO_ENTITY]
             assert [result["entity_id"] for result in block["results"]] == expected
             compared += 1
     assert compared > 20
