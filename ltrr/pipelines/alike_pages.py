@@ -1,4 +1,4 @@
-"""Which logged pages have the features of the configured policy: a home may have changed its strategies."""
+"""Logged pages with the features of the configured policy, as a home may change its strategies."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ log = logging.getLogger(__name__)
 def only_alike_pages(night: Night, rows: DataFrame, dates: Collection[date]) -> DataFrame:
     """Rows of pages from bundles with the strategies and features of the configured policy; same columns.
 
-    Two sets of strategies of the same size give features of the same number and of another meaning. Where all bundles
-    of the dates are alike, which is every night but those after a change, nothing is joined.
+    Two sets of strategies of the same size give the same number of features with another meaning.
+    If all bundles of the dates are alike, nothing is joined. That is the case on every night except
+    those after a change.
 
     Args:
-        night: of a job after `ingest_logs`.
-        rows: of the dates, with log_date and impression_id.
-        dates: of the window; its versions are a few a night.
+        night: Night of a job after `ingest_logs`.
+        rows: Rows of the dates, with log_date and impression_id.
+        dates: Dates of the window, with a few versions per night.
     """
     policy = night.settings.policy
     served = on_dates(night.read("impressions"), list(dates)).select("log_date", "impression_id", "policy_version")

@@ -88,10 +88,11 @@ def dates_to_write(night: Night, name: str, window_nights: int, kind: type[Bandi
     """Closed dates of which the night writes rows of table `name`; the newest written is noted.
 
     Args:
-        night: of the job that writes the table.
-        name: of a table by log_date.
-        window_nights: a night after one without a note looks so far back for dates without rows.
-        kind: declaration of the job's notes.
+        night: Night of the job that writes the table.
+        name: Name of a table by log_date.
+        window_nights: Number of nights to search for dates without rows, if the night before left
+            no note.
+        kind: Declaration of the job's notes.
     """
     noted = night.notes_of(kind).rows_through
     closed = night.closed_dates(window_nights if noted is None else None)
@@ -110,9 +111,10 @@ def weeks_to_fold(night: Night, name: str, horizon_weeks: int) -> ClosedPeriods:
     """Closed weeks, by their Mondays, that the night folds into table `name`; the first open week is noted.
 
     Args:
-        night: of the job that folds.
-        name: of a table by period_start.
-        horizon_weeks: a night after one without a note looks so far back for weeks without rows.
+        night: Night of the job that folds.
+        name: Name of a table by period_start.
+        horizon_weeks: Number of weeks to search for weeks without rows, if the night before left no
+            note.
     """
     week = timedelta(days=DAYS_PER_WEEK)
     last_final = night.settings.logs.first_open(night.date)

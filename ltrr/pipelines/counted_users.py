@@ -1,4 +1,4 @@
-"""Limits per user as the jobs apply them: the rows that count, and the users that a verdict names."""
+"""Limits per user in the jobs: the rows that count, and the users that a verdict names."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def only_counted_users(night: Night, rows: DataFrame) -> DataFrame:
     """Rows of the users and impressions that count; same columns.
 
     Args:
-        night: of any job after `ingest_logs`.
-        rows: with log_date, user_key and impression_id.
+        night: Night of any job after `ingest_logs`.
+        rows: Rows with log_date, user_key and impression_id.
     """
     return only_counted(rows, night.read("limited_users"), night.settings.users)
 
@@ -31,15 +31,16 @@ def name_heavy_users(
 ) -> list[dict[str, Any]]:
     """Rows of `ope_estimates` with heavy users among the reasons of the estimates of all impressions.
 
-    Limited users of the dates are named always. Users who count are named where R, with each user's rewards added up,
-    is below `good_evidence`: one more pass over the rewards, without scoring. One user with a share s of the rewards
-    keeps R below 1 / s^2, so users are named from half of the share that alone would explain it. No verdict changes.
+    Limited users of the dates are always named. Users who count are named if R, with each user's
+    rewards added up, is below `good_evidence`. This takes one more pass over the rewards, without
+    scoring. One user with a share s of the rewards keeps R below 1 / s^2. Users are therefore named
+    from half of the share that alone would explain such an R. No verdict changes.
 
     Args:
-        night: of `evaluate_policies`.
-        rows: to add to.
-        dates: that were judged on.
-        impressions: that were judged on: user_key, page_reward.
+        night: Night of `evaluate_policies`.
+        rows: Rows to which the reasons are added.
+        dates: Judged dates.
+        impressions: Judged impressions: user_key, page_reward.
     """
     settings = night.settings.evaluation
     limited = heaviest_limited(on_dates(night.read("limited_users"), dates), NAMED_IN_A_VERDICT)

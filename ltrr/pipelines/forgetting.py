@@ -37,13 +37,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What forgetting did.
+    """The result of forgetting users.
 
     Attributes:
-        dates: log dates on which the users had searched, oldest first.
-        runs: jobs that were run again.
-        rows_deleted: from dates that were too old to run again, by table.
-        bundles: published versions whose training data covers such a date.
+        dates: Log dates on which the users had searched, oldest first.
+        runs: Runs of the jobs that ran again.
+        rows_deleted: Number of rows deleted from dates too old to run again, by table.
+        bundles: Published versions whose training data cover one of the dates.
     """
 
     dates: Sequence[date]
@@ -99,7 +99,7 @@ def forget_users(
     )
     runs: list[JobRun] = []
     if _stale_dates(commits, settings, last):
-        # A forgetting that did not end, or mended logs: nothing may be removed while a date waits for its repair.
+        # After an unfinished forgetting or corrected logs, a repair must precede any removal.
         runs += repair()
     # A night reads the folder in which a search arrived, which is not always that of its date.
     again = [day for day in arrived if day >= _first_rerun(warehouse, commits, settings, last)]
@@ -122,7 +122,7 @@ def forget_users(
             committed = commits.newest_version(declared.name)
             if _is_personal(declared) and committed is not None:
                 warehouse.remove_earlier_versions(declared, committed)
-        # Rejected lines are kept as they came, so any of them may name a user.
+        # Rejected lines are kept unchanged, so any of them may name a user.
         delete_folder(spark, settings.paths.quarantine)
     return Forgotten(searched, runs, deleted, _bundles(settings, searched))
 
@@ -148,7 +148,7 @@ def _last_night(warehouse: Warehouse, commits: CommitLog) -> date | None:
 
 
 def _restore(warehouse: Warehouse, commits: CommitLog) -> None:
-    """Undo what runs that did not commit have written: their rows must neither count nor replace committed ones."""
+    """Undo the writes of uncommitted runs: their rows must not count or replace committed ones."""
     for declared in CATALOG.values():
         if declared.is_read_by_version:
             warehouse.restore(declared, commits.newest_version(declared.name))
@@ -190,7 +190,7 @@ def _dates(rows: DataFrame, column: str) -> list[date]:
 
 
 def _check_none_left(warehouse: Warehouse, keys: Sequence[str], again: Sequence[date]) -> None:
-    """Nothing where the reruns left no search of the users that arrived on the dates that were run again."""
+    """Check that the reruns left no search of the users that arrived on the rerun dates."""
     left = [day for day in _dates(_impressions_of(warehouse, keys), "arrival_date") if again and day >= again[0]]
     if left:
         raise CommitError(
@@ -210,16 +210,17 @@ def _delete_rows(
     settings: Settings,
     last: date,
 ) -> dict[str, int]:
-    """Delete what is left of the users, and commit it as a further attempt of the newest run of each writer.
+    """Delete the users' remaining rows, as a further attempt of the newest run of each writer.
 
     Args:
-        warehouse: the tables.
-        commits: what has been committed.
-        lease: that is held.
-        keys: of the users.
-        theirs: log_date, arrival_date, impression_id of all their searches, those that reruns have left out too.
-        settings: all settings.
-        last: the newest date.
+        warehouse: Tables of the home.
+        commits: Log of committed runs.
+        lease: Held lease of the home.
+        keys: Keys of the users.
+        theirs: log_date, arrival_date, impression_id of all their searches, also of those that
+            reruns left out.
+        settings: All settings.
+        last: Newest date.
     """
     deleted: dict[str, int] = {}
     for job in JOBS:

@@ -46,13 +46,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Found:
-    """What judging found.
+    """Findings of one scan.
 
     Attributes:
-        served: how the window was served.
-        rows: of `ope_estimates`.
-        prices: of exploration, by policy.
-        draws: by policy.
+        served: Number of impressions in the window, by how they were served.
+        rows: Rows of `ope_estimates`.
+        prices: Price of exploration, by policy.
+        draws: Draws by query class, by policy.
     """
 
     served: ServedCounts
@@ -68,7 +68,7 @@ def report_held_out(
     challenger: JudgedPolicy | None,
     distrusted: Collection[date],
 ) -> Found:
-    """The report on closed dates of the window; nothing but how it was served where none is closed yet."""
+    """The report on closed dates of the window; only the served counts if none is closed yet."""
     settings, policy = night.settings.evaluation, night.settings.policy
     closed = [day for day in night.closed_dates(settings.window_days) if day not in distrusted]
     night.note(judged_dates=len(closed))
@@ -103,7 +103,7 @@ def report_held_out(
 def judge_life(
     night: Night, champion: PlanningPart, challenger: JudgedPolicy, data_end: date, distrusted: Collection[date]
 ) -> Found:
-    """Champion and challenger on everybody's impressions of the closed dates after `data_end`."""
+    """Champion and challenger on the impressions of all users, on closed dates after `data_end`."""
     settings, policy = night.settings.evaluation, night.settings.policy
     dates = [day for day in night.closed_dates() if day not in distrusted]
     since = Window.of(night, [day for day in dates if day > data_end])
@@ -121,14 +121,15 @@ def judge_life(
 
 @dataclass(frozen=True)
 class Window:
-    """What was logged on some dates.
+    """The logs of some dates.
 
     Attributes:
-        dates: closed.
-        decisions: of them, of the users and impressions that count (`users.limits`).
-        slate_rows: of them.
-        served: how all their impressions were served.
-        versions: bundles whose plans and features are those that are judged.
+        dates: The closed dates.
+        decisions: Decisions on these dates of the users and impressions that count
+            (`users.limits`).
+        slate_rows: Slate rows of these dates.
+        served: Number of all impressions, by how they were served.
+        versions: Bundles with the plans and features of the judged policies.
     """
 
     dates: Sequence[date]

@@ -1,7 +1,7 @@
-"""Cheap checks before Spark starts: what will be refused is refused within a second, and leaves nothing in MLflow.
+"""Cheap checks before Spark starts: they fail within a second and leave nothing in MLflow.
 
-The jobs repeat these checks where they need them; here they only fail earlier. What only Spark can see (logs
-in an object store, commits of earlier nights) is left to the jobs.
+The jobs repeat these checks where they need them; here they only fail earlier. The jobs alone check
+what only Spark can read: logs in an object store and commits of earlier nights.
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ _UNTRACKED = frozenset({"fit_click_model", "build_memory", "compute_strategy_fea
 
 
 def check_before_start(settings: Settings, day: date, job: str | None = None) -> None:
-    """Nothing where a night (or one job of it) may start now, as far as can be seen without Spark.
+    """Check, without Spark, that a night or one of its jobs may start now.
 
     Args:
-        settings: all settings.
-        day: logical date.
-        job: the one job that is asked for; None for the whole night.
+        settings: All settings.
+        day: Logical date.
+        job: Name of a single job; None for the whole night.
 
     Raises:
-        UsageError: there is no such job.
-        ConfigError: no secret, tables where no lease can be held, a folder that cannot be written, MLflow's file too.
-        CommitError: the date is before the history starts.
-        LeaseError: another process writes to this home or its tables.
-        NotReadyError: the logs of the date are not there or not closed, or MLflow does not answer.
+        UsageError: There is no such job.
+        ConfigError: There is no secret, the tables cannot be leased, or a folder or MLflow's file
+            cannot be written.
+        CommitError: The date is before the history starts.
+        LeaseError: Another process writes to this home or its tables.
+        NotReadyError: The logs of the date are missing or not closed, or MLflow does not answer.
     """
     if job is not None:
         check_job(job)
@@ -65,17 +66,17 @@ def check_before_start(settings: Settings, day: date, job: str | None = None) ->
     with hold_lease(paths.home, f"checks before {job or 'nightly'} of {day}", tables=paths.tables):
         pass
     if job not in _UNTRACKED:
-        # Last, for it takes a second: a night that cannot be tracked does not begin.
+        # Last, because it takes a second. A night that cannot be tracked does not begin.
         connect(settings.tracking.under(paths.home))
 
 
 def prove_shared_paths(spark: SparkSession, paths: PathSettings) -> None:
-    """Nothing where driver and executors see the same disk under the paths that executors write to.
+    """Check that driver and executors see the same disk under the paths that executors write to.
 
-    Costs nothing under a local master; on a cluster one small job a folder.
+    The check is free under a local master. On a cluster it costs one small job per folder.
 
     Raises:
-        ConfigError: they do not; or a path without a scheme is no path on a disk for Spark.
+        ConfigError: The disks differ, or Spark does not resolve a path without a scheme to a disk.
     """
     folders = {f"paths.{name}": local_folder(getattr(paths, name)) for name in ("tables", "quarantine")}
     if any("://" not in str(getattr(paths, name)) for name in ("tables", "quarantine", "logs")):
@@ -96,11 +97,13 @@ def local_folder(path: str) -> Path | None:
 
 
 def check_writable(setting: str, path: str) -> None:
-    """Nothing where a file can be made in the folder, or in the nearest one above it that exists, or it is no folder.
+    """Check that a file can be written in a folder, or in its nearest existing parent.
+
+    A URL of another file system is not checked.
 
     Raises:
-        ConfigError: this user may not write there, or it is a file.
-        LtrrError: the disk is full.
+        ConfigError: The current user may not write there, or the path is a file.
+        LtrrError: The disk is full.
     """
     folder = local_folder(path)
     if folder is None:
@@ -117,7 +120,7 @@ def check_writable(setting: str, path: str) -> None:
             os.fsync(probe.fileno())
     except OSError as fault:
         known = explain_fault(fault, "the folder cannot be written", str(folder))
-        # Only a full disk may pass by itself.
+        # Only a full disk can resolve itself, so the other faults are errors of the configuration.
         kind = LtrrError if known.message == FULL_DISK else ConfigError
         raise kind(
             known.message,
@@ -131,10 +134,10 @@ def check_writable(setting: str, path: str) -> None:
 
 
 def check_logs_closed(logs: str, night: date) -> None:
-    """Nothing where the night's folder is closed, or lies where only Spark can look.
+    """Check that the night's folder is closed; a folder that only Spark can read is not checked.
 
     Raises:
-        NotReadyError: the folder is missing, or has no `_SUCCESS` yet.
+        NotReadyError: The folder is missing or has no `_SUCCESS` yet.
     """
     root = local_folder(logs)
     if root is None:

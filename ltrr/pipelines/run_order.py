@@ -1,4 +1,4 @@
-"""Checks of dates and order before a job runs: what it needs is committed, up to date, and not too old."""
+"""Checks before a job runs: inputs are committed and up to date, and the date is not too old."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ltrr.spark.commits import CommitLog
 
 
 def first_checked(settings: Settings, day: date) -> date:
-    """The oldest date that is checked for stale jobs, and repaired, before a night of `day`."""
+    """The oldest date that is checked for stale jobs and repaired before the night of `day`."""
     return max(settings.first_date, day - timedelta(days=settings.nights.repair_days))
 
 
 def check_order(commits: CommitLog, settings: Settings, job: str, day: date) -> None:
-    """Nothing where the job may run now; CommitError otherwise."""
+    """Check that all runs that the job needs are committed; raise CommitError otherwise."""
     check_date(commits, settings, day)
     check_not_too_old(commits, settings, job, day)
     for need in NEEDS[job]:
@@ -30,9 +30,9 @@ def check_order(commits: CommitLog, settings: Settings, job: str, day: date) -> 
 
 
 def check_nothing_stale(commits: CommitLog, settings: Settings, job: str, day: date) -> None:
-    """Nothing where all that the job builds on is up to date; CommitError otherwise.
+    """Check that all inputs of the job are up to date; raise CommitError otherwise.
 
-    A run on top of a stale date would lose what later nights had added to it.
+    A run on top of a stale date would lose the rows that later nights added to it.
     """
     first_date, first = settings.first_date, first_checked(settings, day)
     for number in range((day - first).days):
@@ -58,10 +58,14 @@ def check_nothing_stale(commits: CommitLog, settings: Settings, job: str, day: d
 
 
 def check_date(commits: CommitLog, settings: Settings, day: date) -> None:
-    """Nothing where history has begun by then, and no earlier one is there; CommitError otherwise."""
+    """Check that the history starts by this date and that the home has no earlier history.
+
+    Raises:
+        CommitError: One of the two is not true.
+    """
     oldest = commits.oldest_date() if day == settings.first_date else None
     if oldest is not None and oldest < day:
-        # Such a night would read empty tables: memory, spent alpha and waiting events would be gone.
+        # Such a night would read empty tables and lose memory, spent alpha and waiting events.
         raise CommitError(
             "history cannot start anew in a home that has one",
             which=f"history_starts: {day}",
@@ -78,7 +82,11 @@ def check_date(commits: CommitLog, settings: Settings, day: date) -> None:
 
 
 def check_not_too_old(commits: CommitLog, settings: Settings, job: str, day: date) -> None:
-    """Nothing where what a run of the date makes stale is still checked and repaired; CommitError otherwise."""
+    """Check that later nights still find and repair what a run of the date makes stale.
+
+    Raises:
+        CommitError: The date is too old.
+    """
     nights = settings.nights
     newest = commits.newest_date(day)
     oldest = (newest or day) - timedelta(days=nights.repair_days)
@@ -93,13 +101,13 @@ def check_not_too_old(commits: CommitLog, settings: Settings, job: str, day: dat
 
 
 def check_night_before(commits: CommitLog, settings: Settings, day: date) -> None:
-    """Nothing where the whole night before is committed, or there is none; CommitError otherwise."""
+    """Check that the night before, if there is one, is committed; raise CommitError otherwise."""
     check_date(commits, settings, day)
     before = day - timedelta(days=1)
     commits.load(before)
     missing = [job for job in JOBS if commits.run(job, before) is None]
     if day > settings.first_date and missing:
-        # Nights are run one after the other: the first to run is the one after the last complete one.
+        # Nights run one after the other: the next is the one after the last complete night.
         raise CommitError(
             f"the night of {day} needs the one before it",
             which=str(before),

@@ -1,4 +1,4 @@
-"""Which committed jobs were computed from something that has changed since: worked out from job_runs, never marked."""
+"""Stale jobs, whose inputs have changed since their commit; derived from job_runs, never stored."""
 
 from datetime import date, timedelta
 
@@ -10,10 +10,11 @@ NOT_COMMITTED = "not committed"
 
 
 def stale_jobs(commits: CommitLog, first_date: date, day: date) -> dict[str, str]:
-    """Jobs of a date that should run again -> why; empty where the date is in order, or was never begun.
+    """Stale jobs of a date -> reason; empty if there are none or if the date never began.
 
-    A job is stale where a table or note that it read, or the table that it added to, has another state in the writer's
-    latest commit than the job saw; or where it has not been committed although the date was begun.
+    A job is stale if the state of a table or note that it read, or of a table that it added to, has
+    changed in the writer's latest commit. It is also stale if the date began and the job is not
+    committed.
     """
     if all(commits.run(job, day) is None for job in JOBS):
         return {}
@@ -21,7 +22,7 @@ def stale_jobs(commits: CommitLog, first_date: date, day: date) -> dict[str, str
 
 
 def changed_jobs(commits: CommitLog, first_date: date, day: date) -> dict[str, str]:
-    """Committed jobs of a date whose inputs have changed since -> why."""
+    """Committed jobs of a date whose inputs have changed since -> reason."""
     stale = stale_jobs(commits, first_date, day)
     return {job: reason for job, reason in stale.items() if reason != NOT_COMMITTED}
 

@@ -38,7 +38,7 @@ from ltrr.publishing.trials import (
 )
 
 GATE = "gate"
-"""Where a manifest's evaluation keeps the verdict that promoted it."""
+"""Name of the verdict that promoted a bundle, in its manifest's evaluation."""
 
 
 @dataclass(frozen=True)

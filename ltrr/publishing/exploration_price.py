@@ -20,20 +20,23 @@ from ltrr.evaluation.scoring import N, term
 from ltrr.publishing.settings import GateSettings
 
 EXPLORATION_PRICE = "exploration_price"
-"""Where the night's notes and a manifest's evaluation keep it."""
+"""Name of the price in the night's notes and in a manifest's evaluation."""
 
 
 @dataclass(frozen=True)
 class ExplorationPrice:
-    """Of one served distribution.
+    """The price of exploration of one served distribution.
 
     Attributes:
-        value_lost: reward an impression, greedy less served.
-        value_lost_share: of what the policy earns as served.
-        greedy_sample, any_sample: effective sample for judging such a policy on this one's log, share of impressions.
-        greedy_width, any_width: of the interval, over that on a uniform log of the same size.
-        greedy_nights, any_nights: until such a policy that gains the gate's effect of interest is promoted with the
-            gate's power; users are taken for independent impressions. inf where never.
+        value_lost: Greedy value minus served value, in reward per impression.
+        value_lost_share: Lost value as a share of the served value.
+        greedy_sample, any_sample: Effective sample size for judging such a policy on this log, as a
+            share of impressions.
+        greedy_width, any_width: Width of its interval, relative to that on a uniform log of the
+            same size.
+        greedy_nights, any_nights: Number of nights until such a policy, with a gain of the gate's
+            effect of interest, is promoted with the gate's power. Users are treated as independent
+            impressions. inf if it is never promoted.
     """
 
     value_lost: float
@@ -46,25 +49,26 @@ class ExplorationPrice:
     any_nights: float
 
     def to_json(self) -> dict[str, float | None]:
-        """As a manifest holds it; what is not a number is null."""
+        """The price as a manifest holds it; undefined and infinite values are null."""
         return {name: value if isfinite(value) else None for name, value in asdict(self).items()}
 
 
 def price_exploration(
     sums: ClusteredSums, policy: str, plans: int, nights: int, share: float, gate: GateSettings
 ) -> ExplorationPrice | None:
-    """The price from a night's exact sums; None where nothing was judged.
+    """The price from a night's exact sums; None if nothing was judged.
 
-    With s^2 = E[(r - q)^2] under the policy, the difference between a policy that takes plan a and this one has the
-    variance s^2 (E[1 / p(a)] - 1) an impression; `traffic_factor` says how many impressions a verdict then takes.
+    With s^2 = E[(r - q)^2] under the policy, the difference between a policy that takes plan a and
+    this one has the variance s^2 (E[1 / p(a)] - 1) per impression. `traffic_factor` gives the
+    number of impressions that a verdict then takes.
 
     Args:
-        sums: over users (evaluation.scoring).
-        policy: whose.
-        plans: P.
-        nights: closed dates that the sums are of.
-        share: of the users that the sums are of, 0..1; a challenger is judged on all.
-        gate: boundary, power and effect of interest.
+        sums: Sums over users (evaluation.scoring).
+        policy: Name of the policy.
+        plans: Number of plans, P.
+        nights: Number of closed dates in the sums.
+        share: Share of users in the sums, 0..1; a challenger is judged on all users.
+        gate: Boundary, power and effect of interest.
     """
     impressions = round(sums.total(N))
     if not impressions:
@@ -100,7 +104,7 @@ def price_policies(
     share: float,
     gate: GateSettings,
 ) -> dict[str, ExplorationPrice]:
-    """The price of each policy that explores; nothing where nothing was judged."""
+    """The price of each policy that explores; empty if nothing was judged."""
     priced = {
         policy: None if sums is None else price_exploration(sums, policy, plans, nights, share, gate)
         for policy in policies

@@ -14,12 +14,13 @@ from ltrr.publishing.release import PUBLISHED
 def publish_first_champion(
     root: str | os.PathLike[str], settings: PolicySettings, history_starts: date
 ) -> tuple[str, bool]:
-    """Publish the uniform bundle and point at it, unless something serves already.
+    """Publish the uniform bundle and move the pointer to it, unless a version already serves.
 
-    It is dated the day before the first night, which is then judged against it and records it in `releases`.
+    Its date is the day before the first night. The first night judges against it and records it in
+    `releases`.
 
     Returns:
-        the version that serves, and whether it was published now.
+        The version that serves, and whether this call published it.
     """
     store = open_policy(root, settings.name)
     if sequences(store):
@@ -27,7 +28,7 @@ def publish_first_champion(
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     made = uniform_bundle(settings, history_starts - timedelta(days=1), created_at)
     version = publish_bundle(root, settings.name, *made)
-    # Two that start it at once publish the same: the second finds it served.
+    # Two simultaneous calls publish the same bundle: the second finds that it already serves.
     by = Mover(action=PUBLISHED, person="ltrr policies init")
     move_pointer(root, settings.name, version, why="first champion: uniform over all plans", by=by)
     return version, True

@@ -21,14 +21,15 @@ Row = Mapping[str, Any]
 def judgement_of(
     rows: Sequence[Row], policy: str, *, nights: int, least_evidence: float, objections: tuple[str, ...] = ()
 ) -> Judgement:
-    """What a night's doubly robust estimates say of one policy against the champion.
+    """The evidence on one policy against the champion, from a night's doubly robust estimates.
 
     Args:
-        rows: doubly robust estimates of one scan, of all slices and policies.
-        policy: that is judged.
-        nights: closed dates that were scanned.
-        least_evidence: R below which a slice has no evidence.
-        objections: found elsewhere; an estimate that is not to be used adds its reasons.
+        rows: Doubly robust estimates of one scan, for all slices and policies.
+        policy: Name of the judged policy.
+        nights: Number of closed dates in the scan.
+        least_evidence: Minimum R of a slice with evidence.
+        objections: Objections from other checks; an estimate that must not be used adds its
+            reasons.
     """
     found = {(row["slice"], row["policy"]): row for row in rows}
     difference, champion = found.get((ALL, difference_of(policy))), found.get((ALL, CHAMPION))

@@ -1,8 +1,8 @@
-"""Who serves, as of which night: the moves of the pointer, and which of them belong to a night.
+"""The moves of the pointer: the champion as of a night, and the moves that belong to a night.
 
-A night that is run again must be judged against the champion that it was judged against the first time, although the
-pointer has moved since. Sequences order all moves of one policy. The row in `releases`, or the pointer itself where no
-row exists yet, says which night made a move (none: by hand).
+A rerun of a night must judge against the champion of its first run, although the pointer has moved
+since. Sequences order all moves of one policy. The row in `releases` names the night that made a
+move (none: by hand). If there is no row yet, the pointer itself names that night.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Move:
     """One move of the pointer.
 
     Attributes:
-        sequence: of the pointer.
-        version: served from then on.
-        night: logical date of the night that moved it; None: by hand.
-        is_recorded: whether `releases` has a row of it.
-        why: as the pointer says; for moves that are not recorded.
-        canary: as the pointer says; for moves that are not recorded.
-        by: who moved it, as the pointer says; for moves that are not recorded.
+        sequence: Sequence of the pointer.
+        version: Version that serves from this move on.
+        night: Logical date of the night that made the move; None: by hand.
+        is_recorded: Whether `releases` has a row for the move.
+        why: Reason in the pointer; only for moves that are not recorded.
+        canary: Canary in the pointer; only for moves that are not recorded.
+        by: Night or person in the pointer; only for moves that are not recorded.
     """
 
     sequence: int
@@ -48,10 +48,9 @@ class Move:
 def collect_moves(releases: DataFrame, root: str | os.PathLike[str], name: str) -> list[Move]:
     """Every move of one policy, oldest first: those in `releases`, and pointers without a row there.
 
-    A pointer without a row was set by `ltrr policies init`, by hand during a night, or by a night that died before it
-    could commit; the pointer says which. Torn pointers without a row are left out.
-
-    A few rows a night: after ten years of nights some thousands.
+    A pointer without a row comes from `ltrr policies init`, from a move by hand during a night, or
+    from a night that failed before its commit. The pointer names its source. Torn pointers without
+    a row are left out. The driver reads a few rows per night: some thousands after ten years.
     """
     is_own = F.col("policy").isNull() | (F.col("policy") == F.lit(name))
     rows = releases.where(F.col("sequence").isNotNull() & is_own)
@@ -60,10 +59,10 @@ def collect_moves(releases: DataFrame, root: str | os.PathLike[str], name: str) 
 
 
 def moves_of(rows: Iterable[Mapping[str, Any]], root: str | os.PathLike[str], name: str) -> list[Move]:
-    """The moves from rows of `releases` that may be this policy's, and from its pointers.
+    """The moves from rows of `releases` that may belong to this policy, and from its pointers.
 
-    A row without a policy is of an older ltrr: it belongs to the policy whose pointer of its sequence names its
-    version.
+    An older ltrr wrote rows without a policy. Such a row belongs to the policy whose pointer of the
+    same sequence names the version of the row.
     """
     store = open_policy(root, name)
     known: dict[int, Move] = {}
@@ -89,10 +88,10 @@ def _is_named(store: Store, root: str | os.PathLike[str], name: str, row: Mappin
 
 
 def _night(pointer: Pointer, before: Move | None) -> date | None:
-    """The night that moved a pointer.
+    """The night that moved a pointer; None if a person did.
 
-    A pointer from before `by` is known by the date of its version; where it names the version before it again, a person
-    began or ended a canary.
+    For a pointer older than the field `by`, the date of its version gives the night. If it repeats
+    the version before it, a person began or ended a canary.
     """
     if pointer.by is not None:
         return pointer.by.run_date
@@ -101,7 +100,7 @@ def _night(pointer: Pointer, before: Move | None) -> date | None:
 
 
 def champion_of(moves: Iterable[Move], night: date) -> Move:
-    """What served when the night first began: the last move before any of this or a later night.
+    """The champion when the night first began: the last move before any of this or a later night.
 
     >>> init, first = Move(1, "u", date(2026, 3, 1)), Move(2, "a", date(2026, 3, 2))
     >>> champion_of([init, first, Move(3, "b", date(2026, 3, 3))], date(2026, 3, 3)).version
@@ -110,7 +109,7 @@ def champion_of(moves: Iterable[Move], night: date) -> Move:
     'u'
 
     Raises:
-        NotReadyError: nothing was published before this night.
+        NotReadyError: No version was published before this night.
     """
     champion = None
     for move in moves:

@@ -44,7 +44,7 @@ from ltrr.publishing.trials import (
 
 MEASURE = "weighted DCG"
 RANKER_GATE = "ranker_gate"
-"""Where a manifest's evaluation keeps the verdict on its ranker."""
+"""Name of the verdict on a ranker, in its manifest's evaluation."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _begin(
 
 
 def to_note(judgement: Judgement) -> dict[str, Any]:
-    """A ranker's judgement as plain values, null where undefined, for the notes of `evaluate_policies`.
+    """A ranker's judgement as plain values for the notes of `evaluate_policies`; null if undefined.
 
     >>> seen = Judgement(Estimate(0.02, 0.005), 0.7, 240.0, 430.0, 6_000, 500, 3, measure=MEASURE)
     >>> of_note(to_note(seen)) == seen
@@ -228,7 +228,7 @@ def to_note(judgement: Judgement) -> dict[str, Any]:
 
 
 def of_note(note: Mapping[str, Any] | None) -> Judgement | None:
-    """Back from `to_note`; None where there is none."""
+    """The judgement of a note that `to_note` made; None without a note."""
     if note is None:
         return None
 

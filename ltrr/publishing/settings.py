@@ -1,4 +1,4 @@
-"""When a challenger may replace the champion."""
+"""Settings of the gate, which decides whether a challenger replaces the champion."""
 
 from __future__ import annotations
 

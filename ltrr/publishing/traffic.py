@@ -1,7 +1,7 @@
-"""How long a verdict takes at this traffic: printed with every verdict, because how long it will take is part of it.
+"""The number of nights that a verdict takes at the current traffic, which every verdict reports.
 
-All of it follows from the information that a night brings, 1 / standard error^2 over the nights judged, and from the
-boundary that the challenger is held to (`estimation.sequential`).
+All figures follow from two values: the information per night, 1 / standard error^2 over the judged
+nights, and the boundary of the challenger (`estimation.sequential`).
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from ltrr.publishing.settings import GateSettings
 
 @dataclass(frozen=True)
 class Traffic:
-    """What this log can decide.
+    """The traffic of a log, and the number of nights that a verdict takes with it.
 
     Attributes:
-        spread: s, the standard deviation of an impression's difference over the champion's value, users' agreement with
-            themselves included.
-        impressions_a_night: that can be judged on, of all users.
-        needed_a_night: impressions to see a gain of `effect` with probability `power` within a life; inf where
-            undefined.
-        nights: of a life until such a gain is promoted with that probability; inf: not in its life.
-        nights_at_this_difference: the same for a gain as large as the one seen.
+        spread: s, the standard deviation of an impression's difference over the champion's value.
+            It includes the correlation of impressions of one user.
+        impressions_a_night: Number of impressions of all users per night that can be judged on.
+        needed_a_night: Impressions per night to detect a gain of `effect` with probability `power`
+            within a life; inf if undefined.
+        nights: Night of life on which such a gain is promoted with that probability; inf: not in
+            its life.
+        nights_at_this_difference: The same for a gain as large as the observed one.
     """
 
     spread: float
@@ -50,13 +51,13 @@ def estimate_traffic(
     """The traffic figures from one paired difference.
 
     Args:
-        difference: challenger minus champion, reward an impression.
-        champion_value: reward an impression.
-        impressions: judged on.
-        nights: closed dates they come from.
-        alpha: of the challenger.
-        gate: boundary, effect of interest and power.
-        share: of the users that they come from; a challenger is judged on all.
+        difference: Challenger minus champion, in reward per impression.
+        champion_value: Champion's value, in reward per impression.
+        impressions: Number of judged impressions.
+        nights: Number of closed dates of these impressions.
+        alpha: Alpha of the challenger.
+        gate: Boundary, effect of interest and power.
+        share: Share of users of these impressions; a challenger is judged on all users.
 
     >>> seen = Estimate(0.06, 0.03)
     >>> traffic = estimate_traffic(seen, 0.6, impressions=6_000, nights=1, alpha=0.01, gate=GateSettings())

@@ -91,7 +91,7 @@ class FrozenBandit:
 
     @property
     def digest(self) -> str:
-        """Equal for two that decide alike; 64 hex digits."""
+        """Digest of 64 hex digits, equal for two bandits that decide alike."""
         values = None if self.values is None else vars(self.values)
         identity = [self.policy, dict(self.files), values, self.exploration.to_json()]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -99,7 +99,7 @@ class FrozenBandit:
 
 @dataclass(frozen=True)
 class Challenger:
-    """One trial as one night leaves it: a row of `challengers`, whose columns say what each attribute is."""
+    """One trial after a night: a row of `challengers`, whose columns describe the attributes."""
 
     bandit: FrozenBandit
     begun: date
@@ -120,7 +120,10 @@ class Challenger:
 
     @property
     def trial(self) -> str:
-        """Its name: at most one of a kind begins a night, and no two kinds freeze the same files."""
+        """Unique name of the trial.
+
+        At most one trial of a kind begins on a night, and no two kinds freeze the same files.
+        """
         return f"{self.begun}-{self.bandit.digest[:12]}"
 
     @property
@@ -130,12 +133,12 @@ class Challenger:
 
     @property
     def in_budget(self) -> Trial:
-        """As the budget sees it."""
+        """The trial as an entry of the budget."""
         ended = None if self.ended is None else self.ended.toordinal()
         return Trial(self.alpha, ended, self.outcome == PROMOTE)
 
     def to_json(self) -> dict[str, Any]:
-        """The trial for people: plain values, null where there is none."""
+        """The trial as plain values for reports; null for a missing value."""
         newest = self.looks[-1].difference if self.looks else None
         return {
             "trial": self.trial,
@@ -153,11 +156,13 @@ class Challenger:
         }
 
     def on(self, day: date) -> int:
-        """Which night of its life a date is: nights that could not be judged count, nights of a canary do not.
+        """The night of the trial's life on a date.
 
-        The bound spends alpha by the night of life, at most all of it by the last one. That holds for any calendar
-        that does not look at the trial's own figures. A canary stops the clock for the length of its own trial: no
-        look is taken meanwhile and no alpha is spent, and what the trial learned meanwhile counts at its next look.
+        Nights that could not be judged count; nights of a canary do not. The bound spends alpha by
+        the night of life, at most all of it by the last one. This is valid for any calendar that
+        does not depend on the trial's own figures. A canary stops the clock for the length of its
+        own trial. No look is taken meanwhile and no alpha is spent; the data of these nights count
+        at the next look.
         """
         return (day - self.begun).days - self.waited
 
