@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cache
 from importlib.resources import files
 from math import isnan, nan
@@ -21,6 +21,7 @@ import ltrr
 from ltrr.core.exploration import Distribution
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
+from ltrr.core.situation import Situation
 from ltrr.errors import UsageError
 
 RECORD_VERSION = 1
@@ -117,13 +118,10 @@ def decision_record(
     *,
     version: str,
     impression_id: str,
-    at: datetime,
-    utc_offset_minutes: int,
-    surface: str,
+    situation: Situation,
     query_text: str,
     user: str,
     session: str,
-    context: Mapping[str, str],
     served_by: str,
     looks: Sequence[dict[str, Any]],
     decisions: Sequence[dict[str, Any]],
@@ -134,14 +132,12 @@ def decision_record(
     """One record. Memory and history travel in the bundle, so their versions are the bundle's.
 
     Raises:
-        UsageError: `at` has no time zone, or `served_by` is none of the three.
+        UsageError: the situation has no time or no time zone, or `served_by` is none of the three.
     """
-    if at.tzinfo is None or served_by not in SERVED_BY:
+    at = situation.check_time(impression_id)
+    if served_by not in SERVED_BY:
         raise UsageError(
-            "a decision cannot be recorded",
-            which=impression_id,
-            expected="a time with a zone, and served_by one of " + ", ".join(SERVED_BY),
-            got=f"{at.isoformat()}, {served_by}",
+            "a decision cannot be recorded", which=impression_id, expected=" or ".join(SERVED_BY), got=served_by
         )
     return {
         "record_version": RECORD_VERSION,
@@ -152,12 +148,12 @@ def decision_record(
         "history_version": version,
         "impression_id": impression_id,
         "at": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "utc_offset_minutes": utc_offset_minutes,
-        "surface": surface,
+        "utc_offset_minutes": situation.utc_offset_minutes,
+        "surface": situation.surface,
         "query_text": query_text,
         "user": user,
         "session": session,
-        "context": dict(context),
+        "context": dict(situation.context),
         "served_by": served_by,
         "looks": list(looks),
         "decisions": list(decisions),

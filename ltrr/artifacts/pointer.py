@@ -19,7 +19,6 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import Any
 
 from ltrr.artifacts.manifest import Manifest, check_version
 from ltrr.artifacts.payloads import Payload
@@ -146,6 +145,19 @@ def current(root: str | os.PathLike[str], name: str) -> str:
     return current_pointer(open_policy(root, name)).version
 
 
+def _check_texts(**texts: str) -> None:
+    """Check that the texts of a pointer have one line each.
+
+    Raises:
+        UsageError: one has a control character.
+    """
+    for which, text in texts.items():
+        if CONTROL.search(text):
+            raise UsageError(
+                "a pointer's text has one line", which=which, expected="no control characters", got=repr(text)
+            )
+
+
 def move_pointer(
     root: str | os.PathLike[str],
     name: str,
@@ -182,14 +194,15 @@ def move_pointer(
     if canary is not None and canary.version == version:
         raise UsageError("a canary must differ from the version that it is compared with", which=version)
     mover = by or Mover()
-    for which, text in (("why", why), ("by", mover.person)):
-        if CONTROL.search(text):
-            raise UsageError(
-                "a pointer's text has one line", which=which, expected="no control characters", got=repr(text)
-            )
+    _check_texts(why=why, by=mover.person)
     store = open_policy(root, name)
     store.prove_exclusive()
-    manifest_sha256 = _manifest_sha256(store, version)
+    content = {
+        "version": version,
+        "manifest_sha256": _manifest_sha256(store, version),
+        "why": why,
+        "by": mover.to_json(),
+    }
     pinned = canary and replace(canary, manifest_sha256=_manifest_sha256(store, canary.version))
     while True:
         taken = sequences(store)
@@ -199,18 +212,10 @@ def move_pointer(
             raise _moved(store, after, newest)
         if newest is not None and (newest.sequence, newest.version, newest.canary) == (top, version, pinned):
             return top
-        content: dict[str, Any] = {
-            "version": version,
-            "manifest_sha256": manifest_sha256,
-            "at": now(),
-            "why": why,
-            "by": mover.to_json(),
-        }
-        # Said only while there is one.
-        if pinned is not None:
-            content["canary"] = asdict(pinned)
+        # A pointer without a canary has no such key.
+        named = content | {"at": now()} | ({"canary": asdict(pinned)} if pinned else {})
         try:
-            store.create(path_of(top + 1), json.dumps(content, sort_keys=True).encode())
+            store.create(path_of(top + 1), json.dumps(named, sort_keys=True).encode())
         except FileExistsError:
             # Another publisher was first: asked again above.
             continue

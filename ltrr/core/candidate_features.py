@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,26 +76,7 @@ def candidate_matrix(
     >>> entity_ids, matrix.shape == (2, len(candidate_features(space))), matrix[:, 1].tolist()
     (('e1', 'e2'), True, [0.5, 1.0])
     """
-    searching = _searching(space)
-    place = {name: position for position, name in enumerate(searching)}
-    ranks: dict[str, dict[int, tuple[int, float]]] = {}
-    listed = [0] * len(searching)
-    top = [nan] * len(searching)
-    seen = [False] * len(searching)
-    for block in visible:
-        s = place.get(block.strategy)
-        rank = block.first_rank(space.block_size)
-        if s is not None:
-            seen[s] = True
-            listed[s] += len(block.entity_ids)
-        for entity_id, score in zip(block.entity_ids, block.scores, strict=True):
-            listings = ranks.setdefault(entity_id, {})
-            if s is not None:
-                if s not in listings or rank < listings[s][0]:
-                    listings[s] = (rank, score)
-                if not top[s] >= score:
-                    top[s] = score
-            rank += 1
+    ranks, listed, top = _read_blocks(space, visible)
     entity_ids = tuple(sorted(ranks))
     query = (float(len(key.split())), float(len(key)), float(any(character.isdigit() for character in key)))
     rows = []
@@ -110,12 +91,12 @@ def candidate_matrix(
             float(len(entity_ids)),
             *query,
         ]
-        for s in range(len(searching)):
+        for s, count in enumerate(listed):
             if s in listings:
                 rank, score = listings[s]
-                row += (1.0 / rank, score / top[s] if top[s] > 0.0 else nan, float(listed[s]))
+                row += (1.0 / rank, score / top[s] if top[s] > 0.0 else nan, count)
             else:
-                row += (0.0 if seen[s] else nan, nan, float(listed[s]) if seen[s] else nan)
+                row += (nan if isnan(count) else 0.0, nan, count)
         row += overlaps.get(entity_id, NO_OVERLAP)
         rows.append(row)
     plain = np.array(rows, dtype=np.float64).reshape(len(rows), _plain_columns(space))
@@ -139,3 +120,29 @@ def _plain_columns(space: PlanSpace) -> int:
 def _compared_columns(space: PlanSpace) -> list[int]:
     names = [feature.name for feature in candidate_features(space)]
     return [names.index(name) for name in _COMPARED]
+
+
+def _read_blocks(
+    space: PlanSpace, visible: Sequence[Block]
+) -> tuple[dict[str, dict[int, tuple[int, float]]], list[float], list[float]]:
+    """Entity -> strategy -> (best rank, score); and of each strategy its listed entities and highest score.
+
+    Strategies are numbered as in `_searching`. A strategy without visible blocks has NaN entities.
+    """
+    place = {name: position for position, name in enumerate(_searching(space))}
+    ranks: dict[str, dict[int, tuple[int, float]]] = {}
+    listed, top = [nan] * len(place), [nan] * len(place)
+    for block in visible:
+        s = place.get(block.strategy)
+        if s is not None:
+            listed[s] = len(block.entity_ids) + (0.0 if isnan(listed[s]) else listed[s])
+        for rank, (entity_id, score) in enumerate(
+            zip(block.entity_ids, block.scores, strict=True), block.first_rank(space.block_size)
+        ):
+            listings = ranks.setdefault(entity_id, {})
+            if s is not None:
+                if s not in listings or rank < listings[s][0]:
+                    listings[s] = (rank, score)
+                if not top[s] >= score:
+                    top[s] = score
+    return ranks, listed, top

@@ -164,28 +164,34 @@ def look_vector(
     ]
     row += _describe(space, candidates)
     for name in space.strategies:
-        if name not in lists:
-            row += [0.0, *[nan] * (4 + 2 * space.block_size)]
-            continue
-        blocks = sorted(lists[name], key=lambda block: block.depth)
-        scores = [score for block in blocks for score in block.scores]
-        deepest = [worth[entity_id] for entity_id in blocks[-1].entity_ids]
-        first = blocks[0].entity_ids
-        none = [0.0] * (space.block_size - len(first))
-        row += (
-            float(len(blocks)),
-            float(len(held[name])),
-            scores[0] if scores else nan,
-            scores[0] - scores[-1] if scores else nan,
-            sum(deepest) / len(deepest) if deepest else 0.0,
-            *(worth[entity_id] for entity_id in first),
-            *none,
-            *(float(listings[entity_id]) for entity_id in first),
-            *none,
-        )
+        row += _strategy_values(lists.get(name, ()), worth, listings, space.block_size)
     for one, other in combinations(space.strategies, 2):
         row.append(float(len(held[one] & held[other])) if one in held and other in held else nan)
     return np.round(np.array(row), PLACES).astype(np.float32)
+
+
+def _strategy_values(
+    blocks: Sequence[Block], worth: Mapping[str, float], listings: Mapping[str, int], block_size: int
+) -> list[float]:
+    """Values of one strategy's visible blocks; 0 blocks and NaN where none is visible."""
+    if not blocks:
+        return [0.0, *[nan] * (4 + 2 * block_size)]
+    by_depth = sorted(blocks, key=lambda block: block.depth)
+    scores = [score for block in by_depth for score in block.scores]
+    deepest = [worth[entity_id] for entity_id in by_depth[-1].entity_ids]
+    first = by_depth[0].entity_ids
+    none = [0.0] * (block_size - len(first))
+    return [
+        float(len(by_depth)),
+        float(len({entity_id for block in by_depth for entity_id in block.entity_ids})),
+        scores[0] if scores else nan,
+        scores[0] - scores[-1] if scores else nan,
+        sum(deepest) / len(deepest) if deepest else 0.0,
+        *(worth[entity_id] for entity_id in first),
+        *none,
+        *(float(listings[entity_id]) for entity_id in first),
+        *none,
+    ]
 
 
 def _describe(space: PlanSpace, candidates: NDArray[np.float32]) -> list[float]:

@@ -118,7 +118,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
     kept = counts.impressions + counts.joined
     missing = counts.lines + counts.carried - kept - counts.waiting - rejected - counts.given_up
     worst = ", ".join(f"{reason} {n}" for reason, n in sorted(faulty.items(), key=lambda item: (-item[1], item[0])))
-    checks = [
+    return [
         at_most(
             "row_balance",
             float(abs(missing)),
@@ -141,20 +141,18 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
         ),
         at_most("propensity_error", counts.propensity_error, TOLERANCE, "largest distance of a sum from 1"),
         _clicks(counts),
-        Check("waiting_events", float(counts.waiting), None, "reported", "events without an impression so far"),
-        Check(
-            "given_up_events",
-            float(counts.given_up),
-            None,
-            "reported",
-            "earlier events rejected tonight",
-        ),
+        *_reported(counts),
     ]
-    checks += (
-        Check(f"rejected_{reason}", float(n), None, "reported", f"lines rejected as {reason}")
-        for reason, n in sorted(counts.rejected.items())
-    )
-    return checks
+
+
+def _reported(counts: Counts) -> list[Check]:
+    """Counts that stop no night."""
+    found = [
+        ("waiting_events", counts.waiting, "events without an impression so far"),
+        ("given_up_events", counts.given_up, "earlier events rejected tonight"),
+    ]
+    found += [(f"rejected_{reason}", n, f"lines rejected as {reason}") for reason, n in sorted(counts.rejected.items())]
+    return [Check(name, float(n), None, "reported", detail) for name, n, detail in found]
 
 
 def left_out_check(files: FolderFiles) -> Check:

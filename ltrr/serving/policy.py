@@ -266,29 +266,27 @@ class Policy:
         situation: Situation | None = None,
         served_by: str = "policy",
     ) -> dict[str, Any]:
-        """The decision record of one search; write it with `artifacts.decision_record.record_line`.
+        """Build the decision record of one search; `artifacts.decision_record.record_line` writes it.
 
         Args:
-            impression_id: of this search; the seed that `plan` was given.
-            query_text: as typed.
-            user: the service's id of the user, as `for_user` was given; becomes a keyed hash at ingest.
-            session: the service's id of the session.
-            looks: what `plan` was given.
-            choice: what `plan` gave; its version is recorded, even if another bundle is served by now.
-            drawn: the blocks of the plan as they were answered, those that timed out included.
-            slate: as shown.
-            fields: of the entities in `drawn`, where the service knows them; the looks' are in `choice`.
-            situation: Time, surface and context of the search; by default those that `plan` was given. The time is
-                required, with a zone.
-            served_by: `fallback` where the page is not what the sampled plan brings.
+            impression_id: Identifier of the search, the seed of `plan`.
+            query_text: Query as typed.
+            user: The service's id of the user, the same as in `for_user`. Ingestion turns it into a key.
+            session: The service's id of the session.
+            looks: The looks of the call of `plan`.
+            choice: Result of `plan`. The record names its version, even after a reload.
+            drawn: Blocks of the plan as the strategies answered, timed-out blocks included.
+            slate: Page as shown.
+            fields: Fields of the entities in `drawn`; those of the looks are in `choice`.
+            situation: Time, surface and context; by default those of `plan`. The time is required.
+            served_by: `fallback` if the page is not that of the sampled plan.
 
         Raises:
-            UsageError: the situation has no time; the policy uses the situation, and `plan` was given another one, so
+            UsageError: the situation has no time, or differs in a feature from that of `plan`, so that
                 no replay could be exact; or the version was drawn for another user.
         """
         choice.version_draw.check(impression_id, user)
         served_in = (situation or choice.situation).as_logged()
-        at = served_in.check_time(impression_id)
         check_situation(impression_id, self._served.chooser.groups, choice.situation, served_in)
         block_size, seen = self.space.block_size, {entity_id for block in looks for entity_id in block.entity_ids}
         deeper = [block for block in drawn if not seen.issuperset(block.entity_ids)]
@@ -297,13 +295,10 @@ class Policy:
             version=choice.version,
             version_propensity=choice.version_draw.propensity,
             impression_id=impression_id,
-            at=at,
-            utc_offset_minutes=served_in.utc_offset_minutes,
-            surface=served_in.surface,
+            situation=served_in,
             query_text=query_text,
             user=user,
             session=session,
-            context=served_in.context,
             served_by=served_by,
             looks=block_entries(looks, block_size, choice.facts),
             decisions=[choice.decision],
