@@ -148,7 +148,7 @@ def test_a_table_that_only_a_dead_run_has_written_is_emptied(spark, home):
     [run] = run_jobs(spark, settings, 1, ["ingest_logs"])
     rows = warehouse.read(table("data_quality"), run.output("data_quality").version).collect()
     assert [row.log_date for row in rows] == [FIRST]
-    assert "as the last committed runs" in check_committed(*told)
+    assert "in the state of the last committed runs" in check_committed(*told)
 
 
 @pytest.mark.long
