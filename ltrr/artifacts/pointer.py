@@ -197,13 +197,24 @@ def move_pointer(
     _check_texts(why=why, by=mover.person)
     store = open_policy(root, name)
     store.prove_exclusive()
-    content = {
+    content: dict[str, object] = {
         "version": version,
         "manifest_sha256": _manifest_sha256(store, version),
         "why": why,
         "by": mover.to_json(),
     }
     pinned = canary and replace(canary, manifest_sha256=_manifest_sha256(store, canary.version))
+    return _create_next(store, content, version, pinned, after)
+
+
+def _create_next(
+    store: Store, content: dict[str, object], version: str, pinned: Canary | None, after: int | None
+) -> int:
+    """Create the next pointer, unless the newest one serves the same; returns its sequence.
+
+    Raises:
+        PointerMovedError: the pointer has moved since `after`.
+    """
     while True:
         taken = sequences(store)
         top = taken[-1] if taken else 0

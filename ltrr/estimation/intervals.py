@@ -167,18 +167,16 @@ def bernstein_ratio(
 
         |mean of x_u| <= sqrt(2 V L / U) + 7 widest L / (3 (U - 1)),
 
-    and the interval is every t in the range of rewards for which this is true. It assumes independent users only:
-    no normality, no number of events. Maurer & Pontil, "Empirical Bernstein Bounds and Sample Variance
-    Penalization", COLT 2009, theorem 4, on both sides.
+    and the interval is every t for which this is true. It assumes independent users, and neither normality nor a number
+    of events. Maurer & Pontil, COLT 2009, theorem 4 ("Empirical Bernstein Bounds"), on both sides.
 
     Args:
         sums: Sums by user, with both terms.
         numerator: Sum of w r.
         denominator: Sum of w (snips), or of ones (ips).
-        widest: Largest possible distance of two users' a_u - t b_u: largest possible weight x width of the
-            rewards' range x largest number of decisions of a user (for ips, the range's width is taken from
-            zero). It must follow from the *design* (1 / least logging propensity, a cap on decisions). With
-            the largest value seen instead, the interval is not valid.
+        widest: Largest possible distance of two users' a_u - t b_u: largest weight x width of the rewards' range (for
+            ips, from zero) x largest number of a user's decisions. It must follow from the *design* (1 / least
+            logging propensity, a cap on decisions); with the largest value seen, the interval is not valid.
         confidence: Confidence of both sides together.
         rewards: Smallest and largest possible reward; the interval stays inside.
 
@@ -194,16 +192,11 @@ def bernstein_ratio(
     """
     if not widest > 0.0:
         raise UsageError("a bound must be above zero", which="widest", expected="> 0", got=str(widest))
-    users = sums.clusters
+    users, length = sums.clusters, log(4.0 / (1.0 - confidence))
     if users < 2:
         return rewards
-    length = log(4.0 / (1.0 - confidence))
     low, high = bounds_by_inversion(
-        sums.total(numerator) / users,
-        sums.total(denominator) / users,
-        _covariance(sums, numerator, numerator),
-        _covariance(sums, numerator, denominator),
-        _covariance(sums, denominator, denominator),
+        *_ratio_moments(sums, numerator, denominator),
         slope=sqrt(2.0 * length / users),
         offset=7.0 * widest * length / (3.0 * (users - 1)),
         rewards=rewards,
@@ -247,6 +240,13 @@ def bounds_by_inversion(
             root = (half + side * np.sqrt(inside)) / leading
         ends.append(np.where(is_bounded, np.clip(root, *rewards), end))
     return ends[0], ends[1]
+
+
+def _ratio_moments(sums: ClusteredSums, numerator: str, denominator: str) -> tuple[float, float, float, float, float]:
+    """Means per cluster of both terms, and their variances and covariance, as `bounds_by_inversion` takes them."""
+    pairs = (numerator, numerator), (numerator, denominator), (denominator, denominator)
+    first, second, third = (_covariance(sums, *pair) for pair in pairs)
+    return sums.total(numerator) / sums.clusters, sums.total(denominator) / sums.clusters, first, second, third
 
 
 def _covariance(sums: ClusteredSums, one: str, other: str) -> float:

@@ -282,15 +282,11 @@ class Policy:
             served_by: `fallback` if the page is not that of the sampled plan.
 
         Raises:
-            UsageError: the situation has no time, or differs in a feature from that of `plan`, so that
-                no replay could be exact; or the version was drawn for another user.
+            UsageError: no time; another situation than in `plan`; a version drawn for another user.
         """
         choice.version_draw.check(impression_id, user)
         served_in = (situation or choice.situation).as_logged()
         check_situation(impression_id, self._served.chooser.groups, choice.situation, served_in)
-        block_size, seen = self.space.block_size, {entity_id for block in looks for entity_id in block.entity_ids}
-        deeper = [block for block in drawn if not seen.issuperset(block.entity_ids)]
-        facts = facts_of(self._served, query_key(query_text), deeper, fields or {})
         return decision_record(
             version=choice.version,
             version_propensity=choice.version_draw.propensity,
@@ -300,8 +296,17 @@ class Policy:
             user=user,
             session=session,
             served_by=served_by,
-            looks=block_entries(looks, block_size, choice.facts),
+            looks=block_entries(looks, self.space.block_size, choice.facts),
             decisions=[choice.decision],
-            draws=block_entries(drawn, block_size, facts, given=seen),
+            draws=self._draw_entries(query_text, looks, drawn, fields or {}),
             slate=slate_entries(slate.entity_ids, slate.features),
         )
+
+    def _draw_entries(
+        self, query_text: str, looks: Sequence[Block], drawn: Sequence[Block], fields: Fields
+    ) -> list[dict[str, Any]]:
+        """Drawn blocks as the record keeps them; facts of entities in the looks are not repeated."""
+        seen = {entity_id for block in looks for entity_id in block.entity_ids}
+        deeper = [block for block in drawn if not seen.issuperset(block.entity_ids)]
+        facts = facts_of(self._served, query_key(query_text), deeper, fields)
+        return block_entries(drawn, self.space.block_size, facts, given=seen)

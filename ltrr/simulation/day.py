@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -90,40 +91,42 @@ def serve_day(
     started = time.perf_counter()
     searches = draw_searches(world, day, impressions, seed)
     folder = folder_of(logs_root, day)
-    counts = {"click": 0, "purchase": 0}
     # No window is longer than a day, so every event arrives on this date or the next.
-    events: dict[date, list[tuple[str, str]]] = {day: [], day + timedelta(days=1): []}
-
-    def records() -> Iterator[str]:
-        for start in range(0, impressions, _AT_ONCE):
-            numbers = range(start, min(start + _AT_ONCE, impressions))
-            for number, line, slate in _serve(world, policy, searches, numbers):
-                for event in events_of(world, searches, number, slate):
-                    counts[event["kind"]] += 1
-                    arrival = date.fromisoformat(event["at"][:10])
-                    events[arrival].append((event["at"], record_line(event)))
-                yield line
-            if progress is not None:
-                progress(numbers.stop, impressions)
-
-    write_parts(folder, "decisions", records())
+    events: dict[date, list[tuple[str, str, str]]] = {day: [], day + timedelta(days=1): []}
+    write_parts(folder, "decisions", _serve_all(world, policy, searches, impressions, events, progress))
     for arrival, arrived in events.items():
         stem = "events" if arrival == day else f"events-from-{day.isoformat()}"
-        write_parts(folder_of(logs_root, arrival), stem, [line for _, line in sorted(arrived)])
+        write_parts(folder_of(logs_root, arrival), stem, [line for _, line, _ in sorted(arrived)])
     close(folder)
-    log = DayLog(
-        day, policy.version, impressions, counts["click"], counts["purchase"], time.perf_counter() - started, folder
-    )
-    logger.info(
-        "day=%s policy=%s impressions=%d clicks=%d purchases=%d seconds=%.1f",
-        day,
-        log.version,
-        log.impressions,
-        log.clicks,
-        log.purchases,
-        log.seconds,
-    )
+    counts = Counter(kind for arrived in events.values() for _, _, kind in arrived)
+    seconds = time.perf_counter() - started
+    log = DayLog(day, policy.version, impressions, counts["click"], counts["purchase"], seconds, folder)
+    figures = log.impressions, log.clicks, log.purchases, log.seconds
+    logger.info("day=%s policy=%s impressions=%d clicks=%d purchases=%d seconds=%.1f", day, log.version, *figures)
     return log
+
+
+def _serve_all(
+    world: World,
+    policy: Policy,
+    searches: Searches,
+    impressions: int,
+    events: dict[date, list[tuple[str, str, str]]],
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[str]:
+    """Decision records of a day, in batches; the events of each page go to the list of their date.
+
+    An event is (time, line, kind): sorted by time, events of one time by their line.
+    """
+    for start in range(0, impressions, _AT_ONCE):
+        numbers = range(start, min(start + _AT_ONCE, impressions))
+        for number, line, slate in _serve(world, policy, searches, numbers):
+            for event in events_of(world, searches, number, slate):
+                arrival = date.fromisoformat(event["at"][:10])
+                events[arrival].append((event["at"], record_line(event), event["kind"]))
+            yield line
+        if progress is not None:
+            progress(numbers.stop, impressions)
 
 
 def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> Iterator[tuple[int, str, Slate]]:
