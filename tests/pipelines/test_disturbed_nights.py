@@ -10,7 +10,7 @@ import pytest
 
 from ltrr.cli.doctor import check_committed
 from ltrr.errors import CommitError, ConfigError
-from ltrr.pipelines import job_runner, runner, staleness
+from ltrr.pipelines import job_runner, run_order, runner, staleness
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.notes import IngestNotes
@@ -33,7 +33,7 @@ def toys(monkeypatch):
     toys = dict(TOYS)
     monkeypatch.setattr(job_runner, "load_job", toys.__getitem__)
     monkeypatch.setattr(Night, "tracking", SimpleNamespace(night_run_id="untracked"))
-    for module in (runner, staleness):
+    for module in (job_runner, run_order, runner, staleness):
         monkeypatch.setattr(module, "JOBS", WRITERS)
     return toys
 

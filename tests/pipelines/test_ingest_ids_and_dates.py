@@ -92,5 +92,5 @@ def test_traffic_on_a_date_that_is_declared_to_have_none_stops_the_night(
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
     other = Home(spark, home, NIGHT, SETTINGS)
     (write_folder(other.logs, NIGHT, {"decisions-1.ndjson": [record(1)]}) / NO_TRAFFIC).touch()
-    with pytest.raises(DataQualityError, match="declares no traffic by _NO_TRAFFIC and holds 1 impressions"):
+    with pytest.raises(DataQualityError, match="declares no traffic by _NO_TRAFFIC and has 1 impressions"):
         other.ingest(NIGHT)

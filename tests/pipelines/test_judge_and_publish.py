@@ -14,7 +14,7 @@ from ltrr.artifacts.payloads import put_payload
 from ltrr.core.planning import Block
 from ltrr.errors import DataQualityError
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
-from ltrr.pipelines import evaluate_policies, publish_policy
+from ltrr.pipelines import evaluate_policies, publish_policy, record_release
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_job, run_nightly
 from ltrr.publishing.by_hand import roll_back
@@ -175,7 +175,7 @@ def check_fourth_night_promotes_after_a_crash(story: Story, champion: str) -> di
     done = story.run(FOURTH, *JOBS[:7])
     # Dead between the pointer and the table: the next attempt finds the pointer moved, and writes what is missing.
     with story.monkeypatch.context() as fatal:
-        fatal.setattr(publish_policy, "release_rows", _die)
+        fatal.setattr(record_release, "release_rows", _die)
         with pytest.raises(_KilledError):
             story.run(FOURTH, "publish_policy")
     assert pointers(story.root, "search")[-1].sequence == 5

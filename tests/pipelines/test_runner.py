@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from ltrr.errors import CommitError, LeaseError, LtrrError, UsageError
-from ltrr.pipelines import job_runner, runner, staleness
+from ltrr.pipelines import job_runner, run_order, runner, staleness
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.notes import IngestNotes, RankerNotes
@@ -113,7 +113,7 @@ def test_a_date_that_no_later_night_checks_any_more_cannot_be_run_again(spark, h
 
 @pytest.mark.long
 def test_a_mended_past_makes_stale_what_was_computed_from_it_and_repair_reruns_just_that(spark, home, monkeypatch):
-    for module in (runner, staleness):
+    for module in (job_runner, run_order, runner, staleness):
         monkeypatch.setattr(module, "JOBS", WRITERS)  # a night of three jobs is enough here
     settings = toy_settings(home, {1: 2, 2: 3, 3: 5})
     for day in (1, 2, 3):
