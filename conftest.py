@@ -1,6 +1,7 @@
 """Fixtures and marks of every test and doctest; at the top of the checkout because doctests are in `ltrr/`.
 
-Nothing heavy is imported at the top: the scheduler's tests run in an environment without Spark or ltrr.
+Nothing heavy is imported at the top: the scheduler's tests run in an environment without Spark or
+ltrr.
 """
 
 from __future__ import annotations

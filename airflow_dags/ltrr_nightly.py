@@ -1,7 +1,7 @@
 """The nightly loop as one Airflow DAG: eight spark-submit tasks, one date.
 
-It imports nothing of ltrr: Airflow has its own environment, and each task starts `jobs/NAME.py` in the environment of
-ltrr. Its settings are environment variables of the Airflow processes:
+It imports nothing of ltrr: Airflow has its own environment, and each task starts `jobs/NAME.py` in
+the environment of ltrr. Its settings are environment variables of the Airflow processes:
 
     LTRR_PROJECT           folder with jobs/ and conf/, a checkout or the installed package ltrr (default: the
                            one that has this file)
@@ -15,8 +15,8 @@ ltrr. Its settings are environment variables of the Airflow processes:
     LTRR_SPARK_LOG_LEVEL   log level of the driver's Java: fatal, error, warn or info (default: fatal, so that the log
                            has only ltrr's own lines; ltrr says in one sentence what failed)
 
-The jobs read LTRR_USER_KEY_SECRET, the secret that turns user ids into keys, from the same environment. The DAG neither
-reads nor shows it.
+The jobs read LTRR_USER_KEY_SECRET, the secret that turns user ids into keys, from the same
+environment. The DAG neither reads nor shows it.
 """
 
 import os
@@ -82,7 +82,8 @@ run again: a date that runs twice leaves the same tables.
 def exit_code_of(error: BaseException) -> int | None:
     """Exit code of spark-submit in the message of the Spark provider; None without one.
 
-    Only a driver in client mode passes on the exit code of its program; in cluster mode most masters report 1 for all.
+    Only a driver in client mode passes on the exit code of its program; in cluster mode most
+    masters report 1 for all.
     """
     codes = [int(code) for code in _EXIT_CODE.findall(str(error))]
     return codes[-1] if codes else None
@@ -95,7 +96,8 @@ class LtrrSubmitOperator(SparkSubmitOperator):
         """Submit; turn a failure that no further retry can correct into one that Airflow does not retry.
 
         Raises:
-            AirflowFailException: ltrr reports a user's mistake, or a fault remains after its retries.
+            AirflowFailException: ltrr reports a user's mistake, or a fault remains after its
+                retries.
             AirflowException | AirflowTaskTimeout: any other failure; Airflow retries it.
         """
         is_last_try = tries_so_far(self.retries, context["ti"]) > RETRIES
@@ -138,8 +140,9 @@ def tries_so_far(retries: int | None, task_instance: Any) -> int:
 def night_of(params: Mapping[str, Any], logical_date: datetime | None, run_type: str) -> str:
     """The date to work on: `params.date` if given, else by the logical date.
 
-    The logical date of a scheduled run or a backfill is the start of its interval. The interval of a manual run is not
-    used: a run that is triggered on the command line has the interval before *now*, whatever its logical date.
+    The logical date of a scheduled run or a backfill is the start of its interval. The interval of
+    a manual run is not used: a run that is triggered on the command line has the interval before
+    *now*, whatever its logical date.
 
     Raises:
         AirflowFailException: neither is given, or the date is not a date.

@@ -1,6 +1,7 @@
 """A search service in one function: looks, plan, draws, page, record.
 
-`examples/serve_search.py POLICY_URL LOG_FOLDER QUERY...` serves queries from two toy strategies and writes the log.
+`examples/serve_search.py POLICY_URL LOG_FOLDER QUERY...` serves queries from two toy strategies and
+writes the log.
 """
 
 from __future__ import annotations

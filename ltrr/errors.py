@@ -1,6 +1,7 @@
 """The errors of ltrr: each says which, expected, got and what to do, and carries the exit code a command ends with.
 
-Exit codes: 0 done, 1 a fault, 2 the user's mistake (never retried), 3 not ready yet (retried later).
+Exit codes: 0 done, 1 a fault, 2 the user's mistake (never retried), 3 not ready yet (retried
+later).
 """
 
 from __future__ import annotations
@@ -64,9 +65,11 @@ def check_ranges(section: str, settings: object, rules: Iterable[tuple[str, bool
     """Check the values of a settings section; one error lists every value that is out of range.
 
     Args:
-        section: Name of the section, as in the settings file; empty for arguments that are in no section.
+        section: Name of the section, as in the settings file; empty for arguments that are in no
+            section.
         settings: The section's values, as attributes.
-        rules: Name of a value (dots lead into mappings), whether it is in range, and the expected range as text.
+        rules: Name of a value (dots lead into mappings), whether it is in range, and the expected
+            range as text.
 
     Raises:
         ConfigError: at least one value is out of range.

@@ -130,9 +130,10 @@ def delta_dr(logs: Logs, q_hat: float) -> tuple[Floats, Floats]:
 def logit_interval(value: Floats, half: Floats, rewards: tuple[float, float] = (0.0, 1.0)) -> tuple[Floats, Floats]:
     """A symmetric interval of a value (not a difference), moved to the logit scale of a range of rewards.
 
-    With p = (value - least) / (most - least), logit(p) -+ half / ((most - least) p (1 - p)), back. A sum of few rewards
-    is skewed and the symmetric interval misses on one side (3.8 % below, 1.6 % above at R = 81); here the misses lie on
-    both sides (2.5 and 2.7 %). NaN where the value is not inside the range.
+    With p = (value - least) / (most - least), logit(p) -+ half / ((most - least) p (1 - p)), back.
+    A sum of few rewards is skewed and the symmetric interval misses on one side (3.8 % below, 1.6 %
+    above at R = 81); here the misses lie on both sides (2.5 and 2.7 %). NaN where the value is not
+    inside the range.
     """
     least, most = rewards
     share = (np.asarray(value) - least) / (most - least)

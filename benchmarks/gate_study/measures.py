@@ -28,11 +28,13 @@ def scenarios() -> dict[str, Scenario]:
         return Challenger(sigmas[which % 3], -0.01)
 
     def filling(which: int, _age: int, night: int) -> Challenger:
-        # The memory fills: all policies earn more, and the error of q, fixed on the first night, grows.
+        # The memory fills: all policies earn more, and the error of q, fixed on the first night,
+        # grows.
         return Challenger(sigmas[which % 3], 0.0, level=0.7 + 0.6 * night / NIGHTS)
 
     def swinging(which: int, age: int, _night: int) -> Challenger:
-        # Memory first hurts the challenger, then helps it as much: never better over the nights it was judged on.
+        # Memory first hurts the challenger, then helps it as much: never better over the nights it
+        # was judged on.
         return Challenger(sigmas[which % 3], -0.033 if age < DESIGN.life_nights // 2 else 0.033)
 
     return {

@@ -36,7 +36,8 @@ class Scenario:
 
     Attributes:
         name: label in the table.
-        challenger: policy of the i-th challenger on a night of its life, 0-based, and of the calendar.
+        challenger: policy of the i-th challenger on a night of its life, 0-based, and of the
+            calendar.
         impressions: judged a night.
         nights: of a stream.
         may_be_futile: whether the gate ends challengers that can hardly be promoted any more.

@@ -31,7 +31,8 @@ def _run_users(streams: int, rng: np.random.Generator, *, by_impression: bool) -
     sizes = np.where(rng.random(KINDS) < 0.5, 0, rng.integers(1, 6, KINDS))
     drawn = rng.choice(terms, p=chances, size=int(sizes.sum()))
     owners = np.repeat(np.arange(KINDS), sizes)
-    # A user's night: impressions, sum and sum of squares of their terms. These kinds are the world: no gain, exactly.
+    # A user's night: impressions, sum and sum of squares of their terms. These kinds are the world:
+    # no gain, exactly.
     drawn -= drawn.mean()
     kinds = np.column_stack([sizes, np.bincount(owners, drawn, KINDS), np.bincount(owners, drawn**2, KINDS)])
     kinds = kinds.astype(np.float32)

@@ -67,9 +67,11 @@ class Log:
     """Log of a uniform policy, and statistics of it.
 
     Attributes:
-        queries, plans, found: of each impression: query, plan, found reward (clicks over estimated examination).
+        queries, plans, found: of each impression: query, plan, found reward (clicks over estimated
+            examination).
         clicks, examinations: of each pair, [Q, C].
-        memory: rank of each pair in the memory after the last night, 0 where it is not recalled, [Q, C].
+        memory: rank of each pair in the memory after the last night, 0 where it is not recalled,
+            [Q, C].
         drawn: the deepest block drawn of each strategy for each query, [Q, S].
         curve: estimated examination by position.
     """
@@ -144,7 +146,8 @@ def _pages(
     is_drawn = (ranks > 0) & ((ranks + space.block_size - 1) // space.block_size <= space.plans[plans][:, None, :])
     fusion = np.where(is_drawn, (FUSION_CONSTANT + 1) / (FUSION_CONSTANT + ranks), 0.0).sum(axis=2)
     held = is_drawn.any(axis=2)
-    # Random order of equal scores: the order of a page must not reveal which strategy listed an entity.
+    # Random order of equal scores: the order of a page must not reveal which strategy listed an
+    # entity.
     columns = np.argsort(np.where(held, -fusion - 1e-9 * rng.random(fusion.shape), 1.0), axis=1)
     columns = columns[:, :page_size]
     return columns, np.take_along_axis(held, columns, axis=1)

@@ -41,7 +41,8 @@ def logged_labels(study: Study, looked: int) -> Labels:
 def at_once(study: Study, labels: Labels, depth: int, aim: Aim) -> Planned:
     """Planned from the first `depth` blocks of every strategy: 1 is first_look, 0 is blind."""
     visible = study.depths(depth)
-    # Without a look the only candidates are the memory's, and their values come from deeper looks at other queries.
+    # Without a look the only candidates are the memory's, and their values come from deeper looks
+    # at other queries.
     models = learn_candidates(study.learner, study.views(study.bare, np.maximum(visible, 1)))
     views = [study.views(library, visible) for library in (study.library, study.bare)]
     looks = [valued_looks(study, models, one, aim) for one in views]

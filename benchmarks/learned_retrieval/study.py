@@ -117,8 +117,8 @@ class Study:
         """The found share of the findable reward: every query has the same weight, as in recall.
 
         An irrelevant candidate has the median value of all candidates. One that all users want has
-        the 99th percentile. Both come from clicks alone, and so does the findable reward: the sum of
-        the values that remain, at most a page of the best.
+        the 99th percentile. Both come from clicks alone, and so does the findable reward: the sum
+        of the values that remain, at most a page of the best.
         """
         with_clicks, _ = self.full_worth
         learned = np.flatnonzero(self.learner.is_train)

@@ -31,7 +31,8 @@ class Views:
         library: whose blocks.
         queries: numbers, [N].
         depths: deepest visible block of each strategy, [N, S].
-        drawn: visible blocks that were drawn and so belong to the plan, [N, S]; None where none was drawn.
+        drawn: visible blocks that were drawn and so belong to the plan, [N, S]; None where none was
+            drawn.
     """
 
     library: Library
@@ -65,7 +66,8 @@ class Learner:
         keys: query_keys.
         is_train: which queries may be learned from, [Q].
         settings: of the models.
-        has_values: whether candidates have learned values; without, their reciprocal ranks are the prediction.
+        has_values: whether candidates have learned values; without, their reciprocal ranks are the
+            prediction.
     """
 
     log: Log
@@ -128,7 +130,8 @@ def candidate_worth(learner: Learner, models: Sequence[bytes], views: Views, *, 
         learner: whose folds and evidence.
         models: of `learn_candidates`.
         views: any.
-        with_clicks: whether the query's own clicks count, as the memory's evidence does for queries that were logged.
+        with_clicks: whether the query's own clicks count, as the memory's evidence does for queries
+            that were logged.
     """
     sizes = [len(entity_ids) for entity_ids, _ in views.candidates]
     features = np.concatenate([matrix for _, matrix in views.candidates])

@@ -126,7 +126,8 @@ class Side:
         inclusion: P(candidate in the union), [Q, C].
         placement: P(candidate at the position), [Q, C + 1, L]; the last stands for an empty place.
         features: reward -> mean features of q-hat, [Q, F].
-        expected: mean over its plans of the reward of their pages if the learned values were true, [Q].
+        expected: mean over its plans of the reward of their pages if the learned values were true,
+            [Q].
     """
 
     policy: DrawPolicy | None
@@ -153,7 +154,8 @@ def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Sid
     found: dict[str, Found] = {}
     for name, target in targets.items():
         weights = DrawWeights.of(steps, _lattice(target, log, strategies), counts)
-        # Two ways to the same number: backwards from the draws of each impression, forwards to all plans of its query.
+        # Two ways to the same number: backwards from the draws of each impression, forwards to all
+        # plans of its query.
         forwards = importance_weights(*(side.plans[log.queries, log.plans] for side in (logging, target)))
         assert np.allclose(weights.union, forwards, rtol=1e-9, atol=0.0)
         contents = _contents(judge, log, logging, target)

@@ -38,7 +38,8 @@ class Log:
         """Reward of the entities that each draw brought first, by kind of reward, [N, D]."""
         n, draws = self.drawn.shape
         rows = np.arange(n)
-        # The draw at which each block of each strategy came; depth 0 and blocks that were not drawn never came.
+        # The draw at which each block of each strategy came; depth 0 and blocks that were not drawn
+        # never came.
         came = np.full((n, len(pages.space.strategies), draws + 1), draws, dtype=np.int8)
         made = np.zeros((n, len(pages.space.strategies)), dtype=np.int64)
         for draw in range(draws):

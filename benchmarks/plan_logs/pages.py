@@ -29,7 +29,8 @@ class Pages:
     Attributes:
         space: the plans.
         traffic: share of the searches, [Q].
-        places: depth of the block in which each strategy lists a candidate, 0 where it does not, [Q, C, S].
+        places: depth of the block in which each strategy lists a candidate, 0 where it does not,
+            [Q, C, S].
         attraction: P(click | examined), [Q, C]; the extra last column stands for an empty place: 0.
         learned: the same, estimated from the earlier log.
         examination: by position, [L].

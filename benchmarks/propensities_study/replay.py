@@ -112,7 +112,8 @@ def _replayed(
     ]
     marked = rng.choice(order, wrong, replace=False).tolist()
     everything = check(_corrupted(logged, marked, 2.0), decisions)
-    # A sample contains a wrong row from the size at which the first one comes in the order of the sample.
+    # A sample contains a wrong row from the size at which the first one comes in the order of the
+    # sample.
     first = np.array([rng.choice(len(order), wrong, replace=False).min() for _ in range(trials)])
     return {
         "decisions": len(order),

@@ -107,7 +107,8 @@ class Order:
         candidate = np.array([1, 0, 5, 6, 7, 2, 3, 4, 8, 9])
         even = np.array([0.2, 0.2, 0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.06, 0.06])
         better = np.sign(discounts[candidate] - discounts)
-        # Shift wants toward entities that the candidate lifts until its relative gain is exactly `gain`.
+        # Shift wants toward entities that the candidate lifts until its relative gain is exactly
+        # `gain`.
         self.value, slope = float(even @ discounts), float((even * better) @ (discounts[candidate] - discounts))
         base = float((even * better) @ discounts)
         shift = self.gain * self.value / (slope - self.gain * base)

@@ -220,7 +220,8 @@ def former_gate(kind: Kind, impressions: int, streams: int, seed: int, window: i
     crossed = np.zeros(streams, dtype=bool)
     for end in range(window, NIGHTS + window):
         value, error = kind.estimates(np.sum(nights[end - window : end], axis=0))
-        # Rankers of two nights agree on most of their order: eight tenths of the variance is common to all.
+        # Rankers of two nights agree on most of their order: eight tenths of the variance is common
+        # to all.
         z = sqrt(0.8) * value / error + sqrt(0.2) * rng.normal(size=streams)
         crossed |= z > quantile(0.975)
     return float(crossed.mean())

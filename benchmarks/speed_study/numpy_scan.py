@@ -42,7 +42,8 @@ def write_log(count: int, folder: Path) -> None:
             "other": other,
         }
         for policy in range(POLICIES):
-            # A propensity of two actions that is correlated with the logged one, by a law of its own for each policy.
+            # A propensity of two actions that is correlated with the logged one, by a law of its
+            # own for each policy.
             target = np.clip(logging * rng.gamma(1.0 + policy, 1.0 / (1.0 + policy), rows), 0.0, 1.0)
             columns |= {f"pi_{policy}": target, f"v_{policy}": target * q + (1.0 - target) * other}
         pq.write_table(pa.table(columns), folder / "log" / f"{number}.parquet", row_group_size=GROUP_ROWS)

@@ -68,7 +68,8 @@ def publish_bundle(
     try:
         store.create(f"{version}/{MANIFEST}", complete.to_bytes())
     except FileExistsError:
-        # Another publisher of the same policy was a moment earlier; the version is the same by its hash.
+        # Another publisher of the same policy was a moment earlier; the version is the same by its
+        # hash.
         read_bundle(root, name, version)
     return version
 
@@ -103,7 +104,8 @@ def read_bundle(root: str | os.PathLike[str], name: str, version: str) -> tuple[
     """A version with every byte verified.
 
     Raises:
-        ArtifactError: no such version, a file is missing, or a byte differs from what the manifest names.
+        ArtifactError: no such version, a file is missing, or a byte differs from what the manifest
+            names.
     """
     store = open_policy(root, name)
     manifest = Manifest.of_bytes(read_manifest_bytes(store, version), version)
@@ -146,9 +148,9 @@ def uniform_bundle(
 ) -> tuple[Manifest, dict[str, bytes | Payload]]:
     """The first champion, before any log: what to hand to `publish_bundle`.
 
-    No models: every plan is equally likely (the floor takes all the mass), the page is in order of reciprocal rank
-    fusion. Looks are fetched and logged, and the planner still makes a shortlist from its prior, so that the first rows
-    have the action sets that later ones have.
+    No models: every plan is equally likely (the floor takes all the mass), the page is in order of
+    reciprocal rank fusion. Looks are fetched and logged, and the planner still makes a shortlist
+    from its prior, so that the first rows have the action sets that later ones have.
 
     >>> manifest, files = uniform_bundle(PolicySettings("search", ("title", "memory")), date(2026, 3, 1))
     >>> manifest.settings.exploration.floor_share, manifest.settings.exploration.shortlist_size, files

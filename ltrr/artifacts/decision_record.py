@@ -1,7 +1,7 @@
 """The decision record: one search served, with all that is needed to replay the choice and to judge another.
 
-`decision_record` builds it, `record_checks` refuses what is not one, `decision_record.schema.json` says the same to
-people who log without our serving code. See docs/reference/log-contract.md.
+`decision_record` builds it, `record_checks` refuses what is not one, `decision_record.schema.json`
+says the same to people who log without our serving code. See docs/reference/log-contract.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Strategy history as it travels in a bundle: hit rates of every block, for all queries, each class, the head queries.
 
-`history.json` holds all queries and the classes; `history-000.npz` and so on (`history_part`) the queries that are
-drawn most. A bundle without parts, as earlier ones, plans by class.
+`history.json` holds all queries and the classes; `history-000.npz` and so on (`history_part`) the
+queries that are drawn most. A bundle without parts, as earlier ones, plans by class.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """One part of the strategy history of single queries: the rates of the queries drawn most, of all other queries none.
 
-As the memory's parts: by `core.hashing.bucket(query_key, parts)`, an npz of plain arrays, no pickle, stored and not
-compressed, the same rates the same bytes. A part holds a bounded number of queries (a setting of the nights), so what a
-service loads does not grow with the log: 2,000 queries of 6 strategies and 4 blocks are 0.4 MB.
+As the memory's parts: by `core.hashing.bucket(query_key, parts)`, an npz of plain arrays, no
+pickle, stored and not compressed, the same rates the same bytes. A part holds a bounded number of
+queries (a setting of the nights), so what a service loads does not grow with the log: 2,000 queries
+of 6 strategies and 4 blocks are 0.4 MB.
 
-Rates are whole millionths in 32 bits: exactly what `core.features.PLACES` rounds to, in half the bytes.
+Rates are whole millionths in 32 bits: exactly what `core.features.PLACES` rounds to, in half the
+bytes.
 """
 
 from __future__ import annotations
@@ -110,7 +112,8 @@ def history_part_bytes(queries: Sequence[QueryHistory], space: PlanSpace) -> byt
     """A part as a file; the same queries in any order give the same bytes.
 
     Raises:
-        UsageError: a query comes twice, a rate is negative, not finite or beyond 4,294, or a shape is wrong.
+        UsageError: a query comes twice, a rate is negative, not finite or beyond 4,294, or a shape
+            is wrong.
     """
     ordered = sorted(queries, key=lambda query: query.query_key.encode())
     for query in ordered:

@@ -1,7 +1,7 @@
 """The learned values of a policy: which files they are, how they are asked, and what they are computed from.
 
-Cross-fitted (docs/adr/0008-cross-fitted-values.md): model f was trained without the query_keys of fold f
-(`core.hashing.query_fold`), and every query is valued by the models of its own fold.
+Cross-fitted (docs/adr/0008-cross-fitted-values.md): model f was trained without the query_keys of
+fold f (`core.hashing.query_fold`), and every query is valued by the models of its own fold.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Blocks with the facts of their candidates, as they stand in a decision record and in the rows of tables.
 
-In a record a fact is given once, where its entity is listed first, so that records stay short. In a row of a table it
-is repeated with every listing, so that each block contains all facts of its candidates.
+In a record a fact is given once, where its entity is listed first, so that records stay short. In a
+row of a table it is repeated with every listing, so that each block contains all facts of its
+candidates.
 """
 
 from __future__ import annotations
@@ -106,5 +107,6 @@ _NO_FACTS = Facts()
 
 
 def _numbers(values: Sequence[float | None] | None) -> tuple[float, ...]:
-    # Always the same NaN: only then are two tuples that hold one equal, and what was computed from one found again.
+    # Always the same NaN: only then are two tuples that hold one equal, and what was computed from
+    # one found again.
     return tuple(nan if value is None or value != value else float(value) for value in values or ())

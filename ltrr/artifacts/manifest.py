@@ -1,8 +1,8 @@
 """What a bundle says about itself: how it decides, its features, what it was made from, and every file's hash.
 
-The version is `<date>-<first 12 hex of sha256>` over the sorted names and hashes of the files and the settings
-(features included). Run id, table versions, evaluation and times stay outside, so the same policy made again has the
-same version and is not published twice.
+The version is `<date>-<first 12 hex of sha256>` over the sorted names and hashes of the files and
+the settings (features included). Run id, table versions, evaluation and times stay outside, so the
+same policy made again has the same version and is not published twice.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from ltrr.core.plans import PlanSpace
 from ltrr.errors import ArtifactError, ConfigError, LtrrError, UsageError
 
 FORMAT = 2
-"""This code writes format 2 and reads `FORMAT - 1 .. FORMAT`, and a later one that says an old reader will do. Format 2
-added learned values and the history of single queries, which a reader of format 1 would silently plan without; a bundle
-without both serves alike under format 1, and says so."""
+"""This code writes format 2 and reads `FORMAT - 1 .. FORMAT`, and a later one that says an old
+reader will do. Format 2 added learned values and the history of single queries, which a reader of
+format 1 would silently plan without; a bundle without both serves alike under format 1, and says
+so."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}\Z")
@@ -97,8 +98,8 @@ class PolicySettings:
         decide: `plan`: one choice of a whole plan.
         observe: `blind` | `first_look` | `all_blocks`: which blocks are fetched before choosing.
         exploration: how much, and among what.
-        features: groups of shared features that it uses, kept in the order of `core.feature_groups.GROUPS`: the same
-            groups are the same policy.
+        features: groups of shared features that it uses, kept in the order of
+            `core.feature_groups.GROUPS`: the same groups are the same policy.
 
     Raises:
         ConfigError: a name or value that cannot be served.
@@ -155,7 +156,8 @@ class PolicySettings:
         described["strategies"] = list(self.strategies)
         described["exploration"] = self.exploration.to_json()
         if self.features != DEFAULT_GROUPS:
-            # The default is left out, so that policies published before the setting existed keep their versions.
+            # The default is left out, so that policies published before the setting existed keep
+            # their versions.
             described["features"] = list(self.features)
         for kind in ("shared_features", "action_features", "ranker_features"):
             described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
@@ -188,7 +190,8 @@ class Manifest:
         as_of_date: the night that made it.
         files: Name -> content of every file next to the manifest.
         values: how its learned values are asked; None where plans are valued by hit rates.
-        data_window: `first` and `last` log_date learned from; empty for a bundle that learned nothing.
+        data_window: `first` and `last` log_date learned from; empty for a bundle that learned
+            nothing.
         table_versions: table -> Delta version read.
         run_id: of the MLflow run, empty where there is none.
         ope: the evaluation's figures and verdict.
@@ -261,7 +264,8 @@ class Manifest:
     def of_bytes(data: bytes, version: str) -> Manifest:
         """Read a manifest and check that it is the one of this version.
 
-        Keys that this reader does not know are left alone: a later format that an old reader may read adds some.
+        Keys that this reader does not know are left alone: a later format that an old reader may
+        read adds some.
 
         Raises:
             ArtifactError: not a manifest, of a format that cannot be read, or altered.

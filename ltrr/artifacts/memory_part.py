@@ -1,11 +1,13 @@
 """One part of the query-to-entity memory: which entities a query's users wanted, best first.
 
-A query belongs to part `core.hashing.bucket(query_key, parts)`, so that parts are built by independent tasks and grow
-in number, not in size: 20 million pairs make 64 parts of about 4 MB. An npz of plain arrays: no pickle, fixed
-time stamps, stored and not compressed, so that the same memory is the same bytes under any zlib.
+A query belongs to part `core.hashing.bucket(query_key, parts)`, so that parts are built by
+independent tasks and grow in number, not in size: 20 million pairs make 64 parts of about 4 MB. An
+npz of plain arrays: no pickle, fixed time stamps, stored and not compressed, so that the same
+memory is the same bytes under any zlib.
 
-Strings are UTF-8 end to end in one array with offsets; a fixed-width string array would give every query the length
-of the longest one. Queries are found by bisection, so that loading builds no dictionary of a million keys.
+Strings are UTF-8 end to end in one array with offsets; a fixed-width string array would give every
+query the length of the longest one. Queries are found by bisection, so that loading builds no
+dictionary of a million keys.
 """
 
 from __future__ import annotations
@@ -156,7 +158,8 @@ def memory_part_bytes(rows: Iterable[MemoryRow]) -> bytes:
     pairs: list[MemoryEntry] = []
     row_ends: list[int] = []
     for _, entities in ordered:
-        # Sorted by the score that is stored, so that equals after rounding are in order of entity_id too.
+        # Sorted by the score that is stored, so that equals after rounding are in order of
+        # entity_id too.
         stored = [MemoryEntry(*entry) for entry in entities]
         pairs += sorted(stored, key=lambda entry: (-np.float32(entry.score), entry.entity_id))
         row_ends.append(len(pairs))

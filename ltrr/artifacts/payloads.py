@@ -1,8 +1,8 @@
 """Candidate models and memory parts between the job that makes them and the bundle that publishes them.
 
-`<policies>/<name>/payloads/<sha256>`: the name is the content, so a rerun that makes the same bytes writes nothing, and
-what was judged is byte for byte what is published. Spark tasks put their parts here themselves: nothing large passes
-through the driver.
+`<policies>/<name>/payloads/<sha256>`: the name is the content, so a rerun that makes the same bytes
+writes nothing, and what was judged is byte for byte what is published. Spark tasks put their parts
+here themselves: nothing large passes through the driver.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """Which version is served: `<policies>/<name>/current/<sequence>.json`, created exclusively and never overwritten.
 
-The highest sequence that can be read wins. Two publishers that want the same sequence: one creates it; the other takes
-the next, or gives up where its decision rests on what it read (`after`). Rolling back is a new sequence that names an
-old version; nothing is ever taken away. Each pointer says who moved it (`by`).
+The highest sequence that can be read wins. Two publishers that want the same sequence: one creates
+it; the other takes the next, or gives up where its decision rests on what it read (`after`).
+Rolling back is a new sequence that names an old version; nothing is ever taken away. Each pointer
+says who moved it (`by`).
 
-Next to the version a pointer may name a canary: a second version that serves a share of the users. A new sequence that
-names none ends it.
+Next to the version a pointer may name a canary: a second version that serves a share of the users.
+A new sequence that names none ends it.
 
-A torn pointer is skipped with a warning that names its file, by readers and writers alike: the newest readable one
-holds until a writer creates a sequence above both. A pointer of a later format is not torn: it is refused.
+A torn pointer is skipped with a warning that names its file, by readers and writers alike: the
+newest readable one holds until a writer creates a sequence above both. A pointer of a later format
+is not torn: it is refused.
 """
 
 from __future__ import annotations
@@ -85,7 +87,8 @@ def read_pointer(store: Store, sequence: int) -> Pointer | None:
     """One move; None, with a warning, where its file is torn.
 
     Raises:
-        ArtifactError: it is of a later format, or the store does not answer, which says nothing about the pointer.
+        ArtifactError: it is of a later format, or the store does not answer, which says nothing
+            about the pointer.
     """
     try:
         return parse_pointer(sequence, _read(store, sequence))
@@ -179,8 +182,9 @@ def move_pointer(
         why: the reason, one line.
         canary: to be served next to it.
         by: who moves it; None: a person who is not named.
-        after: `top_sequence` as the caller read it before it decided: exactly the next sequence is created. None: the
-            wish does not depend on what is served, and takes the next free sequence.
+        after: `top_sequence` as the caller read it before it decided: exactly the next sequence is
+            created. None: the wish does not depend on what is served, and takes the next free
+            sequence.
 
     Returns:
         the sequence that names it.
@@ -188,7 +192,8 @@ def move_pointer(
     Raises:
         ArtifactError: a version is missing or its manifest is invalid.
         ConfigError: the store cannot create exclusively.
-        PointerMovedError: another process or person has moved the pointer since `after`; nothing was created.
+        PointerMovedError: another process or person has moved the pointer since `after`; nothing
+            was created.
         UsageError: the canary is the version itself, or the reason is not one line.
     """
     if canary is not None and canary.version == version:

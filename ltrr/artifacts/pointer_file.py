@@ -27,8 +27,9 @@ class Canary:
     Attributes:
         version: on trial.
         share: of the users, above 0 and below 1.
-        begun: ISO 8601, UTC; the salt of the hash. It stays while both versions are refreshed night by night, so a user
-            stays on a side for the canary's whole life; the next canary begins at another time and draws other users.
+        begun: ISO 8601, UTC; the salt of the hash. It stays while both versions are refreshed night
+            by night, so a user stays on a side for the canary's whole life; the next canary begins
+            at another time and draws other users.
         manifest_sha256: of that version's manifest file; filled in by `move_pointer`.
 
     Raises:
@@ -123,7 +124,8 @@ class Pointer:
     Args:
         sequence: 1, 2, ...
         version: served from then on.
-        manifest_sha256: of that version's manifest file, so that not even its remarks can change unseen.
+        manifest_sha256: of that version's manifest file, so that not even its remarks can change
+            unseen.
         at: ISO 8601, UTC.
         why: the reason, one line.
         canary: serves next to the version; None where the version serves everybody.
@@ -143,8 +145,8 @@ class Pointer:
         """As a pointer file holds it.
 
         Raises:
-            ArtifactError: it says more than this version of ltrr knows. A reader that passed over what a later format
-                says of who is served by what would be silently wrong.
+            ArtifactError: it says more than this version of ltrr knows. A reader that passed over
+                what a later format says of who is served by what would be silently wrong.
             LtrrError, KeyError, ValueError, TypeError, AttributeError: it is no pointer.
         """
         known = {one.name for one in fields(Pointer)} - {"sequence"}

@@ -1,10 +1,12 @@
 """Quick checks of one line of a log: all reasons at once, and an empty list for a valid line.
 
-A reason never repeats what may be personal (user, session, query, context): it goes into tables that all may read.
+A reason never repeats what may be personal (user, session, query, context): it goes into tables
+that all may read.
 
-They refuse whatever the JSON Schemas refuse (a test holds the two together) and, beyond what a schema can say, records
-whose parts contradict each other: propensities that do not add up, a plan that was not drawn, a page with gaps. Written
-by hand, because ingest checks every line and a schema validator costs ten times as much.
+They refuse whatever the JSON Schemas refuse (a test holds the two together) and, beyond what a
+schema can say, records whose parts contradict each other: propensities that do not add up, a plan
+that was not drawn, a page with gaps. Written by hand, because ingest checks every line and a schema
+validator costs ten times as much.
 """
 
 from __future__ import annotations

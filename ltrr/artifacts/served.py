@@ -35,7 +35,8 @@ def served_strategies(root: str | os.PathLike[str], night: date, first_date: dat
                 settings = json.loads(read_manifest_bytes(store, version))["settings"]
                 found.update(settings["strategies"])
             except (ArtifactError, ValueError, KeyError, TypeError) as fault:
-                # Records of its strategies are then rejected by name, and counted by the night's check.
+                # Records of its strategies are then rejected by name, and counted by the night's
+                # check.
                 log.warning("policy=%s version=%s strategies=unknown reason=%s", name, version, fault)
     return frozenset(found)
 
@@ -43,9 +44,10 @@ def served_strategies(root: str | os.PathLike[str], night: date, first_date: dat
 def served_versions(store: Store, night: date, first_date: date, reload_days: int) -> list[str]:
     """Versions of one policy that may have answered on the dates `first_date` to `night`, oldest first.
 
-    A pointer is dated by the newest night whose bundle has been pointed at so far, so that nights that are run again,
-    or late, see what they saw. It holds until the next pointer's night is over, and for `reload_days` more. The newest
-    a version is current until the pointer moves, however old its bundle is.
+    A pointer is dated by the newest night whose bundle has been pointed at so far, so that nights
+    that are run again, or late, see what they saw. It holds until the next pointer's night is over,
+    and for `reload_days` more. The newest a version is current until the pointer moves, however old
+    its bundle is.
 
     >>> from ltrr.artifacts.manifest import Manifest, PolicySettings
     >>> from ltrr.artifacts.bundle import move_pointer, publish_bundle
@@ -80,7 +82,8 @@ def served_versions(store: Store, night: date, first_date: date, reload_days: in
 def _back_to(store: Store, since: date) -> Iterator[Pointer]:
     """Pointers, newest first, down to the first that was moved, and whose bundle was made, before `since`.
 
-    A night runs after its date, so a pointer moved before `since` and all pointers before it are dated before `since`.
+    A night runs after its date, so a pointer moved before `since` and all pointers before it are
+    dated before `since`.
     """
     for sequence in reversed(sequences(store)):
         try:

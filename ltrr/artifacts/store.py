@@ -1,8 +1,9 @@
 """Objects that are written once: whole or not at all, and never over another.
 
-Locally a temporary file is written, forced to disk and linked to its name: a link fails where the name exists, and a
-reader never sees half a file. Elsewhere (`s3://`, `gs://`, `abfs://`, ...) the object store's own conditional create
-is used, and `prove_exclusive` finds out at start-up whether it has one. Reading works on any fsspec address.
+Locally a temporary file is written, forced to disk and linked to its name: a link fails where the
+name exists, and a reader never sees half a file. Elsewhere (`s3://`, `gs://`, `abfs://`, ...) the
+object store's own conditional create is used, and `prove_exclusive` finds out at start-up whether
+it has one. Reading works on any fsspec address.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ltrr.errors import ArtifactError, ConfigError
 
-# Services of other users read what is published. Who may do so is decided by the mode of the topmost folder, which ltrr
-# never changes once it is there.
+# Services of other users read what is published. Who may do so is decided by the mode of the
+# topmost folder, which ltrr never changes once it is there.
 READABLE_FILE, READABLE_FOLDER = 0o644, 0o755
 
 
@@ -106,7 +107,8 @@ class Store:
         """Show, by a second create that must fail, that this store never lets two writers have one name.
 
         Raises:
-            ConfigError: the second create was let through: two publishers could each believe that they won.
+            ConfigError: the second create was let through: two publishers could each believe that
+                they won.
         """
         probe = f".probe/{uuid.uuid4().hex}"
         self.create(probe, b"first")

@@ -1,7 +1,7 @@
 """Many decisions at once as the text that Vowpal Wabbit reads: `core.vw_text.decision_example`, a column at a time.
 
-The serving side writes one decision and has neither the need for Arrow nor Arrow; here the same text is made of whole
-columns, at about five times the speed. A test holds both equal, byte by byte.
+The serving side writes one decision and has neither the need for Arrow nor Arrow; here the same
+text is made of whole columns, at about five times the speed. A test holds both equal, byte by byte.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ltrr.errors import SchemaError
 Floats = NDArray[np.float64]
 
 _PLACES = 6
-"""A number of at most this many decimals, at least 1e-4 and at most 9, is written alike by Arrow and `number_text`:
-all its digits, no exponent. Any other is left to `number_text`."""
+"""A number of at most this many decimals, at least 1e-4 and at most 9, is written alike by Arrow
+and `number_text`: all its digits, no exponent. Any other is left to `number_text`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,8 @@ class Decisions:
         propensities: of the plan taken, [N].
 
     Raises:
-        SchemaError: a plan taken is not among the actions of its decision, or is there more than once; so each
-            decision has at least one.
+        SchemaError: a plan taken is not among the actions of its decision, or is there more than
+            once; so each decision has at least one.
     """
 
     shared: Floats
@@ -115,7 +115,8 @@ def examples_text(
             pc.if_else(pa.array(is_last), "\n\n", "\n"),
         ]
     )
-    # What a string array keeps behind its offsets is its strings, one after the other: the file itself.
+    # What a string array keeps behind its offsets is its strings, one after the other: the file
+    # itself.
     return memoryview(lines.buffers()[2])
 
 

@@ -1,18 +1,20 @@
 """Trains the plan bandit: Vowpal Wabbit `cb_adf` with `mtr` in Spark tasks, one model a part, merged.
 
-Importance. `mtr` regresses the cost of the plan taken on its features with weight
-(1 / propensity) * (decisions / actions so far): about 126 / 9 a decision under a uniform policy over 126 plans and a
-shortlist of 8, and up to 1 / floor of it once the logging policy has made up its mind. Such weights ruin the fit: on
-simulated logs of a softmax policy (true recall; uniform .553, best static plan .625) raw weights gave .654, weights
-bounded at those of the uniform policy .682; together with one uniform night .686 and .710. So propensities are clipped
-at `propensity_clip` / plans. The fit becomes a little biased towards plans that are taken often and a great deal more
-certain; what the bandit is *worth* is judged elsewhere, with the exact propensities.
+Importance. `mtr` regresses the cost of the plan taken on its features with weight (1 / propensity)
+* (decisions / actions so far): about 126 / 9 a decision under a uniform policy over 126 plans and a
+shortlist of 8, and up to 1 / floor of it once the logging policy has made up its mind. Such weights
+ruin the fit: on simulated logs of a softmax policy (true recall; uniform .553, best static plan
+.625) raw weights gave .654, weights bounded at those of the uniform policy .682; together with one
+uniform night .686 and .710. So propensities are clipped at `propensity_clip` / plans. The fit
+becomes a little biased towards plans that are taken often and a great deal more certain; what the
+bandit is *worth* is judged elsewhere, with the exact propensities.
 
-Window, not warm start. Every night trains from scratch on the closed dates of its window. The model's bytes are then a
-function of committed rows and settings alone: a date that was corrected, or a user who was forgotten, is gone from the
-next model, and a rerun needs no older model. Continuing from the last model would never drop them, and save little:
-14 nights of 15,000 decisions are 210,000, some 20 s of one core. A thousand times that is 50 s on 400 cores, because
-parts do not wait for each other and the work of each is linear in its decisions.
+Window, not warm start. Every night trains from scratch on the closed dates of its window. The
+model's bytes are then a function of committed rows and settings alone: a date that was corrected,
+or a user who was forgotten, is gone from the next model, and a rerun needs no older model.
+Continuing from the last model would never drop them, and save little: 14 nights of 15,000 decisions
+are 210,000, some 20 s of one core. A thousand times that is 50 s on 400 cores, because parts do not
+wait for each other and the work of each is linear in its decisions.
 """
 
 from __future__ import annotations
@@ -69,8 +71,9 @@ class TrainedBandit:
         model: as it is published and served.
         decisions: trained on.
         parts: models that were trained apart and merged; a part without decisions makes none.
-        progressive_loss: cost of a decision before it was learned from, as Vowpal Wabbit estimates it: by inverse
-            propensity, for the plan that scored best; in units of reward below the baseline. A diagnosis, no verdict.
+        progressive_loss: cost of a decision before it was learned from, as Vowpal Wabbit estimates
+            it: by inverse propensity, for the plan that scored best; in units of reward below the
+            baseline. A diagnosis, no verdict.
     """
 
     model: bytes
@@ -123,8 +126,8 @@ def train_bandit(
         observe: what the policy sees, which decides the shared features.
         settings: of the bandit.
         groups: of shared features that the policy uses.
-        planner: that the bandit will be served with; each query is valued by models that were trained without it.
-            None: shortlists and values are those that were logged.
+        planner: that the bandit will be served with; each query is valued by models that were
+            trained without it. None: shortlists and values are those that were logged.
         merged_at_once: above this many, models are merged in Spark first.
     """
     chosen = laid_out(rows, settings.partitions).select(*_LEARNED_FROM)

@@ -33,9 +33,10 @@ def best_plan_value(action_features_column: Column) -> Column:
 def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floor: float) -> DataFrame:
     """(impression_id, step) decisions and (impression_id, position) slates -> (impression_id, step) training rows.
 
-    Features, action set and propensity are those that were logged; only the reward is newer than the decision. An
-    impression that showed nothing earned nothing. Only decisions that the policy drew and carried
-    out (`served_by = policy`) are taken: of a `fallback` or `static` page the propensity is not that of what was shown.
+    Features, action set and propensity are those that were logged; only the reward is newer than
+    the decision. An impression that showed nothing earned nothing. Only decisions that the policy
+    drew and carried out (`served_by = policy`) are taken: of a `fallback` or `static` page the
+    propensity is not that of what was shown.
 
     Both sides are of the same dates and shuffled once by log_date and impression_id.
 
@@ -45,7 +46,8 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
         examination_floor: bounds the weight of one click.
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(
-        # In fixed point, so that the sum, and every byte that is learned from it, does not depend on its order.
+        # In fixed point, so that the sum, and every byte that is learned from it, does not depend
+        # on its order.
         from_fixed_point(
             F.sum(to_fixed_point(found_reward(F.col("clicks"), F.col("examination"), examination_floor)))
         ).alias("found_reward"),
@@ -83,8 +85,8 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
 def check_unions_were_shown(candidates: DataFrame, max_unshown_share: float) -> float:
     """The largest share of a date's impressions that drew an entity and did not show it; refuses one above the limit.
 
-    What was not shown could not be clicked, and no weight corrects for that: `found_reward` would punish plans that
-    bring more than the page holds.
+    What was not shown could not be clicked, and no weight corrects for that: `found_reward` would
+    punish plans that bring more than the page holds.
 
     Args:
         candidates: of the table `candidates`.

@@ -39,8 +39,8 @@ def only_of_space(
 def only_capped(rows: DataFrame, query_decisions: int) -> DataFrame:
     """At most `query_decisions` decisions of a query and date, chosen by a hash of the impression.
 
-    The choice is blind to what happened, and a rerun chooses the same. Spark cuts each query off before the shuffle
-    already, so a hot query sends no more than the cap from each task.
+    The choice is blind to what happened, and a rerun chooses the same. Spark cuts each query off
+    before the shuffle already, so a hot query sends no more than the cap from each task.
     """
     in_order = (salted_hash(HashUse.BANDIT_CAP, "impression_id"), "impression_id", "step")
     by_hash = Window.partitionBy("log_date", "query_key").orderBy(*in_order)
@@ -61,8 +61,9 @@ def part_of(query_key: Column, partitions: int) -> Column:
 def laid_out(rows: DataFrame, partitions: int) -> DataFrame:
     """The rows with their `part`, one part a partition, each in one order: by hash of the impression, then its id.
 
-    The order is as good as random, which online learning needs, and depends on nothing but the rows. Its hash is not
-    that of `only_capped`: otherwise the kept decisions of hot queries, those with the lowest hashes, would come first.
+    The order is as good as random, which online learning needs, and depends on nothing but the
+    rows. Its hash is not that of `only_capped`: otherwise the kept decisions of hot queries, those
+    with the lowest hashes, would come first.
     """
     parted = rows.withColumn("part", part_of(F.col("query_key"), partitions))
     in_parts = parted.repartitionById(partitions, F.col("part"))

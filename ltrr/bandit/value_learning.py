@@ -2,14 +2,17 @@
 
 For each fold two models, trained on the queries of the other folds:
 
-1. The *candidate value*, from every pair that was examined, once as its query's look shows it and once with all known
-   blocks visible: so it can value a candidate whatever is visible, deeper ones for the labels of the second included.
-2. The *unseen value*, from looks as logged and as if the query had never been searched; label: what the union of a plan
-   is worth by candidate values and the query's clicks, less what is visible by candidate values and the memory's
-   evidence. The candidate values are those that the query is served with: of the model of its own fold.
+1. The *candidate value*, from every pair that was examined, once as its query's look shows it and
+   once with all known blocks visible: so it can value a candidate whatever is visible, deeper ones
+   for the labels of the second included.
+2. The *unseen value*, from looks as logged and as if the query had never been searched; label: what
+   the union of a plan is worth by candidate values and the query's clicks, less what is visible by
+   candidate values and the memory's evidence. The candidate values are those that the query is
+   served with: of the model of its own fold.
 
-So the second model of fold f is trained on values of models that have seen clicks of fold f, if only as those of other
-queries than the one they value. Only a further split would avoid that, at half the queries a model.
+So the second model of fold f is trained on values of models that have seen clicks of fold f, if
+only as those of other queries than the one they value. Only a further split would avoid that, at
+half the queries a model.
 """
 
 from __future__ import annotations
@@ -141,7 +144,8 @@ def _looks_and_unions(query: KnownQuery) -> Iterator[tuple[View, View]]:
         union = query.union_of(look)
         yield look, union
         if not look.is_unsearched:
-            # Its label keeps the clicks: they are what the union is worth, whether or not the policy knows of them.
+            # Its label keeps the clicks: they are what the union is worth, whether or not the
+            # policy knows of them.
             yield look.unsearched(), union.without_memory()
 
 

@@ -13,12 +13,12 @@ from ltrr.spark.hashing import HashUse, salted_hash
 def to_known_queries(rows: DataFrame, settings: ValueSettings) -> DataFrame:
     """(impression_id, step) rows of `bandit_rows` -> one row a query_key of a sample.
 
-    Columns: query_key; `looks`, its newest looks; `blocks`, the newest content of every block that some impression
-    looked at or drew; `pairs`, clicks and examinations of every entity that was shown. All sorted, so that the same
-    rows give the same values in any partitioning.
+    Columns: query_key; `looks`, its newest looks; `blocks`, the newest content of every block that
+    some impression looked at or drew; `pairs`, clicks and examinations of every entity that was
+    shown. All sorted, so that the same rows give the same values in any partitioning.
 
-    The sample is what keeps the one task that learns bounded: at 1,000 times the data Spark reads, filters and adds up
-    more in more tasks, and `settings.queries` rows of some 6 kB come out.
+    The sample is what keeps the one task that learns bounded: at 1,000 times the data Spark reads,
+    filters and adds up more in more tasks, and `settings.queries` rows of some 6 kB come out.
 
     Args:
         rows: of the window, of training users alone.

@@ -1,13 +1,15 @@
 """Learning what candidates and unseen blocks are worth: gradient-boosted trees on what people clicked.
 
-Two models. The *candidate value* is P(click | examined, query, entity): one row a pair that was shown, label clicks
-over examinations, weighted by how much it was examined, damped by how much the whole query was, so that a handful of
-hot queries do not decide for all. The *unseen value* is what each plan's blocks that are not visible will add: one row
-a look at a query, label the summed value of every plan's union less what is visible, as shares of a few patterns over
-all plans (`core.plan_profiles`), from the plans whose blocks are all known.
+Two models. The *candidate value* is P(click | examined, query, entity): one row a pair that was
+shown, label clicks over examinations, weighted by how much it was examined, damped by how much the
+whole query was, so that a handful of hot queries do not decide for all. The *unseen value* is what
+each plan's blocks that are not visible will add: one row a look at a query, label the summed value
+of every plan's union less what is visible, as shares of a few patterns over all plans
+(`core.plan_profiles`), from the plans whose blocks are all known.
 
-What another model learns from must be out of fold by query_key: a value that has seen a query's clicks is too sure of
-them, and a second model would trust it as nothing deserves on a query it has never seen.
+What another model learns from must be out of fold by query_key: a value that has seen a query's
+clicks is too sure of them, and a second model would trust it as nothing deserves on a query it has
+never seen.
 """
 
 from __future__ import annotations

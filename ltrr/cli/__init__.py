@@ -12,8 +12,8 @@ _BATCH = frozenset({"mlflow", "pandas", "pyarrow", "pydantic", "pyspark", "rich"
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code (`ltrr.cli.app.main`).
 
-    The base installation serves policies and has none of the packages of the command line: without them, this is one
-    error and exit code 2.
+    The base installation serves policies and has none of the packages of the command line: without
+    them, this is one error and exit code 2.
     """
     try:
         from ltrr.cli.app import main as run

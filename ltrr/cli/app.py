@@ -51,16 +51,16 @@ def before_any(
     set_up_logging(is_verbose=verbose)
 
 
-# Typer has its own copy of click and raises the exceptions of that copy. This is the common class of a mistyped option,
-# a missing argument and a bad value.
+# Typer has its own copy of click and raises the exceptions of that copy. This is the common class
+# of a mistyped option, a missing argument and a bad value.
 _MISTYPED = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet.
 
-    Files are readable by this user only (logs, tables, quarantine, MLflow's store). The exception is `policies/`, which
-    services read (`ltrr.artifacts.store`).
+    Files are readable by this user only (logs, tables, quarantine, MLflow's store). The exception
+    is `policies/`, which services read (`ltrr.artifacts.store`).
     """
     umask = os.umask(0o077)
     try:

@@ -53,7 +53,8 @@ def rollback_policy(
 ) -> None:
     """Serve the last version with another bandit, ranker, values or exploration; a canary ends.
 
-    Nightly refreshes of the current models are skipped. The rollback is a new pointer; no earlier one is deleted.
+    Nightly refreshes of the current models are skipped. The rollback is a new pointer; no earlier
+    one is deleted.
     """
     settings = common.settings()
     root, name = settings.paths.policies, settings.policy.name

@@ -111,8 +111,8 @@ def ope(
 ) -> None:
     """Estimate what a policy would have earned from a log that another policy made.
 
-    The log needs three values for each decision: its reward, the probability with which the action taken was chosen,
-    and the probability with which the policy to judge would have chosen it.
+    The log needs three values for each decision: its reward, the probability with which the action
+    taken was chosen, and the probability with which the policy to judge would have chosen it.
     docs/how-to/judge-a-log.md explains the report.
     """
     if (policy is None) == (not target_propensity):

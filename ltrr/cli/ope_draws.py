@@ -62,8 +62,8 @@ def ope_draws(
 ) -> None:
     """Estimate what a policy would have earned from a log whose pages were drawn block by block.
 
-    The log needs three arrays for each impression: the reward of each draw, the probability with which it was made, and
-    the probability with which the policy to judge would have made it.
+    The log needs three arrays for each impression: the reward of each draw, the probability with
+    which it was made, and the probability with which the policy to judge would have made it.
     docs/how-to/judge-draws.md explains columns and report.
     """
     if format_ not in _FORMATS:

@@ -19,7 +19,8 @@ from rich.table import Table
 Rows = Sequence[Mapping[str, Any]]
 
 
-# A table in a pipe is not folded to the width of a terminal; the demo and progress fit a narrow one.
+# A table in a pipe is not folded to the width of a terminal; the demo and progress fit a narrow
+# one.
 WIDE, NARROW = 200, 80
 
 

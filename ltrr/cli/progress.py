@@ -79,7 +79,8 @@ class StepProgress:
 class JobProgress:
     """Progress of the jobs of one date, and of repairs of earlier dates before it; used with `with`.
 
-    Without a terminal a line is printed when a job starts too: the log of a night that hangs shows the job.
+    Without a terminal a line is printed when a job starts too: the log of a night that hangs shows
+    the job.
     """
 
     def __init__(self, console: Console, day: date, jobs: Sequence[str] = JOBS) -> None:

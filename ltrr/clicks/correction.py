@@ -28,7 +28,8 @@ def with_examination(slate_rows: DataFrame, examination: DataFrame) -> DataFrame
 
     Args:
         slate_rows: Any rows with log_date, surface and position.
-        examination: The table as committed, or its dates that `slate_rows` has and one earlier date.
+        examination: The table as committed, or its dates that `slate_rows` has and one earlier
+            date.
 
     Raises:
         LtrrError: There is no curve.

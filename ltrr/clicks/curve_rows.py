@@ -60,7 +60,8 @@ def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], setti
             method[known] = own_method if lender == surface else "borrowed"
         curve = extend_curve(curve, method != "prior", prior)
         errors[0] = np.nan
-        # Rounded to the fixed-point unit: the last bits of a linear solver must not reach the exact evidence.
+        # Rounded to the fixed-point unit: the last bits of a linear solver must not reach the exact
+        # evidence.
         curve = np.rint(curve / FIXED_POINT_UNIT) * FIXED_POINT_UNIT
         rows += [
             CurveRow(

@@ -15,16 +15,17 @@ clicks at j / expected clicks at j. Two facts are the reason for this form:
   needed.
 
 Known weakness: the position of a pair may depend on its own earlier clicks, as it does once a
-learned policy serves. Its counts are then not exchangeable, and the estimate has a bias of the order
-of one over the impressions of a pair. Positions that exploration changed do not have this bias, and
-most linking pairs come from exploration.
+learned policy serves. Its counts are then not exchangeable, and the estimate has a bias of the
+order of one over the impressions of a pair. Positions that exploration changed do not have this
+bias, and most linking pairs come from exploration.
 
 EM alone converges linearly, and slowly if few pairs link the positions. A Newton step on the same
 likelihood (concave in log examination) replaces the EM step whenever it is small enough.
 
-Wang et al., "Position Bias Estimation for Unbiased Learning to Rank in Personal Search", WSDM 2018 (EM); Agarwal et
-al., "Estimating Position Bias without Intrusive Interventions", WSDM 2019 (what identifies positions); Wooldridge,
-"Distribution-free estimation of some nonlinear panel data models", J. Econometrics 1999 (the estimating equation).
+Wang et al., "Position Bias Estimation for Unbiased Learning to Rank in Personal Search", WSDM 2018
+(EM); Agarwal et al., "Estimating Position Bias without Intrusive Interventions", WSDM 2019 (what
+identifies positions); Wooldridge, "Distribution-free estimation of some nonlinear panel data
+models", J. Econometrics 1999 (the estimating equation).
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ Longs = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 FIXED_POINT_UNIT = 2.0**-20
-# Squares of frequent pairs are large: this unit allows sums up to 3.6e16, and its rounding is far below one click.
+# Squares of frequent pairs are large: this unit allows sums up to 3.6e16, and its rounding is far
+# below one click.
 SCATTER_UNIT = 2.0**-8
-# A Newton step changes no position by more than a factor of e: a longer step leaves the region where it is valid.
+# A Newton step changes no position by more than a factor of e: a longer step leaves the region
+# where it is valid.
 LONGEST_NEWTON_STEP = 1.0
 
 
@@ -178,8 +181,8 @@ class CurvePrior:
 def improve_curve(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats:
     """Next curve, relative to position 1, from the sums under this one.
 
-    It is the Newton step if that changes no position by more than a factor of e. Otherwise it is the
-    EM step, which cannot overshoot.
+    It is the Newton step if that changes no position by more than a factor of e. Otherwise it is
+    the EM step, which cannot overshoot.
 
     >>> prior = CurvePrior(prior_curve(2, 1.0), clicks=1e-6)
     >>> curve = prior.curve
@@ -206,9 +209,9 @@ def improve_curve(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats:
 def standard_errors(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats:
     """[J] standard errors of examination relative to position 1; 0 for position 1.
 
-    Sandwich estimator of the observed information around the scatter of the pairs' scores; pairs are
-    independent. It is correct for Bernoulli clicks although the likelihood is Poisson. The delta
-    method converts it from log examination.
+    Sandwich estimator of the observed information around the scatter of the pairs' scores; pairs
+    are independent. It is correct for Bernoulli clicks although the likelihood is Poisson. The
+    delta method converts it from log examination.
 
     >>> sums = CurveSums.of(np.tile([100.0, 100.0], (50, 1)), np.tile([[40.0, 20.0], [60.0, 30.0]], (25, 1)),
     ...                     np.array([1.0, 0.5]))

@@ -17,10 +17,11 @@ from ltrr.errors import ConfigError
 Fit = Callable[[DataFrame, Sequence[str], int, ClickSettings], CurveFit]
 """(slate rows, surfaces, positions, settings) -> curves.
 
-Slate rows have log_date, user_key, impression_id, surface, query_key, entity_id, position and clicks, and are those of
-users who count. Surfaces are those that show slates, at least one. Curves run over positions 1..`positions`, where the
-last one stands for all later positions (`ltrr.clicks.pairs.modelled_position`); there is one for each surface and one
-for all together (`EVERY_SURFACE`). The result must not depend on partitions or on the order of rows.
+Slate rows have log_date, user_key, impression_id, surface, query_key, entity_id, position and
+clicks, and are those of users who count. Surfaces are those that show slates, at least one. Curves
+run over positions 1..`positions`, where the last one stands for all later positions
+(`ltrr.clicks.pairs.modelled_position`); there is one for each surface and one for all together
+(`EVERY_SURFACE`). The result must not depend on partitions or on the order of rows.
 """
 
 

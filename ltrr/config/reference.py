@@ -1,6 +1,7 @@
 """Generates `conf/base.yaml` from the settings classes: `python -m ltrr.config.reference > conf/base.yaml`.
 
-Each setting is declared once, in the package that uses it. The page repeats name, default and description.
+Each setting is declared once, in the package that uses it. The page repeats name, default and
+description.
 """
 
 from __future__ import annotations

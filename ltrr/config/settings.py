@@ -1,8 +1,9 @@
 """All settings in one place: each package declares its own; this module composes them and reads YAML.
 
-Layers, later over earlier: the defaults that the packages declare; `ltrr.yaml` in the home (what this home is: policy,
-strategies, first date); the file of `--config`; `--set` and other options. `conf/base.yaml` is a page for people that
-repeats the defaults (`ltrr.config.reference`); no command reads it.
+Layers, later over earlier: the defaults that the packages declare; `ltrr.yaml` in the home (what
+this home is: policy, strategies, first date); the file of `--config`; `--set` and other options.
+`conf/base.yaml` is a page for people that repeats the defaults (`ltrr.config.reference`); no
+command reads it.
 """
 
 import dataclasses
@@ -155,13 +156,15 @@ def load_settings(
     """Compose the settings of a command.
 
     Args:
-        home: of `--home`; by default that of the `--config` file, else `home` in the working directory.
+        home: of `--home`; by default that of the `--config` file, else `home` in the working
+            directory.
         config: of `--config`.
         changes: of `--set`, each `section.name=value` with a YAML value.
         more: top-level settings that win over everything, as a program sets them.
 
     Raises:
-        ConfigError: a file or change cannot be read, names what is not there, or has a wrong type or value.
+        ConfigError: a file or change cannot be read, names what is not there, or has a wrong type
+            or value.
     """
     merged, source = _merged(home, config, changes)
     return dataclasses.replace(build(Settings, merged, source), **more)
@@ -173,7 +176,8 @@ def load_section(
     """One section of the settings, for commands that need no policy: `load_section(PathSettings, home)`.
 
     Raises:
-        ConfigError: as `load_settings`, and for every section, so that a mistake is not found only at night.
+        ConfigError: as `load_settings`, and for every section, so that a mistake is not found only
+            at night.
     """
     merged, source = _merged(home, config, changes)
     name = next(name for name, kind in get_type_hints(Settings).items() if kind is section)

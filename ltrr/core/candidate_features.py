@@ -1,8 +1,8 @@
 """What describes one visible candidate, for its learned value. Declared as data, computed by the same code everywhere.
 
-A function of the *set* of visible blocks. The memory's rank is left out: it follows from clicks on the very pairs that
-the value is learned from, so a model would learn to copy it; what the memory knows is added after the prediction, by
-weight of evidence (`core.values.with_evidence`).
+A function of the *set* of visible blocks. The memory's rank is left out: it follows from clicks on
+the very pairs that the value is learned from, so a model would learn to copy it; what the memory
+knows is added after the prediction, by weight of evidence (`core.values.with_evidence`).
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def candidate_matrix(
         space: the plans.
         visible: blocks seen, in any order.
         key: the query_key.
-        overlaps: `text_overlap` of the query and the entities, where the service knows their fields.
+        overlaps: `text_overlap` of the query and the entities, where the service knows their
+            fields.
 
     >>> from ltrr.core.text_overlap import EntityFields, text_overlap
     >>> looks = [Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0)), Block("memory", 1, "ok", ("e1",), (0.5,))]

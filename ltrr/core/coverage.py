@@ -3,10 +3,11 @@
     value(p) = sum of v[e] over the entities e that some visible block of p lists        (`visible_coverage`, exact)
              + what its blocks that are not visible yet are expected to add               (a model over `look_vector`)
 
-The second part cannot be a sum over blocks: what one unseen block adds depends on what the others bring. On real films
-with the first blocks visible (one log of a trial), predicting it a block at a time closed .24 of the gap from the best
-static plan to the oracle, a plan at a time .32, by patterns over all plans (`core.plan_profiles`) .40; the true content
-of every block, added up a block at a time, only .40.
+The second part cannot be a sum over blocks: what one unseen block adds depends on what the others
+bring. On real films with the first blocks visible (one log of a trial), predicting it a block at a
+time closed .24 of the gap from the best static plan to the oracle, a plan at a time .32, by
+patterns over all plans (`core.plan_profiles`) .40; the true content of every block, added up a
+block at a time, only .40.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ _DESCRIBING = (
 def with_evidence(predicted: ArrayLike, clicks: ArrayLike, examinations: ArrayLike, strength: float) -> Floats:
     """Value after evidence: (clicks + strength x predicted) / (examinations + strength), any shape.
 
-    The prediction counts as `strength` examinations; without examinations, the value is the prediction.
+    The prediction counts as `strength` examinations; without examinations, the value is the
+    prediction.
 
     >>> with_evidence([0.5, 0.5], [0.0, 5.0], [0.0, 6.0], strength=2.0).tolist()
     [0.5, 0.75]

@@ -1,20 +1,21 @@
 """The one place where chance enters a decision, and where its exact probability is known.
 
-A policy turns the scores of a shortlist into shares, which add up to one, and mixes them with a uniform floor over
-*all* plans:
+A policy turns the scores of a shortlist into shares, which add up to one, and mixes them with a
+uniform floor over *all* plans:
 
     P(a) = (1 - floor_share) * share[a] * 1[a in shortlist]  +  floor_share / n_actions
 
-so that every plan is logged with a known positive probability and any other policy can be judged on the log. The
-probability that is logged is that of this mixture, computed before the draw and never changed after it. Three kinds of
-shares, K plans in the shortlist (docs/adr/0009-kinds-of-exploration.md says why these):
+so that every plan is logged with a known positive probability and any other policy can be judged on
+the log. The probability that is logged is that of this mixture, computed before the draw and never
+changed after it. Three kinds of shares, K plans in the shortlist
+(docs/adr/0009-kinds-of-exploration.md says why these):
 
     softmax   share[a] ~ exp(score[a] / temperature)
     squarecb  share[a] = 1 / (K + gamma * (best - score[a])), the rest to the best
     epsilon   share[a] = epsilon / K, the rest to the best
 
-Foster & Rakhlin, "Beyond UCB: Optimal and Efficient Contextual Bandits with Regression Oracles", ICML 2020 (squarecb,
-after Abe & Long, 1999).
+Foster & Rakhlin, "Beyond UCB: Optimal and Efficient Contextual Bandits with Regression Oracles",
+ICML 2020 (squarecb, after Abe & Long, 1999).
 """
 
 from __future__ import annotations
@@ -57,9 +58,10 @@ class ExplorationSettings:
         score_weight: Weight of the bandit's score, 0..1: exploration uses (1 - score_weight) x
             planner value + score_weight x score. 1 uses the bandit alone, 0 the planner alone.
 
-    The defaults pay for verdicts. Measured in the music world on 6,000 held-out impressions of a uniform log: 8 plans
-    at .05 leave an effective sample of 116 and a gain of one standard error; 16 at .2 leave 464 and four of them,
-    at a price of .01 of recall as served (docs/studies/exploration.md).
+    The defaults pay for verdicts. Measured in the music world on 6,000 held-out impressions of a
+    uniform log: 8 plans at .05 leave an effective sample of 116 and a gain of one standard error;
+    16 at .2 leave 464 and four of them, at a price of .01 of recall as served
+    (docs/studies/exploration.md).
     """
 
     temperature: float = 0.2
@@ -99,8 +101,9 @@ two_words, three_words, long, each a number > 0, got {'long': 0.0}
     def to_json(self) -> dict[str, Any]:
         """As a manifest holds it.
 
-        What came after the first three is left out where all of it has its default, and so is `score_weight`, which
-        came last: a version is a hash over this, and policies that were published before keep theirs.
+        What came after the first three is left out where all of it has its default, and so is
+        `score_weight`, which came last: a version is a hash over this, and policies that were
+        published before keep theirs.
 
         >>> ExplorationSettings().to_json()
         {'temperature': 0.2, 'floor_share': 0.1, 'shortlist_size': 20}
@@ -189,7 +192,8 @@ class Distribution:
                 return int(index)
         others = self.n_actions - len(self._place)
         if self.floor <= 0.0 or others == 0:
-            # Only the last bit of rounding leads here: u lies beyond a sum that is one but for 1e-16.
+            # Only the last bit of rounding leads here: u lies beyond a sum that is one but for
+            # 1e-16.
             return int(self.shortlist[int(np.argmax(self.probabilities))])
         wanted = min(int((u - below) / self.floor), others - 1)
         for listed in sorted(self._place):
@@ -223,7 +227,8 @@ def explore(
     >>> mixed.probabilities.round(3).tolist(), mixed.floor, round(float(mixed.dense().sum()), 12)
     ([0.419, 0.419, 0.023], 0.02, 1.0)
 
-    SquareCB with gamma 10 and no floor: 1/3 for the second, which is worth as much as the best, 1/8 for the third.
+    SquareCB with gamma 10 and no floor: 1/3 for the second, which is worth as much as the best, 1/8
+    for the third.
 
     >>> square = ExplorationSettings(floor_share=0.0, kind="squarecb", gamma=10.0)
     >>> explore(scores, square, shortlist=shortlist, n_actions=10).probabilities.round(3).tolist()

@@ -26,7 +26,8 @@ def shortlists_of(values: Floats, size: int) -> Longs:
     [[1, 3, 2], [3, 0, 1]]
     """
     plans = values.shape[1]
-    # A plan's place makes every key different, and whole numbers are sorted much faster than a stable sort takes.
+    # A plan's place makes every key different, and whole numbers are sorted much faster than a
+    # stable sort takes.
     keys = np.rint(values * -(10.0**_VALUE_PLACES)).astype(np.int64) * plans + np.arange(plans)
     best = min(size, plans)
     keys = np.sort(keys if best == plans else np.partition(keys, best - 1, axis=1)[:, :best], axis=1)
@@ -43,7 +44,8 @@ def action_matrices(space: PlanSpace, values: Floats, shortlists: Longs) -> Floa
     """
     chosen = np.take_along_axis(values, shortlists, axis=1)
     places = np.arange(chosen.shape[1])
-    # Best first, all plans of higher value stand before: a plan's rank is the place where its value first appears.
+    # Best first, all plans of higher value stand before: a plan's rank is the place where its value
+    # first appears.
     is_first = np.diff(chosen, axis=1, prepend=np.inf) < 0.0
     higher = np.maximum.accumulate(np.where(is_first, places, 0), axis=1)
     matrices = np.empty((*chosen.shape, 4))

@@ -1,8 +1,9 @@
 """Groups of shared features: features of a query, its looks, its history and its situation.
 
-A policy names the groups that it uses (`PolicySettings.features`); a group says what its features are, where they come
-from and when they are known, and computes them. Nothing here can be learned or looked up: the same code runs online, in
-batch and in a replay, from the bundle and the decision record alone.
+A policy names the groups that it uses (`PolicySettings.features`); a group says what its features
+are, where they come from and when they are known, and computes them. Nothing here can be learned or
+looked up: the same code runs online, in batch and in a replay, from the bundle and the decision
+record alone.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ DEFAULT_GROUPS = ("query", "looks")
 """What a policy uses unless it says otherwise; a `blind` one has no looks."""
 
 _FREQUENCIES = (1.0, 50.0, 200.0, 1000.0)
-"""Decayed draws at which a frequency bucket begins. A query below the nights' `history.least_query_draws`, or outside
-the published head, has none of its own and is in the first."""
+"""Decayed draws at which a frequency bucket begins. A query below the nights'
+`history.least_query_draws`, or outside the published head, has none of its own and is in the first.
+"""
 
 MEMORY = "memory"
 """The strategy whose answers come from clicks: a world does not have it by itself, the served policy recalls it."""

@@ -1,8 +1,8 @@
 """Every feature, declared as data, and the one code that computes it online and in batch.
 
-A declaration says when the feature is known (`known_at`), so that a policy that chooses before it has seen anything
-cannot be trained on what it would see later. Values are rounded to six decimals *before* they are used: what the log
-holds is then exactly what was used, and short.
+A declaration says when the feature is known (`known_at`), so that a policy that chooses before it
+has seen anything cannot be trained on what it would see later. Values are rounded to six decimals
+*before* they are used: what the log holds is then exactly what was used, and short.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ KNOWN_BEFORE_CHOOSING = {
     "first_look": ("context", "history", "first_look"),
     "all_blocks": ("context", "history", "first_look", "all_blocks"),
 }
-"""What a policy that observes so much may use, by the feature's `known_at`. (`drawn` is known when ranking, to none
-of them when choosing a whole plan.)"""
+"""What a policy that observes so much may use, by the feature's `known_at`. (`drawn` is known when
+ranking, to none of them when choosing a whole plan.)"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Feature:
 
     Args:
         name: unique within its list.
-        namespace: of the bandit's examples: `q` the query and looks, `v` the plan; `r` the ranker's columns.
+        namespace: of the bandit's examples: `q` the query and looks, `v` the plan; `r` the ranker's
+            columns.
         unit: what one unit of it is.
         source: where it comes from.
         known_at: context | history | first_look | drawn | all_blocks.
@@ -157,7 +158,8 @@ def _groups(observe: str, groups: tuple[str, ...]) -> tuple[str, ...]:
 def action_features() -> tuple[Feature, ...]:
     """What describes one plan of a decision. Which blocks it draws is added as indicators by `core.vw_text`.
 
-    All follow from the planner's values, which exist for whatever is visible: `known_at` is `history`.
+    All follow from the planner's values, which exist for whatever is visible: `known_at` is
+    `history`.
 
     >>> [feature.name for feature in action_features()]
     ['value', 'value_gap', 'log_rank', 'strategies']
@@ -218,7 +220,8 @@ def ranker_features(space: PlanSpace) -> tuple[Feature, ...]:
 def ranker_matrix(space: PlanSpace, drawn: Iterable[Block], key: str) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     """The union of the drawn blocks and the values of `ranker_features`: entity_ids sorted, and [E, F].
 
-    A function of the *set* of blocks: neither the order of the draws nor that of the argument can reach the page.
+    A function of the *set* of blocks: neither the order of the draws nor that of the argument can
+    reach the page.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> drawn = [Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0)), Block("memory", 1, "ok", ("e1",), (0.5,))]

@@ -52,7 +52,8 @@ def query_fold(key: str, folds: int) -> int:
 def user_key(secret: str, user: str) -> str:
     """The pseudonym under which a user appears in tables: HMAC-SHA256, first 32 hex digits.
 
-    Without the secret, a key cannot be computed from a known user id. A plain hash could be tried user by user.
+    Without the secret, a key cannot be computed from a known user id. A plain hash could be tried
+    user by user.
 
     >>> user_key("a secret", "user-1") == user_key("a secret", "user-1") != user_key("another", "user-1")
     True
@@ -78,7 +79,8 @@ def user_fold(key: str) -> int:
 def xxhash64(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """Spark's `xxhash64` of N texts (seed 42): text n is data[offsets[n] : offsets[n + 1]], offsets [N + 1].
 
-    Texts of one length are hashed together. Collet, "XXH64", https://xxhash.com (the specification).
+    Texts of one length are hashed together. Collet, "XXH64", https://xxhash.com (the
+    specification).
 
     >>> data = np.frombuffer(b"u1Spark", dtype=np.uint8)
     >>> xxhash64(data, np.array([0, 2, 7])).tolist()

@@ -1,10 +1,11 @@
 """In how few ways the values of plans differ: patterns over all plans, and how much of each a query has.
 
-What unseen blocks add to the plans of one query is a vector over all plans. Those vectors are much alike: around their
-mean, and less what all plans of the query have in common (which no choice depends on), 16 patterns hold nine tenths of
-the variance of 126 plans. So a model predicts the 16 numbers of a query, from one row a query, and not 126 values from
-126 rows: on real films, first blocks visible, .40 of the gap from the best static plan to the oracle against .32 (one
-log of a trial; docs/studies/retrieval.md has five).
+What unseen blocks add to the plans of one query is a vector over all plans. Those vectors are much
+alike: around their mean, and less what all plans of the query have in common (which no choice
+depends on), 16 patterns hold nine tenths of the variance of 126 plans. So a model predicts the 16
+numbers of a query, from one row a query, and not 126 values from 126 rows: on real films, first
+blocks visible, .40 of the gap from the best static plan to the oracle against .32 (one log of a
+trial; docs/studies/retrieval.md has five).
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class PlanProfiles:
     Attributes:
         mean: of every plan, [P]; reward.
         patterns: orthonormal rows that each add up to zero, [K, P].
-        noise: variance that the patterns leave in one plan's value, over the variance of each pattern's share, [K].
+        noise: variance that the patterns leave in one plan's value, over the variance of each
+            pattern's share, [K].
 
     >>> added = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [4.0, 5.0, 6.0]])
     >>> profiles = PlanProfiles.of(added, np.ones((3, 3), dtype=bool), patterns=1)
@@ -52,8 +54,9 @@ class PlanProfiles:
     def of(added: Floats, is_known: NDArray[np.bool_], patterns: int, weights: Floats | None = None) -> PlanProfiles:
         """The strongest patterns of some queries' values: principal components.
 
-        Where values are unknown, they are first taken for those of an average plan of the query, then for what the
-        patterns themselves say, a few times over (Dempster, Laird & Rubin, JRSS B 1977).
+        Where values are unknown, they are first taken for those of an average plan of the query,
+        then for what the patterns themselves say, a few times over (Dempster, Laird & Rubin, JRSS B
+        1977).
 
         Args:
             added: [N, P].
@@ -102,7 +105,8 @@ class PlanProfiles:
         """
         left = added - self.mean
         shares = np.zeros((len(added), len(self.patterns)))
-        # Queries are alike in what is known: those with one and the same mask share a factorisation.
+        # Queries are alike in what is known: those with one and the same mask share a
+        # factorisation.
         masks, of_mask = np.unique(is_known, axis=0, return_inverse=True)
         for number, mask in enumerate(masks):
             rows, plans = np.flatnonzero(of_mask.ravel() == number), np.flatnonzero(mask)

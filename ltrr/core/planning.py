@@ -5,14 +5,16 @@ The value of a plan is the expected found reward of the union it draws:
     value(p) = sum of v[e] over the entities e that some visible block of p lists
              + sum of m[s, d] over the blocks (s, d) of p that are not visible yet
 
-- v[e] = 1 - product of (1 - h[s, d] * share(r)) over the strategies s that visibly list e, at rank r in block d: a
-  noisy-or, so an entity on which strategies agree is worth more, and it counts once however many blocks bring it.
-  h is the hit rate of the block, split over its ranks in proportion to 1/r (share(r) adds up to one in a block);
-- m is the marginal hit rate: what such a block adds that no other block of a plan brought. It is zero once a visible
-  block of the strategy came short, because deeper ones are then empty.
+- v[e] = 1 - product of (1 - h[s, d] * share(r)) over the strategies s that visibly list e, at rank
+  r in block d: a noisy-or, so an entity on which strategies agree is worth more, and it counts once
+  however many blocks bring it. h is the hit rate of the block, split over its ranks in proportion
+  to 1/r (share(r) adds up to one in a block);
+- m is the marginal hit rate: what such a block adds that no other block of a plan brought. It is
+  zero once a visible block of the strategy came short, because deeper ones are then empty.
 
-It works with the first blocks visible (`first_look`), all (`all_blocks`) or none (`blind`). The arithmetic of one
-decision does not grow with the catalogue: at most strategies x budget x block size entities.
+It works with the first blocks visible (`first_look`), all (`all_blocks`) or none (`blind`). The
+arithmetic of one decision does not grow with the catalogue: at most strategies x budget x block
+size entities.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ STATUSES = ("ok", "empty", "timeout", "error")
 """What a strategy can answer. A block that timed out or failed holds nothing and is judged as empty."""
 
 PRIOR_HIT_AT_RANK_ONE = 0.3
-"""Found reward expected of a first-ranked candidate before any log: P(wanted at rank r) = 0.3 / r. Only the ratio
-between ranks matters for the order of plans; 0.3 keeps the noisy-or of several strategies below one."""
+"""Found reward expected of a first-ranked candidate before any log: P(wanted at rank r) = 0.3 / r.
+Only the ratio between ranks matters for the order of plans; 0.3 keeps the noisy-or of several
+strategies below one."""
 
 PRIOR_MARGINAL_SHARE = 0.5
 """Share of a block's hits that no other block of the plan brought, before any log."""
@@ -86,7 +89,8 @@ class History:
         """
         per_depth = PRIOR_HIT_AT_RANK_ONE * _reciprocal_ranks(space.block_size, space.budget).sum(axis=1)
         hit_rate = np.tile(per_depth, (len(space.strategies), 1))
-        # Rounded as features are: the log repeats a history in every decision, and holds exactly what was used.
+        # Rounded as features are: the log repeats a history in every decision, and holds exactly
+        # what was used.
         return History(np.round(hit_rate, 6), np.round(PRIOR_MARGINAL_SHARE * hit_rate, 6))
 
     def check(self, space: PlanSpace) -> None:

@@ -1,7 +1,8 @@
 """The arms: every plan of a budget, in one fixed order.
 
-A plan says how many blocks to draw from each strategy: a vector of depths that adds up to the budget. Its canonical
-text names the strategies in the policy's order and leaves out those with no block: `title:2,memory:2`.
+A plan says how many blocks to draw from each strategy: a vector of depths that adds up to the
+budget. Its canonical text names the strategies in the policy's order and leaves out those with no
+block: `title:2,memory:2`.
 """
 
 from __future__ import annotations
@@ -60,12 +61,14 @@ class PlanSpace:
     """All plans that spend the whole budget, in lexicographic order of their depth vectors.
 
     Args:
-        strategies: names in the policy's order; the order is part of the contract of every array [.., S, ..].
+        strategies: names in the policy's order; the order is part of the contract of every array
+            [.., S, ..].
         block_size: candidates in one block (b).
         budget: blocks in one plan (D); also the deepest block of a single strategy.
 
     Raises:
-        ConfigError: no strategies, a name twice or not like `all_fields`, block size or budget below 1.
+        ConfigError: no strategies, a name twice or not like `all_fields`, block size or budget
+            below 1.
         SupportError: more than 2,000 plans.
 
     >>> space = PlanSpace(("title", "popular", "memory"), block_size=2, budget=2)
@@ -121,7 +124,8 @@ class PlanSpace:
     def draws(self) -> NDArray[np.float64]:
         """Which blocks a plan draws, 0 or 1, [P, S * D]; block (s, depth) is column s * D + depth - 1.
 
-        Floats, because the planner multiplies by it: at P x S*D = 210 x 28 a matrix product is quicker than sets.
+        Floats, because the planner multiplies by it: at P x S*D = 210 x 28 a matrix product is
+        quicker than sets.
         """
         depths = np.arange(1, self.budget + 1)
         draws = (self.plans[:, :, None] >= depths).reshape(len(self), -1).astype(np.float64)

@@ -51,7 +51,8 @@ _SEPARATORS = _Separators()
 def query_key(query_text: str) -> str:
     """The canonical form of a query: NFKC, casefold, punctuation to space, white space collapsed.
 
-    Two texts with one key are one query everywhere in ltrr. Applying it twice changes nothing. The key may be empty.
+    Two texts with one key are one query everywhere in ltrr. Applying it twice changes nothing. The
+    key may be empty.
 
     >>> query_key("  The  MATRIX: Reloaded! ")
     'the matrix reloaded'
@@ -60,7 +61,8 @@ def query_key(query_text: str) -> str:
     """
     if query_text.isascii():
         return " ".join(query_text.lower().translate(_SEPARATORS).split())
-    # Unicode's toNFKC_Casefold (UAX 31): casefolding can undo the normal form, so both are done twice.
+    # Unicode's toNFKC_Casefold (UAX 31): casefolding can undo the normal form, so both are done
+    # twice.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", query_text).casefold()).casefold()
     spaced = unicodedata.normalize("NFKC", folded).translate(_SEPARATORS)
     return " ".join(unicodedata.normalize("NFKC", spaced).split())
@@ -69,8 +71,8 @@ def query_key(query_text: str) -> str:
 def query_class(key: str) -> str:
     """A coarse class of query, for histories that single queries are too rare for.
 
-    `digits` when any character is a digit (years, sequels, "1999"); otherwise by the number of words: `one_word`
-    (or none), `two_words`, `three_words`, `long`.
+    `digits` when any character is a digit (years, sequels, "1999"); otherwise by the number of
+    words: `one_word` (or none), `two_words`, `three_words`, `long`.
 
     >>> [query_class(key) for key in ("blade runner 2049", "love", "bad guy", "lord of rings", "songs to sleep to")]
     ['digits', 'one_word', 'two_words', 'three_words', 'long']
@@ -84,7 +86,8 @@ def query_class(key: str) -> str:
 def query_script(key: str) -> str:
     """The script of most of its letters, by the first word of their Unicode names; `other` where it has no letter.
 
-    A hint of the language, not more: `latin` is English and Vietnamese alike. Ties go to the script that comes first.
+    A hint of the language, not more: `latin` is English and Vietnamese alike. Ties go to the script
+    that comes first.
 
     >>> [query_script(key) for key in ("beyoncé halo", "война и мир", "東京 ラーメン", "1999", "москва live")]
     ['latin', 'cyrillic', 'kana', 'other', 'cyrillic']

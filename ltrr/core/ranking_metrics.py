@@ -36,7 +36,8 @@ def ndcg(gains: Sequence[float], k: int = 10, *, ideal_gains: Sequence[float] | 
     Args:
         gains: of the entities in the order shown, >= 0.
         k: positions counted.
-        ideal_gains: of everything that could have been shown; by default of what was shown (judges the order alone).
+        ideal_gains: of everything that could have been shown; by default of what was shown (judges
+            the order alone).
 
     >>> ndcg([1.0, 0.0]), round(ndcg([0.0, 1.0]), 3), ndcg([0.0, 0.0]), ndcg([1.0], ideal_gains=[1.0, 1.0]) < 1
     (1.0, 0.631, nan, True)

@@ -1,7 +1,8 @@
 """Situation of a search: time, surface and context that a service gives with the query, and their features.
 
-Holidays depend on the user's country, which the service knows and the log does not keep: it says so in the context
-(docs/adr/0010-holidays-are-told.md). Whatever is missing is not known, and its features are all zero.
+Holidays depend on the user's country, which the service knows and the log does not keep: it says so
+in the context (docs/adr/0010-holidays-are-told.md). Whatever is missing is not known, and its
+features are all zero.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Situation:
         at: when, with a time zone; None: not known.
         utc_offset_minutes: of the user's clock.
         surface: where in the product.
-        context: other facts known before choosing; `device` and `is_holiday` ("true" or "false") are used.
+        context: other facts known before choosing; `device` and `is_holiday` ("true" or "false")
+            are used.
     """
 
     at: datetime | None = None

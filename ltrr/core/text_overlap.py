@@ -1,6 +1,7 @@
 """How much of a query an entity's stored fields answer: words, letters, year. The same online and in batch.
 
-Needs no statistics of the catalogue, so that a service computes it from the hits that its search engine returns anyway.
+Needs no statistics of the catalogue, so that a service computes it from the hits that its search
+engine returns anyway.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def text_overlap(key: str, fields: EntityFields) -> tuple[float, ...]:
         float(len(title_words)),
         log1p(max(fields.popularity, 0.0)) if fields.popularity == fields.popularity else nan,
     )
-    # Always the same NaN: only then are two such tuples equal, and what was computed from one is found again.
+    # Always the same NaN: only then are two such tuples equal, and what was computed from one is
+    # found again.
     return tuple(nan if number != number else round(number, PLACES) for number in numbers)
 
 

@@ -1,15 +1,17 @@
 """A decision as Vowpal Wabbit reads it. The only place that turns a reward into a cost: cost = -reward.
 
-One decision is one multi-line example: a shared line, one line a plan, and an empty line between decisions:
+One decision is one multi-line example: a shared line, one line a plan, and an empty line between
+decisions:
 
     shared |q class=two_words:1 query_words:0.25 first_count=title:1
     0:-0.25:0.5 |v value:0.62 strategies:0.5 |b title_1 title_2 memory_1 memory_2
     |v value:0.55 value_gap:-0.07 log_rank:0.693147 strategies:0.25 |b title_1 title_2 title_3 title_4
 
-Namespace `q` holds the shared features, `v` the plan's, `b` one indicator for every block that the plan draws: plans
-share what is learned about their common blocks (true recall on simulated decisions, 126 plans, shortlist 20: .686 after
-10,000 and .693 after 30,000, against .653 and .678 with one indicator for each number of blocks). Zeros are left out,
-and `:` in a name is written `=`, because Vowpal Wabbit reads it as a value.
+Namespace `q` holds the shared features, `v` the plan's, `b` one indicator for every block that the
+plan draws: plans share what is learned about their common blocks (true recall on simulated
+decisions, 126 plans, shortlist 20: .686 after 10,000 and .693 after 30,000, against .653 and .678
+with one indicator for each number of blocks). Zeros are left out, and `:` in a name is written `=`,
+because Vowpal Wabbit reads it as a value.
 """
 
 from __future__ import annotations

@@ -56,10 +56,12 @@ class NightReport:
         served_version: Version of the bundle that served.
         true_recall: True recall of the union, as served, over the traffic of seen queries; exact.
         true_page_reward: Expected true page reward per search, as served.
-        regret: Regret of the day's searches in true page reward, against the exact oracle and the best static plan.
+        regret: Regret of the day's searches in true page reward, against the exact oracle and the
+            best static plan.
         releases: Every release or refusal of the night, with its reason.
         published_version: Version of the bundle that serves the next day.
-        challenger: The current challenger after the night, or the one that the gate refused that night, or None.
+        challenger: The current challenger after the night, or the one that the gate refused that
+            night, or None.
         day_seconds: Seconds that serving took.
         night_seconds: Seconds that the eight jobs took.
         job_seconds: Seconds of each job.

@@ -77,8 +77,9 @@ def regret_rows(reports: Sequence[NightReport]) -> list[dict[str, Any]]:
     """Regret of each day's searches and of all days so far, in page_reward; it may be negative against the static plan.
 
     Returns:
-        One dict per day: date, searches, served, oracle and static (expected page_reward per search), static_plan,
-        regret_oracle and regret_static (of the day), cumulative_oracle and cumulative_static.
+        One dict per day: date, searches, served, oracle and static (expected page_reward per
+        search), static_plan, regret_oracle and regret_static (of the day), cumulative_oracle and
+        cumulative_static.
     """
     rows: list[dict[str, Any]] = []
     oracle_so_far, static_so_far = 0.0, 0.0
@@ -219,7 +220,8 @@ def trial_table(rows: Rows) -> Table:
 def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]:
     """Each result of the demo, and the command that opens it."""
     at = f"--home {home}"
-    # Programs are named as a person can type them here: those of the environment need not be on PATH.
+    # Programs are named as a person can type them here: those of the environment need not be on
+    # PATH.
     programs = Path(sys.executable).parent
     folder = programs.relative_to(Path.cwd()) if programs.is_relative_to(Path.cwd()) else programs
     return [

@@ -29,9 +29,10 @@ class WorldChoice:
     hybrid: bool = True
 
 
-# The first look at a challenger uses one day of plans that were drawn uniformly. One impression in 12 to 24 of them is
-# evidence for a challenger that explores. 6,000 of them showed +18 % at four standard errors; the bound of the first
-# night is 3.9 (docs/studies/exploration.md). There are 126 plans in music, and 210 in msrd.
+# The first look at a challenger uses one day of plans that were drawn uniformly. One impression in
+# 12 to 24 of them is evidence for a challenger that explores. 6,000 of them showed +18 % at four
+# standard errors; the bound of the first night is 3.9 (docs/studies/exploration.md). There are 126
+# plans in music, and 210 in msrd.
 IMPRESSIONS = {"music": 15_000, "msrd": 40_000}
 
 

@@ -1,8 +1,9 @@
 """The Poisson bootstrap by user: each replicate counts every user a Poisson(1) number of times, drawn from a hash.
 
-A replicate of a sum is sum over users of N(u, b) z_u, with N(u, b) a function of the user and b alone. So replicates do
-not depend on each other or on the partitions of users, and whole numbers add up to the same bits in any order.
-Chamandy et al., "Estimating Uncertainty for Massive Data Streams", Google, 2012.
+A replicate of a sum is sum over users of N(u, b) z_u, with N(u, b) a function of the user and b
+alone. So replicates do not depend on each other or on the partitions of users, and whole numbers
+add up to the same bits in any order. Chamandy et al., "Estimating Uncertainty for Massive Data
+Streams", Google, 2012.
 
 Percentiles of replicates cover no better than the delta method here (docs/studies/coverage.md).
 They are a check that shares none of its algebra.

@@ -1,8 +1,9 @@
 """Critical values of a statistic that is tested repeatedly while information grows, by numerical integration.
 
-The score S = Z sqrt(I) is a Brownian motion with drift `effect` in the time I. From look to look, its distribution
-without the part that crossed is kept as points and masses. Armitage, McPherson & Rowe, "Repeated Significance Tests
-on Accumulating Data", JRSS A 1969; Jennison & Turnbull, "Group Sequential Methods", 2000, ch. 19.
+The score S = Z sqrt(I) is a Brownian motion with drift `effect` in the time I. From look to look,
+its distribution without the part that crossed is kept as points and masses. Armitage, McPherson &
+Rowe, "Repeated Significance Tests on Accumulating Data", JRSS A 1969; Jennison & Turnbull, "Group
+Sequential Methods", 2000, ch. 19.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def critical_values(information: Sequence[float], spent: Sequence[float]) -> tup
         information: 1 / standard error^2 at each look.
         spent: Alpha spent by each look, growing.
 
-    The value is infinite without a look: no alpha to spend, or no new information (`LEAST_GROWTH`). That
-    alpha is spent at the next look.
+    The value is infinite without a look: no alpha to spend, or no new information (`LEAST_GROWTH`).
+    That alpha is spent at the next look.
 
     Raises:
         UsageError: The numbers of looks differ, alpha shrinks, or information is not above zero.

@@ -1,22 +1,25 @@
 """Check of the logged propensities: what was drawn, compared with what they promise.
 
-If p(a|x) is the probability with which action a was drawn, each of these sums has mean zero, whatever was earned:
+If p(a|x) is the probability with which action a was drawn, each of these sums has mean zero,
+whatever was earned:
 
     per action         sum of 1{a drawn} - p(a|x)
     per policy pi      sum of w 1{w <= C} - sum over actions of pi(a|x) 1{pi(a|x) <= C p(a|x)},    w = pi / p
 
-and, given the contexts, a variance V that follows from the propensities: p (1 - p) for each row and action. So nothing
-is estimated and no count is too small: by Bernstein's inequality (for draws that follow each other, Freedman, "On Tail
-Probabilities for Martingales", 1975) a sum passes sqrt(2 V L) + b L / 3 with probability at most exp(-L), b the most
-that one row can add. With L = log(number of bounds / LEVEL) a true log raises any alarm with probability LEVEL at most.
+and, given the contexts, a variance V that follows from the propensities: p (1 - p) for each row and
+action. So nothing is estimated and no count is too small: by Bernstein's inequality (for draws that
+follow each other, Freedman, "On Tail Probabilities for Martingales", 1975) a sum passes sqrt(2 V L)
++ b L / 3 with probability at most exp(-L), b the most that one row can add. With L = log(number of
+bounds / LEVEL) a true log raises any alarm with probability LEVEL at most.
 
-A log with the propensity of the drawn action alone reveals less. 1{a drawn} / p has mean one, or less where a cannot be
-drawn, so only an *excess* is a fault: an action that was rarely possible looks the same as a propensity logged too
-large. V is then the sum of (1{a} / p - 1)^2 as seen; such a sum is skewed to the right, and above it the
-empirical V is safe (Bercu & Touati, "Exponential Inequalities for Self-Normalized Martingales", 2008).
+A log with the propensity of the drawn action alone reveals less. 1{a drawn} / p has mean one, or
+less where a cannot be drawn, so only an *excess* is a fault: an action that was rarely possible
+looks the same as a propensity logged too large. V is then the sum of (1{a} / p - 1)^2 as seen; such
+a sum is skewed to the right, and above it the empirical V is safe (Bercu & Touati, "Exponential
+Inequalities for Self-Normalized Martingales", 2008).
 
-Draws that are repeated for a user are not independent: V and b are multiplied by a design effect, the variance of the
-weights by user over that by row (Kish, "Survey Sampling", 1965).
+Draws that are repeated for a user are not independent: V and b are multiplied by a design effect,
+the variance of the weights by user over that by row (Kish, "Survey Sampling", 1965).
 """
 
 from __future__ import annotations
@@ -55,8 +58,8 @@ class Tally:
         expected: Its mean by the logged propensities.
         variance: V.
         largest: The most that one row could add.
-        squares: Squares of the policy's probabilities: what V gains if the drawn action's propensity is
-            logged at half its value.
+        squares: Squares of the policy's probabilities: what V gains if the drawn action's
+            propensity is logged at half its value.
     """
 
     observed: int
@@ -117,9 +120,10 @@ class Calibration:
         Args:
             logging: Propensity of the drawn action, [N].
             action: The drawn action, from 0, [N]; negative where unknown.
-            loggings: Propensities of all actions, [N, A]; None, or a row of zeros, where the log has none.
-            targets: Probabilities of all actions under the judged policy, [N, B]; a row of zeros where
-                unknown.
+            loggings: Propensities of all actions, [N, A]; None, or a row of zeros, where the log
+                has none.
+            targets: Probabilities of all actions under the judged policy, [N, B]; a row of zeros
+                where unknown.
             widths: Number of actions of each row, [N]; 0 where unknown. Without it B.
             weights: Weights of the judged policy, [N].
         """
@@ -142,7 +146,8 @@ class Calibration:
         is_sized = others & (sizes > 0)
         if is_sized.any():
             seen[UNIFORM] = _policy_seen(_inverse(sizes[is_sized] * logging[is_sized]))
-        # Where the log has only the judged policy's probability of the drawn action, its weights have no known V.
+        # Where the log has only the judged policy's probability of the drawn action, its weights
+        # have no known V.
         unknown = others if pi.shape[1] else np.ones(rows, dtype=bool)
         if weights is not None and unknown.any():
             seen[JUDGED] = _policy_seen(weights[unknown])
@@ -170,7 +175,8 @@ class Calibration:
         """Every sum with its bounds, actions in order, then policies.
 
         Args:
-            design_effect: Variance of the weights by user over that by row; below one, or NaN, it counts as one.
+            design_effect: Variance of the weights by user over that by row; below one, or NaN, it
+                counts as one.
         """
         tallies = [(what, tally, True) for what, tally in self.known.items()]
         tallies += [(what, self._whole(what, tally), False) for what, tally in self.seen.items()]
@@ -227,7 +233,8 @@ def _policy_known(pi: Floats, p: Floats, drawn: NDArray[np.int64]) -> Tally:
     return _tally(
         weights[np.arange(len(drawn)), drawn],
         mean,
-        # Below zero where the probabilities of a row add up to more than one; another check finds that fault.
+        # Below zero where the probabilities of a row add up to more than one; another check finds
+        # that fault.
         np.maximum((kept * weights).sum(axis=1) - mean**2, 0.0),
         float(weights.max(initial=0.0)),
         (kept**2).sum(axis=1),

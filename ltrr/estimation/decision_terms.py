@@ -1,7 +1,8 @@
 """The terms of each decision that the registered estimators add up, in whole numbers of 2^-24.
 
-One pass gathers the terms of all estimators (`estimation.fixed_point`), so any order and any partitions of the log give
-the same bits. The standard error is the delta method's over clusters (`estimation.intervals`).
+One pass gathers the terms of all estimators (`estimation.fixed_point`), so any order and any
+partitions of the log give the same bits. The standard error is the delta method's over clusters
+(`estimation.intervals`).
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """Logged decisions with a fixed action set, and the per-decision terms that estimators add up.
 
-With w = P_target(a) / P_logging(a), reward r, q the reward model's value of the action taken, v its mean under the
-policy judged, and c(w) a cut weight of `CUTS`, a decision has the terms
+With w = P_target(a) / P_logging(a), reward r, q the reward model's value of the action taken, v its
+mean under the policy judged, and c(w) a cut weight of `CUTS`, a decision has the terms
 
     n 1          w w          weighted w r          direct v          residual w (r - q)
     <cut> c(w)                <cut>_reward c(w) r                     <cut>_residual c(w) (r - q)
 
-A new estimator needs a new term only where it cuts weights in a new way: one line in `CUTS` adds all three.
+A new estimator needs a new term only where it cuts weights in a new way: one line in `CUTS` adds
+all three.
 
-Ionides, JCGS 2008, and Swaminathan & Joachims, JMLR 2015 (clipped); Metelli et al., NeurIPS 2021 (sub_gaussian); Wang
-et al., ICML 2017 (switched); Su et al., ICML 2020 (shrunk).
+Ionides, JCGS 2008, and Swaminathan & Joachims, JMLR 2015 (clipped); Metelli et al., NeurIPS 2021
+(sub_gaussian); Wang et al., ICML 2017 (switched); Su et al., ICML 2020 (shrunk).
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Decisions:
         rewards: Reward of each decision, higher is better.
         taken: q of the action taken; None without a reward model.
         direct: Sum over actions of P_target q; None without a reward model.
-        unsupported: The target's probability of actions that the log can never show; 0 where unknown.
+        unsupported: The target's probability of actions that the log can never show; 0 where
+            unknown.
     """
 
     weights: Floats

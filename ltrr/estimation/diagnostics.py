@@ -1,10 +1,10 @@
 """Diagnostics from comparing estimates, and from the reward model's fit: faults that no single interval shows.
 
-Estimators that assume no more than right propensities (ips, snips, dr, sndr) estimate one number. Their
-differences, paired by user, have mean zero up to snips' small bias. A difference beyond chance means wrong
-propensities, or weights so large that their spread is unknown. The ratio of sum of w q-hat to sum of w r
-shows whether the reward model predicts the rewards of the judged policy: `dr` corrects the difference,
-`dm` does not.
+Estimators that assume no more than right propensities (ips, snips, dr, sndr) estimate one number.
+Their differences, paired by user, have mean zero up to snips' small bias. A difference beyond
+chance means wrong propensities, or weights so large that their spread is unknown. The ratio of sum
+of w q-hat to sum of w r shows whether the reward model predicts the rewards of the judged policy:
+`dr` corrects the difference, `dm` does not.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ BEYOND_CHANCE = 1.0 - 3.2e-5
 """One-sided confidence: four standard errors with many users, more with few; the rule of the mean weight."""
 
 OFF, FAR_OFF = 0.10, 0.25
-"""Relative errors of a reward model, beyond chance: from the first on it is reported, from the second on an estimate of
-the model alone is marked "do not use"."""
+"""Relative errors of a reward model, beyond chance: from the first on it is reported, from the
+second on an estimate of the model alone is marked "do not use"."""
 
 _CUT = 0.01
 """Share of the weights cut off, above which the calibration of the model that stands in for them is judged."""

@@ -27,7 +27,8 @@ class DrawMoments:
     """Exact sums over clusters of impressions; `+` joins two disjoint sets of clusters, in any order to the same bits.
 
     Attributes:
-        sums: Clustered sums of the terms of `draw_terms.compute_draw_terms`, or of `estimation.slots`.
+        sums: Clustered sums of the terms of `draw_terms.compute_draw_terms`, or of
+            `estimation.slots`.
         largest: Weight -> its largest value in one impression, unit 2^-24.
 
     >>> from ltrr.estimation.draw_orders import DrawWeights
@@ -108,8 +109,8 @@ other, with the logged probability of all slots together (column joint); ask for
     def summarize_evidence(self, name: str) -> EvidenceSummary:
         """What an estimator's estimate rests on, counted by cluster.
 
-        Where each entity has a weight of its own, R is at most the effective sample that the design gives, in entities
-        (`estimation.inclusion.inclusion_design`).
+        Where each entity has a weight of its own, R is at most the effective sample that the design
+        gives, in entities (`estimation.inclusion.inclusion_design`).
         """
         one = self._estimator(name)
         terms = EvidenceTerms(one.weight, one.rests_on, design=one.design)

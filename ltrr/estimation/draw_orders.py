@@ -1,15 +1,16 @@
 """Probability of a set of draws, whatever the order in which it was drawn.
 
-A page depends on the set of its blocks, so the set is weighted. Drawn one by one, a set has the probability
+A page depends on the set of its blocks, so the set is weighted. Drawn one by one, a set has the
+probability
 
     P(set) = sum over the orders of its draws of the product of their step propensities,
 
-at most 24 orders for four draws. Its subsets are 16 states, over which the sum is computed once (dynamic
-programming) instead of for each order. Draws of one strategy keep their order: its second block cannot come
-before its first.
+at most 24 orders for four draws. Its subsets are 16 states, over which the sum is computed once
+(dynamic programming) instead of for each order. Draws of one strategy keep their order: its second
+block cannot come before its first.
 
-States are numbers: bit t of a state means that the t-th draw of the log has been made. `steps[state, t]` is the
-probability that draw t comes next in that state, 0 where it cannot.
+States are numbers: bit t of a state means that the t-th draw of the log has been made.
+`steps[state, t]` is the probability that draw t comes next in that state, 0 where it cannot.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ MOST_DRAWS = 8
 """Largest number of draws: 2^8 states x 8 draws a row. For more, enumerate plans instead (`decide: plan`)."""
 
 StepPolicy = Callable[[NDArray[np.int64]], Floats]
-"""Depths drawn so far, [N, S] -> probability of each strategy as the next draw, [N, S]. The difference of their sum
-from one is the probability of `stop`. Row n is always impression n."""
+"""Depths drawn so far, [N, S] -> probability of each strategy as the next draw, [N, S]. The
+difference of their sum from one is the probability of `stop`. Row n is always impression n."""
 
 
 def step_lattice(policy: StepPolicy, drawn: Longs, strategies: int) -> Floats:
@@ -37,7 +38,8 @@ def step_lattice(policy: StepPolicy, drawn: Longs, strategies: int) -> Floats:
 
     Args:
         policy: A function of what was logged, also in states that the log did not visit.
-        drawn: Number of the strategy of each draw in the order of the log, -1 beyond the last, [N, D].
+        drawn: Number of the strategy of each draw in the order of the log, -1 beyond the last, [N,
+            D].
         strategies: Number of strategies, S.
 
     Raises:
@@ -96,7 +98,8 @@ def set_propensities(steps: Floats, counts: Longs) -> Floats:
     n, states, most = steps.shape
     reached = np.zeros((n, states))
     reached[:, 0] = 1.0
-    # A state is larger than every state that leads to it: by the time it is reached its sum is complete.
+    # A state is larger than every state that leads to it: by the time it is reached its sum is
+    # complete.
     for state in range(states):
         for draw in range(most):
             if not state >> draw & 1:
@@ -109,11 +112,11 @@ class DrawWeights:
     """Importance weights of N impressions made draw by draw.
 
     Attributes:
-        running: Weights of the first t draws in the order of the log, [N, D]; beyond the last draw, of all
-            draws.
+        running: Weights of the first t draws in the order of the log, [N, D]; beyond the last draw,
+            of all draws.
         sequence: Weight of all draws in the order of the log, `stop` included, [N].
-        union: Weight of the set of draws, `stop` included, [N]; None where the log has propensities in its
-            own order only.
+        union: Weight of the set of draws, `stop` included, [N]; None where the log has propensities
+            in its own order only.
     """
 
     running: Floats

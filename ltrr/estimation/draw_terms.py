@@ -22,7 +22,8 @@ class Draws:
 
     Args:
         weights: `estimation.draw_orders.DrawWeights`.
-        rewards: Reward of the entities that each draw brought first, 0 beyond the last draw, [N, D].
+        rewards: Reward of the entities that each draw brought first, 0 beyond the last draw, [N,
+            D].
         taken: q of the plan drawn, [N]; None without a model.
         direct: Mean of q over the target's plans, [N].
         step_taken: Q of each draw, 0 beyond the last, [N, D]; None without a model.
@@ -31,7 +32,8 @@ class Draws:
         included_dr: The same with a model, [N].
         included_mass: `estimation.inclusion.inclusion_design`, first part, [N]; None where unknown.
         included_squares: Its second part, [N].
-        placed: `estimation.placement.placement_rewards`, [N]; None where other plans' pages are unknown.
+        placed: `estimation.placement.placement_rewards`, [N]; None where other plans' pages are
+            unknown.
         placed_dr: The same with a model, [N].
     """
 

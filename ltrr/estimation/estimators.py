@@ -1,11 +1,12 @@
 """The registry: every estimator of a policy's value, each a sum of ratios of exact sums.
 
-An estimator is data: which terms are added up and divided, what it needs, and what it assumes. The nightly jobs,
-`ltrr ope` and `ltrr ope-draws` take estimators from here, and read from the declaration all that they do with one.
-To add an estimator, declare it here; add its term to `estimation.decisions` or `estimation.draw_terms` if it is new.
+An estimator is data: which terms are added up and divided, what it needs, and what it assumes. The
+nightly jobs, `ltrr ope` and `ltrr ope-draws` take estimators from here, and read from the
+declaration all that they do with one. To add an estimator, declare it here; add its term to
+`estimation.decisions` or `estimation.draw_terms` if it is new.
 
-**Fixed action sets** (`ESTIMATORS`). With w = P_target(a) / P_logging(a), reward r, q the reward model, q(a) its value
-of the action taken and v = sum over actions of P_target(a') q(a'):
+**Fixed action sets** (`ESTIMATORS`). With w = P_target(a) / P_logging(a), reward r, q the reward
+model, q(a) its value of the action taken and v = sum over actions of P_target(a') q(a'):
 
     ips          mean(w r)                                snips        sum(w r) / sum(w)
     clipped_ips  mean(min(w, M) r)                        sg           mean(w / (1 - 1/M + w/M) r)
@@ -14,17 +15,19 @@ of the action taken and v = sum over actions of P_target(a') q(a'):
     sndr         mean(v) + sum(w (r - q)) / sum(w)        switch_dr    mean(v) + mean(w 1{w <= M} (r - q))
     dros         mean(v) + mean(M^2 w / (w^2 + M^2) (r - q))
 
-One number M bounds a weight in the five that cut weights: a cut weight is at most M, in dros at most M / 2.
+One number M bounds a weight in the five that cut weights: a cut weight is at most M, in dros at
+most M / 2.
 
-Horvitz & Thompson, JASA 1952 (ips); Swaminathan & Joachims, NeurIPS 2015 (snips); Ionides, JCGS 2008 (clipping: M of
-the order of sqrt(n); Swaminathan & Joachims, JMLR 2015, cut and self-normalise both); Dudik et al., ICML 2011 (dm, dr);
-Robins et al., 2007 and Thomas & Brunskill, ICML 2016 (sndr); Wang et al., ICML 2017 (switch_dr); Su et al., ICML 2020
-(dros, optimistic shrinkage); Metelli et al., NeurIPS 2021 (sg, sub-Gaussian weights).
+Horvitz & Thompson, JASA 1952 (ips); Swaminathan & Joachims, NeurIPS 2015 (snips); Ionides, JCGS
+2008 (clipping: M of the order of sqrt(n); Swaminathan & Joachims, JMLR 2015, cut and self-normalise
+both); Dudik et al., ICML 2011 (dm, dr); Robins et al., 2007 and Thomas & Brunskill, ICML 2016
+(sndr); Wang et al., ICML 2017 (switch_dr); Su et al., ICML 2020 (dros, optimistic shrinkage);
+Metelli et al., NeurIPS 2021 (sg, sub-Gaussian weights).
 
-**Draw by draw** (`DRAW_ESTIMATORS`). With w = P_target(set) / P_logging(set) over all orders, rho_t the product of the
-first t draws' ratios in the logged order, r_t the reward of the entities that draw t brought first, r = sum of r_t, q
-and v the value of the plan and its mean under the target, Q_t and V_t the reward-to-go of draw t and its mean under the
-target (`estimation.reward_to_go`):
+**Draw by draw** (`DRAW_ESTIMATORS`). With w = P_target(set) / P_logging(set) over all orders, rho_t
+the product of the first t draws' ratios in the logged order, r_t the reward of the entities that
+draw t brought first, r = sum of r_t, q and v the value of the plan and its mean under the target,
+Q_t and V_t the reward-to-go of draw t and its mean under the target (`estimation.reward_to_go`):
 
     sequence_ips  mean(rho_T r)                        union       sum(w r) / sum(w)
     union_ips     mean(w r)                            union_dr    mean(v) + mean(w (r - q))
@@ -33,11 +36,12 @@ target (`estimation.reward_to_go`):
     inclusion, inclusion_dr: `estimation.inclusion`          placement, placement_dr: `estimation.placement`
     iips, pi: `estimation.slots`
 
-Estimators that weigh a draw, or an entity at any position, need a reward that later draws do not change:
-`found_reward`. On `page_reward` they are biased, because a later draw moves entities down the page or off it.
+Estimators that weigh a draw, or an entity at any position, need a reward that later draws do not
+change: `found_reward`. On `page_reward` they are biased, because a later draw moves entities down
+the page or off it.
 
-Precup et al., ICML 2000, and McInerney et al., KDD 2020 (pdis, RIPS: reward interaction inverse propensity scoring);
-Jiang & Li, ICML 2016, and Kiyohara et al., WSDM 2022 (cascade_dr).
+Precup et al., ICML 2000, and McInerney et al., KDD 2020 (pdis, RIPS: reward interaction inverse
+propensity scoring); Jiang & Li, ICML 2016, and Kiyohara et al., WSDM 2022 (cascade_dr).
 """
 
 from __future__ import annotations
@@ -108,9 +112,11 @@ class DecisionEstimator(Estimator):
     Args:
         model: How it uses the reward model.
         cut: The one of `CUTS` that it applies, or none.
-        needs_right_propensities_only: Whether it assumes no more than right propensities, up to a bias of 1/n. All
-            such estimators of a log then estimate one number, and are compared with each other.
-        is_nightly: Whether the nightly evaluation reports it. It cannot cut weights: no M is set there.
+        needs_right_propensities_only: Whether it assumes no more than right propensities, up to a
+            bias of 1/n. All such estimators of a log then estimate one number, and are compared
+            with each other.
+        is_nightly: Whether the nightly evaluation reports it. It cannot cut weights: no M is set
+            there.
         decides: Whether the promotion gate judges by it.
     """
 
@@ -140,15 +146,17 @@ class DrawEstimator(Estimator):
     """An estimator of logs made draw by draw.
 
     Args:
-        weight: Term of its weights: "w", the set's, "rho", the sequence's, or "additive", that of independent slots.
-            Empty where each entity has a weight of its own.
+        weight: Term of its weights: "w", the set's, "rho", the sequence's, or "additive", that of
+            independent slots. Empty where each entity has a weight of its own.
         rests_on: Term of weighted rewards from which its evidence R is computed.
         needs: What the log or a model must provide for its terms, as a text for a reader.
         found_only: Whether it is right on `found_reward` alone.
         page_only: Whether it is meant for `page_reward` alone.
-        design: Terms of the expected sums of w and of w^2 (`estimation.inclusion.inclusion_design`), from which its
-            effective sample is computed where it has no weight.
-        equals: Name of the estimator that estimates the same number where its assumption is true, or none.
+        design: Terms of the expected sums of w and of w^2
+            (`estimation.inclusion.inclusion_design`), from which its effective sample is computed
+            where it has no weight.
+        equals: Name of the estimator that estimates the same number where its assumption is true,
+            or none.
     """
 
     weight: str

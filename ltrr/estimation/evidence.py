@@ -25,8 +25,10 @@ class EvidenceSummary:
         fallback_share: Share of the window's impressions that were served without the policy.
         is_defined: Whether an interval exists.
         evidence_of_users: R with each user's rewards added up first; never above `evidence`.
-        mean_weight_error: Standard error of mean_weight by user; NaN where only sums over decisions are known.
-        degrees: Degrees of freedom behind the standard error (`estimation.intervals.degrees_of_freedom`).
+        mean_weight_error: Standard error of mean_weight by user; NaN where only sums over decisions
+            are known.
+        degrees: Degrees of freedom behind the standard error
+            (`estimation.intervals.degrees_of_freedom`).
     """
 
     evidence: float
@@ -139,7 +141,8 @@ def summarize_evidence(
 def _sample_by_user(sums: ClusteredSums, terms: EvidenceTerms, count: int) -> float:
     """Effective sample size; a user counts as many impressions as users have on average.
 
-    Without a weight: in entities, by design (`estimation.inclusion.inclusion_design`), or NaN where unknown.
+    Without a weight: in entities, by design (`estimation.inclusion.inclusion_design`), or NaN where
+    unknown.
     """
     if terms.weight:
         return sums.evidence(terms.weight) * count / sums.clusters if sums.clusters else nan

@@ -1,12 +1,14 @@
 """Exact sums and cross products of many terms, block by block, at about the speed of plain doubles.
 
-A term is a whole number of 2^-24 (`estimation.fixed_point`), held in a double. Cut into a high and a low part of 20
-bits, a block of 8,192 rows has products that one matrix product of doubles adds without rounding:
+A term is a whole number of 2^-24 (`estimation.fixed_point`), held in a double. Cut into a high and
+a low part of 20 bits, a block of 8,192 rows has products that one matrix product of doubles adds
+without rounding:
 
     f = high 2^20 + low,   |low| <= 2^19,   exact while the high parts' squares add up to 2^52 at most.
 
-Blocks add up in 64-bit integers. A block with larger terms (65,536 in every row) takes the slower way of
-`estimation.fixed_point`, to the same integers. So the result does not depend on the cut into blocks.
+Blocks add up in 64-bit integers. A block with larger terms (65,536 in every row) takes the slower
+way of `estimation.fixed_point`, to the same integers. So the result does not depend on the cut into
+blocks.
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ BLOCK_ROWS = 1 << 13
 _LOW_BITS = 20
 _EASY = 2.0 ** (2 * _LOW_BITS)
 _EASY_SQUARES = 2.0**52
-"""Largest sum of the high parts' squares. Then, by Cauchy and Schwarz, no partial sum of products of high parts exceeds
-2^52, and none with low parts (at most 2^19 each) or of the terms themselves exceeds 2^53."""
+"""Largest sum of the high parts' squares. Then, by Cauchy and Schwarz, no partial sum of products
+of high parts exceeds 2^52, and none with low parts (at most 2^19 each) or of the terms themselves
+exceeds 2^53."""
 _PART_BITS = 28
 _BLOCKS_BEFORE_CARRY = 1 << 9
 """Blocks between carries: sums of a block are at most 2^53, so that 2^9 of them (and a transpose) stay below 2^63."""
@@ -128,7 +131,8 @@ class ExactSums:
 def fourth_powers(column: Floats | Longs, largest: float) -> int:
     """`fixed_point.exact_fourth_powers` of [N <= 2^13] numbers up to `largest`: powers rounded, their sum exact.
 
-    A power is a whole number of which doubles keep 53 bits. Cut into parts of 28 bits, each part adds up exactly.
+    A power is a whole number of which doubles keep 53 bits. Cut into parts of 28 bits, each part
+    adds up exactly.
 
     >>> fourth_powers(np.array([3.0, -2.0, 2.0**40]), 2.0**40) == 81 + 16 + 2**160
     True

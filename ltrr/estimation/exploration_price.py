@@ -1,10 +1,11 @@
 """Price of exploration: its cost for each decision, and the precision of its log for evaluating other policies.
 
-Exploration costs the difference in value between the greedy plan and the plans drawn. It improves the weights of later
-evaluations: a policy that always takes plan a has weights 1 / p(a) where a was drawn and 0 elsewhere, hence E[w^2] =
-E[1 / p(a)], an effective sample of 1 / E[1 / p(a)] of the impressions, and intervals sqrt(E[1 / p(a)] / P) as wide as
-on a uniform log, where 1 / p(a) is P everywhere. Kong, "A Note on Importance Sampling using Standardized Weights",
-1992 (the effective sample).
+Exploration costs the difference in value between the greedy plan and the plans drawn. It improves
+the weights of later evaluations: a policy that always takes plan a has weights 1 / p(a) where a was
+drawn and 0 elsewhere, hence E[w^2] = E[1 / p(a)], an effective sample of 1 / E[1 / p(a)] of the
+impressions, and intervals sqrt(E[1 / p(a)] / P) as wide as on a uniform log, where 1 / p(a) is P
+everywhere. Kong, "A Note on Importance Sampling using Standardized Weights", 1992 (the effective
+sample).
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ _NEVER = 1e-6
 def exploration_terms(target: Floats, values: Floats) -> tuple[Floats, Floats, Floats]:
     """For each decision: value lost, rarity of the greedy plan, and mean rarity of all plans.
 
-    The greedy plan is the most probable one; among equals, as under a uniform policy, the one with the
-    highest value.
+    The greedy plan is the most probable one; among equals, as under a uniform policy, the one with
+    the highest value.
 
     Args:
         target: P(plan) of the policy, [N, P].
         values: Estimated values of the plans, [N, P].
 
     Returns:
-        Value of the greedy plan minus the expected value of a drawn plan, [N]; 1 / p of the greedy plan,
-        [N]; and the mean of 1 / p over all plans, [N].
+        Value of the greedy plan minus the expected value of a drawn plan, [N]; 1 / p of the greedy
+        plan, [N]; and the mean of 1 / p over all plans, [N].
 
     >>> lost, greedy, any_plan = exploration_terms(np.array([[0.5, 0.3, 0.2]]), np.array([[1.0, 0.5, 0.0]]))
     >>> lost.round(6).tolist(), greedy.tolist(), any_plan.round(6).tolist()

@@ -1,11 +1,11 @@
 """Sums that have the same bits in any order and for any partitions of the rows.
 
-Terms are rounded once to whole numbers of 2^-24. Integers add without error, so (a + b) + c = a + (b + c)
-to the last bit, which doubles do not give: the same table must yield the same verdict for any number of
-tasks. The rounding error is at most 3e-8 for each term, on both sides equally.
+Terms are rounded once to whole numbers of 2^-24. Integers add without error, so (a + b) + c = a +
+(b + c) to the last bit, which doubles do not give: the same table must yield the same verdict for
+any number of tasks. The rounding error is at most 3e-8 for each term, on both sides equally.
 
-This unit belongs to terms of estimators. Sums of clicks and rewards in Spark columns have another one
-(`ltrr.spark.fixed_point`, 2^-20).
+This unit belongs to terms of estimators. Sums of clicks and rewards in Spark columns have another
+one (`ltrr.spark.fixed_point`, 2^-20).
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def exact_sums(rows: Longs) -> list[int]:
 def exact_products(rows: Longs) -> list[list[int]]:
     """X'X of [N, K] as Python integers, exact; unit 2^-48 when rows are fixed-point terms.
 
-    Numbers are cut into a sign and three limbs of 21 bits; a matrix product of doubles adds their products exactly.
+    Numbers are cut into a sign and three limbs of 21 bits; a matrix product of doubles adds their
+    products exactly.
 
     >>> exact_products(np.array([[3, -(2**40)], [1, 2**40]]))
     [[10, -2199023255552], [-2199023255552, 2417851639229258349412352]]
@@ -89,8 +90,9 @@ def exact_products(rows: Longs) -> list[list[int]]:
 def exact_fourth_powers(column: Longs) -> int:
     """Sum of z^4 over [N] whole numbers as a Python integer: each power rounded to 53 bits, their sum exact.
 
-    Powers of one exponent are added up in two halves of their mantissa, which doubles hold without rounding up to 2^26
-    rows at once; so no order and no partition changes a bit, whatever the range of the numbers.
+    Powers of one exponent are added up in two halves of their mantissa, which doubles hold without
+    rounding up to 2^26 rows at once; so no order and no partition changes a bit, whatever the range
+    of the numbers.
 
     >>> exact_fourth_powers(np.array([3, -2, 2**40])) == 81 + 16 + 2**160
     True

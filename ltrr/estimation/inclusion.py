@@ -1,17 +1,17 @@
 """Weights of entities: the probability that each is in the union, whichever plan brings it.
 
-`found_reward` is a sum over shown entities of rewards that do not depend on what else was shown. So each
-entity can have a weight of its own, P_target(e in union) / P_logging(e in union), summed over all plans
-that contain it. It is far closer to one than the plan's weight, since many plans bring the same entity.
-With reward r_e and any model q_e of it,
+`found_reward` is a sum over shown entities of rewards that do not depend on what else was shown. So
+each entity can have a weight of its own, P_target(e in union) / P_logging(e in union), summed over
+all plans that contain it. It is far closer to one than the plan's weight, since many plans bring
+the same entity. With reward r_e and any model q_e of it,
 
     inclusion     = sum over shown e of w_e r_e
     inclusion_dr  = sum over listed e of P_target(e in union) q_e + sum over shown e of w_e (r_e - q_e),
 
-both unbiased. They need the contents of every block that either policy might have drawn, and pages that show the whole
-union. The terms of both are columns for `ltrr ope-draws` (`included`, `included_dr`). Horvitz & Thompson, "A
-Generalization of Sampling Without Replacement from a Finite Universe", JASA 1952, whose inclusion probabilities these
-are.
+both unbiased. They need the contents of every block that either policy might have drawn, and pages
+that show the whole union. The terms of both are columns for `ltrr ope-draws` (`included`,
+`included_dr`). Horvitz & Thompson, "A Generalization of Sampling Without Replacement from a Finite
+Universe", JASA 1952, whose inclusion probabilities these are.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def inclusion_propensities(plan_propensities: Floats, places: Longs, plans: NDAr
 
     Args:
         plan_propensities: Propensity of every plan, [N, P].
-        places: Depth of the block in which each strategy lists the entity, 0 where it does not, [N, E, S].
+        places: Depth of the block in which each strategy lists the entity, 0 where it does not, [N,
+            E, S].
         plans: Depth vectors, [P, S], such as `PlanSpace.plans`.
 
     >>> plans = np.array([[0, 2], [1, 1], [2, 0]])
@@ -50,7 +51,8 @@ def inclusion_rewards(
     """Each impression's term of `inclusion`, or with a model of `inclusion_dr`, [N].
 
     Args:
-        logging: `inclusion_propensities` of the listed entities under the policy that logged, [N, E].
+        logging: `inclusion_propensities` of the listed entities under the policy that logged, [N,
+            E].
         target: The same under the policy judged, [N, E].
         shown: Whether each was on the page, [N, E].
         rewards: Found reward, clicks / examination; read where shown, [N, E].
@@ -84,13 +86,14 @@ def inclusion_rewards(
 def inclusion_design(logging: Floats, target: Floats) -> tuple[Floats, Floats]:
     """Design of a log of entity weights, before any draw: expected sums of w and of w^2 on a page, [N] both.
 
-    (sum of the first)^2 / sum of the second is the effective sample, in entities shown, that such a log has
-    on average. The weights in one log say less: until a rare entity of large weight appears, all weights are
-    small. Logs of 2,000 impressions with a median R of 679 and a sample of 5 by design gave 95 % intervals
-    that covered 56 % (docs/studies/plans.md).
+    (sum of the first)^2 / sum of the second is the effective sample, in entities shown, that such a
+    log has on average. The weights in one log say less: until a rare entity of large weight
+    appears, all weights are small. Logs of 2,000 impressions with a median R of 679 and a sample of
+    5 by design gave 95 % intervals that covered 56 % (docs/studies/plans.md).
 
     Args:
-        logging: `inclusion_propensities` of all listed entities under the policy that logged, [N, E].
+        logging: `inclusion_propensities` of all listed entities under the policy that logged, [N,
+            E].
         target: The same under the policy judged.
 
     >>> mass, squares = inclusion_design(np.array([[0.5, 0.001, 0.0]]), np.array([[0.5, 0.5, 0.0]]))

@@ -1,25 +1,26 @@
 """Intervals of ratios of clustered sums, and of differences of two ratios on the same users.
 
-With z_u the sums of user u, theta = sum(a) / sum(b) has the influence psi_u = (a_u - theta b_u) / sum(b), and
+With z_u the sums of user u, theta = sum(a) / sum(b) has the influence psi_u = (a_u - theta b_u) /
+sum(b), and
 
     Var(theta) = U / (U - 1) * sum over users of psi_u^2,    interval = theta -+ t * sqrt(Var).
 
-t is Student's quantile: where a few users with large sums dominate the spread, the standard error itself is
-as imprecise as that of a small sample. `degrees_of_freedom` gives its degrees of freedom. With many users
-it is the normal quantile.
+t is Student's quantile: where a few users with large sums dominate the spread, the standard error
+itself is as imprecise as that of a small sample. `degrees_of_freedom` gives its degrees of freedom.
+With many users it is the normal quantile.
 
-A difference of two estimates on the same users has the influence psi_u - psi'_u. What both share (the user
-was keen, the query easy) cancels, so the difference is far more certain than the two intervals suggest.
-Cochran, "Sampling Techniques", 1977, ch. 6 (ratio estimates); Deng et al., "Applying the Delta Method in
-Metric Analytics", KDD 2018.
+A difference of two estimates on the same users has the influence psi_u - psi'_u. What both share
+(the user was keen, the query easy) cancels, so the difference is far more certain than the two
+intervals suggest. Cochran, "Sampling Techniques", 1977, ch. 6 (ratio estimates); Deng et al.,
+"Applying the Delta Method in Metric Analytics", KDD 2018.
 
-The coverage depends on the evidence R: it is 93.5-96.5 % where R >= 100, at least 92 % where R >= 50; below
-20 the interval must not be used. Where rewards are rare its misses are on the low side (the estimate's tail
-is on the right), so a lower bound is safe and an upper bound needs R >= 100. docs/studies/coverage.md has the
-figures.
+The coverage depends on the evidence R: it is 93.5-96.5 % where R >= 100, at least 92 % where R >=
+50; below 20 the interval must not be used. Where rewards are rare its misses are on the low side
+(the estimate's tail is on the right), so a lower bound is safe and an upper bound needs R >= 100.
+docs/studies/coverage.md has the figures.
 
-Where that is not enough, `bernstein_ratio` is valid for any number of users. It is wider, and needs a bound
-that is known in advance.
+Where that is not enough, `bernstein_ratio` is valid for any number of users. It is wider, and needs
+a bound that is known in advance.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ from ltrr.estimation.arrays import Floats
 from ltrr.estimation.moments import ClusteredSums
 
 KNOWN_OF_TAIL = 1.25
-"""Degrees of freedom as a multiple of the tail evidence. Satterthwaite's rule gives 2. But a log often
-lacks its largest weights, so its tail evidence is too large. The value comes from the coverage study,
-seeds 1 to 4 (docs/studies/coverage.md)."""
+"""Degrees of freedom as a multiple of the tail evidence. Satterthwaite's rule gives 2. But a log
+often lacks its largest weights, so its tail evidence is too large. The value comes from the
+coverage study, seeds 1 to 4 (docs/studies/coverage.md)."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ def quantile(confidence: float, degrees: float = inf) -> float:
 def degrees_of_freedom(sums: ClusteredSums, rewards: str) -> float:
     """Degrees of freedom of the standard error of an estimate that rests on this term, the users' weighted rewards.
 
-    The variance of U terms with kurtosis k is known as well as from 2 U / (k - 1) normal degrees of freedom
-    (Satterthwaite, "An Approximate Distribution of Estimates of Variance Components", Biometrics 1946), and
-    U / k is the tail evidence. The result is `KNOWN_OF_TAIL` x tail evidence, at most U - 1 and at least 1;
-    NaN without any reward.
+    The variance of U terms with kurtosis k is known as well as from 2 U / (k - 1) normal degrees of
+    freedom (Satterthwaite, "An Approximate Distribution of Estimates of Variance Components",
+    Biometrics 1946), and U / k is the tail evidence. The result is `KNOWN_OF_TAIL` x tail evidence,
+    at most U - 1 and at least 1; NaN without any reward.
 
     >>> even = ClusteredSums.of({"wr": [1.0] * 40}, [str(user) for user in range(40)], tails=["wr"])
     >>> heavy = ClusteredSums.of({"wr": [1.0] * 39 + [9.0]}, [str(user) for user in range(40)], tails=["wr"])
@@ -162,21 +163,24 @@ def bernstein_ratio(
 ) -> tuple[float, float]:
     """Two-sided interval of sum(numerator) / sum(denominator), valid for any number of users: empirical Bernstein.
 
-    At the true value t, x_u = a_u - t b_u has mean zero. With U users whose x_u lie in a range `widest` wide, sample
-    variance V and L = log(4 / (1 - confidence)), with probability `confidence`
+    At the true value t, x_u = a_u - t b_u has mean zero. With U users whose x_u lie in a range
+    `widest` wide, sample variance V and L = log(4 / (1 - confidence)), with probability
+    `confidence`
 
         |mean of x_u| <= sqrt(2 V L / U) + 7 widest L / (3 (U - 1)),
 
-    and the interval is every t for which this is true. It assumes independent users, and neither normality nor a number
-    of events. Maurer & Pontil, COLT 2009, theorem 4 ("Empirical Bernstein Bounds"), on both sides.
+    and the interval is every t for which this is true. It assumes independent users, and neither
+    normality nor a number of events. Maurer & Pontil, COLT 2009, theorem 4 ("Empirical Bernstein
+    Bounds"), on both sides.
 
     Args:
         sums: Sums by user, with both terms.
         numerator: Sum of w r.
         denominator: Sum of w (snips), or of ones (ips).
-        widest: Largest possible distance of two users' a_u - t b_u: largest weight x width of the rewards' range (for
-            ips, from zero) x largest number of a user's decisions. It must follow from the *design* (1 / least
-            logging propensity, a cap on decisions); with the largest value seen, the interval is not valid.
+        widest: Largest possible distance of two users' a_u - t b_u: largest weight x width of the
+            rewards' range (for ips, from zero) x largest number of a user's decisions. It must
+            follow from the *design* (1 / least logging propensity, a cap on decisions); with the
+            largest value seen, the interval is not valid.
         confidence: Confidence of both sides together.
         rewards: Smallest and largest possible reward; the interval stays inside.
 
@@ -217,9 +221,9 @@ def bounds_by_inversion(
 ) -> tuple[Floats, Floats]:
     """Least and largest t in the range of rewards with |a - t b| <= slope sqrt(V(t)) + offset, b > 0.
 
-    V(t) = a_squared - 2 t a_b + t^2 b_squared: means a, b of two terms and the (co)variances of one cluster. Arrays
-    give an interval each. With offset 0 and slope z / sqrt(U) this is Fieller's interval. It is the whole range where
-    b does not differ significantly from zero.
+    V(t) = a_squared - 2 t a_b + t^2 b_squared: means a, b of two terms and the (co)variances of one
+    cluster. Arrays give an interval each. With offset 0 and slope z / sqrt(U) this is Fieller's
+    interval. It is the whole range where b does not differ significantly from zero.
 
     >>> low, high = bounds_by_inversion(0.5, 1.0, 0.25, 0.0, 0.0, slope=0.1, offset=0.01, rewards=(0.0, 1.0))
     >>> float(low.round(6)), float(high.round(6))

@@ -115,7 +115,8 @@ class LoggedMoments:
     def design_effect(self) -> float:
         """Variance of the weights by cluster over that by decision: about one where every decision was drawn anew.
 
-        It equals the number of a cluster's decisions where one draw served them all; NaN where all weights are equal.
+        It equals the number of a cluster's decisions where one draw served them all; NaN where all
+        weights are equal.
         """
         w, n = self.ratios.exact_total("w"), self.decisions
         if not n:
@@ -190,7 +191,8 @@ class MomentSums:
             for start in range(0, len(decisions), BLOCK_ROWS):
                 self._sums.add(self._terms(decisions, start, start + BLOCK_ROWS))
         else:
-            # A block of decisions has at most as many clusters; a cluster larger than a block is a block.
+            # A block of decisions has at most as many clusters; a cluster larger than a block is a
+            # block.
             firsts = np.flatnonzero(np.diff(starts // BLOCK_ROWS, prepend=-1))
             for first, last in zip(firsts, [*firsts[1:], len(starts)], strict=True):
                 end = starts[last] if last < len(starts) else len(decisions)

@@ -1,7 +1,7 @@
 """Mergeable statistics of off-policy estimators: make them `of` some decisions, add others with `+`, read the value.
 
-Sums are exact integers (`estimation.fixed_point`), so a merge of any partition of the rows in any order has
-the same bits. Undefined values (no decision, no weight) are NaN and never zero.
+Sums are exact integers (`estimation.fixed_point`), so a merge of any partition of the rows in any
+order has the same bits. Undefined values (no decision, no weight) are NaN and never zero.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from ltrr.estimation.weights import importance_weights
 class WeightedRewards:
     """Sufficient statistics of IPS and SNIPS; `+` joins two disjoint sets of decisions.
 
-    With w = target_propensity / logging_propensity and reward r, summed over n decisions:
-    ips = sum(w r) / n, snips = sum(w r) / sum(w), effective_sample_size = sum(w)^2 / sum(w^2),
-    evidence R = sum(w r)^2 / sum((w r)^2): the number of equally weighted rewards that the estimate rests on.
+    With w = target_propensity / logging_propensity and reward r, summed over n decisions: ips =
+    sum(w r) / n, snips = sum(w r) / sum(w), effective_sample_size = sum(w)^2 / sum(w^2), evidence R
+    = sum(w r)^2 / sum((w r)^2): the number of equally weighted rewards that the estimate rests on.
 
-    Strehl et al., "Learning from Logged Implicit Exploration Data", 2010 (IPS);
-    Swaminathan & Joachims, "The Self-Normalized Estimator for Counterfactual Learning", 2015 (SNIPS).
+    Strehl et al., "Learning from Logged Implicit Exploration Data", 2010 (IPS); Swaminathan &
+    Joachims, "The Self-Normalized Estimator for Counterfactual Learning", 2015 (SNIPS).
 
     Attributes:
         decisions: n.
-        weights, weights_squared, rewards, rewards_squared: sums of w, w^2, w r, (w r)^2; unit 2^-24.
+        weights, weights_squared, rewards, rewards_squared: sums of w, w^2, w r, (w r)^2; unit
+            2^-24.
 
     >>> half = WeightedRewards.of(logging_propensity=0.5, target_propensity=0.8, reward=1.0)
     >>> both = half + WeightedRewards.of(logging_propensity=0.5, target_propensity=0.2, reward=0.0)
@@ -102,9 +103,10 @@ class WeightedRewards:
 class ClusteredSums:
     """Sums and cross products over clusters of named terms; `+` joins two disjoint sets of *clusters*.
 
-    A cluster is a user: decisions of one user are not independent, users are. Each cluster's terms are added up
-    first, z_u = sum over its decisions; kept are the number of clusters, sum of z_u and sum of z_u z_u'. Any ratio of
-    sums and its cluster-robust variance follow (`estimation.intervals`).
+    A cluster is a user: decisions of one user are not independent, users are. Each cluster's terms
+    are added up first, z_u = sum over its decisions; kept are the number of clusters, sum of z_u
+    and sum of z_u z_u'. Any ratio of sums and its cluster-robust variance follow
+    (`estimation.intervals`).
 
     Attributes:
         names: Names of the K terms.
@@ -192,8 +194,8 @@ class ClusteredSums:
     def tail_evidence(self, name: str) -> float:
         """(sum z_u^2)^2 / sum z_u^4: how many equally large clusters the *spread* of a term rests on; else NaN.
 
-        What R is to a sum, this is to its variance: if the variance of a log comes from ten users, its
-        standard error is as imprecise as that of a sample of ten.
+        What R is to a sum, this is to its variance: if the variance of a log comes from ten users,
+        its standard error is as imprecise as that of a sample of ten.
 
         >>> terms = {"reward": [1.0, 1.0, 1.0, 9.0]}
         >>> sums = ClusteredSums.of(terms, ["u1", "u2", "u3", "u4"], tails=["reward"])

@@ -1,16 +1,19 @@
 """Weights of entities at their positions, over every plan that would have shown them there.
 
-Where a click depends on the entity and its position alone, each position of a page can have a weight of its own,
+Where a click depends on the entity and its position alone, each position of a page can have a
+weight of its own,
 
     placement     sum over positions j of v_j r_j,  v_j = P_target(e_j at j) / P_logging(e_j at j)
     placement_dr  mean under the target of the page's summed q + sum over positions of v_j (r_j - q_j)
 
-which is for `page_reward` what `estimation.inclusion` is for `found_reward`. v_j is far closer to one than the plan's
-weight, since many plans put the same entity in the same position. No examination curve is needed, but the pages of all
-plans that either policy might have drawn: the contents of their blocks, and a ranker that is a function of the set of
-blocks. It also needs a click model: that the entities around an entity do not matter, which weights of sets do not
-need. Compute the terms with the functions below and pass them to `ltrr ope-draws` as the columns `placed` and
-`placed_dr`. Li et al., "Offline Evaluation of Ranking Policies with Click Models", KDD 2018 (the item-position model).
+which is for `page_reward` what `estimation.inclusion` is for `found_reward`. v_j is far closer to
+one than the plan's weight, since many plans put the same entity in the same position. No
+examination curve is needed, but the pages of all plans that either policy might have drawn: the
+contents of their blocks, and a ranker that is a function of the set of blocks. It also needs a
+click model: that the entities around an entity do not matter, which weights of sets do not need.
+Compute the terms with the functions below and pass them to `ltrr ope-draws` as the columns `placed`
+and `placed_dr`. Li et al., "Offline Evaluation of Ranking Policies with Click Models", KDD 2018
+(the item-position model).
 """
 
 from __future__ import annotations

@@ -62,8 +62,9 @@ class Finding:
     def reveals(self, share: float, factor: float) -> bool:
         """Whether an alarm has probability POWER if true / logged propensity is `factor` in a share of the rows.
 
-        The observed sum then has mean (1 + share (factor - 1)) E and, with S the second moment of what rows add, the
-        variance (1 + share (factor^2 - 1)) S - mean^2 / n; an action's count has V (1 + share (factor - 1)).
+        The observed sum then has mean (1 + share (factor - 1)) E and, with S the second moment of
+        what rows add, the variance (1 + share (factor^2 - 1)) S - mean^2 / n; an action's count has
+        V (1 + share (factor - 1)).
         """
         moved = 1.0 + share * (factor - 1.0)
         shift = abs(moved - 1.0) * self.expected
@@ -74,15 +75,16 @@ class Finding:
         effect = self.variance + self.expected**2 / self.rows
         square = (1.0 + share * (factor**2 - 1.0)) * effect
         variance = max(square - (moved * self.expected) ** 2 / self.rows, 0.0)
-        # The computed V contains the corruption too: by the drawn action's share in it, or around one, not the mean.
+        # The computed V contains the corruption too: by the drawn action's share in it, or around
+        # one, not the mean.
         if self.is_known:
             seen = self.variance + share * max(factor - 1.0, 0.0) * self.squares
         else:
             seen = variance + (moved - 1.0) ** 2 * self.expected**2 / self.rows
         bound = self._bound(seen, self.largest * factor if factor > 1.0 else min(self.largest, 1.0))
         z = quantile(POWER)
-        # Weights are skewed to the right, which hides a mean below one: Cornish and Fisher's term, its third moment
-        # at most `largest` times the variance.
+        # Weights are skewed to the right, which hides a mean below one: Cornish and Fisher's term,
+        # its third moment at most `largest` times the variance.
         skew = 0.0 if factor > 1.0 else self.largest * (z**2 - 1.0) / 6.0
         return shift >= bound + z * sqrt(variance) + skew
 

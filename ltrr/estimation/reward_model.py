@@ -31,5 +31,6 @@ def value_actions(expected: Floats, taken: Longs, target: Floats) -> tuple[Float
     >>> taken.tolist(), direct.tolist()
     ([1.0], [0.75])
     """
-    # Row sums, no matrix product: each depends on its own row only, however the rows were cut into batches.
+    # Row sums, no matrix product: each depends on its own row only, however the rows were cut into
+    # batches.
     return expected[np.arange(len(taken)), taken], np.asarray((target * expected).sum(axis=1))

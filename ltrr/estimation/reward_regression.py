@@ -1,11 +1,13 @@
 """Penalised regression of rewards by Newton's method on exact sums: one pass over the rows for each step.
 
-Logistic for rewards in [0, 1], linear for others (there the first step is the solution). It maximises
+Logistic for rewards in [0, 1], linear for others (there the first step is the solution). It
+maximises
 
     sum of log-likelihoods - ridge / 2 * sum of squared coefficients, without the first one (the intercept),
 
-the objective of scikit-learn's LogisticRegression(C = 1 / ridge). The sums of a step are whole numbers, so the solution
-has the same bits for any order and any partitions of the rows. McCullagh & Nelder, "Generalized Linear Models", 1989.
+the objective of scikit-learn's LogisticRegression(C = 1 / ridge). The sums of a step are whole
+numbers, so the solution has the same bits for any order and any partitions of the rows. McCullagh &
+Nelder, "Generalized Linear Models", 1989.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ class StepSums:
     @classmethod
     def of(cls, z: Floats, rewards: Floats, coefficients: Floats, *, is_logistic: bool) -> StepSums:
         """The sums of N rows z, [N, D], with rewards, [N], at these coefficients, [D]."""
-        # Row sums, no matrix product: each depends on its own row only, however the rows were cut into batches.
+        # Row sums, no matrix product: each depends on its own row only, however the rows were cut
+        # into batches.
         q = expected_reward((z * coefficients).sum(axis=1), is_logistic=is_logistic)
         spread = np.sqrt(q * (1.0 - q)) if is_logistic else np.ones(len(q))
         curvature = exact_products(to_fixed(z * spread[:, None]))

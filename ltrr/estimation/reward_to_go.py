@@ -2,11 +2,11 @@
 
     Q_t(state, a) = E[r_t + V_{t+1}(next state)],    V_t(state) = sum over a of P_target(a) Q_t(state, a)
 
-Each Q_t is a ridge regression on features of the state and the strategy. V depends on the target, so it is
-fitted anew for each policy judged. It is cross-fitted: the whole chain of a fold comes from the other folds
-alone. The results are the columns `step_taken` and `step_values` for `ltrr ope-draws`, which then reports
-`cascade_dr`.
-Le, Voloshin & Yue, "Batch Policy Learning under Constraints", ICML 2019 (fitted Q evaluation).
+Each Q_t is a ridge regression on features of the state and the strategy. V depends on the target,
+so it is fitted anew for each policy judged. It is cross-fitted: the whole chain of a fold comes
+from the other folds alone. The results are the columns `step_taken` and `step_values` for `ltrr
+ope-draws`, which then reports `cascade_dr`. Le, Voloshin & Yue, "Batch Policy Learning under
+Constraints", ICML 2019 (fitted Q evaluation).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def fit_reward_to_go(
         folds: Fold of each impression, such as by query, [N].
         ridge: Ridge penalty.
 
-    Two draws of two strategies, of which only the second has a reward, 1 for each draw. A target that
-    always takes it has the value 2:
+    Two draws of two strategies, of which only the second has a reward, 1 for each draw. A target
+    that always takes it has the value 2:
 
     >>> drawn = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 2)
     >>> z = np.broadcast_to(np.array([[1.0, 0.0], [1.0, 1.0]]), (8, 2, 2))

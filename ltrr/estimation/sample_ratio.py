@@ -1,9 +1,10 @@
 """Sample-ratio mismatch: an anytime-valid test of whether two groups have the sizes that their draw promises.
 
-Each new user is drawn into the first group with a known probability, whatever happened before. Under that draw the
-ratio of the beta-binomial likelihood of the counts to their binomial likelihood is a martingale of mean 1. So the
-probability that it ever exceeds 1 / level is at most `level` (Ville). Repeated looks spend no alpha, and no normal
-approximation is involved. Lindon & Malek, "Anytime-Valid Inference for Multinomial Count Data", NeurIPS 2022.
+Each new user is drawn into the first group with a known probability, whatever happened before.
+Under that draw the ratio of the beta-binomial likelihood of the counts to their binomial likelihood
+is a martingale of mean 1. So the probability that it ever exceeds 1 / level is at most `level`
+(Ville). Repeated looks spend no alpha, and no normal approximation is involved. Lindon & Malek,
+"Anytime-Valid Inference for Multinomial Count Data", NeurIPS 2022.
 """
 
 from __future__ import annotations

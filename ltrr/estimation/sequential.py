@@ -1,34 +1,35 @@
 """Sequential test of a challenger: each night it is promoted, kept, or rejected, also for harm to a slice.
 
-**Bound.** On night k of its life a challenger has the estimate d_k of its difference on everything judged
-so far, with standard error e_k. Only Z_k = d_k / e_k and the information I_k = 1 / e_k^2 matter:
-Cov(Z_j, Z_k) = sqrt(I_j / I_k) for j < k. This is also true for users who return, exactly where they are
-alike and approximately elsewhere, as long as e_k is by user over the whole window. A schedule set in
-advance spends alpha: by night k of K the probability of a false promotion is alpha (k / K)^shape, whatever
-the information (`estimation.boundary`). Lan & DeMets, "Discrete Sequential Boundaries for Clinical
-Trials", Biometrika 1983; Kim & DeMets, Biometrika 1987 (the power family); Jennison & Turnbull, "Group
-Sequential Methods", 2000.
+**Bound.** On night k of its life a challenger has the estimate d_k of its difference on everything
+judged so far, with standard error e_k. Only Z_k = d_k / e_k and the information I_k = 1 / e_k^2
+matter: Cov(Z_j, Z_k) = sqrt(I_j / I_k) for j < k. This is also true for users who return, exactly
+where they are alike and approximately elsewhere, as long as e_k is by user over the whole window. A
+schedule set in advance spends alpha: by night k of K the probability of a false promotion is alpha
+(k / K)^shape, whatever the information (`estimation.boundary`). Lan & DeMets, "Discrete Sequential
+Boundaries for Clinical Trials", Biometrika 1983; Kim & DeMets, Biometrika 1987 (the power family);
+Jennison & Turnbull, "Group Sequential Methods", 2000.
 
-**Budget.** Each challenger gets its share of alpha before its first night. A share is released when its
-challenger is promoted (as in the fallback procedure: Wiens & Dmitrienko, 2005), or `budget_nights` after
-its challenger ended. It is not released earlier: stopping early was data-dependent, so the unspent alpha
-cannot be reused. Then the probability of promoting a challenger that is no better is at most alpha in any
-`budget_nights` in a row, whatever the number of challengers and the choice of successors. The reason:
-given the past, each fails with at most its share, and shares of challengers that are no better are not
-released before the first failure.
+**Budget.** Each challenger gets its share of alpha before its first night. A share is released when
+its challenger is promoted (as in the fallback procedure: Wiens & Dmitrienko, 2005), or
+`budget_nights` after its challenger ended. It is not released earlier: stopping early was
+data-dependent, so the unspent alpha cannot be reused. Then the probability of promoting a
+challenger that is no better is at most alpha in any `budget_nights` in a row, whatever the number
+of challengers and the choice of successors. The reason: given the past, each fails with at most its
+share, and shares of challengers that are no better are not released before the first failure.
 
-**Current look.** A promotion that waits for slices needs a bound that was crossed *and* a current Z at or
-above the current critical value. This spends no alpha: the event {some look crossed, and the current Z is
-above its critical value} is part of the event {some look crossed}, whose probability without any
-difference is the spent alpha. It only turns promotions into waiting.
+**Current look.** A promotion that waits for slices needs a bound that was crossed *and* a current Z
+at or above the current critical value. This spends no alpha: the event {some look crossed, and the
+current Z is above its critical value} is part of the event {some look crossed}, whose probability
+without any difference is the spent alpha. It only turns promotions into waiting.
 
-**Slices.** The whole may gain while a slice loses. On the night when a challenger would be promoted, all
-slices are tested once and together: a slice is harmed if its upper bound is below zero, at `slice_alpha`
-shared over all slices. A slice that cannot yet detect a harm of `slice_harm` delays the promotion, if it
-will be able to within the challenger's life. A slice that never will be is reported as not judged.
+**Slices.** The whole may gain while a slice loses. On the night when a challenger would be
+promoted, all slices are tested once and together: a slice is harmed if its upper bound is below
+zero, at `slice_alpha` shared over all slices. A slice that cannot yet detect a harm of `slice_harm`
+delays the promotion, if it will be able to within the challenger's life. A slice that never will be
+is reported as not judged.
 
-All functions take estimates that are computed elsewhere (`estimation.intervals`); docs/studies/gate.md has the
-figures.
+All functions take estimates that are computed elsewhere (`estimation.intervals`);
+docs/studies/gate.md has the figures.
 """
 
 from __future__ import annotations
@@ -141,7 +142,8 @@ class Trial:
 
     Attributes:
         alpha: Alpha assigned before its first night.
-        ended: Night on which it was promoted, stopped, rejected or replaced; None while it is judged.
+        ended: Night on which it was promoted, stopped, rejected or replaced; None while it is
+            judged.
         is_promoted: Whether it replaced the champion, which released its alpha.
     """
 
@@ -158,7 +160,8 @@ class Step:
         outcome: PROMOTE, KEEP, FUTILE, HARMED or EXPIRED.
         critical: Value that Z had to reach this night; infinite without a look.
         slices: Result of `judge_slices`; empty unless the whole would be promoted.
-        is_lost: Whether an earlier look crossed its bound but the current Z is below its critical value.
+        is_lost: Whether an earlier look crossed its bound but the current Z is below its critical
+            value.
     """
 
     outcome: str
@@ -171,7 +174,8 @@ def alpha_for_next(trials: Sequence[Trial], night: int, design: Design) -> float
     """Alpha of a challenger that begins this night: its share, or zero where less than a share is free.
 
     Args:
-        trials: All earlier challengers; those that ended more than `budget_nights` ago are not needed.
+        trials: All earlier challengers; those that ended more than `budget_nights` ago are not
+            needed.
         night: This night, on the same count as `Trial.ended`.
         design: The budget.
 
@@ -207,8 +211,9 @@ def judge_looks(
 ) -> Step:
     """The decision on a challenger after its newest look.
 
-    A promotion needs a look that crossed its bound, and a current Z at or above the current critical value:
-    that of this night, or, where this night brings no new information, that of the last look that did.
+    A promotion needs a look that crossed its bound, and a current Z at or above the current
+    critical value: that of this night, or, where this night brings no new information, that of the
+    last look that did.
 
     Args:
         looks: All its looks so far, oldest first; undefined looks are skipped.
@@ -249,9 +254,10 @@ def judge_looks(
 def judge_slices(slices: Mapping[str, SliceLook], night: int, design: Design) -> dict[str, str]:
     """HARMED, UNHARMED or NOT_JUDGED for each slice; while some are not ready, NOT_YET for those and nothing else.
 
-    A slice can be judged when a loss of `slice_harm` would be found with probability `slice_power`, which
-    takes a standard error of at most slice_harm x value / (z[1 - slice_alpha / slices] + z[slice_power]).
-    It is tested once: a test on every night of the waiting would spend slice_alpha many times.
+    A slice can be judged when a loss of `slice_harm` would be found with probability `slice_power`,
+    which takes a standard error of at most slice_harm x value / (z[1 - slice_alpha / slices] +
+    z[slice_power]). It is tested once: a test on every night of the waiting would spend slice_alpha
+    many times.
 
     >>> looks = {"head": SliceLook(Estimate(-0.03, 0.01), 0.6), "tail": SliceLook(Estimate(-0.03, 0.03), 0.6)}
     >>> judge_slices(looks, 3, Design()), judge_slices(looks, 14, Design())
@@ -289,8 +295,8 @@ def judge_slices(slices: Mapping[str, SliceLook], night: int, design: Design) ->
 def conditional_power(z: float, information: float, night: int, effect: float, alpha: float, design: Design) -> float:
     """Probability that a challenger at `z` this night is promoted by the end of its life, if `effect` is true.
 
-    An upper bound: the last night's critical value is at least the one of a single look at alpha. Each
-    night left is assumed to bring as much information as the nights so far.
+    An upper bound: the last night's critical value is at least the one of a single look at alpha.
+    Each night left is assumed to bring as much information as the nights so far.
 
     >>> round(conditional_power(-1.0, 2_000.0, 7, 0.0, 0.01, Design()), 6)
     9e-06

@@ -1,16 +1,17 @@
 """Choice of the cut of weights: the estimate with the smallest variance that agrees with all less biased ones.
 
-Estimates 1, 2, ... are in the order of growing bias and shrinking spread: M from the largest down. With c_i the half
-width of the i-th interval, i is acceptable if for every j before it
+Estimates 1, 2, ... are in the order of growing bias and shrinking spread: M from the largest down.
+With c_i the half width of the i-th interval, i is acceptable if for every j before it
 
     |theta_i - theta_j| <= c_i + (sqrt(6) - 1) c_j,
 
-and the last of the acceptable ones that follow each other from the first is chosen. Su, Srinath & Krishnamurthy,
-"Adaptive Estimator Selection for Off-Policy Evaluation", ICML 2020 (SLOPE); Tucker & Lee, "Improved Estimator Selection
-for Off-Policy Evaluation", 2021 (SLOPE++: the narrower test used here).
+and the last of the acceptable ones that follow each other from the first is chosen. Su, Srinath &
+Krishnamurthy, "Adaptive Estimator Selection for Off-Policy Evaluation", ICML 2020 (SLOPE); Tucker &
+Lee, "Improved Estimator Selection for Off-Policy Evaluation", 2021 (SLOPE++: the narrower test used
+here).
 
-Its error is at most a constant times that of the best i. The interval of the chosen estimate has no guarantee, because
-the choice was made on the same data.
+Its error is at most a constant times that of the best i. The interval of the chosen estimate has no
+guarantee, because the choice was made on the same data.
 """
 
 from __future__ import annotations

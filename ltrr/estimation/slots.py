@@ -1,14 +1,15 @@
 """Logs whose slots were filled independently of each other: `iips` and `pi`.
 
-Where the logging policy is a product, P_logging(a_1..a_T) = product of P_logging(a_t), a reward of slots needs the
-target's marginal probabilities only. With w_t = P_target(a_t) / P_logging(a_t), r_t the slot's reward and r their sum,
+Where the logging policy is a product, P_logging(a_1..a_T) = product of P_logging(a_t), a reward of
+slots needs the target's marginal probabilities only. With w_t = P_target(a_t) / P_logging(a_t), r_t
+the slot's reward and r their sum,
 
     iips  mean(sum of w_t r_t)                 right where slots do not interact
     pi    mean((1 + sum of (w_t - 1)) r)       right where the expected reward is a sum over slots
 
-`ltrr ope-draws` computes both from a log with the column `joint`. ltrr's own plans are no such logs: what a draw brings
-depends on the draws before it. Li et al., KDD 2018 (iips); Swaminathan et al., NeurIPS 2017 (pi, the pseudoinverse,
-whose form under product logging this is).
+`ltrr ope-draws` computes both from a log with the column `joint`. ltrr's own plans are no such
+logs: what a draw brings depends on the draws before it. Li et al., KDD 2018 (iips); Swaminathan et
+al., NeurIPS 2017 (pi, the pseudoinverse, whose form under product logging this is).
 """
 
 from __future__ import annotations

@@ -19,13 +19,15 @@ class VerdictThresholds:
         confidence: Confidence level of two-sided intervals.
         least_evidence: Minimum evidence R. An estimate with less is marked "do not use".
         good_evidence: Evidence R from which an estimate can be marked "trust".
-        good_sample: Effective sample size, in impressions, from which an estimate can be marked "trust".
+        good_sample: Effective sample size, in impressions, from which an estimate can be marked
+            "trust".
         good_users: Number of users from which a standard error can be marked "trust".
-        unsupported_care: Share of the policy's probability on plans that the log never shows, above which an estimate
-            is marked "take care".
-        unsupported_limit: Share of the policy's probability on plans that the log never shows, above which an estimate
-            is marked "do not use".
-        fallback_limit: Share of impressions served without the policy, above which an estimate is marked "do not use".
+        unsupported_care: Share of the policy's probability on plans that the log never shows, above
+            which an estimate is marked "take care".
+        unsupported_limit: Share of the policy's probability on plans that the log never shows,
+            above which an estimate is marked "do not use".
+        fallback_limit: Share of impressions served without the policy, above which an estimate is
+            marked "do not use".
     """
 
     confidence: float = 0.95
@@ -57,7 +59,8 @@ def judge_evidence(summary: EvidenceSummary, settings: VerdictThresholds) -> tup
     >>> judge_evidence(EvidenceSummary(12.0, 30.0, 500, 6000, 1.0, 0.0, 0.0, True), VerdictThresholds())[0]
     'do not use'
 
-    Only users are independent: a thousand rewards of ten users are ten pieces of evidence, so R counts users.
+    Only users are independent: a thousand rewards of ten users are ten pieces of evidence, so R
+    counts users.
 
     >>> judge_evidence(replace(good, evidence_of_users=60.0), VerdictThresholds())
     ('take care', ['evidence R is 60.0, below 100'])
@@ -82,14 +85,16 @@ def judge_evidence(summary: EvidenceSummary, settings: VerdictThresholds) -> tup
         light.append(f"{summary.unsupported:.1%} of the policy cannot be seen in this log")
     if summary.fallback_share > settings.fallback_limit:
         grave.append(f"{summary.fallback_share:.1%} of impressions fell back, above {settings.fallback_limit:.1%}")
-    # Four standard errors, so that right propensities raise this alarm about once in ten thousand numbers. Weights of
-    # one user are alike, so the error is by user; else, with ESS = n m^2 / mean(w^2), it is m sqrt(1 / ESS - 1 / n).
+    # Four standard errors, so that right propensities raise this alarm about once in ten thousand
+    # numbers. Weights of one user are alike, so the error is by user; else, with ESS = n m^2 /
+    # mean(w^2), it is m sqrt(1 / ESS - 1 / n).
     error = summary.mean_weight_error
     if isnan(error):
         alone = max(1.0 / summary.effective_sample_size - 1.0 / max(summary.impressions, 1), 0.0)
         error = summary.mean_weight * sqrt(alone)
     if abs(summary.mean_weight - 1.0) > 4.0 * error + 1e-6:
-        # A mean below one has a second possible cause: large weights so rare that this log has none of them.
+        # A mean below one has a second possible cause: large weights so rare that this log has none
+        # of them.
         doubt = "can the log show what the policy does, and " if summary.mean_weight < 1.0 else ""
         light.append(
             f"weights average {summary.mean_weight:.3f} instead of 1: {doubt}are the logged propensities right?"

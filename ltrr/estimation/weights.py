@@ -19,7 +19,8 @@ def importance_weights(logging_propensity: ArrayLike, target_propensity: ArrayLi
     clipping would give it the largest weight of the log.
 
     Raises:
-        DataQualityError: A propensity is not a number, logging is outside (0, 1], or target outside [0, 1].
+        DataQualityError: A propensity is not a number, logging is outside (0, 1], or target outside
+            [0, 1].
 
     >>> importance_weights([0.5, 0.25], [0.8, 0.0]).tolist()
     [1.6, 0.0]

@@ -1,22 +1,23 @@
 """The value of a canary, from the logs of its users and of the champion's users.
 
-The version was drawn by user with a logged probability. So an impression that version v served stands for
-1{version = v} / P(version) impressions, whatever else changed with it: bandit, ranker, values, memory.
-The value of side v is
+The version was drawn by user with a logged probability. So an impression that version v served
+stands for 1{version = v} / P(version) impressions, whatever else changed with it: bandit, ranker,
+values, memory. The value of side v is
 
     value = sum(1{version = v} / P(version) x page_reward) / sum(1{version = v} / P(version)),
 
-the self-normalised (Hajek) estimate. Dividing by the number of all impressions instead (plain IPS) is
-unbiased too, but its error contains the chance of *how many* searches a side gets: at a share of .1, ten
-users more or less would count as a gain or a loss of the canary. Here only the average reward of a side's
-users counts, and a changed share does no harm. The bias is of the order of 1 / users. A user is on one
-side, and is one cluster: the standard error of the difference is that of two independent groups of users.
-Hajek, 1971; Deng et al., "Applying the Delta Method in Metric Analytics", KDD 2018.
+the self-normalised (Hajek) estimate. Dividing by the number of all impressions instead (plain IPS)
+is unbiased too, but its error contains the chance of *how many* searches a side gets: at a share of
+.1, ten users more or less would count as a gain or a loss of the canary. Here only the average
+reward of a side's users counts, and a changed share does no harm. The bias is of the order of 1 /
+users. A user is on one side, and is one cluster: the standard error of the difference is that of
+two independent groups of users. Hajek, 1971; Deng et al., "Applying the Delta Method in Metric
+Analytics", KDD 2018.
 
-A sample-ratio mismatch forbids a promotion. It means that one side loses searches or records, or that
-users were not drawn as the log says; then the two sides are no experiment. Two tests look for it every
-night (`find_mismatch`): one on users, who are drawn, and one on impressions, whose weights average 1 on
-both sides where nothing is lost.
+A sample-ratio mismatch forbids a promotion. It means that one side loses searches or records, or
+that users were not drawn as the log says; then the two sides are no experiment. Two tests look for
+it every night (`find_mismatch`): one on users, who are drawn, and one on impressions, whose weights
+average 1 on both sides where nothing is lost.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ NAMES = (N, *(term(side, name) for side in SIDES for name in TERMS))
 class CanaryLife:
     """The versions on both sides of one canary. Every night refreshes both, which gives them new versions.
 
-    A pair of versions belongs to one life only, with one exception: a person ended the canary and began
-    it again before a night had refreshed it. Then the life counts from the first beginning.
+    A pair of versions belongs to one life only, with one exception: a person ended the canary and
+    began it again before a night had refreshed it. Then the life counts from the first beginning.
 
     Attributes:
         champions, canaries: Versions of each side, oldest first.
@@ -81,8 +82,8 @@ class CanaryLife:
 def canary_life(store: Store, newest: Pointer) -> CanaryLife | None:
     """The life so far of the canary that a pointer names, from the earlier pointers; None without a canary.
 
-    One small file for each night of the life is read; unreadable files are skipped. Later pointers are not
-    read, so a night that runs again sees the same life.
+    One small file for each night of the life is read; unreadable files are skipped. Later pointers
+    are not read, so a night that runs again sees the same life.
     """
     if newest.canary is None:
         return None
@@ -101,8 +102,8 @@ def canary_life(store: Store, newest: Pointer) -> CanaryLife | None:
 def drawn_impressions(impressions: DataFrame, life: CanaryLife) -> DataFrame:
     """Impressions whose version was drawn in this life, with `side`; same grain.
 
-    Searches served without a draw (a search without a user, a machine on which the canary's bundle was
-    invalid) say nothing about the canary. They are left out for the users of both sides.
+    Searches served without a draw (a search without a user, a machine on which the canary's bundle
+    was invalid) say nothing about the canary. They are left out for the users of both sides.
     """
     drawn = impressions.where(F.col("version_propensity") < 1.0)
     side = F.when(F.col("policy_version").isin(list(life.canaries)), F.lit(CANARY)).when(
@@ -137,10 +138,10 @@ def find_mismatch(
 ) -> list[str]:
     """Reasons why the two sides are not the groups that were drawn; empty without a mismatch.
 
-    Users: an anytime-valid beta-binomial test of the canary's count (`estimation.sample_ratio`), whose chance of a
-    false alarm over all nights is `level`. Impressions: a z test, by user, of the canary's mean weight against 1, at
-    level / nights on each night. A canary may truly change how often its users search; a change up to `size` is
-    accepted.
+    Users: an anytime-valid beta-binomial test of the canary's count (`estimation.sample_ratio`),
+    whose chance of a false alarm over all nights is `level`. Impressions: a z test, by user, of the
+    canary's mean weight against 1, at level / nights on each night. A canary may truly change how
+    often its users search; a change up to `size` is accepted.
 
     Args:
         counts: Counts of both sides.
@@ -179,8 +180,9 @@ def find_mismatch(
 def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame) -> DataFrame:
     """From `drawn_impressions` and their slates to user_key, query_class and the terms of both sides.
 
-    Fallbacks are left out. Terms are whole numbers of 2^-24 from the first sum on, so that any order gives
-    the same bits. The join is by log_date and impression_id, on the same few dates: one shuffle at any size.
+    Fallbacks are left out. Terms are whole numbers of 2^-24 from the first sum on, so that any
+    order gives the same bits. The join is by log_date and impression_id, on the same few dates: one
+    shuffle at any size.
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum(_whole(F.col("page_reward"))).alias("earned"))
     served = drawn.where(F.col("served_by") == "policy").join(rewards, on=["log_date", "impression_id"], how="left")
@@ -216,7 +218,8 @@ def canary_rows(
     versions[DIFFERENCE] = f"{versions[CANARY]} against {versions[CHAMPION]}"
     rows = []
     for name, sums in sorted(slices.items()):
-        # A side is judged on the impressions that it served itself. R by user accounts for the number of users.
+        # A side is judged on the impressions that it served itself. R by user accounts for the
+        # number of users.
         impressions = {side: round(sums.total(term(side, N))) for side in SIDES}
         summaries = {
             side: summarize_policy(sums, side, counts[side].fallback_share, judged=term(side, N)) for side in SIDES
@@ -240,9 +243,9 @@ def canary_rows(
 def _combine_sides(canary: EvidenceSummary, champion: EvidenceSummary) -> EvidenceSummary:
     """What the difference rests on: the weaker side, unless evidence is missing because the canary is bad.
 
-    A canary that earns almost nothing has almost no rewards and so a low R, which would never end it. If
-    it were as good as the champion, its R would be the champion's in proportion to its impressions. That
-    R is expected, and its absence is evidence too.
+    A canary that earns almost nothing has almost no rewards and so a low R, which would never end
+    it. If it were as good as the champion, its R would be the champion's in proportion to its
+    impressions. That R is expected, and its absence is evidence too.
     """
     if not champion.impressions:
         return canary.combine_weaker(champion)

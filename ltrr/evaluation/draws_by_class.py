@@ -1,8 +1,8 @@
 """Blocks that a policy draws from each strategy, and how deep, by query class, greedy and as served.
 
-They come from a separate pass over a hash sample of the held-out decisions. In the pass that judges, two
-numbers for each block and policy would make every row three times as wide. A share of 5,000 decisions is
-known to 1.4 percentage points (95 %).
+They come from a separate pass over a hash sample of the held-out decisions. In the pass that
+judges, two numbers for each block and policy would make every row three times as wide. A share of
+5,000 decisions is known to 1.4 percentage points (95 %).
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class DrawSums:
     """Expected draws of every block, summed exactly; `+` joins disjoint sets of decisions.
 
     Attributes:
-        sums: query class -> name -> sums in whole numbers of 2^-24; the names are `n` and <policy>_<how>, [S * D].
+        sums: query class -> name -> sums in whole numbers of 2^-24; the names are `n` and
+            <policy>_<how>, [S * D].
 
     >>> one = DrawSums({"long": {"n": (1,), "champion_served": (5, 2)}})
     >>> (one + one + DrawSums({"digits": {"n": (1,)}})).sums
@@ -196,7 +197,8 @@ def _terms(decision: LoggedDecision, policies: Sequence[JudgedPolicy]) -> Iterat
     for policy in policies:
         choice = policy.choice(decision)
         if choice is not None:
-            # One decision at a time: the last bits of a product of matrices depend on how many rows it has.
+            # One decision at a time: the last bits of a product of matrices depend on how many rows
+            # it has.
             draws = policy.space.draws
             yield _name(policy.name, "served"), to_fixed(choice.distribution.dense() @ draws)
             yield _name(policy.name, "greedy"), to_fixed(draws[choice.greedy])

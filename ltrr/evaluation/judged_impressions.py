@@ -36,8 +36,8 @@ def by_policy(decisions: DataFrame, versions: Collection[str]) -> DataFrame:
 def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Collection[str]) -> DataFrame:
     """One row for each impression that a policy of the judged plan space served, with page_reward; without fallbacks.
 
-    A page without rows has a reward of 0. The join is by log_date and impression_id, on the same few dates:
-    one shuffle at any size.
+    A page without rows has a reward of 0. The join is by log_date and impression_id, on the same
+    few dates: one shuffle at any size.
 
     Args:
         decisions: Decisions of closed dates.
@@ -58,7 +58,8 @@ class ServedCounts:
     Attributes:
         by_policy: Served by a policy of the judged plan space: judged on.
         by_other_space: Served by a policy with other plans or features: left out.
-        by_static: Served by a fixed plan without randomness: left out, because it shows no other plan.
+        by_static: Served by a fixed plan without randomness: left out, because it shows no other
+            plan.
         by_fallback: Served by the fallback, not as sampled: left out.
     """
 

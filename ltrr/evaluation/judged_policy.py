@@ -14,8 +14,8 @@ from ltrr.serving.bandit import Choice, PlanChooser
 from ltrr.serving.plan_batch import plan_probabilities
 
 CHAMPION, CHALLENGER, CANDIDATE, UNIFORM, STATIC = "champion", "challenger", "candidate", "uniform", "static"
-"""The served policy; the current challenger; this night's training result, a possible next challenger; and two policies
-that need no training."""
+"""The served policy; the current challenger; this night's training result, a possible next
+challenger; and two policies that need no training."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class JudgedPolicy:
         name: champion | challenger | candidate | uniform | static.
         version: Version of the bundle or payload, or the plan's text.
         space: The plans.
-        chooser: Chooser of a learned policy. It values the plans itself, from the *logged* look, and
-            scores the *logged* shared features.
+        chooser: Chooser of a learned policy. It values the plans itself, from the *logged* look,
+            and scores the *logged* shared features.
         plan: Number of the plan of a static policy.
 
     Without chooser and plan, every plan is equally likely.

@@ -59,8 +59,8 @@ def read_planning_part(root: str | os.PathLike[str], name: str, version: str) ->
 def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, PlanningPart]:
     """The planning parts of the versions that are published below the root: a few, one for each night that served.
 
-    A log may contain records of another policy of the same root, such as the one that this policy replaced.
-    Its bundles are found under its own name.
+    A log may contain records of another policy of the same root, such as the one that this policy
+    replaced. Its bundles are found under its own name.
     """
     owners = _owners(root, name, versions)
     return {version: read_planning_part(root, owner, version) for version, owner in owners.items()}

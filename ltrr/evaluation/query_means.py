@@ -1,9 +1,9 @@
 """Mean reward of each query, from training users: most of a reward's variance lies between queries.
 
-Some queries have eight right answers and some have none. A q-hat that knows a query's own mean leaves less
-to the weighted residual, so the interval of every doubly robust estimate shrinks (Dudik et al., ICML
-2011). No held-out user's reward is used, and a training impression gets the mean of the *others* of its
-query.
+Some queries have eight right answers and some have none. A q-hat that knows a query's own mean
+leaves less to the weighted residual, so the interval of every doubly robust estimate shrinks (Dudik
+et al., ICML 2011). No held-out user's reward is used, and a training impression gets the mean of
+the *others* of its query.
 """
 
 from __future__ import annotations
@@ -51,12 +51,13 @@ class QueryMeans:
         """The impressions with `query_mean`; a query that training users never searched has the overall mean.
 
         No task gets all impressions of a hot query. The means of queries with the largest share of
-        impressions, fewer than `MOST_HOT`, are broadcast. Only the others are shuffled, and there an
-        impression of a hot query is keyed by its own id.
+        impressions, fewer than `MOST_HOT`, are broadcast. Only the others are shuffled, and there
+        an impression of a hot query is keyed by its own id.
 
         Args:
             impressions: `judged_impressions`; impression_id, query_key and page_reward are read.
-            is_counted: Whether they are among the summed impressions, so that each excludes its own reward.
+            is_counted: Whether they are among the summed impressions, so that each excludes its own
+                reward.
 
         >>> rows = [("i1", "love", 1.0), ("i2", "love", 0.0), ("i3", "halo", 1.0)]
         >>> training = spark.createDataFrame(rows, "impression_id string, query_key string, page_reward double")
@@ -81,7 +82,8 @@ class QueryMeans:
         hot = self.sums.where(is_hot).select("query_key", *(F.col(name).alias(f"_hot_{name}") for name in _SUMS))
         cold = self.sums.where(~is_hot).withColumnRenamed("query_key", "_key")
         marked = impressions.join(F.broadcast(hot), on="query_key", how="left")
-        # No query_key begins with this character, so an impression of a hot query joins no other query's sums.
+        # No query_key begins with this character, so an impression of a hot query joins no other
+        # query's sums.
         alone = F.concat(F.lit("\0"), "impression_id")
         keyed = marked.withColumn(
             "_key", F.when(F.col("_hot_impressions").isNull(), F.col("query_key")).otherwise(alone)

@@ -1,8 +1,8 @@
 """Check of the logged propensities: a sample of each night's decisions is made again from its bundle.
 
-If 1 % of the rows are wrong by a factor of two, 459 replayed rows contain one with 99 % probability; the
-mean of the weights reveals it with 4-72 %. So 1,000 rows a night are replayed, or all where there are
-fewer.
+If 1 % of the rows are wrong by a factor of two, 459 replayed rows contain one with 99 %
+probability; the mean of the weights reveals it with 4-72 %. So 1,000 rows a night are replayed, or
+all where there are fewer.
 """
 
 from __future__ import annotations

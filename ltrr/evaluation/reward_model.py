@@ -1,8 +1,9 @@
 """q-hat: the page_reward that a plan is expected to earn, learned on training users only.
 
-The model is linear: ridge regression by exact normal equations has one solution whatever the order and
-partitions of the rows, and a policy's expected q-hat needs only its probabilities. Doubly robust estimates
-stay unbiased for any q-hat, because the propensities are known; a better q-hat only narrows the interval.
+The model is linear: ridge regression by exact normal equations has one solution whatever the order
+and partitions of the rows, and a policy's expected q-hat needs only its probabilities. Doubly
+robust estimates stay unbiased for any q-hat, because the propensities are known; a better q-hat
+only narrows the interval.
 
     q(x, a) = c . [1, mean reward of the query, best value(x), shared(x), value(x, a), blocks drawn by a]
 """
@@ -73,8 +74,8 @@ def fit_reward_model(space: PlanSpace, products: list[list[int]], ridge: float) 
 
     Args:
         space: The plans.
-        products: Sums over training decisions of z z' with z = [context_features, plan_features, reward],
-            unit 2^-48.
+        products: Sums over training decisions of z z' with z = [context_features, plan_features,
+            reward], unit 2^-48.
         ridge: Penalty on every coefficient but the intercept, in decisions.
     """
     matrix = np.array([[value / (1 << (2 * TERM_BITS)) for value in row] for row in products], dtype=np.float64)

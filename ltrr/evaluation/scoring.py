@@ -1,10 +1,10 @@
 """One pass over held-out users' decisions scores every policy at once: impression -> user -> exact sums.
 
-Scoring a policy (a Vowpal Wabbit prediction for each decision) costs far more than all that follows, so
-each decision is read once and scored by all policies. Models are broadcast as bytes and opened once a
-task. Nothing that grows with the data leaves the executors: Spark adds up users in whole numbers, and a
-task returns one text for each slice. At 1,000 times the data and 100 executors (20 million impressions a
-night, 0.3 ms a policy) that takes minutes.
+Scoring a policy (a Vowpal Wabbit prediction for each decision) costs far more than all that
+follows, so each decision is read once and scored by all policies. Models are broadcast as bytes and
+opened once a task. Nothing that grows with the data leaves the executors: Spark adds up users in
+whole numbers, and a task returns one text for each slice. At 1,000 times the data and 100 executors
+(20 million impressions a night, 0.3 ms a policy) that takes minutes.
 
 The columns of a policy follow from the estimators of the night (`estimation.estimators`).
 """
@@ -103,8 +103,9 @@ def tails_of(names: Sequence[str]) -> tuple[str, ...]:
 def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: PlanRewardModel) -> DataFrame:
     """From judged impressions to user_key, query_class and the terms of every policy, in whole numbers of 2^-24.
 
-    The doubly robust value of an impression is sum over plans of pi(a) q(a) + w (r - q(a taken)): its mean is unbiased
-    for any q-hat (Dudik et al., "Doubly Robust Policy Evaluation and Learning", ICML 2011).
+    The doubly robust value of an impression is sum over plans of pi(a) q(a) + w (r - q(a taken)):
+    its mean is unbiased for any q-hat (Dudik et al., "Doubly Robust Policy Evaluation and
+    Learning", ICML 2011).
     """
     estimators = list_nightly_estimators()
     names = term_names([policy.name for policy in policies], estimators)
@@ -119,7 +120,8 @@ def to_scores(impressions: DataFrame, policies: Sequence[JudgedPolicy], model: P
                 decisions = list(logged_decisions(batch.slice(start, _ROWS_AT_ONCE), q_hat.space))
                 yield score_decisions(decisions, judged, q_hat, estimators)
 
-    # Searches of one query mostly have one look: sorted, learned values are computed once for all of them.
+    # Searches of one query mostly have one look: sorted, learned values are computed once for all
+    # of them.
     return impressions.select(*COLUMNS).sortWithinPartitions("query_key").mapInArrow(to_terms, schema)
 
 

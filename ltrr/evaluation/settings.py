@@ -13,14 +13,17 @@ class EvaluationSettings(VerdictThresholds):
     """Evaluation of policies on logged data.
 
     Args:
-        held_out_percent: Percentage of users that are held out of training. Policies are judged on these users only.
+        held_out_percent: Percentage of users that are held out of training. Policies are judged on
+            these users only.
         window_days: Number of closed dates to judge on, counted back from the newest.
         ridge: Ridge penalty of the reward model, in impressions.
-        query_mean_strength: Weight of the overall mean reward, in impressions, in the estimate of a query's own mean.
-        replay_decisions: Number of logged decisions of a night that are replayed; all of them where there are fewer.
+        query_mean_strength: Weight of the overall mean reward, in impressions, in the estimate of a
+            query's own mean.
+        replay_decisions: Number of logged decisions of a night that are replayed; all of them where
+            there are fewer.
         replay_tolerance: Largest accepted difference between a replayed and a logged propensity.
-        draws_decisions: Approximate number of held-out decisions from which a night computes its tables of draws; all
-            of them where there are fewer.
+        draws_decisions: Approximate number of held-out decisions from which a night computes its
+            tables of draws; all of them where there are fewer.
     """
 
     held_out_percent: int = 30

@@ -18,10 +18,11 @@ def best_static_plan(sums: TrainingSums, model: PlanRewardModel) -> int:
 def static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
     """Estimated page_reward of every plan if it were served to all users, [P], from training users.
 
-    Doubly robust with a damped correction. With 210 plans under uniform logging each has 1/210 of the decisions:
-    the plan of highest plain estimate is mostly the luckiest. So the model's mean over all decisions is corrected by
-    the weighted mean residual t[a] of the decisions that took a, times tau^2 / (tau^2 + se[a]^2), where tau^2 is how
-    much the residuals of plans truly differ (Morris, "Parametric Empirical Bayes Inference", JASA 1983).
+    Doubly robust with a damped correction. With 210 plans under uniform logging each has 1/210 of
+    the decisions: the plan of highest plain estimate is mostly the luckiest. So the model's mean
+    over all decisions is corrected by the weighted mean residual t[a] of the decisions that took a,
+    times tau^2 / (tau^2 + se[a]^2), where tau^2 is how much the residuals of plans truly differ
+    (Morris, "Parametric Empirical Bayes Inference", JASA 1983).
     """
     coefficients = np.concatenate((model.context, model.plan))
     totals = (sums.taken * TERM_UNIT).astype(np.float64)

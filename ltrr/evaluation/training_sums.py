@@ -1,8 +1,8 @@
 """One pass over training users' decisions: the sums that the reward model and the choice of a static plan need.
 
-The pass reads each decision once and keeps a few thousand integers a task, whatever the number of rows.
-Executors merge tasks in a tree. At 1,000 times the data there are more tasks, and the driver's work does
-not grow.
+The pass reads each decision once and keeps a few thousand integers a task, whatever the number of
+rows. Executors merge tasks in a tree. At 1,000 times the data there are more tasks, and the
+driver's work does not grow.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ _ROWS_AT_ONCE = 1_024
 class TrainingSums:
     """Exact sums over decisions; `+` joins disjoint sets.
 
-    With z = [context features, plan features of the plan taken, reward] and p its logging propensity:
+    With z = [context features, plan features of the plan taken, reward] and p its logging
+    propensity:
 
     Attributes:
         decisions: Number of decisions, n.
         products: Sum of z z', unit 2^-48.
         values: Sum of the planner's values, [P], unit 2^-24.
-        taken: For each plan, over the decisions that took it, sums of z / p, 1 / p and 1 / p^2, [P, K + 2], unit 2^-24.
+        taken: For each plan, over the decisions that took it, sums of z / p, 1 / p and 1 / p^2, [P,
+            K + 2], unit 2^-24.
     """
 
     decisions: int

@@ -1,9 +1,11 @@
 """The registry of log formats: what ingestion reads, and what it recognizes in order to say why it is refused.
 
-To add a format, declare its `LineFormat` in a module of its own and add one line to `FORMATS`. The first format that
-recognizes an object converts or refuses it: a format whose lines have keys of another stands before that one.
+To add a format, declare its `LineFormat` in a module of its own and add one line to `FORMATS`. The
+first format that recognizes an object converts or refuses it: a format whose lines have keys of
+another stands before that one.
 
-The registry reaches Spark's executors with the `LineReader` that reads a night's lines, and by import of this module.
+The registry reaches Spark's executors with the `LineReader` that reads a night's lines, and by
+import of this module.
 """
 
 from __future__ import annotations

@@ -33,8 +33,9 @@ class LineFaultError(Exception):
 
 
 Convert = Callable[[Content, str], Record]
-"""(JSON object of the line, name of its file) -> record. It may raise `LineFaultError`, or `KeyError`, `TypeError`,
-`ValueError` and their like where the object lacks a key or a value has another type."""
+"""(JSON object of the line, name of its file) -> record. It may raise `LineFaultError`, or
+`KeyError`, `TypeError`, `ValueError` and their like where the object lacks a key or a value has
+another type."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,12 @@ class LineFormat:
     Attributes:
         name: Name in messages.
         keys: Groups of keys. An object that has every key of one group is of this format.
-        convert: Conversion of one object to a record of ltrr's contract. A decision record or event that comes of it
-            passes the same checks as one that a service wrote. None for a format that is refused.
+        convert: Conversion of one object to a record of ltrr's contract. A decision record or event
+            that comes of it passes the same checks as one that a service wrote. None for a format
+            that is refused.
         refusal: For a format that is refused: why ltrr does not read it.
-        shown_keys: Keys that excerpts of rejected lines may show, next to those of ltrr's own records.
+        shown_keys: Keys that excerpts of rejected lines may show, next to those of ltrr's own
+            records.
     """
 
     name: str

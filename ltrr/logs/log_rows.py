@@ -33,8 +33,8 @@ def to_nested_rows(decision_lines: DataFrame, name: str) -> DataFrame:
 def to_rejected_rows(lines: DataFrame) -> DataFrame:
     """Lines with source, offset, settled_date, reason, detail, format, line_hash, excerpt -> rows of `rejected_rows`.
 
-    A well-formed line has no excerpt of its own, because every well-formed line of a kind has the same
-    shape.
+    A well-formed line has no excerpt of its own, because every well-formed line of a kind has the
+    same shape.
     """
     excerpt = F.coalesce(F.col("excerpt"), *(F.when(F.col("format") == k, F.lit(v)) for k, v in EXCERPTS.items()))
     rows = lines.withColumn("excerpt", excerpt)

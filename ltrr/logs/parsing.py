@@ -68,9 +68,9 @@ def parsed_schema() -> T.StructType:
 def read_lines(spark: SparkSession, folder: str) -> DataFrame:
     """Lines of the `.ndjson` and `.ndjson.gz` files of a folder and its sub-folders of any name.
 
-    Columns: file_url (percent-encoded), block_start, line. Lines are bytes, not text: a line that is
-    not UTF-8 must arrive unchanged, so that it is rejected and not repaired. A truncated or missing
-    file is an error, whatever the defaults of the session are.
+    Columns: file_url (percent-encoded), block_start, line. Lines are bytes, not text: a line that
+    is not UTF-8 must arrive unchanged, so that it is rejected and not repaired. A truncated or
+    missing file is an error, whatever the defaults of the session are.
     """
     reader = spark.read.options(recursiveFileLookup=True, ignoreCorruptFiles=False, ignoreMissingFiles=False)
     # Spark reads a path as a pattern.

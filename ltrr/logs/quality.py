@@ -27,8 +27,8 @@ class Counts:
         carried: Number of events of earlier nights that waited for their impression.
         impressions: Number of accepted decision records.
         fallbacks: Number of these that the fallback served.
-        propensity_error: Largest difference between 1 and the sum of a decision's propensities; None
-            without decisions.
+        propensity_error: Largest difference between 1 and the sum of a decision's propensities;
+            None without decisions.
         joined: Number of events joined to an impression.
         clicks: Number of these that are clicks.
         waiting: Number of events that wait for their impression.

@@ -45,7 +45,8 @@ def read_line(
 
     Args:
         line: The line as it stands in the file, without the line feed.
-        name: Name of the file. `decisions-*` and `events-*` decide the kind of a line that does not show it.
+        name: Name of the file. `decisions-*` and `events-*` decide the kind of a line that does not
+            show it.
         strategies: Names of the strategies of the settings and of the bundles that may have served.
         kinds: Kinds of event that the settings name.
         formats: Formats to try, in this order.
@@ -60,7 +61,8 @@ def read_line(
         return Reading("unreadable", None, fault.reason, fault.detail)
     found = next((format_ for format_ in formats if format_.recognizes(content)), None)
     if found is None and "impression_id" in content:
-        # Most likely an incomplete line of ltrr's own: naming its missing keys helps more than "unknown".
+        # Most likely an incomplete line of ltrr's own: naming its missing keys helps more than
+        # "unknown".
         found = LTRR_LINES
     if found is None:
         return Reading("unreadable", None, "unknown_record", f"neither a decision nor an event; {_SEE}")

@@ -42,7 +42,8 @@ REASONS: Mapping[str, str] = {
     "unmatched": "no impression of this id within late_days nights",
 }
 
-# where, expected -> word; the first match counts. A failed check reads `<where>: expected <what>, got <what>`.
+# where, expected -> word; the first match counts. A failed check reads `<where>: expected <what>,
+# got <what>`.
 _RULES: tuple[tuple[str, str, str], ...] = (
     (r"record_version", r"", "unknown_version"),
     (r"at", r"a UTC time", "bad_timestamp"),
@@ -64,7 +65,8 @@ _RULES: tuple[tuple[str, str, str], ...] = (
 )
 _SAID = re.compile(r"(?P<where>.*?): expected (?P<expected>.*), got (?P<got>.*)", re.DOTALL)
 
-# A detail shows a value only if it is a number, a list of numbers or one of these words, and never of these keys.
+# A detail shows a value only if it is a number, a list of numbers or one of these words, and never
+# of these keys.
 _PLAIN = re.compile(r"(nothing|none|others|one twice|[-+0-9.e\[\](), ]{1,60}(\.\.\.)?)")
 _PERSONAL = re.compile(r"(user|session|query_text|context|record|event)\b.*")
 MAX_SHOWN = 3

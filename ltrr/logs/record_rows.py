@@ -49,9 +49,9 @@ class Pseudonyms:
 def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms: Pseudonyms) -> dict[str, Any]:
     """Row of `impressions`.
 
-    If a clock is ahead at midnight, a record has a later date than the folder that it arrived in. It
-    then counts for the date of the folder. `at` stays as logged, because a replay computes features
-    from it.
+    If a clock is ahead at midnight, a record has a later date than the folder that it arrived in.
+    It then counts for the date of the folder. `at` stays as logged, because a replay computes
+    features from it.
 
     Args:
         record: Checked decision record.
@@ -146,7 +146,8 @@ def block_rows(record: Record) -> tuple[Rows, Rows]:
     listings = Counter(entity_id for block in drawn.values() for entity_id in _entity_ids(block))
     draws: Rows = []
     candidates: Rows = []
-    # The page was made of the drawn blocks, so the draw wins if a look and a draw have the same block.
+    # The page was made of the drawn blocks, so the draw wins if a look and a draw have the same
+    # block.
     for place, block in {**looked_at, **drawn}.items():
         shared: dict[str, Any] = {
             "strategy": block["strategy"],

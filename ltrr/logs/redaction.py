@@ -20,7 +20,8 @@ def _names(schema: Any) -> set[str]:
     return own.union(*map(_names, inner))
 
 
-# Excerpts show only the keys of known formats: a broken line can have a user id in the place of a key.
+# Excerpts show only the keys of known formats: a broken line can have a user id in the place of a
+# key.
 KNOWN_KEYS = (
     _names(schema("decision_record"))
     | _names(schema("event"))

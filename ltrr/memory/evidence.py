@@ -11,10 +11,11 @@ from ltrr.spark.fixed_point import to_fixed_point
 def to_daily_evidence(slate_rows: DataFrame) -> DataFrame:
     """(impression, position) -> (log_date, query_key, entity_id): clicks and examinations, each once per user and day.
 
-    A user who searches ten times in a day is one user: of clicks the largest counts (0 or 1), of examinations that of
-    the best position the pair had on the user's pages that day. Sums are fixed point, so that no order of rows,
-    files or partitions changes them. The grouping by user spreads a hot pair over tasks; at 1,000 times the data it is
-    the one shuffle that holds a row a user and pair.
+    A user who searches ten times in a day is one user: of clicks the largest counts (0 or 1), of
+    examinations that of the best position the pair had on the user's pages that day. Sums are fixed
+    point, so that no order of rows, files or partitions changes them. The grouping by user spreads
+    a hot pair over tasks; at 1,000 times the data it is the one shuffle that holds a row a user and
+    pair.
 
     Args:
         slate_rows: with `examination` (relative to position 1) on every row.
@@ -39,7 +40,8 @@ def to_daily_evidence(slate_rows: DataFrame) -> DataFrame:
 def to_query_days(impressions: DataFrame) -> DataFrame:
     """(impression) -> (log_date, query_key): impressions, query class, distinct users as a theta sketch.
 
-    The sketch merges over dates, and up to 4,096 users it is exact. It is kept per query and day, never per pair.
+    The sketch merges over dates, and up to 4,096 users it is exact. It is kept per query and day,
+    never per pair.
 
     >>> rows = spark.sql('''SELECT DATE'2026-03-02' log_date, 'love' query_key, 'one_word' query_class, user_key
     ...     FROM VALUES ('u1'), ('u1'), ('u2') AS t(user_key)''')

@@ -25,10 +25,10 @@ def store_memory_parts(
 ) -> dict[str, Payload]:
     """Put every part into the payload store of the policy; file name -> what was stored, all parts, empty ones too.
 
-    A query keeps its best `entities_per_query` entities among those that were clicked, best score first. Only names,
-    hashes and sizes come back to the driver. More queries mean more parts (a setting), not larger ones: a task holds
-    one part, and on a hundred executors as many are written at once as there are cores. A task that is run twice
-    stores the same bytes under the same name.
+    A query keeps its best `entities_per_query` entities among those that were clicked, best score
+    first. Only names, hashes and sizes come back to the driver. More queries mean more parts (a
+    setting), not larger ones: a task holds one part, and on a hundred executors as many are written
+    at once as there are cores. A task that is run twice stores the same bytes under the same name.
 
     Args:
         memory: columns query_key, entity_id, score, weighted_clicks, weighted_examinations.

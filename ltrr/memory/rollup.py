@@ -1,8 +1,9 @@
 """Folds days into weeks and weighs both as of a date: forward decay keeps the sums additive.
 
-Every day is decayed to the Sunday of its week when the week is folded, and the week to the date of reading later; since
-0.5^(a+b) = 0.5^a 0.5^b, weeks and days give the same sums but for rounding to 2^-20 (Cormode et al., "Forward Decay: A
-Practical Time Decay Model for Streaming Systems", ICDE 2009). Squares carry the squared weight.
+Every day is decayed to the Sunday of its week when the week is folded, and the week to the date of
+reading later; since 0.5^(a+b) = 0.5^a 0.5^b, weeks and days give the same sums but for rounding to
+2^-20 (Cormode et al., "Forward Decay: A Practical Time Decay Model for Streaming Systems", ICDE
+2009). Squares carry the squared weight.
 """
 
 from __future__ import annotations
@@ -72,8 +73,9 @@ def to_evidence_as_of(
 ) -> DataFrame:
     """Open days and closed weeks -> (query_key, entity_id), decayed to `as_of`, fixed point.
 
-    Dates before the Monday `open_week` are taken from `weeks`, those from it up to `as_of` from `daily`: each day once.
-    The scan grows with the weeks kept, not with the days: after a year 26 weeks and at most a few days over one week.
+    Dates before the Monday `open_week` are taken from `weeks`, those from it up to `as_of` from
+    `daily`: each day once. The scan grows with the weeks kept, not with the days: after a year 26
+    weeks and at most a few days over one week.
     """
     days = daily.where(F.col("log_date").between(F.lit(open_week), F.lit(as_of))).withColumn(
         "age_days", F.date_diff(F.lit(as_of), F.col("log_date"))

@@ -1,12 +1,13 @@
 """Evidence to scores: shrunk to a predicted score, as strongly as the data say.
 
-score = (C + k p0) / (E + k), C and E the decayed clicks and examinations of a pair. p0, the predicted score, is the
-click rate of the entity for *other* queries, itself shrunk to the rate of all pairs:
+score = (C + k p0) / (E + k), C and E the decayed clicks and examinations of a pair. p0, the
+predicted score, is the click rate of the entity for *other* queries, itself shrunk to the rate of
+all pairs:
 
     p0 = (C_entity - C + k0 g) / (E_entity - E + k0),  g = sum of C / sum of E
 
-Robbins, "An Empirical Bayes Approach to Statistics", 1956; the Gamma-Poisson form follows DuMouchel, "Bayesian Data
-Mining in Large Frequency Tables", The American Statistician 1999.
+Robbins, "An Empirical Bayes Approach to Statistics", 1956; the Gamma-Poisson form follows
+DuMouchel, "Bayesian Data Mining in Large Frequency Tables", The American Statistician 1999.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _LEAST_RATE = 1e-6
 def with_predicted_score(evidence: DataFrame, entity_prior_examinations: float) -> DataFrame:
     """Add weighted_clicks, weighted_clicks_squared, weighted_examinations (doubles) and predicted_score (p0).
 
-    Sums over entities and over all are of whole numbers. The entities' table is joined back on entity_id: one shuffle
-    of the pairs, or none while the entities fit a broadcast.
+    Sums over entities and over all are of whole numbers. The entities' table is joined back on
+    entity_id: one shuffle of the pairs, or none while the entities fit a broadcast.
 
     Args:
         evidence: (query_key, entity_id) as of a date, fixed point.
@@ -68,8 +69,9 @@ def estimate_prior_examinations(predicted: DataFrame, settings: MemorySettings) 
 
         k = sum of E / sum of ((C - m)^2 - C2) / m
 
-    over all pairs, kept within the settings' bounds; the upper one where pairs differ no more than chance. Pearson's
-    weights 1 / m keep a few hot pairs from deciding. Summed as decimals: the same k in any order of rows.
+    over all pairs, kept within the settings' bounds; the upper one where pairs differ no more than
+    chance. Pearson's weights 1 / m keep a few hot pairs from deciding. Summed as decimals: the same
+    k in any order of rows.
     """
     expected = F.col("weighted_examinations") * F.col("predicted_score")
     excess = F.pow(F.col("weighted_clicks") - expected, F.lit(2.0)) - F.col("weighted_clicks_squared")
@@ -84,9 +86,10 @@ def estimate_prior_examinations(predicted: DataFrame, settings: MemorySettings) 
 def with_score(predicted: DataFrame, prior_examinations: float, interval_sigmas: float) -> DataFrame:
     """Add score, low, high and predicted_share = k / (E + k): same rows.
 
-    The interval is that of a Gamma whose mean is the score and whose shape is the effective number of clicks behind it,
-    n_eff = (C + k p0)^2 / (C2 + k p0), the prediction counted with weight one; its quantiles by Wilson and Hilferty
-    (1931): within 3 % of the exact ones from n_eff = 2 on; below that the lower one is too low.
+    The interval is that of a Gamma whose mean is the score and whose shape is the effective number
+    of clicks behind it, n_eff = (C + k p0)^2 / (C2 + k p0), the prediction counted with weight one;
+    its quantiles by Wilson and Hilferty (1931): within 3 % of the exact ones from n_eff = 2 on;
+    below that the lower one is too low.
 
     >>> pair = spark.createDataFrame([(3.0, 3.0, 6.0, 0.25)], "weighted_clicks double, weighted_clicks_squared double, "
     ...                                                       "weighted_examinations double, predicted_score double")

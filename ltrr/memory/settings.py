@@ -24,8 +24,8 @@ class MemorySettings:
         interval_sigmas: Half-width of the interval of a score, in standard deviations of a normal
             distribution.
         entities_per_query: Maximum number of entities per query in the published memory.
-        keep_nights: Number of nights that the table `q2e_memory` keeps. Earlier nights are dropped as each night is
-            written; the published bundles keep their own copy.
+        keep_nights: Number of nights that the table `q2e_memory` keeps. Earlier nights are dropped
+            as each night is written; the published bundles keep their own copy.
         parts: Number of files of the published memory, split by a hash of query_key. One task holds
             one part in memory.
     """

@@ -51,8 +51,9 @@ def bootstrap_log(
 ) -> Mapping[str, Replicates]:
     """Replicates of every slice of rows of `to_decision_rows`, by user; a pass of its own.
 
-    Each user costs B Poisson draws and B x K additions, so at 200 replicates this is the most expensive
-    pass of a report. A task returns B x K numbers for each slice, whatever the number of users.
+    Each user costs B Poisson draws and B x K additions, so at 200 replicates this is the most
+    expensive pass of a report. A task returns B x K numbers for each slice, whatever the number of
+    users.
 
     Args:
         decisions: Rows of `to_decision_rows`, with users.

@@ -1,7 +1,7 @@
 """The log of a home for a published bundle: from tables of ltrr to the rows that `estimate_log` takes.
 
-A bundle's training data is no evidence about it (JUDGING 3). So up to the end of its data only held-out
-users count. All other rows are left out with a reason, and counted.
+A bundle's training data is no evidence about it (JUDGING 3). So up to the end of its data only
+held-out users count. All other rows are left out with a reason, and counted.
 """
 
 from __future__ import annotations
@@ -110,8 +110,9 @@ def _why_left_out(manifest: Manifest, versions: Collection[str], last_closed: da
 def with_probabilities(rows: DataFrame, part: PlanningPart) -> DataFrame:
     """From `judged_rows` to the columns of `bundle_columns` and keys; same rows.
 
-    A task opens the bundle once. Probabilities of all plans are passed as arrays, which the reward model
-    and the propensity check need. That suits a single judgement; the nightly jobs use `scoring` instead.
+    A task opens the bundle once. Probabilities of all plans are passed as arrays, which the reward
+    model and the propensity check need. That suits a single judgement; the nightly jobs use
+    `scoring` instead.
     """
     settings = part.manifest.settings
     sent = rows.sparkSession.sparkContext.broadcast(part)

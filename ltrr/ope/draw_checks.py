@@ -31,7 +31,8 @@ def check_draw_rows(rows: DataFrame) -> DrawShape:
     """One pass that finds every fault and the log's shape; `rows` are those of `to_draw_rows`.
 
     Raises:
-        DataQualityError: Values are faulty, all reasons in one message; or the log has no impression.
+        DataQualityError: Values are faulty, all reasons in one message; or the log has no
+            impression.
         SupportError: Slots that should be independent depend on each other.
     """
     checks = _checks(rows)

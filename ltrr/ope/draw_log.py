@@ -33,8 +33,8 @@ _OF_ENTITIES = (
     "each entity has a weight of its own: a rare entity of large weight may be missing from the log, "
     "and R does not show it"
 )
-"""Where all draws differed, 95 % intervals of inclusion and placement covered 52 to 94 % with R of 150 to 2,400
-(docs/how-to/judge-draws.md)."""
+"""Where all draws differed, 95 % intervals of inclusion and placement covered 52 to 94 % with R of
+150 to 2,400 (docs/how-to/judge-draws.md)."""
 
 _BEYOND = "term"
 """Key of `DrawMoments.largest`: the largest term before it was cut to the largest number that can be summed."""
@@ -85,7 +85,8 @@ class DrawLogReport:
 def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSettings | None = None) -> DrawLogReport:
     """Every estimator of a log whose rows are impressions made draw by draw.
 
-    Two passes whatever the number of estimators, one to check and one to add up; no row is collected.
+    Two passes whatever the number of estimators, one to check and one to add up; no row is
+    collected.
 
     Args:
         log: Impressions, any columns.
@@ -93,10 +94,13 @@ def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSet
         settings: How to judge.
 
     Raises:
-        UsageError: Columns are missing or of an unsupported type, or an estimator or reward is unknown.
-        DataQualityError: Values are faulty, all reasons in one message; or the log has no impression.
-        SupportError: The log does not allow an estimator that was asked for; or found_reward is asked of
-            unions that were not shown whole, or whose size is unknown; or slots depend on each other.
+        UsageError: Columns are missing or of an unsupported type, or an estimator or reward is
+            unknown.
+        DataQualityError: Values are faulty, all reasons in one message; or the log has no
+            impression.
+        SupportError: The log does not allow an estimator that was asked for; or found_reward is
+            asked of unions that were not shown whole, or whose size is unknown; or slots depend on
+            each other.
 
     >>> rows = [([1.0, 0.0], [0.5, 0.5], [0.8, 0.5]), ([0.0, 1.0], [0.5, 0.5], [0.2, 0.5])] * 2
     >>> log = spark.createDataFrame(rows, "rewards array<double>, logging_propensities array<double>, "
@@ -132,9 +136,9 @@ def compare_weights(moments: DrawMoments, errors: float = 3.0) -> str:
 
     Empty where the log does not allow `pdis`.
 
-    `union` is right whatever the reward; `pdis` only where no later draw changes what an earlier one earns. If they
-    disagree beyond chance (paired by user; chance exceeds 3 standard errors once in 370 logs), rewards were not
-    corrected for examination, or the correction is wrong.
+    `union` is right whatever the reward; `pdis` only where no later draw changes what an earlier
+    one earns. If they disagree beyond chance (paired by user; chance exceeds 3 standard errors once
+    in 370 logs), rewards were not corrected for examination, or the correction is wrong.
 
     >>> from ltrr.estimation.draw_orders import DrawWeights
     >>> from ltrr.estimation.draw_terms import Draws

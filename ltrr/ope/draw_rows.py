@@ -31,16 +31,16 @@ class DrawColumns:
     """Meaning of the columns of a log; a row is one impression of T draws, at most 8.
 
     Propensities are an array of T: those of the draws in the order in which they were made. Or they
-    are an array of 2^T x T, for every state that leads to the same draws: element state x T + t is the
-    probability that draw t comes next in that state (bit u of a state: draw u has been made), 0 where
-    it cannot. `estimation.draw_orders.step_lattice` makes them.
+    are an array of 2^T x T, for every state that leads to the same draws: element state x T + t is
+    the probability that draw t comes next in that state (bit u of a state: draw u has been made), 0
+    where it cannot. `estimation.draw_orders.step_lattice` makes them.
 
     Args:
         rewards: Array of T: reward of the entities that each draw brought first.
         logging_propensities: Propensities of the policy that logged.
         target_propensities: Propensities of the policy judged, in the same form.
-        logging_stop: Probability of stopping after the last draw; 1, or no column, where the policy had
-            no other choice.
+        logging_stop: Probability of stopping after the last draw; 1, or no column, where the policy
+            had no other choice.
         target_stop: The same of the policy judged.
         taken: q of the plan drawn; with direct, for union_dr.
         direct: Mean of q over the target's plans.
@@ -49,14 +49,14 @@ class DrawColumns:
         step_values: Array of T, or T + 1 where stopping was a choice: V before each decision.
         included: The impression's term of `estimation.inclusion`.
         included_dr: The same with a model.
-        included_mass: First part of the impression's `estimation.inclusion.inclusion_design`. With both
-            parts, evidence of inclusion is judged by design.
+        included_mass: First part of the impression's `estimation.inclusion.inclusion_design`. With
+            both parts, evidence of inclusion is judged by design.
         included_squares: Second part of it.
         placed: The impression's term of `estimation.placement`.
         placed_dr: The same with a model.
         union_size: Number of entities drawn; found_reward needs it.
-        joint: Logged probability of all slots together. With it, propensities are those of single slots that were
-            filled independently of each other, for iips and pi.
+        joint: Logged probability of all slots together. With it, propensities are those of single
+            slots that were filled independently of each other, for iips and pi.
         user: The user, who is a cluster; without it each impression is a cluster.
     """
 

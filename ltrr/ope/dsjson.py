@@ -19,8 +19,8 @@ _DECISION = (
 def read_dsjson(spark: SparkSession, path: str, columns: LogColumns) -> DataFrame:
     """Rows of a log, one a line. Arrays of probabilities stand in the order of `a`; here in that of actions.
 
-    Lines that are no decisions (late observations, checkpoints) and decisions that were never activated (`_skipLearn`)
-    are left out, with the reason.
+    Lines that are no decisions (late observations, checkpoints) and decisions that were never
+    activated (`_skipLearn`) are left out, with the reason.
     """
     lines = spark.read.text(path).where(F.trim("value") != "")
     record = F.from_json("value", _DECISION)

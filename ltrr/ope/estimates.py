@@ -30,13 +30,13 @@ class OpeSettings:
 
     Args:
         estimators: Names of the estimators; all that the log allows where empty.
-        largest_weight: M, the largest value of a cut weight in clipped_ips, clipped_snips, sg, switch_dr and dros.
-            100 is sqrt(n) of 10,000. None: SLOPE chooses M for each slice and estimator (`estimation.slope`), which
-            takes a pass over the log for each M of its grid.
+        largest_weight: M, the largest value of a cut weight in clipped_ips, clipped_snips, sg,
+            switch_dr and dros. 100 is sqrt(n) of 10,000. None: SLOPE chooses M for each slice and
+            estimator (`estimation.slope`), which takes a pass over the log for each M of its grid.
         folds: Number of folds of cross-fitting.
         ridge: Ridge penalty of q-hat's coefficients.
-        replicates: Number of replicates of the Poisson bootstrap by user, at the price of a pass over the log; 0: no
-            bootstrap.
+        replicates: Number of replicates of the Poisson bootstrap by user, at the price of a pass
+            over the log; 0: no bootstrap.
         verdict: Amount of evidence that an estimate needs, and the confidence of intervals.
     """
 
@@ -76,9 +76,9 @@ class OpeSettings:
 def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | None = None) -> OpeReport:
     """Every estimator of every slice of a log; a row is one decision.
 
-    One pass over the log computes all of them. Estimators with a reward model need passes before it: one to see the
-    log's shape, and one for each Newton step. No row is collected; the result is a few rows whatever the size of the
-    log.
+    One pass over the log computes all of them. Estimators with a reward model need passes before
+    it: one to see the log's shape, and one for each Newton step. No row is collected; the result is
+    a few rows whatever the size of the log.
 
     Args:
         log: Decisions, any columns.

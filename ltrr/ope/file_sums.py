@@ -1,10 +1,10 @@
 """One scan of a log's Parquet files for every policy, estimator and slice, by tasks that read the files themselves.
 
-Moving rows from Java to Python costs most in a scan of a log by Spark. Here Java passes names only: a
-task gets (file, row group) pairs, reads the columns that it needs with Arrow, and adds up all policies'
-terms in exact blocks (`estimation.exact_sums`). The sums equal those of `ope.sums.sum_log`, bit by bit.
-With users, rows are shuffled once, as Arrow's bytes by bucket of users, so that one task has all
-decisions of a user.
+Moving rows from Java to Python costs most in a scan of a log by Spark. Here Java passes names only:
+a task gets (file, row group) pairs, reads the columns that it needs with Arrow, and adds up all
+policies' terms in exact blocks (`estimation.exact_sums`). The sums equal those of
+`ope.sums.sum_log`, bit by bit. With users, rows are shuffled once, as Arrow's bytes by bucket of
+users, so that one task has all decisions of a user.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from ltrr.ope.sums import ALL, MOST_SLICES, TOO_MANY_SLICES, LogSums, PolicySums
 from ltrr.spark.merging import merge
 
 _TASKS_A_CORE = 2
-"""Number of tasks for each core: row groups differ in size and cores in speed. A further task costs a few hundredths of
-a second."""
+"""Number of tasks for each core: row groups differ in size and cores in speed. A further task costs
+a few hundredths of a second."""
 
 _FOOTERS_ON_DRIVER = 64
 
@@ -104,7 +104,8 @@ class LogScan:
             columns = self._policies[policy]
             decisions = _read_decisions(numbers, columns)
             if decisions is None or is_missing:
-                # The slow path finds every fault. A log with a fault is refused, so its good rows do not matter.
+                # The slow path finds every fault. A log with a fault is refused, so its good rows
+                # do not matter.
                 faults = read_batch(_to_decision_batch(numbers, columns, rows.num_rows, users)).faults
                 self._others[policy] += LogSums(faults=faults)
                 continue

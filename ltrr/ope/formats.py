@@ -21,7 +21,8 @@ class LogFormat:
     """How logs of one kind are read.
 
     Args:
-        read: (session, path, columns) -> rows, with the column `skipped` where some are no decisions.
+        read: (session, path, columns) -> rows, with the column `skipped` where some are no
+            decisions.
         columns: Default meaning of its columns.
         meaning: One-line description.
     """
@@ -38,7 +39,8 @@ def foreign_log(spark: SparkSession, path: str, format_name: str, columns: LogCo
         spark: Spark session.
         path: File, folder, or address that Spark reads.
         format_name: One of `FORMATS`.
-        columns: Meaning of the log's own columns; with dsjson a name is a path into the record, such as c.Geo.state.
+        columns: Meaning of the log's own columns; with dsjson a name is a path into the record,
+            such as c.Geo.state.
 
     Raises:
         UsageError: The format is unknown, or Spark cannot read the log.

@@ -29,8 +29,9 @@ class LogFiles:
 def find_log_files(log: DataFrame, columns: Sequence[LogColumns], delta_path: str | None = None) -> LogFiles | None:
     """The files of a log that tasks can read directly; None where Spark must read it.
 
-    Spark is needed for arrays, actions and numbers written as text, for a reward model to be fitted, for columns that
-    are in the folders' names, and for Delta tables with deletion vectors, partitions or renamed columns.
+    Spark is needed for arrays, actions and numbers written as text, for a reward model to be
+    fitted, for columns that are in the folders' names, and for Delta tables with deletion vectors,
+    partitions or renamed columns.
 
     Args:
         log: All rows of the log, directly from Parquet or Delta.

@@ -11,8 +11,8 @@ from ltrr.estimation.calibration import Calibration
 from ltrr.estimation.propensity_finding import POWER, Finding
 
 MISCOUNTED = 0.01
-"""Share of the decisions, beyond chance, by which an action was drawn too often or too rarely, from which no estimate
-of the log may be used."""
+"""Share of the decisions, beyond chance, by which an action was drawn too often or too rarely, from
+which no estimate of the log may be used."""
 
 MISWEIGHTED = 0.05
 """Share of all weight, beyond chance, that is missing or in excess, from which no estimate of the log may be used."""
@@ -26,7 +26,8 @@ class PropensityReport:
 
     Attributes:
         findings: What was drawn, next to what the propensities promise.
-        design_effect: Variance of the weights by user over that by row; NaN where all weights are equal.
+        design_effect: Variance of the weights by user over that by row; NaN where all weights are
+            equal.
     """
 
     findings: Sequence[Finding]
@@ -56,8 +57,9 @@ class PropensityReport:
     def revealed(self) -> dict[str, float]:
         """The smallest corruption that an alarm would have found with 99 % probability; NaN where none is large enough.
 
-        Shares of rows whose propensity was logged at half or at twice its true value, true over logged propensity
-        where all rows are wrong, and shares by which the probability of one action is too small: best and worst action.
+        Shares of rows whose propensity was logged at half or at twice its true value, true over
+        logged propensity where all rows are wrong, and shares by which the probability of one
+        action is too small: best and worst action.
         """
         weights = [finding for finding in self.findings if finding.is_weight]
         actions = [f.revealed_share(2.0) for f in self.findings if not f.is_weight and f.is_known]

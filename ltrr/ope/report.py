@@ -26,7 +26,8 @@ class OpeReport:
     """The estimates of one policy on one log.
 
     Attributes:
-        rows: One row for each slice and estimator: value, interval, evidence, weights, verdict and reasons.
+        rows: One row for each slice and estimator: value, interval, evidence, weights, verdict and
+            reasons.
         left_out: Estimator -> why the log does not allow it.
         skipped: Reason -> number of rows of the log that are no decisions.
         propensities: Whether the logged propensities can be right, for the whole log.

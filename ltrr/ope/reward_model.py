@@ -2,9 +2,9 @@
 
     score(x, a) = c0 + c . x + theta[a],    q(x, a) = logistic(score), or the score itself where rewards leave [0, 1]
 
-Fold k's model is fitted on all other folds and predicts fold k alone. A Newton step of all folds is one
-pass: a dozen passes for logistic, two for linear. Doubly robust estimates are unbiased for any q-hat; a
-better q-hat narrows their intervals.
+Fold k's model is fitted on all other folds and predicts fold k alone. A Newton step of all folds is
+one pass: a dozen passes for logistic, two for linear. Doubly robust estimates are unbiased for any
+q-hat; a better q-hat narrows their intervals.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ class FoldModels:
         """q(x, a) of every action, [N, A]; each row by the model that was fitted without its fold."""
         mine = self.coefficients[rows.folds]
         split = mine.shape[1] - self.actions
-        # Row sums, no matrix product: each depends on its own row only, however Spark cut the batches.
+        # Row sums, no matrix product: each depends on its own row only, however Spark cut the
+        # batches.
         scores = (mine[:, 1:split] * rows.features).sum(axis=1) + mine[:, 0]
         return expected_reward(scores[:, None] + mine[:, split:], is_logistic=self.is_logistic)
 

@@ -19,8 +19,8 @@ from ltrr.ope.row_checks import CHECKS, read_floats, read_matrix, read_target
 from ltrr.spark.hashing import HashUse, salted_hash
 
 SKIPPED = "skipped"
-"""Optional column of a log: the reason why a row is no decision, null for decisions. Rows with a reason are counted
-and left out."""
+"""Optional column of a log: the reason why a row is no decision, null for decisions. Rows with a
+reason are counted and left out."""
 
 BUCKETS = 16
 """Number of indicators that a text feature becomes, by hash."""
@@ -31,23 +31,24 @@ class LogColumns:
     """Meaning of the columns of a log; a row is one decision.
 
     Args:
-        target_propensity: Probability of the action taken under the policy judged; or an array (or its
-            JSON text) of the probabilities of all actions, which estimators with a reward model need.
+        target_propensity: Probability of the action taken under the policy judged; or an array (or
+            its JSON text) of the probabilities of all actions, which estimators with a reward model
+            need.
         reward: Reward of the decision, higher is better.
         logging_propensity: Probability of the action taken under the policy that logged it.
         action: Position of the action taken in the arrays, from 0; needed with arrays.
-        action_propensities: Probability of every action under the policy that logged; it shows which
-            actions the log can never show.
-        features: What was known before the decision. Numbers near unit scale are used unchanged, text by
-            hash.
-        fold_by: Column (query, event) whose rows of one value stay in one fold of cross-fitting; the user
-            by default.
+        action_propensities: Probability of every action under the policy that logged; it shows
+            which actions the log can never show.
+        features: What was known before the decision. Numbers near unit scale are used unchanged,
+            text by hash.
+        fold_by: Column (query, event) whose rows of one value stay in one fold of cross-fitting;
+            the user by default.
         user: The user, who is a cluster; without it each decision is a cluster.
         slices: Columns; each of their values becomes a slice.
-        q_taken: Value of the action taken under a reward model of yours, fitted on other rows. Without
-            it, a reward model is fitted where one is needed.
-        q_target: That model's mean over the judged policy's actions, sum of P_target(a) q(a). Both or
-            neither.
+        q_taken: Value of the action taken under a reward model of yours, fitted on other rows.
+            Without it, a reward model is fitted where one is needed.
+        q_target: That model's mean over the judged policy's actions, sum of P_target(a) q(a). Both
+            or neither.
 
     Raises:
         UsageError: One of q_taken and q_target is given without the other.
@@ -190,8 +191,8 @@ class LogBatch:
         weights, rewards: Importance weight and reward, [N].
         logging: Propensity of the action taken, [N].
         loggings: Propensity of every action, [N, A]; zeros where the log lacks them.
-        targets: Target's probability of every action, [N, A]; A = 0 where the log has that of the action
-            taken alone.
+        targets: Target's probability of every action, [N, A]; A = 0 where the log has that of the
+            action taken alone.
         widths: Number of actions of each row, [N].
         action: Position of the action taken, [N].
         features: Features, [N, D].

@@ -1,8 +1,8 @@
 """One pass over a log for all estimators and slices: each task makes exact sums, which executors merge in a tree.
 
-With users, Spark first adds up each user's terms in whole numbers (one shuffle). Without users a row is
-a cluster and nothing is shuffled. A task returns one text, whatever the number of rows; the driver adds
-up a few of them.
+With users, Spark first adds up each user's terms in whole numbers (one shuffle). Without users a
+row is a cluster and nothing is shuffled. A task returns one text, whatever the number of rows; the
+driver adds up a few of them.
 """
 
 from __future__ import annotations
@@ -146,8 +146,8 @@ def to_user_terms(
 ) -> DataFrame:
     """From rows of `to_decision_rows` to (slice, user) with the sums of its terms, in whole numbers; one shuffle.
 
-    Counts that belong to no user (faults, skipped rows, what was drawn) have rows of their own, with text
-    in `aside`; equal texts are one row, `times` says how many.
+    Counts that belong to no user (faults, skipped rows, what was drawn) have rows of their own,
+    with text in `aside`; equal texts are one row, `times` says how many.
     """
     sent: Broadcast[RewardModel[LogBatch] | None] = decisions.sparkSession.sparkContext.broadcast(models)
     names = list_terms(has_model=has_values or models is not None)

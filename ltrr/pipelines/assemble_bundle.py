@@ -59,7 +59,8 @@ class CanaryBundle:
 
     Attributes:
         canary: The canary as the pointer names it after this night.
-        bundle: Its bandit, values and ranker with the night's memory and history; None if this bundle is invalid.
+        bundle: Its bandit, values and ranker with the night's memory and history; None if this
+            bundle is invalid.
         rows: Rows of `ope_estimates` that compare its users with those of the champion.
         fault: Why there is no bundle.
     """

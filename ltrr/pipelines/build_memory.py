@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 def run(night: Night) -> None:
     """Replace the evidence of the open dates, fold the weeks that closed, score every pair as of D, store the parts.
 
-    A night reads the open dates of slates, about a week of daily evidence and `horizon_weeks` weeks: what it costs
-    follows the traffic of a day and the number of pairs alive, not the age of the log. Nothing but k and the parts'
-    hashes reaches the driver.
+    A night reads the open dates of slates, about a week of daily evidence and `horizon_weeks`
+    weeks: what it costs follows the traffic of a day and the number of pairs alive, not the age of
+    the log. Nothing but k and the parts' hashes reaches the driver.
     """
     settings = night.settings.memory
     today, first_open = night.date, night.settings.logs.first_open(night.date)
@@ -37,8 +37,8 @@ def run(night: Night) -> None:
 
     curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
     slate_rows = with_examination(only_counted_users(night, night.read("slate_rows").where(is_open)), curves)
-    # Written, folded and scored from one computation; at any size it is the pairs of the open dates, on disk where
-    # memory ends.
+    # Written, folded and scored from one computation; at any size it is the pairs of the open
+    # dates, on disk where memory ends.
     open_evidence = to_daily_evidence(slate_rows).persist(StorageLevel.MEMORY_AND_DISK)
     night.write("q2e_daily", open_evidence, open_dates)
     night.write("queries", to_query_days(night.read("impressions").where(is_open)), open_dates)
@@ -62,7 +62,8 @@ def run(night: Night) -> None:
         weeks = kept.unionByName(folded)
 
     evidence = to_evidence_as_of(daily, weeks, open_week=open_week, as_of=today, half_life_days=settings.half_life_days)
-    # Pairs are read three times to predict (as pairs, by entity, as a whole), and predictions twice.
+    # Pairs are read three times to predict (as pairs, by entity, as a whole), and predictions
+    # twice.
     evidence = evidence.persist(StorageLevel.MEMORY_AND_DISK)
     predicted = with_predicted_score(evidence, settings.entity_prior_examinations)
     predicted = predicted.persist(StorageLevel.MEMORY_AND_DISK)

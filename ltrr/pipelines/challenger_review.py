@@ -44,12 +44,13 @@ def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[di
 class EarlierAttempt:
     """Decisions of an earlier attempt of this night, and whether a later decision builds on them.
 
-    Outcomes and spent alpha are append-only once a later decision builds on them. If a later night is
-    committed, or another night or a person has moved the pointer, the trials of the committed attempt
-    stay as they are (`is_final`). A rerun corrects tables, never a past trial.
+    Outcomes and spent alpha are append-only once a later decision builds on them. If a later night
+    is committed, or another night or a person has moved the pointer, the trials of the committed
+    attempt stay as they are (`is_final`). A rerun corrects tables, never a past trial.
 
     Attributes:
-        page: Trials of this policy as the attempt committed them; empty if no attempt was committed.
+        page: Trials of this policy as the attempt committed them; empty if no attempt was
+            committed.
         others: Trials of other policies of this home on the same date, which are kept.
         is_final: Whether the trials can no longer change.
         overruled: Why this night may not move the pointer; empty if it may.

@@ -34,12 +34,14 @@ log = logging.getLogger(__name__)
 def run(night: Night) -> None:
     """Replace `strategy_daily` of the open dates, then `strategy_history` as of D and the history file of the bundle.
 
-    Dates up to D count, and it is served from D + 1 on. Held-out users count too: candidates are judged on the history
-    that was logged with each decision, so what this night makes is evidence for no judgement. Decisions that a fallback
-    or a static answer took are no draws of a policy and are left out.
+    Dates up to D count, and it is served from D + 1 on. Held-out users count too: candidates are
+    judged on the history that was logged with each decision, so what this night makes is evidence
+    for no judgement. Decisions that a fallback or a static answer took are no draws of a policy and
+    are left out.
 
-    The joins are by impression over the open dates; what follows them is a row a day for each query and block drawn for
-    it, over the window. Only the levels all and class, three sums and the parts' hashes reach the driver.
+    The joins are by impression over the open dates; what follows them is a row a day for each query
+    and block drawn for it, over the window. Only the levels all and class, three sums and the
+    parts' hashes reach the driver.
     """
     settings, space = night.settings.history, night.settings.policy.space
     today, first_open = night.date, night.settings.logs.first_open(night.date)

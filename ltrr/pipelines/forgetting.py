@@ -1,9 +1,9 @@
 """Forgets users: their rows leave every table, and no earlier version that holds them stays readable.
 
-Forgetting overrides retention. The dates on which a user searched are ingested again without the user, as far back as a
-repair looks, and everything computed from them is repaired. Rows of older dates are deleted. Then all files that only
-earlier versions hold are removed, each table records the oldest version that can still be read, and the quarantine of
-rejected lines is emptied.
+Forgetting overrides retention. The dates on which a user searched are ingested again without the
+user, as far back as a repair looks, and everything computed from them is repaired. Rows of older
+dates are deleted. Then all files that only earlier versions hold are removed, each table records
+the oldest version that can still be read, and the quarantine of rejected lines is emptied.
 
 Each step can be run again: a run that was killed is completed by the same command.
 """

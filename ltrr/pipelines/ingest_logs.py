@@ -124,7 +124,8 @@ class Intake:
         )
         forgotten = self.night.read("forgotten_users").select("user_key")
         of_forgotten = lines.join(forgotten, on="user_key", how="left_semi")
-        # An event has no user. One that arrives on a later date than its search waits and stays unmatched.
+        # An event has no user. One that arrives on a later date than its search waits and stays
+        # unmatched.
         forgotten_searches = of_forgotten.select("impression_id").distinct()
         forgotten_events = self.arrivals.join(forgotten_searches, on="impression_id", how="left_semi")
         reason, detail = F.lit("forgotten").alias("reason"), F.lit("user: asked to be forgotten").alias("detail")

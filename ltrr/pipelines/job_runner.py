@@ -48,7 +48,8 @@ class JobRunner:
         spark: Session that all jobs share.
         settings: All settings.
         lease: Lease of the home; the caller keeps it as long as jobs run.
-        accept_again: Reasons to accept a failed quality check, by name of the check, for every rerun of a repair.
+        accept_again: Reasons to accept a failed quality check, by name of the check, for every
+            rerun of a repair.
         commits: Log of committed runs.
     """
 

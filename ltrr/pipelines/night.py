@@ -168,7 +168,8 @@ class Night:
     def notes_of(self, kind: type[Kind]) -> Kind:
         """Notes of a job: of the same night if it always runs before this job, else of the night before.
 
-        Each field that is read becomes an input of this job. Before the first date every field has its default.
+        Each field that is read becomes an input of this job. Before the first date every field has
+        its default.
 
         Raises:
             CommitError: the job has not been committed for the date.
@@ -277,7 +278,8 @@ class Night:
         last = earlier.output(name) if earlier else None
         if earlier is None or last is None or not last.digest or not self._is_like(earlier):
             return self._replace(declared, frame, where, before)
-        # A rerun: one pass to compare, the rows kept aside (on disk where memory ends) in case they differ.
+        # A rerun: one pass to compare, the rows kept aside (on disk where memory ends) in case they
+        # differ.
         rows = self.warehouse.kept(frame, declared)
         digested = self.warehouse.digest_frame(declared, rows)
         if digested.values == last.digest or self.warehouse.is_same(declared, rows, last.version, where):

@@ -1,8 +1,9 @@
 """Notes: results of a job that are not tables, declared once per producing job.
 
-A note is committed with its job in `job_runs.notes`, a map of strings. Jobs set and read notes by the fields of these
-classes. A field that a job reads becomes an input of that job: if its value changes, the reader is stale.
-A field without a default must be set by every run of its job; None means that the run had nothing to note.
+A note is committed with its job in `job_runs.notes`, a map of strings. Jobs set and read notes by
+the fields of these classes. A field that a job reads becomes an input of that job: if its value
+changes, the reader is stale. A field without a default must be set by every run of its job; None
+means that the run had nothing to note.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class MemoryNotes(JobNotes):
     Attributes:
         memory_parts: Files of the memory: name in a bundle -> stored object.
         memory_prior_examinations: Fitted prior strength k of the memory scores, in examinations.
-        memory_churn: Share of the searches with known entities whose best entity differs from that of the night before.
+        memory_churn: Share of the searches with known entities whose best entity differs from that
+            of the night before.
         memory_known: Share of searches whose query is in the memory; NaN without searches.
         first_open_week: Monday of the first week that is not folded yet.
     """
@@ -165,14 +167,18 @@ class EvaluationNotes(JobNotes):
         challenger: Trial of the evaluated challenger; empty where there is none.
         judged_dates: Number of closed dates in the report on held-out users.
         life_dates: Number of closed dates in the challenger's life.
-        distrusted_dates: Dates that are not judged on, because their replayed propensities were unequal.
+        distrusted_dates: Dates that are not judged on, because their replayed propensities were
+            unequal.
         replayed_decisions: Number of replayed decisions.
         replay_worst_difference: Largest difference between a replayed and a logged propensity.
         accepted_quality: Accepted quality checks that failed: name of the check -> reason.
-        exploration_price: Policy -> price of its exploration, as `ExplorationPrice.to_json` writes it.
+        exploration_price: Policy -> price of its exploration, as `ExplorationPrice.to_json` writes
+            it.
         draws_by_class: Policy -> its draws by query class.
-        impressions_by_policy: Number of impressions of the window served by a policy with the judged plans.
-        impressions_by_other_space: Number of impressions served by a policy with other plans or features.
+        impressions_by_policy: Number of impressions of the window served by a policy with the
+            judged plans.
+        impressions_by_other_space: Number of impressions served by a policy with other plans or
+            features.
         impressions_by_static: Number of impressions served by a fixed plan.
         impressions_by_fallback: Number of impressions served by a fallback.
         canary_dates: Number of closed dates in the canary's life; None without a canary.
@@ -180,7 +186,8 @@ class EvaluationNotes(JobNotes):
         served_ranker: Hash of the booster of the champion; empty for reciprocal rank fusion.
         ranker_trial: Trial of the evaluated ranker; None where no trial was evaluated.
         ranker_life: Judgement of that trial, as `publishing.ranker_gate.to_note` writes it.
-        ranker_report: Judgement of the night's candidate ranker on held-out users, in the same form.
+        ranker_report: Judgement of the night's candidate ranker on held-out users, in the same
+            form.
     """
 
     job: ClassVar[str] = "evaluate_policies"

@@ -25,16 +25,17 @@ log = logging.getLogger(__name__)
 def run(night: Night) -> None:
     """Review the trials, assemble a bundle, publish it, load it again, and only then move the pointer.
 
-    A challenger that is refused is a normal result. A rerun with the same result publishes and appends nothing. A
-    rerun of a night after which a later night or a person moved the pointer changes neither pointer nor trials.
+    A challenger that is refused is a normal result. A rerun with the same result publishes and
+    appends nothing. A rerun of a night after which a later night or a person moved the pointer
+    changes neither pointer nor trials.
     """
     with night.tracking.run("publish_policy") as tracked:
         report_jobs(night)
         try:
             release = _release(night)
         except PointerMovedError as moved:
-            # A person moved the pointer after this night read it: decide again with that move. A second move within
-            # seconds fails the job, which can be run again.
+            # A person moved the pointer after this night read it: decide again with that move. A
+            # second move within seconds fails the job, which can be run again.
             log.warning("date=%s decided again: %s", night.date, moved)
             release = _release(night)
         record_release(night, tracked, release)
@@ -77,7 +78,8 @@ def _move_pointer(night: Night, moves: Sequence[Move], top: int, release: NightR
         by = Mover.of_night(night.date, night.attempt, choice.action)
         root, name = night.policies_root, night.settings.policy.name
         sequence = move_pointer(root, name, version, why, release.canary, by=by, after=top)
-        # If a person has chosen this version meanwhile, that move names it and is not a move of this night.
+        # If a person has chosen this version meanwhile, that move names it and is not a move of
+        # this night.
         is_own = sequence > top or any(move.sequence == sequence and move.night == night.date for move in moves)
         return sequence if is_own else None
     log.warning("date=%s version=%s pointer=left: others have moved it since", night.date, version)

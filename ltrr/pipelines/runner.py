@@ -1,16 +1,18 @@
 """Runs jobs under the commit protocol: order of dates, one writer, one row at the end.
 
-Each function here takes the lease of the home and runs jobs until one fails. These errors stop a run:
+Each function here takes the lease of the home and runs jobs until one fails. These errors stop a
+run:
 
-- `CommitError`: a job or date that must come first is not committed, or is stale; the message names what to run.
+- `CommitError`: a job or date that must come first is not committed, or is stale; the message names
+  what to run.
 - `LeaseError`: another process writes to this home.
 - `DataQualityError`: a quality check failed, and no reason to accept it is given.
 - `NotReadyError`: the logs of a date are not closed, or are gone.
 - `SchemaError`: a job wrote a table or notes that do not fit their declaration.
 
-Arguments that the functions share: `accept_quality` is the reason to accept a failed quality check, by name of the
-check, and is recorded with the job. `on_start` is called with job and date before each job, `on_commit` with each
-committed run.
+Arguments that the functions share: `accept_quality` is the reason to accept a failed quality check,
+by name of the check, and is recorded with the job. `on_start` is called with job and date before
+each job, `on_commit` with each committed run.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -61,7 +63,8 @@ def run_nightly(
         settings: All settings.
         day: Logical date.
         accept_quality: See the module.
-        repair: Whether to rerun first the stale or missing jobs of earlier dates, oldest date first.
+        repair: Whether to rerun first the stale or missing jobs of earlier dates, oldest date
+            first.
         on_start: See the module.
         on_commit: See the module.
     """

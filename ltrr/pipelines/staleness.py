@@ -34,7 +34,8 @@ def _why_stale(commits: CommitLog, first_date: date, day: date, job: str) -> str
     before = commits.run(job, day - timedelta(days=1)) if day > first_date else None
     recorded = {(read.table, read.run_date) for read in run.inputs}
     reasons = [_input_changed(commits, read) for read in run.inputs]
-    # Runs of ltrr 0.1 did not record the table that they added to; its state was that of what they wrote onto it.
+    # Runs of ltrr 0.1 did not record the table that they added to; its state was that of what they
+    # wrote onto it.
     old = [out for out in run.outputs if (out.table, day - timedelta(days=1)) not in recorded]
     reasons += [_base_changed(before, out) for out in old if run.code_version == "0.1.0"]
     return "; ".join(reason for reason in reasons if reason)

@@ -68,7 +68,8 @@ class ChallengerReview:
     Attributes:
         challengers: Every trial that the budget accounts for, and the trials that ended on this
             night.
-        judged: The challenger that was in trial when the night began, in its new state; None if there was none.
+        judged: The challenger that was in trial when the night began, in its new state; None if
+            there was none.
         verdict: The gate's verdict on it; None if there was no challenger or it was replaced.
         next_why: Outcome of the night's candidate, with the reason.
         alpha_left: Alpha that remains in the budget after the night.
@@ -102,13 +103,15 @@ def review_challenger(
         trials: Trials of the night before.
         day: Date of the night.
         champion: What served when the night began.
-        judgement: Evidence on the current challenger; unused without one, or if the champion has changed.
+        judgement: Evidence on the current challenger; unused without one, or if the champion has
+            changed.
         candidate: The night's candidate; None if nothing was trained.
         gate: Settings, fixed before the trial.
-        waits: Why no look is taken and no trial begins on this night; empty if both are possible. The nights of the
-            current challenger are not counted meanwhile.
-        overruled: Why this night may not move the pointer; empty if it may. A promotion is then not carried out: its
-            trial ends as replaced with its alpha spent, and no trial begins against a champion that will not serve.
+        waits: Why no look is taken and no trial begins on this night; empty if both are possible.
+            The nights of the current challenger are not counted meanwhile.
+        overruled: Why this night may not move the pointer; empty if it may. A promotion is then not
+            carried out: its trial ends as replaced with its alpha spent, and no trial begins
+            against a champion that will not serve.
     """
     known = only_known(trials, day, gate)
     tested, verdict = current_trial(known), None

@@ -38,7 +38,8 @@ def judgement_of(
     if difference["verdict"] == DO_NOT_USE:
         objections = (*objections, *difference["reasons"])
     elif not _number(difference["evidence"]) >= least_evidence:
-        # There is no look without evidence, and the operator needs to know whether one user is the cause.
+        # There is no look without evidence, and the operator needs to know whether one user is the
+        # cause.
         objections = (*objections, *filter(is_about_a_user, difference["reasons"]))
     slices = {
         name: SliceLook(

@@ -82,7 +82,8 @@ def _is_named(store: Store, root: str | os.PathLike[str], name: str, row: Mappin
         return False
     pointer = read_pointer(store, row["sequence"])
     if pointer is None:
-        # The hash in a version covers the policy's name: a version lies in the folder of one policy only.
+        # The hash in a version covers the policy's name: a version lies in the folder of one policy
+        # only.
         return is_published(root, name, row["policy_version"])
     return bool(pointer.version == row["policy_version"])
 

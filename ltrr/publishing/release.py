@@ -52,7 +52,8 @@ class Release:
 
     Attributes:
         version: Version of the bundle that the row describes.
-        action: published | refreshed | refused | promoted | rolled_back | canary_begun | canary_ended.
+        action: published | refreshed | refused | promoted | rolled_back | canary_begun |
+            canary_ended.
         night: Logical date of the night; None for an action by hand.
         why: Reason of the action, in one line.
         by_whom: Name of the job or of the person.

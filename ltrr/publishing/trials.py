@@ -4,7 +4,8 @@ A trial judges one frozen bandit, bundle or ranker each night against the one th
 There are three kinds:
 
 - `bandit`: a challenger, judged on the log (`publishing.challengers`);
-- `canary`: a version that serves a share of the users, judged on its users (`publishing.canary_trial`);
+- `canary`: a version that serves a share of the users, judged on its users
+  (`publishing.canary_trial`);
 - `ranker`: an order of the union, judged on logged unions.
 
 **One budget.** Trials of all kinds draw their alpha from the same budget. `draw_alpha` gives a
@@ -81,7 +82,8 @@ class FrozenBandit:
     def of_ranker(policy: str, sha256: str) -> FrozenBandit:
         """An order of the union by its booster; an empty sha256 is reciprocal rank fusion.
 
-        The exploration that it holds is a constant: an order does not depend on how plans are chosen.
+        The exploration that it holds is a constant: an order does not depend on how plans are
+        chosen.
 
         >>> served, tried = FrozenBandit.of_ranker("search", ""), FrozenBandit.of_ranker("search", "ab")
         >>> served.files, tried.files, served.digest == tried.digest

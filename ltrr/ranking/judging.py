@@ -4,16 +4,17 @@ The estimate of one order is a ratio of weighted sums over all pages,
 
     sum over clicked entities of gain x discount(place in this order)  /  sum over clicked entities of gain,
 
-with gain = clicks / examination of where the entity was shown. It is self-normalised: in expectation the share of the
-best possible discount, 1, at which this order puts a wanted entity, whatever order was served (Agarwal et al., "A
-General Framework for Counterfactual Learning-to-Rank", SIGIR 2019; Swaminathan & Joachims, 2015). It is never divided
-page by page: on a page with one click that would cancel the weight, and judge the served order as the best.
+with gain = clicks / examination of where the entity was shown. It is self-normalised: in
+expectation the share of the best possible discount, 1, at which this order puts a wanted entity,
+whatever order was served (Agarwal et al., "A General Framework for Counterfactual
+Learning-to-Rank", SIGIR 2019; Swaminathan & Joachims, 2015). It is never divided page by page: on a
+page with one click that would cancel the weight, and judge the served order as the best.
 
-All orders are deterministic scores of the same logged rows, the served ranker among them, so they have no propensities
-of their own: whether an order earns more `page_reward` only a canary can show.
+All orders are deterministic scores of the same logged rows, the served ranker among them, so they
+have no propensities of their own: whether an order earns more `page_reward` only a canary can show.
 
-The difference of two orders is paired. Its standard error is the larger of two, clustered by query (an order is wrong
-for all pages of a query at once) and by user (a user's clicks hang together).
+The difference of two orders is paired. Its standard error is the larger of two, clustered by query
+(an order is wrong for all pages of a query at once) and by user (a user's clicks hang together).
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class OrderQuality:
 
     Attributes:
         orders: their names.
-        sums: of weighted DCG of each order, of weights, their squares and impressions; clustered by query and by user.
+        sums: of weighted DCG of each order, of weights, their squares and impressions; clustered by
+            query and by user.
     """
 
     orders: tuple[str, ...]
@@ -115,12 +117,14 @@ def judge_orders(
 ) -> OrderQuality:
     """Judge boosters on rows that none of them was trained on.
 
-    Scoring is a pass over the rows in Spark; the orders are windows over one impression, a page each; what comes back
-    is two rows of sums, whole numbers, so that the order of adding up does not show.
+    Scoring is a pass over the rows in Spark; the orders are windows over one impression, a page
+    each; what comes back is two rows of sums, whole numbers, so that the order of adding up does
+    not show.
 
     Args:
         rows: of the table `ranking_rows`, judging rows only.
-        models: name of an order -> `ubj` bytes of its booster; None: the order of reciprocal rank fusion.
+        models: name of an order -> `ubj` bytes of its booster; None: the order of reciprocal rank
+            fusion.
         fusion_feature: place of the feature `fusion`, which is reciprocal rank fusion's score.
         positions: that count.
     """

@@ -16,14 +16,16 @@ PAGE = ("log_date", "impression_id")
 def to_ranking_rows(slate_rows: DataFrame, examination_floor: float, gain_cap: float) -> DataFrame:
     """(impression_id, position) slates -> (impression_id, entity_id) rows of impressions with a click.
 
-    The gain of an entity is clicks / examination of where it was shown: what its clicks would have been at position 1,
-    so that the order which was served does not teach itself (Joachims, Swaminathan & Schnabel, WSDM 2017). Features
-    are those that were logged. Impressions without a click are left out: no entity gained, so they order nothing.
+    The gain of an entity is clicks / examination of where it was shown: what its clicks would have
+    been at position 1, so that the order which was served does not teach itself (Joachims,
+    Swaminathan & Schnabel, WSDM 2017). Features are those that were logged. Impressions without a
+    click are left out: no entity gained, so they order nothing.
 
     Args:
         slate_rows: of the table `slate_rows`, with `examination`.
         examination_floor: examination counts as at least this much.
-        gain_cap: and a gain as at most this: less variance for a little bias at the bottom of the page.
+        gain_cap: and a gain as at most this: less variance for a little bias at the bottom of the
+            page.
     """
     examination = F.greatest("examination", F.lit(examination_floor))
     return only_clicked(slate_rows).select(
@@ -78,8 +80,9 @@ def only_of_width(rows: DataFrame, features: int) -> DataFrame:
 def to_clicks(rows: DataFrame, query_impressions: int) -> DataFrame:
     """(impression_id, entity_id) rows -> clicked ones, of at most `query_impressions` pages of a query and date.
 
-    The impressions are chosen by a hash. Columns: log_date, impression_id, query_key, clicked, weight. No features: the
-    window over a hot query holds a few bytes a click, and Spark cuts it off before the shuffle already.
+    The impressions are chosen by a hash. Columns: log_date, impression_id, query_key, clicked,
+    weight. No features: the window over a hot query holds a few bytes a click, and Spark cuts it
+    off before the shuffle already.
     """
     clicks = rows.where("gain > 0").select(
         *PAGE, "query_key", F.col("entity_id").alias("clicked"), F.col("gain").alias("weight")
@@ -93,12 +96,13 @@ def to_clicks(rows: DataFrame, query_impressions: int) -> DataFrame:
 def to_click_groups(rows: DataFrame, clicks: DataFrame) -> DataFrame:
     """(impression_id, entity_id) rows -> (impression_id, clicked, entity_id): the page once for each click.
 
-    A group is the whole page with one wanted entity, `label` 1, and all others 0; `weight` is 1 / examination of where
-    the wanted one was shown, the same in the whole group. The sum over groups of weight x discount(place of the wanted
-    entity) is the page's DCG with inverse-examination gains, so in expectation over clicks it is the DCG by relevance
-    (Agarwal et al., "A General Framework for Counterfactual Learning-to-Rank", SIGIR 2019, additive metrics). Other
-    clicked entities stay in the group: without them the place of the wanted one would depend on what else was examined.
-    The best DCG of every group is 1, so what XGBoost divides by cancels nothing.
+    A group is the whole page with one wanted entity, `label` 1, and all others 0; `weight` is 1 /
+    examination of where the wanted one was shown, the same in the whole group. The sum over groups
+    of weight x discount(place of the wanted entity) is the page's DCG with inverse-examination
+    gains, so in expectation over clicks it is the DCG by relevance (Agarwal et al., "A General
+    Framework for Counterfactual Learning-to-Rank", SIGIR 2019, additive metrics). Other clicked
+    entities stay in the group: without them the place of the wanted one would depend on what else
+    was examined. The best DCG of every group is 1, so what XGBoost divides by cancels nothing.
 
     Args:
         rows: of the table `ranking_rows`.

@@ -1,19 +1,23 @@
 """Trains the ranker: XGBoost's `rank:ndcg` in Spark tasks that build every tree together, one group for each click.
 
-XGBoost takes one weight for each query group, and divides a group's gains by their best order. So 1 / examination must
-be the weight of a group, never its label: on a page with one click, labels of 5 and of 1 are the same training.
-SparkXGBRanker 3.2 cannot give group weights: its weight column has a value for each row, which XGBoost refuses
-(dmlc/xgboost, issues 3454 and 4168). So the tasks here call XGBoost themselves, in one barrier stage:
+XGBoost takes one weight for each query group, and divides a group's gains by their best order. So 1
+/ examination must be the weight of a group, never its label: on a page with one click, labels of 5
+and of 1 are the same training. SparkXGBRanker 3.2 cannot give group weights: its weight column has
+a value for each row, which XGBoost refuses (dmlc/xgboost, issues 3454 and 4168). So the tasks here
+call XGBoost themselves, in one barrier stage:
 
-- rows lie in `num_workers` partitions, by a hash of the impression, in one full order: no hot query fills one worker,
-  and the same rows give the same trees;
-- XGBoost scales the weights of each worker to a mean of 1. Partitions by impression have nearly the same mean: with n
-  groups each it differs by sd(weight) / (mean(weight) sqrt(n)), 1 % at 10,000 groups;
+- rows lie in `num_workers` partitions, by a hash of the impression, in one full order: no hot query
+  fills one worker, and the same rows give the same trees;
+- XGBoost scales the weights of each worker to a mean of 1. Partitions by impression have nearly the
+  same mean: with n groups each it differs by sd(weight) / (mean(weight) sqrt(n)), 1 % at 10,000
+  groups;
 - with too few free slots the barrier stage waits or fails: so slots are counted before;
-- the tracker that joins the workers runs in the first task, so a stage that is tried again gets a new one.
+- the tracker that joins the workers runs in the first task, so a stage that is tried again gets a
+  new one.
 
-Every tree adds up gradients of all workers, so one partition's data must fit one task's memory; more data means more
-workers (100 executors: num_workers 100, spark.task.cpus threads each), without dynamic allocation.
+Every tree adds up gradients of all workers, so one partition's data must fit one task's memory;
+more data means more workers (100 executors: num_workers 100, spark.task.cpus threads each), without
+dynamic allocation.
 """
 
 from __future__ import annotations
@@ -111,8 +115,9 @@ def _parameters(feature_names: Sequence[str], settings: RankerSettings, threads:
         # Pairs with one of the best positions, all of them: no random sample of pairs.
         "lambdarank_pair_method": "topk",
         "lambdarank_num_pair_per_sample": settings.ndcg_positions,
-        # Off: the first scales down the groups whose wanted entity lies deep, which are those with the largest weights;
-        # the second enlarges pairs of near equals. Without both, a gradient is that of weighted DCG.
+        # Off: the first scales down the groups whose wanted entity lies deep, which are those with
+        # the largest weights; the second enlarges pairs of near equals. Without both, a gradient is
+        # that of weighted DCG.
         "lambdarank_normalization": False,
         "lambdarank_score_normalization": False,
         "tree_method": "hist",
@@ -172,7 +177,8 @@ def _grouped(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
     """A partition as XGBoost takes it: features [N, F], labels [N], sizes [G] and weights [G] of its groups.
 
-    A missing score is NaN, which XGBoost takes for missing. Groups are runs of equal keys; no row is numbered.
+    A missing score is NaN, which XGBoost takes for missing. Groups are runs of equal keys; no row
+    is numbered.
     """
     if not any(batch.num_rows for batch in batches):
         return (

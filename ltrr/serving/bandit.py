@@ -50,7 +50,8 @@ class Choice:
         shared: shared features, as used.
         values: planner value of every plan, [P], found reward.
         features: action features of the shortlist, [K, F].
-        scores: predicted reward of the shortlist, [K]; less the best plan's value where a model has a say.
+        scores: predicted reward of the shortlist, [K]; less the best plan's value where a model has
+            a say.
         distribution: over all plans.
         facts: of the candidates, as used.
         situation: Situation of the search, as given.
@@ -169,7 +170,8 @@ class PlanChooser:
         predicted = self.scores_of(self.example(shared, shortlist, features))
         if weight == 1.0:
             return predicted
-        # A prediction is of the reward less the best plan's value, so the planner's part is less it too.
+        # A prediction is of the reward less the best plan's value, so the planner's part is less it
+        # too.
         return np.asarray((1.0 - weight) * (values[shortlist] - values.max()) + weight * predicted)
 
     @property

@@ -21,12 +21,14 @@ def load_booster(model: bytes, features: int, name: str) -> Any:
     Raises:
         ArtifactError: the model cannot be read, or was trained on another number of features.
     """
-    # XGBoost ends the whole process on an empty buffer, so what cannot be its format is stopped here.
+    # XGBoost ends the whole process on an empty buffer, so what cannot be its format is stopped
+    # here.
     if not model.startswith(b"{"):
         raise ArtifactError(
             "not a model of XGBoost", which=name, expected="UBJSON", got=repr(model[:12]), todo="publish again"
         )
-    # 1-6 s the first time: paid when a policy with such a model is loaded, never by `import ltrr.serving`.
+    # 1-6 s the first time: paid when a policy with such a model is loaded, never by `import
+    # ltrr.serving`.
     import xgboost
 
     booster = xgboost.Booster()

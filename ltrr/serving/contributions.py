@@ -1,6 +1,7 @@
 """What moved a choice: which features of the bandit set the best plan apart, and which features a candidate's value.
 
-Both are exact statements about the models that were asked, and neither says what would be true of the world.
+Both are exact statements about the models that were asked, and neither says what would be true of
+the world.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Contribution:
         entity_id: the candidate.
         feature: of `core.candidate_features`.
         value: of the feature; NaN where it was not known.
-        log_odds: what it adds to the log-odds of P(click | examined); those of all features and the bias add up.
+        log_odds: what it adds to the log-odds of P(click | examined); those of all features and the
+            bias add up.
     """
 
     entity_id: str

@@ -1,6 +1,7 @@
 """Why a policy would choose what it chooses for one query: plans, blocks, candidates, and what moved the choice.
 
-The numbers are those of the choice itself, made by the code that serves: nothing is computed again in another way.
+The numbers are those of the choice itself, made by the code that serves: nothing is computed again
+in another way.
 
 >>> from datetime import date
 >>> from ltrr.artifacts.bundle import uniform_bundle
@@ -49,7 +50,8 @@ class PlanRow:
     Args:
         plan: canonical text.
         value: the planner's; found reward.
-        score: what exploration goes by; where there is a bandit, predicted reward less the best plan's value.
+        score: what exploration goes by; where there is a bandit, predicted reward less the best
+            plan's value.
         propensity: P(plan), exactly as it would be logged.
     """
 
@@ -68,13 +70,15 @@ class BlockRow:
         depth: 1-based.
         status: as it was answered, or `unseen`.
         candidates: in it; None where it is unseen.
-        value: summed value of its candidates, without regard to other blocks; None where it is unseen or the policy has
-            no learned values.
-        hit_rate: expected found reward of the block, from history; None where learned values are used instead.
-        marginal_hit_rate: likewise, of what no other block of a plan brings: what an unseen block adds.
-        gain: value of the best plan that draws it less that of the best plan that does not: above 0 where the best plan
-            draws it. The budget is spent in both, so this is what it adds over what it displaces. NaN where every plan
-            draws it.
+        value: summed value of its candidates, without regard to other blocks; None where it is
+            unseen or the policy has no learned values.
+        hit_rate: expected found reward of the block, from history; None where learned values are
+            used instead.
+        marginal_hit_rate: likewise, of what no other block of a plan brings: what an unseen block
+            adds.
+        gain: value of the best plan that draws it less that of the best plan that does not: above 0
+            where the best plan draws it. The budget is spent in both, so this is what it adds over
+            what it displaces. NaN where every plan draws it.
     """
 
     strategy: str
@@ -128,7 +132,8 @@ class Explanation:
         floor: propensity of each of those.
         blocks: every block of every strategy.
         candidates: every listing of the visible blocks.
-        effects: of the bandit's features on the lead of the best plan over the second; none without a bandit.
+        effects: of the bandit's features on the lead of the best plan over the second; none without
+            a bandit.
         contributions: to the predicted value of the best candidates; none without learned values.
     """
 
@@ -163,8 +168,8 @@ def explain(
     Args:
         policy: any; it is held for the length of the call.
         query_text: as typed.
-        looks: the blocks seen before choosing; None where they are unknown, and then only what the bundle itself
-            recalls is seen.
+        looks: the blocks seen before choosing; None where they are unknown, and then only what the
+            bundle itself recalls is seen.
         overlaps: `core.text_overlap` of the candidates, by entity_id, where it is known.
         situation: when and where it is searched; only some policies use it.
 

@@ -1,13 +1,14 @@
 """A bandit's scores from its weights: what Vowpal Wabbit predicts, for many decisions at once (docs/adr/0014).
 
-The model is linear in the features of `core.vw_text` and in products of a shared feature (namespace q) with one of the
-plan (v, b):
+The model is linear in the features of `core.vw_text` and in products of a shared feature (namespace
+q) with one of the plan (v, b):
 
     cost(x, a) = c + ws . x + wv . v(a) + wb . b(a) + x' Wqv v(a) + x' Wqb b(a)
 
-A feature's weight lies where Vowpal Wabbit's hash of its name says; that of a product at (16777619 h(q)) ^ h(other).
-Nothing of this is taken on trust: when a model is read, its scores of made-up decisions are compared with Vowpal
-Wabbit's own, and a model that is not this one (other interactions, other learners) is refused.
+A feature's weight lies where Vowpal Wabbit's hash of its name says; that of a product at (16777619
+h(q)) ^ h(other). Nothing of this is taken on trust: when a model is read, its scores of made-up
+decisions are compared with Vowpal Wabbit's own, and a model that is not this one (other
+interactions, other learners) is refused.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class LinearScores:
     def costs(self, shared: Floats, features: Floats, shortlists: NDArray[np.int64]) -> Floats:
         """Predicted cost of each plan listed, [N, K].
 
-        Sums run over one feature after the other, no matrix product: each row depends on itself only.
+        Sums run over one feature after the other, no matrix product: each row depends on itself
+        only.
 
         Args:
             shared: features, [N, F].

@@ -33,7 +33,8 @@ class VersionDraw:
     """How it came that this version answers.
 
     Attributes:
-        propensity: P(this version serves the user): the canary's share, or the rest; 1 where nothing was drawn.
+        propensity: P(this version serves the user): the canary's share, or the rest; 1 where
+            nothing was drawn.
         user: that it was drawn for; None where nothing was drawn.
     """
 
@@ -118,8 +119,8 @@ class Pointed:
     def for_user(self, user: str) -> Pointed:
         """The bundle of the user's side, and how it was drawn.
 
-        A search without a user is the champion's and not drawn: by session or impression a user would meet both, and
-        one empty id for everybody would put all of them on one side.
+        A search without a user is the champion's and not drawn: by session or impression a user
+        would meet both, and one empty id for everybody would put all of them on one side.
         """
         if self.canary is None or self.canary_served is None or not user:
             return self.alone()

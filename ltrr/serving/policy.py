@@ -85,8 +85,8 @@ class Policy:
     def for_user(self, user: str) -> Policy:
         """What answers this user, for the length of one request: plan, rank and record agree, whatever `reload` does.
 
-        While a canary runs, its version or the champion's, drawn by hash: always the same for one user. Else, and for
-        a search without a user (""), the champion's.
+        While a canary runs, its version or the champion's, drawn by hash: always the same for one
+        user. Else, and for a search without a user (""), the champion's.
 
         Args:
             user: The service's id of the user, the same that `record` gets.
@@ -162,14 +162,17 @@ class Policy:
 
         Args:
             query_text: Query as typed.
-            looks: Blocks that `observe` asks for: the first block of each strategy (`first_look`), all, or none. Blocks
-                of the memory cost no call: with any `observe`, memory blocks of any depth may be among them.
+            looks: Blocks that `observe` asks for: the first block of each strategy (`first_look`),
+                all, or none. Blocks of the memory cost no call: with any `observe`, memory blocks
+                of any depth may be among them.
             seed: The impression_id. The same seed draws the same plan.
             fields: Fields of the entities in the looks, where the service knows them.
-            situation: Time, surface and context of the search. Only policies with features of it use it.
+            situation: Time, surface and context of the search. Only policies with features of it
+                use it.
 
         Raises:
-            UsageError: a block is not of this policy, or one that it may not see before choosing; the time has no zone.
+            UsageError: a block is not of this policy, or one that it may not see before choosing;
+                the time has no zone.
         """
         seen = situation.as_logged()
         seen.check_zone(seed)
@@ -186,14 +189,15 @@ class Policy:
     ) -> Choice:
         """All of a decision but its draw: what many searches of one query, look and situation may share.
 
-        Without features of the situation (`core.feature_groups.SITUATION_GROUPS`) they need not share that.
+        Without features of the situation (`core.feature_groups.SITUATION_GROUPS`) they need not
+        share that.
 
         Args:
             query_text: as typed.
             looks: as for `plan`.
             fields: as for `plan`.
-            facts: of the candidates, where they are known already, as in a log; they take the place of `fields` and
-                of the memory's evidence.
+            facts: of the candidates, where they are known already, as in a log; they take the place
+                of `fields` and of the memory's evidence.
             situation: Situation of the search, the same that `record` gets.
         """
         served, key = self._served, query_key(query_text)
@@ -271,7 +275,8 @@ class Policy:
         Args:
             impression_id: Identifier of the search, the seed of `plan`.
             query_text: Query as typed.
-            user: The service's id of the user, the same as in `for_user`. Ingestion turns it into a key.
+            user: The service's id of the user, the same as in `for_user`. Ingestion turns it into a
+                key.
             session: The service's id of the session.
             looks: The looks of the call of `plan`.
             choice: Result of `plan`. The record names its version, even after a reload.

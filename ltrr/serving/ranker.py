@@ -1,7 +1,7 @@
 """The order of the page: XGBoost where the bundle has a ranker, reciprocal rank fusion where it has none.
 
-The page is a function of the set of drawn blocks: features come from `core.features.ranker_matrix`, equals are put
-in order of entity_id.
+The page is a function of the set of drawn blocks: features come from `core.features.ranker_matrix`,
+equals are put in order of entity_id.
 """
 
 from __future__ import annotations

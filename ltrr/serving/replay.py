@@ -1,7 +1,7 @@
 """Replay: the propensities that a bundle gives for a logged decision, from nothing but the bundle and the record.
 
-Equal to the logged ones to 1e-6, or the log cannot be judged with: the service changed something after the draw, or
-logs another bundle than it serves.
+Equal to the logged ones to 1e-6, or the log cannot be judged with: the service changed something
+after the draw, or logs another bundle than it serves.
 """
 
 from __future__ import annotations

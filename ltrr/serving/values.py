@@ -1,8 +1,9 @@
 """What every plan of a query is worth by learned values: visible coverage, and what unseen blocks are expected to add.
 
-The value of a candidate is P(click | examined) as the model of the query's own fold predicts it, then the memory's
-evidence of the pair. That model has never seen the query's clicks, whether the query is served or learned from: the
-second model and the bandit meet the same kind of values when they learn and when they serve.
+The value of a candidate is P(click | examined) as the model of the query's own fold predicts it,
+then the memory's evidence of the pair. That model has never seen the query's clicks, whether the
+query is served or learned from: the second model and the bandit meet the same kind of values when
+they learn and when they serve.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from ltrr.errors import ArtifactError
 from ltrr.serving.booster import contributions, load_booster, predictions
 
 _REMEMBERED = 4_096
-"""Looks whose values are kept: some 12 kB each. Head queries come again with the look they came with before, and a
-batch asks about every query many times."""
+"""Looks whose values are kept: some 12 kB each. Head queries come again with the look they came
+with before, and a batch asks about every query many times."""
 
 _NO_FACTS = Facts()
 
@@ -63,8 +64,8 @@ class PlanValuer:
     Args:
         space: the plans.
         how: the models are asked.
-        files: the models by their name in a bundle; without unseen values nothing is expected of unseen blocks, as is
-            right where every block is visible.
+        files: the models by their name in a bundle; without unseen values nothing is expected of
+            unseen blocks, as is right where every block is visible.
 
     Raises:
         ArtifactError: a model is missing, cannot be read, or was trained on other features.
@@ -112,7 +113,8 @@ class PlanValuer:
     def contributions(self, key: str, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """What each feature adds to the log-odds of P(click | examined) of some candidates of a query, [E, F + 1].
 
-        The last column is what a candidate has before anything is known of it; each row adds up to the log-odds.
+        The last column is what a candidate has before anything is known of it; each row adds up to
+        the log-odds.
         """
         return contributions(self._block_values[query_fold(key, self.how.folds)], features)
 

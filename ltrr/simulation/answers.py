@@ -23,7 +23,8 @@ def answers_of(world: World, policy: Policy, query: int) -> Answers:
     """Every block that a plan of this policy could draw for a query; those of the memory come from the policy.
 
     Raises:
-        ConfigError: The policy draws from a strategy that the world lacks, or deeper than its rankings.
+        ConfigError: The policy draws from a strategy that the world lacks, or deeper than its
+            rankings.
     """
     space = policy.space
     return tuple(
@@ -51,7 +52,8 @@ def drawn_by(answers: Answers, depths: Sequence[int]) -> tuple[Block, ...]:
 def recalled(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDArray[np.int32]:
     """Entity numbers that the policy's memory recalls for each query, [n, L]; `NO_ENTITY` beyond the last.
 
-    An entity that the world does not have is `NO_ENTITY`: it takes up a position and is not relevant.
+    An entity that the world does not have is `NO_ENTITY`: it takes up a position and is not
+    relevant.
     """
     numbers = np.full((len(queries), world.limit), NO_ENTITY, dtype=np.int32)
     for row, query in enumerate(queries.tolist()):

@@ -147,8 +147,8 @@ def _serve_side(
     observe = policy.manifest.settings.observe
     depths = policy.space.plans.tolist()
     needs_situation = not SITUATION_GROUPS.isdisjoint(policy.manifest.settings.features)
-    # All searches of a query have the same answers and the same choice, except for the draw, unless the policy uses
-    # the time and place of the search.
+    # All searches of a query have the same answers and the same choice, except for the draw, unless
+    # the policy uses the time and place of the search.
     answered: dict[int, tuple[Answers, tuple[Block, ...]]] = {}
     choices: dict[int, Choice] = {}
     planned: list[tuple[int, int, str, PlanChoice]] = []

@@ -2,8 +2,8 @@
 
 Lucene's variant and defaults, k1 = 1.2 and b = 0.75, over the words of the canonical text
 (`core.queries.query_key`), without stemming and stop words. Ties are in the order of the catalogue.
-Nothing was tuned. The same BM25 over the trigrams of words is the strategy for misspelt queries if no
-language model is installed.
+Nothing was tuned. The same BM25 over the trigrams of words is the strategy for misspelt queries if
+no language model is installed.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ def folder_of(logs_root: Path, day: date) -> Path:
 def write_parts(folder: Path, stem: str, lines: Iterable[str]) -> list[Path]:
     """Write lines as `<stem>-00000.ndjson.gz`, `<stem>-00001...`; no file if there are no lines.
 
-    The same lines give the same bytes (the gzip header has no time), so a day that is simulated again
-    changes nothing.
+    The same lines give the same bytes (the gzip header has no time), so a day that is simulated
+    again changes nothing.
 
     Raises:
         UsageError: The folder is closed and has other contents.

@@ -1,7 +1,8 @@
 """The world of real data: 9,750 films and 11,447 queries with human relevance judgments.
 
-Movie Search Ranking Dataset (Metarank Labs, CC BY 4.0; films from TMDB and MovieLens tags, see its own licence note),
-read from a folder with `corpus.jsonl.gz` and `judgments.tsv.gz`. This repository contains none of it.
+Movie Search Ranking Dataset (Metarank Labs, CC BY 4.0; films from TMDB and MovieLens tags, see its
+own licence note), read from a folder with `corpus.jsonl.gz` and `judgments.tsv.gz`. This repository
+contains none of it.
 """
 
 from __future__ import annotations
@@ -107,8 +108,8 @@ def _films(path: Path) -> Iterator[Entity]:
 def _queries(path: Path, numbers: dict[str, int]) -> tuple[tuple[Query, ...], int]:
     """Queries, and the number of judgments of films that the catalogue lacks.
 
-    Two texts with one query_key are one query, with the relevant films of both. The data has no search
-    frequencies, so their order is by hash and independent of how difficult a query is.
+    Two texts with one query_key are one query, with the relevant films of both. The data has no
+    search frequencies, so their order is by hash and independent of how difficult a query is.
     """
     rows = csv.reader(_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
     if next(rows, None) != _COLUMNS:

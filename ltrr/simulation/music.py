@@ -38,8 +38,8 @@ def music_world(
         users: User model.
         hybrid: Whether the fusion of lexical and semantic search is a strategy.
         semantic: Whether sentence vectors are used; by default if their packages are installed.
-            Otherwise a strategy over trigrams of words, `ngrams`, takes their place, and the notes of
-            the world say so.
+            Otherwise a strategy over trigrams of words, `ngrams`, takes their place, and the notes
+            of the world say so.
         block_size: Number of candidates in one block.
         budget: Number of blocks in one plan.
         cache_folder: Folder of rankings and vectors.

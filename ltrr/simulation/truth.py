@@ -1,9 +1,9 @@
 """Exact true values: the recall of the union of every plan, and the expected reward of every page.
 
-Recall of a union is the number of its relevant entities over min(all relevant, block_size x budget),
-for shorter plans too. It is computed for all plans at once: each relevant entity that any strategy
-lists is a bit, and a plan's union is the `or` of its strategies' bits at their depths. The expected
-page_reward of a page is
+Recall of a union is the number of its relevant entities over min(all relevant, block_size x
+budget), for shorter plans too. It is computed for all plans at once: each relevant entity that any
+strategy lists is a bit, and a plan's union is the `or` of its strategies' bits at their depths. The
+expected page_reward of a page is
 
     sum over positions j of examination[j] * P(click | examined, relevance of the entity at j),
 
@@ -101,8 +101,9 @@ def true_page_rewards(
 def plans_drawn(distributions: NDArray[np.float64], queries: NDArray[np.int64], draws: int) -> NDArray[np.int64]:
     """Plans drawn from each query's distribution, [n, draws], evenly spaced from a start that is a hash of the query.
 
-    The mean of any value over them is an unbiased estimate of its mean over the plans. Its variance is
-    lower than that of independent draws (systematic sampling: Cochran, "Sampling Techniques", 1977, ch. 8).
+    The mean of any value over them is an unbiased estimate of its mean over the plans. Its variance
+    is lower than that of independent draws (systematic sampling: Cochran, "Sampling Techniques",
+    1977, ch. 8).
 
     >>> plans_drawn(np.array([[0.5, 0.0, 0.5]]), np.array([7]), draws=4).tolist()
     [[0, 0, 2, 2]]

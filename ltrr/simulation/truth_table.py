@@ -2,10 +2,10 @@
 
 The rows are the greedy policy, the policy as served (with exploration), uniform, equal split, best
 single strategy, best static plan (over all strategies, and without the memory), and the exact best
-plan of every query. Static plans are chosen by true recall on seen keys. Slices are unseen, head and
-tail, and every query has the same weight. Recall is exact for all rows. Page reward is exact for rows
-of few plans. For rows over all plans, `PLANS_DRAWN` plans are drawn evenly (unbiased, and the interval
-covers it). Intervals come from a paired bootstrap over queries, 95 %.
+plan of every query. Static plans are chosen by true recall on seen keys. Slices are unseen, head
+and tail, and every query has the same weight. Recall is exact for all rows. Page reward is exact
+for rows of few plans. For rows over all plans, `PLANS_DRAWN` plans are drawn evenly (unbiased, and
+the interval covers it). Intervals come from a paired bootstrap over queries, 95 %.
 """
 
 from __future__ import annotations
@@ -57,14 +57,15 @@ def truth_table(
 
     Args:
         world: World with the true relevance.
-        policy: Learned policy. Its baselines use its ranker and memory, so that only the plans differ.
+        policy: Learned policy. Its baselines use its ranker and memory, so that only the plans
+            differ.
         progress: Called with (queries done, all queries).
 
     Returns:
-        One dict per row and slice: policy, slice, queries, plan (if it is a single one), recall with
-        low and high, the same for page_reward, over_uniform and over_static (differences in recall,
-        with low and high; static is the better of the two on that slice) and gap_share (share of the
-        gap between static and the oracle).
+        One dict per row and slice: policy, slice, queries, plan (if it is a single one), recall
+        with low and high, the same for page_reward, over_uniform and over_static (differences in
+        recall, with low and high; static is the better of the two on that slice) and gap_share
+        (share of the gap between static and the oracle).
     """
     queries = np.arange(len(world.queries))
     recalls = true_recall(world, policy, queries)

@@ -1,8 +1,9 @@
 """User model: how often users search, how far down they look, and what they click and buy.
 
-They click by the position-based model: P(click at position j) = examination[j] * P(click | examined, relevance),
-independently for every row of the page (Richardson, Dominowska & Ragno, WWW 2007; Craswell et al., WSDM 2008).
-Nothing here depends on the user, so true values are sums, not simulations. docs/studies/worlds.md gives the reasons.
+They click by the position-based model: P(click at position j) = examination[j] * P(click |
+examined, relevance), independently for every row of the page (Richardson, Dominowska & Ragno, WWW
+2007; Craswell et al., WSDM 2008). Nothing here depends on the user, so true values are sums, not
+simulations. docs/studies/worlds.md gives the reasons.
 """
 
 from __future__ import annotations

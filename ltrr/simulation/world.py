@@ -1,7 +1,7 @@
 """A world: entities, queries with known relevance, rankings of real strategies, users with known behaviour.
 
-The recall of any plan and the expected reward of any page follow exactly from its arrays. Numbers of
-queries and entities are their indices in `queries` and `entities`.
+The recall of any plan and the expected reward of any page follow exactly from its arrays. Numbers
+of queries and entities are their indices in `queries` and `entities`.
 """
 
 from __future__ import annotations

@@ -70,11 +70,12 @@ def with_added_columns(rows: DataFrame, table: Table) -> DataFrame:
 def conform(frame: DataFrame, table: Table) -> DataFrame:
     """The columns of `table` in their order and type; grain unchanged.
 
-    Numbers are widened where nothing is lost. A null where the catalog allows none stops the write when it is met:
-    finding it beforehand would cost a pass over the data.
+    Numbers are widened where nothing is lost. A null where the catalog allows none stops the write
+    when it is met: finding it beforehand would cost a pass over the data.
 
     Raises:
-        SchemaError: columns missing, unexpected, doubled or of another type; all of them in one message.
+        SchemaError: columns missing, unexpected, doubled or of another type; all of them in one
+            message.
     """
     faults = schema_faults(frame.schema, table)
     if faults:
@@ -88,7 +89,8 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
     columns = {column.name: F.col(column.name).cast(column.type) for column in table.columns}
     required = [column.name for column in table.columns if not column.nullable]
     if required:
-        # One test a row, hung on one column: it costs no pass, and the optimizer keeps it while the row is written.
+        # One test a row, hung on one column: it costs no pass, and the optimizer keeps it while the
+        # row is written.
         missing = reduce(Column.__or__, (F.col(name).isNull() for name in required))
         names = F.concat_ws(", ", *(F.when(F.col(name).isNull(), F.lit(name)) for name in required))
         fault = F.raise_error(F.concat(F.lit(f"{NULL_FAULT}: {table.name}: "), names))

@@ -28,10 +28,12 @@ class Input:
 
     Attributes:
         table: its name; of a note `job#key`.
-        run_date: date whose run of the writer had left it so; None for a table that was read as it was, without commit.
-        version: the Delta version; -1 for a note, and for a table that its writer had never written.
-        state: the writer's at that commit; of a note the digest of its value. Empty for a table without commit, which
-            never makes anything stale.
+        run_date: date whose run of the writer had left it so; None for a table that was read as it
+            was, without commit.
+        version: the Delta version; -1 for a note, and for a table that its writer had never
+            written.
+        state: the writer's at that commit; of a note the digest of its value. Empty for a table
+            without commit, which never makes anything stale.
     """
 
     table: str
@@ -48,10 +50,10 @@ class Output:
         table: its name.
         version: the Delta version that downstream reads.
         rows: written by this run.
-        digest: of all compared values in the partitions that this run replaced; empty where it wrote none and its last
-            version stands.
-        state: digest of this and every earlier write of the table: it changes whenever a run writes anew, so that
-            whatever was computed from the version before is known to be stale.
+        digest: of all compared values in the partitions that this run replaced; empty where it
+            wrote none and its last version stands.
+        state: digest of this and every earlier write of the table: it changes whenever a run writes
+            anew, so that whatever was computed from the version before is known to be stale.
     """
 
     table: str
@@ -110,9 +112,9 @@ def note_state(value: str) -> str:
 class CommitLog:
     """The latest committed attempt of every job, by date.
 
-    Dates are read from the oldest one asked for and kept: the holder of the lease is the only one who adds to them.
-    What is collected is eight jobs times the attempts of these dates, never the data's size: a few hundred rows for two
-    months, whatever the traffic.
+    Dates are read from the oldest one asked for and kept: the holder of the lease is the only one
+    who adds to them. What is collected is eight jobs times the attempts of these dates, never the
+    data's size: a few hundred rows for two months, whatever the traffic.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:

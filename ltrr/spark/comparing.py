@@ -16,7 +16,8 @@ TOLERANCE = 1e-9
 def compare_rows(ours: DataFrame, theirs: DataFrame, declared: Table, tolerance: float = TOLERANCE) -> dict[str, int]:
     """Counts of rows `in both`, `only here`, `only there` and `different`: one full join on the grain.
 
-    Columns that are neither exact nor numbers (clocks, remarks) are not compared. NaN equals NaN, null equals null.
+    Columns that are neither exact nor numbers (clocks, remarks) are not compared. NaN equals NaN,
+    null equals null.
     """
     here = ours.select(F.struct("*").alias("ours"), *_keys(declared))
     there = theirs.select(F.struct("*").alias("theirs"), *_keys(declared))

@@ -25,7 +25,8 @@ from ltrr.tables.table import Table
 
 log = logging.getLogger(__name__)
 
-# Delta leaves the version of a session's last commit here; asking the table's history instead costs a Spark job.
+# Delta leaves the version of a session's last commit here; asking the table's history instead costs
+# a Spark job.
 _VACUUM_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 
@@ -51,7 +52,8 @@ class Written:
 class Warehouse:
     """The tables under `root`, a path or URL that Hadoop reads; one folder a table.
 
-    One process writes at a time (the lease sees to it), so the newest commit after a write is that write's own.
+    One process writes at a time (the lease sees to it), so the newest commit after a write is that
+    write's own.
     """
 
     spark: SparkSession
@@ -194,7 +196,8 @@ class Warehouse:
         if not has_files_of(delta_table, newest_snapshot(self.spark, location).version, committed):
             # Compacted since: the newest version has the same rows in other files.
             delta_table.restoreToVersion(committed)
-        # The record comes first: a process killed between the two leaves versions that are refused, never torn ones.
+        # The record comes first: a process killed between the two leaves versions that are refused,
+        # never torn ones.
         self._set_properties(table, {OLDEST_READABLE: str(committed)})
         checked = self.spark.conf.get(_VACUUM_CHECK, None)
         self.spark.conf.set(_VACUUM_CHECK, "false")
@@ -243,8 +246,9 @@ class Warehouse:
     def replace(self, table: Table, frame: DataFrame, where: str) -> Written:
         """Put `frame` in the place of the rows that `where` selects; the table is created when there is none.
 
-        All rows of the frame must lie within `where`: the same call twice leaves the same table. With `where` on
-        partition columns nothing outside these partitions is read or rewritten, however large the table has become.
+        All rows of the frame must lie within `where`: the same call twice leaves the same table.
+        With `where` on partition columns nothing outside these partitions is read or rewritten,
+        however large the table has become.
 
         Raises:
             SchemaError: the frame does not fit the table, or holds rows outside `where`.
@@ -273,8 +277,9 @@ class Warehouse:
 
     def _save(self, table: Table, rows: DataFrame, *, mode: str, where: str) -> Written:
         started = time.monotonic()
-        # The digest is taken in the pass that writes: reading everything back would cost another one. A task that is
-        # tried again counts once as long as nothing is shuffled after it, hence no optimized write.
+        # The digest is taken in the pass that writes: reading everything back would cost another
+        # one. A task that is tried again counts once as long as nothing is shuffled after it, hence
+        # no optimized write.
         seen = Observation()
         writer = rows.observe(seen, *digest_columns(table)).write.format("delta").mode(mode)
         writer = writer.option("optimizeWrite", "false")
@@ -285,7 +290,8 @@ class Warehouse:
         if not self.exists(table):
             writer = writer.options(**retention_properties(table, self.readable_days))
         elif set(table.column_names) - newest_snapshot(self.spark, self.location(table)).columns:
-            # Columns that the catalog declared after the table was written: they are null in its older rows.
+            # Columns that the catalog declared after the table was written: they are null in its
+            # older rows.
             writer = writer.option("mergeSchema", "true")
         self.spark.conf.unset(_LAST_COMMIT)
         try:
@@ -330,7 +336,8 @@ def _first_line(fault: Exception) -> str:
 def is_as_in_files(spark: SparkSession, path: str) -> bool:
     """Whether a table's Parquet files hold its rows and columns as they are, to be read without Delta.
 
-    Not where rows are deleted by vectors, columns have other names in the files, or values stand in folders' names.
+    Not where rows are deleted by vectors, columns have other names in the files, or values stand in
+    folders' names.
     """
     detail = DeltaTable.forPath(spark, path).detail().select("partitionColumns", "tableFeatures").collect()[0]
     return not detail.partitionColumns and not {"deletionVectors", "columnMapping"} & set(detail.tableFeatures or ())

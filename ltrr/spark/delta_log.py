@@ -1,6 +1,7 @@
 """What Delta's log says of a table: its newest version, columns and properties, and whether commits changed rows.
 
-Asked of Delta's own log object: 20 ms, where the same question through `DeltaTable` starts a Spark job.
+Asked of Delta's own log object: 20 ms, where the same question through `DeltaTable` starts a Spark
+job.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from ltrr.tables.table import Table
 def digest_of(rows: DataFrame, table: Table) -> tuple[int, str]:
     """Number of rows and digest over the exact columns.
 
-    A sum of 64-bit row hashes: equal tables have equal digests; different ones have different digests but for chance
-    (about 1 in 2^64). It detects accidents, not an adversary.
+    A sum of 64-bit row hashes: equal tables have equal digests; different ones have different
+    digests but for chance (about 1 in 2^64). It detects accidents, not an adversary.
     """
     sums = rows.agg(*digest_columns(table)).first()
     return read_digest(table, table.exact_columns, sums.asDict() if sums is not None else {}, "exact")
@@ -39,7 +39,8 @@ def read_digest(table: Table, columns: Sequence[str], sums: Mapping[str, object]
 
 
 def _row_hash(table: Table, names: Sequence[str]) -> Column:
-    # Each column is hashed with its number and whether it is null: Spark's hash skips nulls and runs arrays together.
+    # Each column is hashed with its number and whether it is null: Spark's hash skips nulls and
+    # runs arrays together.
     hashes = [
         F.xxhash64(F.lit(number), F.col(column.name).isNull(), _hashable(column.name, column.type))
         for number, column in enumerate(table.columns)

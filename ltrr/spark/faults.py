@@ -1,8 +1,9 @@
 """One translator for every fault that starts outside ltrr: Spark, Java, Python workers, files, imports.
 
-Spark's own message for a failed write is "An error occurred while calling o71.save", and pages of stack trace follow.
-The cause is the innermost exception: this module finds it, names the file, and says what to do. The class of the error
-decides the exit code: configuration 2, not ready 3, anything else 1.
+Spark's own message for a failed write is "An error occurred while calling o71.save", and pages of
+stack trace follow. The cause is the innermost exception: this module finds it, names the file, and
+says what to do. The class of the error decides the exit code: configuration 2, not ready 3,
+anything else 1.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 import ltrr.errors as errors
 from ltrr.errors import ConfigError, LeaseError, LtrrError, NotReadyError, UsageError
 
-# Java reports of one task run to pages; the sentence keeps this many characters of the innermost message.
+# Java reports of one task run to pages; the sentence keeps this many characters of the innermost
+# message.
 LONGEST_CAUSE = 300
 
 FULL_DISK = "a disk is full"
@@ -30,8 +32,8 @@ class Rule:
     """A kind of fault: how its text is recognised, and what the operator reads.
 
     Attributes:
-        pattern: regular expression, searched in the fault's whole text. A group `which` names the file, module or
-            class at fault; a group `got` replaces the innermost cause.
+        pattern: regular expression, searched in the fault's whole text. A group `which` names the
+            file, module or class at fault; a group `got` replaces the innermost cause.
         message: what is wrong.
         todo: what to do.
         kind: class of the error, which decides the exit code.
@@ -56,7 +58,8 @@ _PYTHON_SETUP = (
 )
 _MEMORY = "raise spark.executor.memoryOverhead (Python) or spark.executor.memory (Java) in conf/spark/NAME.conf"
 
-# Searched in this order: what explains the others comes first. A full disk, for example, also breaks gzip files.
+# Searched in this order: what explains the others comes first. A full disk, for example, also
+# breaks gzip files.
 RULES: tuple[Rule, ...] = (
     Rule(
         r"No space left on device|database or disk is full|Disk quota exceeded|There is not enough space on the disk",
@@ -248,7 +251,8 @@ def explain_fault(fault: BaseException, message: str = "a fault outside of ltrr"
 
     Args:
         fault: as caught; its causes are searched too.
-        message: what could not be done, for a fault of no known kind; a known kind says what is wrong itself.
+        message: what could not be done, for a fault of no known kind; a known kind says what is
+            wrong itself.
         which: table or file at fault, where the caller knows it and the fault does not.
 
     >>> print(explain_fault(OSError(28, "No space left on device", "/data/tables")))
@@ -310,7 +314,8 @@ def innermost_cause(fault: BaseException) -> str:
 def is_engine_fault(fault: BaseException) -> bool:
     """Whether a fault comes from Spark, Java, the files, a database or an import, and not from a mistake in ltrr."""
     home = type(fault).__module__.partition(".")[0]
-    # The types of py4j, pyspark, pyarrow and MLflow are recognised by name: asking for MLflow's would import it.
+    # The types of py4j, pyspark, pyarrow and MLflow are recognised by name: asking for MLflow's
+    # would import it.
     return isinstance(fault, (OSError, ImportError, MemoryError)) or home in _ENGINES
 
 
@@ -328,7 +333,8 @@ def _chain(fault: BaseException) -> list[BaseException]:
 
 
 def _text(fault: BaseException) -> str:
-    # Spark's captured exceptions keep Java's stack trace apart from their message; Python's files are in the message.
+    # Spark's captured exceptions keep Java's stack trace apart from their message; Python's files
+    # are in the message.
     trace = getattr(fault, "_stackTrace", None) or ""
     said = f"{type(fault).__name__}: {fault}\n{trace}"
     # A dead Java is a refused connection to a port of this machine, which nothing in the text says.
@@ -346,7 +352,8 @@ def _last_python_fault(text: str) -> str:
     if start < 0:
         return ""
     for line in text[start:].splitlines()[1:]:
-        # The lines of a traceback itself are indented; the first one that is not names the exception.
+        # The lines of a traceback itself are indented; the first one that is not names the
+        # exception.
         if line[:1].strip() and _PYTHON_FAULT.match(line.rstrip()):
             return line.strip()
     return ""
@@ -356,7 +363,8 @@ def _last_java_fault(lines: list[str]) -> str:
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     if causes:
         return causes[-1]
-    # A lone Java exception: py4j prints it after a colon, below "An error occurred while calling o71".
+    # A lone Java exception: py4j prints it after a colon, below "An error occurred while calling
+    # o71".
     return next((line.removeprefix(": ") for line in lines if _JAVA_FAULT.match(line)), "")
 
 

@@ -1,7 +1,7 @@
 """Sums that are the same in any order: numbers as whole multiples of 2^-20, and the decay that weighs them.
 
-Sums of doubles depend on the order in which Spark adds them; sums of whole numbers do not. A bigint of this unit holds
-sums up to 8.8e12 with steps of 9.5e-7.
+Sums of doubles depend on the order in which Spark adds them; sums of whole numbers do not. A bigint
+of this unit holds sums up to 8.8e12 with steps of 9.5e-7.
 """
 
 from __future__ import annotations

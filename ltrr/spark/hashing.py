@@ -1,7 +1,8 @@
 """Hashes that choose and order rows: one salt per use, so that no choice shares its hash with another.
 
-Where a sample and the order of what was sampled share a hash, the sampled rows come first in the order; where a fold
-and a partition share one, a partition holds few folds. So a use of a hash is declared here, once, with its own salt.
+Where a sample and the order of what was sampled share a hash, the sampled rows come first in the
+order; where a fold and a partition share one, a partition holds few folds. So a use of a hash is
+declared here, once, with its own salt.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Installs Delta's jars next to Spark's own, once: later, no session or scheduler needs the network for them.
 
-`python -m ltrr.spark.jars` resolves them through Spark's own package resolution (a company's mirror goes into an Ivy
-settings file: `LTRR_IVY_SETTINGS=FILE`), compares each with the SHA-256 in `jars.sha256` and copies it into
-`pyspark/jars`. With the jars already there it only compares, in a fraction of a second. Standard library and pyspark
-only.
+`python -m ltrr.spark.jars` resolves them through Spark's own package resolution (a company's mirror
+goes into an Ivy settings file: `LTRR_IVY_SETTINGS=FILE`), compares each with the SHA-256 in
+`jars.sha256` and copies it into `pyspark/jars`. With the jars already there it only compares, in a
+fraction of a second. Standard library and pyspark only.
 """
 
 import argparse
@@ -20,7 +20,8 @@ from pathlib import Path
 from ltrr.spark.java import find_java
 
 HASHES = Path(__file__).with_name("jars.sha256")
-# Delta names as dependencies what Spark already carries, some in another version; two of one class are a fault waiting.
+# Delta names as dependencies what Spark already carries, some in another version; two of one class
+# are a fault waiting.
 CARRIED_BY_SPARK = (
     "com.fasterxml.jackson.*:*",
     "com.github.luben:*",

@@ -1,6 +1,7 @@
 """Which Java is here, and whether Spark can run on it (standard library only: asked before anything is installed).
 
-`python -I ltrr/spark/java.py` prints nothing and exits 0 when the Java is good; else one sentence, exit 2.
+`python -I ltrr/spark/java.py` prints nothing and exits 0 when the Java is good; else one sentence,
+exit 2.
 """
 
 import os

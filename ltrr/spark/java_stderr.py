@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Each Java prints the first when Spark loads its vector module, and the second when the library of sketches is loaded.
-# Neither can be switched off, and neither asks for anything to be done.
+# Each Java prints the first when Spark loads its vector module, and the second when the library of
+# sketches is loaded. Neither can be switched off, and neither asks for anything to be done.
 FOREIGN = (
     b"WARNING: Using incubator modules: jdk.incubator.vector",
     b"Warning: Java versions > Java 11 can only operate in restricted mode",
@@ -19,7 +19,8 @@ STDERR = 2
 def filtered_stderr() -> Iterator[dict[str, Any]]:
     """Arguments of `subprocess.Popen` that send standard error through the filter; LTRR_DEBUG=1 switches it off.
 
-    A thread copies lines as long as Java and its workers live, so that the reason why a Java ends is shown too.
+    A thread copies lines as long as Java and its workers live, so that the reason why a Java ends
+    is shown too.
     """
     if os.environ.get("LTRR_DEBUG"):
         yield {}

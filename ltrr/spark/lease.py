@@ -1,8 +1,9 @@
 """One writer at a time: locks on files of the home and of the tables, held for a job or a whole night.
 
-The kernel lets go of a lock when its holder dies, however it dies, so a dead holder is taken over at once and no
-process id is ever guessed about. The tables have a lease of their own: two homes may name the same tables. Locks work
-on a local disk and on NFS with locking. An object store has none, so tables there are refused.
+The kernel lets go of a lock when its holder dies, however it dies, so a dead holder is taken over
+at once and no process id is ever guessed about. The tables have a lease of their own: two homes may
+name the same tables. Locks work on a local disk and on NFS with locking. An object store has none,
+so tables there are refused.
 """
 
 import fcntl
@@ -38,7 +39,8 @@ class Lease:
         """Nothing while the lease is held.
 
         Raises:
-            LeaseError: a lock file was removed or replaced under its holder, so someone else may hold another one.
+            LeaseError: a lock file was removed or replaced under its holder, so someone else may
+                hold another one.
         """
         for file, descriptor in self.held.items():
             if not file.exists() or not os.path.samestat(file.stat(), os.fstat(descriptor)):
@@ -86,7 +88,8 @@ def hold_lease(home: Path, doing: str, *, tables: str) -> Iterator[Lease]:
     `doing` names the purpose in the errors of other processes.
 
     Raises:
-        LeaseError: a live process holds one; the message names host, process, since when and what for.
+        LeaseError: a live process holds one; the message names host, process, since when and what
+            for.
         ConfigError: the tables are not on a disk.
     """
     folders = {folder.resolve(): None for folder in (home, local_tables(tables))}

@@ -1,7 +1,7 @@
 """Spark properties on which results depend: ltrr sets them on every session, whatever the cluster's defaults say.
 
-`spark-defaults.conf`, `--properties-file` and `--conf` may choose memory, executors and shuffle partitions. They must
-not choose which date an event has or whether a damaged file is skipped.
+`spark-defaults.conf`, `--properties-file` and `--conf` may choose memory, executors and shuffle
+partitions. They must not choose which date an event has or whether a damaged file is skipped.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ PINNED: Mapping[str, Pinned] = {
     "spark.databricks.delta.replaceWhere.constraintCheck.enabled": Pinned(
         "true", "rows outside the partition that is replaced are an error"
     ),
-    # VACUUM still keeps what the retention of a table promises, counted from when a file was replaced.
+    # VACUUM still keeps what the retention of a table promises, counted from when a file was
+    # replaced.
     "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": Pinned(
         "false", "a version is readable as long as its files are there, so a home may rest for any time"
     ),

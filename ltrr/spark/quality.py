@@ -107,7 +107,8 @@ def stop_on_failures(night: date, checks: Sequence[Check], accepted: Mapping[str
     """Return if every check passes or the operator accepts each failed one.
 
     Raises:
-        DataQualityError: naming every check that failed and was not accepted, with figure and limit.
+        DataQualityError: naming every check that failed and was not accepted, with figure and
+            limit.
     """
     failed = [check for check in checks if check.outcome == "failed" and check.name not in accepted]
     if failed:

@@ -1,8 +1,9 @@
 """How long the versions of a table stay readable: the commit protocol reads tables as earlier commits left them.
 
-Delta keeps the files that a version lost for `deletedFileRetentionDuration` (7 days by default), and the log that
-describes a version for `logRetentionDuration` (30 days by default). Both defaults are shorter than what the nights
-need, so every table that is read by version carries its own values.
+Delta keeps the files that a version lost for `deletedFileRetentionDuration` (7 days by default),
+and the log that describes a version for `logRetentionDuration` (30 days by default). Both defaults
+are shorter than what the nights need, so every table that is read by version carries its own
+values.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ LOG = "delta.logRetentionDuration"
 OLDEST_READABLE = "ltrr.oldestReadableVersion"
 """Table property: versions before it were removed when a user was forgotten."""
 
-# The newest commit of a home that rested has to stay readable while the next night writes, however long the rest was.
-# The log costs a few kilobytes a commit, so it is kept for ten years.
+# The newest commit of a home that rested has to stay readable while the next night writes, however
+# long the rest was. The log costs a few kilobytes a commit, so it is kept for ten years.
 LOG_DAYS = 3650
 
 
@@ -28,10 +29,12 @@ class NightSettings:
     """Order of the nights: range of repairs, and retention of the table versions that they read.
 
     Attributes:
-        repair_days: Number of nights before the current one that are checked for stale jobs, and repaired.
-        repair_first: Whether the first job of a night reruns stale jobs of earlier dates. If false, a night after a
-            stale date is refused.
-        readable_days: Number of days for which replaced files are kept, so that older versions of a table can be read.
+        repair_days: Number of nights before the current one that are checked for stale jobs, and
+            repaired.
+        repair_first: Whether the first job of a night reruns stale jobs of earlier dates. If false,
+            a night after a stale date is refused.
+        readable_days: Number of days for which replaced files are kept, so that older versions of a
+            table can be read.
 
     Raises:
         ConfigError: a number is out of its range.

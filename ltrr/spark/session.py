@@ -21,13 +21,15 @@ from ltrr.spark.pinned import check_conf, pin_session, with_pinned
 
 log = logging.getLogger(__name__)
 
-# One machine and small nights: the defaults are for clusters and cost seconds a table there (a merge 25 s, now 12 s).
+# One machine and small nights: the defaults are for clusters and cost seconds a table there (a
+# merge 25 s, now 12 s).
 LOCAL: Mapping[str, str] = {
     # 50 partitions by default, and every commit replays the log through them.
     "spark.databricks.delta.snapshotPartitions": "1",
     # 10,000 by default: VACUUM lists folders in so many tasks, which takes minutes here.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
-    # Copying the list of all files next to each commit saves a cold reader time, and costs a job a commit.
+    # Copying the list of all files next to each commit saves a cold reader time, and costs a job a
+    # commit.
     "spark.databricks.delta.allFilesInCrc.enabled": "false",
     # A laptop's name often resolves to an address that changes with the network.
     "spark.driver.bindAddress": "127.0.0.1",
@@ -49,9 +51,9 @@ class SparkSettings:
         shuffle_partitions: Number of partitions after a shuffle: 2 to 4 on one machine, about 3 per
             core on a cluster.
         driver_memory: Heap of the driver's JVM, which does all the work with a `local*` master.
-        java_options: Options of the driver's JVM. Half of a night is short plans that are compiled once,
-            so the first compiler tier is the fastest. That option alone reduces the code cache to 48
-            MB, which a few jobs fill; the second option keeps the usual size.
+        java_options: Options of the driver's JVM. Half of a night is short plans that are compiled
+            once, so the first compiler tier is the fastest. That option alone reduces the code
+            cache to 48 MB, which a few jobs fill; the second option keeps the usual size.
         conf: Further Spark properties, name -> value.
 
     Raises:
@@ -99,7 +101,8 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
 
     Raises:
         LtrrError: Java or Delta's jars are missing.
-        ConfigError: a session that runs already has a property on which results depend, and it cannot be changed.
+        ConfigError: a session that runs already has a property on which results depend, and it
+            cannot be changed.
     """
     running = SparkSession.getActiveSession()
     if running is not None:
@@ -109,7 +112,8 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
     if "PYSPARK_GATEWAY_PORT" not in os.environ and properties(app, chosen)["spark.master"].startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     try:
-        # The properties reach Java when this starts it; a Java that spark-submit started has its own already.
+        # The properties reach Java when this starts it; a Java that spark-submit started has its
+        # own already.
         with filtered_stderr() as stderr:
             gateway = launch_gateway(_conf(with_pinned(properties(app, chosen), {})), stderr)  # type: ignore[no-untyped-call]  # pyspark's has no types
     except PySparkRuntimeError as fault:
@@ -130,7 +134,8 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
     }
     wanted = properties(app, replace(chosen, master=given.get("spark.master") or chosen.master))
     if wanted["spark.master"].startswith("local"):
-        # Workers would import whatever `python3` is first on PATH; on a cluster that is for its operator to say.
+        # Workers would import whatever `python3` is first on PATH; on a cluster that is for its
+        # operator to say.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # Dates that Java itself prints and parses, outside of the session.
     zones = gateway.jvm.java.util.TimeZone

@@ -1,7 +1,8 @@
 """Proof that driver and executors see one disk: Spark reports a write to a path that is another disk as a success.
 
-On a cluster the same path may name another disk on every machine. A write then succeeds, and only the next read finds
-an empty folder. So each folder is tried from both sides before anything is written to it.
+On a cluster the same path may name another disk on every machine. A write then succeeds, and only
+the next read finds an empty folder. So each folder is tried from both sides before anything is
+written to it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from ltrr.spark.faults import explained
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# One task a core, but not hundreds: the proof is for a disk that is missing everywhere or on one machine of a few.
+# One task a core, but not hundreds: the proof is for a disk that is missing everywhere or on one
+# machine of a few.
 MOST_TASKS = 64
 _FROM_DRIVER = "from-driver"
 
@@ -28,8 +30,8 @@ def check_file_system(spark: SparkSession) -> None:
     """Nothing where a path without a scheme is a path on a disk.
 
     Raises:
-        ConfigError: Hadoop's default file system is another one, such as HDFS: Spark would write the tables there,
-            while lease, policies and MLflow's store are on the disk.
+        ConfigError: Hadoop's default file system is another one, such as HDFS: Spark would write
+            the tables there, while lease, policies and MLflow's store are on the disk.
     """
     found = str(spark.sparkContext._jsc.hadoopConfiguration().get("fs.defaultFS") or "file:///")  # noqa: SLF001
     if not found.startswith("file:"):
@@ -49,11 +51,13 @@ def prove_shared(spark: SparkSession, folders: Mapping[str, Path]) -> None:
     One small job, one task a core (at most 64). Executors that start later are not seen.
 
     Args:
-        spark: the session; nothing is done where its master is `local*`, for then there is one machine.
+        spark: the session; nothing is done where its master is `local*`, for then there is one
+            machine.
         folders: setting -> folder on a disk, existing or not.
 
     Raises:
-        ConfigError: driver and executors do not see the same files in one of them; the message names it.
+        ConfigError: driver and executors do not see the same files in one of them; the message
+            names it.
     """
     if str(spark.sparkContext.master).startswith("local"):
         return

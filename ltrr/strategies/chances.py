@@ -1,10 +1,11 @@
 """How likely each block was to be drawn, from the logged propensities of plans.
 
-P(block (s, d) drawn) = sum of the propensities of the plans that take at least d blocks of strategy s
-                      = floor * number of such plans + sum over such plans of the shortlist of (propensity - floor)
+P(block (s, d) drawn) = sum of the propensities of the plans that take at least d blocks of strategy
+                      s = floor * number of such plans + sum over such plans of the shortlist of
+                      (propensity - floor)
 
-so the shortlist and the floor are enough, and the work per decision is shortlist x blocks, however many plans there
-are.
+so the shortlist and the floor are enough, and the work per decision is shortlist x blocks, however
+many plans there are.
 """
 
 from __future__ import annotations
@@ -60,16 +61,18 @@ def draw_chances(
 def to_drawn_blocks(decisions: DataFrame, space: PlanSpace) -> DataFrame:
     """(impression, step) -> (impression, strategy, depth) of the blocks drawn, with the chance that each had.
 
-    In addition, with impression_id, query_key and chance null, rows that count in `impressions` how often a block could
-    have been drawn, by class: a few for each batch of decisions, because propensities are read once only. A row for
-    every query would be as many as there are decisions times blocks; how often a query is searched stands in `queries`.
+    In addition, with impression_id, query_key and chance null, rows that count in `impressions` how
+    often a block could have been drawn, by class: a few for each batch of decisions, because
+    propensities are read once only. A row for every query would be as many as there are decisions
+    times blocks; how often a query is searched stands in `queries`.
 
-    Decisions of another plan space (the settings changed since) say nothing about these blocks and are left out.
-    Arrow in and out; nothing but one batch is in memory, so tasks stay small however long the log is.
+    Decisions of another plan space (the settings changed since) say nothing about these blocks and
+    are left out. Arrow in and out; nothing but one batch is in memory, so tasks stay small however
+    long the log is.
 
     Args:
-        decisions: of one step, taken by a policy; columns impression_id, log_date, query_class, query_key,
-            action_taken, action_propensities, floor, n_actions.
+        decisions: of one step, taken by a policy; columns impression_id, log_date, query_class,
+            query_key, action_taken, action_propensities, floor, n_actions.
         space: the plan space of the policy.
     """
     columns = (

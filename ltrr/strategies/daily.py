@@ -26,11 +26,11 @@ def found_reward(clicks: Column, examination: Column, examination_floor: float) 
 def to_block_hits(slate_rows: DataFrame, candidates: DataFrame, examination_floor: float) -> DataFrame:
     """Clicked slate rows and drawn candidates -> (log_date, impression_id, strategy, depth): hits, marginal hits.
 
-    A shown entity's found reward is credited to every drawn block that holds it, and as marginal where only one does,
-    whatever the order of draws; hits are in fixed point. The third column, `first_rank`, is
-    that of the block's best clicked entity in the strategy's list, and knows nothing of examination: a rank cannot be
-    divided by it. Only clicked entities are joined: of the candidates, the long table, nothing else is shuffled but
-    what the filter on is_drawn leaves.
+    A shown entity's found reward is credited to every drawn block that holds it, and as marginal
+    where only one does, whatever the order of draws; hits are in fixed point. The third column,
+    `first_rank`, is that of the block's best clicked entity in the strategy's list, and knows
+    nothing of examination: a rank cannot be divided by it. Only clicked entities are joined: of the
+    candidates, the long table, nothing else is shuffled but what the filter on is_drawn leaves.
 
     Args:
         slate_rows: with `examination` on every row.
@@ -67,11 +67,12 @@ def to_block_hits(slate_rows: DataFrame, candidates: DataFrame, examination_floo
 def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: DataFrame, max_weight: float) -> DataFrame:
     """(impression, strategy, depth) -> (log_date, level, key, strategy, depth): sums for all, by class and by query.
 
-    Each draw weighs 1 / P(block drawn), at most `max_weight`: a block drawn where it promised much would look better
-    than it is, and the weight gives back the impressions in which it could have been drawn but was not. The sums of
-    squares and products show how much of the spread is chance.
+    Each draw weighs 1 / P(block drawn), at most `max_weight`: a block drawn where it promised much
+    would look better than it is, and the weight gives back the impressions in which it could have
+    been drawn but was not. The sums of squares and products show how much of the spread is chance.
 
-    One shuffle: most rows of the coarse levels meet before it, those of a query stay as many as its drawn blocks.
+    One shuffle: most rows of the coarse levels meet before it, those of a query stay as many as its
+    drawn blocks.
 
     Args:
         drawn_blocks: as `to_drawn_blocks` gives them.

@@ -4,13 +4,15 @@
     n_eff = (sum of w)^2 / sum of w^2
     shrunk = (n_eff rate + k parent) / (n_eff + k)
 
-The parent of a query is its class (`strategies.queries`), that of a class is the rate of all queries, and that one's is
-the reciprocal-rank prior of the planner; each k is fitted (`strategies.shrinkage`). The ratio of weighted sums (Hajek)
-stays between the smallest and the largest reward seen, whatever the weights; n_eff says how many equally weighted draws
-it is worth, so a block that only exploration draws keeps leaning on its parent.
+The parent of a query is its class (`strategies.queries`), that of a class is the rate of all
+queries, and that one's is the reciprocal-rank prior of the planner; each k is fitted
+(`strategies.shrinkage`). The ratio of weighted sums (Hajek) stays between the smallest and the
+largest reward seen, whatever the weights; n_eff says how many equally weighted draws it is worth,
+so a block that only exploration draws keeps leaning on its parent.
 
-What is known as of D is served from D + 1 on. All users count, held-out ones too: a candidate is judged with the
-history that was logged with each decision, which was made before that decision, never with this one.
+What is known as of D is served from D + 1 on. All users count, held-out ones too: a candidate is
+judged with the history that was logged with each decision, which was made before that decision,
+never with this one.
 """
 
 from __future__ import annotations
@@ -90,8 +92,8 @@ class CoarseHistory:
 def to_decayed_counts(strategy_days: DataFrame, as_of: date, settings: HistorySettings) -> DataFrame:
     """(log_date, level, key, strategy, depth) -> (level, key, strategy, depth), decayed to `as_of`.
 
-    Nothing later counts. Whole numbers: a day's sums are rounded once after they are weighed, so the order of days does
-    not matter.
+    Nothing later counts. Whole numbers: a day's sums are rounded once after they are weighed, so
+    the order of days does not matter.
     """
     weight = decay_weight(F.date_diff(F.lit(as_of), F.col("log_date")), settings.half_life_days)
     first = as_of - timedelta(days=settings.window_days - 1)
@@ -114,7 +116,8 @@ def fit_history(counts: Mapping[tuple[str, str], Counts], space: PlanSpace, sett
     """Decayed counts to the history of all queries and of each class.
 
     Args:
-        counts: (level, key) -> column of `to_decayed_counts` -> [S, D] in plain numbers, zero where nothing was drawn.
+        counts: (level, key) -> column of `to_decayed_counts` -> [S, D] in plain numbers, zero where
+            nothing was drawn.
         space: the plan space.
         settings: bounds of how strongly to shrink.
 
@@ -143,7 +146,8 @@ def _class_strength(by_class: Mapping[str, Counts], whole: Counts, settings: His
         return settings.most_prior_draws
     stacked = {name: np.stack([own[name] for own in by_class.values()]) for name in _SUMS}
     others = whole["weights"] - stacked["weights"]
-    # Less than one draw's weight is what rounding leaves: nothing is expected there, and the block is left out.
+    # Less than one draw's weight is what rounding leaves: nothing is expected there, and the block
+    # is left out.
     expected = np.where(others >= 1.0, _ratio(whole["hits"] - stacked["hits"], others), 0.0)
     return array_strength(stacked, expected, settings)
 
@@ -182,7 +186,8 @@ def _ratio(over: Floats, under: Floats) -> Floats:
 def collect_counts(decayed: DataFrame, space: PlanSpace) -> dict[tuple[str, str], dict[str, Floats]]:
     """Decayed counts of all queries and of the classes as arrays [S, D], in plain numbers.
 
-    Collected: classes x strategies x depths rows, a size that settings bound and data do not. Queries never are.
+    Collected: classes x strategies x depths rows, a size that settings bound and data do not.
+    Queries never are.
     """
     counts: dict[tuple[str, str], dict[str, Floats]] = {}
     for row in decayed.where(F.col("level").isin(ALL_QUERIES, BY_CLASS)).collect():

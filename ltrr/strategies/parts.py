@@ -35,9 +35,10 @@ def store_history_parts(
 ) -> dict[str, Payload]:
     """Put every part into the payload store of the policy; file name -> what was stored, all parts, empty ones too.
 
-    Of each part's queries the `queries_per_part` with the most draws are kept, ties by key. They are cut before a task
-    reads a part as a whole, so at 1000 times the queries a task still holds `queries_per_part` x blocks rows, a service
-    loads the same megabytes, and only the share of searches that the head covers falls: raise `parts` for more.
+    Of each part's queries the `queries_per_part` with the most draws are kept, ties by key. They
+    are cut before a task reads a part as a whole, so at 1000 times the queries a task still holds
+    `queries_per_part` x blocks rows, a service loads the same megabytes, and only the share of
+    searches that the head covers falls: raise `parts` for more.
 
     Args:
         query_rates: of `strategies.queries`: (query, block) with its shrunk rates, class and draws.

@@ -1,9 +1,10 @@
 """The history of single queries: as the coarser levels, but it grows with the log, so it stays in DataFrames.
 
-What it costs is one scan of the window's daily rows, at most (queries of a day x blocks drawn for them) a day, and two
-shuffles by query. At 1000 times the traffic most rows are of queries searched once: they take part in the fit of k (one
-pass, three sums) and are dropped by `only_drawn_enough` before anything is written. If reading `window_days` of them
-ever costs more than the night has, fold closed days into weeks as `ltrr.memory.rollup` does; the decay is additive.
+What it costs is one scan of the window's daily rows, at most (queries of a day x blocks drawn for
+them) a day, and two shuffles by query. At 1000 times the traffic most rows are of queries searched
+once: they take part in the fit of k (one pass, three sums) and are dropped by `only_drawn_enough`
+before anything is written. If reading `window_days` of them ever costs more than the night has,
+fold closed days into weeks as `ltrr.memory.rollup` does; the decay is additive.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def class_rates(spark: SparkSession, coarse: CoarseHistory, space: PlanSpace) ->
 def with_parent(query_counts: DataFrame, parents: DataFrame) -> DataFrame:
     """Add the class's sums and rates to each (query, block); blocks of another plan space are left out.
 
-    The class is asked of `core.queries`, which every key was classed by: no column repeats it a day and block.
+    The class is asked of `core.queries`, which every key was classed by: no column repeats it a day
+    and block.
 
     Args:
         query_counts: the level `query` of `to_decayed_counts`.

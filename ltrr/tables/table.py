@@ -15,8 +15,9 @@ class Column:
         meaning: Description of a value, a noun phrase that stands alone.
         unit: of a number; empty for text and keys.
         null: what a missing value means; empty where the column is never null.
-        exact: whether two correct runs give the same bytes. Floats that come out of a fit are not exact: they are
-            compared by key with a tolerance (`ltrr tables compare`) and stay outside the digest.
+        exact: whether two correct runs give the same bytes. Floats that come out of a fit are not
+            exact: they are compared by key with a tolerance (`ltrr tables compare`) and stay
+            outside the digest.
     """
 
     name: str
@@ -49,8 +50,8 @@ class Column:
 class Table:
     """One Delta table: `written_by` names the one job that writes it, or `runner`, or `cli`.
 
-    `grain` names the columns whose values identify a row. An id that is unique only within a date stands there with its
-    date, and a join on the id names that date too.
+    `grain` names the columns whose values identify a row. An id that is unique only within a date
+    stands there with its date, and a join on the id names that date too.
 
     `date_column` is the partition that a run of the writer replaces; empty where rows are appended.
     """

@@ -1,8 +1,9 @@
 """Which home a run belongs to: several homes may share one tracking server and one experiment.
 
-The identity is a random number in the file `.ltrr-home`, so two hosts that mount one home agree on it, wherever they
-mount it. The file also keeps the inode of the home's folder. A copy of a home (`cp -r`, a restored backup) has another
-inode and takes a new identity: otherwise the copy would close and supersede the runs of the original.
+The identity is a random number in the file `.ltrr-home`, so two hosts that mount one home agree on
+it, wherever they mount it. The file also keeps the inode of the home's folder. A copy of a home
+(`cp -r`, a restored backup) has another inode and takes a new identity: otherwise the copy would
+close and supersede the runs of the original.
 """
 
 from __future__ import annotations

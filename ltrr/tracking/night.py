@@ -1,9 +1,10 @@
 """The runs of one night in MLflow: nightly > train_bandit, train_ranker, evaluate_policies, publish_policy.
 
-A night's jobs may be eight processes, so they find each other by tags: home, policy, date and the night's attempt.
-Other homes and policies may share the experiment: their runs are never joined, superseded or closed. `ingest_logs`
-alone creates the parent run, anew each time it runs; every other job joins the latest. What a rerun replaces is kept
-and tagged `superseded`; what a killed process left RUNNING is closed as KILLED when the next one starts.
+A night's jobs may be eight processes, so they find each other by tags: home, policy, date and the
+night's attempt. Other homes and policies may share the experiment: their runs are never joined,
+superseded or closed. `ingest_logs` alone creates the parent run, anew each time it runs; every
+other job joins the latest. What a rerun replaces is kept and tagged `superseded`; what a killed
+process left RUNNING is closed as KILLED when the next one starts.
 """
 
 from __future__ import annotations
@@ -56,14 +57,16 @@ class NightTracking:
             policy: name of the policy, which the runs carry too.
 
         Raises:
-            NotReadyError: the store does not answer; raised here, before the job has computed or published anything.
+            NotReadyError: the store does not answer; raised here, before the job has computed or
+                published anything.
             CommitError: there is no night of this date to join.
         """
         client, experiment_id = connect(settings)
         mine = {HOME: read_home_id(home), POLICY: policy}
         night = cls(client, experiment_id, {**mine, DATE: night_date.isoformat()}, "")
         if create_parent:
-            # The lease lets one night of a home run at a time, so whatever of this home still says RUNNING is dead.
+            # The lease lets one night of a home run at a time, so whatever of this home still says
+            # RUNNING is dead.
             night._close_orphans(mine)
             earlier = night._search(NIGHTLY)
             attempt = 1 + max((int(run.data.tags[ATTEMPT]) for run in earlier), default=0)
@@ -90,8 +93,8 @@ class NightTracking:
     def end(self, fault: BaseException) -> None:
         """End the night's run after a job failed or was refused: FAILED, or KILLED where it was interrupted.
 
-        A rerun makes it RUNNING again. A store that does not answer here is only a warning: the job's own fault is the
-        one to report, and the next night closes the run.
+        A rerun makes it RUNNING again. A store that does not answer here is only a warning: the
+        job's own fault is the one to report, and the next night closes the run.
         """
         self._end_all((self.night_run_id,), fault)
 
@@ -99,7 +102,8 @@ class NightTracking:
     def run(self, job: str) -> Iterator[TrackedRun]:
         """A run of `job` inside the night's: FINISHED, or FAILED when the block raises; earlier ones are superseded.
 
-        With the last job's end the night is FINISHED; any failure makes it FAILED until a rerun mends it.
+        With the last job's end the night is FINISHED; any failure makes it FAILED until a rerun
+        mends it.
         """
         was = self._client.get_run(self.night_run_id).info.status
         run_id = self._create(job, f"{job} {self._tags[DATE]}", {_PARENT: self.night_run_id}, self._search(job))
@@ -107,7 +111,8 @@ class NightTracking:
         try:
             yield TrackedRun(self._client, run_id)
         except BaseException as fault:
-            # An interrupted job is closed too; what is killed outright is closed as an orphan by the next.
+            # An interrupted job is closed too; what is killed outright is closed as an orphan by
+            # the next.
             self._end_all((run_id, self.night_run_id), fault)
             raise
         self._client.set_terminated(run_id, status="FINISHED")

@@ -1,7 +1,7 @@
 """The one place that imports MLflow: a client of one store and its one experiment, nothing global.
 
-Models are logged as the very bytes that are published, not as MLflow flavours: those would inspect the environment,
-call pip and git, and pickle.
+Models are logged as the very bytes that are published, not as MLflow flavours: those would inspect
+the environment, call pip and git, and pickle.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 _SQLITE = "sqlite:///"
-# How long another process may hold the database before a job gives up; the scheduler tries again later.
+# How long another process may hold the database before a job gives up; the scheduler tries again
+# later.
 _SQLITE_SECONDS = 5.0
 
 
 def connect(settings: TrackingSettings) -> tuple[MlflowClient, str]:
     """A client, and the id of the experiment, which is created when it is new.
 
-    The first contact with a new SQLite file builds its tables (1.5 s measured); later ones cost 0.7 s in a new process.
+    The first contact with a new SQLite file builds its tables (1.5 s measured); later ones cost 0.7
+    s in a new process.
 
     Raises:
         NotReadyError: the store does not answer, or is locked.
@@ -52,7 +54,8 @@ def connect(settings: TrackingSettings) -> tuple[MlflowClient, str]:
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if not os.environ.get("LTRR_DEBUG"):
-        # It prints the stack trace of each database error, hundreds of lines, and then raises the same error.
+        # It prints the stack trace of each database error, hundreds of lines, and then raises the
+        # same error.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
     try:
@@ -115,7 +118,8 @@ def refuse_untracked(fault: Exception, uri: str) -> NoReturn:
         NotReadyError: anything else, such as a server that is down or a database that is locked.
     """
     known = explain_fault(fault)
-    # The database's own words are on a line of their own, between SQLAlchemy's remarks and the statement.
+    # The database's own words are on a line of their own, between SQLAlchemy's remarks and the
+    # statement.
     lines = re.findall(r"^.*\(\w+\.\w*Error\) .*$", str(fault), re.MULTILINE) or str(fault).splitlines()[:1]
     said = "".join(lines[:1]).replace(uri, without_secrets(uri))[:300]
     # The cause repeats the address with its password, hence `from None`.

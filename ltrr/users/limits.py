@@ -1,8 +1,9 @@
 """Impressions and slates -> the few users of each date that count less than they searched, and the rule that obeys.
 
-`to_limited_users` decides once, when logs are ingested; `only_counted` is the rule at every door behind which something
-is learned or judged. The decision is kept as a share per user and date, so the rule is a join with a small table and a
-comparison of a hash: no sort, no window over the rows of a user who may be a tenth of the log.
+`to_limited_users` decides once, when logs are ingested; `only_counted` is the rule at every door
+behind which something is learned or judged. The decision is kept as a share per user and date, so
+the rule is a join with a small table and a comparison of a hash: no sort, no window over the rows
+of a user who may be a tenth of the log.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from ltrr.users.settings import UserSettings, robust_bound
 CAPPED, IMPRESSIONS, CLICKS, ONE_POSITION, SETTING = "capped", "impressions", "clicks", "one_position", "setting"
 """Reasons of `limited_users`: all but the first exclude."""
 
-# With fewer users on a date, a 95th percentile says nothing about who is ordinary: the caps alone hold.
+# With fewer users on a date, a 95th percentile says nothing about who is ordinary: the caps alone
+# hold.
 _LEAST_USERS = 20
-# Of a user's clicks: what a person who reads pages does not reach by chance at one position below the first.
+# Of a user's clicks: what a person who reads pages does not reach by chance at one position below
+# the first.
 _ONE_POSITION_SHARE = 0.9
 # Of the users who click on a surface: a position that most of them click is no sign of a robot.
 _COMMON_POSITION_SHARE = 0.5
@@ -41,7 +44,8 @@ def is_identified(user_key: Column) -> Column:
 def sampling_number(impression_id: Column) -> Column:
     """A number in [0, 1) that depends on the impression alone; blind to what happened, the same in every rerun.
 
-    The salt keeps it independent of the samples and orders that other uses take from hashes of the same id.
+    The salt keeps it independent of the samples and orders that other uses take from hashes of the
+    same id.
 
     >>> ids = spark.range(20_000).select(F.col("id").cast("string").alias("id"))
     >>> found = ids.select(sampling_number(F.col("id")).alias("x")).agg(F.min("x"), F.avg("x"), F.max("x")).head()
@@ -54,12 +58,12 @@ def sampling_number(impression_id: Column) -> Column:
 def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
     """(impression), (impression, position) -> (log_date, user_key): what each identified user did on each date.
 
-    Columns: impressions; clicks, the shown entities that the user clicked or that earned a reward; page_reward;
-    one_position_clicks, the clicks at the user's most clicked place below the first, where that place is none that
-    most people click.
+    Columns: impressions; clicks, the shown entities that the user clicked or that earned a reward;
+    page_reward; one_position_clicks, the clicks at the user's most clicked place below the first,
+    where that place is none that most people click.
 
-    Two shuffles by user, of counts that were combined before them: a user who is a tenth of the log is a row a task.
-    What is cached here is dropped with the job's cache.
+    Two shuffles by user, of counts that were combined before them: a user who is a tenth of the log
+    is a row a task. What is cached here is dropped with the job's cache.
 
     Args:
         impressions: log_date, user_key.
@@ -71,7 +75,8 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
     )
     is_answered = (F.col("clicks") > 0) | (F.col("page_reward") > 0)
     answered = slate_rows.where(is_answered & is_identified(F.col("user_key")))
-    # Read twice: to know which places most people click, and by user. A row a user and place: of clicks, not of slates.
+    # Read twice: to know which places most people click, and by user. A row a user and place: of
+    # clicks, not of slates.
     places = (
         answered.groupBy(*user, "surface", "position")
         .agg(F.count(F.lit(1)).alias("n"), F.sum(to_fixed_point(F.col("page_reward"))).alias("reward"))
@@ -105,8 +110,8 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
 def to_limited_users(user_days: DataFrame, settings: UserSettings) -> DataFrame:
     """Rows of `limited_users`: the users and dates whose impressions count in part, or not at all.
 
-    The driver sees one row a date: its totals and its quantiles. What comes out is at most a date's impressions over
-    the cap; on an ordinary date, a few users in a thousand.
+    The driver sees one row a date: its totals and its quantiles. What comes out is at most a date's
+    impressions over the cap; on an ordinary date, a few users in a thousand.
 
     Args:
         user_days: of `to_user_days`; read twice.
@@ -169,16 +174,16 @@ def to_limited_users(user_days: DataFrame, settings: UserSettings) -> DataFrame:
 def only_counted(rows: DataFrame, limited_users: DataFrame, settings: UserSettings) -> DataFrame:
     """Rows of impressions that count: none of an excluded user, a sample of a capped one, all of everybody else.
 
-    An impression counts with all its rows or with none, and the same impressions count in every use. Same columns, in
-    the same order.
+    An impression counts with all its rows or with none, and the same impressions count in every
+    use. Same columns, in the same order.
 
-    The table is small enough to be sent to the tasks; where it ever is not, Spark shuffles both sides and splits the
-    part of a heavy user.
+    The table is small enough to be sent to the tasks; where it ever is not, Spark shuffles both
+    sides and splits the part of a heavy user.
 
     Args:
         rows: with log_date, user_key and impression_id.
-        limited_users: of the table, the dates of `rows` among them. A date that was ingested before ltrr recorded
-            limits has no rows there: all its users count whole.
+        limited_users: of the table, the dates of `rows` among them. A date that was ingested before
+            ltrr recorded limits has no rows there: all its users count whole.
         settings: the keys that never count, whenever they searched.
 
     >>> rows = spark.sql('''SELECT DATE'2026-03-02' log_date, user_key, impression_id

@@ -14,7 +14,8 @@ from ltrr.users.limits import CAPPED, is_identified
 
 NAMED_A_NIGHT = 20
 NAMED_IN_A_VERDICT = 3
-# A capped user with a smaller share of a date searches often, which needs no action of the operator.
+# A capped user with a smaller share of a date searches often, which needs no action of the
+# operator.
 _NOTABLE_SHARE = 0.01
 _ABOUT = "single users: "
 

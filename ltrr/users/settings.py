@@ -20,19 +20,23 @@ class UserSettings:
     Raw tables keep every row. The limits hold where rows are learned from or judged on.
 
     Attributes:
-        impressions_per_day: Maximum number of impressions of one user and date that count. Of a user with more, a
-            random sample of about this size counts, chosen by a hash of the impression.
-        share_of_day: Maximum share of a date's impressions that one user may count for, 0..1. The lower of both
-            limits holds.
-        least_impressions: Number of impressions of one user and date that share_of_day never goes below; nor does it
-            go below four times the median of the date's users.
-        outlier_impressions: Number of impressions of one user and date up to which the user is never excluded for
-            them. Above it, the user is excluded on that date if the number is also above the robust bound.
+        impressions_per_day: Maximum number of impressions of one user and date that count. Of a
+            user with more, a random sample of about this size counts, chosen by a hash of the
+            impression.
+        share_of_day: Maximum share of a date's impressions that one user may count for, 0..1. The
+            lower of both limits holds.
+        least_impressions: Number of impressions of one user and date that share_of_day never goes
+            below; nor does it go below four times the median of the date's users.
+        outlier_impressions: Number of impressions of one user and date up to which the user is
+            never excluded for them. Above it, the user is excluded on that date if the number is
+            also above the robust bound.
         outlier_clicks: Likewise for entities that the user clicked, or that earned a reward.
-        outlier_distance: The robust bound lies this many times as far above the median of the date's users as their
-            95th percentile does, both on the scale log(1 + count). 3 is 4.9 standard deviations of a log-normal count.
-        one_position_clicks: Number of clicks at one position, other than the first, from which a user is excluded on
-            a date if they are at least nine tenths of the user's clicks on that date.
+        outlier_distance: The robust bound lies this many times as far above the median of the
+            date's users as their 95th percentile does, both on the scale log(1 + count). 3 is 4.9
+            standard deviations of a log-normal count.
+        one_position_clicks: Number of clicks at one position, other than the first, from which a
+            user is excluded on a date if they are at least nine tenths of the user's clicks on that
+            date.
         excluded: User keys, as data_quality and limited_users print them, that never count.
     """
 
@@ -97,7 +101,8 @@ limited_users print them, got 8 characters; copy the key from `ltrr tables show 
 def robust_bound(median: float, upper: float, distance: float) -> float:
     """Count up to which a user and date is no outlier: median + distance x (upper - median), on the scale log(1 + n).
 
-    Both quantiles stay where they are as long as fewer than 5 % of the users are abnormal, however abnormal they are.
+    Both quantiles stay where they are as long as fewer than 5 % of the users are abnormal, however
+    abnormal they are.
 
     Args:
         median: of the counts of a date's users.

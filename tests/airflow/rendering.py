@@ -20,8 +20,8 @@ def scheduled_run(scheduled_dag, now):
 def manual_run(scheduled_dag, at, conf=None, interval_before=None):
     """A run triggered by hand with the logical date `at`; its interval is the last one before `interval_before`.
 
-    The web page and the REST API ask for the interval before the logical date (the default here), the command line
-    and TriggerDagRunOperator for the one before the present moment.
+    The web page and the REST API ask for the interval before the logical date (the default here),
+    the command line and TriggerDagRunOperator for the one before the present moment.
     """
     interval = scheduled_dag.timetable.infer_manual_data_interval(run_after=interval_before or at)
     return _run(DagRunType.MANUAL, at, interval, logical_date=at, conf=conf)

@@ -122,7 +122,8 @@ def test_a_manual_run_without_a_date_takes_the_last_complete_interval(dag, sched
 
 @pytest.mark.parametrize("triggered_at", ["2026-01-06T12:00:00", "2026-11-28T09:00:00"])
 def test_a_manual_run_goes_by_its_logical_date_whoever_made_its_interval(dag, scheduled_dag, triggered_at):
-    # The web page takes the interval before the logical date; `airflow dags trigger` that before the present moment.
+    # The web page takes the interval before the logical date; `airflow dags trigger` that before
+    # the present moment.
     run = manual_run(scheduled_dag, at("2026-01-06T12:00:00"), interval_before=at(triggered_at))
     assert _night(dag, run) == "2026-01-05"
 

@@ -40,7 +40,8 @@ def accepted(root: Path, day: int) -> set[str]:
 def test_a_strategy_that_left_is_known_until_every_service_has_reloaded(tmp_path: Path) -> None:
     for day in range(20):
         serve(tmp_path, day, WITH if day < 5 else WITHOUT)
-    # Night 5 moves the pointer on day 6; services follow until day 9, and night 10 takes records of day 9.
+    # Night 5 moves the pointer on day 6; services follow until day 9, and night 10 takes records of
+    # day 9.
     assert {day for day in range(1, 21) if accepted(tmp_path, day) == set(WITH)} == set(range(1, 11))
     assert {day for day in range(1, 21) if accepted(tmp_path, day) == set(WITHOUT)} == set(range(11, 21))
 

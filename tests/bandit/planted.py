@@ -32,7 +32,8 @@ def logged(decisions, seed=5, *, flip=False, users=200):
     rows = []
     for number in range(decisions):
         kind = list(WANTED)[rng.integers(len(WANTED))]
-        # Queries of one class differ in their last letters, as keys must to fall into different parts.
+        # Queries of one class differ in their last letters, as keys must to fall into different
+        # parts.
         key = f"{KEYS[kind]}{'abcdefghijklmnop'[rng.integers(16)]}"
         assert query_class(key) == kind
         shortlist = shortlist_of(NO_OPINION, 3).tolist()

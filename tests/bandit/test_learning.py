@@ -26,8 +26,9 @@ def settings():
 @pytest.mark.statistical
 def test_recovers_the_planted_best_plan_of_every_class_from_uniform_logs(spark, uniform_log, settings):
     trained = train_bandit(frame_of(spark, uniform_log), SPACE, OBSERVE, settings)
-    # Each class and plan is logged about 167 times. The best plan is worth .9, the next .5: a difference of .4 with a
-    # standard error of sqrt((.09 + .25) / 167) = .045 were each plan estimated by itself. Nine standard errors.
+    # Each class and plan is logged about 167 times. The best plan is worth .9, the next .5: a
+    # difference of .4 with a standard error of sqrt((.09 + .25) / 167) = .045 were each plan
+    # estimated by itself. Nine standard errors.
     assert chosen(trained.model) == {kind: f"{strategy}:2" for kind, strategy in WANTED.items()}
     assert trained.decisions == 3_000
     assert np.isfinite(trained.progressive_loss)

@@ -49,10 +49,11 @@ def test_where_text_decides_learned_values_beat_hit_rates_on_queries_never_searc
     valuer, history = valuer_of(*learned), History.prior(SPACE)
     by_values = [true_value(key, int(np.argmax(valuer.values(key, looks(key), facts(key))))) for key in UNSEEN]
     by_hit_rates = [true_value(key, int(np.argmax(plan_values(SPACE, looks(key), history)))) for key in UNSEEN]
-    # Both strategies look alike to hit rates, so half of the budget goes astray on average: at 100 queries the mean has
-    # a standard error of at most .05.
+    # Both strategies look alike to hit rates, so half of the budget goes astray on average: at 100
+    # queries the mean has a standard error of at most .05.
     assert np.mean(by_hit_rates) < 0.7
-    # The best plan spends all of it; so few trees take the one beside it for some queries (two thirds).
+    # The best plan spends all of it; so few trees take the one beside it for some queries (two
+    # thirds).
     assert np.mean(by_values) > 0.85
 
 

@@ -77,7 +77,8 @@ def test_ndcg_of_judged_entities() -> None:
     assert 0.0 < judged_ndcg(world, [set(query.relevance) for query in world.queries], "title", 8) <= 1.0
 
 
-# Some slices of so small a world are empty, or leave no gap between the best static plan and the best plan.
+# Some slices of so small a world are empty, or leave no gap between the best static plan and the
+# best plan.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_learned_retrieval_in_a_small_world() -> None:
     world = chance_world(queries=60, entities=40, limit=4)

@@ -190,7 +190,8 @@ def test_a_person_tries_a_version_on_some_users(ltrr, spark, home) -> None:
     for wrong in (*mistaken, [other], [other, "--share", "1"], [other, "--share", "0.1", "--end"], []):
         assert ltrr("canary", *wrong, *says)[0] == 2, wrong
     assert current_pointer(open_policy(root, "search")).sequence == 3
-    # Promoting and rolling back end a canary; while a night is at work the pointer moves at once, the record follows.
+    # Promoting and rolling back end a canary; while a night is at work the pointer moves at once,
+    # the record follows.
     with hold_lease(home, "a night", tables=str(home / "tables")):
         assert ltrr("canary", other, "--share", "0.25", *says)[1][0]["recorded"] is False
     assert ltrr("promote", champion, *says)[1][0]["done"] == "canary_ended"

@@ -16,7 +16,8 @@ def slate_rows(
 ) -> pd.DataFrame:
     """Slate rows of one day; `jitter` 0 orders every slate of a query alike, so that nothing is identified.
 
-    Attractiveness is drawn per query and entity, more impressions go to few queries, and better entities stand higher.
+    Attractiveness is drawn per query and entity, more impressions go to few queries, and better
+    entities stand higher.
     """
     rng = np.random.default_rng(seed)
     queries, entities, positions = 800, 16, curve.size

@@ -48,8 +48,9 @@ def test_it_recovers_the_curve_from_pairs_with_hardly_any_impressions():
 def test_standard_errors_are_those_that_repetition_shows():
     fits = [fit(*simulate(seed, pairs=3_000)) for seed in range(60)]
     z = np.array([(curve - TRUE_CURVE)[1:] / errors[1:] for curve, errors in fits])
-    # 240 values, correlated within a fit: at least 60 independent ones. A standard deviation outside (.65, 1.45) has a
-    # chance below 1e-6 for 60 normal values, as has a mean beyond 5 / sqrt(60).
+    # 240 values, correlated within a fit: at least 60 independent ones. A standard deviation
+    # outside (.65, 1.45) has a chance below 1e-6 for 60 normal values, as has a mean beyond 5 /
+    # sqrt(60).
     assert 0.65 < z.std() < 1.45
     assert np.all(np.abs(z.mean(axis=0)) < 5 / np.sqrt(60))
 

@@ -12,8 +12,8 @@ def clean_tables(took, first):
     """(job, date) -> tables as a clean home commits them: table -> key -> values.
 
     Args:
-        took: (job, date) -> what the committed run took from outside: `lines`, `late_days`. Dates without any are not
-            there.
+        took: (job, date) -> what the committed run took from outside: `lines`, `late_days`. Dates
+            without any are not there.
         first: date of the history.
     """
     found, day = {}, first

@@ -53,7 +53,8 @@ def install(monkeypatch, current):
         monkeypatch.setattr(module, "estimates_of", estimates_of)
     monkeypatch.setattr(ranker_judging, "_judge", judge_orders)
     monkeypatch.setattr(ranker_judging, "_judgement", order_judgement)
-    # A toy bundle holds no model that could be loaded; that every byte is there is checked all the same.
+    # A toy bundle holds no model that could be loaded; that every byte is there is checked all the
+    # same.
     for module in (assemble_bundle, publish_policy):
         monkeypatch.setattr(module, "publish", publish_bundle)
     loads = SimpleNamespace(load=lambda url, version: read_bundle(url.rpartition("/")[0], current().policy, version))

@@ -85,8 +85,9 @@ class Ledger:
         if followed and before is not None:
             assert outcomes == before, f"the page of {run.run_date} was rewritten: {before} -> {outcomes}"
         self.pages[run.run_date] = outcomes
-        # A trial that was withdrawn before its first look cannot have promoted anything. Its alpha is held all the
-        # same: more than all is held where a rerun takes back a promotion after the next trial had begun.
+        # A trial that was withdrawn before its first look cannot have promoted anything. Its alpha
+        # is held all the same: more than all is held where a rerun takes back a promotion after the
+        # next trial had begun.
         held = sum(
             one.alpha
             for one in page.values()

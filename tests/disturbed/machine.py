@@ -234,8 +234,9 @@ class DisturbedHome(RuleBasedStateMachine):
             assert self.removed, "nothing was removed"
             assert day < self.next_day or repair or self.is_refusal_due(day), "a new night needs no removed version"
         else:
-            # Files of the earlier jobs of a night lie in the folder of the policy that they ran for.
-            # A rerun of some of the jobs for another policy is refused: all jobs of the night are to be run for it.
+            # Files of the earlier jobs of a night lie in the folder of the policy that they ran
+            # for. A rerun of some of the jobs for another policy is refused: all jobs of the night
+            # are to be run for it.
             policies = {took.policy for (_, date), took in self.home.took.items() if date <= day}
             assert "a payload is missing" in str(refusal), refusal
             assert policies | {self.home.policy} == set(POLICIES), refusal
@@ -282,7 +283,8 @@ class DisturbedHome(RuleBasedStateMachine):
                 else:
                     release = begin_canary(home.root, name, version, 0.2, **said)
         except (UsageError, ArtifactError):
-            # There is nothing to go back to, or a publisher died before the manifest of this version.
+            # There is nothing to go back to, or a publisher died before the manifest of this
+            # version.
             return
         if release is not None:
             assert current_pointer(store).version == release.version

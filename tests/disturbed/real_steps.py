@@ -1,7 +1,8 @@
 """Steps on a home with all eight real jobs: one job, or one disturbance, a step; what is done is kept in a file.
 
-The list of steps is drawn from a seed as it goes, from what the home is at that moment, so an interrupted run goes on
-with the step that it was interrupted in: that step is one more job that died.
+The list of steps is drawn from a seed as it goes, from what the home is at that moment, so an
+interrupted run goes on with the step that it was interrupted in: that step is one more job that
+died.
 """
 
 import gzip

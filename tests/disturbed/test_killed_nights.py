@@ -1,7 +1,7 @@
 """`kill -9` at random moments of real nights in real processes: after the rerun the home is one that never died.
 
-`KILLS=40 make test-long` asks for more; with `LTRR_LONG_HOME` set, an interrupted run goes on where it stopped;
-`LTRR_BUDGET_SECONDS` makes it stop by itself.
+`KILLS=40 make test-long` asks for more; with `LTRR_LONG_HOME` set, an interrupted run goes on where
+it stopped; `LTRR_BUDGET_SECONDS` makes it stop by itself.
 """
 
 import json
@@ -22,7 +22,8 @@ from tests.disturbed.small_home import KEY, begin_home, day_of, different_tables
 KILLS = int(os.environ.get("LTRR_KILLS") or 6)
 BUDGET_SECONDS = float(os.environ.get("LTRR_BUDGET_SECONDS") or "inf")
 NIGHTS = 3
-# A night that is not killed takes a minute on two idle cores; a machine that others use may take ten times that.
+# A night that is not killed takes a minute on two idle cores; a machine that others use may take
+# ten times that.
 LONGEST_SECONDS = 900
 LAST_JOB = "publish_policy"
 
@@ -114,7 +115,8 @@ def test_nights_killed_at_random_moments_and_run_again_leave_a_home_that_never_d
             except subprocess.TimeoutExpired:
                 state.told["kills"].append(f"{day_of(number)} after {moment:.1f} s")
             else:
-                # It ended first: the machine is less busy than it was, and moments are drawn from a shorter night.
+                # It ended first: the machine is less busy than it was, and moments are drawn from a
+                # shorter night.
                 state.told["reference"][number] = time.monotonic() - started
             kill(night)
             state.save()

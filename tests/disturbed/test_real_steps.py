@@ -1,6 +1,7 @@
 """All eight real jobs under disturbances, one job or one disturbance a step: the tables are those of a clean home.
 
-With `LTRR_LONG_HOME` set, an interrupted run goes on where it stopped; `LTRR_BUDGET_SECONDS` makes it stop by itself.
+With `LTRR_LONG_HOME` set, an interrupted run goes on where it stopped; `LTRR_BUDGET_SECONDS` makes
+it stop by itself.
 """
 
 import os

@@ -1,7 +1,7 @@
 """A home in memory: the real commit, staleness, runner, pointer, trial and alpha code, and its disturbances.
 
-Tables are in a `MemoryWarehouse`, policies on fsspec's memory file system. `toy_jobs` has the jobs, `stand_ins` what
-takes the place of code that asks Spark for rows.
+Tables are in a `MemoryWarehouse`, policies on fsspec's memory file system. `toy_jobs` has the jobs,
+`stand_ins` what takes the place of code that asks Spark for rows.
 """
 
 import uuid

@@ -1,7 +1,7 @@
 """Reads the blocks of a how-to page, applies them to a copy of the repository, and runs the page's proofs there.
 
-Run as a program (`recipes.py PAGE...`, in the copy) it executes the proofs of the pages in one process and prints what
-each of them printed, as JSON. Proofs on Spark share one session.
+Run as a program (`recipes.py PAGE...`, in the copy) it executes the proofs of the pages in one
+process and prints what each of them printed, as JSON. Proofs on Spark share one session.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ def test_wrong_propensities_are_found_by_what_can_see_them() -> None:
     true[:, [0, 1]] += 0.3 * p[:, [1]] * [1.0, -1.0]
     action = drawn(true, rng)
     assert alarmed(calibration(p, pi, action)) >= {"action 0", "action 1"}
-    # Only too much can be told without the probabilities of the others: a rare action looks the same as a wrong one.
+    # Only too much can be told without the probabilities of the others: a rare action looks the
+    # same as a wrong one.
     assert alarmed(calibration(p, pi, action, is_listed=False)) == {"action 0"}
     one = next(f for f in calibration(p, pi, action, is_listed=False).findings() if f.what == "action 1")
     assert one.ratio == pytest.approx(0.7, abs=0.1)

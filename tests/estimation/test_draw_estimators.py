@@ -1,6 +1,7 @@
 """Estimators of logs made draw by draw, by exact expectation.
 
-Every possible log of a small world is enumerated, so that unbiasedness is an identity and no statistics.
+Every possible log of a small world is enumerated, so that unbiasedness is an identity and no
+statistics.
 """
 
 from __future__ import annotations
@@ -353,7 +354,8 @@ def test_reward_to_go_is_right_where_features_tell_all_and_never_sees_its_own_fo
         states[step][np.arange(len(rows)), drawn[:, step - 1]] += 1
 
     def features(step: int) -> np.ndarray:
-        # One indicator of every state and strategy: rewards here have no noise, so the fit is exact.
+        # One indicator of every state and strategy: rewards here have no noise, so the fit is
+        # exact.
         place = np.ravel_multi_index(tuple(states[step].T), (DRAWS + 1,) * STRATEGIES)
         z = np.zeros((len(rows), STRATEGIES, 1 + (DRAWS + 1) ** STRATEGIES * STRATEGIES))
         z[:, :, 0] = 1.0

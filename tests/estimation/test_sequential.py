@@ -87,7 +87,8 @@ def test_users_who_return_spend_no_more_than_planned() -> None:
     streams, users, nights, alpha = 20_000, 80, 8, 0.05
     totals, crossed, naive = np.zeros((streams, users)), np.zeros(streams, dtype=bool), np.zeros(streams, dtype=bool)
     taste, squares = rng.normal(0.0, 0.5, (streams, users)), np.zeros(streams)
-    # With everybody there every night, information is known beforehand: night / (1 + night x variance of the taste).
+    # With everybody there every night, information is known beforehand: night / (1 + night x
+    # variance of the taste).
     information = [night / (1.0 + night * 0.25) for night in range(1, nights + 1)]
     critical = critical_values(information, [alpha * night / nights for night in range(1, nights + 1)])
     for night in range(1, nights + 1):
@@ -96,7 +97,8 @@ def test_users_who_return_spend_no_more_than_planned() -> None:
         means = totals.sum(axis=1) / (users * night)
         by_user = (totals / night).std(axis=1, ddof=1) / np.sqrt(users)
         by_row = np.sqrt((squares / (users * night) - means**2) / (users * night))
-        # Student's t of 79 degrees of freedom has somewhat heavier tails than the normal distribution.
+        # Student's t of 79 degrees of freedom has somewhat heavier tails than the normal
+        # distribution.
         crossed |= means / by_user >= critical[night - 1]
         naive |= means / by_row >= critical[night - 1]
     assert 0.0425 <= crossed.mean() <= 0.0645

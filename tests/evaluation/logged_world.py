@@ -1,7 +1,8 @@
 """A small world with known truth: three strategies, plans of three blocks, logs served by the real policy code.
 
-Each query is answered by one or two of the strategies; a block of a strategy that answers is worth `WORTH` of reward,
-so the first look tells what to draw, the planner is right without training, and the true value of any policy is a sum.
+Each query is answered by one or two of the strategies; a block of a strategy that answers is worth
+`WORTH` of reward, so the first look tells what to draw, the planner is right without training, and
+the true value of any policy is a sum.
 """
 
 from __future__ import annotations

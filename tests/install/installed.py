@@ -58,8 +58,8 @@ def build_wheel(into: Path) -> Path:
 def install_wheel(wheel: Path, into: Path) -> Installed:
     """Install the wheel into a new environment that borrows all other packages from this one.
 
-    A line of a `.pth` file adds a folder to the path and runs no `.pth` file of that folder: the editable installation
-    of the checkout stays invisible.
+    A line of a `.pth` file adds a folder to the path and runs no `.pth` file of that folder: the
+    editable installation of the checkout stays invisible.
     """
     environment, folder = into / "environment", into / "empty"
     folder.mkdir(parents=True)

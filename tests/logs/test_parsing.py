@@ -151,7 +151,8 @@ def test_parsed_lines_are_the_rows_that_the_catalog_declares(spark, tmp_path: Pa
     assert decision.action_taken == "title:1,memory:1"
     assert [entry.action for entry in decision.action_features] == [*SPACE.texts[:4], "title:1,memory:1"]
     assert [look.strategy for look in decision.look] == ["title", "memory", "popular"]
-    # The record has them once, for the entity that both blocks list; the table has them next to both listings.
+    # The record has them once, for the entity that both blocks list; the table has them next to
+    # both listings.
     assert [(look.entity_ids, look.clicks, look.examinations) for look in decision.look[:2]] == [
         (["e3", "e4"], [0.0, 1.5], [0.0, 2.0]),
         (["e4", "e5"], [1.5, 0.0], [2.0, 0.0]),

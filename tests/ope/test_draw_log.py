@@ -168,7 +168,8 @@ def test_found_reward_is_refused_where_the_union_exceeds_the_page_or_nobody_know
 
 
 def test_raw_rewards_that_pass_for_corrected_ones_are_noticed(spark: SparkSession) -> None:
-    # The first draw's entity is clicked only if strategy 0 is not drawn after it; the target draws 0 more often.
+    # The first draw's entity is clicked only if strategy 0 is not drawn after it; the target draws
+    # 0 more often.
     rng = np.random.default_rng(5)
     drawn = rng.integers(0, 2, (4_000, 2))
     rewards = np.column_stack([(drawn[:, 1] == 1) * 1.0, np.full(4_000, 0.5)])

@@ -99,7 +99,8 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
         ("refreshed", DAY, 3, canary.version),
     ]
 
-    # Night 2: day 1 is closed. Its users earned more, the canary serves alone, and the night has no other change.
+    # Night 2: day 1 is closed. Its users earned more, the canary serves alone, and the night has no
+    # other change.
     notes = world.night(NEXT)
     assert (notes["action"], notes["canary_outcome"], notes["canary"]) == ("promoted", "promote", "")
     assert WAITS in notes["verdict"]
@@ -115,7 +116,8 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
     whole = estimates["canary-champion", "all"]
     assert (whole["impressions"], whole["estimator"], whole["as_of_date"]) == (2_000, "by_user", NEXT)
     assert whole["low"] > 0.0
-    # Of those that drew evenly a third answers for a third of the searches, two thirds for another (see above).
+    # Of those that drew evenly a third answers for a third of the searches, two thirds for another
+    # (see above).
     assert estimates["champion", "all"]["low"] < 1 / 3 < estimates["champion", "all"]["high"]
     assert served.ope["canary"]["value"] == estimates["canary", "all"]["value"]
     [one] = [one for one in read_challengers(world.warehouse.read(CHALLENGERS), NEXT) if one.canary]
@@ -130,8 +132,9 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
     rows, moved = world.releases(), pointers(world.root, "search")
     run_nightly(world.spark, world.settings, NEXT)
     assert (world.releases(), pointers(world.root, "search")) == (rows, moved)
-    # The night after it knows of no canary: the next challenger may begin. A person rolls back between its reading of
-    # the pointer and its create: it decides again, and refreshes what the person chose.
+    # The night after it knows of no canary: the next challenger may begin. A person rolls back
+    # between its reading of the pointer and its create: it decides again, and refreshes what the
+    # person chose.
     publish = publish_policy.publish
 
     def slow(*arguments):

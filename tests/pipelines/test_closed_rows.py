@@ -66,7 +66,8 @@ def test_rows_are_those_of_the_closed_dates_whatever_the_window_was(spark, home:
         of_day["decisions"] = [(*row[:17], [("title:2", [0.5] * 4)], *row[18:]) for row in of_day["decisions"]]
     # A ranker learns from impressions with a click.
     clicked = [len({row[0] for row in of_day["slate_rows"] if row[8]}) for of_day in logs]
-    # Nothing is closed; two dates close at once; the newer one is open again; it closes again with the next.
+    # Nothing is closed; two dates close at once; the newer one is open again; it closes again with
+    # the next.
     windows = (2, 2, 1, 3, 2)
     closed = (0, 0, 2, 1, 3)
     for number, day in enumerate(days):

@@ -1,7 +1,7 @@
 """Click model, memory and strategy history through two nights of the real runner.
 
-Sunday's night finds no logs. Monday's finds those of Sunday and Monday, and beside them, already in the tables, a
-Tuesday full of clicks that it must not see.
+Sunday's night finds no logs. Monday's finds those of Sunday and Monday, and beside them, already in
+the tables, a Tuesday full of clicks that it must not see.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home,
         if day == NIGHT and repair_days == 60:
             there = []
         if day == DATES[1]:
-            # A search of the last second of the date before: the night that takes it in is not that of its date.
+            # A search of the last second of the date before: the night that takes it in is not that
+            # of its date.
             late = datetime.combine(NIGHT, time(23, 59, 59), UTC)
             there.append(record(101, at=late, user=GONE, impression_id="gone-late"))
         clicks = [
@@ -76,7 +77,8 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home,
         with pytest.raises(CommitError, match="a user was forgotten"):
             house.warehouse.read(table(name), 0)
     assert (found.rows_deleted == {}) == (repair_days == 60)
-    # The same command again, as after a kill, and another user: whose dates cannot be run again by now.
+    # The same command again, as after a kill, and another user: whose dates cannot be run again by
+    # now.
     assert forget_users(spark, settings, [key], DATES[-1]).rows_deleted == {}
     other = user_key(SECRET, "person-1")
     found = forget_users(spark, settings, [other], DATES[-1])

@@ -120,7 +120,8 @@ def check_first_night_refreshes_the_champion(story: Story) -> None:
 
 
 def check_wrong_propensities_stop_the_second_night(story: Story) -> list[Search]:
-    # Day 2 is served by what night 1 published. Two propensities in a hundred are logged wrong: the night stops.
+    # Day 2 is served by what night 1 published. Two propensities in a hundred are logged wrong: the
+    # night stops.
     second_day = searches(2_000, users=400, seed=12, served_by=story.serve())
     story.logs[NEXT] = [_halved(search) if place % 50 == 0 else search for place, search in enumerate(second_day)]
     story.run(NEXT, *JOBS[:6])
@@ -135,7 +136,8 @@ def check_wrong_propensities_stop_the_second_night(story: Story) -> list[Search]
 
 
 def check_second_night_starts_a_trial(story: Story, second_day: list[Search]) -> None:
-    # With true logs, a bandit that learned the opposite is reported on and becomes the challenger: nothing is decided.
+    # With true logs, a bandit that learned the opposite is reported on and becomes the challenger:
+    # nothing is decided.
     story.logs[NEXT] = second_day
     story.run(NEXT, "ingest_logs")
     notes = story.run(NEXT, *JUDGING)["publish_policy"].notes
@@ -148,7 +150,8 @@ def check_second_night_starts_a_trial(story: Story, second_day: list[Search]) ->
 
 
 def check_third_night_gives_the_trial_up_and_starts_another(story: Story) -> str:
-    # Night 3 judges it on day 2, on everybody, and gives it up; tonight's candidate, which learned, is the next one.
+    # Night 3 judges it on day 2, on everybody, and gives it up; tonight's candidate, which learned,
+    # is the next one.
     story.logs[THIRD] = searches(2_000, users=400, seed=13, served_by=story.serve())
     story.train(story.better, story.values)
     done = run_nightly(story.spark, story.settings, THIRD)[-1].notes
@@ -173,7 +176,8 @@ def check_fourth_night_promotes_after_a_crash(story: Story, champion: str) -> di
     # Night 4 judges that one on day 3 and promotes it.
     story.logs[FOURTH] = searches(1_000, users=200, seed=14, served_by=story.serve())
     done = story.run(FOURTH, *JOBS[:7])
-    # Dead between the pointer and the table: the next attempt finds the pointer moved, and writes what is missing.
+    # Dead between the pointer and the table: the next attempt finds the pointer moved, and writes
+    # what is missing.
     with story.monkeypatch.context() as fatal:
         fatal.setattr(record_release, "release_rows", _die)
         with pytest.raises(_KilledError):
@@ -196,7 +200,8 @@ def check_estimates_cover_the_truth(story: Story):
     }
     assert len(estimates) == 15 + 9
     uniform, candidate, static = (estimates["held_out", name, "dr"] for name in ("uniform", "candidate", "static"))
-    # Uniform truly earns a third of three blocks' worth where one strategy answers, two thirds where two do.
+    # Uniform truly earns a third of three blocks' worth where one strategy answers, two thirds
+    # where two do.
     assert uniform["low"] < 1 / 3 < uniform["high"]
     assert candidate["low"] > static["value"] > uniform["value"]
     challenger = estimates["life", "challenger", "dr"]
@@ -224,7 +229,8 @@ def check_exploration_price_and_draws(story: Story, done: dict) -> None:
     assert manifest.ope[EXPLORATION_PRICE] == prices["challenger"]
     assert prices["champion"]["greedy_width"] == pytest.approx(1.0)  # it is uniform
     assert prices["champion"]["value_lost"] > prices["challenger"]["value_lost"] > 0
-    # What it draws came with it, too, in the artifacts of the run that judged, and outside the version's hash.
+    # What it draws came with it, too, in the artifacts of the run that judged, and outside the
+    # version's hash.
     draws = json.loads(done["evaluate_policies"].notes[DRAWS_BY_CLASS])
     assert draws.keys() == {"champion", "candidate", "challenger"}
     assert manifest.ope[DRAWS_BY_CLASS] == draws["challenger"]
@@ -244,7 +250,8 @@ def check_tracked_runs(story: Story) -> None:
 
 def check_that_what_was_judged_serves(story: Story) -> None:
     served, manifest = story.serve(), story.manifest()
-    # What was judged is what serves, byte for byte: bandit, values and exploration; later nights' refreshes keep them.
+    # What was judged is what serves, byte for byte: bandit, values and exploration; later nights'
+    # refreshes keep them.
     [promoted] = [
         one for one in read_challengers(story.warehouse.read(CHALLENGERS), FOURTH) if one.outcome == "promote"
     ]
@@ -262,7 +269,8 @@ def check_that_what_was_judged_serves(story: Story) -> None:
 
 
 def check_nights_again_change_nothing(story: Story, done: dict) -> None:
-    # Nights again: the same tables and versions, and the older night leaves the pointer where it is.
+    # Nights again: the same tables and versions, and the older night leaves the pointer where it
+    # is.
     rows, published, moved = story.released(), versions(story.root, "search"), pointers(story.root, "search")
     assert rows[-1][:3] == ("promoted", FOURTH, 5)
     again = story.run(FOURTH, *JUDGING)
@@ -278,7 +286,8 @@ def check_nights_again_change_nothing(story: Story, done: dict) -> None:
 
 
 def check_a_rollback_stays(story: Story, champion: str) -> None:
-    # A person rolls back; the night, run again with other settings, leaves the pointer and its trials alone.
+    # A person rolls back; the night, run again with other settings, leaves the pointer and its
+    # trials alone.
     back = roll_back(story.root, "search", why="clicks fell", by_whom="ada")
     assert back.version == champion
     page, strict = story.trials(FOURTH), replace(story.settings, gate=replace(story.settings.gate, least_evidence=1e6))
@@ -297,7 +306,8 @@ def check_later_clicks_change_no_row(story: Story, served: Policy, challenger) -
     story.run(FIFTH, "ingest_logs")
     story.run(FOURTH, *JUDGING)
     assert {name: rows_of(story.warehouse, name, FOURTH) for name in known} == known
-    # A table whose exact columns are the same is kept as it is: that the estimates were too, their runs say.
+    # A table whose exact columns are the same is kept as it is: that the estimates were too, their
+    # runs say.
     newest, before, *_ = story.runs_of("evaluate_policies")
     metrics = [{name: value for name, value in one.data.metrics.items() if value == value} for one in (newest, before)]
     assert metrics[0] == metrics[1]

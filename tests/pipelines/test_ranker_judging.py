@@ -85,7 +85,8 @@ def test_a_better_ranker_begins_is_judged_on_later_dates_alone_and_is_promoted(h
     assert life["nights"] == 2
     later = home.frames["ranking_rows"].where(f"log_date > DATE'{DAY}'")
     assert life["impressions"] == later.select("log_date", "impression_id").distinct().count()
-    # All users and queries of the later dates, where the report has the held-out ones of the window.
+    # All users and queries of the later dates, where the report has the held-out ones of the
+    # window.
     assert life["users"] > report["users"]
     assert (page.judged.outcome, page.promoted) == (PROMOTE, home.sha256)
 

@@ -198,7 +198,8 @@ def test_a_job_killed_between_two_of_its_tables_has_published_nothing_and_runs_a
         job.send_signal(signal.SIGKILL)
         job.wait()
 
-    # One table is there, the other is not, and nobody may read either; the dead holder's lease is free at once.
+    # One table is there, the other is not, and nobody may read either; the dead holder's lease is
+    # free at once.
     assert not (Path(settings.paths.tables) / "rejected_rows").exists()
     with pytest.raises(CommitError, match="run `ltrr job ingest_logs --date 2026-03-01`"):
         run_job(spark, settings, "fit_click_model", FIRST)

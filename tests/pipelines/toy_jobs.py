@@ -1,7 +1,8 @@
 """Toy jobs over real catalog tables, for the runner's laws: what they compute can be added up by hand.
 
-`figures.json` in the home says what each date's logs hold, so that a test can mend the past.
-Run as a program (`toy_jobs.py HOME JOB DATE`) a job stops between its first two tables for as long as it is let live.
+`figures.json` in the home says what each date's logs hold, so that a test can mend the past. Run as
+a program (`toy_jobs.py HOME JOB DATE`) a job stops between its first two tables for as long as it
+is let live.
 """
 
 import json

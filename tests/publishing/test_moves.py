@@ -213,7 +213,8 @@ def test_pointers_that_nobody_recorded_are_recorded_once() -> None:
     first, died = unrecorded(moves, MARCH[2])
     assert (first.action, first.night, first.by_whom, first.why) == (PUBLISHED, None, "by hand", "first champion")
     assert (died.night, died.by_whom, died.previous) == (MARCH[2], "publish_policy", "a")
-    # The attempt that follows publishes the same: its own row is the record, as if nothing had died.
+    # The attempt that follows publishes the same: its own row is the record, as if nothing had
+    # died.
     assert unrecorded(moves, MARCH[2], "b") == [first]
     assert unrecorded(moves[:2], None) == [first]
 

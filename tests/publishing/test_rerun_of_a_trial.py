@@ -194,7 +194,8 @@ def test_a_ranker_draws_from_the_same_budget() -> None:
         book = with_trial(book, replace(drawn, outcome=FUTILE, ended=day(1)))
     assert draw_alpha(book, ranker, GATE).alpha == 0.0
     assert current_trial(book) == current_trial(book, "bandit") != current_trial(book, RANKER_TRIAL)
-    # The bandit's page keeps the rankers' trials, and finds no alpha for the next challenger either.
+    # The bandit's page keeps the rankers' trials, and finds no alpha for the next challenger
+    # either.
     page = attempt(2, "two", book, BAD)
     assert [one.kind for one in page.challengers].count(RANKER_TRIAL) == 4
     assert "has no alpha for a new challenger" in page.why

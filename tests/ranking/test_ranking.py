@@ -138,7 +138,8 @@ def test_equally_good_orders_are_judged_equal_although_one_of_them_was_served(sp
 def test_the_wanted_is_recovered_although_the_served_order_shows_it_last(spark):
     """Users want the last entity more often than the first, and click the first more often.
 
-    A third of them want the first, by the other feature; without weights the first gets 4 of 5 clicks.
+    A third of them want the first, by the other feature; without weights the first gets 4 of 5
+    clicks.
     """
     examination = (1.0, 0.5, 0.25, 0.125)
     rng = np.random.default_rng(5)

@@ -158,7 +158,8 @@ def test_a_broken_canary_leaves_the_champion_serving(
     for policy in (started, running):
         assert set(sides(policy)) == {champion}
         assert policy.canary is None
-        # Nothing is drawn on this machine, for the users of either side: what it logs says nothing of the canary.
+        # Nothing is drawn on this machine, for the users of either side: what it logs says nothing
+        # of the canary.
         assert {recorded(policy.for_user(user), user)["version_propensity"] for user in USERS[:20]} == {1.0}
     path.write_bytes(good)
     assert started.reload() is True

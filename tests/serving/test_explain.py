@@ -109,7 +109,8 @@ def test_what_bandit_and_values_lack_is_not_told() -> None:
 
 def test_a_feature_without_a_weight_moves_nothing_and_the_memory_moves_the_choice() -> None:
     policy = Policy.of(*learned_bundle())
-    # The bandit has never seen a query of three words, and has learned that drawing the memory pays.
+    # The bandit has never seen a query of three words, and has learned that drawing the memory
+    # pays.
     told = explain(policy, "bad guy remix", looks_of(4))
     effects = {(row.namespace, row.feature): row for row in told.effects}
     never = effects["q", "class=three_words"]

@@ -142,7 +142,8 @@ def test_searches_of_a_query_are_as_frequent_as_its_traffic(music, served) -> No
     counted = Counter(query_key(record["query_text"]) for record in records)
     for key, share in zip(music.keys, music.traffic.tolist(), strict=True):
         expected = 4_000 * share
-        # Bernstein: a deviation this large has probability below 2 exp(-20) for each of 300 queries.
+        # Bernstein: a deviation this large has probability below 2 exp(-20) for each of 300
+        # queries.
         assert abs(counted[key] - expected) <= (40.0 * expected) ** 0.5 + 14.0
 
 
@@ -166,7 +167,8 @@ def test_clicks_are_as_frequent_as_examination_times_relevance(tmp_path) -> None
     for position, grade in cells:
         chance_of_click = position**-0.7 * {0.0: 0.05, 0.5: 0.425, 1.0: 0.8}[grade]
         n = shown[position, grade]
-        # Bernstein's bound at 24 cells: a false alarm has probability below 24 * 2 * exp(-18) < 1e-6.
+        # Bernstein's bound at 24 cells: a false alarm has probability below 24 * 2 * exp(-18) <
+        # 1e-6.
         spread = (2 * 18 * n * chance_of_click * (1 - chance_of_click)) ** 0.5 + 2 * 18 / 3
         assert abs(seen[position, grade] - n * chance_of_click) < spread
 

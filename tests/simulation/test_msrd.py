@@ -72,8 +72,8 @@ def test_missing_data_are_refused(tmp_path) -> None:
 def test_plans_reach_what_they_are_known_to_reach() -> None:
     """Title-only .837, best static plan 1 title + 3 all-field .850, both without the memory: docs/studies/worlds.md.
 
-    Sentence vectors take minutes where they were never made, so that this runs with the strategies that need none; the
-    oracle over them is our own earlier figure.
+    Sentence vectors take minutes where they were never made, so that this runs with the strategies
+    that need none; the oracle over them is our own earlier figure.
     """
     world = msrd_world(DATA, semantic=False, hybrid=False)
     space = uniform_policy(world).space

@@ -45,7 +45,8 @@ def test_every_music_title_finds_itself(music) -> None:
     ranking = bm25_ranking(titles, titles, limit=50)
     named = [[titles[number] for number in row if number != NO_ENTITY] for row in ranking.entities.tolist()]
     assert all(title in row for title, row in zip(titles, named, strict=True))
-    # Namesakes share a title, so the first may be another; but it has exactly the words that were asked for.
+    # Namesakes share a title, so the first may be another; but it has exactly the words that were
+    # asked for.
     assert all(sorted(row[0].split()) == sorted(title.split()) for title, row in zip(titles, named, strict=True))
 
 

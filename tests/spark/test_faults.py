@@ -1,6 +1,7 @@
 """Every fault from outside becomes one sentence: its innermost cause, the file, what to do, and the right exit code.
 
-`engine_faults.json` holds what pyspark 4.2 raised when each fault was provoked (Java's frames left out).
+`engine_faults.json` holds what pyspark 4.2 raised when each fault was provoked (Java's frames left
+out).
 """
 
 import json
@@ -107,7 +108,8 @@ def test_the_cause_of_a_cause_is_the_one_that_is_told():
 
 
 def test_a_dead_java_is_not_a_service_that_will_come_back():
-    # As py4j raises it when the process behind its port was killed: nothing but the frame says whose connection it is.
+    # As py4j raises it when the process behind its port was killed: nothing but the frame says
+    # whose connection it is.
     source = compile("raise ConnectionRefusedError(111, 'refused')", "/env/py4j/java_gateway.py", "exec")
     with pytest.raises(ConnectionRefusedError) as caught:
         exec(source)  # noqa: S102

@@ -34,7 +34,8 @@ class Cluster:
         if self.disk == "empty":
             probe.rename(aside)
         else:
-            # A copy: executors read what the driver wrote before, and what they write stays with them.
+            # A copy: executors read what the driver wrote before, and what they write stays with
+            # them.
             shutil.copytree(probe, aside)
         answers = [self.function(row) for row in self.rows]
         shutil.rmtree(probe, ignore_errors=True)

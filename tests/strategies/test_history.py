@@ -145,7 +145,8 @@ def test_rates_are_those_of_all_impressions_though_the_policy_draws_where_it_pay
     counts = collect_counts(to_decayed_counts(days, DAY, SETTINGS), SPACE)
     sums = {name: values[0, 1] for name, values in counts["all", "all"].items()}
     rate = sums["hits"] / sums["weights"]
-    # The plain mean over draws is .9. Standard error of the ratio: sqrt(sum w^2 (x - .5)^2) / sum w = .0083; six of it.
+    # The plain mean over draws is .9. Standard error of the ratio: sqrt(sum w^2 (x - .5)^2) / sum w
+    # = .0083; six of it.
     assert rate == pytest.approx(0.5, abs=0.05)
     assert is_good[is_drawn].mean() > 0.88
 

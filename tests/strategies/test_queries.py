@@ -38,7 +38,8 @@ DRAWS = "log_date date, impression_id string, strategy string, depth int, is_dra
 def planted_draws(strength, queries, seed, day=TODAY, *, class_rate=(("one_word", 0.2), ("two_words", 0.4))):
     """Drawn blocks with what they found: a query's rate of `title:1` is Beta with its class's mean and this strength.
 
-    Found rewards are 2 with probability rate / 2 (a click examined half of the time); chances vary, so weights do.
+    Found rewards are 2 with probability rate / 2 (a click examined half of the time); chances vary,
+    so weights do.
     """
     rng = np.random.default_rng(seed)
     rows, truth = [], {}

@@ -131,7 +131,8 @@ def test_a_capped_user_counts_with_whole_impressions_chosen_by_hash_alone(spark)
     others = rows.where("user_key != 'busy'").select("impression_id").distinct()
     busy = {one for one in counts if one.startswith("busy")}
     assert counts.keys() - busy == {row.impression_id for row in others.collect()}
-    # Binomial(90, 12/90) lies outside for fewer than 1 of a hundred thousand choices of the hash; ids are fixed here.
+    # Binomial(90, 12/90) lies outside for fewer than 1 of a hundred thousand choices of the hash;
+    # ids are fixed here.
     assert 1 <= len(busy) <= 28
     again = only_counted(rows.select("user_key", "log_date", "impression_id").repartition(5), limited, SETTINGS)
     assert {row.impression_id for row in again.collect()} == counts.keys()
