@@ -108,13 +108,13 @@ def markdown(rows: Sequence[Row]) -> str:
         logs = list(dict.fromkeys((row["log"], row["n"]) for row in members))
         truth = members[0]["truth"]
         judged = "all draws differ" if differs == "all" else "the last draw differs"
-        title = f"decide: {decide}" + (f", {judged}" if decide == "draw" else "")
-        lines += [f"\n`{world}`, {title}, {reward}_reward (truth of the first log's target {truth:.3f})\n"]
+        title = f"`decide: {decide}`" + (f", {judged}" if decide == "draw" else "")
+        lines += [f"\n`{world}`, {title}, {reward}_reward (true value {truth:.3f} on the {logs[0][0]} logs)\n"]
         lines.append("| estimator | " + " | ".join(f"{log}, n {n:,}" for log, n in logs) + " |")
         lines.append("|---|" + "---|" * len(logs))
         for name in dict.fromkeys(row["estimator"] for row in members):
             found = {(row["log"], row["n"]): row for row in members if row["estimator"] == name}
-            mark = "" if all(is_right(row) for row in found.values()) else " (not meant for it)"
+            mark = "" if all(is_right(row) for row in found.values()) else " (not valid here)"
             lines.append(f"| `{name}`{mark} | " + " | ".join(_cell(found[log]) for log in logs) + " |")
     return "\n".join(lines).strip() + "\n"
 
