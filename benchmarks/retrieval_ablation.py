@@ -55,7 +55,8 @@ def study(task: Task) -> Judged:
 
 def markdown(rows: list[dict[str, Any]], world: str, seeds: int) -> str:
     """The table of the documentation."""
-    lines = [f"`{world}`, mean over {seeds} seed(s); recall (share of the gap), unseen / head.", ""]
+    mean = f"mean over {seeds} seed{'s' * (seeds > 1)}"
+    lines = [f"`{world}`, {mean}: recall (closed share of the gap to the oracle), unseen / head.", ""]
     lines += ["| case | " + " | ".join(f"{policy}, {observe}" for observe, policy in SHOWN) + " |"]
     lines += ["|---|" + "---|" * len(SHOWN)]
     cells = {(row["case"], row["observe"], row["policy"], row["slice"]): row for row in rows if "share" in row}

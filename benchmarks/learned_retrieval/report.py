@@ -170,8 +170,9 @@ def markdown(rows: Sequence[Mapping[str, Any]], world: str, impressions: int) ->
     parts = [part for part in every if not part.startswith(KIND)]
     cells = {(row["observe"], row["policy"], row["slice"]): row for row in judged}
     seeds = judged[0]["seeds"]
+    log = f"{impressions:,} logged searches, mean over {seeds} seed{'s' * (seeds > 1)}"
     lines = [
-        f"`{world}`, {impressions:,} searches logged, mean over {seeds} seed(s); recall (share of the gap).",
+        f"`{world}`, {log}: recall (closed share of the gap to the oracle).",
         "",
         "| observe | policy | " + " | ".join(parts) + " |",
         "|---|---|" + "---|" * len(parts),
@@ -183,17 +184,17 @@ def markdown(rows: Sequence[Mapping[str, Any]], world: str, impressions: int) ->
     kinds = [part for part in every if part.startswith(KIND)]
     if kinds:
         lines += _by_kind(kinds, cells, rows)
-    lines += ["", "| draws | policy | what | recall, unseen |", "|---|---|---|---|"]
+    lines += ["", "| draws | policy | plan or price | recall, unseen |", "|---|---|---|---|"]
     for row in sorted(
         (row for row in rows if "draws" in row and row["policy"] in _CURVES), key=lambda row: row["draws"]
     ):
         if "note" in row:
             lines.append(f"| {row['draws']:.2f} | {row['policy']} | {row['note']} | {row['recall']:.3f} |")
-    lines += ["", "| observe | exploration | recall it costs | effective sample, share of n |", "|---|---|---|---|"]
+    lines += ["", "| observe | exploration | lost recall | effective sample, share of n |", "|---|---|---|---|"]
     for row in rows:
         if row["policy"] == "explored":
             lines.append(f"| {row['observe']} | {row['note']} | {row['cost']:.4f} | {row['effective_share']:.2f} |")
-    lines += ["", "| observe | chosen on training queries | what, in some log |", "|---|---|---|"]
+    lines += ["", "| observe | chosen on training queries | choices of the logs |", "|---|---|---|"]
     chosen = {
         "elected": "published for queries never searched",
         "alpha": "weight of Vowpal Wabbit's score, mean of logs",
@@ -214,7 +215,7 @@ def _by_kind(
     """Gain of each kind of query over the best static plan, and the strategies that serve it."""
     shown = [("any", "static"), ("blind", "published"), ("first_look", "published"), ("drawn", "published")]
     shown += [("all_blocks", "value_planner"), ("any", "oracle")]
-    lines = ["", "Unseen queries by kind; recall, and its difference to the best static plan of the kind.", ""]
+    lines = ["", "Unseen queries by kind: recall, and its difference from the best static plan for the kind.", ""]
     lines += ["| kind | " + " | ".join(f"{policy}, {observe}" for observe, policy in shown) + " |"]
     lines += ["|---|" + "---|" * len(shown)]
     for part in kinds:
@@ -226,8 +227,8 @@ def _by_kind(
         lines.append(f"| {part.removeprefix(KIND)} | " + " | ".join(entries) + " |")
     drawn = [row for row in rows if row["policy"] == "blocks_drawn" and row["slice"] in kinds]
     names = list(drawn[0]["blocks"])
-    lines += ["", "Blocks drawn by the published policy.", "", "| observe | kind | " + " | ".join(names) + " |"]
-    lines += ["|---|---|" + "---|" * len(names)]
+    lines += ["", "Mean number of blocks that the published policy draws from each strategy.", ""]
+    lines += ["| observe | kind | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
     for row in drawn:
         blocks = " | ".join(f"{row['blocks'][name]:.2f}" for name in names)
         lines.append(f"| {row['observe']} | {row['slice'].removeprefix(KIND)} | {blocks} |")
