@@ -75,14 +75,14 @@ def main() -> None:
 def description(options: argparse.Namespace) -> str:
     """Date, sizes and machine of the measurement."""
     text = (
-        f"Measured {datetime.now(UTC).date()} on {len(SPACE)} plans, {SHORTLIST} and the one taken listed, "
-        f"{options.partitions} parts, best of {options.rounds} rounds: decisions a second of "
+        f"Measured {datetime.now(UTC).date()} on {os.cpu_count()} cores with a load of {os.getloadavg()[2]:.1f} "
+        f"in the last 15 minutes; best of {options.rounds} rounds. The decisions are made up ("
         + ", ".join(f"{count:,}" for count in options.decisions)
-        + f" made-up decisions, on {os.cpu_count()} cores"
-        + f" with a load of {os.getloadavg()[2]:.1f} in the last 15 minutes."
+        + f") and have {len(SPACE)} plans, of which {SHORTLIST} and the one taken are listed; "
+        + f"{options.partitions} parts."
     )
     if os.getloadavg()[2] > 2 * (os.cpu_count() or 1):
-        text += " Other work kept the machine busy: rates are too low and uneven; read core microseconds instead."
+        text += " Other work kept the machine busy: rates are too low and uneven; read the core microseconds instead."
     return text
 
 
@@ -210,19 +210,23 @@ PAGE = """\
 
 ## Training the bandit
 
-`benchmarks/vw_speed.py` compares `train_bandit` on Spark with Vowpal Wabbit reading the same
-decisions from one file. The file exists already when Vowpal Wabbit starts, and it makes one pass,
-parsing in one thread and learning in another. Spark starts from Parquet and does everything else:
-it shuffles the rows into parts, passes them to Python, writes their text, trains a model per part
-and merges them. Vowpal Wabbit alone is therefore a bound, and the distance from it is the price of
-training on a cluster. The price does not grow with the number of parts: parts do not wait for each
-other. Seconds depend on the machine and its load, ratios less, core seconds (of all processes
-together) least.
+`benchmarks/vw_speed.py` compares `train_bandit` on Spark with Vowpal Wabbit (VW) alone, for the
+same decisions. VW alone reads one text file that exists already. It makes one pass, parsing in one
+thread and learning in another. Spark starts from Parquet and does everything else. It shuffles the
+rows into parts, passes them to Python, writes their text, trains a model per part and merges the
+models.
 
-*Java*: as ltrr starts it on one machine (`spark.java_options`: quick to compile, slow code), and as
-executors of a cluster have it. *text*: decisions whose text is made of whole columns
-(`ltrr/bandit/examples.py`) while Vowpal Wabbit learns from one; what is left after that is mostly
-Spark's own copying of rows from Java to Python.
+The rate of VW alone is therefore an upper bound, and the distance from it is the price of training
+on a cluster. The price does not grow with the number of parts, because parts do not wait for each
+other. Seconds depend most on the machine and its load, ratios less, and core seconds (of all
+processes together) least.
+
+- *Java*: `local` is Java as ltrr starts it on one machine (`spark.java_options`: quick to compile,
+  slow code); `cluster` is Java as the executors of a cluster have it.
+- Rates are decisions a second. *: VW alone* and *2 workers : 1* are ratios of two rates.
+- *text : VW alone*: rate at which whole columns become text (`ltrr/bandit/examples.py`), divided by
+  the rate at which VW learns from the text. The rest of Spark's time is mostly its own copying of
+  rows from Java to Python.
 """
 
 

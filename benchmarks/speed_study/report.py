@@ -54,28 +54,36 @@ def write_section(page: Path, lines: list[str], figures: dict[str, Any]) -> None
     )
     if "sb_obp" in figures:
         measured += (
-            f" sb-obp: one policy on {figures['sb_obp']['rows']:,} rows, times policies and rows; its intervals with "
-            f"{figures['sb_obp']['replicates']} replicates (its default is 10,000)."
+            f" sb-obp ran with one policy on {figures['sb_obp']['rows']:,} rows; its seconds are multiplied to all "
+            f"policies and rows. Its intervals have {figures['sb_obp']['replicates']} replicates "
+            "(its default is 10,000)."
         )
     section = "\n".join([f"\n{HEAD}", "", TEXT, *lines, "", measured, ""])
     page.write_text(before.rstrip("\n") + "\n" + section + others, encoding="utf-8")
 
 
 TEXT = """\
-`benchmarks/ope_speed.py` evaluates ten policies with ten estimators, all with 95 % intervals by the
-delta method, in one scan of Parquet files. *numpy* is one process that adds up doubles a batch at a
-time, the quicker of two sizes of batch; Arrow reads for it with any number of threads. *ltrr* is
-`estimate_policies` in a warm session of Spark on all cores: its tasks read the files themselves,
-and its sums are whole numbers, the same bits for any partitions. *By user*, decisions of one user
-are one cluster: rows are shuffled once, so that a user's decisions meet. Rows of a user lie
-anywhere in the log here, which is the worst case.
+`benchmarks/ope_speed.py` evaluates ten policies with ten estimators in one scan of Parquet files.
+All estimates have 95 % intervals by the delta method.
 
-Where a log does not contain a candidate's propensities, they must be computed, and that costs more
-than all sums. *vw* is Vowpal Wabbit alone, predicting from a file of text that exists already, or
-from its cache of that file. *Scoring* is ltrr from a decision's features to the probability of each
-of 210 plans: shortlist, features of the plans, scores, exploration, for thousands of decisions at
-once ([ADR 14](../adr/0014-scores-of-a-batch.md)). *One by one* is the same as in a service. *Whole
-pass* is all that a task of `evaluate_policies` does for one policy: it reads the rows of the log
-with their looks, values the plans, predicts q-hat, scores, and makes the terms; most of it is
-reading rows one by one.
+- *numpy* is one process that adds up doubles a batch at a time, with the quicker of two batch
+  sizes. Arrow reads for it with any number of threads.
+- *ltrr* is `estimate_policies` in a warm session of Spark on all cores. Its tasks read the files
+  themselves. Its sums are whole numbers, with the same bits for any partitions.
+- *sb-obp* is the Open Bandit Pipeline, with its point estimates and its bootstrap intervals.
+- *by user*: the decisions of one user are one cluster, so rows are shuffled once to bring them
+  together. Rows of a user lie anywhere in this log, which is the worst case.
+
+If a log does not contain a candidate's propensities, they must be computed. That costs more than
+all sums. The second table compares ways to score a candidate:
+
+- *vw* is Vowpal Wabbit alone, predicting from a text file that exists already, or from its cache of
+  that file.
+- *scoring* is ltrr from a decision's features to the probability of each of 210 plans: shortlist,
+  features of the plans, scores, exploration. It takes thousands of decisions at once ([ADR
+  14](../adr/0014-scores-of-a-batch.md)). *one by one* is the same for single decisions, as in a
+  service.
+- *whole pass* is all that a task of `evaluate_policies` does for one policy. It reads the rows of
+  the log with their looks, values the plans, predicts q-hat, scores, and computes the terms. Most
+  of the time is for reading rows one by one.
 """
