@@ -114,7 +114,7 @@ def markdown(rows: Sequence[Row]) -> str:
         lines.append("|---|" + "---|" * len(logs))
         for name in dict.fromkeys(row["estimator"] for row in members):
             found = {(row["log"], row["n"]): row for row in members if row["estimator"] == name}
-            mark = "" if all(is_right(row) for row in found.values()) else " (not valid here)"
+            mark = "" if all(is_right(row) for row in found.values()) else " (not meant for it)"
             lines.append(f"| `{name}`{mark} | " + " | ".join(_cell(found[log]) for log in logs) + " |")
     return "\n".join(lines).strip() + "\n"
 
