@@ -84,6 +84,6 @@ all sums. The second table compares ways to score a candidate:
   14](../adr/0014-scores-of-a-batch.md)). *one by one* is the same for single decisions, as in a
   service.
 - *whole pass* is all that a task of `evaluate_policies` does for one policy. It reads the rows of
-  the log with their looks, values the plans, predicts q-hat, scores, and computes the terms. Most
-  of the time is for reading rows one by one.
+  the log with the blocks that were seen, values the plans, predicts q-hat, scores, and computes the
+  terms. Most of the time is for reading rows one by one.
 """
