@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from ltrr.estimation.arrays import Floats
 from ltrr.estimation.exact_sums import exact_total
 from ltrr.estimation.fixed_point import TERM_BITS, from_fixed, to_fixed
+from ltrr.estimation.keyed_sums import join_by_key
 from ltrr.estimation.propensity_finding import JUDGED, UNIFORM, Finding
 
 LEVEL = 0.01
@@ -167,8 +168,8 @@ class Calibration:
         return Calibration(
             self.listed + other.listed,
             self.unlisted + other.unlisted,
-            _join_tallies(self.known, other.known),
-            _join_tallies(self.seen, other.seen),
+            join_by_key(self.known, other.known),
+            join_by_key(self.seen, other.seen),
         )
 
     def findings(self, design_effect: float = 1.0) -> list[Finding]:
@@ -272,13 +273,6 @@ def _policy_seen(weights: Floats) -> Tally:
 def _tally(observed: Floats, expected: Floats, variance: Floats, largest: float, squares: Floats) -> Tally:
     drawn, promised, spread, squared = map(exact_total, (observed, expected, variance, squares))
     return Tally(drawn, promised, spread, int(to_fixed(largest)), squared)
-
-
-def _join_tallies(one: Mapping[str, Tally], other: Mapping[str, Tally]) -> dict[str, Tally]:
-    joined = dict(one)
-    for what, tally in other.items():
-        joined[what] = joined[what] + tally if what in joined else tally
-    return joined
 
 
 def _order(entry: tuple[str, Tally, bool]) -> tuple[bool, int, str]:

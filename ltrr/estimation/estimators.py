@@ -305,6 +305,24 @@ def list_nightly_estimators() -> tuple[DecisionEstimator, ...]:
     return tuple(estimator for estimator in ESTIMATORS.values() if estimator.is_nightly)
 
 
+def list_deciding_estimators() -> tuple[DecisionEstimator, ...]:
+    """The estimators that the promotion gate judges by: for a policy on the log, and for a canary on its users.
+
+    >>> [estimator.name for estimator in list_deciding_estimators()]
+    ['dr', 'by_user']
+    """
+    return tuple(estimator for estimator in (*ESTIMATORS.values(), BY_USER) if estimator.decides)
+
+
+def list_names_without_model() -> tuple[str, ...]:
+    """Names of the estimators that need no reward model, in the order of the registry.
+
+    >>> list_names_without_model()
+    ('ips', 'snips', 'clipped_ips', 'clipped_snips', 'sg')
+    """
+    return tuple(name for name, estimator in ESTIMATORS.items() if not estimator.needs_model)
+
+
 def list_ratio_terms(*, has_model: bool) -> tuple[str, ...]:
     """Terms whose products are kept, because ratios are made of them; in the order of `TERMS`.
 

@@ -12,6 +12,7 @@ The columns of a policy follow from the estimators of the night (`estimation.est
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -25,13 +26,13 @@ from ltrr.estimation.decisions import TERMS, Decisions, TermInputs
 from ltrr.estimation.estimators import DecisionEstimator, list_nightly_estimators
 from ltrr.estimation.exploration_price import exploration_terms
 from ltrr.estimation.fixed_point import to_fixed
+from ltrr.estimation.keyed_sums import SliceSums
 from ltrr.estimation.moments import ClusteredSums, WeightedRewards
 from ltrr.estimation.reward_model import value_actions
 from ltrr.estimation.weights import importance_weights, unsupported_mass
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, LoggedDecision, logged_decisions
 from ltrr.evaluation.reward_model import PlanRewardModel
-from ltrr.evaluation.slice_sums import SliceSums
 from ltrr.spark.merging import merge
 
 ALL = "all"
@@ -45,8 +46,11 @@ REWARDS = "wr"
 EVIDENCE = ("w", "w_squared", REWARDS, "wr_squared")
 """Terms of a policy's evidence: weight, its square, weighted reward, its square."""
 
-_SHORT = {("w",): "w", ("weighted",): REWARDS, ("direct", "residual"): "dr"}
-"""Registered terms, added up -> their column, where the column has a name of its own."""
+DOUBLY_ROBUST = "dr"
+"""Term of a policy's doubly robust values: direct + residual."""
+
+_COLUMNS = {("w",): "w", ("weighted",): REWARDS, ("direct", "residual"): DOUBLY_ROBUST}
+"""Registered terms, added up -> name of their column, where it differs from the terms' names."""
 
 _ROWS_AT_ONCE = 4_096
 
@@ -143,7 +147,7 @@ def sum_terms(scores: DataFrame, names: tuple[str, ...]) -> dict[str, ClusteredS
     )
 
     def to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        total = SliceSums()
+        total: SliceSums[ClusteredSums] = SliceSums()
         for batch in batches:
             slices = np.array(batch.column("slice").to_pylist())
             rows = np.column_stack([batch.column(name).to_numpy() for name in names])
@@ -151,7 +155,8 @@ def sum_terms(scores: DataFrame, names: tuple[str, ...]) -> dict[str, ClusteredS
                 total += SliceSums({str(one): ClusteredSums.of_clusters(names, rows[slices == one], tails)})
         yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
 
-    merged = merge(users.select("slice", *names).mapInArrow(to_sums, "sums string"), SliceSums.from_json)
+    parts = users.select("slice", *names).mapInArrow(to_sums, "sums string")
+    merged = merge(parts, partial(SliceSums.from_json, read_sums=ClusteredSums.from_json))
     return {} if merged is None else dict(merged.slices)
 
 
@@ -185,7 +190,7 @@ def score_decisions(
 
 
 def _column(terms: tuple[str, ...]) -> str:
-    return _SHORT.get(terms, "_plus_".join(terms))
+    return _COLUMNS.get(terms, "_plus_".join(terms))
 
 
 def _add_up(terms: Sequence[str], inputs: TermInputs) -> Floats:

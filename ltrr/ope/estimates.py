@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from ltrr.errors import SupportError, UsageError, check_ranges
 from ltrr.estimation.bootstrap import Replicates
-from ltrr.estimation.estimators import ESTIMATORS, DecisionEstimator
+from ltrr.estimation.estimators import ESTIMATORS, DecisionEstimator, list_names_without_model
 from ltrr.estimation.reward_model import RewardModel
 from ltrr.estimation.slope import GRID
 from ltrr.estimation.verdict import VerdictThresholds
@@ -30,9 +30,9 @@ class OpeSettings:
 
     Args:
         estimators: Names of the estimators; all that the log allows where empty.
-        largest_weight: M, the largest value of a cut weight in clipped_ips, clipped_snips, sg,
-            switch_dr and dros. 100 is sqrt(n) of 10,000. None: SLOPE chooses M for each slice and
-            estimator (`estimation.slope`), which takes a pass over the log for each M of its grid.
+        largest_weight: M, the largest value of a cut weight, for all estimators that cut weights.
+            100 is sqrt(n) of 10,000. None: SLOPE chooses M for each slice and estimator
+            (`estimation.slope`), which takes a pass over the log for each M of its grid.
         folds: Number of folds of cross-fitting.
         ridge: Ridge penalty of q-hat's coefficients.
         replicates: Number of replicates of the Poisson bootstrap by user, at the price of a pass
@@ -176,7 +176,7 @@ def _find_left_out(objection: str, settings: OpeSettings) -> dict[str, str]:
             "the log does not allow this estimator",
             which=", ".join(left_out),
             got=objection,
-            todo="ask for " + ", ".join(name for name, one in ESTIMATORS.items() if not one.needs_model),
+            todo="ask for " + ", ".join(list_names_without_model()),
         )
     return left_out
 

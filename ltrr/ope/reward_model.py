@@ -20,6 +20,8 @@ from pyspark.sql import DataFrame
 
 from ltrr.errors import SupportError
 from ltrr.estimation.arrays import Floats
+from ltrr.estimation.estimators import list_names_without_model
+from ltrr.estimation.keyed_sums import join_by_key
 from ltrr.estimation.reward_regression import SETTLED, STEPS, StepSums, expected_reward
 from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
@@ -118,10 +120,7 @@ class FoldSteps:
     folds: Mapping[int, StepSums] = field(default_factory=dict)
 
     def __add__(self, other: FoldSteps) -> FoldSteps:
-        joined = dict(self.folds)
-        for fold, sums in other.folds.items():
-            joined[fold] = joined[fold] + sums if fold in joined else sums
-        return FoldSteps(joined)
+        return FoldSteps(join_by_key(self.folds, other.folds))
 
     @classmethod
     def of(cls, rows: LogBatch, models: FoldModels) -> FoldSteps:
@@ -168,7 +167,11 @@ def fit_fold_models(decisions: DataFrame, shape: LogShape, folds: int, ridge: fl
         SupportError: `shape.objection()`.
     """
     if shape.objection():
-        raise SupportError("no reward model can be fitted", got=shape.objection(), todo="ask for ips, snips, sg")
+        raise SupportError(
+            "no reward model can be fitted",
+            got=shape.objection(),
+            todo="ask for " + ", ".join(list_names_without_model()),
+        )
     actions = int(shape.actions[1])
     is_logistic = shape.rewards[0] >= 0.0 and shape.rewards[1] <= 1.0
     models = FoldModels(np.zeros((folds, 1 + shape.features + actions)), actions, is_logistic)

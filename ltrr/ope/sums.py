@@ -25,6 +25,7 @@ from ltrr.estimation.calibration import Calibration
 from ltrr.estimation.decision_terms import compute_terms, list_terms
 from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.fixed_point import to_fixed
+from ltrr.estimation.keyed_sums import join_by_key
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.reward_model import RewardModel, value_actions
 from ltrr.ope.rows import LogBatch, read_batch
@@ -56,9 +57,7 @@ class LogSums:
     drawn: Calibration = field(default_factory=Calibration)
 
     def __add__(self, other: LogSums) -> LogSums:
-        slices = dict(self.slices)
-        for name, moments in other.slices.items():
-            slices[name] = slices[name] + moments if name in slices else moments
+        slices = join_by_key(self.slices, other.slices)
         faults = _join_faults(self.faults, other.faults)
         if len(slices) > MOST_SLICES:
             slices, faults = {}, _join_faults(faults, {TOO_MANY_SLICES: (1, "more")})
