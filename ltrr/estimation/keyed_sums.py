@@ -1,4 +1,4 @@
-"""Sums by key: two mappings of mergeable sums joined into one, and the sums of several slices as text."""
+"""Sums by key: how two mappings of sums are joined, and the sums of several slices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verdict on an estimate, with its reasons."""
+"""The verdict on an estimate, with its reasons: trust, take care or do not use."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def judge_evidence(summary: EvidenceSummary, settings: VerdictThresholds) -> tup
     >>> good = EvidenceSummary(400.0, 800.0, 500, 6000, 1.0, 0.0, 0.0, True)
     >>> judge_evidence(good, VerdictThresholds())
     ('trust', [])
-    >>> judge_evidence(EvidenceSummary(12.0, 30.0, 500, 6000, 1.0, 0.0, 0.0, True), VerdictThresholds())[0]
+    >>> judge_evidence(replace(good, evidence=12.0), VerdictThresholds())[0]
     'do not use'
 
     R counts users, because only users are independent: a thousand rewards of ten users are ten

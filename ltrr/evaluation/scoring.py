@@ -181,7 +181,7 @@ def score_decisions(
         weights = importance_weights(logging, target[rows, taken])
         inputs = TermInputs(Decisions(weights, rewards, *value_actions(expected, taken, target)))
         sums = {name: to_fixed(_add_up(terms, inputs)) for name, terms in numerators.items() if name not in EVIDENCE}
-        price = map(to_fixed, (*exploration_terms(target, expected), weights * inputs.missed**2))
+        price = map(to_fixed, (*exploration_terms(target, expected), weights * inputs.residuals**2))
         terms = dict(zip(EVIDENCE, WeightedRewards.terms(weights, rewards)[:, 1:].T, strict=True)) | sums
         terms |= {"unsupported": to_fixed(unsupported_mass(supported, target))} | dict(zip(PRICE, price, strict=True))
         columns.update({term(policy.name, name): terms[name] for name in policy_terms(chosen)})

@@ -22,7 +22,7 @@ from ltrr.core.hashing import xxhash64
 from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.calibration import Calibration
 from ltrr.estimation.decisions import LARGEST_SUMMABLE, Decisions
-from ltrr.estimation.logged_moments import MomentSums, starts_of
+from ltrr.estimation.logged_moments import MomentSums, find_cluster_starts
 from ltrr.estimation.weights import ROUNDING
 from ltrr.ope.log_files import LogFiles, open_file, read_columns
 from ltrr.ope.rows import LogColumns, read_batch
@@ -111,10 +111,10 @@ class LogScan:
                 continue
             self._others[policy] += LogSums(drawn=Calibration.of_weights(decisions.weights))
             _get_sums(sums, ALL, columns, self._largest_weight).add(
-                decisions, None if clusters is None else starts_of(clusters)
+                decisions, None if clusters is None else find_cluster_starts(clusters)
             )
             for name, here in places.items():
-                mine = None if clusters is None else starts_of(clusters[here])
+                mine = None if clusters is None else find_cluster_starts(clusters[here])
                 _get_sums(sums, name, columns, self._largest_weight).add(decisions.rows(here), mine)
             if len(sums) > MOST_SLICES:
                 sums.clear()
@@ -169,7 +169,7 @@ def _rows_to_buckets(
         rows = pa.Table.from_batches([batch.append_column(_USER, user_keys(batch.column(user)))])
         bucket = pc.fill_null(rows.column(_USER), 0).to_numpy() % buckets
         order = np.argsort(bucket, kind="stable")
-        starts = starts_of(bucket[order])
+        starts = find_cluster_starts(bucket[order])
         rows = rows.take(order)
         lengths = np.diff(starts, append=len(order))
         blobs = [_to_bytes(rows.slice(start, length)) for start, length in zip(starts, lengths, strict=True)]
@@ -252,7 +252,7 @@ def _find_slices(rows: pa.Table | pa.RecordBatch, names: Sequence[str]) -> dict[
         indices = encoded.indices.to_numpy()
         order = np.argsort(indices, kind="stable")
         for value, here in zip(
-            encoded.dictionary.to_pylist(), np.split(order, starts_of(indices[order])[1:]), strict=True
+            encoded.dictionary.to_pylist(), np.split(order, find_cluster_starts(indices[order])[1:]), strict=True
         ):
             places[f"{name}={value}"] = here
     return places

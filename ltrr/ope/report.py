@@ -9,7 +9,7 @@ from typing import Any
 
 from ltrr.errors import DataQualityError
 from ltrr.estimation.bootstrap import Replicates
-from ltrr.estimation.diagnostics import diagnostic_figures, diagnostic_reasons
+from ltrr.estimation.diagnostics import build_diagnostic_figures, find_diagnostic_reasons
 from ltrr.estimation.estimators import DecisionEstimator, ModelUse
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.slope import choose_by_slope
@@ -102,10 +102,12 @@ def _build_row(
 ) -> dict[str, Any]:
     estimate, summary = moments.estimate(estimator), moments.summarize_evidence(estimator)
     cut, one_sided = moments.share_cut(estimator), (1.0 + settings.confidence) / 2.0
-    figures = diagnostic_figures(moments, one_sided)
+    figures = build_diagnostic_figures(moments, one_sided)
     grave, light = _find_reservations(estimator, moments, cut, settings)
     (grave if propensities.is_grave else light).extend(propensities.reasons())
-    for reasons_so_far, more in zip((grave, light), diagnostic_reasons(estimator, moments, cut, figures), strict=True):
+    for reasons_so_far, more in zip(
+        (grave, light), find_diagnostic_reasons(estimator, moments, cut, figures), strict=True
+    ):
         reasons_so_far.extend(more)
     verdict, reasons = judge_evidence(summary, settings)
     if verdict != DO_NOT_USE and (grave or light):

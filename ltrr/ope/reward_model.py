@@ -22,7 +22,7 @@ from ltrr.errors import SupportError
 from ltrr.estimation.arrays import Floats
 from ltrr.estimation.estimators import list_names_without_model
 from ltrr.estimation.keyed_sums import join_by_key
-from ltrr.estimation.reward_regression import SETTLED, STEPS, StepSums, expected_reward
+from ltrr.estimation.reward_regression import LARGEST_LAST_STEP, MAX_STEPS, StepSums, expected_reward
 from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
 
@@ -176,11 +176,11 @@ def fit_fold_models(decisions: DataFrame, shape: LogShape, folds: int, ridge: fl
     is_logistic = shape.rewards[0] >= 0.0 and shape.rewards[1] <= 1.0
     models = FoldModels(np.zeros((folds, 1 + shape.features + actions)), actions, is_logistic)
     is_moving = np.ones((folds, 1), dtype=bool)
-    for _ in range(STEPS):
+    for _ in range(MAX_STEPS):
         # A model that has converged stays, or its result would depend on how long the others take.
         moves = np.where(is_moving, _moves(decisions, models, ridge), 0.0)
         models = FoldModels(models.coefficients + moves, actions, is_logistic)
-        is_moving = np.abs(moves).max(axis=1, keepdims=True) >= SETTLED
+        is_moving = np.abs(moves).max(axis=1, keepdims=True) >= LARGEST_LAST_STEP
         if not is_moving.any():
             break
     return models

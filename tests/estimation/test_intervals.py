@@ -36,7 +36,7 @@ def test_ratio_equals_an_independent_computation() -> None:
 
 
 def test_nothing_to_go_by_is_nan() -> None:
-    nothing = ClusteredSums.nothing(("r", "n"))
+    nothing = ClusteredSums.empty(("r", "n"))
     assert isnan(estimate_ratio(nothing, "r", "n").value)
     one_user = estimate_ratio(ClusteredSums.of({"r": [1.0, 0.0], "n": [1.0, 1.0]}, ["u", "u"]), "r", "n")
     assert one_user.value == 0.5
@@ -133,7 +133,7 @@ def test_bernstein_contains_the_estimate_grows_with_its_bound_and_stays_in_range
 
 
 def test_bernstein_without_evidence_is_the_whole_range() -> None:
-    nothing = ClusteredSums.nothing(("wr", "w"))
+    nothing = ClusteredSums.empty(("wr", "w"))
     assert bernstein_ratio(nothing, "wr", "w", widest=1.0, confidence=0.95, rewards=(0.0, 3.0)) == (0.0, 3.0)
     with pytest.raises(UsageError, match="above zero"):
         bernstein_ratio(nothing, "wr", "w", widest=0.0, confidence=0.95)

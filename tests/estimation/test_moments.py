@@ -96,7 +96,7 @@ def test_clusters_equal_plain_numpy_and_any_cut_by_cluster() -> None:
     parts = [users.astype(int) % 3 == part for part in range(3)]
     pieces = [ClusteredSums.of({k: v[part] for k, v in terms.items()}, users[part]) for part in parts]
     assert pieces[2] + (pieces[0] + pieces[1]) == whole == (pieces[1] + pieces[2]) + pieces[0]
-    assert whole + ClusteredSums.nothing(tuple(terms)) == whole
+    assert whole + ClusteredSums.empty(tuple(terms)) == whole
     order = rng.permutation(1_000)
     assert ClusteredSums.of({k: v[order] for k, v in terms.items()}, users[order]) == whole
 
@@ -106,7 +106,7 @@ def test_sums_survive_text_and_refuse_other_terms() -> None:
     assert ClusteredSums.from_json(sums.to_json()) == sums
     assert json.loads(sums.to_json())[3][0][0] > 2**63
     with pytest.raises(UsageError, match="different terms"):
-        _ = sums + ClusteredSums.nothing(("a", "c"))
+        _ = sums + ClusteredSums.empty(("a", "c"))
 
 
 def test_blocks_with_terms_of_any_size_add_up_exactly() -> None:

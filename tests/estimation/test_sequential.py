@@ -29,7 +29,7 @@ from ltrr.estimation.sequential import (
     Look,
     SliceLook,
     Trial,
-    alpha_for_next,
+    assign_alpha,
     conditional_power,
     judge_looks,
     judge_slices,
@@ -76,7 +76,7 @@ def test_a_night_without_news_is_no_look_and_its_alpha_waits() -> None:
     ("information", "spent"), [([1.0], []), ([1.0, 2.0], [0.02, 0.01]), ([0.0], [0.1]), ([nan], [0.1]), ([inf], [0.1])]
 )
 def test_looks_that_fit_no_schedule_are_refused(information, spent) -> None:
-    with pytest.raises(UsageError, match="looks and spent alpha"):
+    with pytest.raises(UsageError, match="information and the spent alpha"):
         critical_values(information, spent)
 
 
@@ -111,7 +111,7 @@ def test_no_window_holds_more_than_alpha_of_challengers_that_are_no_better(lives
     """Shares of all that ended unpromoted within any 60 nights add up to at most alpha, whatever their lives."""
     night, trials = 0, []
     for nights, is_promoted, pause in lives:
-        while (alpha := alpha_for_next(trials, night, DESIGN)) == 0.0:
+        while (alpha := assign_alpha(trials, night, DESIGN)) == 0.0:
             night += 1
         trials.append(Trial(alpha, night + nights - 1, is_promoted))
         night += nights + pause
@@ -122,8 +122,8 @@ def test_no_window_holds_more_than_alpha_of_challengers_that_are_no_better(lives
 
 def test_a_challenger_that_is_judged_holds_its_share() -> None:
     book = [Trial(0.01) for _ in range(5)]
-    assert alpha_for_next(book, 1_000, DESIGN) == 0.0
-    assert alpha_for_next([replace(book[0], is_promoted=True), *book[1:]], 1_000, DESIGN) == 0.01
+    assert assign_alpha(book, 1_000, DESIGN) == 0.0
+    assert assign_alpha([replace(book[0], is_promoted=True), *book[1:]], 1_000, DESIGN) == 0.01
 
 
 def looks(value: float, error: float, nights: int) -> list[Look]:
