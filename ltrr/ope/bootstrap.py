@@ -1,4 +1,4 @@
-"""Bootstrap replicates of a log's sums: each task makes replicates of its users, which executors merge in a tree."""
+"""Bootstrap replicates of a log's sums: computed by tasks, merged by executors in a tree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ltrr.estimation.estimators import list_ratio_terms
 from ltrr.estimation.keyed_sums import SliceSums
 from ltrr.estimation.reward_model import RewardModel
 from ltrr.ope.rows import LogBatch
-from ltrr.ope.sums import to_user_terms, user_rows
+from ltrr.ope.sums import split_users, to_user_terms
 from ltrr.spark.merging import merge
 
 
@@ -27,15 +27,15 @@ def bootstrap_log(
     *,
     has_values: bool,
 ) -> Mapping[str, Replicates]:
-    """Replicates of every slice of rows of `to_decision_rows`, by user; a pass of its own.
+    """Replicates of every slice of the rows of `to_decision_rows`, by user, in a separate pass.
 
-    Each user costs B Poisson draws and B x K additions, so at 200 replicates this is the most
+    Each user costs B Poisson draws and B x K additions. At 200 replicates this is the most
     expensive pass of a report. A task returns B x K numbers for each slice, whatever the number of
     users.
 
     Args:
         decisions: Rows of `to_decision_rows`, with users.
-        models: q-hat; None leaves out the terms that need it.
+        models: q-hat; with None, the terms that need it are left out.
         largest_weight: M.
         replicates: B.
         has_values: Whether the rows contain a reward model's values.
@@ -46,7 +46,7 @@ def bootstrap_log(
     def users_to_replicates(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total: SliceSums[Replicates] = SliceSums()
         for batch in batches:
-            slices, terms, users = user_rows(batch, names)
+            slices, terms, users = split_users(batch, names)
             keys = users.column("user").to_numpy()
             for name in np.unique(slices.astype(str)).tolist():
                 here = slices == name

@@ -18,7 +18,7 @@ from ltrr.evaluation.judged_impressions import judged_impressions
 from ltrr.logs.attribution import settle_events
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.settings import LogSettings
-from ltrr.ope.bundle_log import judged_rows
+from ltrr.ope.bundle_log import to_judged_rows
 from ltrr.ranking.rows import to_click_groups, to_clicks, to_ranking_rows
 from ltrr.spark.columns import schema_of
 from ltrr.strategies.chances import to_drawn_blocks
@@ -68,7 +68,7 @@ def canary_terms(tables: Tables) -> DataFrame:
 def judged_by_bundle(tables: Tables) -> DataFrame:
     manifest, _ = uniform_bundle(POLICY, MONDAY)
     log = (tables["decisions"].withColumn("is_counted", F.lit(True)), tables["slate_rows"])
-    return judged_rows(*log, manifest, ["v1"], last_closed=AGAIN, held_out_percent=30).drop("action_features")
+    return to_judged_rows(*log, manifest, ["v1"], last_closed=AGAIN, held_out_percent=30).drop("action_features")
 
 
 def clicked_pages(tables: Tables) -> DataFrame:

@@ -248,10 +248,10 @@ def test_wrong_propensities_are_said_and_no_number_is_to_be_used(spark, columns,
         )
         for true in (even, uneven)
     ]
-    honest, wrong = (report.propensities for report in reports)
-    assert not honest.alarms
-    assert "no sign that they are wrong" in honest.sentence()
-    assert 0.0 < honest.revealed()["rows_at_half"] < 0.2
+    correct, wrong = (report.propensities for report in reports)
+    assert not correct.alarms
+    assert "no sign that they are wrong" in correct.to_sentence()
+    assert 0.0 < correct.find_detection_limits()["rows_at_half"] < 0.2
     assert reports[0].rows[0]["verdict"] == TRUST
     assert wrong.is_grave
     assert any(alarm.startswith("action 0 was drawn 1,") and "say 750" in alarm for alarm in wrong.alarms)

@@ -11,7 +11,7 @@ from ltrr.estimation.estimators import DRAW_ESTIMATORS, ESTIMATORS, DecisionEsti
 from ltrr.ope.draw_log import DrawLogSettings, estimate_draw_log
 from ltrr.ope.draw_rows import DrawColumns
 from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
-from ltrr.ope.formats import FORMATS, LogFormat, foreign_log
+from ltrr.ope.formats import FORMATS, LogFormat, read_foreign_log
 from ltrr.ope.log_files import find_log_files
 from ltrr.ope.rows import LogColumns
 
@@ -115,5 +115,5 @@ def test_a_log_format_is_one_reader_and_one_registry_line(spark: SparkSession, t
     log = tmp_path / "log.tsv"
     log.write_text("inverse\tclick\tpi\n2.0\t1\t0.8\n2.0\t0\t0.2\n")
     columns = LogColumns("pi", reward="click", logging_propensity="propensity")
-    report = estimate_log(foreign_log(spark, str(log), tab_separated, columns), columns, OpeSettings(("ips",)))
+    report = estimate_log(read_foreign_log(spark, str(log), tab_separated, columns), columns, OpeSettings(("ips",)))
     assert report.rows[0]["value"] == pytest.approx(0.8)
