@@ -15,7 +15,7 @@ from ltrr.cli.output import show_json, show_rows, stdout
 from ltrr.config import Settings, load_section
 from ltrr.errors import UsageError
 from ltrr.estimation.estimators import ESTIMATORS
-from ltrr.evaluation.judged_impressions import served_by_version
+from ltrr.evaluation.judged_impressions import count_by_version
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.ope.bundle_log import list_comparable_versions, name_bundle_columns, to_judged_rows, with_probabilities
@@ -198,7 +198,7 @@ def _judge_bundle(
         read_foreign_log(spark, f"{log}/{table(kind).name}", "delta", LogColumns(""))
         for kind in ("decisions", "slate_rows")
     )
-    logged = {one for one, _ in served_by_version(decisions) if is_published(root, name, one)}
+    logged = {one for one, _ in count_by_version(decisions) if is_published(root, name, one)}
     alike = list_comparable_versions(part, {one: read_manifest(root, name, one) for one in logged})
     limited_users = Warehouse(spark, log).read(table("limited_users"))
     decisions = with_is_counted(decisions, limited_users, settings.users)

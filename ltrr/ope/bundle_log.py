@@ -21,7 +21,7 @@ from ltrr.estimation.arrays import Floats
 from ltrr.evaluation.judged_impressions import is_held_out
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, logged_decisions
-from ltrr.evaluation.published import PlanningPart, plan_differences
+from ltrr.evaluation.published import PlanningPart, list_plan_differences
 from ltrr.ope.rows import SKIPPED, LogColumns
 
 _KEPT = ("user_key", "query_key", "query_class", "policy_version", "surface", "log_date")
@@ -52,7 +52,7 @@ def list_comparable_versions(part: PlanningPart, logged: Mapping[str, Manifest])
         SupportError: There is no such version; the message lists the differences.
     """
     wanted = part.manifest.settings
-    differences = {version: plan_differences(wanted, made.settings) for version, made in logged.items()}
+    differences = {version: list_plan_differences(wanted, made.settings) for version, made in logged.items()}
     alike = [version for version, why in differences.items() if not why]
     if not alike:
         shown = "; ".join(f"{version}: {', '.join(why)}" for version, why in sorted(differences.items())[:3])

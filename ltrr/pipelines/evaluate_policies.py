@@ -13,7 +13,7 @@ from ltrr.estimation.estimators import list_deciding_estimators
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, draw_rows, render_draws
 from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CHALLENGER, STATIC, UNIFORM
-from ltrr.evaluation.published import PlanningPart, plans_alike, read_planning_part
+from ltrr.evaluation.published import PlanningPart, has_same_plans, read_planning_part
 from ltrr.evaluation.replay_check import REPLAY, replay_date
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.canary import judge_canary
@@ -112,7 +112,7 @@ def _distrusted_dates(night: Night, *, is_replay_unequal: bool) -> set[date]:
 
 def _check_same_plans(night: Night, champion: PlanningPart) -> None:
     policy = night.settings.policy
-    if not plans_alike(policy, champion.manifest.settings):
+    if not has_same_plans(policy, champion.manifest.settings):
         raise ConfigError(
             "the configured plans are not those of the champion, so no log can compare them",
             which="policy",

@@ -16,7 +16,7 @@ from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
 from ltrr.bandit.training_rows import only_capped, only_of_space, only_of_versions, only_training_users
 from ltrr.bandit.value_learning import learn_values
 from ltrr.clicks.correction import with_examination
-from ltrr.evaluation.published import alike_versions
+from ltrr.evaluation.published import list_same_plan_versions
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
@@ -105,7 +105,7 @@ def _only_alike(night: Night, rows: DataFrame) -> DataFrame:
     """Rows of the few bundles with the plans, looks and features of the current policy."""
     policy = night.settings.policy
     versions = {row["policy_version"] for row in rows.select("policy_version").distinct().collect()}
-    alike = alike_versions(night.policies_root, policy.name, versions, policy)
+    alike = list_same_plan_versions(night.policies_root, policy.name, versions, policy)
     if len(alike) < len(versions):
         log.info("date=%s left_out=%s: they plan otherwise", night.date, ",".join(sorted(versions.difference(alike))))
     return only_of_versions(rows, alike)

@@ -22,7 +22,7 @@ from ltrr.evaluation.canary import (
     canary_life,
     canary_rows,
     count_sides,
-    drawn_impressions,
+    only_drawn_impressions,
     sum_canary,
 )
 from ltrr.evaluation.judged_policy import CHAMPION
@@ -95,7 +95,7 @@ def frames(spark, made):
 
 def judged(spark, made, life=LIFE):
     impressions, slates = frames(spark, made)
-    drawn = drawn_impressions(impressions, life)
+    drawn = only_drawn_impressions(impressions, life)
     slices = sum_canary(drawn, slates)
     rows = canary_rows(DAY, slices, life, count_sides(drawn), SETTINGS)
     return {(row["policy"], row["slice"]): row for row in rows}
@@ -141,7 +141,7 @@ def test_the_standard_error_is_that_of_many_repetitions() -> None:
 
 def test_any_order_and_partitioning_gives_the_same_bits(spark) -> None:
     impressions, slates = frames(spark, logged(2))
-    drawn = drawn_impressions(impressions, LIFE)
+    drawn = only_drawn_impressions(impressions, LIFE)
     once = sum_canary(drawn.coalesce(1), slates.coalesce(1))
     again = sum_canary(
         drawn.orderBy(F.xxhash64("impression_id")).repartition(7), slates.orderBy(F.desc("position")).repartition(3)

@@ -12,12 +12,12 @@ from ltrr.evaluation.draws_by_class import (
     DrawSums,
     draw_rows,
     draw_table,
+    list_short_rows,
     render_draws,
     sample_decisions,
-    short_rows,
     sum_draws,
 )
-from ltrr.evaluation.judged_impressions import by_policy
+from ltrr.evaluation.judged_impressions import only_by_policy
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from tests.evaluation.logged_world import SPACE, decision_rows, planner, searches, uniform_policy
 
@@ -31,7 +31,7 @@ def made():
 
 @pytest.fixture
 def decisions(spark, made):
-    return by_policy(decision_rows(spark, made), [uniform_policy().version]).cache()
+    return only_by_policy(decision_rows(spark, made), [uniform_policy().version]).cache()
 
 
 def policies() -> list[JudgedPolicy]:
@@ -75,7 +75,7 @@ def test_every_class_spends_the_budget_and_no_block_without_the_one_before(decis
         of_policy = [row for row in rows if (row["policy"], row["slice"], row["how"]) == (name, "all", "served")]
         assert sum(row["share"] for row in of_policy) == pytest.approx(1.0, abs=1e-3)
     text = render_draws(tables)
-    for cell in short_rows(tables["challenger"])[0].values():
+    for cell in list_short_rows(tables["challenger"])[0].values():
         assert f"| {cell} |" in text
 
 

@@ -15,7 +15,7 @@ from ltrr.estimation.moments import ClusteredSums, WeightedRewards
 from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, TRUST, judge_evidence
 from ltrr.evaluation.estimates import difference_of, estimate_rows
 from ltrr.evaluation.judged_impressions import count_served
-from ltrr.evaluation.scoring import ALL, PRICE, tails_of, term_names
+from ltrr.evaluation.scoring import ALL, PRICE, list_tails, term_names
 from ltrr.evaluation.settings import EvaluationSettings
 from tests.evaluation.logged_world import DAY, planner
 
@@ -44,7 +44,7 @@ def _sums(weights: np.ndarray, rewards: np.ndarray) -> ClusteredSums:
         return np.hstack([WeightedRewards.terms(w, rewards)[:, 1:], to_fixed((w * rewards)[:, None]), nothing])
 
     rows = np.hstack([to_fixed(np.ones((n, 1))), terms(np.ones(n)), terms(weights)])
-    return ClusteredSums.of_clusters(names, rows, tails_of(names))
+    return ClusteredSums.of_clusters(names, rows, list_tails(names))
 
 
 def _rows(sums: ClusteredSums, fallback_share: float = 0.0) -> dict[tuple[str, str], dict[str, object]]:

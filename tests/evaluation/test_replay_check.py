@@ -13,7 +13,7 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.features import action_matrix
 from ltrr.core.vw_text import decision_example
 from ltrr.errors import DataQualityError
-from ltrr.evaluation.published import plans_alike, read_planning_parts
+from ltrr.evaluation.published import has_same_plans, read_planning_parts
 from ltrr.evaluation.replay_check import replay_sample
 from ltrr.serving.policy import Policy
 from tests.evaluation.logged_world import DAY, SETTINGS, decision_rows, impression_rows, searches
@@ -96,6 +96,6 @@ def test_the_hour_of_each_decision_is_read_from_its_impression(spark, home) -> N
 
 
 def test_only_the_same_plans_looks_and_features_are_alike() -> None:
-    assert plans_alike(SETTINGS, replace(SETTINGS, exploration=ExplorationSettings(0.0, 0.0, 1), name="other"))
-    assert not plans_alike(SETTINGS, replace(SETTINGS, budget=2))
-    assert not plans_alike(SETTINGS, replace(SETTINGS, observe="blind"))
+    assert has_same_plans(SETTINGS, replace(SETTINGS, exploration=ExplorationSettings(0.0, 0.0, 1), name="other"))
+    assert not has_same_plans(SETTINGS, replace(SETTINGS, budget=2))
+    assert not has_same_plans(SETTINGS, replace(SETTINGS, observe="blind"))

@@ -286,7 +286,7 @@ def test_bootstrap_intervals_are_about_as_wide_and_the_same_bits_in_any_layout(s
 
 
 def test_a_bootstrap_without_users_is_refused(spark: SparkSession, log: DataFrame) -> None:
-    with pytest.raises(UsageError, match="the bootstrap draws users"):
+    with pytest.raises(UsageError, match="the bootstrap needs users"):
         estimate_log(log, LogColumns("reward"), OpeSettings(estimators=("snips",), replicates=200))
     with pytest.raises(ConfigError, match="replicates"):
         OpeSettings(largest_weight=None, replicates=200)
