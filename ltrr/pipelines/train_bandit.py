@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.payloads import get_payload, put_payload
-from ltrr.bandit.learning import Planner, train_bandit, vw_arguments
-from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
+from ltrr.bandit.learning import Planner, list_vw_arguments, train_bandit
+from ltrr.bandit.rows import check_unions_shown, to_bandit_rows
 from ltrr.bandit.training_rows import only_capped, only_of_space, only_of_versions, only_training_users
 from ltrr.bandit.value_learning import learn_values
 from ltrr.clicks.correction import with_examination
@@ -58,7 +58,7 @@ def run(night: Night) -> None:
 
 def _write_rows(night: Night, dates: ClosedPeriods) -> float:
     """Rows of the dates; the largest share of a date's impressions whose union did not fit the page."""
-    unshown_share = check_unions_were_shown(
+    unshown_share = check_unions_shown(
         dates.only_written(night.read("candidates")), night.settings.bandit.max_unshown_share
     )
     curves = dates.only_written(night.read("examination"), "as_of_date")
@@ -137,7 +137,7 @@ def _run_parameters(night: Night, window: list[date]) -> dict[str, object]:
         "features": ",".join(policy.features),
         "held_out_percent": night.settings.evaluation.held_out_percent,
         "examination_floor": night.settings.clicks.examination_floor,
-        "vw": " ".join(vw_arguments(night.settings.bandit)),
+        "vw": " ".join(list_vw_arguments(night.settings.bandit)),
         **asdict(night.settings.bandit),
         **{f"values_{name}": value for name, value in asdict(night.settings.values).items()},
     }

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltrr.bandit.examples import Decisions, examples_text
+from ltrr.bandit.examples import Decisions, write_examples
 from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import action_features, shared_features
 from ltrr.core.plans import PlanSpace
@@ -67,14 +67,14 @@ def one_by_one(many, observe, groups):
 @given(data=st.data())
 def test_many_decisions_are_written_as_one_is(observe, groups, data) -> None:
     many = data.draw(decisions(observe, groups))
-    written = bytes(examples_text(many, SPACE, observe, groups)).decode()
+    written = bytes(write_examples(many, SPACE, observe, groups)).decode()
     assert written.split("\n") == one_by_one(many, observe, groups).split("\n")
 
 
 def test_no_decisions_no_text() -> None:
     none = np.zeros(0)
     many = Decisions(np.zeros((0, 3)), none, none.astype(np.int64), np.zeros((0, 4)), none, none, none)
-    assert bytes(examples_text(many, SPACE, "blind")) == b""
+    assert bytes(write_examples(many, SPACE, "blind")) == b""
 
 
 @pytest.mark.parametrize(("taken", "ends"), [(3, [2, 4]), (2, [2, 4]), (0, [4, 4])], ids=["none", "twice", "empty"])

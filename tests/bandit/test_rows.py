@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
+from ltrr.bandit.rows import check_unions_shown, to_bandit_rows
 from ltrr.errors import SupportError
 from ltrr.spark.columns import conform
 from ltrr.tables.catalog import table
@@ -74,7 +74,7 @@ def test_unions_that_the_page_cut_off_are_refused(spark):
         [*drawn, (day, "i0", False, None), (day, "i19", True, 1), (day, "i19", True, None)],
         "log_date date, impression_id string, is_drawn boolean, position int",
     )
-    assert check_unions_were_shown(candidates, 0.05) == 0.05
+    assert check_unions_shown(candidates, 0.05) == 0.05
     with pytest.raises(SupportError, match=r"at most 4.0% of impressions .* got 5.0%"):
-        check_unions_were_shown(candidates, 0.04)
-    assert check_unions_were_shown(candidates.limit(0), 0.0) == 0.0
+        check_unions_shown(candidates, 0.04)
+    assert check_unions_shown(candidates.limit(0), 0.0) == 0.0

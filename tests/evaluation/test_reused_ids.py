@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import uniform_bundle
-from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
+from ltrr.bandit.rows import check_unions_shown, to_bandit_rows
 from ltrr.cli.logged_looks import newest_look
 from ltrr.errors import SupportError
 from ltrr.evaluation.canary import to_canary_terms
@@ -111,7 +111,7 @@ def test_a_page_that_was_cut_off_counts_on_its_own_date_alone(spark) -> None:
     rows = [(MONDAY, "i1", True, None), (AGAIN, "i1", True, 1), (MONDAY, "i2", True, 1)]
     candidates = spark.createDataFrame(rows, "log_date date, impression_id string, is_drawn boolean, position int")
     with pytest.raises(SupportError, match=rf"candidates of {MONDAY}: .* got 50\.0%"):
-        check_unions_were_shown(candidates, 0.4)
+        check_unions_shown(candidates, 0.4)
 
 
 def test_an_event_belongs_to_the_newest_impression_of_its_id(spark) -> None:
