@@ -202,9 +202,8 @@ def bernstein_ratio(
 
     >>> terms = {"wr": [1.0, 0.0] * 2_000, "w": [1.0] * 4_000}
     >>> sums = ClusteredSums.of(terms, [str(user) for user in range(4_000)])
-    >>> low, high = bernstein_ratio(sums, "wr", "w", widest=1.0, confidence=0.95)
-    >>> round(low, 4), round(high, 4)
-    (0.474, 0.526)
+    >>> [round(end, 4) for end in bernstein_ratio(sums, "wr", "w", widest=1.0, confidence=0.95)]
+    [0.474, 0.526]
     """
     if not widest > 0.0:
         raise UsageError("the width of the range is not above zero", which="widest", expected="> 0", got=str(widest))

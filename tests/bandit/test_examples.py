@@ -1,4 +1,4 @@
-"""What a bandit is trained on is what it is served with: whole columns and single decisions give the same text."""
+"""Training and serving use the same text: columns and single decisions give equal lines."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from ltrr.errors import SchemaError
 SPACE = PlanSpace(("title", "popular", "memory"), block_size=2, budget=3)
 SEEN = (("blind", DEFAULT_GROUPS), ("first_look", DEFAULT_GROUPS), ("first_look", ("looks", "text", "time")))
 
-# Features as they are logged (six decimals), and whatever else a float can be.
+# Features as logged (six decimals), and other floats.
 NUMBERS = st.one_of(
     st.just(0.0),
     st.just(-0.0),
@@ -57,15 +57,15 @@ def one_by_one(many, observe, groups):
         place = plans.tolist().index(many.taken[number])
         label = (place, float(many.rewards[number]), float(many.propensities[number]))
         rows = many.features[start:end]
-        told = {"label": label, "observe": observe, "groups": groups}
-        text += decision_example(SPACE, many.shared[number], plans, rows, **told) + "\n\n"
+        options = {"label": label, "observe": observe, "groups": groups}
+        text += decision_example(SPACE, many.shared[number], plans, rows, **options) + "\n\n"
     return text
 
 
 @pytest.mark.parametrize(("observe", "groups"), SEEN)
 @settings(deadline=None)
 @given(data=st.data())
-def test_many_decisions_are_written_as_one_is(observe, groups, data) -> None:
+def test_many_decisions_have_the_text_of_single_ones(observe, groups, data) -> None:
     many = data.draw(decisions(observe, groups))
     written = bytes(write_examples(many, SPACE, observe, groups)).decode()
     assert written.split("\n") == one_by_one(many, observe, groups).split("\n")

@@ -1,4 +1,4 @@
-"""The bandit finds what is there, learns in the right direction, and gives the same bytes for the same rows."""
+"""The bandit finds the best plans, and the same rows give the same bytes."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_flipped_rewards_give_a_policy_worse_than_uniform(spark, settings):
 
 
 @pytest.mark.spark
-def test_the_same_rows_give_the_same_bytes_however_they_arrive(spark, uniform_log, settings):
+def test_the_same_rows_give_the_same_bytes_in_any_order(spark, uniform_log, settings):
     rows = frame_of(spark, uniform_log[:600])
     once = train_bandit(rows, SPACE, OBSERVE, settings)
     shuffled = rows.repartition(5, "action_taken").orderBy("found_reward")
@@ -119,7 +119,7 @@ def test_only_training_users_of_this_space_are_learned_from(spark, uniform_log):
     assert only_of_versions(rows, ["v0"]).count() == only_of_versions(rows, []).count() == 0
 
 
-def test_interactions_are_told_one_by_one():
-    told = list_vw_arguments(BanditSettings(interactions=("qb",), learning_rate=0.5, hash_bits=20))
-    assert told[-2:] == ["--interactions", "qb"]
-    assert told[told.index("--bit_precision") + 1] == "20"
+def test_each_interaction_is_an_option():
+    arguments = list_vw_arguments(BanditSettings(interactions=("qb",), learning_rate=0.5, hash_bits=20))
+    assert arguments[-2:] == ["--interactions", "qb"]
+    assert arguments[arguments.index("--bit_precision") + 1] == "20"

@@ -1,4 +1,4 @@
-"""Agreement of estimators, calibration of q-hat: equal to plain numpy, quiet on honest logs, plain about bad ones."""
+"""Agreement of estimators and calibration of q-hat: equal to numpy, reasons only for bad logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS, USERS = 6_000, 1_500
 
 
 def decisions(seed: int, *, logged_at: float = 1.0, predicts: float = 1.0) -> tuple[Decisions, np.ndarray]:
-    """A log whose propensities, of rows that the model likes, are logged at so many times their true value."""
+    """A log with wrong propensities, by `factor`, in the rows that the model predicts high."""
     rng = np.random.default_rng(seed)
     liked = rng.random(ROWS) < 0.5
     rate = np.where(liked, 0.6, 0.2)
@@ -69,7 +69,7 @@ def reasons(name: str, moments: LoggedMoments, cut: float = 0.0) -> tuple[list[s
     return find_diagnostic_reasons(ESTIMATORS[name], moments, cut, build_diagnostic_figures(moments, 0.975))
 
 
-def test_honest_logs_agree_and_wrong_propensities_do_not() -> None:
+def test_estimators_agree_on_correct_logs_and_disagree_on_wrong_propensities() -> None:
     for seed in range(20):
         logged, users = decisions(seed)
         moments = LoggedMoments.of(logged, 100.0, users)
@@ -84,7 +84,7 @@ def test_honest_logs_agree_and_wrong_propensities_do_not() -> None:
     assert reasons("clipped_ips", wrong) == ([], [])
 
 
-def test_a_reward_model_that_is_off_is_said_where_it_is_leant_on() -> None:
+def test_a_wrong_reward_model_is_a_reason_where_the_estimate_uses_it() -> None:
     for predicts, is_grave in ((0.5, True), (0.85, False)):
         logged, users = decisions(2, predicts=predicts)
         moments = LoggedMoments.of(logged, 100.0, users)
@@ -96,7 +96,7 @@ def test_a_reward_model_that_is_off_is_said_where_it_is_leant_on() -> None:
         assert reasons("switch_dr", moments, cut=0.05)[1]
 
 
-def test_without_a_model_or_rewards_nothing_is_made_up() -> None:
+def test_without_a_model_or_rewards_the_figures_are_undefined() -> None:
     logged, users = decisions(3)
     plain = LoggedMoments.of(Decisions(logged.weights, logged.rewards), 100.0, users)
     assert find_widest_disagreement(plain).pair == ("ips", "snips")

@@ -1,4 +1,4 @@
-"""Statistics are exact: the same bits for every order and every cut of the rows, and equal to plain numpy."""
+"""Statistics are exact: the same bits for any order and partition, and equal to numpy."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_sums_survive_text_and_refuse_other_terms() -> None:
 
 
 def test_blocks_with_terms_of_any_size_add_up_exactly() -> None:
-    """One huge term in a block, terms just below and above where doubles are enough, whole blocks of either."""
+    """Terms below and above the limit of doubles: single ones in a block, and whole blocks."""
     rng = np.random.default_rng(9)
     for scale in (1.0, 2.0**38, 2.0**45, 2.0**46, 2.0**47, 2.0**58):
         block = np.rint(rng.normal(size=(4, 3_000)) * scale / 4.0)

@@ -1,4 +1,4 @@
-"""An impression id that a service uses again on a later date is another impression, in everything that joins on it."""
+"""A reused impression id on a later date is a different impression, in all joins."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Tables = dict[str, DataFrame]
 
 @pytest.fixture(scope="module")
 def logs(_session) -> tuple[Tables, Tables]:
-    """The tables of two dates: with ids that are used once, and with the ids of the first date used again."""
+    """Tables of two dates: with distinct ids, and with the ids of the first date reused."""
     days = [logged_day(day, 40) for day in (MONDAY, AGAIN)]
     unique = {}
     for name in LOG_TABLES:
@@ -55,7 +55,7 @@ def strategy_days(tables: Tables) -> DataFrame:
 
 
 def with_own_rewards(tables: Tables) -> DataFrame:
-    """Slates with rewards from events that are the clicks of the log."""
+    """Slates with rewards from the clicks of the log."""
     clicked = tables["slate_rows"].where("clicks > 0").withColumn("kind", F.lit("click"))
     return with_rewards(tables["slate_rows"].drop("clicks", "page_reward"), to_entity_rewards(clicked, LogSettings()))
 
@@ -115,7 +115,7 @@ def test_a_page_that_was_cut_off_counts_on_its_own_date_alone(spark) -> None:
 
 
 def test_an_event_belongs_to_the_newest_impression_of_its_id(spark) -> None:
-    """Two are remembered where `late_days` has grown since the id was used again: each event still counts once."""
+    """Two impressions have the id if `late_days` was increased; each event still counts once."""
     settings = LogSettings(late_days=30)
     at = F.to_timestamp(F.concat(F.col("log_date").cast("string"), F.lit(" 12:00:00")))
     shown = spark.createDataFrame(

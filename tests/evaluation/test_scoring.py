@@ -1,4 +1,4 @@
-"""Scoring equals a computation written down twice, is exact under any partitioning, and recovers known values."""
+"""Scoring equals a second computation, is exact for any partitions, and recovers known values."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_best_static_plan_is_the_true_one(training, made) -> None:
     np.testing.assert_allclose(estimate_static_values(training, model), true_values, atol=0.1)
 
 
-def test_nothing_to_judge_is_nothing(spark, made) -> None:
+def test_without_impressions_there_are_no_sums(spark, made) -> None:
     none = judged_impressions(decision_rows(spark, made[:3]), slate_rows(spark, made[:3]), ["another version"])
     assert (
         sum_training_decisions(QueryMeans.of(none, strength=2.0).with_query_mean(none, is_counted=True), SPACE) is None
