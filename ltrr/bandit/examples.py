@@ -18,8 +18,7 @@ from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import action_names, block_texts, label_text, number_text, shared_names
 from ltrr.errors import SchemaError
-
-Floats = NDArray[np.float64]
+from ltrr.estimation.arrays import Floats
 
 _PLACES = 6
 """Maximum number of decimals of numbers that Arrow writes.

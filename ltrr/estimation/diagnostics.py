@@ -3,8 +3,10 @@
 Some estimators assume only that the propensities are correct (`needs_right_propensities_only` in
 the registry). They all estimate one number. Their differences, paired by user, have mean zero, up
 to a bias of 1/n. A significant difference means wrong propensities, or weights so large that their
-spread is unknown. The ratio of sum of w q-hat to sum of w r shows whether the reward model predicts
-the rewards of the judged policy: doubly robust estimators correct the difference, `dm` does not.
+spread is unknown.
+
+The ratio of sum of w q-hat to sum of w r shows whether the reward model predicts the rewards of the
+judged policy. Doubly robust estimators correct the difference, `dm` does not.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 `found_reward` is a sum over shown entities of rewards that do not depend on the other entities
 shown. So each entity e can have a weight of its own, w_e = P_target(e in union) / P_logging(e in
 union). Both probabilities are sums over all plans that return e. This weight is far closer to one
-than the plan's weight, because many plans return the same entity. With the reward r_e and any model
-q_e of it, both estimators are unbiased:
+than the plan's weight, because many plans return the same entity. Let r_e be the reward and q_e any
+model of it. Both estimators are unbiased:
 
     inclusion     = sum over shown e of w_e r_e
     inclusion_dr  = sum over listed e of P_target(e in union) q_e

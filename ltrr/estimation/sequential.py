@@ -12,16 +12,16 @@ Jennison & Turnbull, "Group Sequential Methods", 2000.
 **Budget.** Each challenger gets its share of alpha before its first night. A share is released when
 its challenger is promoted (as in the fallback procedure: Wiens & Dmitrienko, 2005), or
 `budget_nights` after its challenger ended. It is not released earlier: stopping early was
-data-dependent, so the unspent alpha cannot be reused. Then the probability of a false promotion
-(of a challenger that is no better) is at most alpha in any `budget_nights` in a row, whatever the
-number of challengers and the choice of successors. The reason: given the past, the probability that
-a challenger is falsely promoted is at most its share, and shares of challengers that are no better
-are not released before the first false promotion.
+data-dependent, so the unspent alpha cannot be reused. A false promotion is that of a challenger that
+is no better. With these rules its probability is at most alpha in any `budget_nights` in a row,
+whatever the number of challengers and the choice of successors. There are two reasons. Given the
+past, a challenger is falsely promoted with a probability of at most its share. And the shares of
+challengers that are no better are not released before the first false promotion.
 
 **Current look.** A promotion needs a look that crossed its bound *and* a current Z at or above the
-current critical value. This spends no alpha: the event {some look crossed, and the current Z is at
-or above its critical value} is part of the event {some look crossed}. Without any difference, the
-probability of that event is the spent alpha. The rule only delays promotions.
+current critical value. The second condition spends no alpha, because it only makes the event {some
+look crossed} smaller. Without any difference, the probability of that event is the spent alpha. So
+the condition only delays promotions.
 
 **Slices.** A challenger can be better overall and worse in a slice. On the night when a challenger
 would be promoted, all slices are tested once and together. A slice is harmed if its upper bound is

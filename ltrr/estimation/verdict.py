@@ -90,7 +90,7 @@ def judge_evidence(summary: EvidenceSummary, settings: VerdictThresholds) -> tup
 
 
 def _question_weights(summary: EvidenceSummary) -> list[str]:
-    """The reason to take care if the mean weight differs from one beyond chance; else empty.
+    """The reason to take care if the mean weight differs significantly from one; else empty.
 
     The limit is four standard errors: correct propensities exceed it about once in ten thousand
     estimates. The error is by user, because the weights of one user are alike. Where it is unknown,

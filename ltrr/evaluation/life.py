@@ -8,9 +8,9 @@ Every night scores the whole life again: on night k the impressions of k dates, 
 Over a life of 14 nights that is 7.5 dates per night; the report on 30 % of the users of 14 dates
 scores 4.2. With 20 million impressions per date and 0.3 ms per policy, the last night of a life
 takes 47 core-hours, half an hour on 100 executors. The alternative is to store each date's sums by
-user. It would score one date per night, but store and join a row for each user, date and slice:
-about 10 million rows of 21 whole numbers per date. Also, after a correction of a date, the next
-night uses the corrected data without a further step.
+user and to score one date per night. It would store and join about 10 million rows of 21 whole
+numbers per date, one for each user and slice. It would also need a second repair after a repair of
+a date, which scoring again does not.
 """
 
 from __future__ import annotations

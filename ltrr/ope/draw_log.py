@@ -100,8 +100,8 @@ def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSet
             unknown.
         DataQualityError: Values are faulty, all reasons in one message; or the log has no
             impression.
-        SupportError: The log does not allow a requested estimator; or found_reward is requested and
-            unions were not shown whole or have an unknown size; or slots depend on each other.
+        SupportError: The log does not allow a requested estimator; or slots depend on each other;
+            or found_reward is requested, and unions exceed the page or have an unknown size.
 
     >>> rows = [([1.0, 0.0], [0.5, 0.5], [0.8, 0.5]), ([0.0, 1.0], [0.5, 0.5], [0.2, 0.5])] * 2
     >>> names = ("rewards", "logging_propensities", "target_propensities")

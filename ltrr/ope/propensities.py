@@ -62,9 +62,10 @@ class PropensityReport:
     def find_detection_limits(self) -> dict[str, float]:
         """The smallest errors that raise an alarm with 99 % probability; NaN if no error would.
 
-        They are: the share of rows whose propensity is logged at half or at twice its true value;
-        true over logged propensity if all rows are wrong; and the share by which the probability of
-        one action is too small, for the best and the worst action.
+        There are three kinds. The first is the share of rows whose propensity is logged at half or
+        at twice its true value. The second is true over logged propensity if all rows are wrong.
+        The third is the share by which the probability of one action is too small, for the best and
+        the worst action.
         """
         weights = [finding for finding in self.findings if finding.is_weight]
         actions = [f.revealed_share(2.0) for f in self.findings if not f.is_weight and f.is_known]
