@@ -12,11 +12,11 @@ Jennison & Turnbull, "Group Sequential Methods", 2000.
 **Budget.** Each challenger gets its share of alpha before its first night. A share is released when
 its challenger is promoted (as in the fallback procedure: Wiens & Dmitrienko, 2005), or
 `budget_nights` after its challenger ended. It is not released earlier: stopping early was
-data-dependent, so the unspent alpha cannot be reused. A false promotion is that of a challenger that
-is no better. With these rules its probability is at most alpha in any `budget_nights` in a row,
-whatever the number of challengers and the choice of successors. There are two reasons. Given the
-past, a challenger is falsely promoted with a probability of at most its share. And the shares of
-challengers that are no better are not released before the first false promotion.
+data-dependent, so the unspent alpha cannot be reused. A false promotion is that of a challenger
+that is no better. With these rules its probability is at most alpha in any `budget_nights` in a
+row, whatever the number of challengers and the choice of successors. There are two reasons. Given
+the past, a challenger is falsely promoted with a probability of at most its share. And the shares
+of challengers that are no better are not released before the first false promotion.
 
 **Current look.** A promotion needs a look that crossed its bound *and* a current Z at or above the
 current critical value. The second condition spends no alpha, because it only makes the event {some
