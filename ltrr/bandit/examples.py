@@ -58,9 +58,9 @@ class Decisions:
         if (found != 1).any():
             wrong = int(np.flatnonzero(found != 1)[0])
             raise SchemaError(
-                "the plan taken is not exactly once among the actions of its decision",
+                "the plan taken does not identify one action of its decision",
                 which=f"decision {wrong} of {len(self)}",
-                expected="once",
+                expected="exactly once among its actions",
                 got=f"{int(found[wrong])} times",
             )
 
