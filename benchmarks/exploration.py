@@ -29,7 +29,7 @@ from ltrr.artifacts.bundle import uniform_bundle
 from ltrr.artifacts.decision_record import block_of
 from ltrr.artifacts.looks import facts_of
 from ltrr.artifacts.manifest import Manifest, PolicySettings
-from ltrr.bandit.learning import learn_file, vw_arguments
+from ltrr.bandit.learning import list_vw_arguments, train_on_file
 from ltrr.bandit.settings import BanditSettings
 from ltrr.core.exploration import ExplorationSettings, shortlist_of
 from ltrr.core.features import action_matrix
@@ -172,7 +172,7 @@ def train(settings: PolicySettings, training: Logged, size: int) -> bytes:
                 label = (place, found - float(decision.values.max()), decision.propensity)
                 matrix = action_matrix(space, decision.values, actions)
                 file.write(decision_example(space, decision.shared, actions, matrix, label=label) + "\n\n")
-        return learn_file(examples, vw_arguments(BanditSettings()))[0]
+        return train_on_file(examples, list_vw_arguments(BanditSettings()))[0]
 
 
 def judged(

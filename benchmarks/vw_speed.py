@@ -29,8 +29,8 @@ from benchmarks.command_line import add_outputs, new_parser, write_json, write_t
 from benchmarks.processes import figures_of_module
 from benchmarks.speed_study.decisions import AT_ONCE, OBSERVE, SHORTLIST, SPACE, decisions
 from benchmarks.speed_study.timing import best_of_rounds
-from ltrr.bandit.examples import Decisions, examples_text
-from ltrr.bandit.learning import train_bandit, vw_arguments
+from ltrr.bandit.examples import Decisions, write_examples
+from ltrr.bandit.learning import list_vw_arguments, train_bandit
 from ltrr.bandit.settings import BanditSettings
 from ltrr.spark.session import SparkSettings, build_session
 
@@ -115,7 +115,7 @@ def make_rows(count: int, folder: Path) -> float:
         for number, made in enumerate(decisions(rng, count)):
             pq.write_table(rows_of(made, number, rng), folder / "rows" / f"{number:05d}.parquet")
             start = time.perf_counter()
-            text.write(examples_text(made, SPACE, OBSERVE))
+            text.write(write_examples(made, SPACE, OBSERVE))
             seconds += time.perf_counter() - start
     return count / seconds
 
@@ -148,7 +148,7 @@ def alone(options: argparse.Namespace) -> dict[str, float]:
         files = ["--data", str(options.rows / "decisions.txt"), "--final_regressor", str(Path(folder, "bandit.vw"))]
 
         def learn() -> float:
-            workspace = vowpalwabbit.Workspace(arg_list=["--quiet", *vw_arguments(BanditSettings()), *files])
+            workspace = vowpalwabbit.Workspace(arg_list=["--quiet", *list_vw_arguments(BanditSettings()), *files])
             loss = float(workspace.get_sum_loss() / workspace.get_weighted_examples())
             workspace.finish()
             return loss

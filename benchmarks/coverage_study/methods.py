@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 from benchmarks.arrays import Floats, Longs
 from benchmarks.coverage_study.worlds import PAIRS, World
 from ltrr.estimation.evidence import EvidenceSummary
-from ltrr.estimation.intervals import KNOWN_OF_TAIL, bounds_by_inversion, quantile
+from ltrr.estimation.intervals import DEGREES_PER_TAIL_EVIDENCE, bounds_by_inversion, quantile
 
 CONFIDENCE = 0.95
 Z = quantile((1.0 + CONFIDENCE) / 2.0)
@@ -52,7 +52,7 @@ class Logs:
         """Student's, of each log: the rule of `degrees_of_freedom`; the normal one where nothing was earned."""
         squares, fourths = self.product("wr", "wr"), self.sums[:, 11]
         with np.errstate(divide="ignore", invalid="ignore"):
-            degrees = np.clip(KNOWN_OF_TAIL * squares**2 / fourths, 1.0, self.users - 1.0)
+            degrees = np.clip(DEGREES_PER_TAIL_EVIDENCE * squares**2 / fourths, 1.0, self.users - 1.0)
         return np.where(fourths > 0.0, stdtrit(np.nan_to_num(degrees, nan=1.0), (1.0 + CONFIDENCE) / 2.0), Z)
 
     def moments(self, numerator: str, denominator: str) -> tuple[Floats, ...]:

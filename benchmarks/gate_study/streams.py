@@ -22,7 +22,7 @@ from ltrr.estimation.sequential import (
     Look,
     SliceLook,
     Trial,
-    alpha_for_next,
+    assign_alpha,
     conditional_power,
     judge_looks,
 )
@@ -101,7 +101,7 @@ class Streams:
         """Start a challenger in each free stream whose budget has a share left; return which streams."""
         begun = np.zeros(self.size, dtype=bool)
         for stream in np.flatnonzero(~self.is_over & (self.alpha == 0.0)):
-            self.alpha[stream] = alpha_for_next(self.trials[stream], night, self.design)
+            self.alpha[stream] = assign_alpha(self.trials[stream], night, self.design)
             begun[stream] = self.alpha[stream] > 0.0
         self.age[begun] = 0
         self.values[begun] = self.errors[begun] = np.nan

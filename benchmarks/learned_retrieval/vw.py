@@ -17,8 +17,8 @@ from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.log import Log
 from benchmarks.learned_retrieval.study import Planned, Study
 from benchmarks.learned_retrieval.visibility import Library
-from ltrr.bandit.examples import Decisions, examples_text
-from ltrr.bandit.learning import learn_file, vw_arguments
+from ltrr.bandit.examples import Decisions, write_examples
+from ltrr.bandit.learning import list_vw_arguments, train_on_file
 from ltrr.bandit.settings import BanditSettings
 from ltrr.core.exploration import ExplorationSettings, shortlist_of
 from ltrr.core.features import action_matrix, shared_vector
@@ -102,8 +102,8 @@ class Bandit:
             with examples.open("wb") as file:
                 for start in range(0, len(rows), _AT_ONCE):
                     decisions = self._decisions(log, rows[start : start + _AT_ONCE])
-                    file.write(examples_text(decisions, self._space, self._seen_as))
-            model, _ = learn_file(examples, vw_arguments(SETTINGS))
+                    file.write(write_examples(decisions, self._space, self._seen_as))
+            model, _ = train_on_file(examples, list_vw_arguments(SETTINGS))
             exploration = ExplorationSettings(temperature=0.0, floor_share=0.0, shortlist_size=SHORTLIST)
             return PlanChooser(self._space, exploration, model, self._seen_as)
 

@@ -24,8 +24,8 @@ import pyarrow as pa
 import vowpalwabbit
 
 from benchmarks.speed_study.decisions import AT_ONCE, OBSERVE, SHORTLIST, SPACE, decisions
-from ltrr.bandit.examples import examples_text
-from ltrr.bandit.learning import vw_arguments
+from ltrr.bandit.examples import write_examples
+from ltrr.bandit.learning import list_vw_arguments
 from ltrr.bandit.settings import BanditSettings
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.evaluation.judged_policy import JudgedPolicy
@@ -44,8 +44,8 @@ def measure_scoring(options: argparse.Namespace) -> dict[str, Any]:
     made = list(decisions(np.random.default_rng(SEED), options.scored))
     text, model_file = options.folder / "scored.txt", options.folder / "scored.vw"
     with text.open("wb") as file:
-        file.writelines(examples_text(part, SPACE, OBSERVE) for part in made)
-    _run("--data", text, "--final_regressor", model_file, *vw_arguments(BanditSettings()))
+        file.writelines(write_examples(part, SPACE, OBSERVE) for part in made)
+    _run("--data", text, "--final_regressor", model_file, *list_vw_arguments(BanditSettings()))
     exploration = ExplorationSettings(shortlist_size=SHORTLIST)
     chooser = PlanChooser(SPACE, exploration, model_file.read_bytes(), OBSERVE)
     shared = np.vstack([part.shared for part in made])

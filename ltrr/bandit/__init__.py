@@ -1,1 +1,1 @@
-"""Training rows and models for choosing a plan."""
+"""Training data and training of the models that choose a plan: bandit and values."""

@@ -1,20 +1,21 @@
-"""Trains the plan bandit: Vowpal Wabbit `cb_adf` with `mtr` in Spark tasks, one model a part, merged.
+"""Training of the plan bandit with Vowpal Wabbit (`cb_adf`, `mtr`): parts in Spark tasks, merged.
 
-Importance. `mtr` regresses the cost of the plan taken on its features with weight (1 / propensity)
-* (decisions / actions so far): about 126 / 9 a decision under a uniform policy over 126 plans and a
-shortlist of 8, and up to 1 / floor of it once the logging policy has made up its mind. Such weights
-ruin the fit: on simulated logs of a softmax policy (true recall; uniform .553, best static plan
-.625) raw weights gave .654, weights bounded at those of the uniform policy .682; together with one
-uniform night .686 and .710. So propensities are clipped at `propensity_clip` / plans. The fit
-becomes a little biased towards plans that are taken often and a great deal more certain; what the
-bandit is *worth* is judged elsewhere, with the exact propensities.
+**Weights.** `mtr` regresses the cost of the plan taken on its features, with the weight (1 /
+propensity) * (decisions / actions so far). Under a uniform policy over 126 plans, with a shortlist
+of 8, that is about 126 / 9 per decision. Under a logging policy that prefers few plans, it is up to
+1 / floor times as much, and such weights harm the fit. The measure is true recall on simulated logs
+of a softmax policy, where the uniform policy has .553 and the best static plan .625. Unclipped
+weights gave .654, and weights bounded at those of the uniform policy .682. With one more uniform
+night the results were .686 and .710. So propensities are clipped at `propensity_clip` / plans. The
+fit gets a small bias towards plans that are taken often, and a much smaller variance. Evaluation of
+the bandit uses the exact propensities.
 
-Window, not warm start. Every night trains from scratch on the closed dates of its window. The
-model's bytes are then a function of committed rows and settings alone: a date that was corrected,
-or a user who was forgotten, is gone from the next model, and a rerun needs no older model.
-Continuing from the last model would never drop them, and save little: 14 nights of 15,000 decisions
-are 210,000, some 20 s of one core. A thousand times that is 50 s on 400 cores, because parts do not
-wait for each other and the work of each is linear in its decisions.
+**A window instead of a warm start.** Every night trains from scratch on the closed dates of its
+window. So the bytes of the model depend only on committed rows and settings: corrected dates and
+forgotten users have no effect on the next model, and a rerun needs no older model. A warm start
+would keep their effect, and save little: 14 nights of 15,000 decisions are 210,000 decisions, which
+take about 20 s on one core. A thousand times as many take 50 s on 400 cores, because parts are
+independent and their work is linear in the decisions.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
-from ltrr.bandit.examples import Decisions, examples_text
+from ltrr.bandit.examples import Decisions, write_examples
 from ltrr.bandit.merging import merge_bandits
 from ltrr.bandit.settings import BanditSettings
-from ltrr.bandit.training_rows import laid_out
+from ltrr.bandit.training_rows import to_training_parts
 from ltrr.core.exploration import shortlist_of
 from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import action_matrix
@@ -47,10 +48,12 @@ from ltrr.serving.values import PlanValuer
 log = logging.getLogger(__name__)
 
 MERGED_AT_ONCE = 64
-"""Models that one process merges; more are merged by tree. A workspace of 2^18 weights takes 4 MB."""
+"""Maximum number of models that one process merges; more are merged in a tree.
+
+A workspace of 2^18 weights takes 4 MB."""
 
 _PART_MODEL = "part int, model binary, cost double, decisions bigint, parts int"
-_LEARNED_FROM = (
+_TRAINING_COLUMNS = (
     "part",
     "query_key",
     "action_taken",
@@ -65,15 +68,15 @@ _LEARNED_FROM = (
 
 @dataclass(frozen=True)
 class TrainedBandit:
-    """A merged model and what its training saw.
+    """A merged model with figures of its training.
 
     Attributes:
-        model: as it is published and served.
-        decisions: trained on.
-        parts: models that were trained apart and merged; a part without decisions makes none.
-        progressive_loss: cost of a decision before it was learned from, as Vowpal Wabbit estimates
-            it: by inverse propensity, for the plan that scored best; in units of reward below the
-            baseline. A diagnosis, no verdict.
+        model: Bytes of the model, as published and served.
+        decisions: Number of training decisions.
+        parts: Number of merged models; a part without decisions has no model.
+        progressive_loss: Mean cost of a decision, predicted before the model learns from it, as
+            Vowpal Wabbit estimates it: by inverse propensity, for the plan with the best score, in
+            units of reward below the baseline. It is a diagnostic, not an evaluation.
     """
 
     model: bytes
@@ -84,22 +87,22 @@ class TrainedBandit:
 
 @dataclass(frozen=True)
 class Planner:
-    """What makes a decision's shortlist by learned values.
+    """Source of a decision's shortlist: the plans with the highest learned values.
 
     Attributes:
-        valuer: of the plans.
-        shortlist_size: how many plans, best by value.
+        valuer: Valuer of the plans.
+        shortlist_size: Number of plans.
     """
 
     valuer: PlanValuer
     shortlist_size: int
 
 
-def vw_arguments(settings: BanditSettings) -> list[str]:
-    """Options of Vowpal Wabbit; the model keeps them.
+def list_vw_arguments(settings: BanditSettings) -> list[str]:
+    """Options of Vowpal Wabbit, which the model stores.
 
-    >>> " ".join(vw_arguments(BanditSettings()))
-    '--cb_adf --cb_type mtr --bit_precision 18 --learning_rate 0.1 --interactions qb --interactions qv'
+    >>> " ".join(list_vw_arguments(BanditSettings(interactions=("qb",))))
+    '--cb_adf --cb_type mtr --bit_precision 18 --learning_rate 0.1 --interactions qb'
     """
     crossed = [word for pair in settings.interactions for word in ("--interactions", pair)]
     options = ["--cb_adf", "--cb_type", "mtr", "--bit_precision", str(settings.hash_bits)]
@@ -116,52 +119,53 @@ def train_bandit(
     planner: Planner | None = None,
     merged_at_once: int = MERGED_AT_ONCE,
 ) -> TrainedBandit | None:
-    """One model of all rows; None where there are none.
+    """One model of all rows; None without rows.
 
-    Only models travel to the driver, at most `merged_at_once` of them: some 10 kB to 1 MB each.
+    Only models are sent to the driver: at most `merged_at_once`, of about 10 kB to 1 MB each.
 
     Args:
-        rows: of the table `bandit_rows`, already chosen (ltrr.bandit.training_rows).
-        space: the plans.
-        observe: what the policy sees, which decides the shared features.
-        settings: of the bandit.
-        groups: of shared features that the policy uses.
-        planner: that the bandit will be served with; each query is valued by models that were
-            trained without it. None: shortlists and values are those that were logged.
-        merged_at_once: above this many, models are merged in Spark first.
+        rows: Selected rows of the table `bandit_rows` (`ltrr.bandit.training_rows`).
+        space: The plans.
+        observe: Blocks that the policy sees before the choice; it determines the shared features.
+        settings: Settings of the bandit.
+        groups: Groups of shared features that the policy uses.
+        planner: Planner with which the bandit will be served. Each query is valued by models that
+            were trained without it. With None, shortlists and values are those of the log.
+        merged_at_once: Maximum number of models that the driver merges. More are first merged in
+            Spark.
     """
-    chosen = laid_out(rows, settings.partitions).select(*_LEARNED_FROM)
+    chosen = to_training_parts(rows, settings.partitions).select(*_TRAINING_COLUMNS)
     sent = rows.sparkSession.sparkContext.broadcast(planner)
-    models = chosen.mapInArrow(_training(space, observe, groups, settings, sent), _PART_MODEL)
+    models = chosen.mapInArrow(_make_training_task(space, observe, groups, settings, sent), _PART_MODEL)
     width = settings.partitions
     while width > merged_at_once:
         group = F.floor(F.col("part") / F.lit(merged_at_once)).cast("int").alias("group")
         models = models.groupBy(group).applyInArrow(_merge_group, _PART_MODEL)
         width = -(-width // merged_at_once)
-    trained_apart = sorted(models.collect(), key=lambda row: int(row["part"]))
-    if not trained_apart:
+    part_models = sorted(models.collect(), key=lambda row: int(row["part"]))
+    if not part_models:
         return None
-    decisions = sum(int(row["decisions"]) for row in trained_apart)
+    decisions = sum(int(row["decisions"]) for row in part_models)
     trained = TrainedBandit(
-        model=merge_bandits([bytes(row["model"]) for row in trained_apart]),
+        model=merge_bandits([bytes(row["model"]) for row in part_models]),
         decisions=decisions,
-        parts=sum(int(row["parts"]) for row in trained_apart),
-        progressive_loss=sum(float(row["cost"]) for row in trained_apart) / decisions,
+        parts=sum(int(row["parts"]) for row in part_models),
+        progressive_loss=sum(float(row["cost"]) for row in part_models) / decisions,
     )
     log.info("decisions=%d parts=%d progressive_loss=%.4f", decisions, trained.parts, trained.progressive_loss)
     return trained
 
 
-def _training(
+def _make_training_task(
     space: PlanSpace,
     observe: str,
     groups: tuple[str, ...],
     settings: BanditSettings,
     sent: Broadcast[Planner | None],
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The task of one part: its rows to a file, the file through Vowpal Wabbit, the model's bytes back."""
+    """The task of one part: write its rows to a file, train on it, and return the model."""
     smallest = settings.propensity_clip / len(space)
-    arguments = vw_arguments(settings)
+    arguments = list_vw_arguments(settings)
 
     def train_part(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         part, decisions = -1, 0
@@ -172,19 +176,19 @@ def _training(
                     if batch.num_rows:
                         part = batch.column("part")[0].as_py()
                         decisions += batch.num_rows
-                        found = _decisions(batch, space, smallest, sent.value)
-                        lines.write(examples_text(found, space, observe, groups))
+                        found = _read_decisions(batch, space, smallest, sent.value)
+                        lines.write(write_examples(found, space, observe, groups))
             if decisions:
-                model, cost = learn_file(examples, arguments)
-                yield _part_model(part, model, cost, decisions, 1)
+                model, cost = train_on_file(examples, arguments)
+                yield _make_part_row(part, model, cost, decisions, 1)
 
     return train_part
 
 
-def _decisions(batch: pa.RecordBatch, space: PlanSpace, smallest: float, planner: Planner | None) -> Decisions:
-    """The rows of a batch; propensities count as `smallest` at least."""
-    taken = _plan_indices(batch.column("action_taken"), space)
-    actions = _logged_actions(batch, space) if planner is None else _planned_actions(batch, space, planner, taken)
+def _read_decisions(batch: pa.RecordBatch, space: PlanSpace, smallest: float, planner: Planner | None) -> Decisions:
+    """The decisions of a batch, with propensities of at least `smallest`."""
+    taken = _find_plans(batch.column("action_taken"), space)
+    actions = _read_logged_actions(batch, space) if planner is None else _plan_actions(batch, space, planner, taken)
     return Decisions(
         shared=batch.column("shared_features").flatten().to_numpy().reshape(batch.num_rows, -1),
         actions=actions.indices,
@@ -196,8 +200,8 @@ def _decisions(batch: pa.RecordBatch, space: PlanSpace, smallest: float, planner
     )
 
 
-def _plan_indices(texts: pa.Array, space: PlanSpace) -> NDArray[np.int64]:
-    """The index of each plan; a text that comes again is not parsed again."""
+def _find_plans(texts: pa.Array, space: PlanSpace) -> NDArray[np.int64]:
+    """The index of each plan; each distinct text is parsed once."""
     encoded = texts.dictionary_encode()
     indices = np.array([space.index(text) for text in encoded.dictionary.to_pylist()], dtype=np.int64)
     return np.asarray(indices[encoded.indices.to_numpy()])
@@ -205,13 +209,13 @@ def _plan_indices(texts: pa.Array, space: PlanSpace) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class _Actions:
-    """Action sets of N decisions, laid end to end.
+    """Action sets of N decisions, one after the other.
 
     Attributes:
-        indices: of the plans, [M].
-        ends: where each decision's end, [N].
-        features: of the plans, [M, F].
-        baselines: value of the best plan of each decision, [N].
+        indices: Indices of the plans, [M].
+        ends: End of each decision's plans, [N].
+        features: Features of the plans, [M, F].
+        baselines: Value of the best plan of each decision, [N].
     """
 
     indices: NDArray[np.int64]
@@ -220,11 +224,11 @@ class _Actions:
     baselines: NDArray[np.float64]
 
 
-def _logged_actions(batch: pa.RecordBatch, space: PlanSpace) -> _Actions:
-    """As the policy that served saw them."""
+def _read_logged_actions(batch: pa.RecordBatch, space: PlanSpace) -> _Actions:
+    """The action sets that the serving policy had."""
     actions = batch.column("actions")
     flat = actions.flatten()
-    indices = _plan_indices(flat.field("action"), space)
+    indices = _find_plans(flat.field("action"), space)
     return _Actions(
         indices,
         np.cumsum(pc.list_value_length(actions).to_numpy(), dtype=np.int64),
@@ -233,8 +237,8 @@ def _logged_actions(batch: pa.RecordBatch, space: PlanSpace) -> _Actions:
     )
 
 
-def _planned_actions(batch: pa.RecordBatch, space: PlanSpace, planner: Planner, taken: NDArray[np.int64]) -> _Actions:
-    """As the planner sees them that the bandit will be served with: its own shortlist, and the plan taken."""
+def _plan_actions(batch: pa.RecordBatch, space: PlanSpace, planner: Planner, taken: NDArray[np.int64]) -> _Actions:
+    """The action sets of the planner: its shortlist, and the plan taken."""
     indices, features, baselines = [], [], []
     rows = batch.select(["query_key", "look"]).to_pylist()
     for row, plan in zip(rows, taken.tolist(), strict=True):
@@ -248,8 +252,11 @@ def _planned_actions(batch: pa.RecordBatch, space: PlanSpace, planner: Planner, 
     return _Actions(np.concatenate(indices), ends, np.concatenate(features), np.array(baselines))
 
 
-def learn_file(examples: Path, arguments: list[str]) -> tuple[bytes, float]:
-    """Model bytes and summed cost of one pass over a file of examples; the model is written next to it."""
+def train_on_file(examples: Path, arguments: list[str]) -> tuple[bytes, float]:
+    """Train on a file of examples in one pass; return the bytes of the model and the summed cost.
+
+    The model is written to the same folder.
+    """
     import vowpalwabbit
 
     model = examples.with_name("bandit.vw")
@@ -261,14 +268,14 @@ def learn_file(examples: Path, arguments: list[str]) -> tuple[bytes, float]:
 
 
 def _merge_group(key: tuple[pa.Scalar, ...], models: pa.Table) -> pa.Table:
-    """Models of one group into one, which takes the group's number as its part."""
+    """Merge the models of one group; the result has the group's number as its part."""
     ordered = models.sort_by("part")
     merged = merge_bandits(ordered["model"].to_pylist())
     summed = (pc.sum(ordered[name]).as_py() for name in ("cost", "decisions", "parts"))
-    return pa.Table.from_batches([_part_model(key[0].as_py(), merged, *summed)])
+    return pa.Table.from_batches([_make_part_row(key[0].as_py(), merged, *summed)])
 
 
-def _part_model(part: int, model: bytes, cost: float, decisions: int, parts: int) -> pa.RecordBatch:
+def _make_part_row(part: int, model: bytes, cost: float, decisions: int, parts: int) -> pa.RecordBatch:
     columns = [
         pa.array([part], pa.int32()),
         pa.array([model], pa.binary()),

@@ -1,4 +1,4 @@
-"""Joins Vowpal Wabbit models that were trained apart on parts of the data."""
+"""Merging of Vowpal Wabbit models that were trained on parts of the data."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 
 def merge_bandits(models: Sequence[bytes]) -> bytes:
-    """One model of several that were trained with the same arguments, each from scratch on a part of its own.
+    """Merge models that were trained from scratch with the same arguments, each on its own part.
 
-    Vowpal Wabbit averages weights by how much each part has learned about them, and adds up the
-    counters that scale `mtr`. Floats are added in the order given: sort by part, and the bytes are
-    the same every time. Measured on 20,000 simulated decisions, 126 plans: 2 and 4 parts are worth
-    .713 in true recall, 16 parts .705, one pass .708.
+    Vowpal Wabbit averages each weight over the parts, weighted by the amount of training on it, and
+    adds up the counters that scale `mtr`. Floats are added in the given order, so models sorted by
+    part always give the same bytes. On 20,000 simulated decisions with 126 plans, the true recall
+    is .713 with 2 and 4 parts, .705 with 16 parts, and .708 with one.
 
     Agarwal et al., "A Reliable Effective Terascale Linear Learning System", JMLR 2014 (the
     averaging).
 
     Args:
-        models: at least one; saved with their learning state, as Vowpal Wabbit does by default.
+        models: At least one model, saved with its learning state (the default of Vowpal Wabbit).
     """
     if len(models) == 1:
         return models[0]
@@ -30,8 +30,7 @@ def merge_bandits(models: Sequence[bytes]) -> bytes:
         for number, model in enumerate(models):
             path = Path(folder, f"{number}.vw")
             path.write_bytes(model)
-            # The counters are what the merge weighs the parts by; a load resets them unless an
-            # option prevents it.
+            # The merge weights parts by these counters; without this option, a load resets them.
             workspaces.append(
                 vowpalwabbit.Workspace(
                     arg_list=["--quiet", "--preserve_performance_counters", "--initial_regressor", str(path)]

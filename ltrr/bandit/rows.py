@@ -1,4 +1,4 @@
-"""Decisions and what came of them, as the rows that a bandit learns from."""
+"""Training rows of the bandit: decisions with their rewards."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from ltrr.spark.fixed_point import from_fixed_point, to_fixed_point
 
 
 def found_reward(clicks: Column, examination: Column, examination_floor: float) -> Column:
-    """What a shown entity counts in `found_reward`: clicks / examination, examination at least `examination_floor`.
+    """Contribution of a shown entity to `found_reward`: clicks / examination.
 
-    >>> shown = spark.createDataFrame([(1, 0.5), (0, 0.5), (1, 0.01)], "clicks int, examination double")
+    The examination counts as at least `examination_floor`.
+
+    >>> rows = [(1, 0.5), (0, 0.5), (1, 0.01)]
+    >>> shown = spark.createDataFrame(rows, "clicks int, examination double")
     >>> reward = found_reward(F.col("clicks"), F.col("examination"), examination_floor=0.05)
     >>> [row.r for row in shown.select(reward.alias("r")).collect()]
     [2.0, 0.0, 20.0]
@@ -22,32 +25,31 @@ def found_reward(clicks: Column, examination: Column, examination_floor: float) 
 
 
 def best_plan_value(action_features_column: Column) -> Column:
-    """The planner's value of the best plan of a decision: the baseline that its reward is measured from.
+    """The planner's value of the best plan of a decision, the baseline of its reward.
 
-    The shortlist holds the plans of highest value, so the best of all is always in it.
+    The best plan is always in the shortlist, which has the plans of highest value.
     """
     value = [feature.name for feature in action_features()].index("value")
     return F.array_max(F.transform(action_features_column, lambda action: action["features"][value]))
 
 
 def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floor: float) -> DataFrame:
-    """(impression_id, step) decisions and (impression_id, position) slates -> (impression_id, step) training rows.
+    """Training rows by (impression_id, step), from decisions by step and slates by position.
 
-    Features, action set and propensity are those that were logged; only the reward is newer than
-    the decision. An impression that showed nothing earned nothing. Only decisions that the policy
-    drew and carried out (`served_by = policy`) are taken: of a `fallback` or `static` page the
-    propensity is not that of what was shown.
+    Features, action set and propensity are those of the log. An impression without shown entities
+    has the reward 0. Only decisions whose plan was served (`served_by = policy`) are used: on a
+    `fallback` or `static` page, the propensity is not that of the plan shown.
 
-    Both sides are of the same dates and shuffled once by log_date and impression_id.
+    Decisions and slates are of the same dates. They are shuffled once, by log_date and
+    impression_id.
 
     Args:
-        decisions: of the table `decisions`.
-        slate_rows: of the table `slate_rows`, with `examination`.
-        examination_floor: bounds the weight of one click.
+        decisions: Rows of the table `decisions`.
+        slate_rows: Rows of the table `slate_rows`, with `examination`.
+        examination_floor: Minimum examination, which limits the weight of one click.
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(
-        # In fixed point, so that the sum, and every byte that is learned from it, does not depend
-        # on its order.
+        # In fixed point, so that the sum and the model's bytes do not depend on the order of rows.
         from_fixed_point(
             F.sum(to_fixed_point(found_reward(F.col("clicks"), F.col("examination"), examination_floor)))
         ).alias("found_reward"),
@@ -82,30 +84,31 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
     )
 
 
-def check_unions_were_shown(candidates: DataFrame, max_unshown_share: float) -> float:
-    """The largest share of a date's impressions that drew an entity and did not show it; refuses one above the limit.
+def check_unions_shown(candidates: DataFrame, max_unshown_share: float) -> float:
+    """Check the share of impressions with drawn entities that were not shown; return the largest.
 
-    What was not shown could not be clicked, and no weight corrects for that: `found_reward` would
-    punish plans that bring more than the page holds.
+    The shares are by date. An entity that was not shown could not be clicked, and no weight
+    corrects for that. So `found_reward` would be too low for plans that return more than the page
+    shows.
 
     Args:
-        candidates: of the table `candidates`.
-        max_unshown_share: the limit.
+        candidates: Rows of the table `candidates`.
+        max_unshown_share: Maximum share of a date.
 
     Raises:
-        SupportError: with the share, and what to change.
+        SupportError: The share of a date is above the limit.
     """
     impressions = candidates.where("is_drawn").groupBy("log_date", "impression_id")
     drawn = impressions.agg(F.max(F.col("position").isNull()).alias("is_cut"))
     shares = drawn.groupBy("log_date").agg(F.avg(F.col("is_cut").cast("double")).alias("share")).collect()
-    # One row a date.
+    # One row for each date.
     cut, day = max(((float(row["share"]), row["log_date"]) for row in shares), default=(0.0, None))
     if cut > max_unshown_share:
         raise SupportError(
-            "found_reward cannot be corrected where drawn entities are not shown",
+            "found_reward cannot be corrected if drawn entities are not shown",
             which=f"candidates of {day}",
             expected=f"at most {max_unshown_share:.1%} of impressions with a drawn entity that has no position",
             got=f"{cut:.1%}",
-            todo="show the whole union, or lower budget x block_size to what the page holds",
+            todo="show the whole union, or reduce budget x block_size to the size of the page",
         )
     return cut

@@ -39,12 +39,12 @@ class BanditSettings:
     interactions: tuple[str, ...] = ("qb", "qv")
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work.
+        """Check the ranges of the settings.
 
         >>> BanditSettings(interactions=("qb", "title"))
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: setting out of range: bandit.interactions: expected pairs of q, b, v, \
-got ('qb', 'title')
+        ltrr.errors.ConfigError: setting out of range: bandit.interactions: expected pairs of q, b,
+        v, got ('qb', 'title')
         """
         rules = (
             ("window_nights", self.window_nights >= 1, ">= 1"),

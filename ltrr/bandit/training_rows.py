@@ -1,4 +1,4 @@
-"""Which rows a bandit is trained on, and in which partition and order, so that the same rows give the same bytes."""
+"""Choice, partition and order of the bandit's training rows: the same rows give the same bytes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from ltrr.spark.hashing import HashUse, salted_hash
 
 
 def only_training_users(rows: DataFrame, held_out_percent: int) -> DataFrame:
-    """Rows of users that no judge will ever look at: fold `held_out_percent` and above."""
+    """Rows of users that evaluations never use: those in fold `held_out_percent` and above."""
     return rows.where(F.col("user_fold") >= held_out_percent)
 
 
 def only_of_versions(rows: DataFrame, versions: Collection[str]) -> DataFrame:
-    """Rows that these bundles served: what a row's numbers are features of, its bundle alone says."""
+    """Rows that these bundles served; a row's bundle determines the meaning of its features."""
     return rows.where(F.col("policy_version").isin(sorted(versions)))
 
 
 def only_of_space(
     rows: DataFrame, space: PlanSpace, observe: str, groups: tuple[str, ...] = DEFAULT_GROUPS
 ) -> DataFrame:
-    """Rows with the plans and features of `space`: those from before a change of strategies or budget have others."""
+    """Rows with the plans and features of `space`.
+
+    Rows from before a change of strategies or budget have others.
+    """
     known = F.forall("actions", lambda action: action["action"].isin(list(space.texts)))
     for blocks in ("look", "deeper"):
         known &= F.forall(
@@ -37,10 +40,10 @@ def only_of_space(
 
 
 def only_capped(rows: DataFrame, query_decisions: int) -> DataFrame:
-    """At most `query_decisions` decisions of a query and date, chosen by a hash of the impression.
+    """At most `query_decisions` decisions per query and date, chosen by a hash of the impression.
 
-    The choice is blind to what happened, and a rerun chooses the same. Spark cuts each query off
-    before the shuffle already, so a hot query sends no more than the cap from each task.
+    The choice does not depend on outcomes, and a rerun makes the same choice. Spark applies the
+    limit before the shuffle too, so each task sends at most this number for a hot query.
     """
     in_order = (salted_hash(HashUse.BANDIT_CAP, "impression_id"), "impression_id", "step")
     by_hash = Window.partitionBy("log_date", "query_key").orderBy(*in_order)
@@ -48,24 +51,25 @@ def only_capped(rows: DataFrame, query_decisions: int) -> DataFrame:
     return numbered.where(F.col("_place") <= query_decisions).drop("_place")
 
 
-def part_of(query_key: Column, partitions: int) -> Column:
-    """The part that trains on a query, 0-based: a query is in one part, whatever the cluster.
+def assign_part(query_key: Column, partitions: int) -> Column:
+    """The part that trains on a query, 0-based; all rows of a query are in one part.
 
     >>> keys = spark.createDataFrame([("love",), ("the matrix",), ("love",)], "query_key string")
-    >>> [row.part for row in keys.select(part_of(F.col("query_key"), 4).alias("part")).collect()]
+    >>> parts = keys.select(assign_part(F.col("query_key"), 4).alias("part"))
+    >>> [row.part for row in parts.collect()]
     [3, 2, 3]
     """
     return F.pmod(salted_hash(HashUse.BANDIT_PART, query_key), F.lit(partitions)).cast("int")
 
 
-def laid_out(rows: DataFrame, partitions: int) -> DataFrame:
-    """The rows with their `part`, one part a partition, each in one order: by hash of the impression, then its id.
+def to_training_parts(rows: DataFrame, partitions: int) -> DataFrame:
+    """The rows with their `part`: one partition for each part, sorted by hash of the impression.
 
-    The order is as good as random, which online learning needs, and depends on nothing but the
-    rows. Its hash is not that of `only_capped`: otherwise the kept decisions of hot queries, those
-    with the lowest hashes, would come first.
+    The order is pseudorandom, which online learning needs, and depends only on the rows. Its hash
+    differs from that of `only_capped`. Otherwise the kept decisions of hot queries, which have the
+    lowest hashes, would come first.
     """
-    parted = rows.withColumn("part", part_of(F.col("query_key"), partitions))
+    parted = rows.withColumn("part", assign_part(F.col("query_key"), partitions))
     in_parts = parted.repartitionById(partitions, F.col("part"))
     in_order = salted_hash(HashUse.BANDIT_ORDER, "log_date", "impression_id")
     return in_parts.sortWithinPartitions(in_order, "log_date", "impression_id", "step")

@@ -1,18 +1,20 @@
-"""Learns cross-fitted values in one Spark task, and keeps them where the bundle will find them.
+"""Training of cross-fitted values in one Spark task; the models go to the payload store.
 
-For each fold two models, trained on the queries of the other folds:
+Each fold has two models, trained on the queries of the other folds:
 
-1. The *candidate value*, from every pair that was examined, once as its query's look shows it and
-   once with all known blocks visible: so it can value a candidate whatever is visible, deeper ones
-   for the labels of the second included.
-2. The *unseen value*, from looks as logged and as if the query had never been searched; label: what
-   the union of a plan is worth by candidate values and the query's clicks, less what is visible by
-   candidate values and the memory's evidence. The candidate values are those that the query is
-   served with: of the model of its own fold.
+1. The *candidate value* is trained on all examined pairs of query and entity. Each pair is used
+   twice: with the blocks of the query's look visible, and with all known blocks visible. So the
+   model can value candidates at any visibility, including the deeper candidates in the labels of
+   the second model.
+2. The *unseen value* is trained on looks as logged, and as if the query had never been searched.
+   The label is the value of a plan's union minus the value of its visible part. The first is
+   computed from candidate values and the query's clicks, the second from candidate values and the
+   memory's evidence. Candidate values are those with which the query is served: of the model of its
+   own fold.
 
-So the second model of fold f is trained on values of models that have seen clicks of fold f, if
-only as those of other queries than the one they value. Only a further split would avoid that, at
-half the queries a model.
+So the labels of fold f's second model come from models that were trained on clicks of fold f, but
+only of queries other than the valued one. Avoiding this would take another split, with half the
+queries per model.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ from pyspark.sql import DataFrame
 from ltrr.artifacts.learned_values import LearnedValues, StoredValues, block_value_file, unseen_value_file
 from ltrr.artifacts.payloads import put_payload
 from ltrr.bandit.value_rows import to_known_queries
-from ltrr.bandit.value_views import KnownQuery, View, known_plans
-from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value, knows_enough
+from ltrr.bandit.value_views import KnownQuery, View, find_known_plans
+from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value, has_enough_plans
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.hashing import query_fold
 from ltrr.core.plans import PlanSpace
@@ -44,26 +46,26 @@ log = logging.getLogger(__name__)
 def learn_values(
     rows: DataFrame, space: PlanSpace, observe: str, settings: ValueSettings, policy_url: str | os.PathLike[str]
 ) -> StoredValues | None:
-    """Models of values from rows of `bandit_rows`, put into the payload store; None where there is too little.
+    """Train the value models and put them into the payload store; None with too little data.
 
     Args:
-        rows: of the window, of training users alone, of this plan space.
-        space: the plans.
-        observe: what the policy sees before choosing.
-        settings: how.
+        rows: Rows of `bandit_rows` in the window, of training users and this plan space.
+        space: The plans.
+        observe: Blocks that the policy sees before the choice.
+        settings: Settings of the training.
         policy_url: `<policies>/<name>`, reachable from the executors.
     """
     queries = to_known_queries(rows, settings).repartition(1)
-    # One order, whatever the partitions were: trees sample rows by their place.
+    # One order for any partitions, because trees sample rows by position.
     ordered = queries.sortWithinPartitions(salted_hash(HashUse.VALUE_ORDER, "query_key"), "query_key")
-    learning = _learning(space, observe, settings, os.fspath(policy_url))
+    learning = _make_learning_task(space, observe, settings, os.fspath(policy_url))
     found = ordered.mapInArrow(learning, "note string, queries bigint").collect()
     stored = StoredValues.of_note("".join(row["note"] for row in found))
     log.info("values=%s queries=%d", "learned" if stored else "none", sum(row["queries"] for row in found))
     return stored
 
 
-def _learning(
+def _make_learning_task(
     space: PlanSpace, observe: str, settings: ValueSettings, policy_url: str
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def learn(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -77,12 +79,13 @@ def _learning(
 
 
 def fit_values(known: Sequence[KnownQuery], observe: str, settings: ValueSettings) -> dict[str, bytes]:
-    """The models by their name in a bundle; none where a fold has too few queries.
+    """The models by their name in a bundle; empty if a fold has too few queries.
 
     Args:
-        known: queries, in one order.
-        observe: what the policy sees before choosing; with `all_blocks` nothing is unseen.
-        settings: how.
+        known: Queries, in a fixed order.
+        observe: Blocks that the policy sees before the choice; with `all_blocks` there is no unseen
+            value.
+        settings: Settings of the training.
     """
     examined = [query for query in known if query.looks and query.exposure > 0.0]
     folds = np.array([query_fold(query.whole.key, settings.folds) for query in examined], dtype=np.int64)
@@ -102,8 +105,8 @@ def fit_values(known: Sequence[KnownQuery], observe: str, settings: ValueSetting
 def _fit_candidates(known: Sequence[KnownQuery], folds: NDArray[np.int64], settings: ValueSettings) -> list[bytes]:
     features, evidence, exposure, of_fold = [], [], [], []
     for query, fold in zip(known, folds.tolist(), strict=True):
-        # Without the memory: that a pair is in it says that it was clicked.
-        for view in (query.looks[0].unsearched(), query.whole.unsearched()):
+        # Without the memory, because a pair is in it only if it was clicked.
+        for view in (query.looks[0].without_searches(), query.whole.without_searches()):
             entity_ids, matrix = view.candidates
             pairs = np.array([query.pairs.get(entity_id, (0.0, 0.0)) for entity_id in entity_ids]).reshape(-1, 2)
             seen = pairs[:, 1] > 0.0
@@ -125,30 +128,30 @@ def _fit_unseen(
     boosters = [load_booster(model, columns, block_value_file(f)) for f, model in enumerate(candidate_values)]
     looks, added, is_known, of_fold = [], [], [], []
     for query, fold in zip(known, folds.tolist(), strict=True):
-        for look, union in _looks_and_unions(query):
-            worth, whole = (_worth(boosters[fold], view, settings.strength) for view in (look, union))
+        for look, union in _pair_looks_with_unions(query):
+            worth, whole = (_value_candidates(boosters[fold], view, settings.strength) for view in (look, union))
             looks.append(look.look(worth))
             added.append(union.coverage(whole) - look.coverage(worth))
-            is_known.append(known_plans(union))
+            is_known.append(find_known_plans(union))
             of_fold.append(fold)
     rows, values, plans, fold_of_row = map(np.array, (looks, added, is_known, of_fold))
     training = [fold_of_row != fold for fold in range(settings.folds)]
-    if not all(knows_enough(plans[others], settings) for others in training):
+    if not all(has_enough_plans(plans[others], settings) for others in training):
         return []
     return [fit_unseen_value(rows[others], values[others], plans[others], settings) for others in training]
 
 
-def _looks_and_unions(query: KnownQuery) -> Iterator[tuple[View, View]]:
-    """Every look with the union that its labels are of: as logged, and as a query is met that was never searched."""
+def _pair_looks_with_unions(query: KnownQuery) -> Iterator[tuple[View, View]]:
+    """Every look with the union of its labels: as logged, and as if never searched before."""
     for look in query.looks:
         union = query.union_of(look)
         yield look, union
-        if not look.is_unsearched:
-            # Its label keeps the clicks: they are what the union is worth, whether or not the
-            # policy knows of them.
-            yield look.unsearched(), union.without_memory()
+        if not look.is_without_searches:
+            # The label still uses the clicks: they are the value of the union, also if the policy
+            # does not know them.
+            yield look.without_searches(), union.without_memory()
 
 
-def _worth(booster: Any, view: View, strength: float) -> dict[str, float]:
+def _value_candidates(booster: Any, view: View, strength: float) -> dict[str, float]:
     _, features = view.candidates
     return view.worth(predictions(booster, features), strength)

@@ -1,4 +1,4 @@
-"""What values are learned from: a bounded sample of queries, each with looks, known blocks and clicks, in one row."""
+"""Training data of values: a bounded sample of queries with looks, known blocks and clicks."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from ltrr.spark.hashing import HashUse, salted_hash
 
 
 def to_known_queries(rows: DataFrame, settings: ValueSettings) -> DataFrame:
-    """(impression_id, step) rows of `bandit_rows` -> one row a query_key of a sample.
+    """One row for each query_key of a sample, from rows of `bandit_rows` by (impression_id, step).
 
     Columns: query_key; `looks`, its newest looks; `blocks`, the newest content of every block that
-    some impression looked at or drew; `pairs`, clicks and examinations of every entity that was
-    shown. All sorted, so that the same rows give the same values in any partitioning.
+    an impression looked at or drew; `pairs`, clicks and examinations of every entity shown. All
+    arrays are sorted, so that the same rows give the same result for any partitions.
 
-    The sample is what keeps the one task that learns bounded: at 1,000 times the data Spark reads,
-    filters and adds up more in more tasks, and `settings.queries` rows of some 6 kB come out.
+    The sample bounds the size of the one task that trains: `settings.queries` rows of about 6 kB,
+    whatever the size of the data.
 
     Args:
-        rows: of the window, of training users alone.
-        settings: how many queries and looks.
+        rows: Rows of the window, of training users only.
+        settings: Number of queries and looks.
     """
     kept = rows.select("query_key", "log_date", "impression_id", "look", "deeper", "shown")
     by_hash = (salted_hash(HashUse.VALUE_QUERIES, "query_key"), F.col("query_key"))
     sample = kept.select("query_key").distinct().orderBy(*by_hash).limit(settings.queries)
     sampled = kept.join(F.broadcast(sample), on="query_key", how="left_semi")
-    parts = (_looks(sampled, settings.query_looks), _blocks(sampled), _pairs(sampled))
+    parts = (_collect_looks(sampled, settings.query_looks), _collect_blocks(sampled), _collect_pairs(sampled))
     joined = sample
     for part in parts:
         joined = joined.join(part, on="query_key", how="inner")
     return joined
 
 
-def _looks(sampled: DataFrame, query_looks: int) -> DataFrame:
-    """query_key, looks: chosen by date and hash, blind to what came of them."""
+def _collect_looks(sampled: DataFrame, query_looks: int) -> DataFrame:
+    """query_key and its looks, chosen by date and hash, independently of outcomes."""
     newest = Window.partitionBy("query_key").orderBy(
         F.col("log_date").desc(), salted_hash(HashUse.VALUE_CAP, "impression_id"), "impression_id"
     )
@@ -45,8 +45,8 @@ def _looks(sampled: DataFrame, query_looks: int) -> DataFrame:
     return placed.groupBy("query_key").agg(F.transform(numbered, lambda entry: entry["look"]).alias("looks"))
 
 
-def _blocks(sampled: DataFrame) -> DataFrame:
-    """query_key, blocks: a block that did not answer says nothing of what it holds."""
+def _collect_blocks(sampled: DataFrame) -> DataFrame:
+    """query_key and the contents of its blocks; blocks without an answer are left out."""
     blocks = sampled.select(
         "query_key", "log_date", "impression_id", F.explode(F.concat("look", "deeper")).alias("block")
     )
@@ -57,8 +57,8 @@ def _blocks(sampled: DataFrame) -> DataFrame:
     return contents.groupBy("query_key").agg(F.sort_array(F.collect_list("block")).alias("blocks"))
 
 
-def _pairs(sampled: DataFrame) -> DataFrame:
-    """query_key, pairs: sums in fixed point, the same in any order."""
+def _collect_pairs(sampled: DataFrame) -> DataFrame:
+    """query_key and the sums of its pairs, in fixed point: the same in any order."""
     shown = sampled.select("query_key", F.explode("shown").alias("row"))
     pairs = shown.groupBy("query_key", "row.entity_id").agg(
         F.sum("row.clicks").cast("double").alias("clicks"),

@@ -1,4 +1,4 @@
-"""Queries as the models of values see them: blocks that are visible, facts of their candidates, clicks as labels."""
+"""Queries as inputs of the value models: visible blocks, facts of candidates, and clicks."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ltrr.serving.values import worth_of
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One way of seeing one query.
+    """A query with some of its blocks visible.
 
     Attributes:
-        space: the plans.
-        key: the query_key.
-        blocks: that are visible.
-        facts: of their candidates.
+        space: The plans.
+        key: The query_key.
+        blocks: The visible blocks.
+        facts: Facts of their candidates.
     """
 
     space: PlanSpace
@@ -38,33 +38,33 @@ class View:
 
     @cached_property
     def candidates(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        """Ids and features of the visible candidates."""
+        """Ids and features of the visible candidates, [C] and [C, F]."""
         return candidate_matrix(self.space, self.blocks, self.key, overlaps_of(self.facts))
 
     def worth(self, predicted: NDArray[np.float64], strength: float) -> dict[str, float]:
-        """Value of each of them: predicted, then the evidence of the facts."""
+        """Value of each visible candidate, from its prediction and the evidence of its facts."""
         return worth_of(self.candidates[0], predicted, self.facts, strength)
 
     def coverage(self, worth: Mapping[str, float]) -> NDArray[np.float64]:
-        """Of every plan, [P]."""
+        """Summed value of the visible candidates of every plan, [P]."""
         return visible_coverage(self.space, self.blocks, worth)
 
     def look(self, worth: Mapping[str, float]) -> NDArray[np.float32]:
-        """What the unseen value is predicted from."""
+        """Features from which the unseen value is predicted."""
         return look_vector(self.space, self.blocks, worth, self.key, self.candidates[1])
 
     def without_memory(self) -> View:
-        """The same with an empty memory."""
+        """The same view with an empty memory."""
         blocks = [Block(MEMORY, block.depth, "empty") if block.strategy == MEMORY else block for block in self.blocks]
         return replace(self, blocks=blocks)
 
-    def unsearched(self) -> View:
-        """The same query as if it had never been searched: its memory is empty, its pairs have no evidence."""
+    def without_searches(self) -> View:
+        """The view as if the query had never been searched: no memory, facts without evidence."""
         return replace(self.without_memory(), facts=without_evidence(self.facts))
 
     @property
-    def is_unsearched(self) -> bool:
-        """Whether it shows nothing that earlier searches of the query left."""
+    def is_without_searches(self) -> bool:
+        """Whether the view has no trace of earlier searches: no memory and no evidence."""
         recalled = any(block.entity_ids for block in self.blocks if block.strategy == MEMORY)
         return not recalled and not any(fact.examinations for fact in self.facts.values())
 
@@ -74,9 +74,9 @@ class KnownQuery:
     """One query of the sample.
 
     Attributes:
-        looks: as logged.
-        whole: all blocks that any of its impressions fetched; facts without evidence.
-        pairs: (clicks, examinations) of every entity that was shown, training users' only.
+        looks: Looks as logged.
+        whole: View of all blocks that its impressions fetched, with facts without evidence.
+        pairs: (clicks, examinations) of every entity that was shown to training users.
     """
 
     looks: Sequence[View]
@@ -85,7 +85,7 @@ class KnownQuery:
 
     @staticmethod
     def of_row(row: Mapping[str, Any], space: PlanSpace) -> KnownQuery:
-        """Of a row of `value_rows.to_known_queries`."""
+        """The query of a row of `value_rows.to_known_queries`."""
         looks = [View(space, row["query_key"], blocks_of_rows(look), facts_of_rows(look)) for look in row["looks"]]
         facts = without_evidence(facts_of_rows(row["blocks"]))
         pairs = {pair["entity_id"]: (pair["clicks"], pair["examinations"]) for pair in row["pairs"]}
@@ -93,11 +93,11 @@ class KnownQuery:
 
     @property
     def exposure(self) -> float:
-        """Examinations of all pairs."""
+        """Sum of the examinations of all pairs."""
         return sum(examinations for _, examinations in self.pairs.values())
 
     def union_of(self, look: View) -> View:
-        """The look and all other blocks that are known, with the clicks of the pairs as evidence: what labels see."""
+        """The view for labels: the look, all other known blocks, and the clicks as evidence."""
         seen = {(block.strategy, block.depth) for block in look.blocks}
         others = [block for block in self.whole.blocks if (block.strategy, block.depth) not in seen]
         overlaps = overlaps_of(self.whole.facts) | overlaps_of(look.facts)
@@ -106,12 +106,15 @@ class KnownQuery:
         return replace(look, blocks=[*look.blocks, *others], facts=facts)
 
 
-def known_plans(view: View) -> NDArray[np.bool_]:
-    """Plans whose every block is visible, or empty because an earlier one came short, [P].
+def find_known_plans(view: View) -> NDArray[np.bool_]:
+    """Whether the content of each plan is known, [P].
+
+    Each of its blocks is visible, or empty because an earlier block was not full.
 
     >>> space = PlanSpace(("title", "memory"), block_size=1, budget=2)
     >>> seen = [Block("title", 1, "ok", ("e1",), (1.0,)), Block("memory", 1, "empty")]
-    >>> [space.texts[plan] for plan in np.flatnonzero(known_plans(View(space, "love", seen, {})))]
+    >>> is_known = find_known_plans(View(space, "love", seen, {}))
+    >>> [space.texts[plan] for plan in np.flatnonzero(is_known)]
     ['memory:2', 'title:1,memory:1']
     """
     space = view.space

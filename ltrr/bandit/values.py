@@ -1,15 +1,19 @@
-"""Learning what candidates and unseen blocks are worth: gradient-boosted trees on what people clicked.
+"""Training of the values of candidates and unseen blocks: gradient-boosted trees on clicks.
 
-Two models. The *candidate value* is P(click | examined, query, entity): one row a pair that was
-shown, label clicks over examinations, weighted by how much it was examined, damped by how much the
-whole query was, so that a handful of hot queries do not decide for all. The *unseen value* is what
-each plan's blocks that are not visible will add: one row a look at a query, label the summed value
-of every plan's union less what is visible, as shares of a few patterns over all plans
-(`core.plan_profiles`), from the plans whose blocks are all known.
+There are two models.
 
-What another model learns from must be out of fold by query_key: a value that has seen a query's
-clicks is too sure of them, and a second model would trust it as nothing deserves on a query it has
-never seen.
+The *candidate value* is P(click | examined, query, entity). A row is a shown pair of query and
+entity, with the label clicks over examinations. Its weight is its examinations, divided by a power
+of the query's examinations, so that a few hot queries do not dominate.
+
+The *unseen value* is the value that the blocks of a plan that are not visible will add. A row is a
+look at a query. The label is the summed value of every plan's union minus that of its visible part,
+as shares of a few patterns over all plans (`core.plan_profiles`). Only plans whose blocks are all
+known are used.
+
+Values in the training data of another model must be out of fold by query_key. A value that was
+trained on a query's clicks is too precise for this query. A second model would then rely too much
+on the values of queries without clicks.
 """
 
 from __future__ import annotations
@@ -90,21 +94,21 @@ def fit_candidate_value(
     """A model of P(click | examined), as XGBoost's `ubj`.
 
     Args:
-        features: of `core.candidate_features`, [N, F].
-        clicks: of the pair, [N].
-        examinations: expected of the pair, above 0, [N].
-        query_examinations: of all pairs of its query, [N].
-        settings: how.
+        features: Features of `core.candidate_features`, [N, F].
+        clicks: Clicks of each pair, [N].
+        examinations: Expected examinations of each pair, above 0, [N].
+        query_examinations: Examinations of all pairs of its query, [N].
+        settings: Settings of the training.
 
     Raises:
-        DataQualityError: a pair was never examined.
+        DataQualityError: There is no pair, or a pair was never examined.
     """
     if not len(features) or not (examinations > 0.0).all():
         raise DataQualityError(
-            "values cannot be learned",
+            "the model of candidate values cannot be trained",
             which="examinations",
-            expected="pairs, all examined",
-            got=f"{len(features)} pairs",
+            expected="at least one pair, and examinations above 0 for all pairs",
+            got=f"{len(features)} pairs, {int((examinations <= 0.0).sum())} of them without examinations",
         )
     label = np.clip(clicks / examinations, 0.0, 1.0)
     weight = examinations / query_examinations**settings.damping
@@ -125,17 +129,19 @@ def fit_unseen_value(
     settings: ValueSettings,
     weights: NDArray[np.float64] | None = None,
 ) -> bytes:
-    """A model of what the unseen blocks of every plan add, as XGBoost's `ubj`; its patterns are an attribute of it.
+    """A model of the value that the unseen blocks of every plan add, as XGBoost's `ubj`.
+
+    The patterns are an attribute of the model.
 
     Args:
-        looks: of `core.coverage.look_vector`, [N, G].
-        added: value of each plan's union less what was visible, [N, P].
-        is_known: plans whose blocks are all known, [N, P].
-        settings: how.
-        weights: of the looks, [N]; alike where there are none.
+        looks: Vectors of `core.coverage.look_vector`, [N, G].
+        added: Value of each plan's union minus that of its visible part, [N, P].
+        is_known: Whether all blocks of each plan are known, [N, P].
+        settings: Settings of the training.
+        weights: Weights of the looks, [N]; by default all are equal.
 
     Raises:
-        DataQualityError: too few looks know enough plans.
+        DataQualityError: Too few looks have enough known plans.
     """
     enough = is_known.mean(axis=1) >= settings.fewest_known_plans
     weight = None if weights is None else weights[enough]
@@ -151,12 +157,15 @@ def fit_unseen_value(
     return _fit(looks[enough], shares, weight, trees, settings.unseen_rounds, settings, profiles)
 
 
-def knows_enough(is_known: NDArray[np.bool_], settings: ValueSettings) -> bool:
-    """Whether an unseen value can be learned from looks that know these plans, [N, P]: several, and each plan of one.
+def has_enough_plans(is_known: NDArray[np.bool_], settings: ValueSettings) -> bool:
+    """Whether looks with these known plans, [N, P], are enough to train an unseen value.
 
-    >>> knows_enough(np.ones((2, 3), dtype=bool), ValueSettings()), knows_enough(np.eye(3) > 0, ValueSettings())
-    (True, True)
-    >>> knows_enough(np.array([[1, 1, 0], [1, 1, 0]]) > 0, ValueSettings())
+    At least two looks must have enough known plans, and each plan must be known in one of them.
+
+    >>> settings = ValueSettings()
+    >>> [has_enough_plans(is_known, settings) for is_known in (np.ones((2, 3)) > 0, np.eye(3) > 0)]
+    [True, True]
+    >>> has_enough_plans(np.array([[1, 1, 0], [1, 1, 0]]) > 0, settings)
     False
     """
     enough = is_known[is_known.mean(axis=1) >= settings.fewest_known_plans]

@@ -15,12 +15,12 @@ from ltrr.cli.output import show_json, show_rows, stdout
 from ltrr.config import Settings, load_section
 from ltrr.errors import UsageError
 from ltrr.estimation.estimators import ESTIMATORS
-from ltrr.evaluation.judged_impressions import served_by_version
+from ltrr.evaluation.judged_impressions import count_by_version
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
-from ltrr.ope.bundle_log import bundle_columns, judged_rows, list_alike_versions, with_probabilities
+from ltrr.ope.bundle_log import list_comparable_versions, name_bundle_columns, to_judged_rows, with_probabilities
 from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
-from ltrr.ope.formats import FORMATS, foreign_log
+from ltrr.ope.formats import FORMATS, read_foreign_log
 from ltrr.ope.log_files import find_log_files
 from ltrr.ope.report import OpeReport
 from ltrr.ope.rows import LogColumns
@@ -158,14 +158,14 @@ def ope(
 def _estimate(
     spark: SparkSession, log: str, format_: str, policies: list[LogColumns], settings: OpeSettings
 ) -> list[OpeReport]:
-    decisions = foreign_log(spark, log, format_, policies[0])
+    decisions = read_foreign_log(spark, log, format_, policies[0])
     if format_ in _COLUMNAR:
         files = find_log_files(decisions, policies, delta_path=log if format_ == "delta" else None)
         return estimate_policies(decisions, policies, settings, files)
     if len(policies) == 1:
         return estimate_policies(decisions, policies, settings)
     # The column of each policy is a path into the record, which each reading has to find by itself.
-    return [estimate_log(foreign_log(spark, log, format_, one), one, settings) for one in policies]
+    return [estimate_log(read_foreign_log(spark, log, format_, one), one, settings) for one in policies]
 
 
 def _parse_limit(text: str) -> float | None:
@@ -195,14 +195,15 @@ def _judge_bundle(
     part = read_planning_part(root, name, version)
     spark = build_session("ltrr-ope", settings.spark)
     decisions, slate_rows = (
-        foreign_log(spark, f"{log}/{table(kind).name}", "delta", LogColumns("")) for kind in ("decisions", "slate_rows")
+        read_foreign_log(spark, f"{log}/{table(kind).name}", "delta", LogColumns(""))
+        for kind in ("decisions", "slate_rows")
     )
-    logged = {one for one, _ in served_by_version(decisions) if is_published(root, name, one)}
-    alike = list_alike_versions(part, {one: read_manifest(root, name, one) for one in logged})
+    logged = {one for one, _ in count_by_version(decisions) if is_published(root, name, one)}
+    alike = list_comparable_versions(part, {one: read_manifest(root, name, one) for one in logged})
     limited_users = Warehouse(spark, log).read(table("limited_users"))
     decisions = with_is_counted(decisions, limited_users, settings.users)
     newest = decisions.agg(F.max("log_date")).collect()[0][0]
-    rows = judged_rows(
+    rows = to_judged_rows(
         decisions,
         slate_rows,
         part.manifest,
@@ -210,7 +211,7 @@ def _judge_bundle(
         last_closed=settings.logs.first_open(newest),
         held_out_percent=settings.evaluation.held_out_percent,
     )
-    columns = replace(bundle_columns(part.manifest.settings), slices=slices)
+    columns = replace(name_bundle_columns(part.manifest.settings), slices=slices)
     judging = replace(chosen, verdict=settings.evaluation)
     report = estimate_log(with_probabilities(rows, part), columns, judging)
     if as_json:
@@ -221,7 +222,7 @@ def _judge_bundle(
 
 def _answer(columns: LogColumns, report: OpeReport) -> dict[str, Any]:
     return {
-        "columns": columns.named(),
+        "columns": columns.map_meanings(),
         "estimates": report.rows,
         "left_out": report.left_out,
         "skipped": report.skipped,
@@ -253,7 +254,7 @@ def _show(log: str, target: str, report: OpeReport) -> None:
         show_rows(
             [{shown: row[key] for key, shown in _SHOWN.items() if key in row} for row in rows], title, as_json=False
         )
-    stdout().print(report.propensities.sentence(), soft_wrap=True)
+    stdout().print(report.propensities.to_sentence(), soft_wrap=True)
     for reason in dict.fromkeys(report.left_out.values()):
         names = ", ".join(name for name, why in report.left_out.items() if why == reason)
         stdout().print(f"left out: {names}: {reason}")

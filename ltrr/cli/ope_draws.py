@@ -15,7 +15,7 @@ from ltrr.estimation.estimators import DRAW_ESTIMATORS
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.ope.draw_log import DrawLogReport, DrawLogSettings, estimate_draw_log
 from ltrr.ope.draw_rows import DrawColumns
-from ltrr.ope.formats import foreign_log
+from ltrr.ope.formats import read_foreign_log
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.faults import explained
 from ltrr.spark.session import SparkSettings, build_session
@@ -73,9 +73,9 @@ def ope_draws(
     settings = DrawLogSettings(reward, page_size, tuple(estimator or ()), verdict)
     spark = build_session("ltrr-ope-draws", load_section(SparkSettings, None, config, changes or ()))
     with explained("the log cannot be read", which=log):
-        report = estimate_draw_log(foreign_log(spark, log, format_, LogColumns("")), columns, settings)
+        report = estimate_draw_log(read_foreign_log(spark, log, format_, LogColumns("")), columns, settings)
     if as_json:
-        shown = {"log": log, "format": format_, "columns": columns.named(), "settings": asdict(settings)}
+        shown = {"log": log, "format": format_, "columns": columns.map_meanings(), "settings": asdict(settings)}
         answer = {"estimates": report.rows, "left_out": report.left_out, "agreement": report.agreement}
         show_json(shown | answer)
         return

@@ -19,7 +19,7 @@ from ltrr.cli.policy_rows import manifest_facts, serves_text, version_row
 from ltrr.config import HOME_FILE, PathSettings, Settings, home_layer, load_settings, write_home_file
 from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
 from ltrr.errors import UsageError
-from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, short_rows
+from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, list_short_rows
 from ltrr.evaluation.replay_check import replay_date
 from ltrr.publishing.challengers import GATE
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
@@ -116,7 +116,7 @@ def show_policy(
     show_rows([{"what": what, "value": value} for what, value in gate.items()], "Gate", as_json=False)
     show_rows([{"what": what, "value": value} for what, value in price.items()], "Exploration", as_json=False)
     title = "Blocks drawn per search, by query class; in brackets each strategy's 1st, 2nd, ... block"
-    show_rows(short_rows(draws), title, as_json=False)
+    show_rows(list_short_rows(draws), title, as_json=False)
     files = [{"file": file, "bytes": kept.size, "sha256": kept.sha256} for file, kept in manifest.files.items()]
     show_rows(files, "Files", as_json=False)
 

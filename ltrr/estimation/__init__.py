@@ -1,1 +1,1 @@
-"""Statistics of estimates in pure numpy: exact sums, estimators, intervals, sequential bounds; no Spark, no files."""
+"""Statistics of estimates in numpy: exact sums, estimators, intervals, sequential bounds."""

@@ -1,4 +1,4 @@
-"""The array types of the statistics: a shape stands in each docstring, the element type here."""
+"""The array types of the statistics; the docstring of each use gives the shape."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ Longs = NDArray[np.int64]
 """64-bit integers: places, counts, and fixed-point terms in whole numbers of 2^-24."""
 
 Bools = NDArray[np.bool_]
-"""Conditions, one for each element."""
+"""Truth values."""

@@ -1,12 +1,12 @@
-"""The Poisson bootstrap by user: each replicate counts every user a Poisson(1) number of times, drawn from a hash.
+"""The Poisson bootstrap by user: each replicate counts every user a Poisson(1) number of times.
 
-A replicate of a sum is sum over users of N(u, b) z_u, with N(u, b) a function of the user and b
-alone. So replicates do not depend on each other or on the partitions of users, and whole numbers
-add up to the same bits in any order. Chamandy et al., "Estimating Uncertainty for Massive Data
-Streams", Google, 2012.
+Replicate b of a sum is the sum over users of N(u, b) z_u. N(u, b) is a hash of the user and b, so
+it does not depend on other replicates or on the partitions of users. The terms are whole numbers,
+which add up to the same bits in any order. Chamandy et al., "Estimating Uncertainty for Massive
+Data Streams", Google, 2012.
 
 Percentiles of replicates cover no better than the delta method here (docs/studies/coverage.md).
-They are a check that shares none of its algebra.
+They are an independent check of its algebra.
 """
 
 from __future__ import annotations
@@ -24,19 +24,24 @@ from ltrr.estimation.arrays import Longs
 from ltrr.estimation.exact_sums import BLOCK_ROWS
 
 _CHANCES = np.cumsum([np.exp(-1.0) / factorial(n) for n in range(12)])
-"""P(N <= n); the probability beyond eleven is less than 1e-9."""
+"""P(N <= n) for n up to eleven; P(N > 11) is below 1e-9."""
 
 _LOW_BITS = 26
-"""Terms below 2^62 leave 36 bits above these: 12 x 2^13 of them add up below 2^53, where doubles are exact."""
+"""Number of low bits of a term. The other 36 bits of a term below 2^62 are its high part.
+
+A block adds at most 12 x 2^13 parts: the sum is below 2^53, where doubles are exact."""
 
 _ODD, _MIX_1, _MIX_2 = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 def poisson_counts(users: Longs, replicates: int) -> NDArray[np.float64]:
-    """N(u, b), [B, U]: Poisson(1), independent over users and replicates; splitmix64 of the user's key and b.
+    """N(u, b), [B, U]: Poisson(1) counts, independent over users and replicates.
+
+    They follow from splitmix64 of the user's key and b.
 
     >>> counts = poisson_counts(np.arange(1, 50_001), 4)
-    >>> np.abs(counts.mean(axis=1) - 1.0).max() < 0.03, np.abs(counts.var(axis=1) - 1.0).max() < 0.05
+    >>> means, variances = counts.mean(axis=1), counts.var(axis=1)
+    >>> np.abs(means - 1.0).max() < 0.03, np.abs(variances - 1.0).max() < 0.05
     (np.True_, np.True_)
     """
     seeds = np.arange(1, replicates + 1, dtype=np.uint64) * _ODD
@@ -61,7 +66,10 @@ class Replicates:
     >>> users = np.arange(40)
     >>> sums = np.column_stack([users % 2, np.ones(40, dtype=int)]) << 24
     >>> whole = Replicates.of_users(("wr", "n"), users, sums, replicates=50)
-    >>> parts = [Replicates.of_users(("wr", "n"), users[n::3], sums[n::3], replicates=50) for n in range(3)]
+    >>> parts = [
+    ...     Replicates.of_users(("wr", "n"), users[n::3], sums[n::3], replicates=50)
+    ...     for n in range(3)
+    ... ]
     >>> parts[2] + parts[0] + parts[1] == whole
     True
     >>> low, high = whole.interval([("wr", "n")], 0.9)
@@ -74,7 +82,7 @@ class Replicates:
 
     @classmethod
     def of_users(cls, names: Sequence[str], users: Longs, sums: Longs, replicates: int) -> Replicates:
-        """From the fixed-point sums of whole users.
+        """Replicates from the fixed-point sums of each user; a user may not be split.
 
         Args:
             names: Names of the columns.
@@ -97,12 +105,16 @@ class Replicates:
         return Replicates(self.names, tuple(tuple(a + b for a, b in zip(*rows, strict=True)) for rows in pairs))
 
     def values(self, ratios: Sequence[tuple[str, str]]) -> list[float]:
-        """Sum of ratios of totals, (numerator, denominator), of each replicate; NaN where a denominator is zero."""
+        """The estimate of each replicate: the sum of its ratios, NaN where a denominator is zero.
+
+        Args:
+            ratios: (numerator, denominator) pairs that add up to the estimate.
+        """
         places = [(self.names.index(top), self.names.index(bottom)) for top, bottom in ratios]
         return [sum(row[top] / row[bottom] if row[bottom] else nan for top, bottom in places) for row in self.totals]
 
     def interval(self, ratios: Sequence[tuple[str, str]], confidence: float) -> tuple[float, float]:
-        """Percentiles of the replicates, two-sided; NaN where one of them is undefined.
+        """Two-sided percentile interval; NaN if a replicate is undefined.
 
         Args:
             ratios: (numerator, denominator) pairs that add up to the estimate.
@@ -112,7 +124,7 @@ class Replicates:
         return float(low), float(high)
 
     def to_json(self) -> str:
-        """As text, to cross a process; integers keep every digit."""
+        """The replicates as text, to cross a process; integers keep every digit."""
         return json.dumps([self.names, self.totals], separators=(",", ":"))
 
     @classmethod

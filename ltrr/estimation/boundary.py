@@ -1,7 +1,8 @@
-"""Critical values of a statistic that is tested repeatedly while information grows, by numerical integration.
+"""Critical values of a statistic that is tested repeatedly while information grows.
 
-The score S = Z sqrt(I) is a Brownian motion with drift `effect` in the time I. From look to look,
-its distribution without the part that crossed is kept as points and masses. Armitage, McPherson &
+The score S = Z sqrt(I) is a Brownian motion with drift `effect` in the time I. Its distribution
+without the part that crossed a critical value is computed from look to look by numerical
+integration: points and the mass at each. Armitage, McPherson &
 Rowe, "Repeated Significance Tests on Accumulating Data", JRSS A 1969; Jennison & Turnbull, "Group
 Sequential Methods", 2000, ch. 19.
 """
@@ -19,29 +20,31 @@ from ltrr.estimation.arrays import Floats
 from ltrr.estimation.intervals import quantile
 
 LEAST_GROWTH = 0.02
-"""Smallest relative growth of information of a look. A night that adds less is no look, and keeps its alpha."""
+"""Minimum relative growth of information for a look. A night with less growth spends no alpha."""
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)  # critical values to 1e-9 where information grows by 2 %
 _REACH = 7.0
-"""Standard deviations below the mean from which the score's distribution is followed."""
+"""Lower end of the integration, in standard deviations below the mean of the score."""
 
 
 def critical_values(information: Sequence[float], spent: Sequence[float]) -> tuple[float, ...]:
-    """Critical value of Z at each look; without any difference, Z reaches one by look k with probability spent[k].
+    """Critical value of Z at each look, so that false promotions follow the spent alpha.
+
+    If the true difference is zero, Z reaches a critical value by look k with probability spent[k].
+    The value is infinite where no look is taken: no alpha to spend, or no new information
+    (`LEAST_GROWTH`). That alpha is spent at the next look.
 
     Args:
         information: 1 / standard error^2 at each look.
-        spent: Alpha spent by each look, growing.
-
-    The value is infinite without a look: no alpha to spend, or no new information (`LEAST_GROWTH`).
-    That alpha is spent at the next look.
+        spent: Cumulative alpha spent by each look; it never decreases.
 
     Raises:
-        UsageError: The numbers of looks differ, alpha shrinks, or information is not above zero.
+        UsageError: The numbers of looks differ, alpha decreases, or information is not above zero.
 
     >>> [round(value, 3) for value in critical_values([1.0], [0.025])]
     [1.96]
-    >>> [round(value, 3) for value in critical_values([1, 2, 3, 4, 5], [0.01, 0.02, 0.03, 0.04, 0.05])]
+    >>> values = critical_values([1, 2, 3, 4, 5], [0.01, 0.02, 0.03, 0.04, 0.05])
+    >>> [round(value, 3) for value in values]
     [2.326, 2.219, 2.12, 2.033, 1.956]
     >>> critical_values([1.0, 1.0], [0.01, 0.02])[1]
     inf
@@ -50,8 +53,8 @@ def critical_values(information: Sequence[float], spent: Sequence[float]) -> tup
     is_growing = all(one <= other for one, other in zip((0.0, *spent), spent, strict=False))
     if len(information) != len(spent) or not is_growing or not all(isfinite(i) and i > 0.0 for i in information):
         raise UsageError(
-            "looks and spent alpha do not match",
-            expected="information above zero and growing alpha, one of each for every look",
+            "the information and the spent alpha of the looks are invalid",
+            expected="one of each for every look, information above zero, alpha that never decreases",
             got=f"{list(information)}, {list(spent)}",
         )
     at, mass = np.zeros(1), np.ones(1)
@@ -69,7 +72,7 @@ def critical_values(information: Sequence[float], spent: Sequence[float]) -> tup
 
 
 def crossing_probabilities(information: Sequence[float], critical: Sequence[float], effect: float) -> tuple[float, ...]:
-    """Probability of reaching a critical value by each look if the true difference is `effect`.
+    """Probability that Z reaches a critical value by each look, if the true difference is `effect`.
 
     >>> information, spent = [1.0, 2.0, 3.0], [0.01, 0.02, 0.05]
     >>> critical = critical_values(information, spent)
@@ -101,7 +104,11 @@ def upper_tail(z: float) -> float:
 
 
 def _advance(at: Floats, mass: Floats, deviation: float, lowest: float, limit: float) -> tuple[Floats, Floats]:
-    """The score's distribution after one more night, without the part that crossed: points and the mass at each."""
+    """The score's distribution after one more look, without the part that crossed.
+
+    Returns:
+        Points, and the mass at each.
+    """
     half = max(limit - lowest, 0.0) / 2.0
     nodes = lowest + half * (_NODES + 1.0)
     kernel = np.exp(-0.5 * ((nodes[:, None] - at) / deviation) ** 2) / (deviation * sqrt(2.0 * pi))
@@ -109,7 +116,10 @@ def _advance(at: Floats, mass: Floats, deviation: float, lowest: float, limit: f
 
 
 def _limit(at: Floats, mass: Floats, deviation: float, chance: float, start: float) -> float:
-    """Score that is exceeded with this probability. Newton's method on the concave log tail always converges."""
+    """Score that is exceeded with this probability.
+
+    Newton's method on the logarithm of the tail, which is concave, always converges.
+    """
     limit = start
     for _ in range(100):
         scaled = (limit - at) / deviation

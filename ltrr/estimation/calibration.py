@@ -1,25 +1,26 @@
-"""Check of the logged propensities: what was drawn, compared with what they promise.
+"""Check of the logged propensities: actions drawn, compared with their expected numbers.
 
 If p(a|x) is the probability with which action a was drawn, each of these sums has mean zero,
-whatever was earned:
+whatever the rewards (w = pi / p):
 
     per action         sum of 1{a drawn} - p(a|x)
-    per policy pi      sum of w 1{w <= C} - sum over actions of pi(a|x) 1{pi(a|x) <= C p(a|x)},    w = pi / p
+    per policy pi      sum of w 1{w <= C}
+                       - sum over actions of pi(a|x) 1{pi(a|x) <= C p(a|x)}
 
-and, given the contexts, a variance V that follows from the propensities: p (1 - p) for each row and
-action. So nothing is estimated and no count is too small: by Bernstein's inequality (for draws that
-follow each other, Freedman, "On Tail Probabilities for Martingales", 1975) a sum passes sqrt(2 V L)
-+ b L / 3 with probability at most exp(-L), b the most that one row can add. With L = log(number of
-bounds / LEVEL) a true log raises any alarm with probability LEVEL at most.
+Given the contexts, the variance V of a sum follows from the propensities: p (1 - p) for each row
+and action. So V need not be estimated, and no count is too small. Let b be the most that one row
+can add. By Bernstein's inequality (for dependent draws: Freedman, "On Tail Probabilities for
+Martingales", 1975), a sum exceeds sqrt(2 V L) + b L / 3 with probability at most exp(-L). With L =
+log(number of bounds / LEVEL), a correct log raises an alarm with probability at most LEVEL.
 
 A log with the propensity of the drawn action alone reveals less. 1{a drawn} / p has mean one, or
-less where a cannot be drawn, so only an *excess* is a fault: an action that was rarely possible
-looks the same as a propensity logged too large. V is then the sum of (1{a} / p - 1)^2 as seen; such
-a sum is skewed to the right, and above it the empirical V is safe (Bercu & Touati, "Exponential
-Inequalities for Self-Normalized Martingales", 2008).
+less where a cannot be drawn. So only an *excess* is a fault: an action that was rarely possible
+looks the same as a propensity logged too large. V is then the observed sum of (1{a} / p - 1)^2.
+Such a sum is skewed to the right, and for its upper bound the empirical V is valid (Bercu & Touati,
+"Exponential Inequalities for Self-Normalized Martingales", 2008).
 
-Draws that are repeated for a user are not independent: V and b are multiplied by a design effect,
-the variance of the weights by user over that by row (Kish, "Survey Sampling", 1965).
+Repeated draws for one user are not independent. V and b are multiplied by a design effect: the
+variance of the weights by user over that by row (Kish, "Survey Sampling", 1965).
 """
 
 from __future__ import annotations
@@ -35,31 +36,32 @@ from numpy.typing import NDArray
 from ltrr.estimation.arrays import Floats
 from ltrr.estimation.exact_sums import exact_total
 from ltrr.estimation.fixed_point import TERM_BITS, from_fixed, to_fixed
+from ltrr.estimation.keyed_sums import join_by_key
 from ltrr.estimation.propensity_finding import JUDGED, UNIFORM, Finding
 
 LEVEL = 0.01
 """Probability of a false alarm, for all bounds of a log together."""
 
-HEAVIEST = 100.0
-"""C: larger weights are left out on both sides, because a single one would hide all other faults."""
+WEIGHT_LIMIT = 100.0
+"""C: larger weights are left out of both sums, because one of them could hide all other faults."""
 
 MOST_ACTIONS = 1_000
-"""Actions with this number or a larger one are tested in the weights only."""
+"""Maximum number of actions that get a sum of their own; the others are tested in the weights."""
 
 _LARGEST_INVERSE = 2.0**18
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Observed and promised of one sum; `+` joins disjoint rows. Whole numbers of 2^-24.
+    """One sum and its expected value, in whole numbers of 2^-24; `+` joins disjoint rows.
 
     Attributes:
-        observed: What was drawn.
-        expected: Its mean by the logged propensities.
+        observed: Observed sum.
+        expected: Expected sum by the logged propensities.
         variance: V.
-        largest: The most that one row could add.
-        squares: Squares of the policy's probabilities: what V gains if the drawn action's
-            propensity is logged at half its value.
+        largest: The most that one row can add, b.
+        squares: Sum of squares of the policy's probabilities. V grows by it if the drawn actions'
+            propensities are logged at half their values.
     """
 
     observed: int
@@ -80,13 +82,13 @@ class Tally:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Sums of what was drawn and promised; `+` joins disjoint rows, in any order to the same bits.
+    """Observed and expected sums of a log; `+` joins disjoint rows, in any order to the same bits.
 
     Attributes:
         listed: Number of rows with the propensities of all actions.
-        unlisted: Number of rows with that of the drawn action alone.
-        known: Tallies of the listed rows, by action or policy.
-        seen: Tallies of the unlisted rows; for an action, over the rows that drew it.
+        unlisted: Number of rows with the propensity of the drawn action alone.
+        listed_tallies: Tallies of the listed rows, by action or policy.
+        unlisted_tallies: Tallies of the unlisted rows; for an action, over the rows that drew it.
 
     >>> rng = np.random.default_rng(1)
     >>> p = np.tile([0.5, 0.3, 0.2], (4_000, 1))
@@ -101,8 +103,8 @@ class Calibration:
 
     listed: int = 0
     unlisted: int = 0
-    known: Mapping[str, Tally] = field(default_factory=dict)
-    seen: Mapping[str, Tally] = field(default_factory=dict)
+    listed_tallies: Mapping[str, Tally] = field(default_factory=dict)
+    unlisted_tallies: Mapping[str, Tally] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -115,7 +117,7 @@ class Calibration:
         widths: NDArray[np.int64] | None = None,
         weights: Floats | None = None,
     ) -> Calibration:
-        """Of N decisions.
+        """Sums of N decisions.
 
         Args:
             logging: Propensity of the drawn action, [N].
@@ -124,7 +126,7 @@ class Calibration:
                 has none.
             targets: Probabilities of all actions under the judged policy, [N, B]; a row of zeros
                 where unknown.
-            widths: Number of actions of each row, [N]; 0 where unknown. Without it B.
+            widths: Number of actions of each row, [N]; 0 where unknown. By default B.
             weights: Weights of the judged policy, [N].
         """
         rows, places = len(logging), np.arange(len(logging))
@@ -133,53 +135,55 @@ class Calibration:
         is_listed = (action >= 0) & (action < p.shape[1])
         if is_listed.any():
             is_listed &= p[places, np.where(is_listed, action, 0)] > 0.0
-        known: dict[str, Tally] = {}
+        listed_tallies: dict[str, Tally] = {}
         if is_listed.any():
             listed, drawn = p[is_listed], action[is_listed]
-            known |= _actions_known(listed, drawn)
-            known[UNIFORM] = _policy_known(_even(listed > 0.0), listed, drawn)
+            listed_tallies |= _tally_listed_actions(listed, drawn)
+            listed_tallies[UNIFORM] = _tally_listed_policy(_uniform_probabilities(listed > 0.0), listed, drawn)
             if pi.shape[1]:
-                known[JUDGED] = _policy_known(_as_wide(pi[is_listed], p.shape[1]), listed, drawn)
+                listed_tallies[JUDGED] = _tally_listed_policy(_set_width(pi[is_listed], p.shape[1]), listed, drawn)
         others = ~is_listed
-        seen = _actions_seen(logging[others], action[others])
+        unlisted_tallies = _tally_unlisted_actions(logging[others], action[others])
         sizes = np.full(rows, pi.shape[1]) if widths is None else widths
         is_sized = others & (sizes > 0)
         if is_sized.any():
-            seen[UNIFORM] = _policy_seen(_inverse(sizes[is_sized] * logging[is_sized]))
-        # Where the log has only the judged policy's probability of the drawn action, its weights
-        # have no known V.
+            unlisted_tallies[UNIFORM] = _tally_unlisted_policy(_invert(sizes[is_sized] * logging[is_sized]))
+        # V of the weights is unknown where the log has the judged policy's probability of the drawn
+        # action alone.
         unknown = others if pi.shape[1] else np.ones(rows, dtype=bool)
         if weights is not None and unknown.any():
-            seen[JUDGED] = _policy_seen(weights[unknown])
-        return cls(int(is_listed.sum()), int(others.sum()), known, seen)
+            unlisted_tallies[JUDGED] = _tally_unlisted_policy(weights[unknown])
+        return cls(int(is_listed.sum()), int(others.sum()), listed_tallies, unlisted_tallies)
 
     @classmethod
     def of_weights(cls, weights: Floats) -> Calibration:
-        """Of N decisions of which the judged policy's weights alone are known: `of` without actions.
+        """Sums of N decisions from the judged policy's weights alone, without actions.
 
-        >>> w, nowhere = np.array([1.5, 0.25]), np.array([-1, -1])
-        >>> Calibration.of_weights(w) == Calibration.of(np.array([0.5, 0.5]), nowhere, weights=w)
+        >>> w, no_action = np.array([1.5, 0.25]), np.array([-1, -1])
+        >>> Calibration.of_weights(w) == Calibration.of(np.array([0.5, 0.5]), no_action, weights=w)
         True
         """
-        return cls(0, len(weights), {}, {JUDGED: _policy_seen(weights)} if len(weights) else {})
+        return cls(0, len(weights), {}, {JUDGED: _tally_unlisted_policy(weights)} if len(weights) else {})
 
     def __add__(self, other: Calibration) -> Calibration:
         return Calibration(
             self.listed + other.listed,
             self.unlisted + other.unlisted,
-            _join_tallies(self.known, other.known),
-            _join_tallies(self.seen, other.seen),
+            join_by_key(self.listed_tallies, other.listed_tallies),
+            join_by_key(self.unlisted_tallies, other.unlisted_tallies),
         )
 
     def findings(self, design_effect: float = 1.0) -> list[Finding]:
-        """Every sum with its bounds, actions in order, then policies.
+        """Every sum with its bounds: actions in order, then policies.
 
         Args:
-            design_effect: Variance of the weights by user over that by row; below one, or NaN, it
-                counts as one.
+            design_effect: Variance of the weights by user over that by row. A value below one, or
+                NaN, counts as one.
         """
-        tallies = [(what, tally, True) for what, tally in self.known.items()]
-        tallies += [(what, self._whole(what, tally), False) for what, tally in self.seen.items()]
+        tallies = [(what, tally, True) for what, tally in self.listed_tallies.items()]
+        tallies += [
+            (what, self._extend_to_all_rows(what, tally), False) for what, tally in self.unlisted_tallies.items()
+        ]
         bounds = sum(2 if is_known else 1 for _, _, is_known in tallies)
         effect = max(1.0, design_effect)  # NaN counts as one too
 
@@ -196,18 +200,24 @@ class Calibration:
                 log(bounds / LEVEL),
             )
 
-        return [finding(what, tally, is_known=is_known) for what, tally, is_known in sorted(tallies, key=_order)]
+        return [finding(what, tally, is_known=is_known) for what, tally, is_known in sorted(tallies, key=_sort_key)]
 
-    def _whole(self, what: str, tally: Tally) -> Tally:
-        """The tally over all unlisted rows: each row that drew another action had expectation one and added nothing."""
+    def _extend_to_all_rows(self, what: str, tally: Tally) -> Tally:
+        """The tally over all unlisted rows.
+
+        Rows that drew another action had expectation one and added nothing.
+        """
         if what in (JUDGED, UNIFORM):
             return tally
         others = (self.unlisted << TERM_BITS) - tally.expected
         return Tally(tally.observed, tally.expected + others, tally.variance + others, tally.largest)
 
     def to_json(self) -> str:
-        """As text, to cross a process; integers keep every digit."""
-        plain = [{what: astuple(tally) for what, tally in tallies.items()} for tallies in (self.known, self.seen)]
+        """The sums as text, to cross a process; integers keep every digit."""
+        plain = [
+            {what: astuple(tally) for what, tally in tallies.items()}
+            for tallies in (self.listed_tallies, self.unlisted_tallies)
+        ]
         return json.dumps([self.listed, self.unlisted, *plain], separators=(",", ":"))
 
     @classmethod
@@ -217,7 +227,7 @@ class Calibration:
         return cls(listed, unlisted, *({what: Tally(*row) for what, row in tallies.items()} for tallies in plain))
 
 
-def _actions_known(p: Floats, drawn: NDArray[np.int64]) -> dict[str, Tally]:
+def _tally_listed_actions(p: Floats, drawn: NDArray[np.int64]) -> dict[str, Tally]:
     p = p[:, :MOST_ACTIONS]
     counts = np.bincount(drawn, minlength=p.shape[1])[: p.shape[1]] << TERM_BITS
     expected, variance = to_fixed(p).sum(axis=0), to_fixed(p * (1.0 - p)).sum(axis=0)
@@ -225,46 +235,50 @@ def _actions_known(p: Floats, drawn: NDArray[np.int64]) -> dict[str, Tally]:
     return {f"action {a}": Tally(*figures, 1 << TERM_BITS) for a, figures in enumerate(rows)}
 
 
-def _policy_known(pi: Floats, p: Floats, drawn: NDArray[np.int64]) -> Tally:
+def _tally_listed_policy(pi: Floats, p: Floats, drawn: NDArray[np.int64]) -> Tally:
     with np.errstate(divide="ignore", invalid="ignore"):
-        weights = np.where((p > 0.0) & (pi <= HEAVIEST * p), pi / p, 0.0)
+        weights = np.where((p > 0.0) & (pi <= WEIGHT_LIMIT * p), pi / p, 0.0)
     kept = pi * (weights > 0.0)
     mean = kept.sum(axis=1)
     return _tally(
         weights[np.arange(len(drawn)), drawn],
         mean,
-        # Below zero where the probabilities of a row add up to more than one; another check finds
-        # that fault.
+        # Negative if the probabilities of a row add up to more than one; another check reports it.
         np.maximum((kept * weights).sum(axis=1) - mean**2, 0.0),
         float(weights.max(initial=0.0)),
         (kept**2).sum(axis=1),
     )
 
 
-def _even(is_open: NDArray[np.bool_]) -> Floats:
-    """The uniform policy's probabilities over the open actions, [N, A]."""
+def _uniform_probabilities(is_open: NDArray[np.bool_]) -> Floats:
+    """The uniform policy's probabilities over the available actions, [N, A]."""
     return np.asarray(is_open / is_open.sum(axis=1, keepdims=True))
 
 
-def _as_wide(pi: Floats, width: int) -> Floats:
-    """Shorter rows are filled with zeros, a wider batch is cut: a row has as many actions as it lists."""
+def _set_width(pi: Floats, width: int) -> Floats:
+    """Probabilities with this number of columns: filled with zeros or cut."""
     return np.pad(pi, ((0, 0), (0, max(width - pi.shape[1], 0))))[:, :width]
 
 
-def _actions_seen(logging: Floats, action: NDArray[np.int64]) -> dict[str, Tally]:
-    inverse = _inverse(logging)
+def _tally_unlisted_actions(logging: Floats, action: NDArray[np.int64]) -> dict[str, Tally]:
+    inverse = _invert(logging)
     return {
-        f"action {a}": _policy_seen(inverse[action == a]) for a in np.unique(action).tolist() if 0 <= a < MOST_ACTIONS
+        f"action {a}": _tally_unlisted_policy(inverse[action == a])
+        for a in np.unique(action).tolist()
+        if 0 <= a < MOST_ACTIONS
     }
 
 
-def _inverse(probability: Floats) -> Floats:
-    """1 / p, cut at the largest value that can be summed; that lowers the mean, which raises no alarm."""
+def _invert(probability: Floats) -> Floats:
+    """1 / p, at most the largest value that can be summed.
+
+    The limit lowers the mean, which raises no alarm.
+    """
     with np.errstate(divide="ignore", over="ignore"):
         return np.asarray(np.minimum(1.0 / probability, _LARGEST_INVERSE))
 
 
-def _policy_seen(weights: Floats) -> Tally:
+def _tally_unlisted_policy(weights: Floats) -> Tally:
     observed, variance = exact_total(weights), exact_total((weights - 1.0) ** 2)
     return Tally(observed, len(weights) << TERM_BITS, variance, int(to_fixed(weights.max(initial=0.0))))
 
@@ -274,14 +288,7 @@ def _tally(observed: Floats, expected: Floats, variance: Floats, largest: float,
     return Tally(drawn, promised, spread, int(to_fixed(largest)), squared)
 
 
-def _join_tallies(one: Mapping[str, Tally], other: Mapping[str, Tally]) -> dict[str, Tally]:
-    joined = dict(one)
-    for what, tally in other.items():
-        joined[what] = joined[what] + tally if what in joined else tally
-    return joined
-
-
-def _order(entry: tuple[str, Tally, bool]) -> tuple[bool, int, str]:
+def _sort_key(entry: tuple[str, Tally, bool]) -> tuple[bool, int, str]:
     what = entry[0]
     is_policy = what in (JUDGED, UNIFORM)
     return is_policy, -1 if is_policy else int(what.removeprefix("action ")), what

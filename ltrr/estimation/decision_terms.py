@@ -1,8 +1,8 @@
 """The terms of each decision that the registered estimators add up, in whole numbers of 2^-24.
 
-One pass gathers the terms of all estimators (`estimation.fixed_point`), so any order and any
-partitions of the log give the same bits. The standard error is the delta method's over clusters
-(`estimation.intervals`).
+One pass computes the terms of all estimators. Their sums have the same bits for any order and any
+partitions of the log (`estimation.fixed_point`). The standard error is that of the delta method
+over clusters (`estimation.intervals`).
 """
 
 from __future__ import annotations
@@ -17,25 +17,28 @@ from ltrr.estimation.fixed_point import TERM_BITS, TERM_UNIT, to_fixed
 
 
 def list_terms(*, has_model: bool) -> tuple[str, ...]:
-    """The columns of `compute_terms`, in order: first those that ratios are made of."""
+    """The columns of `compute_terms`, in order: first the terms of ratios, then the plain terms."""
     return list_ratio_terms(has_model=has_model) + list_plain_terms()
 
 
 def compute_terms(decisions: Decisions, largest_weight: float) -> Longs:
-    """`compute_fixed_terms` as integers, a row a decision, [N, K]: to be added up by user.
+    """`compute_fixed_terms` as integers, one row for each decision, [N, K].
 
-    >>> terms = compute_terms(Decisions(np.array([2.0, 8.0]), np.array([1.0, 0.5])), largest_weight=4.0)
-    >>> dict(zip(list_terms(has_model=False), (terms.sum(axis=0) / 2**24).tolist()))["clipped_reward"]
+    >>> decisions = Decisions(np.array([2.0, 8.0]), np.array([1.0, 0.5]))
+    >>> sums = compute_terms(decisions, largest_weight=4.0).sum(axis=0) / 2**24
+    >>> dict(zip(list_terms(has_model=False), sums.tolist()))["clipped_reward"]
     4.0
     """
     return np.ascontiguousarray(to_fixed(compute_fixed_terms(decisions, largest_weight).T * TERM_UNIT))
 
 
 def compute_fixed_terms(decisions: Decisions, largest_weight: float) -> Floats:
-    """Terms of each decision, [K, N] in the order of `list_terms`: whole numbers of 2^-24, held in doubles.
+    """Terms of each decision, [K, N], in the order of `list_terms`.
+
+    They are whole numbers of 2^-24, as doubles.
 
     Args:
-        decisions: N of them.
+        decisions: N decisions.
         largest_weight: M > 1.
 
     Raises:
@@ -48,7 +51,7 @@ def compute_fixed_terms(decisions: Decisions, largest_weight: float) -> Floats:
             which="logging_propensity",
             expected=f"weights up to {LARGEST_SUMMABLE:,.0f}",
             got=f"{weights.max():.4g}",
-            todo="check whether the logged propensity is right: a value this small is most often a mistake",
+            todo="check the logged propensity: a value this small is usually a mistake",
         )
     inputs = TermInputs(decisions, largest_weight)
     names = list_terms(has_model=decisions.taken is not None)

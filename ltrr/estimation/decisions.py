@@ -1,13 +1,13 @@
-"""Logged decisions with a fixed action set, and the per-decision terms that estimators add up.
+"""Logged decisions with a fixed action set, and the terms of a decision that estimators add up.
 
-With w = P_target(a) / P_logging(a), reward r, q the reward model's value of the action taken, v its
-mean under the policy judged, and c(w) a cut weight of `CUTS`, a decision has the terms
+Let w = P_target(a) / P_logging(a), r the reward, q the reward model's value of the action taken, v
+the mean of q under the judged policy, and c(w) a cut weight of `CUTS`. The terms of a decision are
 
     n 1          w w          weighted w r          direct v          residual w (r - q)
     <cut> c(w)                <cut>_reward c(w) r                     <cut>_residual c(w) (r - q)
 
-A new estimator needs a new term only where it cuts weights in a new way: one line in `CUTS` adds
-all three.
+A new estimator needs a new term only if it cuts weights in a new way. One line in `CUTS` adds all
+three of its terms.
 
 Ionides, JCGS 2008, and Swaminathan & Joachims, JMLR 2015 (clipped); Metelli et al., NeurIPS 2021
 (sub_gaussian); Wang et al., ICML 2017 (switched); Su et al., ICML 2020 (shrunk).
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ltrr.errors import UsageError
 from ltrr.estimation.arrays import Floats
 
-Given = TypeVar("Given")
+Value = TypeVar("Value")
 
 LARGEST_SUMMABLE = 2.0**18
 """Largest accepted weight (262,144). The squares of larger weights cannot be summed exactly."""
@@ -42,7 +42,7 @@ CUTS: Mapping[str, Callable[[Floats, float], Floats]] = {
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """What the estimators need to know of N logged decisions, arrays [N].
+    """N logged decisions as the estimators take them, arrays [N].
 
     Args:
         weights: P_target / P_logging of the action taken, `estimation.weights.importance_weights`.
@@ -63,7 +63,7 @@ class Decisions:
         return len(self.weights)
 
     def rows(self, which: slice | NDArray[np.generic]) -> Decisions:
-        """A selection of the decisions; a slice copies nothing."""
+        """The selected decisions; a slice copies no data."""
         return Decisions(
             self.weights[which],
             self.rewards[which],
@@ -73,23 +73,26 @@ class Decisions:
         )
 
 
-def known(value: Given | None) -> Given:
-    """The value, where a term may be asked for.
+def require_value(value: Value | None) -> Value:
+    """The value of an input that a term needs.
 
     Raises:
         UsageError: The value is None.
     """
     if value is None:
-        raise UsageError("a term needs a value that these decisions lack", expected="a reward model, and M for cuts")
+        raise UsageError(
+            "the decisions lack an input of this term",
+            expected="a reward model's values, and M for terms that cut weights",
+        )
     return value
 
 
 class TermInputs:
-    """Decisions together with M; each cut weight is computed once.
+    """The inputs of terms: decisions and M. Each cut weight is computed once.
 
     Args:
-        decisions: N of them.
-        largest_weight: M; None where no term cuts weights.
+        decisions: N decisions.
+        largest_weight: M; None if no term cuts weights.
     """
 
     def __init__(self, decisions: Decisions, largest_weight: float | None = None) -> None:
@@ -102,23 +105,23 @@ class TermInputs:
         return self.decisions.weights * self.decisions.rewards
 
     @cached_property
-    def missed(self) -> Floats:
-        """Differences r - q, [N]; only for decisions with a reward model."""
-        return self.decisions.rewards - known(self.decisions.taken)
+    def residuals(self) -> Floats:
+        """Residuals r - q, [N]; only for decisions with a reward model."""
+        return self.decisions.rewards - require_value(self.decisions.taken)
 
     def cut(self, name: str) -> Floats:
-        """Weights cut by one of `CUTS`, [N]."""
+        """Weights cut in one of the ways of `CUTS`, [N]."""
         if name not in self._cuts:
-            self._cuts[name] = CUTS[name](self.decisions.weights, known(self._largest_weight))
+            self._cuts[name] = CUTS[name](self.decisions.weights, require_value(self._largest_weight))
         return self._cuts[name]
 
 
 @dataclass(frozen=True)
 class Term:
-    """A number of each decision that is added up.
+    """One number of each decision, summed over decisions.
 
     Args:
-        of: Values from the inputs, [N].
+        of: Function of the inputs that returns the values, [N].
         needs_model: Whether the term needs a reward model.
     """
 
@@ -135,7 +138,7 @@ def _cut_reward(name: str, inputs: TermInputs) -> Floats:
 
 
 def _cut_residual(name: str, inputs: TermInputs) -> Floats:
-    return inputs.cut(name) * inputs.missed
+    return inputs.cut(name) * inputs.residuals
 
 
 TERMS: Mapping[str, Term] = {
@@ -144,11 +147,11 @@ TERMS: Mapping[str, Term] = {
     "weighted": Term(lambda inputs: inputs.weighted),
     **{name: Term(partial(_cut, name)) for name in CUTS},
     **{f"{name}_reward": Term(partial(_cut_reward, name)) for name in CUTS},
-    "direct": Term(lambda inputs: known(inputs.decisions.direct), needs_model=True),
-    "residual": Term(lambda inputs: inputs.decisions.weights * inputs.missed, needs_model=True),
+    "direct": Term(lambda inputs: require_value(inputs.decisions.direct), needs_model=True),
+    "residual": Term(lambda inputs: inputs.decisions.weights * inputs.residuals, needs_model=True),
     **{f"{name}_residual": Term(partial(_cut_residual, name), needs_model=True) for name in CUTS},
     "w_squared": Term(lambda inputs: inputs.decisions.weights**2),
     "weighted_squared": Term(lambda inputs: inputs.weighted**2),
     "unsupported": Term(lambda inputs: inputs.decisions.unsupported),
 }
-"""Every term by name: terms that need no reward model first."""
+"""Every term by name."""

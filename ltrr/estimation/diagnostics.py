@@ -1,10 +1,12 @@
-"""Diagnostics from comparing estimates, and from the reward model's fit: faults that no single interval shows.
+"""Diagnostics of an estimate that its interval does not show: disagreement and model error.
 
-Estimators that assume no more than right propensities (ips, snips, dr, sndr) estimate one number.
-Their differences, paired by user, have mean zero up to snips' small bias. A difference beyond
-chance means wrong propensities, or weights so large that their spread is unknown. The ratio of sum
-of w q-hat to sum of w r shows whether the reward model predicts the rewards of the judged policy:
-`dr` corrects the difference, `dm` does not.
+Some estimators assume only that the propensities are correct (`needs_right_propensities_only` in
+the registry). They all estimate one number. Their differences, paired by user, have mean zero, up
+to a bias of 1/n. A significant difference means wrong propensities, or weights so large that their
+spread is unknown.
+
+The ratio of sum of w q-hat to sum of w r shows whether the reward model predicts the rewards of the
+judged policy. Doubly robust estimators correct the difference, `dm` does not.
 """
 
 from __future__ import annotations
@@ -19,24 +21,28 @@ from ltrr.estimation.estimators import ESTIMATORS, DecisionEstimator, ModelUse
 from ltrr.estimation.intervals import Estimate, degrees_of_freedom, estimate_ratio, estimate_sum_difference
 from ltrr.estimation.logged_moments import LoggedMoments
 
-BEYOND_CHANCE = 1.0 - 3.2e-5
-"""One-sided confidence: four standard errors with many users, more with few; the rule of the mean weight."""
+SIGNIFICANCE = 1.0 - 3.2e-5
+"""One-sided confidence from which a difference is significant.
 
-OFF, FAR_OFF = 0.10, 0.25
-"""Relative errors of a reward model, beyond chance: from the first on it is reported, from the
-second on an estimate of the model alone is marked "do not use"."""
+It is four standard errors with many users, and more with few. The mean weight has the same rule."""
+
+MODEL_ERROR, LARGE_MODEL_ERROR = 0.10, 0.25
+"""Significant relative errors of a reward model.
+
+The first is reported. From the second on, an estimate that rests on the model alone is marked "do
+not use"."""
 
 _CUT = 0.01
-"""Share of the weights cut off, above which the calibration of the model that stands in for them is judged."""
+"""Share of the weights cut off above which the reward model that replaces them is checked."""
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """The pair of estimators that differ most.
+    """The two estimators whose estimates differ most.
 
     Attributes:
-        pair: Their names; empty where fewer than two are defined.
-        difference: First minus second, paired by user.
+        pair: Names of the two; empty if fewer than two estimates are defined.
+        difference: First estimate minus second, paired by user.
     """
 
     pair: tuple[str, ...]
@@ -44,24 +50,25 @@ class Disagreement:
 
     @property
     def errors(self) -> float:
-        """Their distance in standard errors; NaN without a standard error."""
+        """Absolute difference in standard errors; NaN without a standard error."""
         error = self.difference.standard_error
         return abs(self.difference.value) / error if error > 0.0 else nan
 
     @property
-    def is_beyond_chance(self) -> bool:
-        """Whether chance does not explain the difference."""
-        return self.difference.low(BEYOND_CHANCE) > 0.0 or self.difference.high(BEYOND_CHANCE) < 0.0
+    def is_significant(self) -> bool:
+        """Whether the difference is significant."""
+        return self.difference.low(SIGNIFICANCE) > 0.0 or self.difference.high(SIGNIFICANCE) < 0.0
 
 
-def widest_disagreement(moments: LoggedMoments) -> Disagreement:
-    """The largest disagreement of all pairs that the log allows.
+def find_widest_disagreement(moments: LoggedMoments) -> Disagreement:
+    """The largest disagreement of all pairs of estimators that the log allows.
 
     >>> import numpy as np
     >>> from ltrr.estimation.decisions import Decisions
-    >>> decisions = Decisions(weights=np.array([1.6, 0.4, 1.0, 2.0]), rewards=np.array([1.0, 0.0, 1.0, 0.0]))
-    >>> found = widest_disagreement(LoggedMoments.of(decisions, largest_weight=100.0))
-    >>> found.pair, round(found.difference.value, 6), found.is_beyond_chance
+    >>> weights, rewards = np.array([1.6, 0.4, 1.0, 2.0]), np.array([1.0, 0.0, 1.0, 0.0])
+    >>> decisions = Decisions(weights=weights, rewards=rewards)
+    >>> found = find_widest_disagreement(LoggedMoments.of(decisions, largest_weight=100.0))
+    >>> found.pair, round(found.difference.value, 6), found.is_significant
     (('ips', 'snips'), 0.13, False)
     """
     compared = [one for one in ESTIMATORS.values() if one.needs_right_propensities_only and has_terms(moments, one)]
@@ -77,10 +84,11 @@ def widest_disagreement(moments: LoggedMoments) -> Disagreement:
     return max(measured, key=lambda pair: pair.errors) if measured else Disagreement((), Estimate(nan, nan))
 
 
-def predicted_ratio(moments: LoggedMoments) -> Estimate:
-    """Sum of w q-hat over sum of w r, paired by user; one where the reward model is right for the judged policy.
+def estimate_predicted_ratio(moments: LoggedMoments) -> Estimate:
+    """Sum of w q-hat over sum of w r, paired by user.
 
-    NaN without a reward model or without any reward.
+    One if the reward model is correct for the judged policy. NaN without a reward model or without
+    any reward.
     """
     if "residual" not in moments.ratios.names:
         return Estimate(nan, nan)
@@ -93,9 +101,9 @@ def has_terms(moments: LoggedMoments, estimator: DecisionEstimator) -> bool:
     return estimator.terms <= set(moments.ratios.names)
 
 
-def diagnostic_figures(moments: LoggedMoments, one_sided: float) -> dict[str, Any]:
-    """Columns of a report; each bound has confidence `one_sided`. None without a reward model."""
-    ratio, furthest = predicted_ratio(moments), widest_disagreement(moments)
+def build_diagnostic_figures(moments: LoggedMoments, one_sided: float) -> dict[str, Any]:
+    """Columns of a report, None without a reward model; each bound has confidence `one_sided`."""
+    ratio, furthest = estimate_predicted_ratio(moments), find_widest_disagreement(moments)
     has_model = "residual" in moments.ratios.names
     return {
         "predicted_ratio": ratio.value if has_model else None,
@@ -106,30 +114,30 @@ def diagnostic_figures(moments: LoggedMoments, one_sided: float) -> dict[str, An
     }
 
 
-def diagnostic_reasons(
+def find_diagnostic_reasons(
     estimator: DecisionEstimator, moments: LoggedMoments, cut: float, figures: Mapping[str, Any]
 ) -> tuple[list[str], list[str]]:
-    """Reasons not to use, and to take care.
+    """Reasons not to use an estimate, and reasons to take care.
 
     Args:
-        estimator: The estimator of the estimate.
+        estimator: The estimator.
         moments: Moments of the slice.
         cut: Share of all weight that the estimator cuts off.
-        figures: `diagnostic_figures` of the slice.
+        figures: `build_diagnostic_figures` of the slice.
     """
     grave: list[str] = []
     light: list[str] = []
-    furthest = widest_disagreement(moments)
-    if estimator.needs_right_propensities_only and furthest.is_beyond_chance:
+    furthest = find_widest_disagreement(moments)
+    if estimator.needs_right_propensities_only and furthest.is_significant:
         light.append(
             f"{furthest.pair[0]} and {furthest.pair[1]} differ by {furthest.errors:.1f} standard errors of their "
             "difference: wrong propensities, or a few large weights"
         )
     is_alone = estimator.model is ModelUse.ALONE
-    leans = is_alone or (estimator.model is ModelUse.TRUSTED_WHERE_CUT and cut > _CUT)
+    uses_model = is_alone or (estimator.model is ModelUse.TRUSTED_WHERE_CUT and cut > _CUT)
     low, high = figures["predicted_low"], figures["predicted_high"]
-    if leans and low is not None and (low > 1.0 + OFF or high < 1.0 - OFF):
+    if uses_model and low is not None and (low > 1.0 + MODEL_ERROR or high < 1.0 - MODEL_ERROR):
         reason = f"the reward model predicts {figures['predicted_ratio']:.2f} of what is earned"
-        is_far = is_alone and (low > 1.0 + FAR_OFF or high < 1.0 - FAR_OFF)
+        is_far = is_alone and (low > 1.0 + LARGE_MODEL_ERROR or high < 1.0 - LARGE_MODEL_ERROR)
         (grave if is_far else light).append(reason)
     return grave, light

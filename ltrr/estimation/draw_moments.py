@@ -1,4 +1,4 @@
-"""Exact sums of logs made draw by draw: `of` some impressions, `+` others, then ask for an estimate."""
+"""Exact sums of a log made draw by draw, and the estimates that follow from them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from ltrr.estimation.intervals import UNDEFINED, Estimate, estimate_difference, 
 from ltrr.estimation.moments import ClusteredSums
 
 WEIGHTS = ("rho", "w", "additive")
-"""Weights whose largest value is kept."""
+"""Names of the weights whose largest value is kept."""
 
 
 @dataclass(frozen=True)
 class DrawMoments:
-    """Exact sums over clusters of impressions; `+` joins two disjoint sets of clusters, in any order to the same bits.
+    """Exact sums over clusters of impressions; `+` joins two disjoint sets of clusters.
+
+    The sums have the same bits in any order.
 
     Attributes:
         sums: Clustered sums of the terms of `draw_terms.compute_draw_terms`, or of
@@ -39,8 +41,9 @@ class DrawMoments:
     >>> moments.estimate("pi")
     Traceback (most recent call last):
         ...
-    ltrr.errors.SupportError: the log does not allow this estimator: pi: expected slots filled independently of each \
-other, with the logged probability of all slots together (column joint); ask for sequence_ips, union, union_ips, pdis
+    ltrr.errors.SupportError: the log does not allow this estimator: pi: expected slots filled
+    independently of each other, with the logged probability of all slots together (column joint);
+    ask for sequence_ips, union, union_ips, pdis
     """
 
     sums: ClusteredSums
@@ -48,17 +51,18 @@ other, with the logged probability of all slots together (column joint); ask for
 
     @classmethod
     def of(cls, draws: Draws, clusters: Longs | None = None) -> DrawMoments:
-        """Of N impressions; all impressions of a cluster must be here. Without clusters each is its own.
+        """Sums of N impressions, which must include all impressions of each cluster.
 
         Args:
             draws: N impressions.
-            clusters: User of each impression, any whole number, [N].
+            clusters: User of each impression, any whole number, [N]. By default each impression is
+                a cluster.
         """
         return cls.of_terms(compute_draw_terms(draws), clusters)
 
     @classmethod
     def of_terms(cls, terms: Mapping[str, Floats], clusters: Longs | None = None) -> DrawMoments:
-        """From terms, [N] each.
+        """Sums of terms, [N] each.
 
         Raises:
             DataQualityError: A term is not finite or too large.
@@ -75,7 +79,7 @@ other, with the logged probability of all slots together (column joint); ask for
 
     @classmethod
     def of_clusters(cls, names: tuple[str, ...], sums: Longs, largest: Mapping[str, int]) -> DrawMoments:
-        """From sums of terms over whole clusters, [U, K], in the order of the names."""
+        """Totals of the sums of terms over whole clusters, [U, K], in the order of the names."""
         return cls(ClusteredSums.of_clusters(names, sums), largest)
 
     def __add__(self, other: DrawMoments) -> DrawMoments:
@@ -89,16 +93,18 @@ other, with the logged probability of all slots together (column joint); ask for
         return [one.name for one in DRAW_ESTIMATORS.values() if one.terms <= set(self.sums.names)]
 
     def estimate(self, name: str) -> Estimate:
-        """Value and standard error; NaN where a denominator is zero, or an error of fewer than two clusters.
+        """Value and standard error.
+
+        Both are NaN if a denominator is zero, the error also with fewer than two clusters.
 
         Raises:
             UsageError: The estimator is unknown.
-            SupportError: The log, or the models given, lack what it needs.
+            SupportError: The log or the given models lack the terms of the estimator.
         """
         return estimate_sum(self.sums, self._estimator(name).ratios)
 
     def difference(self, one: str, other: str) -> Estimate:
-        """One estimator minus another, paired by cluster; both of a single ratio.
+        """One estimate minus another, paired by cluster; both estimators have a single ratio.
 
         Raises:
             UsageError, SupportError: As `estimate`.
@@ -107,25 +113,34 @@ other, with the logged probability of all slots together (column joint); ask for
         return estimate_difference(self.sums, mine, theirs)
 
     def summarize_evidence(self, name: str) -> EvidenceSummary:
-        """What an estimator's estimate rests on, counted by cluster.
+        """Summary of the evidence behind an estimate, by cluster.
 
-        Where each entity has a weight of its own, R is at most the effective sample that the design
-        gives, in entities (`estimation.inclusion.inclusion_design`).
+        Where each entity has a weight of its own, R is at most the effective sample of the design,
+        in entities (`estimation.inclusion.inclusion_design`).
         """
         one = self._estimator(name)
         terms = EvidenceTerms(one.weight, one.rests_on, design=one.design)
         return summarize_evidence(self.sums, terms, estimate=self.estimate(name))
 
     def evidence(self, name: str) -> float:
-        """R of an estimator's weighted rewards, by cluster; NaN without rewards, or where only a model is given."""
+        """R of an estimator's weighted rewards, by cluster.
+
+        NaN without rewards, or if only the values of a model are given.
+        """
         return self.sums.evidence(self._estimator(name).rests_on)
 
     def effective_sample_size(self, name: str) -> float:
-        """Impressions, or entities, that an estimator's weights are worth; NaN without any weight."""
+        """Effective sample size of an estimator's weights; NaN without any weight.
+
+        The unit is impressions, or entities where each entity has a weight.
+        """
         return self.summarize_evidence(name).effective_sample_size
 
     def mean_weight(self, name: str) -> Estimate:
-        """Mean of an estimator's weights: one in expectation, when the propensities are right; NaN without a weight."""
+        """Mean of an estimator's weights; NaN without a weight.
+
+        Its expectation is one if the propensities are correct.
+        """
         weight = self._estimator(name).weight
         return estimate_ratio(self.sums, weight, "n") if weight else UNDEFINED
 
@@ -152,7 +167,7 @@ other, with the logged probability of all slots together (column joint); ask for
         return DRAW_ESTIMATORS[name]
 
     def to_json(self) -> str:
-        """As text, to cross a process; integers keep every digit."""
+        """The sums as text, to cross a process; integers keep every digit."""
         return json.dumps([self.sums.to_json(), dict(self.largest)])
 
     @classmethod

@@ -1,16 +1,16 @@
-"""Probability of a set of draws, whatever the order in which it was drawn.
+"""Probability of a set of draws, summed over all orders in which it can be drawn.
 
-A page depends on the set of its blocks, so the set is weighted. Drawn one by one, a set has the
-probability
+A page depends on the set of its blocks, so the set is weighted. The probability of a set that is
+drawn one by one is
 
-    P(set) = sum over the orders of its draws of the product of their step propensities,
+    P(set) = sum over the orders of its draws of the product of their step propensities.
 
-at most 24 orders for four draws. Its subsets are 16 states, over which the sum is computed once
-(dynamic programming) instead of for each order. Draws of one strategy keep their order: its second
-block cannot come before its first.
+Four draws have at most 24 orders and 16 states (subsets). Dynamic programming over the states
+computes the sum without listing the orders. Draws of one strategy keep their order, because its
+second block cannot come before its first.
 
 States are numbers: bit t of a state means that the t-th draw of the log has been made.
-`steps[state, t]` is the probability that draw t comes next in that state, 0 where it cannot.
+`steps[state, t]` is the probability that draw t comes next in that state, 0 if it cannot.
 """
 
 from __future__ import annotations
@@ -26,19 +26,23 @@ from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.weights import importance_weights
 
 MOST_DRAWS = 8
-"""Largest number of draws: 2^8 states x 8 draws a row. For more, enumerate plans instead (`decide: plan`)."""
+"""Maximum number of draws: a row has 2^8 states x 8 draws. For more, use `decide: plan`."""
 
 StepPolicy = Callable[[NDArray[np.int64]], Floats]
-"""Depths drawn so far, [N, S] -> probability of each strategy as the next draw, [N, S]. The
-difference of their sum from one is the probability of `stop`. Row n is always impression n."""
+"""Depths drawn so far, [N, S] -> probability of each strategy as the next draw, [N, S].
+
+One minus their sum is the probability of `stop`. Row n is always impression n."""
 
 
 def step_lattice(policy: StepPolicy, drawn: Longs, strategies: int) -> Floats:
-    """`steps` of every impression, [N, 2^D, D], from the policy in every state that leads to the logged draws.
+    """`steps` of every impression, [N, 2^D, D].
+
+    The policy is evaluated in every state that leads to the logged draws.
 
     Args:
-        policy: A function of what was logged, also in states that the log did not visit.
-        drawn: Number of the strategy of each draw in the order of the log, -1 beyond the last, [N,
+        policy: The policy as a function of the state, defined also in states that the log did not
+            visit.
+        drawn: Number of the strategy of each draw in the order of the log, -1 after the last, [N,
             D].
         strategies: Number of strategies, S.
 
@@ -73,11 +77,11 @@ def step_lattice(policy: StepPolicy, drawn: Longs, strategies: int) -> Floats:
 
 
 def path_propensities(steps: Floats, counts: Longs) -> Floats:
-    """Propensity of each draw after the draws before it; 1 beyond the last, [N, D].
+    """Propensity of each draw given the draws before it; 1 after the last, [N, D].
 
     >>> steps = np.array([[[0.5, 0.25], [0.0, 0.2], [0.1, 0.0], [0.0, 0.0]]])
-    >>> path_propensities(steps, np.array([2])).tolist(), path_propensities(steps, np.array([1])).tolist()
-    ([[0.5, 0.2]], [[0.5, 1.0]])
+    >>> [path_propensities(steps, np.array([count])).tolist() for count in (2, 1)]
+    [[[0.5, 0.2]], [[0.5, 1.0]]]
     """
     most = steps.shape[2]
     path = np.stack([steps[:, (1 << draw) - 1, draw] for draw in range(most)], axis=1)
@@ -85,7 +89,7 @@ def path_propensities(steps: Floats, counts: Longs) -> Floats:
 
 
 def set_propensities(steps: Floats, counts: Longs) -> Floats:
-    """Probability of drawing exactly these draws in any order, [N], without the `stop` after them.
+    """Probability of these draws in any order, without the `stop` after them, [N].
 
     Args:
         steps: `step_lattice`, [N, 2^D, D].
@@ -98,8 +102,7 @@ def set_propensities(steps: Floats, counts: Longs) -> Floats:
     n, states, most = steps.shape
     reached = np.zeros((n, states))
     reached[:, 0] = 1.0
-    # A state is larger than every state that leads to it: by the time it is reached its sum is
-    # complete.
+    # A state has a larger number than every state that leads to it, so its sum is complete here.
     for state in range(states):
         for draw in range(most):
             if not state >> draw & 1:
@@ -112,11 +115,11 @@ class DrawWeights:
     """Importance weights of N impressions made draw by draw.
 
     Attributes:
-        running: Weights of the first t draws in the order of the log, [N, D]; beyond the last draw,
-            of all draws.
-        sequence: Weight of all draws in the order of the log, `stop` included, [N].
-        union: Weight of the set of draws, `stop` included, [N]; None where the log has propensities
-            in its own order only.
+        running: Weight of the first t draws in the order of the log, [N, D]; after the last draw,
+            the weight of all draws.
+        sequence: Weight of all draws in the order of the log, including `stop`, [N].
+        union: Weight of the set of draws, including `stop`, [N]; None if the log has propensities
+            in the order of the log only.
     """
 
     running: Floats
@@ -135,11 +138,11 @@ class DrawWeights:
         """Weights from both policies' `steps`.
 
         Args:
-            logging: `steps` of the policy that logged, [N, 2^D, D].
-            target: `steps` of the policy judged, [N, 2^D, D].
+            logging: `steps` of the logging policy, [N, 2^D, D].
+            target: `steps` of the judged policy, [N, 2^D, D].
             counts: Number of draws made, [N].
-            logging_stop: Probability of stopping after the last draw, 1 where it was certain, [N].
-            target_stop: The same of the policy judged, [N].
+            logging_stop: Probability of stopping after the last draw, 1 if it was certain, [N].
+            target_stop: The same probability under the judged policy, [N].
 
         Raises:
             DataQualityError: A propensity is not a probability, or is 0 for a draw that was made.
@@ -147,8 +150,10 @@ class DrawWeights:
         >>> logging = np.array([[[0.5, 0.5], [0.0, 0.5], [0.5, 0.0], [0.0, 0.0]]])
         >>> target = np.array([[[0.9, 0.1], [0.0, 0.2], [0.6, 0.0], [0.0, 0.0]]])
         >>> weights = DrawWeights.of(logging, target, np.array([2]))
-        >>> weights.running.round(3).tolist(), weights.sequence.round(3).tolist(), weights.union.round(3).tolist()
-        ([[1.8, 0.72]], [0.72], [0.48])
+        >>> weights.running.round(3).tolist()
+        [[1.8, 0.72]]
+        >>> weights.sequence.round(3).tolist(), weights.union.round(3).tolist()
+        ([0.72], [0.48])
         """
         paths = DrawWeights.of_paths(
             path_propensities(logging, counts),
@@ -165,6 +170,13 @@ class DrawWeights:
     def of_paths(
         logging: Floats, target: Floats, *, logging_stop: Floats | float = 1.0, target_stop: Floats | float = 1.0
     ) -> DrawWeights:
-        """Weights from propensities in the order of the log, [N, D], 1 beyond the last; no weight of the set."""
+        """Weights from propensities in the order of the log, without a weight of the set.
+
+        Args:
+            logging: Propensities of the logging policy, 1 after the last draw, [N, D].
+            target: Propensities of the judged policy, 1 after the last draw, [N, D].
+            logging_stop: Probability of stopping after the last draw, 1 if it was certain, [N].
+            target_stop: The same probability under the judged policy, [N].
+        """
         running: Floats = np.cumprod(importance_weights(logging, target), axis=1, dtype=np.float64)
         return DrawWeights(running, running[:, -1] * importance_weights(logging_stop, target_stop), None)

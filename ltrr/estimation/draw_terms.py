@@ -1,6 +1,6 @@
-"""Logged impressions made draw by draw, and the terms that the estimators of `DRAW_ESTIMATORS` add up.
+"""Logged impressions made draw by draw, and the terms that `DRAW_ESTIMATORS` add up.
 
-The formulas and symbols stand in `estimation.estimators`.
+`estimation.estimators` has the formulas and symbols.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from ltrr.estimation.arrays import Floats
 from ltrr.estimation.draw_orders import DrawWeights
 
 GIVEN_TERMS = ("included", "included_dr", "included_mass", "included_squares", "placed", "placed_dr")
-"""Terms that the log gives, made elsewhere from the contents of blocks."""
+"""Terms that are columns of the log, computed from the contents of blocks."""
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """What the estimators need to know of N logged impressions of at most D draws.
+    """N logged impressions of at most D draws, as the estimators take them.
 
     Args:
         weights: `estimation.draw_orders.DrawWeights`.
-        rewards: Reward of the entities that each draw brought first, 0 beyond the last draw, [N,
-            D].
+        rewards: Reward of the entities that each draw was the first to return, 0 after the last
+            draw, [N, D].
         taken: q of the plan drawn, [N]; None without a model.
         direct: Mean of q over the target's plans, [N].
-        step_taken: Q of each draw, 0 beyond the last, [N, D]; None without a model.
-        step_values: V before each draw, also before a `stop` that was chosen, 0 beyond, [N, D].
-        included: `estimation.inclusion.inclusion_rewards`, [N]; None where contents are unknown.
+        step_taken: Q of each draw, 0 after the last, [N, D]; None without a model.
+        step_values: V before each draw and before a chosen `stop`, 0 after that, [N, D].
+        included: `estimation.inclusion.inclusion_rewards`, [N]; None if the contents of blocks are
+            unknown.
         included_dr: The same with a model, [N].
-        included_mass: `estimation.inclusion.inclusion_design`, first part, [N]; None where unknown.
+        included_mass: First part of `estimation.inclusion.inclusion_design`, [N]; None if unknown.
         included_squares: Its second part, [N].
-        placed: `estimation.placement.placement_rewards`, [N]; None where other plans' pages are
+        placed: `estimation.placement.placement_rewards`, [N]; None if the pages of other plans are
             unknown.
         placed_dr: The same with a model, [N].
     """
@@ -55,12 +56,13 @@ class Draws:
 
 
 def compute_draw_terms(draws: Draws) -> dict[str, Floats]:
-    """Terms of each impression by name, [N] each: those that this log and its models allow.
+    """Terms of each impression by name, [N] each, as far as the log and its models allow.
 
     >>> weights = DrawWeights(np.array([[1.8, 0.72]]), np.array([0.72]), np.array([0.48]))
     >>> terms = compute_draw_terms(Draws(weights, rewards=np.array([[1.0, 2.0]])))
     >>> {name: round(float(values[0]), 4) for name, values in terms.items()}
-    {'n': 1.0, 'rho': 0.72, 'sequence_weighted': 2.16, 'per_draw': 3.24, 'w': 0.48, 'weighted': 1.44}
+    {'n': 1.0, 'rho': 0.72, 'sequence_weighted': 2.16, 'per_draw': 3.24, 'w': 0.48,
+     'weighted': 1.44}
     """
     running, rho, w = draws.weights.running, draws.weights.sequence, draws.weights.union
     total = draws.rewards.sum(axis=1)

@@ -1,22 +1,25 @@
 """The registry: every estimator of a policy's value, each a sum of ratios of exact sums.
 
-An estimator is data: which terms are added up and divided, what it needs, and what it assumes. The
-nightly jobs, `ltrr ope` and `ltrr ope-draws` take estimators from here, and read from the
-declaration all that they do with one. To add an estimator, declare it here; add its term to
-`estimation.decisions` or `estimation.draw_terms` if it is new.
+An estimator is a declaration: its terms and ratios, what it needs, and what it assumes. The nightly
+jobs, `ltrr ope` and `ltrr ope-draws` read the estimators and their use from here. To add an
+estimator, declare it here. If it needs a new term, add the term to `estimation.decisions` or
+`estimation.draw_terms`.
 
 **Fixed action sets** (`ESTIMATORS`). With w = P_target(a) / P_logging(a), reward r, q the reward
 model, q(a) its value of the action taken and v = sum over actions of P_target(a') q(a'):
 
-    ips          mean(w r)                                snips        sum(w r) / sum(w)
-    clipped_ips  mean(min(w, M) r)                        sg           mean(w / (1 - 1/M + w/M) r)
+    ips              mean(w r)
+    snips            sum(w r) / sum(w)
+    clipped_ips      mean(min(w, M) r)
     clipped_snips    sum(min(w, M) r) / sum(min(w, M))
-    dm           mean(v)                                  dr           mean(v) + mean(w (r - q))
-    sndr         mean(v) + sum(w (r - q)) / sum(w)        switch_dr    mean(v) + mean(w 1{w <= M} (r - q))
-    dros         mean(v) + mean(M^2 w / (w^2 + M^2) (r - q))
+    sg               mean(w / (1 - 1/M + w/M) r)
+    dm               mean(v)
+    dr               mean(v) + mean(w (r - q))
+    sndr             mean(v) + sum(w (r - q)) / sum(w)
+    switch_dr        mean(v) + mean(w 1{w <= M} (r - q))
+    dros             mean(v) + mean(M^2 w / (w^2 + M^2) (r - q))
 
-One number M bounds a weight in the five that cut weights: a cut weight is at most M, in dros at
-most M / 2.
+Five of them cut weights, all by one number M: a cut weight is at most M, in dros at most M / 2.
 
 Horvitz & Thompson, JASA 1952 (ips); Swaminathan & Joachims, NeurIPS 2015 (snips); Ionides, JCGS
 2008 (clipping: M of the order of sqrt(n); Swaminathan & Joachims, JMLR 2015, cut and self-normalise
@@ -24,21 +27,28 @@ both); Dudik et al., ICML 2011 (dm, dr); Robins et al., 2007 and Thomas & Brunsk
 (sndr); Wang et al., ICML 2017 (switch_dr); Su et al., ICML 2020 (dros, optimistic shrinkage);
 Metelli et al., NeurIPS 2021 (sg, sub-Gaussian weights).
 
-**Draw by draw** (`DRAW_ESTIMATORS`). With w = P_target(set) / P_logging(set) over all orders, rho_t
-the product of the first t draws' ratios in the logged order, r_t the reward of the entities that
-draw t brought first, r = sum of r_t, q and v the value of the plan and its mean under the target,
-Q_t and V_t the reward-to-go of draw t and its mean under the target (`estimation.reward_to_go`):
+**Draw by draw** (`DRAW_ESTIMATORS`). The symbols:
 
-    sequence_ips  mean(rho_T r)                        union       sum(w r) / sum(w)
-    union_ips     mean(w r)                            union_dr    mean(v) + mean(w (r - q))
-    union_sndr    mean(v) + sum(w (r - q)) / sum(w)    pdis        mean(sum of rho_t r_t)
-    cascade_dr    mean(sum of rho_{t-1} V_t + rho_t (r_t - Q_t))
-    inclusion, inclusion_dr: `estimation.inclusion`          placement, placement_dr: `estimation.placement`
-    iips, pi: `estimation.slots`
+    w           P_target(set) / P_logging(set), summed over all orders
+    rho_t       product of the ratios of the first t draws, in the logged order
+    r_t, r      reward of the entities that draw t was the first to return; r = sum of r_t
+    q, v        value of the plan drawn, and the mean value under the target
+    Q_t, V_t    reward-to-go of draw t, and its mean under the target (`estimation.reward_to_go`)
 
-Estimators that weigh a draw, or an entity at any position, need a reward that later draws do not
-change: `found_reward`. On `page_reward` they are biased, because a later draw moves entities down
-the page or off it.
+    sequence_ips               mean(rho_T r)
+    union                      sum(w r) / sum(w)
+    union_ips                  mean(w r)
+    union_dr                   mean(v) + mean(w (r - q))
+    union_sndr                 mean(v) + sum(w (r - q)) / sum(w)
+    pdis                       mean(sum of rho_t r_t)
+    cascade_dr                 mean(sum of rho_{t-1} V_t + rho_t (r_t - Q_t))
+    inclusion, inclusion_dr    see `estimation.inclusion`
+    placement, placement_dr    see `estimation.placement`
+    iips, pi                   see `estimation.slots`
+
+Estimators that weight single draws, or entities at any position, need a reward that later draws do
+not change: `found_reward`. On `page_reward` they are biased, because a later draw moves entities
+down the page or off it.
 
 Precup et al., ICML 2000, and McInerney et al., KDD 2020 (pdis, RIPS: reward interaction inverse
 propensity scoring); Jiang & Li, ICML 2016, and Kiyohara et al., WSDM 2022 (cascade_dr).
@@ -54,20 +64,20 @@ from ltrr.errors import UsageError
 from ltrr.estimation.decisions import CUTS, TERMS
 
 Ratios = tuple[tuple[str, str], ...]
-"""(numerator, denominator) terms, whose ratios add up to an estimate."""
+"""Pairs of terms (numerator, denominator); the ratios add up to the estimate."""
 
 
 class ModelUse(StrEnum):
     """How an estimator uses the reward model."""
 
     NONE = "none"
-    """It needs no reward model."""
+    """The estimator needs no reward model."""
 
     CORRECTED = "corrected"
-    """Weighted residuals correct the model's error, so the model only narrows the interval."""
+    """Weighted residuals correct the model's error: the model only narrows the interval."""
 
     TRUSTED_WHERE_CUT = "trusted where cut"
-    """The model stands in for the weight that is cut off."""
+    """The model replaces the weight that is cut off."""
 
     ALONE = "alone"
     """The estimate rests on the model alone."""
@@ -75,12 +85,12 @@ class ModelUse(StrEnum):
 
 @dataclass(frozen=True)
 class Estimator:
-    """One way to a policy's value.
+    """One estimator of a policy's value.
 
     Args:
         name: Name in options, tables and reports.
         ratios: (numerator, denominator) terms whose ratios add up to the estimate.
-        assumes: What it assumes beyond right propensities, as a text for a reader.
+        assumes: Its assumptions besides correct propensities, as text.
     """
 
     name: str
@@ -89,12 +99,12 @@ class Estimator:
 
     @property
     def terms(self) -> frozenset[str]:
-        """Every term of the ratios."""
+        """All terms of the ratios."""
         return frozenset(term for ratio in self.ratios for term in ratio)
 
     @property
     def joined_ratios(self) -> tuple[tuple[tuple[str, ...], str], ...]:
-        """(numerators, denominator): ratios with the same denominator are one ratio.
+        """Ratios joined by denominator: (numerators, denominator).
 
         >>> ESTIMATORS["dr"].joined_ratios, ESTIMATORS["sndr"].joined_ratios
         (((('direct', 'residual'), 'n'),), ((('direct',), 'n'), (('residual',), 'w')))
@@ -111,13 +121,13 @@ class DecisionEstimator(Estimator):
 
     Args:
         model: How it uses the reward model.
-        cut: The one of `CUTS` that it applies, or none.
-        needs_right_propensities_only: Whether it assumes no more than right propensities, up to a
-            bias of 1/n. All such estimators of a log then estimate one number, and are compared
-            with each other.
-        is_nightly: Whether the nightly evaluation reports it. It cannot cut weights: no M is set
-            there.
-        decides: Whether the promotion gate judges by it.
+        cut: Name of the cut in `CUTS` that it applies, or empty.
+        needs_right_propensities_only: Whether it assumes only that the propensities are correct, up
+            to a bias of 1/n. All such estimators of a log estimate one number and are compared with
+            each other.
+        is_nightly: Whether the nightly evaluation reports it. Such an estimator cannot cut weights,
+            because the nightly jobs set no M.
+        decides: Whether the promotion gate uses it.
     """
 
     model: ModelUse = ModelUse.NONE
@@ -129,7 +139,7 @@ class DecisionEstimator(Estimator):
     def __post_init__(self) -> None:
         if self.is_nightly and self.cut:
             raise UsageError(
-                "an estimator of the nightly report cannot cut weights",
+                "an estimator of the nightly report cuts weights",
                 which=self.name,
                 expected="no cut, because the nightly jobs set no M",
                 got=self.cut,
@@ -137,7 +147,7 @@ class DecisionEstimator(Estimator):
 
     @property
     def needs_model(self) -> bool:
-        """Whether it needs q, and with it the target's probability of *every* action."""
+        """Whether it needs q, and so the target's probability of *every* action."""
         return any(TERMS[term].needs_model for term in self.terms)
 
 
@@ -146,17 +156,16 @@ class DrawEstimator(Estimator):
     """An estimator of logs made draw by draw.
 
     Args:
-        weight: Term of its weights: "w", the set's, "rho", the sequence's, or "additive", that of
-            independent slots. Empty where each entity has a weight of its own.
+        weight: Term of its weights: "w" of the set, "rho" of the sequence, or "additive" of
+            independent slots. Empty if each entity has a weight of its own.
         rests_on: Term of weighted rewards from which its evidence R is computed.
-        needs: What the log or a model must provide for its terms, as a text for a reader.
-        found_only: Whether it is right on `found_reward` alone.
-        page_only: Whether it is meant for `page_reward` alone.
+        needs: What the log or a model must provide for its terms, as text.
+        found_only: Whether it is correct for `found_reward` only.
+        page_only: Whether it is meant for `page_reward` only.
         design: Terms of the expected sums of w and of w^2
-            (`estimation.inclusion.inclusion_design`), from which its effective sample is computed
-            where it has no weight.
-        equals: Name of the estimator that estimates the same number where its assumption is true,
-            or none.
+            (`estimation.inclusion.inclusion_design`). The effective sample of an estimator without
+            a weight is computed from them.
+        equals: Name of the estimator of the same number if the assumption is true, or empty.
     """
 
     weight: str
@@ -239,7 +248,7 @@ BY_USER = DecisionEstimator(
     needs_right_propensities_only=True,
     decides=True,
 )
-"""The estimator of a canary: `snips` where a user draws the version, so that a weight is 1 / P(version)."""
+"""The estimator of a canary: `snips` with versions drawn by user, so a weight is 1 / P(version)."""
 
 _PATH = "propensities of each draw after the draws before it"
 _ORDERS = "propensities in every state that leads to the same draws, not only in the order of the log"
@@ -305,8 +314,26 @@ def list_nightly_estimators() -> tuple[DecisionEstimator, ...]:
     return tuple(estimator for estimator in ESTIMATORS.values() if estimator.is_nightly)
 
 
+def list_deciding_estimators() -> tuple[DecisionEstimator, ...]:
+    """The estimators that the promotion gate uses: one for policies, one for canaries.
+
+    >>> [estimator.name for estimator in list_deciding_estimators()]
+    ['dr', 'by_user']
+    """
+    return tuple(estimator for estimator in (*ESTIMATORS.values(), BY_USER) if estimator.decides)
+
+
+def list_names_without_model() -> tuple[str, ...]:
+    """Names of the estimators that need no reward model, in the order of the registry.
+
+    >>> list_names_without_model()
+    ('ips', 'snips', 'clipped_ips', 'clipped_snips', 'sg')
+    """
+    return tuple(name for name, estimator in ESTIMATORS.items() if not estimator.needs_model)
+
+
 def list_ratio_terms(*, has_model: bool) -> tuple[str, ...]:
-    """Terms whose products are kept, because ratios are made of them; in the order of `TERMS`.
+    """Terms of ratios, whose products are kept, in the order of `TERMS`.
 
     >>> list_ratio_terms(has_model=False)
     ('n', 'w', 'weighted', 'clipped', 'clipped_reward', 'sub_gaussian_reward')
@@ -316,7 +343,7 @@ def list_ratio_terms(*, has_model: bool) -> tuple[str, ...]:
 
 
 def list_plain_terms() -> tuple[str, ...]:
-    """Terms of which only totals are kept, because no ratio needs their products.
+    """Terms without products: only their totals are kept, because no ratio uses them.
 
     >>> list_plain_terms()
     ('w_squared', 'weighted_squared', 'sub_gaussian', 'switched', 'shrunk', 'unsupported')

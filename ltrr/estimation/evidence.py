@@ -1,4 +1,4 @@
-"""What an estimate rests on: one summary, built in one way from exact sums by user, for every report."""
+"""The evidence behind an estimate: one summary for every report, from exact sums by user."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from ltrr.estimation.moments import ClusteredSums, WeightedRewards
 
 @dataclass(frozen=True)
 class EvidenceSummary:
-    """What an estimate rests on.
+    """Summary of the evidence behind an estimate.
 
     Attributes:
         evidence: R.
         effective_sample_size: Effective sample size of the weights, in impressions.
         users: Number of users, the clusters.
-        impressions: Number of impressions judged on.
+        impressions: Number of impressions that the estimate is computed from.
         mean_weight: Mean of the weights; its expectation is one.
         unsupported: Share of the policy's probability on plans that the log can never show.
         fallback_share: Share of the window's impressions that were served without the policy.
         is_defined: Whether an interval exists.
-        evidence_of_users: R with each user's rewards added up first; never above `evidence`.
-        mean_weight_error: Standard error of mean_weight by user; NaN where only sums over decisions
+        evidence_of_users: R by user: each user's rewards are added up first. At most `evidence` if
+            no reward is negative.
+        mean_weight_error: Standard error of mean_weight by user; NaN if only sums over decisions
             are known.
         degrees: Degrees of freedom behind the standard error
             (`estimation.intervals.degrees_of_freedom`).
@@ -45,24 +46,24 @@ class EvidenceSummary:
 
     @property
     def least_evidence(self) -> float:
-        """R by impression or by user, whichever is smaller; NaN where R by impression is."""
+        """The smaller of R by impression and R by user; NaN if R by impression is NaN."""
         return min(self.evidence, self.evidence_of_users)
 
     def combine_weaker(self, other: EvidenceSummary) -> EvidenceSummary:
-        """What a difference of two estimates rests on: the weaker of both in every respect."""
-        odder = max(self, other, key=lambda summary: abs(summary.mean_weight - 1.0))
+        """Summary for the difference of two estimates: the weaker value of each figure."""
+        furthest = max(self, other, key=lambda summary: abs(summary.mean_weight - 1.0))
         return EvidenceSummary(
-            evidence=_least(self.evidence, other.evidence),
-            effective_sample_size=_least(self.effective_sample_size, other.effective_sample_size),
+            evidence=_smaller(self.evidence, other.evidence),
+            effective_sample_size=_smaller(self.effective_sample_size, other.effective_sample_size),
             users=min(self.users, other.users),
             impressions=min(self.impressions, other.impressions),
-            mean_weight=odder.mean_weight,
+            mean_weight=furthest.mean_weight,
             unsupported=max(self.unsupported, other.unsupported),
             fallback_share=max(self.fallback_share, other.fallback_share),
             is_defined=self.is_defined and other.is_defined,
-            evidence_of_users=_least(self.evidence_of_users, other.evidence_of_users),
-            mean_weight_error=odder.mean_weight_error,
-            # A side without rewards has no degrees of freedom of its own.
+            evidence_of_users=_smaller(self.evidence_of_users, other.evidence_of_users),
+            mean_weight_error=furthest.mean_weight_error,
+            # An estimate without rewards has no degrees of freedom: NaN, which fmin ignores.
             degrees=float(np.fmin(self.degrees, other.degrees)),
         )
 
@@ -72,11 +73,12 @@ class EvidenceTerms:
     """Names of the terms of `ClusteredSums` from which evidence is computed.
 
     Args:
-        weight: Weights; empty where each entity has a weight of its own.
+        weight: Weights; empty if each entity has a weight of its own.
         rewards: Weighted rewards.
-        count: Ones: the denominator of the mean weight.
-        judged: Ones of the impressions judged on; those of `count` where empty.
-        unsupported: The policy's probability on what the log can never show; none where empty.
+        count: Ones, the denominator of the mean weight.
+        judged: Ones of the impressions that the estimate is computed from; `count` if empty.
+        unsupported: The policy's probability on plans that the log can never show; empty if there
+            is no such term.
         design: Expected sums of w and of w^2, for estimators without a weight.
     """
 
@@ -102,13 +104,14 @@ def summarize_evidence(
     Args:
         sums: Sums by user.
         terms: Names of the terms to read.
-        weighted: Sums over impressions; without them R and the effective sample are by user.
+        weighted: Sums over impressions. Without them, R and the effective sample are by user.
         estimate: The estimate; an undefined estimate makes the summary undefined.
-        unsupported: Used where no term gives it.
+        unsupported: Share of the policy's probability on plans that the log can never show, used if
+            there is no such term.
         fallback_share: Share of the window's impressions that were served without the policy.
 
-    >>> sums = ClusteredSums.of({"w": [2.0, 0.0], "weighted": [2.0, 0.0], "n": [1.0, 1.0]}, ["u1", "u2"])
-    >>> summary = summarize_evidence(sums, EvidenceTerms())
+    >>> terms = {"w": [2.0, 0.0], "weighted": [2.0, 0.0], "n": [1.0, 1.0]}
+    >>> summary = summarize_evidence(ClusteredSums.of(terms, ["u1", "u2"]), EvidenceTerms())
     >>> summary.evidence, summary.effective_sample_size, summary.mean_weight, summary.users
     (1.0, 1.0, 1.0, 2)
     """
@@ -122,7 +125,7 @@ def summarize_evidence(
         evidence, sample = weighted.evidence(), weighted.effective_sample_size()
         mean_weight = weighted.mean_weight()
     elif not terms.weight and sample < evidence:
-        evidence = by_user = sample  # The design bounds it, however much this log happens to show.
+        evidence = by_user = sample  # The design is the upper bound, whatever this log shows.
     return EvidenceSummary(
         evidence=evidence,
         effective_sample_size=sample,
@@ -139,10 +142,10 @@ def summarize_evidence(
 
 
 def _sample_by_user(sums: ClusteredSums, terms: EvidenceTerms, count: int) -> float:
-    """Effective sample size; a user counts as many impressions as users have on average.
+    """Effective sample size; each user counts as the average number of impressions per user.
 
-    Without a weight: in entities, by design (`estimation.inclusion.inclusion_design`), or NaN where
-    unknown.
+    Without a weight it is that of the design (`estimation.inclusion.inclusion_design`), in
+    entities; NaN if unknown.
     """
     if terms.weight:
         return sums.evidence(terms.weight) * count / sums.clusters if sums.clusters else nan
@@ -152,5 +155,5 @@ def _sample_by_user(sums: ClusteredSums, terms: EvidenceTerms, count: int) -> fl
     return nan
 
 
-def _least(one: float, other: float) -> float:
+def _smaller(one: float, other: float) -> float:
     return one if isnan(one) else other if isnan(other) else min(one, other)

@@ -1,14 +1,14 @@
-"""Exact sums and cross products of many terms, block by block, at about the speed of plain doubles.
+"""Exact sums and cross products of many terms, block by block, at about the speed of doubles.
 
-A term is a whole number of 2^-24 (`estimation.fixed_point`), held in a double. Cut into a high and
-a low part of 20 bits, a block of 8,192 rows has products that one matrix product of doubles adds
-without rounding:
+A term is a whole number of 2^-24 (`estimation.fixed_point`), held in a double. It is split into a
+high part and a low part of 20 bits:
 
-    f = high 2^20 + low,   |low| <= 2^19,   exact while the high parts' squares add up to 2^52 at most.
+    f = high 2^20 + low,   |low| <= 2^19.
 
-Blocks add up in 64-bit integers. A block with larger terms (65,536 in every row) takes the slower
-way of `estimation.fixed_point`, to the same integers. So the result does not depend on the cut into
-blocks.
+One matrix product of doubles then adds the products of a block of 8,192 rows without rounding, as
+long as the squares of the high parts add up to at most 2^52. Blocks are added up in 64-bit
+integers. A block with larger terms (65,536 in every row) is summed by the slower functions of
+`estimation.fixed_point`, to the same integers. So the result does not depend on the blocks.
 """
 
 from __future__ import annotations
@@ -30,17 +30,20 @@ from ltrr.estimation.fixed_point import (
 )
 
 BLOCK_ROWS = 1 << 13
-"""Largest number of rows added at once; they and their terms fit in a core's cache."""
+"""Maximum number of rows added at once; their terms fit in the cache of a core."""
 
 _LOW_BITS = 20
 _EASY = 2.0 ** (2 * _LOW_BITS)
 _EASY_SQUARES = 2.0**52
-"""Largest sum of the high parts' squares. Then, by Cauchy and Schwarz, no partial sum of products
-of high parts exceeds 2^52, and none with low parts (at most 2^19 each) or of the terms themselves
-exceeds 2^53."""
+"""Largest sum of the squares of the high parts for which sums of doubles are exact.
+
+By the Cauchy-Schwarz inequality, no partial sum of products of high parts then exceeds 2^52. No
+partial sum of products with low parts (at most 2^19 each), or of the terms, exceeds 2^53."""
 _PART_BITS = 28
 _BLOCKS_BEFORE_CARRY = 1 << 9
-"""Blocks between carries: sums of a block are at most 2^53, so that 2^9 of them (and a transpose) stay below 2^63."""
+"""Number of blocks between carries.
+
+A block's sums are at most 2^53, so 2^9 of them, and of their transposes, stay below 2^63."""
 
 
 def exact_total(values: Floats) -> int:
@@ -56,7 +59,9 @@ def exact_total(values: Floats) -> int:
 
 
 class ExactSums:
-    """Totals of K terms, cross products of the first P, and fourth powers of one; zero at the start.
+    """Totals of K terms, cross products of the first P, and the sum of fourth powers of one.
+
+    All sums start at zero.
 
     >>> sums = ExactSums(terms=2, crossed=1, tail=1)
     >>> sums.add(np.array([[3.0, -(2.0**50)], [1.0, 2.0]]))
@@ -74,17 +79,20 @@ class ExactSums:
         self._parts = np.empty((2 * crossed, BLOCK_ROWS))
 
     def add(self, block: Floats | Longs) -> None:
-        """Add one block, [K, n], n at most `BLOCK_ROWS`: whole numbers of 2^-24, as doubles or as integers.
+        """Add one block of terms, [K, n].
+
+        Args:
+            block: Whole numbers of 2^-24, as doubles or as integers; n is at most `BLOCK_ROWS`.
 
         Raises:
             DataQualityError: A term is not finite or beyond 2.7e11.
         """
         crossed = len(self._products)
         largest = _largest(block[crossed:])
-        with np.errstate(invalid="ignore", over="ignore"):  # terms that are not finite are refused below
-            parts = _in_parts(block[:crossed], self._parts[:, : block.shape[1]])
+        with np.errstate(invalid="ignore", over="ignore"):  # Terms that are not finite are refused below.
+            parts = _split_parts(block[:crossed], self._parts[:, : block.shape[1]])
             limbs = parts @ parts.T
-        # If the terms are too large for doubles, so are these; NaN fails every comparison.
+        # Terms too large for doubles have squares above the limit; NaN fails every comparison.
         is_easy = bool((np.diagonal(limbs)[:crossed] <= _EASY_SQUARES).all())
         if is_easy:
             self._limbs += limbs.astype(np.int64)
@@ -116,7 +124,7 @@ class ExactSums:
         return [[int(value) for value in row] for row in self._products.tolist()]
 
     def _carry(self) -> None:
-        """From 64-bit integers to Python's, which never overflow."""
+        """Move the sums from 64-bit integers to Python integers, which never overflow."""
         self._totals = [total + more for total, more in zip(self._totals, self._sums.tolist(), strict=True)]
         crossed = len(self._products)
         high, low = slice(0, crossed), slice(crossed, None)
@@ -129,10 +137,14 @@ class ExactSums:
 
 
 def fourth_powers(column: Floats | Longs, largest: float) -> int:
-    """`fixed_point.exact_fourth_powers` of [N <= 2^13] numbers up to `largest`: powers rounded, their sum exact.
+    """The result of `fixed_point.exact_fourth_powers`, faster for small numbers.
 
-    A power is a whole number of which doubles keep 53 bits. Cut into parts of 28 bits, each part
-    adds up exactly.
+    A power is rounded to the 53 bits of a double and split into parts of 28 bits. The sum of each
+    part is exact.
+
+    Args:
+        column: Whole numbers, [N]. The fast way needs N <= 2^13.
+        largest: The largest absolute value.
 
     >>> fourth_powers(np.array([3.0, -2.0, 2.0**40]), 2.0**40) == 81 + 16 + 2**160
     True
@@ -148,8 +160,8 @@ def fourth_powers(column: Floats | Longs, largest: float) -> int:
     return total + int(rest.sum())
 
 
-def _in_parts(block: Floats | Longs, parts: Floats) -> Floats:
-    """High and low parts of [P, n], written into `parts`, [2P, n]."""
+def _split_parts(block: Floats | Longs, parts: Floats) -> Floats:
+    """High and low parts of a block [P, n], written into `parts`, [2P, n]."""
     high, low = parts[: len(block)], parts[len(block) :]
     np.multiply(block, 2.0**-_LOW_BITS, out=high)
     np.rint(high, out=high)
@@ -159,7 +171,10 @@ def _in_parts(block: Floats | Longs, parts: Floats) -> Floats:
 
 
 def _largest(block: Floats | Longs) -> Floats | Longs:
-    """Largest absolute value of each row of [K, n], from maximum and minimum, which needs no further block."""
+    """Largest absolute value of each row of [K, n].
+
+    It is computed from maximum and minimum, without another array of the block's size.
+    """
     return np.asarray(np.maximum(block.max(axis=1, initial=0), -block.min(axis=1, initial=0)))
 
 

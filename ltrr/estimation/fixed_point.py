@@ -1,11 +1,11 @@
 """Sums that have the same bits in any order and for any partitions of the rows.
 
 Terms are rounded once to whole numbers of 2^-24. Integers add without error, so (a + b) + c = a +
-(b + c) to the last bit, which doubles do not give: the same table must yield the same verdict for
-any number of tasks. The rounding error is at most 3e-8 for each term, on both sides equally.
+(b + c) to the last bit. Doubles do not have this property, and the same table must give the same
+verdict for any number of tasks. The rounding error is at most 3e-8 per term, in both directions.
 
-This unit belongs to terms of estimators. Sums of clicks and rewards in Spark columns have another
-one (`ltrr.spark.fixed_point`, 2^-20).
+This is the unit of estimators' terms. Sums of clicks and rewards in Spark columns have the unit
+2^-20 (`ltrr.spark.fixed_point`).
 """
 
 from __future__ import annotations
@@ -19,20 +19,24 @@ from ltrr.estimation.arrays import Longs
 TERM_BITS = 24
 TERM_UNIT = 2.0**-TERM_BITS
 LARGEST = 2.0**62 * TERM_UNIT
-"""Largest accepted term (2.7e11): few larger ones would overflow a 64-bit sum."""
+"""Largest accepted term (2.7e11). A few larger terms would overflow a 64-bit sum."""
 
 _LIMB_BITS = 21
 _LIMB_MASK = (1 << _LIMB_BITS) - 1
 _LIMBS = 3
 _CHUNK_ROWS = 1 << 10
-"""Rows of one product: products of two limbs are below 2^42, and 2^10 of them below 2^53, where doubles are exact."""
+"""Number of rows of one matrix product.
+
+A product of two limbs is below 2^42. 2^10 of them add up below 2^53, where doubles are exact."""
 
 _ROWS_AT_ONCE = 1 << 19
-"""Rows of one sum of products: 2^20 products (a part and its transpose) stay below 2^63, within 64-bit integers."""
+"""Number of rows of one sum of products.
+
+2^20 products (a part and its transpose) add up below 2^63, within 64-bit integers."""
 
 
 def to_fixed(values: ArrayLike) -> Longs:
-    """Whole numbers of 2^-24, the nearest to each value.
+    """Values rounded to the nearest whole number of 2^-24.
 
     Raises:
         DataQualityError: A value is not finite or beyond 2.7e11.
@@ -51,7 +55,7 @@ def to_fixed(values: ArrayLike) -> Longs:
 
 
 def from_fixed(total: int) -> float:
-    """The number that a sum of fixed-point terms stands for.
+    """The value of a sum of fixed-point terms.
 
     >>> from_fixed(25165824)
     1.5
@@ -73,8 +77,8 @@ def exact_sums(rows: Longs) -> list[int]:
 def exact_products(rows: Longs) -> list[list[int]]:
     """X'X of [N, K] as Python integers, exact; unit 2^-48 when rows are fixed-point terms.
 
-    Numbers are cut into a sign and three limbs of 21 bits; a matrix product of doubles adds their
-    products exactly.
+    Numbers are split into a sign and three limbs of 21 bits. A matrix product of doubles adds the
+    products of limbs exactly.
 
     >>> exact_products(np.array([[3, -(2**40)], [1, 2**40]]))
     [[10, -2199023255552], [-2199023255552, 2417851639229258349412352]]
@@ -88,11 +92,11 @@ def exact_products(rows: Longs) -> list[list[int]]:
 
 
 def exact_fourth_powers(column: Longs) -> int:
-    """Sum of z^4 over [N] whole numbers as a Python integer: each power rounded to 53 bits, their sum exact.
+    """Sum of z^4 over [N] whole numbers as a Python integer.
 
-    Powers of one exponent are added up in two halves of their mantissa, which doubles hold without
-    rounding up to 2^26 rows at once; so no order and no partition changes a bit, whatever the range
-    of the numbers.
+    Each power is rounded to 53 bits, and their sum is exact. The mantissas of powers with one
+    exponent are added up in two halves, exactly for up to 2^26 rows at once. So the sum has the
+    same bits for any order and any partitions, whatever the range of the numbers.
 
     >>> exact_fourth_powers(np.array([3, -2, 2**40])) == 81 + 16 + 2**160
     True
@@ -111,13 +115,13 @@ def exact_fourth_powers(column: Longs) -> int:
 
 
 def _limb_products(rows: Longs) -> dict[tuple[int, int], Longs]:
-    """Sums of products of limb i by limb j, i <= j, without those that are zero."""
+    """Sums of products of limb i and limb j, i <= j; zero limbs are left out."""
     parts: dict[tuple[int, int], Longs] = {}
     for start in range(0, len(rows), _CHUNK_ROWS):
         chunk = rows[start : start + _CHUNK_ROWS]
         signs, magnitudes = np.sign(chunk), np.abs(chunk)
         limbs = [(signs * ((magnitudes >> (_LIMB_BITS * i)) & _LIMB_MASK)).astype(np.float64) for i in range(_LIMBS)]
-        # Most terms are small: their high limbs are zero, and so are the products.
+        # Most terms are small: their high limbs are zero.
         used = [i for i, limb in enumerate(limbs) if limb.any()]
         for i in used:
             for j in used:

@@ -1,17 +1,19 @@
-"""Weights of entities: the probability that each is in the union, whichever plan brings it.
+"""Weights of entities, from the probability that an entity is in the union of the blocks drawn.
 
-`found_reward` is a sum over shown entities of rewards that do not depend on what else was shown. So
-each entity can have a weight of its own, P_target(e in union) / P_logging(e in union), summed over
-all plans that contain it. It is far closer to one than the plan's weight, since many plans bring
-the same entity. With reward r_e and any model q_e of it,
+`found_reward` is a sum over shown entities of rewards that do not depend on the other entities
+shown. So each entity e can have a weight of its own, w_e = P_target(e in union) / P_logging(e in
+union). Both probabilities are sums over all plans that return e. This weight is far closer to one
+than the plan's weight, because many plans return the same entity. Let r_e be the reward and q_e any
+model of it. Both estimators are unbiased:
 
     inclusion     = sum over shown e of w_e r_e
-    inclusion_dr  = sum over listed e of P_target(e in union) q_e + sum over shown e of w_e (r_e - q_e),
+    inclusion_dr  = sum over listed e of P_target(e in union) q_e
+                    + sum over shown e of w_e (r_e - q_e)
 
-both unbiased. They need the contents of every block that either policy might have drawn, and pages
-that show the whole union. The terms of both are columns for `ltrr ope-draws` (`included`,
-`included_dr`). Horvitz & Thompson, "A Generalization of Sampling Without Replacement from a Finite
-Universe", JASA 1952, whose inclusion probabilities these are.
+They need the contents of every block that either policy might have drawn, and pages that show the
+whole union. Their terms are the columns `included` and `included_dr` of `ltrr ope-draws`. Horvitz &
+Thompson, "A Generalization of Sampling Without Replacement from a Finite Universe", JASA 1952
+(inclusion probabilities).
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ def inclusion_propensities(plan_propensities: Floats, places: Longs, plans: NDAr
 
     Args:
         plan_propensities: Propensity of every plan, [N, P].
-        places: Depth of the block in which each strategy lists the entity, 0 where it does not, [N,
-            E, S].
+        places: Depth of the block in which each strategy lists the entity, 0 if it does not, [N, E,
+            S].
         plans: Depth vectors, [P, S], such as `PlanSpace.plans`.
 
     >>> plans = np.array([[0, 2], [1, 1], [2, 0]])
@@ -51,12 +53,11 @@ def inclusion_rewards(
     """Each impression's term of `inclusion`, or with a model of `inclusion_dr`, [N].
 
     Args:
-        logging: `inclusion_propensities` of the listed entities under the policy that logged, [N,
-            E].
-        target: The same under the policy judged, [N, E].
-        shown: Whether each was on the page, [N, E].
-        rewards: Found reward, clicks / examination; read where shown, [N, E].
-        q_hat: Expected reward of each, from a model fitted without this impression, [N, E].
+        logging: `inclusion_propensities` of the listed entities under the logging policy, [N, E].
+        target: The same under the judged policy, [N, E].
+        shown: Whether each entity was on the page, [N, E].
+        rewards: Found reward, clicks / examination, [N, E]; only those of shown entities are used.
+        q_hat: Expected reward of each entity, from a model fitted without this impression, [N, E].
 
     Raises:
         DataQualityError: A shown entity has a logging propensity of 0.
@@ -66,13 +67,14 @@ def inclusion_rewards(
     >>> shown, rewards = np.array([[True, False]]), np.array([[2.0, 0.0]])
     >>> inclusion_rewards(logging, target, shown, rewards).tolist()
     [4.0]
-    >>> inclusion_rewards(logging, target, shown, rewards, q_hat=np.array([[1.5, 1.0]])).round(6).tolist()
+    >>> q_hat = np.array([[1.5, 1.0]])
+    >>> inclusion_rewards(logging, target, shown, rewards, q_hat=q_hat).round(6).tolist()
     [2.7]
     """
     never = np.where(logging <= 0.0, target, 0.0).sum(axis=1)
     if (never > ROUNDING).any():
         raise SupportError(
-            "the policy judged shows entities that the log can never show",
+            "the judged policy shows entities that the log can never show",
             got=f"{int((never > ROUNDING).sum())} of {len(never)} impressions, {never.mean():.3g} entities a page",
             todo="use a log whose policy has a minimum probability for every plan",
         )
@@ -84,17 +86,16 @@ def inclusion_rewards(
 
 
 def inclusion_design(logging: Floats, target: Floats) -> tuple[Floats, Floats]:
-    """Design of a log of entity weights, before any draw: expected sums of w and of w^2 on a page, [N] both.
+    """Expected sums of w and of w^2 on a page, before any draw, [N] both.
 
-    (sum of the first)^2 / sum of the second is the effective sample, in entities shown, that such a
-    log has on average. The weights in one log say less: until a rare entity of large weight
-    appears, all weights are small. Logs of 2,000 impressions with a median R of 679 and a sample of
-    5 by design gave 95 % intervals that covered 56 % (docs/studies/plans.md).
+    (sum of the first)^2 / sum of the second is the average effective sample of such a log, in
+    entities shown. The weights of one log are a worse guide: until a rare entity with a large
+    weight appears, all weights are small. In logs of 2,000 impressions with a median R of 679 and
+    an effective sample by design of 5, 95 % intervals covered 56 % (docs/studies/plans.md).
 
     Args:
-        logging: `inclusion_propensities` of all listed entities under the policy that logged, [N,
-            E].
-        target: The same under the policy judged.
+        logging: `inclusion_propensities` of all listed entities under the logging policy, [N, E].
+        target: The same under the judged policy, [N, E].
 
     >>> mass, squares = inclusion_design(np.array([[0.5, 0.001, 0.0]]), np.array([[0.5, 0.5, 0.0]]))
     >>> mass.tolist(), squares.tolist(), round(float(mass.sum() ** 2 / squares.sum()), 4)
@@ -105,7 +106,9 @@ def inclusion_design(logging: Floats, target: Floats) -> tuple[Floats, Floats]:
 
 
 def check_whole_union_shown(union_sizes: Longs, page_size: int) -> None:
-    """Refuse `found_reward` where the drawn union exceeds the page: entities not shown cannot be corrected.
+    """Refuse `found_reward` if a drawn union exceeds the page.
+
+    The rewards of entities that were not shown cannot be corrected.
 
     Raises:
         SupportError: A union exceeds the page; the message has the number of such impressions.
@@ -114,14 +117,15 @@ def check_whole_union_shown(union_sizes: Longs, page_size: int) -> None:
     >>> check_whole_union_shown(np.array([8, 12]), page_size=10)
     Traceback (most recent call last):
         ...
-    ltrr.errors.SupportError: found_reward cannot be corrected where drawn entities are not shown: expected unions of \
-at most 10 entities, got 1 of 2 impressions with more, up to 12; judge by page_reward
+    ltrr.errors.SupportError: found_reward cannot be corrected if drawn entities are not shown:
+    expected unions of at most 10 entities, got 1 of 2 impressions with more, up to 12; use
+    page_reward instead
     """
     over = union_sizes > page_size
     if over.any():
         raise SupportError(
-            "found_reward cannot be corrected where drawn entities are not shown",
+            "found_reward cannot be corrected if drawn entities are not shown",
             expected=f"unions of at most {page_size} entities",
             got=f"{int(over.sum())} of {len(union_sizes)} impressions with more, up to {int(union_sizes.max())}",
-            todo="judge by page_reward",
+            todo="use page_reward instead",
         )

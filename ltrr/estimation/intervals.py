@@ -1,26 +1,27 @@
 """Intervals of ratios of clustered sums, and of differences of two ratios on the same users.
 
-With z_u the sums of user u, theta = sum(a) / sum(b) has the influence psi_u = (a_u - theta b_u) /
-sum(b), and
+Let a_u and b_u be the sums of user u. The ratio theta = sum(a) / sum(b) has the influence psi_u =
+(a_u - theta b_u) / sum(b), and
 
-    Var(theta) = U / (U - 1) * sum over users of psi_u^2,    interval = theta -+ t * sqrt(Var).
+    Var(theta) = U / (U - 1) * sum over users of psi_u^2,
+    interval   = theta -+ t * sqrt(Var).
 
-t is Student's quantile: where a few users with large sums dominate the spread, the standard error
-itself is as imprecise as that of a small sample. `degrees_of_freedom` gives its degrees of freedom.
-With many users it is the normal quantile.
+t is Student's quantile, with the degrees of freedom of `degrees_of_freedom`. If a few users with
+large sums dominate the spread, the standard error is as imprecise as that of a small sample. With
+many users t is the normal quantile.
 
-A difference of two estimates on the same users has the influence psi_u - psi'_u. What both share
-(the user was keen, the query easy) cancels, so the difference is far more certain than the two
+A difference of two estimates on the same users has the influence psi_u - psi'_u. Effects that both
+share (an active user, an easy query) cancel. So the difference is far more precise than the two
 intervals suggest. Cochran, "Sampling Techniques", 1977, ch. 6 (ratio estimates); Deng et al.,
 "Applying the Delta Method in Metric Analytics", KDD 2018.
 
-The coverage depends on the evidence R: it is 93.5-96.5 % where R >= 100, at least 92 % where R >=
-50; below 20 the interval must not be used. Where rewards are rare its misses are on the low side
-(the estimate's tail is on the right), so a lower bound is safe and an upper bound needs R >= 100.
-docs/studies/coverage.md has the figures.
+The coverage of 95 % intervals depends on the evidence R (docs/studies/coverage.md). It is 93.5-96.5
+% for R >= 100 and at least 92 % for R >= 50. Below 20 the interval must not be used. With rare
+rewards most misses are intervals below the true value. So a lower bound is safe, and an upper bound
+needs R >= 100.
 
-Where that is not enough, `bernstein_ratio` is valid for any number of users. It is wider, and needs
-a bound that is known in advance.
+`bernstein_ratio` is valid for any number of users. It is wider, and needs a bound that is known in
+advance.
 """
 
 from __future__ import annotations
@@ -39,20 +40,24 @@ from ltrr.errors import UsageError
 from ltrr.estimation.arrays import Floats
 from ltrr.estimation.moments import ClusteredSums
 
-KNOWN_OF_TAIL = 1.25
-"""Degrees of freedom as a multiple of the tail evidence. Satterthwaite's rule gives 2. But a log
-often lacks its largest weights, so its tail evidence is too large. The value comes from the
-coverage study, seeds 1 to 4 (docs/studies/coverage.md)."""
+DEGREES_PER_TAIL_EVIDENCE = 1.25
+"""Degrees of freedom as a multiple of the tail evidence.
+
+Satterthwaite's rule gives 2. But a log often lacks its largest weights, so its tail evidence is too
+large. The value comes from the coverage study, seeds 1 to 4 (docs/studies/coverage.md)."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its standard error; both NaN where undefined (no denominator; fewer than two clusters).
+    """A value with its standard error.
+
+    Both are NaN if the denominator is zero. The standard error is also NaN with fewer than two
+    clusters.
 
     Attributes:
         value: The estimate.
         standard_error: Its standard error, in the same unit.
-        degrees: Degrees of freedom behind the standard error; infinite where it is taken as known.
+        degrees: Degrees of freedom of the standard error; infinite if it is taken as known.
 
     >>> round(Estimate(0.5, 0.1).low(0.975), 3), round(Estimate(0.5, 0.1).high(0.975), 3)
     (0.304, 0.696)
@@ -82,35 +87,42 @@ UNDEFINED = Estimate(nan, nan)
 
 
 def quantile(confidence: float, degrees: float = inf) -> float:
-    """Quantile of Student's distribution; of the standard normal one where degrees of freedom are infinite.
+    """Quantile of Student's distribution, or of the normal one for infinite degrees of freedom.
 
-    >>> round(quantile(0.975), 4), round(quantile(1 - 0.05 / 60), 4), round(quantile(0.975, 20.0), 4)
-    (1.96, 3.144, 2.086)
+    >>> [round(value, 3) for value in (quantile(0.975), quantile(0.999), quantile(0.975, 20.0))]
+    [1.96, 3.09, 2.086]
     """
     return NormalDist().inv_cdf(confidence) if isinf(degrees) else float(stdtrit(degrees, confidence))
 
 
 def degrees_of_freedom(sums: ClusteredSums, rewards: str) -> float:
-    """Degrees of freedom of the standard error of an estimate that rests on this term, the users' weighted rewards.
+    """Degrees of freedom of the standard error of an estimate, from the users' weighted rewards.
 
-    The variance of U terms with kurtosis k is known as well as from 2 U / (k - 1) normal degrees of
-    freedom (Satterthwaite, "An Approximate Distribution of Estimates of Variance Components",
-    Biometrics 1946), and U / k is the tail evidence. The result is `KNOWN_OF_TAIL` x tail evidence,
-    at most U - 1 and at least 1; NaN without any reward.
+    The variance estimated from U terms with kurtosis k is as precise as one with 2 U / (k - 1)
+    normal degrees of freedom (Satterthwaite, "An Approximate Distribution of Estimates of Variance
+    Components", Biometrics 1946). U / k is the tail evidence. The result is
+    `DEGREES_PER_TAIL_EVIDENCE` x tail evidence, at least 1 and at most U - 1; NaN without any
+    reward.
 
-    >>> even = ClusteredSums.of({"wr": [1.0] * 40}, [str(user) for user in range(40)], tails=["wr"])
-    >>> heavy = ClusteredSums.of({"wr": [1.0] * 39 + [9.0]}, [str(user) for user in range(40)], tails=["wr"])
+    Args:
+        sums: Sums by user.
+        rewards: Name of the term of weighted rewards.
+
+    >>> users = [str(user) for user in range(40)]
+    >>> even = ClusteredSums.of({"wr": [1.0] * 40}, users, tails=["wr"])
+    >>> heavy = ClusteredSums.of({"wr": [1.0] * 39 + [9.0]}, users, tails=["wr"])
     >>> degrees_of_freedom(even, "wr"), round(degrees_of_freedom(heavy, "wr"), 2)
     (39.0, 2.73)
     """
     tail = sums.tail_evidence(rewards)
-    return nan if isnan(tail) else max(1.0, min(KNOWN_OF_TAIL * tail, sums.clusters - 1.0))
+    return nan if isnan(tail) else max(1.0, min(DEGREES_PER_TAIL_EVIDENCE * tail, sums.clusters - 1.0))
 
 
 def estimate_ratio(sums: ClusteredSums, numerator: str, denominator: str) -> Estimate:
     """sum(numerator) / sum(denominator), with its cluster-robust standard error.
 
-    >>> sums = ClusteredSums.of({"r": [1.0, 0.0, 1.0, 1.0], "n": [1, 1, 1, 1]}, clusters=["a", "b", "c", "d"])
+    >>> terms = {"r": [1.0, 0.0, 1.0, 1.0], "n": [1, 1, 1, 1]}
+    >>> sums = ClusteredSums.of(terms, clusters=["a", "b", "c", "d"])
     >>> estimate_ratio(sums, "r", "n")
     Estimate(value=0.75, standard_error=0.25, degrees=inf)
     """
@@ -120,7 +132,8 @@ def estimate_ratio(sums: ClusteredSums, numerator: str, denominator: str) -> Est
 def estimate_sum(sums: ClusteredSums, ratios: Sequence[tuple[str, str]]) -> Estimate:
     """Sum of ratios, each (numerator, denominator), with the standard error of the whole.
 
-    >>> sums = ClusteredSums.of({"a": [1.0, 2.0], "b": [1.0, 0.0], "n": [1, 1]}, clusters=["u1", "u2"])
+    >>> terms = {"a": [1.0, 2.0], "b": [1.0, 0.0], "n": [1, 1]}
+    >>> sums = ClusteredSums.of(terms, clusters=["u1", "u2"])
     >>> estimate_sum(sums, [("a", "n"), ("b", "n")])
     Estimate(value=2.0, standard_error=0.0, degrees=inf)
     """
@@ -130,7 +143,8 @@ def estimate_sum(sums: ClusteredSums, ratios: Sequence[tuple[str, str]]) -> Esti
 def estimate_difference(sums: ClusteredSums, one: tuple[str, str], other: tuple[str, str]) -> Estimate:
     """Ratio `one` minus ratio `other`, each (numerator, denominator), paired by cluster.
 
-    >>> sums = ClusteredSums.of({"mine": [2.0, 1.0], "theirs": [1.0, 0.0], "n": [1, 1]}, clusters=["u1", "u2"])
+    >>> terms = {"mine": [2.0, 1.0], "theirs": [1.0, 0.0], "n": [1, 1]}
+    >>> sums = ClusteredSums.of(terms, clusters=["u1", "u2"])
     >>> estimate_difference(sums, ("mine", "n"), ("theirs", "n"))
     Estimate(value=1.0, standard_error=0.0, degrees=inf)
     """
@@ -142,9 +156,10 @@ def estimate_difference(sums: ClusteredSums, one: tuple[str, str], other: tuple[
 def estimate_sum_difference(
     sums: ClusteredSums, ones: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]]
 ) -> Estimate:
-    """Sum of some ratios minus the sum of others, paired by cluster; what both have in common cancels.
+    """Sum of some ratios minus the sum of others, paired by cluster; common ratios cancel.
 
-    >>> sums = ClusteredSums.of({"a": [1.0, 2.0], "b": [1.0, 0.0], "n": [1, 1]}, clusters=["u1", "u2"])
+    >>> terms = {"a": [1.0, 2.0], "b": [1.0, 0.0], "n": [1, 1]}
+    >>> sums = ClusteredSums.of(terms, clusters=["u1", "u2"])
     >>> estimate_sum_difference(sums, [("a", "n"), ("b", "n")], [("b", "n")])
     Estimate(value=1.5, standard_error=0.5, degrees=inf)
     """
@@ -161,41 +176,37 @@ def bernstein_ratio(
     confidence: float,
     rewards: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[float, float]:
-    """Two-sided interval of sum(numerator) / sum(denominator), valid for any number of users: empirical Bernstein.
+    """Empirical Bernstein interval of a ratio, two-sided, valid for any number of users.
 
-    At the true value t, x_u = a_u - t b_u has mean zero. With U users whose x_u lie in a range
-    `widest` wide, sample variance V and L = log(4 / (1 - confidence)), with probability
-    `confidence`
+    At the true value t, x_u = a_u - t b_u has mean zero. Let V be the sample variance of the x_u of
+    U users, and L = log(4 / (1 - confidence)). With probability `confidence`
 
-        |mean of x_u| <= sqrt(2 V L / U) + 7 widest L / (3 (U - 1)),
+        |mean of x_u| <= sqrt(2 V L / U) + 7 widest L / (3 (U - 1)).
 
-    and the interval is every t for which this is true. It assumes independent users, and neither
-    normality nor a number of events. Maurer & Pontil, COLT 2009, theorem 4 ("Empirical Bernstein
-    Bounds"), on both sides.
+    The interval is every t for which this is true. It assumes independent users, but neither
+    normality nor a minimum number of events. Maurer & Pontil, "Empirical Bernstein Bounds", COLT
+    2009, theorem 4, on both sides.
 
     Args:
         sums: Sums by user, with both terms.
-        numerator: Sum of w r.
-        denominator: Sum of w (snips), or of ones (ips).
-        widest: Largest possible distance of two users' a_u - t b_u: largest weight x width of the
-            rewards' range (for ips, from zero) x largest number of a user's decisions. It must
-            follow from the *design* (1 / least logging propensity, a cap on decisions); with the
-            largest value seen, the interval is not valid.
+        numerator: Name of the term w r.
+        denominator: Name of the term w (snips), or of ones (ips).
+        widest: Width of the range of x_u: largest weight x width of the rewards' range (for ips,
+            from zero) x largest number of a user's decisions. It must follow from the *design* (1 /
+            least logging propensity, a cap on decisions), not from observed values.
         confidence: Confidence of both sides together.
-        rewards: Smallest and largest possible reward; the interval stays inside.
+        rewards: Smallest and largest possible reward; the interval lies between them.
 
     Raises:
         UsageError: `widest` is not above zero.
 
-    >>> sums = ClusteredSums.of({"wr": [1.0, 0.0] * 2_000, "w": [1.0] * 4_000}, [str(u) for u in range(4_000)])
-    >>> low, high = bernstein_ratio(sums, "wr", "w", widest=1.0, confidence=0.95)
-    >>> round(low, 4), round(high, 4)
-    (0.474, 0.526)
-    >>> bernstein_ratio(ClusteredSums.of({"wr": [1.0], "w": [1.0]}, ["u"]), "wr", "w", widest=1.0, confidence=0.95)
-    (0.0, 1.0)
+    >>> terms = {"wr": [1.0, 0.0] * 2_000, "w": [1.0] * 4_000}
+    >>> sums = ClusteredSums.of(terms, [str(user) for user in range(4_000)])
+    >>> [round(end, 4) for end in bernstein_ratio(sums, "wr", "w", widest=1.0, confidence=0.95)]
+    [0.474, 0.526]
     """
     if not widest > 0.0:
-        raise UsageError("a bound must be above zero", which="widest", expected="> 0", got=str(widest))
+        raise UsageError("the width of the range is not above zero", which="widest", expected="> 0", got=str(widest))
     users, length = sums.clusters, log(4.0 / (1.0 - confidence))
     if users < 2:
         return rewards
@@ -219,13 +230,16 @@ def bounds_by_inversion(
     offset: ArrayLike,
     rewards: tuple[float, float],
 ) -> tuple[Floats, Floats]:
-    """Least and largest t in the range of rewards with |a - t b| <= slope sqrt(V(t)) + offset, b > 0.
+    """Smallest and largest t in the range of rewards with |a - t b| <= slope sqrt(V(t)) + offset.
 
-    V(t) = a_squared - 2 t a_b + t^2 b_squared: means a, b of two terms and the (co)variances of one
-    cluster. Arrays give an interval each. With offset 0 and slope z / sqrt(U) this is Fieller's
-    interval. It is the whole range where b does not differ significantly from zero.
+    V(t) = a_squared - 2 t a_b + t^2 b_squared. a and b are the means of two terms per cluster, b >
+    0. The squares and the product are their variances and covariance. Arrays give one interval for
+    each element. With offset 0 and slope z / sqrt(U) it is Fieller's interval. It is the whole
+    range if b does not differ significantly from zero.
 
-    >>> low, high = bounds_by_inversion(0.5, 1.0, 0.25, 0.0, 0.0, slope=0.1, offset=0.01, rewards=(0.0, 1.0))
+    >>> low, high = bounds_by_inversion(
+    ...     0.5, 1.0, 0.25, 0.0, 0.0, slope=0.1, offset=0.01, rewards=(0.0, 1.0)
+    ... )
     >>> float(low.round(6)), float(high.round(6))
     (0.44, 0.56)
     """
@@ -247,14 +261,14 @@ def bounds_by_inversion(
 
 
 def _ratio_moments(sums: ClusteredSums, numerator: str, denominator: str) -> tuple[float, float, float, float, float]:
-    """Means per cluster of both terms, and their variances and covariance, as `bounds_by_inversion` takes them."""
+    """The first five arguments of `bounds_by_inversion`, from the sums of two terms."""
     pairs = (numerator, numerator), (numerator, denominator), (denominator, denominator)
     first, second, third = (_covariance(sums, *pair) for pair in pairs)
     return sums.total(numerator) / sums.clusters, sums.total(denominator) / sums.clusters, first, second, third
 
 
 def _covariance(sums: ClusteredSums, one: str, other: str) -> float:
-    """Covariance of two terms' sums of a cluster, without cancellation."""
+    """Covariance over clusters of two terms, without cancellation."""
     product = sums.exact_product(one, other) - sums.exact_total(one) * sums.exact_total(other) / sums.clusters
     return float(product / (sums.clusters - 1))
 
@@ -272,7 +286,7 @@ def _estimate(sums: ClusteredSums, signs: dict[tuple[str, str], int]) -> Estimat
         influence[denominator] = influence.get(denominator, Fraction(0)) - sign * ratio / total
     if sums.clusters < 2:
         return Estimate(float(value), nan)
-    # Exact fractions have no cancellation: the sum of squares is never below zero.
+    # Exact fractions have no cancellation: the variance is never negative.
     variance = sum(
         (
             left * right * sums.exact_product(one, other)

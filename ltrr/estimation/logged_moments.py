@@ -1,4 +1,4 @@
-"""Exact sums of a log, from which every estimator's value, interval and diagnostics follow."""
+"""Exact sums of a log, from which the value, interval and diagnostics of all estimators follow."""
 
 from __future__ import annotations
 
@@ -19,23 +19,27 @@ from ltrr.estimation.intervals import Estimate, degrees_of_freedom, estimate_sum
 from ltrr.estimation.moments import ClusteredSums, WeightedRewards
 
 _TAIL = "weighted"
-"""The term whose tail gives the precision of standard errors."""
+"""The term from whose tail the precision of standard errors is computed."""
 
 
 @dataclass(frozen=True)
 class LoggedMoments:
-    """Exact sums over clusters of decisions; `+` joins two disjoint sets of clusters, in any order to the same bits.
+    """Exact sums over clusters of decisions; `+` joins two disjoint sets of clusters.
+
+    The sums have the same bits in any order.
 
     Attributes:
-        ratios: Clustered sums of the terms that ratios are made of.
+        ratios: Clustered sums of the terms of ratios.
         plain: Totals of `list_plain_terms`, unit 2^-24.
         largest: The largest weight, unit 2^-24.
 
     >>> decisions = Decisions(weights=np.array([1.6, 0.4]), rewards=np.array([1.0, 0.0]))
     >>> moments = LoggedMoments.of(decisions, largest_weight=100.0)
     >>> from ltrr.estimation.estimators import ESTIMATORS
-    >>> round(moments.estimate(ESTIMATORS["ips"]).value, 6), round(moments.weighted.effective_sample_size(), 3)
-    (0.8, 1.471)
+    >>> round(moments.estimate(ESTIMATORS["ips"]).value, 6)
+    0.8
+    >>> round(moments.weighted.effective_sample_size(), 3)
+    1.471
     """
 
     ratios: ClusteredSums
@@ -44,24 +48,31 @@ class LoggedMoments:
 
     @classmethod
     def of(cls, decisions: Decisions, largest_weight: float, clusters: Longs | None = None) -> LoggedMoments:
-        """Of N decisions; all decisions of a cluster must be here. Without clusters each decision is its own.
+        """Sums of N decisions, which must include all decisions of each cluster.
 
         Args:
             decisions: N decisions.
             largest_weight: M.
-            clusters: User of each decision, any whole number, [N].
+            clusters: User of each decision, any whole number, [N]. By default each decision is a
+                cluster.
         """
         sums = MomentSums(largest_weight, has_model=decisions.taken is not None)
         if clusters is None:
             sums.add(decisions)
         else:
             order = np.argsort(clusters, kind="stable")
-            sums.add(decisions.rows(order), starts_of(clusters[order]))
+            sums.add(decisions.rows(order), find_cluster_starts(clusters[order]))
         return sums.moments
 
     @classmethod
     def of_clusters(cls, sums: Longs, largest: Longs, *, has_model: bool) -> LoggedMoments:
-        """From sums of `compute_terms` over whole clusters, [U, K], and largest weights, [any]."""
+        """Totals of the sums of `compute_terms` over whole clusters, [U, K].
+
+        Args:
+            sums: Sums of each cluster.
+            largest: Largest weights of any groups of the decisions.
+            has_model: Whether the terms include those of a reward model.
+        """
         names = list_ratio_terms(has_model=has_model)
         return cls(
             ClusteredSums.of_clusters(names, sums[:, : len(names)], tails=(_TAIL,)),
@@ -77,7 +88,10 @@ class LoggedMoments:
         )
 
     def estimate(self, estimator: DecisionEstimator) -> Estimate:
-        """Value and standard error; NaN where a denominator is zero, or an error of fewer than two clusters."""
+        """Value and standard error.
+
+        Both are NaN if a denominator is zero, the error also with fewer than two clusters.
+        """
         return replace(estimate_sum(self.ratios, estimator.ratios), degrees=degrees_of_freedom(self.ratios, _TAIL))
 
     @property
@@ -98,11 +112,11 @@ class LoggedMoments:
 
     @property
     def evidence_of_users(self) -> float:
-        """R with each user's weighted rewards added up first; NaN without rewards."""
+        """R by user: each user's weighted rewards are added up first; NaN without rewards."""
         return self.ratios.evidence("weighted")
 
     def summarize_evidence(self, estimator: DecisionEstimator) -> EvidenceSummary:
-        """What the estimate of an estimator rests on."""
+        """Summary of the evidence behind an estimate."""
         return summarize_evidence(
             self.ratios,
             EvidenceTerms(),
@@ -113,10 +127,10 @@ class LoggedMoments:
 
     @property
     def design_effect(self) -> float:
-        """Variance of the weights by cluster over that by decision: about one where every decision was drawn anew.
+        """Variance of the weights by cluster over that by decision.
 
-        It equals the number of a cluster's decisions where one draw served them all; NaN where all
-        weights are equal.
+        About one if every decision was drawn independently. If one draw served all decisions of a
+        cluster, it equals their number. NaN if all weights are equal.
         """
         w, n = self.ratios.exact_total("w"), self.decisions
         if not n:
@@ -124,7 +138,7 @@ class LoggedMoments:
         mean, product = w / n, self.ratios.exact_product
         by_cluster = product("w", "w") - 2 * mean * product("w", "n") + mean**2 * product("n", "n")
         by_decision = from_fixed(self._plain("w_squared")) - float(w * mean)
-        # Squares are rounded to 2^-24, so a smaller variance is rounding.
+        # Squares are rounded to 2^-24, so a smaller variance is a rounding error.
         return float(by_cluster) / by_decision if by_decision > n * TERM_UNIT else nan
 
     @property
@@ -143,7 +157,7 @@ class LoggedMoments:
         return from_fixed(self._plain("unsupported")) / self.decisions if self.decisions else nan
 
     def share_cut(self, estimator: DecisionEstimator) -> float:
-        """Share of the sum of weights that the estimator cuts off, 0 where it cuts nothing; NaN without any weight."""
+        """Share of the sum of weights that the estimator cuts off; NaN without any weight."""
         if not estimator.cut:
             return 0.0
         known = dict(zip((*self.ratios.names, *list_plain_terms()), (*self.ratios.totals, *self.plain), strict=True))
@@ -156,7 +170,7 @@ class LoggedMoments:
         return self.plain[list_plain_terms().index(name)]
 
     def to_json(self) -> str:
-        """As text, to cross a process; integers keep every digit."""
+        """The sums as text, to cross a process; integers keep every digit."""
         return json.dumps([self.ratios.to_json(), self.plain, self.largest])
 
     @classmethod
@@ -167,11 +181,11 @@ class LoggedMoments:
 
 
 class MomentSums:
-    """Sums of decisions, added batch by batch without a Python integer for each row.
+    """Sums of decisions, added batch by batch in numpy arrays.
 
     Args:
         largest_weight: M.
-        has_model: Whether decisions have q.
+        has_model: Whether the decisions have values of a reward model.
     """
 
     def __init__(self, largest_weight: float, *, has_model: bool) -> None:
@@ -181,23 +195,23 @@ class MomentSums:
         self._sums = ExactSums(terms=terms, crossed=len(self._names), tail=tail)
 
     def add(self, decisions: Decisions, starts: Longs | None = None) -> None:
-        """Add decisions, each a cluster of its own; with starts, all decisions of a cluster, one after the other.
+        """Add decisions.
 
         Args:
-            decisions: N decisions.
-            starts: Start of each cluster, [U].
+            decisions: N decisions. With starts they are sorted by cluster and include all decisions
+                of each cluster.
+            starts: First row of each cluster, [U]. By default each decision is a cluster.
         """
         if starts is None:
             for start in range(0, len(decisions), BLOCK_ROWS):
                 self._sums.add(self._terms(decisions, start, start + BLOCK_ROWS))
         else:
-            # A block of decisions has at most as many clusters; a cluster larger than a block is a
-            # block.
+            # A block of decisions has at most BLOCK_ROWS clusters. A larger cluster is a block.
             firsts = np.flatnonzero(np.diff(starts // BLOCK_ROWS, prepend=-1))
             for first, last in zip(firsts, [*firsts[1:], len(starts)], strict=True):
                 end = starts[last] if last < len(starts) else len(decisions)
                 terms = self._terms(decisions, starts[first], end)
-                self._sums.add(_added_up(terms, starts[first:last] - starts[first]))
+                self._sums.add(_sum_clusters(terms, starts[first:last] - starts[first]))
         self._clusters += len(decisions) if starts is None else len(starts)
         self._largest = max(self._largest, float(decisions.weights.max(initial=0.0)))
 
@@ -214,17 +228,17 @@ class MomentSums:
         return compute_fixed_terms(decisions.rows(slice(start, end)), self._largest_weight)
 
 
-def starts_of(clusters: Longs) -> Longs:
-    """Start of each cluster, in rows that are sorted by cluster.
+def find_cluster_starts(clusters: Longs) -> Longs:
+    """First row of each cluster, in rows that are sorted by cluster.
 
-    >>> starts_of(np.array([3, 3, 5, 4, 4])).tolist()
+    >>> find_cluster_starts(np.array([3, 3, 5, 4, 4])).tolist()
     [0, 2, 3]
     """
     return np.flatnonzero(np.append(True, clusters[1:] != clusters[:-1])[: len(clusters)])
 
 
-def _added_up(terms: Floats, starts: Longs) -> Floats | Longs:
-    """Sums over clusters, [K, U]; integers where doubles would round."""
+def _sum_clusters(terms: Floats, starts: Longs) -> Floats | Longs:
+    """Sums over clusters, [K, U], as integers if doubles would round."""
     if terms.shape[1] * np.abs(terms).max(initial=0.0) <= 2.0**53:
         return np.add.reduceat(terms, starts, axis=1)
     return np.add.reduceat((to_fixed(terms * TERM_UNIT)), starts, axis=1)

@@ -1,7 +1,7 @@
-"""Mergeable statistics of off-policy estimators: make them `of` some decisions, add others with `+`, read the value.
+"""Mergeable statistics of off-policy estimators: `of` makes them, `+` joins them.
 
-Sums are exact integers (`estimation.fixed_point`), so a merge of any partition of the rows in any
-order has the same bits. Undefined values (no decision, no weight) are NaN and never zero.
+Sums are exact integers (`estimation.fixed_point`), so any partition of the rows, merged in any
+order, gives the same bits. Undefined values (no decision, no weight) are NaN and never zero.
 """
 
 from __future__ import annotations
@@ -25,22 +25,29 @@ from ltrr.estimation.weights import importance_weights
 class WeightedRewards:
     """Sufficient statistics of IPS and SNIPS; `+` joins two disjoint sets of decisions.
 
-    With w = target_propensity / logging_propensity and reward r, summed over n decisions: ips =
-    sum(w r) / n, snips = sum(w r) / sum(w), effective_sample_size = sum(w)^2 / sum(w^2), evidence R
-    = sum(w r)^2 / sum((w r)^2): the number of equally weighted rewards that the estimate rests on.
+    With w = target_propensity / logging_propensity and reward r, over n decisions:
+
+        ips                      sum(w r) / n
+        snips                    sum(w r) / sum(w)
+        effective_sample_size    sum(w)^2 / sum(w^2)
+        evidence R               sum(w r)^2 / sum((w r)^2)
+
+    R is the number of equally weighted rewards that carry the same evidence.
 
     Strehl et al., "Learning from Logged Implicit Exploration Data", 2010 (IPS); Swaminathan &
     Joachims, "The Self-Normalized Estimator for Counterfactual Learning", 2015 (SNIPS).
 
     Attributes:
         decisions: n.
-        weights, weights_squared, rewards, rewards_squared: sums of w, w^2, w r, (w r)^2; unit
+        weights, weights_squared, rewards, rewards_squared: Sums of w, w^2, w r and (w r)^2, unit
             2^-24.
 
     >>> half = WeightedRewards.of(logging_propensity=0.5, target_propensity=0.8, reward=1.0)
     >>> both = half + WeightedRewards.of(logging_propensity=0.5, target_propensity=0.2, reward=0.0)
-    >>> round(both.ips(), 6), round(both.snips(), 6), round(both.effective_sample_size(), 3), round(both.evidence(), 6)
-    (0.8, 0.8, 1.471, 1.0)
+    >>> round(both.ips(), 6), round(both.snips(), 6)
+    (0.8, 0.8)
+    >>> round(both.effective_sample_size(), 3), round(both.evidence(), 6)
+    (1.471, 1.0)
     >>> WeightedRewards().ips()
     nan
     """
@@ -54,19 +61,19 @@ class WeightedRewards:
     @classmethod
     def of(cls, *, logging_propensity: ArrayLike, target_propensity: ArrayLike, reward: ArrayLike) -> WeightedRewards:
         """Statistics of one decision, or of an array of them."""
-        return cls.summed(cls.terms(np.atleast_1d(importance_weights(logging_propensity, target_propensity)), reward))
+        return cls.of_terms(cls.terms(np.atleast_1d(importance_weights(logging_propensity, target_propensity)), reward))
 
     @staticmethod
     def terms(weights: ArrayLike, reward: ArrayLike) -> Longs:
-        """The five terms of each decision, [N, 5], in the order of the attributes (n in whole units of one)."""
+        """Terms of each decision, [N, 5], in the order of the attributes; n has the unit 1."""
         w = np.asarray(weights, dtype=np.float64)
         weighted = w * np.asarray(reward, dtype=np.float64)
         columns = [to_fixed(w), to_fixed(w**2), to_fixed(weighted), to_fixed(weighted**2)]
         return np.column_stack([np.ones(len(w), dtype=np.int64), *columns])
 
     @classmethod
-    def summed(cls, terms: Longs) -> WeightedRewards:
-        """From rows of `terms`."""
+    def of_terms(cls, terms: Longs) -> WeightedRewards:
+        """The sums of rows of `terms`."""
         return cls(*exact_sums(terms))
 
     def __add__(self, other: WeightedRewards) -> WeightedRewards:
@@ -83,29 +90,32 @@ class WeightedRewards:
         return from_fixed(self.rewards) / self.decisions if self.decisions else nan
 
     def snips(self) -> float:
-        """Self-normalised IPS: small bias, shifts with a constant added to the reward; NaN without any weight."""
+        """Self-normalised IPS, with a small bias; NaN without any weight.
+
+        A constant added to all rewards is added to the estimate.
+        """
         return self.rewards / self.weights if self.weights else nan
 
     def mean_weight(self) -> float:
-        """One in expectation when the logged propensities are right; NaN without decisions."""
+        """Mean weight; NaN without decisions. Its expectation is one for correct propensities."""
         return from_fixed(self.weights) / self.decisions if self.decisions else nan
 
     def effective_sample_size(self) -> float:
-        """Decisions that the weights are worth; NaN without any weight."""
+        """Effective sample size of the weights, in decisions; NaN without any weight."""
         return from_fixed(self.weights) ** 2 / from_fixed(self.weights_squared) if self.weights_squared else nan
 
     def evidence(self) -> float:
-        """R; NaN without rewards."""
+        """Evidence R; NaN without rewards."""
         return from_fixed(self.rewards) ** 2 / from_fixed(self.rewards_squared) if self.rewards_squared else nan
 
 
 @dataclass(frozen=True)
 class ClusteredSums:
-    """Sums and cross products over clusters of named terms; `+` joins two disjoint sets of *clusters*.
+    """Sums and products of named terms over clusters; `+` joins two disjoint sets of clusters.
 
-    A cluster is a user: decisions of one user are not independent, users are. Each cluster's terms
-    are added up first, z_u = sum over its decisions; kept are the number of clusters, sum of z_u
-    and sum of z_u z_u'. Any ratio of sums and its cluster-robust variance follow
+    A cluster is a user: users are independent, decisions of one user are not. Each cluster's terms
+    are added up first, z_u = sum over its decisions. The number of clusters, the sum of z_u and the
+    sum of z_u z_u' are kept. Any ratio of sums and its cluster-robust variance follow from them
     (`estimation.intervals`).
 
     Attributes:
@@ -115,7 +125,8 @@ class ClusteredSums:
         products: Sum of z_u z_u', [K][K], unit 2^-48.
         fourths: Sum of z_u^4 of the terms whose tail evidence is needed, unit 2^-96.
 
-    >>> one = ClusteredSums.of({"reward": [1.0, 2.0, 0.5], "n": [1, 1, 1]}, clusters=["u1", "u1", "u2"])
+    >>> terms = {"reward": [1.0, 2.0, 0.5], "n": [1, 1, 1]}
+    >>> one = ClusteredSums.of(terms, clusters=["u1", "u1", "u2"])
     >>> one.clusters, one.total("reward"), one.product("reward", "n")
     (2, 3.5, 6.5)
     """
@@ -130,7 +141,10 @@ class ClusteredSums:
     def of(
         cls, terms: dict[str, Sequence[float]], clusters: Sequence[str], tails: Collection[str] = ()
     ) -> ClusteredSums:
-        """From decisions; all decisions of a cluster must be here, or they count as several clusters."""
+        """Sums of decisions, which must include all decisions of each cluster.
+
+        A cluster that is split over several calls counts as several clusters.
+        """
         codes = np.unique(np.asarray(clusters), return_inverse=True)[1]
         rows = np.column_stack([to_fixed(values) for values in terms.values()])
         sums = np.zeros((int(codes.max()) + 1 if len(codes) else 0, rows.shape[1]), dtype=np.int64)
@@ -139,19 +153,19 @@ class ClusteredSums:
 
     @classmethod
     def of_clusters(cls, names: tuple[str, ...], sums: Longs, tails: Collection[str] = ()) -> ClusteredSums:
-        """From the fixed-point sums of whole clusters, one row a cluster, [U, K].
+        """Totals of the fixed-point sums of whole clusters, one row for each, [U, K].
 
         Args:
             names: Names of the columns.
-            sums: Sums of each cluster, unit 2^-24.
+            sums: Sums of each cluster, unit 2^-24, [U, K].
             tails: Names of the terms whose `tail_evidence` is needed.
         """
         fourths = {name: exact_fourth_powers(sums[:, names.index(name)]) for name in tails}
         return cls(names, len(sums), tuple(exact_sums(sums)), tuple(map(tuple, exact_products(sums))), fourths)
 
     @classmethod
-    def nothing(cls, names: tuple[str, ...], tails: Collection[str] = ()) -> ClusteredSums:
-        """No clusters: the neutral element of `+`."""
+    def empty(cls, names: tuple[str, ...], tails: Collection[str] = ()) -> ClusteredSums:
+        """The sums of no clusters: the neutral element of `+`."""
         return cls.of_clusters(names, np.zeros((0, len(names)), dtype=np.int64), tails)
 
     def __add__(self, other: ClusteredSums) -> ClusteredSums:
@@ -185,17 +199,21 @@ class ClusteredSums:
         return float(self.exact_product(one, other))
 
     def evidence(self, name: str) -> float:
-        """R of a term by cluster, (sum z_u)^2 / sum z_u^2; NaN without the term, or where it is zero everywhere."""
+        """R of a term by cluster, (sum z_u)^2 / sum z_u^2.
+
+        NaN without the term, or if it is zero everywhere.
+        """
         if name not in self.names:
             return nan
         squares = self.product(name, name)
         return self.total(name) ** 2 / squares if squares else nan
 
     def tail_evidence(self, name: str) -> float:
-        """(sum z_u^2)^2 / sum z_u^4: how many equally large clusters the *spread* of a term rests on; else NaN.
+        """Tail evidence of a term, (sum z_u^2)^2 / sum z_u^4; NaN if the term is zero everywhere.
 
-        What R is to a sum, this is to its variance: if the variance of a log comes from ten users,
-        its standard error is as imprecise as that of a sample of ten.
+        It is the number of equally large clusters that give the variance the same precision. If the
+        variance of a log comes from ten users, its standard error is as imprecise as that of a
+        sample of ten.
 
         >>> terms = {"reward": [1.0, 1.0, 1.0, 9.0]}
         >>> sums = ClusteredSums.of(terms, ["u1", "u2", "u3", "u4"], tails=["reward"])
@@ -206,7 +224,7 @@ class ClusteredSums:
         return squares**2 / self.fourths[name] if squares else nan
 
     def to_json(self) -> str:
-        """As text, to cross a process; integers keep every digit."""
+        """The sums as text, to cross a process; integers keep every digit."""
         kept = [self.names, self.clusters, self.totals, self.products, self.fourths]
         return json.dumps(kept, separators=(",", ":"))
 

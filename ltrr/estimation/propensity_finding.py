@@ -1,6 +1,6 @@
-"""One sum of a log's propensity check, with its bounds, and the corruption that it would have revealed.
+"""One sum of a log's propensity check, with its bounds and its power to reveal wrong propensities.
 
-The sums, their variance V and Bernstein's bound are those of `estimation.calibration`.
+`estimation.calibration` defines the sums, their variance V and Bernstein's bound.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ltrr.estimation.intervals import quantile
 JUDGED, UNIFORM = "weights of the judged policy", "weights of the uniform policy"
 
 POWER = 0.99
-"""Probability of an alarm from which a log is said to reveal a corruption."""
+"""Probability of an alarm from which a log reveals an error."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Finding:
     Attributes:
         what: `action 3`, or the name of the policy whose weights are summed.
         rows: Number of rows of the log.
-        observed, expected: Sums over the rows.
-        variance: Variance of observed, which includes users' repeated draws.
+        observed, expected: Observed and expected sum over the rows.
+        variance: Variance of observed, which accounts for repeated draws of users.
         largest: The most that one independent draw adds.
         squares: Sum of squares of the policy's probabilities.
-        is_known: Whether V and the lower bound are known; otherwise there is an upper bound only.
+        is_known: Whether V and the lower bound are known; otherwise there is only an upper bound.
         strictness: L.
     """
 
@@ -44,27 +44,31 @@ class Finding:
 
     @property
     def ratio(self) -> float:
-        """Observed over expected; NaN where nothing was expected."""
+        """Observed over expected; NaN if the expected sum is zero."""
         return self.observed / self.expected if self.expected else nan
 
     @property
     def excess(self) -> float:
-        """Distance of observed beyond its bound, in rows or weight; 0 without an alarm."""
+        """Excess of observed over its bound, in rows or weight; 0 without an alarm."""
         distance = self.observed - self.expected
         bound = self._bound(self.variance, self.largest if distance > 0.0 else min(self.largest, 1.0))
         return max(abs(distance) - bound, 0.0) if distance > 0.0 or self.is_known else 0.0
 
     @property
     def is_weight(self) -> bool:
-        """Whether the sum adds up weights; otherwise it counts an action."""
+        """Whether the sum is one of weights; otherwise it counts an action."""
         return self.what in (JUDGED, UNIFORM)
 
     def reveals(self, share: float, factor: float) -> bool:
-        """Whether an alarm has probability POWER if true / logged propensity is `factor` in a share of the rows.
+        """Whether wrong propensities in a share of the rows raise an alarm with probability POWER.
 
-        The observed sum then has mean (1 + share (factor - 1)) E and, with S the second moment of
-        what rows add, the variance (1 + share (factor^2 - 1)) S - mean^2 / n; an action's count has
-        V (1 + share (factor - 1)).
+        The mean of the observed sum is then (1 + share (factor - 1)) E. Let S be the second moment
+        of the rows' summands. The variance is (1 + share (factor^2 - 1)) S - mean^2 / n, and for
+        the count of an action V (1 + share (factor - 1)).
+
+        Args:
+            share: Share of the rows with wrong propensities.
+            factor: True / logged propensity in these rows.
         """
         moved = 1.0 + share * (factor - 1.0)
         shift = abs(moved - 1.0) * self.expected
@@ -75,25 +79,32 @@ class Finding:
         effect = self.variance + self.expected**2 / self.rows
         square = (1.0 + share * (factor**2 - 1.0)) * effect
         variance = max(square - (moved * self.expected) ** 2 / self.rows, 0.0)
-        # The computed V contains the corruption too: by the drawn action's share in it, or around
-        # one, not the mean.
+        # The computed V includes the error too: through the drawn action's share in it, or because
+        # it is computed around one instead of the mean.
         if self.is_known:
             seen = self.variance + share * max(factor - 1.0, 0.0) * self.squares
         else:
             seen = variance + (moved - 1.0) ** 2 * self.expected**2 / self.rows
         bound = self._bound(seen, self.largest * factor if factor > 1.0 else min(self.largest, 1.0))
         z = quantile(POWER)
-        # Weights are skewed to the right, which hides a mean below one: Cornish and Fisher's term,
-        # its third moment at most `largest` times the variance.
+        # Weights are skewed to the right, which hides a mean below one. The Cornish-Fisher term
+        # corrects for it, with a third moment of at most `largest` times the variance.
         skew = 0.0 if factor > 1.0 else self.largest * (z**2 - 1.0) / 6.0
         return shift >= bound + z * sqrt(variance) + skew
 
     def revealed_share(self, factor: float) -> float:
-        """Smallest share of rows with propensities wrong by `factor` that this would reveal; NaN where none."""
+        """Smallest share of rows, wrong by `factor`, that this sum would reveal; NaN if none."""
         return _find_least(lambda share: self.reveals(share, factor), 1.0)
 
     def revealed_factor(self, *, is_above: bool) -> float:
-        """Smallest true / logged propensity of all rows that this would reveal (below one: largest); NaN where none."""
+        """True / logged propensity, the same in all rows, from which this sum would reveal it.
+
+        Args:
+            is_above: Whether to find the smallest ratio above one; otherwise the largest below one.
+
+        Returns:
+            The ratio; NaN if the sum would reveal none.
+        """
         if is_above:
             return 1.0 + _find_least(lambda more: self.reveals(1.0, 1.0 + more), 100.0)
         return 1.0 - _find_least(lambda less: self.reveals(1.0, 1.0 - less), 1.0)
@@ -103,7 +114,7 @@ class Finding:
 
 
 def _find_least(is_enough: Callable[[float], bool], most: float) -> float:
-    """Smallest x up to `most` that is enough, to a millionth of x; NaN where `most` is not."""
+    """Smallest x up to `most` for which `is_enough`, to a millionth of x; NaN if `most` is not."""
     if not is_enough(most):
         return nan
     low, high = 0.0, most

@@ -1,4 +1,4 @@
-"""The one interface of reward models: what an action is expected to earn, and what estimators take from it."""
+"""The interface of reward models, and the values that estimators take from them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Rows = TypeVar("Rows", contravariant=True)
 
 
 class RewardModel(Protocol[Rows]):
-    """q-hat of a fixed action set, for rows of one kind; small enough to be sent to every executor."""
+    """q-hat of a fixed action set for rows of one type; small enough to send to every executor."""
 
     def predict(self, rows: Rows) -> Floats:
-        """q(x, a) of every action, [N, A]; each row depends on itself alone, whatever the batch."""
+        """q(x, a) of every action, [N, A]; a row's values do not depend on its batch."""
         ...
 
 
 def value_actions(expected: Floats, taken: Longs, target: Floats) -> tuple[Floats, Floats]:
-    """Value of the action taken and expected value under the target, [N] both: `Decisions.taken` and `.direct`.
+    """`Decisions.taken` and `.direct`: value of the action taken, and mean under the target, [N].
 
     Args:
         expected: `RewardModel.predict`, [N, A].
@@ -31,6 +31,5 @@ def value_actions(expected: Floats, taken: Longs, target: Floats) -> tuple[Float
     >>> taken.tolist(), direct.tolist()
     ([1.0], [0.75])
     """
-    # Row sums, no matrix product: each depends on its own row only, however the rows were cut into
-    # batches.
+    # Row sums instead of a matrix product: a row's result must not depend on its batch.
     return expected[np.arange(len(taken)), taken], np.asarray((target * expected).sum(axis=1))

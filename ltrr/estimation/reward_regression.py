@@ -1,13 +1,13 @@
-"""Penalised regression of rewards by Newton's method on exact sums: one pass over the rows for each step.
+"""Penalised regression of rewards by Newton's method on exact sums, one pass per step.
 
-Logistic for rewards in [0, 1], linear for others (there the first step is the solution). It
-maximises
+The regression is logistic for rewards in [0, 1], and linear for others, where the first step is the
+solution. It maximises
 
-    sum of log-likelihoods - ridge / 2 * sum of squared coefficients, without the first one (the intercept),
+    sum of log-likelihoods - ridge / 2 * sum of squared coefficients
 
-the objective of scikit-learn's LogisticRegression(C = 1 / ridge). The sums of a step are whole
-numbers, so the solution has the same bits for any order and any partitions of the rows. McCullagh &
-Nelder, "Generalized Linear Models", 1989.
+without the intercept in the second sum: the objective of scikit-learn's LogisticRegression(C = 1 /
+ridge). The sums of a step are whole numbers, so the solution has the same bits for any order and
+any partitions of the rows. McCullagh & Nelder, "Generalized Linear Models", 1989.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import numpy as np
 from ltrr.estimation.arrays import Floats
 from ltrr.estimation.fixed_point import TERM_BITS, exact_products, exact_sums, to_fixed
 
-STEPS = 30
-SETTLED = 1e-4
-"""A step smaller than this in every coefficient is the last: the remaining error is of the order of its square."""
+MAX_STEPS = 30
+LARGEST_LAST_STEP = 1e-4
+"""Largest change of a coefficient in the last step; the remaining error is about its square."""
 
 _LONGEST_STEP = 4.0
-_FREE = 1e-9
+_INTERCEPT_RIDGE = 1e-9
 
 
 def expected_reward(scores: Floats, *, is_logistic: bool) -> Floats:
-    """Expected reward of a score, any shape.
+    """Expected reward of each score, any shape.
 
     >>> expected_reward(np.array([0.0, 2.0]), is_logistic=True).round(3).tolist()
     [0.5, 0.881]
@@ -51,8 +51,7 @@ class StepSums:
     @classmethod
     def of(cls, z: Floats, rewards: Floats, coefficients: Floats, *, is_logistic: bool) -> StepSums:
         """The sums of N rows z, [N, D], with rewards, [N], at these coefficients, [D]."""
-        # Row sums, no matrix product: each depends on its own row only, however the rows were cut
-        # into batches.
+        # Row sums instead of a matrix product: a row's result must not depend on its batch.
         q = expected_reward((z * coefficients).sum(axis=1), is_logistic=is_logistic)
         spread = np.sqrt(q * (1.0 - q)) if is_logistic else np.ones(len(q))
         curvature = exact_products(to_fixed(z * spread[:, None]))
@@ -69,9 +68,12 @@ class StepSums:
         )
 
     def step(self, coefficients: Floats, ridge: float) -> Floats:
-        """The step of the coefficients, [D]; at most 4, which prevents overshooting for rare events."""
+        """The step of the coefficients, [D].
+
+        No coefficient changes by more than 4, which prevents overshooting for rare events.
+        """
         penalty = np.full(len(coefficients), ridge)
-        penalty[0] = _FREE
+        penalty[0] = _INTERCEPT_RIDGE
         curvature = np.array([[value / (1 << (2 * TERM_BITS)) for value in row] for row in self.curvature])
         gradient = np.array([value / (1 << TERM_BITS) for value in self.gradient])
         move = np.linalg.solve(curvature + np.diag(penalty), gradient - penalty * coefficients)
@@ -79,22 +81,23 @@ class StepSums:
 
 
 def fit_rewards(z: Floats, rewards: Floats, ridge: float = 1.0, *, is_logistic: bool = True) -> Floats:
-    """Coefficients, [D], from rows that fit into memory.
+    """Coefficients, [D], of rows that fit into memory.
 
     Args:
         z: Features, with ones in the first column, [N, D].
-        rewards: Rewards, in [0, 1] where logistic, [N].
+        rewards: Rewards, [N]; in [0, 1] for a logistic model.
         ridge: Ridge penalty.
         is_logistic: Whether the model is logistic; otherwise it is linear.
 
     >>> z = np.column_stack([np.ones(4), [0.0, 0.0, 1.0, 1.0]])
-    >>> fit_rewards(z, np.array([0.0, 1.0, 2.0, 3.0]), ridge=1e-9, is_logistic=False).round(6).tolist()
+    >>> rewards = np.array([0.0, 1.0, 2.0, 3.0])
+    >>> fit_rewards(z, rewards, ridge=1e-9, is_logistic=False).round(6).tolist()
     [0.5, 2.0]
     """
     coefficients = np.zeros(z.shape[1])
-    for _ in range(STEPS):
+    for _ in range(MAX_STEPS):
         move = StepSums.of(z, rewards, coefficients, is_logistic=is_logistic).step(coefficients, ridge)
         coefficients = coefficients + move
-        if np.abs(move).max() < SETTLED:
+        if np.abs(move).max() < LARGEST_LAST_STEP:
             break
     return coefficients

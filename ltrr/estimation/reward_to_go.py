@@ -1,12 +1,13 @@
-"""Reward-to-go of draws under the policy judged: the q-hat of `cascade_dr`, fitted backwards from the last draw.
+"""Reward-to-go of draws under the judged policy: the q-hat of `cascade_dr`.
 
-    Q_t(state, a) = E[r_t + V_{t+1}(next state)],    V_t(state) = sum over a of P_target(a) Q_t(state, a)
+    Q_t(state, a) = E[r_t + V_{t+1}(next state)]
+    V_t(state)    = sum over a of P_target(a) Q_t(state, a)
 
-Each Q_t is a ridge regression on features of the state and the strategy. V depends on the target,
-so it is fitted anew for each policy judged. It is cross-fitted: the whole chain of a fold comes
-from the other folds alone. The results are the columns `step_taken` and `step_values` for `ltrr
-ope-draws`, which then reports `cascade_dr`. Le, Voloshin & Yue, "Batch Policy Learning under
-Constraints", ICML 2019 (fitted Q evaluation).
+They are fitted backwards, from the last draw to the first. Each Q_t is a ridge regression on
+features of the state and the strategy. V depends on the target, so each judged policy needs its own
+fit. The fit is cross-fitted: all regressions of a fold use only the other folds. The results are
+the columns `step_taken` and `step_values` of `ltrr ope-draws`, which then reports `cascade_dr`. Le,
+Voloshin & Yue, "Batch Policy Learning under Constraints", ICML 2019 (fitted Q evaluation).
 """
 
 from __future__ import annotations
@@ -19,31 +20,32 @@ from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.reward_regression import fit_rewards
 
 StepFeatures = Callable[[int], Floats]
-"""Step t, 0-based -> features of every strategy in the state before draw t, ones first, [N, S, F]."""
+"""Step t, 0-based -> features of every strategy before draw t, [N, S, F]; ones come first."""
 
 
 def fit_reward_to_go(
     features: StepFeatures, target: Floats, drawn: Longs, rewards: Floats, folds: Longs, *, ridge: float = 1.0
 ) -> tuple[Floats, Floats]:
-    """Q of each draw made and V before each draw, [N, D] both, for `Draws.step_taken` and `.step_values`.
+    """`Draws.step_taken` and `.step_values`: Q of each draw and V before each draw, [N, D] both.
 
     Args:
         features: Features of each step.
-        target: P_target of each strategy before each draw, zeros where no draw was to be decided,
-            [N, D, S].
-        drawn: Number of the strategy of each draw, -1 beyond the last, [N, D].
+        target: P_target of each strategy before each draw, zeros after the last decision, [N, D,
+            S].
+        drawn: Number of the strategy of each draw, -1 after the last, [N, D].
         rewards: Reward of each draw, [N, D].
-        folds: Fold of each impression, such as by query, [N].
+        folds: Fold of each impression, for example by query, [N].
         ridge: Ridge penalty.
 
-    Two draws of two strategies, of which only the second has a reward, 1 for each draw. A target
-    that always takes it has the value 2:
+    In the example, two draws choose between two strategies. Only the second strategy has a reward,
+    1 per draw. A target that always draws it has the value 2.
 
     >>> drawn = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 2)
     >>> z = np.broadcast_to(np.array([[1.0, 0.0], [1.0, 1.0]]), (8, 2, 2))
     >>> target = np.broadcast_to(np.array([0.0, 1.0]), (8, 2, 2))
     >>> folds = np.repeat([0, 1], 4)
-    >>> taken, values = fit_reward_to_go(lambda t: z, target, drawn, 1.0 * (drawn == 1), folds, ridge=1e-9)
+    >>> rewards = 1.0 * (drawn == 1)
+    >>> taken, values = fit_reward_to_go(lambda t: z, target, drawn, rewards, folds, ridge=1e-9)
     >>> values[0].round(6).tolist(), taken[:4].round(6).tolist()
     ([2.0, 1.0], [[1.0, 0.0], [1.0, 1.0], [2.0, 0.0], [2.0, 1.0]])
     """

@@ -1,22 +1,24 @@
-"""Sample-ratio mismatch: an anytime-valid test of whether two groups have the sizes that their draw promises.
+"""Sample-ratio mismatch: an anytime-valid test of the sizes of two randomly drawn groups.
 
-Each new user is drawn into the first group with a known probability, whatever happened before.
-Under that draw the ratio of the beta-binomial likelihood of the counts to their binomial likelihood
-is a martingale of mean 1. So the probability that it ever exceeds 1 / level is at most `level`
-(Ville). Repeated looks spend no alpha, and no normal approximation is involved. Lindon & Malek,
-"Anytime-Valid Inference for Multinomial Count Data", NeurIPS 2022.
+Each new user is drawn into the first group with a known probability, independently of the past. The
+ratio of the beta-binomial likelihood of the counts to their binomial likelihood is then a
+martingale with mean 1. So the probability that it ever exceeds 1 / level is at most `level`
+(Ville's inequality). Repeated looks spend no alpha, and no normal approximation is used. Lindon &
+Malek, "Anytime-Valid Inference for Multinomial Count Data", NeurIPS 2022.
 """
 
 from __future__ import annotations
 
 from math import exp, lgamma, log, log1p
 
-STRENGTH = 100.0
-"""Weight of the prior, in users: it detects shares that are wrong by some tens of percent best, and all others too."""
+PRIOR_USERS = 100.0
+"""Weight of the prior, in users.
+
+The test detects all wrong shares, and most quickly those wrong by some tens of percent."""
 
 
 def compute_ratio_p_value(drawn: int, others: int, share: float) -> float:
-    """An anytime-valid p-value of "each of drawn + others users was drawn with probability `share`".
+    """Anytime-valid p-value of the hypothesis that each user was drawn with probability `share`.
 
     Args:
         drawn: Number of users of the first group.
@@ -28,7 +30,7 @@ def compute_ratio_p_value(drawn: int, others: int, share: float) -> float:
     >>> compute_ratio_p_value(700, 9_300, 0.1) < 1e-8
     True
     """
-    prior = STRENGTH * share, STRENGTH * (1.0 - share)
+    prior = PRIOR_USERS * share, PRIOR_USERS * (1.0 - share)
     mixed = _log_beta(prior[0] + drawn, prior[1] + others) - _log_beta(*prior)
     evidence = mixed - drawn * log(share) - others * log1p(-share)
     return min(1.0, exp(-evidence)) if evidence < 700.0 else 0.0

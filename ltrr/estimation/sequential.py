@@ -1,9 +1,9 @@
-"""Sequential test of a challenger: each night it is promoted, kept, or rejected, also for harm to a slice.
+"""Sequential test of a challenger: each night it is promoted, kept or rejected.
 
-**Bound.** On night k of its life a challenger has the estimate d_k of its difference on everything
-judged so far, with standard error e_k. Only Z_k = d_k / e_k and the information I_k = 1 / e_k^2
-matter: Cov(Z_j, Z_k) = sqrt(I_j / I_k) for j < k. This is also true for users who return, exactly
-where they are alike and approximately elsewhere, as long as e_k is by user over the whole window. A
+**Bound.** On night k of its life, a challenger has the estimate d_k of its difference from the
+champion on all data so far, with standard error e_k. Only Z_k = d_k / e_k and the information I_k =
+1 / e_k^2 matter: Cov(Z_j, Z_k) = sqrt(I_j / I_k) for j < k. This also holds for users who return,
+if e_k is by user over the whole window: exactly if users are alike, approximately otherwise. A
 schedule set in advance spends alpha: by night k of K the probability of a false promotion is alpha
 (k / K)^shape, whatever the information (`estimation.boundary`). Lan & DeMets, "Discrete Sequential
 Boundaries for Clinical Trials", Biometrika 1983; Kim & DeMets, Biometrika 1987 (the power family);
@@ -12,24 +12,24 @@ Jennison & Turnbull, "Group Sequential Methods", 2000.
 **Budget.** Each challenger gets its share of alpha before its first night. A share is released when
 its challenger is promoted (as in the fallback procedure: Wiens & Dmitrienko, 2005), or
 `budget_nights` after its challenger ended. It is not released earlier: stopping early was
-data-dependent, so the unspent alpha cannot be reused. Then the probability of promoting a
-challenger that is no better is at most alpha in any `budget_nights` in a row, whatever the number
-of challengers and the choice of successors. The reason: given the past, each fails with at most its
-share, and shares of challengers that are no better are not released before the first failure.
+data-dependent, so the unspent alpha cannot be reused. A false promotion is that of a challenger
+that is no better. With these rules its probability is at most alpha in any `budget_nights` in a
+row, whatever the number of challengers and the choice of successors. There are two reasons. Given
+the past, a challenger is falsely promoted with a probability of at most its share. And the shares
+of challengers that are no better are not released before the first false promotion.
 
-**Current look.** A promotion that waits for slices needs a bound that was crossed *and* a current Z
-at or above the current critical value. This spends no alpha: the event {some look crossed, and the
-current Z is above its critical value} is part of the event {some look crossed}, whose probability
-without any difference is the spent alpha. It only turns promotions into waiting.
+**Current look.** A promotion needs a look that crossed its bound *and* a current Z at or above the
+current critical value. The second condition spends no alpha, because it only makes the event {some
+look crossed} smaller. Without any difference, the probability of that event is the spent alpha. So
+the condition only delays promotions.
 
-**Slices.** The whole may gain while a slice loses. On the night when a challenger would be
-promoted, all slices are tested once and together: a slice is harmed if its upper bound is below
-zero, at `slice_alpha` shared over all slices. A slice that cannot yet detect a harm of `slice_harm`
-delays the promotion, if it will be able to within the challenger's life. A slice that never will be
-is reported as not judged.
+**Slices.** A challenger can be better overall and worse in a slice. On the night when a challenger
+would be promoted, all slices are tested once and together. A slice is harmed if its upper bound is
+below zero, at `slice_alpha` shared over all slices. A slice delays the promotion if its data cannot
+yet detect a harm of `slice_harm`, but will within the challenger's life. If they never will, the
+slice is reported as not judged.
 
-All functions take estimates that are computed elsewhere (`estimation.intervals`);
-docs/studies/gate.md has the figures.
+The estimates come from `estimation.intervals`. docs/studies/gate.md has the figures.
 """
 
 from __future__ import annotations
@@ -100,11 +100,11 @@ class Design:
 
     @property
     def share(self) -> float:
-        """Alpha of one challenger: the budget divided by the number of full lives that begin within its nights."""
+        """Alpha of one challenger: the budget over the number of full lives in `budget_nights`."""
         return self.alpha / ceil(self.budget_nights / self.life_nights)
 
     def spent(self, alpha: float, night: int) -> float:
-        """Part of a challenger's alpha that is spent by this night of its life, 1-based."""
+        """Part of a challenger's alpha spent by this night of its life, 1-based."""
         return alpha * float(min(night / self.life_nights, 1.0) ** self.shape)
 
 
@@ -114,7 +114,7 @@ class Look:
 
     Attributes:
         night: Night of its life, 1-based; nights without a verdict may be missing.
-        difference: Challenger minus champion, on everything judged since its life began, by user.
+        difference: Challenger minus champion by user, on all data since the life began.
     """
 
     night: int
@@ -123,12 +123,12 @@ class Look:
 
 @dataclass(frozen=True)
 class SliceLook:
-    """One slice on the newest night.
+    """One slice on the current night.
 
     Attributes:
         difference: As in `Look`, within the slice.
-        champion_value: The champion's value within the slice; same unit.
-        has_evidence: Whether the slice is above the evidence floor.
+        champion_value: The champion's value within the slice, in the same unit.
+        has_evidence: Whether the slice has the minimum evidence.
     """
 
     difference: Estimate
@@ -142,8 +142,8 @@ class Trial:
 
     Attributes:
         alpha: Alpha assigned before its first night.
-        ended: Night on which it was promoted, stopped, rejected or replaced; None while it is
-            judged.
+        ended: Night on which it was promoted, stopped, rejected or replaced; None for a current
+            challenger.
         is_promoted: Whether it replaced the champion, which released its alpha.
     """
 
@@ -158,8 +158,8 @@ class Step:
 
     Attributes:
         outcome: PROMOTE, KEEP, FUTILE, HARMED or EXPIRED.
-        critical: Value that Z had to reach this night; infinite without a look.
-        slices: Result of `judge_slices`; empty unless the whole would be promoted.
+        critical: Critical value of Z on this night; infinite without a look.
+        slices: Result of `judge_slices`; empty unless the challenger would be promoted overall.
         is_lost: Whether an earlier look crossed its bound but the current Z is below its critical
             value.
     """
@@ -170,32 +170,34 @@ class Step:
     is_lost: bool = False
 
 
-def alpha_for_next(trials: Sequence[Trial], night: int, design: Design) -> float:
-    """Alpha of a challenger that begins this night: its share, or zero where less than a share is free.
+def assign_alpha(trials: Sequence[Trial], night: int, design: Design) -> float:
+    """Alpha of a challenger that begins this night: its share, or zero if less is free.
 
     Args:
-        trials: All earlier challengers; those that ended more than `budget_nights` ago are not
-            needed.
-        night: This night, on the same count as `Trial.ended`.
-        design: The budget.
+        trials: All earlier challengers, except those that ended more than `budget_nights` ago.
+        night: This night, counted as in `Trial.ended`.
+        design: Design of the test, with the budget.
 
     >>> design = Design()
-    >>> alpha_for_next([Trial(0.01, ended=night) for night in (14, 28, 42)], 43, design)
+    >>> assign_alpha([Trial(0.01, ended=night) for night in (14, 28, 42)], 43, design)
     0.01
     >>> five = [Trial(0.01, ended=night) for night in (5, 9, 15, 20, 30)]
-    >>> alpha_for_next(five, 31, design), alpha_for_next(five, 65, design)
+    >>> assign_alpha(five, 31, design), assign_alpha(five, 65, design)
     (0.0, 0.01)
-    >>> alpha_for_next([*five[1:], Trial(0.01, ended=5, is_promoted=True)], 31, design)
+    >>> assign_alpha([*five[1:], Trial(0.01, ended=5, is_promoted=True)], 31, design)
     0.01
     """
-    held = alpha_held(trials, night, design)
+    held = sum_held_alpha(trials, night, design)
     return design.share if held + design.share <= design.alpha * (1.0 + 1e-9) else 0.0
 
 
-def alpha_held(trials: Sequence[Trial], night: int, design: Design) -> float:
-    """Alpha not free on this night: of current challengers, and of those that ended in the `budget_nights` before.
+def sum_held_alpha(trials: Sequence[Trial], night: int, design: Design) -> float:
+    """Alpha that is not free on this night.
 
-    >>> alpha_held([Trial(0.01), Trial(0.01, ended=3), Trial(0.01, ended=9, is_promoted=True)], 10, Design())
+    It is that of current challengers and of those that ended in the `budget_nights` before.
+
+    >>> trials = [Trial(0.01), Trial(0.01, ended=3), Trial(0.01, ended=9, is_promoted=True)]
+    >>> sum_held_alpha(trials, 10, Design())
     0.02
     """
     return sum(trial.alpha for trial in trials if is_held(trial, night, design))
@@ -212,27 +214,27 @@ def judge_looks(
     """The decision on a challenger after its newest look.
 
     A promotion needs a look that crossed its bound, and a current Z at or above the current
-    critical value: that of this night, or, where this night brings no new information, that of the
-    last look that did.
+    critical value. That is the value of this night, or of the last look with new information.
 
     Args:
         looks: All its looks so far, oldest first; undefined looks are skipped.
-        alpha: Its alpha (`alpha_for_next`).
-        champion_value: The champion's value on everything judged, unit of the differences.
-        slices: Slices of the newest night.
-        design: Set in advance.
+        alpha: Its alpha (`assign_alpha`).
+        champion_value: The champion's value on the same data, in the unit of the differences.
+        slices: Slices on the current night.
+        design: Design of the test, set in advance.
 
     >>> flat = [Look(night, Estimate(0.0, 0.02 / night**0.5)) for night in range(1, 15)]
-    >>> judge_looks(flat[:3], 0.01, 0.6, {}, Design()).outcome, judge_looks(flat, 0.01, 0.6, {}, Design()).outcome
-    ('keep', 'expired')
+    >>> [judge_looks(looks, 0.01, 0.6, {}, Design()).outcome for looks in (flat[:3], flat)]
+    ['keep', 'expired']
     >>> good = [Look(night, Estimate(0.1, 0.06 / night**0.5)) for night in range(1, 7)]
-    >>> step = judge_looks(good, 0.01, 0.6, {"head": SliceLook(Estimate(-0.2, 0.01), 0.6)}, Design())
+    >>> slices = {"head": SliceLook(Estimate(-0.2, 0.01), 0.6)}
+    >>> step = judge_looks(good, 0.01, 0.6, slices, Design())
     >>> step.outcome, step.slices, judge_looks(good, 0.01, 0.6, {}, Design()).outcome
     ('harmed', {'head': 'harmed'}, 'promote')
     """
     seen = [look for look in looks if look.difference.is_defined and look.difference.standard_error > 0.0]
     if not seen:
-        return Step(_without_promotion(looks, design), inf, {})
+        return Step(_keep_or_expire(looks, design), inf, {})
     information = [look.difference.standard_error**-2 for look in seen]
     scores = [look.difference.value / look.difference.standard_error for look in seen]
     critical = critical_values(information, [design.spent(alpha, look.night) for look in seen])
@@ -248,18 +250,23 @@ def judge_looks(
     left = conditional_power(scores[-1], information[-1], seen[-1].night, gain, alpha, design)
     if seen[-1].night < design.life_nights and left < design.futile_power:
         return Step(FUTILE, critical[-1], {}, is_lost)
-    return Step(_without_promotion(looks, design), critical[-1], {}, is_lost)
+    return Step(_keep_or_expire(looks, design), critical[-1], {}, is_lost)
 
 
 def judge_slices(slices: Mapping[str, SliceLook], night: int, design: Design) -> dict[str, str]:
-    """HARMED, UNHARMED or NOT_JUDGED for each slice; while some are not ready, NOT_YET for those and nothing else.
+    """HARMED, UNHARMED or NOT_JUDGED for each slice.
 
-    A slice can be judged when a loss of `slice_harm` would be found with probability `slice_power`,
-    which takes a standard error of at most slice_harm x value / (z[1 - slice_alpha / slices] +
-    z[slice_power]). It is tested once: a test on every night of the waiting would spend slice_alpha
-    many times.
+    If the promotion must wait for some slices, the result has only these, each with NOT_YET.
 
-    >>> looks = {"head": SliceLook(Estimate(-0.03, 0.01), 0.6), "tail": SliceLook(Estimate(-0.03, 0.03), 0.6)}
+    A slice can be judged when a loss of `slice_harm` would be found with probability `slice_power`.
+    That takes a standard error of at most slice_harm x value / (z[1 - slice_alpha / slices] +
+    z[slice_power]). Slices are tested once, because a test on every night of waiting would spend
+    slice_alpha many times.
+
+    >>> looks = {
+    ...     "head": SliceLook(Estimate(-0.03, 0.01), 0.6),
+    ...     "tail": SliceLook(Estimate(-0.03, 0.03), 0.6),
+    ... }
     >>> judge_slices(looks, 3, Design()), judge_slices(looks, 14, Design())
     ({'tail': 'not yet judged'}, {'head': 'harmed', 'tail': 'not judged'})
     """
@@ -293,10 +300,10 @@ def judge_slices(slices: Mapping[str, SliceLook], night: int, design: Design) ->
 
 
 def conditional_power(z: float, information: float, night: int, effect: float, alpha: float, design: Design) -> float:
-    """Probability that a challenger at `z` this night is promoted by the end of its life, if `effect` is true.
+    """Probability of a promotion by the end of the life, given `z` this night and a true `effect`.
 
-    An upper bound: the last night's critical value is at least the one of a single look at alpha.
-    Each night left is assumed to bring as much information as the nights so far.
+    It is an upper bound, because the last night's critical value is at least that of a single look
+    at alpha. It assumes that each remaining night brings as much information as the nights so far.
 
     >>> round(conditional_power(-1.0, 2_000.0, 7, 0.0, 0.01, Design()), 6)
     9e-06
@@ -311,10 +318,11 @@ def conditional_power(z: float, information: float, night: int, effect: float, a
 
 @lru_cache(maxsize=64)
 def traffic_factor(design: Design, alpha: float, power: float) -> float:
-    """The f in (f s / effect)^2 / life_nights: impressions judged a night to detect a true `effect` with this power.
+    """Factor f of the traffic that detects a true `effect` with this power.
 
-    s is the standard deviation of one impression's difference over the champion's value, with the
-    correlation within users included. Nights are assumed to be equal.
+    The number of impressions per night is (f s / effect)^2 / life_nights. s is the standard
+    deviation of one impression's difference over the champion's value, including the correlation
+    within users. All nights are assumed to have the same traffic.
 
     >>> round(traffic_factor(Design(), 0.01, 0.8), 2), round(traffic_factor(Design(), 0.05, 0.8), 2)
     (3.3, 2.59)
@@ -333,10 +341,10 @@ def promotion_probabilities(design: Design, alpha: float, information: float, ef
     """Probability that a challenger of this true difference is promoted by each night of its life.
 
     Args:
-        design: Set in advance.
+        design: Design of the test.
         alpha: The challenger's alpha.
         information: 1 / standard error^2 that one night brings.
-        effect: True difference, unit of the standard error.
+        effect: True difference, in the unit of the standard error.
 
     >>> chances = promotion_probabilities(Design(), 0.01, 1.0, 1.0)
     >>> round(chances[6], 2), round(chances[13], 2)
@@ -348,10 +356,12 @@ def promotion_probabilities(design: Design, alpha: float, information: float, ef
 
 
 def nights_to_verdict(design: Design, alpha: float, information: float, effect: float, power: float) -> float:
-    """Nights after which a challenger of this true difference is promoted with this power; inf if not in its life.
+    """First night by which a challenger of this true difference is promoted with this power.
 
-    >>> nights_to_verdict(Design(), 0.01, 1.0, 1.0, 0.8), nights_to_verdict(Design(), 0.01, 1.0, 0.1, 0.8)
-    (12, inf)
+    It is infinite if there is none in its life.
+
+    >>> [nights_to_verdict(Design(), 0.01, 1.0, effect, 0.8) for effect in (1.0, 0.1)]
+    [12, inf]
     """
     chances = promotion_probabilities(design, alpha, information, effect)
     return next((night for night, chance in enumerate(chances, start=1) if chance >= power), inf)
@@ -363,5 +373,5 @@ def _even_critical_values(design: Design, alpha: float) -> tuple[float, ...]:
     return critical_values([float(night) for night in nights], [design.spent(alpha, night) for night in nights])
 
 
-def _without_promotion(looks: Sequence[Look], design: Design) -> str:
+def _keep_or_expire(looks: Sequence[Look], design: Design) -> str:
     return EXPIRED if looks and looks[-1].night >= design.life_nights else KEEP

@@ -1,17 +1,17 @@
-"""Choice of the cut of weights: the estimate with the smallest variance that agrees with all less biased ones.
+"""SLOPE: the choice of M, at which weights are cut, by comparing estimates.
 
-Estimates 1, 2, ... are in the order of growing bias and shrinking spread: M from the largest down.
-With c_i the half width of the i-th interval, i is acceptable if for every j before it
+Estimates 1, 2, ... are ordered by M, largest first, so bias grows and variance shrinks. Let c_i be
+half the width of the i-th interval. Estimate i is acceptable if for every j before it
 
-    |theta_i - theta_j| <= c_i + (sqrt(6) - 1) c_j,
+    |theta_i - theta_j| <= c_i + (sqrt(6) - 1) c_j.
 
-and the last of the acceptable ones that follow each other from the first is chosen. Su, Srinath &
+The chosen estimate is the last one before the first that is not acceptable. Su, Srinath &
 Krishnamurthy, "Adaptive Estimator Selection for Off-Policy Evaluation", ICML 2020 (SLOPE); Tucker &
 Lee, "Improved Estimator Selection for Off-Policy Evaluation", 2021 (SLOPE++: the narrower test used
 here).
 
-Its error is at most a constant times that of the best i. The interval of the chosen estimate has no
-guarantee, because the choice was made on the same data.
+Its error is at most a constant times that of the best estimate. The interval of the chosen estimate
+has no guarantee, because the choice was made on the same data.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ from math import sqrt
 from ltrr.estimation.intervals import Estimate
 
 GRID = (1024.0, 256.0, 64.0, 16.0, 4.0)
-"""Values of M, from the least biased down."""
+"""Values of M, the least biased first."""
 
 _LEVEL = 0.05
-_EARLIER = sqrt(6.0) - 1.0
+_EARLIER_FACTOR = sqrt(6.0) - 1.0
 
 
 def choose_by_slope(estimates: Sequence[Estimate]) -> int:
-    """Position of the chosen estimate; 0, the least biased, where the second has no interval or does not agree.
+    """Position of the chosen estimate.
+
+    It is 0, the least biased, if the second estimate has no interval or does not agree.
 
     Args:
-        estimates: At least one; bias grows and spread shrinks from the first to the last.
+        estimates: At least one. Bias grows and variance shrinks from the first to the last.
 
-    >>> choose_by_slope([Estimate(0.50, 0.10), Estimate(0.48, 0.03), Estimate(0.45, 0.01), Estimate(0.2, 0.005)])
+    >>> far = Estimate(0.2, 0.005)
+    >>> choose_by_slope([Estimate(0.50, 0.10), Estimate(0.48, 0.03), Estimate(0.45, 0.01), far])
     2
     >>> choose_by_slope([Estimate(0.50, 0.01), Estimate(0.2, 0.01)])
     0
@@ -44,7 +47,7 @@ def choose_by_slope(estimates: Sequence[Estimate]) -> int:
     taken = 0
     for place in range(1, len(estimates)):
         agrees = all(
-            abs(estimates[place].value - estimates[before].value) <= widths[place] + _EARLIER * widths[before]
+            abs(estimates[place].value - estimates[before].value) <= widths[place] + _EARLIER_FACTOR * widths[before]
             for before in range(place)
         )
         if not agrees:

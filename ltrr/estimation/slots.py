@@ -1,15 +1,15 @@
-"""Logs whose slots were filled independently of each other: `iips` and `pi`.
+"""Estimators of logs whose slots were filled independently of each other: `iips` and `pi`.
 
-Where the logging policy is a product, P_logging(a_1..a_T) = product of P_logging(a_t), a reward of
-slots needs the target's marginal probabilities only. With w_t = P_target(a_t) / P_logging(a_t), r_t
-the slot's reward and r their sum,
+If the logging policy is a product, P_logging(a_1..a_T) = product of P_logging(a_t), only the
+marginal probabilities of the target are needed. With w_t = P_target(a_t) / P_logging(a_t), r_t the
+reward of slot t and r the sum of the r_t:
 
-    iips  mean(sum of w_t r_t)                 right where slots do not interact
-    pi    mean((1 + sum of (w_t - 1)) r)       right where the expected reward is a sum over slots
+    iips  mean(sum of w_t r_t)              correct if slots do not interact
+    pi    mean((1 + sum of (w_t - 1)) r)    correct if the expected reward is a sum over slots
 
-`ltrr ope-draws` computes both from a log with the column `joint`. ltrr's own plans are no such
-logs: what a draw brings depends on the draws before it. Li et al., KDD 2018 (iips); Swaminathan et
-al., NeurIPS 2017 (pi, the pseudoinverse, whose form under product logging this is).
+`ltrr ope-draws` computes both from a log with the column `joint`. ltrr's own logs do not qualify,
+because the result of a draw depends on the draws before it. Li et al., KDD 2018 (iips);
+Swaminathan et al., NeurIPS 2017 (pi: the pseudoinverse estimator, in its form for product logging).
 """
 
 from __future__ import annotations
@@ -21,34 +21,37 @@ from ltrr.estimation.arrays import Floats
 from ltrr.estimation.weights import importance_weights
 
 JOINT_TOLERANCE = 1e-6
-"""Largest relative difference between the joint probability and the product; that of replayed propensities."""
+"""Largest accepted relative difference between joint probability and product.
+
+Replayed propensities have the same tolerance."""
 
 
 def slot_terms(logging: Floats, target: Floats, rewards: Floats, joint: Floats) -> dict[str, Floats]:
     """Terms of N impressions for `DrawMoments.of_terms`, [N] each.
 
     Args:
-        logging: Probability of what stands in each slot, whatever the other slots hold, [N, T].
-        target: The same under the policy judged, [N, T].
+        logging: Probability of the content of each slot, whatever the other slots show, [N, T].
+        target: The same under the judged policy, [N, T].
         rewards: Reward of each slot, [N, T].
         joint: Logged probability of all slots together, [N].
 
     Raises:
-        SupportError: The joint probabilities are not the products of those of the slots.
+        SupportError: A joint probability is not the product of the probabilities of its slots.
         DataQualityError: A propensity is not a probability.
 
     >>> from ltrr.estimation.draw_moments import DrawMoments
     >>> logging, target = np.full((2, 2), 0.5), np.array([[0.8, 0.5], [0.2, 0.5]])
-    >>> terms = slot_terms(logging, target, np.array([[1.0, 1.0], [0.0, 1.0]]), joint=np.full(2, 0.25))
-    >>> moments = DrawMoments.of_terms(terms)
-    >>> round(moments.estimate("iips").value, 6), round(moments.estimate("pi").value, 6), moments.allowed
-    (1.8, 1.8, ['iips', 'pi'])
+    >>> rewards = np.array([[1.0, 1.0], [0.0, 1.0]])
+    >>> moments = DrawMoments.of_terms(slot_terms(logging, target, rewards, joint=np.full(2, 0.25)))
+    >>> [(name, round(moments.estimate(name).value, 6)) for name in moments.allowed]
+    [('iips', 1.8), ('pi', 1.8)]
     >>> _ = slot_terms(logging, target, np.ones((2, 2)), joint=np.array([0.25, 0.5]))
     Traceback (most recent call last):
         ...
-    ltrr.errors.SupportError: slots were not filled independently of each other: joint: expected the product of the \
-slots' probabilities, got 1 of 2 impressions with another value, such as 0.5 instead of 0.25; name no column joint, \
-and give the propensities of each draw after the draws before it
+    ltrr.errors.SupportError: slots were not filled independently of each other: joint: expected the
+    product of the slots' probabilities, got 1 of 2 impressions with another value, such as 0.5
+    instead of 0.25; name no column joint, and give the propensities of each draw given the draws
+    before it
     """
     products = logging.prod(axis=1)
     differs = ~(np.abs(joint - products) <= JOINT_TOLERANCE * products)
@@ -67,7 +70,7 @@ and give the propensities of each draw after the draws before it
 
 
 def dependent_slots_error(count: int, impressions: int, joint: float, product: float) -> SupportError:
-    """The error of a log whose slots depend on each other.
+    """The error for a log whose slots depend on each other.
 
     Args:
         count: Number of impressions whose joint probability differs from the product.
@@ -80,5 +83,5 @@ def dependent_slots_error(count: int, impressions: int, joint: float, product: f
         which="joint",
         expected="the product of the slots' probabilities",
         got=f"{count:,} of {impressions:,} impressions with another value, such as {joint:g} instead of {product:g}",
-        todo="name no column joint, and give the propensities of each draw after the draws before it",
+        todo="name no column joint, and give the propensities of each draw given the draws before it",
     )

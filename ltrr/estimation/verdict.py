@@ -1,4 +1,4 @@
-"""The verdict on an estimate, with its reasons."""
+"""The verdict on an estimate, with its reasons: trust, take care or do not use."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def judge_evidence(summary: EvidenceSummary, settings: VerdictThresholds) -> tup
     >>> good = EvidenceSummary(400.0, 800.0, 500, 6000, 1.0, 0.0, 0.0, True)
     >>> judge_evidence(good, VerdictThresholds())
     ('trust', [])
-    >>> judge_evidence(EvidenceSummary(12.0, 30.0, 500, 6000, 1.0, 0.0, 0.0, True), VerdictThresholds())[0]
+    >>> judge_evidence(replace(good, evidence=12.0), VerdictThresholds())[0]
     'do not use'
 
-    Only users are independent: a thousand rewards of ten users are ten pieces of evidence, so R
-    counts users.
+    R counts users, because only users are independent: a thousand rewards of ten users are ten
+    pieces of evidence.
 
     >>> judge_evidence(replace(good, evidence_of_users=60.0), VerdictThresholds())
     ('take care', ['evidence R is 60.0, below 100'])
@@ -85,18 +85,23 @@ def judge_evidence(summary: EvidenceSummary, settings: VerdictThresholds) -> tup
         light.append(f"{summary.unsupported:.1%} of the policy cannot be seen in this log")
     if summary.fallback_share > settings.fallback_limit:
         grave.append(f"{summary.fallback_share:.1%} of impressions fell back, above {settings.fallback_limit:.1%}")
-    # Four standard errors, so that right propensities raise this alarm about once in ten thousand
-    # numbers. Weights of one user are alike, so the error is by user; else, with ESS = n m^2 /
-    # mean(w^2), it is m sqrt(1 / ESS - 1 / n).
+    light += _question_weights(summary)
+    return (DO_NOT_USE if grave else TAKE_CARE if light else TRUST), grave + light
+
+
+def _question_weights(summary: EvidenceSummary) -> list[str]:
+    """The reason to take care if the mean weight differs significantly from one; else empty.
+
+    The limit is four standard errors: correct propensities exceed it about once in ten thousand
+    estimates. The error is by user, because the weights of one user are alike. Where it is unknown,
+    it is m sqrt(1 / ESS - 1 / n), with ESS = n m^2 / mean(w^2).
+    """
     error = summary.mean_weight_error
     if isnan(error):
-        alone = max(1.0 / summary.effective_sample_size - 1.0 / max(summary.impressions, 1), 0.0)
-        error = summary.mean_weight * sqrt(alone)
-    if abs(summary.mean_weight - 1.0) > 4.0 * error + 1e-6:
-        # A mean below one has a second possible cause: large weights so rare that this log has none
-        # of them.
-        doubt = "can the log show what the policy does, and " if summary.mean_weight < 1.0 else ""
-        light.append(
-            f"weights average {summary.mean_weight:.3f} instead of 1: {doubt}are the logged propensities right?"
-        )
-    return (DO_NOT_USE if grave else TAKE_CARE if light else TRUST), grave + light
+        excess = max(1.0 / summary.effective_sample_size - 1.0 / max(summary.impressions, 1), 0.0)
+        error = summary.mean_weight * sqrt(excess)
+    if not abs(summary.mean_weight - 1.0) > 4.0 * error + 1e-6:
+        return []
+    # A mean below one has a second possible cause: large weights so rare that this log lacks them.
+    doubt = "can the log show what the policy does, and " if summary.mean_weight < 1.0 else ""
+    return [f"weights average {summary.mean_weight:.3f} instead of 1: {doubt}are the logged propensities right?"]

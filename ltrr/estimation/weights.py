@@ -1,4 +1,4 @@
-"""Importance weights: ratios of the judged policy's probability of the logged action to the logged probability."""
+"""Importance weights: the target's probability of the logged action over the logged probability."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ltrr.errors import DataQualityError
 from ltrr.estimation.arrays import Bools, Floats
 
 ROUNDING = 1e-9
-"""Accepted excess of a probability over [0, 1], as in sums of a softmax."""
+"""Accepted distance of a probability from [0, 1], as in sums of a softmax."""
 
 
 def importance_weights(logging_propensity: ArrayLike, target_propensity: ArrayLike) -> Floats:
-    """P_target / P_logging, one weight a decision, in [0, inf); shapes as numpy broadcasts them.
+    """P_target / P_logging, one weight for each decision, in [0, inf); shapes as numpy broadcasts.
 
-    A logging propensity of zero is refused instead of clipped: the action *was* taken, so zero is false, and
-    clipping would give it the largest weight of the log.
+    A logging propensity of zero is refused instead of clipped. The action *was* taken, so zero is
+    wrong, and clipping would give this decision the largest weight of the log.
 
     Raises:
         DataQualityError: A propensity is not a number, logging is outside (0, 1], or target outside
@@ -27,8 +27,8 @@ def importance_weights(logging_propensity: ArrayLike, target_propensity: ArrayLi
     >>> importance_weights([0.5, 0.0], [0.8, 0.1])
     Traceback (most recent call last):
         ...
-    ltrr.errors.DataQualityError: a propensity is not a probability: logging_propensity: expected (0, 1], got 0.0; \
-check the propensities that the service logs
+    ltrr.errors.DataQualityError: a propensity is not a probability: logging_propensity: expected
+    (0, 1], got 0.0; check the propensities that the service logs
     """
     logging = np.asarray(logging_propensity, dtype=np.float64)
     target = np.asarray(target_propensity, dtype=np.float64)
@@ -38,7 +38,7 @@ check the propensities that the service logs
 
 
 def unsupported_mass(logging: ArrayLike, target: ArrayLike) -> Floats:
-    """Target probability of actions that the log can never show, [N] for [N, P]: the share not judged.
+    """Target probability of actions that the log can never show, [N] for [N, P].
 
     >>> unsupported_mass([[0.5, 0.5, 0.0]], [[0.2, 0.2, 0.6]]).tolist()
     [0.6]

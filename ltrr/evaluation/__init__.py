@@ -1,1 +1,1 @@
-"""Off-policy evaluation: what a policy would have earned, from logs of another."""
+"""Off-policy evaluation of the policies of a home, on its own logs."""

@@ -1,23 +1,22 @@
 """The value of a canary, from the logs of its users and of the champion's users.
 
-The version was drawn by user with a logged probability. So an impression that version v served
-stands for 1{version = v} / P(version) impressions, whatever else changed with it: bandit, ranker,
-values, memory. The value of side v is
+The version was drawn by user with a logged probability. So an impression that version v served has
+the weight 1{version = v} / P(version), whatever changed with the version: bandit, ranker, values,
+memory. The value of side v is the self-normalised (Hajek) estimate
 
-    value = sum(1{version = v} / P(version) x page_reward) / sum(1{version = v} / P(version)),
+    value = sum(1{version = v} / P(version) x page_reward) / sum(1{version = v} / P(version)).
 
-the self-normalised (Hajek) estimate. Dividing by the number of all impressions instead (plain IPS)
-is unbiased too, but its error contains the chance of *how many* searches a side gets: at a share of
-.1, ten users more or less would count as a gain or a loss of the canary. Here only the average
-reward of a side's users counts, and a changed share does no harm. The bias is of the order of 1 /
-users. A user is on one side, and is one cluster: the standard error of the difference is that of
-two independent groups of users. Hajek, 1971; Deng et al., "Applying the Delta Method in Metric
-Analytics", KDD 2018.
+Dividing by the number of all impressions instead (IPS) is unbiased too. But its error includes the
+random *number* of searches of a side: at a share of .1, ten users more or less would count as a
+gain or a loss of the canary. The self-normalised estimate depends only on the average reward of a
+side's users, not on its share. Its bias is of the order of 1 / users. A user is on one side, and is
+one cluster. So the standard error of the difference is that of two independent groups of users.
+Hajek, 1971; Deng et al., "Applying the Delta Method in Metric Analytics", KDD 2018.
 
 A sample-ratio mismatch forbids a promotion. It means that one side loses searches or records, or
-that users were not drawn as the log says; then the two sides are no experiment. Two tests look for
-it every night (`find_mismatch`): one on users, who are drawn, and one on impressions, whose weights
-average 1 on both sides where nothing is lost.
+that users were not drawn as logged; then the two sides are no experiment. Every night runs two
+tests (`find_mismatch`): one on users, who are drawn, and one on impressions. The mean weight of
+impressions is 1 on both sides if no record is lost.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from ltrr.evaluation.settings import EvaluationSettings
 CANARY = "canary"
 DIFFERENCE = difference_of(CANARY)
 BY_USER = estimators.BY_USER.name
-"""The estimator of a canary's rows in `ope_estimates`."""
+"""Name of the estimator in a canary's rows of `ope_estimates`."""
 
 SIDES = (CHAMPION, CANARY)
 TERMS = (N, *EVIDENCE, "unsupported")
@@ -57,10 +56,11 @@ NAMES = (N, *(term(side, name) for side in SIDES for name in TERMS))
 
 @dataclass(frozen=True)
 class CanaryLife:
-    """The versions on both sides of one canary. Every night refreshes both, which gives them new versions.
+    """The versions on both sides of one canary.
 
-    A pair of versions belongs to one life only, with one exception: a person ended the canary and
-    began it again before a night had refreshed it. Then the life counts from the first beginning.
+    Every night refreshes both sides, which gives them new versions. A pair of versions belongs to
+    one life only, with one exception: a person ended the canary and began it again before a night
+    had refreshed it. Then the life counts from the first beginning.
 
     Attributes:
         champions, canaries: Versions of each side, oldest first.
@@ -71,7 +71,9 @@ class CanaryLife:
 
     @property
     def first_date(self) -> date:
-        """Date of the night that made the first champion of this life. No earlier date was served by both sides.
+        """Date of the night that published the first champion of this life.
+
+        Both sides served no earlier date.
 
         >>> CanaryLife(("2026-03-02-5b1f0c9e77aa",), ("2026-02-28-77aa5b1f0c9e",)).first_date
         datetime.date(2026, 3, 2)
@@ -80,10 +82,10 @@ class CanaryLife:
 
 
 def canary_life(store: Store, newest: Pointer) -> CanaryLife | None:
-    """The life so far of the canary that a pointer names, from the earlier pointers; None without a canary.
+    """The life so far of the canary of a pointer, from the earlier pointers; None without a canary.
 
-    One small file for each night of the life is read; unreadable files are skipped. Later pointers
-    are not read, so a night that runs again sees the same life.
+    The function reads one small file for each night of the life and skips unreadable files. It
+    reads no later pointers, so a rerun of a night gets the same life.
     """
     if newest.canary is None:
         return None
@@ -99,11 +101,11 @@ def canary_life(store: Store, newest: Pointer) -> CanaryLife | None:
     return CanaryLife(tuple(dict.fromkeys(champions)), tuple(dict.fromkeys(canaries)))
 
 
-def drawn_impressions(impressions: DataFrame, life: CanaryLife) -> DataFrame:
-    """Impressions whose version was drawn in this life, with `side`; same grain.
+def only_drawn_impressions(impressions: DataFrame, life: CanaryLife) -> DataFrame:
+    """Impressions whose version was drawn in this life, with the column `side`; same grain.
 
     Searches served without a draw (a search without a user, a machine on which the canary's bundle
-    was invalid) say nothing about the canary. They are left out for the users of both sides.
+    was invalid) are no evidence about the canary. They are left out for the users of both sides.
     """
     drawn = impressions.where(F.col("version_propensity") < 1.0)
     side = F.when(F.col("policy_version").isin(list(life.canaries)), F.lit(CANARY)).when(
@@ -117,7 +119,7 @@ class SideCounts:
     """Counts of one side of a canary.
 
     Attributes:
-        users: Number of users seen, fallbacks included.
+        users: Number of users, including those with fallbacks only.
         fallback_share: Share of its impressions that were fallbacks.
     """
 
@@ -126,7 +128,7 @@ class SideCounts:
 
 
 def count_sides(drawn: DataFrame) -> dict[str, SideCounts]:
-    """Side -> its counts, from `drawn_impressions`. The driver collects two rows."""
+    """Counts of each side, from `only_drawn_impressions`; the driver collects two rows."""
     is_fallback = F.avg((F.col("served_by") == "fallback").cast("double"))
     counted = drawn.groupBy("side").agg(F.count_distinct("user_key").alias("users"), is_fallback.alias("share"))
     found = {row["side"]: SideCounts(row["users"], row["share"]) for row in counted.collect()}
@@ -136,12 +138,13 @@ def count_sides(drawn: DataFrame) -> dict[str, SideCounts]:
 def find_mismatch(
     counts: Mapping[str, SideCounts], summary: EvidenceSummary, share: float, level: float, size: float, nights: int
 ) -> list[str]:
-    """Reasons why the two sides are not the groups that were drawn; empty without a mismatch.
+    """Sample-ratio mismatches of the two sides, as reasons; empty without a mismatch.
 
-    Users: an anytime-valid beta-binomial test of the canary's count (`estimation.sample_ratio`),
-    whose chance of a false alarm over all nights is `level`. Impressions: a z test, by user, of the
-    canary's mean weight against 1, at level / nights on each night. A canary may truly change how
-    often its users search; a change up to `size` is accepted.
+    The test of users is an anytime-valid beta-binomial test of the canary's count
+    (`estimation.sample_ratio`). Its probability of a false alarm over all nights is `level`. The
+    test of impressions is a z test, by user, of the canary's mean weight against 1, at level /
+    nights on each night. A canary can change how often its users search, so a change up to `size`
+    is accepted.
 
     Args:
         counts: Counts of both sides.
@@ -152,7 +155,8 @@ def find_mismatch(
         nights: Largest number of nights of a life.
 
     >>> sides = {CANARY: SideCounts(300), CHAMPION: SideCounts(2_700)}
-    >>> good = EvidenceSummary(400.0, 9_000.0, 3_000, 9_000, 1.01, 0.0, 0.0, True, mean_weight_error=0.02)
+    >>> good = EvidenceSummary(400.0, 9_000.0, 3_000, 9_000, 1.01, 0.0, 0.0, True)
+    >>> good = replace(good, mean_weight_error=0.02)
     >>> find_mismatch(sides, good, 0.1, 1e-4, 0.02, 14)
     []
     >>> sides[CANARY], lost = SideCounts(180), replace(good, mean_weight=0.8)
@@ -178,22 +182,24 @@ def find_mismatch(
 
 
 def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame) -> DataFrame:
-    """From `drawn_impressions` and their slates to user_key, query_class and the terms of both sides.
+    """user_key, query_class and the terms of both sides, from drawn impressions and their slates.
 
     Fallbacks are left out. Terms are whole numbers of 2^-24 from the first sum on, so that any
-    order gives the same bits. The join is by log_date and impression_id, on the same few dates: one
-    shuffle at any size.
+    order gives the same bits. The join by log_date and impression_id, over the same few dates,
+    takes one shuffle.
     """
-    rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum(_whole(F.col("page_reward"))).alias("earned"))
+    rewards = slate_rows.groupBy("log_date", "impression_id").agg(
+        F.sum(_to_whole(F.col("page_reward"))).alias("earned")
+    )
     served = drawn.where(F.col("served_by") == "policy").join(rewards, on=["log_date", "impression_id"], how="left")
     reward = F.coalesce(F.col("earned"), F.lit(0)) * F.lit(TERM_UNIT)
-    columns = [_whole(F.lit(1.0)).alias(N)]
+    columns = [_to_whole(F.lit(1.0)).alias(N)]
     for side in SIDES:
         weight = F.when(F.col("side") == side, F.lit(1.0) / F.col("version_propensity")).otherwise(F.lit(0.0))
         weighted = weight * reward
         own = (F.col("side") == side).cast("double")
         terms = (own, weight, weight * weight, weighted, weighted * weighted, F.lit(0.0))
-        columns += [_whole(value).alias(term(side, name)) for name, value in zip(TERMS, terms, strict=True)]
+        columns += [_to_whole(value).alias(term(side, name)) for name, value in zip(TERMS, terms, strict=True)]
     return served.select("user_key", "query_class", *columns)
 
 
@@ -210,16 +216,15 @@ def canary_rows(
     settings: EvaluationSettings,
     mismatch: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Rows of `ope_estimates`, estimator `by_user`: champion, canary, and the difference of the two, of every slice.
+    """Rows of `ope_estimates` of champion, canary and their difference, for every slice.
 
-    A sample-ratio mismatch (`find_mismatch`) is a reason not to use any of them.
+    A sample-ratio mismatch (`find_mismatch`) marks all rows "do not use".
     """
     versions = {CHAMPION: life.champions[-1], CANARY: life.canaries[-1]}
     versions[DIFFERENCE] = f"{versions[CANARY]} against {versions[CHAMPION]}"
     rows = []
     for name, sums in sorted(slices.items()):
-        # A side is judged on the impressions that it served itself. R by user accounts for the
-        # number of users.
+        # The estimate of a side uses the impressions that it served.
         impressions = {side: round(sums.total(term(side, N))) for side in SIDES}
         summaries = {
             side: summarize_policy(sums, side, counts[side].fallback_share, judged=term(side, N)) for side in SIDES
@@ -241,11 +246,11 @@ def canary_rows(
 
 
 def _combine_sides(canary: EvidenceSummary, champion: EvidenceSummary) -> EvidenceSummary:
-    """What the difference rests on: the weaker side, unless evidence is missing because the canary is bad.
+    """Summary for the difference: the weaker side, with at least the evidence of a good canary.
 
-    A canary that earns almost nothing has almost no rewards and so a low R, which would never end
-    it. If it were as good as the champion, its R would be the champion's in proportion to its
-    impressions. That R is expected, and its absence is evidence too.
+    A canary with almost no rewards has a low R, and with a low R it would never end. If it were as
+    good as the champion, its R would be the champion's in proportion to its impressions. So the
+    difference gets at least this expected R: a lack of rewards is evidence too.
     """
     if not champion.impressions:
         return canary.combine_weaker(champion)
@@ -262,5 +267,5 @@ def _combine_sides(canary: EvidenceSummary, champion: EvidenceSummary) -> Eviden
     )
 
 
-def _whole(value: Column) -> Column:
+def _to_whole(value: Column) -> Column:
     return F.round(value / F.lit(TERM_UNIT)).cast("bigint")

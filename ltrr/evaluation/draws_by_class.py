@@ -1,8 +1,8 @@
-"""Blocks that a policy draws from each strategy, and how deep, by query class, greedy and as served.
+"""Number and depth of the blocks that a policy draws from each strategy, by query class.
 
-They come from a separate pass over a hash sample of the held-out decisions. In the pass that
-judges, two numbers for each block and policy would make every row three times as wide. A share of
-5,000 decisions is known to 1.4 percentage points (95 %).
+They are computed in a separate pass over a hash sample of the held-out decisions. In the scoring
+pass they would make every row three times as wide. A share estimated from 5,000 decisions has a 95
+% interval of 1.4 percentage points on each side.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ from ltrr.spark.hashing import HashUse, salted_hash
 from ltrr.spark.merging import merge
 
 DRAWS_BY_CLASS = "draws_by_class"
-"""Key in the night's notes and in a manifest's evaluation, and name of the files in the tracking store."""
+"""Key in the night's notes and in a manifest's evaluation, and name of the tracked files."""
 
 HOW = ("served", "greedy")
 
 DrawTable = dict[str, dict[str, Any]]
-"""Draws of one policy: slice -> decisions, and for each of `HOW`: strategy -> expected draws of its n-th block, [D]."""
+"""Draws of one policy by slice: the number of decisions, and an entry for each of `HOW`.
+
+An entry is: strategy -> expected draws of its n-th block, [D]."""
 
 _HEAD = """\
 # What the policies draw
@@ -50,8 +52,8 @@ class DrawSums:
     """Expected draws of every block, summed exactly; `+` joins disjoint sets of decisions.
 
     Attributes:
-        sums: query class -> name -> sums in whole numbers of 2^-24; the names are `n` and
-            <policy>_<how>, [S * D].
+        sums: Query class -> name -> sums in whole numbers of 2^-24. The names are `n`, with one
+            number, and <policy>_<how>, with [S * D].
 
     >>> one = DrawSums({"long": {"n": (1,), "champion_served": (5, 2)}})
     >>> (one + one + DrawSums({"digits": {"n": (1,)}})).sums
@@ -70,7 +72,7 @@ class DrawSums:
 
     @staticmethod
     def of(decisions: Iterable[LoggedDecision], policies: Sequence[JudgedPolicy]) -> DrawSums:
-        """Sums of some decisions; policies without a chooser are left out."""
+        """Sums of these decisions, for the policies that have a chooser."""
         sums: dict[str, dict[str, NDArray[np.int64]]] = {}
         for decision in decisions:
             of_class = sums.setdefault(decision.query_class, {})
@@ -93,7 +95,7 @@ def sum_draws(decisions: DataFrame, policies: Sequence[JudgedPolicy], space: Pla
     """Expected draws of every policy, by query class; empty without decisions.
 
     Args:
-        decisions: Rows of the table `decisions` in the policies' plan space; no reward is read.
+        decisions: Rows of the table `decisions` in the policies' plan space; rewards are not read.
         policies: Policies whose draws are summed.
         space: The plans.
     """
@@ -112,7 +114,7 @@ def sum_draws(decisions: DataFrame, policies: Sequence[JudgedPolicy], space: Pla
 
 
 def sample_decisions(decisions: DataFrame, share: float) -> DataFrame:
-    """About this share of the rows, by hash of the impression: the same ones every time.
+    """About this share of the rows, chosen by hash of the impression.
 
     >>> ids = spark.createDataFrame([(f"i{n}",) for n in range(1000)], "impression_id string")
     >>> 200 < sample_decisions(ids, 0.25).count() < 300, sample_decisions(ids, 1.0).count()
@@ -123,11 +125,12 @@ def sample_decisions(decisions: DataFrame, share: float) -> DataFrame:
 
 
 def draw_table(sums: DrawSums, policy: str, space: PlanSpace) -> DrawTable:
-    """The draws of one policy, all queries first; empty without sums of the policy.
+    """The draws of one policy, with the slice of all queries first; empty without sums.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> half, one = 1 << 23, 1 << 24
-    >>> sums = {"n": (one,), "champion_served": (one, half, half, 0), "champion_greedy": (one, one, 0, 0)}
+    >>> served, greedy = (one, half, half, 0), (one, one, 0, 0)
+    >>> sums = {"n": (one,), "champion_served": served, "champion_greedy": greedy}
     >>> draw_table(DrawSums({"long": sums}), "champion", space)["all"]
     {'decisions': 1, 'served': {'title': [1.0, 0.5], 'memory': [0.5, 0.0]},
      'greedy': {'title': [1.0, 1.0], 'memory': [0.0, 0.0]}}
@@ -144,7 +147,7 @@ def draw_table(sums: DrawSums, policy: str, space: PlanSpace) -> DrawTable:
 
 
 def draw_rows(tables: Mapping[str, DrawTable]) -> list[dict[str, Any]]:
-    """One row for each policy, slice, how and strategy: expected draws, their share of all, and draws of each block."""
+    """One row for each policy, slice, how and strategy: expected draws in all and of each block."""
     return [
         {
             "policy": policy,
@@ -163,18 +166,18 @@ def draw_rows(tables: Mapping[str, DrawTable]) -> list[dict[str, Any]]:
     ]
 
 
-def short_rows(table: DrawTable) -> list[dict[str, Any]]:
-    """One row for each slice and how, as text: expected draws of each strategy, and in brackets of each of its blocks.
+def list_short_rows(table: DrawTable) -> list[dict[str, Any]]:
+    """One row of text for each slice and how: expected draws of each strategy (of each block).
 
     >>> draws = {"served": {"title": [1.0, 0.25]}, "greedy": {"title": [1.0, 1.0]}}
-    >>> for row in short_rows({"all": {"decisions": 7, **draws}}):
+    >>> for row in list_short_rows({"all": {"decisions": 7, **draws}}):
     ...     print(row)
     {'class': 'all', 'decisions': 7, 'how': 'served', 'title': '1.25 (1.00 .25)'}
     {'class': 'all', 'decisions': 7, 'how': 'greedy', 'title': '2.00 (1.00 1.00)'}
     """
     return [
         {"class": name, "decisions": entry["decisions"], "how": how}
-        | {strategy: _short(by_depth) for strategy, by_depth in entry[how].items()}
+        | {strategy: _format_draws(by_depth) for strategy, by_depth in entry[how].items()}
         for name, entry in table.items()
         for how in HOW
     ]
@@ -184,7 +187,7 @@ def render_draws(tables: Mapping[str, DrawTable]) -> str:
     """The tables as markdown, one for each policy."""
     parts = [_HEAD]
     for policy, table in tables.items():
-        rows = short_rows(table)
+        rows = list_short_rows(table)
         if rows:
             head = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0])]
             lines = [f"| {line} |" for line in (*head, *(" | ".join(map(str, row.values())) for row in rows))]
@@ -197,8 +200,7 @@ def _terms(decision: LoggedDecision, policies: Sequence[JudgedPolicy]) -> Iterat
     for policy in policies:
         choice = policy.choice(decision)
         if choice is not None:
-            # One decision at a time: the last bits of a product of matrices depend on how many rows
-            # it has.
+            # Not in batches: the last bits of a matrix product depend on the number of rows.
             draws = policy.space.draws
             yield _name(policy.name, "served"), to_fixed(choice.distribution.dense() @ draws)
             yield _name(policy.name, "greedy"), to_fixed(draws[choice.greedy])
@@ -214,5 +216,5 @@ def _by_strategy(sums: Sequence[int], decisions: int, space: PlanSpace) -> dict[
     return dict(zip(space.strategies, by_depth, strict=True))
 
 
-def _short(by_depth: Sequence[float]) -> str:
+def _format_draws(by_depth: Sequence[float]) -> str:
     return f"{sum(by_depth):.2f} ({' '.join(f'{draws:.2f}'.removeprefix('0') for draws in by_depth)})"

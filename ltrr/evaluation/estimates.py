@@ -1,4 +1,4 @@
-"""From exact sums to the rows of `ope_estimates`."""
+"""Rows of `ope_estimates`, from exact sums."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from ltrr.evaluation.scoring import EVIDENCE, REWARDS, N, list_ratios, term
 from ltrr.evaluation.settings import EvaluationSettings
 
 HELD_OUT, LIFE = "held_out", "life"
-"""Impressions that are judged on: held-out users' of the window, or all users' since a challenger's training."""
+"""Impressions that estimates use.
+
+They are those of held-out users in the window, or of all users since a challenger's training."""
 
 REWARD = "page_reward"
 
 
 def difference_of(policy: str) -> str:
-    """Name of the rows that contain a policy's difference from the champion, paired by user.
+    """Name of the rows with a policy's difference from the champion, paired by user.
 
     >>> difference_of("challenger")
     'challenger-champion'
@@ -40,9 +42,10 @@ def estimate_rows(
     settings: EvaluationSettings,
     judged_on: str = HELD_OUT,
 ) -> list[dict[str, Any]]:
-    """Rows of `ope_estimates`: every policy, estimator and slice, and challenger or candidate minus champion.
+    """Rows of `ope_estimates` for every policy, estimator and slice, and for differences.
 
-    A few dozen rows whatever the size of the log.
+    The differences are those of challenger and candidate from the champion. There are a few dozen
+    rows, whatever the size of the log.
     """
     rows = []
     versions = {policy.name: policy.version for policy in policies}
@@ -68,13 +71,13 @@ def _keys(policy: str, version: str, estimator: str, slice_name: str) -> dict[st
 
 
 def summarize_policy(sums: ClusteredSums, policy: str, fallback_share: float, *, judged: str = N) -> EvidenceSummary:
-    """What a policy's estimates rest on: from its sums of weights and weighted rewards.
+    """Summary of the evidence behind a policy's estimates.
 
     Args:
-        sums: Of one slice, by user.
-        policy: Its name in the columns.
+        sums: Sums of one slice, by user.
+        policy: Name of the policy in the columns.
         fallback_share: Share of the impressions that were served without the policy.
-        judged: Column of ones of the impressions that the policy is judged on.
+        judged: Column of ones of the impressions that the estimates use.
     """
     totals = dict(zip(sums.names, sums.totals, strict=True))
     weighted = WeightedRewards(round(sums.total(N)), *(totals[term(policy, name)] for name in EVIDENCE))
@@ -94,12 +97,12 @@ def build_figures(estimate: Estimate, summary: EvidenceSummary, settings: Evalua
     verdict, reasons = judge_evidence(summary, settings)
     one_sided = (1.0 + settings.confidence) / 2.0
     return {
-        "value": _null(shown.value),
-        "standard_error": _null(shown.standard_error),
-        "low": _null(shown.low(one_sided)),
-        "high": _null(shown.high(one_sided)),
-        "evidence": _null(summary.evidence_of_users),
-        "effective_sample_size": _null(summary.effective_sample_size),
+        "value": _or_none(shown.value),
+        "standard_error": _or_none(shown.standard_error),
+        "low": _or_none(shown.low(one_sided)),
+        "high": _or_none(shown.high(one_sided)),
+        "evidence": _or_none(summary.evidence_of_users),
+        "effective_sample_size": _or_none(summary.effective_sample_size),
         "impressions": summary.impressions,
         "users": summary.users,
         "verdict": verdict,
@@ -107,6 +110,6 @@ def build_figures(estimate: Estimate, summary: EvidenceSummary, settings: Evalua
     }
 
 
-def _null(value: float) -> float | None:
-    """Undefined is null in the table: NaN would sort above every number."""
+def _or_none(value: float) -> float | None:
+    """The value, or None if it is undefined: in a table, NaN would sort above every number."""
     return None if isnan(value) else value

@@ -1,4 +1,4 @@
-"""Impressions that may be judged on, with their rewards."""
+"""Impressions that an evaluation may use, with their rewards."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ def is_held_out(held_out_percent: int) -> Column:
     return F.col("user_fold") < F.lit(held_out_percent)
 
 
-def on_dates(frame: DataFrame, dates: Sequence[date]) -> DataFrame:
+def only_on_dates(frame: DataFrame, dates: Sequence[date]) -> DataFrame:
     """Rows of these log_dates; same columns."""
     return frame.where(F.col("log_date").isin(list(dates)))
 
 
-def by_policy(decisions: DataFrame, versions: Collection[str]) -> DataFrame:
-    """The decisions of these bundles, fallbacks left out; same columns."""
+def only_by_policy(decisions: DataFrame, versions: Collection[str]) -> DataFrame:
+    """First decisions of impressions that these bundles served, without fallbacks; same columns."""
     is_served = (F.col("served_by") == "policy") & (F.col("step") == 1)
     return decisions.where(is_served & F.col("policy_version").isin(sorted(versions)))
 
 
 def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Collection[str]) -> DataFrame:
-    """One row for each impression that a policy of the judged plan space served, with page_reward; without fallbacks.
+    """One row with page_reward for each impression that a policy of the judged plan space served.
 
-    A page without rows has a reward of 0. The join is by log_date and impression_id, on the same
-    few dates: one shuffle at any size.
+    Fallbacks are left out. A page without rows has a reward of 0. The join by log_date and
+    impression_id, over the same few dates, takes one shuffle.
 
     Args:
         decisions: Decisions of closed dates.
         slate_rows: Slate rows of the same dates.
-        versions: Versions of bundles with the plans and features that are judged.
+        versions: Versions of the bundles with the judged plans and features.
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum("page_reward").alias("page_reward"))
-    joined = by_policy(decisions, versions).join(rewards, on=["log_date", "impression_id"], how="left")
+    joined = only_by_policy(decisions, versions).join(rewards, on=["log_date", "impression_id"], how="left")
     reward = F.coalesce(F.col("page_reward"), F.lit(0.0))
     logged = [name for name in COLUMNS if name not in ("page_reward", "query_mean")]
     return joined.select("impression_id", "user_fold", *logged, reward.alias("page_reward"))
@@ -56,11 +56,11 @@ class ServedCounts:
     """Numbers of the window's impressions, by how they were served.
 
     Attributes:
-        by_policy: Served by a policy of the judged plan space: judged on.
-        by_other_space: Served by a policy with other plans or features: left out.
-        by_static: Served by a fixed plan without randomness: left out, because it shows no other
-            plan.
-        by_fallback: Served by the fallback, not as sampled: left out.
+        by_policy: Served by a policy of the judged plan space. Only these are used.
+        by_other_space: Served by a policy with other plans or features.
+        by_static: Served by a fixed plan without randomness, which is no evidence about other
+            plans.
+        by_fallback: Served by the fallback instead of the sampled plan.
     """
 
     by_policy: int
@@ -75,16 +75,17 @@ class ServedCounts:
         return self.by_fallback / served if served else 0.0
 
 
-def served_by_version(decisions: DataFrame) -> dict[tuple[str, str], int]:
-    """(policy_version, served_by) -> impressions: a few rows, whatever the number of impressions."""
+def count_by_version(decisions: DataFrame) -> dict[tuple[str, str], int]:
+    """(policy_version, served_by) -> number of impressions; the driver collects a few rows."""
     rows = decisions.where(F.col("step") == 1).groupBy("policy_version", "served_by").count().collect()
     return {(row["policy_version"], row["served_by"]): int(row["count"]) for row in rows}
 
 
 def count_served(served: dict[tuple[str, str], int], versions: Collection[str]) -> ServedCounts:
-    """Counts by how impressions were served.
+    """Numbers of impressions by how they were served.
 
-    >>> count_served({("v1", "policy"): 90, ("v0", "policy"): 5, ("v1", "fallback"): 5}, ["v1"]).fallback_share
+    >>> served = {("v1", "policy"): 90, ("v0", "policy"): 5, ("v1", "fallback"): 5}
+    >>> count_served(served, ["v1"]).fallback_share
     0.05
     """
 

@@ -1,4 +1,4 @@
-"""A policy as the evaluation uses it: P(plan) from logged decisions."""
+"""A policy in an evaluation: P(plan) for logged decisions."""
 
 from __future__ import annotations
 
@@ -14,27 +14,31 @@ from ltrr.serving.bandit import Choice, PlanChooser
 from ltrr.serving.plan_batch import plan_probabilities
 
 CHAMPION, CHALLENGER, CANDIDATE, UNIFORM, STATIC = "champion", "challenger", "candidate", "uniform", "static"
-"""The served policy; the current challenger; this night's training result, a possible next
-challenger; and two policies that need no training."""
+"""Names of the policies in an evaluation.
+
+They are the served policy, the current challenger, the bandit trained this night, and two policies
+without training."""
 
 
 @dataclass(frozen=True)
 class JudgedPolicy:
-    """One policy to judge; small enough to be sent to every executor once.
+    """One policy in an evaluation; small enough to send to every executor.
 
     Args:
         name: champion | challenger | candidate | uniform | static.
         version: Version of the bundle or payload, or the plan's text.
         space: The plans.
-        chooser: Chooser of a learned policy. It values the plans itself, from the *logged* look,
+        chooser: Chooser of a learned policy. It computes values of plans from the *logged* look,
             and scores the *logged* shared features.
         plan: Number of the plan of a static policy.
 
-    Without chooser and plan, every plan is equally likely.
+    Without chooser and plan, all plans have the same probability.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
-    >>> decision = LoggedDecision("u1", "love", "one_word", 0, 0.5, np.ones(2, bool), np.zeros(3), [], {}, np.zeros(2),
-    ...                           reward=1.0, query_mean=0.2)
+    >>> decision = LoggedDecision(
+    ...     "u1", "love", "one_word", 0, 0.5, np.ones(2, bool), np.zeros(3), [], {}, np.zeros(2),
+    ...     reward=1.0, query_mean=0.2,
+    ... )
     >>> JudgedPolicy("uniform", "uniform", space).probabilities(decision).tolist()
     [0.5, 0.5]
     >>> JudgedPolicy("static", "title:1", space, plan=1).probabilities(decision).tolist()
@@ -56,7 +60,7 @@ class JudgedPolicy:
         return np.full(plans, 1.0 / plans) if choice is None else choice.distribution.dense()
 
     def probabilities_of(self, decisions: Sequence[LoggedDecision]) -> NDArray[np.float64]:
-        """The same of many decisions, [N, P], to 1e-6; each row depends on its decision alone."""
+        """P(plan) for many decisions, [N, P], to 1e-6; a row does not depend on other decisions."""
         if self.chooser is None:
             return np.array([self.probabilities(decision) for decision in decisions])
         shared = np.array([decision.shared for decision in decisions])
@@ -64,7 +68,7 @@ class JudgedPolicy:
         return plan_probabilities(self.chooser, [decision.key for decision in decisions], shared, values)
 
     def choice(self, decision: LoggedDecision) -> Choice | None:
-        """The choice of a learned policy for a logged decision; None for a policy without a chooser."""
+        """The choice of a learned policy for a logged decision; None without a chooser."""
         if self.chooser is None:
             return None
         return self.chooser.weigh(decision.key, decision.shared, self._values(decision))

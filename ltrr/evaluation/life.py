@@ -1,15 +1,16 @@
-"""Evaluation on a challenger's life: all users' impressions on dates after its training, with an earlier q-hat.
+"""Evaluation on a challenger's life: the impressions of all users on dates after its training.
 
 These impressions were not used for training, so all users count. q-hat and the queries' means come
-from dates up to the challenger's data end: the same dates every night, hence the same q-hat. So no
-later data can influence the choice of q-hat.
+from dates up to the challenger's data end. These are the same dates every night, so q-hat is the
+same every night, and no later data can influence its choice.
 
-Every night scores its whole life anew: on night k the impressions of k dates, by two policies. Over
-a life of 14 nights that is 7.5 dates a night; the report on 30 % of the users of 14 dates scores
-4.2. At 1,000 times the data (20 million impressions a date, 0.3 ms a policy) the last night of a
-life takes 47 core-hours, half an hour on 100 executors. Keeping each date's sums by user instead
-would score one date a night, but store and join a row for each user, date and slice: some 10
-million rows of 21 whole numbers a date. With scoring anew, a repaired date needs no second repair.
+Every night scores the whole life again: on night k the impressions of k dates, by two policies.
+Over a life of 14 nights that is 7.5 dates per night; the report on 30 % of the users of 14 dates
+scores 4.2. With 20 million impressions per date and 0.3 ms per policy, the last night of a life
+takes 47 core-hours, half an hour on 100 executors. The alternative is to store each date's sums by
+user and to score one date per night. It would store and join about 10 million rows of 21 whole
+numbers per date, one for each user and slice. It would also need a second repair after a repair of
+a date, which scoring again does not.
 """
 
 from __future__ import annotations
@@ -35,12 +36,14 @@ def sum_life(
     space: PlanSpace,
     settings: EvaluationSettings,
 ) -> Mapping[str, ClusteredSums]:
-    """Exact sums by slice of every policy, with users as clusters over the whole life; empty without training data.
+    """Exact sums by slice of every policy, with users as clusters over the whole life.
+
+    The result is empty without training data.
 
     Args:
-        before: `judged_impressions` on dates up to the challenger's data end; q-hat is fitted on
-            them.
-        since: `judged_impressions` on later dates, which are judged on.
+        before: `judged_impressions` on dates up to the challenger's data end, on which q-hat is
+            fitted.
+        since: `judged_impressions` on later dates, which the estimates use.
         judged: Champion and challenger.
         space: Their plans.
         settings: Settings of q-hat.

@@ -30,7 +30,7 @@ COLUMNS = (
     "page_reward",
     "query_mean",
 )
-"""Columns that the evaluation reads of an impression: the reward, and what was known when the plan was chosen."""
+"""Columns that an evaluation reads: the reward, and the inputs of the choice of the plan."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +38,15 @@ class LoggedDecision:
     """One logged choice and its reward.
 
     Args:
-        user_key: The user, who is a cluster.
+        user_key: The user, which is the cluster.
         key: The query_key.
         query_class: The query class, which is a slice.
         plan: Index of the plan taken.
-        propensity: Propensity of the plan taken, under the policy that logged it.
+        propensity: Propensity of the plan taken under the logging policy.
         supported: Plans that the logging policy could take, [P] booleans.
         shared: Logged shared features, [F].
         look: Blocks seen before the choice.
-        facts: Facts of their candidates, as used.
+        facts: Facts of their candidates, as used for the choice.
         values: Values of plans by hit rates, from the logged look and history, [P].
         reward: The page_reward.
         query_mean: Mean page_reward of the query's other searches, by training users.
@@ -67,13 +67,13 @@ class LoggedDecision:
 
 
 def logged_decisions(batch: pa.RecordBatch, space: PlanSpace) -> Iterator[LoggedDecision]:
-    """The rows of one batch, one at a time: a batch never becomes a list of objects."""
+    """The rows of one batch, one at a time, to save memory."""
     for row in batch.to_pylist():
         yield _logged_decision(row, space)
 
 
 def logged_history(row: dict[str, Any]) -> History:
-    """The strategy history as it was used."""
+    """The strategy history as used for the choice."""
     return History(np.array(row["hit_rate"], dtype=np.float64), np.array(row["marginal_hit_rate"], dtype=np.float64))
 
 

@@ -1,4 +1,4 @@
-"""The part of a bundle that is judged or replayed: manifest, bandit, values and history, without memory and ranker."""
+"""The planning part of a bundle: manifest, bandit, values and history."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from ltrr.serving.policy import Policy
 
 @dataclass(frozen=True)
 class PlanningPart:
-    """The part of a bundle that chooses plans; only bytes, so that it can be sent to executors unchanged.
+    """The part of a bundle that chooses plans, as bytes that can be sent to executors.
 
     Attributes:
         manifest: The bundle's manifest.
-        files: Bandit, values and history, where the bundle has them.
+        files: Those of bandit, values and history that the bundle has.
     """
 
     manifest: Manifest
     files: dict[str, bytes]
 
     def chooser(self) -> PlanChooser:
-        """P(plan) of this bundle."""
+        """The chooser, which gives P(plan)."""
         return self.policy().chooser
 
     def policy(self) -> Policy:
-        """As the online loader makes it, without memory and ranker: enough to plan and to replay."""
+        """The policy of the online loader, without memory and ranker: enough to plan and replay."""
         return Policy.of(self.manifest, self.files)
 
 
 def read_planning_part(root: str | os.PathLike[str], name: str, version: str) -> PlanningPart:
-    """Bandit, values and history of a version, every byte verified.
+    """Planning part of a version, with every byte verified.
 
     Raises:
         ArtifactError: The version does not exist, or a file is missing or altered.
@@ -52,53 +52,62 @@ def read_planning_part(root: str | os.PathLike[str], name: str, version: str) ->
         try:
             files[key] = manifest.files[key].check(store.read(path), path)
         except FileNotFoundError as missing:
-            raise ArtifactError("a file of a bundle is missing", which=str(missing), todo="publish again") from None
+            raise ArtifactError(
+                "a file of a bundle is missing", which=str(missing), todo="publish the bundle again"
+            ) from None
     return PlanningPart(manifest, files)
 
 
 def read_planning_parts(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, PlanningPart]:
-    """The planning parts of the versions that are published below the root: a few, one for each night that served.
+    """Planning parts of the versions that are published below the root.
 
-    A log may contain records of another policy of the same root, such as the one that this policy
-    replaced. Its bundles are found under its own name.
+    There are a few, one for each night that served. A log can contain records of another policy of
+    the same root, such as the predecessor of this policy. Its bundles are found under its own name.
     """
-    owners = _owners(root, name, versions)
+    owners = _find_owners(root, name, versions)
     return {version: read_planning_part(root, owner, version) for version, owner in owners.items()}
 
 
-def block_sizes(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, int]:
-    """Candidates of a block, by version, for those versions that are published below the root under any name."""
-    owners = _owners(root, name, versions)
+def read_block_sizes(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, int]:
+    """Number of candidates of a block by version, for the versions published below the root."""
+    owners = _find_owners(root, name, versions)
     return {version: read_manifest(root, owner, version).settings.block_size for version, owner in owners.items()}
 
 
-def _owners(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, str]:
-    """The policy that published each version, `name` if it did; versions that no policy published are left out."""
+def _find_owners(root: str | os.PathLike[str], name: str, versions: Collection[str]) -> dict[str, str]:
+    """Version -> name of the policy that published it, preferably `name`.
+
+    Versions that no policy published are left out.
+    """
     names = [name, *(other for other in policy_names(root) if other != name)]
     found = {version: [one for one in names if is_published(root, one, version)] for version in sorted(versions)}
     return {version: owners[0] for version, owners in found.items() if owners}
 
 
-def plan_differences(one: PolicySettings, other: PolicySettings) -> list[str]:
-    """Differences in plans, looks and features that make a log of `other` useless for `one`; exploration may differ.
+def list_plan_differences(one: PolicySettings, other: PolicySettings) -> list[str]:
+    """Differences in plans, looks and features: with any, a log of `other` cannot evaluate `one`.
 
-    >>> blind = PolicySettings("search", ("title", "memory"), block_size=2, budget=1, observe="blind")
-    >>> plan_differences(PolicySettings("search", ("title", "memory"), block_size=5, budget=1), blind)[:2]
+    Exploration may differ.
+
+    >>> strategies = ("title", "memory")
+    >>> one = PolicySettings("search", strategies, block_size=5, budget=1)
+    >>> other = PolicySettings("search", strategies, block_size=2, budget=1, observe="blind")
+    >>> list_plan_differences(one, other)[:2]
     ['block_size 5, not 2', 'observe first_look, not blind']
     """
     names = ("strategies", "block_size", "budget", "decide", "observe", "features")
     differences = [
-        f"{name} {_text(getattr(one, name))}, not {_text(getattr(other, name))}"
+        f"{name} {_to_text(getattr(one, name))}, not {_to_text(getattr(other, name))}"
         for name in names
         if getattr(one, name) != getattr(other, name)
     ]
-    if not differences and not plans_alike(one, other):
+    if not differences and not has_same_plans(one, other):
         differences.append("features of another version of ltrr")
     return differences
 
 
-def plans_alike(one: PolicySettings, other: PolicySettings) -> bool:
-    """Whether both have the same plans, looks and features, so that a log of `other` can judge `one`."""
+def has_same_plans(one: PolicySettings, other: PolicySettings) -> bool:
+    """Whether both have the same plans, looks and features: a log of `other` can evaluate `one`."""
 
     def frame(settings: PolicySettings) -> tuple[object, ...]:
         return (
@@ -112,16 +121,16 @@ def plans_alike(one: PolicySettings, other: PolicySettings) -> bool:
     return frame(one) == frame(other)
 
 
-def _text(value: object) -> str:
+def _to_text(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def alike_versions(
+def list_same_plan_versions(
     root: str | os.PathLike[str], name: str, versions: Collection[str], settings: PolicySettings
 ) -> list[str]:
-    """The versions published here with the plans, looks and features of `settings`: their logs can judge it."""
+    """Published versions with the plans, looks and features of `settings`, in order."""
     return [
         version
         for version in sorted(versions)
-        if is_published(root, name, version) and plans_alike(settings, read_manifest(root, name, version).settings)
+        if is_published(root, name, version) and has_same_plans(settings, read_manifest(root, name, version).settings)
     ]

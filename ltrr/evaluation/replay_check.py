@@ -1,8 +1,8 @@
-"""Check of the logged propensities: a sample of each night's decisions is made again from its bundle.
+"""Check of the logged propensities: a sample of each night's decisions is replayed.
 
-If 1 % of the rows are wrong by a factor of two, 459 replayed rows contain one with 99 %
-probability; the mean of the weights reveals it with 4-72 %. So 1,000 rows a night are replayed, or
-all where there are fewer.
+If 1 % of the rows are wrong by a factor of two, 459 replayed rows contain a wrong one with 99 %
+probability. The mean of the weights reveals the error with a probability of 4-72 %. So 1,000 rows
+per night are replayed, or all if there are fewer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.looks import block_entries, blocks_of_rows, facts_of_rows
 from ltrr.errors import DataQualityError
-from ltrr.evaluation.judged_impressions import on_dates, served_by_version
+from ltrr.evaluation.judged_impressions import count_by_version, only_on_dates
 from ltrr.evaluation.published import PlanningPart, read_planning_parts
 from ltrr.serving.replay import replay
 from ltrr.spark.hashing import HashUse, salted_hash
@@ -46,9 +46,9 @@ class ReplayCheck:
     """Result of the replay of a night's sample.
 
     Attributes:
-        replayed: Number of decisions made again.
-        unknown: Number of sampled decisions of bundles that are not published here, which cannot be
-            replayed.
+        replayed: Number of replayed decisions.
+        unknown: Number of sampled decisions that cannot be replayed, because their bundles are not
+            published here.
         unequal: Number of replayed decisions that differ by more than the tolerance.
         worst_difference: The largest difference, 0 without replayed decisions.
         worst_impression: Impression of the largest difference.
@@ -62,11 +62,11 @@ class ReplayCheck:
 
     @property
     def passes(self) -> bool:
-        """Whether every sampled decision was made again, to the tolerance."""
+        """Whether every sampled decision was replayed and is equal within the tolerance."""
         return self.unequal == 0 and self.unknown == 0
 
     def check(self, night: date, tolerance: float) -> None:
-        """Accept a replay that passes.
+        """Check that the replay passes.
 
         Raises:
             DataQualityError: The replay does not pass; the message names the worst decision.
@@ -75,7 +75,7 @@ class ReplayCheck:
             raise DataQualityError(
                 f"the propensities logged on {night} differ from those of the bundles that served",
                 which=f"decisions (worst: impression {self.worst_impression})" if self.unequal else "decisions",
-                expected=f"every propensity equal to {tolerance:g} when replayed",
+                expected=f"propensities that differ by at most {tolerance:g} when replayed",
                 got=f"{self.unequal} of {self.replayed} unequal, worst by {self.worst_difference:.3g}; "
                 f"{self.unknown} of bundles that are not published here",
                 todo="compare the service's bundle with its log before you judge a policy on it, "
@@ -93,15 +93,18 @@ def replay_date(
     sample: int,
     tolerance: float,
 ) -> ReplayCheck:
-    """Replay a sample of one date's decisions from the bundles that served them, of any policy below `root`."""
-    served = on_dates(decisions, [day])
-    versions = {version for version, _ in served_by_version(served)}
+    """Replay a sample of one date's decisions with the bundles that served them.
+
+    The bundles can be those of any policy below `root`.
+    """
+    served = only_on_dates(decisions, [day])
+    versions = {version for version, _ in count_by_version(served)}
     parts = read_planning_parts(root, name, versions)
-    return replay_sample(served, on_dates(impressions, [day]), parts, sample=sample, tolerance=tolerance)
+    return replay_sample(served, only_on_dates(impressions, [day]), parts, sample=sample, tolerance=tolerance)
 
 
 def sample_served(decisions: DataFrame, sample: int) -> DataFrame:
-    """The first decisions that a policy served, in the order of their impressions' hash; same columns."""
+    """Sample of the decisions that a policy served, by hash of the impression; same columns."""
     served = decisions.where((F.col("served_by") == "policy") & (F.col("step") == 1))
     return served.orderBy(salted_hash(HashUse.REPLAY_SAMPLE, "impression_id"), "impression_id").limit(sample)
 
@@ -114,16 +117,17 @@ def replay_sample(
     sample: int,
     tolerance: float,
 ) -> ReplayCheck:
-    """Replay decisions that a policy served, sampled by hash of the impression, on executors.
+    """Replay a sample of the decisions that a policy served, on executors.
 
-    Each task returns at most its `sample` smallest hashes, so the cost does not grow with the log.
+    The sample has the smallest hashes. Each task returns at most `sample` rows, so the cost of the
+    replay does not grow with the log.
 
     Args:
         decisions: Decisions of one date.
-        impressions: Impressions of the same date, for the query as typed and the situation.
+        impressions: Impressions of the same date, with the query as typed and the situation.
         parts: Version -> planning part, of the bundles that are published here.
         sample: Number of decisions.
-        tolerance: Largest difference that counts as equal.
+        tolerance: Largest accepted difference.
     """
     typed = impressions.select("log_date", "impression_id", "query_text", *_SITUATION)
     chosen = F.broadcast(sample_served(decisions, sample))
@@ -155,7 +159,7 @@ def replay_sample(
 
 
 def _record(row: Mapping[str, Any], block_size: int) -> dict[str, Any]:
-    """The fields of a decision record that a replay reads, from the tables."""
+    """The fields of a decision record that a replay needs, from the columns of a row."""
     return {
         "impression_id": row["impression_id"],
         "policy_version": row["policy_version"],

@@ -1,4 +1,4 @@
-"""Settings of how the night judges policies."""
+"""Settings of the nightly evaluation of policies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best static plan: the one plan with the highest estimated reward if it were served to all users; a baseline."""
+"""The best static plan, a baseline: the one plan with the highest estimated reward."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from ltrr.evaluation.reward_model import PlanRewardModel
 from ltrr.evaluation.training_sums import TrainingSums
 
 
-def best_static_plan(sums: TrainingSums, model: PlanRewardModel) -> int:
-    """Index of the plan with the highest `static_values`; the first among equals."""
-    return int(np.argmax(static_values(sums, model)))
+def choose_static_plan(sums: TrainingSums, model: PlanRewardModel) -> int:
+    """Index of the plan with the highest `estimate_static_values`, the first of equal ones."""
+    return int(np.argmax(estimate_static_values(sums, model)))
 
 
-def static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
-    """Estimated page_reward of every plan if it were served to all users, [P], from training users.
+def estimate_static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
+    """Estimated page_reward of every plan if it served all users, [P], from training users.
 
-    Doubly robust with a damped correction. With 210 plans under uniform logging each has 1/210 of
-    the decisions: the plan of highest plain estimate is mostly the luckiest. So the model's mean
-    over all decisions is corrected by the weighted mean residual t[a] of the decisions that took a,
-    times tau^2 / (tau^2 + se[a]^2), where tau^2 is how much the residuals of plans truly differ
-    (Morris, "Parametric Empirical Bayes Inference", JASA 1983).
+    The estimate is doubly robust, with a shrunk correction. With 210 plans under uniform logging,
+    each plan has 1/210 of the decisions, and the plan with the highest unshrunk estimate is mostly
+    chosen by chance. So the model's mean over all decisions is corrected by t[a] tau^2 / (tau^2 +
+    se[a]^2). t[a] is the weighted mean residual of the decisions that took a, and tau^2 is the true
+    variance of residuals between plans (Morris, "Parametric Empirical Bayes Inference", JASA 1983).
     """
     coefficients = np.concatenate((model.context, model.plan))
     totals = (sums.taken * TERM_UNIT).astype(np.float64)
     features, reward = totals[:, : len(coefficients)], totals[:, len(coefficients)]
     inverse, inverse_squared = totals[:, -2], totals[:, -1]
-    direct = _direct(sums, model)
+    direct = _mean_q_hat(sums, model)
     seen = inverse > 0.0
     weights = np.where(seen, inverse, 1.0)
     residual = np.where(seen, (reward - (features * coefficients).sum(axis=1)) / weights, 0.0)
@@ -39,7 +39,7 @@ def static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.floa
     return np.asarray(direct + residual * spread / (spread + np.where(noise > 0.0, noise, 1.0)))
 
 
-def _direct(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
+def _mean_q_hat(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
     """Mean q-hat of every plan over all decisions, [P]."""
     context = (sums.products[0, : len(model.context)] * TERM_UNIT**2).astype(np.float64) / sums.decisions
     values = (sums.values * TERM_UNIT).astype(np.float64) / sums.decisions
@@ -48,7 +48,7 @@ def _direct(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
 
 
 def _residual_variance(sums: TrainingSums, coefficients: NDArray[np.float64]) -> float:
-    """Mean squared residual of q-hat: r'r - 2 c'z r + c'z z'c, a decision."""
+    """Mean squared residual of q-hat per decision: r'r - 2 c'z r + c'z z'c."""
     signed = np.concatenate((coefficients, [-1.0]))
     products = (sums.products * TERM_UNIT**2).astype(np.float64)
     return float(signed @ products @ signed) / sums.decisions

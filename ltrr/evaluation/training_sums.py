@@ -1,8 +1,7 @@
-"""One pass over training users' decisions: the sums that the reward model and the choice of a static plan need.
+"""Sums of training users' decisions for the reward model and the best static plan, in one pass.
 
-The pass reads each decision once and keeps a few thousand integers a task, whatever the number of
-rows. Executors merge tasks in a tree. At 1,000 times the data there are more tasks, and the
-driver's work does not grow.
+A task reads each decision once and keeps a few thousand integers, whatever the number of rows.
+Executors merge the results in a tree, so the driver's work does not grow with the data.
 """
 
 from __future__ import annotations
@@ -23,22 +22,22 @@ from ltrr.evaluation.reward_model import context_features, plan_features
 from ltrr.spark.merging import merge
 
 _ROWS_AT_ONCE = 1_024
-"""Decisions collected before their products are computed: 1,024 x 210 plans of doubles are 2 MB."""
+"""Number of decisions whose products are computed together: 1,024 x 210 doubles are 2 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSums:
     """Exact sums over decisions; `+` joins disjoint sets.
 
-    With z = [context features, plan features of the plan taken, reward] and p its logging
-    propensity:
+    With z = [context features, plan features of the plan taken, reward] and p the logging
+    propensity of the plan taken:
 
     Attributes:
         decisions: Number of decisions, n.
         products: Sum of z z', unit 2^-48.
         values: Sum of the planner's values, [P], unit 2^-24.
-        taken: For each plan, over the decisions that took it, sums of z / p, 1 / p and 1 / p^2, [P,
-            K + 2], unit 2^-24.
+        taken: Sums of z / p, 1 / p and 1 / p^2 over the decisions that took each plan, [P, K + 2],
+            unit 2^-24.
     """
 
     decisions: int

@@ -33,7 +33,7 @@ class Counts:
         clicks: Number of these that are clicks.
         waiting: Number of events that wait for their impression.
         rejected: Reason -> number of lines of the night's folder rejected for it.
-        given_up: Number of events of earlier nights that this night rejected.
+        rejected_earlier: Number of events of earlier nights that this night rejected.
         has_no_traffic: Whether the folder declares a date without any search.
     """
 
@@ -46,7 +46,7 @@ class Counts:
     clicks: int
     waiting: int
     rejected: Mapping[str, int] = field(default_factory=dict)
-    given_up: int = 0
+    rejected_earlier: int = 0
     has_no_traffic: bool = False
 
 
@@ -94,7 +94,7 @@ def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_ro
         clicks=events["joined"]["clicks"] if "joined" in events else 0,
         waiting=events["waiting"]["n"] if "waiting" in events else 0,
         rejected={row["reason"]: row["n"] for row in rejected if row["is_new"]},
-        given_up=sum(row["n"] for row in rejected if not row["is_new"]),
+        rejected_earlier=sum(row["n"] for row in rejected if not row["is_new"]),
     )
 
 
@@ -116,7 +116,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
     rejected = sum(counts.rejected.values())
     faulty = {reason: n for reason, n in counts.rejected.items() if reason != "forgotten"}
     kept = counts.impressions + counts.joined
-    missing = counts.lines + counts.carried - kept - counts.waiting - rejected - counts.given_up
+    missing = counts.lines + counts.carried - kept - counts.waiting - rejected - counts.rejected_earlier
     worst = ", ".join(f"{reason} {n}" for reason, n in sorted(faulty.items(), key=lambda item: (-item[1], item[0])))
     return [
         at_most(
@@ -124,7 +124,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
             float(abs(missing)),
             0.0,
             f"{counts.lines} lines and {counts.carried} carried = {kept} kept + {counts.waiting} waiting "
-            f"+ {rejected + counts.given_up} rejected, {missing} missing",
+            f"+ {rejected + counts.rejected_earlier} rejected, {missing} missing",
         ),
         at_most(
             "rejected_share",
@@ -149,7 +149,7 @@ def _reported(counts: Counts) -> list[Check]:
     """Counts that stop no night."""
     found = [
         ("waiting_events", counts.waiting, "events without an impression so far"),
-        ("given_up_events", counts.given_up, "earlier events rejected tonight"),
+        ("given_up_events", counts.rejected_earlier, "earlier events rejected tonight"),
     ]
     found += [(f"rejected_{reason}", n, f"lines rejected as {reason}") for reason, n in sorted(counts.rejected.items())]
     return [Check(name, float(n), None, "reported", detail) for name, n, detail in found]

@@ -1,1 +1,1 @@
-"""Off-policy evaluation of any log: rows, formats, sums, reward model, bootstrap, propensity checks, report."""
+"""Off-policy evaluation of any log: formats, checks, sums, reward model, bootstrap, report."""

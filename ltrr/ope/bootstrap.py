@@ -1,10 +1,9 @@
-"""Bootstrap replicates of a log's sums: each task makes replicates of its users, which executors merge in a tree."""
+"""Bootstrap replicates of a log's sums: computed by tasks, merged by executors in a tree."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -13,32 +12,11 @@ from pyspark.sql import DataFrame
 from ltrr.estimation.bootstrap import Replicates
 from ltrr.estimation.decision_terms import list_terms
 from ltrr.estimation.estimators import list_ratio_terms
+from ltrr.estimation.keyed_sums import SliceSums
 from ltrr.estimation.reward_model import RewardModel
 from ltrr.ope.rows import LogBatch
-from ltrr.ope.sums import to_user_terms, user_rows
+from ltrr.ope.sums import split_users, to_user_terms
 from ltrr.spark.merging import merge
-
-
-@dataclass(frozen=True)
-class SliceReplicates:
-    """Replicates by slice; `+` joins disjoint sets of users slice by slice."""
-
-    slices: Mapping[str, Replicates] = field(default_factory=dict)
-
-    def __add__(self, other: SliceReplicates) -> SliceReplicates:
-        joined = dict(self.slices)
-        for name, more in other.slices.items():
-            joined[name] = joined[name] + more if name in joined else more
-        return SliceReplicates(joined)
-
-    def to_json(self) -> str:
-        """As text, to cross a process."""
-        return json.dumps({name: replicates.to_json() for name, replicates in self.slices.items()})
-
-    @classmethod
-    def from_json(cls, text: str) -> SliceReplicates:
-        """Back from `to_json`."""
-        return cls({name: Replicates.from_json(one) for name, one in json.loads(text).items()})
 
 
 def bootstrap_log(
@@ -49,15 +27,15 @@ def bootstrap_log(
     *,
     has_values: bool,
 ) -> Mapping[str, Replicates]:
-    """Replicates of every slice of rows of `to_decision_rows`, by user; a pass of its own.
+    """Replicates of every slice of the rows of `to_decision_rows`, by user, in a separate pass.
 
-    Each user costs B Poisson draws and B x K additions, so at 200 replicates this is the most
+    Each user costs B Poisson draws and B x K additions. At 200 replicates this is the most
     expensive pass of a report. A task returns B x K numbers for each slice, whatever the number of
     users.
 
     Args:
         decisions: Rows of `to_decision_rows`, with users.
-        models: q-hat; None leaves out the terms that need it.
+        models: q-hat; with None, the terms that need it are left out.
         largest_weight: M.
         replicates: B.
         has_values: Whether the rows contain a reward model's values.
@@ -66,16 +44,17 @@ def bootstrap_log(
     names, kept = list_terms(has_model=has_model), list_ratio_terms(has_model=has_model)
 
     def users_to_replicates(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        total = SliceReplicates()
+        total: SliceSums[Replicates] = SliceSums()
         for batch in batches:
-            slices, terms, users = user_rows(batch, names)
+            slices, terms, users = split_users(batch, names)
             keys = users.column("user").to_numpy()
             for name in np.unique(slices.astype(str)).tolist():
                 here = slices == name
                 mine = Replicates.of_users(kept, keys[here], terms[here, : len(kept)], replicates)
-                total += SliceReplicates({name: mine})
+                total += SliceSums({name: mine})
         yield pa.RecordBatch.from_pydict({"replicates": [total.to_json()]})
 
     users = to_user_terms(decisions, models, largest_weight, has_values=has_values)
-    merged = merge(users.mapInArrow(users_to_replicates, "replicates string"), SliceReplicates.from_json)
+    parts = users.mapInArrow(users_to_replicates, "replicates string")
+    merged = merge(parts, partial(SliceSums.from_json, read_sums=Replicates.from_json))
     return {} if merged is None else merged.slices

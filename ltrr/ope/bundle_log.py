@@ -1,7 +1,7 @@
-"""The log of a home for a published bundle: from tables of ltrr to the rows that `estimate_log` takes.
+"""Rows of `estimate_log` for a published bundle, from the tables of a home.
 
 A bundle's training data is no evidence about it (JUDGING 3). So up to the end of its data only
-held-out users count. All other rows are left out with a reason, and counted.
+held-out users count. All other rows are left out and counted, each with a reason.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ltrr.estimation.arrays import Floats
 from ltrr.evaluation.judged_impressions import is_held_out
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, logged_decisions
-from ltrr.evaluation.published import PlanningPart, plan_differences
+from ltrr.evaluation.published import PlanningPart, list_plan_differences
 from ltrr.ope.rows import SKIPPED, LogColumns
 
 _KEPT = ("user_key", "query_key", "query_class", "policy_version", "surface", "log_date")
 _ROWS_AT_ONCE = 1_024
 
 
-def bundle_columns(settings: PolicySettings) -> LogColumns:
+def name_bundle_columns(settings: PolicySettings) -> LogColumns:
     """Meaning of the columns of `with_probabilities`."""
     return LogColumns(
         "target_propensities",
@@ -41,32 +41,32 @@ def bundle_columns(settings: PolicySettings) -> LogColumns:
     )
 
 
-def list_alike_versions(part: PlanningPart, logged: Mapping[str, Manifest]) -> list[str]:
-    """Versions in the log with the plans, looks and features that a bundle needs, in order.
+def list_comparable_versions(part: PlanningPart, logged: Mapping[str, Manifest]) -> list[str]:
+    """Versions in the log with the same plans, looks and features as a bundle, in order.
 
     Args:
         part: The bundle to judge.
         logged: Version -> manifest, of the bundles in the log that are published here.
 
     Raises:
-        SupportError: No version in the log has them; the message says what differs.
+        SupportError: There is no such version; the message lists the differences.
     """
     wanted = part.manifest.settings
-    differences = {version: plan_differences(wanted, made.settings) for version, made in logged.items()}
+    differences = {version: list_plan_differences(wanted, made.settings) for version, made in logged.items()}
     alike = [version for version, why in differences.items() if not why]
     if not alike:
         shown = "; ".join(f"{version}: {', '.join(why)}" for version, why in sorted(differences.items())[:3])
         raise SupportError(
-            "this log cannot judge this bundle",
+            "this log cannot evaluate this bundle",
             which=part.manifest.version,
             expected="a log of bundles with the same plans, looks and features",
             got=shown or "no bundle that is published here",
-            todo="judge the bundle on a log of such bundles",
+            todo="use a log of such bundles",
         )
     return sorted(alike)
 
 
-def judged_rows(
+def to_judged_rows(
     decisions: DataFrame,
     slate_rows: DataFrame,
     manifest: Manifest,
@@ -75,25 +75,27 @@ def judged_rows(
     last_closed: date,
     held_out_percent: int,
 ) -> DataFrame:
-    """First decisions of every impression, with page_reward and the reason why a row is left out, or null.
+    """First decision of every impression, with page_reward and the reason why the row is left out.
+
+    The reason is null for rows that are used.
 
     Args:
         decisions: Decisions of the home, with `is_counted` (`users.limits`).
         slate_rows: Slate rows of the home.
         manifest: Manifest of the bundle to judge.
-        versions: Versions of `list_alike_versions`.
-        last_closed: Newest date whose reward windows are over.
+        versions: Versions of `list_comparable_versions`.
+        last_closed: Newest date whose reward windows have ended.
         held_out_percent: Percentage of users that are held out of training.
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum("page_reward").alias("page_reward"))
     first = decisions.where(F.col("step") == 1).join(rewards, on=["log_date", "impression_id"], how="left")
     reward = F.coalesce(F.col("page_reward"), F.lit(0.0))
     return first.withColumns(
-        {"page_reward": reward, SKIPPED: _why_left_out(manifest, versions, last_closed, held_out_percent)}
+        {"page_reward": reward, SKIPPED: _why_excluded(manifest, versions, last_closed, held_out_percent)}
     )
 
 
-def _why_left_out(manifest: Manifest, versions: Collection[str], last_closed: date, held_out_percent: int) -> Column:
+def _why_excluded(manifest: Manifest, versions: Collection[str], last_closed: date, held_out_percent: int) -> Column:
     trained_until = manifest.data_window.get("last")
     seen = F.lit(False)
     if trained_until:
@@ -108,11 +110,11 @@ def _why_left_out(manifest: Manifest, versions: Collection[str], last_closed: da
 
 
 def with_probabilities(rows: DataFrame, part: PlanningPart) -> DataFrame:
-    """From `judged_rows` to the columns of `bundle_columns` and keys; same rows.
+    """Rows of `to_judged_rows` with the columns of `name_bundle_columns` and keys.
 
-    A task opens the bundle once. Probabilities of all plans are passed as arrays, which the reward
-    model and the propensity check need. That suits a single judgement; the nightly jobs use
-    `scoring` instead.
+    A task opens the bundle once. The reward model and the propensity check need the probabilities
+    of all plans, as arrays. That is fast enough for one evaluation; the nightly jobs use `scoring`
+    instead.
     """
     settings = part.manifest.settings
     sent = rows.sparkSession.sparkContext.broadcast(part)
@@ -137,31 +139,31 @@ def with_probabilities(rows: DataFrame, part: PlanningPart) -> DataFrame:
 
 
 def _probabilities(batch: pa.RecordBatch, judged: JudgedPolicy, kept: list[str], shared: list[str]) -> pa.RecordBatch:
-    """Rows that are left out have a reason and no probability."""
+    """The columns of `with_probabilities`; rows that are left out have no probabilities."""
     is_judged = batch.column(SKIPPED).is_null().to_numpy(zero_copy_only=False)
     places = np.flatnonzero(is_judged)
     decisions = list(logged_decisions(batch.filter(pa.array(is_judged)), judged.space))
     logged = batch.filter(pa.array(is_judged)).select(["action_propensities", "floor"]).to_pylist()
     target = [judged.probabilities(decision) for decision in decisions]
-    logging = [_dense(row, judged) for row in logged]
+    logging = [_expand_shortlist(row, judged) for row in logged]
 
-    def filled(values: Sequence[object]) -> list[object]:
+    def fill_rows(values: Sequence[object]) -> list[object]:
         column: list[object] = [None] * batch.num_rows
         for place, value in zip(places.tolist(), values, strict=True):
             column[place] = value
         return column
 
     columns = {name: batch.column(name) for name in (*kept, SKIPPED, "page_reward", "logging_propensity")}
-    columns["action"] = pa.array(filled([decision.plan for decision in decisions]), pa.int32())
-    columns["target_propensities"] = pa.array(filled(target), pa.list_(pa.float64()))
-    columns["logging_propensities"] = pa.array(filled(logging), pa.list_(pa.float64()))
+    columns["action"] = pa.array(fill_rows([decision.plan for decision in decisions]), pa.int32())
+    columns["target_propensities"] = pa.array(fill_rows(target), pa.list_(pa.float64()))
+    columns["logging_propensities"] = pa.array(fill_rows(logging), pa.list_(pa.float64()))
     for n, name in enumerate(shared):
-        columns[name] = pa.array(filled([float(decision.shared[n]) for decision in decisions]), pa.float64())
+        columns[name] = pa.array(fill_rows([float(decision.shared[n]) for decision in decisions]), pa.float64())
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _dense(row: Mapping[str, Any], judged: JudgedPolicy) -> Floats:
-    """The logging policy's probability of every plan: its shortlist's as logged, the floor for all others."""
+def _expand_shortlist(row: Mapping[str, Any], judged: JudgedPolicy) -> Floats:
+    """Logging probability of every plan, [P]: of the shortlist as logged, else the floor."""
     p = np.full(len(judged.space), row["floor"], dtype=np.float64)
     for entry in row["action_propensities"]:
         p[judged.space.index(entry["action"])] = entry["p"]

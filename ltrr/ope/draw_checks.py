@@ -1,4 +1,4 @@
-"""Checks of a log made draw by draw: one pass finds every fault and the shape of the log."""
+"""Checks of a log made draw by draw, and its shape, in one pass."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ltrr.ope.draw_rows import ARRAYS, LARGEST_TERM
 
 @dataclass(frozen=True)
 class DrawShape:
-    """The shape of a log, as a first pass finds it.
+    """Properties of a log, found in a first pass.
 
     Attributes:
-        has_orders: Whether all rows hold propensities in every state.
-        largest_union: Largest number of entities drawn by one impression; None where unknown.
+        has_orders: Whether all rows have propensities in every state.
+        largest_union: Largest number of entities drawn by one impression; None if unknown.
     """
 
     has_orders: bool
@@ -28,12 +28,12 @@ class DrawShape:
 
 
 def check_draw_rows(rows: DataFrame) -> DrawShape:
-    """One pass that finds every fault and the log's shape; `rows` are those of `to_draw_rows`.
+    """Check the rows of `to_draw_rows` and find the shape of the log, in one pass.
 
     Raises:
         DataQualityError: Values are faulty, all reasons in one message; or the log has no
             impression.
-        SupportError: Slots that should be independent depend on each other.
+        SupportError: The log declares independent slots, and they depend on each other.
     """
     checks = _checks(rows)
     in_states = F.size("logging_propensities") == _states()
@@ -61,16 +61,16 @@ def check_draw_rows(rows: DataFrame) -> DrawShape:
         raise DataQualityError(
             "the log contains impossible values",
             got="; ".join(faults),
-            todo="correct these rows, or leave them out on purpose",
+            todo="correct these rows, or leave them out",
         )
     if not found["impressions"]:
         raise DataQualityError("there is no impression in this log", todo="check the path and the format")
     if found["has_some_orders"] and not found["has_orders"]:
         raise DataQualityError(
-            "propensities come in two forms",
+            "the rows have propensities in two forms",
             which="logging_propensities, target_propensities",
-            expected="those of each draw in all rows, or of each draw in every state in all rows",
-            todo="keep the first form everywhere, or leave out the rows that have it",
+            expected="one of each draw in all rows, or one of each draw in every state in all rows",
+            todo="use the first form in all rows, or leave out the rows that have it",
         )
     if found["dependent"]:
         raise dependent_slots_error(found["dependent"], found["impressions"], *found["dependent_example"])
@@ -83,7 +83,7 @@ def _joint(rows: DataFrame) -> Column:
 
 
 def _dependent_slots(rows: DataFrame) -> tuple[Column, Column]:
-    """Whether the joint probability differs from the product of the slots' probabilities, and the product."""
+    """Whether joint probability and product of the slots' probabilities differ, and the product."""
     product = F.aggregate("logging_propensities", F.lit(1.0), lambda all_before, one: all_before * one)
     if "joint" not in rows.columns:
         return F.lit(False), F.lit(1.0)
@@ -91,12 +91,12 @@ def _dependent_slots(rows: DataFrame) -> tuple[Column, Column]:
 
 
 def _states() -> Column:
-    """Length of an array that holds propensities in every state."""
+    """Length of an array of propensities in every state."""
     return (F.size("rewards") * F.pow(F.lit(2.0), F.size("rewards"))).cast("int")
 
 
 Check = tuple[str, Column, Column]
-"""(reason, whether a row is at fault, the value to show of it)."""
+"""(reason, whether a row is faulty, the value shown in the message)."""
 
 
 def _checks(rows: DataFrame) -> list[Check]:
@@ -134,7 +134,7 @@ def _propensity_checks(rows: DataFrame, draws: Column) -> list[Check]:
     return [
         (f"logging_propensities: expected {expected}", _is_bad(is_complete), logging),
         ("target_propensities: expected as many as logging_propensities", _is_bad(target == logging), target),
-        *((f"{name}: expected [0, 1]", _is_bad(F.forall(name, _is_chance)), shown) for name, shown in sides),
+        *((f"{name}: expected [0, 1]", _is_bad(F.forall(name, _is_probability)), shown) for name, shown in sides),
         (
             "logging_propensities: expected above 0 for a draw that was made",
             _is_bad(F.coalesce(is_made, F.lit(True))),
@@ -147,9 +147,9 @@ def _number_check(name: str) -> Check:
     value = F.col(name)
     expected, is_good = "a number", _is_number(value)
     if name in ("logging_stop", "joint"):
-        expected, is_good = "(0, 1]", _is_chance(value) & (value > 0.0)
+        expected, is_good = "(0, 1]", _is_probability(value) & (value > 0.0)
     elif name == "target_stop":
-        expected, is_good = "[0, 1]", _is_chance(value)
+        expected, is_good = "[0, 1]", _is_probability(value)
     return f"{name}: expected {expected}", _is_bad(is_good), value
 
 
@@ -171,5 +171,5 @@ def _is_number(value: Column) -> Column:
     return F.coalesce(F.abs(value) < LARGEST_TERM, F.lit(False))
 
 
-def _is_chance(value: Column) -> Column:
+def _is_probability(value: Column) -> Column:
     return F.coalesce((value >= 0.0) & (value <= 1.0 + ROUNDING), F.lit(False))

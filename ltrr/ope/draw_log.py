@@ -1,4 +1,4 @@
-"""What a policy would have earned, from any log made draw by draw."""
+"""Off-policy evaluation of a policy on any log made draw by draw."""
 
 from __future__ import annotations
 
@@ -29,26 +29,28 @@ from ltrr.spark.merging import merge
 
 REWARDS = ("page_reward", "found_reward")
 
-_OF_ENTITIES = (
+_ENTITY_WEIGHTS = (
     "each entity has a weight of its own: a rare entity of large weight may be missing from the log, "
     "and R does not show it"
 )
-"""Where all draws differed, 95 % intervals of inclusion and placement covered 52 to 94 % with R of
-150 to 2,400 (docs/how-to/judge-draws.md)."""
+"""Reason of estimators that weight entities.
 
-_BEYOND = "term"
-"""Key of `DrawMoments.largest`: the largest term before it was cut to the largest number that can be summed."""
+In logs whose draws all differ, 95 % intervals of inclusion and placement covered 52 to 94 % with R
+of 150 to 2,400 (docs/how-to/judge-draws.md)."""
+
+_UNLIMITED = "term"
+"""Key of `DrawMoments.largest`: the largest term, before terms are limited to `LARGEST_TERM`."""
 
 
 @dataclass(frozen=True)
 class DrawLogSettings:
-    """How a log is judged; set before looking at the log.
+    """Settings of an evaluation; choose them before you look at the log.
 
     Args:
         reward: Kind of the log's rewards: page_reward or found_reward.
-        page_size: Number of entities that a page shows. found_reward needs it, because it cannot be
-            corrected beyond the page.
-        estimators: Names of the estimators; all that the log allows where empty.
+        page_size: Number of entities that a page shows. found_reward needs it, because rewards
+            beyond the page cannot be corrected.
+        estimators: Names of the estimators; empty for all that the log allows.
         verdict: Amount of evidence that an estimate needs, and the confidence of intervals.
     """
 
@@ -83,34 +85,33 @@ class DrawLogReport:
 
 
 def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSettings | None = None) -> DrawLogReport:
-    """Every estimator of a log whose rows are impressions made draw by draw.
+    """Estimates of a policy by every estimator, from impressions made draw by draw.
 
-    Two passes whatever the number of estimators, one to check and one to add up; no row is
-    collected.
+    The log is read twice, whatever the number of estimators: once to check it, once to add up. No
+    row is collected.
 
     Args:
         log: Impressions, any columns.
         columns: Meaning of the columns.
-        settings: How to judge.
+        settings: Settings of the evaluation.
 
     Raises:
         UsageError: Columns are missing or of an unsupported type, or an estimator or reward is
             unknown.
         DataQualityError: Values are faulty, all reasons in one message; or the log has no
             impression.
-        SupportError: The log does not allow an estimator that was asked for; or found_reward is
-            asked of unions that were not shown whole, or whose size is unknown; or slots depend on
-            each other.
+        SupportError: The log does not allow a requested estimator; or slots depend on each other;
+            or found_reward is requested, and unions exceed the page or have an unknown size.
 
     >>> rows = [([1.0, 0.0], [0.5, 0.5], [0.8, 0.5]), ([0.0, 1.0], [0.5, 0.5], [0.2, 0.5])] * 2
-    >>> log = spark.createDataFrame(rows, "rewards array<double>, logging_propensities array<double>, "
-    ...                                   "target_propensities array<double>")
+    >>> names = ("rewards", "logging_propensities", "target_propensities")
+    >>> log = spark.createDataFrame(rows, ", ".join(f"{name} array<double>" for name in names))
     >>> report = estimate_draw_log(log, DrawColumns())
     >>> [(row["estimator"], round(row["value"], 6), row["verdict"]) for row in report.rows]
     [('sequence_ips', 1.0, 'do not use')]
     >>> report.left_out["union"], report.left_out["pdis"]
-    ('it needs propensities in every state that leads to the same draws, not only in the order of the log',
-     'it is right on found_reward alone')
+    ('it needs propensities in every state that leads to the same draws, not only in the order of
+    the log', 'it is right on found_reward alone')
     """
     chosen = settings or DrawLogSettings()
     rows = to_draw_rows(log, columns)
@@ -118,7 +119,7 @@ def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSet
     if chosen.reward == "found_reward":
         _check_shown(shape.largest_union, chosen.page_size)
     moments = _sum_draws(rows, has_orders=shape.has_orders, has_users=columns.user is not None)
-    left_out = _left_out(moments, chosen)
+    left_out = _find_left_out(moments, chosen)
     if asked := [name for name in chosen.estimators if name in left_out]:
         raise SupportError(
             "the log does not allow this estimator",
@@ -132,18 +133,22 @@ def estimate_draw_log(log: DataFrame, columns: DrawColumns, settings: DrawLogSet
 
 
 def compare_weights(moments: DrawMoments, errors: float = 3.0) -> str:
-    """Whether an estimator that assumes more (`pdis`) agrees with one that does not (`union`), as one line of text.
+    """One line on whether `pdis` agrees with `union`; empty if the log does not allow `pdis`.
 
-    Empty where the log does not allow `pdis`.
+    `union` is correct for any reward, `pdis` only if later draws do not change the rewards of
+    earlier ones. A significant difference, paired by user, means that rewards were not corrected
+    for examination, or that the correction is wrong. A correct log exceeds 3 standard errors with
+    probability 1 / 370.
 
-    `union` is right whatever the reward; `pdis` only where no later draw changes what an earlier
-    one earns. If they disagree beyond chance (paired by user; chance exceeds 3 standard errors once
-    in 370 logs), rewards were not corrected for examination, or the correction is wrong.
+    Args:
+        moments: Sums of the log.
+        errors: Number of standard errors up to which the two agree.
 
     >>> from ltrr.estimation.draw_orders import DrawWeights
     >>> from ltrr.estimation.draw_terms import Draws
-    >>> weights = DrawWeights(np.array([[2.0], [0.5], [0.5]]), np.array([2.0, 0.5, 0.5]), np.array([2.0, 0.5, 0.5]))
-    >>> compare_weights(DrawMoments.of(Draws(weights, rewards=np.array([[1.0], [0.0], [1.0]]))))
+    >>> ratios = np.array([2.0, 0.5, 0.5])
+    >>> draws = Draws(DrawWeights(ratios[:, None], ratios, ratios), np.array([[1.0], [0.0], [1.0]]))
+    >>> compare_weights(DrawMoments.of(draws))
     'pdis and union agree: pdis differs by +0.0 %, standard error 50.0 %'
     """
     [one] = [estimator for estimator in DRAW_ESTIMATORS.values() if estimator.equals]
@@ -165,14 +170,14 @@ def compare_weights(moments: DrawMoments, errors: float = 3.0) -> str:
 def _check_shown(largest_union: int | None, page_size: int | None) -> None:
     if largest_union is None or page_size is None:
         raise SupportError(
-            "found_reward needs proof that whole unions were shown",
+            "found_reward cannot be used: it is unknown whether whole unions were shown",
             expected="a column union_size and a page_size",
-            todo="name both, or judge by page_reward",
+            todo="name both, or use page_reward",
         )
     check_whole_union_shown(np.array([largest_union]), page_size)
 
 
-def _left_out(moments: DrawMoments, settings: DrawLogSettings) -> dict[str, str]:
+def _find_left_out(moments: DrawMoments, settings: DrawLogSettings) -> dict[str, str]:
     reasons = {}
     for name, one in DRAW_ESTIMATORS.items():
         if one.found_only and settings.reward != "found_reward":
@@ -185,9 +190,9 @@ def _left_out(moments: DrawMoments, settings: DrawLogSettings) -> dict[str, str]
 
 
 def _sum_draws(rows: DataFrame, *, has_orders: bool, has_users: bool) -> DrawMoments:
-    """Moments of checked rows: terms are computed on executors, added up by user, and merged in a tree."""
+    """Moments of checked rows, computed on executors and merged in a tree."""
     names = tuple(read_terms(_no_rows(rows), has_orders=has_orders))
-    largest = [*(name for name in WEIGHTS if name in names), _BEYOND]
+    largest = [*(name for name in WEIGHTS if name in names), _UNLIMITED]
 
     def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -195,7 +200,7 @@ def _sum_draws(rows: DataFrame, *, has_orders: bool, has_users: bool) -> DrawMom
             beyond = np.max(np.abs(list(terms.values())), axis=0, initial=0.0)
             fixed = {name: to_fixed(np.clip(values, -LARGEST_TERM, LARGEST_TERM)) for name, values in terms.items()}
             most = {f"largest_{name}": fixed[name] for name in largest if name in fixed}
-            most[f"largest_{_BEYOND}"] = to_fixed(np.minimum(beyond, 2.0 * LARGEST_TERM))
+            most[f"largest_{_UNLIMITED}"] = to_fixed(np.minimum(beyond, 2.0 * LARGEST_TERM))
             yield pa.RecordBatch.from_pydict({"user": batch.column("user"), **most, **fixed})
 
     def users_to_sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -214,17 +219,17 @@ def _sum_draws(rows: DataFrame, *, has_orders: bool, has_users: bool) -> DrawMom
     moments = merge(terms.mapInArrow(users_to_sums, "sums string"), DrawMoments.from_json)
     if moments is None:
         raise DataQualityError("there is no impression in this log", todo="check the path and the format")
-    if moments.largest[_BEYOND] > int(to_fixed(LARGEST_TERM)):
+    if moments.largest[_UNLIMITED] > int(to_fixed(LARGEST_TERM)):
         raise DataQualityError(
             "a weighted reward is too large",
             expected=f"up to {LARGEST_TERM:,.0f}",
-            todo="check whether the logged propensity is right: a value this small is most often a mistake",
+            todo="check the logged propensities: a value this small is usually a mistake",
         )
     return moments
 
 
 def _no_rows(rows: DataFrame) -> pa.RecordBatch:
-    """An empty batch with the columns of these rows, from which the names of the terms are read."""
+    """An empty batch with the columns of these rows; it gives the names of the terms."""
     kinds: Mapping[str, pa.DataType] = {"bigint": pa.int64(), "double": pa.float64()}
     columns = {name: pa.array([], kinds.get(kind, pa.list_(pa.float64()))) for name, kind in rows.dtypes}
     return pa.RecordBatch.from_pydict(columns)
@@ -236,7 +241,7 @@ def _row(name: str, moments: DrawMoments, settings: VerdictThresholds) -> dict[s
     summary = moments.summarize_evidence(name)
     verdict, reasons = judge_evidence(summary, settings)
     if not has_own_weight:
-        reasons = [*reasons, _OF_ENTITIES]
+        reasons = [*reasons, _ENTITY_WEIGHTS]
         verdict = TAKE_CARE if verdict == TRUST else verdict
     one_sided = (1.0 + settings.confidence) / 2.0
     return {

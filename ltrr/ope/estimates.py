@@ -1,4 +1,4 @@
-"""What a policy would have earned, from any log of decisions with known propensities."""
+"""Off-policy evaluation of policies on any log of decisions with known propensities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from ltrr.errors import SupportError, UsageError, check_ranges
 from ltrr.estimation.bootstrap import Replicates
-from ltrr.estimation.estimators import ESTIMATORS, DecisionEstimator
+from ltrr.estimation.estimators import ESTIMATORS, DecisionEstimator, list_names_without_model
 from ltrr.estimation.reward_model import RewardModel
 from ltrr.estimation.slope import GRID
 from ltrr.estimation.verdict import VerdictThresholds
@@ -26,17 +26,17 @@ _ONLY_ACTION_TAKEN = LogShape(1, actions=(0, 0))
 
 @dataclass(frozen=True)
 class OpeSettings:
-    """How a log is judged; set before looking at the log.
+    """Settings of an evaluation; choose them before you look at the log.
 
     Args:
-        estimators: Names of the estimators; all that the log allows where empty.
-        largest_weight: M, the largest value of a cut weight in clipped_ips, clipped_snips, sg,
-            switch_dr and dros. 100 is sqrt(n) of 10,000. None: SLOPE chooses M for each slice and
-            estimator (`estimation.slope`), which takes a pass over the log for each M of its grid.
+        estimators: Names of the estimators; empty for all that the log allows.
+        largest_weight: M, the largest value of a cut weight, for all estimators that cut weights.
+            100 is sqrt(n) of 10,000. None: SLOPE chooses M for each slice and estimator
+            (`estimation.slope`), which takes a pass over the log for each M of its grid.
         folds: Number of folds of cross-fitting.
         ridge: Ridge penalty of q-hat's coefficients.
-        replicates: Number of replicates of the Poisson bootstrap by user, at the price of a pass
-            over the log; 0: no bootstrap.
+        replicates: Number of replicates of the Poisson bootstrap by user, which takes another pass
+            over the log; 0 for no bootstrap.
         verdict: Amount of evidence that an estimate needs, and the confidence of intervals.
     """
 
@@ -64,31 +64,31 @@ class OpeSettings:
 
     @property
     def grid(self) -> tuple[float, ...]:
-        """Every M that is tried, the least biased first."""
+        """All values of M, the least biased first."""
         return GRID if self.largest_weight is None else (self.largest_weight,)
 
     @property
-    def wanted(self) -> list[DecisionEstimator]:
-        """The estimators asked for, in order."""
+    def chosen_estimators(self) -> list[DecisionEstimator]:
+        """The requested estimators, in order."""
         return [ESTIMATORS[name] for name in self.estimators or ESTIMATORS]
 
 
 def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | None = None) -> OpeReport:
-    """Every estimator of every slice of a log; a row is one decision.
+    """Estimates of a policy by every estimator and slice, from a log of decisions.
 
     One pass over the log computes all of them. Estimators with a reward model need passes before
-    it: one to see the log's shape, and one for each Newton step. No row is collected; the result is
-    a few rows whatever the size of the log.
+    it: one to find the log's shape, and one for each Newton step. No row is collected. The result
+    has a few rows, whatever the size of the log.
 
     Args:
         log: Decisions, any columns.
         columns: Meaning of the columns.
-        settings: How to judge.
+        settings: Settings of the evaluation.
 
     Raises:
         UsageError: Columns are missing or of an unsupported type, or an estimator is unknown.
         DataQualityError: Values are faulty, all reasons in one message; or the log has no decision.
-        SupportError: The log does not allow an estimator that was asked for.
+        SupportError: The log does not allow a requested estimator.
 
     >>> rows = [(0.5, 0.8, 1.0), (0.5, 0.2, 0.0), (0.5, 0.8, 1.0), (0.5, 0.2, 1.0)]
     >>> log = spark.createDataFrame(rows, "logging_propensity double, pi double, reward double")
@@ -98,11 +98,11 @@ def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | No
     """
     chosen = settings or OpeSettings()
     decisions = to_decision_rows(log, columns, chosen.folds)
-    needs_fit = any(estimator.needs_model for estimator in chosen.wanted) and not columns.has_values
+    needs_fit = any(estimator.needs_model for estimator in chosen.chosen_estimators) and not columns.has_values
     objection = _object_to_columns(columns) if needs_fit else ""
     is_fitted = needs_fit and not objection
     if is_fitted:
-        decisions.persist()  # A dozen passes follow: the log is read and parsed once.
+        decisions.persist()  # The log is read and parsed once for about a dozen passes.
     try:
         models = None
         if is_fitted:
@@ -116,19 +116,19 @@ def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | No
     finally:
         if is_fitted:
             decisions.unpersist()
-    return build_report(sums, chosen.wanted, left_out, chosen.grid, chosen.verdict, replicates)
+    return build_report(sums, chosen.chosen_estimators, left_out, chosen.grid, chosen.verdict, replicates)
 
 
 def estimate_policies(
     log: DataFrame, policies: Sequence[LogColumns], settings: OpeSettings | None = None, files: LogFiles | None = None
 ) -> list[OpeReport]:
-    """`estimate_log` of several policies, in the same order; one scan of the log where its files are known.
+    """`estimate_log` of several policies, in the same order, with one scan of the log if possible.
 
     Args:
         log: Decisions, any columns.
         policies: Columns of each policy; they differ in `target_propensity` and `q_target` alone.
-        settings: How to judge.
-        files: Files of the log, where tasks can read them directly (`log_files.find_log_files`).
+        settings: Settings of the evaluation.
+        files: Files of the log, if tasks can read them directly (`log_files.find_log_files`).
 
     Raises:
         LtrrError: As `estimate_log`.
@@ -138,12 +138,12 @@ def estimate_policies(
         return [estimate_log(log, columns, chosen) for columns in policies]
     left_out: dict[str, str] = {}
     if not policies[0].has_values:
-        left_out = _find_left_out(_object_to_columns(policies[0]) or _ONLY_ACTION_TAKEN.objection(), chosen)
+        left_out = _find_left_out(_object_to_columns(policies[0]) or _ONLY_ACTION_TAKEN.find_objection(), chosen)
     scans = [sum_files(log.sparkSession, files, policies, limit) for limit in chosen.grid]
     reports = []
     for columns, sums in zip(policies, zip(*scans, strict=True), strict=True):
         replicates = _draw_replicates(to_decision_rows(log, columns, chosen.folds), columns, None, chosen)
-        reports.append(build_report(sums, chosen.wanted, left_out, chosen.grid, chosen.verdict, replicates))
+        reports.append(build_report(sums, chosen.chosen_estimators, left_out, chosen.grid, chosen.verdict, replicates))
     return reports
 
 
@@ -155,47 +155,50 @@ def _draw_replicates(
         return {}
     if columns.user is None:
         raise UsageError(
-            "the bootstrap draws users",
+            "the bootstrap needs users",
             which="replicates",
             expected="a column of the user",
-            todo="name it, or leave out the bootstrap",
+            todo="name the column, or leave out the bootstrap",
         )
     limit, has_values = settings.largest_weight, columns.has_values
     return bootstrap_log(decisions, models, limit, settings.replicates, has_values=has_values)
 
 
 def _find_left_out(objection: str, settings: OpeSettings) -> dict[str, str]:
-    """Estimator -> the objection to a reward model, of the estimators that need one.
+    """Estimator -> the objection to a reward model, for the estimators that need one.
 
     Raises:
-        SupportError: Such an estimator was asked for by name.
+        SupportError: Such an estimator was requested by name.
     """
-    left_out = {estimator.name: objection for estimator in settings.wanted if estimator.needs_model and objection}
+    left_out = {
+        estimator.name: objection for estimator in settings.chosen_estimators if estimator.needs_model and objection
+    }
     if left_out and settings.estimators:
         raise SupportError(
             "the log does not allow this estimator",
             which=", ".join(left_out),
             got=objection,
-            todo="ask for " + ", ".join(name for name, one in ESTIMATORS.items() if not one.needs_model),
+            todo="ask for " + ", ".join(list_names_without_model()),
         )
     return left_out
 
 
 def _fit_models(decisions: DataFrame, settings: OpeSettings) -> tuple[RewardModel[LogBatch] | None, str]:
-    """Models, or the reason why there are none; neither where rows are faulty, which the next pass reports."""
+    """The models, or the reason why there are none.
+
+    Neither if rows are faulty: the next pass reports the faults.
+    """
     shape = find_log_shape(decisions)
     if shape.faulty or not shape.decisions:
         return None, ""
-    objection = shape.objection()
+    objection = shape.find_objection()
     return (None, objection) if objection else (fit_fold_models(decisions, shape, settings.folds, settings.ridge), "")
 
 
 def _object_to_columns(columns: LogColumns) -> str:
-    """Why no reward model can be fitted with these columns; empty where it can."""
+    """The reason why no reward model can be fitted with these columns; empty if it can."""
     if columns.action is None:
         return "a reward model needs the action taken: name its column"
-    if columns.folding is None:
-        return (
-            "cross-fitting needs to know which rows belong together: name a column to fold by, an event's id or a query"
-        )
+    if columns.fold_column is None:
+        return "cross-fitting needs the rows that belong together: name a column to fold by, an event's id or a query"
     return ""

@@ -1,9 +1,9 @@
-"""One scan of a log's Parquet files for every policy, estimator and slice, by tasks that read the files themselves.
+"""One scan of a log's Parquet files for every policy, estimator and slice.
 
-Moving rows from Java to Python costs most in a scan of a log by Spark. Here Java passes names only:
-a task gets (file, row group) pairs, reads the columns that it needs with Arrow, and adds up all
-policies' terms in exact blocks (`estimation.exact_sums`). The sums equal those of
-`ope.sums.sum_log`, bit by bit. With users, rows are shuffled once, as Arrow's bytes by bucket of
+When Spark scans a log, moving rows from Java to Python takes most of the time. Here tasks read the
+files themselves. A task gets (file, row group) pairs, reads the columns that it needs with Arrow,
+and adds up all policies' terms in exact blocks (`estimation.exact_sums`). The sums equal those of
+`ope.sums.sum_log`, bit by bit. With users, rows are shuffled once, as Arrow bytes by bucket of
 users, so that one task has all decisions of a user.
 """
 
@@ -22,21 +22,23 @@ from ltrr.core.hashing import xxhash64
 from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.calibration import Calibration
 from ltrr.estimation.decisions import LARGEST_SUMMABLE, Decisions
-from ltrr.estimation.logged_moments import MomentSums, starts_of
+from ltrr.estimation.logged_moments import MomentSums, find_cluster_starts
 from ltrr.estimation.weights import ROUNDING
 from ltrr.ope.log_files import LogFiles, open_file, read_columns
 from ltrr.ope.rows import LogColumns, read_batch
 from ltrr.ope.sums import ALL, MOST_SLICES, TOO_MANY_SLICES, LogSums, PolicySums
 from ltrr.spark.merging import merge
 
-_TASKS_A_CORE = 2
-"""Number of tasks for each core: row groups differ in size and cores in speed. A further task costs
-a few hundredths of a second."""
+_TASKS_PER_CORE = 2
+"""Number of tasks per core.
+
+More than one, because row groups differ in size and cores in speed. Each further task costs a few
+hundredths of a second."""
 
 _FOOTERS_ON_DRIVER = 64
 
 _BUCKETS = 2
-"""Number of buckets of users, for each task or file."""
+"""Number of buckets of users per task or file, whichever are more."""
 
 _ROWS_AT_ONCE = 1 << 16
 _USER = "user key"
@@ -54,7 +56,7 @@ def sum_files(
         largest_weight: M.
     """
     judged = tuple(policies)
-    tasks = _TASKS_A_CORE * spark.sparkContext.defaultParallelism
+    tasks = _TASKS_PER_CORE * spark.sparkContext.defaultParallelism
     groups = _list_groups(spark, files, tasks)
     if judged[0].user is None:
         parts = groups.mapInArrow(partial(_rows_to_sums, judged, largest_weight), "sums string")
@@ -72,13 +74,14 @@ def sum_files(
 def _list_groups(spark: SparkSession, files: LogFiles, tasks: int) -> DataFrame:
     """(address, row_group) of every file, spread over tasks.
 
-    The driver reads a few footers itself, in less time than a job takes to start; tasks read many.
+    The driver reads the footers of a few files, in less time than a job takes to start. Tasks read
+    the footers of many files.
     """
     schema = "address string, row_group int"
     if len(files.addresses) <= _FOOTERS_ON_DRIVER:
-        return spark.createDataFrame([pair for address in files.addresses for pair in row_groups(address)], schema)
+        return spark.createDataFrame([pair for address in files.addresses for pair in list_row_groups(address)], schema)
     names = spark.createDataFrame([(address,) for address in files.addresses], "address string")
-    return names.mapInArrow(_row_groups, schema).repartition(tasks)
+    return names.mapInArrow(_read_footers, schema).repartition(tasks)
 
 
 class LogScan:
@@ -95,7 +98,12 @@ class LogScan:
         self._others = [LogSums() for _ in policies]
 
     def add(self, rows: pa.Table | pa.RecordBatch, users: pa.Array | None = None) -> None:
-        """Add rows; with users (keys), all rows of each user, one after the other."""
+        """Add rows.
+
+        Args:
+            rows: Rows of the log. With users they are sorted by user and include all rows of each.
+            users: Key of the user of each row; None if each row is a cluster.
+        """
         numbers = {name: _read_numbers(rows.column(name)) for name in _number_names(self._policies)}
         places = _find_slices(rows, self._policies[0].slices)
         is_missing = users is not None and users.null_count > 0
@@ -104,17 +112,17 @@ class LogScan:
             columns = self._policies[policy]
             decisions = _read_decisions(numbers, columns)
             if decisions is None or is_missing:
-                # The slow path finds every fault. A log with a fault is refused, so its good rows
-                # do not matter.
+                # The slow checks find every fault. A log with a fault is refused, so the sums of
+                # its other rows are not needed.
                 faults = read_batch(_to_decision_batch(numbers, columns, rows.num_rows, users)).faults
                 self._others[policy] += LogSums(faults=faults)
                 continue
             self._others[policy] += LogSums(drawn=Calibration.of_weights(decisions.weights))
             _get_sums(sums, ALL, columns, self._largest_weight).add(
-                decisions, None if clusters is None else starts_of(clusters)
+                decisions, None if clusters is None else find_cluster_starts(clusters)
             )
             for name, here in places.items():
-                mine = None if clusters is None else starts_of(clusters[here])
+                mine = None if clusters is None else find_cluster_starts(clusters[here])
                 _get_sums(sums, name, columns, self._largest_weight).add(decisions.rows(here), mine)
             if len(sums) > MOST_SLICES:
                 sums.clear()
@@ -137,16 +145,16 @@ def _get_sums(sums: dict[str, MomentSums], name: str, columns: LogColumns, large
     return sums[name]
 
 
-def row_groups(address: str) -> list[tuple[str, int]]:
+def list_row_groups(address: str) -> list[tuple[str, int]]:
     """(address, row group) of one file, from its footer."""
     with open_file(address) as file:
         return [(address, group) for group in range(pq.ParquetFile(file).num_row_groups)]
 
 
-def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _read_footers(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for address in batch.column("address").to_pylist():
-            groups = [group for _, group in row_groups(address)]
+            groups = [group for _, group in list_row_groups(address)]
             yield pa.RecordBatch.from_pydict(
                 {"address": [address] * len(groups), "row_group": pa.array(groups, pa.int32())}
             )
@@ -166,10 +174,10 @@ def _rows_to_buckets(
 ) -> Iterator[pa.RecordBatch]:
     user = policies[0].user
     for batch in _read(policies, batches, 1 << 30):
-        rows = pa.Table.from_batches([batch.append_column(_USER, user_keys(batch.column(user)))])
+        rows = pa.Table.from_batches([batch.append_column(_USER, hash_users(batch.column(user)))])
         bucket = pc.fill_null(rows.column(_USER), 0).to_numpy() % buckets
         order = np.argsort(bucket, kind="stable")
-        starts = starts_of(bucket[order])
+        starts = find_cluster_starts(bucket[order])
         rows = rows.take(order)
         lengths = np.diff(starts, append=len(order))
         blobs = [_to_bytes(rows.slice(start, length)) for start, length in zip(starts, lengths, strict=True)]
@@ -193,7 +201,7 @@ def _bucket_to_sums(
 def _read(
     policies: Sequence[LogColumns], batches: Iterator[pa.RecordBatch], rows_at_once: int
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of the rows of the given row groups, with the needed columns; a batch never spans two row groups."""
+    """Rows of the given row groups with the needed columns; no batch spans two row groups."""
     names = sorted({name for columns in policies for name in read_columns(columns).values()})
     for batch in batches:
         pairs = zip(batch.column("address").to_pylist(), batch.column("row_group").to_pylist(), strict=True)
@@ -205,10 +213,10 @@ def _read(
                 )
 
 
-def user_keys(users: pa.Array) -> pa.Array:
-    """Spark's `xxhash64` of each user as text; null where the user is null.
+def hash_users(users: pa.Array) -> pa.Array:
+    """Spark's `xxhash64` of each user as text; null if the user is null.
 
-    >>> user_keys(pa.array(["u1", None, "u1"])).null_count
+    >>> hash_users(pa.array(["u1", None, "u1"])).null_count
     1
     """
     encoded = users.dictionary_encode()
@@ -237,12 +245,12 @@ def _number_names(policies: Sequence[LogColumns]) -> set[str]:
 
 
 def _read_numbers(column: pa.Array | pa.ChunkedArray) -> Floats:
-    """As doubles; NaN where null."""
+    """The column as doubles; NaN if null."""
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
 
 
 def _find_slices(rows: pa.Table | pa.RecordBatch, names: Sequence[str]) -> dict[str, Longs]:
-    """Slice -> its rows, in order."""
+    """Slice -> numbers of its rows, in order."""
     places = {}
     for name in names:
         texts = pc.fill_null(rows.column(name).cast(pa.string()), "")
@@ -252,14 +260,14 @@ def _find_slices(rows: pa.Table | pa.RecordBatch, names: Sequence[str]) -> dict[
         indices = encoded.indices.to_numpy()
         order = np.argsort(indices, kind="stable")
         for value, here in zip(
-            encoded.dictionary.to_pylist(), np.split(order, starts_of(indices[order])[1:]), strict=True
+            encoded.dictionary.to_pylist(), np.split(order, find_cluster_starts(indices[order])[1:]), strict=True
         ):
             places[f"{name}={value}"] = here
     return places
 
 
 def _read_decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decisions | None:
-    """The rows as the estimators take them; None where a value is faulty, by the checks of `ope.row_checks`."""
+    """The rows as the estimators take them; None if a check of `ope.row_checks` would fail."""
     reward, logging = numbers[columns.reward], numbers[columns.logging_propensity]
     target = numbers[columns.target_propensity]
     if not len(reward):
@@ -283,7 +291,7 @@ def _read_decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decision
 def _to_decision_batch(
     numbers: dict[str, Floats], columns: LogColumns, count: int, users: pa.Array | None
 ) -> pa.RecordBatch:
-    """The same rows, as `ope.rows.to_decision_rows` makes them."""
+    """The rows with the columns of `ope.rows.to_decision_rows`."""
     none = pa.ListArray.from_arrays(np.zeros(count + 1, dtype=np.int32), pa.array([], pa.float64()))
     zeros = np.zeros(count)
     return pa.RecordBatch.from_pydict(

@@ -1,4 +1,4 @@
-"""The registry of log formats: how a log of each kind is read into a frame with the columns that `LogColumns` names.
+"""The registry of log formats: the reader of each format, and the meaning of its columns.
 
 To add a format, write its reader in a module of its own and add one line to `FORMATS`.
 """
@@ -18,11 +18,10 @@ from ltrr.ope.rows import LogColumns
 
 @dataclass(frozen=True)
 class LogFormat:
-    """How logs of one kind are read.
+    """Reader and columns of one log format.
 
     Args:
-        read: (session, path, columns) -> rows, with the column `skipped` where some are no
-            decisions.
+        read: (session, path, columns) -> rows, with the column `skipped` if some are no decisions.
         columns: Default meaning of its columns.
         meaning: One-line description.
     """
@@ -32,15 +31,15 @@ class LogFormat:
     meaning: str
 
 
-def foreign_log(spark: SparkSession, path: str, format_name: str, columns: LogColumns) -> DataFrame:
-    """Rows of a log; each is a decision, or has the reason why it is none.
+def read_foreign_log(spark: SparkSession, path: str, format_name: str, columns: LogColumns) -> DataFrame:
+    """Rows of a log; each is a decision or has the reason why it is skipped.
 
     Args:
         spark: Spark session.
         path: File, folder, or address that Spark reads.
         format_name: One of `FORMATS`.
-        columns: Meaning of the log's own columns; with dsjson a name is a path into the record,
-            such as c.Geo.state.
+        columns: Meaning of the log's columns. With dsjson a name is a path into the record, such as
+            c.Geo.state.
 
     Raises:
         UsageError: The format is unknown, or Spark cannot read the log.
@@ -50,8 +49,8 @@ def foreign_log(spark: SparkSession, path: str, format_name: str, columns: LogCo
     try:
         return FORMATS[format_name].read(spark, path, columns)
     except AnalysisException as fault:
-        said = str(fault).partition("\n")[0]
-        raise UsageError("the log cannot be read", which=path, expected=format_name, got=said) from fault
+        cause = str(fault).partition("\n")[0]
+        raise UsageError("the log cannot be read", which=path, expected=format_name, got=cause) from fault
 
 
 def _obd(spark: SparkSession, path: str, _: LogColumns) -> DataFrame:

@@ -21,22 +21,21 @@ _KEYS = (T.StringType, T.LongType, T.IntegerType, T.ShortType, T.ByteType, T.Boo
 
 @dataclass(frozen=True)
 class LogFiles:
-    """Parquet files, as addresses that fsspec opens; the driver knows their names but not their rows."""
+    """Parquet files of a log, as addresses that fsspec opens."""
 
     addresses: tuple[str, ...]
 
 
 def find_log_files(log: DataFrame, columns: Sequence[LogColumns], delta_path: str | None = None) -> LogFiles | None:
-    """The files of a log that tasks can read directly; None where Spark must read it.
+    """The files of a log if tasks can read them directly; None if Spark must read the log.
 
-    Spark is needed for arrays, actions and numbers written as text, for a reward model to be
-    fitted, for columns that are in the folders' names, and for Delta tables with deletion vectors,
-    partitions or renamed columns.
+    Spark is needed for arrays, actions and numbers as text, to fit a reward model, for columns in
+    the names of folders, and for Delta tables with deletion vectors, partitions or renamed columns.
 
     Args:
         log: All rows of the log, directly from Parquet or Delta.
         columns: Columns of every policy judged.
-        delta_path: Path of the Delta table; None where the log is no table.
+        delta_path: Path of the Delta table; None if the log is no table.
     """
     types = {entry.name: entry.dataType for entry in log.schema}
     if SKIPPED in types or not all(_is_plain(types, one) for one in columns):
@@ -53,13 +52,13 @@ def find_log_files(log: DataFrame, columns: Sequence[LogColumns], delta_path: st
 
 
 def open_file(address: str) -> fsspec.core.OpenFile:
-    """A file on any file system, for use in a `with`. Addresses in Spark's own notation are accepted."""
+    """A file on any file system, for a `with` statement; the address is as Spark writes it."""
     return fsspec.open(unquote(address).replace("s3a://", "s3://"), "rb")
 
 
 def read_columns(columns: LogColumns) -> dict[str, str]:
-    """Meaning -> column, of the columns that are read where no reward model is fitted."""
-    return {meaning: name for meaning, name in columns.named().items() if meaning != "fold_by"}
+    """Meaning -> column, for the columns that are read if no reward model is fitted."""
+    return {meaning: name for meaning, name in columns.map_meanings().items() if meaning != "fold_by"}
 
 
 def _is_plain(types: dict[str, T.DataType], columns: LogColumns) -> bool:
@@ -68,5 +67,5 @@ def _is_plain(types: dict[str, T.DataType], columns: LogColumns) -> bool:
     return (
         not (columns.features or columns.action or columns.action_propensities)
         and all(isinstance(types.get(name), kinds[meaning]) for meaning, name in read.items())
-        and not any("." in name for name in read.values())  # Arrow takes a dot for a path into a structure.
+        and not any("." in name for name in read.values())  # Arrow reads a dot as a path into a structure.
     )

@@ -1,4 +1,4 @@
-"""Check that a log has the columns that a person named, with types that can be read."""
+"""Check that a log has the named columns, with supported types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ltrr.errors import UsageError
 def check_columns(
     log: DataFrame, named: Mapping[str, str], is_readable: Callable[[str, T.DataType], bool], expected: str
 ) -> dict[str, T.DataType]:
-    """Types of all columns of a log, by name.
+    """Check the named columns of a log; return the types of all its columns by name.
 
     Args:
         log: The log.

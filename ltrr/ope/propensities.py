@@ -1,4 +1,4 @@
-"""Report on the logged propensities: signs that they are wrong, and the corruption that the log would reveal."""
+"""Report on the logged propensities: their errors, and the errors that the log would reveal."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from typing import Any
 from ltrr.estimation.calibration import Calibration
 from ltrr.estimation.propensity_finding import POWER, Finding
 
-MISCOUNTED = 0.01
-"""Share of the decisions, beyond chance, by which an action was drawn too often or too rarely, from
-which no estimate of the log may be used."""
+COUNT_ERROR_LIMIT = 0.01
+"""Significant error of an action's count, as a share of the decisions.
 
-MISWEIGHTED = 0.05
-"""Share of all weight, beyond chance, that is missing or in excess, from which no estimate of the log may be used."""
+From this error on, no estimate of the log may be used."""
+
+WEIGHT_ERROR_LIMIT = 0.05
+"""Significant error of the sum of weights, as a share of it.
+
+From this error on, no estimate of the log may be used."""
 
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
 class PropensityReport:
-    """Signs that logged propensities are wrong, and what this log would have revealed.
+    """Errors of the logged propensities, and the errors that this log would have revealed.
 
     Attributes:
-        findings: What was drawn, next to what the propensities promise.
-        design_effect: Variance of the weights by user over that by row; NaN where all weights are
+        findings: Observed and expected sums with their bounds.
+        design_effect: Variance of the weights by user over that by row; NaN if all weights are
             equal.
     """
 
@@ -35,31 +38,34 @@ class PropensityReport:
 
     @classmethod
     def of(cls, drawn: Calibration, design_effect: float) -> PropensityReport:
-        """The report of a log's sums."""
+        """The report from a log's sums."""
         return cls(drawn.findings(design_effect), design_effect)
 
     @property
     def alarms(self) -> list[str]:
-        """One text for each alarm; a true log raises any with a probability of at most 1 %."""
+        """One text for each alarm; a correct log raises any with a probability of at most 1 %."""
         return [_alarm(finding) for finding in sorted(self.findings, key=_share_beyond, reverse=True) if finding.excess]
 
     @property
     def is_grave(self) -> bool:
-        """Whether the fault is so large that no estimate may be used; a large log reveals far smaller faults."""
-        return any(_share_beyond(f) >= (MISWEIGHTED if f.is_weight else MISCOUNTED) for f in self.findings)
+        """Whether an error is so large that no estimate may be used."""
+        return any(
+            _share_beyond(f) >= (WEIGHT_ERROR_LIMIT if f.is_weight else COUNT_ERROR_LIMIT) for f in self.findings
+        )
 
-    def reasons(self) -> list[str]:
-        """Reasons of the verdict: the worst few alarms."""
+    def list_reasons(self) -> list[str]:
+        """Reasons for the verdict: the largest alarms."""
         reasons = [f"wrong propensities: {alarm}" for alarm in self.alarms[:_SHOWN]]
         more = len(self.alarms) - _SHOWN
         return [*reasons, f"wrong propensities: {more} more"] if more > 0 else reasons
 
-    def revealed(self) -> dict[str, float]:
-        """The smallest corruption that an alarm would have found with 99 % probability; NaN where none is large enough.
+    def find_detection_limits(self) -> dict[str, float]:
+        """The smallest errors that raise an alarm with 99 % probability; NaN if no error would.
 
-        Shares of rows whose propensity was logged at half or at twice its true value, true over
-        logged propensity where all rows are wrong, and shares by which the probability of one
-        action is too small: best and worst action.
+        There are three kinds. The first is the share of rows whose propensity is logged at half or
+        at twice its true value. The second is true over logged propensity if all rows are wrong.
+        The third is the share by which the probability of one action is too small, for the best and
+        the worst action.
         """
         weights = [finding for finding in self.findings if finding.is_weight]
         actions = [f.revealed_share(2.0) for f in self.findings if not f.is_weight and f.is_known]
@@ -72,11 +78,11 @@ class PropensityReport:
             "worst_action": nan if any(map(isnan, actions)) else _best(actions, max),
         }
 
-    def sentence(self) -> str:
+    def to_sentence(self) -> str:
         """The report as one line of text."""
         if self.alarms:
             return "propensities: wrong: " + "; ".join(self.alarms[:_SHOWN])
-        found = self.revealed()
+        found = self.find_detection_limits()
         texts = [
             (found["rows_at_half"], "{:.1%} of its rows logged at half their probability"),
             (found["rows_at_twice"], "{:.1%} logged at twice"),
@@ -112,7 +118,7 @@ class PropensityReport:
         ]
         return {
             "alarms": self.alarms,
-            "would_reveal": self.revealed(),
+            "would_reveal": self.find_detection_limits(),
             "design_effect": self.design_effect,
             "sums": rows,
         }
@@ -127,7 +133,7 @@ def _alarm(finding: Finding) -> str:
 
 
 def _share_beyond(finding: Finding) -> float:
-    """Share of the decisions, or of all weight, by which the sum exceeds its bound."""
+    """Excess of the sum over its bound, as a share of the decisions or of all weight."""
     return finding.excess / finding.rows if finding.rows else 0.0
 
 

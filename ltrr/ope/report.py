@@ -1,4 +1,4 @@
-"""From a log's sums to the rows of a report: value, interval, evidence, verdict and reasons of each estimator."""
+"""The report on a log: value, interval, evidence, verdict and reasons of each estimator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ltrr.errors import DataQualityError
 from ltrr.estimation.bootstrap import Replicates
-from ltrr.estimation.diagnostics import diagnostic_figures, diagnostic_reasons
+from ltrr.estimation.diagnostics import build_diagnostic_figures, find_diagnostic_reasons
 from ltrr.estimation.estimators import DecisionEstimator, ModelUse
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.slope import choose_by_slope
@@ -30,7 +30,7 @@ class OpeReport:
             reasons.
         left_out: Estimator -> why the log does not allow it.
         skipped: Reason -> number of rows of the log that are no decisions.
-        propensities: Whether the logged propensities can be right, for the whole log.
+        propensities: Check of the logged propensities of the whole log.
     """
 
     rows: list[dict[str, Any]]
@@ -51,9 +51,9 @@ def build_report(
 
     Args:
         scans: Sums of the log at each M of the grid.
-        estimators: The estimators asked for.
+        estimators: The requested estimators.
         left_out: Estimator -> why the log does not allow it.
-        grid: Every M that was tried, the least biased first.
+        grid: All values of M, the least biased first.
         verdict: Thresholds of verdicts, and the confidence of intervals.
         replicates: Bootstrap replicates by slice; empty without a bootstrap.
 
@@ -80,17 +80,17 @@ def build_report(
 
 
 def check_log_sums(sums: LogSums) -> None:
-    """Refuse a log that has faulty values, or no decision.
+    """Check that a log has no faulty values, and at least one decision.
 
     Raises:
-        DataQualityError: With all reasons in one message.
+        DataQualityError: The check fails; all reasons are in one message.
     """
     if sums.faults:
         faults = [f"{reason}, {count:,} rows, such as {example}" for reason, (count, example) in sums.faults.items()]
         raise DataQualityError(
             "the log contains impossible values",
             got="; ".join(faults),
-            todo="correct these rows, or leave them out on purpose",
+            todo="correct these rows, or leave them out",
         )
     if ALL not in sums.slices or not sums.slices[ALL].decisions:
         shown = ", ".join(f"{count} x {reason}" for reason, count in sums.skipped.items()) or "no row"
@@ -102,10 +102,12 @@ def _build_row(
 ) -> dict[str, Any]:
     estimate, summary = moments.estimate(estimator), moments.summarize_evidence(estimator)
     cut, one_sided = moments.share_cut(estimator), (1.0 + settings.confidence) / 2.0
-    figures = diagnostic_figures(moments, one_sided)
+    figures = build_diagnostic_figures(moments, one_sided)
     grave, light = _find_reservations(estimator, moments, cut, settings)
-    (grave if propensities.is_grave else light).extend(propensities.reasons())
-    for reasons_so_far, more in zip((grave, light), diagnostic_reasons(estimator, moments, cut, figures), strict=True):
+    (grave if propensities.is_grave else light).extend(propensities.list_reasons())
+    for reasons_so_far, more in zip(
+        (grave, light), find_diagnostic_reasons(estimator, moments, cut, figures), strict=True
+    ):
         reasons_so_far.extend(more)
     verdict, reasons = judge_evidence(summary, settings)
     if verdict != DO_NOT_USE and (grave or light):
@@ -131,7 +133,7 @@ def _build_row(
 
 
 def _add_choice(row: dict[str, Any], estimator: DecisionEstimator, place: int, grid: Sequence[float]) -> dict[str, Any]:
-    """The row with the M that cut the weights; where M was chosen, the interval does not contain that choice."""
+    """The row with M; if SLOPE chose M, also with a reason to take care."""
     cut_at = grid[place] if estimator.cut else None
     if not estimator.cut or len(grid) == 1:
         return row | {"cut_at": cut_at}
@@ -144,7 +146,7 @@ def _add_choice(row: dict[str, Any], estimator: DecisionEstimator, place: int, g
 def _find_reservations(
     estimator: DecisionEstimator, moments: LoggedMoments, cut: float, settings: VerdictThresholds
 ) -> tuple[list[str], list[str]]:
-    """Reasons not to use, and reasons to take care, that the evidence of the policy alone does not show."""
+    """Reasons not to use an estimate, and to take care, from its model and its weights."""
     grave: list[str] = []
     light: list[str] = []
     if estimator.model is ModelUse.ALONE:

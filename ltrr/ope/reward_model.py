@@ -1,10 +1,11 @@
-"""q-hat of any log: cross-fitted penalised regression on the log's features and the action, fitted on executors.
+"""q-hat of any log: cross-fitted penalised regression on the log's features and the action.
 
-    score(x, a) = c0 + c . x + theta[a],    q(x, a) = logistic(score), or the score itself where rewards leave [0, 1]
+    score(x, a) = c0 + c . x + theta[a]
+    q(x, a)     = logistic(score) if all rewards are in [0, 1], else the score
 
-Fold k's model is fitted on all other folds and predicts fold k alone. A Newton step of all folds is
-one pass: a dozen passes for logistic, two for linear. Doubly robust estimates are unbiased for any
-q-hat; a better q-hat narrows their intervals.
+Fold k's model is fitted on all other folds and predicts only fold k. Executors add up the sums of a
+Newton step; a step of all folds is one pass. A logistic model takes about a dozen passes, a linear
+one two. Doubly robust estimates are unbiased for any q-hat; a better q-hat narrows their intervals.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ from pyspark.sql import DataFrame
 
 from ltrr.errors import SupportError
 from ltrr.estimation.arrays import Floats
-from ltrr.estimation.reward_regression import SETTLED, STEPS, StepSums, expected_reward
+from ltrr.estimation.estimators import list_names_without_model
+from ltrr.estimation.keyed_sums import join_by_key
+from ltrr.estimation.reward_regression import LARGEST_LAST_STEP, MAX_STEPS, StepSums, expected_reward
 from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
 
 WIDEST = 512
-"""Largest number of coefficients of a model: the sums of a step grow with its square."""
+"""Maximum number of coefficients of a model; the sums of a step grow with its square."""
 
 
 @dataclass(frozen=True)
 class LogShape:
-    """The shape of a log, as a first pass finds it; `+` joins disjoint parts.
+    """Properties of a log, found in a first pass; `+` joins disjoint parts.
 
     Attributes:
         decisions: Number of good rows.
@@ -38,7 +41,7 @@ class LogShape:
         actions: Smallest and largest number of probabilities in a row.
         features: Number of features.
         faulty: Number of faulty rows.
-        unfolded: Number of good rows that belong to no fold.
+        without_fold: Number of good rows that belong to no fold.
     """
 
     decisions: int = 0
@@ -46,7 +49,7 @@ class LogShape:
     actions: tuple[float, float] = (inf, 0)
     features: int = 0
     faulty: int = 0
-    unfolded: int = 0
+    without_fold: int = 0
 
     @classmethod
     def of(cls, rows: LogBatch) -> LogShape:
@@ -70,16 +73,16 @@ class LogShape:
             (min(self.actions[0], other.actions[0]), max(self.actions[1], other.actions[1])),
             max(self.features, other.features),
             self.faulty + other.faulty,
-            self.unfolded + other.unfolded,
+            self.without_fold + other.without_fold,
         )
 
-    def objection(self) -> str:
-        """Why no q-hat of a fixed action set can be fitted; empty where it can."""
+    def find_objection(self) -> str:
+        """The reason why no q-hat of a fixed action set can be fitted; empty if it can."""
         least, most = self.actions
         if most == 0:
             return "the target's probability of every action is needed, and the log has that of the action taken alone"
-        if self.unfolded:
-            return f"{self.unfolded:,} rows have no value in the column to fold by, and cross-fitting needs one"
+        if self.without_fold:
+            return f"{self.without_fold:,} rows have no value in the column to fold by, and cross-fitting needs one"
         if least != most:
             return f"rows have {least:.0f} to {most:.0f} actions, and the reward model needs a fixed action set"
         if 1 + self.features + most > WIDEST:
@@ -89,7 +92,7 @@ class LogShape:
 
 @dataclass(frozen=True, eq=False)
 class FoldModels:
-    """q-hat, one model for each fold; a `RewardModel`, small enough to be sent to every executor.
+    """q-hat, one model for each fold: a `RewardModel` small enough to send to every executor.
 
     Attributes:
         coefficients: Coefficients of each fold, [K, 1 + D + A].
@@ -102,30 +105,26 @@ class FoldModels:
     is_logistic: bool
 
     def predict(self, rows: LogBatch) -> Floats:
-        """q(x, a) of every action, [N, A]; each row by the model that was fitted without its fold."""
+        """q(x, a) of every action, [N, A], by the model that was fitted without the row's fold."""
         mine = self.coefficients[rows.folds]
         split = mine.shape[1] - self.actions
-        # Row sums, no matrix product: each depends on its own row only, however Spark cut the
-        # batches.
+        # Row sums instead of a matrix product: a row's result must not depend on its batch.
         scores = (mine[:, 1:split] * rows.features).sum(axis=1) + mine[:, 0]
         return expected_reward(scores[:, None] + mine[:, split:], is_logistic=self.is_logistic)
 
 
 @dataclass(frozen=True)
 class FoldSteps:
-    """Newton sums of every fold's model; `+` joins disjoint rows."""
+    """Newton sums by fold; `+` joins disjoint rows."""
 
     folds: Mapping[int, StepSums] = field(default_factory=dict)
 
     def __add__(self, other: FoldSteps) -> FoldSteps:
-        joined = dict(self.folds)
-        for fold, sums in other.folds.items():
-            joined[fold] = joined[fold] + sums if fold in joined else sums
-        return FoldSteps(joined)
+        return FoldSteps(join_by_key(self.folds, other.folds))
 
     @classmethod
     def of(cls, rows: LogBatch, models: FoldModels) -> FoldSteps:
-        """Sums of one batch: each model's are over the rows of all *other* folds."""
+        """Sums of one batch; those of a fold's model are over the rows of all *other* folds."""
         if not len(rows):
             return cls()
         z = np.hstack([np.ones((len(rows), 1)), rows.features, np.eye(models.actions)[rows.action]])
@@ -146,7 +145,7 @@ class FoldSteps:
 
 
 def find_log_shape(decisions: DataFrame) -> LogShape:
-    """One pass over rows of `to_decision_rows`."""
+    """Shape of the log, from one pass over the rows of `to_decision_rows`."""
 
     def to_shape(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = LogShape()
@@ -162,28 +161,32 @@ def find_log_shape(decisions: DataFrame) -> LogShape:
 
 
 def fit_fold_models(decisions: DataFrame, shape: LogShape, folds: int, ridge: float) -> FoldModels:
-    """Cross-fitted q-hat of rows of `to_decision_rows`; a pass over them a Newton step.
+    """Cross-fitted q-hat of rows of `to_decision_rows`, with one pass per Newton step.
 
     Raises:
-        SupportError: `shape.objection()`.
+        SupportError: `shape.find_objection()`.
     """
-    if shape.objection():
-        raise SupportError("no reward model can be fitted", got=shape.objection(), todo="ask for ips, snips, sg")
+    if shape.find_objection():
+        raise SupportError(
+            "no reward model can be fitted",
+            got=shape.find_objection(),
+            todo="ask for " + ", ".join(list_names_without_model()),
+        )
     actions = int(shape.actions[1])
     is_logistic = shape.rewards[0] >= 0.0 and shape.rewards[1] <= 1.0
     models = FoldModels(np.zeros((folds, 1 + shape.features + actions)), actions, is_logistic)
     is_moving = np.ones((folds, 1), dtype=bool)
-    for _ in range(STEPS):
-        # A model that has converged stays, or its result would depend on how long the others take.
-        moves = np.where(is_moving, _moves(decisions, models, ridge), 0.0)
+    for _ in range(MAX_STEPS):
+        # A converged model stays as it is; its result must not depend on the other models.
+        moves = np.where(is_moving, _compute_steps(decisions, models, ridge), 0.0)
         models = FoldModels(models.coefficients + moves, actions, is_logistic)
-        is_moving = np.abs(moves).max(axis=1, keepdims=True) >= SETTLED
+        is_moving = np.abs(moves).max(axis=1, keepdims=True) >= LARGEST_LAST_STEP
         if not is_moving.any():
             break
     return models
 
 
-def _moves(decisions: DataFrame, models: FoldModels, ridge: float) -> Floats:
+def _compute_steps(decisions: DataFrame, models: FoldModels, ridge: float) -> Floats:
     sent = decisions.sparkSession.sparkContext.broadcast(models)
 
     def to_steps(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -13,19 +13,21 @@ from ltrr.estimation.decisions import LARGEST_SUMMABLE
 from ltrr.estimation.weights import ROUNDING
 
 _TOLERANCE = 1e-3
-"""Relative difference accepted in sums of probabilities: logs hold them as 32-bit floats of hundreds of actions."""
+"""Accepted relative error of a sum of probabilities.
+
+Logs have 32-bit floats of hundreds of actions."""
 
 Found = tuple[Bools, NDArray[np.generic]]
-"""Whether each row is at fault, [N], and the value to show of it, [N]."""
+"""Whether each row is faulty, [N], and the value shown in the message, [N]."""
 
 
 def read_floats(batch: pa.RecordBatch, name: str) -> Floats:
-    """A column as doubles; NaN where null, [N]."""
+    """A column as doubles, [N]; NaN if null."""
     return np.asarray(batch.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def read_matrix(lists: pa.Array) -> tuple[Floats, Longs]:
-    """Lists as rows of one matrix, shorter ones filled with zeros, and their lengths."""
+    """Lists as rows of one matrix, filled with zeros, and their lengths."""
     lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
     values = np.asarray(lists.flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
     matrix = np.zeros((len(lengths), int(lengths.max(initial=0))))
@@ -34,7 +36,7 @@ def read_matrix(lists: pa.Array) -> tuple[Floats, Longs]:
 
 
 def read_target(batch: pa.RecordBatch) -> Floats:
-    """The target's probability of the action taken, [N]; NaN where missing."""
+    """The target's probability of the action taken, [N]; NaN if missing."""
     single, action = read_floats(batch, "target"), read_floats(batch, "action")
     targets, widths = read_matrix(batch.column("targets"))
     has_place = (action >= 0) & (action < widths)
@@ -68,7 +70,7 @@ def _find_bad_action(batch: pa.RecordBatch) -> Found:
 
 
 def _find_bad_action_propensities(batch: pa.RecordBatch) -> Found:
-    """Faults where the logging policy's probabilities differ from the target's in number, or from the logged one."""
+    """Rows whose logging probabilities contradict the target's number or the logged propensity."""
     loggings, widths = read_matrix(batch.column("loggings"))
     place = np.clip(read_floats(batch, "action"), 0, max(loggings.shape[1] - 1, 0)).astype(np.int64)
     taken = loggings[np.arange(len(place)), place] if loggings.shape[1] else np.zeros(len(place))
@@ -125,4 +127,4 @@ CHECKS: tuple[tuple[str, Callable[[pa.RecordBatch], Found]], ...] = (
     ("user: expected a value", _find_bad_user),
     ("features: expected numbers", _find_bad_features),
 )
-"""The checks, in this order; a row is counted under its first fault only."""
+"""The checks, in order; a row counts under its first fault only."""

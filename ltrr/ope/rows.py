@@ -1,4 +1,4 @@
-"""The columns of a log of decisions, and how a batch of them is checked and read on an executor."""
+"""The columns of a log of decisions, and the reader of a batch on an executor."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from ltrr.ope.row_checks import CHECKS, read_floats, read_matrix, read_target
 from ltrr.spark.hashing import HashUse, salted_hash
 
 SKIPPED = "skipped"
-"""Optional column of a log: the reason why a row is no decision, null for decisions. Rows with a
-reason are counted and left out."""
+"""Optional column of a log: the reason why a row is no decision, null for decisions.
+
+Rows with a reason are counted and left out."""
 
 BUCKETS = 16
-"""Number of indicators that a text feature becomes, by hash."""
+"""Number of indicators into which a text feature is hashed."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +32,24 @@ class LogColumns:
     """Meaning of the columns of a log; a row is one decision.
 
     Args:
-        target_propensity: Probability of the action taken under the policy judged; or an array (or
+        target_propensity: Probability of the action taken under the judged policy; or an array (or
             its JSON text) of the probabilities of all actions, which estimators with a reward model
             need.
         reward: Reward of the decision, higher is better.
-        logging_propensity: Probability of the action taken under the policy that logged it.
+        logging_propensity: Probability of the action taken under the logging policy.
         action: Position of the action taken in the arrays, from 0; needed with arrays.
-        action_propensities: Probability of every action under the policy that logged; it shows
-            which actions the log can never show.
-        features: What was known before the decision. Numbers near unit scale are used unchanged,
-            text by hash.
-        fold_by: Column (query, event) whose rows of one value stay in one fold of cross-fitting;
-            the user by default.
-        user: The user, who is a cluster; without it each decision is a cluster.
+        action_propensities: Probability of every action under the logging policy. Actions with
+            probability 0 can never be in the log.
+        features: Features known before the decision. Numbers are used unchanged and should be near
+            unit scale; text is hashed.
+        fold_by: Column (query, event) by which rows are assigned to folds of cross-fitting; the
+            user by default. Rows with the same value are in one fold.
+        user: The user, which is the cluster; without it each decision is a cluster.
         slices: Columns; each of their values becomes a slice.
-        q_taken: Value of the action taken under a reward model of yours, fitted on other rows.
-            Without it, a reward model is fitted where one is needed.
-        q_target: That model's mean over the judged policy's actions, sum of P_target(a) q(a). Both
-            or neither.
+        q_taken: Value of the action taken under your own reward model, fitted on other rows.
+            Without it, a reward model is fitted if one is needed.
+        q_target: That model's mean over the judged policy's actions, sum of P_target(a) q(a). Set
+            both q_taken and q_target, or neither.
 
     Raises:
         UsageError: One of q_taken and q_target is given without the other.
@@ -69,8 +70,8 @@ class LogColumns:
     def __post_init__(self) -> None:
         if (self.q_taken is None) != (self.q_target is None):
             raise UsageError(
-                "a reward model's values come in pairs",
-                expected="q_taken and q_target",
+                "one of the two columns of a reward model is missing",
+                expected="both q_taken and q_target, or neither",
                 got="q_taken alone" if self.q_taken else "q_target alone",
             )
 
@@ -80,12 +81,12 @@ class LogColumns:
         return self.q_taken is not None
 
     @property
-    def folding(self) -> str | None:
-        """The column by whose values folds are made."""
+    def fold_column(self) -> str | None:
+        """The column by which rows are assigned to folds."""
         return self.fold_by or self.user
 
-    def named(self) -> dict[str, str]:
-        """Meaning -> column, of the given columns."""
+    def map_meanings(self) -> dict[str, str]:
+        """Meaning -> column, for the columns that are set."""
         single = {
             "target_propensity": self.target_propensity,
             "reward": self.reward,
@@ -103,23 +104,23 @@ class LogColumns:
 
 
 def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFrame:
-    """Same rows, with the columns that `read_batch` takes.
+    """Same rows with the columns that `read_batch` reads.
 
     Raises:
         UsageError: Columns are missing or of an unsupported type; all of them in one message.
     """
     types = check_columns(
         log,
-        columns.named(),
+        columns.map_meanings(),
         _is_readable,
-        "numbers (or their text); arrays of numbers (or JSON) for probabilities of every action",
+        "numbers (or their text); arrays of numbers (or their JSON) for probabilities of all actions",
     )
     kind = types.get
 
     def number(name: str | None) -> Column:
         return _column(name).try_cast("double") if name else F.lit(None).cast("double")
 
-    # Empty, never null: Spark's Arrow writer walks back over all null lists of a batch at each row.
+    # Empty instead of null: at each row, Spark's Arrow writer goes back over all null lists.
     none = F.array().cast("array<double>")
 
     def probabilities(name: str | None) -> Column:
@@ -143,7 +144,7 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
         probabilities(columns.action_propensities).alias("loggings"),
         F.coalesce(number(columns.action), F.lit(-1.0)).alias("action"),
         (F.concat(*features) if features else none).alias("features"),
-        _fold(columns.folding, folds).alias("fold"),
+        _fold(columns.fold_column, folds).alias("fold"),
         (F.xxhash64(_column(columns.user).cast("string")) if columns.user else F.lit(0)).cast("bigint").alias("user"),
         (_column(columns.user).isNotNull() if columns.user else F.lit(True)).alias("has_user"),
         F.array(*slices).cast("array<string>").alias("slices"),
@@ -157,7 +158,7 @@ def _column(name: str) -> Column:
 
 
 def _fold(name: str | None, folds: int) -> Column:
-    """Fold of cross-fitting by hash of a column; -1 without a column, or where it is null."""
+    """Fold of cross-fitting by hash of a column; -1 without a column, or if it is null."""
     if not name:
         return F.lit(-1)
     place = salted_hash(HashUse.OPE_FOLD, _column(name).cast("string"))
@@ -185,22 +186,22 @@ def _feature(column: Column, kind: T.DataType | None) -> Column:
 
 @dataclass(frozen=True, eq=False)
 class LogBatch:
-    """The N good rows of one Arrow batch, and counts of the others.
+    """The N valid rows of one Arrow batch, and counts of the others.
 
     Attributes:
         weights, rewards: Importance weight and reward, [N].
         logging: Propensity of the action taken, [N].
-        loggings: Propensity of every action, [N, A]; zeros where the log lacks them.
-        targets: Target's probability of every action, [N, A]; A = 0 where the log has that of the
-            action taken alone.
+        loggings: Propensity of every action, [N, A]; zeros if the log lacks them.
+        targets: Target's probability of every action, [N, A]; A = 0 if the log has only that of the
+            action taken.
         widths: Number of actions of each row, [N].
         action: Position of the action taken, [N].
         features: Features, [N, D].
-        folds: Fold of cross-fitting, [N]; -1 where the column to fold by is null.
+        folds: Fold of cross-fitting, [N]; -1 if the column to fold by is null.
         users: Key of the user, [N].
         unsupported: Target's probability of actions that the logging policy never takes, [N].
-        slices: Names, [N][S].
-        taken, direct: Values of a reward model in the log, 0 where it has none, [N].
+        slices: Names of the slices of each row, [N][S].
+        taken, direct: Values of the log's reward model, [N]; 0 if it has none.
         skipped: Reason -> number of rows that are no decisions.
         faults: Reason -> (number of rows, one example).
     """
@@ -227,7 +228,10 @@ class LogBatch:
 
 
 def read_batch(batch: pa.RecordBatch) -> LogBatch:
-    """Check and read rows of `to_decision_rows`. Faults are counted, not raised, so that one message lists them all."""
+    """Check and read rows of `to_decision_rows`.
+
+    Faults are counted and not raised, so that one message can list them all.
+    """
     skipped = Counter(reason for reason in batch.column("skipped").drop_null().to_pylist())
     batch = batch.filter(batch.column("skipped").is_null())
     faults: dict[str, tuple[int, str]] = {}

@@ -1,8 +1,8 @@
-"""One pass over a log for all estimators and slices: each task makes exact sums, which executors merge in a tree.
+"""One pass over a log for all estimators and slices.
 
-With users, Spark first adds up each user's terms in whole numbers (one shuffle). Without users a
-row is a cluster and nothing is shuffled. A task returns one text, whatever the number of rows; the
-driver adds up a few of them.
+Tasks compute exact sums, and executors merge them in a tree. With users, Spark first adds up each
+user's terms in whole numbers, with one shuffle. Without users, a row is a cluster and there is no
+shuffle. A task returns one text, whatever the number of rows, and the driver adds up a few texts.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ltrr.estimation.calibration import Calibration
 from ltrr.estimation.decision_terms import compute_terms, list_terms
 from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.fixed_point import to_fixed
+from ltrr.estimation.keyed_sums import join_by_key
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.reward_model import RewardModel, value_actions
 from ltrr.ope.rows import LogBatch, read_batch
@@ -41,13 +42,13 @@ Faults = Mapping[str, tuple[int, str]]
 
 @dataclass(frozen=True)
 class LogSums:
-    """The result of a pass over a log; `+` joins disjoint sets of users, in any order to the same bits.
+    """The sums of a log; `+` joins disjoint sets of users, in any order to the same bits.
 
     Attributes:
-        slices: Name -> moments.
+        slices: Name of the slice -> moments.
         skipped: Reason -> number of rows that are no decisions.
         faults: Reason -> (number of rows, the first example in the order of text).
-        drawn: What was drawn, next to what the logged propensities promise, of all slices together.
+        drawn: Observed and expected sums of the propensity check, over all slices.
     """
 
     slices: Mapping[str, LoggedMoments] = field(default_factory=dict)
@@ -56,9 +57,7 @@ class LogSums:
     drawn: Calibration = field(default_factory=Calibration)
 
     def __add__(self, other: LogSums) -> LogSums:
-        slices = dict(self.slices)
-        for name, moments in other.slices.items():
-            slices[name] = slices[name] + moments if name in slices else moments
+        slices = join_by_key(self.slices, other.slices)
         faults = _join_faults(self.faults, other.faults)
         if len(slices) > MOST_SLICES:
             slices, faults = {}, _join_faults(faults, {TOO_MANY_SLICES: (1, "more")})
@@ -87,7 +86,7 @@ class LogSums:
 
 @dataclass(frozen=True)
 class PolicySums:
-    """The sums of every policy of a scan; `+` adds policy by policy."""
+    """The sums of each policy of a scan; `+` adds policy by policy."""
 
     policies: tuple[LogSums, ...]
 
@@ -112,11 +111,11 @@ def sum_log(
     has_users: bool,
     has_values: bool = False,
 ) -> LogSums:
-    """Sums of rows of `to_decision_rows`.
+    """Sums of the rows of `to_decision_rows`.
 
     Args:
         decisions: Rows of `to_decision_rows`.
-        models: q-hat; None leaves out the terms that need it.
+        models: q-hat; with None, the terms that need it are left out.
         largest_weight: M.
         has_users: Whether the rows of one user are one cluster.
         has_values: Whether the rows contain a reward model's values.
@@ -144,10 +143,11 @@ def sum_log(
 def to_user_terms(
     decisions: DataFrame, models: RewardModel[LogBatch] | None, largest_weight: float, *, has_values: bool
 ) -> DataFrame:
-    """From rows of `to_decision_rows` to (slice, user) with the sums of its terms, in whole numbers; one shuffle.
+    """Sums of terms by slice and user, in whole numbers, from rows of `to_decision_rows`.
 
-    Counts that belong to no user (faults, skipped rows, what was drawn) have rows of their own,
-    with text in `aside`; equal texts are one row, `times` says how many.
+    It takes one shuffle. Counts that belong to no user (faults, skipped rows, the propensity check)
+    have separate rows, with their text in `counts`. Equal texts are one row, and `times` is their
+    number.
     """
     sent: Broadcast[RewardModel[LogBatch] | None] = decisions.sparkSession.sparkContext.broadcast(models)
     names = list_terms(has_model=has_values or models is not None)
@@ -157,12 +157,12 @@ def to_user_terms(
             rows = read_batch(batch)
             mine = to_decisions(rows, sent.value, has_values=has_values)
             terms, largest = compute_terms(mine, largest_weight), to_fixed(mine.weights)
-            # Counts that belong to no user are one row more, after the terms.
-            aside = LogSums({}, rows.skipped, rows.faults, _calibrate(rows)).to_json()
+            # Counts that belong to no user are one more row, after the terms.
+            counts = LogSums({}, rows.skipped, rows.faults, _calibrate(rows)).to_json()
             padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
             yield pa.RecordBatch.from_pydict(
                 {
-                    "aside": pa.array([None] * len(rows) + [aside], pa.string()),
+                    "counts": pa.array([None] * len(rows) + [counts], pa.string()),
                     "slices": pa.array([*([ALL, *mine] for mine in rows.slices.tolist()), []], pa.list_(pa.string())),
                     "user": pa.array([*rows.users.tolist(), 0], pa.int64()),
                     "largest": pa.array(np.append(largest, 0), pa.int64()),
@@ -170,19 +170,19 @@ def to_user_terms(
                 }
             )
 
-    schema = ["aside string", "slices array<string>", "user bigint", *(f"{n} bigint" for n in ("largest", *names))]
+    schema = ["counts string", "slices array<string>", "user bigint", *(f"{n} bigint" for n in ("largest", *names))]
     terms = decisions.mapInArrow(rows_to_terms, ", ".join(schema))
     return (
-        terms.select(F.explode_outer("slices").alias("slice"), "aside", "user", "largest", *names)
-        .where(F.col("slice").isNotNull() | F.col("aside").isNotNull())
-        .groupBy("aside", "slice", "user")
+        terms.select(F.explode_outer("slices").alias("slice"), "counts", "user", "largest", *names)
+        .where(F.col("slice").isNotNull() | F.col("counts").isNotNull())
+        .groupBy("counts", "slice", "user")
         .agg(F.max("largest").alias("largest"), F.count("*").alias("times"), *(F.sum(n).alias(n) for n in names))
     )
 
 
-def user_rows(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[NDArray[np.object_], Longs, pa.RecordBatch]:
+def split_users(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[NDArray[np.object_], Longs, pa.RecordBatch]:
     """Slice [U], terms [U, K] and all columns of the users in a batch of `to_user_terms`."""
-    users = batch.filter(batch.column("aside").is_null())
+    users = batch.filter(batch.column("counts").is_null())
     terms = np.column_stack([users.column(name).to_numpy() for name in names]).reshape(-1, len(names))
     return np.array(users.column("slice").to_pylist(), dtype=object), terms, users
 
@@ -190,12 +190,13 @@ def user_rows(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[NDArray[np.o
 def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Iterator[pa.RecordBatch]:
     total, names = LogSums(), list_terms(has_model=has_model)
     for batch in batches:
-        # Equal texts of several batches are one row.
-        asides = batch.filter(batch.column("aside").is_valid())
-        for text, times in zip(asides.column("aside").to_pylist(), asides.column("times").to_pylist(), strict=True):
-            for _ in range(times):
+        # One row has the equal texts of several batches.
+        count_rows = batch.filter(batch.column("counts").is_valid())
+        counts, times = (count_rows.column(name).to_pylist() for name in ("counts", "times"))
+        for text, number in zip(counts, times, strict=True):
+            for _ in range(number):
                 total += LogSums.from_json(text)
-        slices, terms, users = user_rows(batch, names)
+        slices, terms, users = split_users(batch, names)
         total += _sum_by_slice(
             slices, partial(_sum_users, terms, users.column("largest").to_numpy(), has_model=has_model)
         )
@@ -203,19 +204,19 @@ def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Ite
 
 
 def to_decisions(rows: LogBatch, models: RewardModel[LogBatch] | None, *, has_values: bool) -> Decisions:
-    """The rows as the estimators take them; q is in the log, or predicted by the models, or unknown."""
+    """The rows as the estimators take them, with q from the log, from the models, or without q."""
     if has_values:
         return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct, rows.unsupported)
     if models is None:
         return Decisions(rows.weights, rows.rewards, unsupported=rows.unsupported)
-    if not len(rows):  # Without rows the number of actions is unknown.
+    if not len(rows):  # Without rows, the number of actions is unknown.
         return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct)
     taken, direct = value_actions(models.predict(rows), rows.action, rows.targets)
     return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported)
 
 
 def _calibrate(rows: LogBatch) -> Calibration:
-    """What was drawn, next to what the logged propensities promise."""
+    """Observed and expected sums of the propensity check."""
     return Calibration.of(
         rows.logging,
         rows.action,

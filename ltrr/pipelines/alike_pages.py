@@ -9,8 +9,8 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.evaluation.judged_impressions import on_dates
-from ltrr.evaluation.published import alike_versions
+from ltrr.evaluation.judged_impressions import only_on_dates
+from ltrr.evaluation.published import list_same_plan_versions
 from ltrr.pipelines.night import Night
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,9 @@ def only_alike_pages(night: Night, rows: DataFrame, dates: Collection[date]) -> 
         dates: Dates of the window, with a few versions per night.
     """
     policy = night.settings.policy
-    served = on_dates(night.read("impressions"), list(dates)).select("log_date", "impression_id", "policy_version")
+    served = only_on_dates(night.read("impressions"), list(dates)).select("log_date", "impression_id", "policy_version")
     versions = {row["policy_version"] for row in served.select("policy_version").distinct().collect()}
-    alike = alike_versions(night.policies_root, policy.name, versions, policy)
+    alike = list_same_plan_versions(night.policies_root, policy.name, versions, policy)
     if len(alike) == len(versions):
         return rows
     log.info("date=%s left_out=%s: other features", night.date, ",".join(sorted(versions.difference(alike))))

@@ -15,7 +15,7 @@ from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import Canary, Pointer
 from ltrr.errors import ArtifactError
-from ltrr.evaluation.canary import BY_USER, CANARY
+from ltrr.evaluation.canary import CANARY
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS
 from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
 from ltrr.pipelines.challenger_review import estimates_of
@@ -128,7 +128,7 @@ def assemble_canary(night: Night, pointer: Pointer) -> CanaryBundle | None:
     """
     if pointer.canary is None:
         return None
-    root, name, rows = night.policies_root, night.settings.policy.name, estimates_of(night, CANARY, BY_USER)
+    root, name, rows = night.policies_root, night.settings.policy.name, estimates_of(night, CANARY)
     try:
         manifest = read_manifest(root, name, pointer.canary.version)
         bundle = assemble_bundle(night, manifest, ope=ope_summary(rows) or None, canary_of=pointer.version)

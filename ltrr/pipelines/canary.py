@@ -12,12 +12,12 @@ from ltrr.evaluation.canary import (
     canary_life,
     canary_rows,
     count_sides,
-    drawn_impressions,
     find_mismatch,
+    only_drawn_impressions,
     sum_canary,
 )
 from ltrr.evaluation.estimates import summarize_policy
-from ltrr.evaluation.judged_impressions import on_dates
+from ltrr.evaluation.judged_impressions import only_on_dates
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.challenger_review import verdict_figures
 from ltrr.pipelines.counted_users import name_heavy_users, only_counted_users
@@ -51,8 +51,8 @@ def judge_canary(
     night.note(canary_dates=len(dates), canary_objections=tuple(objections))
     if not dates:
         return []
-    drawn = drawn_impressions(on_dates(night.read("impressions"), dates), life)
-    counted, slate_rows = only_counted_users(night, drawn), on_dates(night.read("slate_rows"), dates)
+    drawn = only_drawn_impressions(only_on_dates(night.read("impressions"), dates), life)
+    counted, slate_rows = only_counted_users(night, drawn), only_on_dates(night.read("slate_rows"), dates)
     slices = sum_canary(counted, slate_rows)
     counts, gate = count_sides(drawn), night.settings.gate
     mismatch: list[str] = []

@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.manifest import Manifest
+from ltrr.estimation.estimators import list_deciding_estimators
 from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER
 from ltrr.pipelines.candidate import candidate_of
@@ -33,10 +34,14 @@ from ltrr.publishing.trials import (
 from ltrr.tracking.run import TrackedRun
 
 
-def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[dict[str, Any]]:
-    """The night's estimates of one scan by the deciding estimator: a row per policy and slice, at most a few dozen."""
+def estimates_of(night: Night, judged_on: str) -> list[dict[str, Any]]:
+    """The night's estimates of one scan by the deciding estimator.
+
+    A row for each policy and slice, at most a few dozen.
+    """
+    deciding = [estimator.name for estimator in list_deciding_estimators()]
     is_of_night = (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == judged_on)
-    rows = night.read("ope_estimates").where(is_of_night & (F.col("estimator") == estimator))
+    rows = night.read("ope_estimates").where(is_of_night & F.col("estimator").isin(deciding))
     return [row.asDict() for row in rows.collect()]
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.payloads import put_payload
 from ltrr.clicks.correction import with_examination
-from ltrr.evaluation.published import block_sizes
+from ltrr.evaluation.published import read_block_sizes
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.notes import HistoryNotes
@@ -98,7 +98,7 @@ def _of_block_size(night: Night, decisions: DataFrame) -> DataFrame:
     """
     policy = night.settings.policy
     versions = {row["policy_version"] for row in decisions.select("policy_version").distinct().collect()}
-    sizes = block_sizes(night.policies_root, policy.name, versions)
+    sizes = read_block_sizes(night.policies_root, policy.name, versions)
     others = sorted(version for version, size in sizes.items() if size != policy.block_size)
     if not others:
         return decisions

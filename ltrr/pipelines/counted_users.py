@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from ltrr.evaluation.judged_impressions import on_dates
+from ltrr.evaluation.judged_impressions import only_on_dates
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.night import Night
 from ltrr.users.limits import only_counted
@@ -43,7 +43,7 @@ def name_heavy_users(
         impressions: Judged impressions: user_key, page_reward.
     """
     settings = night.settings.evaluation
-    limited = heaviest_limited(on_dates(night.read("limited_users"), dates), NAMED_IN_A_VERDICT)
+    limited = heaviest_limited(only_on_dates(night.read("limited_users"), dates), NAMED_IN_A_VERDICT)
     whole = [row for row in rows if row["slice"] == ALL]
     is_thin = any(row["evidence"] is not None and row["evidence"] < settings.good_evidence for row in whole)
     share = 0.5 / sqrt(max(settings.good_evidence, 1.0))

@@ -9,11 +9,11 @@ from datetime import date, timedelta
 from ltrr.artifacts.bundle import BANDIT
 from ltrr.artifacts.pointer import open_policy, pointer_at
 from ltrr.errors import ConfigError
-from ltrr.evaluation.canary import BY_USER
+from ltrr.estimation.estimators import list_deciding_estimators
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, draw_rows, render_draws
 from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CHALLENGER, STATIC, UNIFORM
-from ltrr.evaluation.published import PlanningPart, plans_alike, read_planning_part
+from ltrr.evaluation.published import PlanningPart, has_same_plans, read_planning_part
 from ltrr.evaluation.replay_check import REPLAY, replay_date
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.canary import judge_canary
@@ -28,9 +28,6 @@ from ltrr.publishing.trials import Challenger, FrozenBandit, current_trial
 from ltrr.spark.columns import schema_of
 from ltrr.tables.catalog import table
 from ltrr.tracking.run import TrackedRun
-
-DECIDING = ("dr", BY_USER)
-"""The estimators that the gate uses: for a policy on the log, and for a canary on its users."""
 
 
 def run(night: Night) -> None:
@@ -115,7 +112,7 @@ def _distrusted_dates(night: Night, *, is_replay_unequal: bool) -> set[date]:
 
 def _check_same_plans(night: Night, champion: PlanningPart) -> None:
     policy = night.settings.policy
-    if not plans_alike(policy, champion.manifest.settings):
+    if not has_same_plans(policy, champion.manifest.settings):
         raise ConfigError(
             "the configured plans are not those of the champion, so no log can compare them",
             which="policy",
@@ -165,6 +162,7 @@ def _report(tracked: TrackedRun, found: Found) -> None:
     tracked.artifact_json("ope_estimates.json", list(found.rows))
     tracked.artifact_json(f"{DRAWS_BY_CLASS}.json", draw_rows(found.draws))
     tracked.artifact_bytes(f"{DRAWS_BY_CLASS}.md", render_draws(found.draws).encode())
+    deciding = {estimator.name for estimator in list_deciding_estimators()}
     for row in found.rows:
         if row["slice"] != ALL:
             continue
@@ -173,9 +171,9 @@ def _report(tracked: TrackedRun, found: Found) -> None:
         name = f"{policy}_{row['estimator']}"
         figures = {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
         tracked.metrics({key: float("nan") if value is None else value for key, value in figures.items()})
-        if row["estimator"] in DECIDING:
+        if row["estimator"] in deciding:
             tracked.tags({f"verdict_{policy}": "; ".join([row["verdict"], *row["reasons"]])})
-        if row["policy"] not in (UNIFORM, STATIC) and row["estimator"] in DECIDING and row["evidence"]:
+        if row["policy"] not in (UNIFORM, STATIC) and row["estimator"] in deciding and row["evidence"]:
             tracked.metrics(
                 {
                     f"{policy}_evidence": row["evidence"],

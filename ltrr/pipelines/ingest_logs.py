@@ -55,7 +55,7 @@ def run(night: Night) -> None:
     if counts.rejected:
         quarantine = quarantine_folder(night.settings.paths.quarantine, night.date, settings.quarantine_days)
         rejected = sum(counts.rejected.values())
-        write_quarantine(intake.lines, intake.rejected_rows, quarantine, rejected + counts.given_up)
+        write_quarantine(intake.lines, intake.rejected_rows, quarantine, rejected + counts.rejected_earlier)
         log.info("quarantine=%s lines=%d", quarantine, rejected)
     checks = [
         *check_counts(counts, intake.usual_impressions(), settings),

@@ -18,20 +18,20 @@ from ltrr.evaluation.draws_by_class import DrawTable, draw_table, sample_decisio
 from ltrr.evaluation.estimates import LIFE, estimate_rows
 from ltrr.evaluation.judged_impressions import (
     ServedCounts,
-    by_policy,
+    count_by_version,
     count_served,
     is_held_out,
     judged_impressions,
-    on_dates,
-    served_by_version,
+    only_by_policy,
+    only_on_dates,
 )
 from ltrr.evaluation.judged_policy import CANDIDATE, CHALLENGER, CHAMPION, STATIC, UNIFORM, JudgedPolicy
 from ltrr.evaluation.life import sum_life
-from ltrr.evaluation.published import PlanningPart, alike_versions
+from ltrr.evaluation.published import PlanningPart, list_same_plan_versions
 from ltrr.evaluation.query_means import QueryMeans
 from ltrr.evaluation.reward_model import PlanRewardModel, fit_reward_model
 from ltrr.evaluation.scoring import ALL, sum_by_slice, to_scores
-from ltrr.evaluation.static_plan import best_static_plan
+from ltrr.evaluation.static_plan import choose_static_plan
 from ltrr.evaluation.training_sums import sum_training_decisions
 from ltrr.pipelines.counted_users import name_heavy_users, only_counted_users
 from ltrr.pipelines.night import Night
@@ -84,7 +84,7 @@ def report_held_out(
         log.warning("date=%s reported=nothing: no impressions of users that are trained on", night.date)
         return Found(window.served)
     model = fit_reward_model(policy.space, sums.products.tolist(), settings.ridge)
-    judged = _reported(night, champion, candidate, best_static_plan(sums, model))
+    judged = _reported(night, champion, candidate, choose_static_plan(sums, model))
     slices = _score(means.with_query_mean(window.impressions(held_out), is_counted=False), judged, model)
     rows = estimate_rows(night.date, slices, judged, window.served.fallback_share, settings)
     rows = name_heavy_users(night, rows, window.dates, window.impressions(held_out))
@@ -93,7 +93,7 @@ def report_held_out(
     draw_from = [*judged, *([challenger] if challenger else [])]
     expected = window.served.by_policy * share
     sample = sample_decisions(
-        by_policy(window.decisions.where(held_out), window.versions), min(settings.draws_decisions / expected, 1.0)
+        only_by_policy(window.decisions.where(held_out), window.versions), min(settings.draws_decisions / expected, 1.0)
     )
     drawn = sum_draws(sample, draw_from, policy.space)
     draws = {one.name: draw_table(drawn, one.name, policy.space) for one in draw_from if one.chooser is not None}
@@ -142,10 +142,12 @@ class Window:
     def of(night: Night, dates: Sequence[date]) -> Window:
         """From the tables of the night; the driver reads one row per served bundle."""
         policy = night.settings.policy
-        decisions = on_dates(night.read("decisions"), dates)
-        by_version = served_by_version(decisions) if dates else {}
-        versions = alike_versions(night.policies_root, policy.name, {version for version, _ in by_version}, policy)
-        slate_rows = on_dates(night.read("slate_rows"), dates)
+        decisions = only_on_dates(night.read("decisions"), dates)
+        by_version = count_by_version(decisions) if dates else {}
+        versions = list_same_plan_versions(
+            night.policies_root, policy.name, {version for version, _ in by_version}, policy
+        )
+        slate_rows = only_on_dates(night.read("slate_rows"), dates)
         counted = only_counted_users(night, decisions)
         return Window(dates, counted, slate_rows, count_served(by_version, versions), versions)
 

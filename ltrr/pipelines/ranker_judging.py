@@ -10,7 +10,7 @@ from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import get_payload
 from ltrr.artifacts.pointer import open_policy
 from ltrr.estimation.intervals import UNDEFINED
-from ltrr.evaluation.judged_impressions import on_dates
+from ltrr.evaluation.judged_impressions import only_on_dates
 from ltrr.pipelines.alike_pages import only_alike_pages
 from ltrr.pipelines.challenger_review import verdict_figures
 from ltrr.pipelines.counted_users import only_counted_users
@@ -121,7 +121,7 @@ def _judge(
         return None
     settings, policy = night.settings, night.settings.policy
     names = [feature.name for feature in policy.ranker_features]
-    alike = only_alike_pages(night, on_dates(night.read("ranking_rows"), dates), dates)
+    alike = only_alike_pages(night, only_on_dates(night.read("ranking_rows"), dates), dates)
     counted = only_counted_users(night, alike)
     rows = only_of_width(counted, len(names))
     if held_out:

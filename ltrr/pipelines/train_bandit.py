@@ -11,12 +11,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.payloads import get_payload, put_payload
-from ltrr.bandit.learning import Planner, train_bandit, vw_arguments
-from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
+from ltrr.bandit.learning import Planner, list_vw_arguments, train_bandit
+from ltrr.bandit.rows import check_unions_shown, to_bandit_rows
 from ltrr.bandit.training_rows import only_capped, only_of_space, only_of_versions, only_training_users
 from ltrr.bandit.value_learning import learn_values
 from ltrr.clicks.correction import with_examination
-from ltrr.evaluation.published import alike_versions
+from ltrr.evaluation.published import list_same_plan_versions
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
@@ -58,7 +58,7 @@ def run(night: Night) -> None:
 
 def _write_rows(night: Night, dates: ClosedPeriods) -> float:
     """Rows of the dates; the largest share of a date's impressions whose union did not fit the page."""
-    unshown_share = check_unions_were_shown(
+    unshown_share = check_unions_shown(
         dates.only_written(night.read("candidates")), night.settings.bandit.max_unshown_share
     )
     curves = dates.only_written(night.read("examination"), "as_of_date")
@@ -105,7 +105,7 @@ def _only_alike(night: Night, rows: DataFrame) -> DataFrame:
     """Rows of the few bundles with the plans, looks and features of the current policy."""
     policy = night.settings.policy
     versions = {row["policy_version"] for row in rows.select("policy_version").distinct().collect()}
-    alike = alike_versions(night.policies_root, policy.name, versions, policy)
+    alike = list_same_plan_versions(night.policies_root, policy.name, versions, policy)
     if len(alike) < len(versions):
         log.info("date=%s left_out=%s: they plan otherwise", night.date, ",".join(sorted(versions.difference(alike))))
     return only_of_versions(rows, alike)
@@ -137,7 +137,7 @@ def _run_parameters(night: Night, window: list[date]) -> dict[str, object]:
         "features": ",".join(policy.features),
         "held_out_percent": night.settings.evaluation.held_out_percent,
         "examination_floor": night.settings.clicks.examination_floor,
-        "vw": " ".join(vw_arguments(night.settings.bandit)),
+        "vw": " ".join(list_vw_arguments(night.settings.bandit)),
         **asdict(night.settings.bandit),
         **{f"values_{name}": value for name, value in asdict(night.settings.values).items()},
     }

@@ -24,7 +24,7 @@ from ltrr.artifacts.pointer import (
     top_sequence,
 )
 from ltrr.errors import ArtifactError, UsageError
-from ltrr.evaluation.published import plans_alike
+from ltrr.evaluation.published import has_same_plans
 from ltrr.publishing.release import CANARY_BEGUN, CANARY_ENDED, PROMOTED, REFRESHED, ROLLED_BACK, Release
 from ltrr.serving.policy import Policy
 
@@ -172,7 +172,7 @@ def _point(
 
 
 def _check_comparable(champion: Manifest, tried: Manifest) -> None:
-    if not plans_alike(champion.settings, tried.settings):
+    if not has_same_plans(champion.settings, tried.settings):
         raise UsageError(
             "a canary plans with what the champion plans with: nights refresh both from one memory and history",
             which=tried.version,

@@ -16,7 +16,7 @@ from math import inf, isfinite, nan, sqrt
 
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.estimation.sequential import traffic_factor
-from ltrr.evaluation.scoring import N, term
+from ltrr.evaluation.scoring import DOUBLY_ROBUST, N, term
 from ltrr.publishing.settings import GateSettings
 
 EXPLORATION_PRICE = "exploration_price"
@@ -74,7 +74,7 @@ def price_exploration(
     if not impressions:
         return None
     served, lost, noise, greedy, any_plan = (
-        sums.total(term(policy, name)) / impressions for name in ("dr", "lost", "noise", "greedy", "any")
+        sums.total(term(policy, name)) / impressions for name in (DOUBLY_ROBUST, "lost", "noise", "greedy", "any")
     )
 
     def nights_to_verdict(rarity: float) -> float:

@@ -42,7 +42,7 @@ from ltrr.artifacts.bundle import BANDIT, RANKER
 from ltrr.artifacts.learned_values import LearnedValues, only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.core.exploration import ExplorationSettings
-from ltrr.estimation.sequential import KEEP, PROMOTE, Look, Trial, alpha_for_next, alpha_held, is_held
+from ltrr.estimation.sequential import KEEP, PROMOTE, Look, Trial, assign_alpha, is_held, sum_held_alpha
 from ltrr.publishing.gate import Judgement, Verdict, judge_night
 from ltrr.publishing.settings import GateSettings
 
@@ -186,7 +186,7 @@ def alpha_left(trials: Iterable[Challenger], day: date, gate: GateSettings) -> f
     rerun of a night that promoted and now does not. The trial that had begun with the returned
     alpha is then withdrawn, and both trials hold their alpha.
     """
-    held = alpha_held([one.in_budget for one in trials], day.toordinal(), gate)
+    held = sum_held_alpha([one.in_budget for one in trials], day.toordinal(), gate)
     return max(round(gate.alpha - held, 12), 0.0)
 
 
@@ -211,7 +211,7 @@ def draw_alpha(trials: Sequence[Challenger], trial: Challenger, gate: GateSettin
     earlier = next((one for one in trials if one.trial == trial.trial), None)
     if earlier is not None:
         return replace(trial, alpha=earlier.alpha)
-    return replace(trial, alpha=alpha_for_next([one.in_budget for one in trials], trial.begun.toordinal(), gate))
+    return replace(trial, alpha=assign_alpha([one.in_budget for one in trials], trial.begun.toordinal(), gate))
 
 
 def find_next_alpha_date(trials: Iterable[Challenger], gate: GateSettings) -> date | None:

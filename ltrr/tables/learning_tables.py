@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ltrr.estimation.estimators import BY_USER, list_nightly_estimators
 from ltrr.tables.shared_columns import (
     AS_OF_DATE,
     BLOCKS,
@@ -95,7 +96,11 @@ OPE_ESTIMATES = Table(
             "Evaluated policy: champion | challenger | candidate | canary | uniform | static; x-champion: a difference",
         ),
         Column("policy_version", "string", "Version of the bundle, hash of the payload, or text of the plan"),
-        Column("estimator", "string", "Estimator: ips | snips | dr; by_user for a canary"),
+        Column(
+            "estimator",
+            "string",
+            f"Estimator: {' | '.join(one.name for one in list_nightly_estimators())}; {BY_USER.name} for a canary",
+        ),
         Column("slice", "string", "Slice of the impressions: `all`, or a query class"),
         Column("reward", "string", "Estimated reward: page_reward"),
         Column(

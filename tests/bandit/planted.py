@@ -27,7 +27,7 @@ def expected_reward(kind, plan):
 
 
 def logged(decisions, seed=5, *, flip=False, users=200):
-    """Rows of `bandit_rows`: a uniform policy, rewards 0 or 1."""
+    """Rows of `bandit_rows` of a uniform policy, with rewards 0 or 1."""
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(decisions):
@@ -71,7 +71,7 @@ def frame_of(spark, rows):
 
 
 def chosen(model):
-    """The plan that a model holds for best, by query class."""
+    """The plan with the best score of a model, by query class."""
     greedy = ExplorationSettings(temperature=0.0, floor_share=0.0, shortlist_size=len(SPACE))
     chooser = PlanChooser(SPACE, greedy, model, OBSERVE)
     return {
@@ -81,5 +81,5 @@ def chosen(model):
 
 
 def value_of(model):
-    """Expected reward of the greedy policy, all classes alike; uniform is .367, the best .9."""
+    """Expected reward of the greedy policy, over all classes; uniform is .367, the best .9."""
     return float(np.mean([expected_reward(kind, SPACE.index(plan)) for kind, plan in chosen(model).items()]))

@@ -1,11 +1,11 @@
-"""What a bandit is trained on is what it is served with: whole columns and single decisions give the same text."""
+"""Training and serving use the same text: columns and single decisions give equal lines."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltrr.bandit.examples import Decisions, examples_text
+from ltrr.bandit.examples import Decisions, write_examples
 from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import action_features, shared_features
 from ltrr.core.plans import PlanSpace
@@ -15,7 +15,7 @@ from ltrr.errors import SchemaError
 SPACE = PlanSpace(("title", "popular", "memory"), block_size=2, budget=3)
 SEEN = (("blind", DEFAULT_GROUPS), ("first_look", DEFAULT_GROUPS), ("first_look", ("looks", "text", "time")))
 
-# Features as they are logged (six decimals), and whatever else a float can be.
+# Features as logged (six decimals), and other floats.
 NUMBERS = st.one_of(
     st.just(0.0),
     st.just(-0.0),
@@ -57,24 +57,24 @@ def one_by_one(many, observe, groups):
         place = plans.tolist().index(many.taken[number])
         label = (place, float(many.rewards[number]), float(many.propensities[number]))
         rows = many.features[start:end]
-        told = {"label": label, "observe": observe, "groups": groups}
-        text += decision_example(SPACE, many.shared[number], plans, rows, **told) + "\n\n"
+        options = {"label": label, "observe": observe, "groups": groups}
+        text += decision_example(SPACE, many.shared[number], plans, rows, **options) + "\n\n"
     return text
 
 
 @pytest.mark.parametrize(("observe", "groups"), SEEN)
 @settings(deadline=None)
 @given(data=st.data())
-def test_many_decisions_are_written_as_one_is(observe, groups, data) -> None:
+def test_many_decisions_have_the_text_of_single_ones(observe, groups, data) -> None:
     many = data.draw(decisions(observe, groups))
-    written = bytes(examples_text(many, SPACE, observe, groups)).decode()
+    written = bytes(write_examples(many, SPACE, observe, groups)).decode()
     assert written.split("\n") == one_by_one(many, observe, groups).split("\n")
 
 
 def test_no_decisions_no_text() -> None:
     none = np.zeros(0)
     many = Decisions(np.zeros((0, 3)), none, none.astype(np.int64), np.zeros((0, 4)), none, none, none)
-    assert bytes(examples_text(many, SPACE, "blind")) == b""
+    assert bytes(write_examples(many, SPACE, "blind")) == b""
 
 
 @pytest.mark.parametrize(("taken", "ends"), [(3, [2, 4]), (2, [2, 4]), (0, [4, 4])], ids=["none", "twice", "empty"])

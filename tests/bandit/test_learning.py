@@ -1,11 +1,17 @@
-"""The bandit finds what is there, learns in the right direction, and gives the same bytes for the same rows."""
+"""The bandit finds the best plans, and the same rows give the same bytes."""
 
 import numpy as np
 import pytest
 
-from ltrr.bandit.learning import train_bandit, vw_arguments
+from ltrr.bandit.learning import list_vw_arguments, train_bandit
 from ltrr.bandit.settings import BanditSettings
-from ltrr.bandit.training_rows import laid_out, only_capped, only_of_space, only_of_versions, only_training_users
+from ltrr.bandit.training_rows import (
+    only_capped,
+    only_of_space,
+    only_of_versions,
+    only_training_users,
+    to_training_parts,
+)
 from ltrr.core.plans import PlanSpace
 from tests.bandit.planted import OBSERVE, SPACE, WANTED, chosen, expected_reward, frame_of, logged, value_of
 
@@ -42,7 +48,7 @@ def test_flipped_rewards_give_a_policy_worse_than_uniform(spark, settings):
 
 
 @pytest.mark.spark
-def test_the_same_rows_give_the_same_bytes_however_they_arrive(spark, uniform_log, settings):
+def test_the_same_rows_give_the_same_bytes_in_any_order(spark, uniform_log, settings):
     rows = frame_of(spark, uniform_log[:600])
     once = train_bandit(rows, SPACE, OBSERVE, settings)
     shuffled = rows.repartition(5, "action_taken").orderBy("found_reward")
@@ -80,7 +86,7 @@ def test_no_rows_no_model(spark, uniform_log, settings):
 
 @pytest.mark.spark
 def test_a_part_is_a_partition_and_a_query_is_in_one_part(spark, uniform_log):
-    parts = laid_out(frame_of(spark, uniform_log[:500]), 4)
+    parts = to_training_parts(frame_of(spark, uniform_log[:500]), 4)
     assert parts.rdd.getNumPartitions() == 4
     seen = parts.rdd.mapPartitionsWithIndex(
         lambda index, rows: [(index, row["part"], row["query_key"]) for row in rows]
@@ -113,7 +119,7 @@ def test_only_training_users_of_this_space_are_learned_from(spark, uniform_log):
     assert only_of_versions(rows, ["v0"]).count() == only_of_versions(rows, []).count() == 0
 
 
-def test_interactions_are_told_one_by_one():
-    told = vw_arguments(BanditSettings(interactions=("qb",), learning_rate=0.5, hash_bits=20))
-    assert told[-2:] == ["--interactions", "qb"]
-    assert told[told.index("--bit_precision") + 1] == "20"
+def test_each_interaction_is_an_option():
+    arguments = list_vw_arguments(BanditSettings(interactions=("qb",), learning_rate=0.5, hash_bits=20))
+    assert arguments[-2:] == ["--interactions", "qb"]
+    assert arguments[arguments.index("--bit_precision") + 1] == "20"

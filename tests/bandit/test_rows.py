@@ -1,10 +1,10 @@
-"""Training rows: what was known at decision time, and the reward that came of it."""
+"""Training rows: features as known at decision time, and the reward."""
 
 from datetime import date
 
 import pytest
 
-from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
+from ltrr.bandit.rows import check_unions_shown, to_bandit_rows
 from ltrr.errors import SupportError
 from ltrr.spark.columns import conform
 from ltrr.tables.catalog import table
@@ -48,12 +48,12 @@ def test_reward_is_corrected_for_examination_and_bounded(spark):
     found = {row["impression_id"]: row for row in conform(rows, table("bandit_rows")).collect()}
     assert (found["i0"]["found_reward"], found["i0"]["page_reward"]) == (12.0, 2.0)
     assert [tuple(shown) for shown in found["i0"]["shown"]] == [("e1", 1, 0.5), ("e2", 0, 1.0), ("e3", 1, 0.01)]
-    # Shown and not clicked, and nothing shown at all: both earned nothing.
+    # A page without a click, and a page without entities: both have the reward 0.
     assert found["i1"]["found_reward"] == found["i2"]["found_reward"] == found["i2"]["page_reward"] == 0.0
 
 
 @pytest.mark.spark
-def test_the_baseline_is_the_best_plan_as_the_planner_saw_it(spark):
+def test_the_baseline_is_the_planners_value_of_the_best_plan(spark):
     row = to_bandit_rows(decisions(spark, "policy"), slates(spark), 0.05).first()
     assert row["baseline"] == 0.7
     assert [action["action"] for action in row["actions"]] == ["title:2", "memory:1,title:1", "memory:2"]
@@ -61,20 +61,20 @@ def test_the_baseline_is_the_best_plan_as_the_planner_saw_it(spark):
 
 
 @pytest.mark.spark
-def test_what_no_policy_drew_or_carried_out_is_left_out(spark):
+def test_fallback_and_static_pages_are_left_out(spark):
     rows = to_bandit_rows(decisions(spark, "policy", "fallback", "static"), slates(spark), 0.05)
     assert {row["impression_id"] for row in rows.collect()} == {"i0"}
 
 
 @pytest.mark.spark
-def test_unions_that_the_page_cut_off_are_refused(spark):
+def test_unions_that_exceed_the_page_are_refused(spark):
     day = date(2026, 3, 2)
     drawn = [(day, f"i{number}", True, 1) for number in range(19)]
     candidates = spark.createDataFrame(
         [*drawn, (day, "i0", False, None), (day, "i19", True, 1), (day, "i19", True, None)],
         "log_date date, impression_id string, is_drawn boolean, position int",
     )
-    assert check_unions_were_shown(candidates, 0.05) == 0.05
+    assert check_unions_shown(candidates, 0.05) == 0.05
     with pytest.raises(SupportError, match=r"at most 4.0% of impressions .* got 5.0%"):
-        check_unions_were_shown(candidates, 0.04)
-    assert check_unions_were_shown(candidates.limit(0), 0.0) == 0.0
+        check_unions_shown(candidates, 0.04)
+    assert check_unions_shown(candidates.limit(0), 0.0) == 0.0

@@ -1,4 +1,4 @@
-"""Learned values find what hit rates cannot, never see the queries they value, and are the same bytes again."""
+"""Learned values beat hit rates, are out of fold, and have the same bytes for the same rows."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def test_where_text_decides_learned_values_beat_hit_rates_on_queries_never_searc
     valuer, history = valuer_of(*learned), History.prior(SPACE)
     by_values = [true_value(key, int(np.argmax(valuer.values(key, looks(key), facts(key))))) for key in UNSEEN]
     by_hit_rates = [true_value(key, int(np.argmax(plan_values(SPACE, looks(key), history)))) for key in UNSEEN]
-    # Both strategies look alike to hit rates, so half of the budget goes astray on average: at 100
-    # queries the mean has a standard error of at most .05.
+    # Hit rates cannot distinguish the strategies, so on average half of the budget goes to the
+    # wrong one: at 100 queries the mean has a standard error of at most .05.
     assert np.mean(by_hit_rates) < 0.7
-    # The best plan spends all of it; so few trees take the one beside it for some queries (two
+    # The best plan spends all of it. With so few trees, some queries get the second best plan (two
     # thirds).
     assert np.mean(by_values) > 0.85
 
@@ -75,7 +75,7 @@ def test_the_same_rows_give_the_same_bytes_in_any_partitioning(spark, log, learn
     assert learn_values(shuffled, SPACE, "first_look", SETTINGS, folder) == stored
 
 
-def test_what_held_out_users_clicked_changes_no_byte(spark, log, tmp_path) -> None:
+def test_clicks_of_held_out_users_change_no_byte(spark, log, tmp_path) -> None:
     few = replace(SETTINGS, candidate_rounds=2, unseen_rounds=2)
     flipped = [
         {**row, "shown": [{**shown, "clicks": 1 - shown["clicks"]} for shown in row["shown"]]}
@@ -91,7 +91,7 @@ def test_what_held_out_users_clicked_changes_no_byte(spark, log, tmp_path) -> No
     assert one == other
 
 
-def test_models_of_a_fold_have_not_seen_its_queries(spark, log) -> None:
+def test_models_of_a_fold_are_trained_without_its_queries(spark, log) -> None:
     few = replace(SETTINGS, candidate_rounds=2, unseen_rounds=2)
     rows = to_known_queries(frame_of(spark, log), few).orderBy("query_key").collect()
     known = [KnownQuery.of_row(row.asDict(recursive=True), SPACE) for row in rows]
@@ -112,10 +112,10 @@ def test_the_sample_is_bounded_and_holds_the_newest_look_and_all_blocks(spark, l
     few = replace(SETTINGS, queries=50)
     rows = frame_of(spark, log)
     sample = {row["query_key"]: row.asDict(recursive=True) for row in to_known_queries(rows, few).collect()}
-    # A query whose every page was empty says nothing.
+    # A query with only empty pages is no evidence.
     assert 45 <= len(sample) <= 50
     again = to_known_queries(rows.repartition(7), few).collect()
-    # As text: an overlap that is not a number equals nothing, not even itself.
+    # As text, because NaN overlaps are not equal to themselves.
     assert {row["query_key"]: str(row.asDict(recursive=True)) for row in again} == {
         key: str(found) for key, found in sample.items()
     }

@@ -1,4 +1,4 @@
-"""A world where text decides: of two strategies that look alike one answers the query, and only titles tell which."""
+"""A world with two strategies of equal hit rates; only titles show which answers a query."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEYS = tuple(f"tune{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(400))
 
 
 def answering(key: str) -> str:
-    """The strategy whose entities bear the query in their titles, and are wanted."""
+    """The strategy whose entities have the query in their titles; users want these."""
     return "alpha" if unit_interval("answers", key) < 0.5 else "beta"
 
 
@@ -38,7 +38,7 @@ def block(key: str, strategy: str, depth: int) -> Block:
 
 
 def facts(key: str) -> dict[str, Facts]:
-    """Of every entity that any block of the query lists."""
+    """Facts of every entity in the blocks of the query."""
     return {
         entity_id: Facts(text_overlap(key, EntityFields(key if strategy == answering(key) else "other words")))
         for strategy in ("alpha", "beta")
@@ -54,12 +54,12 @@ def looks(key: str) -> list[Block]:
 
 
 def true_value(key: str, plan: int) -> float:
-    """Share of the budget that is spent on the strategy that answers; uniform over plans is a third."""
+    """Share of the budget on the answering strategy; a third under a uniform policy."""
     return float(SPACE.plans[plan][SPACE.strategy_index[answering(key)]]) / SPACE.budget
 
 
 def logged(decisions: int, seed: int = 1, *, keys: tuple[str, ...] = KEYS, users: int = 200) -> list[dict]:
-    """Rows of `bandit_rows` of a uniform policy; a wanted entity is clicked whenever it is examined."""
+    """Rows of `bandit_rows` of a uniform policy; wanted entities are clicked if examined."""
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(decisions):
@@ -72,7 +72,7 @@ def logged(decisions: int, seed: int = 1, *, keys: tuple[str, ...] = KEYS, users
             for entity_id, share in zip(page, EXAMINATION, strict=False)
             for is_wanted in (entity_id.startswith(answering(key)),)
         ]
-        told = {(one.strategy, one.depth) for one in seen}
+        visible = {(one.strategy, one.depth) for one in seen}
         rows.append(
             {
                 "impression_id": f"i{number:06d}",
@@ -97,7 +97,7 @@ def logged(decisions: int, seed: int = 1, *, keys: tuple[str, ...] = KEYS, users
                 ],
                 "look": [block_row(block_entry(one, 2), known) for one in seen],
                 "deeper": [
-                    block_row(block_entry(one, 2), known) for one in drawn if (one.strategy, one.depth) not in told
+                    block_row(block_entry(one, 2), known) for one in drawn if (one.strategy, one.depth) not in visible
                 ],
                 "shown": shown,
             }

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from types import SimpleNamespace
 
+from ltrr.estimation.estimators import list_deciding_estimators
 from ltrr.estimation.intervals import Estimate
 from ltrr.pipelines import ranker_judging
 from ltrr.publishing import challenger_rows
@@ -65,8 +66,8 @@ def read_trials(rows, policy, day, gate):
     return [one for one in found if one.bandit.policy == policy]
 
 
-def estimates_of(at, judged_on, estimator="dr"):
+def estimates_of(at, judged_on):
     """As `challenger_review.estimates_of`."""
-    wanted = (at.date, judged_on, estimator)
-    rows = at.read("ope_estimates")
-    return [row for row in rows if (row["as_of_date"], row["judged_on"], row["estimator"]) == wanted]
+    deciding = {estimator.name for estimator in list_deciding_estimators()}
+    rows = [row for row in at.read("ope_estimates") if row["estimator"] in deciding]
+    return [row for row in rows if (row["as_of_date"], row["judged_on"]) == (at.date, judged_on)]

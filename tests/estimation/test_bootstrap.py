@@ -1,4 +1,4 @@
-"""Bootstrap replicates: the same bits in any order, the law of Poisson draws, the spread that is known."""
+"""Bootstrap replicates: the same bits in any order, Poisson counts, and the known variance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_any_order_and_any_cut_give_the_same_bits() -> None:
 
 @pytest.mark.statistical
 def test_counts_are_poisson_and_independent() -> None:
-    """A million draws; bounds of six standard errors: a false alarm is rarer than one in ten million."""
+    """A million draws; bounds of six standard errors: a false alarm has a chance below 1e-7."""
     counts = poisson_counts(np.arange(5_000), 200)
     for n in range(5):
         chance = exp(-1.0) / factorial(n)
@@ -37,7 +37,7 @@ def test_counts_are_poisson_and_independent() -> None:
 
 
 @pytest.mark.statistical
-def test_the_spread_of_replicates_is_that_of_the_mean() -> None:
+def test_the_variance_of_replicates_is_that_of_the_mean() -> None:
     rng = np.random.default_rng(5)
     values = rng.gamma(2.0, 1.0, 4_000)
     sums = np.column_stack([to_fixed(values), to_fixed(np.ones(4_000))])

@@ -1,4 +1,4 @@
-"""Wrong propensities are found, right ones are left alone, and what a log says it could reveal is true."""
+"""Wrong propensities raise alarms, correct ones do not, and the detection limits are true."""
 
 from __future__ import annotations
 
@@ -67,21 +67,21 @@ def test_parts_in_any_order_are_the_whole_and_cross_a_process() -> None:
         assert Calibration.from_json(joined.to_json()) == joined
 
 
-def test_wrong_propensities_are_found_by_what_can_see_them() -> None:
+def test_wrong_propensities_raise_the_alarms_that_can_detect_them() -> None:
     p, pi, rng = propensities(4_000, seed=3)
     true = p.copy()
     true[:, [0, 1]] += 0.3 * p[:, [1]] * [1.0, -1.0]
     action = drawn(true, rng)
     assert alarmed(calibration(p, pi, action)) >= {"action 0", "action 1"}
-    # Only too much can be told without the probabilities of the others: a rare action looks the
-    # same as a wrong one.
+    # Without the probabilities of the other actions, only an excess is a fault: a rare action looks
+    # the same as a wrong propensity.
     assert alarmed(calibration(p, pi, action, is_listed=False)) == {"action 0"}
     one = next(f for f in calibration(p, pi, action, is_listed=False).findings() if f.what == "action 1")
     assert one.ratio == pytest.approx(0.7, abs=0.1)
     assert isnan(one.revealed_share(0.5))
 
 
-def test_an_action_that_can_hardly_be_drawn_is_no_alarm() -> None:
+def test_an_action_that_is_almost_never_drawn_raises_no_alarm() -> None:
     rows = 4_000
     p = np.where(np.arange(rows)[:, None] % 2, [0.1, 0.9, 0.0, 0.0], [1e-6, 1.0 - 1e-6, 0.0, 0.0])
     action = drawn(p, np.random.default_rng(4))
@@ -89,7 +89,7 @@ def test_an_action_that_can_hardly_be_drawn_is_no_alarm() -> None:
         assert not alarmed(calibration(p, np.full((rows, ACTIONS), 0.25), action, is_listed=is_listed))
 
 
-def test_one_draw_for_many_rows_of_a_user_is_no_alarm() -> None:
+def test_one_draw_for_many_rows_of_a_user_raises_no_alarm() -> None:
     users = np.arange(6_000) // 50
     p, pi, rng = (part[users] if isinstance(part, np.ndarray) else part for part in propensities(120, seed=5))
     found, careless = set(), set()
@@ -109,10 +109,10 @@ def test_one_draw_for_many_rows_of_a_user_is_no_alarm() -> None:
 @pytest.mark.statistical
 @pytest.mark.parametrize("is_listed", [True, False])
 @pytest.mark.parametrize("factor", [2.0, 0.5])
-def test_what_a_log_says_it_would_reveal_is_found(is_listed, factor) -> None:
+def test_errors_at_the_detection_limit_raise_alarms(is_listed, factor) -> None:
     p, pi, rng = propensities(5_000, seed=6)
-    honest = calibration(p, pi, drawn(p, rng), is_listed=is_listed).findings()
-    share = next(f for f in honest if f.what == UNIFORM).revealed_share(factor)
+    correct = calibration(p, pi, drawn(p, rng), is_listed=is_listed).findings()
+    share = next(f for f in correct if f.what == UNIFORM).revealed_share(factor)
     if not is_listed and factor < 1.0:
         assert isnan(share)
         return
@@ -128,7 +128,7 @@ def test_what_a_log_says_it_would_reveal_is_found(is_listed, factor) -> None:
     assert found[0.3] < 100
 
 
-def test_a_handful_of_rows_reveals_nothing_and_says_so() -> None:
+def test_a_few_rows_reveal_no_error_and_have_no_limit() -> None:
     p, pi, rng = propensities(10, seed=7)
     for finding in calibration(p, pi, drawn(p, rng)).findings():
         assert isnan(finding.revealed_share(2.0))

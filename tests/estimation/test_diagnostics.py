@@ -1,4 +1,4 @@
-"""Agreement of estimators, calibration of q-hat: equal to plain numpy, quiet on honest logs, plain about bad ones."""
+"""Agreement of estimators and calibration of q-hat: equal to numpy, reasons only for bad logs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 
 from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.diagnostics import (
-    diagnostic_figures,
-    diagnostic_reasons,
-    predicted_ratio,
-    widest_disagreement,
+    build_diagnostic_figures,
+    estimate_predicted_ratio,
+    find_diagnostic_reasons,
+    find_widest_disagreement,
 )
 from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.logged_moments import LoggedMoments
@@ -19,7 +19,7 @@ ROWS, USERS = 6_000, 1_500
 
 
 def decisions(seed: int, *, logged_at: float = 1.0, predicts: float = 1.0) -> tuple[Decisions, np.ndarray]:
-    """A log whose propensities, of rows that the model likes, are logged at so many times their true value."""
+    """A log with wrong propensities, by `factor`, in the rows that the model predicts high."""
     rng = np.random.default_rng(seed)
     liked = rng.random(ROWS) < 0.5
     rate = np.where(liked, 0.6, 0.2)
@@ -39,7 +39,7 @@ def test_differences_and_ratio_are_those_of_plain_numpy() -> None:
     logged, users = decisions(1)
     moments = LoggedMoments.of(logged, 100.0, users)
     w, r, q, v = logged.weights, logged.rewards, logged.taken, logged.direct
-    found = widest_disagreement(moments)
+    found = find_widest_disagreement(moments)
     values = {
         "ips": np.mean(w * r),
         "snips": np.sum(w * r) / np.sum(w),
@@ -59,50 +59,50 @@ def test_differences_and_ratio_are_those_of_plain_numpy() -> None:
     error = np.sqrt((spread**2).sum() * clusters / (clusters - 1)) / ROWS
     assert found.difference.standard_error == pytest.approx(error, rel=1e-4)
     assert found.errors == pytest.approx(abs(found.difference.value) / error, rel=1e-3)
-    ratio = predicted_ratio(moments)
+    ratio = estimate_predicted_ratio(moments)
     assert ratio.value == pytest.approx((w * q).sum() / (w * r).sum(), abs=1e-6)
     spread = by_user(users, w * q - ratio.value * w * r) / (w * r).sum()
     assert ratio.standard_error == pytest.approx(np.sqrt((spread**2).sum() * clusters / (clusters - 1)), rel=1e-4)
 
 
 def reasons(name: str, moments: LoggedMoments, cut: float = 0.0) -> tuple[list[str], list[str]]:
-    return diagnostic_reasons(ESTIMATORS[name], moments, cut, diagnostic_figures(moments, 0.975))
+    return find_diagnostic_reasons(ESTIMATORS[name], moments, cut, build_diagnostic_figures(moments, 0.975))
 
 
-def test_honest_logs_agree_and_wrong_propensities_do_not() -> None:
+def test_estimators_agree_on_correct_logs_and_disagree_on_wrong_propensities() -> None:
     for seed in range(20):
         logged, users = decisions(seed)
         moments = LoggedMoments.of(logged, 100.0, users)
-        assert not widest_disagreement(moments).is_beyond_chance
+        assert not find_widest_disagreement(moments).is_significant
         assert all(reasons(name, moments) == ([], []) for name in ESTIMATORS)
     logged, users = decisions(1, logged_at=0.5)
     wrong = LoggedMoments.of(logged, 100.0, users)
-    assert widest_disagreement(wrong).is_beyond_chance
+    assert find_widest_disagreement(wrong).is_significant
     grave, light = reasons("dr", wrong)
     assert not grave
     assert "standard errors of their difference: wrong propensities" in light[0]
     assert reasons("clipped_ips", wrong) == ([], [])
 
 
-def test_a_reward_model_that_is_off_is_said_where_it_is_leant_on() -> None:
+def test_a_wrong_reward_model_is_a_reason_where_the_estimate_uses_it() -> None:
     for predicts, is_grave in ((0.5, True), (0.85, False)):
         logged, users = decisions(2, predicts=predicts)
         moments = LoggedMoments.of(logged, 100.0, users)
         grave, light = reasons("dm", moments)
         assert [bool(grave), bool(light)] == [is_grave, not is_grave]
-        assert f"predicts {predicted_ratio(moments).value:.2f} of what is earned" in (grave + light)[0]
+        assert f"predicts {estimate_predicted_ratio(moments).value:.2f} of what is earned" in (grave + light)[0]
         assert reasons("dr", moments) == ([], [])
         assert reasons("switch_dr", moments, cut=0.001) == ([], [])
         assert reasons("switch_dr", moments, cut=0.05)[1]
 
 
-def test_without_a_model_or_rewards_nothing_is_made_up() -> None:
+def test_without_a_model_or_rewards_the_figures_are_undefined() -> None:
     logged, users = decisions(3)
     plain = LoggedMoments.of(Decisions(logged.weights, logged.rewards), 100.0, users)
-    assert widest_disagreement(plain).pair == ("ips", "snips")
-    assert np.isnan(predicted_ratio(plain).value)
-    assert diagnostic_figures(plain, 0.975) == diagnostic_figures(plain, 0.975)
-    assert diagnostic_figures(plain, 0.975)["predicted_ratio"] is None
+    assert find_widest_disagreement(plain).pair == ("ips", "snips")
+    assert np.isnan(estimate_predicted_ratio(plain).value)
+    assert build_diagnostic_figures(plain, 0.975) == build_diagnostic_figures(plain, 0.975)
+    assert build_diagnostic_figures(plain, 0.975)["predicted_ratio"] is None
     nothing = LoggedMoments.of(Decisions(logged.weights, np.zeros(ROWS)), 100.0, users)
-    assert widest_disagreement(nothing).pair == ()
-    assert not widest_disagreement(nothing).is_beyond_chance
+    assert find_widest_disagreement(nothing).pair == ()
+    assert not find_widest_disagreement(nothing).is_significant

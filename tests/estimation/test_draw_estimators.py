@@ -1,7 +1,7 @@
 """Estimators of logs made draw by draw, by exact expectation.
 
-Every possible log of a small world is enumerated, so that unbiasedness is an identity and no
-statistics.
+Every possible log of a small world is enumerated, so unbiasedness is tested as an identity, without
+sampling error.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def page_of(depths) -> list[int]:
 
 
 class Everything:
-    """Every sequence of draws that can be logged, one row each, its probability, and what it would earn."""
+    """Every possible sequence of draws, one row each, with its probability and expected reward."""
 
     def __init__(self, *, stops: bool, found: bool, seed: int = 1) -> None:
         lengths = range(DRAWS + 1) if stops else (DRAWS,)
@@ -70,7 +70,7 @@ class Everything:
         self.truth = self.target_chances @ self.rewards.sum(axis=1)
 
     def _by_draw(self, row, *, found: bool) -> list[float]:
-        """What each draw's new entities earn in expectation: clicks on the page, or those over examination."""
+        """Expected reward of the new entities of each draw: clicks, or clicks over examination."""
         depths = [int((row == s).sum()) for s in range(STRATEGIES)]
         page = page_of(depths)
         earned, seen, made = [0.0] * DRAWS, set(), [0] * STRATEGIES
@@ -120,7 +120,7 @@ class Everything:
         return {"step_taken": taken, "step_values": values}
 
     def placed(self) -> dict[str, np.ndarray]:
-        """Terms of placement from the pages of all plans, without a model and with a wrong one; nobody is entity 9."""
+        """Terms of placement, without a model and with a wrong one; 9 is an empty position."""
         n = len(self.drawn)
         made = np.array([(page_of(plan) + [9] * DRAWS)[:DRAWS] for plan in PLANS])
         shown = np.array([(page_of(plan) + [9] * DRAWS)[:DRAWS] for plan in self.depths])
@@ -192,7 +192,7 @@ def test_a_set_is_as_likely_as_all_its_orders_together() -> None:
     assert set_propensities(steps, world.counts) == pytest.approx(wanted)
 
 
-def test_weighing_the_set_varies_less_than_weighing_the_sequence() -> None:
+def test_weights_of_the_set_vary_less_than_weights_of_the_sequence() -> None:
     for seed in range(1, 6):
         world = Everything(stops=False, found=False, seed=seed)
         page = world.rewards.sum(axis=1)
@@ -251,7 +251,7 @@ def test_standard_errors_equal_the_jackknife_by_user() -> None:
         assert whole.estimate(name).standard_error == pytest.approx(jackknife, rel=0.05), name
 
 
-def test_what_a_log_does_not_hold_is_refused_with_the_reason() -> None:
+def test_an_estimator_without_its_terms_is_refused_with_the_reason() -> None:
     draws, _ = logged(50)
     own_order = Draws(DrawWeights(draws.weights.running, draws.weights.sequence, None), draws.rewards)
     moments = DrawMoments.of(own_order)
@@ -274,7 +274,7 @@ def test_a_draw_that_was_made_with_probability_zero_is_refused() -> None:
         DrawWeights.of(steps, steps, np.array([2]))
 
 
-def test_the_design_knows_the_squared_weights_that_a_log_has_on_average() -> None:
+def test_the_design_equals_the_mean_squared_weights_of_logs() -> None:
     world = Everything(stops=True, found=True)
     n = len(world.drawn)
     sides = [
@@ -311,7 +311,7 @@ def test_what_is_undefined_is_nan() -> None:
 
 
 def every_slate(seed: int):
-    """Three slots filled independently from four actions each, all slates; a target whose slots hang together."""
+    """All slates of three independent slots with four actions; a target of dependent slots."""
     rng = np.random.default_rng(seed)
     slates = np.array(list(product(range(4), repeat=3)))
     by_slot = rng.dirichlet(np.full(4, 2.0), 3)
@@ -344,7 +344,7 @@ def test_slots_that_depend_on_each_other_are_refused() -> None:
         slot_terms(logging, target, rewards, joint * 1.01)
 
 
-def test_reward_to_go_is_right_where_features_tell_all_and_never_sees_its_own_fold() -> None:
+def test_reward_to_go_is_exact_with_full_features_and_does_not_use_its_own_fold() -> None:
     world = Everything(stops=False, found=True)
     rows = np.random.default_rng(7).choice(len(world.drawn), 4_000, p=world.chances)
     drawn, rewards = world.drawn[rows], world.rewards[rows]

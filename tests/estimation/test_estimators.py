@@ -1,4 +1,4 @@
-"""Nine estimators: equal to a second computation, the same in any order and cut, right about a known truth."""
+"""Estimators: equal to a second computation, exact for any partition, true in expectation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ M = 5.0
 
 
 def world(n: int, seed: int, users: int | None = None):
-    """Logged decisions among five actions, a reward model that is half right, and the judged policy's true value."""
+    """Logged decisions of five actions, a biased reward model, and the policy's true value."""
     rng = np.random.default_rng(seed)
     actions = 5
     logging, target = rng.dirichlet(np.full(actions, 2.0), n), rng.dirichlet(np.full(actions, 2.0), n)
@@ -44,7 +44,7 @@ def take(decisions: Decisions, rows) -> Decisions:
 
 
 def second_opinion(d: Decisions) -> dict[str, float]:
-    """Each estimator as its paper writes it."""
+    """Each estimator by the formula of its paper."""
     w, r, q, v = d.weights, d.rewards, d.taken, d.direct
     return {
         "ips": np.mean(w * r),
@@ -110,10 +110,10 @@ def test_unbiased_estimators_recover_the_truth() -> None:
             estimate = moments.estimate(ESTIMATORS[name])
             assert abs(estimate.value - truth) < 5.5 * estimate.standard_error, (name, seed)
         errors = {name: moments.estimate(ESTIMATORS[name]).standard_error for name in ("ips", "dr")}
-        assert errors["dr"] < errors["ips"], "a reward model that is half right narrows"
+        assert errors["dr"] < errors["ips"], "a biased reward model narrows the interval"
 
 
-def test_without_a_bound_that_bites_the_cut_ones_are_the_whole_ones() -> None:
+def test_estimators_that_cut_no_weight_equal_those_without_a_cut() -> None:
     decisions, _, _ = world(500, seed=5)
     moments = LoggedMoments.of(decisions, 1e9)
     for cut, whole in (("clipped_ips", "ips"), ("sg", "ips"), ("switch_dr", "dr"), ("dros", "dr")):

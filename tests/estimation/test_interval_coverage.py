@@ -1,4 +1,4 @@
-"""A small cut of benchmarks/ope_coverage.py: 2,000 logs a cell, bounds five Monte-Carlo errors wide."""
+"""A part of benchmarks/ope_coverage.py: 2,000 logs per cell, five Monte-Carlo errors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_where_intervals_do_not_cover_the_verdict_says_so(cell, verdict) -> None
 
 
 @pytest.mark.statistical
-def test_on_the_logit_scale_the_misses_are_shared_out() -> None:
+def test_on_the_logit_scale_both_sides_have_misses() -> None:
     row = judge(Cell(10_000, 0.005, "good", 1), 3 * LOGS, seed=3)
     delta, logit = row["methods"]["delta snips"], row["methods"]["logit snips"]
     assert delta["below"] > 1.5 * delta["above"]
@@ -58,7 +58,7 @@ def test_on_the_logit_scale_the_misses_are_shared_out() -> None:
 
 
 @pytest.mark.statistical
-def test_at_poor_overlap_students_quantile_makes_up_for_an_error_that_is_itself_uncertain() -> None:
+def test_at_poor_overlap_students_quantile_corrects_for_an_uncertain_standard_error() -> None:
     methods = judge(Cell(2_000, 0.5, "poor", 1), 3 * LOGS, seed=3)["methods"]
     for name in ("snips", "ips"):
         student, normal = (methods[f"{kind} {name}"]["coverage"] for kind in ("delta", "normal"))

@@ -1,4 +1,4 @@
-"""Intervals cover what they promise, by user; a paired difference cancels what both sides share."""
+"""Intervals have their coverage, by user; a paired difference cancels common effects."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_ratio_equals_an_independent_computation() -> None:
     assert paired.standard_error == pytest.approx(np.sqrt(((psi - psi_other) ** 2).sum() * 40 / 39), rel=1e-5)
 
 
-def test_nothing_to_go_by_is_nan() -> None:
-    nothing = ClusteredSums.nothing(("r", "n"))
+def test_without_data_the_estimate_is_nan() -> None:
+    nothing = ClusteredSums.empty(("r", "n"))
     assert isnan(estimate_ratio(nothing, "r", "n").value)
     one_user = estimate_ratio(ClusteredSums.of({"r": [1.0, 0.0], "n": [1.0, 1.0]}, ["u", "u"]), "r", "n")
     assert one_user.value == 0.5
@@ -44,7 +44,7 @@ def test_nothing_to_go_by_is_nan() -> None:
     assert not one_user.is_defined
 
 
-def test_a_policy_differs_from_itself_by_exactly_nothing() -> None:
+def test_a_policy_differs_from_itself_by_exactly_zero() -> None:
     rng = np.random.default_rng(2)
     sums = ClusteredSums.of({"dr": rng.normal(size=50), "n": np.ones(50)}, rng.integers(0, 9, 50).astype(str))
     difference = estimate_difference(sums, ("dr", "n"), ("dr", "n"))
@@ -53,7 +53,7 @@ def test_a_policy_differs_from_itself_by_exactly_nothing() -> None:
 
 @pytest.mark.statistical
 def test_clustered_intervals_cover_and_plain_ones_do_not() -> None:
-    """300 users of 1 to 12 decisions each: 95 % intervals by user cover 93-97 %, by row far less."""
+    """300 users with 1 to 12 decisions: 95 % intervals by user cover 93-97 %, by row far less."""
     rng = np.random.default_rng(3)
     by_user = by_row = 0
     runs = 600
@@ -71,8 +71,8 @@ def test_clustered_intervals_cover_and_plain_ones_do_not() -> None:
 
 
 @pytest.mark.statistical
-def test_doubly_robust_difference_covers_and_its_pairing_pays() -> None:
-    """Uniform log of 24 arms, softmax + floor judged against it on the same users: coverage and width."""
+def test_doubly_robust_difference_covers_and_pairing_narrows_it() -> None:
+    """A softmax policy with a floor against a uniform log of 24 arms: coverage and width."""
     rng = np.random.default_rng(4)
     arms, decisions, runs = 24, 1_500, 300
     truth = np.linspace(0.3, 0.7, arms)
@@ -107,7 +107,10 @@ def test_quantile_of_a_budget_spread_over_sixty_nights() -> None:
 
 
 def test_bernstein_is_the_published_bound_where_the_denominator_is_known() -> None:
-    """Rewards in [0, 1], one decision a user: mean -+ sqrt(2 V L / n) + 7 L / (3 (n - 1)), L = log(4 / .05)."""
+    """Rewards in [0, 1], one decision per user, L = log(4 / .05).
+
+    The interval is mean -+ (sqrt(2 V L / n) + 7 L / (3 (n - 1))).
+    """
     rewards = np.random.default_rng(6).random(3_000)
     users = np.arange(3_000).astype(str)
     sums = ClusteredSums.of({"r": rewards, "n": np.ones(3_000)}, users)
@@ -133,7 +136,7 @@ def test_bernstein_contains_the_estimate_grows_with_its_bound_and_stays_in_range
 
 
 def test_bernstein_without_evidence_is_the_whole_range() -> None:
-    nothing = ClusteredSums.nothing(("wr", "w"))
+    nothing = ClusteredSums.empty(("wr", "w"))
     assert bernstein_ratio(nothing, "wr", "w", widest=1.0, confidence=0.95, rewards=(0.0, 3.0)) == (0.0, 3.0)
     with pytest.raises(UsageError, match="above zero"):
         bernstein_ratio(nothing, "wr", "w", widest=0.0, confidence=0.95)

@@ -1,4 +1,4 @@
-"""Statistics are exact: the same bits for every order and every cut of the rows, and equal to plain numpy."""
+"""Statistics are exact: the same bits for any order and partition, and equal to numpy."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_clusters_equal_plain_numpy_and_any_cut_by_cluster() -> None:
     parts = [users.astype(int) % 3 == part for part in range(3)]
     pieces = [ClusteredSums.of({k: v[part] for k, v in terms.items()}, users[part]) for part in parts]
     assert pieces[2] + (pieces[0] + pieces[1]) == whole == (pieces[1] + pieces[2]) + pieces[0]
-    assert whole + ClusteredSums.nothing(tuple(terms)) == whole
+    assert whole + ClusteredSums.empty(tuple(terms)) == whole
     order = rng.permutation(1_000)
     assert ClusteredSums.of({k: v[order] for k, v in terms.items()}, users[order]) == whole
 
@@ -106,11 +106,11 @@ def test_sums_survive_text_and_refuse_other_terms() -> None:
     assert ClusteredSums.from_json(sums.to_json()) == sums
     assert json.loads(sums.to_json())[3][0][0] > 2**63
     with pytest.raises(UsageError, match="different terms"):
-        _ = sums + ClusteredSums.nothing(("a", "c"))
+        _ = sums + ClusteredSums.empty(("a", "c"))
 
 
 def test_blocks_with_terms_of_any_size_add_up_exactly() -> None:
-    """One huge term in a block, terms just below and above where doubles are enough, whole blocks of either."""
+    """Terms below and above the limit of doubles: single ones in a block, and whole blocks."""
     rng = np.random.default_rng(9)
     for scale in (1.0, 2.0**38, 2.0**45, 2.0**46, 2.0**47, 2.0**58):
         block = np.rint(rng.normal(size=(4, 3_000)) * scale / 4.0)

@@ -1,4 +1,4 @@
-"""The regression finds the optimum: its gradient vanishes, order does not matter, a linear world is recovered."""
+"""The regression finds the optimum: zero gradient, the same bits, known coefficients."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_true_coefficients_are_recovered() -> None:
     assert (np.abs(found - truth) < 5.5 * errors + 0.01).all()
 
 
-def test_separable_rewards_settle_too() -> None:
+def test_separable_rewards_converge_too() -> None:
     z = np.column_stack([np.ones(200), np.repeat([0.0, 1.0], 100)])
     found = fit_rewards(z, z[:, 1], ridge=1.0)
     assert np.isfinite(found).all()

@@ -1,4 +1,4 @@
-"""Looking every night spends exactly what was planned; the budget holds in every window; slices are asked once."""
+"""Nightly looks spend the planned alpha, every window keeps the budget, slices are tested once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ltrr.estimation.sequential import (
     Look,
     SliceLook,
     Trial,
-    alpha_for_next,
+    assign_alpha,
     conditional_power,
     judge_looks,
     judge_slices,
@@ -43,14 +43,14 @@ DESIGN = Design()
 
 @given(st.lists(st.floats(0.6, 2.0), min_size=1, max_size=14), st.floats(0.001, 0.2), st.floats(1.0, 4.0))
 @settings(max_examples=60, deadline=None)
-def test_alpha_is_spent_as_planned_whatever_the_nights_brought(grown, alpha, shape) -> None:
+def test_alpha_is_spent_as_planned_for_any_information(grown, alpha, shape) -> None:
     information = np.cumsum(grown).tolist()
     spent = [alpha * ((k + 1) / len(grown)) ** shape for k in range(len(grown))]
     critical = critical_values(information, spent)
     assert crossing_probabilities(information, critical, 0.0) == pytest.approx(spent, rel=1e-5)
     increments = np.diff([0.0, *spent])
-    for value, by_now, tonight in zip(critical, spent, increments, strict=True):
-        assert quantile(1.0 - by_now) - 1e-9 <= value <= quantile(1.0 - tonight) + 1e-9
+    for value, by_now, increment in zip(critical, spent, increments, strict=True):
+        assert quantile(1.0 - by_now) - 1e-9 <= value <= quantile(1.0 - increment) + 1e-9
     assert critical_values([1e6 * one for one in information], spent) == pytest.approx(critical, rel=1e-9)
 
 
@@ -64,7 +64,7 @@ def test_published_boundaries_have_their_published_error(critical, chance) -> No
     assert crossing_probabilities([1, 2, 3, 4, 5], critical, 0.0)[-1] == pytest.approx(chance, rel=0.01)
 
 
-def test_a_night_without_news_is_no_look_and_its_alpha_waits() -> None:
+def test_a_night_without_new_information_is_no_look_and_spends_no_alpha() -> None:
     spent = [0.01, 0.02, 0.05]
     critical = critical_values([1.0, 1.001, 2.0], spent)
     assert critical[1] == inf
@@ -76,19 +76,22 @@ def test_a_night_without_news_is_no_look_and_its_alpha_waits() -> None:
     ("information", "spent"), [([1.0], []), ([1.0, 2.0], [0.02, 0.01]), ([0.0], [0.1]), ([nan], [0.1]), ([inf], [0.1])]
 )
 def test_looks_that_fit_no_schedule_are_refused(information, spent) -> None:
-    with pytest.raises(UsageError, match="looks and spent alpha"):
+    with pytest.raises(UsageError, match="information and the spent alpha"):
         critical_values(information, spent)
 
 
 @pytest.mark.statistical
 def test_users_who_return_spend_no_more_than_planned() -> None:
-    """20,000 streams of 80 users, a taste of their own each, seen every night; 4.9 Monte-Carlo errors about 5 %."""
+    """20,000 streams of 80 users with own preferences, all active every night.
+
+    Bounds of 4.9 Monte-Carlo errors around 5 %.
+    """
     rng = np.random.default_rng(5)
     streams, users, nights, alpha = 20_000, 80, 8, 0.05
     totals, crossed, naive = np.zeros((streams, users)), np.zeros(streams, dtype=bool), np.zeros(streams, dtype=bool)
     taste, squares = rng.normal(0.0, 0.5, (streams, users)), np.zeros(streams)
-    # With everybody there every night, information is known beforehand: night / (1 + night x
-    # variance of the taste).
+    # With all users active every night, information is known in advance: night / (1 + night x
+    # variance of the preference).
     information = [night / (1.0 + night * 0.25) for night in range(1, nights + 1)]
     critical = critical_values(information, [alpha * night / nights for night in range(1, nights + 1)])
     for night in range(1, nights + 1):
@@ -108,10 +111,10 @@ def test_users_who_return_spend_no_more_than_planned() -> None:
 @given(st.lists(st.tuples(st.integers(1, 14), st.booleans(), st.integers(0, 5)), min_size=1, max_size=40))
 @settings(max_examples=200, deadline=None)
 def test_no_window_holds_more_than_alpha_of_challengers_that_are_no_better(lives) -> None:
-    """Shares of all that ended unpromoted within any 60 nights add up to at most alpha, whatever their lives."""
+    """Shares of trials that ended without promotion in any 60 nights add up to at most alpha."""
     night, trials = 0, []
     for nights, is_promoted, pause in lives:
-        while (alpha := alpha_for_next(trials, night, DESIGN)) == 0.0:
+        while (alpha := assign_alpha(trials, night, DESIGN)) == 0.0:
             night += 1
         trials.append(Trial(alpha, night + nights - 1, is_promoted))
         night += nights + pause
@@ -122,8 +125,8 @@ def test_no_window_holds_more_than_alpha_of_challengers_that_are_no_better(lives
 
 def test_a_challenger_that_is_judged_holds_its_share() -> None:
     book = [Trial(0.01) for _ in range(5)]
-    assert alpha_for_next(book, 1_000, DESIGN) == 0.0
-    assert alpha_for_next([replace(book[0], is_promoted=True), *book[1:]], 1_000, DESIGN) == 0.01
+    assert assign_alpha(book, 1_000, DESIGN) == 0.0
+    assert assign_alpha([replace(book[0], is_promoted=True), *book[1:]], 1_000, DESIGN) == 0.01
 
 
 def looks(value: float, error: float, nights: int) -> list[Look]:
@@ -141,14 +144,14 @@ def looks(value: float, error: float, nights: int) -> list[Look]:
         (looks(-0.05, 0.05, 9), FUTILE),
         (looks(0.10, 0.06, 8), PROMOTE),
     ],
-    ids=["nothing", "undefined", "undefined to the end", "young", "old", "hopeless", "better"],
+    ids=["nothing", "undefined", "undefined to the end", "young", "old", "futile", "better"],
 )
 def test_a_life_ends_in_one_of_four_ways(history, outcome) -> None:
     assert judge_looks(history, 0.01, 0.6, {}, DESIGN).outcome == outcome
 
 
-def test_a_promotion_that_waited_for_slices_needs_the_current_look_to_hold_too() -> None:
-    """The bound was crossed on night 3; by night 12 the challenger is worse: it is not promoted."""
+def test_a_promotion_that_waited_for_slices_needs_the_current_look_too() -> None:
+    """The bound was crossed on night 3, and the challenger is worse on night 12: no promotion."""
     history = [Look(1, Estimate(0.02, 0.02)), Look(2, Estimate(0.04, 0.014)), Look(3, Estimate(0.08, 0.0115))]
     history += [Look(night, Estimate(0.08 - 0.011 * (night - 3), 0.02 / night**0.5)) for night in range(4, 13)]
     steps = {}
@@ -162,13 +165,13 @@ def test_a_promotion_that_waited_for_slices_needs_the_current_look_to_hold_too()
     assert (steps[12].outcome, steps[12].is_lost) == (FUTILE, True)
 
 
-def test_without_new_information_the_last_bound_is_the_one_to_hold() -> None:
+def test_without_new_information_the_last_critical_value_counts() -> None:
     crossed = looks(0.2, 0.06, 4)
     again = replace(crossed[-1], night=5)
     assert judge_looks([*crossed, again], 0.01, 0.6, {}, DESIGN).outcome == PROMOTE
     fallen = Look(5, Estimate(0.01, again.difference.standard_error))
     assert judge_looks([*crossed, fallen], 0.01, 0.6, {}, DESIGN).outcome != PROMOTE
-    # A night without new information is no look: what rises on it was never tested.
+    # A night without new information is no look, so a higher Z on it does not count.
     flat = looks(0.01, 0.06, 4)
     assert judge_looks([*flat, Look(5, crossed[-1].difference)], 0.01, 0.6, {}, DESIGN).outcome == KEEP
 
@@ -197,7 +200,7 @@ def test_slices_are_judged_together_or_named_as_not_judged() -> None:
     assert judge_slices({}, 3, DESIGN) == {}
 
 
-def test_more_slices_take_a_clearer_harm() -> None:
+def test_more_slices_need_a_clearer_harm() -> None:
     look = SliceLook(Estimate(-0.02, 0.01), 0.6)
     assert judge_slices({"one": look}, 14, DESIGN)["one"] == HARMED
     assert judge_slices({f"slice {at}": look for at in range(12)}, 14, DESIGN)["slice 3"] == UNHARMED
@@ -215,7 +218,7 @@ def test_power_grows_with_traffic_gain_and_alpha() -> None:
     assert nights_to_verdict(DESIGN, 0.01, 0.1, 1.0, 0.8) == inf
 
 
-def test_conditional_power_is_from_above_and_ends_in_a_fact() -> None:
+def test_conditional_power_is_an_upper_bound_and_exact_on_the_last_night() -> None:
     start = conditional_power(0.0, 1e-6, 1, 1e3, 0.01, DESIGN)
     assert 0.0 <= start <= 1.0
     assert conditional_power(3.0, 10.0, 14, 0.0, 0.01, DESIGN) == 1.0
@@ -223,8 +226,8 @@ def test_conditional_power_is_from_above_and_ends_in_a_fact() -> None:
 
 
 @pytest.mark.statistical
-def test_streams_of_heavy_weights_keep_the_promise() -> None:
-    """A cut of benchmarks/gate.py, one challenger's life: 3 of 300 expected falsely, 250 of 300 truly."""
+def test_streams_with_heavy_weights_keep_the_error_rate() -> None:
+    """A part of benchmarks/gate.py: of 300 lives, 3 false and 250 true promotions are expected."""
     impressions = traffic(Challenger(1.1, 0.02))
     equal = run(Scenario("equal", lambda *_: Challenger(1.1, 0.0), impressions, 14), 300, seed=8)
     better = run(Scenario("better", lambda *_: Challenger(1.1, 0.02), impressions, 14), 300, seed=8)

@@ -1,4 +1,4 @@
-"""SLOPE takes the least spread that agrees with all less biased estimates, and gains by it where bias is small."""
+"""SLOPE chooses the last agreeing estimate, and has a smaller error where the bias is small."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_it_stops_at_the_first_that_disagrees_and_never_skips_it() -> None:
     assert choose_by_slope([Estimate(float("nan"), float("nan")), Estimate(0.5, 0.1)]) == 0
 
 
-def test_cut_weights_are_chosen_between_bias_and_spread() -> None:
+def test_the_choice_of_m_balances_bias_and_variance() -> None:
     rng = np.random.default_rng(1)
     errors: dict[str, list[float]] = {"chosen": [], "least cut": [], "most cut": []}
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""Importance weights refuse what is not a probability, instead of hiding it in a large weight."""
+"""Importance weights refuse invalid probabilities instead of turning them into large weights."""
 
 from __future__ import annotations
 

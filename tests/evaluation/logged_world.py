@@ -1,8 +1,8 @@
-"""A small world with known truth: three strategies, plans of three blocks, logs served by the real policy code.
+"""A small world with known values: three strategies, plans of three blocks, the real policy code.
 
-Each query is answered by one or two of the strategies; a block of a strategy that answers is worth
-`WORTH` of reward, so the first look tells what to draw, the planner is right without training, and
-the true value of any policy is a sum.
+Each query is answered by one or two of the strategies. A block of an answering strategy has the
+reward `WORTH`. So the first look shows what to draw, the planner is right without training, and the
+true value of any policy is a sum.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def worth_of(answering: tuple[bool, ...]) -> np.ndarray:
 
 
 def searches(count: int, users: int, seed: int, served_by: Policy | None = None) -> list[Search]:
-    """`count` searches by `users` users; users differ in how keen they are, which is what clusters are for."""
+    """`count` searches by `users` users, who differ in activity, so clusters matter."""
     rng = np.random.default_rng(seed)
     policy = served_by or uniform_policy()
     keen = rng.uniform(0.8, 1.2, users)
@@ -98,18 +98,18 @@ def uniform_policy() -> Policy:
 
 
 def planner(name: str, temperature: float = 0.2, floor_share: float = 0.2, model: bytes | None = None) -> JudgedPolicy:
-    """A policy that is right: the planner over the first look, with exploration."""
+    """A good policy: the planner on the first look, with exploration."""
     exploration = ExplorationSettings(temperature, floor_share, shortlist_size=4)
     return JudgedPolicy(name, f"{name}-version", SPACE, PlanChooser(SPACE, exploration, model))
 
 
 def decision_rows(spark: SparkSession, made: list[Search], day: date = DAY) -> DataFrame:
-    """As `ingest_logs` keeps them."""
+    """Rows of `decisions` as `ingest_logs` writes them."""
     return spark.createDataFrame([_decision(search, day) for search in made], schema_of(table("decisions")))
 
 
 def slate_rows(spark: SparkSession, made: list[Search], day: date = DAY) -> DataFrame:
-    """One row a search that earned something; a page that earned nothing may have none."""
+    """One row for each search with a reward; other pages have no row."""
     rows = [_slate_row(search, day) for search in made if search.reward]
     return spark.createDataFrame(rows, schema_of(table("slate_rows")))
 

@@ -1,4 +1,4 @@
-"""What a canary is worth: a known difference is found, the error is honest, and the bits do not depend on the order."""
+"""The value of a canary: known difference, correct standard error, the same bits in any order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ltrr.evaluation.canary import (
     canary_life,
     canary_rows,
     count_sides,
-    drawn_impressions,
+    only_drawn_impressions,
     sum_canary,
 )
 from ltrr.evaluation.judged_policy import CHAMPION
@@ -42,7 +42,7 @@ WORTH = {CHAMPION: {"one_word": 0.4, "long": 0.6}, CANARY: {"one_word": 0.5, "lo
 
 
 def logged(seed: int, users: int = 400, searches: int = 3_000) -> list[tuple[dict[str, Any], float]]:
-    """Impressions with what they earned; users search often or seldom and are more or less keen."""
+    """Impressions with rewards; users differ in number of searches and in rewards."""
     rng = np.random.default_rng(seed)
     canary = Canary("b1", SHARE, BEGUN)
     often = rng.pareto(2.0, users) + 0.2
@@ -79,7 +79,7 @@ def logged(seed: int, users: int = 400, searches: int = 3_000) -> list[tuple[dic
 def frames(spark, made):
     rows = [row for row, _ in made]
     keys = ("impression_id", "log_date", "query_key", "user_key", "user_fold", "surface")
-    # A page of two: what it earned is on the second row, and both are added up.
+    # A page has two rows. The second has the reward, and both are added up.
     slates = [
         {key: row[key] for key in keys}
         | {"position": place, "entity_id": "e", "clicks": 0, "page_reward": earned, "features": [0.0]}
@@ -95,7 +95,7 @@ def frames(spark, made):
 
 def judged(spark, made, life=LIFE):
     impressions, slates = frames(spark, made)
-    drawn = drawn_impressions(impressions, life)
+    drawn = only_drawn_impressions(impressions, life)
     slices = sum_canary(drawn, slates)
     rows = canary_rows(DAY, slices, life, count_sides(drawn), SETTINGS)
     return {(row["policy"], row["slice"]): row for row in rows}
@@ -117,7 +117,7 @@ def test_a_known_difference_is_found_in_the_whole_and_in_slices(spark) -> None:
 
 @pytest.mark.statistical
 def test_the_standard_error_is_that_of_many_repetitions() -> None:
-    """Of 1,500 canaries, on plain numbers: the interval holds as often as it says, where plain IPS is far wider."""
+    """1,500 canaries in numpy: intervals have their coverage, and those of IPS are far wider."""
     rng = np.random.default_rng(7)
     hits, values, plain, errors = 0, [], [], []
     for _ in range(1_500):
@@ -141,7 +141,7 @@ def test_the_standard_error_is_that_of_many_repetitions() -> None:
 
 def test_any_order_and_partitioning_gives_the_same_bits(spark) -> None:
     impressions, slates = frames(spark, logged(2))
-    drawn = drawn_impressions(impressions, LIFE)
+    drawn = only_drawn_impressions(impressions, LIFE)
     once = sum_canary(drawn.coalesce(1), slates.coalesce(1))
     again = sum_canary(
         drawn.orderBy(F.xxhash64("impression_id")).repartition(7), slates.orderBy(F.desc("position")).repartition(3)
@@ -150,7 +150,7 @@ def test_any_order_and_partitioning_gives_the_same_bits(spark) -> None:
     assert once.keys() == {"all", *CLASSES}
 
 
-def test_what_was_not_drawn_or_fell_back_is_left_out(spark) -> None:
+def test_undrawn_versions_and_fallbacks_are_left_out(spark) -> None:
     made = logged(3, users=200, searches=600)
     before = judged(spark, made)
     row = made[0][0]
@@ -171,15 +171,15 @@ def test_what_was_not_drawn_or_fell_back_is_left_out(spark) -> None:
     assert judged(spark, []) == {}
 
 
-def test_a_side_that_loses_searches_is_noticed(spark) -> None:
-    """Half of what the canary's users searched never reached the log: the shares do not fit, and that is said."""
+def test_a_side_that_loses_searches_is_detected(spark) -> None:
+    """Half of the canary's searches are missing from the log: a sample-ratio mismatch."""
     made = logged(4, users=1_500, searches=6_000)
     lost = [pair for n, pair in enumerate(made) if pair[0]["policy_version"][0] == "a" or n % 2]
     assert any("instead of 1" in reason for reason in judged(spark, lost)[DIFFERENCE, "all"]["reasons"])
     assert not any("instead of 1" in reason for reason in judged(spark, made)[DIFFERENCE, "all"]["reasons"])
 
 
-def test_a_canary_that_earns_nothing_is_evidence_against_itself(spark) -> None:
+def test_a_canary_without_rewards_has_evidence_against_it(spark) -> None:
     made = [(row, 0.0 if row["policy_version"][0] == "b" else reward) for row, reward in logged(5, 6_000, 9_000)]
     rows = judged(spark, made)
     assert rows[CANARY, "all"]["verdict"] == "do not use"
@@ -187,7 +187,7 @@ def test_a_canary_that_earns_nothing_is_evidence_against_itself(spark) -> None:
     assert (difference["verdict"], difference["reasons"]) == ("trust", [])
     assert difference["value"] == -rows[CHAMPION, "all"]["value"]
     assert difference["high"] < 0.0
-    # No better than none where the champion itself has hardly any.
+    # Almost no evidence, because the champion has almost none.
     few = judged(spark, [(row, reward if n % 100 == 0 else 0.0) for n, (row, reward) in enumerate(made)])
     assert few[DIFFERENCE, "all"]["verdict"] == "do not use"
 
@@ -204,8 +204,8 @@ def test_a_life_is_read_from_the_pointers_of_this_canary_alone() -> None:
         (a[3], Canary(b[3], SHARE, BEGUN, "m")),
     ]
     for sequence, (version, canary) in enumerate(served, start=1):
-        told = Pointer(sequence, version, "m", "2026-03-03T00:00:00.000+00:00", "")
-        content = {key: value for key, value in vars(told).items() if key not in ("sequence", "canary")}
+        champion = Pointer(sequence, version, "m", "2026-03-03T00:00:00.000+00:00", "")
+        content = {key: value for key, value in vars(champion).items() if key not in ("sequence", "canary")}
         if canary:
             content["canary"] = vars(canary)
         store.create(f"current/{sequence:08d}.json", json.dumps(content).encode())

@@ -1,4 +1,4 @@
-"""Tables of draws equal a plain sum over decisions, add up to the budget, and are the same in any layout of rows."""
+"""Tables of draws equal a sum over decisions, add up to the budget, and are exact."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ltrr.evaluation.draws_by_class import (
     DrawSums,
     draw_rows,
     draw_table,
+    list_short_rows,
     render_draws,
     sample_decisions,
-    short_rows,
     sum_draws,
 )
-from ltrr.evaluation.judged_impressions import by_policy
+from ltrr.evaluation.judged_impressions import only_by_policy
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from tests.evaluation.logged_world import SPACE, decision_rows, planner, searches, uniform_policy
 
@@ -31,7 +31,7 @@ def made():
 
 @pytest.fixture
 def decisions(spark, made):
-    return by_policy(decision_rows(spark, made), [uniform_policy().version]).cache()
+    return only_by_policy(decision_rows(spark, made), [uniform_policy().version]).cache()
 
 
 def policies() -> list[JudgedPolicy]:
@@ -52,30 +52,30 @@ def test_they_equal_a_plain_sum(decisions, made) -> None:
             served.setdefault(name, []).append(spread.dense() @ SPACE.draws)
             greedy.setdefault(name, []).append(SPACE.draws[spread.best()])
     assert list(table) == ["all", *sorted(set(served) - {"all"})]
-    for name, told in table.items():
-        assert told["decisions"] == len(served[name])
+    for name, entry in table.items():
+        assert entry["decisions"] == len(served[name])
         for how, expected in (("served", served), ("greedy", greedy)):
-            found = np.array([told[how][strategy] for strategy in SPACE.strategies])
+            found = np.array([entry[how][strategy] for strategy in SPACE.strategies])
             np.testing.assert_allclose(found.ravel(), np.mean(expected[name], axis=0), atol=1e-4)
 
 
 def test_every_class_spends_the_budget_and_no_block_without_the_one_before(decisions) -> None:
     sums = sum_draws(decisions, policies(), SPACE)
     tables = {name: draw_table(sums, name, SPACE) for name in ("champion", "challenger")}
-    for row in (told[how] for table in tables.values() for told in table.values() for how in HOW):
+    for row in (entry[how] for table in tables.values() for entry in table.values() for how in HOW):
         by_depth = np.array(list(row.values()))
         assert by_depth.sum() == pytest.approx(SPACE.budget, abs=1e-3)
         assert (np.diff(by_depth, axis=1) <= 0.0).all()
     uniform = np.array(list(tables["champion"]["all"]["served"].values()))
     np.testing.assert_allclose(uniform.ravel(), SPACE.draws.mean(axis=0), atol=1e-4)
-    # Who chooses nothing draws nothing of its own choice.
+    # A policy without a chooser has no draws.
     assert draw_table(sums, "uniform", SPACE) == {}
     rows = draw_rows(tables)
     for name in tables:
         of_policy = [row for row in rows if (row["policy"], row["slice"], row["how"]) == (name, "all", "served")]
         assert sum(row["share"] for row in of_policy) == pytest.approx(1.0, abs=1e-3)
     text = render_draws(tables)
-    for cell in short_rows(tables["challenger"])[0].values():
+    for cell in list_short_rows(tables["challenger"])[0].values():
         assert f"| {cell} |" in text
 
 

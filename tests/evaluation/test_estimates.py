@@ -1,4 +1,4 @@
-"""Rows of ope_estimates: undefined is null and said, little evidence is said, fallbacks forbid a verdict."""
+"""Rows of ope_estimates: undefined is null, and verdicts have reasons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ltrr.estimation.moments import ClusteredSums, WeightedRewards
 from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, TRUST, judge_evidence
 from ltrr.evaluation.estimates import difference_of, estimate_rows
 from ltrr.evaluation.judged_impressions import count_served
-from ltrr.evaluation.scoring import ALL, PRICE, tails_of, term_names
+from ltrr.evaluation.scoring import ALL, PRICE, list_tails, term_names
 from ltrr.evaluation.settings import EvaluationSettings
 from tests.evaluation.logged_world import DAY, planner
 
@@ -35,7 +35,7 @@ GOOD = {
 
 
 def _sums(weights: np.ndarray, rewards: np.ndarray) -> ClusteredSums:
-    """Every impression its own user; the champion is the policy that logged."""
+    """Sums with one impression per user; the champion is the logging policy."""
     names = term_names(["champion", "challenger"])
     n = len(weights)
     nothing = np.zeros((n, 1 + len(PRICE)), dtype=np.int64)
@@ -44,7 +44,7 @@ def _sums(weights: np.ndarray, rewards: np.ndarray) -> ClusteredSums:
         return np.hstack([WeightedRewards.terms(w, rewards)[:, 1:], to_fixed((w * rewards)[:, None]), nothing])
 
     rows = np.hstack([to_fixed(np.ones((n, 1))), terms(np.ones(n)), terms(weights)])
-    return ClusteredSums.of_clusters(names, rows, tails_of(names))
+    return ClusteredSums.of_clusters(names, rows, list_tails(names))
 
 
 def _rows(sums: ClusteredSums, fallback_share: float = 0.0) -> dict[tuple[str, str], dict[str, object]]:
@@ -65,7 +65,7 @@ def test_rows_hold_every_policy_and_estimator_and_the_paired_difference() -> Non
     assert {row["reward"] for row in rows.values()} == {"page_reward"}
 
 
-def test_no_weight_is_null_and_said_and_never_zero() -> None:
+def test_an_estimate_without_weights_is_null_with_a_reason() -> None:
     row = _rows(_sums(np.zeros(50), np.ones(50)))["challenger", "snips"]
     assert (row["value"], row["low"], row["high"], row["effective_sample_size"]) == (None, None, None, None)
     assert row["verdict"] == DO_NOT_USE
@@ -98,7 +98,7 @@ def test_fallbacks_above_their_limit_forbid_every_verdict() -> None:
         ({"is_defined": False}, DO_NOT_USE, "undefined"),
     ],
 )
-def test_a_verdict_says_why(change, verdict, word) -> None:
+def test_a_verdict_has_reasons(change, verdict, word) -> None:
     found, reasons = judge_evidence(EvidenceSummary(**(GOOD | change)), SETTINGS)
     assert found == verdict
     assert word in "; ".join(reasons)
@@ -118,8 +118,8 @@ def test_settings_out_of_range_are_refused(change) -> None:
         EvaluationSettings(**change)
 
 
-def test_intervals_know_how_badly_few_users_measure_their_own_spread() -> None:
-    """Tail evidence 250, and (245 + 5 x 30^2)^2 / (245 + 5 x 30^4) = 5.56; 1.25 times as many degrees of freedom."""
+def test_intervals_are_wider_if_few_users_dominate_the_variance() -> None:
+    """Tail evidence is 250 and (245 + 5 x 30^2)^2 / (245 + 5 x 30^4) = 5.56; degrees 1.25 x."""
     even, heavy = np.ones(500), np.concatenate([np.ones(490), np.full(10, 30.0)])
     for weights, tail in ((even, 250.0), (heavy, 4_745.0**2 / 4_050_245.0)):
         row = _rows(_sums(weights, np.tile([1.0, 0.0], 250)))["challenger", "ips"]

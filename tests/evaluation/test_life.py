@@ -1,4 +1,4 @@
-"""Judging on a life: q-hat is fixed before it, everybody judges, and the difference is the true one."""
+"""Evaluation on a life: q-hat is fixed, all users count, and the difference is the true one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_difference_is_the_true_one_and_every_user_judges(spark, logs) -> No
     assert whole.clusters == len({one.user for one in since})
     assert round(whole.total(N)) == len(since)
     found = estimate_difference(whole, (term("challenger", "dr"), N), (term("champion", "dr"), N))
-    # 300 users are keen between .8 and 1.2: their mean is 1 within a standard error of .007.
+    # 300 users with activities between .8 and 1.2: the mean is 1 with a standard error of .007.
     policies = judged()
     gains = []
     for one, row in zip(since, decisions(spark, since), strict=True):
@@ -59,8 +59,8 @@ def test_the_difference_is_the_true_one_and_every_user_judges(spark, logs) -> No
     assert abs(found.value - np.mean(gains)) < 4.0 * found.standard_error
 
 
-def test_what_a_night_adds_changes_nothing_of_the_nights_before(spark, logs) -> None:
-    """q-hat does not move with the life: sums of two sets of users add up to those of both, to the last bit."""
+def test_a_new_night_does_not_change_the_nights_before(spark, logs) -> None:
+    """q-hat is constant: sums of two sets of users add up to those of both, exactly."""
     before, since = logs
     users = sorted({one.user for one in since})[:100]
     parts = ([one for one in since if (one.user in users) == is_in] for is_in in (True, False))
@@ -75,7 +75,7 @@ def test_without_a_log_before_it_nothing_is_judged(spark, logs) -> None:
 
 
 def decisions(spark, made: list[Search]) -> list[LoggedDecision]:
-    """As a judge reads them, in the order of the searches."""
+    """Logged decisions in the order of the searches."""
     rows = impressions(spark, made, NEXT).selectExpr("*", "0.0D as query_mean").toArrow()
     place = {name: number for number, name in enumerate(rows.column("impression_id").to_pylist())}
     ordered = rows.take([place[one.impression_id] for one in made]).select(list(COLUMNS)).combine_chunks()

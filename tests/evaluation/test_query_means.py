@@ -1,4 +1,4 @@
-"""Means of queries reach every impression, whether the query is hot and broadcast or rare and shuffled."""
+"""Every impression gets its query's mean: hot queries by broadcast, others by shuffle."""
 
 from collections import defaultdict
 

@@ -1,4 +1,4 @@
-"""A night's decisions are made again from its bundles: true logs pass, one wrong propensity in a hundred is found."""
+"""Replay of a night's decisions: correct logs pass, one wrong propensity in 100 is found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.features import action_matrix
 from ltrr.core.vw_text import decision_example
 from ltrr.errors import DataQualityError
-from ltrr.evaluation.published import plans_alike, read_planning_parts
+from ltrr.evaluation.published import has_same_plans, read_planning_parts
 from ltrr.evaluation.replay_check import replay_sample
 from ltrr.serving.policy import Policy
 from tests.evaluation.logged_world import DAY, SETTINGS, decision_rows, impression_rows, searches
@@ -54,7 +54,7 @@ def test_one_wrong_propensity_in_a_hundred_is_found(spark, made, parts) -> None:
         found.check(DAY, 1e-6)
 
 
-def test_what_a_fallback_served_is_not_replayed_and_an_unknown_bundle_is_said(spark, made, parts) -> None:
+def test_fallbacks_are_not_replayed_and_unknown_bundles_are_counted(spark, made, parts) -> None:
     decisions = decision_rows(spark, made[:20])
     fallback = decisions.withColumn("served_by", F.lit("fallback")).withColumn("logging_propensity", F.lit(0.5))
     assert _replay(fallback, impression_rows(spark, made[:20]), parts).replayed == 0
@@ -64,7 +64,7 @@ def test_what_a_fallback_served_is_not_replayed_and_an_unknown_bundle_is_said(sp
 
 
 def test_the_hour_of_each_decision_is_read_from_its_impression(spark, home) -> None:
-    """A bandit that has learned the hour alone: replayed an hour off, its propensities would differ."""
+    """A bandit on the hour only: replayed with a wrong hour, its propensities would differ."""
     import vowpalwabbit
 
     settings = replace(SETTINGS, features=("query", "time"), exploration=ExplorationSettings(0.05, 0.2, 4))
@@ -95,7 +95,7 @@ def test_the_hour_of_each_decision_is_read_from_its_impression(spark, home) -> N
     assert _replay(decision_rows(spark, made), late, parts).unequal > 50
 
 
-def test_only_the_same_plans_looks_and_features_are_alike() -> None:
-    assert plans_alike(SETTINGS, replace(SETTINGS, exploration=ExplorationSettings(0.0, 0.0, 1), name="other"))
-    assert not plans_alike(SETTINGS, replace(SETTINGS, budget=2))
-    assert not plans_alike(SETTINGS, replace(SETTINGS, observe="blind"))
+def test_only_the_same_plans_looks_and_features_are_comparable() -> None:
+    assert has_same_plans(SETTINGS, replace(SETTINGS, exploration=ExplorationSettings(0.0, 0.0, 1), name="other"))
+    assert not has_same_plans(SETTINGS, replace(SETTINGS, budget=2))
+    assert not has_same_plans(SETTINGS, replace(SETTINGS, observe="blind"))

@@ -1,4 +1,4 @@
-"""An impression id that a service uses again on a later date is another impression, in everything that joins on it."""
+"""A reused impression id on a later date is a different impression, in all joins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import uniform_bundle
-from ltrr.bandit.rows import check_unions_were_shown, to_bandit_rows
+from ltrr.bandit.rows import check_unions_shown, to_bandit_rows
 from ltrr.cli.logged_looks import newest_look
 from ltrr.errors import SupportError
 from ltrr.evaluation.canary import to_canary_terms
@@ -18,7 +18,7 @@ from ltrr.evaluation.judged_impressions import judged_impressions
 from ltrr.logs.attribution import settle_events
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.settings import LogSettings
-from ltrr.ope.bundle_log import judged_rows
+from ltrr.ope.bundle_log import to_judged_rows
 from ltrr.ranking.rows import to_click_groups, to_clicks, to_ranking_rows
 from ltrr.spark.columns import schema_of
 from ltrr.strategies.chances import to_drawn_blocks
@@ -34,7 +34,7 @@ Tables = dict[str, DataFrame]
 
 @pytest.fixture(scope="module")
 def logs(_session) -> tuple[Tables, Tables]:
-    """The tables of two dates: with ids that are used once, and with the ids of the first date used again."""
+    """Tables of two dates: with distinct ids, and with the ids of the first date reused."""
     days = [logged_day(day, 40) for day in (MONDAY, AGAIN)]
     unique = {}
     for name in LOG_TABLES:
@@ -55,7 +55,7 @@ def strategy_days(tables: Tables) -> DataFrame:
 
 
 def with_own_rewards(tables: Tables) -> DataFrame:
-    """Slates with rewards from events that are the clicks of the log."""
+    """Slates with rewards from the clicks of the log."""
     clicked = tables["slate_rows"].where("clicks > 0").withColumn("kind", F.lit("click"))
     return with_rewards(tables["slate_rows"].drop("clicks", "page_reward"), to_entity_rewards(clicked, LogSettings()))
 
@@ -68,7 +68,7 @@ def canary_terms(tables: Tables) -> DataFrame:
 def judged_by_bundle(tables: Tables) -> DataFrame:
     manifest, _ = uniform_bundle(POLICY, MONDAY)
     log = (tables["decisions"].withColumn("is_counted", F.lit(True)), tables["slate_rows"])
-    return judged_rows(*log, manifest, ["v1"], last_closed=AGAIN, held_out_percent=30).drop("action_features")
+    return to_judged_rows(*log, manifest, ["v1"], last_closed=AGAIN, held_out_percent=30).drop("action_features")
 
 
 def clicked_pages(tables: Tables) -> DataFrame:
@@ -111,11 +111,11 @@ def test_a_page_that_was_cut_off_counts_on_its_own_date_alone(spark) -> None:
     rows = [(MONDAY, "i1", True, None), (AGAIN, "i1", True, 1), (MONDAY, "i2", True, 1)]
     candidates = spark.createDataFrame(rows, "log_date date, impression_id string, is_drawn boolean, position int")
     with pytest.raises(SupportError, match=rf"candidates of {MONDAY}: .* got 50\.0%"):
-        check_unions_were_shown(candidates, 0.4)
+        check_unions_shown(candidates, 0.4)
 
 
 def test_an_event_belongs_to_the_newest_impression_of_its_id(spark) -> None:
-    """Two are remembered where `late_days` has grown since the id was used again: each event still counts once."""
+    """Two impressions have the id if `late_days` was increased; each event still counts once."""
     settings = LogSettings(late_days=30)
     at = F.to_timestamp(F.concat(F.col("log_date").cast("string"), F.lit(" 12:00:00")))
     shown = spark.createDataFrame(

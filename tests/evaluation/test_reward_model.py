@@ -1,4 +1,4 @@
-"""q-hat recovers the coefficients that made the rewards."""
+"""q-hat recovers the coefficients that generated the rewards."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_linear_reward_is_recovered_and_parts_merge_exactly() -> None:
     assert np.abs(model.predict(unseen) - truth.predict(unseen)).max() < 0.03
 
 
-def test_without_rows_it_expects_nothing() -> None:
+def test_without_rows_the_expected_reward_is_zero() -> None:
     size = 1 + 1 + 1 + 3 + 1 + SPACE.draws.shape[1] + 1
     model = fit_reward_model(SPACE, [[0] * size for _ in range(size)], ridge=10.0)
     expected = model.predict_plans(np.ones((1, 3)), np.ones((1, len(SPACE))), np.zeros(1))

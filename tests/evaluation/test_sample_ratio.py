@@ -1,4 +1,4 @@
-"""A sample-ratio mismatch forbids a promotion; where there is none, daily looks alarm as rarely as promised."""
+"""A sample-ratio mismatch forbids a promotion, and nightly tests keep their error rate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIFE = CanaryLife(("2026-03-02-5b1f0c9e77aa",), ("2026-03-02-77aa5b1f0c9e",))
 @pytest.mark.statistical
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
 def test_looked_at_every_night_it_alarms_no_more_often_than_its_level(share: float) -> None:
-    """2,000 canaries of 14 nights at level .05: more than 150 alarms would come by chance once in a million."""
+    """2,000 canaries of 14 nights at level .05: the chance of more than 150 alarms is 1e-6."""
     rng = np.random.default_rng(5)
     nights = rng.binomial(200, share, (2_000, 14)).cumsum(axis=1)
     seen = 200 * np.arange(1, 15)
@@ -47,7 +47,7 @@ def test_the_larger_the_departure_the_smaller_the_p_value() -> None:
 
 
 def sums_of(canary_keeps: float, users_lost: float = 0.0) -> tuple[ClusteredSums, dict[str, SideCounts]]:
-    """A canary that is truly better, some of whose records or users are lost."""
+    """A better canary with lost records or users."""
     rng = np.random.default_rng(3)
     is_canary = rng.random(USERS) < SHARE
     searches = rng.geometric(0.4, USERS)
@@ -82,12 +82,12 @@ def test_a_canary_that_loses_records_or_users_is_not_promoted(
     reasons = find_mismatch(
         counts, summarize_policy(sums, CANARY, 0.0), SHARE, GATE.mismatch_level, GATE.mismatch_size, GATE.life_nights
     )
-    told = " ".join(reasons)
-    assert ("mismatch of users" in told, "mismatch of impressions" in told) == (of_users, of_impressions)
+    text = " ".join(reasons)
+    assert ("mismatch of users" in text, "mismatch of impressions" in text) == (of_users, of_impressions)
     rows = canary_rows(date(2026, 3, 9), {ALL: sums}, LIFE, counts, EvaluationSettings(), reasons)
     judgement = judgement_of(rows, CANARY, nights=3, least_evidence=GATE.least_evidence)
     verdict = judge_night(judgement, 3, [], 0.01, GATE)
     assert verdict.outcome == (KEEP if reasons else PROMOTE)
-    # It is no look, so none of its alpha is spent by it.
+    # It is no look, so it spends no alpha.
     assert (verdict.look is None) == bool(reasons)
     assert all(reason in verdict.why for reason in reasons)

@@ -1,4 +1,4 @@
-"""Scoring equals a computation written down twice, is exact under any partitioning, and recovers known values."""
+"""Scoring equals a second computation, is exact for any partitions, and recovers known values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ltrr.evaluation.query_means import QueryMeans
 from ltrr.evaluation.reward_model import fit_reward_model
 from ltrr.evaluation.scoring import ALL, N, sum_by_slice, to_scores
 from ltrr.evaluation.settings import EvaluationSettings
-from ltrr.evaluation.static_plan import best_static_plan, static_values
+from ltrr.evaluation.static_plan import choose_static_plan, estimate_static_values
 from ltrr.evaluation.training_sums import sum_training_decisions
 from tests.evaluation.logged_world import (
     DAY,
@@ -116,7 +116,7 @@ def test_an_estimator_of_the_night_is_one_declaration(held, training, monkeypatc
     )
     assert values["sndr"] == pytest.approx(direct / n + residual / w, rel=1e-6)
     assert values["dr"] == pytest.approx((direct + residual) / n, rel=1e-6)
-    with pytest.raises(UsageError, match="cannot cut weights"):
+    with pytest.raises(UsageError, match="nightly report cuts weights"):
         replace(ESTIMATORS["sg"], is_nightly=True)
 
 
@@ -133,12 +133,12 @@ def test_any_layout_gives_the_same_bits(held, learned_from, training) -> None:
 def test_best_static_plan_is_the_true_one(training, made) -> None:
     model = fit_reward_model(SPACE, training.products.tolist(), ridge=10.0)
     true_values = np.mean([search.worth for search in made], axis=0)
-    best = best_static_plan(training, model)
+    best = choose_static_plan(training, model)
     assert true_values[best] == pytest.approx(true_values.max(), abs=1e-9)
-    np.testing.assert_allclose(static_values(training, model), true_values, atol=0.1)
+    np.testing.assert_allclose(estimate_static_values(training, model), true_values, atol=0.1)
 
 
-def test_nothing_to_judge_is_nothing(spark, made) -> None:
+def test_without_impressions_there_are_no_sums(spark, made) -> None:
     none = judged_impressions(decision_rows(spark, made[:3]), slate_rows(spark, made[:3]), ["another version"])
     assert (
         sum_training_decisions(QueryMeans.of(none, strength=2.0).with_query_mean(none, is_counted=True), SPACE) is None

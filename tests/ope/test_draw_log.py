@@ -1,4 +1,4 @@
-"""`estimate_draw_log`: equal to the estimators on arrays, the same bits in any layout, plain about what a log lacks."""
+"""`estimate_draw_log`: equal to the estimators on arrays, exact, with reasons."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def policy(seed: int):
 
 @pytest.fixture(scope="module")
 def world() -> tuple[Draws, np.ndarray, list[tuple]]:
-    """Draws as arrays, users, and the same as rows of a frame; some stop early, some draw nothing at all."""
+    """Draws as arrays and as rows, with users; some impressions stop early or have no draw."""
     rng = np.random.default_rng(1)
     logging, target = policy(2), policy(3)
     drawn, depths = np.full((N, BUDGET), -1), np.zeros((N, STRATEGIES), dtype=int)
@@ -112,7 +112,7 @@ def test_equal_to_the_estimators_on_arrays(spark: SparkSession, world) -> None:
     assert "independently of each other" in report.left_out["pi"]
 
 
-def test_weights_of_entities_are_never_beyond_take_care(spark: SparkSession, world) -> None:
+def test_verdicts_on_entity_weights_are_at_best_take_care(spark: SparkSession, world) -> None:
     _, _, rows = world
     report = estimate_draw_log(frame(spark, rows), COLUMNS, FOUND)
     by_name = {row["estimator"]: row for row in report.rows}
@@ -142,7 +142,7 @@ def test_any_layout_gives_the_same_bits(spark: SparkSession, world) -> None:
     assert repr(reports[0]) == repr(reports[1])
 
 
-def test_a_log_of_its_own_order_alone_has_no_weight_of_the_set(spark: SparkSession, world) -> None:
+def test_a_log_without_propensities_in_every_state_has_no_weight_of_the_set(spark: SparkSession, world) -> None:
     draws, _, rows = world
     paths = []
     for row in rows:
@@ -159,7 +159,7 @@ def test_a_log_of_its_own_order_alone_has_no_weight_of_the_set(spark: SparkSessi
         estimate_draw_log(frame(spark, paths), columns, DrawLogSettings(estimators=("union",)))
 
 
-def test_found_reward_is_refused_where_the_union_exceeds_the_page_or_nobody_knows(spark: SparkSession, world) -> None:
+def test_found_reward_is_refused_if_the_union_exceeds_the_page_or_is_unknown(spark: SparkSession, world) -> None:
     _, _, rows = world
     with pytest.raises(SupportError, match="not shown"):
         estimate_draw_log(frame(spark, rows), COLUMNS, DrawLogSettings("found_reward", page_size=BUDGET - 1))
@@ -167,7 +167,7 @@ def test_found_reward_is_refused_where_the_union_exceeds_the_page_or_nobody_know
         estimate_draw_log(frame(spark, rows), DrawColumns(), FOUND)
 
 
-def test_raw_rewards_that_pass_for_corrected_ones_are_noticed(spark: SparkSession) -> None:
+def test_uncorrected_rewards_declared_as_found_reward_are_detected(spark: SparkSession) -> None:
     # The first draw's entity is clicked only if strategy 0 is not drawn after it; the target draws
     # 0 more often.
     rng = np.random.default_rng(5)
@@ -175,7 +175,7 @@ def test_raw_rewards_that_pass_for_corrected_ones_are_noticed(spark: SparkSessio
     rewards = np.column_stack([(drawn[:, 1] == 1) * 1.0, np.full(4_000, 0.5)])
     target = step_lattice(lambda depths: np.tile([0.8, 0.2], (len(depths), 1)), drawn, 2)
     logging = step_lattice(lambda depths: np.full((len(depths), 2), 0.5), drawn, 2)
-    told = []
+    texts = []
     for by_draw in (rewards, np.column_stack([np.full(4_000, 0.5), rewards[:, 0]])):
         rows = [
             (r.tolist(), lo.ravel().tolist(), t.ravel().tolist(), 2)
@@ -186,9 +186,9 @@ def test_raw_rewards_that_pass_for_corrected_ones_are_noticed(spark: SparkSessio
         )
         log = spark.createDataFrame(rows, schema)
         report = estimate_draw_log(log, DrawColumns(union_size="size"), DrawLogSettings("found_reward", 2))
-        told.append(report.agreement)
-    assert told[0].startswith("pdis and union disagree")
-    assert told[1].startswith("pdis and union agree")
+        texts.append(report.agreement)
+    assert texts[0].startswith("pdis and union disagree")
+    assert texts[1].startswith("pdis and union agree")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_raw_rewards_that_pass_for_corrected_ones_are_noticed(spark: SparkSessio
         (11, None, "user: expected a value"),
     ],
 )
-def test_values_that_cannot_be_right_are_told(spark: SparkSession, place: int, value, reason: str) -> None:
+def test_impossible_values_are_reported(spark: SparkSession, place: int, value, reason: str) -> None:
     good = ([1.0], [0.5], [0.4], 0.5, 0.5, 0.1, 0.1, [0.1], [0.1], 0.1, 1, "u")
     bad = (*good[:place], value, *good[place + 1 :])
     with pytest.raises(DataQualityError, match=reason):
@@ -235,7 +235,7 @@ SLOTS = "rewards array<double>, logging_propensities array<double>, target_prope
 
 
 def slot_rows(n: int = 400) -> tuple[list[tuple], np.ndarray, np.ndarray, np.ndarray]:
-    """Two slots filled independently from three entities; rows, weights and rewards of each slot, [N, 2]."""
+    """Two independent slots with three entities: rows, and weights and rewards, [N, 2]."""
     rng = np.random.default_rng(9)
     logging, target = rng.dirichlet(np.full(3, 3.0), 2), rng.dirichlet(np.full(3, 3.0), 2)
     slots = np.column_stack([rng.choice(3, n, p=logging[t]) for t in range(2)])

@@ -1,4 +1,4 @@
-"""`estimate_log`: equal to plain numpy, the same bits in any layout, right about known truth, plain about bad logs."""
+"""`estimate_log`: equal to numpy, exact, true for known values, with reasons for bad logs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLUMNS = LogColumns(
 
 
 def world(n: int = 3_000, seed: int = 1) -> tuple[dict[str, np.ndarray], float]:
-    """Columns of a log, and what the judged policy is truly worth."""
+    """Columns of a log, and the true value of the judged policy."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=n)
     logging = 0.05 + 0.8 * rng.dirichlet(np.ones(ACTIONS), n)
@@ -89,7 +89,7 @@ def test_any_layout_gives_the_same_bits(log) -> None:
         assert {row["estimator"] for row in one.rows} == set(ESTIMATORS)
 
 
-def test_no_row_is_asked_of_a_model_that_has_seen_it(log) -> None:
+def test_no_row_is_predicted_by_a_model_trained_on_it(log) -> None:
     def models(rewards_of_fold_0):
         changed = to_decision_rows(log, COLUMNS, folds=3)
         reward = F.when(F.col("fold") == 0, F.lit(rewards_of_fold_0)).otherwise(F.col("reward"))
@@ -127,13 +127,13 @@ def test_the_truth_is_recovered_and_a_model_narrows(spark) -> None:
     assert "reward model alone" in rows["dm"]["reasons"][0]
 
 
-def test_json_text_and_numbers_as_text_are_read_alike(log) -> None:
+def test_json_text_and_numbers_as_text_give_the_same_result(log) -> None:
     text = log.withColumn("target", F.to_json("target")).withColumn("reward", F.col("reward").cast("string"))
     settings = OpeSettings(("ips", "snips"))
     assert estimate_log(text, COLUMNS, settings) == estimate_log(log, COLUMNS, settings)
 
 
-def test_one_probability_a_row_gives_what_needs_no_model(log) -> None:
+def test_one_probability_per_row_allows_estimators_without_a_model(log) -> None:
     single = log.withColumn("target", F.expr("target[action]"))
     report = estimate_log(single, COLUMNS)
     assert {row["estimator"] for row in report.rows} == {"ips", "snips", "clipped_ips", "clipped_snips", "sg"}
@@ -142,7 +142,7 @@ def test_one_probability_a_row_gives_what_needs_no_model(log) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told", "reason"),
+    ("change", "columns", "reason"),
     [
         ({"target": "target[action]"}, COLUMNS, "probability of every action"),
         ({}, LogColumns("target", fold_by="event"), "action taken"),
@@ -151,13 +151,13 @@ def test_one_probability_a_row_gives_what_needs_no_model(log) -> None:
         ({"target": "if(action = 0, array(1D), target)"}, COLUMNS, "1 to 4 actions"),
     ],
 )
-def test_unsupported_use_says_why(log, change, told, reason) -> None:
+def test_unsupported_use_gives_the_reason(log, change, columns, reason) -> None:
     changed = log.withColumns({name: F.expr(text) for name, text in change.items()})
     with pytest.raises(SupportError, match=reason):
-        estimate_log(changed, told, OpeSettings(estimators=("dr",)))
+        estimate_log(changed, columns, OpeSettings(estimators=("dr",)))
 
 
-def test_bad_values_are_told_all_at_once(log) -> None:
+def test_bad_values_are_reported_all_at_once(log) -> None:
     bad = log.withColumns(
         {
             "logging_propensity": F.expr("if(event = 'e1-3', 0D, logging_propensity)"),
@@ -175,7 +175,7 @@ def test_bad_values_are_told_all_at_once(log) -> None:
     assert "user: expected a value, 1 rows" in said
 
 
-def test_missing_columns_are_told_all_at_once(log) -> None:
+def test_missing_columns_are_reported_all_at_once(log) -> None:
     with pytest.raises(
         UsageError, match=r"target_propensity: there is no pi; reward: there is no click; .*columns of the log"
     ):
@@ -198,7 +198,7 @@ def test_an_empty_log_and_too_many_slices(log) -> None:
         estimate_log(log, LogColumns("target", action="action", slices=("event",)))
 
 
-def test_what_the_log_can_never_show_is_said(log) -> None:
+def test_unsupported_actions_are_a_reason(log) -> None:
     logged = F.expr("transform(target, (p, i) -> if(i = pmod(action + 1, 4), 0D, 1D / 3))")
     changed = log.withColumn("logged", logged).withColumn("logging_propensity", F.lit(1.0 / 3.0))
     report = estimate_log(
@@ -217,7 +217,7 @@ def test_what_the_log_can_never_show_is_said(log) -> None:
         )
 
 
-def test_one_decision_that_carries_the_estimate_is_said(spark, columns) -> None:
+def test_one_decision_with_much_weight_is_a_reason(spark, columns) -> None:
     heavy = columns | {"logging_propensity": np.where(np.arange(3_000) == 9, 1e-5, columns["logging_propensity"])}
     rows = estimate_log(frame(spark, heavy), COLUMNS, OpeSettings(("ips", "clipped_ips"))).rows
     whole, cut = (next(row for row in rows if row["estimator"] == name) for name in ("ips", "clipped_ips"))
@@ -228,30 +228,30 @@ def test_one_decision_that_carries_the_estimate_is_said(spark, columns) -> None:
 
 
 def listed(columns: dict[str, np.ndarray], true: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """A log whose actions are drawn by `true`, [N, A], and which says that they were drawn evenly."""
+    """A log with actions drawn by `true`, [N, A], and propensities of a uniform policy."""
     luck = np.random.default_rng(seed).random(len(true))
     action = (luck[:, None] > true.cumsum(axis=1)).sum(axis=1).clip(0, ACTIONS - 1)
     return columns | {"action": action, "logging_propensity": np.full(len(true), 1.0 / ACTIONS)}
 
 
 @pytest.mark.parametrize("user", [None, "user"])
-def test_wrong_propensities_are_said_and_no_number_is_to_be_used(spark, columns, user) -> None:
+def test_wrong_propensities_are_a_reason_not_to_use_any_estimate(spark, columns, user) -> None:
     even, uneven = np.full((3_000, ACTIONS), 0.25), np.tile([0.4, 0.1, 0.25, 0.25], (3_000, 1))
-    told = LogColumns("target", action="action", action_propensities="logged", user=user)
+    listed_columns = LogColumns("target", action="action", action_propensities="logged", user=user)
     reports = [
         estimate_log(
             frame(spark, listed(columns, true, seed=8)).withColumn(
                 "logged", F.expr("array(0.25D, 0.25D, 0.25D, 0.25D)")
             ),
-            told,
+            listed_columns,
             OpeSettings(("snips",)),
         )
         for true in (even, uneven)
     ]
-    honest, wrong = (report.propensities for report in reports)
-    assert not honest.alarms
-    assert "no sign that they are wrong" in honest.sentence()
-    assert 0.0 < honest.revealed()["rows_at_half"] < 0.2
+    correct, wrong = (report.propensities for report in reports)
+    assert not correct.alarms
+    assert "no sign that they are wrong" in correct.to_sentence()
+    assert 0.0 < correct.find_detection_limits()["rows_at_half"] < 0.2
     assert reports[0].rows[0]["verdict"] == TRUST
     assert wrong.is_grave
     assert any(alarm.startswith("action 0 was drawn 1,") and "say 750" in alarm for alarm in wrong.alarms)
@@ -260,7 +260,7 @@ def test_wrong_propensities_are_said_and_no_number_is_to_be_used(spark, columns,
     assert wrong.to_json()["sums"][0]["observed"] == pytest.approx(1_200, abs=150)
 
 
-def test_an_m_that_was_chosen_is_said_and_is_that_of_its_own_run(log) -> None:
+def test_an_m_chosen_by_slope_is_a_reason_and_equals_its_own_run(log) -> None:
     names = ("snips", "clipped_ips")
     chosen = {row["estimator"]: row for row in estimate_log(log, COLUMNS, OpeSettings(names, None)).rows[:2]}
     limit = chosen["clipped_ips"]["cut_at"]
@@ -286,7 +286,7 @@ def test_bootstrap_intervals_are_about_as_wide_and_the_same_bits_in_any_layout(s
 
 
 def test_a_bootstrap_without_users_is_refused(spark: SparkSession, log: DataFrame) -> None:
-    with pytest.raises(UsageError, match="the bootstrap draws users"):
+    with pytest.raises(UsageError, match="the bootstrap needs users"):
         estimate_log(log, LogColumns("reward"), OpeSettings(estimators=("snips",), replicates=200))
     with pytest.raises(ConfigError, match="replicates"):
         OpeSettings(largest_weight=None, replicates=200)

@@ -1,4 +1,4 @@
-"""A scan of the files themselves gives what Spark's scan gives, to the last bit, and steps back where it cannot."""
+"""A direct scan of files gives the bits of Spark's scan, and leaves other logs to Spark."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def rows(n: int = 3_000, seed: int = 3) -> pa.Table:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two files of several row groups, in a folder whose name an address has to escape."""
+    """Two files with several row groups, in a folder whose name needs escaping in an address."""
     path = tmp_path / "a log"
     path.mkdir()
     table = rows()
@@ -62,13 +62,13 @@ def test_the_files_give_the_bits_that_spark_gives(
     assert files is not None
     assert len(files.addresses) == 2
     one_scan = estimate_policies(log, policies, SETTINGS, files)
-    # As text, which holds every bit and lets an undefined figure equal itself.
+    # As text, which has every bit, and in which NaN equals itself.
     assert repr(one_scan) == repr(estimate_policies(log, policies, SETTINGS))
     assert len(one_scan[0].rows) == (10 if policies[0].has_values else 5) * (8 if policies[0].slices else 1)
     assert one_scan[0].rows != one_scan[1].rows
 
 
-def test_weights_too_heavy_for_doubles_are_added_exactly(spark: SparkSession, tmp_path: Path) -> None:
+def test_weights_too_large_for_doubles_are_added_exactly(spark: SparkSession, tmp_path: Path) -> None:
     table = rows(2_000)
     is_heavy = np.arange(2_000) % 100 == 0
     table = table.set_column(0, "reward", pa.array(np.where(is_heavy, 1.0, table["reward"])))
@@ -83,7 +83,7 @@ def test_weights_too_heavy_for_doubles_are_added_exactly(spark: SparkSession, tm
 
 
 @pytest.mark.parametrize("policies", [VALUED, BY_USER], ids=["rows", "users"])
-def test_faults_are_told_alike(spark: SparkSession, tmp_path: Path, policies: list[LogColumns]) -> None:
+def test_both_scans_report_the_same_faults(spark: SparkSession, tmp_path: Path, policies: list[LogColumns]) -> None:
     table = rows(500)
     bad = np.where(np.arange(500) % 100 == 7, np.nan, np.asarray(table["reward"]))
     no_user = pa.array([None if n % 50 == 3 else name for n, name in enumerate(table["user"].to_pylist())])
@@ -91,16 +91,16 @@ def test_faults_are_told_alike(spark: SparkSession, tmp_path: Path, policies: li
     path = str(tmp_path / "bad.parquet")
     pq.write_table(table, path, row_group_size=200)
     log = spark.read.parquet(path)
-    told = []
+    messages = []
     for files in (None, find_log_files(log, policies)):
         with pytest.raises(DataQualityError) as fault:
             estimate_policies(log, policies, SETTINGS, files)
-        told.append(str(fault.value))
-    assert told[0] == told[1]
-    assert "reward: expected a number, 5 rows" in told[0]
+        messages.append(str(fault.value))
+    assert messages[0] == messages[1]
+    assert "reward: expected a number, 5 rows" in messages[0]
 
 
-def test_what_lies_otherwise_is_left_to_spark(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
+def test_other_layouts_are_left_to_spark(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
     log = spark.read.parquet(str(folder))
     assert find_log_files(log.withColumn("pi_0", F.array("pi_0")), PLAIN) is None
     assert find_log_files(log.withColumn("reward", F.col("reward").cast("string")), PLAIN) is None
@@ -126,7 +126,7 @@ def test_delta_tables_are_read_where_their_files_hold_them(spark: SparkSession, 
     assert find_log_files(table(), PLAIN, delta_path=path) is None
 
 
-def test_estimators_that_need_a_model_say_what_is_missing(spark: SparkSession, folder: Path) -> None:
+def test_estimators_that_need_a_model_have_a_reason(spark: SparkSession, folder: Path) -> None:
     log = spark.read.parquet(str(folder))
     files = find_log_files(log, PLAIN)
     slow, fast = (estimate_policies(log, PLAIN, SETTINGS, one)[0] for one in (None, files))

@@ -1,4 +1,4 @@
-"""The seams of `ltrr ope`: an estimator is one declaration, a log format is one reader and one registry line."""
+"""Extension points of `ltrr ope`: an estimator is one declaration, a log format one reader."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ltrr.estimation.estimators import DRAW_ESTIMATORS, ESTIMATORS, DecisionEsti
 from ltrr.ope.draw_log import DrawLogSettings, estimate_draw_log
 from ltrr.ope.draw_rows import DrawColumns
 from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
-from ltrr.ope.formats import FORMATS, LogFormat, foreign_log
+from ltrr.ope.formats import FORMATS, LogFormat, read_foreign_log
 from ltrr.ope.log_files import find_log_files
 from ltrr.ope.rows import LogColumns
 
@@ -21,7 +21,7 @@ M = 1.5
 HALF_CUT = DecisionEstimator(
     "half_cut", (("clipped_reward", "w"),), "that the weights cut off matter little", cut="clipped"
 )
-"""sum(min(w, M) r) / sum(w): the same terms as the library's estimators, divided in another way."""
+"""sum(min(w, M) r) / sum(w): known terms in a new ratio."""
 
 SECOND_DM = DecisionEstimator("second_dm", (("direct", "w"),), "that q-hat is right", model=ModelUse.ALONE)
 
@@ -58,7 +58,7 @@ def test_an_estimator_is_one_declaration(spark: SparkSession, columns: dict[str,
     wanted = (np.minimum(w, M) * columns["reward"]).sum() / w.sum()
     assert rows["half_cut"]["value"] == pytest.approx(wanted, rel=1e-6)
     assert rows["second_dm"]["value"] == pytest.approx(columns["v"].sum() / w.sum(), rel=1e-6)
-    # What it needs and assumes is read from its declaration, by every rule that concerns it.
+    # All rules read its needs and assumptions from its declaration.
     assert rows["half_cut"]["share_cut"] == pytest.approx(1.0 - np.minimum(w, M).sum() / w.sum(), rel=1e-4)
     assert rows["half_cut"]["cut_at"] == M
     assert any("rests on the reward model alone" in reason for reason in rows["second_dm"]["reasons"])
@@ -99,7 +99,7 @@ def test_an_estimator_of_draws_is_one_declaration(spark: SparkSession, monkeypat
 
 @pytest.fixture
 def tab_separated(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A log format of another maker: tab-separated, with a click and the inverse of the propensity."""
+    """A log format of another system: tab-separated, with a click and an inverse propensity."""
 
     def read(spark: SparkSession, path: str, _: LogColumns) -> DataFrame:
         lines = spark.read.csv(path, sep="\t", header=True, inferSchema=True)
@@ -115,5 +115,5 @@ def test_a_log_format_is_one_reader_and_one_registry_line(spark: SparkSession, t
     log = tmp_path / "log.tsv"
     log.write_text("inverse\tclick\tpi\n2.0\t1\t0.8\n2.0\t0\t0.2\n")
     columns = LogColumns("pi", reward="click", logging_propensity="propensity")
-    report = estimate_log(foreign_log(spark, str(log), tab_separated, columns), columns, OpeSettings(("ips",)))
+    report = estimate_log(read_foreign_log(spark, str(log), tab_separated, columns), columns, OpeSettings(("ips",)))
     assert report.rows[0]["value"] == pytest.approx(0.8)

@@ -132,7 +132,7 @@ def desk(spark, home):
 @pytest.mark.spark
 def test_what_is_judged_leaves_out_who_is_excluded_and_counts_how_all_were_served(desk, monkeypatch) -> None:
     night, robot = desk
-    monkeypatch.setattr(judging, "alike_versions", lambda _root, _name, versions, _policy: sorted(versions))
+    monkeypatch.setattr(judging, "list_same_plan_versions", lambda _root, _name, versions, _policy: sorted(versions))
     window = judging.Window.of(night, [DAY])
     judged = window.impressions().select("impression_id", "user_key").collect()
     everybody = judged_impressions(night.frames["decisions"], night.frames["slate_rows"], window.versions)

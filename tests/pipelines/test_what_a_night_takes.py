@@ -9,7 +9,7 @@ import pytest
 
 from ltrr.artifacts.bundle import move_pointer, publish_bundle
 from ltrr.artifacts.manifest import Manifest, PolicySettings
-from ltrr.evaluation.published import block_sizes
+from ltrr.evaluation.published import read_block_sizes
 from ltrr.logs.settings import LogSettings
 from ltrr.pipelines import canary
 from ltrr.pipelines.compute_strategy_features import _blocks_since
@@ -60,7 +60,7 @@ def test_the_block_size_of_a_version_is_found_under_whatever_name_it_was_publish
         version = publish_bundle(tmp_path, name, manifest, {})
         move_pointer(tmp_path, name, version, why="the test's")
         found[version] = size
-    assert block_sizes(tmp_path, "search", [*found, "2026-03-01-000000000000"]) == found
+    assert read_block_sizes(tmp_path, "search", [*found, "2026-03-01-000000000000"]) == found
 
 
 def test_a_canary_is_not_judged_on_dates_that_are_distrusted(monkeypatch) -> None:

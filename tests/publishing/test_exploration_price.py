@@ -100,6 +100,6 @@ def test_what_cannot_be_said_is_not_said() -> None:
     assert isnan(worthless.value_lost_share)
     assert worthless.any_nights == inf
     assert worthless.to_json()["any_nights"] is None
-    nothing = ClusteredSums.nothing(sums_of(target, values).names)
+    nothing = ClusteredSums.empty(sums_of(target, values).names)
     assert price_policies(nothing, ["served"], PLANS, 1, 0.3, GATE) == {}
     assert price_policies(None, ["served"], PLANS, 1, 0.3, GATE) == {}

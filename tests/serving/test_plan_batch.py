@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import vowpalwabbit
 
-from ltrr.bandit.learning import vw_arguments
+from ltrr.bandit.learning import list_vw_arguments
 from ltrr.bandit.settings import BanditSettings
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.features import action_matrix, shared_features
@@ -45,7 +45,7 @@ def trained(arguments: list[str], folder: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> bytes:
-    return trained(vw_arguments(BanditSettings()), tmp_path_factory.mktemp("model"))
+    return trained(list_vw_arguments(BanditSettings()), tmp_path_factory.mktemp("model"))
 
 
 def both(chooser: PlanChooser, count: int = 60) -> tuple[np.ndarray, np.ndarray]:

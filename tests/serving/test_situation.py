@@ -26,7 +26,7 @@ from ltrr.core.planning import History, plan_values
 from ltrr.core.situation import Situation
 from ltrr.core.vw_text import decision_example
 from ltrr.errors import ArtifactError, ConfigError, UsageError
-from ltrr.evaluation.published import plans_alike, read_planning_part
+from ltrr.evaluation.published import has_same_plans, read_planning_part
 from ltrr.serving import Policy, replay
 from tests.artifacts.bundles import QUERIES, SETTINGS, drawn_of, learned_bundle, looks_of
 
@@ -173,7 +173,7 @@ def test_the_manifest_names_the_groups_and_old_ones_keep_their_versions() -> Non
     manifest = Manifest(ALL, date(2026, 3, 2))
     assert Manifest.of_bytes(manifest.to_bytes(), manifest.version).settings.features == tuple(GROUPS)
     assert manifest.version != Manifest(SETTINGS, date(2026, 3, 2)).version
-    assert not plans_alike(SETTINGS, ALL)
+    assert not has_same_plans(SETTINGS, ALL)
     assert replace(SETTINGS, features=("looks", "query")) == SETTINGS
     unknown = ALL.to_json() | {"features": ["query", "weather"]}
     with pytest.raises(ConfigError, match="weather"):

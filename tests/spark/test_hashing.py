@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import functions as F
 
 import ltrr
-from ltrr.bandit.training_rows import laid_out, only_capped
+from ltrr.bandit.training_rows import only_capped, to_training_parts
 from ltrr.spark.hashing import HashUse
 
 # Hashes that name things and choose nothing: a row's digest, a user's cluster, a hashed feature.
@@ -42,7 +42,7 @@ def test_decisions_of_hot_queries_that_were_capped_are_spread_over_the_whole_ord
         F.lit(1).alias("step"),
         F.lit("2026-03-02").cast("date").alias("log_date"),
     )
-    order = [row["query_key"] for row in laid_out(only_capped(rows, 200), 1).collect()]
+    order = [row["query_key"] for row in to_training_parts(only_capped(rows, 200), 1).collect()]
     tenths = np.array(order[: len(order) // 10 * 10]).reshape(10, -1) == "hot"
     assert tenths.sum() > 190
     # Each tenth is expected to hold 20, with a standard deviation below 4.3.
