@@ -142,8 +142,8 @@ _RULES: Mapping[str, Callable[[Any], str]] = {
     "exclusiveMinimum": lambda value: f"> {value}",
     "maximum": lambda value: f"<= {value}",
     "minLength": lambda value: f"at least {value} character",
-    "minItems": lambda value: f"at least {value} items",
-    "maxItems": lambda value: f"at most {value} items",
+    "minItems": lambda value: f"at least {value} item{'s' * (value > 1)}",
+    "maxItems": lambda value: f"at most {value} item{'s' * (value > 1)}",
     "pattern": lambda value: f"matches `{value}`",
 }
 
