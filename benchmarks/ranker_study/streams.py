@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.arrays import Floats
-from benchmarks.gate_study.challengers import NIGHTS, of_night
+from benchmarks.gate_study.challengers import NIGHTS, night_impressions
 from benchmarks.ranker_study.kinds import Kind
 from ltrr.artifacts.pointer import Canary as Pointed
 from ltrr.core.exploration import ExplorationSettings
@@ -114,7 +114,7 @@ class _Streams:
 
     def _seen(self, kind: str, night: int) -> tuple[Floats, Floats]:
         """Everything since each trial began. Drawn for streams without a trial too: it is cleared when one begins."""
-        one, impressions = self.scenario.kinds[kind], of_night(self.scenario.impressions[kind], night)
+        one, impressions = self.scenario.kinds[kind], night_impressions(self.scenario.impressions[kind], night)
         self.sums[kind] += one.night(self.rng, impressions, self.size)
         with np.errstate(divide="ignore", invalid="ignore"):
             return one.estimates(self.sums[kind])
