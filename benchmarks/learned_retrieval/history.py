@@ -1,4 +1,4 @@
-"""Strategy history of a uniform log: hit rates of each block of each strategy, by query class, from clicks alone."""
+"""Strategy history of a uniform log: hit rates of blocks by query class, from clicks alone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ltrr.core.queries import query_class
 
 
 def histories(study: Study) -> list[History]:
-    """The history that each query is planned with, [Q]: of its class, over training queries, as they were searched.
+    """Strategy history of the class of each query, [Q].
 
-    What a uniform plan that draws a block gains by it: the value of its entities, by the query's
-    own clicks, and of those that no other block of the plan holds.
+    The history is a mean over training queries, weighted by their searches. The hit rate of a block
+    is the value of its entities by the query's own clicks. The marginal hit rate counts entities
+    that no other block of a uniform plan contains.
     """
     space, learner = study.library.space, study.learner
     worth, _ = study.full_worth
@@ -36,7 +37,7 @@ def histories(study: Study) -> list[History]:
 
 
 def _listing(study: Study, query: int, worth: dict[str, float]) -> tuple[Floats, Floats]:
-    """Which blocks list which candidates, [S * D, E], and their values, [E]."""
+    """Whether each block contains each candidate, [S * D, E], and the candidates' values, [E]."""
     space = study.library.space
     column = {entity: place for place, entity in enumerate(worth)}
     listing = np.zeros((space.draws.shape[1], max(len(column), 1)))

@@ -1,4 +1,4 @@
-"""Stopping by price: shorter plans where the gain of another block is below its price."""
+"""Shorter plans: a block is drawn only if its gain is at least a price."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from ltrr.simulation.truth import union_recalls
 from ltrr.simulation.world import World
 
 PRICES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
-"""Minimum gain of one more block."""
+"""Prices: minimum gain of one more block."""
 
 
 def stop_rows(study: Study, world: World, worth: Worth, memory: NDArray[np.int32]) -> list[dict[str, Any]]:
-    """Recall by draws on unseen queries, all blocks visible, and of the best static plans of 1 to 4 draws."""
+    """Recall and mean number of draws on unseen queries, by price and for static plans.
+
+    The planner looks at all blocks. The static plans are the best ones of 1 to 4 draws.
+    """
     values, truths, rows = [], [], []
     for budget in range(1, study.library.space.budget + 1):
         space = PlanSpace(study.library.space.strategies, study.library.space.block_size, budget)

@@ -1,4 +1,4 @@
-"""Values of candidates and of plans for every query of a world, out of fold where they were learned from its clicks."""
+"""Values of candidates and of plans for every query of a world; learned values are out of fold."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from ltrr.core.planning import PRIOR_HIT_AT_RANK_ONE
 from ltrr.serving.booster import load_booster, predictions
 
 Worth = list[dict[str, float]]
+"""For each view: entity_id -> value."""
 
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Queries and what is visible of each; a query may come several times.
+    """N queries with their visible blocks; a query may occur several times.
 
     Attributes:
-        library: whose blocks.
-        queries: numbers, [N].
-        depths: deepest visible block of each strategy, [N, S].
-        drawn: visible blocks that were drawn and so belong to the plan, [N, S]; None where none was
-            drawn.
+        library: Library that contains the blocks.
+        queries: Query numbers, [N].
+        depths: Depth of the deepest visible block of each strategy, [N, S].
+        drawn: Number of visible blocks of each strategy that were drawn and so belong to the plan,
+            [N, S]; None if none was drawn.
     """
 
     library: Library
@@ -60,13 +61,13 @@ class Learner:
     """Data and settings that every mode learns from.
 
     Attributes:
-        log: of the uniform policy.
-        pairs: of the world.
-        entity_ids: by number.
-        keys: query_keys.
-        is_train: which queries may be learned from, [Q].
-        settings: of the models.
-        has_values: whether candidates have learned values; without, their reciprocal ranks are the
+        log: Log of the uniform policy.
+        pairs: (query, entity) pairs of the world.
+        entity_ids: entity_ids by number.
+        keys: query_keys, [Q].
+        is_train: Whether each query is a training query, [Q].
+        settings: Settings of the models.
+        has_values: Whether candidates have learned values; if not, their reciprocal ranks are the
             prediction.
     """
 
@@ -80,12 +81,12 @@ class Learner:
 
     @cached_property
     def folds(self) -> Longs:
-        """Fold of each query: whether searched or not, it is valued by models that were trained without its fold."""
+        """Fold of each query, [Q]; its values come from models trained without its fold."""
         return np.array([query_fold(key, self.settings.folds) for key in self.keys])
 
     @cached_property
     def evidence(self) -> list[dict[str, tuple[float, float]]]:
-        """Clicks and examinations of every pair that was shown, by query."""
+        """For each query: entity_id -> (clicks, examinations) of the pairs that were shown."""
         found: list[dict[str, tuple[float, float]]] = [{} for _ in self.keys]
         for query, column in zip(*np.nonzero(self.log.examinations), strict=True):
             entity = self.entity_ids[self.pairs.entities[query, column]]
@@ -102,7 +103,10 @@ class Learner:
 
 
 def learn_candidates(learner: Learner, views: Views) -> list[bytes]:
-    """One candidate value for each fold, learned from the views of the other folds' queries; none without values."""
+    """Train one model of candidate values for each fold, on the views of the other folds' queries.
+
+    The list is empty where candidates have no learned values.
+    """
     if not learner.has_values:
         return []
     sizes = [len(entity_ids) for entity_ids, _ in views.candidates]
@@ -127,11 +131,11 @@ def candidate_worth(learner: Learner, models: Sequence[bytes], views: Views, *, 
     """Value of every visible candidate of every view.
 
     Args:
-        learner: whose folds and evidence.
-        models: of `learn_candidates`.
-        views: any.
-        with_clicks: whether the query's own clicks count, as the memory's evidence does for queries
-            that were logged.
+        learner: Folds and evidence of the queries.
+        models: Models of `learn_candidates`.
+        views: Queries with their visible blocks.
+        with_clicks: Whether the query's own clicks count, as the evidence of the memory does for
+            logged queries.
     """
     sizes = [len(entity_ids) for entity_ids, _ in views.candidates]
     features = np.concatenate([matrix for _, matrix in views.candidates])
@@ -152,12 +156,12 @@ def candidate_worth(learner: Learner, models: Sequence[bytes], views: Views, *, 
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """Views with the values of what is visible.
+    """Views with features and visible coverage.
 
     Attributes:
-        views: what is visible.
-        vectors: `look_vector` of each, [N, G].
-        coverage: visible, [N, P].
+        views: N queries with their visible blocks.
+        vectors: `look_vector` of each view, [N, G].
+        coverage: `visible_coverage` of every plan in each view, [N, P].
     """
 
     views: Views
@@ -166,7 +170,7 @@ class Looks:
 
     @staticmethod
     def of(views: Views, worth: Worth) -> Looks:
-        """Views with these values."""
+        """Looks of views whose candidates have the given values."""
         space, keys = views.library.space, views.library.keys
         seen = list(zip(views.blocks, worth, views.queries.tolist(), views.candidates, strict=True))
         vectors = [
@@ -185,13 +189,13 @@ def coverages(views: Views, worth: Worth) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Values of plans: labels of the unseen value.
+    """Values of plans, from which the unseen value is learned.
 
     Attributes:
-        whole: value of every plan's union, [Q, P].
-        bare: the same without memory.
-        is_known: plans that may be learned from, [Q, P].
-        weights: of the queries, [Q].
+        whole: Value of the union of every plan, [Q, P].
+        bare: Value without memory, [Q, P].
+        is_known: Whether the value of a plan is known, [Q, P].
+        weights: Weights of the queries, [Q].
     """
 
     whole: Floats
@@ -201,7 +205,7 @@ class Labels:
 
 
 def learn_unseen(learner: Learner, looks: Sequence[Looks], labels: Labels) -> list[bytes]:
-    """One unseen value for each fold, from looks with the memory and without it."""
+    """Train one model of the unseen value for each fold, on looks with and without the memory."""
     vectors, added, known, fold, weights = [], [], [], [], []
     for look in looks:
         label = labels.bare if look.views.library.is_bare else labels.whole
@@ -220,7 +224,7 @@ def learn_unseen(learner: Learner, looks: Sequence[Looks], labels: Labels) -> li
 
 
 def extends(plans: NDArray[np.int8], drawn: Longs) -> NDArray[np.bool_]:
-    """Whether each plan could still come of the draws so far, [P]."""
+    """Whether each plan is still possible after the draws so far, [P]."""
     return np.asarray((plans >= drawn).all(axis=1))
 
 

@@ -83,7 +83,7 @@ def test_ndcg_of_judged_entities() -> None:
 def test_learned_retrieval_in_a_small_world() -> None:
     world = chance_world(queries=60, entities=40, limit=4)
     space = PlanSpace(world.strategies, world.block_size, world.budget)
-    rows = rows_of([judging.LogStudy(world, space, 2_000, seed=1).planners()])
+    rows = rows_of([judging.LogStudy(world, space, 2_000, seed=1).run_planners()])
     shown = {(row["observe"], row["policy"]) for row in rows if "share" in row}
     assert set(SHOWN) <= shown
     assert "first_look" in retrieval_table(rows, world.name, 2_000)
