@@ -1,6 +1,6 @@
 """Recall of learned plans on queries that were never searched before.
 
-    python benchmarks/retrieval.py --world msrd --data DIR [--json OUT] [--table OUT] \\
+    python benchmarks/retrieval.py --world msrd --data DIR [--json OUT] [--table OUT]
         [--seeds 5] [--jobs 2] [--hybrid]
 
 The benchmark simulates a log of a uniform policy: 200,000 searches of three quarters of the

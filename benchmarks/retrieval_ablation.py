@@ -1,6 +1,6 @@
 """Recall of learned plans without one input, and with a tenth of the log.
 
-    python benchmarks/retrieval_ablation.py --world msrd --data DIR [--json OUT] [--table OUT] \\
+    python benchmarks/retrieval_ablation.py --world msrd --data DIR [--json OUT] [--table OUT]
         [--seeds 2] [--jobs 2]
 
 The benchmark trains the planner of `retrieval.py` again for each case:

@@ -57,7 +57,7 @@ class Challenger:
         return (masses[:, None] * chances).ravel(), terms.ravel()
 
     def spread(self) -> float:
-        """The s of one impression: standard deviation of its term over the value of the champion."""
+        """The s of one impression: standard deviation of its term over the champion's value."""
         chances, terms = self.cells()
         return float(sqrt(chances @ terms**2 - (chances @ terms) ** 2) / VALUE)
 
