@@ -18,9 +18,9 @@ from benchmarks.propensities_study.alarms import study_honest, study_power
 from benchmarks.propensities_study.worlds import KINDS, Cell
 from benchmarks.ranker_gate import check_estimates, measure_gain
 from benchmarks.retrieval_ablation import SHOWN
-from benchmarks.speed_study.numpy_scan import POLICIES, RATIOS, by_numpy, by_numpy_users, write_log
+from benchmarks.speed_study.numpy_scan import POLICIES, RATIOS, measure_numpy, measure_numpy_users, write_log
 from benchmarks.speed_study.scoring import measure_scoring
-from benchmarks.vw_speed import alone, make_rows
+from benchmarks.vw_speed import make_rows, measure_alone
 from benchmarks.worlds_check import judged_ndcg
 from ltrr.core.plans import PlanSpace
 from tests.simulation.small_worlds import chance_world
@@ -29,14 +29,14 @@ from tests.simulation.small_worlds import chance_world
 def test_numpy_scan_judges_every_policy_by_every_estimator(tmp_path) -> None:
     write_log(2_000, tmp_path)
     options = argparse.Namespace(folder=tmp_path, rounds=1)
-    by_row, by_user = by_numpy(options)["answer"], by_numpy_users(options)["answer"]
+    by_row, by_user = measure_numpy(options)["answer"], measure_numpy_users(options)["answer"]
     assert np.shape(by_row) == np.shape(by_user) == (POLICIES, len(RATIOS), 3)
     np.testing.assert_allclose(np.array(by_row)[..., 0], np.array(by_user)[..., 0], rtol=1e-9)
 
 
 def test_vowpal_wabbit_learns_and_scores_made_up_decisions(tmp_path) -> None:
     assert make_rows(300, tmp_path) > 0.0
-    assert np.isfinite(alone(argparse.Namespace(rows=tmp_path, rounds=1))["loss"])
+    assert np.isfinite(measure_alone(argparse.Namespace(rows=tmp_path, rounds=1))["loss"])
     figures = measure_scoring(argparse.Namespace(folder=tmp_path, rounds=1, scored=500))
     assert figures["furthest"] <= 1e-6
 
