@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Print the tables; return 1 if a figure with a bar differs from the trial by more than .015."""
+    """Print the tables; return 1 if a figure with a bar is more than .015 from the trial."""
     options = build_parser().parse_args()
     figures = measure_strategies(options.data)
     tables, missed = {}, 0

@@ -14,7 +14,7 @@ from benchmarks.ope_obd import compare, moments_of
 from benchmarks.plan_logs import pages
 from benchmarks.plan_logs.report import bars_of, markdown
 from benchmarks.plan_logs.study import study_world
-from benchmarks.propensities_study.alarms import study_honest, study_power
+from benchmarks.propensities_study.alarms import study_correct, study_power
 from benchmarks.propensities_study.worlds import KINDS, Cell
 from benchmarks.ranker_gate import check_estimates, measure_gain
 from benchmarks.retrieval_ablation import SHOWN
@@ -42,7 +42,7 @@ def test_vowpal_wabbit_learns_and_scores_made_up_decisions(tmp_path) -> None:
 
 
 def test_honest_and_corrupted_logs() -> None:
-    assert study_honest(Cell(50, 2, "even", KINDS[2]), 3, 1)["alarms"] == 0
+    assert study_correct(Cell(50, 2, "even", KINDS[2]), 3, 1)["alarms"] == 0
     rows = list(study_power(Cell(2_000, 2, "even", KINDS[0]), 2, 1))
     assert {row["found"] for row in rows} == {1.0}
 
