@@ -1,4 +1,4 @@
-"""Benchmarks at a tiny size, without Spark: their parts fit together, and their second computations agree."""
+"""Benchmarks at a tiny size, without Spark: they run, and their assertions about ltrr hold."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_vowpal_wabbit_learns_and_scores_made_up_decisions(tmp_path) -> None:
     assert figures["furthest"] <= 1e-6
 
 
-def test_honest_and_corrupted_logs() -> None:
+def test_correct_logs_raise_no_alarm_and_corrupted_logs_do() -> None:
     assert study_correct(Cell(50, 2, "even", KINDS[2]), 3, 1)["alarms"] == 0
     rows = list(study_power(Cell(2_000, 2, "even", KINDS[0]), 2, 1))
     assert {row["found"] for row in rows} == {1.0}
@@ -77,7 +77,7 @@ def test_ndcg_of_judged_entities() -> None:
     assert 0.0 < judged_ndcg(world, [set(query.relevance) for query in world.queries], "title", 8) <= 1.0
 
 
-# Some slices of so small a world are empty, or leave no gap between the best static plan and the
+# In so small a world, some slices are empty or have no gap between the best static plan and the
 # best plan.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_learned_retrieval_in_a_small_world() -> None:

@@ -1,4 +1,4 @@
-"""What the random steps found, each as the few steps that show it."""
+"""Faults that the random steps found, each with the few steps that reproduce it."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.disturbed.toy_home import DAY, FIRST
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A home and the steps that may be done with it."""
+    """State machine of a home."""
     install(monkeypatch, lambda: DisturbedHome.current)
     machine = DisturbedHome()
     yield machine

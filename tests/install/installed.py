@@ -1,4 +1,4 @@
-"""An installation of the wheel: built from this checkout, in an environment that does not see the checkout."""
+"""An installation of the wheel of this checkout, in an environment without the checkout."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def build_wheel(into: Path) -> Path:
 
 
 def install_wheel(wheel: Path, into: Path) -> Installed:
-    """Install the wheel into a new environment that borrows all other packages from this one.
+    """Install the wheel into a new environment that uses all other packages of this one.
 
-    A line of a `.pth` file adds a folder to the path and runs no `.pth` file of that folder: the
-    editable installation of the checkout stays invisible.
+    A line of a `.pth` file adds a folder to the path and runs no `.pth` file of that folder.
+    Therefore the editable installation of the checkout is not on the path.
     """
     environment, folder = into / "environment", into / "empty"
     folder.mkdir(parents=True)
@@ -68,7 +68,7 @@ def install_wheel(wheel: Path, into: Path) -> Installed:
     packages = Path(sysconfig.get_path("purelib", "venv", variables))
     borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     (packages / "borrowed.pth").write_text("\n".join(sorted(borrowed)) + "\n", encoding="utf-8")
-    # Sentence vectors of a whole world take minutes: without them, a world uses pieces of words.
+    # Sentence vectors of a whole world take minutes. Without them, a world uses pieces of words.
     (packages / "sitecustomize.py").write_text('import sys\nsys.modules["onnxruntime"] = None\n', encoding="utf-8")
     programs = Path(sysconfig.get_path("scripts", "venv", variables))
     pip = [sys.executable, "-m", "pip", "--python", str(programs / "python"), "--disable-pip-version-check"]

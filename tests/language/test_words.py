@@ -1,4 +1,4 @@
-"""Pages, settings, messages and comments keep to standard words: no house word of words.txt is in them."""
+"""Pages, settings, messages, comments and names contain no house word of words.txt."""
 
 from __future__ import annotations
 
