@@ -32,13 +32,13 @@ from benchmarks.coverage_study.methods import (
     TERMS,
     WIDTH_LOGS,
     Logs,
-    bernstein,
+    bernstein_interval,
     bootstrap_widths,
-    cressie_read,
-    delta,
-    delta_dr,
-    logit,
-    normal,
+    cressie_read_interval,
+    delta_interval,
+    doubly_robust_interval,
+    logit_ratio_interval,
+    normal_interval,
 )
 from benchmarks.coverage_study.report import bars, table
 from benchmarks.coverage_study.worlds import OVERLAPS, Cell, World, cells, logs_of, world_of
@@ -64,15 +64,15 @@ def judge(cell: Cell, repetitions: int, seed: int) -> dict[str, Any]:
     assert first is not None
     check_against_library(world, first[0], logs)
     intervals = {
-        "delta snips": delta(logs, "wr", "w"),
-        "delta ips": delta(logs, "wr", "n"),
-        "delta dr": delta_dr(logs, cell.rate),
-        "normal snips": normal(logs, "wr", "w"),
-        "normal ips": normal(logs, "wr", "n"),
-        "logit snips": logit(logs, "wr", "w"),
-        "bernstein snips": bernstein(logs, "wr", "w", world.widest),
-        "bernstein ips": bernstein(logs, "wr", "n", world.widest),
-        "cressie-read": cressie_read(logs),
+        "delta snips": delta_interval(logs, "wr", "w"),
+        "delta ips": delta_interval(logs, "wr", "n"),
+        "delta dr": doubly_robust_interval(logs, cell.rate),
+        "normal snips": normal_interval(logs, "wr", "w"),
+        "normal ips": normal_interval(logs, "wr", "n"),
+        "logit snips": logit_ratio_interval(logs, "wr", "w"),
+        "bernstein snips": bernstein_interval(logs, "wr", "w", world.widest),
+        "bernstein ips": bernstein_interval(logs, "wr", "n", world.widest),
+        "cressie-read": cressie_read_interval(logs),
     }
     summaries = list(logs.summaries())
     verdicts = np.array([judge_evidence(summary, SETTINGS)[0] for summary in summaries])
@@ -114,12 +114,12 @@ def check_against_library(world: World, counts: Longs, logs: Logs) -> None:
     )
     for denominator in ("w", "n"):
         estimate = replace(estimate_ratio(sums, "wr", denominator), degrees=degrees_of_freedom(sums, "wr"))
-        low, high = delta(logs, "wr", denominator)
+        low, high = delta_interval(logs, "wr", denominator)
         if not sums.totals[0]:  # without rewards: undefined for the library, a point here
             continue
         np.testing.assert_allclose((estimate.low(0.975), estimate.high(0.975)), (low[0], high[0]), atol=1e-5)
         exact = bernstein_ratio(sums, "wr", denominator, widest=world.widest, confidence=CONFIDENCE)
-        mine = bernstein(logs, "wr", denominator, world.widest)
+        mine = bernstein_interval(logs, "wr", denominator, world.widest)
         np.testing.assert_allclose(exact, (mine[0][0], mine[1][0]), atol=1e-5)
 
 

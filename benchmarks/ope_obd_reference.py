@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
 
-class Unused:
+class TorchObject:
     """Replacement for any object of torch."""
 
 
@@ -27,7 +27,7 @@ def replace_torch() -> None:
     """Replace torch (2 GB) by empty modules; obp imports it for learners that are not used here."""
     for name in ("torch", "torch.nn", "torch.nn.functional", "torch.optim", "torch.utils", "torch.utils.data"):
         module = types.ModuleType(name)
-        module.__getattr__ = lambda _: Unused
+        module.__getattr__ = lambda _: TorchObject
         sys.modules[name] = module
         above, _, last = name.rpartition(".")
         if above:

@@ -41,7 +41,7 @@ BARS = (
 )
 """(observe, policy, slice, minimum share of the gap)."""
 
-BLIND_LEAST = -0.005
+MIN_BLIND_BOUND = -0.005
 """Minimum lower bound, in recall, of the published blind policy over the best static plan."""
 
 VW_BELOW_PLANNER = 0.003
@@ -93,9 +93,9 @@ def missed_bars(rows: list[Mapping[str, object]]) -> list[str]:
         if not share >= least:
             found.append(f"{observe} {policy} {part}: share {share:.3f} is below {least}")
     low = cells["blind", "published", "unseen"]["over_static_low"]
-    if not low >= BLIND_LEAST:
+    if not low >= MIN_BLIND_BOUND:
         found.append(
-            f"blind published unseen: the interval over the static plan reaches {low:.4f}, below {BLIND_LEAST}"
+            f"blind published unseen: the interval over the static plan reaches {low:.4f}, below {MIN_BLIND_BOUND}"
         )
     for observe in ("all_blocks", "first_look"):
         planner, both = (cells[observe, policy, "unseen"]["recall"] for policy in ("value_planner", "vw_planner"))

@@ -104,21 +104,21 @@ def error_of_ratio(logs: Logs, numerator: str, denominator: str) -> Floats:
     return np.sqrt(np.maximum(squares, 0.0) * logs.users / (logs.users - 1)) / logs.total(denominator)
 
 
-def delta(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
+def delta_interval(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
     """Interval of the library: standard error by the delta method, Student's quantile."""
     value = logs.total(numerator) / logs.total(denominator)
     half = logs.quantiles() * error_of_ratio(logs, numerator, denominator)
     return value - half, value + half
 
 
-def normal(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
+def normal_interval(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
     """Reference: the same standard error, with the normal quantile."""
     value = logs.total(numerator) / logs.total(denominator)
     half = Z * error_of_ratio(logs, numerator, denominator)
     return value - half, value + half
 
 
-def delta_dr(logs: Logs, q_hat: float) -> tuple[Floats, Floats]:
+def doubly_robust_interval(logs: Logs, q_hat: float) -> tuple[Floats, Floats]:
     """Doubly robust estimate with a constant reward model, by user.
 
     The value is q_hat + sum(w (r - q_hat)) / n.
@@ -158,16 +158,16 @@ def logit_interval(value: Floats, half: Floats, rewards: tuple[float, float] = (
     return np.where(inside, ends[0], nan), np.where(inside, ends[1], nan)
 
 
-def logit(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
-    """Interval of `logit_interval`; a log without rewards keeps the interval of `delta`."""
-    low, high = delta(logs, numerator, denominator)
+def logit_ratio_interval(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
+    """Interval of `logit_interval`; a log without rewards keeps that of `delta_interval`."""
+    low, high = delta_interval(logs, numerator, denominator)
     value, half = (low + high) / 2.0, (high - low) / 2.0
     ends = logit_interval(value, half)
     inside = ~np.isnan(ends[0]) & (half > 0.0)
     return np.where(inside, ends[0], low), np.where(inside, ends[1], high)
 
 
-def bernstein(logs: Logs, numerator: str, denominator: str, widest: float) -> tuple[Floats, Floats]:
+def bernstein_interval(logs: Logs, numerator: str, denominator: str, widest: float) -> tuple[Floats, Floats]:
     """Interval of `bernstein_ratio`."""
     length = log(4.0 / (1.0 - CONFIDENCE))
     return bounds_by_inversion(
@@ -178,7 +178,7 @@ def bernstein(logs: Logs, numerator: str, denominator: str, widest: float) -> tu
     )
 
 
-def cressie_read(logs: Logs) -> tuple[Floats, Floats]:
+def cressie_read_interval(logs: Logs) -> tuple[Floats, Floats]:
     """Reference: Cressie-Read likelihood of power -2 over users, given that weights average one.
 
     Karampatziakis et al., "Empirical Likelihood for Contextual Bandits", NeurIPS 2020. Profiled

@@ -98,7 +98,7 @@ class LogStudy:
         self.add_unlearned_planners()
         every = self.add_all_blocks()
         self.results.extra += exploration_rows("all_blocks", every.values, self.results)
-        self.results.extra += stop_rows(self.study, self.world, self.study.full_worth[0], self.memory)
+        self.results.extra += stop_rows(self.study, self.world, self.study.full_values[0], self.memory)
         self.add_first_look(every)
         self.add_blind(every)
         self.add_drawn(every)
@@ -131,7 +131,7 @@ class LogStudy:
         """Add policies that look at every block before they choose."""
         planned = modes.plan_all_blocks(self.study)
         self._add("all_blocks", self._planner_and_vw("all_blocks", planned))
-        self.results.add_best_candidates(modes.best_candidates(self.study, self.study.full_worth[0]))
+        self.results.add_best_candidates(modes.best_candidates(self.study, self.study.full_values[0]))
         self.report_progress("all_blocks")
         return planned
 

@@ -7,9 +7,9 @@ import numpy as np
 from benchmarks.arrays import Longs
 from benchmarks.learned_retrieval.study import Aim, PlanValues, Study, value_looks
 from benchmarks.learned_retrieval.values import (
+    CandidateValues,
     Labels,
-    Worth,
-    candidate_worth,
+    candidate_values,
     coverages,
     learn_candidates,
     learn_unseen,
@@ -21,7 +21,7 @@ def plan_all_blocks(study: Study) -> PlanValues:
     """Values of plans with every block visible; only the values of candidates are predicted."""
     full = study.depths(study.library.space.budget)
     whole, bare = (study.views(library, full) for library in (study.library, study.bare))
-    with_clicks, predicted = study.full_worth
+    with_clicks, predicted = study.full_values
     return PlanValues(whole, bare, coverages(whole, with_clicks), coverages(bare, predicted))
 
 
@@ -36,8 +36,8 @@ def logged_labels(study: Study, looked: int) -> Labels:
     models = learn_candidates(study.learner, study.views(study.bare, known))
     whole, bare = study.views(study.library, known), study.views(study.bare, known)
     return Labels(
-        coverages(whole, candidate_worth(study.learner, models, whole, with_clicks=True)),
-        coverages(bare, candidate_worth(study.learner, models, bare, with_clicks=True)),
+        coverages(whole, candidate_values(study.learner, models, whole, with_clicks=True)),
+        coverages(bare, candidate_values(study.learner, models, bare, with_clicks=True)),
         (study.library.space.plans[None] <= known[:, None, :]).all(axis=2),
         np.ones(len(known)),
     )
@@ -55,15 +55,15 @@ def plan_at_once(study: Study, labels: Labels, depth: int, aim: Aim) -> PlanValu
     return PlanValues(*views, *(plan_values(study.learner, look, unseen) for look in looks))
 
 
-def best_candidates(study: Study, worth: Worth) -> Longs:
+def best_candidates(study: Study, by_view: CandidateValues) -> Longs:
     """Numbers of the most valuable candidates of all blocks, [Q, block_size x budget].
 
     There are as many as a plan retrieves; -1 where a query has fewer candidates.
     """
     numbers = {entity_id: number for number, entity_id in enumerate(study.learner.entity_ids)}
     limit = study.library.space.block_size * study.library.space.budget
-    best = np.full((len(worth), limit), -1)
-    for query, values in enumerate(worth):
+    best = np.full((len(by_view), limit), -1)
+    for query, values in enumerate(by_view):
         ordered = sorted(values, key=lambda entity: (-values[entity], entity))[:limit]
         best[query, : len(ordered)] = [numbers[entity] for entity in ordered]
     return best

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.learned_retrieval.study import Study
-from benchmarks.learned_retrieval.values import Worth, coverages
+from benchmarks.learned_retrieval.values import CandidateValues, coverages
 from benchmarks.learned_retrieval.visibility import Library
 from ltrr.core.plans import PlanSpace
 from ltrr.simulation.truth import union_recalls
@@ -18,7 +18,7 @@ PRICES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 """Prices: minimum gain of one more block."""
 
 
-def stop_rows(study: Study, world: World, worth: Worth, memory: NDArray[np.int32]) -> list[dict[str, Any]]:
+def stop_rows(study: Study, world: World, by_view: CandidateValues, memory: NDArray[np.int32]) -> list[dict[str, Any]]:
     """Recall and mean number of draws on unseen queries, by price and for static plans.
 
     The planner looks at all blocks. The static plans are the best ones of 1 to 4 draws.
@@ -27,7 +27,7 @@ def stop_rows(study: Study, world: World, worth: Worth, memory: NDArray[np.int32
     for budget in range(1, study.library.space.budget + 1):
         space = PlanSpace(study.library.space.strategies, study.library.space.block_size, budget)
         library = Library(space, study.library.keys, _cut(study.library, budget), study.library.fields)
-        values.append(coverages(study.views(library, study.depths(budget)), worth))
+        values.append(coverages(study.views(library, study.depths(budget)), by_view))
         truths.append(union_recalls(world, space, study.all_queries, memory))
         without = space.plans[:, -1] == 0
         best = int(np.argmax(np.where(without, np.nanmean(truths[-1][~world.unseen], axis=0), -1.0)))

@@ -10,12 +10,12 @@ import numpy as np
 
 from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.values import (
+    CandidateValues,
     Labels,
     Learner,
     Looks,
     Views,
-    Worth,
-    candidate_worth,
+    candidate_values,
     coverages,
     learn_candidates,
 )
@@ -36,11 +36,11 @@ class Aim:
     unwanted: float
     weights: Floats
 
-    def of(self, worth: Worth) -> Worth:
+    def of(self, by_view: CandidateValues) -> CandidateValues:
         """Values of candidates minus `unwanted`, at least 0."""
         if not self.unwanted:
-            return worth
-        return [{entity: max(value - self.unwanted, 0.0) for entity, value in values.items()} for values in worth]
+            return by_view
+        return [{entity: max(value - self.unwanted, 0.0) for entity, value in values.items()} for values in by_view]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +99,15 @@ class Study:
         return seen
 
     @cached_property
-    def full_worth(self) -> tuple[Worth, Worth]:
+    def full_values(self) -> tuple[CandidateValues, CandidateValues]:
         """Values of all candidates of all blocks: with the query's own clicks, and without them."""
         full = self.depths(self.library.space.budget)
         seen = self.views(self.bare, full)
         models = learn_candidates(self.learner, seen)
         whole = self.views(self.library, full)
         return (
-            candidate_worth(self.learner, models, whole, with_clicks=True),
-            candidate_worth(self.learner, models, seen, with_clicks=False),
+            candidate_values(self.learner, models, whole, with_clicks=True),
+            candidate_values(self.learner, models, seen, with_clicks=False),
         )
 
     @cached_property
@@ -124,7 +124,7 @@ class Study:
         minus the median, at most that of a page of the best candidates. All of them come from
         clicks alone.
         """
-        with_clicks, _ = self.full_worth
+        with_clicks, _ = self.full_values
         learned = np.flatnonzero(self.learner.is_train)
         values = np.concatenate([list(with_clicks[query].values()) for query in learned.tolist()])
         unwanted, best = (float(q) for q in np.quantile(values, (0.5, 0.99)))
@@ -137,9 +137,9 @@ class Study:
     def labels(self, aim: Aim) -> Labels:
         """Value of every plan; the blocks of logged queries are fetched once, offline."""
         full = self.depths(self.library.space.budget)
-        worth = aim.of(self.full_worth[0])
+        by_view = aim.of(self.full_values[0])
         whole, bare = (
-            coverages(self.views(library, full), worth) for library in (self.library, self.library.without_memory())
+            coverages(self.views(library, full), by_view) for library in (self.library, self.library.without_memory())
         )
         return Labels(whole, bare, np.ones(whole.shape, dtype=np.bool_), aim.weights)
 
@@ -154,5 +154,5 @@ class Study:
 
 def value_looks(study: Study, models: Sequence[bytes], views: Views, aim: Aim) -> Looks:
     """Looks with candidate values; the query's own clicks count unless the library is bare."""
-    worth = candidate_worth(study.learner, models, views, with_clicks=not views.library.is_bare)
-    return Looks.of(views, aim.of(worth))
+    by_view = candidate_values(study.learner, models, views, with_clicks=not views.library.is_bare)
+    return Looks.of(views, aim.of(by_view))

@@ -20,7 +20,7 @@ from ltrr.core.plan_profiles import PLAN_PROFILES, PlanProfiles
 from ltrr.core.planning import PRIOR_HIT_AT_RANK_ONE
 from ltrr.serving.booster import load_booster, predictions
 
-Worth = list[dict[str, float]]
+CandidateValues = list[dict[str, float]]
 """For each view: entity_id -> value."""
 
 
@@ -127,7 +127,7 @@ def learn_candidates(learner: Learner, views: Views) -> list[bytes]:
     return models
 
 
-def candidate_worth(learner: Learner, models: Sequence[bytes], views: Views, *, with_clicks: bool) -> Worth:
+def candidate_values(learner: Learner, models: Sequence[bytes], views: Views, *, with_clicks: bool) -> CandidateValues:
     """Value of every visible candidate of every view.
 
     Args:
@@ -144,14 +144,14 @@ def candidate_worth(learner: Learner, models: Sequence[bytes], views: Views, *, 
     values = np.minimum(PRIOR_HIT_AT_RANK_ONE * features[:, names.index("reciprocal_ranks")].astype(np.float64), 0.99)
     for one, model in enumerate(models):
         values[fold == one] = _predict(model, features[fold == one])
-    worth = []
+    by_view = []
     parts = np.split(values, np.cumsum(sizes)[:-1])
     for query, (entity_ids, _), part in zip(views.queries.tolist(), views.candidates, parts, strict=True):
         known: Mapping[str, tuple[float, float]] = learner.evidence[query] if with_clicks else {}
         seen = np.array([known.get(entity, (0.0, 0.0)) for entity in entity_ids]).reshape(-1, 2)
         after = with_evidence(part, seen[:, 0], seen[:, 1], learner.settings.strength)
-        worth.append(dict(zip(entity_ids, after.tolist(), strict=True)))
-    return worth
+        by_view.append(dict(zip(entity_ids, after.tolist(), strict=True)))
+    return by_view
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,21 +169,21 @@ class Looks:
     coverage: Floats
 
     @staticmethod
-    def of(views: Views, worth: Worth) -> Looks:
+    def of(views: Views, by_view: CandidateValues) -> Looks:
         """Looks of views whose candidates have the given values."""
         space, keys = views.library.space, views.library.keys
-        seen = list(zip(views.blocks, worth, views.queries.tolist(), views.candidates, strict=True))
+        seen = list(zip(views.blocks, by_view, views.queries.tolist(), views.candidates, strict=True))
         vectors = [
             look_vector(space, blocks, values, keys[query], matrix) for blocks, values, query, (_, matrix) in seen
         ]
-        return Looks(views, np.array(vectors), coverages(views, worth))
+        return Looks(views, np.array(vectors), coverages(views, by_view))
 
 
-def coverages(views: Views, worth: Worth) -> Floats:
+def coverages(views: Views, by_view: CandidateValues) -> Floats:
     """`visible_coverage` of every view, [N, P]."""
     space = views.library.space
     return np.array(
-        [visible_coverage(space, blocks, values) for blocks, values in zip(views.blocks, worth, strict=True)]
+        [visible_coverage(space, blocks, values) for blocks, values in zip(views.blocks, by_view, strict=True)]
     )
 
 

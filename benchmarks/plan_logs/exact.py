@@ -12,7 +12,7 @@ from math import sqrt
 import numpy as np
 
 from benchmarks.arrays import Floats
-from benchmarks.plan_logs.judging import REWARDS, Judge, Side, fit_plans
+from benchmarks.plan_logs.judging import REWARDS, Judge, PolicyPropensities, fit_plans
 from benchmarks.plan_logs.log import Log
 from benchmarks.plan_logs.policies import DrawPolicy
 from ltrr.estimation.inclusion import inclusion_design
@@ -29,7 +29,7 @@ PERFECT = "perfect"
 _QUERIES_AT_ONCE = 256
 
 
-def sequence_errors(judge: Judge, target: DrawPolicy, logging: DrawPolicy, side: Side) -> Exact:
+def sequence_errors(judge: Judge, target: DrawPolicy, logging: DrawPolicy, side: PolicyPropensities) -> Exact:
     """Standard deviations of sequence_ips: sums over all orders of all plans."""
     pages, squared = judge.pages, target.squared_weights(judge.pages, logging)
     return {
@@ -38,7 +38,9 @@ def sequence_errors(judge: Judge, target: DrawPolicy, logging: DrawPolicy, side:
     }
 
 
-def set_errors(judge: Judge, logging: Side, target: Side, log: Log, ips: str, dr: str) -> Exact:
+def set_errors(
+    judge: Judge, logging: PolicyPropensities, target: PolicyPropensities, log: Log, ips: str, dr: str
+) -> Exact:
     """Standard deviations of estimators with weights of the set of blocks.
 
     `ips` has no model, `dr` has the q-hat of one large log, and `PERFECT` has the true q. With q
@@ -58,7 +60,7 @@ def set_errors(judge: Judge, logging: Side, target: Side, log: Log, ips: str, dr
     return exact
 
 
-def entity_errors(judge: Judge, logging: Side, target: Side) -> Exact:
+def entity_errors(judge: Judge, logging: PolicyPropensities, target: PolicyPropensities) -> Exact:
     """Standard deviations of inclusion and placement, without a model and with learned values."""
     pages = judge.pages
     squares: dict[tuple[str, str], list[Floats]] = {}
@@ -91,7 +93,7 @@ def entity_errors(judge: Judge, logging: Side, target: Side) -> Exact:
     return deviations | {("found", DESIGN): _design_sample(judge, logging, target)}
 
 
-def _design_sample(judge: Judge, logging: Side, target: Side) -> float:
+def _design_sample(judge: Judge, logging: PolicyPropensities, target: PolicyPropensities) -> float:
     """Effective number of entities for each impression of a log, by the inclusion weights."""
     mass, squares = inclusion_design(logging.inclusion, target.inclusion)
     traffic = judge.pages.traffic
@@ -103,5 +105,5 @@ def _take_values(values: Floats, shown: np.ndarray[tuple[int, int, int], np.dtyp
     return np.asarray(np.take_along_axis(values, shown.reshape(len(shown), -1), axis=1).reshape(shown.shape))
 
 
-def _deviation(judge: Judge, target: Side, kind: str, mean_squares: Floats) -> float:
+def _deviation(judge: Judge, target: PolicyPropensities, kind: str, mean_squares: Floats) -> float:
     return sqrt(judge.pages.traffic @ mean_squares - judge.pages.value(target.plans, kind) ** 2)

@@ -121,7 +121,7 @@ class Judge:
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class PolicyPropensities:
     """A policy, logging or target, and its propensities for every query.
 
     Attributes:
@@ -142,14 +142,16 @@ class Side:
     expected: Floats
 
     @staticmethod
-    def of(judge: Judge, plans: Floats, policy: DrawPolicy | None = None) -> Side:
-        """Side of a policy with the given P(plan), [Q, P]."""
+    def of(judge: Judge, plans: Floats, policy: DrawPolicy | None = None) -> PolicyPropensities:
+        """Propensities of a policy with the given P(plan), [Q, P]."""
         features = {kind: judge.mean_features(kind, plans) for kind in REWARDS}
         expected = (plans * judge.expected["page"]).sum(axis=1)
-        return Side(policy, plans, judge.inclusion(plans), judge.placement(plans), features, expected)
+        return PolicyPropensities(policy, plans, judge.inclusion(plans), judge.placement(plans), features, expected)
 
 
-def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Side]) -> dict[str, Estimates]:
+def judge_draws(
+    judge: Judge, log: Log, logging: PolicyPropensities, targets: Mapping[str, PolicyPropensities]
+) -> dict[str, Estimates]:
     """Every estimate for every target, from a log of draws."""
     strategies, counts = len(judge.pages.space.strategies), np.full(len(log.queries), log.drawn.shape[1])
     steps = _lattice(logging, log, strategies)
@@ -171,7 +173,7 @@ def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Sid
     return found
 
 
-def judge_plans(judge: Judge, log: Log, logging: Side, target: Side) -> Estimates:
+def judge_plans(judge: Judge, log: Log, logging: PolicyPropensities, target: PolicyPropensities) -> Estimates:
     """Every estimate from a log whose plans were chosen in one step."""
     weights = importance_weights(logging.plans[log.queries, log.plans], target.plans[log.queries, log.plans])
     contents = _content_rewards(judge, log, logging, target)
@@ -187,7 +189,7 @@ def judge_plans(judge: Judge, log: Log, logging: Side, target: Side) -> Estimate
     return found
 
 
-def _lattice(side: Side, log: Log, strategies: int) -> Floats:
+def _lattice(side: PolicyPropensities, log: Log, strategies: int) -> Floats:
     assert side.policy is not None
     return step_lattice(side.policy.steps(log.queries), log.drawn, strategies)
 
@@ -209,12 +211,14 @@ def _predict(z: Floats, coefficients: Floats, log: Log) -> Floats:
     return np.asarray((z * coefficients[_folds(log)]).sum(axis=1))
 
 
-def _predict_plans(judge: Judge, log: Log, target: Side, kind: str, coefficients: Floats) -> tuple[Floats, Floats]:
+def _predict_plans(
+    judge: Judge, log: Log, target: PolicyPropensities, kind: str, coefficients: Floats
+) -> tuple[Floats, Floats]:
     taken = _predict(judge.plan_features(kind, log.queries, log.plans), coefficients, log)
     return taken, _predict(target.features[kind][log.queries], coefficients, log)
 
 
-def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> dict[str, Floats]:
+def _fit_steps(judge: Judge, log: Log, target: PolicyPropensities, rewards: Floats) -> dict[str, Floats]:
     """Fit the reward-to-go on the gain of the next block, the strategy, and the depth."""
     assert target.policy is not None
     n, draws = log.drawn.shape
@@ -240,7 +244,9 @@ def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> dict[st
     return {"step_taken": taken, "step_values": values}
 
 
-def _content_rewards(judge: Judge, log: Log, logging: Side, target: Side) -> dict[str, Floats]:
+def _content_rewards(
+    judge: Judge, log: Log, logging: PolicyPropensities, target: PolicyPropensities
+) -> dict[str, Floats]:
     """Weighted rewards of placements and of entities, from the contents of all blocks."""
     pages, queries = judge.pages, log.queries
     included = logging.inclusion[queries], target.inclusion[queries]

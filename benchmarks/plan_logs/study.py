@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.arrays import Floats
 from benchmarks.plan_logs.exact import DESIGN, PERFECT, Exact, entity_errors, sequence_errors, set_errors
-from benchmarks.plan_logs.judging import Estimates, Judge, Side, judge_draws, judge_plans
+from benchmarks.plan_logs.judging import Estimates, Judge, PolicyPropensities, judge_draws, judge_plans
 from benchmarks.plan_logs.log import simulate_draw_log, simulate_plan_log
 from benchmarks.plan_logs.pages import pages_of
 from benchmarks.plan_logs.policies import DrawPolicy, States, block_gains, draw_policies
@@ -37,8 +37,8 @@ def study_world(world: World, repetitions: Mapping[int, int], seed: int) -> Iter
     states = States.of(len(pages.space.strategies), pages.space.budget)
     judge = Judge(pages, states, block_gains(pages, states))
     for log_name, policy, targets in draw_policies(pages, states, judge.gains):
-        logging = Side.of(judge, policy.plan_propensities(pages), policy)
-        sides = {name: Side.of(judge, one.plan_propensities(pages), one) for name, one in targets.items()}
+        logging = PolicyPropensities.of(judge, policy.plan_propensities(pages), policy)
+        sides = {name: PolicyPropensities.of(judge, one.plan_propensities(pages), one) for name, one in targets.items()}
         large = simulate_draw_log(pages, policy, LARGE, np.random.default_rng([seed, 0, 1]))
         exact = {
             name: sequence_errors(judge, targets[name], policy, side)
@@ -69,8 +69,8 @@ def _plan_rows(
     The policies take the plan that is drawn without exploration, or with probability epsilon a
     uniform plan.
     """
-    logging = Side.of(judge, _explore_plans(judge, policy, PLAN_EPSILON[log_name]))
-    judged = Side.of(judge, _explore_plans(judge, target, TARGET_EPSILON))
+    logging = PolicyPropensities.of(judge, _explore_plans(judge, policy, PLAN_EPSILON[log_name]))
+    judged = PolicyPropensities.of(judge, _explore_plans(judge, target, TARGET_EPSILON))
     large = simulate_plan_log(judge.pages, logging.plans, LARGE, np.random.default_rng([seed, 0, 2]))
     exact = set_errors(judge, logging, judged, large, "ips", "dr") | entity_errors(judge, logging, judged)
     for n, times in repetitions.items():
@@ -90,7 +90,7 @@ def _explore_plans(judge: Judge, policy: DrawPolicy, epsilon: float) -> Floats:
     return propensities
 
 
-def _rows(judge: Judge, cell: Row, side: Side, logs: list[Estimates], exact: Exact) -> Iterable[Row]:
+def _rows(judge: Judge, cell: Row, side: PolicyPropensities, logs: list[Estimates], exact: Exact) -> Iterable[Row]:
     for kind, name in logs[0]:
         truth, reference = judge.pages.value(side.plans, kind), REFERENCE[cell["decide"]]
         values = np.array([log[kind, name][0].value for log in logs])

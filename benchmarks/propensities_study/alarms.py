@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.propensities_study.worlds import WORLDS, Cell, World, draw, findings, world_of
 from ltrr.estimation.propensity_finding import Finding
 
-LESS = 0.6
+REDUCED_SHARE = 0.6
 """Share of the corruption that a log reports that it would reveal.
 
 If the reported corruption is the smallest that the log reveals, this share is found less often.
@@ -38,7 +38,7 @@ def study_correct(cell: Cell, logs: int, seed: int) -> dict[str, Any]:
 def study_power(cell: Cell, logs: int, seed: int) -> Iterator[dict[str, Any]]:
     """Corruption that one correct log would reveal, and rates at which corrupted logs are found.
 
-    The logs have the whole corruption, or the share LESS of it.
+    The logs have the whole corruption, or the share REDUCED_SHARE of it.
     """
     rng = np.random.default_rng([seed, cell.rows, cell.actions, *map(ord, cell.skew + cell.kind), 1])
     world = world_of(cell, rng)
@@ -60,7 +60,7 @@ def _power(
         return
     corruption = "drawn too often" if factor is None else f"rows logged at {'half' if factor > 1.0 else 'twice'}"
     found = {}
-    for part in (1.0, LESS):
+    for part in (1.0, REDUCED_SHARE):
         alarms = [
             any(
                 finding.excess
@@ -76,7 +76,7 @@ def _power(
         "revealed": share,
         "logs": logs,
         "found": found[1.0],
-        "found_of_less": found[LESS],
+        "found_of_less": found[REDUCED_SHARE],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-from benchmarks.propensities_study.alarms import LESS
+from benchmarks.propensities_study.alarms import REDUCED_SHARE
 from benchmarks.propensities_study.worlds import KINDS, ROWS, SKEWS
 from ltrr.estimation.calibration import LEVEL
 
@@ -42,7 +42,9 @@ def check(replay: dict[str, Any], correct: list[Any], power: list[Any], trials: 
     bars[f"what a log reports that it would reveal is found with 98 % or more (least {least:.1%})"] = (
         least >= 0.98 - 3.0 * error
     )
-    bars[f"and it is the smallest: {LESS:.0%} of it is found with less than 95 % (most {less:.1%})"] = less < 0.95
+    bars[f"and it is the smallest: {REDUCED_SHARE:.0%} of it is found with less than 95 % (most {less:.1%})"] = (
+        less < 0.95
+    )
     return bars
 
 
@@ -109,7 +111,7 @@ def _power_table(power: list[Any]) -> str:
         ]
         for row in power
     ]
-    return _table([*first, "revealed", "found", f"{LESS:.0%}"], rows)
+    return _table([*first, "revealed", "found", f"{REDUCED_SHARE:.0%}"], rows)
 
 
 def _matches(row: dict[str, Any], skew: str, rows: int, kind: str) -> bool:

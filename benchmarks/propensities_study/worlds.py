@@ -17,7 +17,7 @@ from ltrr.estimation.propensity_finding import Finding
 ROWS, ACTIONS = (50, 300, 1_000, 4_000), (2, 10, 30)
 SKEWS: Mapping[str, tuple[float, float]] = {"even": (50.0, 0.1), "skewed": (1.0, 0.1), "steep": (0.2, 0.0)}
 """Concentration of the propensities of a row, and the share that is split evenly over actions."""
-LEAST = 1e-5
+MIN_PROPENSITY = 1e-5
 KINDS = ("all actions", "drawn action", "all actions, one draw a user")
 WORLDS = 5
 """Number of worlds of each cell; each has its own contexts."""
@@ -76,7 +76,7 @@ def world_of(cell: Cell, rng: np.random.Generator) -> World:
     concentration, even = SKEWS[cell.skew]
     user_count = int(users[-1]) + 1
     p = rng.dirichlet(np.full(cell.actions, concentration), user_count)
-    p = np.maximum((1.0 - even) * p + even / cell.actions, LEAST)
+    p = np.maximum((1.0 - even) * p + even / cell.actions, MIN_PROPENSITY)
     p /= p.sum(axis=1, keepdims=True)
     return World(p[users], rng.dirichlet(np.ones(cell.actions), user_count)[users], users)
 

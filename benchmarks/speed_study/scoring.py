@@ -35,7 +35,7 @@ from ltrr.evaluation.scoring import score_decisions
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.plan_batch import plan_probabilities
 
-SEED, FEW = 13, 2_000
+SEED, FEW_DECISIONS = 13, 2_000
 VW_TEXT, VW_CACHE, SCORING, ONE_BY_ONE, WHOLE = "vw, text", "vw, cache", "scoring", "one by one", "whole pass"
 
 
@@ -62,15 +62,20 @@ def measure_scoring(options: argparse.Namespace) -> dict[str, Any]:
         return plan_probabilities(chooser, keys[part], shared[part], values[part])
 
     at_once(0)  # reads the weights, as a task does once
-    batch = _rows(shared[:FEW], values[:FEW], keys[:FEW])
+    batch = _rows(shared[:FEW_DECISIONS], values[:FEW_DECISIONS], keys[:FEW_DECISIONS])
     q_hat = PlanRewardModel(SPACE, np.zeros(3 + shared.shape[1]), np.zeros(1 + SPACE.draws.shape[1]))
     policy = JudgedPolicy("challenger", "made up", SPACE, chooser)
     ways = {
         VW_TEXT: (options.scored, lambda: _run(*predict)),
         VW_CACHE: (options.scored, lambda: _run(*predict, "--cache_file", options.folder / "c")),
         SCORING: (options.scored, lambda: [at_once(start) for start in range(0, options.scored, 4_096)]),
-        ONE_BY_ONE: (FEW, lambda: [chooser.weigh(*row) for row in zip(keys, shared[:FEW], values[:FEW], strict=False)]),
-        WHOLE: (FEW, lambda: score_decisions(list(logged_decisions(batch, SPACE)), [policy], q_hat)),
+        ONE_BY_ONE: (
+            FEW_DECISIONS,
+            lambda: [
+                chooser.weigh(*row) for row in zip(keys, shared[:FEW_DECISIONS], values[:FEW_DECISIONS], strict=False)
+            ],
+        ),
+        WHOLE: (FEW_DECISIONS, lambda: score_decisions(list(logged_decisions(batch, SPACE)), [policy], q_hat)),
     }
     taken = {way: _core_microseconds(work, count, options.rounds) for way, (count, work) in ways.items()}
     alone = [chooser.weigh(*row).distribution.dense() for row in zip(keys, shared[:500], values[:500], strict=False)]

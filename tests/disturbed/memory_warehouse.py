@@ -22,7 +22,7 @@ from ltrr.spark.retention import FILES, retention_properties
 REMOVED = "its files are removed"
 
 
-class Killed(BaseException):
+class ProcessDeath(BaseException):
     """The process died here; only its writes remain."""
 
 
@@ -69,7 +69,7 @@ class MemoryWarehouse:
     Attributes:
         readable_days: As in `Warehouse`.
         today: Day of the clock; `rest` advances it.
-        on_write: Called before each write; it may raise `Killed`.
+        on_write: Called before each write; it may raise `ProcessDeath`.
         versions: Table -> its versions.
         properties: Table -> its properties.
         spark: Replacement of the session.

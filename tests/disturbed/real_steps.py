@@ -23,7 +23,7 @@ from ltrr.pipelines.staleness import stale_jobs
 from ltrr.publishing.by_hand import begin_canary, end_canary, promote, roll_back
 from ltrr.spark.commits import CommitLog
 from ltrr.spark.delta import Warehouse
-from tests.disturbed.memory_warehouse import Killed
+from tests.disturbed.memory_warehouse import ProcessDeath
 from tests.disturbed.small_home import FIRST, begin_home, day_of, policy_changes
 
 NIGHTS = 12
@@ -115,13 +115,13 @@ class RealHome:
     def mend(self, draws):
         """Remove some events of a past date, and ingest its logs again."""
         day = self.past(draws)
-        gone = self.thin(day, draws)
+        gone = self.remove_events(day, draws)
         return f"{gone} lines of {day} are gone; {self.run(day, JOBS[0])}"
 
     def mend_and_kill(self, draws):
         day = self.past(draws)
-        gone = self.thin(day, draws)
-        with self.dies_at(draws.randint(2, 8)):
+        gone = self.remove_events(day, draws)
+        with self.die_at_write(draws.randint(2, 8)):
             return f"{gone} lines of {day} are gone; {self.run(day, JOBS[0])}"
 
     def late(self, draws):
@@ -140,7 +140,7 @@ class RealHome:
     def kill(self, draws):
         """Run the next job, which dies before one of its writes."""
         day, job = self.next_run()
-        with self.dies_at(draws.randint(1, 8)):
+        with self.die_at_write(draws.randint(1, 8)):
             return self.run(day, job)
 
     def rest(self, draws):
@@ -180,7 +180,7 @@ class RealHome:
         """Run one job; if it is committed, record its settings in the diary."""
         try:
             run = run_job(self.spark, self.settings_of(day), job, day)
-        except Killed as killed:
+        except ProcessDeath as killed:
             return f"{job} of {day} died before {killed}"
         self.diary["took"][f"{job} {day}"] = self.changes_of(day)
         if job == JOBS[0]:
@@ -188,14 +188,14 @@ class RealHome:
         return f"{job} of {day}, attempt {run.attempt}"
 
     @contextmanager
-    def dies_at(self, number):
+    def die_at_write(self, number):
         """Make the process die before the n-th write of a table."""
         save, written = Warehouse._save, []
 
         def counted(warehouse, table, *rest, **more):
             written.append(table.name)
             if len(written) >= number:
-                raise Killed(table.name)
+                raise ProcessDeath(table.name)
             return save(warehouse, table, *rest, **more)
 
         Warehouse._save = counted
@@ -213,7 +213,7 @@ class RealHome:
         file = next(self.folder_of(day).glob("events-[0-9]*.ndjson.gz"))
         return file, gzip.decompress(file.read_bytes()).decode().splitlines(keepends=True)
 
-    def thin(self, day, draws):
+    def remove_events(self, day, draws):
         """Remove a tenth of the events of a date; return the number of removed lines."""
         file, lines = self.events_of(day)
         kept = [line for line in lines if draws.random() > 0.1]

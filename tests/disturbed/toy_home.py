@@ -20,7 +20,7 @@ from ltrr.publishing import release_rows
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.publishing.release import unrecorded
 from ltrr.spark.commits import CommitLog
-from tests.disturbed.memory_warehouse import Killed, MemoryWarehouse
+from tests.disturbed.memory_warehouse import MemoryWarehouse, ProcessDeath
 from tests.disturbed.stand_ins import COMMIT, FROM_ROW, SPARK, collect_moves
 
 FIRST = date(2026, 3, 1)
@@ -129,7 +129,7 @@ class ToyHome:
             act()
             self.kill_at = kill_at
         if self.kill_at is not None and self.writes >= self.kill_at:
-            raise Killed(what)
+            raise ProcessDeath(what)
 
     def now(self) -> str:
         """Time of a clock that never returns the same time twice."""
@@ -142,7 +142,7 @@ class ToyHome:
         self.writes, self.kill_at, self.person_at = 0, kill_at, person_at
         try:
             act()
-        except Killed:
+        except ProcessDeath:
             return False
         finally:
             self.kill_at = self.person_at = None

@@ -17,7 +17,7 @@ HIDDEN = ("PYTHONPATH", "PYTHONHOME", "SPARK_HOME", "PYSPARK_PYTHON", "LTRR_PROJ
 
 
 @dataclass(frozen=True)
-class Installed:
+class Installation:
     """The wheel, installed.
 
     Attributes:
@@ -55,7 +55,7 @@ def build_wheel(into: Path) -> Path:
     return wheel
 
 
-def install_wheel(wheel: Path, into: Path) -> Installed:
+def install_wheel(wheel: Path, into: Path) -> Installation:
     """Install the wheel into a new environment that uses all other packages of this one.
 
     A line of a `.pth` file adds a folder to the path and runs no `.pth` file of that folder.
@@ -75,4 +75,4 @@ def install_wheel(wheel: Path, into: Path) -> Installed:
     install = [*pip, "install", "--quiet", "--no-deps", "--no-index", "--no-compile", str(wheel)]
     done = subprocess.run(install, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return Installed(programs, packages, folder)
+    return Installation(programs, packages, folder)
