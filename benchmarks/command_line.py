@@ -15,7 +15,7 @@ DATA_HELP = "Folder with corpus.jsonl.gz and judgments.tsv.gz, for the world msr
 
 
 def new_parser(description: str | None) -> argparse.ArgumentParser:
-    """Parser whose help shows a module's docstring as it is written."""
+    """Argument parser; its help shows the docstring of a module unchanged."""
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 

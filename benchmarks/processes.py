@@ -1,4 +1,4 @@
-"""Benchmark modules in processes of their own, by this Python or another one."""
+"""Runs benchmark modules in separate processes, with this Python or another one."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def world_of(cell: Cell, rng: np.random.Generator) -> World:
     else:
         sizes = rng.integers(1, 2 * cell.per_user, KINDS)
         owners = np.repeat(np.arange(KINDS), sizes)
-        # Half of the features of a decision, and the propensity to be rewarded, belong to the user.
+        # Half of the variance of a score, and a factor of the reward rate, belong to the user.
         scores = sqrt(0.5) * rng.normal(size=KINDS)[owners] + sqrt(0.5) * rng.normal(size=len(owners))
         scores = np.clip(scores, GRID[0], GRID[-1])
         user_factors = rng.uniform(0.7, 1.3, KINDS)[owners]

@@ -118,7 +118,7 @@ class Streams:
 
     @property
     def is_judged(self) -> NDArray[np.bool_]:
-        """Which streams have a challenger this night."""
+        """Whether each stream has a challenger this night, [S]."""
         return ~self.is_over & (self.alpha > 0.0)
 
     def look(

@@ -35,7 +35,7 @@ class MemoryRows(list):
         return MemoryRows(row for row in self if selects(row))
 
     def coalesce(self, count):
-        """The same rows: there is one partition."""
+        """Return the same rows, because there are no partitions."""
         return self
 
     def collect(self):

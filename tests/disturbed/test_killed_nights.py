@@ -82,7 +82,7 @@ class State:
 
 @pytest.mark.long
 @pytest.mark.timeout(4 * 3600)
-def test_nights_killed_at_random_moments_and_run_again_leave_a_home_that_never_died(spark, tmp_path, capsys):
+def test_nights_killed_at_random_times_and_run_again_leave_the_tables_of_an_undisturbed_home(spark, tmp_path, capsys):
     if not KILLS:
         pytest.skip("the number of kills is 0: KILLS=40 make test-long")
     kept = os.environ.get("LTRR_LONG_HOME")

@@ -24,7 +24,7 @@ BY_NAME = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_
 
 
 def slug(heading: str) -> str:
-    """The anchor of a heading, as the site makes it."""
+    """Anchor of a heading on the site."""
     plain = re.sub(r"[^\w\s-]", "", heading.replace("`", "").lower()).strip()
     return re.sub(r"[\s-]+", "-", plain)
 

@@ -1,4 +1,4 @@
-"""Every recipe of docs/how-to works as its page shows it, on a copy of the repository."""
+"""Every recipe of docs/how-to works on a copy of the repository, as its page shows."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ HIDDEN = ("PYTHONPATH", "PYTHONHOME", "SPARK_HOME", "PYSPARK_PYTHON", "LTRR_PROJ
 
 @dataclass(frozen=True)
 class Installation:
-    """The wheel, installed.
+    """An installation of the wheel.
 
     Attributes:
         programs: Folder of `python` and `ltrr`.
@@ -40,7 +40,7 @@ class Installation:
         )
 
     def ltrr(self, *arguments: str, **variables: str) -> str:
-        """Run a command of `ltrr`, which must succeed; returns what it prints."""
+        """Run a command of `ltrr`, which must succeed; return its output."""
         done = self.run("ltrr", *arguments, **variables)
         assert done.returncode == 0, done.stderr
         return done.stdout
