@@ -38,7 +38,7 @@ class Cell:
         decisions: Expected number of decisions of a log.
         rate: Share of logged decisions with a reward.
         overlap: Key of OVERLAPS.
-        per_user: Mean number of decisions of a user; the number is uniform on 1 to 2 per_user - 1.
+        per_user: Mean number of decisions of a user; uniform on 1 to 2 * per_user - 1.
     """
 
     decisions: int

@@ -55,7 +55,7 @@ def fit(rows: DataFrame) -> np.ndarray:
 
 
 def measure_curve(spark: SparkSession, robots: tuple[Robot, ...], impressions: int, users: int) -> CurveError:
-    """Errors of the curves fitted with and without the limits, against the honest searches alone."""
+    """Errors of the curves with and without the limits, against the honest searches alone."""
     rows = spark.createDataFrame(slate_rows(1, impressions, users, robots)).persist()
     alone = fit(rows.where(F.col("user_key").startswith("person")))
     limited = limits_of(rows)
