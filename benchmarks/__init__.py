@@ -1,1 +1,1 @@
-"""Studies of docs/studies; each runs as `python benchmarks/NAME.py` or as `python -m benchmarks.NAME`."""
+"""Studies of docs/studies, run as `python benchmarks/NAME.py` or `python -m benchmarks.NAME`."""

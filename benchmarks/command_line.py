@@ -1,4 +1,4 @@
-"""Command line that all benchmarks share: options, files of figures, and bars with the exit code that follows."""
+"""Common command line of the benchmarks: options, files of figures, bars and the exit code."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ DATA_HELP = "Folder with corpus.jsonl.gz and judgments.tsv.gz, for the world msr
 
 
 def new_parser(description: str | None) -> argparse.ArgumentParser:
-    """Parser whose help shows a module's docstring as it is written."""
+    """Argument parser; its help shows the docstring of a module unchanged."""
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def add_outputs(parser: argparse.ArgumentParser, *, json_help: str = JSON_HELP, table_help: str = "") -> None:
-    """Options for the files that a benchmark writes: `--json`, and `--table` where it has a help text."""
+    """Add `--json`, and `--table` if `table_help` is not empty: files that the benchmark writes."""
     parser.add_argument("--json", type=Path, help=json_help)
     if table_help:
         parser.add_argument("--table", type=Path, help=table_help)
 
 
 def write_json(path: Path | None, figures: Mapping[str, Any]) -> None:
-    """One JSON object; nothing is written without a path."""
+    """Write one JSON object; without a path, write nothing."""
     write_text(path, json.dumps(figures, indent=1) + "\n")
 
 
 def write_rows(path: Path | None, rows: Sequence[Mapping[str, Any]]) -> None:
-    """One JSON object a line; nothing is written without a path."""
+    """Write one JSON object a line; without a path, write nothing."""
     write_text(path, "\n".join(json.dumps(row) for row in rows) + "\n")
 
 
 def write_text(path: Path | None, text: str) -> None:
-    """A text as it is; nothing is written without a path."""
+    """Write a text unchanged; without a path, write nothing."""
     if path:
         path.write_text(text, encoding="utf-8")
 
 
 def report_bars(bars: Mapping[str, bool], size: str = "", misses: Mapping[str, Sequence[str]] | None = None) -> int:
-    """Print each bar, then one line that counts them; return the exit code, 1 where a bar is missed.
+    """Print each bar and a line that counts them; return the exit code, 1 if a bar is missed.
 
     Args:
-        bars: name -> whether it is met.
-        size: size of the run, for the last line.
-        misses: name -> cells or reasons that are listed below the bar.
+        bars: Name -> whether the bar is met.
+        size: Size of the run, for the last line.
+        misses: Name -> cells or reasons, printed below the bar.
 
     >>> report_bars({"at most 5 % false": True, "at least 80 % found": False}, "40 streams")
     met   : at most 5 % false

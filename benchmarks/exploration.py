@@ -1,12 +1,12 @@
-"""Cost and benefit of exploration: true value as served, and the impressions that a first verdict needs.
+"""Cost and benefit of exploration: true value as served, impressions needed for a verdict.
 
     python benchmarks/exploration.py music --impressions 20000 --held-out-percent 30
     python benchmarks/exploration.py msrd --data DIR --impressions 30000
 
-The benchmark logs one day of a uniform policy in a world of known truth and trains one bandit on
-the training users. Then it judges that bandit under every combination of shortlist size and kind of
-exploration, without Spark. The last columns are the price of exploration
-(`ltrr.publishing.exploration_price`), from the same held-out impressions.
+The benchmark logs one day of a uniform policy in a world of known truth, and trains a bandit on the
+training users for each shortlist size. It then judges the bandit with every kind of exploration,
+without Spark. The last columns are the price of exploration (`ltrr.publishing.exploration_price`),
+from the same held-out impressions.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ KINDS = (
     *({"kind": "epsilon", "epsilon": epsilon} for epsilon in (0.1, 0.3)),
 )
 
-Logged = list[tuple[LoggedDecision, float, int]]
+LoggedRows = list[tuple[LoggedDecision, float, int]]
 """(decision, found reward, user fold)."""
 
 
@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Print one line for each combination."""
+    """Print one line for each combination of shortlist size and kind of exploration."""
     options = build_parser().parse_args()
     world = build_world(WorldChoice(options.world, options.data), options.cache)
     settings = world.policy_settings()
@@ -113,19 +113,19 @@ def main() -> None:
             gain = true_policy_value(world, policy).page_reward / base - 1.0
             name, amount = kind.values()
             print(f"{size:9d} {name:>10} {amount:<5g} {recall[0]:14.3f} {recall[1]:6.3f} {gain:10.1%}", end="")
-            print(judged(held_out, policies, q_hat, gain, options.held_out_percent / 100.0), flush=True)
+            print(judge_bandit(held_out, policies, q_hat, gain, options.held_out_percent / 100.0), flush=True)
 
 
-def serve(world: World, policy: Policy, impressions: int) -> Logged:
-    """Decisions of one day of the world, read from its log files without the Spark jobs that ingest them."""
+def serve(world: World, policy: Policy, impressions: int) -> LoggedRows:
+    """Serve one day of the world; return its decisions, read from the log files without Spark."""
     space, examination = policy.space, world.users.examination()
     with tempfile.TemporaryDirectory() as folder:
         serve_day(world, policy, DAY, impressions=impressions, seed=1, logs_root=Path(folder))
         clicked: dict[str, set[str]] = defaultdict(set)
-        for event in lines(folder, "events"):
+        for event in read_lines(folder, "events"):
             clicked[event["impression_id"]].add(event["entity_id"])
-        logged: Logged = []
-        for record in lines(folder, "decisions"):
+        logged: LoggedRows = []
+        for record in read_lines(folder, "decisions"):
             decision = record["decisions"][0]
             rates = decision["history"]
             history = History(np.array(rates["hit_rate"]), np.array(rates["marginal_hit_rate"]))
@@ -133,7 +133,7 @@ def serve(world: World, policy: Policy, impressions: int) -> Logged:
             clicks = np.array([entity_id in clicked[record["impression_id"]] for entity_id in page], dtype=float)
             key = user_key("benchmark", record["user"])
             look = [block_of(entry) for entry in record["looks"]]
-            seen = LoggedDecision(
+            logged_decision = LoggedDecision(
                 key,
                 query_key(record["query_text"]),
                 query_class(query_key(record["query_text"])),
@@ -148,18 +148,18 @@ def serve(world: World, policy: Policy, impressions: int) -> Logged:
                 query_mean=0.0,
             )
             found = float((clicks / np.maximum(examination[: len(clicks)], 0.05)).sum())
-            logged.append((seen, found, user_fold(key)))
+            logged.append((logged_decision, found, user_fold(key)))
     return logged
 
 
-def lines(folder: str, kind: str) -> Iterator[dict[str, Any]]:
-    """All objects of one kind of log file."""
+def read_lines(folder: str, kind: str) -> Iterator[dict[str, Any]]:
+    """Objects of all log files of one kind."""
     for file in sorted(Path(folder).rglob(f"{kind}*.ndjson.gz")):
         yield from map(json.loads, gzip.decompress(file.read_bytes()).splitlines())
 
 
-def train(settings: PolicySettings, training: Logged, size: int) -> bytes:
-    """A bandit over shortlists of this size."""
+def train(settings: PolicySettings, training: LoggedRows, size: int) -> bytes:
+    """Train a bandit over shortlists of the given size; return its model."""
     space = settings.space
     with tempfile.TemporaryDirectory() as folder:
         examples = Path(folder, "examples.vw")
@@ -175,10 +175,13 @@ def train(settings: PolicySettings, training: Logged, size: int) -> bytes:
         return train_on_file(examples, list_vw_arguments(BanditSettings()))[0]
 
 
-def judged(
+def judge_bandit(
     held_out: list[LoggedDecision], policies: list[JudgedPolicy], q_hat: PlanRewardModel, true_gain: float, share: float
 ) -> str:
-    """The judged gain, and the held-out impressions that the *true* gain needs at the gate's level."""
+    """Columns of a line: the judged gain, the impressions needed, and the price of exploration.
+
+    The impressions are those that the gate needs to detect the true gain.
+    """
     names = term_names([policy.name for policy in policies])
     parts = [score_decisions(held_out[at : at + 2_048], policies, q_hat) for at in range(0, len(held_out), 2_048)]
     rows = np.vstack([np.column_stack([part.column(name).to_numpy() for name in names]) for part in parts])
@@ -194,7 +197,7 @@ def judged(
     )
     price = price_exploration(sums, "challenger", len(policies[0].space), 1, share, GateSettings())
     assert price is not None
-    # Times the nights of a life: the impressions of a verdict, over any number of nights.
+    # Times the nights of a life: the impressions that a verdict needs in total.
     gate = GateSettings(effect=max(true_gain, 1e-3))
     traffic = estimate_traffic(difference, champion, len(held_out), 1, gate.share, gate)
     return (

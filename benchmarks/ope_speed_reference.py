@@ -1,9 +1,9 @@
-"""Seconds that Open Bandit Pipeline takes for one policy; runs in .venv-obp, started by `ope_speed.py`.
+"""Seconds of Open Bandit Pipeline for one policy; `ope_speed.py` runs this in .venv-obp.
 
     .venv-obp/bin/python -m benchmarks.ope_speed_reference rows.npz --largest-weight 10
 
-There are two actions; the first is always the one taken. Prints JSON: seconds of the points of ten
-estimators, and of their bootstrap intervals.
+There are two actions; the first is always the action taken. It prints JSON: the seconds of the
+point estimates of ten estimators, and the seconds of their bootstrap intervals.
 """
 
 import argparse
@@ -19,7 +19,7 @@ REPLICATES, SEED = 200, 12345
 
 
 def main() -> None:
-    """Time points and intervals, each of the best round."""
+    """Print the seconds of point estimates and of intervals, each of the best round."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", type=Path)
     parser.add_argument("--largest-weight", type=float, required=True)
@@ -27,7 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = dict(np.load(options.rows))
     target, q, largest = rows["pi_0"], rows["q"], options.largest_weight
-    given = {
+    inputs = {
         "reward": rows["reward"],
         "action": np.zeros(len(target), dtype=int),
         "pscore": rows["logging_propensity"],
@@ -38,7 +38,7 @@ def main() -> None:
         ope.InverseProbabilityWeighting(),
         ope.SelfNormalizedInverseProbabilityWeighting(),
         ope.InverseProbabilityWeighting(lambda_=largest),
-        ope.InverseProbabilityWeighting(lambda_=largest / 2),  # the tenth: it has no clipped_snips
+        ope.InverseProbabilityWeighting(lambda_=largest / 2),  # sb-obp has no clipped_snips
         ope.SubGaussianInverseProbabilityWeighting(lambda_=1.0 / largest),
         ope.DirectMethod(),
         ope.DoublyRobust(),
@@ -49,12 +49,12 @@ def main() -> None:
     points, intervals = [], []
     for _ in range(options.rounds):
         start = time.perf_counter()
-        values = [one.estimate_policy_value(**given) for one in estimators]
+        values = [one.estimate_policy_value(**inputs) for one in estimators]
         points.append(time.perf_counter() - start)
     for _ in range(min(options.rounds, 2)):
         start = time.perf_counter()
         for one in estimators:
-            one.estimate_interval(**given, n_bootstrap_samples=REPLICATES, random_state=SEED)
+            one.estimate_interval(**inputs, n_bootstrap_samples=REPLICATES, random_state=SEED)
         intervals.append(time.perf_counter() - start)
     figures = {"points": min(points), "intervals": min(intervals), "values": list(map(float, values))}
     print(json.dumps(figures | {"rows": len(target), "replicates": REPLICATES}))

@@ -1,4 +1,4 @@
-"""Benchmark modules in processes of their own, by this Python or another one."""
+"""Runs benchmark modules in separate processes, with this Python or another one."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ ROOT = Path(__file__).resolve().parents[1]
 def run_module(
     module: str, *arguments: object, python: Path | str = sys.executable, environment: Mapping[str, str] | None = None
 ) -> str:
-    """Run `python -m module` from the repository's root, which need not be installed there; return what it prints.
+    """Run `python -m module` from the root of the repository; return its standard output.
+
+    The repository need not be installed for the interpreter.
 
     Args:
-        module: full name, such as benchmarks.vw_speed.
-        arguments: paths among them are absolute.
-        python: an interpreter; a relative path counts from the current folder.
-        environment: additions to the environment.
+        module: Full name, such as benchmarks.vw_speed.
+        arguments: Arguments of the module; paths are absolute.
+        python: Interpreter; a relative path counts from the current folder.
+        environment: Additions to the environment.
 
     Raises:
-        subprocess.CalledProcessError: where it exits with another code than 0.
+        subprocess.CalledProcessError: The exit code is not 0.
     """
     # Path.absolute, not resolve: the link to an interpreter identifies its virtual environment.
     command = [str(Path(python).absolute()), "-m", module, *map(str, arguments)]
@@ -35,5 +37,5 @@ def run_module(
 
 
 def figures_of_module(module: str, *arguments: object, **how: Any) -> dict[str, Any]:
-    """Figures that a module prints as JSON in its last line; see `run_module`."""
+    """Run a module (see `run_module`); return the JSON object in its last line of output."""
     return json.loads(run_module(module, *arguments, **how).splitlines()[-1])

@@ -1,16 +1,18 @@
-"""True nDCG of rankers that correct clicks for examination and of rankers that do not, in worlds of known truth.
+"""True nDCG of rankers with and without a correction of clicks for examination.
 
-    python benchmarks/ranker_correction.py [--data DIR] [--json OUT] [--impressions 20000] [--seeds 3]
+    python benchmarks/ranker_correction.py [--data DIR] [--json OUT]
+        [--impressions 20000] [--seeds 3]
 
-In each world users search seen queries, plans are drawn uniformly, pages are in the order of
-reciprocal rank fusion, and clicks follow the world's own examination. `ltrr.ranking.training`
-trains two rankers on the same log: one with weights clicks / examination, one with clicks alone
-(examination 1 everywhere). Both order the same unions of queries that no user ever searched
-(`world.unseen`). A paired bootstrap over queries, on means over seeds, compares their true nDCG@10.
-Each seed prints how `judge_orders` judges them on held-out users and queries.
+The worlds have a known truth. In each world users search seen queries, plans are drawn uniformly,
+pages are in the order of reciprocal rank fusion, and clicks follow the examination of the world.
+`ltrr.ranking.training` trains two rankers on the same log. One has the weights clicks /
+examination, the other has clicks alone (examination 1 everywhere). Both order the same unions of
+queries that were never searched (`world.unseen`). A paired bootstrap over queries, on means over
+seeds, compares their true nDCG@10. For each seed the benchmark also prints the estimate of
+`judge_orders` on held-out users and queries.
 
-Exits 1 where the interval of a world is not above 0. The world msrd is skipped, with a message,
-where its data are missing.
+The exit code is 1 if the interval of a world is not above 0. Without its data, the world msrd is
+skipped with a message.
 """
 
 from __future__ import annotations
@@ -52,14 +54,14 @@ SETTINGS = RankerSettings()
 
 
 def policy_of(world: World, folder: Path) -> Policy:
-    """The uniform policy without a memory."""
+    """Uniform policy without a memory."""
     settings = world.policy_settings()
     publish_first_champion(folder, settings, DAY)
     return Policy.load(folder / settings.name)
 
 
-def trained(spark: SparkSession, slates: Path, policy: Policy) -> tuple[dict[str, bytes | None], OrderQuality]:
-    """Rankers with and without correction from one log, and how `judge_orders` judges them."""
+def train_rankers(spark: SparkSession, slates: Path, policy: Policy) -> tuple[dict[str, bytes | None], OrderQuality]:
+    """Train rankers with and without correction on one log; judge them by `judge_orders`."""
     names = [feature.name for feature in ranker_features(policy.space)]
     logged = spark.read.parquet(str(slates))
     rows = to_ranking_rows(logged, FLOOR, CAP).cache()
@@ -75,8 +77,8 @@ def trained(spark: SparkSession, slates: Path, policy: Policy) -> tuple[dict[str
 
 
 def measure(spark: SparkSession, world: World, impressions: int, seeds: int) -> dict[str, Any]:
-    """True nDCG of each order on unseen queries of one world, and the figures of `judge_orders` for each seed."""
-    gained, judged, clicks = [], [], 0
+    """True nDCG of each order on unseen queries of one world, and estimates of `judge_orders`."""
+    ndcg, judged, clicks = [], [], 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         unions = Unions(world, policy_of(world, folder))
@@ -85,21 +87,19 @@ def measure(spark: SparkSession, world: World, impressions: int, seeds: int) -> 
             slates = folder / f"slates-{seed}.parquet"
             _, clicked = write_slates(unions, impressions, seed, slates)
             clicks += clicked
-            models, quality = trained(spark, slates, unions.policy)
+            models, quality = train_rankers(spark, slates, unions.policy)
             pages = unions.pages(unseen, np.random.default_rng([seed, 12]))
             orders = [Ranker(unions.policy.space, models[name]).rank_many for name in ORDERS]
-            gained.append(np.array(true_ndcg(world, unseen.tolist(), pages, orders)))
+            ndcg.append(np.array(true_ndcg(world, unseen.tolist(), pages, orders)))
             seen = quality.difference("corrected", "uncorrected")
             judged.append({"difference": seen.value, "standard_error": seen.standard_error})
-            print(f"{world.name}, seed {seed}: {np.nanmean(gained[-1], axis=0).round(4).tolist()}, judged {judged[-1]}")
-    return summary(world, np.stack(gained), judged, impressions, clicks // seeds)
+            print(f"{world.name}, seed {seed}: {np.nanmean(ndcg[-1], axis=0).round(4).tolist()}, judged {judged[-1]}")
+    return summarize(world, np.stack(ndcg), judged, impressions, clicks // seeds)
 
 
-def summary(world: World, gained: Any, judged: list[dict[str, float]], impressions: int, clicks: int) -> dict[str, Any]:
-    """Means over seeds and plans of each query, then a paired bootstrap over queries."""
-    by_query = (
-        gained.reshape(len(gained), -1, PLANS, len(ORDERS)).transpose(1, 0, 2, 3).reshape(-1, len(gained) * PLANS, 3)
-    )
+def summarize(world: World, ndcg: Any, judged: list[dict[str, float]], impressions: int, clicks: int) -> dict[str, Any]:
+    """Figures of a world: means over seeds and plans, and a paired bootstrap over queries."""
+    by_query = ndcg.reshape(len(ndcg), -1, PLANS, len(ORDERS)).transpose(1, 0, 2, 3).reshape(-1, len(ndcg) * PLANS, 3)
     by_query = by_query[np.isfinite(by_query).any(axis=(1, 2))]
     values = np.nanmean(by_query, axis=1)
     means = replicate_means(values)
@@ -130,7 +130,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Print the table of both worlds and the bars; return 1 where a bar is missed."""
+    """Print the table of all worlds and the bars; return 1 if a bar is missed."""
     options = build_parser().parse_args()
     started = perf_counter()
     if not options.data.is_dir() and "msrd" in options.worlds:
@@ -142,7 +142,7 @@ def main() -> int:
         choice = WorldChoice(name, options.data if name == "msrd" else None)
         rows.append(measure(spark, build_world(choice, default_cache()), options.impressions, options.seeds))
     spark.stop()
-    print("| world | queries | fusion | uncorrected | corrected | corrected over uncorrected |")
+    print("| world | queries | fusion | without correction | with correction | difference (95 %) |")
     print("|---|---|---|---|---|---|")
     for row in rows:
         over = row["over_uncorrected"]

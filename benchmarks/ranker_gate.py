@@ -1,13 +1,13 @@
-"""Error rates of the gates of bandits, canaries and rankers together: false promotions and detected gains.
+"""Error rates of the gates of bandits, canaries and rankers together.
 
     python benchmarks/ranker_gate.py [--json OUT] [--streams 4000] [--seed 1]
 
-A stream is 60 nights of one champion, with trials of all kinds that draw from one budget of alpha.
-A page of a ranker has ten entities, clicked by position; its difference is the ratio of weighted
-sums of `ltrr.ranking.judging`. The difference of a bandit is that of benchmarks/gate.py; the
-difference of a canary is one between two groups of users. The trial log, the trials, looks and
-verdicts are those of `ltrr.publishing`. Exits 1 where a bar is missed; about eight minutes on one
-idle core.
+A stream is 60 nights of one champion, with trials of all kinds that share one budget of alpha. A
+page of a ranker has ten entities, and clicks depend on the position; its difference is the ratio of
+weighted sums of `ltrr.ranking.judging`. The difference of a bandit is that of benchmarks/gate.py.
+The difference of a canary is between two groups of users. `ltrr.publishing` keeps the trial log and
+decides about trials. The benchmark counts false promotions and detected gains. The exit code is 1
+if a bar is missed. The run takes about eight minutes on one idle core.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.command_line import add_outputs, new_parser, report_bars, write_json
 from benchmarks.gate_study.challengers import STATED_FACTOR
 from benchmarks.ranker_study.kinds import Bandit, Canary, Kind, Order
-from benchmarks.ranker_study.streams import Scenario, former_gate, needed, run
+from benchmarks.ranker_study.streams import Scenario, measure_former_gate, needed_impressions, run
 from ltrr.estimation.intervals import estimate_difference
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.publishing.settings import GateSettings
@@ -34,22 +34,22 @@ MAKERS: dict[str, Any] = {BANDIT_TRIAL: Bandit, CANARY_TRIAL: Canary, RANKER_TRI
 
 
 def kinds_of(**gains: float) -> dict[str, Kind]:
-    """Trials with their true gains, by kind."""
+    """Kind -> trials with the given true gain."""
     return {kind: MAKERS[kind](gain) for kind, gain in gains.items()}
 
 
 def scenario_of(name: str, canary_chance: float = 0.0, gate: GateSettings = GATE, **gains: float) -> Scenario:
-    """A scenario with the traffic at which a gain of `effect` is detected for each kind."""
-    traffic = {kind: needed(MAKERS[kind](GATE.effect), gate, STATED_FACTOR) for kind in gains}
+    """Scenario with the traffic at which the gate detects a gain of `effect` of each kind."""
+    traffic = {kind: needed_impressions(MAKERS[kind](GATE.effect), gate, STATED_FACTOR) for kind in gains}
     return Scenario(name, kinds_of(**gains), traffic, canary_chance, gate)
 
 
 def check_estimates(seed: int) -> None:
-    """Assert that the study estimates an order as `ltrr.estimation.intervals` does, which judges real orders."""
+    """Assert that the study's estimate of an order equals that of `ltrr.estimation.intervals`."""
     order, rng = Order(0.01), np.random.default_rng(seed)
     cells = rng.choice(11, 2_000, p=order.chances)
     sums = order.terms[cells].sum(axis=0)[None, :]
-    # Served DCG is a constant apart: the paired difference needs the two DCGs alone.
+    # A constant in the DCG of the served order cancels in the paired difference.
     served = order.gains[cells] * 0.5
     terms = {"candidate": (served + order.differences[cells]).tolist(), "served": served.tolist()}
     terms["weight"] = order.gains[cells].tolist()
@@ -70,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Print the tables of all scenarios and the bars; return 1 where a bar is missed."""
+    """Print the tables of all scenarios and the bars; return 1 if a bar is missed."""
     options = build_parser().parse_args()
     started = perf_counter()
     check_estimates(options.seed)
@@ -79,7 +79,9 @@ def main() -> int:
         rows.append(measure_false(scenario, options.streams, options.seed))
         print(f"{scenario.name}: {rows[-1]['promoted']:.2%}, {perf_counter() - started:.0f} s", flush=True)
     gains = [measure_gain(gain, options.streams, options.seed) for gain in (0.02, 0.04)]
-    former = former_gate(Order(0.0), needed(Order(GATE.effect), GATE, STATED_FACTOR), options.streams, options.seed)
+    former = measure_former_gate(
+        Order(0.0), needed_impressions(Order(GATE.effect), GATE, STATED_FACTOR), options.streams, options.seed
+    )
     bars = {f"at most 5 % of streams promote falsely: {row['name']}": row["promoted"] <= GATE.alpha for row in rows}
     bars["a ranker of +2 % is promoted within 14 nights in at least 80 %"] = gains[0]["promoted"] >= 0.8
     print_tables(rows, gains, former)
@@ -100,7 +102,7 @@ def scenarios_without_gain() -> list[Scenario]:
 
 
 def measure_false(scenario: Scenario, streams: int, seed: int) -> dict[str, Any]:
-    """Shares of streams that promote, by kind of trial, and the number of trials."""
+    """Shares of streams that promote, and mean number of trials, by kind of trial."""
     outcome = run(scenario, streams, seed)
     return {
         "name": scenario.name,
@@ -111,7 +113,7 @@ def measure_false(scenario: Scenario, streams: int, seed: int) -> dict[str, Any]
 
 
 def measure_gain(gain: float, streams: int, seed: int) -> dict[str, Any]:
-    """Share of streams that promote a ranker of this true gain within its life, and the median night."""
+    """Share of streams that promote a ranker with a true gain, and median night of promotion."""
     # The name is part of the seed of the streams.
     scenario = scenario_of(f"ranker {gain:+.0%} beside equal bandits", bandit=0.0, ranker=gain)
     scenario = replace(scenario, nights=GATE.life_nights + 1)
@@ -127,16 +129,18 @@ def measure_gain(gain: float, streams: int, seed: int) -> dict[str, Any]:
 
 
 def print_tables(rows: list[dict[str, Any]], gains: list[dict[str, Any]], former: float) -> None:
-    """False promotions by scenario, then true promotions by gain."""
+    """Print false promotions by scenario, then true promotions by gain."""
     print(
-        "| nothing is better | falsely promoted | bandits | canaries | rankers | trials a stream |\n"
+        "| no true difference | falsely promoted | by bandits | by canaries | by rankers | trials a stream |\n"
         "|---|---|---|---|---|---|"
     )
     for row in rows:
         of_kind = " | ".join(f"{row[kind]:.2%}" if kind in row else "-" for kind in MAKERS)
         trials = sum(row.get(f"{kind}_trials", 0.0) for kind in MAKERS)
         print(f"| {row['name']} | {row['promoted']:.2%} | {of_kind} | {trials:.1f} |")
-    print(f"| (former gate: a ranker a night at level .025, no budget) | {former:.1%} | - | - | {former:.1%} | 60 |")
+    print(
+        f"| (the former gate: a ranker a night at level .025, no budget) | {former:.1%} | - | - | {former:.1%} | 60 |"
+    )
     print(
         "\n| ranker's true gain | s | pages a night | promoted within 14 nights | median night |\n|---|---|---|---|---|"
     )

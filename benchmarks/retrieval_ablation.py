@@ -1,13 +1,19 @@
 """Recall of learned plans without one input, and with a tenth of the log.
 
-    python benchmarks/retrieval_ablation.py --world msrd --data DIR [--json OUT] [--table OUT] [--seeds 2] [--jobs 2]
+    python benchmarks/retrieval_ablation.py --world msrd --data DIR [--json OUT] [--table OUT]
+        [--seeds 2] [--jobs 2]
 
-The planner over learned values as in `retrieval.py`, trained again for each case: without the
-strategies' scores, without the memory (as a strategy and as evidence), without learned values of
-candidates (reciprocal ranks and clicks replace them), without text (the stored fields of entities),
-and from a log of 20,000 searches. Strategy history is no input of learned values. Its worth to a
-planner without them is the difference between `hit_rate_planner` and `reciprocal_rank_planner`. The
-gap of a row is that of its own log: with less evidence the memory brings less.
+The benchmark trains the planner of `retrieval.py` again for each case:
+
+- without the scores of the strategies;
+- without the memory, as a strategy and as evidence;
+- without learned values of candidates: reciprocal ranks and clicks replace them;
+- without text: the stored fields of entities;
+- from a log of 20,000 searches.
+
+Strategy history is not an input of learned values. Its effect on a planner without learned values
+is the difference between `hit_rate_planner` and `reciprocal_rank_planner`. The gap of a row is the
+gap of its own log: with less evidence the memory finds less.
 """
 
 from __future__ import annotations
@@ -18,20 +24,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.command_line import write_rows, write_text
-from benchmarks.learned_retrieval.judging import LogStudy, Without
-from benchmarks.learned_retrieval.report import Judged, rows_of
+from benchmarks.learned_retrieval.judging import Ablation, LogStudy
+from benchmarks.learned_retrieval.report import LogResults, rows_of
 from benchmarks.learned_retrieval.runs import logs_parser, study_logs, world_of
 from ltrr.core.plans import PlanSpace
 
 CASES = {
-    "everything": (200_000, Without()),
-    "without scores": (200_000, Without(scores=True)),
-    "without memory": (200_000, Without(memory=True)),
-    "without block values": (200_000, Without(values=True)),
-    "without text": (200_000, Without(text=True)),
-    "20,000 searches": (20_000, Without()),
+    "everything": (200_000, Ablation()),
+    "without scores": (200_000, Ablation(scores=True)),
+    "without memory": (200_000, Ablation(memory=True)),
+    "without block values": (200_000, Ablation(values=True)),
+    "without text": (200_000, Ablation(text=True)),
+    "20,000 searches": (20_000, Ablation()),
 }
-"""Case -> number of logged searches, and what is left out."""
+"""Case -> number of logged searches, and inputs that are withheld."""
 
 SHOWN = (
     ("all_blocks", "value_planner"),
@@ -44,13 +50,13 @@ SHOWN = (
 Task = tuple[str, Path | None, str, int]
 
 
-def study(task: Task) -> Judged:
-    """One log of one case, in a process of its own."""
+def study(task: Task) -> LogResults:
+    """Results of one log of one case, computed in its own process."""
     name, data, case, seed = task
     world = world_of(name, data, hybrid=False)
     space = PlanSpace(world.strategies, world.block_size, world.budget)
-    impressions, without = CASES[case]
-    return LogStudy(world, space, impressions, seed, without).planners()
+    impressions, ablation = CASES[case]
+    return LogStudy(world, space, impressions, seed, ablation).run_planners()
 
 
 def markdown(rows: list[dict[str, Any]], world: str, seeds: int) -> str:
@@ -79,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Print the table; there are no bars."""
     options = build_parser().parse_args()
-    # The rankings are cached here, before several processes want them.
+    # The rankings are computed and cached here, before several processes need them.
     world_of(options.world, options.data, hybrid=False)
     tasks = [(options.world, options.data, case, seed) for case in CASES for seed in range(1, options.seeds + 1)]
     judged = study_logs(study, tasks, options.jobs)

@@ -1,12 +1,12 @@
-"""Training speed of the bandit in decisions a second: training on Spark and Vowpal Wabbit alone on one file.
+"""Training speed of the bandit in decisions a second: on Spark, and Vowpal Wabbit on one file.
 
     python benchmarks/vw_speed.py --json OUT --table docs/studies/speed.md
 
 Both learn from the same made-up rows of the table `bandit_rows`: 210 plans, a shortlist of 20 and
-the plan taken. The file exists before Vowpal Wabbit starts (it parses in one thread and learns in
-another). Spark starts from Parquet, partitions the rows, writes their text, trains one model for
+the plan taken. The file exists before Vowpal Wabbit starts, which parses in one thread and learns
+in another. Spark starts from Parquet, partitions the rows, writes their text, trains one model for
 each part and merges the models (`ltrr.bandit.learning.train_bandit`). Every figure is the best of
-several rounds in its own process; a small training warms Spark up first.
+several rounds in its own process. A small training warms Spark up first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import vowpalwabbit
 
 from benchmarks.command_line import add_outputs, new_parser, write_json, write_text
 from benchmarks.processes import figures_of_module
-from benchmarks.speed_study.decisions import AT_ONCE, OBSERVE, SHORTLIST, SPACE, decisions
+from benchmarks.speed_study.decisions import AT_ONCE, OBSERVE, SHORTLIST, SPACE, make_decisions
 from benchmarks.speed_study.timing import best_of_rounds
 from ltrr.bandit.examples import Decisions, write_examples
 from ltrr.bandit.learning import list_vw_arguments, train_bandit
@@ -36,10 +36,14 @@ from ltrr.spark.session import SparkSettings, build_session
 
 SEED, WARM_UP = 7, 2_000
 ALONE, WORKERS = "alone", (1, 2)
-JAVAS = {"local": SparkSettings().java_options, "cluster": ""}
-"""Java options by place: on one machine ltrr compiles fast to slower code; executors of a cluster have none."""
+JAVA_OPTIONS = {"local": SparkSettings().java_options, "cluster": ""}
+"""Place -> Java options.
 
-WAYS = (ALONE, *(f"{java}, {workers}" for java in JAVAS for workers in WORKERS))
+On one machine ltrr sets options for fast compilation to slower code. Executors of a cluster have
+none.
+"""
+
+WAYS = (ALONE, *(f"{java}, {workers}" for java in JAVA_OPTIONS for workers in WORKERS))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -58,11 +62,11 @@ def main() -> None:
     """Measure each size of log in turn; the last line describes the measurement."""
     options = build_parser().parse_args()
     if options.measure:
-        measure = alone if options.measure == ALONE else on_spark
+        measure = measure_alone if options.measure == ALONE else measure_spark
         print(json.dumps(measure(options)))
         return
     figures = [compare(count, options) for count in options.decisions]
-    lines, measured_on = table(figures), description(options)
+    lines, measured_on = table(figures), describe(options)
     print("\n".join([*lines, measured_on]))
     write_json(options.json, {"measured": measured_on, "figures": figures})
     if options.table:
@@ -72,7 +76,7 @@ def main() -> None:
         write_text(options.table, "\n".join([PAGE, *lines, "", measured_on, ""]) + others)
 
 
-def description(options: argparse.Namespace) -> str:
+def describe(options: argparse.Namespace) -> str:
     """Date, sizes and machine of the measurement."""
     text = (
         f"Measured {datetime.now(UTC).date()} on {os.cpu_count()} cores with a load of {os.getloadavg()[2]:.1f} "
@@ -87,10 +91,10 @@ def description(options: argparse.Namespace) -> str:
 
 
 def compare(count: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Decisions a second of every way to learn from `count` decisions."""
+    """Figures of every way to learn from `count` decisions."""
     with tempfile.TemporaryDirectory(prefix="vw-speed-") as folder:
         text_rate = make_rows(count, Path(folder))
-        taken = {way: measured(way, Path(folder), options) for way in WAYS}
+        taken = {way: measure_way(way, Path(folder), options) for way in WAYS}
     return {
         "decisions": count,
         "text": text_rate,
@@ -100,19 +104,22 @@ def compare(count: int, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def measured(way: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
-    """Figures of one way, from a process of its own."""
+def measure_way(way: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    """Figures of one way, measured in its own process."""
     arguments = ("--measure", way, "--rows", folder, "--rounds", options.rounds, "--partitions", options.partitions)
     return figures_of_module("benchmarks.vw_speed", *arguments)
 
 
 def make_rows(count: int, folder: Path) -> float:
-    """Write rows as Parquet and as one file for Vowpal Wabbit; return the decisions a second of writing the text."""
+    """Write rows as Parquet and as one file for Vowpal Wabbit.
+
+    Returns the speed of writing the text, in decisions a second.
+    """
     rng = np.random.default_rng(SEED)
     seconds = 0.0
     (folder / "rows").mkdir()
     with (folder / "decisions.txt").open("wb") as text:
-        for number, made in enumerate(decisions(rng, count)):
+        for number, made in enumerate(make_decisions(rng, count)):
             pq.write_table(rows_of(made, number, rng), folder / "rows" / f"{number:05d}.parquet")
             start = time.perf_counter()
             text.write(write_examples(made, SPACE, OBSERVE))
@@ -121,7 +128,7 @@ def make_rows(count: int, folder: Path) -> float:
 
 
 def rows_of(made: Decisions, number: int, rng: np.random.Generator) -> pa.Table:
-    """The columns of `bandit_rows` that training reads; ten decisions a query."""
+    """Columns of `bandit_rows` that training reads; a query has about ten decisions."""
     texts = np.array(SPACE.texts)
     count, width = len(made), made.features.shape[1]
     ends = pa.array(np.concatenate(([0], made.ends)), pa.int32())
@@ -142,8 +149,8 @@ def rows_of(made: Decisions, number: int, rng: np.random.Generator) -> pa.Table:
     return pa.table(columns)
 
 
-def alone(options: argparse.Namespace) -> dict[str, float]:
-    """Vowpal Wabbit over the one file, without the library: the reference."""
+def measure_alone(options: argparse.Namespace) -> dict[str, float]:
+    """Figures of Vowpal Wabbit on one file, without the library: the reference."""
     with tempfile.TemporaryDirectory() as folder:
         files = ["--data", str(options.rows / "decisions.txt"), "--final_regressor", str(Path(folder, "bandit.vw"))]
 
@@ -153,14 +160,14 @@ def alone(options: argparse.Namespace) -> dict[str, float]:
             workspace.finish()
             return loss
 
-        return with_loss(best_of_rounds(learn, options.rounds))
+        return name_loss(best_of_rounds(learn, options.rounds))
 
 
-def on_spark(options: argparse.Namespace) -> dict[str, float]:
-    """`train_bandit` over the Parquet files."""
+def measure_spark(options: argparse.Namespace) -> dict[str, float]:
+    """Figures of `train_bandit` on the Parquet files."""
     settings = BanditSettings(partitions=options.partitions)
     java, workers = options.measure.split(", ")
-    spark = build_session("vw-speed", SparkSettings(master=f"local[{workers}]", java_options=JAVAS[java]))
+    spark = build_session("vw-speed", SparkSettings(master=f"local[{workers}]", java_options=JAVA_OPTIONS[java]))
     rows = spark.read.parquet(str(options.rows / "rows"))
     train_bandit(rows.limit(WARM_UP), SPACE, OBSERVE, settings)
 
@@ -169,18 +176,18 @@ def on_spark(options: argparse.Namespace) -> dict[str, float]:
         assert trained is not None
         return trained.progressive_loss
 
-    figures = with_loss(best_of_rounds(learn, options.rounds))
+    figures = name_loss(best_of_rounds(learn, options.rounds))
     spark.stop()
     return figures
 
 
-def with_loss(figures: dict[str, Any]) -> dict[str, float]:
-    """Figures whose answer is a progressive loss."""
+def name_loss(figures: dict[str, Any]) -> dict[str, float]:
+    """Figures of `best_of_rounds` with the answer named `loss`."""
     return {"seconds": figures["seconds"], "core_seconds": figures["core_seconds"], "loss": figures["answer"]}
 
 
 def table(figures: list[dict[str, Any]]) -> list[str]:
-    """Rates, and ratios that other machines share."""
+    """Lines of the table: rates, and ratios that depend less on the machine."""
     heads = [
         "decisions",
         "Java",
@@ -195,7 +202,7 @@ def table(figures: list[dict[str, Any]]) -> list[str]:
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in figures:
         rate, worked = row["rates"][ALONE], row["core_microseconds"]
-        for java in JAVAS:
+        for java in JAVA_OPTIONS:
             one, two = (row["rates"][f"{java}, {workers}"] for workers in WORKERS)
             lines.append(
                 f"| {row['decisions']:,} | {java} | {rate:,.0f} "

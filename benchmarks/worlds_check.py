@@ -1,10 +1,10 @@
 """Quality of the film world's strategies, compared with the figures of an earlier trial.
 
-    python benchmarks/worlds_check.py --data ../shared/data/msrd [--json benchmarks/worlds_check.json]
+    python benchmarks/worlds_check.py --data DIR [--json benchmarks/worlds_check.json]
 
-Prints nDCG@10 of each strategy alone over the judged films, and the recall of the union of plans
-(blocks of 2, budget 4) next to the figures of an earlier trial on the same data: first without
-hybrid search as in the trial, then with it.
+It prints nDCG@10 of each strategy over the judged films, and the recall of the union of plans
+(blocks of 2, budget 4), next to the figures of an earlier trial on the same data. The recall is
+printed without hybrid search, as in the trial, and with it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TRIAL_NDCG = {"title": 0.808, "fields": 0.754, "semantic": 0.735, "popularity": 
 
 
 def judged_ndcg(world: World, judged: list[set[int]], strategy: str, depth: int) -> float:
-    """Mean nDCG@10 of the judged films among the first `depth` of a strategy's list, in its order."""
+    """Mean nDCG@10 of a strategy's list, over the judged films among its first `depth` entities."""
     lists = world.rankings.entities[:, world.rankings.strategies.index(strategy), :depth]
     values = []
     for number, query in enumerate(world.queries):
@@ -41,7 +41,7 @@ def judged_ndcg(world: World, judged: list[set[int]], strategy: str, depth: int)
 
 
 def judged_films(data: Path, world: World) -> list[set[int]]:
-    """Films with a judgment for each query, relevant or not."""
+    """Numbers of the films with a judgment, relevant or not, for each query."""
     numbers = {key: number for number, key in enumerate(world.keys)}
     judged: list[set[int]] = [set() for _ in world.keys]
     with gzip.open(data / "judgments.tsv.gz", "rt", encoding="utf-8", newline="\n") as file:
@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Print the tables; return 1 where a figure with a bar differs by more than .015 from the trial's."""
+    """Print the tables; return 1 if a figure with a bar is more than .015 from the trial."""
     options = build_parser().parse_args()
     figures = measure_strategies(options.data)
     tables, missed = {}, 0
@@ -73,8 +73,8 @@ def main() -> int:
 
 
 def measure_strategies(data: Path) -> list[dict[str, Any]]:
-    """Print nDCG@10 of each strategy alone, over the first 10 and the first 100 entities of its list."""
-    # The lists are a hundred deep for nDCG alone.
+    """Print nDCG@10 of each strategy over the first 10 and the first 100 entities of its list."""
+    # Only nDCG needs lists of a hundred entities.
     deep = msrd_world(data, hybrid=False, block_size=25, budget=4, cache_folder=default_cache())
     judged = judged_films(data, deep)
     print(f"{'nDCG@10 over the judged films':32}{'first 10':>10}{'first 100':>10}{'trial':>8}")

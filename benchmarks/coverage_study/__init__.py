@@ -1,1 +1,1 @@
-"""Parts of `benchmarks/ope_coverage.py`: worlds of known truth, interval methods, bars and tables."""
+"""Parts of `benchmarks/ope_coverage.py`: worlds of known truth, interval methods, bars, tables."""

@@ -1,7 +1,7 @@
-"""Interval methods for many logs at once: those of the library, and references for comparison.
+"""Interval methods for many logs at once: the methods of the library, and reference methods.
 
-The library computes one log at a time. These second computations over arrays of logs are
-deliberate; `ope_coverage` asserts on one log of each cell that both agree.
+The library computes the interval of one log at a time. This module computes the same intervals for
+arrays of logs. `ope_coverage` asserts on one log of each cell that both agree.
 """
 
 from __future__ import annotations
@@ -26,30 +26,38 @@ WIDTH_LOGS, REPLICATES = 40, 200
 
 @dataclass(frozen=True)
 class Logs:
-    """Sums of many logs, one row each, [L, 12]; see World.features."""
+    """Sums of L logs, one row for each log, [L, 12]; the columns are those of `World.features`.
+
+    Attributes:
+        users: Number of users of each log.
+        sums: Sums over the users of each log, [L, 12].
+    """
 
     users: int
     sums: Floats
 
     def total(self, term: str) -> Floats:
-        """Sum of a term."""
+        """Sum of a term over all users, [L]."""
         return self.sums[:, TERMS.index(term)]
 
     def product(self, one: str, other: str) -> Floats:
-        """Sum over users of the product of two terms."""
+        """Sum over users of the product of two terms, [L]."""
         pair = tuple(sorted((TERMS.index(one), TERMS.index(other))))
         return self.sums[:, 5 + PAIRS.index(pair)]
 
     def mean(self, term: str) -> Floats:
-        """Of a user."""
+        """Mean of a term over users, [L]."""
         return self.total(term) / self.users
 
     def covariance(self, one: str, other: str) -> Floats:
-        """Of two terms of a user."""
+        """Sample covariance of two terms over users, [L]."""
         return (self.product(one, other) - self.total(one) * self.total(other) / self.users) / (self.users - 1)
 
     def quantiles(self) -> Floats:
-        """Student's, of each log: the rule of `degrees_of_freedom`; the normal one where nothing was earned."""
+        """Quantile of Student's distribution for each log, [L], as `degrees_of_freedom` defines it.
+
+        A log without rewards gets the normal quantile.
+        """
         squares, fourths = self.product("wr", "wr"), self.sums[:, 11]
         with np.errstate(divide="ignore", invalid="ignore"):
             degrees = np.clip(DEGREES_PER_TAIL_EVIDENCE * squares**2 / fourths, 1.0, self.users - 1.0)
@@ -66,7 +74,7 @@ class Logs:
         )
 
     def summaries(self) -> Iterator[EvidenceSummary]:
-        """What each log's estimate rests on."""
+        """Evidence summary of each log."""
         errors = error_of_ratio(self, "w", "n")
         by_user = self.product("wr", "wr")
         for row, rewards_squared, error in zip(self.sums.tolist(), by_user, errors.tolist(), strict=True):
@@ -86,7 +94,7 @@ class Logs:
 
 
 def error_of_ratio(logs: Logs, numerator: str, denominator: str) -> Floats:
-    """The standard error of `estimate_ratio`."""
+    """Standard error of the ratio of two sums, [L], as in `estimate_ratio`."""
     value = logs.total(numerator) / logs.total(denominator)
     squares = (
         logs.product(numerator, numerator)
@@ -96,22 +104,25 @@ def error_of_ratio(logs: Logs, numerator: str, denominator: str) -> Floats:
     return np.sqrt(np.maximum(squares, 0.0) * logs.users / (logs.users - 1)) / logs.total(denominator)
 
 
-def delta(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
-    """The method of the library: the delta method's error, Student's quantile."""
+def delta_interval(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
+    """Interval of the library: standard error by the delta method, Student's quantile."""
     value = logs.total(numerator) / logs.total(denominator)
     half = logs.quantiles() * error_of_ratio(logs, numerator, denominator)
     return value - half, value + half
 
 
-def normal(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
-    """Reference: the same error taken as known."""
+def normal_interval(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
+    """Reference: the same standard error, with the normal quantile."""
     value = logs.total(numerator) / logs.total(denominator)
     half = Z * error_of_ratio(logs, numerator, denominator)
     return value - half, value + half
 
 
-def delta_dr(logs: Logs, q_hat: float) -> tuple[Floats, Floats]:
-    """Doubly robust with a constant reward model: q_hat + sum(w (r - q_hat)) / n, by user."""
+def doubly_robust_interval(logs: Logs, q_hat: float) -> tuple[Floats, Floats]:
+    """Doubly robust estimate with a constant reward model, by user.
+
+    The value is q_hat + sum(w (r - q_hat)) / n.
+    """
     residual = logs.total("wr") - q_hat * logs.total("w")
     value = q_hat + residual / logs.total("n")
     # a = wr - q w + q n has the residual a - value n = wr - q w - (value - q) n.
@@ -128,12 +139,14 @@ def delta_dr(logs: Logs, q_hat: float) -> tuple[Floats, Floats]:
 
 
 def logit_interval(value: Floats, half: Floats, rewards: tuple[float, float] = (0.0, 1.0)) -> tuple[Floats, Floats]:
-    """A symmetric interval of a value (not a difference), moved to the logit scale of a range of rewards.
+    """Transform a symmetric interval of a value to the logit scale of a range of rewards.
 
-    With p = (value - least) / (most - least), logit(p) -+ half / ((most - least) p (1 - p)), back.
-    A sum of few rewards is skewed and the symmetric interval misses on one side (3.8 % below, 1.6 %
-    above at R = 81); here the misses lie on both sides (2.5 and 2.7 %). NaN where the value is not
-    inside the range.
+    With p = (value - least) / (most - least), the interval is
+    logit(p) -+ half / ((most - least) p (1 - p)), transformed back. It is not for differences.
+
+    A sum of few rewards is skewed. The symmetric interval then misses on one side: 3.8 % below and
+    1.6 % above at R = 81. This interval misses on both sides: 2.5 and 2.7 %. It is NaN where the
+    value is not inside the range.
     """
     least, most = rewards
     share = (np.asarray(value) - least) / (most - least)
@@ -145,17 +158,17 @@ def logit_interval(value: Floats, half: Floats, rewards: tuple[float, float] = (
     return np.where(inside, ends[0], nan), np.where(inside, ends[1], nan)
 
 
-def logit(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
-    """The method of `logit_interval`; a log without rewards keeps the delta method's interval."""
-    low, high = delta(logs, numerator, denominator)
+def logit_ratio_interval(logs: Logs, numerator: str, denominator: str) -> tuple[Floats, Floats]:
+    """Interval of `logit_interval`; a log without rewards keeps that of `delta_interval`."""
+    low, high = delta_interval(logs, numerator, denominator)
     value, half = (low + high) / 2.0, (high - low) / 2.0
     ends = logit_interval(value, half)
     inside = ~np.isnan(ends[0]) & (half > 0.0)
     return np.where(inside, ends[0], low), np.where(inside, ends[1], high)
 
 
-def bernstein(logs: Logs, numerator: str, denominator: str, widest: float) -> tuple[Floats, Floats]:
-    """The method of `bernstein_ratio`."""
+def bernstein_interval(logs: Logs, numerator: str, denominator: str, widest: float) -> tuple[Floats, Floats]:
+    """Interval of `bernstein_ratio`."""
     length = log(4.0 / (1.0 - CONFIDENCE))
     return bounds_by_inversion(
         *logs.moments(numerator, denominator),
@@ -165,12 +178,12 @@ def bernstein(logs: Logs, numerator: str, denominator: str, widest: float) -> tu
     )
 
 
-def cressie_read(logs: Logs) -> tuple[Floats, Floats]:
+def cressie_read_interval(logs: Logs) -> tuple[Floats, Floats]:
     """Reference: Cressie-Read likelihood of power -2 over users, given that weights average one.
 
     Karampatziakis et al., "Empirical Likelihood for Contextual Bandits", NeurIPS 2020. Profiled
-    over the constraint on the weights it is Fieller's interval of what wr and n leave unexplained
-    by w - n.
+    over the constraint on the weights, it is Fieller's interval of the residuals of wr and n after
+    regression on w - n.
     """
     wr, n = logs.mean("wr"), logs.mean("n")
     excess = logs.mean("w") - n
@@ -190,7 +203,15 @@ def cressie_read(logs: Logs) -> tuple[Floats, Floats]:
 
 
 def bootstrap_widths(world: World, counts: Longs, rng: np.random.Generator) -> Floats:
-    """Widths of Poisson bootstrap intervals by user of snips, percentiles of 200 replicates; one log a row."""
+    """Width of the Poisson bootstrap interval of snips for each log, [L].
+
+    The bootstrap unit is the user; the ends are percentiles of 200 replicates.
+
+    Args:
+        world: World of the logs.
+        counts: Number of users of each kind, one log a row, [L, J].
+        rng: Generator of the replicates.
+    """
     users = int(counts[0].sum())
     copies = rng.poisson(1.0, (REPLICATES, users)).astype(np.float32)
     widths = []

@@ -1,4 +1,4 @@
-"""Bars with the cells that miss them, and every cell as a table."""
+"""Bars of the coverage study with the cells that miss them, and the table of all cells."""
 
 from __future__ import annotations
 
@@ -10,41 +10,45 @@ from benchmarks.coverage_study.methods import CONFIDENCE
 from ltrr.estimation.verdict import TRUST
 
 REFERENCES = ("normal snips", "normal ips", "cressie-read")
-"""Methods for comparison, without a bar."""
+"""Reference methods; they have no bar."""
 
 
 def bars(rows: Sequence[Mapping[str, Any]], repetitions: int) -> dict[str, list[str]]:
-    """Each bar with the cells that do not reach it."""
+    """Bar -> cells that miss it."""
     chance = 3.0 * sqrt(CONFIDENCE * (1.0 - CONFIDENCE) / repetitions)
-    found: dict[str, list[str]] = {}
+    misses: dict[str, list[str]] = {}
     for method in ("delta snips", "delta ips", "delta dr", "logit snips"):
         name = f"{method} covers 93.5-96.5 % where R >= 100"
-        found[name] = [at(row, method) for row in rows if row["evidence_of_users"] >= 100 and not is_good(row, method)]
-        found[f"{method} covers at least 92 % where 50 <= R < 100"] = [
-            at(row, method)
+        misses[name] = [
+            describe_cell(row, method)
+            for row in rows
+            if row["evidence_of_users"] >= 100 and not covers_well(row, method)
+        ]
+        misses[f"{method} covers at least 92 % where 50 <= R < 100"] = [
+            describe_cell(row, method)
             for row in rows
             if 50 <= row["evidence_of_users"] < 100 and row["methods"][method]["coverage"] < 0.92
         ]
     for method in ("bernstein snips", "bernstein ips"):
-        found[f"{method} covers at least 95 % less three Monte-Carlo errors"] = [
-            at(row, method) for row in rows if row["methods"][method]["coverage"] < CONFIDENCE - chance
+        misses[f"{method} covers at least 95 % less three Monte-Carlo errors"] = [
+            describe_cell(row, method) for row in rows if row["methods"][method]["coverage"] < CONFIDENCE - chance
         ]
-    found["a cell where a method of ours covers less than 93.5 % is not trusted"] = [
-        at(row, method)
+    misses["a cell where a method of ours covers less than 93.5 % is not trusted"] = [
+        describe_cell(row, method)
         for row in rows
         for method in row["methods"]
         if method not in REFERENCES and row["verdict"] == TRUST and row["methods"][method]["coverage"] < 0.935
     ]
-    return found
+    return misses
 
 
-def is_good(row: Mapping[str, Any], method: str) -> bool:
-    """Whether coverage is where 95 % should be."""
+def covers_well(row: Mapping[str, Any], method: str) -> bool:
+    """Whether the coverage lies between 93.5 and 96.5 %."""
     return bool(0.935 <= row["methods"][method]["coverage"] <= 0.965)
 
 
-def at(row: Mapping[str, Any], method: str) -> str:
-    """A cell as text."""
+def describe_cell(row: Mapping[str, Any], method: str) -> str:
+    """One line about a cell and a method."""
     return (
         f"{row['decisions']} decisions, {row['rate']:g} rewarded, {row['overlap']}, {row['per_user']} a user: "
         f"R {row['evidence_of_users']:.0f}, {method} {row['methods'][method]['coverage']:.1%}, {row['verdict']}"
@@ -52,7 +56,10 @@ def at(row: Mapping[str, Any], method: str) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """All cells in Markdown: coverage in %, with the misses below/above the truth; widths relative to delta snips."""
+    """All cells as a Markdown table.
+
+    Coverage is in %, with the misses below/above the truth. Widths are relative to delta snips.
+    """
     titles = (
         *("decisions", "rewarded", "overlap", "a user", "ESS", "R by row", "R", "verdict", "trusted"),
         *("delta snips", "delta ips", "delta dr", "logit snips", "Bernstein", "normal snips", "Cressie-Read"),

@@ -1,1 +1,1 @@
-"""Parts of `benchmarks/gate.py`: challengers of known worth, streams of nights, bounds, bars and tables."""
+"""Parts of `benchmarks/gate.py`: challengers of known value, streams, bounds, bars, tables."""

@@ -1,4 +1,4 @@
-"""Each promise as streams to count: false promotions, true gains, slices."""
+"""Measures of the gate on simulated streams: false promotions, true gains, slices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLICES, HARMED_SLICE = 12, -0.10
 
 
 def scenarios() -> dict[str, Scenario]:
-    """Nothing better anywhere: every promotion is false."""
+    """Scenarios in which no challenger is better: every promotion is false."""
     sigmas = (1.1, 0.8, 1.5)
     impressions = traffic(Challenger(1.1, DESIGN.effect))
 
@@ -28,17 +28,19 @@ def scenarios() -> dict[str, Scenario]:
         return Challenger(sigmas[which % 3], -0.01)
 
     def filling(which: int, _age: int, night: int) -> Challenger:
-        # The memory fills: all policies earn more, and the error of q, fixed on the first night,
-        # grows.
+        # The memory fills: all policies earn more. The error of q, which was fitted on the first
+        # night, grows.
         return Challenger(sigmas[which % 3], 0.0, level=0.7 + 0.6 * night / NIGHTS)
 
     def swinging(which: int, age: int, _night: int) -> Challenger:
-        # Memory first hurts the challenger, then helps it as much: never better over the nights it
-        # was judged on.
+        # The memory first hurts the challenger, then helps it as much. It is never better over the
+        # nights on which it was judged.
         return Challenger(sigmas[which % 3], -0.033 if age < DESIGN.life_nights // 2 else 0.033)
 
     return {
-        "equal": Scenario("different policies of equal value, hopeless ones given up", equal, impressions),
+        "equal": Scenario(
+            "different policies of equal value, stopped early for futility", equal, impressions, salt=5467
+        ),
         "worse": Scenario("candidates 1 % worse", worse, impressions),
         "calendar": Scenario("a new challenger every 14 nights", equal, impressions, may_be_futile=False),
         "filling": Scenario(
@@ -51,18 +53,18 @@ def scenarios() -> dict[str, Scenario]:
 
 
 def measure_false(streams: int, seed: int) -> dict[str, dict[str, float]]:
-    """Streams with any promotion, by scenario."""
+    """Scenario -> share of streams with any promotion, and number of challengers."""
     outcomes = {scenario.name: run(scenario, streams, seed) for scenario in scenarios().values()}
     outcomes["returning users, judged by user"] = run_users(streams, seed, by_impression=False)
-    found = {name: false_row(outcome) for name, outcome in outcomes.items()}
-    found["(returning users, judged by impression: wrong)"] = false_row(
+    found = {name: summarize_promotions(outcome) for name, outcome in outcomes.items()}
+    found["(returning users, judged by impression: wrong)"] = summarize_promotions(
         run_users(min(streams, 2_000), seed, by_impression=True)
     )
     return found
 
 
-def false_row(outcome: Outcome) -> dict[str, float]:
-    """One line."""
+def summarize_promotions(outcome: Outcome) -> dict[str, float]:
+    """Number of streams, share of streams that promote, and mean number of challengers."""
     return {
         "streams": len(outcome.promoted),
         "promoted": float(np.isfinite(outcome.promoted).mean()),
@@ -71,7 +73,7 @@ def false_row(outcome: Outcome) -> dict[str, float]:
 
 
 def measure_gains(streams: int, seed: int) -> list[dict[str, Any]]:
-    """One challenger that is truly better, at the traffic stated."""
+    """Promotions of one challenger that is truly better, at the traffic of STATED_FACTOR."""
     rows = []
     for sigma, gain in ((1.1, 0.02), (1.7, 0.02), (1.1, 0.05), (1.1, 0.15)):
         challenger = Challenger(sigma, gain)
@@ -98,10 +100,10 @@ def measure_gains(streams: int, seed: int) -> list[dict[str, Any]]:
 
 
 def measure_slices(streams: int, seed: int) -> list[dict[str, Any]]:
-    """A challenger that gains on the whole, with and without one slice of twelve that loses 10 %."""
+    """Promotions of a challenger that gains overall, with and without a slice that loses 10 %."""
     rows = []
     impressions = traffic(Challenger(1.1, DESIGN.effect))
-    for waits, gain in ((True, 0.02), (True, 0.05), (True, 0.15), (False, 0.02), (False, 0.05)):
+    for waits_for_slices, gain in ((True, 0.02), (True, 0.05), (True, 0.15), (False, 0.02), (False, 0.05)):
         for harmed in (HARMED_SLICE, gain):
             others = (gain * SLICES - harmed) / (SLICES - 1)
             gains = (harmed, *[others] * (SLICES - 1))
@@ -111,12 +113,12 @@ def measure_slices(streams: int, seed: int) -> list[dict[str, Any]]:
                 Scenario(name, lambda *_, c=challenger: c, impressions, DESIGN.life_nights, gains=gains),
                 streams,
                 seed,
-                replace(DESIGN, waits_for_slices=waits),
+                replace(DESIGN, waits_for_slices=waits_for_slices),
             )
             promoted = np.isfinite(outcome.promoted)
             rows.append(
                 {
-                    "waits": waits,
+                    "waits": waits_for_slices,
                     "gain": gain,
                     "slice": harmed,
                     "crossed": float(outcome.crossed.mean()),

@@ -1,4 +1,4 @@
-"""Many streams of nights at once, whose challengers start and end by the decisions of the gate."""
+"""Simulation of many streams at once; the gate decides when a challenger starts and ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.arrays import Floats, Longs
-from benchmarks.gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, of_night
+from benchmarks.gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, night_impressions
 from benchmarks.gate_study.window import Window
 from ltrr.estimation.intervals import Estimate, quantile
 from ltrr.estimation.sequential import (
@@ -27,7 +27,7 @@ from ltrr.estimation.sequential import (
     judge_looks,
 )
 
-CHECKED = 40
+CHECKED_STREAMS = 40
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,14 @@ class Scenario:
     """Settings of the streams of one line of the table.
 
     Attributes:
-        name: label in the table.
-        challenger: policy of the i-th challenger on a night of its life, 0-based, and of the
-            calendar.
-        impressions: judged a night.
-        nights: of a stream.
-        may_be_futile: whether the gate ends challengers that can hardly be promoted any more.
-        gains: of each slice, relative; empty where there are none.
+        name: Label in the table.
+        challenger: (number of the challenger, night of its life, night of the stream) -> policy;
+            all 0-based.
+        impressions: Number of impressions judged each night.
+        nights: Number of nights of a stream.
+        may_be_futile: Whether the gate stops challengers early for futility.
+        gains: Relative gain of each slice; empty without slices.
+        salt: Part of the random seed; by default the sum of the code points of the name.
     """
 
     name: str
@@ -50,18 +51,19 @@ class Scenario:
     nights: int = NIGHTS
     may_be_futile: bool = True
     gains: tuple[float, ...] = ()
+    salt: int | None = None
 
 
 @dataclass
 class Outcome:
-    """Results of streams.
+    """Results of S streams.
 
     Attributes:
-        promoted: night of the first promotion, 1-based; infinite without.
-        crossed: whether the whole would have been promoted, on any night.
-        harmed: whether the gate rejected a challenger for a slice.
-        challengers: number of challengers until the first promotion.
-        scores, information: of the first challenger's looks, [S, life]; NaN after its end.
+        promoted: Night of the first promotion, 1-based; infinite without a promotion, [S].
+        crossed: Whether the gate would have promoted on any night if it ignored slices, [S].
+        harmed: Whether the gate rejected a challenger for harm to a slice, [S].
+        challengers: Number of challengers until the first promotion, [S].
+        scores, information: Looks of the first challenger, [S, life]; NaN after its end.
     """
 
     promoted: Floats
@@ -74,7 +76,13 @@ class Outcome:
 
 @dataclass
 class Streams:
-    """Many streams at once, with the state of the gate of each."""
+    """State of the gate in many streams.
+
+    Attributes:
+        size: Number of streams.
+        design: Settings of the gate.
+        trials: Ended trials of each stream.
+    """
 
     size: int
     design: Design
@@ -98,7 +106,7 @@ class Streams:
         )
 
     def begin(self, night: int) -> NDArray[np.bool_]:
-        """Start a challenger in each free stream whose budget has a share left; return which streams."""
+        """Start a challenger in each stream without one, if alpha is left; return which started."""
         begun = np.zeros(self.size, dtype=bool)
         for stream in np.flatnonzero(~self.is_over & (self.alpha == 0.0)):
             self.alpha[stream] = assign_alpha(self.trials[stream], night, self.design)
@@ -110,7 +118,7 @@ class Streams:
 
     @property
     def is_judged(self) -> NDArray[np.bool_]:
-        """Which streams have a challenger this night."""
+        """Whether each stream has a challenger this night, [S]."""
         return ~self.is_over & (self.alpha > 0.0)
 
     def look(
@@ -122,7 +130,7 @@ class Streams:
         *,
         futility: bool,
     ) -> None:
-        """Verdicts of one night."""
+        """Add one look to every trial, and end the trials that the gate decides."""
         judged = np.flatnonzero(self.is_judged)
         self.age[judged] += 1
         age = self.age[judged]
@@ -130,24 +138,24 @@ class Streams:
         first = judged[self.outcome.challengers[judged] == 1]
         self.outcome.scores[first, self.age[first] - 1] = values[first] / errors[first]
         self.outcome.information[first, self.age[first] - 1] = errors[first] ** -2
-        least = np.array([quantile(1.0 - self.design.spent(self.design.share, k)) for k in range(1, 15)])
+        critical = np.array([quantile(1.0 - self.design.spent(self.design.share, k)) for k in range(1, 15)])
         with np.errstate(invalid="ignore"):
-            near = (self.values[judged] / self.errors[judged] >= least[: self.design.life_nights]).any(axis=1)
-        hopeless = np.zeros(len(judged), dtype=bool)
+            may_promote = (self.values[judged] / self.errors[judged] >= critical[: self.design.life_nights]).any(axis=1)
+        futile = np.zeros(len(judged), dtype=bool)
         if futility:
-            hopeless = ~near & (age < self.design.life_nights) & self.is_hopeless(judged, age)
+            futile = ~may_promote & (age < self.design.life_nights) & self.is_futile(judged, age)
         for place, stream in enumerate(judged):
-            outcome = FUTILE if hopeless[place] else EXPIRED if age[place] == self.design.life_nights else ""
-            if near[place]:
+            outcome = FUTILE if futile[place] else EXPIRED if age[place] == self.design.life_nights else ""
+            if may_promote[place]:
                 outcome = self.judge(int(stream), slices, futility=futility)
-            elif stream < CHECKED:
+            elif stream < CHECKED_STREAMS:
                 by_gate = self.judge(int(stream), slices, futility=futility)
                 assert by_gate == outcome, (by_gate, outcome)
             if outcome:
                 self.end(int(stream), night, outcome)
 
     def judge(self, stream: int, slices: Callable[[int], dict[str, SliceLook]], *, futility: bool) -> str:
-        """Outcome by the gate; empty where the trial goes on."""
+        """Outcome of a trial by the gate; empty if the trial goes on."""
         pairs = zip(self.values[stream], self.errors[stream], strict=True)
         looks = [Look(at, Estimate(*pair)) for at, pair in enumerate(pairs, start=1)][: self.age[stream]]
         design = self.design if futility else replace(self.design, futile_power=0.0)
@@ -155,8 +163,8 @@ class Streams:
         self.outcome.crossed[stream] |= step.outcome == PROMOTE or bool(step.slices)
         return step.outcome if step.outcome in {PROMOTE, FUTILE, HARMED, EXPIRED} else ""
 
-    def is_hopeless(self, judged: Longs, age: Longs) -> NDArray[np.bool_]:
-        """`conditional_power` below `futile_power`, for many."""
+    def is_futile(self, judged: Longs, age: Longs) -> NDArray[np.bool_]:
+        """Whether `conditional_power` is below `futile_power`, for each judged stream."""
         newest = self.values[judged, age - 1], self.errors[judged, age - 1]
         gain = self.design.effect * VALUE
         return np.array(
@@ -179,15 +187,16 @@ class Streams:
 
 
 def run(scenario: Scenario, streams: int, seed: int, design: Design = DESIGN) -> Outcome:
-    """Streams in which every impression is its own user."""
-    rng = np.random.default_rng([seed, sum(map(ord, scenario.name))])
+    """Simulate streams in which every impression is its own user."""
+    salt = sum(map(ord, scenario.name)) if scenario.salt is None else scenario.salt
+    rng = np.random.default_rng([seed, salt])
     state, groups = Streams(streams, design), max(len(scenario.gains), 1)
     window = Window.empty(streams, groups)
     for night in range(scenario.nights):
         window.clear(state.begin(night))
         judged = state.is_judged
-        impressions = of_night(scenario.impressions, night)
-        # Streams whose challengers are at the same point of their lives draw from the same cells.
+        impressions = night_impressions(scenario.impressions, night)
+        # Challengers with the same number and age draw from the same cells.
         places = state.outcome.challengers * 1_000 + state.age
         for place in np.unique(places[judged]):
             rows = judged & (places == place)

@@ -1,4 +1,4 @@
-"""Streams whose users return: clusters over the whole window."""
+"""Streams with returning users; a user is one cluster over the whole window."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ USERS, KINDS = 600, 20_000
 
 
 def run_users(streams: int, seed: int, *, by_impression: bool) -> Outcome:
-    """Streams whose 600 users return every other night for 60 nights, each with a taste for each challenger.
+    """Simulate streams of 60 nights whose 600 users return every other night.
 
-    The taste, skewed and zero on average, adds to all of a user's terms; over two weeks it weighs
-    as much as chance. With by_impression the gate wrongly treats impressions as clusters.
+    Each user has a preference for each challenger, which is added to all terms of the user. It is
+    skewed and zero on average. Over two weeks its spread equals that of the random terms. With
+    `by_impression` the gate wrongly treats impressions as clusters.
     """
     rng = np.random.default_rng([seed, 77])
     outcomes = [
@@ -31,25 +32,27 @@ def _run_users(streams: int, rng: np.random.Generator, *, by_impression: bool) -
     sizes = np.where(rng.random(KINDS) < 0.5, 0, rng.integers(1, 6, KINDS))
     drawn = rng.choice(terms, p=chances, size=int(sizes.sum()))
     owners = np.repeat(np.arange(KINDS), sizes)
-    # A user's night: impressions, sum and sum of squares of their terms. These kinds are the world:
-    # no gain, exactly.
+    # A night of a user: number of impressions, sum and sum of squares of their terms. These kinds
+    # define the world, and its gain is exactly zero.
     drawn -= drawn.mean()
     kinds = np.column_stack([sizes, np.bincount(owners, drawn, KINDS), np.bincount(owners, drawn**2, KINDS)])
     kinds = kinds.astype(np.float32)
-    taste_spread = float(drawn.std()) / sqrt(DESIGN.life_nights * sizes.mean())
+    preference_spread = float(drawn.std()) / sqrt(DESIGN.life_nights * sizes.mean())
     state = Streams(streams, DESIGN)
     n, total = np.zeros((2, streams, USERS), dtype=np.float32)
-    tastes, squares = np.zeros((streams, USERS), dtype=np.float32), np.zeros(streams)
+    preferences, squares = np.zeros((streams, USERS), dtype=np.float32), np.zeros(streams)
     for night in range(NIGHTS):
         begun = state.begin(night)
         n[begun], total[begun], squares[begun] = 0.0, 0.0, 0.0
-        tastes[begun] = (rng.standard_exponential((int(begun.sum()), USERS), dtype=np.float32) - 1.0) * taste_spread
+        preferences[begun] = (
+            rng.standard_exponential((int(begun.sum()), USERS), dtype=np.float32) - 1.0
+        ) * preference_spread
         rows = state.is_judged
         kind = kinds[rng.integers(0, KINDS, (int(rows.sum()), USERS))]
-        taste = tastes[rows]
+        preference = preferences[rows]
         n[rows] += kind[..., 0]
-        total[rows] += kind[..., 1] + taste * kind[..., 0]
-        squares[rows] += (kind[..., 2] + 2.0 * taste * kind[..., 1] + taste**2 * kind[..., 0]).sum(axis=1)
+        total[rows] += kind[..., 1] + preference * kind[..., 0]
+        squares[rows] += (kind[..., 2] + 2.0 * preference * kind[..., 1] + preference**2 * kind[..., 0]).sum(axis=1)
         all_n = n.sum(axis=1, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             values = total.sum(axis=1, dtype=np.float64) / all_n

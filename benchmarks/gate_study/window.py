@@ -1,4 +1,4 @@
-"""Sums that a challenger is judged on, where every impression is its own user."""
+"""Sums since a challenger started, where every impression is its own user."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from ltrr.estimation.sequential import SliceLook
 
 @dataclass
 class Window:
-    """Sums since each stream's challenger began, one cluster an impression, [S, G] for G slices (one: the whole).
+    """Sums since the challenger of each stream started, [S, G] for S streams and G slices.
+
+    One slice stands for the whole. Each impression is a cluster.
 
     Attributes:
-        clusters, totals, squares: number, sum and sum of squares of terms.
+        clusters, totals, squares: Number, sum and sum of squares of the terms.
     """
 
     clusters: Floats
@@ -27,26 +29,26 @@ class Window:
 
     @classmethod
     def empty(cls, streams: int, groups: int = 1) -> Window:
-        """Nothing judged yet."""
+        """A window without impressions."""
         return cls(*(np.zeros((streams, groups)) for _ in range(3)))
 
     def clear(self, which: NDArray[np.bool_]) -> None:
-        """Clear the sums of streams whose challenger starts."""
+        """Set the sums of the given streams to zero."""
         for sums in (self.clusters, self.totals, self.squares):
             sums[which] = 0.0
 
     def add(self, rows: NDArray[np.bool_], group: int, counts: Longs, terms: Floats) -> None:
-        """A night's cells."""
+        """Add the counts of a night, [S, C], with the term of each cell, [C]."""
         self.clusters[rows, group] += counts.sum(axis=1)
         self.totals[rows, group] += counts @ terms
         self.squares[rows, group] += counts @ terms**2
 
     def estimates(self) -> tuple[Floats, Floats]:
-        """Value and standard error of the whole, [S]."""
+        """Value and standard error over all slices, [S]."""
         return estimates(self.clusters.sum(axis=1), self.totals.sum(axis=1), self.squares.sum(axis=1))
 
     def slices(self, stream: int) -> dict[str, SliceLook]:
-        """Estimates of each slice of a stream."""
+        """Name of a slice -> its estimate, for one stream; empty with one slice."""
         if self.clusters.shape[1] == 1:
             return {}
         values, errors = estimates(self.clusters[stream], self.totals[stream], self.squares[stream])
@@ -55,7 +57,7 @@ class Window:
 
 
 def estimates(n: Floats, totals: Floats, squares: Floats) -> tuple[Floats, Floats]:
-    """`estimate_ratio` where every cluster is one impression."""
+    """Value and standard error as in `estimate_ratio`, where every cluster is one impression."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values = totals / n
         return values, np.sqrt((squares - n * values**2) / (n - 1.0) / n)

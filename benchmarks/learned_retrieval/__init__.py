@@ -1,1 +1,1 @@
-"""Parts of `benchmarks/retrieval.py`: a log of known truth, values learned from it, policies judged exactly."""
+"""Parts of `benchmarks/retrieval.py`: a simulated log, values learned from it, exact recall."""

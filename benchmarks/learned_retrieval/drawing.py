@@ -1,4 +1,4 @@
-"""Planning block by block: each draw sees the blocks drawn before it, and the draws end with a plan."""
+"""Planning block by block: each draw is chosen after looking at the blocks drawn before it."""
 
 from __future__ import annotations
 
@@ -9,51 +9,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.arrays import Floats, Longs
-from benchmarks.learned_retrieval.study import Aim, Planned, Study, valued_looks
+from benchmarks.learned_retrieval.study import Aim, PlanValues, Study, value_looks
 from benchmarks.learned_retrieval.values import Looks, Views, extends, learn_candidates, learn_unseen, plan_values
 from benchmarks.learned_retrieval.visibility import Library
 from ltrr.core.plan_profiles import PlanProfiles
 
 COMMITMENT = 0.05
-"""Of the blocks of the plan believed best, the next drawn is the one that plans within about this of it want."""
+"""Scale of the difference in value to the best plan, in the weights of `next_block`."""
 
 
 Valuing = Callable[[Library, Longs], Floats]
-"""Values of every plan for every query, [Q, P], after the draws so far, [Q, S]."""
+"""(library, draws so far [Q, S]) -> value of every plan for every query, [Q, P]."""
 
 
-def drawn_plans(study: Study, valuing: Valuing) -> tuple[Longs, Longs]:
-    """The plans that drawing block by block ends with, [Q], and for queries as if never searched, [Q].
-
-    Each choice sees the blocks before it.
-    """
+def draw_plans(study: Study, valuing: Valuing) -> tuple[Longs, Longs]:
+    """Plans drawn block by block, [Q], and the same as if no query had been searched, [Q]."""
     return _draw(study, valuing, study.library), _draw(study, valuing, study.bare)
 
 
-def both_aims(drawers: Sequence[Drawer]) -> Valuing:
-    """The sum over aims, each in units of the spread between plans."""
+def sum_aims(planners: Sequence[BlockPlanner]) -> Valuing:
+    """Values that are the sum over aims, each divided by its standard deviation over plans."""
 
     def valuing(library: Library, so_far: Longs) -> Floats:
-        values = [drawer.values(library, so_far) for drawer in drawers]
+        values = [planner.values(library, so_far) for planner in planners]
         return np.sum([one / one.std(axis=1).mean() for one in values], axis=0)
 
     return valuing
 
 
 @dataclass(frozen=True, eq=False)
-class Drawer:
-    """Values of whole plans after some draws.
+class BlockPlanner:
+    """Predicts the values of whole plans after some draws.
 
-    It does not value the gain of unseen blocks, which depends on the set of seen blocks. A few
-    patterns cannot describe that gain for every set. The features of what is seen are the shares of
-    each pattern in its coverage.
+    It does not predict the gain of unseen blocks. That gain depends on the set of visible blocks,
+    and a few patterns cannot describe it for every set. The features are the looks and the share of
+    each pattern in the visible coverage.
 
     Attributes:
-        study: of one log.
-        aim: target of the values.
-        candidates: models of candidate values.
-        whole: models of the value of whole plans.
-        patterns: of plans' values.
+        study: Study of one log.
+        aim: Target of the values.
+        candidates: Models of candidate values, one for each fold.
+        whole: Models of the value of whole plans, one for each fold.
+        patterns: Patterns of the values of plans.
     """
 
     study: Study
@@ -63,19 +60,19 @@ class Drawer:
     patterns: PlanProfiles
 
     @staticmethod
-    def learn(study: Study, aim: Aim) -> Drawer:
-        """From training queries after random draws."""
+    def learn(study: Study, aim: Aim) -> BlockPlanner:
+        """Train on the training queries after random draws."""
         queries, draws = _partial_plans(study)
         labels, learned = study.labels(aim), study.learner.is_train
         patterns = PlanProfiles.of(labels.bare[learned], labels.is_known[learned], study.learner.settings.patterns)
         candidates = learn_candidates(study.learner, Views(study.bare, queries, study.with_memory(draws)))
-        drawer = Drawer(study, aim, candidates, (), patterns)
-        looks = [drawer.looks(library, queries, draws) for library in (study.library, study.bare)]
-        return replace(drawer, whole=learn_unseen(study.learner, looks, labels))
+        planner = BlockPlanner(study, aim, candidates, (), patterns)
+        looks = [planner.looks(library, queries, draws) for library in (study.library, study.bare)]
+        return replace(planner, whole=learn_unseen(study.learner, looks, labels))
 
     def looks(self, library: Library, queries: Longs, drawn: Longs) -> Looks:
-        """Looks at these queries after these draws [N, S]."""
-        looks = valued_looks(
+        """Looks at the queries, [N], after the draws, [N, S]."""
+        looks = value_looks(
             self.study, self.candidates, Views(library, queries, self.study.with_memory(drawn)), self.aim
         )
         shares = self.patterns.shares(
@@ -85,17 +82,17 @@ class Drawer:
         return replace(looks, vectors=vectors, coverage=np.zeros_like(looks.coverage))
 
     def values(self, library: Library, drawn: Longs) -> Floats:
-        """Of every plan for every query, [Q, P]."""
+        """Value of every plan for every query after the draws, [Q, P]."""
         return plan_values(self.study.learner, self.looks(library, self.study.all_queries, drawn), self.whole)
 
-    def midway(self) -> Planned:
-        """Every query after some random draws of its own."""
+    def values_after_random_draws(self) -> PlanValues:
+        """Values of plans for every query after a random number of random draws."""
         draws = np.random.default_rng(self.study.seed).integers(
             0, self.study.library.space.budget, len(self.study.all_queries)
         )
         so_far = random_draws(self.study, draws, salt=2)
         views = [self.study.views(lib, self.study.with_memory(so_far)) for lib in (self.study.library, self.study.bare)]
-        return Planned(*views, *(self.values(view.library, so_far) for view in views))
+        return PlanValues(*views, *(self.values(view.library, so_far) for view in views))
 
 
 def _draw(study: Study, valuing: Valuing, library: Library) -> Longs:
@@ -109,7 +106,10 @@ def _draw(study: Study, valuing: Valuing, library: Library) -> Longs:
 
 
 def _partial_plans(study: Study) -> tuple[Longs, Longs]:
-    """Each training query after two of none, one, two and three random draws: queries [N] and depths [N, S]."""
+    """Training queries, [N], and their depths after random draws, [N, S].
+
+    Each query occurs twice, with numbers of draws that differ by two.
+    """
     budget = study.library.space.budget
     train = np.flatnonzero(study.learner.is_train)
     first = np.random.default_rng(study.seed).integers(0, budget, len(study.all_queries))
@@ -118,7 +118,13 @@ def _partial_plans(study: Study) -> tuple[Longs, Longs]:
 
 
 def random_draws(study: Study, draws: Longs, salt: int = 0) -> Longs:
-    """Depths after so many draws of each query, [Q] below the budget, each of a strategy by chance: [Q, S]."""
+    """Depths of each query after draws of uniformly random strategies, [Q, S].
+
+    Args:
+        study: Study of one log.
+        draws: Number of draws of each query, below the budget, [Q].
+        salt: Part of the random seed.
+    """
     rng = np.random.default_rng((study.seed, salt))
     so_far = np.zeros((len(draws), len(study.library.space.strategies)), dtype=np.int64)
     for draw in range(study.library.space.budget - 1):
@@ -128,7 +134,11 @@ def random_draws(study: Study, draws: Longs, salt: int = 0) -> Longs:
 
 
 def next_block(plans: NDArray[np.int8], values: Floats, so_far: Longs) -> Longs:
-    """One more draw, [S]: of the blocks of the best plan still possible, the one that most good plans want too."""
+    """Next draw, one-hot over strategies, [S].
+
+    It is a block of the best plan that is still possible. Among these blocks it has the largest
+    total weight of the plans that contain it; plans weigh exp(difference to the best / COMMITMENT).
+    """
     possible = extends(plans, so_far)
     best = int(np.argmax(np.where(possible, values, -np.inf)))
     weight = np.where(possible, np.exp(np.minimum((values - values[best]) / COMMITMENT, 0.0)), 0.0)

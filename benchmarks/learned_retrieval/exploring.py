@@ -1,4 +1,4 @@
-"""Cost of exploration, and the effective sample that it gives to later verdicts."""
+"""Cost of exploration, and the effective sample size of later verdicts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.arrays import Floats
-from benchmarks.learned_retrieval.report import Judged
+from benchmarks.learned_retrieval.report import LogResults
 from ltrr.core.exploration import ExplorationSettings, explore, shortlist_of
 
 TEMPERATURES = (0.01, 0.02, 0.03, 0.05, 0.1)
@@ -15,9 +15,12 @@ FLOORS = (0.02, 0.05, 0.1)
 SHORTLIST = 20
 
 
-def exploration_rows(observe: str, values: Floats, judged: Judged) -> list[dict[str, Any]]:
-    """Recall lost on unseen queries, and the effective sample a decision that judging the best plan has: 1 / E[1/p]."""
-    unseen = np.flatnonzero(judged.world.unseen & (judged.world.relevant_counts > 0))
+def exploration_rows(observe: str, values: Floats, results: LogResults) -> list[dict[str, Any]]:
+    """Recall lost on unseen queries, and effective sample size, for each setting of exploration.
+
+    The effective sample size for the best plan is 1 / E[1/p] of the number of decisions.
+    """
+    unseen = np.flatnonzero(results.world.unseen & (results.world.relevant_counts > 0))
     greedy = values[unseen].argmax(axis=1)
     rows = []
     for temperature in TEMPERATURES:
@@ -34,7 +37,7 @@ def exploration_rows(observe: str, values: Floats, judged: Judged) -> list[dict[
                     for shortlist in (shortlist_of(values[query], SHORTLIST),)
                 ]
             )
-            recall = float((served * judged.truth[unseen]).sum(axis=1).mean())
+            recall = float((served * results.truth[unseen]).sum(axis=1).mean())
             best = served[np.arange(len(unseen)), greedy]
             rows.append(
                 {
@@ -42,8 +45,8 @@ def exploration_rows(observe: str, values: Floats, judged: Judged) -> list[dict[
                     "policy": "explored",
                     "slice": "unseen",
                     "recall": recall,
-                    "draws": float(judged.space.budget),
-                    "cost": float(judged.truth[unseen, greedy].mean()) - recall,
+                    "draws": float(results.space.budget),
+                    "cost": float(results.truth[unseen, greedy].mean()) - recall,
                     "effective_share": float(1.0 / np.mean(1.0 / best)),
                     "note": f"temperature {temperature:g}, floor {floor:g}",
                 }

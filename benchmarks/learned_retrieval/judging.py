@@ -1,4 +1,4 @@
-"""Everything that is learned from one log, for every value of `observe`, judged by the truth."""
+"""Policies learned from one log, for every value of `observe`, with their true recall."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval import modes
-from benchmarks.learned_retrieval.drawing import Drawer, both_aims, drawn_plans
+from benchmarks.learned_retrieval.drawing import BlockPlanner, draw_plans, sum_aims
 from benchmarks.learned_retrieval.exploring import exploration_rows
 from benchmarks.learned_retrieval.history import histories
 from benchmarks.learned_retrieval.log import Log, Pairs, simulate
-from benchmarks.learned_retrieval.report import Judged
+from benchmarks.learned_retrieval.report import LogResults
 from benchmarks.learned_retrieval.stopping import stop_rows
-from benchmarks.learned_retrieval.study import Planned, Study
+from benchmarks.learned_retrieval.study import PlanValues, Study
 from benchmarks.learned_retrieval.values import Learner
 from benchmarks.learned_retrieval.visibility import Library, library_of
-from benchmarks.learned_retrieval.vw import Bandit, mixed
+from benchmarks.learned_retrieval.vw import Bandit, mix_scores
 from ltrr.bandit.values import ValueSettings
 from ltrr.core.planning import History, plan_values
 from ltrr.core.plans import PlanSpace
@@ -29,18 +29,18 @@ from ltrr.simulation.truth import union_recalls
 from ltrr.simulation.world import World
 
 Plans = dict[str, tuple[Longs, Longs]]
-"""Policy -> the plan it takes for every query, [Q], and for every query as if it had never been searched, [Q]."""
+"""Policy -> plan of every query, [Q], and its plan as if it had never been searched, [Q]."""
 
 
 @dataclass(frozen=True)
-class Without:
-    """Inputs that an ablation takes from a learner.
+class Ablation:
+    """Inputs that an ablation withholds from a learner.
 
     Attributes:
-        scores: the strategies' own.
-        memory: neither as a strategy nor as evidence.
-        values: learned values of candidates; their reciprocal ranks stand in.
-        text: stored fields of entities.
+        scores: Whether the scores of the strategies are withheld.
+        memory: Whether the memory is withheld, as a strategy and as evidence.
+        values: Whether learned values of candidates are withheld; reciprocal ranks replace them.
+        text: Whether the stored fields of entities are withheld.
     """
 
     scores: bool = False
@@ -49,7 +49,7 @@ class Without:
     text: bool = False
 
     def of(self, library: Library) -> Library:
-        """The same world with less to see."""
+        """The library without the withheld scores, memory and fields."""
         if self.scores:
             library = library.without_scores()
         if self.memory:
@@ -57,66 +57,66 @@ class Without:
         return library if not self.text else library.without_fields()
 
 
-NOTHING_LESS = Without()
+NO_ABLATION = Ablation()
 
 
 class LogStudy:
-    """One simulated log and all that is learned from it.
+    """One simulated log and the policies learned from it.
 
     Args:
-        world: of known truth.
-        space: the plans.
-        impressions: searches that are logged.
-        seed: of the log and of every choice.
-        without: inputs that are left out.
+        world: World of known truth.
+        space: Plan space.
+        impressions: Number of logged searches.
+        seed: Seed of the log and of every random choice.
+        ablation: Inputs that are withheld.
     """
 
     def __init__(
-        self, world: World, space: PlanSpace, impressions: int, seed: int, without: Without = NOTHING_LESS
+        self, world: World, space: PlanSpace, impressions: int, seed: int, ablation: Ablation = NO_ABLATION
     ) -> None:
         self.started = time.monotonic()
         self.world, self.space, self.seed = world, space, seed
         pairs = Pairs.of(world)
         log = simulate(world, pairs, space, impressions, seed)
         self.seen = ~world.unseen & (log.drawn.sum(axis=1) > 0)
-        learner = Learner(log, pairs, world.entity_ids, world.keys, self.seen, ValueSettings(), not without.values)
-        library = without.of(library_of(world, space, pairs, log))
+        learner = Learner(log, pairs, world.entity_ids, world.keys, self.seen, ValueSettings(), not ablation.values)
+        library = ablation.of(library_of(world, space, pairs, log))
         self.study = Study(learner, library, library.without_memory(), seed)
-        self.memory = recalled(pairs, log, world.limit)
+        self.memory = recalled_entities(pairs, log, world.limit)
         truth = union_recalls(world, space, np.arange(len(world.queries)), self.memory)
-        self.judged = Judged(world, space, truth)
-        self.judged.add_static(~world.unseen)
+        self.results = LogResults(world, space, truth)
+        self.results.add_static(~world.unseen)
         self.report_progress(f"{len(log.queries):,} searches of {len(np.unique(log.queries)):,} queries")
 
     def report_progress(self, what: str) -> None:
-        """Progress, to stderr."""
+        """Print a line of progress to stderr."""
         seconds = time.monotonic() - self.started
         print(f"seed {self.seed}: {what} ({seconds:.0f} s)", file=sys.stderr, flush=True)
 
-    def everything(self) -> Judged:
-        """Every policy of every way of looking."""
-        self.unlearned()
-        every = self.all_blocks()
-        self.judged.extra += exploration_rows("all_blocks", every.values, self.judged)
-        self.judged.extra += stop_rows(self.study, self.world, self.study.full_worth[0], self.memory)
-        self.first_look(every)
-        self.blind(every)
-        self.drawn(every)
-        return self.judged
+    def run_all(self) -> LogResults:
+        """Judge every policy for every value of `observe`."""
+        self.add_unlearned_planners()
+        every = self.add_all_blocks()
+        self.results.extra += exploration_rows("all_blocks", every.values, self.results)
+        self.results.extra += stop_rows(self.study, self.world, self.study.full_values[0], self.memory)
+        self.add_first_look(every)
+        self.add_blind(every)
+        self.add_drawn(every)
+        return self.results
 
-    def planners(self) -> Judged:
-        """The planners alone, for an ablation."""
+    def run_planners(self) -> LogResults:
+        """Judge the planners alone, for an ablation."""
         study = self.study
-        self.unlearned()
-        self.judged.add("all_blocks", "value_planner", modes.all_blocks(study).values.argmax(axis=1))
+        self.add_unlearned_planners()
+        self.results.add("all_blocks", "value_planner", modes.plan_all_blocks(study).values.argmax(axis=1))
         for observe, depth, aim in (("first_look", 1, study.reward), ("blind", 0, study.share)):
-            planned = modes.at_once(study, study.labels(aim), depth, aim)
-            self.judged.add(observe, aim.name, planned.values.argmax(axis=1))
+            planned = modes.plan_at_once(study, study.labels(aim), depth, aim)
+            self.results.add(observe, aim.name, planned.values.argmax(axis=1))
         self.report_progress("planners")
-        return self.judged
+        return self.results
 
-    def unlearned(self) -> None:
-        """Planners without learned values: by reciprocal ranks, and by the hit rates of the strategies."""
+    def add_unlearned_planners(self) -> None:
+        """Add the planners without learned values: by reciprocal ranks, and by hit rates."""
         study, prior = self.study, History.prior(self.space)
         histories_of = {"reciprocal_rank_planner": [prior] * len(self.seen), "hit_rate_planner": histories(study)}
         for observe, depth in (("all_blocks", self.space.budget), ("first_look", 1), ("blind", 0)):
@@ -125,97 +125,100 @@ class LogStudy:
                 values = [
                     plan_values(self.space, blocks, one) for blocks, one in zip(views.blocks, history, strict=True)
                 ]
-                self.judged.add(observe, name, np.array(values).argmax(axis=1))
+                self.results.add(observe, name, np.array(values).argmax(axis=1))
 
-    def all_blocks(self) -> Planned:
-        """Every block is seen before choosing."""
-        planned = modes.all_blocks(self.study)
+    def add_all_blocks(self) -> PlanValues:
+        """Add policies that look at every block before they choose."""
+        planned = modes.plan_all_blocks(self.study)
         self._add("all_blocks", self._planner_and_vw("all_blocks", planned))
-        self.judged.add_best_candidates(modes.best_candidates(self.study, self.study.full_worth[0]))
+        self.results.add_best_candidates(modes.best_candidates(self.study, self.study.full_values[0]))
         self.report_progress("all_blocks")
         return planned
 
-    def first_look(self, every: Planned) -> None:
-        """The first block of every strategy is seen."""
+    def add_first_look(self, every: PlanValues) -> None:
+        """Add policies that look at the first block of every strategy."""
         study = self.study
-        planned = modes.at_once(study, study.labels(study.reward), 1, study.reward)
+        planned = modes.plan_at_once(study, study.labels(study.reward), 1, study.reward)
         plans = self._planner_and_vw("first_look", planned)
-        self.judged.extra += exploration_rows("first_look", planned.values, self.judged)
+        self.results.extra += exploration_rows("first_look", planned.values, self.results)
         self._add("first_look", plans)
         self._add_published("first_look", plans, every)
-        logged = modes.at_once(study, modes.logged_labels(study, looked=1), 1, study.reward)
-        self.judged.add("first_look", "value_planner_logged_blocks", logged.values.argmax(axis=1))
+        logged = modes.plan_at_once(study, modes.logged_labels(study, looked=1), 1, study.reward)
+        self.results.add("first_look", "value_planner_logged_blocks", logged.values.argmax(axis=1))
         self.report_progress("first_look")
 
-    def blind(self, every: Planned) -> None:
-        """Nothing is seen but the memory, which is the service's own."""
+    def add_blind(self, every: PlanValues) -> None:
+        """Add policies that look at the memory alone, which belongs to the service."""
         study, plans = self.study, Plans()
         for aim in (study.reward, study.share):
-            planned = modes.at_once(study, study.labels(aim), 0, aim)
+            planned = modes.plan_at_once(study, study.labels(aim), 0, aim)
             plans[aim.name] = planned.values.argmax(axis=1), planned.bare_values.argmax(axis=1)
         plans |= {name: taken for name, taken in self._planner_and_vw("blind", planned).items() if name not in plans}
         self._add("blind", plans)
         self._add_published("blind", plans, every)
         self.report_progress("blind")
 
-    def drawn(self, every: Planned) -> None:
-        """Every block drawn is seen before the next is chosen."""
+    def add_drawn(self, every: PlanValues) -> None:
+        """Add policies that look at each drawn block before they choose the next one."""
         study = self.study
-        drawers = [Drawer.learn(study, aim) for aim in (study.reward, study.share)]
-        bandit = Bandit(study, drawers[0].midway(), "drawn")
+        planners = [BlockPlanner.learn(study, aim) for aim in (study.reward, study.share)]
+        bandit = Bandit(study, planners[0].values_after_random_draws(), "drawn")
 
         def by_vw(library: Library, so_far: Longs) -> Floats:
-            return bandit.scores_after(library, so_far, drawers[0].values(library, so_far))
+            return bandit.scores_after(library, so_far, planners[0].values(library, so_far))
 
         plans = {
-            "value_planner": drawn_plans(study, both_aims(drawers)),
-            "vw": drawn_plans(study, by_vw),
+            "value_planner": draw_plans(study, sum_aims(planners)),
+            "vw": draw_plans(study, by_vw),
         }
         self._add("drawn", plans)
         self._add_published("drawn", plans, every)
         self.report_progress("drawn")
 
-    def _planner_and_vw(self, observe: str, planned: Planned) -> Plans:
-        """The planner over learned values, Vowpal Wabbit over its shortlist, and both together."""
+    def _planner_and_vw(self, observe: str, planned: PlanValues) -> Plans:
+        """Plans by learned values, by Vowpal Wabbit over the shortlist, and by the mean of both."""
         bandit = Bandit(self.study, planned, observe)
         scores, bare_scores = bandit.scores()
         alpha = bandit.alpha()
-        self.judged.extra.append({"observe": observe, "policy": "alpha", "slice": "any", "alpha": alpha})
+        self.results.extra.append({"observe": observe, "policy": "alpha", "slice": "any", "alpha": alpha})
         pairs = {
             "value_planner" if observe != "blind" else "share_planner": (planned.values, planned.bare_values),
             "vw": (scores, bare_scores),
-            "vw_planner": (mixed(planned.values, scores, alpha), mixed(planned.bare_values, bare_scores, alpha)),
+            "vw_planner": (
+                mix_scores(planned.values, scores, alpha),
+                mix_scores(planned.bare_values, bare_scores, alpha),
+            ),
         }
         return {name: (whole.argmax(axis=1), bare.argmax(axis=1)) for name, (whole, bare) in pairs.items()}
 
     def _add(self, observe: str, plans: Plans) -> None:
         for name, (taken, _) in plans.items():
-            self.judged.add(observe, name, taken)
+            self.results.add(observe, name, taken)
 
-    def _add_published(self, observe: str, plans: Plans, every: Planned) -> None:
-        """Plans made offline for queries that were logged; for others the policy that is estimated to find most.
+    def _add_published(self, observe: str, plans: Plans, every: PlanValues) -> None:
+        """Add offline plans for logged queries, and the best estimated policy for other queries.
 
-        The estimate is over training queries as if they had never been searched, with values
-        learned from others' clicks, and counts what their own clicks say. The best static plan is a
-        candidate, too.
+        A policy is estimated on the training queries as if they had never been searched. Its values
+        are learned from the clicks of other queries; the estimate uses the query's own clicks. The
+        best static plan is also a candidate.
         """
         offline = every.values.argmax(axis=1)
         planner = next(iter(plans.values()))[0]
-        self.judged.add(observe, "offline_plans", np.where(self.seen, offline, planner))
+        self.results.add(observe, "offline_plans", np.where(self.seen, offline, planner))
         train = np.flatnonzero(self.seen)
         estimates = self.study.estimated_recall[train]
         static = np.full(len(self.seen), int(estimates.mean(axis=0).argmax()))
-        standing = {"static": (static, static), **plans}
+        candidates = {"static": (static, static), **plans}
         found = {
-            name: float(estimates[np.arange(len(train)), bare[train]].mean()) for name, (_, bare) in standing.items()
+            name: float(estimates[np.arange(len(train)), bare[train]].mean()) for name, (_, bare) in candidates.items()
         }
-        elected = max(found, key=lambda name: found[name])
-        self.judged.add(observe, "published", np.where(self.seen, offline, standing[elected][0]))
-        note = f"{elected}, {self.space.text(int(static[0]))}" if elected == "static" else elected
-        self.judged.extra.append({"observe": observe, "policy": "elected", "slice": "any", "note": note})
+        chosen = max(found, key=lambda name: found[name])
+        self.results.add(observe, "published", np.where(self.seen, offline, candidates[chosen][0]))
+        note = f"{chosen}, {self.space.text(int(static[0]))}" if chosen == "static" else chosen
+        self.results.extra.append({"observe": observe, "policy": "elected", "slice": "any", "note": note})
 
 
-def recalled(pairs: Pairs, log: Log, limit: int) -> NDArray[np.int32]:
+def recalled_entities(pairs: Pairs, log: Log, limit: int) -> NDArray[np.int32]:
     """Entity numbers that the memory recalls for each query, [Q, limit]."""
     numbers = np.full((len(pairs.entities), limit), NO_ENTITY, dtype=np.int32)
     query, column = np.nonzero(log.memory)

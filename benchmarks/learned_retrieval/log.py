@@ -1,7 +1,7 @@
-"""A log of a uniform policy in a world of known truth, night by night, and the statistics that a learner may use.
+"""Simulated log of a uniform policy in a world of known truth, and the statistics of a learner.
 
-Fusion and memory are computed here for all queries at once, on purpose: the serving code does one
-query at a time.
+This module computes fusion and memory for all queries at once. The serving code computes them for
+one query at a time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ltrr.simulation.world import World
 
 NIGHTS = 10
 STRENGTH = 3.0
-"""Number of examinations that a predicted value counts as, next to evidence."""
+"""Weight of a predicted value relative to evidence, in examinations."""
 
 _PRIOR_VALUE = 0.2
 _CYCLES = 6
@@ -30,12 +30,12 @@ _AT_ONCE = 4_096
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Every (query, entity) pair that a strategy lists; all arrays [Q, C], C columns a query.
+    """Every (query, entity) pair that a strategy lists, in C columns for each of Q queries.
 
     Attributes:
-        entities: numbers, ascending; `NO_ENTITY` beyond the last.
-        ranks: of each world strategy, 1-based, 0 where it does not list the entity, [Q, C, S].
-        relevance: truth, hidden from every learner.
+        entities: Entity numbers in ascending order, then `NO_ENTITY`, [Q, C].
+        ranks: Rank by each world strategy, 1-based, 0 if it does not list the entity, [Q, C, S].
+        relevance: True relevance, hidden from every learner, [Q, C].
     """
 
     entities: Longs
@@ -64,16 +64,15 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Log:
-    """Log of a uniform policy, and statistics of it.
+    """Log of N impressions of a uniform policy, and its statistics.
 
     Attributes:
-        queries, plans, found: of each impression: query, plan, found reward (clicks over estimated
-            examination).
-        clicks, examinations: of each pair, [Q, C].
-        memory: rank of each pair in the memory after the last night, 0 where it is not recalled,
-            [Q, C].
-        drawn: the deepest block drawn of each strategy for each query, [Q, S].
-        curve: estimated examination by position.
+        queries, plans: Query and plan of each impression, [N].
+        found: Found reward of each impression: clicks over estimated examination, [N].
+        clicks, examinations: Sums over the impressions of each pair, [Q, C].
+        memory: Rank of each pair in the memory after the last night; 0 if not recalled, [Q, C].
+        drawn: Depth of the deepest block drawn from each strategy for each query, [Q, S].
+        curve: Estimated examination by position.
     """
 
     queries: Longs
@@ -87,10 +86,10 @@ class Log:
 
 
 def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, seed: int) -> Log:
-    """Serve `impressions` searches of seen queries with uniform plans, `NIGHTS` nights, the memory renewed each night.
+    """Serve `impressions` searches of seen queries with uniform plans over `NIGHTS` nights.
 
-    Pages are in order of reciprocal rank fusion; a click falls with the world's own users. Pages
-    hold whole unions.
+    The memory is rebuilt after each night. Pages contain whole unions in the order of reciprocal
+    rank fusion. Clicks follow the users of the world.
     """
     rng = np.random.default_rng(seed)
     shape = pairs.entities.shape
@@ -113,9 +112,9 @@ def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, see
             np.add.at(shown_at, cell, 1.0)
             np.add.at(clicked_at, cell, clicked[row, position])
             pages.append((searched[part], plans[part], clicked.astype(np.float64)))
-        curve = improved_curve(curve, shown_at, clicked_at)
+        curve = update_curve(curve, shown_at, clicked_at)
         clicks, examinations = clicked_at.sum(axis=2), shown_at @ curve
-        memory = _recalled(clicks, examinations, space)
+        memory = _rank_memory(clicks, examinations, space)
     queries, plans = (np.concatenate(column) for column in list(zip(*pages, strict=True))[:2])
     found = np.concatenate([page[2] @ (1.0 / curve[: page[2].shape[1]]) for page in pages])
     drawn = np.zeros((shape[0], len(space.strategies)), dtype=np.int64)
@@ -123,8 +122,11 @@ def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, see
     return Log(queries, plans, found, clicks, examinations, memory, drawn, curve)
 
 
-def improved_curve(curve: Floats, shown_at: Floats, clicked_at: Floats) -> Floats:
-    """Examination by position from clicks alone, as the nightly job estimates it, from last night's on."""
+def update_curve(curve: Floats, shown_at: Floats, clicked_at: Floats) -> Floats:
+    """Examination by position, estimated from clicks as in the nightly job.
+
+    The estimation starts from the curve of the night before.
+    """
     seen = shown_at.sum(axis=2) > 0.0
     prior = CurvePrior(prior_curve(shown_at.shape[2], 1.0), clicks=10.0)
     for _ in range(_CYCLES):
@@ -141,20 +143,19 @@ def _pages(
     page_size: int,
     rng: np.random.Generator,
 ) -> tuple[Longs, NDArray[np.bool_]]:
-    """Columns of the pairs shown on each page in order, and which of them exist."""
+    """Columns of the pairs on each page, in order, and whether each position has a pair."""
     ranks = np.concatenate([pairs.ranks, memory[:, :, None]], axis=2)[searched]
     is_drawn = (ranks > 0) & ((ranks + space.block_size - 1) // space.block_size <= space.plans[plans][:, None, :])
     fusion = np.where(is_drawn, (FUSION_CONSTANT + 1) / (FUSION_CONSTANT + ranks), 0.0).sum(axis=2)
-    held = is_drawn.any(axis=2)
-    # Random order of equal scores: the order of a page must not reveal which strategy listed an
-    # entity.
-    columns = np.argsort(np.where(held, -fusion - 1e-9 * rng.random(fusion.shape), 1.0), axis=1)
+    is_listed = is_drawn.any(axis=2)
+    # Equal scores are in random order: the order must not reveal which strategy listed an entity.
+    columns = np.argsort(np.where(is_listed, -fusion - 1e-9 * rng.random(fusion.shape), 1.0), axis=1)
     columns = columns[:, :page_size]
-    return columns, np.take_along_axis(held, columns, axis=1)
+    return columns, np.take_along_axis(is_listed, columns, axis=1)
 
 
-def _recalled(clicks: Floats, examinations: Floats, space: PlanSpace) -> NDArray[np.int16]:
-    """Rank of each clicked pair by value after evidence, as deep as a plan can draw."""
+def _rank_memory(clicks: Floats, examinations: Floats, space: PlanSpace) -> NDArray[np.int16]:
+    """Rank of each clicked pair by value after evidence, down to the depth of the deepest plan."""
     score = np.where(clicks > 0.0, with_evidence(_PRIOR_VALUE, clicks, examinations, STRENGTH), -1.0)
     order = np.argsort(-score, axis=1, kind="stable")[:, : space.block_size * space.budget]
     ranks = np.zeros(clicks.shape, dtype=np.int16)

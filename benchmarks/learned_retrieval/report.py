@@ -1,4 +1,4 @@
-"""Rows of the study: recall of the plans taken, interval, and the closed share of the gap."""
+"""Rows of the study: recall of each policy, its interval, and the closed share of the gap."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ltrr.simulation.replicates import REPLICATES, interval_of
 from ltrr.simulation.world import World
 
 SERVED = ("blind", "first_look")
-"""Values of `observe` whose draws are reported by strategy."""
+"""Values of `observe` whose drawn blocks are reported by strategy."""
 
 _CURVES = ("static", "value_planner_stop")
 
@@ -25,16 +25,16 @@ Key = tuple[str, str]
 
 
 @dataclass(eq=False)
-class Judged:
+class LogResults:
     """True recall of every policy for every query, from one log.
 
     Attributes:
-        world: whose truth.
-        space: the plans.
-        truth: recall of every plan, [Q, P].
-        recall: (observe, policy) -> recall of each query, [Q]; NaN where nothing is relevant.
-        extra: rows of other kinds: stopping, exploration.
-        plans: (observe, policy) -> plan taken for each query, [Q].
+        world: World of the log.
+        space: Plan space.
+        truth: True recall of every plan, [Q, P].
+        recall: (observe, policy) -> recall of each query, [Q]; NaN if no entity is relevant.
+        extra: Rows of stopping, exploration and choices.
+        plans: (observe, policy) -> plan of each query, [Q].
     """
 
     world: World
@@ -45,12 +45,15 @@ class Judged:
     plans: dict[Key, Longs] = field(default_factory=dict)
 
     def add(self, observe: str, policy: str, plans: Longs) -> None:
-        """A policy that takes one plan a query, [Q]."""
+        """Add a policy with its plan of each query, [Q]."""
         self.recall[observe, policy] = self.truth[np.arange(len(plans)), plans]
         self.plans[observe, policy] = plans
 
     def add_static(self, seen: NDArray[np.bool_]) -> None:
-        """Uniform, the best static plan with and without the memory, and the exact best plan of every query."""
+        """Add the uniform policy, the best static plans, and the best plan of every query.
+
+        The best static plans with and without the memory have the largest recall on seen queries.
+        """
         mean = np.nanmean(self.truth[seen], axis=0)
         memory = self.space.strategy_index[MEMORY]
         without = np.where(self.space.plans[:, memory] == 0, mean, -1.0)
@@ -60,15 +63,15 @@ class Judged:
         self.recall["any", "oracle"] = self.truth.max(axis=1)
 
     def add_best_candidates(self, entities: Longs) -> None:
-        """No plan at all: the best of all candidates by value, as many as a plan brings; entity numbers [Q, 8]."""
+        """Add the candidates of the largest values, without a plan; entity numbers [Q, 8]."""
         relevant = self.world.relevance(np.arange(len(entities))[:, None], entities) > 0.0
         possible = np.minimum(self.world.relevant_counts, self.world.limit).astype(np.float64)
         possible[possible == 0.0] = np.nan
         self.recall["all_blocks", "best_candidates"] = relevant.sum(axis=1) / possible
 
 
-def rows_of(logs: Sequence[Judged]) -> list[dict[str, Any]]:
-    """One row a policy and slice, on the mean over logs."""
+def rows_of(logs: Sequence[LogResults]) -> list[dict[str, Any]]:
+    """One row for each policy and slice, from the mean recall over logs."""
     recall = {key: np.mean([judged.recall[key] for judged in logs], axis=0) for key in logs[0].recall}
     rng = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
@@ -104,7 +107,7 @@ def rows_of(logs: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def slices_of(world: World) -> dict[str, Longs]:
-    """Query numbers of every slice; where queries have a kind, the unseen ones by kind, too."""
+    """Slice -> query numbers. Where queries have kinds, unseen queries of each kind are a slice."""
     slices = dict(world.slices)
     kinds = np.array([query.kind for query in world.queries])
     if len(set(kinds)) > 1:
@@ -112,8 +115,8 @@ def slices_of(world: World) -> dict[str, Longs]:
     return slices
 
 
-def _draws_by_kind(logs: Sequence[Judged]) -> list[dict[str, Any]]:
-    """Blocks drawn from each strategy by the policies that are served, a row a slice."""
+def _draws_by_kind(logs: Sequence[LogResults]) -> list[dict[str, Any]]:
+    """Mean number of blocks drawn from each strategy by the published policies, by slice."""
     rows: list[dict[str, Any]] = []
     space = logs[0].space
     for part, queries in slices_of(logs[0].world).items():
@@ -129,26 +132,26 @@ def _draws_by_kind(logs: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def _mean_extras(logs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Rows of other kinds, figures averaged over logs."""
+    """Rows of stopping, exploration and choices; figures are means over logs."""
     return [
         {
             name: float(np.mean([row[name] for row in together]))
             if isinstance(value, float)
-            else _agreed(together, name)
+            else _common_value(together, name)
             for name, value in together[0].items()
         }
         for together in zip(*logs, strict=True)
     ]
 
 
-def _agreed(rows: Sequence[Mapping[str, Any]], name: str) -> Any:
-    """The value of all logs, or every value of some log."""
+def _common_value(rows: Sequence[Mapping[str, Any]], name: str) -> Any:
+    """The value that all logs have in common, or the different values joined by "or"."""
     values = list(dict.fromkeys(row[name] for row in rows))
     return values[0] if len(values) == 1 else " or ".join(map(str, values))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print all rows as an aligned table."""
+    """Print all rows as a table."""
     print(f"{'observe':12}{'policy':26}{'slice':8}{'recall':>8}  {'95 %':16}{'draws':>6}{'share of the gap':>18}")
     for row in rows:
         if "recall" not in row:
@@ -212,7 +215,7 @@ KIND = "unseen "
 def _by_kind(
     kinds: Sequence[str], cells: Mapping[tuple[str, str, str], Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
 ) -> list[str]:
-    """Gain of each kind of query over the best static plan, and the strategies that serve it."""
+    """Tables by kind of query: gain over the best static plan, and blocks drawn."""
     shown = [("any", "static"), ("blind", "published"), ("first_look", "published"), ("drawn", "published")]
     shown += [("all_blocks", "value_planner"), ("any", "oracle")]
     lines = ["", "Unseen queries by kind: recall, and its difference from the best static plan for the kind.", ""]

@@ -1,4 +1,4 @@
-"""Several simulated logs of one world, each studied in a process of its own."""
+"""Studies of several simulated logs of one world, each in its own process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.command_line import DATA_HELP, ROWS_HELP, TABLE_HELP, add_outputs, new_parser
-from benchmarks.learned_retrieval.report import Judged
+from benchmarks.learned_retrieval.report import LogResults
 from ltrr.simulation.msrd import msrd_world
 from ltrr.simulation.music import music_world
 from ltrr.simulation.rankings import default_cache
@@ -19,7 +19,7 @@ from ltrr.simulation.world import World
 
 
 def logs_parser(description: str | None, *, seeds: int) -> argparse.ArgumentParser:
-    """Options of a study of logs of one world."""
+    """Parser with the options of a study of logs of one world."""
     parser = new_parser(description)
     add_outputs(parser, json_help=ROWS_HELP, table_help=TABLE_HELP)
     parser.add_argument("--world", choices=("msrd", "music"), default="msrd")
@@ -30,7 +30,7 @@ def logs_parser(description: str | None, *, seeds: int) -> argparse.ArgumentPars
 
 
 def world_of(name: str, data: Path | None, *, hybrid: bool) -> World:
-    """A world with its rankings, which are computed once and cached."""
+    """World with its rankings, which are computed once and cached."""
     cache = default_cache()
     if name == "music":
         return music_world(hybrid=hybrid, cache_folder=cache)
@@ -39,9 +39,9 @@ def world_of(name: str, data: Path | None, *, hybrid: bool) -> World:
     return msrd_world(data, hybrid=hybrid, cache_folder=cache)
 
 
-def study_logs(study: Callable[[Any], Judged], tasks: Iterable[Any], jobs: int) -> list[Judged]:
-    """Results of `study` for each task, `jobs` of them at a time."""
-    # The logs run in parallel: threads of small matrix products would only wait for each other.
+def study_logs(study: Callable[[Any], LogResults], tasks: Iterable[Any], jobs: int) -> list[LogResults]:
+    """Results of `study` for each task, with at most `jobs` processes at a time."""
+    # The logs run in parallel: threads of small matrix products would wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:
         return list(processes.map(study, tasks))

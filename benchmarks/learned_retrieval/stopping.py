@@ -1,4 +1,4 @@
-"""Stopping by price: shorter plans where the gain of another block is below its price."""
+"""Shorter plans: a block is drawn only if its gain is at least a price."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.learned_retrieval.study import Study
-from benchmarks.learned_retrieval.values import Worth, coverages
+from benchmarks.learned_retrieval.values import CandidateValues, coverages
 from benchmarks.learned_retrieval.visibility import Library
 from ltrr.core.plans import PlanSpace
 from ltrr.simulation.truth import union_recalls
 from ltrr.simulation.world import World
 
 PRICES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
-"""Minimum gain of one more block."""
+"""Prices: minimum gain of one more block."""
 
 
-def stop_rows(study: Study, world: World, worth: Worth, memory: NDArray[np.int32]) -> list[dict[str, Any]]:
-    """Recall by draws on unseen queries, all blocks visible, and of the best static plans of 1 to 4 draws."""
+def stop_rows(study: Study, world: World, by_view: CandidateValues, memory: NDArray[np.int32]) -> list[dict[str, Any]]:
+    """Recall and mean number of draws on unseen queries, by price and for static plans.
+
+    The planner looks at all blocks. The static plans are the best ones of 1 to 4 draws.
+    """
     values, truths, rows = [], [], []
     for budget in range(1, study.library.space.budget + 1):
         space = PlanSpace(study.library.space.strategies, study.library.space.block_size, budget)
         library = Library(space, study.library.keys, _cut(study.library, budget), study.library.fields)
-        values.append(coverages(study.views(library, study.depths(budget)), worth))
+        values.append(coverages(study.views(library, study.depths(budget)), by_view))
         truths.append(union_recalls(world, space, study.all_queries, memory))
         without = space.plans[:, -1] == 0
         best = int(np.argmax(np.where(without, np.nanmean(truths[-1][~world.unseen], axis=0), -1.0)))

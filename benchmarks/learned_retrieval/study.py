@@ -1,4 +1,4 @@
-"""One log with what every mode shares: candidate values, aims, and labels of plans."""
+"""One log with the parts that all modes share: candidate values, aims, and labels of plans."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.values import (
+    CandidateValues,
     Labels,
     Learner,
     Looks,
     Views,
-    Worth,
-    candidate_worth,
+    candidate_values,
     coverages,
     learn_candidates,
 )
@@ -27,31 +27,31 @@ class Aim:
     """Target of the values of plans.
 
     Attributes:
-        name: of the planner in the table.
-        unwanted: part of the value of every candidate that irrelevant candidates have, too.
-        weights: of the queries, [Q].
+        name: Name of the planner in the table.
+        unwanted: Value of an irrelevant candidate; it is subtracted from all values.
+        weights: Weights of the queries, [Q].
     """
 
     name: str
     unwanted: float
     weights: Floats
 
-    def of(self, worth: Worth) -> Worth:
+    def of(self, by_view: CandidateValues) -> CandidateValues:
         """Values of candidates minus `unwanted`, at least 0."""
         if not self.unwanted:
-            return worth
-        return [{entity: max(value - self.unwanted, 0.0) for entity, value in values.items()} for values in worth]
+            return by_view
+        return [{entity: max(value - self.unwanted, 0.0) for entity, value in values.items()} for values in by_view]
 
 
 @dataclass(frozen=True, eq=False)
-class Planned:
-    """Values of plans in one way of looking.
+class PlanValues:
+    """Values of plans for one value of `observe`.
 
     Attributes:
-        whole: visible blocks of every query.
-        bare: the same as if no user had searched any query.
-        values: of every plan, [Q, P].
-        bare_values: likewise, [Q, P]: how a query that was never searched is planned.
+        whole: Visible blocks of every query.
+        bare: Visible blocks as if no user had searched any query.
+        values: Value of every plan, [Q, P].
+        bare_values: Value of every plan as if no user had searched any query, [Q, P].
     """
 
     whole: Views
@@ -62,13 +62,13 @@ class Planned:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """One log and all that modes share.
+    """One log with the parts that all modes share.
 
     Attributes:
-        learner: data and settings that the study learns from.
-        library: with the memory of the log.
-        bare: the same without memory, as an unseen query is met.
-        seed: of every choice.
+        learner: Data and settings that the study learns from.
+        library: Blocks with the memory of the log.
+        bare: Blocks without memory, as for an unseen query.
+        seed: Seed of every random choice.
     """
 
     learner: Learner
@@ -78,49 +78,53 @@ class Study:
 
     @property
     def all_queries(self) -> Longs:
-        """Every query once."""
+        """Numbers of all queries, [Q]."""
         return np.arange(len(self.library.keys))
 
     def views(self, library: Library, depths: Longs) -> Views:
-        """Every query once, seen down to `depths` [Q, S]."""
+        """Views of every query once, with blocks down to `depths`, [Q, S], visible."""
         return Views(library, self.all_queries, depths)
 
     def depths(self, depth: int) -> Longs:
-        """The same visible depth of every strategy for every query, [Q, S]."""
+        """Visible depths, [Q, S]: `depth` for every strategy, and the whole memory."""
         return self.with_memory(np.full((len(self.library.keys), len(self.library.space.strategies)), depth))
 
     def with_memory(self, depths: Longs) -> Longs:
-        """Visible depths where the memory, the service's own and last of the strategies, is always seen whole."""
+        """Depths in which the memory, the last strategy, is wholly visible.
+
+        The memory belongs to the service, so a look at it costs nothing.
+        """
         seen = depths.copy()
         seen[:, -1] = self.library.space.budget
         return seen
 
     @cached_property
-    def full_worth(self) -> tuple[Worth, Worth]:
-        """Value of every candidate of all blocks: with the query's own clicks, and as predicted without them."""
+    def full_values(self) -> tuple[CandidateValues, CandidateValues]:
+        """Values of all candidates of all blocks: with the query's own clicks, and without them."""
         full = self.depths(self.library.space.budget)
         seen = self.views(self.bare, full)
         models = learn_candidates(self.learner, seen)
         whole = self.views(self.library, full)
         return (
-            candidate_worth(self.learner, models, whole, with_clicks=True),
-            candidate_worth(self.learner, models, seen, with_clicks=False),
+            candidate_values(self.learner, models, whole, with_clicks=True),
+            candidate_values(self.learner, models, seen, with_clicks=False),
         )
 
     @cached_property
     def reward(self) -> Aim:
-        """The found reward: a query counts by the reward that it offers."""
+        """Aim at the found reward: a query weighs as much as the reward that it offers."""
         return Aim("value_planner", 0.0, np.ones(len(self.library.keys)))
 
     @cached_property
     def share(self) -> Aim:
-        """The found share of the findable reward: every query has the same weight, as in recall.
+        """Aim at the found share of the findable reward: every query has the same weight.
 
-        An irrelevant candidate has the median value of all candidates. One that all users want has
-        the 99th percentile. Both come from clicks alone, and so does the findable reward: the sum
-        of the values that remain, at most a page of the best.
+        The median value of all candidates stands for an irrelevant candidate. The 99th percentile
+        stands for a candidate that all users want. The findable reward is the sum of the values
+        minus the median, at most that of a page of the best candidates. All of them come from
+        clicks alone.
         """
-        with_clicks, _ = self.full_worth
+        with_clicks, _ = self.full_values
         learned = np.flatnonzero(self.learner.is_train)
         values = np.concatenate([list(with_clicks[query].values()) for query in learned.tolist()])
         unwanted, best = (float(q) for q in np.quantile(values, (0.5, 0.99)))
@@ -131,21 +135,24 @@ class Study:
         return Aim(aim.name, unwanted, 1.0 / findable)
 
     def labels(self, aim: Aim) -> Labels:
-        """Value of every plan: blocks of logged queries are fetched once, offline, as for plans made offline."""
+        """Value of every plan; the blocks of logged queries are fetched once, offline."""
         full = self.depths(self.library.space.budget)
-        worth = aim.of(self.full_worth[0])
+        by_view = aim.of(self.full_values[0])
         whole, bare = (
-            coverages(self.views(library, full), worth) for library in (self.library, self.library.without_memory())
+            coverages(self.views(library, full), by_view) for library in (self.library, self.library.without_memory())
         )
         return Labels(whole, bare, np.ones(whole.shape, dtype=np.bool_), aim.weights)
 
     @cached_property
     def estimated_recall(self) -> Floats:
-        """Share of the findable reward that every plan finds without a memory, from clicks alone, [Q, P]."""
+        """Estimated share of the findable reward that every plan finds without a memory, [Q, P].
+
+        The estimate is from clicks alone.
+        """
         return self.labels(self.share).bare * self.share.weights[:, None]
 
 
-def valued_looks(study: Study, models: Sequence[bytes], views: Views, aim: Aim) -> Looks:
-    """With the queries' own clicks where the memory is there."""
-    worth = candidate_worth(study.learner, models, views, with_clicks=not views.library.is_bare)
-    return Looks.of(views, aim.of(worth))
+def value_looks(study: Study, models: Sequence[bytes], views: Views, aim: Aim) -> Looks:
+    """Looks with candidate values; the query's own clicks count unless the library is bare."""
+    by_view = candidate_values(study.learner, models, views, with_clicks=not views.library.is_bare)
+    return Looks.of(views, aim.of(by_view))

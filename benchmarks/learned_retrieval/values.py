@@ -1,4 +1,4 @@
-"""Values of candidates and of plans for every query of a world, out of fold where they were learned from its clicks."""
+"""Values of candidates and of plans for every query of a world; learned values are out of fold."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from ltrr.core.plan_profiles import PLAN_PROFILES, PlanProfiles
 from ltrr.core.planning import PRIOR_HIT_AT_RANK_ONE
 from ltrr.serving.booster import load_booster, predictions
 
-Worth = list[dict[str, float]]
+CandidateValues = list[dict[str, float]]
+"""For each view: entity_id -> value."""
 
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Queries and what is visible of each; a query may come several times.
+    """N queries with their visible blocks; a query may occur several times.
 
     Attributes:
-        library: whose blocks.
-        queries: numbers, [N].
-        depths: deepest visible block of each strategy, [N, S].
-        drawn: visible blocks that were drawn and so belong to the plan, [N, S]; None where none was
-            drawn.
+        library: Library that contains the blocks.
+        queries: Query numbers, [N].
+        depths: Depth of the deepest visible block of each strategy, [N, S].
+        drawn: Number of visible blocks of each strategy that were drawn and so belong to the plan,
+            [N, S]; None if none was drawn.
     """
 
     library: Library
@@ -60,13 +61,13 @@ class Learner:
     """Data and settings that every mode learns from.
 
     Attributes:
-        log: of the uniform policy.
-        pairs: of the world.
-        entity_ids: by number.
-        keys: query_keys.
-        is_train: which queries may be learned from, [Q].
-        settings: of the models.
-        has_values: whether candidates have learned values; without, their reciprocal ranks are the
+        log: Log of the uniform policy.
+        pairs: (query, entity) pairs of the world.
+        entity_ids: entity_ids by number.
+        keys: query_keys, [Q].
+        is_train: Whether each query is a training query, [Q].
+        settings: Settings of the models.
+        has_values: Whether candidates have learned values; if not, their reciprocal ranks are the
             prediction.
     """
 
@@ -80,12 +81,12 @@ class Learner:
 
     @cached_property
     def folds(self) -> Longs:
-        """Fold of each query: whether searched or not, it is valued by models that were trained without its fold."""
+        """Fold of each query, [Q]; its values come from models trained without its fold."""
         return np.array([query_fold(key, self.settings.folds) for key in self.keys])
 
     @cached_property
     def evidence(self) -> list[dict[str, tuple[float, float]]]:
-        """Clicks and examinations of every pair that was shown, by query."""
+        """For each query: entity_id -> (clicks, examinations) of the pairs that were shown."""
         found: list[dict[str, tuple[float, float]]] = [{} for _ in self.keys]
         for query, column in zip(*np.nonzero(self.log.examinations), strict=True):
             entity = self.entity_ids[self.pairs.entities[query, column]]
@@ -102,7 +103,10 @@ class Learner:
 
 
 def learn_candidates(learner: Learner, views: Views) -> list[bytes]:
-    """One candidate value for each fold, learned from the views of the other folds' queries; none without values."""
+    """Train one model of candidate values for each fold, on the views of the other folds' queries.
+
+    The list is empty where candidates have no learned values.
+    """
     if not learner.has_values:
         return []
     sizes = [len(entity_ids) for entity_ids, _ in views.candidates]
@@ -123,15 +127,15 @@ def learn_candidates(learner: Learner, views: Views) -> list[bytes]:
     return models
 
 
-def candidate_worth(learner: Learner, models: Sequence[bytes], views: Views, *, with_clicks: bool) -> Worth:
+def candidate_values(learner: Learner, models: Sequence[bytes], views: Views, *, with_clicks: bool) -> CandidateValues:
     """Value of every visible candidate of every view.
 
     Args:
-        learner: whose folds and evidence.
-        models: of `learn_candidates`.
-        views: any.
-        with_clicks: whether the query's own clicks count, as the memory's evidence does for queries
-            that were logged.
+        learner: Folds and evidence of the queries.
+        models: Models of `learn_candidates`.
+        views: Queries with their visible blocks.
+        with_clicks: Whether the query's own clicks count, as the evidence of the memory does for
+            logged queries.
     """
     sizes = [len(entity_ids) for entity_ids, _ in views.candidates]
     features = np.concatenate([matrix for _, matrix in views.candidates])
@@ -140,24 +144,24 @@ def candidate_worth(learner: Learner, models: Sequence[bytes], views: Views, *, 
     values = np.minimum(PRIOR_HIT_AT_RANK_ONE * features[:, names.index("reciprocal_ranks")].astype(np.float64), 0.99)
     for one, model in enumerate(models):
         values[fold == one] = _predict(model, features[fold == one])
-    worth = []
+    by_view = []
     parts = np.split(values, np.cumsum(sizes)[:-1])
     for query, (entity_ids, _), part in zip(views.queries.tolist(), views.candidates, parts, strict=True):
         known: Mapping[str, tuple[float, float]] = learner.evidence[query] if with_clicks else {}
         seen = np.array([known.get(entity, (0.0, 0.0)) for entity in entity_ids]).reshape(-1, 2)
         after = with_evidence(part, seen[:, 0], seen[:, 1], learner.settings.strength)
-        worth.append(dict(zip(entity_ids, after.tolist(), strict=True)))
-    return worth
+        by_view.append(dict(zip(entity_ids, after.tolist(), strict=True)))
+    return by_view
 
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """Views with the values of what is visible.
+    """Views with features and visible coverage.
 
     Attributes:
-        views: what is visible.
-        vectors: `look_vector` of each, [N, G].
-        coverage: visible, [N, P].
+        views: N queries with their visible blocks.
+        vectors: `look_vector` of each view, [N, G].
+        coverage: `visible_coverage` of every plan in each view, [N, P].
     """
 
     views: Views
@@ -165,33 +169,33 @@ class Looks:
     coverage: Floats
 
     @staticmethod
-    def of(views: Views, worth: Worth) -> Looks:
-        """Views with these values."""
+    def of(views: Views, by_view: CandidateValues) -> Looks:
+        """Looks of views whose candidates have the given values."""
         space, keys = views.library.space, views.library.keys
-        seen = list(zip(views.blocks, worth, views.queries.tolist(), views.candidates, strict=True))
+        seen = list(zip(views.blocks, by_view, views.queries.tolist(), views.candidates, strict=True))
         vectors = [
             look_vector(space, blocks, values, keys[query], matrix) for blocks, values, query, (_, matrix) in seen
         ]
-        return Looks(views, np.array(vectors), coverages(views, worth))
+        return Looks(views, np.array(vectors), coverages(views, by_view))
 
 
-def coverages(views: Views, worth: Worth) -> Floats:
+def coverages(views: Views, by_view: CandidateValues) -> Floats:
     """`visible_coverage` of every view, [N, P]."""
     space = views.library.space
     return np.array(
-        [visible_coverage(space, blocks, values) for blocks, values in zip(views.blocks, worth, strict=True)]
+        [visible_coverage(space, blocks, values) for blocks, values in zip(views.blocks, by_view, strict=True)]
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Values of plans: labels of the unseen value.
+    """Values of plans, from which the unseen value is learned.
 
     Attributes:
-        whole: value of every plan's union, [Q, P].
-        bare: the same without memory.
-        is_known: plans that may be learned from, [Q, P].
-        weights: of the queries, [Q].
+        whole: Value of the union of every plan, [Q, P].
+        bare: Value without memory, [Q, P].
+        is_known: Whether the value of a plan is known, [Q, P].
+        weights: Weights of the queries, [Q].
     """
 
     whole: Floats
@@ -201,7 +205,7 @@ class Labels:
 
 
 def learn_unseen(learner: Learner, looks: Sequence[Looks], labels: Labels) -> list[bytes]:
-    """One unseen value for each fold, from looks with the memory and without it."""
+    """Train one model of the unseen value for each fold, on looks with and without the memory."""
     vectors, added, known, fold, weights = [], [], [], [], []
     for look in looks:
         label = labels.bare if look.views.library.is_bare else labels.whole
@@ -220,7 +224,7 @@ def learn_unseen(learner: Learner, looks: Sequence[Looks], labels: Labels) -> li
 
 
 def extends(plans: NDArray[np.int8], drawn: Longs) -> NDArray[np.bool_]:
-    """Whether each plan could still come of the draws so far, [P]."""
+    """Whether each plan is still possible after the draws so far, [P]."""
     return np.asarray((plans >= drawn).all(axis=1))
 
 

@@ -1,4 +1,4 @@
-"""Blocks that a policy sees of each query before it chooses, in the form that the serving code takes."""
+"""Blocks that are visible to a policy before it chooses, as the serving code represents them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ class Library:
     """Every block of every query, and the stored fields of every entity.
 
     Attributes:
-        blocks: [Q][S][D]; the memory's are those of a log, or empty.
-        fields: by entity_id; empty where texts are not to be compared.
-        is_bare: whether the memory is empty.
+        space: Plan space.
+        keys: query_keys, [Q].
+        blocks: Blocks of each query, strategy and depth, [Q][S][D]; the memory comes from a log or
+            is empty.
+        fields: entity_id -> stored fields; empty if texts are not compared.
+        is_bare: Whether the memory is empty.
     """
 
     space: PlanSpace
@@ -36,21 +39,21 @@ class Library:
     is_bare: bool = False
 
     def without_memory(self) -> Library:
-        """The same queries as if no user had searched them."""
+        """The library with an empty memory, as if no user had searched any query."""
         nothing = tuple(Block("memory", depth, "empty") for depth in range(1, self.space.budget + 1))
         return replace(self, blocks=tuple((*blocks[:-1], nothing) for blocks in self.blocks), is_bare=True)
 
     def overlaps(self, query: int, blocks: Blocks) -> dict[str, tuple[float, ...]]:
-        """`text_overlap` of a query with every candidate of some blocks."""
+        """entity_id -> `text_overlap` with the query, for the candidates of the blocks."""
         entity_ids = {entity_id for block in blocks for entity_id in block.entity_ids}
         return {e: text_overlap(self.keys[query], self.fields[e]) for e in sorted(entity_ids) if e in self.fields}
 
     def without_fields(self) -> Library:
-        """The same without the stored fields of entities."""
+        """The library without the stored fields of entities."""
         return replace(self, fields={})
 
     def without_scores(self) -> Library:
-        """The same without scores: all are NaN."""
+        """The library without scores: all scores are NaN."""
         blocks = tuple(
             tuple(tuple(replace(b, scores=(nan,) * len(b.scores)) for b in depths) for depths in strategies)
             for strategies in self.blocks
@@ -58,7 +61,7 @@ class Library:
         return replace(self, blocks=blocks)
 
     def visible(self, queries: Longs, depths: Longs) -> list[Blocks]:
-        """The blocks of these queries [N] down to `depths` [N, S]."""
+        """Blocks of the queries, [N], down to `depths`, [N, S]."""
         return [
             tuple(block for strategy, depth in zip(self.blocks[query], row, strict=True) for block in strategy[:depth])
             for query, row in zip(queries.tolist(), depths.tolist(), strict=True)
@@ -66,11 +69,11 @@ class Library:
 
 
 def library_of(world: World, space: PlanSpace, pairs: Pairs, log: Log) -> Library:
-    """All blocks of a world, the memory's from the log."""
+    """All blocks of a world; the blocks of the memory come from the log."""
     names = world.entity_ids
     world_lists = [
         [
-            _blocks(space, name, *_known(names, entities, scores))
+            _blocks(space, name, *_name_entities(names, entities, scores))
             for name, entities, scores in zip(
                 space.strategies, world.rankings.entities[q].tolist(), world.rankings.scores[q].tolist(), strict=False
             )
@@ -87,7 +90,9 @@ def library_of(world: World, space: PlanSpace, pairs: Pairs, log: Log) -> Librar
     return Library(space, world.keys, tuple(blocks), world.fields)
 
 
-def _known(names: Sequence[str], entities: list[int], scores: list[float]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def _name_entities(
+    names: Sequence[str], entities: list[int], scores: list[float]
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
     length = entities.index(NO_ENTITY) if NO_ENTITY in entities else len(entities)
     return tuple(names[entity] for entity in entities[:length]), tuple(scores[:length])
 

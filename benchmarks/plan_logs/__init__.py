@@ -1,1 +1,1 @@
-"""Worlds, policies, logs and judges of `ope_plans.py`."""
+"""Parts of `benchmarks/ope_plans.py`: worlds, policies, logs, estimates and tables."""

@@ -1,4 +1,4 @@
-"""Every estimator on one log: models fitted on it by folds of queries, then the library's exact moments."""
+"""Every estimator on one log: models fitted by folds of queries, and the library's moments."""
 
 from __future__ import annotations
 
@@ -27,37 +27,38 @@ from ltrr.estimation.weights import importance_weights
 
 REWARDS = ("page", "found")
 SLOTS = ("iips", "pi")
-"""Invalid on draws: the reward of a draw depends on the draws before it."""
+"""Estimators that are invalid on draws: the reward of a draw depends on the draws before it."""
 DRAW_NAMES = {
     "page": ("sequence_ips", "union_ips", "union", "union_dr", "union_sndr", "pdis", "placement", "placement_dr"),
     "found": tuple(name for name, one in DRAW_ESTIMATORS.items() if not one.page_only and name not in SLOTS),
 }
-"""On page_reward, pdis is included to show its bias."""
+"""Estimators of logs of draws, by kind of reward; pdis on page_reward is there to show its bias."""
 CONTENTS_NAMES = {
     "page": ("placement", "placement_dr"),
     "found": ("inclusion", "inclusion_dr"),
 }
 PLAN_NAMES = ("ips", "snips", "dr", "sndr")
 FOLDS = 3
-CHECKED = 10
-"""Impressions of each log on which the tables of all queries, computed here at once, are compared with the library."""
+CHECKED_IMPRESSIONS = 10
+"""Number of impressions of each log on which placements are compared with the library."""
 RIDGE = 1.0
 
 _LARGEST_WEIGHT = 100.0
 _QUERIES_AT_ONCE = 256
 
-Found = dict[tuple[str, str], tuple[Estimate, float]]
+Estimates = dict[tuple[str, str], tuple[Estimate, float]]
 """(reward, estimator) -> estimate, evidence R."""
 
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """Knowledge from before the judged logs: pages with the values of an earlier log.
+    """Inputs of the estimators that were known before the judged logs.
 
     Attributes:
-        pages: truth; only `learned`, `places` and `shown` are read.
-        states: of step policies.
-        gains: `policies.block_gains`, [Q, X, S].
+        pages: Pages with the values learned from an earlier log. The judge reads `learned`,
+            `places` and `shown`, and no truth.
+        states: States of step policies.
+        gains: Gains of `policies.block_gains`, [Q, X, S].
     """
 
     pages: Pages
@@ -66,12 +67,15 @@ class Judge:
 
     @cached_property
     def expected(self) -> dict[str, Floats]:
-        """Expected reward of each page if the learned values were true, [Q, P]."""
+        """Kind of reward -> expected reward of each page by the learned values, [Q, P]."""
         pages = self.pages
         return {"page": pages.page_rewards(pages.learned), "found": pages.found_rewards(pages.learned)}
 
     def plan_features(self, reward: str, queries: Longs, plans: Longs) -> Floats:
-        """Of q-hat, [N, F]: ones, expected reward of this page and of all pages, blocks drawn."""
+        """Features of q-hat, [N, F].
+
+        These are ones, the expected reward of the page, its mean over all pages, and the blocks.
+        """
         expected = self.expected[reward]
         own = expected[queries, plans]
         blocks = self.pages.space.draws[plans]
@@ -101,7 +105,7 @@ class Judge:
         return np.concatenate(parts)
 
     def placement(self, plan_propensities: Floats) -> Floats:
-        """P(candidate at the position) for each query, [Q, C + 1, L]: `placement_propensities` of all at once."""
+        """P(candidate at the position) for each query, [Q, C + 1, L], for all queries at once."""
         queries, _, places = self.pages.shown.shape
         width = self.pages.attraction.shape[1]
         first = np.arange(queries)[:, None] * width
@@ -117,17 +121,17 @@ class Judge:
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
-    """A policy and its propensities for every query.
+class PolicyPropensities:
+    """A policy, logging or target, and its propensities for every query.
 
     Attributes:
-        policy: None where plans are chosen at once.
+        policy: Policy of the draws; None where plans are chosen in one step.
         plans: P(plan), [Q, P].
         inclusion: P(candidate in the union), [Q, C].
-        placement: P(candidate at the position), [Q, C + 1, L]; the last stands for an empty place.
-        features: reward -> mean features of q-hat, [Q, F].
-        expected: mean over its plans of the reward of their pages if the learned values were true,
-            [Q].
+        placement: P(candidate at the position), [Q, C + 1, L]; the last candidate stands for an
+            empty position.
+        features: Kind of reward -> mean features of q-hat, [Q, F].
+        expected: Expected page reward by the learned values, [Q].
     """
 
     policy: DrawPolicy | None
@@ -138,27 +142,28 @@ class Side:
     expected: Floats
 
     @staticmethod
-    def of(judge: Judge, plans: Floats, policy: DrawPolicy | None = None) -> Side:
-        """From P(plan)."""
+    def of(judge: Judge, plans: Floats, policy: DrawPolicy | None = None) -> PolicyPropensities:
+        """Propensities of a policy with the given P(plan), [Q, P]."""
         features = {kind: judge.mean_features(kind, plans) for kind in REWARDS}
         expected = (plans * judge.expected["page"]).sum(axis=1)
-        return Side(policy, plans, judge.inclusion(plans), judge.placement(plans), features, expected)
+        return PolicyPropensities(policy, plans, judge.inclusion(plans), judge.placement(plans), features, expected)
 
 
-def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Side]) -> dict[str, Found]:
-    """Every estimator for every target, from a log made draw by draw."""
+def judge_draws(
+    judge: Judge, log: Log, logging: PolicyPropensities, targets: Mapping[str, PolicyPropensities]
+) -> dict[str, Estimates]:
+    """Every estimate for every target, from a log of draws."""
     strategies, counts = len(judge.pages.space.strategies), np.full(len(log.queries), log.drawn.shape[1])
     steps = _lattice(logging, log, strategies)
     rewards = log.by_draw(judge.pages)
     q_hats = {kind: fit_plans(judge, log, kind, rewards[kind].sum(axis=1)) for kind in REWARDS}
-    found: dict[str, Found] = {}
+    found: dict[str, Estimates] = {}
     for name, target in targets.items():
         weights = DrawWeights.of(steps, _lattice(target, log, strategies), counts)
-        # Two ways to the same number: backwards from the draws of each impression, forwards to all
-        # plans of its query.
-        forwards = importance_weights(*(side.plans[log.queries, log.plans] for side in (logging, target)))
-        assert np.allclose(weights.union, forwards, rtol=1e-9, atol=0.0)
-        contents = _contents(judge, log, logging, target)
+        # Two computations of the same weights: from the draws of each impression, and from P(plan).
+        by_plan = importance_weights(*(side.plans[log.queries, log.plans] for side in (logging, target)))
+        assert np.allclose(weights.union, by_plan, rtol=1e-9, atol=0.0)
+        contents = _content_rewards(judge, log, logging, target)
         found[name] = {}
         for kind in REWARDS:
             taken, direct = _predict_plans(judge, log, target, kind, q_hats[kind])
@@ -168,11 +173,11 @@ def judge_draws(judge: Judge, log: Log, logging: Side, targets: Mapping[str, Sid
     return found
 
 
-def judge_plans(judge: Judge, log: Log, logging: Side, target: Side) -> Found:
-    """Every estimator from a log whose plans were chosen at once."""
+def judge_plans(judge: Judge, log: Log, logging: PolicyPropensities, target: PolicyPropensities) -> Estimates:
+    """Every estimate from a log whose plans were chosen in one step."""
     weights = importance_weights(logging.plans[log.queries, log.plans], target.plans[log.queries, log.plans])
-    contents = _contents(judge, log, logging, target)
-    found: Found = {}
+    contents = _content_rewards(judge, log, logging, target)
+    found: Estimates = {}
     for kind in REWARDS:
         rewards = log.rewards(kind).sum(axis=1)
         taken, direct = _predict_plans(judge, log, target, kind, fit_plans(judge, log, kind, rewards))
@@ -184,35 +189,37 @@ def judge_plans(judge: Judge, log: Log, logging: Side, target: Side) -> Found:
     return found
 
 
-def _lattice(side: Side, log: Log, strategies: int) -> Floats:
+def _lattice(side: PolicyPropensities, log: Log, strategies: int) -> Floats:
     assert side.policy is not None
     return step_lattice(side.policy.steps(log.queries), log.drawn, strategies)
 
 
 def _folds(log: Log) -> Longs:
-    """By query; numbers of queries have no meaning."""
+    """Fold of each impression by its query number, which is arbitrary."""
     return log.queries % FOLDS
 
 
 def fit_plans(judge: Judge, log: Log, kind: str, rewards: Floats) -> Floats:
-    """Coefficients of each fold's q-hat, fitted on the others, [FOLDS, F]."""
+    """Coefficients of q-hat for each fold, fitted on the other folds, [FOLDS, F]."""
     z, folds = judge.plan_features(kind, log.queries, log.plans), _folds(log)
     return np.stack(
         [fit_rewards(z[folds != fold], rewards[folds != fold], RIDGE, is_logistic=False) for fold in range(FOLDS)]
     )
 
 
-def _taken(z: Floats, coefficients: Floats, log: Log) -> Floats:
+def _predict(z: Floats, coefficients: Floats, log: Log) -> Floats:
     return np.asarray((z * coefficients[_folds(log)]).sum(axis=1))
 
 
-def _predict_plans(judge: Judge, log: Log, target: Side, kind: str, coefficients: Floats) -> tuple[Floats, Floats]:
-    taken = _taken(judge.plan_features(kind, log.queries, log.plans), coefficients, log)
-    return taken, _taken(target.features[kind][log.queries], coefficients, log)
+def _predict_plans(
+    judge: Judge, log: Log, target: PolicyPropensities, kind: str, coefficients: Floats
+) -> tuple[Floats, Floats]:
+    taken = _predict(judge.plan_features(kind, log.queries, log.plans), coefficients, log)
+    return taken, _predict(target.features[kind][log.queries], coefficients, log)
 
 
-def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> dict[str, Floats]:
-    """Reward-to-go from the gain of the next block of each strategy, the strategy, and the depth."""
+def _fit_steps(judge: Judge, log: Log, target: PolicyPropensities, rewards: Floats) -> dict[str, Floats]:
+    """Fit the reward-to-go on the gain of the next block, the strategy, and the depth."""
     assert target.policy is not None
     n, draws = log.drawn.shape
     strategies = judge.gains.shape[2]
@@ -237,16 +244,20 @@ def _fit_steps(judge: Judge, log: Log, target: Side, rewards: Floats) -> dict[st
     return {"step_taken": taken, "step_values": values}
 
 
-def _contents(judge: Judge, log: Log, logging: Side, target: Side) -> dict[str, Floats]:
-    """Weights of placements and of entities, from the contents of all blocks."""
+def _content_rewards(
+    judge: Judge, log: Log, logging: PolicyPropensities, target: PolicyPropensities
+) -> dict[str, Floats]:
+    """Weighted rewards of placements and of entities, from the contents of all blocks."""
     pages, queries = judge.pages, log.queries
     included = logging.inclusion[queries], target.inclusion[queries]
     by_place = pages.shown[queries, log.plans].astype(np.int64)
     positions = np.arange(by_place.shape[1])
     places = [side.placement[queries[:, None], by_place, positions] for side in (logging, target)]
-    some = slice(None, CHECKED)
-    made = pages.shown[queries[some]]
-    assert np.allclose(places[1][some], placement_propensities(target.plans[queries[some]], made, by_place[some]))
+    checked = slice(None, CHECKED_IMPRESSIONS)
+    made = pages.shown[queries[checked]]
+    assert np.allclose(
+        places[1][checked], placement_propensities(target.plans[queries[checked]], made, by_place[checked])
+    )
     clicks = np.take_along_axis(np.pad(log.clicks, ((0, 0), (0, 1))), by_place, axis=1)
     learned = pages.learned[queries]
     q_hat = np.take_along_axis(learned, by_place, axis=1) * pages.examination

@@ -1,4 +1,4 @@
-"""Policies that draw block by block, as tables over every state, and the exact probability of every plan under them."""
+"""Policies that draw block by block, as tables over states, and exact probabilities of plans."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ltrr.estimation.draw_orders import StepPolicy
 
 @dataclass(frozen=True, eq=False)
 class States:
-    """Depth vectors of fewer draws than the budget, [X, S], in order of their number of draws.
+    """Numbered depth vectors with fewer draws than the budget, in order of their number of draws.
 
     Attributes:
-        depths: [X, S].
-        number: state of a depth vector by its digits in base budget + 1.
-        digits: (budget + 1) ** s.
+        depths: Depth vectors, [X, S].
+        number: Number of the state at the index depths @ digits; -1 where there is no state.
+        digits: (budget + 1) ** s for each strategy s, [S].
     """
 
     depths: Longs
@@ -30,7 +30,7 @@ class States:
 
     @staticmethod
     def of(strategies: int, budget: int) -> States:
-        """All of them."""
+        """All states of the given number of strategies and budget."""
         vectors = [d for d in product(range(budget + 1), repeat=strategies) if sum(d) < budget]
         depths = np.array(sorted(vectors, key=lambda d: (sum(d), d)))
         digits = (budget + 1) ** np.arange(strategies)
@@ -39,18 +39,18 @@ class States:
         return States(depths, number, digits)
 
     def at(self, depths: Longs) -> Longs:
-        """State of each depth vector, [N] of [N, S]."""
+        """Number of the state, [N], of each depth vector, [N, S]."""
         return np.asarray(self.number[depths @ self.digits])
 
 
 @dataclass(frozen=True, eq=False)
 class DrawPolicy:
-    """Takes one strategy with probability 1 - epsilon, else any of them, all alike; epsilon by number of draws made.
+    """Epsilon-greedy policy of draws; epsilon depends on the number of draws made.
 
     Attributes:
-        states: depth vectors that it can be in.
-        taken: its choice for each query in each state, [Q, X].
-        epsilon: before each draw, [D]; 1 is uniform.
+        states: States of the policy.
+        taken: Greedy strategy for each query in each state, [Q, X].
+        epsilon: Probability of a uniform draw before each draw, [D]; 1 is the uniform policy.
     """
 
     states: States
@@ -58,7 +58,7 @@ class DrawPolicy:
     epsilon: tuple[float, ...]
 
     def steps(self, queries: Longs) -> StepPolicy:
-        """Its propensities for impressions of these queries, in the form that `step_lattice` takes."""
+        """Propensities of draws for the given queries, as `step_lattice` takes them."""
         strategies = self.states.depths.shape[1]
         epsilon = np.array(self.epsilon)
 
@@ -71,22 +71,30 @@ class DrawPolicy:
         return propensities
 
     def plan_propensities(self, pages: Pages) -> Floats:
-        """P(plan) of every plan over all orders of its draws, [Q, P]."""
-        return _forwards(pages, self.states, self.steps(np.arange(len(self.taken))))
+        """P(plan), summed over all orders of its draws, [Q, P]."""
+        return _sum_over_orders(pages, self.states, self.steps(np.arange(len(self.taken))))
 
     def squared_weights(self, pages: Pages, other: DrawPolicy) -> Floats:
-        """Sum over the orders of every plan of P(order)^2 / P_other(order), [Q, P]: exact variances follow from it."""
+        """Sum of P(order)^2 / P_other(order) over the orders of every plan, [Q, P].
+
+        Exact variances follow from it.
+        """
         every = np.arange(len(self.taken))
-        return _forwards(pages, self.states, lambda depths: self.steps(every)(depths) ** 2 / other.steps(every)(depths))
+        return _sum_over_orders(
+            pages, self.states, lambda depths: self.steps(every)(depths) ** 2 / other.steps(every)(depths)
+        )
 
     def greedy_plans(self, pages: Pages) -> Longs:
-        """The plan that it draws for each query without exploration, [Q]."""
+        """Plan that the policy draws for each query without exploration, [Q]."""
         without = DrawPolicy(self.states, self.taken, (0.0,) * len(self.epsilon))
         return np.asarray(without.plan_propensities(pages).argmax(axis=1))
 
 
-def _forwards(pages: Pages, states: States, factors: StepPolicy) -> Floats:
-    """Sum over the orders of every plan of the product of its steps' factors, [Q, P], through all states forwards."""
+def _sum_over_orders(pages: Pages, states: States, factors: StepPolicy) -> Floats:
+    """Sum over the orders of every plan of the product of its steps' factors, [Q, P].
+
+    The sums are computed forwards through all states.
+    """
     queries, strategies = len(pages.traffic), states.depths.shape[1]
     reached = {tuple(depths): np.zeros(queries) for depths in states.depths.tolist()}
     reached |= {tuple(plan): np.zeros(queries) for plan in pages.space.plans.tolist()}
@@ -100,21 +108,24 @@ def _forwards(pages: Pages, states: States, factors: StepPolicy) -> Floats:
 
 
 def block_gains(pages: Pages, states: States) -> Floats:
-    """Gain in the learned value of the union by the next block of each strategy, in each state, [Q, X, S]."""
+    """Gain of the next block of each strategy in each state, [Q, X, S].
+
+    The gain is the increase of the learned value of the union.
+    """
     learned = pages.learned[:, :-1]
     gains = np.zeros((len(learned), len(states.depths), len(pages.space.strategies)))
     for number, depths in enumerate(states.depths):
-        held = ((pages.places > 0) & (pages.places <= depths)).any(axis=2)
+        is_drawn = ((pages.places > 0) & (pages.places <= depths)).any(axis=2)
         for s, depth in enumerate(depths.tolist()):
-            gains[:, number, s] = (learned * ((pages.places[:, :, s] == depth + 1) & ~held)).sum(axis=1)
+            gains[:, number, s] = (learned * ((pages.places[:, :, s] == depth + 1) & ~is_drawn)).sum(axis=1)
     return gains
 
 
 def incumbent_choices(pages: Pages, states: States, gains: Floats) -> NDArray[np.int8]:
-    """A service without values of its own for a query, [Q, X].
+    """Choices of a service without learned values of the query, [Q, X].
 
-    It draws the block with the largest mean gain over searches in that state, but not from a
-    strategy whose last block was not full.
+    It draws the block with the largest mean gain over searches in that state. It does not draw from
+    a strategy whose last block was not full.
     """
     average = np.einsum("q,qxs->xs", pages.traffic, gains)
     depths_made = range(1, pages.space.budget + 1)
@@ -129,21 +140,26 @@ def incumbent_choices(pages: Pages, states: States, gains: Floats) -> NDArray[np
     return choices
 
 
-def challenger_choices(pages: Pages, gains: Floats, never: NDArray[np.int8]) -> NDArray[np.int8]:
-    """The block with the largest learned gain for the query, except the one that another policy draws there, [Q, X].
+def challenger_choices(pages: Pages, gains: Floats, excluded: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Block with the largest learned gain for the query, except the excluded one, [Q, X].
 
-    Where no block has a gain, the one with the largest mean gain.
+    Where no block has a gain, it is the block with the largest mean gain.
+
+    Args:
+        pages: Pages of the world.
+        gains: Gains of `block_gains`, [Q, X, S].
+        excluded: Choice of another policy in each state, [Q, X].
     """
     average = np.einsum("q,qxs->xs", pages.traffic, gains)
     allowed = gains + 1e-6 * average
-    np.put_along_axis(allowed, never[:, :, None].astype(np.int64), -1.0, axis=2)
+    np.put_along_axis(allowed, excluded[:, :, None].astype(np.int64), -1.0, axis=2)
     return allowed.argmax(axis=2).astype(np.int8)
 
 
 def draw_policies(
     pages: Pages, states: States, gains: Floats
 ) -> Iterator[tuple[str, DrawPolicy, dict[str, DrawPolicy]]]:
-    """(name of the log, policy that logs, targets by which draws differ)."""
+    """(name of the log, logging policy, targets by the draws in which they differ from it)."""
     incumbent = incumbent_choices(pages, states, gains)
     other = challenger_choices(pages, gains, incumbent)
     made = states.depths.sum(axis=1)

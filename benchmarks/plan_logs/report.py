@@ -1,4 +1,4 @@
-"""Rows as tables, and the bars that they must hold."""
+"""Tables and bars of the rows of the study."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ from benchmarks.plan_logs.study import REFERENCE, Row
 from ltrr.estimation.estimators import DRAW_ESTIMATORS
 
 GATE = {"draw": "union_dr", "plan": "dr"}
-"""The estimator that may decide, by how the log was made."""
+"""The gate's estimator, by the kind of log."""
 
 DIAGNOSTICS = ("pdis", "cascade_dr")
-"""Never the best: only measured, and where a few rare draws make the variance, the logs do not hold them all."""
+"""Estimators that are never reported as the best.
 
-MOST_RATIO = 0.2
-MOST_ERRORS = 4.0
-"""Monte-Carlo errors that a bias may reach: 6 in 100,000 unbiased figures go beyond, were they normal."""
+Their errors are measured, not exact. Where a few rare draws cause the variance, the logs lack some
+of these draws.
+"""
+
+MAX_RATIO = 0.2
+MAX_ERRORS = 4.0
+"""Maximum bias in Monte-Carlo errors; 6 in 100,000 normal unbiased figures exceed it."""
 
 _CELL = ("world", "decide", "differs", "reward")
 
 
-def is_right(row: Row) -> bool:
-    """Whether an estimator claims to be right on that reward."""
+def is_valid(row: Row) -> bool:
+    """Whether the estimator is valid for the reward of the row."""
     one = DRAW_ESTIMATORS.get(row["estimator"])
     return one is None or not (one.found_only and row["reward"] == "page")
 
 
 def print_rows(rows: Sequence[Row]) -> None:
-    """One line a row."""
+    """Print one line for each row."""
     for row in rows:
         where = f"{row['world']:6}{row['decide']:5}{row['log']:11}{row['differs']:5}{row['n']:>7,} {row['reward']:6}"
         bias = f"truth {row['truth']:.4f} bias {row['bias']:+8.2%} +- {row['bias_error']:.2%}"
@@ -39,64 +43,70 @@ def print_rows(rows: Sequence[Row]) -> None:
 
 
 def bars_of(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Bar -> where it does not hold."""
+    """Bar -> cells that miss it."""
     bars: dict[str, list[str]] = {}
     for reward in ("page", "found"):
-        bar = f"{reward}_reward, all draws differ: best RMSE at most {MOST_RATIO} of sequence_ips"
+        bar = f"{reward}_reward, all draws differ: best RMSE at most {MAX_RATIO} of sequence_ips"
         bars[bar] = [
             f"{name}: {best['estimator']} has {best['ratio']:.3f}"
             for name, best in best_of(rows)
-            if best["reward"] == reward and not best["ratio"] <= MOST_RATIO
+            if best["reward"] == reward and not best["ratio"] <= MAX_RATIO
         ]
     judged = [row for row in rows if row["reward"] == "page" and row["estimator"] == GATE[row["decide"]]]
     alarm = 1.0 - (1.0 - 6.33e-5) ** len(judged)
     bar = (
-        f"page_reward: {' and '.join(GATE.values())} unbiased within {MOST_ERRORS:g} Monte-Carlo errors in "
+        f"page_reward: {' and '.join(GATE.values())} unbiased within {MAX_ERRORS:g} Monte-Carlo errors in "
         f"{len(judged)} cells (false alarm {alarm:.2%})"
     )
     bars[bar] = [
-        f"{_named(row)}: bias {row['bias']:+.2%} +- {row['bias_error']:.2%}"
+        f"{_label(row)}: bias {row['bias']:+.2%} +- {row['bias_error']:.2%}"
         for row in judged
-        if not abs(row["bias"]) <= MOST_ERRORS * row["bias_error"]
+        if not abs(row["bias"]) <= MAX_ERRORS * row["bias_error"]
     ]
     return bars
 
 
 def best_of(rows: Sequence[Row], *, with_click_model: bool = True) -> Iterator[tuple[str, Row]]:
-    """The estimator of least RMSE, of those that are right, where all draws differ: one for each log and reward."""
+    """Valid estimator of the least RMSE, for each log and reward where all draws differ."""
     cells: dict[str, list[Row]] = {}
     for row in rows:
         if (
             row["decide"] == "draw"
             and row["differs"] == "all"
-            and is_right(row)
+            and is_valid(row)
             and row["estimator"] not in DIAGNOSTICS
         ):
             assumes = DRAW_ESTIMATORS[row["estimator"]].page_only
             if with_click_model or not assumes:
-                cells.setdefault(_named(row), []).append(row)
+                cells.setdefault(_label(row), []).append(row)
     for name, members in cells.items():
         yield name, min(members, key=lambda row: row["ratio"])
 
 
 def best_rows(rows: Sequence[Row]) -> list[str]:
-    """Where all draws differ: the least RMSE as a share of that of sequence_ips, a line a log and reward."""
+    """Lines of the table of the best estimators, one for each log and reward.
+
+    RMSE is relative to the RMSE of sequence_ips. All draws differ.
+    """
     without = dict(best_of(rows, with_click_model=False))
     return [
         f"| `{best['world']}` | {best['log']} | {best['n']:,} | {best['reward']}_reward | `{best['estimator']}` "
         f"{best['ratio']:.3f} | `{without[name]['estimator']}` {without[name]['ratio']:.3f} | "
-        f"{_same(rows, best)['ratio']:.3f} | {_same(rows, best)['perfect_ratio']:.3f} |"
+        f"{_gate_row(rows, best)['ratio']:.3f} | {_gate_row(rows, best)['perfect_ratio']:.3f} |"
         for name, best in best_of(rows)
     ]
 
 
-def _same(rows: Sequence[Row], like: Row) -> Row:
-    """The gate's estimator on the same logs."""
-    return next(row for row in rows if row["estimator"] == GATE["draw"] and _named(row) == _named(like))
+def _gate_row(rows: Sequence[Row], best: Row) -> Row:
+    """Row of the gate's estimator on the same logs."""
+    return next(row for row in rows if row["estimator"] == GATE["draw"] and _label(row) == _label(best))
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The best of each log, then a table for each world, way of deciding, target and reward, with a column a log."""
+    """Table of the best estimators, then a table for each world, way to decide, target and reward.
+
+    The columns are logs.
+    """
     lines = [
         "| world | log | n | reward | best | best without a click model | `union_dr` | with a perfect q |",
         "|---|---|---|---|---|---|---|---|",
@@ -114,7 +124,7 @@ def markdown(rows: Sequence[Row]) -> str:
         lines.append("|---|" + "---|" * len(logs))
         for name in dict.fromkeys(row["estimator"] for row in members):
             found = {(row["log"], row["n"]): row for row in members if row["estimator"] == name}
-            mark = "" if all(is_right(row) for row in found.values()) else " (not meant for it)"
+            mark = "" if all(is_valid(row) for row in found.values()) else " (not valid for it)"
             lines.append(f"| `{name}`{mark} | " + " | ".join(_cell(found[log]) for log in logs) + " |")
     return "\n".join(lines).strip() + "\n"
 
@@ -125,5 +135,5 @@ def _cell(row: Row) -> str:
     return f"{bias}; {row['rmse']:.3f}; {ratio}; {row['covers']:.2f}; {row['evidence']:.0f}"
 
 
-def _named(row: Row) -> str:
+def _label(row: Row) -> str:
     return f"{row['world']}, decide: {row['decide']}, {row['log']}, {row['differs']}, n {row['n']:,}, {row['reward']}"

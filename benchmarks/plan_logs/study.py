@@ -1,4 +1,4 @@
-"""Logs of one world again and again: how far is each estimator from the exact truth?"""
+"""Bias and error of each estimator, from many logs of one world with an exact truth."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmarks.arrays import Floats
 from benchmarks.plan_logs.exact import DESIGN, PERFECT, Exact, entity_errors, sequence_errors, set_errors
-from benchmarks.plan_logs.judging import Found, Judge, Side, judge_draws, judge_plans
-from benchmarks.plan_logs.log import drawn_log, planned_log
+from benchmarks.plan_logs.judging import Estimates, Judge, PolicyPropensities, judge_draws, judge_plans
+from benchmarks.plan_logs.log import simulate_draw_log, simulate_plan_log
 from benchmarks.plan_logs.pages import pages_of
 from benchmarks.plan_logs.policies import DrawPolicy, States, block_gains, draw_policies
 from ltrr.simulation.world import World
@@ -22,24 +22,24 @@ REFERENCE = {"draw": "sequence_ips", "plan": "snips"}
 PLAN_EPSILON = {"uniform": 1.0, "epsilon .3": 0.3}
 TARGET_EPSILON = 0.1
 LARGE = 50_000
-"""Impressions of the log whose q-hat stands for that of any log, where an exact error is wanted."""
+"""Number of impressions of the log on which q-hat is fitted for exact errors."""
 
 
 def study_world(world: World, repetitions: Mapping[int, int], seed: int) -> Iterable[Row]:
     """Rows of every log, target, number of impressions, reward and estimator.
 
     Args:
-        world: whose truth.
-        repetitions: number of impressions -> logs of that size.
-        seed: of everything.
+        world: World of known truth.
+        repetitions: Number of impressions of a log -> number of logs.
+        seed: Seed of all random numbers.
     """
     pages = pages_of(world, seed)
     states = States.of(len(pages.space.strategies), pages.space.budget)
     judge = Judge(pages, states, block_gains(pages, states))
     for log_name, policy, targets in draw_policies(pages, states, judge.gains):
-        logging = Side.of(judge, policy.plan_propensities(pages), policy)
-        sides = {name: Side.of(judge, one.plan_propensities(pages), one) for name, one in targets.items()}
-        large = drawn_log(pages, policy, LARGE, np.random.default_rng([seed, 0, 1]))
+        logging = PolicyPropensities.of(judge, policy.plan_propensities(pages), policy)
+        sides = {name: PolicyPropensities.of(judge, one.plan_propensities(pages), one) for name, one in targets.items()}
+        large = simulate_draw_log(pages, policy, LARGE, np.random.default_rng([seed, 0, 1]))
         exact = {
             name: sequence_errors(judge, targets[name], policy, side)
             | set_errors(judge, logging, side, large, "union_ips", "union_dr")
@@ -48,7 +48,7 @@ def study_world(world: World, repetitions: Mapping[int, int], seed: int) -> Iter
         }
         for n, times in repetitions.items():
             rng = np.random.default_rng([seed, n, 1])
-            logs = [judge_draws(judge, drawn_log(pages, policy, n, rng), logging, sides) for _ in range(times)]
+            logs = [judge_draws(judge, simulate_draw_log(pages, policy, n, rng), logging, sides) for _ in range(times)]
             for name, side in sides.items():
                 cell = {"world": world.name, "decide": "draw", "log": log_name, "differs": name, "n": n}
                 yield from _rows(judge, cell, side, [log[name] for log in logs], exact[name])
@@ -64,28 +64,33 @@ def _plan_rows(
     repetitions: Mapping[int, int],
     seed: int,
 ) -> Iterable[Row]:
-    """Rows of logs whose plans were chosen at once: the plan that would have been drawn without exploring, or any."""
-    logging = Side.of(judge, _explored(judge, policy, PLAN_EPSILON[log_name]))
-    judged = Side.of(judge, _explored(judge, target, TARGET_EPSILON))
-    large = planned_log(judge.pages, logging.plans, LARGE, np.random.default_rng([seed, 0, 2]))
+    """Rows of logs whose plans were chosen in one step.
+
+    The policies take the plan that is drawn without exploration, or with probability epsilon a
+    uniform plan.
+    """
+    logging = PolicyPropensities.of(judge, _explore_plans(judge, policy, PLAN_EPSILON[log_name]))
+    judged = PolicyPropensities.of(judge, _explore_plans(judge, target, TARGET_EPSILON))
+    large = simulate_plan_log(judge.pages, logging.plans, LARGE, np.random.default_rng([seed, 0, 2]))
     exact = set_errors(judge, logging, judged, large, "ips", "dr") | entity_errors(judge, logging, judged)
     for n, times in repetitions.items():
         rng = np.random.default_rng([seed, n, 2])
         logs = [
-            judge_plans(judge, planned_log(judge.pages, logging.plans, n, rng), logging, judged) for _ in range(times)
+            judge_plans(judge, simulate_plan_log(judge.pages, logging.plans, n, rng), logging, judged)
+            for _ in range(times)
         ]
         cell = {"world": world, "decide": "plan", "log": log_name, "differs": "all", "n": n}
         yield from _rows(judge, cell, judged, logs, exact)
 
 
-def _explored(judge: Judge, policy: DrawPolicy, epsilon: float) -> Floats:
+def _explore_plans(judge: Judge, policy: DrawPolicy, epsilon: float) -> Floats:
     plans = len(judge.pages.space)
     propensities = np.full((len(judge.pages.traffic), plans), epsilon / plans)
     propensities[np.arange(len(propensities)), policy.greedy_plans(judge.pages)] += 1.0 - epsilon
     return propensities
 
 
-def _rows(judge: Judge, cell: Row, side: Side, logs: list[Found], exact: Exact) -> Iterable[Row]:
+def _rows(judge: Judge, cell: Row, side: PolicyPropensities, logs: list[Estimates], exact: Exact) -> Iterable[Row]:
     for kind, name in logs[0]:
         truth, reference = judge.pages.value(side.plans, kind), REFERENCE[cell["decide"]]
         values = np.array([log[kind, name][0].value for log in logs])
@@ -96,7 +101,7 @@ def _rows(judge: Judge, cell: Row, side: Side, logs: list[Found], exact: Exact) 
         rmse, measured = sqrt((off**2).mean()), sqrt(np.nanmean((references - truth) ** 2))
         exact_rmse = exact.get((kind, name), nan) / sqrt(cell["n"])
         against = exact[kind, reference] / sqrt(cell["n"]) if (kind, reference) in exact else measured
-        # Where few, heavy draws matter, all logs together may lack them, and then seem to agree.
+        # All logs together may lack rare draws with large weights. Their spread is then too small.
         error = np.nanmax([off.std(ddof=1), exact_rmse]) / sqrt(len(off))
         yield {
             **cell,

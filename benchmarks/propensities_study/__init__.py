@@ -1,1 +1,1 @@
-"""Parts of benchmarks/propensities.py: logs of known propensities, a replayed night, and the report."""
+"""Parts of `benchmarks/propensities.py`: logs of known propensities, a replayed night, a report."""

@@ -1,4 +1,4 @@
-"""How often honest logs raise an alarm, and how often corrupted logs do."""
+"""Rates of alarms of correct logs and of corrupted logs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import numpy as np
 from benchmarks.propensities_study.worlds import WORLDS, Cell, World, draw, findings, world_of
 from ltrr.estimation.propensity_finding import Finding
 
-LESS = 0.6
-"""Share of the corruption that a log states it would reveal: found far less often, if that was the smallest."""
+REDUCED_SHARE = 0.6
+"""Share of the corruption that a log reports that it would reveal.
+
+If the reported corruption is the smallest that the log reveals, this share is found less often.
+"""
 
 
-def study_honest(cell: Cell, logs: int, seed: int) -> dict[str, Any]:
-    """Alarms of honest logs, and how often their mean weight differs from 1 by more than 4 standard errors."""
+def study_correct(cell: Cell, logs: int, seed: int) -> dict[str, Any]:
+    """Numbers of correct logs with an alarm, and with a mean weight beyond 4 standard errors."""
     rng = np.random.default_rng([seed, cell.rows, cell.actions, *map(ord, cell.skew + cell.kind)])
     worlds = [world_of(cell, rng) for _ in range(WORLDS)]
     alarms = beyond = 0
@@ -33,14 +36,17 @@ def study_honest(cell: Cell, logs: int, seed: int) -> dict[str, Any]:
 
 
 def study_power(cell: Cell, logs: int, seed: int) -> Iterator[dict[str, Any]]:
-    """The corruption that one honest log would reveal, and how often such logs, and logs with LESS of it, are found."""
+    """Corruption that one correct log would reveal, and rates at which corrupted logs are found.
+
+    The logs have the whole corruption, or the share REDUCED_SHARE of it.
+    """
     rng = np.random.default_rng([seed, cell.rows, cell.actions, *map(ord, cell.skew + cell.kind), 1])
     world = world_of(cell, rng)
-    honest = findings(world, world.logging, draw(world, world.logging, cell.kind, rng), cell.kind)
-    for finding in honest:
+    correct = findings(world, world.logging, draw(world, world.logging, cell.kind, rng), cell.kind)
+    for finding in correct:
         for factor in (2.0, 0.5) if finding.is_weight else ():
             yield from _power(cell, world, finding.what, finding.revealed_share(factor), factor, logs, rng)
-    counted = [finding for finding in honest if not finding.is_weight and finding.is_known]
+    counted = [finding for finding in correct if not finding.is_weight and finding.is_known]
     if counted:
         rarest = min(counted, key=lambda finding: finding.expected)
         yield from _power(cell, world, rarest.what, rarest.revealed_share(2.0), None, logs, rng)
@@ -49,16 +55,16 @@ def study_power(cell: Cell, logs: int, seed: int) -> Iterator[dict[str, Any]]:
 def _power(
     cell: Cell, world: World, what: str, share: float, factor: float | None, logs: int, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
-    """Rows of one corruption; none where the log cannot reveal it."""
+    """Rows of one corruption; no row if the log cannot reveal it."""
     if isnan(share) or (factor is None and not is_possible(world, what, share)):
         return
     corruption = "drawn too often" if factor is None else f"rows logged at {'half' if factor > 1.0 else 'twice'}"
     found = {}
-    for part in (1.0, LESS):
+    for part in (1.0, REDUCED_SHARE):
         alarms = [
             any(
                 finding.excess
-                for finding in corrupted(cell, world, what, part * share, factor, rng)
+                for finding in corrupted_findings(cell, world, what, part * share, factor, rng)
                 if finding.what == what
             )
             for _ in range(logs)
@@ -70,32 +76,36 @@ def _power(
         "revealed": share,
         "logs": logs,
         "found": found[1.0],
-        "found_of_less": found[LESS],
+        "found_of_less": found[REDUCED_SHARE],
     }
 
 
 def is_possible(world: World, what: str, share: float) -> bool:
-    """Whether every row allows drawing the action that much more often."""
-    return bool((world.logging[:, place_of(what)] * (1.0 + share) < 1.0).all())
+    """Whether the action can be drawn more often by the given share in every row."""
+    return bool((world.logging[:, action_number(what)] * (1.0 + share) < 1.0).all())
 
 
-def corrupted(
+def corrupted_findings(
     cell: Cell, world: World, what: str, share: float, factor: float | None, rng: np.random.Generator
 ) -> list[Finding]:
-    """Findings where random rows have the drawn propensity divided by `factor`, or one action is drawn too often."""
+    """Findings about a corrupted log.
+
+    With a factor, the drawn propensity of random rows is divided by it. Without one, an action is
+    drawn too often.
+    """
     places = np.arange(cell.rows)
     if factor is not None:
         action = draw(world, world.logging, cell.kind, rng)
         logged = world.logging.copy()
         logged[places, action] /= np.where(rng.random(cell.rows) < share, factor, 1.0)
         return findings(world, logged, action, cell.kind)
-    true, place = world.logging.copy(), place_of(what)
+    true, place = world.logging.copy(), action_number(what)
     more = true[:, place] * (1.0 + share)
     true *= ((1.0 - more) / (1.0 - true[:, place]))[:, None]
     true[:, place] = more
     return findings(world, world.logging, draw(world, true, cell.kind, rng), cell.kind)
 
 
-def place_of(what: str) -> int:
-    """The number of an action."""
+def action_number(what: str) -> int:
+    """Number of the action in the name of a sum."""
     return int(what.removeprefix("action "))

@@ -1,8 +1,8 @@
-"""A night of a trained policy, replayed from its bundle: wrong rows that replay and the mean weight detect.
+"""Detection of wrong rows in a night of a trained policy: by replay, and by the mean weight.
 
-The bundle is trained on one day of a uniform log, published, and serves a day through the code of a
-service. The `ingest_logs` job ingests that day. Then 1 % of its rows get a propensity that is wrong
-by a factor of two.
+The bundle is trained on one day of a uniform log and published. It serves a day through the code of
+a service, and the `ingest_logs` job ingests that day. Then 1 % of its rows get a propensity that is
+wrong by a factor of two.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ SHARE, TOLERANCE, SHORTLIST = 0.01, 1e-6, 20
 LIMITS = (1.96, 4.0)
 """Standard errors of the mean weight: a test at 5 %, and the limit at which a verdict warns."""
 WHOLE_CHECKS = 20
-"""Number of corrupted nights on which all of `replay_sample` runs; the others only draw its sample."""
+"""Number of corrupted nights on which `replay_sample` runs; the others only draw its sample."""
 
 
 def study_replay(decisions: int, trials: int, seed: int) -> dict[str, Any]:
     """Figures of one night.
 
     Args:
-        decisions: number of decisions that the night serves.
-        trials: number of corruptions drawn.
-        seed: seed of the corruptions and, later, of redrawn actions.
+        decisions: Number of decisions of the night.
+        trials: Number of random corruptions.
+        seed: Seed of the corruptions and of the redrawn actions.
     """
     os.environ.setdefault(SECRET_VARIABLE, "a benchmark's")
     world = build_world(WorldChoice("music"), default_cache())
@@ -77,7 +77,7 @@ def study_replay(decisions: int, trials: int, seed: int) -> dict[str, Any]:
             return replay_sample(rows, typed, parts, sample=sample, tolerance=TOLERANCE)
 
         rng = np.random.default_rng(seed)
-        figures = _replayed(logged, check, decisions, trials, rng)
+        figures = _measure_replay(logged, check, decisions, trials, rng)
         pages = judged_impressions(logged, warehouse.read(table("slate_rows")), [version])
         return figures | {"version": version, "mean_weight": _mean_weights(pages, settings, model, trials, rng)}
 
@@ -85,7 +85,7 @@ def study_replay(decisions: int, trials: int, seed: int) -> dict[str, Any]:
 def _serve_night(
     home: Path, world: World, settings: PolicySettings, model: bytes, decisions: int
 ) -> tuple[Settings, str]:
-    """Publish the bundle in a new home and serve one day from it: settings of the home, and the version."""
+    """Publish the bundle in a new home and serve one day; return settings and version."""
     write_demo_settings(home, settings, DAY)
     night = load_settings(home)
     root, name = night.paths.policies, settings.name
@@ -95,30 +95,29 @@ def _serve_night(
     return night, version
 
 
-def _replayed(
+def _measure_replay(
     logged: DataFrame,
     check: Callable[[DataFrame, int], ReplayCheck],
     decisions: int,
     trials: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Unequal rows that replay finds in the honest night and in corrupted ones."""
-    honest = check(logged, decisions)
+    """Numbers of unequal rows that replay finds in the correct night and in corrupted nights."""
+    correct = check(logged, decisions)
     order = [row[0] for row in sample_served(logged, decisions).select("impression_id").collect()]
     wrong = round(SHARE * len(order))
     whole = [
-        check(_corrupted(logged, rng.choice(order, wrong, replace=False).tolist(), rng.choice((0.5, 2.0))), 459)
+        check(_corrupt(logged, rng.choice(order, wrong, replace=False).tolist(), rng.choice((0.5, 2.0))), 459)
         for _ in range(WHOLE_CHECKS)
     ]
-    marked = rng.choice(order, wrong, replace=False).tolist()
-    everything = check(_corrupted(logged, marked, 2.0), decisions)
-    # A sample contains a wrong row from the size at which the first one comes in the order of the
-    # sample.
+    corrupted = rng.choice(order, wrong, replace=False).tolist()
+    all_rows = check(_corrupt(logged, corrupted, 2.0), decisions)
+    # A sample contains a wrong row if it is larger than the place of the first one in the order.
     first = np.array([rng.choice(len(order), wrong, replace=False).min() for _ in range(trials)])
     return {
         "decisions": len(order),
-        "honest": {"replayed": honest.replayed, "unequal": honest.unequal, "worst": honest.worst_difference},
-        "wrong": {"marked": wrong, "found_of_all": everything.unequal},
+        "honest": {"replayed": correct.replayed, "unequal": correct.unequal, "worst": correct.worst_difference},
+        "wrong": {"marked": wrong, "found_of_all": all_rows.unequal},
         "whole_checks": {"runs": len(whole), "sample": 459, "found": sum(not one.passes for one in whole)},
         "samples": [
             {"rows": rows, "found": float((first < rows).mean()), "by_formula": 1.0 - (1.0 - SHARE) ** rows}
@@ -127,8 +126,8 @@ def _replayed(
     }
 
 
-def _corrupted(logged: DataFrame, impressions: list[str], factor: float) -> DataFrame:
-    """The log with the propensity of the plan taken, of these impressions, times a factor."""
+def _corrupt(logged: DataFrame, impressions: list[str], factor: float) -> DataFrame:
+    """The log in which the logged propensity of some impressions is multiplied by a factor."""
     p = F.col("logging_propensity")
     # A propensity above .5 cannot be doubled: it is halved.
     wrong = F.when(p * F.lit(float(factor)) > 1.0, p / 2.0).otherwise(p * F.lit(float(factor)))
@@ -136,9 +135,10 @@ def _corrupted(logged: DataFrame, impressions: list[str], factor: float) -> Data
 
 
 def _mean_weights(pages: DataFrame, settings: Any, model: bytes, trials: int, rng: np.random.Generator) -> list[Any]:
-    """How often the mean weight differs from 1 by more than LIMITS, with 1 % of the rows wrong and with none.
+    """Rates at which the mean weight differs from 1 by more than LIMITS standard errors.
 
-    Every trial draws the actions of the night again from the probabilities of the bundle.
+    The rates are for 1 % wrong rows and for no wrong row. Every trial draws the actions of the
+    night again from the probabilities of the bundle.
     """
     space = settings.space
     rows = pages.withColumn("query_mean", F.lit(0.0)).select(*COLUMNS).toArrow()
@@ -180,7 +180,10 @@ def _mean_weights(pages: DataFrame, settings: Any, model: bytes, trials: int, rn
 def _count_beyond(
     ratios: dict[str, Floats], bounds: Floats, sizes: list[int], trials: int, rng: np.random.Generator
 ) -> dict[str, dict[tuple[str, int, float], int]]:
-    """Trials whose mean weight is beyond each limit, by policy and number of rows: of corrupted and of honest logs."""
+    """Numbers of trials whose mean weight is beyond each limit, by policy and number of rows.
+
+    `found` is for corrupted logs, `false` for correct logs.
+    """
     places = np.arange(len(bounds))
     found = {(name, size, limit): 0 for name in ratios for size in sizes for limit in LIMITS}
     falsely = dict(found)
@@ -189,9 +192,9 @@ def _count_beyond(
         is_wrong = rng.random(len(bounds)) < SHARE
         wrong = np.where(is_wrong, rng.choice((0.5, 2.0)), 1.0)
         for name, ratio in ratios.items():
-            honest = ratio[places, action]
+            correct = ratio[places, action]
             for size in sizes:
-                for count, w in ((found, (honest * wrong)[:size]), (falsely, honest[:size])):
+                for count, w in ((found, (correct * wrong)[:size]), (falsely, correct[:size])):
                     off = abs(w.mean() - 1.0) * np.sqrt(size)
                     for limit in LIMITS:
                         count[name, size, limit] += off > limit * w.std()

@@ -5,18 +5,18 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-from benchmarks.propensities_study.alarms import LESS
+from benchmarks.propensities_study.alarms import REDUCED_SHARE
 from benchmarks.propensities_study.worlds import KINDS, ROWS, SKEWS
 from ltrr.estimation.calibration import LEVEL
 
 
-def check(replay: dict[str, Any], honest: list[Any], power: list[Any], trials: int) -> dict[str, bool]:
+def check(replay: dict[str, Any], correct: list[Any], power: list[Any], trials: int) -> dict[str, bool]:
     """Bar -> whether it is met."""
     found = {row["rows"]: row["found"] for row in replay["samples"]}
     slack = 3.0 * sqrt(0.99 * 0.01 / trials)
     intact, wrong, whole = replay["honest"], replay["wrong"], replay["whole_checks"]
     bars = {
-        f"all {intact['replayed']:,} honest rows replayed: no alarm (got {intact['unequal']})": (
+        f"all {intact['replayed']:,} correct rows replayed: no alarm (got {intact['unequal']})": (
             intact["replayed"] == replay["decisions"] and intact["unequal"] == 0
         ),
         f"replay of all rows finds all {wrong['marked']} wrong ones (got {wrong['found_of_all']})": (
@@ -28,32 +28,34 @@ def check(replay: dict[str, Any], honest: list[Any], power: list[Any], trials: i
         f"and do so end to end ({whole['found']} of {whole['runs']})": whole["found"] >= whole["runs"] - 1,
     }
     for kind in KINDS:
-        mine = [row for row in honest if row["kind"] == kind]
-        logs, alarms = sum(row["logs"] for row in mine), sum(row["alarms"] for row in mine)
-        worst = max(row["alarms"] / row["logs"] for row in mine)
-        error = sqrt(LEVEL * (1.0 - LEVEL) / mine[0]["logs"])
-        bars[f"{kind}: at most 1 % of {logs:,} honest logs alarmed (got {alarms / logs:.2%})"] = alarms <= LEVEL * logs
+        of_kind = [row for row in correct if row["kind"] == kind]
+        logs, alarms = sum(row["logs"] for row in of_kind), sum(row["alarms"] for row in of_kind)
+        worst = max(row["alarms"] / row["logs"] for row in of_kind)
+        error = sqrt(LEVEL * (1.0 - LEVEL) / of_kind[0]["logs"])
+        bars[f"{kind}: at most 1 % of {logs:,} correct logs alarmed (got {alarms / logs:.2%})"] = alarms <= LEVEL * logs
         bars[f"{kind}: and in every cell, within 3 Monte-Carlo errors (worst {worst:.2%})"] = (
             worst <= LEVEL + 3.0 * error
         )
     least = min(row["found"] for row in power)
     less = max(row["found_of_less"] for row in power)
     error = sqrt(0.98 * 0.02 / power[0]["logs"])
-    bars[f"what a log says it would reveal is found with 98 % or more (least {least:.1%})"] = (
+    bars[f"what a log reports that it would reveal is found with 98 % or more (least {least:.1%})"] = (
         least >= 0.98 - 3.0 * error
     )
-    bars[f"and it is the smallest: {LESS:.0%} of it is found with less than 95 % (most {less:.1%})"] = less < 0.95
+    bars[f"and it is the smallest: {REDUCED_SHARE:.0%} of it is found with less than 95 % (most {less:.1%})"] = (
+        less < 0.95
+    )
     return bars
 
 
-def markdown(replay: dict[str, Any], honest: list[Any], power: list[Any], bars: dict[str, bool]) -> str:
+def markdown(replay: dict[str, Any], correct: list[Any], power: list[Any], bars: dict[str, bool]) -> str:
     """The tables of the documentation."""
     blocks = [
         _replay_table(replay),
         _mean_weight_table(replay),
-        _honest_table(honest),
+        _correct_table(correct),
         _power_table(power),
-        _table(["bar", ""], [[bar, "holds" if is_met else "**missed**"] for bar, is_met in bars.items()]),
+        _table(["bar", "result"], [[bar, "met" if is_met else "**missed**"] for bar, is_met in bars.items()]),
     ]
     return "\n\n".join(blocks)
 
@@ -75,17 +77,17 @@ def _mean_weight_table(replay: dict[str, Any]) -> str:
         ]
         for row in replay["mean_weight"]
     ]
-    head = ["judged policy", "rows", "effective sample", "found beyond 1.96", "false", "found beyond 4", "false"]
-    return _table(head, rows)
+    titles = ["judged policy", "rows", "effective sample", "found beyond 1.96", "false", "found beyond 4", "false"]
+    return _table(titles, rows)
 
 
-def _honest_table(honest: list[Any]) -> str:
+def _correct_table(correct: list[Any]) -> str:
     rows = [
         [
             skew,
             f"{rows:,}",
-            *(_rate([row for row in honest if _is(row, skew, rows, kind)], "alarms") for kind in KINDS),
-            _rate([row for row in honest if _is(row, skew, rows, KINDS[0])], "mean_weight_beyond_4"),
+            *(_rate([row for row in correct if _matches(row, skew, rows, kind)], "alarms") for kind in KINDS),
+            _rate([row for row in correct if _matches(row, skew, rows, KINDS[0])], "mean_weight_beyond_4"),
         ]
         for skew in SKEWS
         for rows in ROWS
@@ -109,18 +111,18 @@ def _power_table(power: list[Any]) -> str:
         ]
         for row in power
     ]
-    return _table([*first, "revealed", "found", f"{LESS:.0%}"], rows)
+    return _table([*first, "revealed", "found", f"{REDUCED_SHARE:.0%}"], rows)
 
 
-def _is(row: dict[str, Any], skew: str, rows: int, kind: str) -> bool:
+def _matches(row: dict[str, Any], skew: str, rows: int, kind: str) -> bool:
     return (row["skew"], row["rows"], row["kind"]) == (skew, rows, kind)
 
 
 def _rate(rows: list[Any], what: str) -> str:
-    """Mean over cells with equal numbers of logs."""
+    """Share of the logs of all rows, in %."""
     return f"{sum(row[what] for row in rows) / sum(row['logs'] for row in rows):.2%}"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
+def _table(titles: list[str], rows: list[list[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""Worlds of known propensities, logs drawn from them, and the alarms that `ltrr ope` raises about such a log."""
+"""Worlds of known propensities, logs drawn from them, and findings of `ltrr ope` about a log."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ltrr.estimation.propensity_finding import Finding
 
 ROWS, ACTIONS = (50, 300, 1_000, 4_000), (2, 10, 30)
 SKEWS: Mapping[str, tuple[float, float]] = {"even": (50.0, 0.1), "skewed": (1.0, 0.1), "steep": (0.2, 0.0)}
-"""Concentration of the propensities of a row, and the share that all actions have in equal parts."""
-LEAST = 1e-5
+"""Concentration of the propensities of a row, and the share that is split evenly over actions."""
+MIN_PROPENSITY = 1e-5
 KINDS = ("all actions", "drawn action", "all actions, one draw a user")
 WORLDS = 5
-"""Number of worlds of each cell, each with its own contexts."""
+"""Number of worlds of each cell; each has its own contexts."""
 DRAWS_A_USER = 10
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One kind of world.
+    """Parameters of a world.
 
     Attributes:
-        rows: number of decisions of a log.
-        actions: number of actions of each row.
-        skew: key of SKEWS.
-        kind: contents of the log, one of KINDS.
+        rows: Number of decisions of a log.
+        actions: Number of actions of each row.
+        skew: Key of SKEWS.
+        kind: Contents of the log, one of KINDS.
     """
 
     rows: int
@@ -43,7 +43,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class World:
-    """True propensities and the judged policy of every row, [N, A], and the user of every row, [N]."""
+    """A world with N rows and A actions.
+
+    Attributes:
+        logging: True propensities, [N, A].
+        targets: Probabilities of the judged policy, [N, A].
+        users: User of each row, [N].
+    """
 
     logging: Floats
     targets: Floats
@@ -51,40 +57,43 @@ class World:
 
 
 def cells() -> Iterator[Cell]:
-    """All kinds of worlds."""
+    """Cells of the study of alarms."""
     for cell in product(ROWS, ACTIONS, SKEWS, KINDS):
         yield Cell(*cell)
 
 
 def power_cells() -> Iterator[Cell]:
-    """Kinds of worlds large enough to reveal most corruptions."""
+    """Cells of the study of power; their logs are large enough to reveal most corruptions."""
     for (rows, actions), skew in product(((2_000, 2), (2_000, 10), (8_000, 2)), ("even", "skewed")):
         yield Cell(rows, actions, skew, KINDS[0])
         yield Cell(rows, actions, skew, KINDS[1])
 
 
 def world_of(cell: Cell, rng: np.random.Generator) -> World:
-    """One world; all rows of a user have the same context."""
+    """Random world of a cell; all rows of a user have the same context."""
     each = DRAWS_A_USER if cell.kind == KINDS[2] else 1
     users = np.arange(cell.rows) // each
     concentration, even = SKEWS[cell.skew]
-    people = int(users[-1]) + 1
-    p = rng.dirichlet(np.full(cell.actions, concentration), people)
-    p = np.maximum((1.0 - even) * p + even / cell.actions, LEAST)
+    user_count = int(users[-1]) + 1
+    p = rng.dirichlet(np.full(cell.actions, concentration), user_count)
+    p = np.maximum((1.0 - even) * p + even / cell.actions, MIN_PROPENSITY)
     p /= p.sum(axis=1, keepdims=True)
-    return World(p[users], rng.dirichlet(np.ones(cell.actions), people)[users], users)
+    return World(p[users], rng.dirichlet(np.ones(cell.actions), user_count)[users], users)
 
 
 def draw(world: World, logging: Floats, kind: str, rng: np.random.Generator) -> Longs:
-    """One action for each row by these propensities; one draw for all rows of a user where `kind` asks for it."""
-    luck = rng.random(len(logging))
+    """Action of each row, drawn by the given propensities, [N].
+
+    In logs of the kind with one draw a user, all rows of a user share the draw.
+    """
+    uniforms = rng.random(len(logging))
     if kind == KINDS[2]:
-        luck = luck[world.users]
-    return (luck[:, None] > logging.cumsum(axis=1)).sum(axis=1).clip(0, logging.shape[1] - 1)
+        uniforms = uniforms[world.users]
+    return (uniforms[:, None] > logging.cumsum(axis=1)).sum(axis=1).clip(0, logging.shape[1] - 1)
 
 
 def findings(world: World, logged: Floats, action: Longs, kind: str) -> list[Finding]:
-    """Findings of `ltrr ope` about a log with these propensities."""
+    """Findings of `ltrr ope` about a log with the given logged propensities."""
     places = np.arange(len(action))
     p, weights = logged[places, action], world.targets[places, action] / logged[places, action]
     drawn = Calibration.of(

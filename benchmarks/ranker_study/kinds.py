@@ -1,4 +1,4 @@
-"""Sums of one night of a bandit, a canary and a ranker of known worth, for many streams at once."""
+"""Sums of one night of a bandit, a canary and a ranker of known value, for many streams at once."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Estimates = tuple[Floats, Floats]
 
 
 class Kind(Protocol):
-    """A kind of trial: sufficient sums of a night, and estimates from sums."""
+    """A kind of trial: sufficient sums of a night, and estimates from these sums."""
 
     name: str
     value: float
     """Value of the policy or order that the trial would replace."""
 
     def spread(self) -> float:
-        """The s of one impression: standard deviation of its term over the value."""
+        """The s of one impression: standard deviation of its term divided by the value."""
 
     def night(self, rng: np.random.Generator, impressions: int, streams: int) -> Floats:
         """Sums of one night, [streams, K]."""
@@ -60,7 +60,10 @@ class Bandit:
 
 @dataclass
 class Canary:
-    """A tenth of the users; events of an impression are Poisson up to five. Both sides earn their own."""
+    """A canary that serves a tenth of the users.
+
+    Events of an impression are Poisson, cut at five, with a rate for each of the two sides.
+    """
 
     gain: float
     share: float = 0.1
@@ -78,23 +81,24 @@ class Canary:
 
     def night(self, rng: np.random.Generator, impressions: int, streams: int) -> Floats:
         """As `Kind`."""
-        mine = round(impressions * self.share)
-        sides = zip((mine, impressions - mine), self.chances, strict=True)
+        of_canary = round(impressions * self.share)
+        sides = zip((of_canary, impressions - of_canary), self.chances, strict=True)
         return np.column_stack([rng.multinomial(n, chances, size=streams) @ self.terms for n, chances in sides])
 
     def estimates(self, sums: Floats) -> Estimates:
         """As `Kind`."""
-        (mine, error), (champion, other) = estimates(*sums[:, :3].T), estimates(*sums[:, 3:].T)
-        return mine - champion, np.hypot(error, other)
+        (canary, error), (champion, other) = estimates(*sums[:, :3].T), estimates(*sums[:, 3:].T)
+        return canary - champion, np.hypot(error, other)
 
 
 @dataclass
 class Order:
-    """A ranker's order of ten entities against the served one: clicks by position, weighted by 1 / examination.
+    """A ranker's order of ten entities, compared with the served order.
 
-    The served order puts entity j at place j. A user wants entity j with probability `wants[j]`.
-    The candidate lifts some entities over others that are wanted as often, so it is another order
-    and no better; for a gain, the entities that it lifts are wanted more often. Its gain is exact.
+    Clicks depend on the position and are weighted by 1 / examination. The served order puts entity
+    j at position j. A user wants entity j with probability `wants[j]`. The candidate moves some
+    entities above others that are wanted as often, so it has another order and the same value. For
+    a gain, the entities that it moves up are wanted more often. The gain is exact.
     """
 
     gain: float
@@ -107,8 +111,8 @@ class Order:
         candidate = np.array([1, 0, 5, 6, 7, 2, 3, 4, 8, 9])
         even = np.array([0.2, 0.2, 0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.06, 0.06])
         better = np.sign(discounts[candidate] - discounts)
-        # Shift wants toward entities that the candidate lifts until its relative gain is exactly
-        # `gain`.
+        # Shift `wants` to the entities that the candidate moves up, so that its relative gain is
+        # exactly `gain`.
         self.value, slope = float(even @ discounts), float((even * better) @ (discounts[candidate] - discounts))
         base = float((even * better) @ discounts)
         shift = self.gain * self.value / (slope - self.gain * base)
@@ -134,7 +138,10 @@ class Order:
         return np.asarray(rng.multinomial(impressions, self.chances, size=streams) @ self.terms)
 
     def estimates(self, sums: Floats) -> Estimates:
-        """The ratio of weighted sums of `ranking.judging`, with each page as a cluster; `ranker_gate` asserts that."""
+        """Ratio of weighted sums as in `ltrr.ranking.judging`, with each page as a cluster.
+
+        `ranker_gate` asserts that both agree.
+        """
         pages, one, two, one_one, one_two, two_two = sums.T
         value = one / two
         variance = one_one - 2.0 * value * one_two + value**2 * two_two

@@ -1,4 +1,4 @@
-"""Logs of unions in a world of known truth: pages in the order of fusion, clicked by position and relevance."""
+"""Logs of unions in a world of known truth: pages in the order of fusion, with simulated clicks."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Unions:
     """Unions of uniformly drawn plans, as a policy without a memory serves them.
 
     Attributes:
-        world: whose strategies answer.
-        policy: whose plans are drawn.
+        world: World whose strategies answer.
+        policy: Policy whose plans are drawn.
     """
 
     world: World
@@ -38,7 +38,7 @@ class Unions:
         self._answers: dict[int, Answers] = {}
 
     def pages(self, queries: Longs, rng: np.random.Generator) -> list[Page]:
-        """A page for each query, of a plan drawn uniformly."""
+        """Page of each query for a plan that is drawn uniformly."""
         plans = rng.integers(0, len(self.policy.space), len(queries)).tolist()
         return [self._page(query, plan) for query, plan in zip(queries.tolist(), plans, strict=True)]
 
@@ -51,9 +51,10 @@ class Unions:
 
 
 def write_slates(unions: Unions, impressions: int, seed: int, path: Path) -> tuple[int, int]:
-    """Slate rows of searches of seen queries, with the world's true examination; how many impressions and clicks.
+    """Write slate rows of searches of seen queries; return the numbers of impressions and clicks.
 
-    The order served is reciprocal rank fusion's; a page shows `page_size` entities.
+    The rows have the true examination of the world. The served order is that of reciprocal rank
+    fusion, and a page shows `page_size` entities.
     """
     rng, world = np.random.default_rng([seed, 11]), unions.world
     queries = rng.choice(len(world.queries), impressions, p=world.traffic)

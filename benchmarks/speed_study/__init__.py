@@ -1,1 +1,1 @@
-"""Parts of the speed benchmarks: made-up logs, timing, the ways that are compared, and their report."""
+"""Parts of the speed benchmarks: made-up logs, timing, the compared ways, and the report."""

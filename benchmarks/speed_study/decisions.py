@@ -1,4 +1,4 @@
-"""Made-up decisions of 210 plans, as the bandit learns from them."""
+"""Made-up decisions with 210 plans, in the form from which the bandit learns."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ OBSERVE, SHORTLIST = "first_look", 20
 AT_ONCE = 10_000
 
 
-def decisions(rng: np.random.Generator, count: int) -> Iterator[Decisions]:
-    """Decisions in batches: planner values of a beta law, a uniform policy, rewards near the planner value."""
+def make_decisions(rng: np.random.Generator, count: int) -> Iterator[Decisions]:
+    """Decisions of a uniform policy in batches.
+
+    Planner values have a beta distribution, and rewards are near the planner value.
+    """
     flags = len(shared_features(SPACE, OBSERVE)) - 6
     for start in range(0, count, AT_ONCE):
         size = min(AT_ONCE, count - start)

@@ -1,7 +1,7 @@
-"""A made-up log in Parquet, and ten policies judged on it by plain numpy: the reference that ltrr is compared with.
+"""A made-up log in Parquet, and estimates for ten policies by plain numpy: the reference of ltrr.
 
-This computes every estimator without the library on purpose: it is the second computation that the
-library's estimates are checked against, and the bound on their speed.
+This module computes every estimator without the library. The benchmark compares the library's
+estimates and speed with it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,15 @@ POLICIES, FILES, GROUP_ROWS, BATCH_ROWS = 10, 4, 250_000, 1 << 16
 DECISIONS_A_USER, M, SEED = 10, 10.0, 11
 
 Answers = list[list[tuple[float, float, float]]]
-"""For each policy and estimator: value and 95 % interval."""
+"""(value, lower end, upper end) of the 95 % interval for each policy and estimator."""
 
 
 def write_log(count: int, folder: Path) -> None:
-    """Write the log: reward, logging propensity, q of the action taken, user, and two columns for each policy."""
+    """Write the log of `count` decisions to `folder`/log.
+
+    Columns are the reward, the logging propensity, q of the action taken, the user, and two columns
+    for each policy.
+    """
     (folder / "log").mkdir()
     size = -(-count // FILES)
     for number in range(FILES):
@@ -42,15 +46,15 @@ def write_log(count: int, folder: Path) -> None:
             "other": other,
         }
         for policy in range(POLICIES):
-            # A propensity of two actions that is correlated with the logged one, by a law of its
-            # own for each policy.
+            # Propensity of the first of two actions. It is correlated with the logged one, with a
+            # distribution of its own for each policy.
             target = np.clip(logging * rng.gamma(1.0 + policy, 1.0 / (1.0 + policy), rows), 0.0, 1.0)
             columns |= {f"pi_{policy}": target, f"v_{policy}": target * q + (1.0 - target) * other}
         pq.write_table(pa.table(columns), folder / "log" / f"{number}.parquet", row_group_size=GROUP_ROWS)
 
 
-def by_numpy(options: argparse.Namespace) -> dict[str, Any]:
-    """Doubles in one process, rows as clusters: the faster of whole row groups and of smaller batches."""
+def measure_numpy(options: argparse.Namespace) -> dict[str, Any]:
+    """Figures with rows as clusters: the faster of whole row groups and smaller batches."""
 
     def work(batch_rows: int) -> Answers:
         sums, count = [0.0] * POLICIES, 0
@@ -65,8 +69,8 @@ def by_numpy(options: argparse.Namespace) -> dict[str, Any]:
     return min(ways, key=lambda figures: figures["seconds"])
 
 
-def by_numpy_users(options: argparse.Namespace) -> dict[str, Any]:
-    """The same with users as clusters: `bincount` adds up the terms of each user."""
+def measure_numpy_users(options: argparse.Namespace) -> dict[str, Any]:
+    """Figures with users as clusters: `bincount` adds up the terms of each user."""
 
     def work() -> Answers:
         users = max(pq.read_table(options.folder / "log", columns=["user"])["user"].to_numpy()) + 1
@@ -85,7 +89,7 @@ def by_numpy_users(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def batches(folder: Path, batch_rows: int) -> Any:
-    """Columns of some rows at a time; Arrow chooses its number of threads."""
+    """Columns of each batch of rows; Arrow chooses its number of threads."""
     for file in sorted((folder / "log").glob("*.parquet")):
         names = [name for name in pq.read_schema(file).names if name != "other"]
         for batch in pq.ParquetFile(file).iter_batches(batch_rows, columns=names):

@@ -12,7 +12,7 @@ WAYS = (NUMPY, LTRR, NUMPY_USERS, LTRR_USERS)
 
 
 def table(figures: dict[str, Any]) -> list[str]:
-    """One line for each way."""
+    """Lines of the tables: one line for each way."""
     work = figures["rows"] * figures["policies"] * figures["estimators"]
     lines = ["| way | seconds | core seconds | million rows a second | : plain numpy | core seconds : numpy's |"]
     lines.append("|---" * 6 + "|")

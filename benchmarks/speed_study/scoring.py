@@ -1,15 +1,15 @@
-"""Scoring speed of a candidate policy, in decisions a second of one core: Vowpal Wabbit alone on a file, and ltrr.
+"""Scoring speed of a candidate policy in decisions a second of one core: Vowpal Wabbit and ltrr.
 
-Part of `ope_speed.py`. It scores made-up decisions of 210 plans, twenty of them listed, with a
+Part of `ope_speed.py`. It scores made-up decisions with 210 plans, twenty of them listed, with a
 model that Vowpal Wabbit learned from them. It counts processor seconds of all threads:
 
     vw, text     Vowpal Wabbit predicts from a file with the decisions' text; it parses and scores
-    vw, cache    the same from its binary cache of that file, which is parsed before
-    scoring      ltrr: from shared features and planner values to the probability of every plan: shortlist, features of
-                 the plans, scores, exploration
-    one by one   the same for one decision at a time, as a service does it
-    whole pass   `evaluate_policies`' work in a task: rows of the log with looks, planner values, q-hat, one policy,
-                 all terms
+    vw, cache    the same from its binary cache of that file, which was parsed before
+    scoring      ltrr computes the probability of every plan from shared features and planner
+                 values: shortlist, features of the plans, scores, exploration
+    one by one   the same for one decision at a time, as in a service
+    whole pass   the work of a task of `evaluate_policies`: rows of the log with looks, planner
+                 values, q-hat, one policy, all terms
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import vowpalwabbit
 
-from benchmarks.speed_study.decisions import AT_ONCE, OBSERVE, SHORTLIST, SPACE, decisions
+from benchmarks.speed_study.decisions import AT_ONCE, OBSERVE, SHORTLIST, SPACE, make_decisions
 from ltrr.bandit.examples import write_examples
 from ltrr.bandit.learning import list_vw_arguments
 from ltrr.bandit.settings import BanditSettings
@@ -35,13 +35,16 @@ from ltrr.evaluation.scoring import score_decisions
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.plan_batch import plan_probabilities
 
-SEED, FEW = 13, 2_000
+SEED, FEW_DECISIONS = 13, 2_000
 VW_TEXT, VW_CACHE, SCORING, ONE_BY_ONE, WHOLE = "vw, text", "vw, cache", "scoring", "one by one", "whole pass"
 
 
 def measure_scoring(options: argparse.Namespace) -> dict[str, Any]:
-    """Core microseconds a decision of each way, each of the best round, and the largest difference of probabilities."""
-    made = list(decisions(np.random.default_rng(SEED), options.scored))
+    """Core microseconds a decision of each way, and the largest difference of probabilities.
+
+    Each figure is that of the best round. The difference is between the batch and single decisions.
+    """
+    made = list(make_decisions(np.random.default_rng(SEED), options.scored))
     text, model_file = options.folder / "scored.txt", options.folder / "scored.vw"
     with text.open("wb") as file:
         file.writelines(write_examples(part, SPACE, OBSERVE) for part in made)
@@ -59,15 +62,20 @@ def measure_scoring(options: argparse.Namespace) -> dict[str, Any]:
         return plan_probabilities(chooser, keys[part], shared[part], values[part])
 
     at_once(0)  # reads the weights, as a task does once
-    batch = _rows(shared[:FEW], values[:FEW], keys[:FEW])
+    batch = _rows(shared[:FEW_DECISIONS], values[:FEW_DECISIONS], keys[:FEW_DECISIONS])
     q_hat = PlanRewardModel(SPACE, np.zeros(3 + shared.shape[1]), np.zeros(1 + SPACE.draws.shape[1]))
     policy = JudgedPolicy("challenger", "made up", SPACE, chooser)
     ways = {
         VW_TEXT: (options.scored, lambda: _run(*predict)),
         VW_CACHE: (options.scored, lambda: _run(*predict, "--cache_file", options.folder / "c")),
         SCORING: (options.scored, lambda: [at_once(start) for start in range(0, options.scored, 4_096)]),
-        ONE_BY_ONE: (FEW, lambda: [chooser.weigh(*row) for row in zip(keys, shared[:FEW], values[:FEW], strict=False)]),
-        WHOLE: (FEW, lambda: score_decisions(list(logged_decisions(batch, SPACE)), [policy], q_hat)),
+        ONE_BY_ONE: (
+            FEW_DECISIONS,
+            lambda: [
+                chooser.weigh(*row) for row in zip(keys, shared[:FEW_DECISIONS], values[:FEW_DECISIONS], strict=False)
+            ],
+        ),
+        WHOLE: (FEW_DECISIONS, lambda: score_decisions(list(logged_decisions(batch, SPACE)), [policy], q_hat)),
     }
     taken = {way: _core_microseconds(work, count, options.rounds) for way, (count, work) in ways.items()}
     alone = [chooser.weigh(*row).distribution.dense() for row in zip(keys, shared[:500], values[:500], strict=False)]
@@ -93,7 +101,10 @@ def _run(*arguments: str | Path) -> None:
 
 
 def _rows(shared: Any, values: Any, keys: list[str]) -> pa.RecordBatch:
-    """Rows of a task of `evaluate_policies`: first looks of two candidates a strategy, twenty propensities."""
+    """Rows of a task of `evaluate_policies`.
+
+    Looks have two candidates of each strategy, and each row has twenty propensities.
+    """
     rng = np.random.default_rng(SEED)
     count, texts = len(keys), SPACE.texts
     taken = rng.integers(len(texts), size=count)

@@ -10,18 +10,18 @@ from typing import Any
 
 
 def best_of_rounds(work: Callable[[], Any], rounds: int) -> dict[str, Any]:
-    """Seconds and processor seconds, each of the best round, and the answer of the last round."""
+    """Seconds and processor seconds, each of the best round, and the result of the last round."""
     seconds, core_seconds = [], []
     for _ in range(rounds):
-        start, worked = time.perf_counter(), cpu_seconds()
+        start, started_cpu = time.perf_counter(), cpu_seconds()
         answer = work()
         seconds.append(time.perf_counter() - start)
-        core_seconds.append(cpu_seconds() - worked)
+        core_seconds.append(cpu_seconds() - started_cpu)
     return {"seconds": min(seconds), "core_seconds": min(core_seconds), "answer": answer}
 
 
 def cpu_seconds() -> float:
-    """Processor seconds of this process and of its living descendants; read from /proc, so on Linux only."""
+    """Processor seconds of this process and its living descendants, from /proc (Linux only)."""
     ticks, parents = {}, {}
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -30,8 +30,8 @@ def cpu_seconds() -> float:
             continue
         process = int(file.parent.name)
         parents[process], ticks[process] = int(fields[1]), sum(map(int, fields[11:15]))
-    ours, found = set(), {os.getpid()}
+    own, found = set(), {os.getpid()}
     while found:
-        ours |= found
-        found = {process for process, parent in parents.items() if parent in found} - ours
-    return sum(ticks[process] for process in ours) / os.sysconf("SC_CLK_TCK")
+        own |= found
+        found = {process for process, parent in parents.items() if parent in found} - own
+    return sum(ticks[process] for process in own) / os.sysconf("SC_CLK_TCK")

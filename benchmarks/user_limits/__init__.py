@@ -1,1 +1,1 @@
-"""Attacks by single users on learning and judging, and honest users who search very often."""
+"""Parts of `benchmarks/heavy_users.py`: robots and honest users, and the effect of the limits."""

@@ -1,4 +1,4 @@
-"""A day of honest searches and of robots: the pages that they see and their clicks."""
+"""Pages and clicks of one day of honest users and robots."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Clicks = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Robot:
-    """Robots that act alike.
+    """Robots with the same behaviour.
 
     Attributes:
-        impressions: of each.
-        clicks: positions that each robot clicks.
-        robots: how many of them, each a user.
-        one_query: whether each searches one query only.
+        impressions: Number of impressions of each robot.
+        clicks: Positions that each robot clicks.
+        robots: Number of robots; each is a user.
+        one_query: Whether each robot searches one query only.
     """
 
     impressions: int
@@ -35,8 +35,8 @@ class Robot:
     one_query: bool = False
 
 
-def at_position(position: int) -> Clicks:
-    """Clicks whatever stands at a position, 1-based."""
+def click_position(position: int) -> Clicks:
+    """Clicks of a robot that always clicks one position, 1-based."""
 
     def click(_: np.random.Generator, entities: np.ndarray) -> np.ndarray:
         return np.broadcast_to(np.arange(1, POSITIONS + 1) == position, entities.shape)
@@ -44,32 +44,32 @@ def at_position(position: int) -> Clicks:
     return click
 
 
-def everywhere(_: np.random.Generator, entities: np.ndarray) -> np.ndarray:
-    """Clicks everything."""
+def click_everything(_: np.random.Generator, entities: np.ndarray) -> np.ndarray:
+    """Click every position."""
     return np.ones(entities.shape, dtype=np.bool_)
 
 
-def anywhere(rng: np.random.Generator, entities: np.ndarray) -> np.ndarray:
-    """Clicks one position drawn anew for each page."""
+def click_random_position(rng: np.random.Generator, entities: np.ndarray) -> np.ndarray:
+    """Click one position of each page, drawn at random."""
     return rng.integers(0, POSITIONS, (len(entities), 1)) == np.arange(POSITIONS)
 
 
-def honest(rng: np.random.Generator, entities: np.ndarray) -> np.ndarray:
-    """Clicks by the position-based model: true examination times attractiveness .5 / (1 + entity)."""
+def click_by_relevance(rng: np.random.Generator, entities: np.ndarray) -> np.ndarray:
+    """Click by the position-based model: true examination times attraction .5 / (1 + entity)."""
     return rng.random(entities.shape) < TRUE_CURVE * 0.5 / (1.0 + entities)
 
 
 def slate_rows(seed: int, impressions: int, users: int, robots: tuple[Robot, ...] = ()) -> pd.DataFrame:
-    """Slate rows of a day; the honest ones are the same whatever robots join.
+    """Slate rows of a day. The rows of honest users do not depend on the robots.
 
     Args:
-        seed: of the honest searches.
-        impressions: of honest users.
-        users: honest ones; each searches about equally often.
-        robots: the others.
+        seed: Seed of the honest searches.
+        impressions: Number of impressions of honest users.
+        users: Number of honest users; each searches about equally often.
+        robots: Robots that search on the same day.
     """
     rng = np.random.default_rng(seed)
-    parts = [_pages(rng, "person", rng.integers(0, users, impressions), honest, one_query=False)]
+    parts = [_pages(rng, "person", rng.integers(0, users, impressions), click_by_relevance, one_query=False)]
     for number, robot in enumerate(robots):
         own = np.random.default_rng([seed, number])
         who = np.repeat(np.arange(robot.robots), robot.impressions)

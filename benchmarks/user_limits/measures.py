@@ -1,4 +1,4 @@
-"""Effects of the attacks on the curve and on the evidence of a verdict, with and without limits, and exclusions."""
+"""Effect of robots on the examination curve and on evidence, with and without limits."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SETTINGS = UserSettings()
 
 @dataclass(frozen=True)
 class CurveError:
-    """Largest relative distances of a curve from that of the honest searches alone.
+    """Largest relative distance of a curve from the curve of the honest searches alone.
 
     Attributes:
-        unlimited: error where every user counts fully.
-        limited: error with the limits.
-        excluded: number of excluded users.
-        capped: number of capped users.
+        unlimited: Error without limits.
+        limited: Error with the limits.
+        excluded: Number of excluded users.
+        capped: Number of capped users.
     """
 
     unlimited: float
@@ -41,13 +41,13 @@ class CurveError:
 
 
 def limits_of(rows: DataFrame) -> DataFrame:
-    """Rows of `limited_users`, as ingestion makes them from slate rows."""
+    """Rows of `limited_users`, computed from slate rows as ingestion computes them."""
     impressions = rows.where("position = 1").select("log_date", "user_key")
     return to_limited_users(to_user_days(impressions, rows).persist(), SETTINGS).persist()
 
 
 def fit(rows: DataFrame) -> np.ndarray:
-    """The examination curve, as the job fits it."""
+    """Examination curve, fitted as the job fits it."""
     pairs = to_linking_pairs(rows, POSITIONS).persist()
     curve = fit_curves(pairs, ["search"], POSITIONS, ClickSettings()).curves["search"].examination
     pairs.unpersist()
@@ -55,7 +55,7 @@ def fit(rows: DataFrame) -> np.ndarray:
 
 
 def measure_curve(spark: SparkSession, robots: tuple[Robot, ...], impressions: int, users: int) -> CurveError:
-    """Fit with and without the limits, and compare with honest searches alone."""
+    """Errors of the curves with and without the limits, against the honest searches alone."""
     rows = spark.createDataFrame(slate_rows(1, impressions, users, robots)).persist()
     alone = fit(rows.where(F.col("user_key").startswith("person")))
     limited = limits_of(rows)
@@ -73,13 +73,13 @@ def _excludes() -> Column:
 
 @dataclass(frozen=True)
 class Evidence:
-    """R of a champion that logged, by user, over a life.
+    """R over users of the champion that logged, over the nights of a life.
 
     Attributes:
-        honest: of the honest searches alone.
-        unlimited: with the robot.
-        limited: with the robot and the limits.
-        named: the first clause of the verdict about a user.
+        honest: R of the honest searches alone.
+        unlimited: R with the robot, without limits.
+        limited: R with the robot and the limits.
+        named: First clause of the verdict about a user.
     """
 
     honest: float
@@ -89,7 +89,10 @@ class Evidence:
 
 
 def judged_rows(seed: int, nights: int, impressions: int, robot_impressions: int, rewards: float) -> pd.DataFrame:
-    """Impressions of a life: honest users earn .5 in the mean, the robot `rewards` on each of its own."""
+    """Impressions over the nights of a life.
+
+    The mean reward of an impression is .5 for honest users and `rewards` for the robot.
+    """
     rng = np.random.default_rng(seed)
     parts = []
     for night in range(nights):
@@ -115,7 +118,7 @@ def judged_rows(seed: int, nights: int, impressions: int, robot_impressions: int
 def measure_evidence(
     spark: SparkSession, nights: int, impressions: int, robot_impressions: int, rewards: float
 ) -> Evidence:
-    """R with and without the limits, and the users that the verdict names."""
+    """R with and without the limits, and the user that the verdict names."""
     made = judged_rows(1, nights, impressions, robot_impressions, rewards)
     rows = spark.createDataFrame(made)
     limited = limits_of(rows)
@@ -131,7 +134,7 @@ def measure_evidence(
 
 
 def evidence_of(made: pd.DataFrame) -> float:
-    """R by user of the policy that logged: every weight is one."""
+    """R over users of the policy that logged; every weight is one."""
     rewards = made["page_reward"].to_numpy()
     one = np.ones(len(rewards))
     names = {"n": one, "p_w": one, "p_w_squared": one, "p_wr": rewards, "p_wr_squared": rewards**2}
@@ -140,7 +143,13 @@ def evidence_of(made: pd.DataFrame) -> float:
 
 
 def measure_false_exclusions(spark: SparkSession, counts: np.ndarray, clicks_per_impression: float) -> tuple[int, int]:
-    """(honest users excluded, users): counts of impressions, [users], clicks by the position-based model."""
+    """Number of honest users whom the limits exclude, and number of honest users.
+
+    Args:
+        spark: Session.
+        counts: Number of impressions of each user, [users].
+        clicks_per_impression: Mean number of clicks; clicks follow the position-based model.
+    """
     rng = np.random.default_rng(3)
     positions = np.arange(1, 11, dtype=np.float64) ** -0.7
     clicks = rng.poisson(counts[:, None] * clicks_per_impression * positions / positions.sum())
@@ -158,8 +167,8 @@ def measure_false_exclusions(spark: SparkSession, counts: np.ndarray, clicks_per
     return limited.where(_excludes()).count(), len(counts)
 
 
-def honest_counts(users: int = 50_000) -> dict[str, np.ndarray]:
-    """Impressions a day of honest users, by kind of tail; only users who searched have a row."""
+def count_user_impressions(users: int = 50_000) -> dict[str, np.ndarray]:
+    """Distribution -> number of impressions on a day of each honest user who searched."""
     rng = np.random.default_rng(5)
     activity = np.arange(1, users + 1) ** -0.4
     worlds = rng.poisson(2.0 * users * activity / activity.sum())

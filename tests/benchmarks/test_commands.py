@@ -1,4 +1,4 @@
-"""Every benchmark imports, and its documented commands start; a broken import fails here and not after an hour."""
+"""Every benchmark imports, and its documented commands start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks import command_line
 BENCHMARKS = Path(command_line.__file__).parent
 ROOT = BENCHMARKS.parent
 NEEDS_OBP = {"ope_obd_reference", "ope_speed_reference", "open_bandit_pipeline"}
-"""They run in an environment of their own, with a package that is not installed here."""
+"""Modules that run in their own environment, with a package that is not installed here."""
 
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -47,7 +47,7 @@ def test_both_ways_to_start_a_benchmark_work(command) -> None:
 
 
 @pytest.mark.parametrize("name", ["ope_obd_reference", "ope_speed_reference"])
-def test_reference_starts_with_a_stand_in_for_its_package(name, tmp_path) -> None:
+def test_reference_starts_with_a_replacement_of_its_package(name, tmp_path) -> None:
     for module in ("obp/__init__.py", "obp/dataset.py", "obp/policy.py"):
         path = tmp_path / module
         path.parent.mkdir(exist_ok=True)

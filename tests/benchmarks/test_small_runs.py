@@ -1,4 +1,4 @@
-"""Benchmarks at a tiny size, without Spark: their parts fit together, and their second computations agree."""
+"""Benchmarks at a tiny size, without Spark: they run, and their assertions about ltrr hold."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from benchmarks.ope_obd import compare, moments_of
 from benchmarks.plan_logs import pages
 from benchmarks.plan_logs.report import bars_of, markdown
 from benchmarks.plan_logs.study import study_world
-from benchmarks.propensities_study.alarms import study_honest, study_power
+from benchmarks.propensities_study.alarms import study_correct, study_power
 from benchmarks.propensities_study.worlds import KINDS, Cell
 from benchmarks.ranker_gate import check_estimates, measure_gain
 from benchmarks.retrieval_ablation import SHOWN
-from benchmarks.speed_study.numpy_scan import POLICIES, RATIOS, by_numpy, by_numpy_users, write_log
+from benchmarks.speed_study.numpy_scan import POLICIES, RATIOS, measure_numpy, measure_numpy_users, write_log
 from benchmarks.speed_study.scoring import measure_scoring
-from benchmarks.vw_speed import alone, make_rows
+from benchmarks.vw_speed import make_rows, measure_alone
 from benchmarks.worlds_check import judged_ndcg
 from ltrr.core.plans import PlanSpace
 from tests.simulation.small_worlds import chance_world
@@ -29,20 +29,20 @@ from tests.simulation.small_worlds import chance_world
 def test_numpy_scan_judges_every_policy_by_every_estimator(tmp_path) -> None:
     write_log(2_000, tmp_path)
     options = argparse.Namespace(folder=tmp_path, rounds=1)
-    by_row, by_user = by_numpy(options)["answer"], by_numpy_users(options)["answer"]
+    by_row, by_user = measure_numpy(options)["answer"], measure_numpy_users(options)["answer"]
     assert np.shape(by_row) == np.shape(by_user) == (POLICIES, len(RATIOS), 3)
     np.testing.assert_allclose(np.array(by_row)[..., 0], np.array(by_user)[..., 0], rtol=1e-9)
 
 
 def test_vowpal_wabbit_learns_and_scores_made_up_decisions(tmp_path) -> None:
     assert make_rows(300, tmp_path) > 0.0
-    assert np.isfinite(alone(argparse.Namespace(rows=tmp_path, rounds=1))["loss"])
+    assert np.isfinite(measure_alone(argparse.Namespace(rows=tmp_path, rounds=1))["loss"])
     figures = measure_scoring(argparse.Namespace(folder=tmp_path, rounds=1, scored=500))
     assert figures["furthest"] <= 1e-6
 
 
-def test_honest_and_corrupted_logs() -> None:
-    assert study_honest(Cell(50, 2, "even", KINDS[2]), 3, 1)["alarms"] == 0
+def test_correct_logs_raise_no_alarm_and_corrupted_logs_do() -> None:
+    assert study_correct(Cell(50, 2, "even", KINDS[2]), 3, 1)["alarms"] == 0
     rows = list(study_power(Cell(2_000, 2, "even", KINDS[0]), 2, 1))
     assert {row["found"] for row in rows} == {1.0}
 
@@ -77,13 +77,13 @@ def test_ndcg_of_judged_entities() -> None:
     assert 0.0 < judged_ndcg(world, [set(query.relevance) for query in world.queries], "title", 8) <= 1.0
 
 
-# Some slices of so small a world are empty, or leave no gap between the best static plan and the
+# In so small a world, some slices are empty or have no gap between the best static plan and the
 # best plan.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_learned_retrieval_in_a_small_world() -> None:
     world = chance_world(queries=60, entities=40, limit=4)
     space = PlanSpace(world.strategies, world.block_size, world.budget)
-    rows = rows_of([judging.LogStudy(world, space, 2_000, seed=1).planners()])
+    rows = rows_of([judging.LogStudy(world, space, 2_000, seed=1).run_planners()])
     shown = {(row["observe"], row["policy"]) for row in rows if "share" in row}
     assert set(SHOWN) <= shown
     assert "first_look" in retrieval_table(rows, world.name, 2_000)

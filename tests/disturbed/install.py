@@ -1,4 +1,4 @@
-"""Puts toy jobs and stand-ins in the place of what needs Spark, MLflow or a disk."""
+"""Replaces the code that needs Spark, MLflow or a disk with toy jobs and stand-ins."""
 
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ from ltrr.pipelines.night import Night
 from ltrr.publishing import by_hand, challenger_rows, release_rows
 from ltrr.spark import commits
 from ltrr.spark.commits import CommitLog
-from tests.disturbed.memory_warehouse import conformed
+from tests.disturbed.memory_warehouse import conform_rows
 from tests.disturbed.stand_ins import (
     collect_moves,
     estimates_of,
@@ -32,7 +32,7 @@ from tests.disturbed.toy_jobs import TOYS
 
 
 def install(monkeypatch, current):
-    """Put the stand-ins in place; `current()` is the home that the process works on."""
+    """Install the toy jobs and stand-ins; `current()` returns the home of the process."""
     create, copy = Store.create, Store.copy
 
     def counted(write):
@@ -53,8 +53,7 @@ def install(monkeypatch, current):
         monkeypatch.setattr(module, "estimates_of", estimates_of)
     monkeypatch.setattr(ranker_judging, "_judge", judge_orders)
     monkeypatch.setattr(ranker_judging, "_judgement", order_judgement)
-    # A toy bundle holds no model that could be loaded; that every byte is there is checked all the
-    # same.
+    # A toy bundle contains no model that can be loaded. Its bytes are checked nevertheless.
     for module in (assemble_bundle, publish_policy):
         monkeypatch.setattr(module, "publish", publish_bundle)
     loads = SimpleNamespace(load=lambda url, version: read_bundle(url.rpartition("/")[0], current().policy, version))
@@ -65,9 +64,9 @@ def install(monkeypatch, current):
     monkeypatch.setattr(Store, "copy", counted(copy))
     monkeypatch.setattr(job_runner, "Warehouse", lambda spark, root, days: current().warehouse)
     monkeypatch.setattr(job_runner, "load_job", TOYS.__getitem__)
-    monkeypatch.setattr(night, "conform", conformed)
+    monkeypatch.setattr(night, "conform", conform_rows)
     monkeypatch.setattr(Night, "tracking", Untracked())
     monkeypatch.setattr(Night, "home", property(lambda at: current()), raising=False)
-    # A committed row never changes: it is parsed once.
+    # A committed row never changes, so it is parsed once.
     monkeypatch.setattr(commits, "_from_row", lambda row: current().parsed(row))
     monkeypatch.setattr(CommitLog, "commit", lambda log, run: current().commit(log, run))

@@ -1,4 +1,4 @@
-"""The rules of the pointer and of alpha, held against everything that a home has ever committed."""
+"""Checks of the rules of the pointer and of alpha against all commits of a home."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,13 +16,14 @@ ALPHA_SLACK = 1e-9
 
 @dataclass
 class Ledger:
-    """What was seen of one policy.
+    """Record of the pointers and trials of one policy.
 
     Attributes:
-        pointers: in the order of their sequences.
-        alphas: trial -> alpha, of every trial that any attempt of any night has committed.
-        pages: date -> trial -> (outcome, ended), as the newest attempt committed it.
-        followed: dates of which a later night has been committed.
+        policy: Name of the policy.
+        pointers: Pointers in the order of their sequences.
+        alphas: Trial -> alpha, for every trial of all attempts of all nights.
+        begun: Trial -> date on which it began.
+        pages: Date -> trial -> (outcome, ended), from the newest attempt.
     """
 
     policy: str
@@ -32,13 +33,13 @@ class Ledger:
     pages: dict[date, dict[str, tuple]] = field(default_factory=dict)
 
     def check_pointers(self, home):
-        """Pointers are created once, one after the other, and no night takes back what others decided after it."""
+        """Check that pointers are created in order and that no night reverts a later decision."""
         store = open_policy(home.root, self.policy)
         assert store.names("current") == [f"{number + 1:08d}.json" for number in range(len(store.names("current")))]
         if len(store.names("current")) == len(self.pointers):
             return
         found = pointers(home.root, self.policy)
-        assert found[: len(self.pointers)] == self.pointers, "a pointer was altered"
+        assert found[: len(self.pointers)] == self.pointers, "a pointer was changed"
         for place in range(len(self.pointers), len(found)):
             if found[place].by.kind == NIGHT:
                 self._check_move(home, found[:place], found[place])
@@ -49,9 +50,9 @@ class Ledger:
         assert moved.version.startswith(str(day))
         first = next((place for place, one in enumerate(earlier) if one.by.run_date == day), len(earlier))
         others = [one for one in earlier[first:] if one.by.run_date != day]
-        assert not others, f"the night of {day} took back {others}"
+        assert not others, f"the night of {day} reverted {others}"
         later = [one for one in earlier if one.by.run_date is not None and one.by.run_date > day]
-        assert not later, f"the night of {day} took back {later}"
+        assert not later, f"the night of {day} reverted {later}"
         champion = earlier[first - 1]
         models = {
             version: _models(read_manifest(home.root, self.policy, version))
@@ -68,12 +69,21 @@ class Ledger:
             assert moved.canary.begun == champion.canary.begun
 
     def commit(self, home, run, followed):
-        """A night of this policy was committed: no trial and no alpha is lost, final outcomes stay; its trials."""
+        """Check a committed night: it loses no trial and no alpha, and final outcomes stay.
+
+        Args:
+            home: Home that committed the night.
+            run: Committed run of `publish_policy`.
+            followed: Whether a later night was committed before.
+
+        Returns:
+            Trials on the page of the night.
+        """
         output = run.output("challengers")
         rows = home.warehouse.read(table("challengers"), output.version, run.run_date)
         page = {one.trial: one for one in read_challengers(rows, run.run_date) if one.bandit.policy == self.policy}
         if not page:
-            # The book goes on with the newest page of this policy that has a trial.
+            # The trial log continues with the newest page of this policy that has a trial.
             assert not self.pages.get(run.run_date), f"the page of {run.run_date} was emptied"
             return []
         gate = home.settings.gate
@@ -85,9 +95,9 @@ class Ledger:
         if followed and before is not None:
             assert outcomes == before, f"the page of {run.run_date} was rewritten: {before} -> {outcomes}"
         self.pages[run.run_date] = outcomes
-        # A trial that was withdrawn before its first look cannot have promoted anything. Its alpha
-        # is held all the same: more than all is held where a rerun takes back a promotion after the
-        # next trial had begun.
+        # A trial that was withdrawn before its first look cannot have promoted anything, so its
+        # alpha is not counted. It stays reserved: after a rerun that reverts a promotion, the
+        # reserved alpha can exceed the budget, because the next trial has already begun.
         held = sum(
             one.alpha
             for one in page.values()
@@ -106,18 +116,25 @@ class Ledger:
         return list(page.values())
 
     def _check_free(self, trial, day, nights):
-        """A trial is gone from tonight's page only where it was promoted, or ended or was left long enough ago."""
+        """Check a trial that is missing on the page of a night.
+
+        It was promoted, or it ended or was last recorded more than `nights` ago.
+        """
         ends = [(date, state[trial]) for date, state in sorted(self.pages.items()) if date < day and trial in state]
-        assert ends, f"{trial} has returned its alpha: no night knows it"
+        assert ends, f"{trial} has returned its alpha: no night has recorded it"
         date, (outcome, ended) = ends[-1]
         is_free = (day - ended).days >= nights if ended is not None else (day - date).days > nights
         assert outcome == "promote" or is_free, f"{trial} ({outcome}, {ended}) has returned its alpha on {day}"
 
     def check_releases(self, home):
-        """Every pointer has one row in `releases`, and it names its version."""
+        """Check that a pointer has at most one row in `releases`, with its version.
+
+        Returns:
+            Sequences of pointers without a row.
+        """
         rows = [row for row in home.warehouse.read(table("releases")) if row["policy"] == self.policy]
-        told = [(row["sequence"], row["policy_version"]) for row in rows if row["sequence"] is not None]
-        assert len({sequence for sequence, _ in told}) == len(told), "two rows of one pointer"
+        recorded = [(row["sequence"], row["policy_version"]) for row in rows if row["sequence"] is not None]
+        assert len({sequence for sequence, _ in recorded}) == len(recorded), "two rows of one pointer"
         named = {one.sequence: one.version for one in self.pointers}
-        assert all(named[sequence] == version for sequence, version in told), "a row names another version"
-        return sorted(named.keys() - {sequence for sequence, _ in told})
+        assert all(named[sequence] == version for sequence, version in recorded), "a row names another version"
+        return sorted(named.keys() - {sequence for sequence, _ in recorded})

@@ -1,4 +1,7 @@
-"""A home under every disturbance in any order, as a hypothesis state machine: see `test_disturbed_homes.py`."""
+"""A home under disturbances in any order, as a hypothesis state machine.
+
+`test_disturbed_homes.py` runs it.
+"""
 
 import shutil
 import tempfile
@@ -25,15 +28,15 @@ from tests.disturbed.toy_home import DAY, FIRST, POLICIES, ToyHome
 LAST_JOB = JOBS[-1]
 AMOUNTS = st.integers(min_value=0, max_value=40)
 PLACES = st.integers(min_value=0, max_value=30)
-# While the last job of a night is at work.
+# Numbers of writes; more of them are writes of the last job of a night.
 AT_THE_END = st.one_of(PLACES, st.integers(min_value=17, max_value=28))
-# What follows on mended logs: nothing, a rerun, or one that dies before its n-th write.
+# Step after changed logs: nothing, a rerun, or a rerun that dies before its n-th write.
 AFTERWARDS = st.sampled_from(("nothing", "rerun", 2, 3))
 PEOPLE = st.sampled_from(("roll_back", "promote", "begin_canary", "end_canary"))
 
 
 class DisturbedHome(RuleBasedStateMachine):
-    """Steps of people, schedulers, clocks and accidents; the laws are checked after each."""
+    """Steps of people, schedulers, clocks and failures; the laws are checked after each step."""
 
     current = None
     steps = 0
@@ -55,16 +58,16 @@ class DisturbedHome(RuleBasedStateMachine):
         self.removed = False
 
     def teardown(self):
-        """Whatever happened, a repair makes the home a clean one."""
+        """Check that a repair makes the home a clean one."""
         try:
             if self.latest is not None and not self.failed:
                 if not self.night(self.next_day, repair=True) and not self.removed:
-                    # Jobs of one date ran for two policies: all of them are run for one.
+                    # The jobs of one date ran for two policies. All jobs are run for one policy.
                     assert all(map(self.night, self.days(self.next_day)))
                 self.check_laws()
                 if self.removed:
                     return
-                assert self.wrong() == []
+                assert self.wrong_jobs() == []
                 for ledger in self.ledgers.values():
                     if ledger.policy == self.home.policy:
                         assert ledger.check_releases(self.home) == [], "a pointer has no row"
@@ -72,23 +75,23 @@ class DisturbedHome(RuleBasedStateMachine):
             self.home.end()
             shutil.rmtree(self.folder)
 
-    # What is there.
+    # State.
 
     @property
     def latest(self):
-        """The newest date with a committed job; None where there is none."""
-        return max((day for _, day in self.home.took), default=None)
+        """Newest date with a committed job; None without one."""
+        return max((day for _, day in self.home.inputs), default=None)
 
     @property
     def next_day(self):
-        """The first date whose night is not complete."""
+        """First date whose night is not complete."""
         day = FIRST
-        while all((job, day) in self.home.took for job in JOBS):
+        while all((job, day) in self.home.inputs for job in JOBS):
             day += DAY
         return day
 
     def past(self, back):
-        """A date of the history, counted back from the newest."""
+        """Date of the history, counted back from the newest."""
         days = (self.next_day - FIRST).days + 1
         return self.next_day - (back % days) * DAY
 
@@ -138,20 +141,20 @@ class DisturbedHome(RuleBasedStateMachine):
 
     @rule(back=PLACES, amount=st.sampled_from((0, 5, 7)), then=AFTERWARDS)
     def late_lines(self, back, amount, then):
-        """One more line, which may add nothing to any sum."""
+        """Add one line to the logs; its amount may be zero."""
         day = self.past(back)
         self.home.logs[day] = (*self.home.logs.get(day, ()), (day - DAY, amount))
         self.ingest(day, then)
 
     @rule(days=st.sampled_from((7, 14, 30, 7, 14, 400)))
     def an_idle_time(self, days):
-        """A home may rest for any time."""
+        """Let some days pass without a change."""
         self.home.warehouse.rest(days)
         self.count()
 
     @rule()
     def a_vacuum(self):
-        """Versions that were replaced longer ago than was promised are gone, and nights of that time with them."""
+        """Remove the versions that were replaced before the promised retention time."""
         self.removed |= self.home.warehouse.vacuum()
         self.count()
 
@@ -173,7 +176,7 @@ class DisturbedHome(RuleBasedStateMachine):
     @precondition(lambda self: self.latest is not None)
     @rule()
     def everything_again(self):
-        """A rerun of the newest night on the same logs and settings changes nothing that anyone reads."""
+        """Rerun the newest night on the same logs and settings; its outputs stay the same."""
         day = self.next_day - DAY
         if day < FIRST or not self.is_current(day):
             return
@@ -181,16 +184,16 @@ class DisturbedHome(RuleBasedStateMachine):
         if self.night(day):
             after = {job: self.home.log.run(job, day).outputs for job in JOBS}
             for job in JOBS[:6]:
-                assert after[job] == before[job], f"the same again made another {job}"
+                assert after[job] == before[job], f"a rerun on the same inputs changed the outputs of {job}"
 
-    # How a step is done.
+    # Execution of a step.
 
     def count(self):
         type(self).steps += 1
         self.changed = True
 
     def ingest(self, day, then):
-        """What follows on mended logs."""
+        """Do the step after changed logs."""
         if then == "nothing":
             self.count()
         else:
@@ -198,7 +201,7 @@ class DisturbedHome(RuleBasedStateMachine):
             self.step(lambda: run_job(SPARK, self.home.settings, JOBS[0], day), day, kill_at=kill_at)
 
     def arrive(self, amount, late):
-        """The logs of the next date, unless they are there."""
+        """Write the logs of the next date, unless they exist."""
         day = self.next_day
         self.home.logs.setdefault(day, ((day, amount), (day - DAY, late)))
 
@@ -206,10 +209,10 @@ class DisturbedHome(RuleBasedStateMachine):
         return self.step(lambda: run_nightly(SPARK, self.home.settings, day, repair=repair), day, repair, **disturbed)
 
     def step(self, act, day, repair=False, **disturbed):
-        """Run jobs; True where they were committed."""
+        """Run jobs; return whether they were committed."""
         self.count()
         self.failed = True
-        wrong = [] if repair else [(job, date) for job, date in self.wrong() if date < day]
+        wrong_jobs = [] if repair else [(job, date) for job, date in self.wrong_jobs() if date < day]
         try:
             done = self.home.run(act, **disturbed)
         except LtrrError as refusal:
@@ -219,25 +222,25 @@ class DisturbedHome(RuleBasedStateMachine):
             return False
         type(self).committed += done
         type(self).killed += not done
-        assert repair or not done or not wrong, f"{day} was built on what is wrong: {wrong}"
+        assert repair or not done or not wrong_jobs, f"{day} was built on wrong tables: {wrong_jobs}"
         self.failed = False
         return done
 
     def check_refusal(self, refusal, day, repair, disturbed):
-        """A refusal has its reason."""
+        """Check that there is a reason for a refusal."""
         if isinstance(refusal, CommitError):
             assert not repair or "has not been committed" in str(refusal) or "one before it" in str(refusal), refusal
             assert self.is_refusal_due(day), f"refused without a reason: {refusal}"
         elif isinstance(refusal, PointerMovedError):
-            assert disturbed.get("person_at"), "nobody else has moved the pointer"
+            assert disturbed.get("person_at"), "no person has moved the pointer"
         elif REMOVED in str(refusal):
             assert self.removed, "nothing was removed"
             assert day < self.next_day or repair or self.is_refusal_due(day), "a new night needs no removed version"
         else:
-            # Files of the earlier jobs of a night lie in the folder of the policy that they ran
-            # for. A rerun of some of the jobs for another policy is refused: all jobs of the night
-            # are to be run for it.
-            policies = {took.policy for (_, date), took in self.home.took.items() if date <= day}
+            # The files of the earlier jobs of a night are in the folder of the policy for which
+            # they ran. A rerun of some jobs for another policy is refused, because all jobs of the
+            # night must run for it.
+            policies = {inputs.policy for (_, date), inputs in self.home.inputs.items() if date <= day}
             assert "a payload is missing" in str(refusal), refusal
             assert policies | {self.home.policy} == set(POLICIES), refusal
 
@@ -250,14 +253,14 @@ class DisturbedHome(RuleBasedStateMachine):
         )
 
     def is_current(self, day):
-        """Whether the newest night took what it would take now, and nothing is stale."""
-        took = [self.home.took[job, day] for job in JOBS]
-        same = all((one.late_days, one.policy) == (self.home.late_days, self.home.policy) for one in took)
+        """Whether the newest night had the inputs that it would have now, and nothing is stale."""
+        inputs = [self.home.inputs[job, day] for job in JOBS]
+        same = all((one.late_days, one.policy) == (self.home.late_days, self.home.policy) for one in inputs)
         digest = self.home.settings.digest()
         runs = [self.home.log.run(job, day) for job in JOBS]
         return (
             same
-            and took[0].lines == self.home.logs.get(day, ())
+            and inputs[0].lines == self.home.logs.get(day, ())
             and all(run.config_digest == digest for run in runs)
             and not any(changed_jobs(self.home.log, FIRST, one) for one in self.days(day))
         )
@@ -266,25 +269,24 @@ class DisturbedHome(RuleBasedStateMachine):
         return [FIRST + number * DAY for number in range((last - FIRST).days + 1)]
 
     def person(self, who, records):
-        """What a person may do at any time; what is refused by name has happened as well."""
+        """An action that a person may do at any time; a refusal is a valid outcome."""
         home, name = self.home, self.home.policy
         store = open_policy(home.root, name)
-        said = {"why": "a person", "by_whom": "ada"}
+        reason = {"why": "a person", "by_whom": "ada"}
         try:
             if who == "roll_back":
-                release = roll_back(home.root, name, **said)
+                release = roll_back(home.root, name, **reason)
             elif who == "end_canary":
-                release = end_canary(home.root, name, **said)
+                release = end_canary(home.root, name, **reason)
             else:
                 versions = [one for one in store.names() if one.startswith("2026")]
                 version = versions[home.ticks % len(versions)]
                 if who == "promote":
-                    release = promote(home.root, name, version, **said)
+                    release = promote(home.root, name, version, **reason)
                 else:
-                    release = begin_canary(home.root, name, version, 0.2, **said)
+                    release = begin_canary(home.root, name, version, 0.2, **reason)
         except (UsageError, ArtifactError):
-            # There is nothing to go back to, or a publisher died before the manifest of this
-            # version.
+            # There is no earlier release, or a publisher died before it wrote the manifest.
             return
         if release is not None:
             assert current_pointer(store).version == release.version
@@ -293,7 +295,7 @@ class DisturbedHome(RuleBasedStateMachine):
             home.record(release)
 
     def on_commit(self, run, followed):
-        """Told of each committed run."""
+        """Check each committed run of the last job."""
         if run.job == LAST_JOB:
             page = self.ledgers[self.home.policy].commit(self.home, run, followed)
             self.outcomes.update(f"{one.kind} {one.outcome}" for one in page if one.ended == run.run_date)
@@ -302,46 +304,50 @@ class DisturbedHome(RuleBasedStateMachine):
 
     @invariant()
     def check_laws(self):
-        """Never silently wrong: what is not stale equals a clean home; pointers and alpha keep their rules."""
+        """Check the laws of a home.
+
+        Tables that are not stale equal those of a clean home. Pointers and alpha follow their
+        rules.
+        """
         if not self.changed:
             return
         self.changed, self.failed = False, True
-        silent = self.wrong(only_untainted=True)
-        assert silent == [], f"wrong, and nobody is told: {silent}"
+        unreported = self.wrong_jobs(only_untainted=True)
+        assert unreported == [], f"tables are wrong and not reported as stale: {unreported}"
         for ledger in self.ledgers.values():
             ledger.check_pointers(self.home)
             ledger.check_releases(self.home)
         self.failed = False
 
-    def wrong(self, only_untainted=False):
-        """Committed jobs whose tables are not those of a clean home."""
+    def wrong_jobs(self, only_untainted=False):
+        """Committed jobs whose tables differ from those of a clean home."""
         commits, found = self.home.log, []
-        clean = clean_tables(self.home.took, FIRST)
+        clean = clean_tables(self.home.inputs, FIRST)
         if self.latest is None:
             return []
         commits.load(FIRST - DAY)
         for day in self.days(self.latest):
-            tainted = stale_jobs(commits, FIRST, day) if only_untainted else {}
+            stale = stale_jobs(commits, FIRST, day) if only_untainted else {}
             for job in JOBS[:4]:
                 run = commits.run(job, day)
-                if run is None or any(one == job or comes_before(one, job) for one in tainted):
+                if run is None or any(one == job or comes_before(one, job) for one in stale):
                     continue
-                if (job, day) not in clean or self.differ(run, clean[job, day]):
+                if (job, day) not in clean or self.differences_of(run, clean[job, day]):
                     found.append((job, day))
-            if only_untainted and tainted:
+            if only_untainted and stale:
                 break
         return found
 
-    def differ(self, run, clean):
-        told = []
+    def differences_of(self, run, clean):
+        found = []
         for name in clean:
             output = run.output(name)
             try:
                 rows = self.home.warehouse.read(table(name), output.version, run.run_date) if output else []
             except LtrrError as gone:
                 if REMOVED in str(gone):
-                    # Versions that nothing promises any more are not compared.
+                    # Versions beyond the promised retention time are not compared.
                     continue
                 raise
-            told += differences(name, rows, clean)
-        return told
+            found += differences(name, rows, clean)
+        return found

@@ -1,6 +1,6 @@
-"""A stand-in for `Warehouse` in memory: the same versions, replacements and refusals, a thousand times faster.
+"""A replacement of `Warehouse` in memory, with the same versions and errors, but much faster.
 
-`test_memory_warehouse.py` holds it equal to the real one on a random sequence of operations.
+`test_memory_warehouse.py` compares it with the real one on a random sequence of operations.
 """
 
 import re
@@ -22,30 +22,38 @@ from ltrr.spark.retention import FILES, retention_properties
 REMOVED = "its files are removed"
 
 
-class Killed(BaseException):
-    """The process died here: nothing of it lives on but what it has written."""
+class ProcessDeath(BaseException):
+    """The process died here; only its writes remain."""
 
 
 class MemoryRows(list):
-    """Rows of a table, as a job sees a frame of it: dicts, that can be filtered and collected."""
+    """Rows of a table as dicts, with the methods of a frame that jobs use."""
 
     def where(self, condition):
-        """Those that a SQL condition on dates and texts selects."""
+        """Rows that satisfy a SQL condition on dates and strings."""
         selects = _condition(condition)
         return MemoryRows(row for row in self if selects(row))
 
     def coalesce(self, count):
-        """The same rows: there is one partition."""
+        """Return the same rows, because there are no partitions."""
         return self
 
     def collect(self):
-        """Rows as Spark hands them over."""
+        """Rows as Spark returns them."""
         return [row_of(row) for row in self]
 
 
 @dataclass
 class Version:
-    """One version of a table: its rows, what made it, and the day on which it was made."""
+    """One version of a table.
+
+    Attributes:
+        rows: Rows of the table.
+        made_by: Operation that made it.
+        day: Day on which it was made.
+        restored: Version that a restore copied.
+        is_removed: Whether its files are removed.
+    """
 
     rows: tuple[dict, ...]
     made_by: str
@@ -59,9 +67,12 @@ class MemoryWarehouse:
     """The tables of one home.
 
     Attributes:
-        readable_days: as of the real one.
-        today: day of the clock; `rest` moves it.
-        on_write: called before each write; it may raise `Killed`.
+        readable_days: As in `Warehouse`.
+        today: Day of the clock; `rest` advances it.
+        on_write: Called before each write; it may raise `ProcessDeath`.
+        versions: Table -> its versions.
+        properties: Table -> its properties.
+        spark: Replacement of the session.
     """
 
     readable_days: int = 90
@@ -80,12 +91,12 @@ class MemoryWarehouse:
     def read(self, table, version=None, until=None):
         if not self.exists(table):
             return MemoryRows()
-        there = self.versions[table.name]
-        if version is not None and not 0 <= version < len(there):
+        versions = self.versions[table.name]
+        if version is not None and not 0 <= version < len(versions):
             raise LtrrError("the table cannot be read", which=f"{table.name} at version {version}", got="no such")
-        if version is not None and there[version].is_removed:
+        if version is not None and versions[version].is_removed:
             raise LtrrError("the table cannot be read", which=f"{table.name} at version {version}", got=REMOVED)
-        rows = there[-1 if version is None else version].rows
+        rows = versions[-1 if version is None else version].rows
         return MemoryRows(row for row in rows if until is None or row[table.date_column] <= until)
 
     def rows_between(self, table, column, first, end):
@@ -102,27 +113,27 @@ class MemoryWarehouse:
         return MemoryRows()
 
     def kept(self, frame, table):
-        return conformed(frame, table)
+        return conform_rows(frame, table)
 
     def digest_frame(self, table, frame):
-        return self._written(table, -1, conformed(frame, table))
+        return self._written(table, -1, conform_rows(frame, table))
 
     def is_same(self, table, rows, version, where):
-        return same_rows(table, conformed(rows, table), self.read(table, version).where(where))
+        return same_rows(table, conform_rows(rows, table), self.read(table, version).where(where))
 
     def replace(self, table, frame, where):
-        rows, selects = conformed(frame, table), _condition(where)
+        rows, selects = conform_rows(frame, table), _condition(where)
         if not all(selects(row) for row in rows):
             raise SchemaError("rows lie outside the partition that is replaced", which=table.name, expected=where)
         before = self.versions[table.name][-1].rows if self.exists(table) else ()
         left = [row for row in before if not selects(row)]
         if self.exists(table) and not rows and len(left) == len(before):
-            # Delta makes no commit where nothing goes and nothing comes.
+            # Delta makes no commit if no row is removed or added.
             return self._written(table, self.version(table), rows)
         return self._save(table, [*left, *rows], rows, "WRITE")
 
     def append(self, table, frame):
-        rows = conformed(frame, table)
+        rows = conform_rows(frame, table)
         before = self.versions[table.name][-1].rows if self.exists(table) else ()
         if not rows and self.exists(table):
             return self._written(table, self.version(table), rows)
@@ -132,21 +143,21 @@ class MemoryWarehouse:
         self.append(table, [dict(zip(table.column_names, row, strict=True)) for row in rows])
 
     def append_new(self, table, frame):
-        there = {tuple(row[name] for name in table.grain) for row in self.read(table)}
-        rows = conformed(frame, table)
-        return self.append(table, [row for row in rows if tuple(row[name] for name in table.grain) not in there])
+        keys = {tuple(row[name] for name in table.grain) for row in self.read(table)}
+        rows = conform_rows(frame, table)
+        return self.append(table, [row for row in rows if tuple(row[name] for name in table.grain) not in keys])
 
     def restore(self, table, version):
         newest = self.version(table)
         if newest is None or newest == version:
             return False
-        there = self.versions[table.name]
+        versions = self.versions[table.name]
         if version is None:
-            if not there[-1].rows:
+            if not versions[-1].rows:
                 return False
             self._save(table, [], [], "DELETE")
             return True
-        for made in reversed(there[version + 1 :]):
+        for made in reversed(versions[version + 1 :]):
             if made.restored == version:
                 return False
             if "TBLPROPERTIES" not in made.made_by:
@@ -168,7 +179,7 @@ class MemoryWarehouse:
         return {name: value for name, value in promised.items() if self.properties[table.name].get(name) != value}
 
     def unset(self, table, name):
-        """Take a property from a table, as a person may."""
+        """Remove a property from a table, as a person may."""
         self._save(table, self.versions[table.name][-1].rows, [], "UNSET TBLPROPERTIES")
         self.properties[table.name].pop(name, None)
 
@@ -178,15 +189,19 @@ class MemoryWarehouse:
         return len(rows), _digest(table.exact_columns, rows)
 
     def rest(self, days):
-        """So many days pass in which nothing happens."""
+        """Advance the clock by some days."""
         self.today += days
 
     def vacuum(self):
-        """Remove the files of versions that were replaced longer ago than the table's retention; whether any was."""
+        """Remove the files of versions that were replaced before the table's retention time.
+
+        Returns:
+            Whether any version is removed.
+        """
         removed = False
-        for name, there in self.versions.items():
+        for name, versions in self.versions.items():
             kept = float(self.properties[name].get(FILES, "interval 7 days").split()[1])
-            for version, after in pairwise(there):
+            for version, after in pairwise(versions):
                 version.is_removed = version.is_removed or self.today - after.day > kept
                 removed |= version.is_removed
         return removed
@@ -204,12 +219,16 @@ class MemoryWarehouse:
 
 
 def row_of(values: dict) -> Row:
-    """A row as Spark hands it over."""
+    """A row as Spark returns it."""
     return Row(**values)
 
 
-def conformed(frame: Iterable[Mapping], table) -> MemoryRows:
-    """Rows in the columns of the table, with struct values as `Row`; SchemaError where they do not fit."""
+def conform_rows(frame: Iterable[Mapping], table) -> MemoryRows:
+    """Rows in the columns of the table, with struct values as `Row`.
+
+    Raises:
+        SchemaError: The columns do not match the table, or a required value is missing.
+    """
     declared, structs = set(table.column_names), _structs(table)
     required = [column.name for column in table.columns if not column.nullable]
     rows = MemoryRows()
@@ -218,24 +237,24 @@ def conformed(frame: Iterable[Mapping], table) -> MemoryRows:
             raise SchemaError("the frame does not match its table", which=table.name, got=str(row.keys() ^ declared))
         if any(row[name] is None for name in required):
             raise SchemaError("a value is missing where the catalog allows none", which=table.name, got=str(row))
-        rows.append({name: _nested(row[name], structs.get(name)) for name in table.column_names})
+        rows.append({name: _nest(row[name], structs.get(name)) for name in table.column_names})
     return rows
 
 
 def same_rows(table, ours, theirs) -> bool:
-    """Whether two sets of rows are the same by key, derived numbers within the tolerance."""
-    here, there = ({tuple(row[name] for name in table.grain): row for row in rows} for rows in (ours, theirs))
-    if here.keys() != there.keys() or len(here) != len(ours) or len(there) != len(theirs):
+    """Whether two sets of rows are equal by key; derived numbers may differ by the tolerance."""
+    one, other = ({tuple(row[name] for name in table.grain): row for row in rows} for rows in (ours, theirs))
+    if one.keys() != other.keys() or len(one) != len(ours) or len(other) != len(theirs):
         return False
     names = [(column.name, column.type) for column in table.columns if column.is_compared]
     return all(
-        _near(row[name], there[key][name]) if kind == "double" else row[name] == there[key][name]
-        for key, row in here.items()
+        _is_near(row[name], other[key][name]) if kind == "double" else row[name] == other[key][name]
+        for key, row in one.items()
         for name, kind in names
     )
 
 
-def _near(one, other) -> bool:
+def _is_near(one, other) -> bool:
     if one is None or other is None:
         return one is other
     return abs(one - other) <= TOLERANCE * max(1.0, abs(one), abs(other)) or (isnan(one) and isnan(other))
@@ -248,14 +267,14 @@ def _digest(names, rows) -> str:
 
 @cache
 def _structs(table) -> dict:
-    """Names of the fields of each column that is an array of structs of plain values."""
+    """Column -> names of its fields, for columns that are arrays of structs of plain values."""
     found = {one.name: re.fullmatch(r"array<struct<([^<>]*)>>", one.type) for one in table.columns}
     return {
         name: [part.split(":")[0] for part in match[1].split(",")] for name, match in found.items() if match is not None
     }
 
 
-def _nested(value, names):
+def _nest(value, names):
     if names is None:
         return value
     return [Row(**(one if isinstance(one, dict) else dict(zip(names, one, strict=True)))) for one in value]
@@ -263,7 +282,7 @@ def _nested(value, names):
 
 @cache
 def _condition(sql):
-    """A SQL condition of the kind that jobs write as a predicate of a row."""
+    """Predicate of a row for a SQL condition of the kind that jobs write."""
     text = re.sub(r"DATE'(\d{4})-(\d\d)-(\d\d)'", lambda m: f"date({int(m[1])},{int(m[2])},{int(m[3])})", sql)
     text = re.sub(r"(?<![<>=])=", "==", text)
     for word in ("AND", "OR", "IN"):

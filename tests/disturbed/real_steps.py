@@ -1,8 +1,7 @@
-"""Steps on a home with all eight real jobs: one job, or one disturbance, a step; what is done is kept in a file.
+"""Steps on a home with all eight real jobs: each step is one job or one disturbance.
 
-The list of steps is drawn from a seed as it goes, from what the home is at that moment, so an
-interrupted run goes on with the step that it was interrupted in: that step is one more job that
-died.
+Each step is drawn from a seed and the state of the home, and recorded in a diary file. An
+interrupted run continues with the step in which it was interrupted, like after a job that died.
 """
 
 import gzip
@@ -24,27 +23,27 @@ from ltrr.pipelines.staleness import stale_jobs
 from ltrr.publishing.by_hand import begin_canary, end_canary, promote, roll_back
 from ltrr.spark.commits import CommitLog
 from ltrr.spark.delta import Warehouse
-from tests.disturbed.memory_warehouse import Killed
+from tests.disturbed.memory_warehouse import ProcessDeath
 from tests.disturbed.small_home import FIRST, begin_home, day_of, policy_changes
 
 NIGHTS = 12
 PEOPLE = ("roll_back", "promote", "begin_canary", "end_canary")
-# A disturbance in three steps; the others bring the home forward by one job.
+# Two fifths of the steps are disturbances; the others run the next job.
 DISTURBANCES = (
     *("rerun", "rerun", "mend", "mend", "late", "kill", "kill", "kill"),
     *("rest", "person", "person", "change settings", "mend and kill"),
 )
-# Of what serves: it depends on what people did and when, and no clean home has the same people.
+# Tables that depend on what people did and when; a clean home cannot repeat that.
 DECIDED = ("job_runs", "ope_estimates", "challengers", "releases")
 
 
 def policy_of(number: int) -> str:
-    """Name of the policy of a date: for two nights in the middle another one is tried."""
+    """Name of the policy of a night; two nights in the middle have another policy."""
     return "second" if 2 <= number <= 3 else ""
 
 
 def write_lines(file: Path, lines) -> None:
-    """A file of a day's logs."""
+    """Write a file of the logs of a day."""
     file.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
 
 
@@ -52,60 +51,60 @@ class RealHome:
     """A home of real jobs and its diary.
 
     Attributes:
-        folder: of the home, its diary and the clean home.
-        told: the diary: number of steps done, what each was, and what each committed run took.
+        folder: Folder of the home, its diary and the clean home.
+        diary: Steps done, settings of each committed run, and state of the home.
     """
 
     def __init__(self, spark, folder: Path, seed: int):
         self.spark, self.folder, self.home, self.seed = spark, folder, folder / "home", seed
-        self.diary = folder / "diary.json"
-        if not self.diary.exists():
+        self.diary_file = folder / "diary.json"
+        if not self.diary_file.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             begin_home(self.home, NIGHTS, policy_of)
-            self.told = {"steps": [], "took": {}, "changes": [], "unread": [], "seconds": 0.0}
+            self.diary = {"steps": [], "took": {}, "changes": [], "unread": [], "seconds": 0.0}
             self.save()
-        self.told = json.loads(self.diary.read_text())
+        self.diary = json.loads(self.diary_file.read_text())
 
     def save(self):
-        half = self.diary.with_suffix(".half")
-        half.write_text(json.dumps(self.told, indent=1))
-        half.rename(self.diary)
+        half = self.diary_file.with_suffix(".half")
+        half.write_text(json.dumps(self.diary, indent=1))
+        half.rename(self.diary_file)
 
     @property
     def settings(self):
         return self.settings_of(FIRST)
 
     def settings_of(self, day):
-        """Settings of a night now: those of the home and the policy of its date."""
+        """Current settings of a night: those of the home and the policy of its date."""
         return load_settings(self.home, None, self.changes_of(day))
 
     def changes_of(self, day):
-        return [*self.told["changes"], *policy_changes(policy_of((day - FIRST).days))]
+        return [*self.diary["changes"], *policy_changes(policy_of((day - FIRST).days))]
 
     @property
     def log(self):
         return CommitLog(Warehouse(self.spark, self.settings.paths.tables))
 
     def step(self):
-        """One step; what happened, in one line."""
-        number, started = len(self.told["steps"]), time.monotonic()
+        """Do one step, and record it in one line of the diary."""
+        number, started = len(self.diary["steps"]), time.monotonic()
         draws = random.Random(self.seed * 100_003 + number)
         is_calm = draws.random() < 0.6 or self.next_run() is None or self.next_run()[0] == FIRST
         what = "job" if is_calm else draws.choice(DISTURBANCES)
         try:
             happened = getattr(self, what.replace(" ", "_"))(draws)
         except LtrrError as refusal:
-            # A refusal by name is an outcome; what it must not be, the laws at the end say.
+            # A refusal is a valid outcome of a step.
             happened = f"refused: {refusal}"
-        self.told["steps"].append(f"{what}: {happened}")
-        self.told["seconds"] += time.monotonic() - started
+        self.diary["steps"].append(f"{what}: {happened}")
+        self.diary["seconds"] += time.monotonic() - started
         self.save()
 
-    # What a step is.
+    # Steps.
 
     def job(self, draws):
-        """The first job in the order of dates that is stale or missing, or whose logs were mended."""
+        """Run the first job that is stale or missing, or whose logs were changed."""
         found = self.next_run()
         return self.run(*found) if found else "nothing to do"
 
@@ -114,22 +113,22 @@ class RealHome:
         return self.run(day, job)
 
     def mend(self, draws):
-        """Some events of a past date are gone, and its logs are taken in again."""
+        """Remove some events of a past date, and ingest its logs again."""
         day = self.past(draws)
-        gone = self.thin(day, draws)
+        gone = self.remove_events(day, draws)
         return f"{gone} lines of {day} are gone; {self.run(day, JOBS[0])}"
 
     def mend_and_kill(self, draws):
         day = self.past(draws)
-        gone = self.thin(day, draws)
-        with self.dies_at(draws.randint(2, 8)):
+        gone = self.remove_events(day, draws)
+        with self.die_at_write(draws.randint(2, 8)):
             return f"{gone} lines of {day} are gone; {self.run(day, JOBS[0])}"
 
     def late(self, draws):
-        """Half of the events of the newest date arrive a day later."""
+        """Move half of the events of the newest date to the next day."""
         day = self.next_run()[0]
         if any(job == JOBS[0] for job in self.committed(day)):
-            return "too late to be late"
+            return "the logs are already ingested"
         events, lines = self.events_of(day)
         late = lines[::2]
         write_lines(events, lines[1::2])
@@ -139,13 +138,13 @@ class RealHome:
         return f"{len(late)} events of {day}"
 
     def kill(self, draws):
-        """The next job dies before one of its writes."""
+        """Run the next job, which dies before one of its writes."""
         day, job = self.next_run()
-        with self.dies_at(draws.randint(1, 8)):
+        with self.die_at_write(draws.randint(1, 8)):
             return self.run(day, job)
 
     def rest(self, draws):
-        """A week in which nothing touches the tables: Delta reads ages off the files of its log."""
+        """Let a week pass: Delta takes ages from the times of the files of its log."""
         for file in Path(self.settings.paths.tables).glob("*/_delta_log/*"):
             if file.is_file():
                 then = file.stat().st_mtime - 7 * 86_400
@@ -155,48 +154,48 @@ class RealHome:
 
     def person(self, draws):
         settings, who = self.settings_of(draws.choice(self.days())), draws.choice(PEOPLE)
-        root, name, said = settings.paths.policies, settings.policy.name, {"why": "a person", "by_whom": "ada"}
+        root, name, reason = settings.paths.policies, settings.policy.name, {"why": "a person", "by_whom": "ada"}
         versions = [one for one in open_policy(root, name).names() if one.startswith("2026")]
         version = draws.choice(versions)
         try:
             if who == "roll_back":
-                roll_back(root, name, **said)
+                roll_back(root, name, **reason)
             elif who == "end_canary":
-                end_canary(root, name, **said)
+                end_canary(root, name, **reason)
             elif who == "promote":
-                promote(root, name, version, **said)
+                promote(root, name, version, **reason)
             else:
-                begin_canary(root, name, version, 0.2, **said)
+                begin_canary(root, name, version, 0.2, **reason)
         except UsageError as refusal:
             return f"{who}: {refusal}"
         return f"{who}: {current_pointer(open_policy(root, name)).version} serves"
 
     def change_settings(self, draws):
-        self.told["changes"] = draws.choice(([], ["memory.half_life_days=7"], ["clicks.window_days=3"]))
-        return str(self.told["changes"])
+        self.diary["changes"] = draws.choice(([], ["memory.half_life_days=7"], ["clicks.window_days=3"]))
+        return str(self.diary["changes"])
 
-    # How it is done.
+    # Execution of a step.
 
     def run(self, day, job):
-        """Run one job; what it took is remembered where it was committed."""
+        """Run one job; if it is committed, record its settings in the diary."""
         try:
             run = run_job(self.spark, self.settings_of(day), job, day)
-        except Killed as killed:
+        except ProcessDeath as killed:
             return f"{job} of {day} died before {killed}"
-        self.told["took"][f"{job} {day}"] = self.changes_of(day)
+        self.diary["took"][f"{job} {day}"] = self.changes_of(day)
         if job == JOBS[0]:
-            self.told["unread"] = [one for one in self.told["unread"] if one != str(day)]
+            self.diary["unread"] = [one for one in self.diary["unread"] if one != str(day)]
         return f"{job} of {day}, attempt {run.attempt}"
 
     @contextmanager
-    def dies_at(self, number):
-        """The process dies before the n-th write of a table."""
+    def die_at_write(self, number):
+        """Make the process die before the n-th write of a table."""
         save, written = Warehouse._save, []
 
         def counted(warehouse, table, *rest, **more):
             written.append(table.name)
             if len(written) >= number:
-                raise Killed(table.name)
+                raise ProcessDeath(table.name)
             return save(warehouse, table, *rest, **more)
 
         Warehouse._save = counted
@@ -214,12 +213,12 @@ class RealHome:
         file = next(self.folder_of(day).glob("events-[0-9]*.ndjson.gz"))
         return file, gzip.decompress(file.read_bytes()).decode().splitlines(keepends=True)
 
-    def thin(self, day, draws):
-        """Take a tenth of the events of a date away; the number of lines."""
+    def remove_events(self, day, draws):
+        """Remove a tenth of the events of a date; return the number of removed lines."""
         file, lines = self.events_of(day)
         kept = [line for line in lines if draws.random() > 0.1]
-        # Known before it is done: who is interrupted between the two takes the logs in once more.
-        self.told["unread"].append(str(day))
+        # Recorded before the change: after an interruption the logs are ingested once more.
+        self.diary["unread"].append(str(day))
         self.save()
         write_lines(file, kept)
         return len(lines) - len(kept)
@@ -230,24 +229,24 @@ class RealHome:
 
     def days(self):
         """Dates with a committed job."""
-        return sorted({date.fromisoformat(one.split()[1]) for one in self.told["took"]})
+        return sorted({date.fromisoformat(one.split()[1]) for one in self.diary["took"]})
 
     def past(self, draws):
         return draws.choice(self.days())
 
     def next_run(self):
-        """(date, job) that brings the home forward; None where all nights are done."""
+        """(date, job) that must run next; None if all nights are done."""
         log = self.log
         for number in range(NIGHTS):
             day = day_of(number)
             stale = stale_jobs(log, FIRST, day)
             for job in JOBS:
-                if job in stale or log.run(job, day) is None or (job == JOBS[0] and str(day) in self.told["unread"]):
+                if job in stale or log.run(job, day) is None or (job == JOBS[0] and str(day) in self.diary["unread"]):
                     return day, job
         return None
 
     def settle(self):
-        """Jobs until nothing that was begun is stale or half done; the number of jobs."""
+        """Run jobs until no begun night is stale or incomplete; return the number of jobs."""
         done = 0
         while (found := self.next_run()) and self.committed(found[0]):
             self.run(*found)
@@ -255,7 +254,7 @@ class RealHome:
         return done
 
     def clean_home(self):
-        """A new home that is fed the final logs in order, every job with the settings of the run that counts."""
+        """Run all jobs on the final logs in a new home, with the settings of the committed runs."""
         clean = self.folder / "clean"
         shutil.rmtree(clean, ignore_errors=True)
         begin_home(clean, NIGHTS, policy_of)
@@ -264,5 +263,5 @@ class RealHome:
         shutil.copytree(self.settings.paths.logs, logs)
         for day in self.days():
             for job in JOBS:
-                run_job(self.spark, load_settings(clean, None, self.told["took"][f"{job} {day}"]), job, day)
+                run_job(self.spark, load_settings(clean, None, self.diary["took"][f"{job} {day}"]), job, day)
         return clean

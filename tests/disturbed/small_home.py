@@ -1,4 +1,4 @@
-"""Homes with real jobs on few searches: a world of chance, served by the first champion on every date."""
+"""Homes with real jobs on few searches of a random world, served by the first champion."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -19,23 +19,23 @@ from tests.simulation.small_worlds import chance_world
 FIRST = date(2026, 3, 1)
 SEARCHES = 300
 KEY = {"LTRR_USER_KEY_SECRET": "of a test", "OMP_NUM_THREADS": "1"}
-"""What the environment of a night holds."""
-# Clocks, durations and versions of attempts: `job_runs` is a diary and not a result.
+"""Environment variables of a night."""
+# `job_runs` contains times, durations and versions of attempts, which are not results.
 NOT_COMPARED = ("job_runs",)
 
 
 def day_of(number: int) -> date:
-    """Date of a night, from 0 on."""
+    """Date of a night, counted from 0."""
     return FIRST + timedelta(days=number)
 
 
 def begin_home(home: Path, nights: int, policy_of: Callable[[int], str] = lambda number: "") -> None:
-    """Settings, first champions and the logs of so many dates, each served by the first champion of its policy.
+    """Write settings, first champions, and logs that the first champions served.
 
     Args:
-        home: an empty or new folder.
-        nights: number of dates.
-        policy_of: number of a date -> name of its policy; empty: that of the settings.
+        home: Empty or new folder.
+        nights: Number of dates with logs.
+        policy_of: Number of a date -> name of its policy; empty for the policy of the settings.
     """
     world = chance_world(queries=25, entities=20)
     write_demo_settings(home, world.policy_settings(), FIRST)
@@ -49,12 +49,15 @@ def begin_home(home: Path, nights: int, policy_of: Callable[[int], str] = lambda
 
 
 def policy_changes(name: str) -> list[str]:
-    """Settings of a policy as `--set` gives them."""
+    """Settings of a policy in the form of `--set`."""
     return [f"policy.name={name}"] if name else []
 
 
 def different_tables(spark, one: Path, other: Path, skipped=NOT_COMPARED) -> dict[str, object]:
-    """Tables of two homes that are not the same: by key, derived numbers within 1e-9, and by digest."""
+    """Tables that differ between two homes, by key or by digest, with their numbers of rows.
+
+    Derived numbers may differ by 1e-9.
+    """
     ours, theirs = (Warehouse(spark, load_settings(home).paths.tables) for home in (one, other))
     found = {}
     for name, declared in CATALOG.items():

@@ -1,4 +1,4 @@
-"""Stand-ins for real code that asks Spark for rows: they ask the memory warehouse and select the same rows."""
+"""Replacements of code that reads rows by Spark: they read the same rows from memory."""
 
 from datetime import timedelta
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from ltrr.spark import commits
 from ltrr.spark.commits import CommitLog
 from tests.disturbed.memory_warehouse import MemoryRows
 
-# The real ones, before anything is replaced.
+# The real functions, before they are replaced.
 COMMIT, FROM_ROW, JUDGEMENT = CommitLog.commit, commits._from_row, ranker_judging._judgement
 SPARK = SimpleNamespace(
     catalog=SimpleNamespace(clearCache=lambda: None),
@@ -24,23 +24,23 @@ SPARK = SimpleNamespace(
 
 
 def curve_of(at):
-    """Tonight's row of `examination`."""
+    """Row of `examination` of this night."""
     return next(row for row in at.read("examination") if row["as_of_date"] == at.date)
 
 
-def judge_orders(at, tried, champion, dates, held_out):
-    """As `ranker_judging._judge`: figures of a booster whose gain is a property of its bytes, with the data's noise."""
-    return (tried, len(dates), curve_of(at)["impressions"]) if dates else None
+def judge_orders(at, order, champion, dates, held_out):
+    """As `ranker_judging._judge`: the gain depends on the bytes of the booster and on the data."""
+    return (order, len(dates), curve_of(at)["impressions"]) if dates else None
 
 
 def order_judgement(found, nights, objections):
     """As `ranker_judging._judgement`."""
     if found is None:
         return JUDGEMENT(None, nights, objections)
-    tried, dates, total = found
-    gain = {0: 0.2, 1: -0.2}.get(int(tried[:1], 16) % 4, 0.0) + 0.01 * (total % 11) / 11
-    seen = Estimate(gain, 0.05 / dates**0.5)
-    return Judgement(seen, 0.5, 200.0, 300.0, 1000, 300, nights, objections=tuple(objections), measure=MEASURE)
+    order, dates, total = found
+    gain = {0: 0.2, 1: -0.2}.get(int(order[:1], 16) % 4, 0.0) + 0.01 * (total % 11) / 11
+    estimate = Estimate(gain, 0.05 / dates**0.5)
+    return Judgement(estimate, 0.5, 200.0, 300.0, 1000, 300, nights, objections=tuple(objections), measure=MEASURE)
 
 
 def collect_moves(releases, root, name):

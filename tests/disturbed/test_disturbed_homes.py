@@ -1,4 +1,4 @@
-"""The law of a disturbed home: whatever happens in whatever order, it is a clean home, or it says what is stale."""
+"""After disturbances in any order, a home equals a clean home or reports what is stale."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ SHORT, LONG = 300, int(os.environ.get("LTRR_STEPS") or 20_000)
 
 
 def run_steps(monkeypatch, least, steps_in_a_home=50):
-    """Run homes of so many steps each, every batch with the next seed, until there are as many steps as asked for."""
+    """Run batches of homes, each batch with the next seed, until there are `least` steps."""
     install(monkeypatch, lambda: DisturbedHome.current)
     for name in ("steps", "refused", "committed", "killed"):
         monkeypatch.setattr(DisturbedHome, name, 0)
@@ -34,25 +34,25 @@ def run_steps(monkeypatch, least, steps_in_a_home=50):
         )
         run_state_machine_as_test(seed(batch)(DisturbedHome), settings=chosen)
         batch += 1
-    told = {name: getattr(DisturbedHome, name) for name in ("steps", "committed", "refused", "killed")}
-    told["outcomes"] = dict(sorted(DisturbedHome.outcomes.items()))
-    return told | {"seconds": round(time.monotonic() - started, 1)}
+    counts = {name: getattr(DisturbedHome, name) for name in ("steps", "committed", "refused", "killed")}
+    counts["outcomes"] = dict(sorted(DisturbedHome.outcomes.items()))
+    return counts | {"seconds": round(time.monotonic() - started, 1)}
 
 
 @pytest.mark.slow
-def test_a_home_is_clean_or_says_what_is_stale_after_every_one_of_some_hundred_steps(monkeypatch):
-    told = run_steps(monkeypatch, SHORT)
-    assert told["steps"] >= SHORT
-    assert min(told["committed"], told["refused"], told["killed"]) > 0, told
+def test_a_home_is_clean_or_reports_what_is_stale_after_each_of_some_hundred_steps(monkeypatch):
+    counts = run_steps(monkeypatch, SHORT)
+    assert counts["steps"] >= SHORT
+    assert min(counts["committed"], counts["refused"], counts["killed"]) > 0, counts
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_a_home_is_clean_or_says_what_is_stale_after_every_one_of_many_thousand_steps(monkeypatch, capsys):
-    told = run_steps(monkeypatch, LONG)
+def test_a_home_is_clean_or_reports_what_is_stale_after_each_of_many_thousand_steps(monkeypatch, capsys):
+    counts = run_steps(monkeypatch, LONG)
     with capsys.disabled():
-        sys.stderr.write(f"\n{told}\n")
-    assert told["steps"] >= LONG
+        sys.stderr.write(f"\n{counts}\n")
+    assert counts["steps"] >= LONG
     ends = ("promote", "futile", "expired", "replaced", "withdrawn")
     expected = {f"{kind} {end}" for kind in ("bandit", "ranker") for end in ends} | {"canary promote", "canary ended"}
-    assert LONG < 20_000 or expected <= told["outcomes"].keys(), "some ends of a trial were never met"
+    assert LONG < 20_000 or expected <= counts["outcomes"].keys(), "some outcomes of a trial did not occur"

@@ -1,4 +1,4 @@
-"""What the random steps found, each as the few steps that show it."""
+"""Faults that the random steps found, each with the few steps that reproduce it."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.disturbed.toy_home import DAY, FIRST
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A home and the steps that may be done with it."""
+    """State machine of a home."""
     install(monkeypatch, lambda: DisturbedHome.current)
     machine = DisturbedHome()
     yield machine
@@ -35,7 +35,7 @@ def test_a_trial_that_is_promoted_stays_on_the_page_of_its_night(machine):
 
 
 @pytest.mark.parametrize("place", range(14, 28))
-def test_a_person_who_points_at_the_nights_own_version_has_moved_the_pointer_and_not_the_night(machine, place):
+def test_each_pointer_has_one_row_if_a_person_promotes_the_version_of_the_running_night(machine, place):
     machine.a_person_acts_during_the_night(amount=0, late=0, place=place, who="promote", kill=None)
     rows = [row for row in machine.home.warehouse.read(table("releases")) if row["sequence"] is not None]
     assert len({row["sequence"] for row in rows}) == len(rows)

@@ -1,7 +1,7 @@
-"""`kill -9` at random moments of real nights in real processes: after the rerun the home is one that never died.
+"""`kill -9` at random times of real nights: after a rerun the home equals an undisturbed one.
 
-`KILLS=40 make test-long` asks for more; with `LTRR_LONG_HOME` set, an interrupted run goes on where
-it stopped; `LTRR_BUDGET_SECONDS` makes it stop by itself.
+`KILLS=40 make test-long` sets the number of kills. With `LTRR_LONG_HOME`, an interrupted run
+continues where it stopped. `LTRR_BUDGET_SECONDS` limits the time of a run.
 """
 
 import json
@@ -22,14 +22,13 @@ from tests.disturbed.small_home import KEY, begin_home, day_of, different_tables
 KILLS = int(os.environ.get("LTRR_KILLS") or 6)
 BUDGET_SECONDS = float(os.environ.get("LTRR_BUDGET_SECONDS") or "inf")
 NIGHTS = 3
-# A night that is not killed takes a minute on two idle cores; a machine that others use may take
-# ten times that.
+# A night that is not killed takes a minute on two idle cores, and ten times that on a busy machine.
 LONGEST_SECONDS = 900
 LAST_JOB = "publish_policy"
 
 
 def start(home, number):
-    """One night as an operator starts it, in a process group of its own."""
+    """Start one night as an operator does, in its own process group."""
     environment = os.environ | KEY | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     program = "import sys; from ltrr.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "nightly", "--date", str(day_of(number)), "--home", str(home)]
@@ -38,8 +37,8 @@ def start(home, number):
     )
 
 
-def begun(night):
-    """Wait until the first job begins; the lines so far."""
+def wait_for_first_job(night):
+    """Wait until the first job begins; return the lines so far."""
     lines = []
     for line in night.stderr:
         lines.append(line)
@@ -49,16 +48,16 @@ def begun(night):
 
 
 def finish(night):
-    """Wait for the end; all jobs were committed."""
+    """Wait for the end of a night; check that all jobs were committed."""
     try:
-        _, said = night.communicate(timeout=LONGEST_SECONDS)
+        _, stderr = night.communicate(timeout=LONGEST_SECONDS)
     finally:
         kill(night)
-    assert night.returncode == 0, said[-2000:]
+    assert night.returncode == 0, stderr[-2000:]
 
 
 def kill(night):
-    """SIGKILL to the whole group: Python, the JVM and its workers."""
+    """Send SIGKILL to the whole group: Python, the JVM and its workers."""
     if night.poll() is None:
         os.killpg(night.pid, signal.SIGKILL)
     night.wait()
@@ -66,71 +65,71 @@ def kill(night):
 
 
 class State:
-    """What is done already, kept in a file so that an interrupted run goes on."""
+    """Progress in a file, so that an interrupted run can continue."""
 
     def __init__(self, file):
         self.file, self.started = file, time.monotonic()
-        self.told = json.loads(file.read_text()) if file.exists() else {"reference": [], "done": 0, "kills": []}
+        self.progress = json.loads(file.read_text()) if file.exists() else {"reference": [], "done": 0, "kills": []}
 
     def save(self):
-        """Keep it, and stop where the time is over."""
+        """Save the progress; skip the rest of the test if the time is over."""
         half = self.file.with_suffix(".half")
-        half.write_text(json.dumps(self.told))
+        half.write_text(json.dumps(self.progress))
         half.rename(self.file)
         if time.monotonic() - self.started > BUDGET_SECONDS:
-            pytest.skip(f"{len(self.told['kills'])} of {KILLS} nights are killed, run it again to go on")
+            pytest.skip(f"{len(self.progress['kills'])} of {KILLS} nights are killed, run it again to continue")
 
 
 @pytest.mark.long
 @pytest.mark.timeout(4 * 3600)
-def test_nights_killed_at_random_moments_and_run_again_leave_a_home_that_never_died(spark, tmp_path, capsys):
+def test_nights_killed_at_random_times_and_run_again_leave_the_tables_of_an_undisturbed_home(spark, tmp_path, capsys):
     if not KILLS:
-        pytest.skip("no kills are asked for: KILLS=40 make test-long")
+        pytest.skip("the number of kills is 0: KILLS=40 make test-long")
     kept = os.environ.get("LTRR_LONG_HOME")
     folder = Path(kept) / "kills" if kept else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
-    never, killed, state = folder / "never-killed", folder / "killed", State(folder / "state.json")
-    for home in (never, killed):
+    undisturbed, killed, state = folder / "never-killed", folder / "killed", State(folder / "state.json")
+    for home in (undisturbed, killed):
         if not home.exists():
             begin_home(folder / "half", NIGHTS)
             (folder / "half").rename(home)
 
-    for number in range(len(state.told["reference"]), NIGHTS):
-        night = start(never, number)
-        begun(night)
+    for number in range(len(state.progress["reference"]), NIGHTS):
+        night = start(undisturbed, number)
+        wait_for_first_job(night)
         started = time.monotonic()
         finish(night)
-        state.told["reference"].append(time.monotonic() - started)
+        state.progress["reference"].append(time.monotonic() - started)
         state.save()
 
-    for number in range(state.told["done"], NIGHTS):
+    for number in range(state.progress["done"], NIGHTS):
         due = KILLS * (number + 1) // NIGHTS
-        draws = random.Random(number * 1000 + len(state.told["kills"]))
-        while len(state.told["kills"]) < due:
+        draws = random.Random(number * 1000 + len(state.progress["kills"]))
+        while len(state.progress["kills"]) < due:
             night = start(killed, number)
-            begun(night)
-            moment, started = draws.random() * state.told["reference"][number], time.monotonic()
+            wait_for_first_job(night)
+            moment, started = draws.random() * state.progress["reference"][number], time.monotonic()
             try:
                 night.wait(timeout=moment)
             except subprocess.TimeoutExpired:
-                state.told["kills"].append(f"{day_of(number)} after {moment:.1f} s")
+                state.progress["kills"].append(f"{day_of(number)} after {moment:.1f} s")
             else:
-                # It ended first: the machine is less busy than it was, and moments are drawn from a
-                # shorter night.
-                state.told["reference"][number] = time.monotonic() - started
+                # The night ended first, because the machine is less busy. The next time is drawn
+                # from a shorter night.
+                state.progress["reference"][number] = time.monotonic() - started
             kill(night)
             state.save()
         night = start(killed, number)
         finish(night)
-        state.told["done"] = number + 1
+        state.progress["done"] = number + 1
         state.save()
 
     with capsys.disabled():
-        sys.stderr.write(f"\n{len(state.told['kills'])} nights killed: {state.told['kills']}\n")
-    assert len(state.told["kills"]) >= KILLS
-    assert different_tables(spark, killed, never) == {}
+        sys.stderr.write(f"\n{len(state.progress['kills'])} nights killed: {state.progress['kills']}\n")
+    assert len(state.progress["kills"]) >= KILLS
+    assert different_tables(spark, killed, undisturbed) == {}
     served = []
-    for home in (killed, never):
+    for home in (killed, undisturbed):
         settings = load_settings(home)
         found = pointers(settings.paths.policies, settings.policy.name)
         served.append([(one.sequence, one.version) for one in found])

@@ -1,4 +1,4 @@
-"""The stand-in of the warehouse is the warehouse: the same random operations leave the same versions and rows."""
+"""The memory warehouse and the real one have equal versions and rows after random operations."""
 
 import random
 from datetime import UTC, date, datetime
@@ -30,15 +30,15 @@ def curve_row(day, position, value):
     }
 
 
-def both(operation):
-    """What both warehouses say: a result, or the kind of the refusal."""
-    told = []
+def call_both(operation):
+    """Results of an operation on both warehouses; for an error, its type."""
+    results = []
     for one in (True, False):
         try:
-            told.append(operation(one))
+            results.append(operation(one))
         except LtrrError as fault:
-            told.append(type(fault))
-    return told
+            results.append(type(fault))
+    return results
 
 
 @pytest.mark.long
@@ -47,44 +47,50 @@ def test_the_memory_warehouse_does_what_the_real_one_does(spark, tmp_path):
     draws = random.Random(11)
     rows, digests = {}, []
 
-    def of(is_real):
+    def warehouse_of(is_real):
         return real if is_real else memory
 
-    def frame(is_real, given, declared=CURVE):
-        return spark.createDataFrame(given, schema_of(declared)).coalesce(1) if is_real else given
+    def frame(is_real, frame_rows, declared=CURVE):
+        return spark.createDataFrame(frame_rows, schema_of(declared)).coalesce(1) if is_real else frame_rows
 
     def written(made):
         return made.version, made.rows
 
     def content(is_real, version, until=None):
-        found = of(is_real).read(CURVE, version, until).collect()
+        found = warehouse_of(is_real).read(CURVE, version, until).collect()
         return sorted((row.as_of_date, row.position, row.examination) for row in found)
 
     for number in range(26):
         what = OPERATIONS[number % len(OPERATIONS)] if number < len(OPERATIONS) else draws.choice(OPERATIONS)
         day, newest = draws.choice(DAYS), memory.version(CURVE)
         where = f"as_of_date = DATE'{day}'"
-        given = [curve_row(day, position, draws.choice((0.25, 0.5))) for position in range(draws.randint(1, 3))]
+        frame_rows = [curve_row(day, position, draws.choice((0.25, 0.5))) for position in range(draws.randint(1, 3))]
         if what == "restore":
             version = draws.choice([None, *range((newest or 0) + 1)])
-            ours, theirs = both(lambda one, version=version: of(one).restore(CURVE, version))
+            ours, theirs = call_both(lambda one, version=version: warehouse_of(one).restore(CURVE, version))
         elif what == "promise":
             if newest is not None and draws.random() < 0.5:
                 spark.sql(f"ALTER TABLE delta.`{real.location(CURVE)}` UNSET TBLPROPERTIES ('{LOG}')")
                 memory.unset(CURVE, LOG)
-            ours, theirs = both(lambda one: of(one).keep_promise(CURVE))
+            ours, theirs = call_both(lambda one: warehouse_of(one).keep_promise(CURVE))
         elif what == "append_new":
-            ours, theirs = both(lambda one, given=given: written(of(one).append_new(CURVE, frame(one, given))))
+            ours, theirs = call_both(
+                lambda one, frame_rows=frame_rows: written(warehouse_of(one).append_new(CURVE, frame(one, frame_rows)))
+            )
         else:
-            given = [] if what == "replace nothing" else given
+            frame_rows = [] if what == "replace nothing" else frame_rows
             outside = DAYS[0] if day != DAYS[0] else DAYS[1]
             where = f"as_of_date = DATE'{outside}'" if what == "replace outside" else where
-            made = both(lambda one, given=given, where=where: of(one).replace(CURVE, frame(one, given), where))
+            made = call_both(
+                lambda one, frame_rows=frame_rows, where=where: warehouse_of(one).replace(
+                    CURVE, frame(one, frame_rows), where
+                )
+            )
             if what == "replace outside":
                 assert made == [SchemaError, SchemaError]
                 continue
             digests.append((made[0].values, made[1].values))
-            rows[memory.version(CURVE)] = given, where
+            rows[memory.version(CURVE)] = frame_rows, where
             ours, theirs = map(written, made)
         assert ours == theirs, (number, what)
         assert real.version(CURVE) == memory.version(CURVE), (number, what)
@@ -100,13 +106,13 @@ def test_the_memory_warehouse_does_what_the_real_one_does(spark, tmp_path):
     with pytest.raises(LtrrError):
         memory.read(CURVE, memory.version(CURVE) + 1)
     assert len({ours for ours, _ in digests}) == len({theirs for _, theirs in digests}) == len(set(digests))
-    noisy = {version: given for version, (given, _) in rows.items() if given}
-    version, given = max(noisy.items())
+    noisy = {version: frame_rows for version, (frame_rows, _) in rows.items() if frame_rows}
+    version, frame_rows = max(noisy.items())
     for scale, is_same in ((1 + 1e-12, True), (1.1, False)):
-        moved = [row | {"examination": row["examination"] * scale} for row in given]
+        moved = [row | {"examination": row["examination"] * scale} for row in frame_rows]
         where = rows[version][1]
-        asked = both(lambda one, m=moved, w=where: of(one).is_same(CURVE, frame(one, m), version, w))
-        assert asked == [is_same, is_same]
+        answers = call_both(lambda one, m=moved, w=where: warehouse_of(one).is_same(CURVE, frame(one, m), version, w))
+        assert answers == [is_same, is_same]
 
 
 def test_both_read_the_newest_committed_versions_from_job_runs(spark, tmp_path):

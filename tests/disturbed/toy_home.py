@@ -1,7 +1,7 @@
-"""A home in memory: the real commit, staleness, runner, pointer, trial and alpha code, and its disturbances.
+"""A home in memory, with the real code of commits, staleness, runner, pointers, trials and alpha.
 
-Tables are in a `MemoryWarehouse`, policies on fsspec's memory file system. `toy_jobs` has the jobs,
-`stand_ins` what takes the place of code that asks Spark for rows.
+Tables are in a `MemoryWarehouse`, policies on fsspec's memory file system. `toy_jobs` contains the
+jobs, and `stand_ins` replaces code that reads rows by Spark.
 """
 
 import uuid
@@ -20,7 +20,7 @@ from ltrr.publishing import release_rows
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.publishing.release import unrecorded
 from ltrr.spark.commits import CommitLog
-from tests.disturbed.memory_warehouse import Killed, MemoryWarehouse
+from tests.disturbed.memory_warehouse import MemoryWarehouse, ProcessDeath
 from tests.disturbed.stand_ins import COMMIT, FROM_ROW, SPARK, collect_moves
 
 FIRST = date(2026, 3, 1)
@@ -30,7 +30,7 @@ GATE = "gate={life_nights: 3, budget_nights: 8, least_evidence: 20.0, least_samp
 
 
 class Untracked:
-    """MLflow, for a job that only tells it things."""
+    """Replacement of MLflow for jobs that only log to it."""
 
     night_run_id = "untracked"
 
@@ -47,15 +47,19 @@ class Untracked:
 
 @cache
 def settings_of(home: Path, root: str, policy: str, late_days: int, least: float) -> Settings:
-    """Settings of a toy home. `late_days` scales the toy curve; `least` is a floor of the gate."""
+    """Settings of a toy home; `late_days` scales the toy curve, `least` is a floor of the gate."""
     gate = GATE.replace("least_evidence: 20.0", f"least_evidence: {least}")
-    told = [f"policy={{name: {policy}, strategies: [a, b]}}", f"history_starts={FIRST}", f"logs.late_days={late_days}"]
-    return load_settings(home, None, [*told, gate, f"paths.policies={root}"])
+    values = [
+        f"policy={{name: {policy}, strategies: [a, b]}}",
+        f"history_starts={FIRST}",
+        f"logs.late_days={late_days}",
+    ]
+    return load_settings(home, None, [*values, gate, f"paths.policies={root}"])
 
 
 @dataclass
-class Took:
-    """What a committed run took from outside of the home: the law's only input."""
+class RunInputs:
+    """Inputs of a committed run from outside of the home; `clean_tables` reads only these."""
 
     lines: tuple[tuple[date, int], ...]
     late_days: int
@@ -64,14 +68,23 @@ class Took:
 
 @dataclass
 class ToyHome:
-    """One home and the world around it.
+    """One home with its logs, clock and disturbances.
 
     Attributes:
-        folder: of the lease.
-        logs: date -> lines of its folder: (date that the line is about, amount).
-        took: (job, date) -> what the latest committed run took.
-        kill_at: number of the write before which the process dies; None: it lives.
-        person_at: number of the write before which a person acts, and what the person does.
+        folder: Folder of the lease.
+        warehouse: Tables.
+        root: URL of the policies.
+        policy: Name of the current policy.
+        late_days: Setting `logs.late_days`.
+        least: Setting `gate.least_evidence`.
+        logs: Date -> lines of its folder: (date of the line, amount).
+        inputs: (job, date) -> inputs of the latest committed run.
+        kill_at: Number of the write before which the process dies; None if it does not die.
+        person_at: Number of the write before which a person acts, and the action.
+        on_commit: Called after each commit with the run and whether a later night was committed.
+        writes: Number of writes of the current step.
+        runs: Parsed rows of `job_runs`.
+        ticks: Number of readings of the clock.
     """
 
     folder: Path
@@ -81,7 +94,7 @@ class ToyHome:
     late_days: int = 7
     least: float = 20.0
     logs: dict[date, tuple[tuple[date, int], ...]] = field(default_factory=dict)
-    took: dict[tuple[str, date], Took] = field(default_factory=dict)
+    inputs: dict[tuple[str, date], RunInputs] = field(default_factory=dict)
     kill_at: int | None = None
     person_at: tuple[int, Any] | None = None
     on_commit: Any = lambda run, followed: None
@@ -104,11 +117,11 @@ class ToyHome:
 
     @property
     def log(self) -> CommitLog:
-        """The log of commits, read anew."""
+        """Log of commits, read again each time."""
         return CommitLog(self.warehouse)
 
     def on_write(self, what):
-        """Count a write; the process dies or a person acts before the one that was drawn."""
+        """Count a write; before the drawn write the process dies or a person acts."""
         self.writes += 1
         if self.person_at and self.writes == self.person_at[0]:
             act, self.person_at = self.person_at[1], None
@@ -116,35 +129,35 @@ class ToyHome:
             act()
             self.kill_at = kill_at
         if self.kill_at is not None and self.writes >= self.kill_at:
-            raise Killed(what)
+            raise ProcessDeath(what)
 
     def now(self) -> str:
-        """A clock that never shows the same time twice."""
+        """Time of a clock that never returns the same time twice."""
         self.ticks += 1
         at = datetime.combine(FIRST, datetime.min.time()) + timedelta(milliseconds=self.ticks)
         return f"{at.isoformat(timespec='milliseconds')}+00:00"
 
     def run(self, act, kill_at=None, person_at=None):
-        """Run jobs, and remember what each committed one took. False where the process died."""
+        """Run jobs; return False if the process died."""
         self.writes, self.kill_at, self.person_at = 0, kill_at, person_at
         try:
             act()
-        except Killed:
+        except ProcessDeath:
             return False
         finally:
             self.kill_at = self.person_at = None
         return True
 
     def commit(self, log, run):
-        """Commit as the real log does, and remember what the run took."""
+        """Commit as the real log does, and keep the inputs of the run."""
         followed = log.run(run.job, run.run_date + DAY) is not None
         COMMIT(log, run)
         lines = self.logs.get(run.run_date, ()) if run.job == JOBS[0] else ()
-        self.took[run.job, run.run_date] = Took(lines, self.late_days, self.policy)
+        self.inputs[run.job, run.run_date] = RunInputs(lines, self.late_days, self.policy)
         self.on_commit(run, followed)
 
     def parsed(self, row):
-        """A row of `job_runs` as the real log parses it."""
+        """Row of `job_runs`, parsed as by the real log."""
         key = row.job, row.run_date, row.attempt
         if key not in self.runs:
             self.runs[key] = FROM_ROW(row)
@@ -155,12 +168,12 @@ class ToyHome:
         return collect_moves(self.warehouse.read(release_rows.RELEASES), self.root, policy or self.policy)
 
     def record(self, release):
-        """The row of what a person did, as the command line writes it."""
+        """Append the row of a person's release, as the command line does."""
         if release is not None:
             others = [row for row in unrecorded(self.moves(), None) if row.sequence != release.sequence]
             release_rows.append_releases(self.warehouse, self.policy, [*others, release])
 
     def end(self):
-        """Remove what is in memory."""
+        """Remove the files in memory."""
         files = fsspec.filesystem("memory")
         files.rm(self.root.removeprefix("memory:/").removesuffix("/policies"), recursive=True)

@@ -1,4 +1,4 @@
-"""Jobs of a home in memory: toys over real catalog tables, whose results can be worked out from the logs by hand."""
+"""Toy jobs over real catalog tables; their results can be computed from the logs by hand."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from tests.disturbed.memory_warehouse import MemoryRows
 from tests.disturbed.stand_ins import collect_moves, curve_of, read_trials
 from tests.disturbed.toy_home import DAY, FIRST
 
-# Last bits differ from attempt to attempt, as sums of doubles do in Spark.
+# The last bits differ between attempts, as sums of doubles do in Spark.
 NOISE = 1e-13
 
 
@@ -29,21 +29,21 @@ def monday(day):
 
 
 def ingest_logs(at):
-    """Figures of the two open dates: the date's own lines, and late ones added to the date before."""
+    """Write figures of the two open dates: lines of the date, and late lines of the day before."""
     lines = at.home.logs.get(at.date, ())
     figures = {row["log_date"]: row["figure"] for row in at.read_own_previous("data_quality")}
     open_dates = [day for day in (at.date - DAY, at.date) if day >= FIRST]
     rows = []
     for day in open_dates:
         figure = figures.get(day, 0.0) + sum(amount for about, amount in lines if about == day)
-        said = {"check": "figure", "limit": None, "verdict": "reported", "detail": "toy"}
-        rows.append({"log_date": day, "figure": float(figure), **said})
+        constants = {"check": "figure", "limit": None, "verdict": "reported", "detail": "toy"}
+        rows.append({"log_date": day, "figure": float(figure), **constants})
     at.write(
         "data_quality", MemoryRows(rows), f"log_date >= DATE'{open_dates[0]}' AND log_date <= DATE'{open_dates[-1]}'"
     )
-    said = {"reason": "unreadable", "detail": "", "format": "foreign", "line_hash": "00", "excerpt": "{"}
+    constants = {"reason": "unreadable", "detail": "", "format": "foreign", "line_hash": "00", "excerpt": "{"}
     rejected = [
-        {"source": "d", "offset": number, "settled_date": at.date, **said}
+        {"source": "d", "offset": number, "settled_date": at.date, **constants}
         for number, (_, amount) in enumerate(lines)
         if amount % 5 == 0
     ]
@@ -52,7 +52,7 @@ def ingest_logs(at):
 
 
 def fit_click_model(at):
-    """A derived double of all figures, with other last bits at every attempt, and a note that was read."""
+    """Write a number derived from all figures; its last bits differ between attempts."""
     total = sum(row["figure"] for row in at.read("data_quality"))
     value = total * at.settings.logs.late_days / 3.0 * (1.0 + NOISE * at.attempt)
     row = {"as_of_date": at.date, "surface": "search", "position": 1, "examination": value, "impressions": int(total)}
@@ -61,7 +61,10 @@ def fit_click_model(at):
 
 
 def build_memory(at):
-    """Queries of the open dates, a weekly roll-up that every night of the week rewrites, and a file for the bundle."""
+    """Write queries of the open dates, a file for the bundle, and a weekly roll-up.
+
+    Every night of a week rewrites its roll-up.
+    """
     curve = curve_of(at)
     before = sum(row["hit_rate"] for row in at.read("strategy_history") if row["as_of_date"] == at.date - DAY)
     days = [at.date - DAY, at.date]
@@ -82,7 +85,7 @@ def build_memory(at):
 
 
 def compute_strategy_features(at):
-    """A rate that decays from night to night: it depends on the whole past."""
+    """Write a rate that decays from night to night, and so depends on the whole history."""
     before = sum(
         row["hit_rate"] for row in at.read_own_previous("strategy_history") if row["as_of_date"] == at.date - DAY
     )
@@ -94,7 +97,7 @@ def compute_strategy_features(at):
 
 
 def train_bandit(at):
-    """A file of bytes: the candidate, where there is a closed date."""
+    """Write a file of bytes as the candidate, if there is a closed date."""
     rate = next(row["hit_rate"] for row in at.read("strategy_history") if row["as_of_date"] == at.date)
     if at.closed_dates():
         model = put_payload(policy_url(at), f"bandit {rate:.6g}".encode())
@@ -102,7 +105,7 @@ def train_bandit(at):
 
 
 def train_ranker(at):
-    """A file of bytes on some nights."""
+    """Write a file of bytes as the ranker on some nights."""
     total = curve_of(at)["impressions"]
     if at.closed_dates() and total % 3 == 0:
         stored = put_payload(policy_url(at), f"ranker {total}".encode())
@@ -110,20 +113,20 @@ def train_ranker(at):
 
 
 def evaluate(at):
-    """Estimates whose sign is a property of the bandit that is judged, with an error that shrinks with its nights."""
+    """Write estimates whose sign depends on the bandit; their error shrinks with the nights."""
     name = at.settings.policy.name
     moves = collect_moves(at.read("releases"), at.policies_root, name)
     store = open_policy(at.policies_root, name)
     pointer = pointer_at(store, champion_of(moves, at.date).sequence)
     champion = read_manifest(at.policies_root, name, pointer.version)
-    book = read_trials(at.read("challengers"), name, at.date - DAY, at.settings.gate)
-    tested = current_trial(book)
-    if tested and tested.against != FrozenBandit.of_manifest(champion).digest:
-        tested = None
+    trials = read_trials(at.read("challengers"), name, at.date - DAY, at.settings.gate)
+    challenger = current_trial(trials)
+    if challenger and challenger.against != FrozenBandit.of_manifest(champion).digest:
+        challenger = None
     total = curve_of(at)["impressions"]
     rows = estimates(at, HELD_OUT, CANDIDATE, "c", 1, total) if candidate_of(at) else []
-    if tested:
-        rows += estimates(at, LIFE, CHALLENGER, tested.bandit.digest, (at.date - tested.begun).days, total)
+    if challenger:
+        rows += estimates(at, LIFE, CHALLENGER, challenger.bandit.digest, (at.date - challenger.begun).days, total)
     life = canary_life(store, pointer)
     if life is not None:
         version = pointer.canary.version
@@ -133,24 +136,28 @@ def evaluate(at):
         at.note(canary_dates=len(life.canaries), canary_objections=())
     at.write("ope_estimates", MemoryRows(rows))
     objections = ("toy objection",) if total % 7 == 0 else ()
-    at.note(champion_version=pointer.version, challenger=tested.trial if tested else "", objections=objections)
-    ranker_judging.judge_rankers(at, champion, book, (), objections)
+    at.note(champion_version=pointer.version, challenger=challenger.trial if challenger else "", objections=objections)
+    ranker_judging.judge_rankers(at, champion, trials, (), objections)
     at.note(life_dates=1, judged_dates=len(at.closed_dates()), draws_by_class={})
 
 
 def estimates(at, judged_on, policy, key, nights, total, estimator="dr"):
-    """Rows of `ope_estimates`: a good, a bad and two indifferent kinds of bandits; more data, another figure."""
+    """Rows of `ope_estimates`.
+
+    There is one kind of good bandits, one of bad bandits, and two without a gain. The figures
+    depend on the data.
+    """
     gain = {0: 0.2, 1: -0.2}.get(int(key[:1], 16) % 4, 0.0)
-    told = {"as_of_date": at.date, "judged_on": judged_on, "estimator": estimator, "reward": REWARD, "slice": ALL}
-    told |= {"policy_version": "v", "low": None, "high": None, "evidence": 200.0, "effective_sample_size": 300.0}
-    told |= {"impressions": 1000, "users": 300, "verdict": TRUST, "reasons": []}
+    values = {"as_of_date": at.date, "judged_on": judged_on, "estimator": estimator, "reward": REWARD, "slice": ALL}
+    values |= {"policy_version": "v", "low": None, "high": None, "evidence": 200.0, "effective_sample_size": 300.0}
+    values |= {"impressions": 1000, "users": 300, "verdict": TRUST, "reasons": []}
     wave = 0.01 * (total % 11) / 11
     figures = {CHAMPION: (0.5, 0.01), difference_of(policy): (gain + wave, 0.05 / max(nights, 1) ** 0.5)}
-    return [told | {"policy": which, "value": value, "standard_error": se} for which, (value, se) in figures.items()]
+    return [values | {"policy": which, "value": value, "standard_error": se} for which, (value, se) in figures.items()]
 
 
 def policy_url(at) -> str:
-    """The folder of tonight's policy."""
+    """Folder of the policy of this night."""
     return open_policy(at.policies_root, at.settings.policy.name).url
 
 

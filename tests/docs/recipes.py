@@ -1,7 +1,7 @@
-"""Reads the blocks of a how-to page, applies them to a copy of the repository, and runs the page's proofs there.
+"""Applies the blocks of a how-to page to a copy of the repository, and runs the page's proof there.
 
-Run as a program (`recipes.py PAGE...`, in the copy) it executes the proofs of the pages in one
-process and prints what each of them printed, as JSON. Proofs on Spark share one session.
+`recipes.py PAGE...`, run in the copy, executes the proofs of the pages in one process. It prints
+the output of each proof as JSON. Proofs on Spark share one session.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def steps_of(page: Path) -> list[Block]:
-    """Blocks that change a file: their title is its path."""
+    """Blocks that change a file; their title is its path."""
     return [block for block in blocks_of(page) if "/" in block.title]
 
 
 def proof_of(page: Path) -> tuple[str, bool, str]:
-    """The program that shows that the recipe works, whether it needs Spark, and what it prints."""
+    """Program that proves that the recipe works, whether it needs Spark, and its output."""
     [proof] = [block for block in blocks_of(page) if block.title.startswith("proof")]
     [output] = [block for block in blocks_of(page) if block.title == "output"]
     return proof.text, proof.title == "proof, on Spark", output.text
 
 
 def copy_repository(folder: Path) -> Path:
-    """The parts of the repository that recipes change."""
+    """Copy the parts of the repository that recipes change."""
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
 def apply_step(step: Block, copy: Path) -> None:
-    """Write a new file, or replace the lines of a diff, which must be in the file exactly once."""
+    """Write a new file, or apply a diff whose lines must occur in the file exactly once."""
     file = copy / step.title
     if step.language != "diff":
         assert not file.exists(), f"{step.title}: the recipe writes a file that exists"
@@ -82,7 +82,7 @@ def apply_step(step: Block, copy: Path) -> None:
 
 
 def matches(pattern: list[str], lines: list[str]) -> bool:
-    """Whether the lines are those of a diff; `...` at the end of a line of the diff stands for any end."""
+    """Whether the lines are those of a diff; `...` at the end of a diff line matches any end."""
     if len(pattern) != len(lines):
         return False
     return all(
@@ -92,7 +92,7 @@ def matches(pattern: list[str], lines: list[str]) -> bool:
 
 
 def main(pages: list[str]) -> None:
-    """Run the proofs in this process; the copy is the working directory."""
+    """Run the proofs of the pages in this process, in the copy as working directory."""
     names: dict[str, object] = {}
     if any(proof_of(PAGES / page)[1] for page in pages):
         from ltrr.spark.session import SparkSettings, build_session

@@ -1,4 +1,4 @@
-"""What pages and code name exists: links, files in backticks, pages named in code, commands and their options."""
+"""Links, files, pages, commands and options that pages and code name exist."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BY_NAME = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_
 
 
 def slug(heading: str) -> str:
-    """The anchor of a heading, as the site makes it."""
+    """Anchor of a heading on the site."""
     plain = re.sub(r"[^\w\s-]", "", heading.replace("`", "").lower()).strip()
     return re.sub(r"[\s-]+", "-", plain)
 
@@ -44,7 +44,7 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 @BY_NAME
 def test_files_named_in_backticks_exist(page: Path) -> None:
     if page.name.startswith(("add-", "CHANGELOG")):
-        return  # Recipes name files that they make, the changelog names files that were.
+        return  # Recipes name files that they create, the changelog names files of the past.
     text = page.read_text(encoding="utf-8")
     named = re.findall(rf"`((?:{'|'.join(_ROOTS)})/[\w./-]+\.\w+)`", text)
     assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
@@ -72,7 +72,7 @@ def commands(name: str, command: Any) -> dict[str, Any]:
 
 @BY_NAME
 def test_commands_and_options_exist(page: Path) -> None:
-    """Every `ltrr ...` line of a code block names a command, with options that it has."""
+    """Every `ltrr ...` line of a code block names an existing command and its options."""
     known = commands("ltrr", typer.main.get_command(app))
     for block in re.findall(r"```(?:bash|)[^\n]*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():

@@ -1,4 +1,4 @@
-"""Every recipe of docs/how-to works as its page shows it, on a copy of the repository."""
+"""Every recipe of docs/how-to works on a copy of the repository, as its page shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WITHOUT_SPARK = [name for name in RECIPES if name not in WITH_SPARK]
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository with every recipe applied: they do not exclude each other."""
+    """A copy of the repository with all recipes applied together."""
     folder = copy_repository(tmp_path_factory.mktemp("repository"))
     for name in RECIPES:
         for step in steps_of(PAGES / name):
@@ -29,7 +29,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_proofs(copy: Path, names: list[str]) -> dict[str, str]:
-    """What the proofs print, run in the copy by one process of their own."""
+    """Output of each proof, run in the copy by one process."""
     path = os.pathsep.join([str(copy), str(ROOT)])
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "docs" / "recipes.py"), *names],
@@ -83,7 +83,7 @@ def test_the_code_of_the_recipes_is_formatted(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_touches_two_files_at_most_or_says_why(name: str) -> None:
+def test_a_recipe_changes_at_most_two_files_or_gives_a_reason(name: str) -> None:
     files = {step.title for step in steps_of(PAGES / name)}
     text = (PAGES / name).read_text(encoding="utf-8")
     assert files

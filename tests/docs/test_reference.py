@@ -1,4 +1,4 @@
-"""The generated pages say what the code says."""
+"""The generated pages are current."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_generated_page_is_current(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_generated_page_has_full_tables(name: str) -> None:
-    """A `|` in a text would split its cell."""
+    """All lines of a table have the same number of cells; a `|` in a text would split its cell."""
     columns = 0
     for line in PAGES[name]().splitlines():
         if line.startswith("|"):

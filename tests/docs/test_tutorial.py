@@ -1,4 +1,4 @@
-"""The tutorial runs as it is written, block after block, in one shell and an empty folder."""
+"""The blocks of the tutorial run in their order, in one shell and an empty folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def as_script(blocks: list[Block]) -> str:
-    """One bash script; Python blocks are fed to Python."""
+    """Bash script of all blocks; Python blocks are the input of Python."""
     parts = ["set -euo pipefail"]
     for number, block in enumerate(blocks):
         parts.append(f'echo "{MARK.format(number)}"')
@@ -28,7 +28,7 @@ def as_script(blocks: list[Block]) -> str:
 
 
 def run_blocks(blocks: list[Block], folder: Path) -> None:
-    """Run the blocks in an empty folder and compare what they print with the page."""
+    """Run the blocks in an empty folder and compare their output with the page."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-c", as_script(blocks)],

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.install.installed import Installed, build_wheel, install_wheel
+from tests.install.installed import Installation, build_wheel, install_wheel
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory) -> Installed:
+def installed(tmp_path_factory) -> Installation:
     folder = tmp_path_factory.mktemp("installed")
     return install_wheel(build_wheel(folder / "dist"), folder)

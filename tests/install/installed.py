@@ -1,4 +1,4 @@
-"""An installation of the wheel: built from this checkout, in an environment that does not see the checkout."""
+"""An installation of the wheel of this checkout, in an environment without the checkout."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ HIDDEN = ("PYTHONPATH", "PYTHONHOME", "SPARK_HOME", "PYSPARK_PYTHON", "LTRR_PROJ
 
 
 @dataclass(frozen=True)
-class Installed:
-    """The wheel, installed.
+class Installation:
+    """An installation of the wheel.
 
     Attributes:
         programs: Folder of `python` and `ltrr`.
@@ -40,7 +40,7 @@ class Installed:
         )
 
     def ltrr(self, *arguments: str, **variables: str) -> str:
-        """Run a command of `ltrr`, which must succeed; returns what it prints."""
+        """Run a command of `ltrr`, which must succeed; return its output."""
         done = self.run("ltrr", *arguments, **variables)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -55,11 +55,11 @@ def build_wheel(into: Path) -> Path:
     return wheel
 
 
-def install_wheel(wheel: Path, into: Path) -> Installed:
-    """Install the wheel into a new environment that borrows all other packages from this one.
+def install_wheel(wheel: Path, into: Path) -> Installation:
+    """Install the wheel into a new environment that uses all other packages of this one.
 
-    A line of a `.pth` file adds a folder to the path and runs no `.pth` file of that folder: the
-    editable installation of the checkout stays invisible.
+    A line of a `.pth` file adds a folder to the path and runs no `.pth` file of that folder.
+    Therefore the editable installation of the checkout is not on the path.
     """
     environment, folder = into / "environment", into / "empty"
     folder.mkdir(parents=True)
@@ -68,11 +68,11 @@ def install_wheel(wheel: Path, into: Path) -> Installed:
     packages = Path(sysconfig.get_path("purelib", "venv", variables))
     borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     (packages / "borrowed.pth").write_text("\n".join(sorted(borrowed)) + "\n", encoding="utf-8")
-    # Sentence vectors of a whole world take minutes: without them, a world uses pieces of words.
+    # Sentence vectors of a whole world take minutes. Without them, a world uses pieces of words.
     (packages / "sitecustomize.py").write_text('import sys\nsys.modules["onnxruntime"] = None\n', encoding="utf-8")
     programs = Path(sysconfig.get_path("scripts", "venv", variables))
     pip = [sys.executable, "-m", "pip", "--python", str(programs / "python"), "--disable-pip-version-check"]
     install = [*pip, "install", "--quiet", "--no-deps", "--no-index", "--no-compile", str(wheel)]
     done = subprocess.run(install, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return Installed(programs, packages, folder)
+    return Installation(programs, packages, folder)

@@ -1,4 +1,4 @@
-"""A command that needs an extra that is not installed says which one, and how to install it."""
+"""The error about a missing extra names the extra and the command that installs it."""
 
 import subprocess
 import sys

@@ -25,7 +25,7 @@ def test_no_checkout_is_on_the_path(installed):
 
 @pytest.mark.slow
 def test_what_spark_submit_and_airflow_read_is_in_the_package(installed):
-    """`LTRR_PROJECT` may name the installed package: it holds jobs and Spark properties as a checkout does."""
+    """`LTRR_PROJECT` may name the installed package: it contains jobs and Spark properties."""
     project = installed.packages / "ltrr"
     for job in JOBS:
         assert (project / "jobs" / f"{job}.py").read_text() == (CHECKOUT / "jobs" / f"{job}.py").read_text()
@@ -48,7 +48,7 @@ def test_a_new_home_starts_in_an_empty_folder(installed):
 @pytest.mark.slow
 @pytest.mark.parametrize("doorway", [["-m", "ltrr.jobs.ingest_logs"], ["FILE"]])
 def test_a_job_is_a_module_and_a_file_for_spark_submit(installed, doorway):
-    """Both reach the job's own checks: a home that does not exist is the user's mistake."""
+    """Both commands reach the checks of the job: a home that does not exist is a usage error."""
     file = str(installed.packages / "ltrr" / "jobs" / "ingest_logs.py")
     arguments = [file if part == "FILE" else part for part in doorway]
     done = installed.run("python", *arguments, "--date", DATE, "--home", "nowhere")
@@ -83,7 +83,7 @@ def test_delta_jars_that_are_missing_are_one_error_with_the_command_to_run(insta
 @pytest.mark.long
 @pytest.mark.spark
 def test_a_simulated_day_a_night_and_two_jobs(installed):
-    """A newcomer simulates a day and learns from it; then a scheduler runs two of the night's jobs again."""
+    """Simulate a day, learn from it, and run two jobs of the night again as a scheduler does."""
     [day] = json.loads(installed.ltrr("simulate", *DAYS, "--impressions", "500", "--json"))
     assert day["impressions"] == 500
     night = json.loads(installed.ltrr("nightly", *DAYS, "--json"))
