@@ -124,7 +124,7 @@ def markdown(rows: Sequence[Row]) -> str:
         lines.append("|---|" + "---|" * len(logs))
         for name in dict.fromkeys(row["estimator"] for row in members):
             found = {(row["log"], row["n"]): row for row in members if row["estimator"] == name}
-            mark = "" if all(is_valid(row) for row in found.values()) else " (not valid for it)"
+            mark = "" if all(is_valid(row) for row in found.values()) else " (not valid here)"
             lines.append(f"| `{name}`{mark} | " + " | ".join(_cell(found[log]) for log in logs) + " |")
     return "\n".join(lines).strip() + "\n"
 

@@ -16,24 +16,28 @@ def check(replay: dict[str, Any], correct: list[Any], power: list[Any], trials: 
     slack = 3.0 * sqrt(0.99 * 0.01 / trials)
     intact, wrong, whole = replay["honest"], replay["wrong"], replay["whole_checks"]
     bars = {
-        f"all {intact['replayed']:,} correct rows replayed: no alarm (got {intact['unequal']})": (
+        f"a replay of all {intact['replayed']:,} correct rows raises no alarm (got {intact['unequal']})": (
             intact["replayed"] == replay["decisions"] and intact["unequal"] == 0
         ),
-        f"replay of all rows finds all {wrong['marked']} wrong ones (got {wrong['found_of_all']})": (
+        f"a replay of all rows finds all {wrong['marked']} wrong ones (got {wrong['found_of_all']})": (
             wrong["found_of_all"] == wrong["marked"]
         ),
-        f"459 sampled rows find 1 % wrong by 2x with 99 % (got {found[459]:.2%} of {trials:,})": (
+        f"a sample of 459 rows finds 1 % wrong by 2x with 99 % (got {found[459]:.2%} of {trials:,})": (
             found[459] >= 0.99 - slack
         ),
-        f"and do so end to end ({whole['found']} of {whole['runs']})": whole["found"] >= whole["runs"] - 1,
+        f"the whole replay check finds them in such a sample ({whole['found']} of {whole['runs']})": (
+            whole["found"] >= whole["runs"] - 1
+        ),
     }
     for kind in KINDS:
         of_kind = [row for row in correct if row["kind"] == kind]
         logs, alarms = sum(row["logs"] for row in of_kind), sum(row["alarms"] for row in of_kind)
         worst = max(row["alarms"] / row["logs"] for row in of_kind)
         error = sqrt(LEVEL * (1.0 - LEVEL) / of_kind[0]["logs"])
-        bars[f"{kind}: at most 1 % of {logs:,} correct logs alarmed (got {alarms / logs:.2%})"] = alarms <= LEVEL * logs
-        bars[f"{kind}: and in every cell, within 3 Monte-Carlo errors (worst {worst:.2%})"] = (
+        bars[f"{kind}: at most 1 % of {logs:,} correct logs raise an alarm (got {alarms / logs:.2%})"] = (
+            alarms <= LEVEL * logs
+        )
+        bars[f"{kind}: at most 1 % in every cell, plus 3 Monte-Carlo errors (worst {worst:.2%})"] = (
             worst <= LEVEL + 3.0 * error
         )
     least = min(row["found"] for row in power)
@@ -42,7 +46,7 @@ def check(replay: dict[str, Any], correct: list[Any], power: list[Any], trials: 
     bars[f"what a log reports that it would reveal is found with 98 % or more (least {least:.1%})"] = (
         least >= 0.98 - 3.0 * error
     )
-    bars[f"and it is the smallest: {REDUCED_SHARE:.0%} of it is found with less than 95 % (most {less:.1%})"] = (
+    bars[f"{REDUCED_SHARE:.0%} of what a log reports that it would reveal is found with less than 95 % (most {less:.1%})"] = (
         less < 0.95
     )
     return bars
@@ -55,7 +59,7 @@ def markdown(replay: dict[str, Any], correct: list[Any], power: list[Any], bars:
         _mean_weight_table(replay),
         _correct_table(correct),
         _power_table(power),
-        _table(["bar", "result"], [[bar, "met" if is_met else "**missed**"] for bar, is_met in bars.items()]),
+        _table(["requirement", "result"], [[bar, "met" if is_met else "**missed**"] for bar, is_met in bars.items()]),
     ]
     return "\n\n".join(blocks)
 
