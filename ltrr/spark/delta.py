@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from ltrr.errors import CommitError, LtrrError, SchemaError
 from ltrr.spark.columns import NULL_FAULT, conform, empty, schema_faults, schema_of, with_added_columns
 from ltrr.spark.comparing import compare_rows, is_same
-from ltrr.spark.delta_log import has_files_of, newest_snapshot, rows_changed_since
+from ltrr.spark.delta_log import has_files_of, has_rows_of, newest_snapshot
 from ltrr.spark.digests import digest_columns, digest_of, read_digest
 from ltrr.spark.faults import explain_fault
 from ltrr.spark.retention import OLDEST_READABLE, NightSettings, retention_properties
@@ -169,7 +169,7 @@ class Warehouse:
             return False
         if version is None:
             return not self.read(table).isEmpty()
-        return rows_changed_since(DeltaTable.forPath(self.spark, self.location(table)), newest, version)
+        return not has_rows_of(DeltaTable.forPath(self.spark, self.location(table)), newest, version)
 
     def delete(self, table: Table, rows: DataFrame) -> tuple[int, int]:
         """Delete these rows, found by their grain; how many they were, and the newest version after it."""
