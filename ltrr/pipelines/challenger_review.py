@@ -114,7 +114,7 @@ def review_night_challenger(
     objections, evaluated = list(notes.objections), notes.champion_version
     if evaluated != champion.version:
         objections.append(f"it was judged against {evaluated}, but {champion.version} serves now: evaluate again")
-    elif tested and (notes.challenger or "") != tested.trial:
+    elif tested and notes.challenger != tested.trial:
         objections.append(f"{notes.challenger or 'no challenger'} was judged in its place: evaluate again")
     judgement = judgement_of(
         estimates,
@@ -143,7 +143,7 @@ def _candidate(night: Night) -> Candidate | None:
     report = judgement_of(
         estimates_of(night, HELD_OUT),
         CANDIDATE,
-        nights=night.notes_of(EvaluationNotes).judged_dates or 0,
+        nights=night.notes_of(EvaluationNotes).judged_dates,
         least_evidence=night.settings.gate.least_evidence,
     )
     return replace(candidate, report=report, share=night.settings.evaluation.held_out_percent / 100.0)

@@ -94,7 +94,8 @@ def dates_to_write(night: Night, name: str, window_nights: int, kind: type[Bandi
             no note.
         kind: Declaration of the job's notes.
     """
-    noted = night.notes_of(kind).rows_through
+    before = night.previous_notes_of(kind)
+    noted = before.rows_through if before else None
     closed = night.closed_dates(window_nights if noted is None else None)
     periods = periods_to_write(
         closed,
@@ -119,7 +120,8 @@ def weeks_to_fold(night: Night, name: str, horizon_weeks: int) -> ClosedPeriods:
     week = timedelta(days=DAYS_PER_WEEK)
     last_final = night.settings.logs.first_open(night.date)
     open_week = first_open_week(last_final)
-    noted = night.notes_of(MemoryNotes).first_open_week
+    before = night.previous_notes_of(MemoryNotes)
+    noted = before.first_open_week if before else None
     oldest = week_of(night.settings.first_date)
     if noted is None:
         oldest = max(oldest, open_week - horizon_weeks * week)

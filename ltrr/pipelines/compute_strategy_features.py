@@ -108,9 +108,11 @@ def _of_block_size(night: Night, decisions: DataFrame) -> DataFrame:
 
 def _blocks_since(night: Night) -> date:
     """The first date whose counts are of blocks of the current size; noted for the next night."""
-    before, size = night.notes_of(HistoryNotes), night.settings.policy.block_size
-    # Nights of ltrr 0.1 left no note.
-    if before.block_size in (None, size):
+    before, size = night.previous_notes_of(HistoryNotes), night.settings.policy.block_size
+    if before is None:
+        since = night.settings.first_date
+    elif before.block_size in (None, size):
+        # Nights of ltrr 0.1 set neither note.
         since = before.blocks_since or night.settings.first_date
     else:
         since = night.settings.logs.first_open(night.date)

@@ -107,8 +107,9 @@ def _distrusted_dates(night: Night, *, is_replay_unequal: bool) -> set[date]:
 
     The night's own date can join them; the next night is the first that could evaluate it.
     """
-    before = night.notes_of(EvaluationNotes).distrusted_dates or ()
-    found = {*before, *([night.date] if is_replay_unequal else [])}
+    before = night.previous_notes_of(EvaluationNotes)
+    earlier = (before.distrusted_dates if before else None) or ()
+    found = {*earlier, *([night.date] if is_replay_unequal else [])}
     night.note(distrusted_dates=tuple(sorted(found)))
     return found
 

@@ -35,7 +35,7 @@ def load_job(name: str) -> Callable[[Night], None]:
 
     def run_and_check(night: Night) -> None:
         run(night)
-        check_complete(NOTES[name], night.notes)
+        check_complete(NOTES[name], night.notes, night.date)
 
     return run_and_check
 

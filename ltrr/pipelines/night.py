@@ -166,17 +166,42 @@ class Night:
         self.notes |= encode_notes(NOTES[self.job], values)
 
     def notes_of(self, kind: type[Kind]) -> Kind:
-        """Notes of a job: of the same night if it always runs before this job, else of the night before.
+        """Notes of this night by a job that always runs before this one.
 
-        Each field that is read becomes an input of this job. Before the first date every field has
-        its default.
+        Each field that is read becomes an input of this job.
+
+        Args:
+            kind: Declaration of the notes.
 
         Raises:
-            CommitError: the job has not been committed for the date.
+            CommitError: The job has not been committed for the date.
+            UsageError: The job does not always run before this one.
         """
-        day = self.date if comes_before(kind.job, self.job) else self.date - timedelta(days=1)
-        run = None if day < self.settings.first_date else self.committed(kind.job, day)
-        return cast("Kind", _RecordedNotes(kind, run, self.inputs))
+        if not comes_before(kind.job, self.job):
+            raise UsageError(
+                "a job read notes of this night that may not be committed yet",
+                which=f"{self.job}: notes of {kind.job}",
+                expected=f"a job that always runs before {self.job}",
+                todo="read those of the night before with `previous_notes_of`",
+            )
+        return self._recorded_notes(kind, self.date)
+
+    def previous_notes_of(self, kind: type[Kind]) -> Kind | None:
+        """Notes of the night before; None on the first date.
+
+        Each field that is read becomes an input of this job.
+
+        Args:
+            kind: Declaration of the notes.
+
+        Raises:
+            CommitError: The job has not been committed for the date before.
+        """
+        before = self.date - timedelta(days=1)
+        return None if before < self.settings.first_date else self._recorded_notes(kind, before)
+
+    def _recorded_notes(self, kind: type[Kind], day: Date) -> Kind:
+        return cast("Kind", _RecordedNotes(kind, self.committed(kind.job, day), self.inputs))
 
     def committed(self, job: str, day: Date) -> JobRun:
         """The committed run of a job.
@@ -301,20 +326,20 @@ class Night:
 
 
 class _RecordedNotes:
-    """The notes of a committed run, with the attributes of their declaration; each read is recorded as an input."""
+    """Notes of a committed run, by the fields of their declaration; each read is recorded as an input."""
 
-    def __init__(self, kind: type[JobNotes], run: JobRun | None, inputs: set[Input]) -> None:
+    def __init__(self, kind: type[JobNotes], run: JobRun, inputs: set[Input]) -> None:
         self._kind, self._run, self._inputs = kind, run, inputs
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._kind.__dataclass_fields__:
             raise AttributeError(name)
-        texts = self._run.notes if self._run else {}
+        texts, day = self._run.notes, self._run.run_date
         # The MLflow run differs between attempts and changes nothing that is computed.
-        if self._run and name != "mlflow_run_id":
+        if name != "mlflow_run_id":
             state = note_state(texts[name]) if name in texts else ""
-            self._inputs.add(Input(f"{self._kind.job}#{name}", self._run.run_date, NOTHING_YET, state))
-        return decode_note(self._kind, texts, name)
+            self._inputs.add(Input(f"{self._kind.job}#{name}", day, NOTHING_YET, state))
+        return decode_note(self._kind, texts, name, day)
 
 
 def missing_run(job: str, day: Date, wanted_by: str) -> CommitError:

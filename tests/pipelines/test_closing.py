@@ -16,14 +16,15 @@ from ltrr.logs.settings import EventKind, LogSettings
 from ltrr.memory.rollup import first_open_week, week_of
 from ltrr.pipelines import closing
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write, weeks_to_fold
-from ltrr.pipelines.notes import BanditNotes, MemoryNotes
+from ltrr.pipelines.notes import BanditNotes, required_notes
 
 FIRST = date(2026, 3, 4)
 DAY = timedelta(days=1)
 
 
-REQUIRED = {MemoryNotes: {"memory_parts": {}}}
-"""Notes that have no default."""
+def _unread(kind: Any) -> dict[str, None]:
+    """The required notes, which the functions under test do not read unless the night before set them."""
+    return dict.fromkeys(required_notes(kind))
 
 
 @dataclass
@@ -73,7 +74,7 @@ class ToyHome:
             job=name,
             settings=SimpleNamespace(logs=logs, first_date=FIRST),
             closed_dates=closed_dates,
-            notes_of=lambda kind: kind(**REQUIRED.get(kind, {}), **self.notes[name]),
+            previous_notes_of=lambda kind: kind(**{**_unread(kind), **self.notes[name]}),
             note=lambda **values: new_notes.update(values),
             present=lambda: sorted(self.rows[name]),
         )

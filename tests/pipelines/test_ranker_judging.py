@@ -10,7 +10,7 @@ from ltrr.artifacts.manifest import PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
 from ltrr.config import Settings
 from ltrr.estimation.sequential import PROMOTE
-from ltrr.pipelines.notes import EvaluationNotes, RankerNotes
+from ltrr.pipelines.notes import EvaluationNotes, RankerNotes, required_notes
 from ltrr.pipelines.ranker_judging import judge_rankers, review_night_ranker
 from ltrr.publishing.trials import RANKER_TRIAL, REPLACED, current_trial
 from ltrr.ranking.rows import only_training, to_ranking_rows
@@ -52,7 +52,7 @@ def night(home, number, candidate, evaluated=None):
     day, notes = DAY + timedelta(days=number), {}
     noted = {
         RankerNotes: RankerNotes(ranker_sha256=candidate),
-        EvaluationNotes: EvaluationNotes(champion_version="", objections=(), **(evaluated or {})),
+        EvaluationNotes: EvaluationNotes(**dict.fromkeys(required_notes(EvaluationNotes)) | (evaluated or {})),
     }
     return SimpleNamespace(
         date=day,

@@ -152,7 +152,7 @@ def test_notes_and_first_nights(spark, home, monkeypatch):
 
     def look(night):
         seen["tonight"] = night.notes_of(IngestNotes).lines
-        seen["before"] = night.notes_of(RankerNotes).ranker_sha256
+        seen["before"] = night.previous_notes_of(RankerNotes)
         seen["closed"] = night.closed_dates()
         seen["rows"] = night.read("bandit_rows").count(), night.read_own_previous("examination").count()
 
