@@ -1,4 +1,4 @@
-"""The review of the challenger: from the notes and estimates of the night, and into its run in MLflow."""
+"""Review of the challenger with the night's notes and estimates, and its report in MLflow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,15 @@ from ltrr.tracking.run import TrackedRun
 
 
 def estimates_of(night: Night, judged_on: str, estimator: str = "dr") -> list[dict[str, Any]]:
-    """The night's estimates of one scan by the deciding estimator: a row per policy and slice, at most a few dozen."""
+    """The night's estimates of one scan by one estimator.
+
+    At most a few dozen rows: one per policy and slice.
+
+    Args:
+        night: Night of `publish_policy`.
+        judged_on: Name of the scan.
+        estimator: Name of the estimator; by default the one that decides.
+    """
     is_of_night = (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == judged_on)
     rows = night.read("ope_estimates").where(is_of_night & (F.col("estimator") == estimator))
     return [row.asDict() for row in rows.collect()]
@@ -79,7 +87,10 @@ class EarlierAttempt:
 def keep_final_review(
     page: ChallengerReview, earlier: EarlierAttempt, day: date, gate: GateSettings
 ) -> ChallengerReview:
-    """The review; that of the earlier attempt if it is final, with the differences that this attempt finds."""
+    """The review of this attempt, or that of the earlier attempt if it is final.
+
+    A final review keeps its trials; its reason lists the differences that this attempt finds.
+    """
     if not earlier.is_final:
         return page
     differences = "; ".join(describe_differences(earlier.page, page.challengers))
@@ -128,14 +139,14 @@ def review_night_challenger(
         night.date,
         FrozenBandit.of_manifest(champion),
         judgement,
-        _candidate(night),
+        _find_candidate(night),
         gate,
         waits,
         earlier.overruled,
     )
 
 
-def _candidate(night: Night) -> Candidate | None:
+def _find_candidate(night: Night) -> Candidate | None:
     """The night's candidate with its report on held-out users."""
     candidate = candidate_of(night)
     if candidate is None:

@@ -62,8 +62,10 @@ def decode_note(kind: Any, texts: Mapping[str, str], name: str, day: date) -> An
 
     >>> from ltrr.pipelines.notes import BanditNotes, IngestNotes
     >>> day = date(2026, 3, 2)
-    >>> decode_note(IngestNotes, {"lines": "3"}, "lines", day), decode_note(BanditNotes, {}, "decisions", day)
-    (3, None)
+    >>> decode_note(IngestNotes, {"lines": "3"}, "lines", day)
+    3
+    >>> decode_note(BanditNotes, {}, "decisions", day) is None
+    True
     >>> decode_note(IngestNotes, {"lines": "3"}, "impressions", day)
     Traceback (most recent call last):
     ltrr.errors.SchemaError: required notes are missing: ingest_logs of 2026-03-02: impressions; \

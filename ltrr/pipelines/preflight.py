@@ -1,4 +1,4 @@
-"""Cheap checks before Spark starts: they fail within a second and leave nothing in MLflow.
+"""Quick checks before Spark starts: they fail within a second and leave nothing in MLflow.
 
 The jobs repeat these checks where they need them; here they only fail earlier. The jobs alone check
 what only Spark can read: logs in an object store and commits of earlier nights.
@@ -120,7 +120,7 @@ def check_writable(setting: str, path: str) -> None:
             os.fsync(probe.fileno())
     except OSError as fault:
         known = explain_fault(fault, "the folder cannot be written", str(folder))
-        # Only a full disk can resolve itself, so the other faults are errors of the configuration.
+        # A full disk may have space again later; the other faults are errors of the configuration.
         kind = LtrrError if known.message == FULL_DISK else ConfigError
         raise kind(
             known.message,

@@ -1,4 +1,4 @@
-"""Records of a night's release: rows of `releases` and `challengers`, notes, and the run in MLflow."""
+"""Records of a night's release: rows of two tables, notes, and the run in MLflow."""
 
 from __future__ import annotations
 
@@ -102,7 +102,10 @@ def _row(night: Night, release: NightRelease, bundle: AssembledBundle, version: 
 
 
 def _canary_rows(night: Night, release: NightRelease) -> list[Release]:
-    """The row of the canary, next to the row of the served version; none if no canary remains to be recorded."""
+    """The row of the canary, next to the row of the served version.
+
+    No row if there is no canary, if it was promoted, or if nothing ended on this night.
+    """
     review, canary, pointer = release.reviews.canary, release.canary_bundle, release.pointer
     if pointer.canary is None or canary is None or (review.judged and review.judged.outcome == PROMOTE):
         return []

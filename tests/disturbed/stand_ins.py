@@ -14,7 +14,7 @@ from ltrr.spark.commits import CommitLog
 from tests.disturbed.memory_warehouse import MemoryRows
 
 # The real ones, before anything is replaced.
-COMMIT, FROM_ROW, JUDGEMENT = CommitLog.commit, commits._from_row, ranker_judging._judgement
+COMMIT, FROM_ROW, JUDGEMENT = CommitLog.commit, commits._from_row, ranker_judging._to_judgement
 SPARK = SimpleNamespace(
     catalog=SimpleNamespace(clearCache=lambda: None),
     sparkContext=SimpleNamespace(setJobDescription=lambda text: None),
@@ -28,12 +28,12 @@ def curve_of(at):
 
 
 def judge_orders(at, tried, champion, dates, held_out):
-    """As `ranker_judging._judge`: figures of a booster whose gain is a property of its bytes, with the data's noise."""
+    """As `ranker_judging._compare_orders`, for a booster whose gain depends on its bytes."""
     return (tried, len(dates), curve_of(at)["impressions"]) if dates else None
 
 
 def order_judgement(found, nights, objections):
-    """As `ranker_judging._judgement`."""
+    """As `ranker_judging._to_judgement`."""
     if found is None:
         return JUDGEMENT(None, nights, objections)
     tried, dates, total = found

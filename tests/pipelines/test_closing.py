@@ -92,7 +92,7 @@ class ToyHome:
 
 @pytest.fixture(autouse=True)
 def _no_spark(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(closing, "_periods", lambda night, *_: night.present())
+    monkeypatch.setattr(closing, "_list_periods", lambda night, *_: night.present())
 
 
 def check_law(home: ToyHome, night: date, days_open: int) -> None:

@@ -318,7 +318,7 @@ def check_a_distrusted_date_is_not_judged(story: Story, monkeypatch) -> None:
     assert_keys_are_unique(story.warehouse, filled=("ope_estimates", "challengers", "releases", "job_runs"))
 
     # A date whose propensities were found wrong is judged on by no later night.
-    monkeypatch.setattr(evaluate_policies, "_distrusted_dates", lambda *_, **__: {THIRD})
+    monkeypatch.setattr(evaluate_policies, "_update_distrusted_dates", lambda *_, **__: {THIRD})
     notes = story.run(FOURTH, "evaluate_policies")["evaluate_policies"].notes
     assert (notes["judged_dates"], notes["life_dates"]) == ("2", "0")
 

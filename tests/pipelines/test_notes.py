@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ltrr.artifacts.payloads import Payload
 from ltrr.errors import SchemaError, UsageError
 from ltrr.pipelines.jobs import JOBS
-from ltrr.pipelines.night import NOTHING_YET, Night
+from ltrr.pipelines.night import NEVER_WRITTEN, Night
 from ltrr.pipelines.note_codec import check_complete, decode_note, encode_notes
 from ltrr.pipelines.notes import (
     NOTES,
@@ -178,8 +178,8 @@ def test_each_note_that_is_read_becomes_an_input_and_no_other():
     assert night.inputs == set()
     assert (notes.bandit_sha256, notes.values, notes.mlflow_run_id) == ("ab", None, "r")
     assert night.inputs == {
-        Input("train_bandit#bandit_sha256", DAY, NOTHING_YET, note_state("ab")),
-        Input("train_bandit#values", DAY, NOTHING_YET, ""),
+        Input("train_bandit#bandit_sha256", DAY, NEVER_WRITTEN, note_state("ab")),
+        Input("train_bandit#values", DAY, NEVER_WRITTEN, ""),
     }
     with pytest.raises(AttributeError):
         notes.no_such_note  # noqa: B018
@@ -202,8 +202,8 @@ def test_notes_of_the_night_before_are_inputs_and_the_first_date_has_none():
     notes = night.previous_notes_of(HistoryNotes)
     assert (notes.block_size, notes.blocks_since) == (5, None)
     assert night.inputs == {
-        Input(f"{job}#block_size", DAY, NOTHING_YET, note_state("5")),
-        Input(f"{job}#blocks_since", DAY, NOTHING_YET, ""),
+        Input(f"{job}#block_size", DAY, NEVER_WRITTEN, note_state("5")),
+        Input(f"{job}#blocks_since", DAY, NEVER_WRITTEN, ""),
     }
 
 
