@@ -124,7 +124,7 @@ def _retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings)
     warehouse = _tables(paths, nights, spark)
     if warehouse is None:
         return "no tables yet"
-    wrong = {name: warehouse.wrong_properties(declared) for name, declared in CATALOG.items()}
+    wrong = {name: warehouse.find_wrong_properties(declared) for name, declared in CATALOG.items()}
     short = [f"{name} ({', '.join(properties)})" for name, properties in wrong.items() if properties]
     if short:
         raise ConfigError(

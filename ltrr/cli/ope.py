@@ -25,7 +25,7 @@ from ltrr.ope.log_files import find_log_files
 from ltrr.ope.report import OpeReport
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.delta import Warehouse
-from ltrr.spark.faults import explained
+from ltrr.spark.faults import explain_engine_faults
 from ltrr.spark.session import SparkSettings, build_session
 from ltrr.tables.catalog import table
 from ltrr.users.limits import with_is_counted
@@ -144,7 +144,7 @@ def ope(
         tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap, verdict=verdict
     )
     spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
-    with explained("the log cannot be read", which=log):
+    with explain_engine_faults("the log cannot be read", which=log):
         reports = _estimate(spark, log, format_, policies, settings)
     if as_json:
         shown = {"log": log, "format": format_, "settings": asdict(settings)}

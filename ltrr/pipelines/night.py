@@ -288,7 +288,7 @@ class Night:
         for name, declared in CATALOG.items():
             if declared.written_by == self.job and declared.is_read_by_version:
                 self.warehouse.restore(declared, self.commits.newest_version(name))
-                self.warehouse.keep_promise(declared)
+                self.warehouse.set_retention(declared)
 
     def _previous_output(self, name: str) -> Output | None:
         """Output of this job for table `name` on the night before, recorded as an input."""
@@ -311,7 +311,7 @@ class Night:
             return self._replace(declared, frame, where, before)
         # A rerun compares in one pass. The rows are cached, on disk if memory is full, because they
         # are written if they differ.
-        rows = self.warehouse.kept(frame, declared)
+        rows = self.warehouse.cache_rows(frame, declared)
         digested = self.warehouse.digest_frame(declared, rows)
         if digested.values == last.digest or self.warehouse.is_same(declared, rows, last.version, where):
             log.info("table=%s action=kept rows=%d version=%d: the same again", name, digested.rows, last.version)

@@ -72,7 +72,7 @@ def test_the_memory_warehouse_does_what_the_real_one_does(spark, tmp_path):
             if newest is not None and draws.random() < 0.5:
                 spark.sql(f"ALTER TABLE delta.`{real.location(CURVE)}` UNSET TBLPROPERTIES ('{LOG}')")
                 memory.unset(CURVE, LOG)
-            ours, theirs = both(lambda one: of(one).keep_promise(CURVE))
+            ours, theirs = both(lambda one: of(one).set_retention(CURVE))
         elif what == "append_new":
             ours, theirs = both(lambda one, given=given: written(of(one).append_new(CURVE, frame(one, given))))
         else:
@@ -88,7 +88,7 @@ def test_the_memory_warehouse_does_what_the_real_one_does(spark, tmp_path):
             ours, theirs = map(written, made)
         assert ours == theirs, (number, what)
         assert real.version(CURVE) == memory.version(CURVE), (number, what)
-        assert real.wrong_properties(CURVE) == memory.wrong_properties(CURVE), (number, what)
+        assert real.find_wrong_properties(CURVE) == memory.find_wrong_properties(CURVE), (number, what)
         if memory.version(CURVE) is not None:
             assert content(True, None) == content(False, None), (number, what)
 

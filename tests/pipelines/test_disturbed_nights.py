@@ -204,8 +204,8 @@ def test_tables_carry_the_retention_that_is_promised_and_old_tables_are_given_it
     promised = {FILES: "interval 90 days", LOG: "interval 3650 days"}
     assert newest_snapshot(spark, warehouse.location(declared)).properties == promised
     spark.sql(f"ALTER TABLE delta.`{warehouse.location(declared)}` UNSET TBLPROPERTIES ('{FILES}', '{LOG}')")
-    assert warehouse.wrong_properties(declared) == promised
+    assert warehouse.find_wrong_properties(declared) == promised
     before = warehouse.version(declared)
     run_jobs(spark, settings, 1, ["ingest_logs"])
-    assert warehouse.wrong_properties(declared) == {}
+    assert warehouse.find_wrong_properties(declared) == {}
     assert warehouse.version(declared) == before + 1, "the retention was set; no row was restored or written"

@@ -12,7 +12,7 @@ import pytest
 
 from ltrr.errors import ConfigError, LtrrError, SchemaError
 from ltrr.logs.folder import read_fault
-from ltrr.spark.faults import explain_fault, explained, innermost_cause, is_engine_fault
+from ltrr.spark.faults import explain_engine_faults, explain_fault, innermost_cause, is_engine_fault
 
 FAULTS = json.loads(Path(__file__).with_name("engine_faults.json").read_text(encoding="utf-8"))
 
@@ -44,7 +44,7 @@ EXPECTED = {
     "denied_text": (2, "access to a file is denied", "/data/root/x"),
     "denied_read": (2, "access to a file is denied", "/data/secret.txt", "Permission denied"),
     "readonly_text": (2, "access to a file is denied", "/data/ro/x"),
-    "file_gone": (1, "a file is gone", "/data/tmp/p/part-00000"),
+    "file_gone": (1, "a file that Spark expects is missing", "/data/tmp/p/part-00000"),
 }
 
 
@@ -123,9 +123,9 @@ def test_an_unknown_fault_keeps_what_the_caller_knows():
 
 
 def test_errors_of_ltrr_and_mistakes_in_ltrr_pass_unchanged():
-    with pytest.raises(ConfigError, match="mine"), explained("no", "x"):
+    with pytest.raises(ConfigError, match="mine"), explain_engine_faults("no", "x"):
         raise ConfigError("mine")
-    with pytest.raises(ZeroDivisionError), explained("no", "x"):
+    with pytest.raises(ZeroDivisionError), explain_engine_faults("no", "x"):
         _ = 1 / 0
     own = SchemaError("mine")
     assert explain_fault(own) is own
