@@ -57,14 +57,14 @@ class EarlierAttempt:
     attempt stay as they are (`is_final`). A rerun corrects tables, never a past trial.
 
     Attributes:
-        page: Trials of this policy as the attempt committed them; empty if no attempt was
+        trials: Trials of this policy as the attempt committed them; empty if no attempt was
             committed.
         others: Trials of other policies of this home on the same date, which are kept.
         is_final: Whether the trials can no longer change.
         overruled: Why this night may not move the pointer; empty if it may.
     """
 
-    page: Sequence[Challenger] = ()
+    trials: Sequence[Challenger] = ()
     others: Sequence[Challenger] = ()
     is_final: bool = False
     overruled: str = ""
@@ -85,19 +85,19 @@ class EarlierAttempt:
 
 
 def keep_final_review(
-    page: ChallengerReview, earlier: EarlierAttempt, day: date, gate: GateSettings
+    review: ChallengerReview, earlier: EarlierAttempt, day: date, gate: GateSettings
 ) -> ChallengerReview:
     """The review of this attempt, or that of the earlier attempt if it is final.
 
     A final review keeps its trials; its reason lists the differences that this attempt finds.
     """
     if not earlier.is_final:
-        return page
-    differences = "; ".join(describe_differences(earlier.page, page.challengers))
+        return review
+    differences = "; ".join(describe_differences(earlier.trials, review.challengers))
     stays = "decided by an earlier attempt of this night and acted on since, so it stays"
     why = f"{stays}: {differences}" if differences else stays
     return ChallengerReview(
-        tuple(earlier.page), find_judged(earlier.page, day), None, why, alpha_left(earlier.page, day, gate)
+        tuple(earlier.trials), find_judged(earlier.trials, day), None, why, alpha_left(earlier.trials, day, gate)
     )
 
 
@@ -120,7 +120,7 @@ def review_night_challenger(
     notes, gate = night.notes_of(EvaluationNotes), night.settings.gate
     before = night.date - timedelta(days=1)
     trials = read_trials(night.read_own_previous("challengers"), night.settings.policy.name, before, gate)
-    trials = with_withdrawn(trials, earlier.page, night.date)
+    trials = with_withdrawn(trials, earlier.trials, night.date)
     tested = current_trial(trials)
     objections, evaluated = list(notes.objections), notes.champion_version
     if evaluated != champion.version:
@@ -160,18 +160,18 @@ def _find_candidate(night: Night) -> Candidate | None:
     return replace(candidate, report=report, share=night.settings.evaluation.held_out_percent / 100.0)
 
 
-def report_challenger(tracked: TrackedRun, page: ChallengerReview) -> None:
+def report_challenger(tracked: TrackedRun, review: ChallengerReview) -> None:
     """Report the verdict, its figures and the trials in MLflow."""
-    judged = page.judged
-    tracked.tags({"bandit": page.why, "outcome": judged.outcome if judged else "none"})
-    is_promoted = bool(page.verdict and page.verdict.is_promoted)
-    tracked.metrics({"is_promoted": float(is_promoted), "alpha_left": page.alpha_left})
+    judged = review.judged
+    tracked.tags({"bandit": review.why, "outcome": judged.outcome if judged else "none"})
+    is_promoted = bool(review.verdict and review.verdict.is_promoted)
+    tracked.metrics({"is_promoted": float(is_promoted), "alpha_left": review.alpha_left})
     if judged:
         tracked.tags({"trial": judged.trial} | {f"slice_{name}": found for name, found in judged.slices.items()})
         tracked.metrics({"night_of_life": judged.night, "alpha": judged.alpha})
-    if page.verdict:
-        tracked.metrics(verdict_figures(page.verdict))
-    tracked.artifact_json("challengers.json", [one.to_json() for one in page.challengers])
+    if review.verdict:
+        tracked.metrics(verdict_figures(review.verdict))
+    tracked.artifact_json("challengers.json", [one.to_json() for one in review.challengers])
 
 
 def verdict_figures(verdict: Verdict) -> dict[str, float]:

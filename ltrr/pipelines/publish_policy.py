@@ -16,7 +16,7 @@ from ltrr.pipelines.choose_release import choose_release, review_trials
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.record_release import NightRelease, record_release, report_jobs
 from ltrr.publishing.moves import Move, champion_of, collect_moves
-from ltrr.publishing.release import publish, unrecorded
+from ltrr.publishing.release import publish, unrecorded_releases
 from ltrr.publishing.release_rows import append_releases
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def _release(night: Night) -> NightRelease:
     choice = choose_release(night, manifest, reviews, estimates, canary)
     version = publish(root, name, choice.bundle.manifest, choice.bundle.files)
     # Moves by people who could not record them are no output of this night.
-    append_releases(night.warehouse, name, unrecorded(moves, night.date, version))
+    append_releases(night.warehouse, name, unrecorded_releases(moves, night.date, version))
     release = NightRelease(champion, pointer, earlier, reviews, canary, choice, version, None)
     return replace(release, sequence=_move_pointer(night, moves, top, release))
 

@@ -79,14 +79,14 @@ def review_night_ranker(
     return review_ranker(trials, night.date, policy.name, served, life, candidate, gate, waits, overruled)
 
 
-def report_ranker(tracked: TrackedRun, page: RankerReview) -> None:
+def report_ranker(tracked: TrackedRun, review: RankerReview) -> None:
     """Report the state of the ranker's trial after this night in MLflow, as tags and figures."""
-    if page.judged:
-        judged = page.judged
+    if review.judged:
+        judged = review.judged
         tracked.tags({"ranker_outcome": judged.outcome, "ranker_trial": judged.trial})
         tracked.metrics({"ranker_night_of_life": judged.night, "ranker_alpha": judged.alpha})
-    if page.verdict:
-        tracked.metrics({f"ranker_{name}": value for name, value in verdict_figures(page.verdict).items()})
+    if review.verdict:
+        tracked.metrics({f"ranker_{name}": value for name, value in verdict_figures(review.verdict).items()})
 
 
 def _find_candidate(night: Night, is_current: bool) -> RankerCandidate | None:

@@ -50,7 +50,7 @@ class NightRelease:
     @property
     def canary(self) -> Canary | None:
         """The canary as the pointer names it after this night."""
-        return self.canary_bundle.canary if self.canary_bundle and self.reviews.canary.goes_on else None
+        return self.canary_bundle.canary if self.canary_bundle and self.reviews.canary.is_running else None
 
 
 def record_release(night: Night, tracked: TrackedRun, release: NightRelease) -> None:
@@ -110,7 +110,7 @@ def _canary_rows(night: Night, release: NightRelease) -> list[Release]:
     if pointer.canary is None or canary is None or (review.judged and review.judged.outcome == PROMOTE):
         return []
     reason = canary_why(review, canary)
-    if review.goes_on:
+    if review.is_running:
         if canary.bundle is None:
             # An earlier attempt is final, so the trial goes on: nothing ended on this night.
             return []

@@ -21,8 +21,8 @@ from ltrr.spark.pinned import check_conf, pin_session, with_pinned
 
 log = logging.getLogger(__name__)
 
-# Properties for one machine and small nights. Spark's defaults are for clusters; on one machine they
-# cost seconds per table (a merge took 25 s instead of 12 s).
+# Properties for one machine and small nights. Spark's defaults are for clusters. On one machine
+# they cost seconds per table (a merge took 25 s instead of 12 s).
 LOCAL: Mapping[str, str] = {
     # 50 by default; every commit replays the log in so many partitions.
     "spark.databricks.delta.snapshotPartitions": "1",

@@ -47,11 +47,11 @@ def begun(number: int = 1) -> ChallengerReview:
 
 
 def test_the_first_candidate_begins_with_its_share_and_is_not_judged_on_its_first_night() -> None:
-    page = begun()
-    [one] = page.challengers
+    review = begun()
+    [one] = review.challengers
     assert (one.begun, one.data_end, one.alpha, one.night, one.outcome) == (day(1), day(0), 0.01, 0, KEEP)
-    assert (page.judged, page.verdict, page.alpha_left) == (None, None, 0.04)
-    assert "begins with alpha 0.01" in page.why
+    assert (review.judged, review.verdict, review.alpha_left) == (None, None, 0.04)
+    assert "begins with alpha 0.01" in review.why
     assert one.trial.startswith("2026-03-03-")
 
 
@@ -71,41 +71,41 @@ def test_who_begins_is_told_how_long_a_verdict_will_take() -> None:
     [(None, "no new candidate"), (Candidate(UNIFORM, day(0)), "is the champion, byte for byte")],
 )
 def test_nobody_begins_where_there_is_nobody_new(candidate, words) -> None:
-    page = night(1, candidate=candidate)
-    assert page.challengers == ()
-    assert words in page.why
+    review = night(1, candidate=candidate)
+    assert review.challengers == ()
+    assert words in review.why
 
 
 def test_a_challenger_is_kept_frozen_whatever_is_trained_meanwhile() -> None:
-    page = begun()
+    review = begun()
     for number in (2, 3, 4):
         difference = Estimate(0.01, 0.02 / number)
-        page = night(number, page.challengers, replace(SO_SO, difference=difference))
-        [one] = page.challengers
+        review = night(number, review.challengers, replace(SO_SO, difference=difference))
+        [one] = review.challengers
         assert (one.bandit, one.night, one.outcome) == (bandit("b1"), number - 1, KEEP)
         assert one.looks[-1].difference == difference
     assert [look.night for look in one.looks] == [1, 2, 3]
-    assert f"night 3 of {GATE.life_nights}" in page.why
-    assert "of the budget of 0.05 over 60 nights 0.04 is left" in page.why
+    assert f"night 3 of {GATE.life_nights}" in review.why
+    assert "of the budget of 0.05 over 60 nights 0.04 is left" in review.why
 
 
 def test_a_night_without_a_look_keeps_it_and_remembers_nothing() -> None:
-    page = night(2, begun().challengers, replace(GOOD, objections=("replay was unequal",)))
-    [one] = page.challengers
+    review = night(2, begun().challengers, replace(GOOD, objections=("replay was unequal",)))
+    [one] = review.challengers
     assert (one.outcome, one.night, one.looks) == (KEEP, 1, ())
     assert "no look: replay was unequal" in one.why
 
 
 def test_a_promotion_gives_its_alpha_back_and_the_next_is_judged_against_it() -> None:
-    page = night(2, begun().challengers, GOOD)
-    promoted, following = page.challengers
+    review = night(2, begun().challengers, GOOD)
+    promoted, following = review.challengers
     assert (promoted.outcome, promoted.ended) == (PROMOTE, day(2))
-    assert page.judged == promoted
+    assert review.judged == promoted
     assert (following.begun, following.against) == (day(2), promoted.bandit.digest)
-    assert page.alpha_left == pytest.approx(0.04)
+    assert review.alpha_left == pytest.approx(0.04)
     # The night after, nobody has to know of it any more.
-    page = night(3, page.challengers, SO_SO, champion=promoted.bandit)
-    assert [one.begun for one in page.challengers] == [day(2)]
+    review = night(3, review.challengers, SO_SO, champion=promoted.bandit)
+    assert [one.begun for one in review.challengers] == [day(2)]
     # Trained again to the same bytes as what serves now, nobody is new.
     again = night(2, begun().challengers, GOOD, candidate=Candidate(bandit("b1"), day(1)))
     assert current_trial(again.challengers) is None
@@ -114,47 +114,47 @@ def test_a_promotion_gives_its_alpha_back_and_the_next_is_judged_against_it() ->
 def test_futile_and_harmed_end_it_and_its_alpha_stays_spent_for_sixty_nights() -> None:
     slices = {"long": SliceLook(Estimate(-0.1, 0.005), 0.6)}
     for judgement, outcome in ((BAD, FUTILE), (replace(GOOD, slices=slices), HARMED)):
-        page = night(2, begun().challengers, judgement)
-        ended, following = page.challengers
+        review = night(2, begun().challengers, judgement)
+        ended, following = review.challengers
         assert (ended.outcome, ended.ended, following.night) == (outcome, day(2), 0)
-        assert page.verdict.is_refused
-        assert page.alpha_left == pytest.approx(0.03)
+        assert review.verdict.is_refused
+        assert review.alpha_left == pytest.approx(0.03)
     no_more = night(61, (ended,), candidate=None)
     assert [one.outcome for one in no_more.challengers] == [HARMED]
     assert night(62, (ended,), candidate=None).challengers == ()
 
 
 def test_it_expires_after_its_nights_and_gives_way() -> None:
-    page = begun()
+    review = begun()
     for number in range(2, 16):
-        page = night(number, page.challengers, SO_SO if number < 15 else NOTHING)
-    assert [one.outcome for one in page.challengers] == [EXPIRED, KEEP]
-    assert page.judged.night == GATE.life_nights
+        review = night(number, review.challengers, SO_SO if number < 15 else NOTHING)
+    assert [one.outcome for one in review.challengers] == [EXPIRED, KEEP]
+    assert review.judged.night == GATE.life_nights
 
 
 def test_a_champion_that_changed_otherwise_replaces_it() -> None:
     by_hand = bandit("of last year")
-    page = night(2, begun().challengers, GOOD, champion=by_hand)
-    ended, following = page.challengers
-    assert (ended.outcome, ended.ended, page.verdict) == (REPLACED, day(2), None)
-    assert "the champion's bandit has changed" in page.why
+    review = night(2, begun().challengers, GOOD, champion=by_hand)
+    ended, following = review.challengers
+    assert (ended.outcome, ended.ended, review.verdict) == (REPLACED, day(2), None)
+    assert "the champion's bandit has changed" in review.why
     assert following.against == by_hand.digest
-    assert page.alpha_left == pytest.approx(0.03)
+    assert review.alpha_left == pytest.approx(0.03)
     # So does the same bandit that explores otherwise, and the uniform policy of another name.
     for other in (replace(UNIFORM, exploration=ExplorationSettings(floor_share=0.9)), replace(UNIFORM, policy="new")):
         assert night(2, begun().challengers, GOOD, champion=other).judged.outcome == REPLACED
 
 
 def test_with_no_alpha_left_none_begins_and_that_is_said() -> None:
-    page = begun()
+    review = begun()
     for number in range(2, 7):
-        page = night(number, page.challengers, BAD)
-    assert [one.outcome for one in page.challengers] == [FUTILE] * 5
-    assert (current_trial(page.challengers), page.alpha_left) == (None, 0.0)
+        review = night(number, review.challengers, BAD)
+    assert [one.outcome for one in review.challengers] == [FUTILE] * 5
+    assert (current_trial(review.challengers), review.alpha_left) == (None, 0.0)
     free = day(2) + timedelta(days=60)
-    assert f"the budget has no alpha for a new challenger before {free}" in page.why
-    assert current_trial(night(61, page.challengers).challengers) is None
-    assert current_trial(night(62, page.challengers).challengers).begun == free
+    assert f"the budget has no alpha for a new challenger before {free}" in review.why
+    assert current_trial(night(61, review.challengers).challengers) is None
+    assert current_trial(night(62, review.challengers).challengers).begun == free
 
 
 def test_a_night_that_is_run_again_writes_the_same_page() -> None:
@@ -165,13 +165,13 @@ def test_a_night_that_is_run_again_writes_the_same_page() -> None:
 @pytest.mark.spark
 def test_the_book_comes_back_from_its_table_as_it_was_written(spark) -> None:
     slices = {"long": SliceLook(Estimate(-0.01, 0.02), 0.6)}
-    page = night(2, begun().challengers, replace(GOOD, slices=slices))
-    pages = [*night(2, begun().challengers, BAD).challengers, page.challengers[0]]
-    for written in (page.challengers, pages[:2]):
+    review = night(2, begun().challengers, replace(GOOD, slices=slices))
+    pages = [*night(2, begun().challengers, BAD).challengers, review.challengers[0]]
+    for written in (review.challengers, pages[:2]):
         rows = challenger_rows(spark, day(2), written)
         assert read_challengers(rows, day(2)) == sorted(written, key=lambda one: one.trial)
         assert read_challengers(rows, day(3)) == []
-    # A policy's book is its own newest page, however long another policy of the home has run since.
+    # A policy's book is its own newest review, however long another policy of the home has run since.
     other = replace(
         begun().challengers[0], bandit=replace(bandit("b1"), policy="search-2"), kind=RANKER_TRIAL, waited=3
     )

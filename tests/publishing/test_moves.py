@@ -28,7 +28,7 @@ from ltrr.publishing.release import (
     Parts,
     bundle_files,
     publish,
-    unrecorded,
+    unrecorded_releases,
 )
 from ltrr.publishing.release_rows import RELEASES
 from ltrr.spark.columns import empty
@@ -104,7 +104,7 @@ def test_rolling_back_after_refreshes_goes_to_the_last_version_with_other_models
     for number, (_, action) in enumerate(nights):
         move_pointer(home, "search", made[number], by=by_night(number, action) if says_who else Mover())
     assert roll_back(home, "search", why="bad", by_whom="ada").version == made[1]
-    with pytest.raises(UsageError, match="nothing to roll back to"):
+    with pytest.raises(UsageError, match="there is no version to roll back to"):
         roll_back(home, "search", why="worse", by_whom="ada")
 
 
@@ -140,7 +140,7 @@ def test_a_rollback_after_a_crash_stays_whoever_records_the_dead_nights_pointer(
     move_pointer(home, "search", versions[1], by=by_night(2, PROMOTED))
     move_pointer(home, "search", versions[0], by=Mover.of_person("ada", ROLLED_BACK))
     moves = moves_of([], home, "search")
-    rows = [row.row() | {"policy": "search"} for row in unrecorded(moves, None)]
+    rows = [row.row() | {"policy": "search"} for row in unrecorded_releases(moves, None)]
     assert [(row["run_date"], row["by_whom"], row["action"]) for row in rows] == [
         (None, "by hand", PUBLISHED),
         (MARCH[2], "publish_policy", PROMOTED),
@@ -155,7 +155,7 @@ def test_a_rollback_after_a_crash_stays_whoever_records_the_dead_nights_pointer(
 def test_a_second_policy_of_a_home_has_moves_of_its_own(home, versions) -> None:
     """Rows of the first policy, those from before rows named it among them, are no moves of the second."""
     move_pointer(home, "search", versions[1], by=by_night(1, REFRESHED))
-    rows = [row.row() for row in unrecorded(moves_of([], home, "search"), MARCH[1])]
+    rows = [row.row() for row in unrecorded_releases(moves_of([], home, "search"), MARCH[1])]
     named, nameless = ([row | {"policy": name} for row in rows] for name in ("search", None))
     other = replace(SETTINGS, name="search-2", strategies=("title", "memory", "semantic"))
     version, _ = publish_first_champion(home, other, MARCH[0])
@@ -210,13 +210,13 @@ def test_pointers_that_nobody_recorded_are_recorded_once() -> None:
         Move(2, "a", MARCH[1]),
         Move(3, "b", MARCH[2], is_recorded=False, why="night"),
     ]
-    first, died = unrecorded(moves, MARCH[2])
+    first, died = unrecorded_releases(moves, MARCH[2])
     assert (first.action, first.night, first.by_whom, first.why) == (PUBLISHED, None, "by hand", "first champion")
     assert (died.night, died.by_whom, died.previous) == (MARCH[2], "publish_policy", "a")
     # The attempt that follows publishes the same: its own row is the record, as if nothing had
     # died.
-    assert unrecorded(moves, MARCH[2], "b") == [first]
-    assert unrecorded(moves[:2], None) == [first]
+    assert unrecorded_releases(moves, MARCH[2], "b") == [first]
+    assert unrecorded_releases(moves[:2], None) == [first]
 
 
 def test_a_canary_moves_nothing_for_the_nights_but_who_may_point(home, versions) -> None:
@@ -237,7 +237,7 @@ def test_a_canary_that_nobody_recorded_is_by_hand(home, spark, versions) -> None
         (2, versions[0], None),
         (3, versions[0], None),
     ]
-    rows = unrecorded(moves, MARCH[2])
+    rows = unrecorded_releases(moves, MARCH[2])
     assert [(row.action, row.by_whom, row.canary and row.canary.version) for row in rows] == [
         (PUBLISHED, "by hand", None),
         (CANARY_BEGUN, "by hand", versions[1]),
