@@ -56,7 +56,7 @@ def run(night: Night) -> None:
     if counts.rejected:
         quarantine = quarantine_folder(night.settings.paths.quarantine, night.date, settings.quarantine_days)
         rejected = sum(counts.rejected.values())
-        write_quarantine(intake.lines, intake.rejected_rows, quarantine, rejected + counts.given_up)
+        write_quarantine(intake.lines, intake.rejected_rows, quarantine, rejected + counts.rejected_earlier)
         log.info("quarantine=%s lines=%d", quarantine, rejected)
     checks = [
         *check_counts(counts, intake.usual_impressions(), settings),
@@ -201,13 +201,13 @@ class Intake:
     @cached_property
     def earlier_impressions(self) -> DataFrame:
         """Impressions of earlier nights that new lines are compared with."""
-        since = F.lit(self.settings.remembers_from(self.night.date))
+        since = F.lit(self.settings.oldest_remembered_date(self.night.date))
         return self.night.read_own_previous("impressions").where(F.col("log_date") >= since)
 
     @cached_property
     def earlier_events(self) -> DataFrame:
         """Events of earlier nights that new lines are compared with, waiting ones included."""
-        since = F.lit(self.settings.remembers_from(self.night.date))
+        since = F.lit(self.settings.oldest_remembered_date(self.night.date))
         return self.night.read_own_previous("events").where(F.col("settled_date") >= since)
 
     @cached_property

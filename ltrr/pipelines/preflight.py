@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from ltrr.config import PathSettings, Settings
 from ltrr.errors import CommitError, ConfigError, LtrrError
-from ltrr.logs.folder import SUCCESS, folder_name, not_closed
+from ltrr.logs.folder import SUCCESS, folder_name, not_closed_error
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.spark.faults import FULL_DISK, explain_fault
@@ -144,4 +144,4 @@ def check_logs_closed(logs: str, night: date) -> None:
         return
     folder = root / folder_name(night)
     if not (folder / SUCCESS).exists():
-        raise not_closed(str(folder), night, is_there=folder.exists())
+        raise not_closed_error(str(folder), night, is_there=folder.exists())

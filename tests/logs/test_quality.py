@@ -24,7 +24,7 @@ GOOD = Counts(
     clicks=400,
     waiting=4,
     rejected={"malformed_json": 5, "duplicate": 2},
-    given_up=2,
+    rejected_earlier=2,
 )
 USUAL = [900.0, 1_000.0, 1_100.0]
 
