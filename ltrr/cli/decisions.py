@@ -1,4 +1,4 @@
-"""`ltrr policies promote`, `rollback` and `canary`: decisions of a person, recorded with their reason."""
+"""`ltrr policies promote`, `rollback` and `canary`: recorded decisions of a person."""
 
 from __future__ import annotations
 
@@ -89,7 +89,10 @@ def canary_policy(
 
 
 def _show_release(common: Common, settings: Settings, release: Release | None, version: str) -> None:
-    """Record the release and show it. While a night holds the lease, that night or the next one records it."""
+    """Record the release and show it.
+
+    While a night holds the lease, that night or the next one records it.
+    """
     is_recorded = True
     if release is not None:
         try:

@@ -1,4 +1,4 @@
-"""`ltrr demo` in a pipe: plain lines of at most 80 columns, no escape codes, no line of another library."""
+"""`ltrr demo` in a pipe: to_plain lines of at most 80 columns, no escape codes, no line of another library."""
 
 import json
 

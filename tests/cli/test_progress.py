@@ -1,4 +1,4 @@
-"""Progress says which step runs, how long steps took and what is left; without a terminal in plain lines."""
+"""Progress says which step runs, how long steps took and what is left; without a terminal in to_plain lines."""
 
 import io
 from datetime import date
