@@ -1,4 +1,4 @@
-"""`ltrr ope TABLES --policy VERSION`: a published bundle on its home's log, beside what it is truly worth."""
+"""`ltrr ope TABLES --policy VERSION`: a published bundle, and its true value."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_bundle_is_judged_on_what_it_was_not_trained_on(spark, home, capsys, s
         # Two figures at 5.5 standard errors: a false alarm with a probability below 1e-7.
         assert abs(rows[name]["value"] - truth) < 5.5 * error
 
-    # The same bundle, trained on this day: only users that nothing is trained on are evidence.
+    # The same bundle, trained on this day: the evidence is of users that are never trained on.
     trained = publish(
         home, replace(SETTINGS_OF_PLANNER, exploration=ExplorationSettings(0.3, 0.2, shortlist_size=4)),
         data_window={"first": DAY.isoformat(), "last": DAY.isoformat()},

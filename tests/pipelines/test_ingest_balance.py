@@ -1,4 +1,4 @@
-"""Rows in = kept + waiting + rejected, whatever the lines are and however they are mixed."""
+"""Rows in = kept + waiting + rejected, for any mixture of lines."""
 
 from __future__ import annotations
 

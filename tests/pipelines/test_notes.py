@@ -1,4 +1,4 @@
-"""Notes of jobs: declared, checked, and the same after they were stored."""
+"""Notes of jobs: declared, checked, and equal after storage."""
 
 from dataclasses import fields, is_dataclass
 from datetime import date, timedelta

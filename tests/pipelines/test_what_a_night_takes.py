@@ -1,4 +1,4 @@
-"""Which dates and decisions a job takes where something changed or failed: no Spark, a night in words."""
+"""Dates and decisions that a job reads after a change or a failure, without Spark."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST, NIGHT = date(2026, 3, 1), date(2026, 3, 20)
 
 
 class Night:
-    """What the functions under test ask of a night."""
+    """The part of a night that the functions under test use."""
 
     def __init__(self, block_size: int = 2, before: HistoryNotes | None = None, closed: list[date] | None = None):
         policy = SimpleNamespace(name="search", block_size=block_size)

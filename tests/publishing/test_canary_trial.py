@@ -1,4 +1,4 @@
-"""A canary's trial: begins with alpha from the challengers' budget, ends in each way, and nobody else is asked."""
+"""A canary's trial: its alpha from the common budget, its ends, and no other changes."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def day(number: int) -> date:
 
 
 def night(
-    number: int, book: tuple[Challenger, ...] = (), judgement: Judgement = NOTHING, canary: Canary | None = CANARY
+    number: int, trials: tuple[Challenger, ...] = (), judgement: Judgement = NOTHING, canary: Canary | None = CANARY
 ) -> CanaryReview:
-    return review_canary(book, day(number), canary, TRIED, UNIFORM, judgement, GATE)
+    return review_canary(trials, day(number), canary, TRIED, UNIFORM, judgement, GATE)
 
 
 def test_it_begins_with_a_share_of_the_same_budget_and_is_judged_from_the_next_night_on() -> None:
@@ -105,11 +105,11 @@ def test_without_alpha_it_is_reported_and_never_promoted() -> None:
 
 def test_while_it_runs_no_challenger_begins_or_is_asked() -> None:
     candidate = Candidate(FrozenBandit("search", {"bandit.vw": "c"}, None, ExplorationSettings()), day(0))
-    book = night(1).challengers
-    review = review_challenger(book, day(2), UNIFORM, NOTHING, candidate, GATE, WAITS)
-    assert review.challengers == book
+    trials = night(1).challengers
+    review = review_challenger(trials, day(2), UNIFORM, NOTHING, candidate, GATE, WAITS)
+    assert review.challengers == trials
     assert review.next_why == f"no challenger begins: {WAITS}"
-    # One that lives already waits: its night is no look, so none of its alpha is spent by it.
+    # A current challenger waits: its night has no look and spends no alpha.
     tested = review_challenger((), day(1), UNIFORM, NOTHING, candidate, GATE).challengers
     both = night(1, tested).challengers
     review = review_challenger(both, day(2), UNIFORM, replace(GOOD, objections=(WAITS,)), candidate, GATE, WAITS)

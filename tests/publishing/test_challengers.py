@@ -1,4 +1,4 @@
-"""The challenger's life: begin, keep, end in each way, and the budget of alpha that it is paid from."""
+"""The challenger's life: begin, keep, each end, and the budget of alpha."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def day(number: int) -> date:
 
 
 def night(
-    number: int, book=(), judgement: Judgement = NOTHING, champion: FrozenBandit = UNIFORM, **more
+    number: int, trials=(), judgement: Judgement = NOTHING, champion: FrozenBandit = UNIFORM, **more
 ) -> ChallengerReview:
     """Night `number`, with a candidate of its own; `gate=` and `candidate=` change that."""
     candidate = more.pop("candidate", Candidate(bandit(f"b{number}"), day(number - 1), f"run{number}"))
-    return review_challenger(book, day(number), champion, judgement, candidate, more.pop("gate", GATE))
+    return review_challenger(trials, day(number), champion, judgement, candidate, more.pop("gate", GATE))
 
 
 def begun(number: int = 1) -> ChallengerReview:
@@ -57,11 +57,11 @@ def test_the_first_candidate_begins_with_its_share_and_is_not_judged_on_its_firs
 
 def test_who_begins_is_told_how_long_a_verdict_will_take() -> None:
     assert "this log does not yet show how many nights a verdict needs" in begun().why
-    # 9,000 impressions of 30 % of the users in one night: everybody will bring 30,000.
+    # 9,000 impressions of 30 % of the users in one night: all users will have 30,000.
     reported = Candidate(bandit("b1"), day(0), report=SO_SO, share=0.3)
     why = night(1, candidate=reported).why
     assert "at this traffic of 30,000 impressions a night a true +2%" in why
-    # Against a champion of tonight nothing is known yet.
+    # The night has no evidence against its new champion yet.
     after = night(2, begun().challengers, GOOD, candidate=replace(reported, bandit=bandit("b2")))
     assert "this log does not yet show" in after.next_why
 
@@ -103,10 +103,10 @@ def test_a_promotion_gives_its_alpha_back_and_the_next_is_judged_against_it() ->
     assert review.judged == promoted
     assert (following.begun, following.against) == (day(2), promoted.bandit.digest)
     assert review.alpha_left == pytest.approx(0.04)
-    # The night after, nobody has to know of it any more.
+    # The next night no longer needs its trial.
     review = night(3, review.challengers, SO_SO, champion=promoted.bandit)
     assert [one.begun for one in review.challengers] == [day(2)]
-    # Trained again to the same bytes as what serves now, nobody is new.
+    # A candidate with the same bytes as the champion begins no trial.
     again = night(2, begun().challengers, GOOD, candidate=Candidate(bandit("b1"), day(1)))
     assert current_trial(again.challengers) is None
 
@@ -140,7 +140,7 @@ def test_a_champion_that_changed_otherwise_replaces_it() -> None:
     assert "the champion's bandit has changed" in review.why
     assert following.against == by_hand.digest
     assert review.alpha_left == pytest.approx(0.03)
-    # So does the same bandit that explores otherwise, and the uniform policy of another name.
+    # So does the same bandit with other exploration, and the uniform policy of another name.
     for other in (replace(UNIFORM, exploration=ExplorationSettings(floor_share=0.9)), replace(UNIFORM, policy="new")):
         assert night(2, begun().challengers, GOOD, champion=other).judged.outcome == REPLACED
 
@@ -158,8 +158,8 @@ def test_with_no_alpha_left_none_begins_and_that_is_said() -> None:
 
 
 def test_a_night_that_is_run_again_writes_the_same_page() -> None:
-    book = night(2, begun().challengers, BAD).challengers
-    assert night(3, book, SO_SO) == night(3, book, SO_SO)
+    trials = night(2, begun().challengers, BAD).challengers
+    assert night(3, trials, SO_SO) == night(3, trials, SO_SO)
 
 
 @pytest.mark.spark
@@ -171,7 +171,7 @@ def test_the_book_comes_back_from_its_table_as_it_was_written(spark) -> None:
         rows = challenger_rows(spark, day(2), written)
         assert read_challengers(rows, day(2)) == sorted(written, key=lambda one: one.trial)
         assert read_challengers(rows, day(3)) == []
-    # A policy's book is its own newest review, however long another policy of the home has run since.
+    # The trials of a policy come from its own newest date, even if another policy served since.
     other = replace(
         begun().challengers[0], bandit=replace(bandit("b1"), policy="search-2"), kind=RANKER_TRIAL, waited=3
     )
@@ -179,6 +179,6 @@ def test_the_book_comes_back_from_its_table_as_it_was_written(spark) -> None:
     assert read_trials(rows, "search", day(6), GATE) == sorted(pages[:2], key=lambda one: one.trial)
     assert read_trials(rows, "search-2", day(6), GATE) == [other]
     assert read_trials(rows, "search-2", day(4), GATE) == read_trials(rows, "search", day(63), GATE) == []
-    # Rows from before trials had a kind and a clock that stops.
+    # Rows that are older than the kind of a trial and the clock that stops.
     older = rows.withColumns({name: F.lit(None).cast(kind) for name, kind in (("kind", "string"), ("waited", "int"))})
     assert read_trials(older, "search-2", day(6), GATE) == [replace(other, kind=BANDIT_TRIAL, waited=0)]

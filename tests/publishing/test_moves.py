@@ -1,4 +1,4 @@
-"""Whose the champion is, as of which night; what a night may move; what people do by hand."""
+"""The champion as of a night, moves that a night may make, and moves by hand."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def versions(home):
 
 
 def bundle(home, number: int, floor: float) -> str:
-    """A version of night `number`; versions of one floor have the same models, as refreshes have."""
+    """A version of night `number`; versions of one floor have the same models."""
     exploring = replace(SETTINGS, exploration=replace(SETTINGS.exploration, floor_share=floor))
     return publish_bundle(home, "search", Manifest(exploring, MARCH[number]), {})
 
@@ -98,7 +98,7 @@ def test_a_person_promotes_and_rolls_back_each_as_a_new_sequence(home) -> None:
 
 @pytest.mark.parametrize("says_who", [True, False])
 def test_rolling_back_after_refreshes_goes_to_the_last_version_with_other_models(home, says_who: bool) -> None:
-    """Old, BAD promoted, BAD refreshed twice: the last refresh before the promotion; and from there on back again."""
+    """A rollback skips refreshes of the bad models, and a second one returns to them."""
     nights = [(0.5, PUBLISHED), (0.5, REFRESHED), (0.1, PROMOTED), (0.1, REFRESHED), (0.1, REFRESHED)]
     made = [bundle(home, number, floor) for number, (floor, _) in enumerate(nights)]
     for number, (_, action) in enumerate(nights):
@@ -118,7 +118,7 @@ def test_a_rollback_that_cannot_tell_what_served_asks_for_the_version(home) -> N
 
 
 def test_who_decided_on_what_is_no_longer_newest_creates_nothing(home, versions, monkeypatch) -> None:
-    """A rollback by hand between the night's reading and its create is not overwritten."""
+    """A night does not overwrite a rollback between its read of the pointer and its move."""
     store = open_policy(home, "search")
     move_pointer(home, "search", versions[1], by=by_night(1, REFRESHED))
     top, third = top_sequence(store), bundle(home, 2, 0.5)
@@ -136,7 +136,10 @@ def test_who_decided_on_what_is_no_longer_newest_creates_nothing(home, versions,
 
 @pytest.mark.parametrize("is_recorded", [True, False])
 def test_a_rollback_after_a_crash_stays_whoever_records_the_dead_nights_pointer(home, versions, is_recorded) -> None:
-    """The night pointed and died; a person rolled back; the night, run again, sees that the pointer is not its own."""
+    """A night moved the pointer and died, and a person rolled back.
+
+    A rerun of the night finds that the pointer is not its own.
+    """
     move_pointer(home, "search", versions[1], by=by_night(2, PROMOTED))
     move_pointer(home, "search", versions[0], by=Mover.of_person("ada", ROLLED_BACK))
     moves = moves_of([], home, "search")
@@ -153,7 +156,7 @@ def test_a_rollback_after_a_crash_stays_whoever_records_the_dead_nights_pointer(
 
 
 def test_a_second_policy_of_a_home_has_moves_of_its_own(home, versions) -> None:
-    """Rows of the first policy, those from before rows named it among them, are no moves of the second."""
+    """Rows of the first policy are no moves of the second, also rows without a policy."""
     move_pointer(home, "search", versions[1], by=by_night(1, REFRESHED))
     rows = [row.row() for row in unrecorded_releases(moves_of([], home, "search"), MARCH[1])]
     named, nameless = ([row | {"policy": name} for row in rows] for name in ("search", None))
@@ -164,7 +167,8 @@ def test_a_second_policy_of_a_home_has_moves_of_its_own(home, versions) -> None:
         first = moves_of(kept, home, "search")
         assert [(move.sequence, move.is_recorded) for move in first] == [(1, True), (2, True)]
     assert champion_of(moves_of(named, home, "search-2"), MARCH[3]).version == version
-    # On the date of the change, services log versions of both: both are replayed, and nothing else.
+    # On the date of the change, services log versions of both policies: both are replayed, and no
+    # other.
     logged = {version, *versions, f"../search/{version}", "2026-03-09-000000000000"}
     assert read_planning_parts(home, "search-2", logged).keys() == {version, *versions}
 
@@ -213,14 +217,16 @@ def test_pointers_that_nobody_recorded_are_recorded_once() -> None:
     first, died = unrecorded_releases(moves, MARCH[2])
     assert (first.action, first.night, first.by_whom, first.why) == (PUBLISHED, None, "by hand", "first champion")
     assert (died.night, died.by_whom, died.previous) == (MARCH[2], "publish_policy", "a")
-    # The attempt that follows publishes the same: its own row is the record, as if nothing had
-    # died.
+    # The next attempt publishes the same version: its row is the record, as without the failure.
     assert unrecorded_releases(moves, MARCH[2], "b") == [first]
     assert unrecorded_releases(moves[:2], None) == [first]
 
 
 def test_a_canary_moves_nothing_for_the_nights_but_who_may_point(home, versions) -> None:
-    """Begun by hand after night 2: night 3 has the same champion, and night 2, run again, leaves the canary alone."""
+    """A canary that begins by hand after night 2 changes no champion.
+
+    Night 3 has the same champion, and a rerun of night 2 does not change the canary.
+    """
     moves = [Move(1, "u", MARCH[0]), Move(2, "a", MARCH[1]), Move(3, "a", None)]
     assert champion_of(moves, MARCH[2]) == moves[2]
     assert may_move(moves, MARCH[2])

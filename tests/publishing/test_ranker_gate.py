@@ -1,4 +1,4 @@
-"""A ranker's trial: frozen, judged against the served order, paid from the budget of all trials, ended in each way."""
+"""A ranker's trial: frozen files, the served order, the common budget, and each end."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def day(number: int) -> date:
     return FIRST + timedelta(days=number)
 
 
-def night(number: int, book=(), judgement: Judgement = NOTHING, served: str = "s", **more) -> RankerReview:
+def night(number: int, trials=(), judgement: Judgement = NOTHING, served: str = "s", **more) -> RankerReview:
     """Night `number`, with a candidate of its own; `candidate=` and `waits=` change that."""
     candidate = more.pop("candidate", RankerCandidate(f"r{number}", day(number - 1), f"run{number}"))
-    return review_ranker(book, day(number), "search", served, judgement, candidate, GATE, more.pop("waits", ""))
+    return review_ranker(trials, day(number), "search", served, judgement, candidate, GATE, more.pop("waits", ""))
 
 
 def test_tonights_ranker_begins_with_a_share_and_is_judged_from_the_next_night_on() -> None:
@@ -53,13 +53,13 @@ def test_the_sequential_gate_judges_the_ranker_that_was_frozen(judgement, outcom
     assert (review.judged.outcome, review.promoted) == (outcome, promoted)
     assert review.judged.bandit.files == {"ranker.ubj": "r1"}
     assert f"weighted DCG differs by {judgement.difference.value:+.4f}" in review.judged.why
-    # A refused ranker keeps its alpha, and the next begins at once with a share of its own.
+    # A refused ranker keeps its alpha; the next one begins at once with its own share.
     spent = {FUTILE: 0.02, KEEP: 0.01, PROMOTE: 0.01}[outcome]
     assert alpha_left(review.challengers, day(2), GATE) == pytest.approx(0.05 - spent)
 
 
 def test_a_difference_that_one_fixed_test_a_night_would_promote_is_not_enough() -> None:
-    """The former gate took every lower bound above 0 at level .025."""
+    """An earlier gate promoted at every lower bound above 0 at level .025."""
     review = night(2, night(1).challengers, replace(SO_SO, difference=Estimate(0.012, 0.005)))
     assert SO_SO.difference.low(0.975) > 0.0
     assert review.judged is not None
@@ -78,7 +78,7 @@ def test_looks_end_with_the_order_that_they_compared_with() -> None:
     review = night(2, night(1).challengers, GOOD, served="another")
     assert review.judged is not None
     assert (review.judged.outcome, review.verdict, review.promoted) == (REPLACED, None, "")
-    # Its alpha stays spent, and tonight's ranker begins against the new order.
+    # Its alpha stays spent, and the night's ranker begins against the new order.
     now = current_trial(review.challengers, RANKER_TRIAL)
     assert now is not None
     assert now.against == FrozenBandit.of_ranker("search", "another").digest
@@ -105,16 +105,18 @@ def test_no_alpha_is_drawn_for_the_served_ranker_or_for_one_that_held_out_querie
 
 def test_bandits_and_rankers_share_one_budget_and_neither_sees_the_others_trial() -> None:
     champion = FrozenBandit("search", {}, None, ExplorationSettings())
-    book, shares = (), []
+    trials, shares = (), []
     for number in range(1, 90):
         bandit = FrozenBandit("search", {"bandit.vw": f"b{number}"}, None, ExplorationSettings())
-        book = review_challenger(book, day(number), champion, NOTHING, Candidate(bandit, day(number)), GATE).challengers
-        book = night(number, book).challengers
-        shares.append(sum(one.alpha for one in book))
+        trials = review_challenger(
+            trials, day(number), champion, NOTHING, Candidate(bandit, day(number)), GATE
+        ).challengers
+        trials = night(number, trials).challengers
+        shares.append(sum(one.alpha for one in trials))
         assert shares[-1] <= GATE.alpha + 1e-12
-        assert all(one.outcome in (KEEP, EXPIRED) for one in book)
+        assert all(one.outcome in (KEEP, EXPIRED) for one in trials)
     assert max(shares) == pytest.approx(GATE.alpha)
-    assert {one.kind for one in book} == {RANKER_TRIAL, "bandit"}
+    assert {one.kind for one in trials} == {RANKER_TRIAL, "bandit"}
 
 
 def test_a_judgement_comes_back_from_its_note() -> None:

@@ -1,7 +1,7 @@
-"""Every fault from outside becomes one sentence: its innermost cause, the file, what to do, and the right exit code.
+"""Faults from outside ltrr become one sentence: first cause, file, what to do, and exit code.
 
-`engine_faults.json` holds what pyspark 4.2 raised when each fault was provoked (Java's frames left
-out).
+`engine_faults.json` has what pyspark 4.2 raised when each fault was provoked, without the frames of
+Java.
 """
 
 import json
@@ -108,8 +108,7 @@ def test_the_cause_of_a_cause_is_the_one_that_is_told():
 
 
 def test_a_dead_java_is_not_a_service_that_will_come_back():
-    # As py4j raises it when the process behind its port was killed: nothing but the frame says
-    # whose connection it is.
+    # As py4j raises it after its process was killed: only the frame shows the connection.
     source = compile("raise ConnectionRefusedError(111, 'refused')", "/env/py4j/java_gateway.py", "exec")
     with pytest.raises(ConnectionRefusedError) as caught:
         exec(source)  # noqa: S102
