@@ -40,17 +40,8 @@ def said(capsys, *arguments):
 @pytest.mark.parametrize("format_", ["parquet", "delta"])
 def test_tables_are_judged(log, tmp_path, capsys, format_) -> None:
     log.write.format(format_).save(str(tmp_path / "log"))
-    arguments = (
-        tmp_path / "log",
-        "--format",
-        format_,
-        "--target-propensity",
-        "pi",
-        "--action",
-        "action",
-        "--user",
-        "user",
-    )
+    arguments = (tmp_path / "log", "--format", format_, "--target-propensity", "pi", "--action", "action")
+    arguments += ("--user", "user")
     code, out, _ = said(capsys, *arguments, "--fold-by", "event", "--json")
     assert code == 0
     answer = json.loads(out)

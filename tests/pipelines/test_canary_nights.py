@@ -75,14 +75,10 @@ class World:
         return [(row["action"], row["run_date"], row["sequence"], row["canary_version"]) for row in rows]
 
 
-def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home, monkeypatch, tmp_path) -> None:
-    world = World(spark, home, monkeypatch, tmp_path)
-    first = world.begin(world.good, world.values)
+def check_refresh(world: World, first: str) -> Canary:
+    """Night 1: no date is closed. Both sides get the night's history; users stay on their side."""
     begun = world.pointer
     sides = [Policy.load(world.root / "search").for_user(f"user-{n}").version == first for n in range(400)]
-
-    # Night 1: no date is closed yet. Both sides get the history of the night, and every user stays
-    # on one side.
     notes = world.night(DAY)
     assert (notes["action"], notes["canary_outcome"]) == ("refreshed", "keep")
     assert "its trial begins with alpha 0.01" in notes["canary_verdict"]
@@ -102,9 +98,11 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
         ("refreshed", DAY, None, None),
         ("refreshed", DAY, 3, canary.version),
     ]
+    return canary
 
-    # Night 2: day 1 is closed. The users of the canary earned more, so it becomes the champion, and
-    # the night makes no other change.
+
+def check_promotion(world: World, first: str, canary: Canary) -> Manifest:
+    """Night 2: day 1 is closed. The users of the canary earned more, so it becomes the champion."""
     notes = world.night(NEXT)
     assert (notes["action"], notes["canary_outcome"], notes["canary"]) == ("promoted", "promote", "")
     assert WAITS in notes["verdict"]
@@ -113,6 +111,11 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
     served = read_manifest(world.root, "search", world.pointer.version)
     assert frozen_with_ranker(served) == frozen_with_ranker(read_manifest(world.root, "search", first))
     assert served.lineage["canary"] == canary.version
+    return served
+
+
+def check_estimates(world: World, served: Manifest) -> None:
+    """The estimates of the canary's users, in the tables, the manifest and MLflow."""
     estimates = {
         (row["policy"], row["slice"]): row
         for row in world.warehouse.read(table("ope_estimates")).where("judged_on = 'canary'").collect()
@@ -132,13 +135,14 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
     assert job_run.data.tags["canary_outcome"] == "promote"
     assert job_run.data.metrics["canary_z"] >= job_run.data.metrics["canary_critical"]
 
-    # A rerun of the night changes nothing: no pointer, no row, no version.
-    rows, moved = world.releases(), pointers(world.root, "search")
-    run_nightly(world.spark, world.settings, NEXT)
-    assert (world.releases(), pointers(world.root, "search")) == (rows, moved)
-    # The next night has no canary, so the next challenger may begin. A person rolls back between
-    # the read of the pointer and its move: the night decides again and refreshes the version of the
-    # person.
+
+def check_rollback(world: World, served: Manifest, monkeypatch) -> None:
+    """Night 3 has no canary, so the next challenger may begin.
+
+    A person rolls back between the read of the pointer and its move: the night decides again and
+    refreshes the version of the person.
+    """
+    moved = pointers(world.root, "search")
     publish = publish_policy.publish
 
     def slow(*arguments):
@@ -160,6 +164,19 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
         ("rolled_back", None, len(moved) + 1, None),
         ("refreshed", THIRD, len(moved) + 2, None),
     ]
+
+
+def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home, monkeypatch, tmp_path) -> None:
+    world = World(spark, home, monkeypatch, tmp_path)
+    first = world.begin(world.good, world.values)
+    canary = check_refresh(world, first)
+    served = check_promotion(world, first, canary)
+    check_estimates(world, served)
+    # A rerun of the night changes nothing: no pointer, no row, no version.
+    rows, moved = world.releases(), pointers(world.root, "search")
+    run_nightly(world.spark, world.settings, NEXT)
+    assert (world.releases(), pointers(world.root, "search")) == (rows, moved)
+    check_rollback(world, served, monkeypatch)
 
 
 def test_a_bad_canary_ends_and_a_broken_one_too(spark, home, monkeypatch, tmp_path) -> None:

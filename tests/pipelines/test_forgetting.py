@@ -1,7 +1,7 @@
 """A forgotten user is in no table and in no readable version; other rows stay correct."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -33,6 +33,34 @@ def _only_ingest(monkeypatch):
         monkeypatch.setattr(module, "JOBS", ("ingest_logs",))
 
 
+def write_day(house: Home, day: date, *, is_on_night: bool) -> None:
+    """Logs of a date with searches and clicks of GONE and of four others.
+
+    Args:
+        house: Home of the logs.
+        day: Date of the logs.
+        is_on_night: Whether GONE searches on NIGHT too.
+    """
+    at = {"at": noon(day), "user": GONE}
+    there = [record(100, impression_id=f"gone-{day}", **at)]
+    if day == NIGHT and not is_on_night:
+        there = []
+    if day == DATES[1]:
+        # A search in the last second of the date before. The night that ingests it is not that
+        # of its date.
+        late = datetime.combine(NIGHT, time(23, 59, 59), UTC)
+        there.append(record(101, at=late, user=GONE, impression_id="gone-late"))
+    clicks = [
+        event(0, at=noon(day, minutes=1), event_id=f"click-{day}", impression_id=f"0-{day}"),
+        *(
+            event(100 + number, at=noon(day, minutes=2), event_id=f"gone-{day}-{number}", impression_id=name)
+            for number, name in enumerate([f"gone-{day}", "gone-late"][: len(there)])
+        ),
+    ]
+    others = [record(n, at=noon(day), impression_id=f"{n}-{day}") for n in range(4)]
+    write_folder(house.logs, day, {"decisions-1.ndjson": [*there, *others], "events-1.ndjson": clicks})
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("repair_days", [60, 1])
@@ -45,24 +73,7 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home,
     settings = house.settings
     settings = replace(settings, nights=replace(settings.nights, repair_days=repair_days))
     for day in DATES:
-        at = {"at": noon(day), "user": GONE}
-        there = [record(100, impression_id=f"gone-{day}", **at)]
-        if day == NIGHT and repair_days == 60:
-            there = []
-        if day == DATES[1]:
-            # A search in the last second of the date before. The night that ingests it is not that
-            # of its date.
-            late = datetime.combine(NIGHT, time(23, 59, 59), UTC)
-            there.append(record(101, at=late, user=GONE, impression_id="gone-late"))
-        clicks = [
-            event(0, at=noon(day, minutes=1), event_id=f"click-{day}", impression_id=f"0-{day}"),
-            *(
-                event(100 + number, at=noon(day, minutes=2), event_id=f"gone-{day}-{number}", impression_id=name)
-                for number, name in enumerate([f"gone-{day}", "gone-late"][: len(there)])
-            ),
-        ]
-        others = [record(n, at=noon(day), impression_id=f"{n}-{day}") for n in range(4)]
-        write_folder(house.logs, day, {"decisions-1.ndjson": [*there, *others], "events-1.ndjson": clicks})
+        write_day(house, day, is_on_night=repair_days != 60)
         run_job(spark, settings, "ingest_logs", day)
     key = user_key(SECRET, GONE)
     newest = house.warehouse.read(table("impressions"))

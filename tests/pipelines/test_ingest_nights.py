@@ -183,7 +183,7 @@ def test_the_order_of_files_and_lines_does_not_matter(two_nights: Home, spark, h
     run = two_nights.night(NIGHT).commits.run("ingest_logs", NIGHT)
     assert run is not None
     ordered = {output.table: (output.rows, output.digest) for output in run.outputs}
-    slates = with_rewards(intake.slates, intake.rewards())
+    slates = with_rewards(intake.slates, intake.entity_rewards())
     frames = {
         "impressions": to_impressions(intake.decisions),
         "slate_rows": slates,
