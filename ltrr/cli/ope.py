@@ -96,33 +96,36 @@ def ope(
     taken was chosen, and the probability with which the policy to judge would have chosen it.
     docs/how-to/judge-a-log.md explains the report.
     """
+    _check_one_source(policy, target_propensity)
+    settings = OpeSettings(tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap)
+    slices = tuple(slice_ or ())
+    if policy is not None:
+        _judge_bundle(log, policy, settings_of(home, config, changes), settings, slices, as_json=as_json)
+        return
+    columns = {"reward": reward, "logging_propensity": logging_propensity, "action": action, "fold_by": fold_by}
+    columns |= {"action_propensities": action_propensities, "user": user, "q_taken": q_taken}
+    lists = {"features": tuple(feature) if feature else None, "slices": slices}
+    policies = _list_policies(target_propensity or [], q_target or [], format_, columns | lists)
+    settings = replace(settings, verdict=load_section(EvaluationSettings, None, config, changes or ()))
+    spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
+    with explain_engine_faults("the log cannot be read", which=log):
+        reports = _estimate(spark, log, format_, policies, settings)
+    if as_json:
+        answers = [_to_json(one, report) for one, report in zip(policies, reports, strict=True)]
+        shown = {"log": log, "format": format_, "settings": asdict(settings)}
+        show_json(shown | (answers[0] if len(answers) == 1 else {"policies": answers}))
+        return
+    for one, report in zip(policies, reports, strict=True):
+        _show(log, one.target_propensity, report)
+
+
+def _check_one_source(policy: str | None, target_propensity: list[str] | None) -> None:
     if (policy is None) == (not target_propensity):
         raise UsageError(
             "name one policy source",
             expected="either --target-propensity COLUMN of the log, or --policy VERSION of a home",
             got="both" if policy else "neither",
         )
-    settings = OpeSettings(tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap)
-    slices, features = tuple(slice_ or ()), tuple(feature) if feature else None
-    if policy is not None:
-        _judge_bundle(log, policy, settings_of(home, config, changes), settings, slices, as_json=as_json)
-        return
-    names = {"reward": reward, "logging_propensity": logging_propensity, "action": action, "fold_by": fold_by}
-    names |= {"action_propensities": action_propensities, "user": user, "q_taken": q_taken}
-    given = {name: column for name, column in names.items() if column is not None} | {"slices": slices}
-    given |= {"features": features} if features else {}
-    policies = _list_policies(target_propensity or [], q_target or [], format_, given)
-    settings = replace(settings, verdict=load_section(EvaluationSettings, None, config, changes or ()))
-    spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
-    with explain_engine_faults("the log cannot be read", which=log):
-        reports = _estimate(spark, log, format_, policies, settings)
-    if as_json:
-        shown = {"log": log, "format": format_, "settings": asdict(settings)}
-        answers = [_to_json(columns, report) for columns, report in zip(policies, reports, strict=True)]
-        show_json(shown | (answers[0] if len(answers) == 1 else {"policies": answers}))
-        return
-    for columns, report in zip(policies, reports, strict=True):
-        _show(log, columns.target_propensity, report)
 
 
 def _estimate(
@@ -199,14 +202,14 @@ def _to_json(columns: LogColumns, report: OpeReport) -> dict[str, Any]:
     }
 
 
-def _list_policies(targets: list[str], means: list[str], format_: str, given: Mapping[str, Any]) -> list[LogColumns]:
+def _list_policies(targets: list[str], means: list[str], format_: str, names: Mapping[str, Any]) -> list[LogColumns]:
     """Columns of the log to read for each policy.
 
     Args:
         targets: Columns of the policies.
         means: Columns of the reward model's mean under each policy; empty if there are none.
         format_: Name of the format.
-        given: Other columns, by field of `LogColumns`.
+        names: Other columns, by field of `LogColumns`; None for the default of the format.
     """
     if format_ not in FORMATS:
         raise UsageError("unknown log format", which="--format", expected=", ".join(FORMATS), got=format_)
@@ -217,6 +220,7 @@ def _list_policies(targets: list[str], means: list[str], format_: str, given: Ma
             expected=f"{len(targets)}, one for each --target-propensity",
             got=str(len(means)),
         )
+    given = {name: value for name, value in names.items() if value is not None}
     columns = FORMATS[format_].columns
     pairs = zip(targets, means, strict=True) if means else [(target, None) for target in targets]
     return [replace(columns, target_propensity=target, q_target=mean, **given) for target, mean in pairs]

@@ -34,6 +34,8 @@ from ltrr.tables.table import Table
 
 log = logging.getLogger(__name__)
 
+_PURPOSE = "forgetting users"
+
 
 @dataclass(frozen=True)
 class ForgettingResult:
@@ -81,9 +83,9 @@ def forget_users(
             given.
         LeaseError: Another process writes to this home.
     """
-    home, keys = settings.paths.home, sorted(user_keys)
+    keys = sorted(user_keys)
     warehouse = Warehouse(spark, settings.paths.tables, settings.nights.readable_days)
-    with hold_lease(home, "forgetting users", tables=settings.paths.tables):
+    with hold_lease(settings.paths.home, _PURPOSE, tables=settings.paths.tables):
         rows = spark.createDataFrame([(key, today) for key in keys], "user_key string, since date")
         warehouse.append_new(table("forgotten_users"), rows)
         commits = CommitLog(warehouse)
@@ -103,16 +105,43 @@ def forget_users(
     again = [day for day in arrived if day >= _find_first_rerun(warehouse, commits, settings, last)]
     if again:
         runs += repair(rerun=again[0])
-    with hold_lease(home, "forgetting users", tables=settings.paths.tables) as lease:
-        commits = CommitLog(warehouse)
-        _restore_tables(warehouse, commits)
-        _check_nothing_stale(commits, settings, last)
-        _check_none_left(warehouse, keys, again)
-        deleted = _delete_rows(warehouse, commits, lease, keys, theirs, settings, last)
-        _remove_earlier_versions(warehouse, commits)
-        # Rejected lines are kept unchanged, so any of them may name a user.
-        delete_folder(spark, settings.paths.quarantine)
+    with hold_lease(settings.paths.home, _PURPOSE, tables=settings.paths.tables) as lease:
+        deleted = _remove_users(warehouse, lease, keys, theirs, again, settings, last)
     return ForgettingResult(searched, runs, deleted, _list_bundles(settings, searched))
+
+
+def _remove_users(
+    warehouse: Warehouse,
+    lease: Lease,
+    keys: Sequence[str],
+    theirs: DataFrame,
+    again: Sequence[date],
+    settings: Settings,
+    last: date,
+) -> dict[str, int]:
+    """Delete the users' remaining rows, all earlier versions and the quarantine.
+
+    Args:
+        warehouse: Tables of the home.
+        lease: Held lease of the home.
+        keys: Keys of the users.
+        theirs: log_date, arrival_date and impression_id of all their searches.
+        again: Dates that were ingested again.
+        settings: All settings.
+        last: Newest date.
+
+    Returns:
+        Number of deleted rows by table.
+    """
+    commits = CommitLog(warehouse)
+    _restore_tables(warehouse, commits)
+    _check_nothing_stale(commits, settings, last)
+    _check_none_left(warehouse, keys, again)
+    deleted = _delete_rows(warehouse, commits, lease, keys, theirs, settings, last)
+    _remove_earlier_versions(warehouse, commits)
+    # Rejected lines are kept unchanged, so any of them may name a user.
+    delete_folder(warehouse.spark, settings.paths.quarantine)
+    return deleted
 
 
 def _find_last_night(warehouse: Warehouse, commits: CommitLog) -> date | None:
