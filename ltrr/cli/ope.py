@@ -102,7 +102,12 @@ def ope(
     if policy is not None:
         _judge_bundle(log, policy, settings_of(home, config, changes), settings, slices, as_json=as_json)
         return
-    columns = {"reward": reward, "logging_propensity": logging_propensity, "action": action, "fold_by": fold_by}
+    columns: dict[str, Any] = {
+        "reward": reward,
+        "logging_propensity": logging_propensity,
+        "action": action,
+        "fold_by": fold_by,
+    }
     columns |= {"action_propensities": action_propensities, "user": user, "q_taken": q_taken}
     lists = {"features": tuple(feature) if feature else None, "slices": slices}
     policies = _list_policies(target_propensity or [], q_target or [], format_, columns | lists)
