@@ -34,8 +34,8 @@ class NightRelease:
         canary_bundle: Canary of the night.
         choice: Chosen release.
         version: Published version.
-        sequence: Sequence number of the pointer that names the version; None where the pointer was
-            not moved.
+        sequence: Sequence number of the pointer that names the version; None if the night did not
+            move the pointer.
     """
 
     champion: Move
