@@ -129,8 +129,8 @@ def assemble_bundle(
 def assemble_canary(night: Night, pointer: Pointer) -> CanaryBundle | None:
     """Refresh the canary as the champion is refreshed, publish it and load it again.
 
-    The result is None if no canary runs.
-    A canary failure never affects the champion: if its bundle is invalid, the canary ends.
+    The result is None if no canary runs. A canary failure never affects the champion: if its bundle
+    is invalid, the canary ends.
     """
     if pointer.canary is None:
         return None

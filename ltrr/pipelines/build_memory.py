@@ -33,7 +33,7 @@ def run(night: Night) -> None:
     """
     settings, today = night.settings.memory, night.date
     daily = _update_daily_evidence(night)
-    # The first date of this week or a later one may still change.
+    # No later night changes the oldest open date, so it counts as final here.
     open_week = first_open_week(night.settings.logs.first_open(today))
     weeks = _fold_weeks(night, daily, open_week)
     evidence = to_evidence_as_of(daily, weeks, open_week=open_week, as_of=today, half_life_days=settings.half_life_days)
