@@ -48,7 +48,7 @@ class Cluster:
 
 @pytest.mark.parametrize(
     ("disk", "found"),
-    [("empty", "No such file or directory"), ("copy", "that the executor wrote is not there for the driver")],
+    [("empty", "No such file or directory"), ("copy", "the driver does not see a file that the executor wrote")],
 )
 def test_another_disk_on_executors_is_refused_and_leaves_nothing(tmp_path, disk, found):
     with pytest.raises(ConfigError, match=rf"paths\.tables: .*got on .*{found}") as caught:
