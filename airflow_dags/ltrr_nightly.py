@@ -3,17 +3,20 @@
 It imports nothing of ltrr: Airflow has its own environment, and each task starts `jobs/NAME.py` in
 the environment of ltrr. Its settings are environment variables of the Airflow processes:
 
-    LTRR_PROJECT           folder with jobs/ and conf/, a checkout or the installed package ltrr (default: the
-                           one that has this file)
-    LTRR_HOME              folder of tables, policies, logs and MLflow's store (default: `home` in LTRR_PROJECT)
+    LTRR_PROJECT           folder with jobs/ and conf/, a checkout or the installed package ltrr
+                           (default: the one that has this file)
+    LTRR_HOME              folder of tables, policies, logs and MLflow's store
+                           (default: `home` in LTRR_PROJECT)
     LTRR_CONFIG            YAML file for --config (default: none)
-    LTRR_HISTORY_STARTS    first date of the logs; no earlier date is scheduled (default: 2026-01-01)
-    LTRR_MAX_ACTIVE_TASKS  number of tasks that may run at once (default: 1; keep 1 on object stores without a shared
-                           log store)
+    LTRR_HISTORY_STARTS    first date of the logs; no earlier date is scheduled
+                           (default: 2026-01-01)
+    LTRR_MAX_ACTIVE_TASKS  number of tasks that may run at once (default: 1; keep 1 on object stores
+                           without a shared log store)
     LTRR_SPARK_CONN_ID     Airflow connection to Spark's master (default: spark_default)
     LTRR_TASK_HOURS        hours after which a running task is killed (default: 6)
-    LTRR_SPARK_LOG_LEVEL   log level of the driver's Java: fatal, error, warn or info (default: fatal, so that the log
-                           has only ltrr's own lines; ltrr says in one sentence what failed)
+    LTRR_SPARK_LOG_LEVEL   log level of the driver's Java: fatal, error, warn or info (default:
+                           fatal, so that the log has only ltrr's own lines; ltrr prints a fault in
+                           one sentence)
 
 The jobs read LTRR_USER_KEY_SECRET, the secret that turns user ids into keys, from the same
 environment. The DAG neither reads nor shows it.
@@ -40,7 +43,7 @@ SPARK_CONN_ID = os.environ.get("LTRR_SPARK_CONN_ID") or "spark_default"
 TASK_HOURS = float(os.environ.get("LTRR_TASK_HOURS") or "6")
 SPARK_LOG_LEVEL = os.environ.get("LTRR_SPARK_LOG_LEVEL") or "fatal"
 
-# Wins over the same property in conf/spark/JOB.conf, which does not know the path of LTRR_PROJECT.
+# Overrides the same property of conf/spark/JOB.conf, which cannot contain the path of LTRR_PROJECT.
 DRIVER_OPTIONS = (
     f"-Duser.timezone=UTC -Dlog4j2.configurationFile={Path(PROJECT).as_uri()}/conf/spark/log4j2.properties "
     f"-Dltrr.spark.log.level={SPARK_LOG_LEVEL}"
@@ -64,10 +67,10 @@ run again: a date that runs twice leaves the same tables.
 * **By schedule**: 04:00 UTC, for the date before.
 * **One date by hand**: *Trigger* with `{"date": "2026-01-05"}`. Without a date, the run takes the last interval (04:00
   to 04:00 UTC) that is complete at its logical date: a logical date of 2026-01-06 12:00 is the night of 2026-01-05.
-  With neither, the run fails and says so.
+  With neither, the run fails with an error.
 * **Many dates, A to B**: `airflow backfill create --dag-id ltrr_nightly --from-date A --to-date C --max-active-runs 1`,
   where C is the day *after* B (midnight, and the runs of B are at 04:00). A backfill ignores the DAG's own limit of one
-  run at a time, so give the option. ltrr refuses dates out of order whatever Airflow does.
+  run at a time, so give the option. ltrr refuses dates out of order in any case.
 * **A date with corrected logs**: clear its tasks and those of all later dates, or set `nights.repair_first: true` in
   the file of LTRR_CONFIG; then the first task of a night reruns stale dates before its own. Without either, the next
   night ends with exit code 2 and gives the stale date.
@@ -90,10 +93,10 @@ def exit_code_of(error: BaseException) -> int | None:
 
 
 class LtrrSubmitOperator(SparkSubmitOperator):
-    """A spark-submit that is retried only as often as a retry can help."""
+    """A spark-submit task whose exit code decides whether Airflow retries it."""
 
     def execute(self, context: Any) -> None:
-        """Submit; turn a failure that no further retry can correct into one that Airflow does not retry.
+        """Submit the job. Airflow does not retry a failure that no retry can correct.
 
         Raises:
             AirflowFailException: ltrr reports a user's mistake, or a fault remains after its
@@ -113,7 +116,7 @@ class LtrrSubmitOperator(SparkSubmitOperator):
             raise
         except (AirflowException, RuntimeError) as error:
             code = exit_code_of(error)
-            said = sentence_of(error) or "ltrr gave no reason; read the end of the log below"
+            reason = sentence_of(error) or "ltrr gave no reason; read the end of the log below"
             if code == USERS_MISTAKE:
                 kind, why = AirflowFailException, f"exit code {code}, a mistake that no retry can correct"
             elif code == NOT_READY:
@@ -122,18 +125,18 @@ class LtrrSubmitOperator(SparkSubmitOperator):
                 kind, why = AirflowFailException, f"exit code {code}, a fault that remains after {RETRIES} retries"
             else:
                 kind, why = AirflowException, f"exit code {code}, a fault"
-            # At both ends: people read a log from its last lines, and an alert shows the first.
-            raise kind(f"{self.task_id}: {why}: {said}\n{error}\n{said}") from error
+            # The reason is first and last: an alert shows the first lines, a reader the last ones.
+            raise kind(f"{self.task_id}: {why}: {reason}\n{error}\n{reason}") from error
 
 
 def sentence_of(error: BaseException) -> str:
-    """The sentence with which ltrr ended, from the output that the Spark provider keeps; empty without one."""
+    """The last sentence of ltrr in the output that the Spark provider keeps; empty without one."""
     found = _SENTENCE.findall(str(error))
     return found[-1] if found else ""
 
 
 def tries_so_far(retries: int | None, task_instance: Any) -> int:
-    """Number of tries since the task was last cleared, this one included (clearing raises `max_tries`)."""
+    """Number of tries since the task was last cleared, with this one; clearing raises `max_tries`."""
     return (retries or 0) - task_instance.max_tries + task_instance.try_number
 
 
@@ -145,15 +148,15 @@ def night_of(params: Mapping[str, Any], logical_date: datetime | None, run_type:
     *now*, whatever its logical date.
 
     Raises:
-        AirflowFailException: neither is given, or the date is not a date.
+        AirflowFailException: Neither is given, or the date is not a date.
     """
-    asked = params.get("date")
-    if asked:
+    given = params.get("date")
+    if given:
         try:
-            return date.fromisoformat(str(asked)).isoformat()
+            return date.fromisoformat(str(given)).isoformat()
         except ValueError as error:
             raise AirflowFailException(
-                f"params.date: expected a date like 2026-01-05, got {asked!r}: trigger again with such a date"
+                f"params.date: expected a date like 2026-01-05, got {given!r}: trigger again with such a date"
             ) from error
     if logical_date is None:
         raise AirflowFailException(
@@ -186,7 +189,7 @@ with DAG(
     dag_id="ltrr_nightly",
     description="Learn from the logs of one date; publish the policy that serves the next.",
     doc_md=DOC,
-    # A cron string alone has an interval of no length, and its start is a day late.
+    # A cron string alone has intervals of no length, and their start is a day late.
     schedule=CronDataIntervalTimetable(f"0 {NIGHT_HOUR} * * *", timezone="UTC"),
     start_date=pendulum.parse(HISTORY_STARTS, tz="UTC"),
     catchup=True,
@@ -207,7 +210,7 @@ with DAG(
         "execution_timeout": timedelta(hours=TASK_HOURS),
     },
     user_defined_macros={"night_of": night_of},
-    # Without native rendering a date stays text.
+    # Without native rendering, a date stays text.
     render_template_as_native_obj=False,
     tags=["ltrr"],
 ) as dag:

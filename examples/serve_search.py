@@ -21,7 +21,7 @@ from ltrr.serving import MEMORY, Block, EntityFields, Policy, Situation
 
 
 class Hit(NamedTuple):
-    """One hit of a strategy, with what the search engine returns of the entity anyway."""
+    """One hit of a strategy, with the fields of the entity that the search engine returns."""
 
     entity_id: str
     score: float
@@ -35,7 +35,7 @@ NO_FIELDS = EntityFields()
 
 
 @dataclass
-class Fetched:
+class FetchedBlocks:
     """Blocks of one search by (strategy, depth), and the fields of their entities."""
 
     blocks: dict[tuple[str, int], Block] = field(default_factory=dict)
@@ -49,16 +49,16 @@ def fetch(
     wanted: Sequence[tuple[str, int]],
     block_size: int,
     seconds: float,
-    fetched: Fetched,
+    fetched: FetchedBlocks,
 ) -> None:
-    """Ask for blocks side by side; what fails or is late is an empty block that says so, never a block left out."""
-    asked = [
+    """Fetch blocks in parallel; a failed or late block is empty and has that status."""
+    requests = [
         (name, depth, pool.submit(strategies[name], query_text, (depth - 1) * block_size, block_size))
         for name, depth in wanted
     ]
-    for name, depth, answer in asked:
+    for name, depth, request in requests:
         try:
-            hits = answer.result(timeout=seconds)
+            hits = request.result(timeout=seconds)
         except TooLate:
             block = Block(name, depth, "timeout")
         except (OSError, ValueError):
@@ -85,8 +85,9 @@ def serve(
     space = policy.space
     impression_id = uuid.uuid4().hex
     at = datetime.now(UTC)
-    fetched = Fetched()
-    # The memory is the policy's own and costs no call: all of it may be seen before choosing.
+    fetched = FetchedBlocks()
+    # The memory is part of the policy and costs no call, so all of it may be seen before the
+    # choice.
     seen = [(name, 1) for name in space.strategies if name != MEMORY]
     if MEMORY in space.strategies:
         seen += [(MEMORY, depth) for depth in range(1, space.budget + 1)]
@@ -112,19 +113,19 @@ def serve(
 
 
 def toy_strategies(policy: Policy) -> dict[str, Search]:
-    """The bundle's own memory, and for every other strategy some entities named after it."""
+    """The bundle's memory, and for every other strategy some entities with its name."""
 
     def memory(query_text: str, offset: int, limit: int) -> Sequence[Hit]:
         return [Hit(*recalled) for recalled in policy.recall(query_text, offset + limit)[offset:]]
 
-    def named(name: str) -> Search:
+    def toy_search(name: str) -> Search:
         def search(query_text: str, offset: int, limit: int) -> Sequence[Hit]:
             ranks = range(offset + 1, offset + limit + 1)
             return [Hit(f"{name}-{query_text}-{n}", 1.0 / n, EntityFields(f"{query_text} {n}")) for n in ranks]
 
         return search
 
-    return {name: memory if name == MEMORY else named(name) for name in policy.space.strategies}
+    return {name: memory if name == MEMORY else toy_search(name) for name in policy.space.strategies}
 
 
 def main(url: str, folder: str, *queries: str) -> None:

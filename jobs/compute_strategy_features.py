@@ -1,4 +1,4 @@
-"""`compute_strategy_features` for spark-submit: the same as `ltrr job compute_strategy_features`."""
+"""Entry point of `compute_strategy_features` for spark-submit, as `ltrr job`."""
 
 import sys
 

@@ -180,7 +180,7 @@ class _Streams:
         day = FIRST + timedelta(days=night)
         looks = tuple(self.looks[kind][stream]) if kind in self.looks else ()
         trials = tuple(
-            replace(one, looks=looks) if one.is_living and one.kind == kind else one for one in self.trials_of[stream]
+            replace(one, looks=looks) if one.is_judged and one.kind == kind else one for one in self.trials_of[stream]
         )
         before = current_trial(trials, kind)
         review = self._gate_review(kind, trials, day, night, judgement, wait_reason, stream)
@@ -194,7 +194,7 @@ class _Streams:
             self.outcome.begun[kind][stream] += 1
             self.sums[kind][stream] = 0.0
             self.looks[kind][stream] = []
-        if kind == CANARY_TRIAL and judged is not None and not judged.is_living:
+        if kind == CANARY_TRIAL and judged is not None and not judged.is_judged:
             self.canaries[stream] = None
 
     def _gate_review(

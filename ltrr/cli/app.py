@@ -1,4 +1,4 @@
-"""`ltrr`: its commands, and how an error ends one."""
+"""`ltrr`: its commands, and the conversion of errors to exit codes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ app.add_typer(policies, name="policies")
 
 
 @app.callback()
-def before_any(
+def set_common_options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every table read and written.")] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of a fault, as LTRR_DEBUG=1 does.")
@@ -57,10 +57,11 @@ _MISTYPED = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet.
+    """Run a command; returns its exit code.
 
-    Files are readable by this user only (logs, tables, quarantine, MLflow's store). The exception
-    is `policies/`, which services read (`ltrr.artifacts.store`).
+    The codes are 0 done, 1 a fault, 2 the user's mistake, 3 not ready yet. Files are readable by
+    this user only (logs, tables, quarantine, MLflow's store). The exception is `policies/`, which
+    services read (`ltrr.artifacts.store`).
     """
     umask = os.umask(0o077)
     try:
@@ -89,7 +90,7 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def report(error: LtrrError, cause: Exception | None = None) -> int:
-    """Print one sentence that says what is wrong; with --debug, raise the error with its traceback instead."""
+    """Print the error as one sentence; with --debug, raise it with its traceback instead."""
     if is_debugging():
         raise error from cause
     sys.stderr.write(f"ltrr: {error}\n")

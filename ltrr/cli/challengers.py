@@ -12,7 +12,7 @@ from ltrr.spark.session import build_session
 
 @with_common
 def list_challengers(common: Common) -> None:
-    """List the policy's trials after its newest night: current ones, and ended ones that still hold alpha."""
+    """List the policy's trials after its newest night, if they are judged or still hold alpha."""
     settings = common.settings()
     name = settings.policy.name
     warehouse = Warehouse(build_session("ltrr policies challengers", settings.spark), settings.paths.tables)

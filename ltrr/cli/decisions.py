@@ -1,4 +1,4 @@
-"""`ltrr policies promote`, `rollback` and `canary`: decisions of a person, recorded with their reason."""
+"""`ltrr policies promote`, `rollback` and `canary`: recorded decisions of a person."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ltrr.config import Settings
 from ltrr.errors import LeaseError, UsageError
 from ltrr.publishing.by_hand import begin_canary, end_canary, promote, roll_back
 from ltrr.publishing.moves import collect_moves
-from ltrr.publishing.release import Release, unrecorded
+from ltrr.publishing.release import Release, unrecorded_releases
 from ltrr.publishing.release_rows import RELEASES, append_releases
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
@@ -89,7 +89,10 @@ def canary_policy(
 
 
 def _show_release(common: Common, settings: Settings, release: Release | None, version: str) -> None:
-    """Record the release and show it. While a night holds the lease, that night or the next one records it."""
+    """Record the release and show it.
+
+    While a night holds the lease, that night or the next one records it.
+    """
     is_recorded = True
     if release is not None:
         try:
@@ -114,5 +117,5 @@ def _show_release(common: Common, settings: Settings, release: Release | None, v
 def _record(settings: Settings, release: Release) -> None:
     warehouse = Warehouse(build_session("ltrr policies", settings.spark), settings.paths.tables)
     moves = collect_moves(warehouse.read(RELEASES), settings.paths.policies, settings.policy.name)
-    others = [row for row in unrecorded(moves, None) if row.sequence != release.sequence]
+    others = [row for row in unrecorded_releases(moves, None) if row.sequence != release.sequence]
     append_releases(warehouse, settings.policy.name, [*others, release])

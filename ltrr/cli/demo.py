@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ltrr.cli.options import Hybrid, Json, Set, WorldData, WorldName, check_home
 from ltrr.cli.output import narrow_stderr, narrow_stdout, show_json
-from ltrr.cli.progress import StepProgress, jobs_left_text, one_step
+from ltrr.cli.progress import StepProgress, jobs_left_text, show_step
 from ltrr.config import Settings, load_settings
 from ltrr.demo.durations import duration_text
 from ltrr.demo.first_policy import write_demo_settings
@@ -72,19 +72,21 @@ def demo(
     changes: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Run days of service and nights of learning in a world of known truth; then show the policy's true values."""
+    """Run days of service and nights of learning in a world of known truth; show true values."""
     started = time.monotonic()
     console = narrow_stderr()
     choice = WorldChoice(world, data, hybrid)
     check_choice(choice)
-    real, settings = _prepare(choice, home, changes or [], console)
-    with one_step(console, "starting Spark"):
+    real, settings = _prepare_home(choice, home, changes or [], console)
+    with show_step(console, "starting Spark"):
         spark = build_session("ltrr demo", settings.spark)
     searches = impressions or IMPRESSIONS[world]
-    _say(console, f"{nights} {'nights' if nights > 1 else 'night'} of {searches:,} searches and {len(JOBS)} jobs")
+    _print_text(
+        console, f"{nights} {'nights' if nights > 1 else 'night'} of {searches:,} searches and {len(JOBS)} jobs"
+    )
     with DemoProgress(console, nights, settings.first_date) as watcher:
-        reports = _run(real, settings, spark, watcher, impressions=searches, seed=seed)
-        outcome = _outcome(real, settings, reports, watcher)
+        reports = _run_nights(real, settings, spark, watcher, impressions=searches, seed=seed)
+        outcome = _compute_outcome(real, settings, reports, watcher)
         if world == "msrd" and data is not None:
             six = build_world(WorldChoice(world, data, hybrid=False), default_cache(), watcher.advance)
             outcome["trial"] = [row for row in plan_rows(six) if row["slice"] in ("unseen", "head")]
@@ -93,19 +95,19 @@ def demo(
     if as_json:
         show_json(outcome)
     else:
-        _print(outcome, reports, home, settings, full)
+        _print_outcome(outcome, reports, home, settings, full)
 
 
-def _prepare(choice: WorldChoice, home: Path, changes: list[str], console: Console) -> tuple[World, Settings]:
+def _prepare_home(choice: WorldChoice, home: Path, changes: list[str], console: Console) -> tuple[World, Settings]:
     """Empty the home, build the world, and publish the first policy."""
     claim_home(home)
     if SECRET_VARIABLE not in os.environ:
         os.environ[SECRET_VARIABLE] = DEMO_SECRET
-        _say(console, f"{SECRET_VARIABLE} is not set: the demo uses a public one for invented users")
-    with one_step(console, "building the world") as progress:
+        _print_text(console, f"{SECRET_VARIABLE} is not set: the demo uses a public one for invented users")
+    with show_step(console, "building the world") as progress:
         world = build_world(choice, default_cache(), progress.advance)
     for note in world.notes:
-        _say(console, f"world {world.name}: {note}")
+        _print_text(console, f"world {world.name}: {note}")
     write_demo_settings(home, world.policy_settings(), FIRST_DATE)
     settings = load_settings(home, None, changes)
     publish_first_champion(settings.paths.policies, settings.policy, settings.first_date)
@@ -113,12 +115,14 @@ def _prepare(choice: WorldChoice, home: Path, changes: list[str], console: Conso
 
 
 class DemoProgress(StepProgress):
-    """Progress of all nights of a demo: one line that moves on a terminal, a line per finished step without one.
+    """Progress of all nights of a demo.
+
+    A terminal shows one line that changes; other outputs get a line per finished step.
 
     Args:
-        console: Where it is shown.
+        console: Console of the progress.
         nights: Number of nights.
-        first: Date of the first one.
+        first: Date of the first night.
     """
 
     def __init__(self, console: Console, nights: int, first: date) -> None:
@@ -130,7 +134,7 @@ class DemoProgress(StepProgress):
         self.start(f"night {self.number(day)} of {self.nights} {step}")
 
     def end_step(self, step: str, day: date, seconds: float) -> None:
-        """Count a step of a night as done; without a terminal, print its time and what is left of the night."""
+        """Count a step of a night as done; without a terminal, print its time and the jobs left."""
         self.end(seconds)
         if not self.console.is_terminal:
             left = len(JOBS) - 1 - JOBS.index(step) if step in JOBS else len(JOBS)
@@ -143,7 +147,7 @@ class DemoProgress(StepProgress):
         return (day - self._first).days + 1
 
 
-def _run(
+def _run_nights(
     world: World, settings: Settings, spark: SparkSession, progress: DemoProgress, *, impressions: int, seed: int
 ) -> list[NightReport]:
     """Run all nights; after each, print what it served, learned and decided."""
@@ -157,7 +161,9 @@ def _run(
     return reports
 
 
-def _outcome(world: World, settings: Settings, reports: list[NightReport], progress: DemoProgress) -> dict[str, Any]:
+def _compute_outcome(
+    world: World, settings: Settings, reports: list[NightReport], progress: DemoProgress
+) -> dict[str, Any]:
     policy = current_policy(settings)
     progress.start(f"{TRUE_VALUES} of every policy")
     truth: list[Mapping[str, Any]] = [*truth_table(world, policy, progress=progress.advance)]
@@ -180,24 +186,26 @@ def _outcome(world: World, settings: Settings, reports: list[NightReport], progr
     return outcome
 
 
-def _print(outcome: dict[str, Any], reports: list[NightReport], home: Path, settings: Settings, full: Path) -> None:
+def _print_outcome(
+    outcome: dict[str, Any], reports: list[NightReport], home: Path, settings: Settings, full: Path
+) -> None:
     console = narrow_stdout()
     console.print("", nights_table(reports), "", regret_table(outcome["regret"]))
-    _say(console, REGRET_CAPTION)
+    _print_text(console, REGRET_CAPTION)
     console.print("")
     if "trial" in outcome:
         console.print(trial_table(outcome["trial"]), "")
     console.print(order_table(outcome["ranker"]))
-    _say(console, ranker_sentence(outcome["ranker"]))
+    _print_text(console, ranker_sentence(outcome["ranker"]))
     console.print("", values_table(outcome["truth"]))
-    _say(console, TRUTH_CAPTION)
-    _say(console, f"\n{standing(outcome['truth'], reports[-1].challenger)}")
-    _say(console, f"\nDone in {duration_text(outcome['seconds'])}. All figures and reasons: {full}")
+    _print_text(console, TRUTH_CAPTION)
+    _print_text(console, f"\n{standing(outcome['truth'], reports[-1].challenger)}")
+    _print_text(console, f"\nDone in {duration_text(outcome['seconds'])}. All figures and reasons: {full}")
     for thing, command in whereabouts(home, settings.policy.name, str(reports[-1].day)):
-        _say(console, thing)
-        # Never folded: a command is copied as a whole.
+        _print_text(console, thing)
+        # Not folded, so that users can copy the whole command.
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _say(console: Console, text: str) -> None:
+def _print_text(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""`ltrr doctor`: a line for each check of this machine and home."""
+"""`ltrr doctor`: checks of this machine and home, one line each."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ def doctor(common: Common) -> int:
     spark = common.section(SparkSettings)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", platform.python_version),
-        ("java", _java),
+        ("java", _check_java),
         ("spark", lambda: version("pyspark")),
-        ("delta jars", _delta_jars),
-        ("write access", lambda: _write_access(paths.home)),
-        ("secret", _secret),
-        ("mlflow", lambda: _mlflow(tracking, paths.home)),
-        ("retention", lambda: _retention(paths, nights, spark)),
+        ("delta jars", _check_delta_jars),
+        ("write access", lambda: _check_write_access(paths.home)),
+        ("secret", _check_secret),
+        ("mlflow", lambda: _check_mlflow(tracking, paths.home)),
+        ("retention", lambda: _check_retention(paths, nights, spark)),
         ("committed tables", lambda: check_committed(paths, nights, spark)),
         ("private files", lambda: check_private_files(paths)),
     ]
-    rows = [_checked(name, check) for name, check in checks]
+    rows = [_run_check(name, check) for name, check in checks]
     common.show(rows, "ltrr doctor")
     return int(any(row["verdict"] != "ok" for row in rows))
 
 
-def _checked(name: str, check: Callable[[], str]) -> dict[str, str]:
+def _run_check(name: str, check: Callable[[], str]) -> dict[str, str]:
     try:
         return {"check": name, "verdict": "ok", "detail": check()}
     except (LtrrError, OSError, PackageNotFoundError) as fault:
         return {"check": name, "verdict": "missing", "detail": str(fault)}
 
 
-def _java() -> str:
+def _check_java() -> str:
     java = find_java()
     if isinstance(java, str):
         raise ConfigError(java)
     return f"{java.major} ({java.launcher})"
 
 
-def _delta_jars() -> str:
+def _check_delta_jars() -> str:
     hashes = read_hashes()
     folder = spark_home() / "jars"
     missing = missing_jars(folder, hashes)
@@ -77,7 +77,7 @@ def _delta_jars() -> str:
     return f"{len(hashes)} in {folder}, with the expected hashes"
 
 
-def _write_access(home: Path) -> str:
+def _check_write_access(home: Path) -> str:
     """Write a temporary file into the home, or into the nearest existing folder above it."""
     folder = home
     while not folder.exists():
@@ -86,7 +86,7 @@ def _write_access(home: Path) -> str:
         return f"{folder}" if folder == home else f"{folder} (the home {home} does not exist yet)"
 
 
-def _secret() -> str:
+def _check_secret() -> str:
     read_secret(os.environ)
     return f"{SECRET_VARIABLE} is set"
 
@@ -97,7 +97,7 @@ def check_private_files(paths: PathSettings) -> str:
     A folder without rights for others protects everything below it.
 
     Raises:
-        ConfigError: a file or folder is open to others; the message has the command that closes it.
+        ConfigError: A file or folder is open to others; the message has the command that closes it.
     """
     named = [local_folder(path) for path in (paths.tables, paths.logs, paths.quarantine)]
     private = [*named, *(paths.home / name for name in ("mlflow.db", "mlartifacts"))]
@@ -112,23 +112,26 @@ def check_private_files(paths: PathSettings) -> str:
     return f"{len(found)} closed to other users"
 
 
-def _mlflow(tracking: TrackingSettings, home: Path) -> str:
+def _check_mlflow(tracking: TrackingSettings, home: Path) -> str:
     if not home.exists():
         return f"{version('mlflow')}; the first night makes the store"
     connect(tracking)
     return f"{version('mlflow')}; {without_secrets(tracking.uri)} answers"
 
 
-def _retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> str:
-    """Check that every table on disk keeps its versions long enough; starts Spark if there are tables."""
-    warehouse = _tables(paths, nights, spark)
+def _check_retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> str:
+    """Check that every table on disk keeps its versions long enough.
+
+    Spark starts only if there are tables.
+    """
+    warehouse = _open_tables(paths, nights, spark)
     if warehouse is None:
         return "no tables yet"
-    wrong = {name: warehouse.wrong_properties(declared) for name, declared in CATALOG.items()}
+    wrong = {name: warehouse.find_wrong_properties(declared) for name, declared in CATALOG.items()}
     short = [f"{name} ({', '.join(properties)})" for name, properties in wrong.items() if properties]
     if short:
         raise ConfigError(
-            "tables do not keep their versions as long as the nights need them",
+            "tables keep their earlier versions for too short a time",
             which=", ".join(short),
             expected=f"replaced files for {nights.readable_days} days",
             todo="run a night: each job sets the retention of its tables before it writes",
@@ -138,7 +141,7 @@ def _retention(paths: PathSettings, nights: NightSettings, spark: SparkSettings)
 
 def check_committed(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> str:
     """Check that every table on disk is in the state of the last committed run."""
-    warehouse = _tables(paths, nights, spark)
+    warehouse = _open_tables(paths, nights, spark)
     if warehouse is None:
         return "no tables yet"
     commits = CommitLog(warehouse)
@@ -150,7 +153,7 @@ def check_committed(paths: PathSettings, nights: NightSettings, spark: SparkSett
     ]
     if dead:
         raise ConfigError(
-            "tables hold rows of a run that did not commit",
+            "tables have rows of a run that did not commit",
             which=", ".join(dead),
             expected="the rows of the last committed run",
             todo="run the job or night again before any VACUUM: it restores the tables first",
@@ -158,7 +161,7 @@ def check_committed(paths: PathSettings, nights: NightSettings, spark: SparkSett
     return f"{len(read_by_version)} in the state of the last committed runs"
 
 
-def _tables(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> Warehouse | None:
+def _open_tables(paths: PathSettings, nights: NightSettings, spark: SparkSettings) -> Warehouse | None:
     """The tables, on a session that is started for them; None if there are none yet."""
     if not paths.home.exists():
         return None

@@ -1,4 +1,4 @@
-"""`ltrr policies explain`: why a policy would choose what it chooses for one query."""
+"""`ltrr policies explain`: reasons for a policy's choice for one query."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def explain_policy(
     changes: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Why a policy chooses what it chooses for a query: plans, blocks, candidates, and which features moved it."""
+    """Explain a policy's choice for a query: plans, blocks, candidates and effects of features."""
     settings = settings_of(home, config, changes)
     policy = _load(settings, version)
     look = _read_looks(looks, query) if looks else _logged_look(settings, policy, query)
-    told = explain(policy, query, look.blocks, look.overlaps, look.situation)
+    explanation = explain(policy, query, look.blocks, look.overlaps, look.situation)
     if as_json:
-        show_json({"look": look.source, **told.to_json()})
+        show_json({"look": look.source, **explanation.to_json()})
     else:
-        _show(told, look.source)
+        _show(explanation, look.source)
 
 
 def _load(settings: Settings, version: str | None) -> Policy:
@@ -70,38 +70,38 @@ def _load(settings: Settings, version: str | None) -> Policy:
         raise UsageError(
             "no such version of the policy",
             which=version,
-            expected="one of " + (", ".join(versions(root, name)[-5:]) or "none: nothing is published yet"),
-            todo="see `ltrr policies list`",
+            expected="one of " + (", ".join(versions(root, name)[-5:]) or "none: no version is published yet"),
+            todo="list the versions with `ltrr policies list`",
         )
     return Policy.load(f"{root}/{name}", version)
 
 
 def _read_looks(file: Path, query: str) -> _Look:
-    """From a decision record or its looks; looks of another query would explain another search."""
+    """The look of a decision record or of its looks; those of another query are refused."""
     try:
-        told = json.loads(file.read_text("utf-8"))
+        content = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as fault:
         raise UsageError(
             "cannot read the looks", which=f"--looks {file}", expected="a JSON file", got=str(fault)
         ) from fault
-    is_record = isinstance(told, dict)
-    entries = told.get("looks") if is_record else told
-    reasons = (check_form(told) if is_record else []) or check_looks(entries)
-    if not reasons and is_record and query_key(told["query_text"]) != query_key(query):
-        reasons.append(f"query_text: expected {query!r}, got {told['query_text']!r}")
+    is_record = isinstance(content, dict)
+    entries = content.get("looks") if is_record else content
+    reasons = (check_form(content) if is_record else []) or check_looks(entries)
+    if not reasons and is_record and query_key(content["query_text"]) != query_key(query):
+        reasons.append(f"query_text: expected {query!r}, got {content['query_text']!r}")
     if reasons:
         raise UsageError(
-            "these are not looks of this query",
+            "the file has no looks of this query",
             which=f"--looks {file}",
             expected="a decision record, or the list under its `looks` (docs/reference/log-contract.md)",
             got="; ".join(reasons[:3]),
         )
-    situation = Situation.of_record(told) if is_record else NOWHERE
+    situation = Situation.of_record(content) if is_record else NOWHERE
     return _Look(f"file {file}", [block_of(entry) for entry in entries], overlaps_of(facts_of(entries)), situation)
 
 
 def _logged_look(settings: Settings, policy: Policy, query: str) -> _Look:
-    """Of the query's newest search in the tables; Spark is started for this alone."""
+    """The look of the query's newest search in the tables; only this needs Spark."""
     warehouse = Warehouse(build_session("ltrr policies explain", settings.spark), settings.paths.tables)
     decisions, impressions = warehouse.read(table("decisions")), warehouse.read(table("impressions"))
     key = query_key(query)
@@ -112,26 +112,26 @@ def _logged_look(settings: Settings, policy: Policy, query: str) -> _Look:
     return _Look(source, found.blocks, found.overlaps, found.situation)
 
 
-def _show(told: Explanation, source: str) -> None:
+def _show(explanation: Explanation, source: str) -> None:
     facts = {
-        "policy": told.version,
-        "query": f"{told.query_text!r}, key {told.query_key!r}, class {told.query_class}",
-        "look": f"{told.observe}: {source}",
-        **{f"note {number}": note for number, note in enumerate(told.notes, start=1)},
+        "policy": explanation.version,
+        "query": f"{explanation.query_text!r}, key {explanation.query_key!r}, class {explanation.query_class}",
+        "look": f"{explanation.observe}: {source}",
+        **{f"note {number}": note for number, note in enumerate(explanation.notes, start=1)},
     }
     show_rows([{"what": what, "value": value} for what, value in facts.items()], "Explained", as_json=False)
     tables = (
-        ("Plans of the shortlist, best score first", told.plans),
-        ("Blocks; gain: best plan that draws it, less best plan that does not", told.blocks),
-        ("Visible candidates; value: predicted, and the memory's evidence", told.candidates),
-        ("Bandit: score with the feature less without it, for the best plan and the second", told.effects),
-        ("Values: what moved the prediction of the best candidates, log-odds", told.contributions),
+        ("Plans of the shortlist, best score first", explanation.plans),
+        ("Blocks; gain: best plan that draws it, less best plan that does not", explanation.blocks),
+        ("Visible candidates; value: predicted, and the memory's evidence", explanation.candidates),
+        ("Bandit: score with the feature less without it, for the best plan and the second", explanation.effects),
+        ("Values: what moved the prediction of the best candidates, log-odds", explanation.contributions),
     )
     for title, rows in tables:
         if rows:
-            show_rows([_cells(asdict(row)) for row in rows], title, as_json=False)
-    show(f"{told.other_plans} other plans, each with propensity {told.floor:.5g}")
+            show_rows([_to_cells(asdict(row)) for row in rows], title, as_json=False)
+    show(f"{explanation.other_plans} other plans, each with propensity {explanation.floor:.5g}")
 
 
-def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
+def _to_cells(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name.replace("_", " "): value for name, value in row.items()}

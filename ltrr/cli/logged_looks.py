@@ -1,4 +1,4 @@
-"""The look that a query had when it was last searched."""
+"""The look of a query's newest logged search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ltrr.core.situation import Situation
 
 @dataclass(frozen=True, eq=False)
 class LoggedLook:
-    """What was seen before one logged choice.
+    """Blocks that were visible before one logged choice.
 
     Args:
         impression_id: Identifier of the search.
@@ -36,15 +36,16 @@ class LoggedLook:
 
 
 def newest_look(decisions: DataFrame, impressions: DataFrame, key: str, observe: str) -> LoggedLook | None:
-    """Of the newest impression of a query that saw what such a policy sees; None where there is none.
+    """The look of the newest impression of a query whose policy observed the same blocks.
 
-    One query's rows of both tables and one row to the driver.
+    None if there is no such impression. Spark reads one query's rows of both tables, and one row
+    reaches the driver.
 
     Args:
-        decisions: of any dates.
-        impressions: of the same dates, for when and where each was served.
-        key: the query_key.
-        observe: of the policy to be explained.
+        decisions: Rows of `decisions` of any dates.
+        impressions: Rows of `impressions` of the same dates, for time and place of serving.
+        key: Query key.
+        observe: Setting `observe` of the policy to explain.
     """
     choices = decisions.where(
         (F.col("query_key") == F.lit(key)) & (F.col("step") == 1) & (F.col("observe") == F.lit(observe))

@@ -69,7 +69,7 @@ def job(
 
 
 def _show(runs: Sequence[JobRun], title: str, common: Common) -> None:
-    """Show what the jobs wrote; JSON has all their notes, the table is followed by the night's decision."""
+    """Show the runs as JSON with all notes, or as a table and the night's decision."""
     rows: list[dict[str, Any]] = [
         {
             "job": run.job,

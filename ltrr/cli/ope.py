@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import is_published, read_manifest, versions
+from ltrr.cli.ope_options import (
+    Bootstrap,
+    Estimator,
+    Feature,
+    Folds,
+    Format,
+    LargestWeight,
+    Log,
+    Name,
+    PolicyVersion,
+    QTaken,
+    QTarget,
+    Slice,
+    TargetPropensity,
+    User,
+)
 from ltrr.cli.options import Config, Home, Json, Set, settings_of
 from ltrr.cli.output import show_json, show_rows, stdout
 from ltrr.config import Settings, load_section
 from ltrr.errors import UsageError
-from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.evaluation.judged_impressions import count_by_version
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
@@ -25,7 +40,7 @@ from ltrr.ope.log_files import find_log_files
 from ltrr.ope.report import OpeReport
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.delta import Warehouse
-from ltrr.spark.faults import explained
+from ltrr.spark.faults import explain_engine_faults
 from ltrr.spark.session import SparkSettings, build_session
 from ltrr.tables.catalog import table
 from ltrr.users.limits import with_is_counted
@@ -46,64 +61,30 @@ _SHOWN = {
     "reasons": "reasons",
 }
 
-_NAMES = ", ".join(ESTIMATORS)
 _COLUMNAR = ("parquet", "delta")
 """Formats whose files tasks can read directly."""
-
-Name = Annotated[
-    str | None, typer.Option(help="Name of this column; by default that of the format.", show_default=False)
-]
+_FOLDS = OpeSettings().folds
 
 
 def ope(
-    log: Annotated[str, typer.Argument(help="File, folder or address of the log.")],
-    target_propensity: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Column of the policy to judge: its probability of the action taken, or an array of its "
-            "probabilities of all actions. Repeat the option to judge several policies."
-        ),
-    ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            help="Published version of the home's policy, to judge instead on ltrr's own tables; "
-            "LOG is then the folder of the tables (HOME/tables)."
-        ),
-    ] = None,
-    format_: Annotated[str, typer.Option("--format", help=f"Format of the log: {' | '.join(FORMATS)}.")] = "parquet",
+    log: Log,
+    target_propensity: TargetPropensity = None,
+    policy: PolicyVersion = None,
+    format_: Format = "parquet",
     reward: Name = None,
     logging_propensity: Name = None,
     action: Name = None,
     action_propensities: Name = None,
     fold_by: Name = None,
-    user: Annotated[str | None, typer.Option(help="Column of the user. A user's decisions are one cluster.")] = None,
-    q_taken: Annotated[
-        str | None, typer.Option(help="Column of the value of the action taken under your own reward model.")
-    ] = None,
-    q_target: Annotated[
-        list[str] | None,
-        typer.Option(help="Column of that model's mean under the policy; one for each policy, in order."),
-    ] = None,
-    feature: Annotated[
-        list[str] | None, typer.Option(help="Column known before the decision; may be repeated.")
-    ] = None,
-    slice_: Annotated[
-        list[str] | None, typer.Option("--slice", help="Column whose values become slices; may be repeated.")
-    ] = None,
-    estimator: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Estimator to report, by default all; may be repeated: {_NAMES}."),
-    ] = None,
-    largest_weight: Annotated[
-        str,
-        typer.Option(help="M, the largest value of a cut weight; auto: SLOPE chooses it."),
-    ] = "100",
-    folds: Annotated[int, typer.Option(help="Number of folds of cross-fitting.")] = OpeSettings().folds,
-    bootstrap: Annotated[
-        int,
-        typer.Option(help="Number of bootstrap replicates by user, such as 200; needs --user. 0: no bootstrap."),
-    ] = 0,
+    user: User = None,
+    q_taken: QTaken = None,
+    q_target: QTarget = None,
+    feature: Feature = None,
+    slice_: Slice = None,
+    estimator: Estimator = None,
+    largest_weight: LargestWeight = "100",
+    folds: Folds = _FOLDS,
+    bootstrap: Bootstrap = 0,
     home: Home = None,
     config: Config = None,
     changes: Set = None,
@@ -115,44 +96,41 @@ def ope(
     taken was chosen, and the probability with which the policy to judge would have chosen it.
     docs/how-to/judge-a-log.md explains the report.
     """
+    _check_one_source(policy, target_propensity)
+    settings = OpeSettings(tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap)
+    slices = tuple(slice_ or ())
+    if policy is not None:
+        _judge_bundle(log, policy, settings_of(home, config, changes), settings, slices, as_json=as_json)
+        return
+    columns: dict[str, Any] = {
+        "reward": reward,
+        "logging_propensity": logging_propensity,
+        "action": action,
+        "fold_by": fold_by,
+    }
+    columns |= {"action_propensities": action_propensities, "user": user, "q_taken": q_taken}
+    lists = {"features": tuple(feature) if feature else None, "slices": slices}
+    policies = _list_policies(target_propensity or [], q_target or [], format_, columns | lists)
+    settings = replace(settings, verdict=load_section(EvaluationSettings, None, config, changes or ()))
+    spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
+    with explain_engine_faults("the log cannot be read", which=log):
+        reports = _estimate(spark, log, format_, policies, settings)
+    if as_json:
+        answers = [_to_json(one, report) for one, report in zip(policies, reports, strict=True)]
+        shown = {"log": log, "format": format_, "settings": asdict(settings)}
+        show_json(shown | (answers[0] if len(answers) == 1 else {"policies": answers}))
+        return
+    for one, report in zip(policies, reports, strict=True):
+        _show(log, one.target_propensity, report)
+
+
+def _check_one_source(policy: str | None, target_propensity: list[str] | None) -> None:
     if (policy is None) == (not target_propensity):
         raise UsageError(
             "name one policy source",
             expected="either --target-propensity COLUMN of the log, or --policy VERSION of a home",
             got="both" if policy else "neither",
         )
-    if policy is not None:
-        chosen = OpeSettings(tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap)
-        _judge_bundle(log, policy, settings_of(home, config, changes), chosen, tuple(slice_ or ()), as_json=as_json)
-        return
-    policies = _list_policies(
-        target_propensity or [],
-        q_target or [],
-        format_,
-        reward=reward,
-        logging_propensity=logging_propensity,
-        action=action,
-        action_propensities=action_propensities,
-        fold_by=fold_by,
-        user=user,
-        q_taken=q_taken,
-        features=tuple(feature) if feature else None,
-        slices=tuple(slice_ or ()),
-    )
-    verdict = load_section(EvaluationSettings, None, config, changes or ())
-    settings = OpeSettings(
-        tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap, verdict=verdict
-    )
-    spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
-    with explained("the log cannot be read", which=log):
-        reports = _estimate(spark, log, format_, policies, settings)
-    if as_json:
-        shown = {"log": log, "format": format_, "settings": asdict(settings)}
-        answers = [_answer(columns, report) for columns, report in zip(policies, reports, strict=True)]
-        show_json(shown | (answers[0] if len(answers) == 1 else {"policies": answers}))
-        return
-    for columns, report in zip(policies, reports, strict=True):
-        _show(log, columns.target_propensity, report)
 
 
 def _estimate(
@@ -164,26 +142,26 @@ def _estimate(
         return estimate_policies(decisions, policies, settings, files)
     if len(policies) == 1:
         return estimate_policies(decisions, policies, settings)
-    # The column of each policy is a path into the record, which each reading has to find by itself.
+    # The column of each policy is a path into the record, so each policy needs a pass of its own.
     return [estimate_log(read_foreign_log(spark, log, format_, one), one, settings) for one in policies]
 
 
 def _parse_limit(text: str) -> float | None:
-    """M; None where SLOPE chooses it."""
+    """M; None if SLOPE chooses it."""
     if text == "auto":
         return None
     try:
         return float(text)
     except ValueError:
         raise UsageError(
-            "this is no limit of weights", which="--largest-weight", expected="a number above 1, or auto", got=text
+            "not a limit of weights", which="--largest-weight", expected="a number above 1, or auto", got=text
         ) from None
 
 
 def _judge_bundle(
-    log: str, version: str, settings: Settings, chosen: OpeSettings, slices: tuple[str, ...], *, as_json: bool
+    log: str, version: str, settings: Settings, limits: OpeSettings, slices: tuple[str, ...], *, as_json: bool
 ) -> None:
-    """Judge a published version on tables of ltrr."""
+    """Estimate and show the value of a published version on tables of ltrr."""
     root, name = settings.paths.policies, settings.policy.name
     if not is_published(root, name, version):
         raise UsageError(
@@ -212,15 +190,15 @@ def _judge_bundle(
         held_out_percent=settings.evaluation.held_out_percent,
     )
     columns = replace(name_bundle_columns(part.manifest.settings), slices=slices)
-    judging = replace(chosen, verdict=settings.evaluation)
+    judging = replace(limits, verdict=settings.evaluation)
     report = estimate_log(with_probabilities(rows, part), columns, judging)
     if as_json:
-        show_json({"log": log, "policy": version, "settings": asdict(judging)} | _answer(columns, report))
+        show_json({"log": log, "policy": version, "settings": asdict(judging)} | _to_json(columns, report))
     else:
         _show(log, version, report)
 
 
-def _answer(columns: LogColumns, report: OpeReport) -> dict[str, Any]:
+def _to_json(columns: LogColumns, report: OpeReport) -> dict[str, Any]:
     return {
         "columns": columns.map_meanings(),
         "estimates": report.rows,
@@ -230,8 +208,15 @@ def _answer(columns: LogColumns, report: OpeReport) -> dict[str, Any]:
     }
 
 
-def _list_policies(targets: list[str], means: list[str], format_: str, **names: Any) -> list[LogColumns]:
-    """The columns that are read for each policy."""
+def _list_policies(targets: list[str], means: list[str], format_: str, names: Mapping[str, Any]) -> list[LogColumns]:
+    """Columns of the log to read for each policy.
+
+    Args:
+        targets: Columns of the policies.
+        means: Columns of the reward model's mean under each policy; empty if there are none.
+        format_: Name of the format.
+        names: Other columns, by field of `LogColumns`; None for the default of the format.
+    """
     if format_ not in FORMATS:
         raise UsageError("unknown log format", which="--format", expected=", ".join(FORMATS), got=format_)
     if means and len(means) != len(targets):

@@ -17,7 +17,7 @@ from ltrr.ope.draw_log import DrawLogReport, DrawLogSettings, estimate_draw_log
 from ltrr.ope.draw_rows import DrawColumns
 from ltrr.ope.formats import read_foreign_log
 from ltrr.ope.rows import LogColumns
-from ltrr.spark.faults import explained
+from ltrr.spark.faults import explain_engine_faults
 from ltrr.spark.session import SparkSettings, build_session
 
 _SHOWN = {
@@ -72,7 +72,7 @@ def ope_draws(
     verdict = load_section(EvaluationSettings, None, config, changes or ())
     settings = DrawLogSettings(reward, page_size, tuple(estimator or ()), verdict)
     spark = build_session("ltrr-ope-draws", load_section(SparkSettings, None, config, changes or ()))
-    with explained("the log cannot be read", which=log):
+    with explain_engine_faults("the log cannot be read", which=log):
         report = estimate_draw_log(read_foreign_log(spark, log, format_, LogColumns("")), columns, settings)
     if as_json:
         shown = {"log": log, "format": format_, "columns": columns.map_meanings(), "settings": asdict(settings)}

@@ -1,4 +1,4 @@
-"""Options that commands share, declared once: `with_common` gives a command the four that most of them take."""
+"""Options that commands share, declared once; `with_common` adds the four most common ones."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ S = TypeVar("S")
 
 
 def check_home(home: Path | None) -> Path | None:
-    """The home as given; checked before any command makes a folder named `s3:`.
+    """The home as given, which must not be a URL: a command would create a folder named `s3:`.
 
     Raises:
-        ConfigError: it is a URL.
+        ConfigError: It is a URL.
     """
     if home is not None:
         PathSettings(home=home)
@@ -76,7 +76,7 @@ class Common:
 
 
 def with_common(command: Callable[Concatenate[Common, P], R]) -> Callable[..., R]:
-    """Add `--home`, `--config`, `--set` and `--json` to a command, which takes them as one first argument.
+    """Add `--home`, `--config`, `--set` and `--json` to a command, as its first argument.
 
     >>> def count(common: Common, limit: int = 3) -> int:
     ...     return limit
@@ -110,10 +110,10 @@ def with_common(command: Callable[Concatenate[Common, P], R]) -> Callable[..., R
 
 
 def parse_date(text: str) -> date:
-    """The date that was given.
+    """The date of a text.
 
     Raises:
-        UsageError: it is no date.
+        UsageError: The text is not a date.
     """
     try:
         return date.fromisoformat(text)
@@ -122,11 +122,13 @@ def parse_date(text: str) -> date:
 
 
 def settings_of(home: Path | None, config: Path | None, changes: list[str] | None, **more: Any) -> Settings:
-    """The settings of a command. A home that is given must exist: a typing mistake would make a new one.
+    """The settings of a command.
+
+    A given home must exist: a typing mistake would create a new one.
 
     Raises:
-        UsageError: the home is not a folder.
-        ConfigError: see `load_settings`.
+        UsageError: The home is not a folder.
+        ConfigError: See `load_settings`.
     """
     if home is not None and not home.is_dir():
         raise UsageError(

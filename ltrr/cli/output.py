@@ -19,8 +19,7 @@ from rich.table import Table
 Rows = Sequence[Mapping[str, Any]]
 
 
-# A table in a pipe is not folded to the width of a terminal; the demo and progress fit a narrow
-# one.
+# Widths in columns: of tables in a pipe, and of the demo and of progress.
 WIDE, NARROW = 200, 80
 
 
@@ -36,7 +35,7 @@ def narrow_stdout() -> Console:
 
 
 def narrow_stderr() -> Console:
-    """Console of progress and notes, 80 columns wide; without a terminal it writes no escape codes."""
+    """Console of progress and notes, 80 columns wide, with escape codes only on a terminal."""
     console = Console(stderr=True)
     return Console(stderr=True, width=min(console.width, NARROW) if console.is_terminal else NARROW)
 
@@ -69,7 +68,7 @@ def show(renderable: RenderableType) -> None:
 
 def show_json(value: Any) -> None:
     """Print a result as JSON; undefined figures are null."""
-    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(to_plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def show_rows(rows: Rows, title: str, *, as_json: bool) -> None:
@@ -88,10 +87,12 @@ def show_rows(rows: Rows, title: str, *, as_json: bool) -> None:
 
 
 def cell_text(value: Any) -> str:
-    """One value as a person reads it.
+    """Text of one value in a table.
 
-    >>> cell_text(None), cell_text(0.123456), cell_text(float("nan")), cell_text(["a", "b"]), cell_text({"a": 1})
-    ('', '0.12346', 'NaN', 'a; b', 'a=1')
+    >>> cell_text(None), cell_text(0.123456), cell_text(float("nan"))
+    ('', '0.12346', 'NaN')
+    >>> cell_text(["a", "b"]), cell_text({"a": 1})
+    ('a; b', 'a=1')
     """
     if value is None:
         return ""
@@ -106,16 +107,16 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """The value in JSON's own types.
 
-    >>> plain({"a": float("nan"), "on": date(2026, 3, 2)})
+    >>> to_plain({"a": float("nan"), "on": date(2026, 3, 2)})
     {'a': None, 'on': '2026-03-02'}
     """
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, date | datetime):

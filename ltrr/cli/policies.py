@@ -58,7 +58,7 @@ def init_policies(
     file = common.section(PathSettings).home / HOME_FILE
     if strategies is not None and not file.exists():
         policy = PolicySettings(
-            name, _names(strategies), block_size, budget, observe=observe, features=_names(features)
+            name, _split_names(strategies), block_size, budget, observe=observe, features=_split_names(features)
         )
         _write_home(file.parent, history_starts, policy)
     elif strategies is None and not file.exists() and common.config is None:
@@ -128,7 +128,7 @@ def replay_policies(
     date_: Date,
     sample: Annotated[int, typer.Option("--sample", min=1, help="Number of decisions, chosen by hash.")] = 1_000,
 ) -> None:
-    """Compute a sample of a date's logged decisions again from their bundles; exit 1 if a propensity differs."""
+    """Replay a sample of a date's logged decisions; exit 1 if a propensity differs."""
     day = parse_date(date_)
     settings = common.settings()
     warehouse = Warehouse(build_session("ltrr policies replay", settings.spark), settings.paths.tables)
@@ -160,10 +160,10 @@ def _write_home(folder: Path, history_starts: str | None, policy: PolicySettings
 def _check_agrees(settings: Settings, strategies: str, name: str, block_size: int, budget: int) -> None:
     policy = settings.policy
     there = (policy.name, policy.strategies, policy.block_size, policy.budget)
-    asked = (name, _names(strategies), block_size, budget)
+    asked = (name, _split_names(strategies), block_size, budget)
     if there != asked:
         raise UsageError(
-            "the home has other settings already",
+            "the home already has other settings",
             which=str(settings.paths.home / HOME_FILE),
             expected=str(there),
             got=str(asked),
@@ -171,7 +171,7 @@ def _check_agrees(settings: Settings, strategies: str, name: str, block_size: in
         )
 
 
-def _names(strategies: str) -> tuple[str, ...]:
+def _split_names(strategies: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in strategies.split(","))
 
 

@@ -23,7 +23,7 @@ def serves_text(version: str, moves: list[Pointer]) -> str:
 
 
 def version_row(root: str, name: str, version: str, moves: list[Pointer]) -> dict[str, Any]:
-    """One published version as a row; a damaged one has its damage."""
+    """One published version as a row, with its damage if its manifest cannot be read."""
     naming = [
         pointer for pointer in moves if version in (pointer.version, pointer.canary.version if pointer.canary else None)
     ]
@@ -31,7 +31,7 @@ def version_row(root: str, name: str, version: str, moves: list[Pointer]) -> dic
     try:
         manifest: Manifest | None = read_manifest(root, name, version)
     except ArtifactError as fault:
-        # One damaged version must not hide the others: they are what can be served instead.
+        # A damaged version must not hide the others, which can serve instead.
         manifest, damage = None, str(fault)
     return {
         "version": version,

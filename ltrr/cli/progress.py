@@ -1,4 +1,4 @@
-"""Progress on stderr: one line that moves on a terminal, plain lines without one."""
+"""Progress on stderr: one line that changes on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ltrr.spark.commits import JobRun
 
 
 class StepProgress:
-    """Which step runs, how long the steps took, and what is left; used with `with`.
+    """The running step, the time of finished steps, and the time left; used with `with`.
 
     Args:
-        console: Where it is shown.
-        steps: Names of all steps in order; a name may come several times.
+        console: Console of the progress.
+        steps: Names of all steps in order; a name may occur several times.
     """
 
     def __init__(self, console: Console, steps: Sequence[str]) -> None:
@@ -30,7 +30,7 @@ class StepProgress:
         self._left = list(steps)
         self._seconds: dict[str, float] = {}
         self._label, self._started = "", time.monotonic()
-        # 39 columns for the longest description: with bar, count and time the line fits into 80.
+        # The longest description has 39 columns. With bar, count and time the line fits into 80.
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=12),
@@ -56,11 +56,11 @@ class StepProgress:
         self._progress.update(self._task, description=label, left=left)
 
     def advance(self, done: int, total: int) -> None:
-        """Show how much of the running step is done."""
+        """Show the finished share of the running step."""
         self._progress.update(self._task, description=f"{self._label} {done / max(total, 1):.0%}")
 
     def end(self, seconds: float | None = None) -> float:
-        """Count the running step as done; returns how many seconds it took.
+        """Count the running step as done; returns its seconds.
 
         Args:
             seconds: Measured seconds of the step; by default the time since it started.
@@ -72,15 +72,15 @@ class StepProgress:
         return taken
 
     def print(self, line: str) -> None:
-        """Print a line that stays, above the line that moves."""
+        """Print a permanent line above the line that changes."""
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class JobProgress:
-    """Progress of the jobs of one date, and of repairs of earlier dates before it; used with `with`.
+    """Progress of the jobs of one date and of repairs before it; used with `with`.
 
-    Without a terminal a line is printed when a job starts too: the log of a night that hangs shows
-    the job.
+    Without a terminal, the start of a job is a line too, so the log of a night that hangs shows the
+    job.
     """
 
     def __init__(self, console: Console, day: date, jobs: Sequence[str] = JOBS) -> None:
@@ -104,7 +104,7 @@ class JobProgress:
             self._steps.print(f"{day} {job}")
 
     def end(self, run: JobRun) -> None:
-        """Print how long a job took and what is left."""
+        """Print the time of a job and the number of jobs left."""
         took = f"{run.run_date} {run.job}: {duration_text(run.seconds)}"
         if run.run_date != self._day:
             self._steps.print(f"{took}, a repair")
@@ -115,7 +115,7 @@ class JobProgress:
 
 
 def jobs_left_text(count: int) -> str:
-    """The number of jobs that are left.
+    """Text of the number of jobs left.
 
     >>> jobs_left_text(7), jobs_left_text(1), jobs_left_text(0)
     ('7 jobs left', '1 job left', 'done')
@@ -124,8 +124,8 @@ def jobs_left_text(count: int) -> str:
 
 
 @contextmanager
-def one_step(console: Console, label: str) -> Iterator[StepProgress]:
-    """Progress of one work of unknown length."""
+def show_step(console: Console, label: str) -> Iterator[StepProgress]:
+    """Progress of a single step of unknown length."""
     with StepProgress(console, [label]) as progress:
         progress.start(label)
         yield progress

@@ -33,7 +33,7 @@ def simulate(
     changes: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Write the logs of one date: users of a world search, the published policy answers, and they click.
+    """Write the logs of one date: simulated users search, the policy answers, and they click.
 
     A new home gets settings that fit the world, its first date, and the uniform policy.
     """

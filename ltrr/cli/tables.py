@@ -71,8 +71,8 @@ def show_table(
     """Show rows of a table, in the order of its grain."""
     declared = table(name)
     warehouse = _open(common.settings())
-    wanted = _columns(declared, columns)
-    rows = _of_date(warehouse.read(declared), declared, date_)
+    wanted = _list_columns(declared, columns)
+    rows = _only_of_date(warehouse.read(declared), declared, date_)
     try:
         rows = rows.where(where) if where else rows
     except AnalysisException as fault:
@@ -90,7 +90,7 @@ def digest_tables(
     names: Names = None,
     date_: Annotated[str | None, typer.Option("--date", help="Only the partition of this date.")] = None,
 ) -> None:
-    """Print rows and digest of the exact columns; two equal runs print the same, in any order of rows."""
+    """Print rows and digest of the exact columns, equal for two equal runs in any order of rows."""
     warehouse = _open(common.settings())
     wanted = [table(name) for name in names] if names else [t for t in CATALOG.values() if t.name not in _NOT_DIGESTED]
     rows: list[dict[str, Any]] = []
@@ -134,7 +134,7 @@ def forget(
     ] = None,
     accept_quality: AcceptQuality = None,
 ) -> None:
-    """Forget users: rerun the dates of their searches without them, and remove all earlier versions."""
+    """Forget users: rerun the dates of their searches without them, and remove earlier versions."""
     settings = common.settings()
     secret = read_secret(os.environ)
     wanted = {*(keys or ()), *(user_key(secret, user) for user in users or ())}
@@ -163,7 +163,7 @@ def _open(settings: Settings) -> Warehouse:
     return Warehouse(build_session("ltrr tables", settings.spark), settings.paths.tables)
 
 
-def _columns(declared: Table, asked: str | None) -> list[str]:
+def _list_columns(declared: Table, asked: str | None) -> list[str]:
     wanted = [name.strip() for name in asked.split(",")] if asked else list(declared.column_names)
     unknown = [name for name in wanted if name not in declared.column_names]
     if unknown:
@@ -173,7 +173,7 @@ def _columns(declared: Table, asked: str | None) -> list[str]:
     return wanted
 
 
-def _of_date(rows: DataFrame, declared: Table, asked: str | None) -> DataFrame:
+def _only_of_date(rows: DataFrame, declared: Table, asked: str | None) -> DataFrame:
     if not asked:
         return rows
     if not declared.date_column:

@@ -50,7 +50,7 @@ def _released(report: NightReport) -> str:
 def _challenger_text(challenger: Challenger | None) -> str:
     if challenger is None:
         return "no challenger"
-    if not challenger.is_living:
+    if not challenger.is_judged:
         return f"challenger: {challenger.outcome}"
     return f"challenger: night {challenger.night}" if challenger.night else "new challenger"
 

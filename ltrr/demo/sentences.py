@@ -56,7 +56,7 @@ def standing(rows: Rows, challenger: Challenger | None = None) -> str:
     sentences = [_standing_of("the serving bundle", unseen, LEARNED_GREEDY, LEARNED)]
     if challenger and CHALLENGER_GREEDY in unseen:
         night = f"night {challenger.night} of its trial" if challenger.night else "new"
-        state = night if challenger.is_living else f"{challenger.outcome} last night"
+        state = night if challenger.is_judged else f"{challenger.outcome} last night"
         sentences.append(_standing_of(f"the challenger ({state})", unseen, CHALLENGER_GREEDY, CHALLENGER))
     return "\n".join(sentences)
 

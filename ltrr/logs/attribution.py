@@ -31,7 +31,8 @@ def is_inside_window(
     >>> inside = is_inside_window(F.col("at"), served, F.col("kind"), LogSettings().kinds)
     >>> [row.inside for row in rows.select(inside.alias("inside")).collect()]
     [True, True, False, True, False]
-    >>> inside = is_inside_window(F.col("at"), served, F.col("kind"), LogSettings().kinds, clock_skew_seconds=1.0)
+    >>> kinds = LogSettings().kinds
+    >>> inside = is_inside_window(F.col("at"), served, F.col("kind"), kinds, clock_skew_seconds=1.0)
     >>> [row.inside for row in rows.select(inside.alias("inside")).collect()]
     [True, True, False, True, True]
     """
@@ -72,30 +73,30 @@ def settle_events(
     matched = events.join(served, on="impression_id", how="left").join(
         shown, on=["log_date", "impression_id", "entity_id"], how="left"
     )
-    first_open = F.lit(settings.first_open(night))
-    arrives_too_late = (F.col("arrival_date") == F.lit(night)) & (F.to_date("at") < first_open)
-    is_inside = is_inside_window(
-        F.col("at"), F.col("served_at"), F.col("kind"), settings.kinds, settings.clock_skew_seconds
-    )
-    reason = (
-        F.when(
-            F.col("served_at").isNull(),
-            F.when(arrives_too_late, "late").when(
-                F.col("arrival_date") <= F.lit(settings.gives_up(night)), "unmatched"
-            ),
-        )
-        .when(F.col("log_date") < first_open, "late")
-        .when(F.col("is_shown").isNull(), "not_shown")
-        .when(~is_inside, "outside_window")
-    )
     status = (
         F.when(F.col("reason").isNotNull(), "rejected").when(F.col("served_at").isNull(), "waiting").otherwise("joined")
     )
     return (
-        matched.withColumn("reason", reason)
+        matched.withColumn("reason", _reason(night, settings))
         .withColumn("status", status)
         .withColumn("settled_date", F.lit(night))
         .drop("served_at", "is_shown")
+    )
+
+
+def _reason(night: date, settings: LogSettings) -> Column:
+    """Reason why a matched event is rejected; null if it is not."""
+    first_open = F.lit(settings.first_open(night))
+    arrives_too_late = (F.col("arrival_date") == F.lit(night)) & (F.to_date("at") < first_open)
+    has_expired = F.col("arrival_date") <= F.lit(settings.newest_expired_arrival(night))
+    is_inside = is_inside_window(
+        F.col("at"), F.col("served_at"), F.col("kind"), settings.kinds, settings.clock_skew_seconds
+    )
+    return (
+        F.when(F.col("served_at").isNull(), F.when(arrives_too_late, "late").when(has_expired, "unmatched"))
+        .when(F.col("log_date") < first_open, "late")
+        .when(F.col("is_shown").isNull(), "not_shown")
+        .when(~is_inside, "outside_window")
     )
 
 

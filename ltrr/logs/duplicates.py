@@ -17,8 +17,9 @@ def only_repeats(lines: DataFrame, earlier: DataFrame, id_column: str) -> DataFr
         earlier: Rows with id_column, accepted on earlier nights.
         id_column: event_id or impression_id.
 
-    >>> lines = spark.createDataFrame([("i1", "b", 1), ("i1", "a", 9), ("i2", "a", 2), ("i3", "a", 3)],
-    ...                               "impression_id string, source string, offset bigint")
+    >>> places = [("i1", "b", 1), ("i1", "a", 9), ("i2", "a", 2), ("i3", "a", 3)]
+    >>> schema = "impression_id string, source string, offset bigint"
+    >>> lines = spark.createDataFrame(places, schema)
     >>> earlier = spark.createDataFrame([("i3",), ("i4",)], "impression_id string")
     >>> repeats = only_repeats(lines, earlier, "impression_id").orderBy("offset")
     >>> [(row.source, row.offset, row.detail) for row in repeats.collect()]

@@ -1,4 +1,4 @@
-"""Folder of a night's logs: whether it is closed, and which of its files are read, left out or refused."""
+"""Folder of a night's logs: whether it is closed, and which files are read, left out or refused."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ltrr.spark.faults import DAMAGED_FILE, UNREADABLE_FILE, explain_fault
 
 SUCCESS = "_SUCCESS"
 NO_TRAFFIC = "_NO_TRAFFIC"
-"""File next to `_SUCCESS` that declares a date on which nothing was searched."""
+"""File next to `_SUCCESS` that declares a date without any search."""
 SUFFIXES = (".ndjson", ".ndjson.gz")
 # Maximum number of file names in one message.
-_SHOWN = 5
+_MAX_SHOWN = 5
 # Spark leaves out names that begin with _, except these and those that contain =.
-_READ_ALL_THE_SAME = ("_metadata", "_common_metadata")
+_READ_DESPITE_UNDERSCORE = ("_metadata", "_common_metadata")
 # Size in bytes of a byte order mark, which Spark removes.
 _MARK = 3
 
@@ -60,20 +60,22 @@ class FolderFiles:
         Raises:
             LtrrError: Spark skipped a file, or read one that is not listed.
 
-        >>> files = FolderFiles({"a.ndjson": 9, "host-b/a.ndjson": 9, "empty.ndjson": 0, "c.ndjson.gz": 20})
+        >>> sizes = {"a.ndjson": 9, "host-b/a.ndjson": 9, "empty.ndjson": 0, "c.ndjson.gz": 20}
+        >>> files = FolderFiles(sizes)
         >>> files.check_all_read(["a.ndjson", "host-b/a.ndjson"])
         >>> files.check_all_read(["a.ndjson"])
         Traceback (most recent call last):
             ...
-        ltrr.errors.LtrrError: the files that were read are not those of the folder: host-b/a.ndjson: expected 2 files \
-with lines, got 1; run the job again; if it fails again, report it with the names of the files
+        ltrr.errors.LtrrError: the files that were read are not those of the folder: \
+host-b/a.ndjson: expected 2 files with lines, got 1; run the job again; \
+if it fails again, report it with the names of the files
         """
         with_lines = {path for path, size in self.read.items() if size > _MARK and not path.endswith(".gz")}
         wrong = (with_lines - set(sources)) | (set(sources) - self.read.keys())
         if wrong:
             raise LtrrError(
                 "the files that were read are not those of the folder",
-                which=names_of(sorted(wrong)),
+                which=list_names(sorted(wrong)),
                 expected=f"{len(with_lines)} files with lines",
                 got=f"{len(sources)}",
                 todo="run the job again; if it fails again, report it with the names of the files",
@@ -91,11 +93,11 @@ def check_closed(spark: SparkSession, logs: str, night: date) -> str:
     """
     folder = f"{logs.rstrip('/')}/{folder_name(night)}"
     if not _exists(spark, f"{folder}/{SUCCESS}"):
-        raise not_closed(folder, night, is_there=_exists(spark, folder))
+        raise not_closed_error(folder, night, is_there=_exists(spark, folder))
     return folder
 
 
-def not_closed(folder: str, night: date, *, is_there: bool) -> NotReadyError:
+def not_closed_error(folder: str, night: date, *, is_there: bool) -> NotReadyError:
     """Error for a folder of logs that is missing or has no `_SUCCESS` yet."""
     return NotReadyError(
         f"the logs of {night} are not " + ("closed" if is_there else "there"),
@@ -108,7 +110,7 @@ def not_closed(folder: str, night: date, *, is_there: bool) -> NotReadyError:
 
 
 def list_folder(spark: SparkSession, folder: str) -> FolderFiles:
-    """Files of the folder and its sub-folders, sorted into those that are read and those that are left out.
+    """Files of the folder and its sub-folders: those that are read, and those that are left out.
 
     The file system lists the tree in one recursive call, which on an object store is a flat listing
     by pages. The driver keeps one name and one size per file, as Spark does when it plans the read.
@@ -136,16 +138,18 @@ def sort_files(found: Mapping[str, int], folder: str) -> FolderFiles:
     Raises:
         LtrrError: Some files are neither; the message has their names and faults.
 
-    >>> sort_files({"_SUCCESS": 0, "hour=03/decisions-1.ndjson": 7, "_temporary/0/decisions-1.ndjson": 7}, "logs")
-    FolderFiles(read={'hour=03/decisions-1.ndjson': 7}, left_out=('_temporary/0/decisions-1.ndjson',), \
+    >>> files = {"_SUCCESS": 0, "hour=03/decisions-1.ndjson": 7, "_tmp/decisions-1.ndjson": 7}
+    >>> sort_files(files, "logs")
+    FolderFiles(read={'hour=03/decisions-1.ndjson': 7}, left_out=('_tmp/decisions-1.ndjson',), \
 has_no_traffic=False)
     >>> sort_files({"decisions-2.jsonl": 7, "decisions-1.ndjson.gz": 0}, "/logs/dt=2026-03-02")
     Traceback (most recent call last):
         ...
-    ltrr.errors.LtrrError: Spark would not read some files of a night's logs: /logs/dt=2026-03-02: expected \
-decisions-*.ndjson and events-*.ndjson, plain or .gz, also in sub-folders, got decisions-1.ndjson.gz (0 bytes: not \
-even an empty gzip file) and decisions-2.jsonl (the name does not end in .ndjson or .ndjson.gz); rename, compress or \
-move them, or put _ before the name of a file that is no log; nothing of this night was committed
+    ltrr.errors.LtrrError: Spark would not read some files of a night's logs: /logs/dt=2026-03-02: \
+expected decisions-*.ndjson and events-*.ndjson, plain or .gz, also in sub-folders, \
+got decisions-1.ndjson.gz (0 bytes: not even an empty gzip file) and decisions-2.jsonl \
+(the name does not end in .ndjson or .ndjson.gz); rename, compress or move them, \
+or put _ before the name of a file that is no log; nothing of this night was committed
     """
     faults = {path: fault for path, size in sorted(found.items()) if (fault := _fault(path, size))}
     if faults:
@@ -153,7 +157,7 @@ move them, or put _ before the name of a file that is no log; nothing of this ni
             "Spark would not read some files of a night's logs",
             which=folder,
             expected="decisions-*.ndjson and events-*.ndjson, plain or .gz, also in sub-folders",
-            got=names_of([f"{path} ({fault})" for path, fault in faults.items()]),
+            got=list_names([f"{path} ({fault})" for path, fault in faults.items()]),
             todo="rename, compress or move them, or put _ before the name of a file that is no log; nothing of this "
             "night was committed",
         )
@@ -172,7 +176,8 @@ def relative_path(file_url: str, root: str) -> str:
         file_url: Percent-encoded URL, as in Spark's file metadata.
         root: Path of the folder without scheme and host, not encoded.
 
-    >>> relative_path("file:///data/logs/dt=2026-03-02/host-a/events-1%20z.ndjson", "/data/logs/dt=2026-03-02")
+    >>> url = "file:///data/logs/dt=2026-03-02/host-a/events-1%20z.ndjson"
+    >>> relative_path(url, "/data/logs/dt=2026-03-02")
     'host-a/events-1 z.ndjson'
     """
     return unquote(urlsplit(file_url).path).removeprefix(f"{root}/")
@@ -191,7 +196,7 @@ def _is_hidden(path: str) -> bool:
 def _fault(path: str, size: int) -> str:
     """Fault of a file; empty if it is read or left out."""
     parts = path.split("/")
-    if any(part.startswith(_READ_ALL_THE_SAME) or (part.startswith("_") and "=" in part) for part in parts):
+    if any(part.startswith(_READ_DESPITE_UNDERSCORE) or (part.startswith("_") and "=" in part) for part in parts):
         return "a name that begins with _ but that Spark reads"
     if _is_hidden(path):
         return ""
@@ -206,17 +211,19 @@ def _fault(path: str, size: int) -> str:
     return ""
 
 
-def names_of(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """The first names of a list, and the number of the others.
 
-    >>> names_of(()), names_of(("a",)), names_of(("a", "b", "c")), names_of(tuple("abcdefg"))
-    ('', 'a', 'a, b and c', 'a, b, c, d, e and 2 more')
+    >>> list_names(()), list_names(("a",)), list_names(("a", "b", "c"))
+    ('', 'a', 'a, b and c')
+    >>> list_names(tuple("abcdefg"))
+    'a, b, c, d, e and 2 more'
     """
     if not names:
         return ""
-    shown = names[:_SHOWN]
-    if len(names) > _SHOWN:
-        return f"{', '.join(shown)} and {len(names) - _SHOWN} more"
+    shown = names[:_MAX_SHOWN]
+    if len(names) > _MAX_SHOWN:
+        return f"{', '.join(shown)} and {len(names) - _MAX_SHOWN} more"
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 

@@ -1,8 +1,8 @@
-"""The registry of log formats: what ingestion reads, and what it recognizes in order to say why it is refused.
+"""Registry of log formats: those that ingestion reads, and those that it recognizes and refuses.
 
 To add a format, declare its `LineFormat` in a module of its own and add one line to `FORMATS`. The
-first format that recognizes an object converts or refuses it: a format whose lines have keys of
-another stands before that one.
+first format that recognizes an object converts or refuses it. If two formats share keys, the more
+specific one comes first.
 
 The registry reaches Spark's executors with the `LineReader` that reads a night's lines, and by
 import of this module.

@@ -1,4 +1,4 @@
-"""What a log format declares: how its lines are recognized, and what one line becomes or why it is refused.
+"""Declaration of a log format: how its lines are recognized, and converted or refused.
 
 `ltrr.logs.formats` is the registry and says how to add a format.
 """
@@ -45,10 +45,9 @@ class LineFormat:
     Attributes:
         name: Name in messages.
         keys: Groups of keys. An object that has every key of one group is of this format.
-        convert: Conversion of one object to a record of ltrr's contract. A decision record or event
-            that comes of it passes the same checks as one that a service wrote. None for a format
-            that is refused.
-        refusal: For a format that is refused: why ltrr does not read it.
+        convert: Conversion of one object to a record of ltrr's contract, which then passes the same
+            checks as a record that a service wrote. None for a format that is refused.
+        refusal: Reason why ltrr does not read the format; empty if it does.
         shown_keys: Keys that excerpts of rejected lines may show, next to those of ltrr's own
             records.
     """
@@ -62,8 +61,10 @@ class LineFormat:
     def recognizes(self, content: Content) -> bool:
         """Whether an object is a line of this format.
 
-        >>> form = LineFormat("bulk", (frozenset({"index"}), frozenset({"create", "id"})), refusal="no search")
-        >>> form.recognizes({"index": {}}), form.recognizes({"create": {}}), form.recognizes({"create": {}, "id": 1})
-        (True, False, True)
+        >>> bulk = LineFormat("bulk", (frozenset({"index"}), frozenset({"create", "id"})))
+        >>> bulk.recognizes({"index": {}}), bulk.recognizes({"create": {}})
+        (True, False)
+        >>> bulk.recognizes({"create": {}, "id": 1})
+        True
         """
         return any(group <= content.keys() for group in self.keys)

@@ -1,4 +1,4 @@
-"""One raw line -> one row with everything that the line becomes, rejected or not."""
+"""One raw line -> one row that contains all its table rows, or the reason of its rejection."""
 
 from __future__ import annotations
 
@@ -44,16 +44,15 @@ class LineReader:
     def row(self, line: bytes, name: str) -> LineRow:
         """Row of one line of the file `name`.
 
-        Keys: line_hash, format, and either reason, detail and excerpt, or the rows that the line
-        becomes.
+        Keys: line_hash, format, and either reason, detail and excerpt, or the rows of the tables.
         """
         reading = read_line(line, name, self.strategies, self.kinds, self.formats)
         if reading.content is None:
             return rejected_row(line, reading.format, reading.reason, reading.detail)
         at = datetime.fromisoformat(reading.content["at"]).astimezone(UTC)
-        untimely = self._untimely(at, reading.format)
-        if untimely:
-            return rejected_row(line, reading.format, *untimely)
+        fault = self._find_date_fault(at, reading.format)
+        if fault:
+            return rejected_row(line, reading.format, *fault)
         kept = {"line_hash": hashlib.sha256(line).hexdigest(), "format": reading.format}
         if reading.format == "event":
             return {**kept, "event": _event_row(reading.content, at)}
@@ -67,7 +66,7 @@ class LineReader:
             "slate_rows": slate_row_rows(reading.content),
         }
 
-    def _untimely(self, at: datetime, format_: str) -> tuple[str, str] | None:
+    def _find_date_fault(self, at: datetime, format_: str) -> tuple[str, str] | None:
         on = at.date()
         if on > self.night and (at - timedelta(seconds=self.clock_skew_seconds)).date() > self.night:
             return "future", f"at: expected a date up to {self.night}, got {on}"

@@ -18,9 +18,10 @@ def to_impressions(decision_lines: DataFrame) -> DataFrame:
 
 
 def to_nested_rows(decision_lines: DataFrame, name: str) -> DataFrame:
-    """Parsed decision lines -> rows of the table nested under `name`, with the columns of the impression.
+    """Parsed decision lines -> rows of the table nested under `name`.
 
-    Rows of `slate_rows` lack clicks and page_reward, which come from events.
+    They include the columns of the impression. Rows of `slate_rows` lack clicks and page_reward,
+    which come from events.
     """
     own = [column.name for column in own_columns(name)]
     shared = [column.name for column in table(name).columns if column.name in _IMPRESSION_NAMES]
@@ -31,9 +32,10 @@ def to_nested_rows(decision_lines: DataFrame, name: str) -> DataFrame:
 
 
 def to_rejected_rows(lines: DataFrame) -> DataFrame:
-    """Lines with source, offset, settled_date, reason, detail, format, line_hash, excerpt -> rows of `rejected_rows`.
+    """Rejected lines -> rows of `rejected_rows`.
 
-    A well-formed line has no excerpt of its own, because every well-formed line of a kind has the
+    The lines have source, offset, settled_date, reason, detail, format, line_hash and excerpt. A
+    well-formed line has no excerpt of its own, because every well-formed line of a kind has the
     same shape.
     """
     excerpt = F.coalesce(F.col("excerpt"), *(F.when(F.col("format") == k, F.lit(v)) for k, v in EXCERPTS.items()))

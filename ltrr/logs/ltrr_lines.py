@@ -9,10 +9,12 @@ _OF_EVENTS = frozenset({"event_id"})
 
 
 def to_own_record(content: Content, file_name: str) -> Record:
-    """The object as it stands. The name of its file decides where no key shows the kind.
+    """The unchanged object with its kind. If no key shows the kind, the name of the file decides.
 
-    >>> to_own_record({"slate": []}, "x.ndjson").kind, to_own_record({"event_id": "v1"}, "x.ndjson").kind
-    ('decision', 'event')
+    >>> to_own_record({"slate": []}, "x.ndjson").kind
+    'decision'
+    >>> to_own_record({"event_id": "v1"}, "x.ndjson").kind
+    'event'
     >>> to_own_record({"impression_id": "i1"}, "decisions-1.ndjson").kind
     'decision'
     """

@@ -1,4 +1,4 @@
-"""The lines of a folder, read once: one row per line, with everything that the line becomes nested in it.
+"""Parsing of a folder's lines in one pass: one row per line, with nested rows of the tables.
 
 At 1,000x the data there are more files and more blocks of files, one task each, and no shuffle: the
 task that reads a line parses it. Spark cannot divide a .gz file, so it is one task of any size.
@@ -84,10 +84,10 @@ def read_lines(spark: SparkSession, folder: str) -> DataFrame:
 
 
 def parse_lines(lines: DataFrame, reader: LineReader, root: str) -> DataFrame:
-    """Rows of `parsed_schema`, one per line; `source` is the path of the file from the night's folder on.
+    """Rows of `parsed_schema`, one per line.
 
-    The frame must come straight from the files, because lines are counted in the order in which a
-    task reads them.
+    `source` is the path of the file from the night's folder on. The frame must come straight from
+    the files, because lines are counted in the order in which a task reads them.
 
     Args:
         lines: Lines, as `read_lines` gives them.
@@ -109,7 +109,8 @@ def with_offset(parsed: DataFrame, lines_before: Sequence[tuple[str, int, int]])
     `lines_before` has one row per block of 128 MB: at 1,000x the data still a broadcast of a few
     thousand rows.
 
-    >>> parsed = spark.createDataFrame([("a", 0, 2), ("a", 50, 1)], "source string, block_start bigint, line bigint")
+    >>> schema = "source string, block_start bigint, line bigint"
+    >>> parsed = spark.createDataFrame([("a", 0, 2), ("a", 50, 1)], schema)
     >>> [tuple(row) for row in with_offset(parsed, [("a", 50, 2)]).orderBy("offset").collect()]
     [('a', 2), ('a', 3)]
     """
@@ -149,7 +150,7 @@ def _parser(
 
 
 def _to_arrow(rows: list[LineRow], lines: list[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows as Arrow. A row that does not fit its columns is rejected: one line never stops a night."""
+    """The rows as Arrow; a row that does not fit its columns is rejected and stops no night."""
     try:
         yield pa.RecordBatch.from_pylist(rows, schema=schema)
     except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError) as fault:

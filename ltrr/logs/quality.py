@@ -1,4 +1,4 @@
-"""Quality of a night's logs: the counts, and the checks over the counts."""
+"""Quality of a night's logs: counts of the lines, and checks of the counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.record_checks import TOLERANCE
-from ltrr.logs.folder import NO_TRAFFIC, SUCCESS, FolderFiles, names_of
+from ltrr.logs.folder import NO_TRAFFIC, SUCCESS, FolderFiles, list_names
 from ltrr.logs.settings import LogSettings
 from ltrr.spark.quality import Check, at_most
 
@@ -51,10 +51,11 @@ class Counts:
 
 
 def propensity_error(decisions: Column) -> Column:
-    """Largest difference between 1 and the sum of a decision's propensities; null without decisions.
+    """Largest distance of a decision's sum of propensities from 1; null without decisions.
 
     >>> shortlist = "array(struct('title:1' as action, 0.5D as p)) as action_propensities"
-    >>> rows = spark.sql(f"select array(struct({shortlist}, 3 as n_actions, 0.2D as floor)) as decisions")
+    >>> decision = f"struct({shortlist}, 3 as n_actions, 0.2D as floor)"
+    >>> rows = spark.sql(f"select array({decision}) as decisions")
     >>> round(rows.select(propensity_error(F.col("decisions")).alias("error")).head().error, 9)
     0.1
     """
@@ -68,7 +69,9 @@ def propensity_error(decisions: Column) -> Column:
 
 
 def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_rows: DataFrame, folder: str) -> Counts:
-    """Count the outcomes of the lines, each frame in one pass. `lines` and `carried` are 0: they come from elsewhere.
+    """Count the outcomes of the lines, each frame in one pass.
+
+    The caller sets `lines` and `carried`, which are 0 here.
 
     Args:
         decision_lines: Parsed decision lines that are accepted.
@@ -108,9 +111,11 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
         usual_impressions: Number of impressions of each of the last `volume_days` nights.
         settings: Limits.
 
-    >>> counts = Counts(lines=110, carried=0, impressions=90, fallbacks=0, propensity_error=0.0, joined=10, clicks=9,
-    ...                 waiting=1, rejected={"malformed_json": 9})
-    >>> [(check.name, check.detail) for check in check_counts(counts, [], LogSettings()) if check.outcome == "failed"]
+    >>> counts = Counts(
+    ...     lines=110, carried=0, impressions=90, fallbacks=0, propensity_error=0.0,
+    ...     joined=10, clicks=9, waiting=1, rejected={"malformed_json": 9})
+    >>> checks = check_counts(counts, [], LogSettings())
+    >>> [(check.name, check.detail) for check in checks if check.outcome == "failed"]
     [('rejected_share', '9 of 110 lines: malformed_json 9')]
     """
     rejected = sum(counts.rejected.values())
@@ -132,7 +137,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
             settings.rejected_share_limit,
             f"{sum(faulty.values())} of {counts.lines} lines" + (f": {worst}" if worst else ""),
         ),
-        _volume(counts, usual_impressions, settings),
+        _check_volume(counts, usual_impressions, settings),
         at_most(
             "fallback_share",
             _share(counts.fallbacks, counts.impressions),
@@ -140,13 +145,13 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
             f"{counts.fallbacks} of {counts.impressions} impressions",
         ),
         at_most("propensity_error", counts.propensity_error, TOLERANCE, "largest distance of a sum from 1"),
-        _clicks(counts),
-        *_reported(counts),
+        _check_clicks(counts),
+        *_list_reported_counts(counts),
     ]
 
 
-def _reported(counts: Counts) -> list[Check]:
-    """Counts that stop no night."""
+def _list_reported_counts(counts: Counts) -> list[Check]:
+    """Counts that are only reported."""
     found = [
         ("waiting_events", counts.waiting, "events without an impression so far"),
         ("given_up_events", counts.rejected_earlier, "earlier events rejected tonight"),
@@ -161,14 +166,14 @@ def left_out_check(files: FolderFiles) -> Check:
     >>> left_out_check(FolderFiles({}, ("_temporary/0/decisions-1.ndjson",))).detail
     '_temporary/0/decisions-1.ndjson'
     """
-    return Check("files_left_out", float(len(files.left_out)), None, "reported", names_of(files.left_out) or "none")
+    return Check("files_left_out", float(len(files.left_out)), None, "reported", list_names(files.left_out) or "none")
 
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _volume(counts: Counts, usual_impressions: Sequence[float], settings: LogSettings) -> Check:
+def _check_volume(counts: Counts, usual_impressions: Sequence[float], settings: LogSettings) -> Check:
     impressions = counts.impressions
     if counts.has_no_traffic:
         declared = f"the folder declares no traffic by {NO_TRAFFIC}"
@@ -187,7 +192,7 @@ def _volume(counts: Counts, usual_impressions: Sequence[float], settings: LogSet
     return Check(IMPRESSIONS, float(impressions), limit, "ok" if low <= impressions <= high else "failed", detail)
 
 
-def _clicks(counts: Counts) -> Check:
+def _check_clicks(counts: Counts) -> Check:
     share = _share(counts.clicks, counts.impressions)
     is_silent = counts.impressions > 0 and counts.clicks == 0
     detail = f"{counts.clicks} clicks on {counts.impressions} impressions"

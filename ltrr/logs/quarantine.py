@@ -1,4 +1,7 @@
-"""Quarantine: rejected lines as they arrived, kept for a number of days. The tables show their shape only."""
+"""Quarantine: rejected lines as they arrived, kept for some days.
+
+The tables show only the shape of these lines.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from ltrr.logs.folder import child_folders, delete_folder, folder_name
 log = logging.getLogger(__name__)
 
 BROADCAST_LINES = 100_000
-"""Maximum number of rejected lines whose hashes go to every task: 10 MB. More are joined by a shuffle."""
+"""Maximum number of rejected lines whose hashes go to every task (10 MB).
+
+More lines are joined by a shuffle.
+"""
 
 _EXPIRES = re.compile(r"expires=(\d{4}-\d\d-\d\d)", re.ASCII)
 
@@ -31,14 +37,15 @@ def quarantine_folder(root: str, night: date, days: int) -> str:
 def expired_folders(names: list[str], night: date) -> list[str]:
     """Names of the folders that have expired. Folders with other names are never deleted.
 
-    >>> expired_folders(["expires=2026-03-31", "expires=2026-04-01", "expires=2026-04-02", "kept"], date(2026, 4, 1))
+    >>> names = ["expires=2026-03-31", "expires=2026-04-01", "expires=2026-04-02", "kept"]
+    >>> expired_folders(names, date(2026, 4, 1))
     ['expires=2026-03-31', 'expires=2026-04-01']
     """
-    dated = ((name, _expiry(name)) for name in names)
+    dated = ((name, _parse_expiry(name)) for name in names)
     return [name for name, expiry in dated if expiry is not None and expiry <= night]
 
 
-def _expiry(name: str) -> date | None:
+def _parse_expiry(name: str) -> date | None:
     """Date in a folder's name; None if ltrr did not name the folder."""
     found = _EXPIRES.fullmatch(name)
     try:
@@ -49,7 +56,7 @@ def _expiry(name: str) -> date | None:
 
 
 def clear_quarantine(spark: SparkSession, root: str, night: date) -> list[str]:
-    """Delete expired folders and those of an earlier attempt of the night; return the deleted folders.
+    """Delete expired folders and those of an earlier attempt; return the deleted folders.
 
     An attempt with other settings or other logs may have written lines below another date of
     expiry, or lines that are well-formed now. The driver reads one name per date of expiry.
@@ -57,7 +64,7 @@ def clear_quarantine(spark: SparkSession, root: str, night: date) -> list[str]:
     root = root.rstrip("/")
     names = child_folders(spark, root)
     expired = expired_folders(names, night)
-    dated = [f"{root}/{name}" for name in names if _expiry(name) and name not in expired]
+    dated = [f"{root}/{name}" for name in names if _parse_expiry(name) and name not in expired]
     own = [f"{folder}/{folder_name(night)}" for folder in dated if folder_name(night) in child_folders(spark, folder)]
     deleted = [*(f"{root}/{name}" for name in expired), *own]
     for folder in deleted:
@@ -85,6 +92,9 @@ def only_rejected(lines: DataFrame, rejected_rows: DataFrame, rejected: int) -> 
 
 
 def write_quarantine(lines: DataFrame, rejected_rows: DataFrame, folder: str, rejected: int) -> None:
-    """Write the lines of `only_rejected` byte for byte. They replace the folder, so a rerun leaves one copy."""
+    """Write the lines of `only_rejected` byte for byte.
+
+    They replace the folder, so a rerun leaves one copy.
+    """
     kept = only_rejected(lines, rejected_rows, rejected)
     kept.select(F.col("line").cast("string").alias("value")).write.mode("overwrite").text(folder, compression="gzip")

@@ -44,16 +44,16 @@ def read_line(
     r"""Parse and check one line.
 
     Args:
-        line: The line as it stands in the file, without the line feed.
+        line: The unchanged line of the file, without the line feed.
         name: Name of the file. `decisions-*` and `events-*` decide the kind of a line that does not
             show it.
         strategies: Names of the strategies of the settings and of the bundles that may have served.
         kinds: Kinds of event that the settings name.
         formats: Formats to try, in this order.
 
-    >>> none = frozenset()
-    >>> [read_line(line, "x.ndjson", none, none).reason for line in (b" \r", b"\xff", b'{"a": "b', b"{a}", b"7", b"{}")]
-    ['empty_line', 'not_utf8', 'truncated_json', 'malformed_json', 'not_an_object', 'unknown_record']
+    >>> lines = (b" \r", b"\xff", b'{"a": "b', b"7")
+    >>> [read_line(line, "x.ndjson", frozenset(), frozenset()).reason for line in lines]
+    ['empty_line', 'not_utf8', 'truncated_json', 'not_an_object']
     """
     try:
         content = _parse(line)
@@ -74,19 +74,21 @@ def read_line(
         return Reading("foreign", None, fault.reason, fault.detail)
     try:
         if kind == "decision":
-            said = check_decision_record(record) or list(_decision_faults(record, strategies))
+            failed = check_decision_record(record) or list(_decision_faults(record, strategies))
         else:
-            said = check_event(record) or list(_event_faults(record, kinds))
+            failed = check_event(record) or list(_event_faults(record, kinds))
     except OverflowError:
         # An integer beyond every float, such as 400 digits.
         return Reading(kind, None, "out_of_range", "a number too large for any column")
-    if said:
-        return Reading(kind, None, reason_word(said[0]), reason_detail(said))
+    if failed:
+        return Reading(kind, None, reason_word(failed[0]), reason_detail(failed))
     return Reading(kind, record)
 
 
 def _convert(format_: str, convert: Convert, content: Content, name: str) -> Record:
-    """The record of a line. One line never stops a night, so a fault of the conversion rejects the line.
+    """The record of a line.
+
+    A fault of the conversion rejects the line, so that no line stops a night.
 
     Raises:
         LineFaultError: The line has no record.
@@ -109,7 +111,7 @@ def _parse(line: bytes) -> Mapping[str, Any]:
     if not text.strip():
         raise LineFaultError("empty_line", "no text")
     try:
-        content = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_once)
+        content = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_to_object)
     except json.JSONDecodeError as fault:
         is_cut = fault.pos >= len(text.rstrip()) or fault.msg.startswith("Unterminated string")
         raise LineFaultError("truncated_json" if is_cut else "malformed_json", f"column {fault.pos + 1}") from fault
@@ -127,8 +129,8 @@ class _KeyTwiceError(Exception):
     pass
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Object of these keys and values. A repeated key is a fault: it is not clear which value counts."""
+def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Object of these keys and values; a repeated key is a fault, since its value is not clear."""
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]

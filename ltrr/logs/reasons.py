@@ -1,4 +1,4 @@
-"""Reasons for rejecting a line: a closed list of words, and the rules that derive them from failed checks."""
+"""Reasons for rejecting a line: a closed list of words, and the rules that choose them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "contradiction",
     ),
 )
-_SAID = re.compile(r"(?P<where>.*?): expected (?P<expected>.*), got (?P<got>.*)", re.DOTALL)
+_FAILED_CHECK = re.compile(r"(?P<where>.*?): expected (?P<expected>.*), got (?P<got>.*)", re.DOTALL)
 
 # A detail shows a value only if it is a number, a list of numbers or one of these words, and never
 # of these keys.
@@ -72,17 +72,19 @@ _PERSONAL = re.compile(r"(user|session|query_text|context|record|event)\b.*")
 MAX_SHOWN = 3
 
 
-def reason_word(said: str) -> str:
+def reason_word(failed: str) -> str:
     """Reason for a failed check.
 
     >>> reason_word("user: expected text that is not empty, got nothing")
     'missing_key'
     >>> reason_word("decisions[0].propensity: expected a number above 0 and up to 1, got 1.5")
     'bad_propensity'
-    >>> reason_word("draws: expected the blocks of title:2, got title:1"), reason_word("draws: expected a list, got 3")
-    ('plan_not_drawn', 'wrong_value')
+    >>> reason_word("draws: expected the blocks of title:2, got title:1")
+    'plan_not_drawn'
+    >>> reason_word("draws: expected a list, got 3")
+    'wrong_value'
     """
-    parts = _SAID.fullmatch(said)
+    parts = _FAILED_CHECK.fullmatch(failed)
     if parts is None:
         return "contradiction"
     if parts["got"] == "nothing":
@@ -93,20 +95,22 @@ def reason_word(said: str) -> str:
     return "wrong_value"
 
 
-def reason_detail(said: Sequence[str]) -> str:
+def reason_detail(failed: Sequence[str]) -> str:
     """Failed checks without values that could identify a person; at most three of them.
 
-    >>> reason_detail(["user: expected text that is not empty, got 4711", "propensities: expected a sum of 1, got 0.9"])
-    'user: expected text that is not empty, got another value; propensities: expected a sum of 1, got 0.9'
+    >>> reason_detail(["user: expected text that is not empty, got 4711"])
+    'user: expected text that is not empty, got another value'
+    >>> reason_detail(["propensities: expected a sum of 1, got 0.9", "floor: expected x, got 0"])
+    'propensities: expected a sum of 1, got 0.9; floor: expected x, got 0'
     >>> reason_detail(["slate: expected entities of the draws, got ['e9']"])
     'slate: expected entities of the draws, got another value'
     """
-    shown = "; ".join(_without_values(one) for one in said[:MAX_SHOWN])
-    return shown if len(said) <= MAX_SHOWN else f"{shown}; and {len(said) - MAX_SHOWN} more"
+    shown = "; ".join(_without_values(one) for one in failed[:MAX_SHOWN])
+    return shown if len(failed) <= MAX_SHOWN else f"{shown}; and {len(failed) - MAX_SHOWN} more"
 
 
-def _without_values(said: str) -> str:
-    parts = _SAID.fullmatch(said)
+def _without_values(failed: str) -> str:
+    parts = _FAILED_CHECK.fullmatch(failed)
     if parts is None:
         return "unreadable"
     is_shown = _PLAIN.fullmatch(parts["got"]) and (parts["got"] == "nothing" or not _PERSONAL.fullmatch(parts["where"]))

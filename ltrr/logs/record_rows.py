@@ -24,7 +24,10 @@ _query_key = lru_cache(maxsize=65_536)(query_key)
 
 @dataclass(frozen=True, repr=False)
 class Pseudonyms:
-    """Conversion of the ids of people to keys. It has no repr, so that no log line can show the secret."""
+    """Conversion of the ids of people to keys.
+
+    The class has no repr, so that no log line can show the secret.
+    """
 
     secret: str
 
@@ -74,7 +77,7 @@ def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms:
         "session_key": pseudonyms.session(record["session"]),
         "surface": record["surface"],
         "utc_offset_minutes": record["utc_offset_minutes"],
-        "context": [(name, _as_text(value)) for name, value in sorted(record["context"].items())],
+        "context": [(name, _to_text(value)) for name, value in sorted(record["context"].items())],
         "policy_version": record["policy_version"],
         "version_propensity": record.get("version_propensity", 1.0),
         "memory_version": record["memory_version"],
@@ -114,7 +117,7 @@ def _decision_row(decision: Mapping[str, Any], look: Rows, deeper: Rows) -> dict
 
 
 def slate_row_rows(record: Record) -> Rows:
-    """Rows of `slate_rows` without events. A feature that was missing when it was used (null) is NaN."""
+    """Rows of `slate_rows` without events; a feature that the record has as null is NaN."""
     return [
         {
             "position": row["position"],
@@ -129,7 +132,8 @@ def block_rows(record: Record) -> tuple[Rows, Rows]:
     """Rows of `draws` and `candidates`: every fetched block once, whether looked at, drawn or both.
 
     >>> def block(strategy, *entity_ids):
-    ...     results = [{"entity_id": e, "rank": n + 1, "score": 1.0} for n, e in enumerate(entity_ids)]
+    ...     ranked = enumerate(entity_ids, start=1)
+    ...     results = [{"entity_id": e, "rank": rank, "score": 1.0} for rank, e in ranked]
     ...     return {"strategy": strategy, "depth": 1, "status": "ok", "results": results}
     >>> record = {"looks": [block("title", "e1", "e2"), block("memory", "e3")],
     ...           "draws": [block("title", "e1", "e2"), block("popular", "e2")],
@@ -155,7 +159,7 @@ def block_rows(record: Record) -> tuple[Rows, Rows]:
             "is_looked_at": place in looked_at,
             "is_drawn": place in drawn,
         }
-        # A drawn block lists each of its entities once itself.
+        # A drawn block itself lists each of its entities once.
         alone = 1 if place in drawn else 0
         new_entities = sum(listings[entity_id] == alone for entity_id in _entity_ids(block))
         draws.append(
@@ -178,5 +182,5 @@ def _entity_ids(block: Mapping[str, Any]) -> Sequence[str]:
     return [result["entity_id"] for result in block["results"]]
 
 
-def _as_text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

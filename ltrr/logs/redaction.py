@@ -10,21 +10,21 @@ from ltrr.logs.formats import FORMATS
 
 EXCERPT_LENGTH = 240
 # Enough characters to fill the excerpt after masking; a broken line can have a gigabyte.
-_LOOKED_AT = 4_000
+_MAX_READ = 4_000
 
 
-def _names(schema: Any) -> set[str]:
+def _list_properties(schema: Any) -> set[str]:
     """Every property that a JSON Schema names."""
     inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
     own = set(schema.get("properties", ())) if isinstance(schema, dict) else set()
-    return own.union(*map(_names, inner))
+    return own.union(*map(_list_properties, inner))
 
 
 # Excerpts show only the keys of known formats: a broken line can have a user id in the place of a
 # key.
 KNOWN_KEYS = (
-    _names(schema("decision_record"))
-    | _names(schema("event"))
+    _list_properties(schema("decision_record"))
+    | _list_properties(schema("event"))
     | {key for format_ in FORMATS for key in format_.shown_keys}
 )
 
@@ -41,7 +41,7 @@ _TOKEN = re.compile(
 
 
 def redact(line: str) -> str:
-    """Start of a line with every value masked. Only the structure and the keys of known formats stay.
+    """Start of a line with every value masked; the structure and the keys of known formats stay.
 
     >>> redact('{"user": "u-17", "at": 12.5, "slate": [{"entity_id": "e1"}], "u-17": true}')
     '{"user":"*","at":*,"slate":[{"entity_id":"*"}],"*":true}'
@@ -50,7 +50,7 @@ def redact(line: str) -> str:
     >>> redact("u-17 was here"), redact("")
     ('***', '')
     """
-    masked = "".join(_mask(token) for token in _TOKEN.finditer(line[:_LOOKED_AT]))
+    masked = "".join(_mask(token) for token in _TOKEN.finditer(line[:_MAX_READ]))
     return masked if len(masked) <= EXCERPT_LENGTH else masked[: EXCERPT_LENGTH - 3] + "..."
 
 

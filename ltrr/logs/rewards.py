@@ -12,12 +12,14 @@ from ltrr.logs.settings import LogSettings
 
 
 def to_entity_rewards(events: DataFrame, settings: LogSettings) -> DataFrame:
-    """Joined events -> (log_date, impression_id, entity_id): clicks (1 or 0 for any number) and capped page_reward.
+    """Joined events -> clicks and capped page_reward, by (log_date, impression_id, entity_id).
 
-    The sums are over counts, not amounts, so the reward does not depend on the order of events.
+    clicks is 1 for any number of clicks, else 0. The sums are over counts, not amounts, so the
+    reward does not depend on the order of events.
 
-    >>> events = spark.sql("SELECT DATE'2026-03-02' log_date, 'i1' impression_id, * FROM VALUES ('e1', 'click'), "
-    ...                    "('e1', 'click'), ('e1', 'purchase'), ('e2', 'purchase') AS t(entity_id, kind)")
+    >>> events = spark.sql(
+    ...     "SELECT DATE'2026-03-02' log_date, 'i1' impression_id, * FROM VALUES ('e1', 'click'), "
+    ...     "('e1', 'click'), ('e1', 'purchase'), ('e2', 'purchase') AS t(entity_id, kind)")
     >>> rewards = to_entity_rewards(events, LogSettings(page_reward_cap=2.0)).orderBy("entity_id")
     >>> [tuple(row) for row in rewards.drop("log_date").collect()]
     [('i1', 'e1', 1, 2.0), ('i1', 'e2', 0, 1.0)]
@@ -41,12 +43,15 @@ def with_rewards(slates: DataFrame, rewards: DataFrame) -> DataFrame:
 
     An id that is used again on a later date keeps its own rewards.
 
-    >>> slates = spark.sql("SELECT DATE'2026-03-02' log_date, 'i1' impression_id, explode(array('e1', 'e2')) entity_id")
-    >>> rewards = spark.sql("SELECT *, 'i1' impression_id FROM VALUES (DATE'2026-03-02', 'e2', 1, 1D), "
-    ...                     "(DATE'2026-03-20', 'e1', 1, 1D) AS t(log_date, entity_id, clicks, page_reward)")
-    >>> columns = ("impression_id", "entity_id", "clicks", "page_reward")
-    >>> [tuple(row) for row in with_rewards(slates, rewards).orderBy("entity_id").select(*columns).collect()]
-    [('i1', 'e1', 0, 0.0), ('i1', 'e2', 1, 1.0)]
+    >>> slates = spark.sql(
+    ...     "SELECT DATE'2026-03-02' log_date, 'i1' impression_id, "
+    ...     "explode(array('e1', 'e2')) entity_id")
+    >>> rewards = spark.sql(
+    ...     "SELECT *, 'i1' impression_id FROM VALUES (DATE'2026-03-02', 'e2', 1, 1D), "
+    ...     "(DATE'2026-03-20', 'e1', 1, 1D) AS t(log_date, entity_id, clicks, page_reward)")
+    >>> rows = with_rewards(slates, rewards).orderBy("entity_id").collect()
+    >>> [(row.entity_id, row.clicks, row.page_reward) for row in rows]
+    [('e1', 0, 0.0), ('e2', 1, 1.0)]
     """
     joined = slates.join(rewards, on=["log_date", "impression_id", "entity_id"], how="left")
     return joined.fillna({"clicks": 0, "page_reward": 0.0})

@@ -15,8 +15,9 @@ def read_secret(environment: Mapping[str, str]) -> str:
     >>> read_secret({})
     Traceback (most recent call last):
         ...
-    ltrr.errors.ConfigError: user ids cannot be turned into keys: LTRR_USER_KEY_SECRET: expected a secret in the \
-environment, got none; set it to the same value every night: another value changes the key of every user
+    ltrr.errors.ConfigError: user ids cannot be turned into keys: LTRR_USER_KEY_SECRET: \
+expected a secret in the environment, got none; \
+set it to the same value every night: another value changes the key of every user
 
     Raises:
         ConfigError: The environment has no secret.

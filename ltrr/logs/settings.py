@@ -24,7 +24,7 @@ class EventKind:
     worth: float = 1.0
 
 
-def _kinds() -> dict[str, EventKind]:
+def _default_kinds() -> dict[str, EventKind]:
     return {"click": EventKind(window_minutes=30), "purchase": EventKind(window_minutes=MINUTES_A_DAY)}
 
 
@@ -54,7 +54,7 @@ class LogSettings:
         ConfigError: `kinds` has no `click`, or a number is out of its range.
     """
 
-    kinds: Mapping[str, EventKind] = field(default_factory=_kinds)
+    kinds: Mapping[str, EventKind] = field(default_factory=_default_kinds)
     page_reward_cap: float = 1.0
     late_days: int = 7
     rejected_share_limit: float = 0.01
@@ -70,7 +70,7 @@ class LogSettings:
         rules = (
             ("kinds", "click" in self.kinds, "at least one kind, click among them"),
             *(
-                (f"kinds.{name}", _is_sound(kind), "a window >= 1 minute, worth >= 0")
+                (f"kinds.{name}", _is_valid(kind), "a window >= 1 minute, worth >= 0")
                 for name, kind in self.kinds.items()
             ),
             ("page_reward_cap", self.page_reward_cap > 0, "> 0"),
@@ -89,10 +89,14 @@ class LogSettings:
 
     @property
     def days_open(self) -> int:
-        """Number of nights after its own during which a date accepts events: ceil(longest window / 24 h).
+        """Number of nights after its own in which a date accepts events.
 
-        >>> LogSettings().days_open, LogSettings(kinds={"click": EventKind(30), "purchase": EventKind(1441)}).days_open
-        (1, 2)
+        It is ceil(longest window / 24 h).
+
+        >>> LogSettings().days_open
+        1
+        >>> LogSettings(kinds={"click": EventKind(30), "purchase": EventKind(1441)}).days_open
+        2
         """
         return -(-self.longest_window_minutes // MINUTES_A_DAY)
 
@@ -104,22 +108,24 @@ class LogSettings:
         """
         return night - timedelta(days=self.days_open)
 
-    def remembers_from(self, night: date) -> date:
-        """Oldest date whose ids are compared with those of the night: late_days before the open dates.
+    def oldest_remembered_date(self, night: date) -> date:
+        """Oldest date whose ids are compared with those of the night.
 
-        >>> LogSettings().remembers_from(date(2026, 3, 9))
+        It is late_days before the open dates.
+
+        >>> LogSettings().oldest_remembered_date(date(2026, 3, 9))
         datetime.date(2026, 3, 1)
         """
         return self.first_open(night) - timedelta(days=self.late_days)
 
-    def gives_up(self, night: date) -> date:
+    def newest_expired_arrival(self, night: date) -> date:
         """Latest arrival date of the events that stop waiting for their impression.
 
-        >>> LogSettings().gives_up(date(2026, 3, 8))
+        >>> LogSettings().newest_expired_arrival(date(2026, 3, 8))
         datetime.date(2026, 3, 1)
         """
         return night - timedelta(days=self.late_days)
 
 
-def _is_sound(kind: EventKind) -> bool:
+def _is_valid(kind: EventKind) -> bool:
     return kind.window_minutes >= 1 and kind.worth >= 0

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from ltrr.ope.rows import SKIPPED, LogColumns
-from ltrr.spark.delta import is_as_in_files
+from ltrr.spark.delta import is_readable_as_parquet
 
 _NUMBERS = (T.DoubleType, T.FloatType, T.LongType, T.IntegerType, T.ShortType, T.ByteType)
 _KEYS = (T.StringType, T.LongType, T.IntegerType, T.ShortType, T.ByteType, T.BooleanType)
@@ -40,7 +40,7 @@ def find_log_files(log: DataFrame, columns: Sequence[LogColumns], delta_path: st
     types = {entry.name: entry.dataType for entry in log.schema}
     if SKIPPED in types or not all(_is_plain(types, one) for one in columns):
         return None
-    if delta_path is not None and not is_as_in_files(log.sparkSession, delta_path):
+    if delta_path is not None and not is_readable_as_parquet(log.sparkSession, delta_path):
         return None
     addresses = tuple(sorted(log.inputFiles()))
     if not addresses:

@@ -1,4 +1,4 @@
-"""Logged pages with the features of the configured policy, as a home may change its strategies."""
+"""Logged pages with the features of the configured policy: a home may change its strategies."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ log = logging.getLogger(__name__)
 
 
 def only_alike_pages(night: Night, rows: DataFrame, dates: Collection[date]) -> DataFrame:
-    """Rows of pages from bundles with the strategies and features of the configured policy; same columns.
+    """Rows of pages from bundles with the strategies and features of the configured policy.
 
-    Two sets of strategies of the same size give the same number of features with another meaning.
-    If all bundles of the dates are alike, nothing is joined. That is the case on every night except
-    those after a change.
+    The columns stay the same. Two sets of strategies of the same size give the same number of
+    features with another meaning. If all bundles of the dates are alike, nothing is joined. That is
+    the case on every night except those after a change.
 
     Args:
         night: Night of a job after `ingest_logs`.
         rows: Rows of the dates, with log_date and impression_id.
-        dates: Dates of the window, with a few versions per night.
+        dates: Dates of the window; each has a few versions.
     """
     policy = night.settings.policy
     served = only_on_dates(night.read("impressions"), list(dates)).select("log_date", "impression_id", "policy_version")

@@ -1,4 +1,7 @@
-"""Bundles that a night can publish: the night's memory and history with a chosen bandit, values and ranker."""
+"""Bundles that a night can publish.
+
+Each contains the night's memory and history, and a chosen bandit, values and ranker.
+"""
 
 from __future__ import annotations
 
@@ -80,15 +83,17 @@ def assemble_bundle(
     ope: Mapping[str, Any] | None = None,
     canary_of: str = "",
 ) -> AssembledBundle:
-    """Assemble the night's memory and history with a challenger's bandit or a new ranker, else with the champion's.
+    """Assemble the night's memory and history with a bandit, values and a ranker.
+
+    They come from a challenger, a new ranker or else the champion.
 
     Args:
         night: Night of `publish_policy`.
-        champion: Manifest of the champion; of the canary where a canary is assembled.
+        champion: Manifest of the champion, or of the canary if a canary is assembled.
         challenger: Trial whose bandit and values replace those of the champion.
         ranker: Hash of a booster that replaces the champion's.
         ope: Evaluation that the manifest keeps; by default that of `champion`.
-        canary_of: Version of the champion, where a canary is assembled.
+        canary_of: Version of the champion if a canary is assembled, else empty.
     """
     history = night.notes_of(HistoryNotes)
     files = bundle_files(
@@ -122,9 +127,10 @@ def assemble_bundle(
 
 
 def assemble_canary(night: Night, pointer: Pointer) -> CanaryBundle | None:
-    """Refresh the canary as the champion is refreshed, publish it and load it again; None where no canary runs.
+    """Refresh the canary as the champion is refreshed, publish it and load it again.
 
-    A canary failure never affects the champion: if its bundle is invalid, the canary ends.
+    The result is None if no canary runs. A canary failure never affects the champion: if its bundle
+    is invalid, the canary ends.
     """
     if pointer.canary is None:
         return None
@@ -150,7 +156,7 @@ def _lineage(base: str, challenger: Challenger | None, canary_of: str, files: Ma
 
 
 def _with_exploration_and_draws(night: Night, ope: Mapping[str, Any], policy: str) -> Mapping[str, Any]:
-    """Add the policy's exploration price and draws by class, where the night's evaluation has them."""
+    """Add the policy's exploration price and draws by class, if the night's evaluation has them."""
     notes = night.notes_of(EvaluationNotes)
     found = {
         EXPLORATION_PRICE: (notes.exploration_price or {}).get(policy),

@@ -32,7 +32,7 @@ from ltrr.tracking.run import TrackedRun
 def judge_canary(
     night: Night, pointer: Pointer, distrusted: Collection[date], objections: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Rows of `ope_estimates` of the canary that the pointer names, on the closed dates since it began.
+    """Rows of `ope_estimates` for the current canary, on the closed dates since it began.
 
     Every night sums the canary's whole life again. That is one join of impressions and slates,
     without scoring. At 1,000 times the data (20 million impressions a date), 14 dates are a shuffle
@@ -67,7 +67,7 @@ def judge_canary(
 
 
 def canary_judgement(night: Night, champion_version: str, rows: Sequence[dict[str, Any]]) -> Judgement:
-    """The night's evidence on the canary, for the gate.
+    """The night's evidence summary of the canary, for the gate.
 
     Args:
         night: Night of `publish_policy`.

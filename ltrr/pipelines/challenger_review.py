@@ -1,4 +1,4 @@
-"""The review of the challenger: from the notes and estimates of the night, and into its run in MLflow."""
+"""Review of the challenger with the night's notes and estimates, and its report in MLflow."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from ltrr.tracking.run import TrackedRun
 def estimates_of(night: Night, judged_on: str) -> list[dict[str, Any]]:
     """The night's estimates of one scan by the deciding estimator.
 
-    A row for each policy and slice, at most a few dozen.
+    At most a few dozen rows: one per policy and slice.
     """
     deciding = [estimator.name for estimator in list_deciding_estimators()]
     is_of_night = (F.col("as_of_date") == F.lit(night.date)) & (F.col("judged_on") == judged_on)
@@ -54,14 +54,14 @@ class EarlierAttempt:
     attempt stay as they are (`is_final`). A rerun corrects tables, never a past trial.
 
     Attributes:
-        page: Trials of this policy as the attempt committed them; empty if no attempt was
+        trials: Trials of this policy as the attempt committed them; empty if no attempt was
             committed.
         others: Trials of other policies of this home on the same date, which are kept.
         is_final: Whether the trials can no longer change.
         overruled: Why this night may not move the pointer; empty if it may.
     """
 
-    page: Sequence[Challenger] = ()
+    trials: Sequence[Challenger] = ()
     others: Sequence[Challenger] = ()
     is_final: bool = False
     overruled: str = ""
@@ -82,16 +82,19 @@ class EarlierAttempt:
 
 
 def keep_final_review(
-    page: ChallengerReview, earlier: EarlierAttempt, day: date, gate: GateSettings
+    review: ChallengerReview, earlier: EarlierAttempt, day: date, gate: GateSettings
 ) -> ChallengerReview:
-    """The review; that of the earlier attempt if it is final, with the differences that this attempt finds."""
+    """The review of this attempt, or that of the earlier attempt if it is final.
+
+    A final review keeps its trials; its reason lists the differences that this attempt finds.
+    """
     if not earlier.is_final:
-        return page
-    differences = "; ".join(describe_differences(earlier.page, page.challengers))
+        return review
+    differences = "; ".join(describe_differences(earlier.trials, review.challengers))
     stays = "decided by an earlier attempt of this night and acted on since, so it stays"
     why = f"{stays}: {differences}" if differences else stays
     return ChallengerReview(
-        tuple(earlier.page), find_judged(earlier.page, day), None, why, alpha_left(earlier.page, day, gate)
+        tuple(earlier.trials), find_judged(earlier.trials, day), None, why, alpha_left(earlier.trials, day, gate)
     )
 
 
@@ -114,12 +117,12 @@ def review_night_challenger(
     notes, gate = night.notes_of(EvaluationNotes), night.settings.gate
     before = night.date - timedelta(days=1)
     trials = read_trials(night.read_own_previous("challengers"), night.settings.policy.name, before, gate)
-    trials = with_withdrawn(trials, earlier.page, night.date)
+    trials = with_withdrawn(trials, earlier.trials, night.date)
     tested = current_trial(trials)
     objections, evaluated = list(notes.objections), notes.champion_version
     if evaluated != champion.version:
         objections.append(f"it was judged against {evaluated}, but {champion.version} serves now: evaluate again")
-    elif tested and (notes.challenger or "") != tested.trial:
+    elif tested and notes.challenger != tested.trial:
         objections.append(f"{notes.challenger or 'no challenger'} was judged in its place: evaluate again")
     judgement = judgement_of(
         estimates,
@@ -133,14 +136,14 @@ def review_night_challenger(
         night.date,
         FrozenBandit.of_manifest(champion),
         judgement,
-        _candidate(night),
+        _find_candidate(night),
         gate,
         waits,
         earlier.overruled,
     )
 
 
-def _candidate(night: Night) -> Candidate | None:
+def _find_candidate(night: Night) -> Candidate | None:
     """The night's candidate with its report on held-out users."""
     candidate = candidate_of(night)
     if candidate is None:
@@ -148,24 +151,24 @@ def _candidate(night: Night) -> Candidate | None:
     report = judgement_of(
         estimates_of(night, HELD_OUT),
         CANDIDATE,
-        nights=night.notes_of(EvaluationNotes).judged_dates or 0,
+        nights=night.notes_of(EvaluationNotes).judged_dates,
         least_evidence=night.settings.gate.least_evidence,
     )
     return replace(candidate, report=report, share=night.settings.evaluation.held_out_percent / 100.0)
 
 
-def report_challenger(tracked: TrackedRun, page: ChallengerReview) -> None:
+def report_challenger(tracked: TrackedRun, review: ChallengerReview) -> None:
     """Report the verdict, its figures and the trials in MLflow."""
-    judged = page.judged
-    tracked.tags({"bandit": page.why, "outcome": judged.outcome if judged else "none"})
-    is_promoted = bool(page.verdict and page.verdict.is_promoted)
-    tracked.metrics({"is_promoted": float(is_promoted), "alpha_left": page.alpha_left})
+    judged = review.judged
+    tracked.tags({"bandit": review.why, "outcome": judged.outcome if judged else "none"})
+    is_promoted = bool(review.verdict and review.verdict.is_promoted)
+    tracked.metrics({"is_promoted": float(is_promoted), "alpha_left": review.alpha_left})
     if judged:
         tracked.tags({"trial": judged.trial} | {f"slice_{name}": found for name, found in judged.slices.items()})
         tracked.metrics({"night_of_life": judged.night, "alpha": judged.alpha})
-    if page.verdict:
-        tracked.metrics(verdict_figures(page.verdict))
-    tracked.artifact_json("challengers.json", [one.to_json() for one in page.challengers])
+    if review.verdict:
+        tracked.metrics(verdict_figures(review.verdict))
+    tracked.artifact_json("challengers.json", [one.to_json() for one in review.challengers])
 
 
 def verdict_figures(verdict: Verdict) -> dict[str, float]:

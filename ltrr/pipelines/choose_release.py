@@ -1,4 +1,7 @@
-"""What a night releases: a reviewed challenger, canary or ranker that won its trial, else a refresh of the champion."""
+"""Choice of the night's release: the winner of a trial, else a refresh of the champion.
+
+A challenger, a canary or a ranker can win its trial.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ def review_trials(
     canary: CanaryBundle | None,
     earlier: EarlierAttempt,
 ) -> TrialReviews:
-    """Review challenger, canary and ranker; where an earlier attempt of the night is final, its trials stand.
+    """Review challenger, canary and ranker; the trials of a final earlier attempt stay.
 
     Args:
         night: Night of `publish_policy`.
@@ -97,7 +100,7 @@ def review_trials(
         ended_why=(canary.fault if canary else "") or ENDED_BY_HAND,
         overruled=earlier.overruled,
     )
-    waits = _ranker_waits(review, canary)
+    waits = _why_ranker_waits(review, canary)
     ranker = review_night_ranker(night, champion, canary_review.challengers, waits, earlier.overruled)
     left = alpha_left(ranker.challengers, night.date, gate)
     review = replace(review, challengers=ranker.challengers, alpha_left=left)
@@ -118,13 +121,21 @@ def choose_release(
     estimates: Sequence[Mapping[str, Any]],
     canary: CanaryBundle | None,
 ) -> ReleaseChoice:
-    """Choose one change: the bandit first, the ranker on a night that promotes no bandit, else a refresh.
+    """Choose the one change of the night.
 
-    While a canary runs, its own promotion is the only possible change.
+    A bandit goes first, then a ranker, else the champion is refreshed. While a canary runs, its own
+    promotion is the only possible change.
+
+    Args:
+        night: Night of `publish_policy`.
+        champion: Manifest of the champion.
+        reviews: Reviews of the trials.
+        estimates: Estimates of the challenger's life.
+        canary: Canary of the night.
     """
     refused: list[tuple[AssembledBundle, str]] = []
     promoted: tuple[AssembledBundle, str] | None = None
-    for trial, bundle, why in _decided_trials(night, champion, reviews, estimates):
+    for trial, bundle, why in _assemble_decided_trials(night, champion, reviews, estimates):
         if trial.outcome == PROMOTE:
             promoted = bundle, why
         else:
@@ -133,7 +144,7 @@ def choose_release(
     canary_reason = f"canary: {reason}" if reviews.canary.judged or canary else ""
     if canary and canary.bundle and reviews.canary.judged and reviews.canary.judged.outcome == PROMOTE:
         promoted = canary.bundle, canary_reason
-    others = _other_reasons(night, reviews)
+    others = _join_other_reasons(night, reviews)
     if promoted:
         bundle, why = promoted
         return ReleaseChoice(PROMOTED, f"{why}; {others}" if others else why, bundle, refused)
@@ -145,39 +156,43 @@ REFRESH_WHY = "the champion's bandit and ranker with the memory and history of t
 
 
 def canary_why(review: CanaryReview, canary: CanaryBundle | None) -> str:
-    """Outcome of the canary; a canary whose first bundle is invalid has no trial."""
+    """Reason of the canary's outcome; without a trial the fault of its first bundle."""
     return review.judged.why if review.judged else canary.fault if canary else ""
 
 
-def _decided_trials(
+def _assemble_decided_trials(
     night: Night, champion: Manifest, reviews: TrialReviews, estimates: Sequence[Mapping[str, Any]]
 ) -> list[tuple[Challenger, AssembledBundle, str]]:
-    """Trials of bandit and ranker that the gate ended on this night, with their bundles and reasons."""
+    """Trials of bandit and ranker that the gate ended on this night, with bundles and reasons."""
     found = []
-    if trial := _decided(reviews.challenger.judged, night):
+    if trial := _only_decided(reviews.challenger.judged, night):
         ope = {**ope_summary(estimates), GATE: trial.to_json()}
         found.append((trial, assemble_bundle(night, champion, challenger=trial, ope=ope), f"bandit: {trial.why}"))
-    if trial := _decided(reviews.ranker.judged, night):
+    if trial := _only_decided(reviews.ranker.judged, night):
         ope = {**champion.ope, RANKER_GATE: trial.to_json()}
         bundle = assemble_bundle(night, champion, ranker=trial.bandit.files[RANKER], ope=ope)
         found.append((trial, bundle, f"ranker: {trial.why}"))
     return found
 
 
-def _decided(trial: Challenger | None, night: Night) -> Challenger | None:
+def _only_decided(trial: Challenger | None, night: Night) -> Challenger | None:
+    """The trial if the gate ended it on this night, else None."""
     return trial if trial and trial.ended == night.date and trial.outcome in _DECIDED else None
 
 
-def _other_reasons(night: Night, reviews: TrialReviews) -> str:
-    """Reasons that have no row of their own in `releases`: they join the reason of the released version."""
+def _join_other_reasons(night: Night, reviews: TrialReviews) -> str:
+    """Reasons without a row of their own in `releases`.
+
+    They are added to the reason of the released version.
+    """
     challenger, ranker = reviews.challenger, reviews.ranker
-    bandit_why = challenger.next_why if _decided(challenger.judged, night) else challenger.why
-    ranker_why = ranker.next_why if _decided(ranker.judged, night) else ranker.why
+    bandit_why = challenger.next_why if _only_decided(challenger.judged, night) else challenger.why
+    ranker_why = ranker.next_why if _only_decided(ranker.judged, night) else ranker.why
     return "; ".join(filter(None, (bandit_why, f"ranker: {ranker_why}" if ranker_why else "")))
 
 
-def _ranker_waits(review: ChallengerReview, canary: CanaryBundle | None) -> str:
-    """Why the ranker's trial takes no look on this night; empty where it may."""
+def _why_ranker_waits(review: ChallengerReview, canary: CanaryBundle | None) -> str:
+    """Why the ranker's trial takes no look on this night; empty if it may take one."""
     if canary:
         return WAITS
     is_promoted = review.judged is not None and review.judged.outcome == PROMOTE

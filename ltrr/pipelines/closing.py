@@ -1,4 +1,4 @@
-"""The closed periods that a night still has to write, whatever the settings of earlier nights were.
+"""Closed periods that a night still has to write, also after a change of the settings.
 
 A date closes when its longest reward window is over. A week closes when its last date has closed.
 Settings may change between two nights. With a shorter window, several periods close at once, and
@@ -28,8 +28,8 @@ class ClosedPeriods:
     """Dates or weeks, each by its first day.
 
     Attributes:
-        written: closed periods that the night writes, oldest first.
-        reopened: periods that were written and are open again: the night removes their rows.
+        written: Closed periods that the night writes, oldest first.
+        reopened: Periods that were written and are open again. The night removes their rows.
 
     >>> periods = ClosedPeriods((date(2026, 3, 2),), (date(2026, 3, 3),))
     >>> periods.where("log_date")
@@ -40,7 +40,7 @@ class ClosedPeriods:
     reopened: Sequence[date] = ()
 
     def where(self, column: str) -> str:
-        """Condition on the partitions that the night replaces; empty where it replaces none."""
+        """Condition on the partitions that the night replaces; empty if it replaces none."""
         replaced = ", ".join(f"DATE'{day}'" for day in (*self.written, *self.reopened))
         return f"{column} IN ({replaced})" if replaced else ""
 
@@ -63,7 +63,8 @@ def periods_to_write(
             there is none.
 
     >>> days = [date(2026, 3, day) for day in range(1, 9)]
-    >>> def days_of(periods): return [[day.day for day in group] for group in (periods.written, periods.reopened)]
+    >>> def days_of(periods):
+    ...     return [[day.day for day in group] for group in (periods.written, periods.reopened)]
     >>> days_of(periods_to_write(days, date(2026, 3, 7), list, days[-1]))
     [[8], []]
     >>> days_of(periods_to_write(days, date(2026, 3, 5), list, days[-1]))
@@ -85,7 +86,9 @@ def periods_to_write(
 
 
 def dates_to_write(night: Night, name: str, window_nights: int, kind: type[BanditNotes | RankerNotes]) -> ClosedPeriods:
-    """Closed dates of which the night writes rows of table `name`; the newest written is noted.
+    """Closed dates whose rows of table `name` the night writes.
+
+    The newest of them becomes the note `rows_through`.
 
     Args:
         night: Night of the job that writes the table.
@@ -94,12 +97,13 @@ def dates_to_write(night: Night, name: str, window_nights: int, kind: type[Bandi
             no note.
         kind: Declaration of the job's notes.
     """
-    noted = night.notes_of(kind).rows_through
+    before = night.previous_notes_of(kind)
+    noted = before.rows_through if before else None
     closed = night.closed_dates(window_nights if noted is None else None)
     periods = periods_to_write(
         closed,
         noted,
-        lambda: _periods(night, name, "log_date"),
+        lambda: _list_periods(night, name, "log_date"),
         closed[-1] if closed else None,
     )
     if closed or periods.reopened:
@@ -108,7 +112,9 @@ def dates_to_write(night: Night, name: str, window_nights: int, kind: type[Bandi
 
 
 def weeks_to_fold(night: Night, name: str, horizon_weeks: int) -> ClosedPeriods:
-    """Closed weeks, by their Mondays, that the night folds into table `name`; the first open week is noted.
+    """Closed weeks, by their Mondays, that the night folds into table `name`.
+
+    The first open week becomes the note `first_open_week`.
 
     Args:
         night: Night of the job that folds.
@@ -119,7 +125,8 @@ def weeks_to_fold(night: Night, name: str, horizon_weeks: int) -> ClosedPeriods:
     week = timedelta(days=DAYS_PER_WEEK)
     last_final = night.settings.logs.first_open(night.date)
     open_week = first_open_week(last_final)
-    noted = night.notes_of(MemoryNotes).first_open_week
+    before = night.previous_notes_of(MemoryNotes)
+    noted = before.first_open_week if before else None
     oldest = week_of(night.settings.first_date)
     if noted is None:
         oldest = max(oldest, open_week - horizon_weeks * week)
@@ -129,12 +136,12 @@ def weeks_to_fold(night: Night, name: str, horizon_weeks: int) -> ClosedPeriods:
     return periods_to_write(
         closed,
         noted - week if noted else None,
-        lambda: _periods(night, name, "period_start"),
+        lambda: _list_periods(night, name, "period_start"),
         closing if closed and closing == closed[-1] else None,
     )
 
 
-def _periods(night: Night, name: str, column: str) -> list[date]:
-    """Periods that have rows as of the night before: a few hundred values of a partition column."""
+def _list_periods(night: Night, name: str, column: str) -> list[date]:
+    """Periods with rows as of the night before, a few hundred values of a partition column."""
     rows = night.read_own_previous(name).select(column).distinct().collect()
     return sorted(row[column] for row in rows)

@@ -1,4 +1,4 @@
-"""The hits of each strategy's blocks: counts of open dates, history as of D, the served files."""
+"""Hits of each strategy's blocks: counts of open dates, history as of D, and files to serve."""
 
 from __future__ import annotations
 
@@ -32,39 +32,26 @@ log = logging.getLogger(__name__)
 
 
 def run(night: Night) -> None:
-    """Replace `strategy_daily` of the open dates, then `strategy_history` as of D and the history file of the bundle.
+    """Write `strategy_daily` of the open dates, `strategy_history` as of D, and the files to serve.
 
-    Dates up to D count, and it is served from D + 1 on. Held-out users count too: candidates are
-    judged on the history that was logged with each decision, so what this night makes is evidence
-    for no judgement. Decisions that a fallback or a static answer took are no draws of a policy and
-    are left out.
+    Dates up to D count, and the history is served from D + 1 on. Held-out users count too:
+    candidates are evaluated on the history that was logged with each decision, so the night's
+    history is no evidence in any evaluation. Decisions of a fallback or of a static answer are no
+    draws of a policy and are left out.
 
-    The joins are by impression over the open dates; what follows them is a row a day for each query
-    and block drawn for it, over the window. Only the levels all and class, three sums and the
+    The joins are by impression over the open dates. After them there is one row per date, query and
+    block drawn for the query, over the window. Only the levels all and class, three sums and the
     parts' hashes reach the driver.
     """
     settings, space = night.settings.history, night.settings.policy.space
-    today, first_open = night.date, night.settings.logs.first_open(night.date)
-    is_open = F.col("log_date").between(F.lit(first_open), F.lit(today))
-
-    decisions = night.read("decisions").where(is_open & (F.col("served_by") == "policy") & (F.col("decide") == "plan"))
-    # The decisions limit the counts: draws and hits of other decisions join to nothing.
-    decisions = only_counted_users(night, _of_block_size(night, decisions))
-    curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
-    slate_rows = with_examination(night.read("slate_rows").where(is_open), curves)
-    block_hits = to_block_hits(
-        slate_rows, night.read("candidates").where(is_open), night.settings.clicks.examination_floor
-    )
-    open_counts = to_strategy_days(
-        to_drawn_blocks(decisions, space), night.read("draws").where(is_open), block_hits, settings.max_weight
-    ).persist(StorageLevel.MEMORY_AND_DISK)
-    night.write("strategy_daily", open_counts, f"log_date >= DATE'{first_open}' AND log_date <= DATE'{today}'")
-
+    first_open = night.settings.logs.first_open(night.date)
+    open_counts = _write_open_counts(night)
     earlier = night.read_own_previous("strategy_daily").where(
         F.col("log_date").between(F.lit(_blocks_since(night)), F.lit(first_open - timedelta(days=1)))
     )
-    # Read by level, for the fit, for the table and for the parts.
-    decayed = to_decayed_counts(earlier.unionByName(open_counts), today, settings).persist(StorageLevel.MEMORY_AND_DISK)
+    # The fit, the table and the parts read it by level.
+    decayed = to_decayed_counts(earlier.unionByName(open_counts), night.date, settings)
+    decayed = decayed.persist(StorageLevel.MEMORY_AND_DISK)
     coarse = fit_history(collect_counts(decayed, space), space, settings)
     query_counts = with_parent(
         decayed.where(F.col("level") == F.lit(BY_QUERY)), class_rates(night.spark, coarse, space)
@@ -77,7 +64,7 @@ def run(night: Night) -> None:
     rows = rows.unionByName(
         queries.withColumn("draw_rate", F.lit(None).cast("double")).select(*rows.columns),
     )
-    night.write("strategy_history", rows.withColumn("as_of_date", F.lit(today)))
+    night.write("strategy_history", rows.withColumn("as_of_date", F.lit(night.date)))
 
     policy_url = f"{night.policies_root}/{night.settings.policy.name}"
     parts = store_history_parts(queries, coarse, space, policy_url, settings)
@@ -90,7 +77,29 @@ def run(night: Night) -> None:
     )
 
 
-def _of_block_size(night: Night, decisions: DataFrame) -> DataFrame:
+def _write_open_counts(night: Night) -> DataFrame:
+    """Replace the rows of `strategy_daily` of the open dates; returns them, cached."""
+    first_open = night.settings.logs.first_open(night.date)
+    is_open = F.col("log_date").between(F.lit(first_open), F.lit(night.date))
+    decisions = night.read("decisions").where(is_open & (F.col("served_by") == "policy") & (F.col("decide") == "plan"))
+    # The decisions limit the counts: draws and hits of other decisions join to nothing.
+    decisions = only_counted_users(night, _only_of_block_size(night, decisions))
+    curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
+    slate_rows = with_examination(night.read("slate_rows").where(is_open), curves)
+    block_hits = to_block_hits(
+        slate_rows, night.read("candidates").where(is_open), night.settings.clicks.examination_floor
+    )
+    open_counts = to_strategy_days(
+        to_drawn_blocks(decisions, night.settings.policy.space),
+        night.read("draws").where(is_open),
+        block_hits,
+        night.settings.history.max_weight,
+    ).persist(StorageLevel.MEMORY_AND_DISK)
+    night.write("strategy_daily", open_counts, f"log_date >= DATE'{first_open}' AND log_date <= DATE'{night.date}'")
+    return open_counts
+
+
+def _only_of_block_size(night: Night, decisions: DataFrame) -> DataFrame:
     """Decisions for blocks of the configured size: a smaller block misses hits of a larger one.
 
     A policy never changes its block size, but a home may continue with a policy of another name. A
@@ -107,10 +116,12 @@ def _of_block_size(night: Night, decisions: DataFrame) -> DataFrame:
 
 
 def _blocks_since(night: Night) -> date:
-    """The first date whose counts are of blocks of the current size; noted for the next night."""
-    before, size = night.notes_of(HistoryNotes), night.settings.policy.block_size
-    # Nights of ltrr 0.1 left no note.
-    if before.block_size in (None, size):
+    """First date whose counts are of blocks of the current size; it becomes a note."""
+    before, size = night.previous_notes_of(HistoryNotes), night.settings.policy.block_size
+    if before is None:
+        since = night.settings.first_date
+    elif before.block_size in (None, size):
+        # Nights of ltrr 0.1 set neither note.
         since = before.blocks_since or night.settings.first_date
     else:
         since = night.settings.logs.first_open(night.date)

@@ -1,4 +1,4 @@
-"""Limits per user in the jobs: the rows that count, and the users that a verdict names."""
+"""Limits per user in the jobs: rows that count, and users that a verdict names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def only_counted_users(night: Night, rows: DataFrame) -> DataFrame:
 def name_heavy_users(
     night: Night, rows: list[dict[str, Any]], dates: Sequence[date], impressions: DataFrame
 ) -> list[dict[str, Any]]:
-    """Rows of `ope_estimates` with heavy users among the reasons of the estimates of all impressions.
+    """Rows of `ope_estimates` with heavy users among the reasons of the overall estimates.
 
     Limited users of the dates are always named. Users who count are named if R, with each user's
     rewards added up, is below `good_evidence`. This takes one more pass over the rewards, without

@@ -18,11 +18,12 @@ from ltrr.evaluation.replay_check import REPLAY, replay_date
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.canary import judge_canary
 from ltrr.pipelines.candidate import candidate_of
-from ltrr.pipelines.judging import Found, judge_life, judged_policy, report_held_out
+from ltrr.pipelines.judging import Findings, judge_life, judged_policy, report_held_out
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.notes import EvaluationNotes
 from ltrr.pipelines.ranker_judging import judge_rankers
 from ltrr.publishing.challenger_rows import read_trials
+from ltrr.publishing.challengers import Candidate
 from ltrr.publishing.moves import champion_of, collect_moves
 from ltrr.publishing.trials import Challenger, FrozenBandit, current_trial
 from ltrr.spark.columns import schema_of
@@ -50,26 +51,16 @@ def run(night: Night) -> None:
     candidate = candidate_of(night)
     before = night.date - timedelta(days=1)
     trials = read_trials(night.read("challengers"), policy.name, before, night.settings.gate)
-    challenger = _challenger(trials, champion)
+    challenger = _find_challenger(trials, champion)
     night.note(
         champion_version=champion.manifest.version,
         candidate_sha256=candidate.bandit.files[BANDIT] if candidate else "",
         challenger=challenger.trial if challenger else "",
     )
     with night.tracking.run("evaluate_policies") as tracked:
-        tracked.params(
-            {
-                "date": night.date,
-                "champion": champion.manifest.version,
-                "challenger": challenger.trial if challenger else "none",
-                "candidate": candidate.bandit.files[BANDIT] if candidate else "none",
-                "held_out_percent": night.settings.evaluation.held_out_percent,
-                "window_days": night.settings.evaluation.window_days,
-                **policy.exploration.to_json(),
-            }
-        )
+        tracked.params(_run_parameters(night, champion, candidate, challenger))
         objections = _check_replay(night, tracked)
-        distrusted = _distrusted_dates(night, is_replay_unequal=bool(objections))
+        distrusted = _update_distrusted_dates(night, is_replay_unequal=bool(objections))
         on_canary = judge_canary(night, pointer, distrusted, objections)
         judge_rankers(night, champion.manifest, trials, distrusted, objections)
         judged_challenger = None if challenger is None else judged_policy(night, CHALLENGER, challenger.bandit)
@@ -82,30 +73,51 @@ def run(night: Night) -> None:
         found = replace(found, rows=[*found.rows, *on_canary])
         rows = night.spark.createDataFrame(found.rows, schema_of(table("ope_estimates")))
         night.write("ope_estimates", rows.coalesce(1))
-        night.note(
-            objections=tuple(objections),
-            exploration_price={name: price.to_json() for name, price in found.prices.items()},
-            draws_by_class=found.draws,
-            **{f"impressions_{name}": count for name, count in vars(found.served).items()},
-        )
+        _note(night, found, objections)
         _report(tracked, found)
 
 
-def _challenger(trials: Sequence[Challenger], champion: PlanningPart) -> Challenger | None:
-    """The current challenger; None if there is none or if the champion has changed meanwhile."""
+def _run_parameters(
+    night: Night, champion: PlanningPart, candidate: Candidate | None, challenger: Challenger | None
+) -> dict[str, object]:
+    """Parameters of the evaluation's run for MLflow, by name."""
+    return {
+        "date": night.date,
+        "champion": champion.manifest.version,
+        "challenger": challenger.trial if challenger else "none",
+        "candidate": candidate.bandit.files[BANDIT] if candidate else "none",
+        "held_out_percent": night.settings.evaluation.held_out_percent,
+        "window_days": night.settings.evaluation.window_days,
+        **night.settings.policy.exploration.to_json(),
+    }
+
+
+def _note(night: Night, found: Findings, objections: Sequence[str]) -> None:
+    """Note the objections to any verdict, and the figures that the manifest keeps."""
+    night.note(
+        objections=tuple(objections),
+        exploration_price={name: price.to_json() for name, price in found.prices.items()},
+        draws_by_class=found.draws,
+        **{f"impressions_{name}": count for name, count in vars(found.served).items()},
+    )
+
+
+def _find_challenger(trials: Sequence[Challenger], champion: PlanningPart) -> Challenger | None:
+    """The current challenger; None without one, or if the champion has changed since it began."""
     tested = current_trial(trials)
     if tested is None or tested.against != FrozenBandit.of_manifest(champion.manifest).digest:
         return None
     return tested
 
 
-def _distrusted_dates(night: Night, *, is_replay_unequal: bool) -> set[date]:
-    """Dates whose wrong propensities were accepted, so that no night evaluates them.
+def _update_distrusted_dates(night: Night, *, is_replay_unequal: bool) -> set[date]:
+    """Note and return the dates that no night evaluates, because their replay was unequal.
 
-    The night's own date can join them; the next night is the first that could evaluate it.
+    The night's own date joins them if its replay is unequal.
     """
-    before = night.notes_of(EvaluationNotes).distrusted_dates or ()
-    found = {*before, *([night.date] if is_replay_unequal else [])}
+    before = night.previous_notes_of(EvaluationNotes)
+    earlier = (before.distrusted_dates if before else None) or ()
+    found = {*earlier, *([night.date] if is_replay_unequal else [])}
     night.note(distrusted_dates=tuple(sorted(found)))
     return found
 
@@ -154,7 +166,7 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     return [f"{unequal} (accepted: {night.accept_quality[REPLAY]})"]
 
 
-def _report(tracked: TrackedRun, found: Found) -> None:
+def _report(tracked: TrackedRun, found: Findings) -> None:
     for policy, price in found.prices.items():
         metrics = {f"{policy}_exploration_{name}": value for name, value in price.to_json().items()}
         tracked.metrics({name: float("nan") if value is None else value for name, value in metrics.items()})

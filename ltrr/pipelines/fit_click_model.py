@@ -1,4 +1,4 @@
-"""Examination by position: the click model of the settings over the slates of the last days, into `examination`."""
+"""Examination by position: the configured click model, fitted to the slates of the last days."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _COLUMNS = (
 def run(night: Night) -> None:
     """Fit the examination curve of every surface on log dates D - window_days + 1 .. D.
 
-    Each night reads the whole window anew, so the curve is a function of the logs alone. Cost of
-    the position-based model: one shuffle of the window's slate rows to pairs, then a few passes
-    over the linking pairs in the cache.
+    The curves are written to `examination`. Each night reads the whole window, so the curve is a
+    function of the logs alone. Cost of the position-based model: one shuffle of the window's slate
+    rows to pairs, then a few passes over the linking pairs in the cache.
 
     Raises:
         ConfigError: `clicks.model` names no click model.

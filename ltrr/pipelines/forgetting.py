@@ -1,4 +1,4 @@
-"""Forgets users: their rows leave every table, and no earlier version that holds them stays readable.
+"""Forgets users: removes their rows from every table and from all readable versions.
 
 Forgetting overrides retention. The dates on which a user searched are ingested again without the
 user, as far back as a repair looks, and everything computed from them is repaired. Rows of older
@@ -34,9 +34,11 @@ from ltrr.tables.table import Table
 
 log = logging.getLogger(__name__)
 
+_PURPOSE = "forgetting users"
+
 
 @dataclass(frozen=True)
-class Forgotten:
+class ForgettingResult:
     """The result of forgetting users.
 
     Attributes:
@@ -61,8 +63,8 @@ def forget_users(
     accept_quality: Mapping[str, str] | None = None,
     on_start: Callable[[str, date], None] | None = None,
     on_commit: Callable[[JobRun], None] | None = None,
-) -> Forgotten:
-    """Forget users in all tables of a home.
+) -> ForgettingResult:
+    """Forget users in all tables of a home; the result lists what has changed.
 
     Args:
         spark: Session of the tables.
@@ -81,57 +83,72 @@ def forget_users(
             given.
         LeaseError: Another process writes to this home.
     """
-    home, keys = settings.paths.home, sorted(user_keys)
+    keys = sorted(user_keys)
     warehouse = Warehouse(spark, settings.paths.tables, settings.nights.readable_days)
-    with hold_lease(home, "forgetting users", tables=settings.paths.tables):
+    with hold_lease(settings.paths.home, _PURPOSE, tables=settings.paths.tables):
         rows = spark.createDataFrame([(key, today) for key in keys], "user_key string, since date")
         warehouse.append_new(table("forgotten_users"), rows)
         commits = CommitLog(warehouse)
-        last = _last_night(warehouse, commits)
-        _restore(warehouse, commits)
-        # Kept, because events name an impression and no user: the reruns take the impressions away.
+        last = _find_last_night(warehouse, commits)
+        _restore_tables(warehouse, commits)
+        # Stored now: events name an impression and no user, and the reruns remove the impressions.
         theirs = _impressions_of(warehouse, keys).localCheckpoint()
-        searched, arrived = (_dates(theirs, column) for column in ("log_date", "arrival_date"))
+        searched, arrived = (_list_dates(theirs, column) for column in ("log_date", "arrival_date"))
     if last is None:
-        return Forgotten(searched, [], {}, [])
+        return ForgettingResult(searched, [], {}, [])
     repair = partial(
         run_repairs, spark, settings, last, accept_quality=accept_quality, on_start=on_start, on_commit=on_commit
     )
-    runs: list[JobRun] = []
-    if _stale_dates(commits, settings, last):
-        # After an unfinished forgetting or corrected logs, a repair must precede any removal.
-        runs += repair()
+    # After an unfinished forgetting or corrected logs, a repair must precede any removal.
+    runs = list(repair()) if _list_stale_dates(commits, settings, last) else []
     # A night reads the folder in which a search arrived, which is not always that of its date.
-    again = [day for day in arrived if day >= _first_rerun(warehouse, commits, settings, last)]
+    again = [day for day in arrived if day >= _find_first_rerun(warehouse, commits, settings, last)]
     if again:
         runs += repair(rerun=again[0])
-    with hold_lease(home, "forgetting users", tables=settings.paths.tables) as lease:
-        commits = CommitLog(warehouse)
-        _restore(warehouse, commits)
-        stale = _stale_dates(commits, settings, last)
-        if stale:
-            raise CommitError(
-                "a date is stale, so its earlier versions cannot be removed",
-                which=str(stale[0]),
-                expected="every job committed after its inputs",
-                todo=f"run `ltrr nightly --date {last} --repair`, then forget the user again",
-            )
-        _check_none_left(warehouse, keys, again)
-        deleted = _delete_rows(warehouse, commits, lease, keys, theirs, settings, last)
-        for declared in CATALOG.values():
-            committed = commits.newest_version(declared.name)
-            if _is_personal(declared) and committed is not None:
-                warehouse.remove_earlier_versions(declared, committed)
-        # Rejected lines are kept unchanged, so any of them may name a user.
-        delete_folder(spark, settings.paths.quarantine)
-    return Forgotten(searched, runs, deleted, _bundles(settings, searched))
+    with hold_lease(settings.paths.home, _PURPOSE, tables=settings.paths.tables) as lease:
+        deleted = _remove_users(warehouse, lease, keys, theirs, again, settings, last)
+    return ForgettingResult(searched, runs, deleted, _list_bundles(settings, searched))
 
 
-def _last_night(warehouse: Warehouse, commits: CommitLog) -> date | None:
-    """The newest date that was begun; None in a home without nights.
+def _remove_users(
+    warehouse: Warehouse,
+    lease: Lease,
+    keys: Sequence[str],
+    theirs: DataFrame,
+    again: Sequence[date],
+    settings: Settings,
+    last: date,
+) -> dict[str, int]:
+    """Delete the users' remaining rows, all earlier versions and the quarantine.
+
+    Args:
+        warehouse: Tables of the home.
+        lease: Held lease of the home.
+        keys: Keys of the users.
+        theirs: log_date, arrival_date and impression_id of all their searches.
+        again: Dates that were ingested again.
+        settings: All settings.
+        last: Newest date.
+
+    Returns:
+        Number of deleted rows by table.
+    """
+    commits = CommitLog(warehouse)
+    _restore_tables(warehouse, commits)
+    _check_nothing_stale(commits, settings, last)
+    _check_none_left(warehouse, keys, again)
+    deleted = _delete_rows(warehouse, commits, lease, keys, theirs, settings, last)
+    _remove_earlier_versions(warehouse, commits)
+    # Rejected lines are kept unchanged, so any of them may name a user.
+    delete_folder(warehouse.spark, settings.paths.quarantine)
+    return deleted
+
+
+def _find_last_night(warehouse: Warehouse, commits: CommitLog) -> date | None:
+    """The newest date with a committed job; None in a home without nights.
 
     Raises:
-        CommitError: not all of its jobs are committed.
+        CommitError: Not all jobs of the date are committed.
     """
     newest = warehouse.read(JOB_RUNS).agg(F.max("run_date").alias("day")).first()
     last: date | None = newest["day"] if newest else None
@@ -147,22 +164,45 @@ def _last_night(warehouse: Warehouse, commits: CommitLog) -> date | None:
     return last
 
 
-def _restore(warehouse: Warehouse, commits: CommitLog) -> None:
-    """Undo the writes of uncommitted runs: their rows must not count or replace committed ones."""
+def _restore_tables(warehouse: Warehouse, commits: CommitLog) -> None:
+    """Undo the writes of uncommitted runs: their rows must not count or replace committed rows."""
     for declared in CATALOG.values():
         if declared.is_read_by_version:
             warehouse.restore(declared, commits.newest_version(declared.name))
 
 
-def _stale_dates(commits: CommitLog, settings: Settings, last: date) -> list[date]:
+def _list_stale_dates(commits: CommitLog, settings: Settings, last: date) -> list[date]:
     first = max(settings.first_date, last - timedelta(days=settings.nights.repair_days))
     commits.load(first - timedelta(days=1))
     dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     return [day for day in dates if stale_jobs(commits, settings.first_date, day)]
 
 
-def _first_rerun(warehouse: Warehouse, commits: CommitLog, settings: Settings, last: date) -> date:
-    """The oldest date in the repair window that can be ingested again: earlier forgetting removed older versions."""
+def _check_nothing_stale(commits: CommitLog, settings: Settings, last: date) -> None:
+    """Check that no date is stale: a stale date still needs earlier versions."""
+    stale = _list_stale_dates(commits, settings, last)
+    if stale:
+        raise CommitError(
+            "a date is stale, so its earlier versions cannot be removed",
+            which=str(stale[0]),
+            expected="every job committed after its inputs",
+            todo=f"run `ltrr nightly --date {last} --repair`, then forget the user again",
+        )
+
+
+def _remove_earlier_versions(warehouse: Warehouse, commits: CommitLog) -> None:
+    """Remove the files of all but the committed versions from tables with personal rows."""
+    for declared in CATALOG.values():
+        committed = commits.newest_version(declared.name)
+        if _is_personal(declared) and committed is not None:
+            warehouse.remove_earlier_versions(declared, committed)
+
+
+def _find_first_rerun(warehouse: Warehouse, commits: CommitLog, settings: Settings, last: date) -> date:
+    """The oldest date in the repair window that can be ingested again.
+
+    An earlier forgetting may have removed the versions that older dates need.
+    """
     first = max(settings.first_date, last - timedelta(days=settings.nights.repair_days - 1))
     for number in range((last - first).days + 1):
         day = last - timedelta(days=number)
@@ -174,7 +214,10 @@ def _first_rerun(warehouse: Warehouse, commits: CommitLog, settings: Settings, l
 
 
 def _is_personal(declared: Table) -> bool:
-    """Whether rows of the table belong to a user, or may name one (`data_quality`: heavy users by their key)."""
+    """Whether rows of the table belong to a user or may name one.
+
+    `data_quality` names heavy users by their key.
+    """
     named = {"user_key", "impression_id", "check"}
     return declared.is_read_by_version and bool(named & set(declared.column_names))
 
@@ -184,14 +227,14 @@ def _impressions_of(warehouse: Warehouse, keys: Sequence[str]) -> DataFrame:
     return rows.select("log_date", "arrival_date", "impression_id")
 
 
-def _dates(rows: DataFrame, column: str) -> list[date]:
-    """A date a row: at most as many as the log has."""
+def _list_dates(rows: DataFrame, column: str) -> list[date]:
+    """Distinct dates of a column, oldest first; at most as many as the log has."""
     return sorted(row[column] for row in rows.select(column).distinct().collect())
 
 
 def _check_none_left(warehouse: Warehouse, keys: Sequence[str], again: Sequence[date]) -> None:
     """Check that the reruns left no search of the users that arrived on the rerun dates."""
-    left = [day for day in _dates(_impressions_of(warehouse, keys), "arrival_date") if again and day >= again[0]]
+    left = [day for day in _list_dates(_impressions_of(warehouse, keys), "arrival_date") if again and day >= again[0]]
     if left:
         raise CommitError(
             "searches of a forgotten user are still there after their dates were run again",
@@ -258,7 +301,7 @@ def _rows_of(rows: DataFrame, keys: Sequence[str], theirs: DataFrame, late_days:
     return found if "user_key" not in rows.columns else found.unionByName(rows.where(by_key))
 
 
-def _bundles(settings: Settings, dates: Sequence[date]) -> list[str]:
+def _list_bundles(settings: Settings, dates: Sequence[date]) -> list[str]:
     """Published versions whose data window covers one of the dates."""
     root, name = settings.paths.policies, settings.policy.name
     days = [day.isoformat() for day in dates]

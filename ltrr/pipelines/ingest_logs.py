@@ -1,4 +1,4 @@
-"""A night's logs -> rows of the log tables, limited users of each open date, and checks of the logs."""
+"""A night's logs -> rows of the log tables, limited users of each open date, and quality checks."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ PLACE = ["source", "offset"]
 
 
 def run(night: Night) -> None:
-    """Ingest the lines that arrived on D and replace the partitions of every date that is still open.
+    """Ingest the lines that arrived on D and replace the partitions of every open date.
 
-    The job writes its findings before the check that may stop the night. A stopped night commits
-    nothing, and its operator finds the reasons in rejected_rows, data_quality and the quarantine.
+    The job writes rejected lines and checks before the check that may stop the night. A stopped
+    night commits nothing. Its operator finds the reasons in `rejected_rows`, `data_quality` and the
+    quarantine.
 
     Raises:
         ConfigError: The environment has no secret.
@@ -47,7 +48,7 @@ def run(night: Night) -> None:
         DataQualityError: A check failed and the operator did not accept it.
     """
     intake = Intake(night)
-    counts = intake.counts()
+    counts = intake.count_outcomes()
     settings = night.settings.logs
 
     night.write("rejected_rows", intake.rejected_rows)
@@ -68,10 +69,12 @@ def run(night: Night) -> None:
     settled_this_night = f"settled_date = DATE'{night.date}' OR status = 'waiting'"
     night.write("events", intake.settled_events.drop("is_carried"), settled_this_night)
     open_dates = f"log_date >= DATE'{intake.first_open}' AND log_date <= DATE'{night.date}'"
-    night.write("impressions", intake.earlier("impressions").unionByName(to_impressions(intake.decisions)), open_dates)
+    night.write(
+        "impressions", intake.earlier_rows("impressions").unionByName(to_impressions(intake.decisions)), open_dates
+    )
     for name in ("decisions", "draws", "candidates"):
-        night.write(name, intake.earlier(name).unionByName(to_nested_rows(intake.decisions, name)), open_dates)
-    night.write("slate_rows", with_rewards(intake.slates, intake.rewards()), open_dates)
+        night.write(name, intake.earlier_rows(name).unionByName(to_nested_rows(intake.decisions, name)), open_dates)
+    night.write("slate_rows", with_rewards(intake.slates, intake.entity_rewards()), open_dates)
     night.write("limited_users", intake.limited_users, open_dates)
 
     accepted = {check.name: night.accept_quality[check.name] for check in checks if check.outcome == "failed"}
@@ -79,7 +82,9 @@ def run(night: Night) -> None:
 
 
 class Intake:
-    """Frames of one night, each computed once. Frames that are used twice are cached; the runner drops the cache.
+    """Frames of one night, each computed once.
+
+    Frames that are used twice are cached; the runner drops the cache.
 
     The task that reads a line parses it, and Spark never shuffles the wide rows. It shuffles only
     the narrow columns that decide on them: ids, places and times. At 1,000x the data that is 20
@@ -110,7 +115,7 @@ class Intake:
         self.parsed = with_offset(blocks, lines_before(lengths))
 
     def _known_strategies(self) -> frozenset[str]:
-        """Strategies of the settings, and of every bundle that may have served on the open dates."""
+        """Strategies of the settings and of all bundles that may have served on the open dates."""
         served = served_strategies(
             self.night.policies_root, self.night.date, self.first_open, self.settings.reload_days
         )
@@ -164,19 +169,19 @@ class Intake:
     @cached_property
     def slates(self) -> DataFrame:
         """Slate rows of the open dates, without the columns that come from events."""
-        earlier = self.earlier("slate_rows").drop("clicks", "page_reward")
+        earlier = self.earlier_rows("slate_rows").drop("clicks", "page_reward")
         return earlier.unionByName(to_nested_rows(self.decisions, "slate_rows"))
 
     @cached_property
     def limited_users(self) -> DataFrame:
         """Rows of `limited_users` of the open dates."""
-        searched = self.earlier("impressions").unionByName(to_impressions(self.decisions))
-        user_days = to_user_days(searched, with_rewards(self.slates, self.rewards()))
+        searched = self.earlier_rows("impressions").unionByName(to_impressions(self.decisions))
+        user_days = to_user_days(searched, with_rewards(self.slates, self.entity_rewards()))
         return to_limited_users(user_days.persist(), self.night.settings.users).persist()
 
     @cached_property
     def rejected_rows(self) -> DataFrame:
-        """Rows of `rejected_rows`: lines that are malformed or refused, and events that cannot count."""
+        """Rows of `rejected_rows`: malformed or refused lines, and events that cannot count."""
         settled_date = F.lit(self.night.date).alias("settled_date")
         explained = ("reason", "detail", "format", "line_hash", "excerpt")
         unread = self.parsed.where("reason IS NOT NULL").select(*PLACE, settled_date, *explained)
@@ -196,13 +201,13 @@ class Intake:
     @cached_property
     def earlier_impressions(self) -> DataFrame:
         """Impressions of earlier nights that new lines are compared with."""
-        since = F.lit(self.settings.remembers_from(self.night.date))
+        since = F.lit(self.settings.oldest_remembered_date(self.night.date))
         return self.night.read_own_previous("impressions").where(F.col("log_date") >= since)
 
     @cached_property
     def earlier_events(self) -> DataFrame:
         """Events of earlier nights that new lines are compared with, waiting ones included."""
-        since = F.lit(self.settings.remembers_from(self.night.date))
+        since = F.lit(self.settings.oldest_remembered_date(self.night.date))
         return self.night.read_own_previous("events").where(F.col("settled_date") >= since)
 
     @cached_property
@@ -210,12 +215,12 @@ class Intake:
         """Events that the previous night left waiting."""
         return self.earlier_events.where("status = 'waiting'")
 
-    def earlier(self, name: str) -> DataFrame:
+    def earlier_rows(self, name: str) -> DataFrame:
         """Rows of the open dates that earlier nights committed."""
         return self.night.read_own_previous(name).where(F.col("log_date") >= F.lit(self.first_open))
 
-    def rewards(self) -> DataFrame:
-        """Rewards of the entities of the open dates' slates so far."""
+    def entity_rewards(self) -> DataFrame:
+        """Rewards so far of the entities in the slates of the open dates."""
         columns = ("log_date", "impression_id", "entity_id", "kind")
         is_open = F.col("log_date") >= F.lit(self.first_open)
         before = self.earlier_events.where(F.col("settled_date") >= F.lit(self.first_open))
@@ -223,15 +228,15 @@ class Intake:
         current = self.settled_events.where("status = 'joined'").select(*columns)
         return to_entity_rewards(joined.unionByName(current), self.settings)
 
-    def counts(self) -> Counts:
-        """Outcomes of the lines."""
+    def count_outcomes(self) -> Counts:
+        """Numbers of lines and events by outcome."""
         counts = count_rows(self.decisions, self.settled_events, self.rejected_rows, folder_name(self.night.date))
         return replace(
             counts, lines=self.line_count, carried=self.carried.count(), has_no_traffic=self.files.has_no_traffic
         )
 
     def usual_impressions(self) -> list[float]:
-        """Number of impressions of each of the last nights, without the dates that had no traffic."""
+        """Number of impressions of each of the last nights, without dates that had no traffic."""
         since = F.lit(self.night.date - timedelta(days=self.settings.volume_days))
         rows = self.night.read_own_previous("data_quality").where(F.col("log_date") >= since)
         served = rows.where((F.col("check") == IMPRESSIONS) & (F.col("figure") > 0))
@@ -239,7 +244,7 @@ class Intake:
 
 
 def block_lengths(blocks: DataFrame, folder: str) -> list[tuple[str, int, int]]:
-    """Source, block_start and number of lines of every block below `folder`, in the order of the files."""
+    """Source, block_start and number of lines of every block below `folder`, sorted."""
     try:
         rows = blocks.groupBy("source", "block_start").agg(F.max("line").alias("lines")).collect()
     except (PySparkException, Py4JJavaError) as fault:
@@ -248,7 +253,7 @@ def block_lengths(blocks: DataFrame, folder: str) -> list[tuple[str, int, int]]:
 
 
 def lines_before(lengths: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    """Number of lines of the file before each block, except its first.
+    """Number of lines of the file before each block, except its first block.
 
     >>> lines_before([("a", 0, 7), ("a", 128, 5), ("a", 256, 1), ("b", 0, 3)])
     [('a', 128, 7), ('a', 256, 12)]

@@ -35,7 +35,7 @@ def load_job(name: str) -> Callable[[Night], None]:
 
     def run_and_check(night: Night) -> None:
         run(night)
-        check_complete(NOTES[name], night.notes)
+        check_complete(NOTES[name], night.notes, night.date)
 
     return run_and_check
 
@@ -93,14 +93,14 @@ class JobRunner:
         return run
 
     def commit(self, night: Night, started: float) -> JobRun:
-        """Write the row that makes what the job wrote readable, if the lease is still held."""
+        """Commit the job if the lease is still held; other jobs can then read what it wrote."""
         run = JobRun(
             job=night.job,
             run_date=night.date,
             attempt=night.attempt,
             code_version=ltrr.__version__,
             config_digest=self.settings.digest(),
-            # Carried outputs first: the tables that they stand on are inputs too.
+            # Before the inputs: the earlier versions of carried tables are inputs too.
             outputs=night.carried_outputs(),
             inputs=tuple(sorted(night.inputs, key=lambda read: (read.table, str(read.run_date), read.version))),
             notes=night.notes,
@@ -128,7 +128,7 @@ class JobRunner:
         on_start: Callable[[str, date], None] | None,
         on_commit: Callable[[JobRun], None] | None,
     ) -> Sequence[JobRun]:
-        """Rerun the stale jobs of a date, in order; what one rerun makes stale is found by looking again after it."""
+        """Rerun the stale jobs of a date, in order, also those that a rerun makes stale."""
         runs: list[JobRun] = []
         for job in JOBS:
             reason = stale_jobs(self.commits, self.settings.first_date, day).get(job)

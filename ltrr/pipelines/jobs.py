@@ -1,4 +1,4 @@
-"""The eight jobs of a night: their order and what each needs."""
+"""The eight jobs of a night, their order, and the jobs that each job needs."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,7 +16,7 @@ JOBS = (
     "publish_policy",
 )
 
-# The same edges as in the DAG: a scheduler may run what is not ordered here in either order.
+# The same edges as in the DAG. A scheduler may run two jobs in either order if no edges order them.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "ingest_logs": (),
     "fit_click_model": ("ingest_logs",),
@@ -30,13 +30,13 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 
 
 def check_job(name: str) -> str:
-    """The name itself.
+    """The name itself, if there is such a job.
 
     >>> check_job("train_ranker")
     'train_ranker'
 
     Raises:
-        UsageError: there is no such job; the message lists those there are.
+        UsageError: There is no such job; the message lists all jobs.
     """
     if name not in JOBS:
         raise UsageError("unknown job", which="job", expected=" | ".join(JOBS), got=name)
@@ -45,7 +45,7 @@ def check_job(name: str) -> str:
 
 @cache
 def comes_before(writer: str, reader: str) -> bool:
-    """Whether `reader` always runs after `writer` in the same night, in every scheduler.
+    """Whether every scheduler runs `reader` after `writer` in the same night.
 
     >>> comes_before("ingest_logs", "publish_policy"), comes_before("publish_policy", "ingest_logs")
     (True, False)

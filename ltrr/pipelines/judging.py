@@ -1,4 +1,7 @@
-"""The two scans of a night: the report on held-out users, and the challenger's life, which decides."""
+"""The two scans of a night: the report on held-out users, and the challenger's life.
+
+The estimates on the challenger's life decide.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Found:
+class Findings:
     """Findings of one scan.
 
     Attributes:
@@ -67,29 +70,29 @@ def report_held_out(
     candidate: Candidate | None,
     challenger: JudgedPolicy | None,
     distrusted: Collection[date],
-) -> Found:
-    """The report on closed dates of the window; only the served counts if none is closed yet."""
+) -> Findings:
+    """The report on the closed dates of the window; only `served` if no date has closed yet."""
     settings, policy = night.settings.evaluation, night.settings.policy
     closed = [day for day in night.closed_dates(settings.window_days) if day not in distrusted]
     night.note(judged_dates=len(closed))
     window = Window.of(night, closed)
     if window.served.by_policy == 0:
         log.info("date=%s reported=nothing closed_dates=%d", night.date, len(closed))
-        return Found(window.served)
+        return Findings(window.served)
     held_out = is_held_out(settings.held_out_percent)
     training = window.impressions(~held_out)
     means = QueryMeans.of(training, settings.query_mean_strength)
     sums = sum_training_decisions(means.with_query_mean(training, is_counted=True), policy.space)
     if sums is None:
         log.warning("date=%s reported=nothing: no impressions of users that are trained on", night.date)
-        return Found(window.served)
+        return Findings(window.served)
     model = fit_reward_model(policy.space, sums.products.tolist(), settings.ridge)
-    judged = _reported(night, champion, candidate, choose_static_plan(sums, model))
-    slices = _score(means.with_query_mean(window.impressions(held_out), is_counted=False), judged, model)
+    judged = _list_reported_policies(night, champion, candidate, choose_static_plan(sums, model))
+    slices = _sum_scores(means.with_query_mean(window.impressions(held_out), is_counted=False), judged, model)
     rows = estimate_rows(night.date, slices, judged, window.served.fallback_share, settings)
     rows = name_heavy_users(night, rows, window.dates, window.impressions(held_out))
     share = settings.held_out_percent / 100.0
-    prices = _prices(night, slices, len(closed), [CHAMPION, *[CANDIDATE] * bool(candidate)], share)
+    prices = _price_exploration(night, slices, len(closed), [CHAMPION, *[CANDIDATE] * bool(candidate)], share)
     draw_from = [*judged, *([challenger] if challenger else [])]
     expected = window.served.by_policy * share
     sample = sample_decisions(
@@ -97,13 +100,13 @@ def report_held_out(
     )
     drawn = sum_draws(sample, draw_from, policy.space)
     draws = {one.name: draw_table(drawn, one.name, policy.space) for one in draw_from if one.chooser is not None}
-    return Found(window.served, rows, prices, draws)
+    return Findings(window.served, rows, prices, draws)
 
 
 def judge_life(
     night: Night, champion: PlanningPart, challenger: JudgedPolicy, data_end: date, distrusted: Collection[date]
-) -> Found:
-    """Champion and challenger on the impressions of all users, on closed dates after `data_end`."""
+) -> Findings:
+    """Estimates of champion and challenger on all users, on closed dates after `data_end`."""
     settings, policy = night.settings.evaluation, night.settings.policy
     dates = [day for day in night.closed_dates() if day not in distrusted]
     since = Window.of(night, [day for day in dates if day > data_end])
@@ -111,12 +114,12 @@ def judge_life(
     night.note(life_dates=len(since.dates))
     if since.served.by_policy == 0 or before.served.by_policy == 0:
         log.info("date=%s judged=nothing life_dates=%d", night.date, len(since.dates))
-        return Found(since.served)
+        return Findings(since.served)
     judged = [JudgedPolicy(CHAMPION, champion.manifest.version, policy.space, chooser=champion.chooser()), challenger]
     slices = sum_life(before.impressions(), since.impressions(), judged, policy.space, settings)
     rows = estimate_rows(night.date, slices, judged, since.served.fallback_share, settings, LIFE)
     rows = name_heavy_users(night, rows, since.dates, since.impressions())
-    return Found(since.served, rows, _prices(night, slices, len(since.dates), [CHALLENGER], share=1.0))
+    return Findings(since.served, rows, _price_exploration(night, slices, len(since.dates), [CHALLENGER], share=1.0))
 
 
 @dataclass(frozen=True)
@@ -152,14 +155,14 @@ class Window:
         return Window(dates, counted, slate_rows, count_served(by_version, versions), versions)
 
     def impressions(self, users: Column | None = None) -> DataFrame:
-        """Those that a judged bundle served, with their reward: of some users, or of all."""
+        """Impressions that a judged bundle served, with their reward, of some users or of all."""
         decisions, slate_rows = (
             rows if users is None else rows.where(users) for rows in (self.decisions, self.slate_rows)
         )
         return judged_impressions(decisions, slate_rows, self.versions)
 
 
-def _reported(
+def _list_reported_policies(
     night: Night, champion: PlanningPart, candidate: Candidate | None, static_plan: int
 ) -> list[JudgedPolicy]:
     space = night.settings.policy.space
@@ -172,7 +175,7 @@ def _reported(
 
 
 def judged_policy(night: Night, name: str, bandit: FrozenBandit) -> JudgedPolicy:
-    """A frozen bandit as it would choose: every byte is verified as it is read."""
+    """A frozen bandit with its chooser; the hash of each file is verified on reading."""
     policy = night.settings.policy
     url = open_policy(night.policies_root, policy.name).url
     files = {file: get_payload(url, sha256) for file, sha256 in bandit.files.items()}
@@ -182,11 +185,13 @@ def judged_policy(night: Night, name: str, bandit: FrozenBandit) -> JudgedPolicy
     return JudgedPolicy(name, bandit.files[BANDIT], policy.space, chooser=chooser)
 
 
-def _score(impressions: DataFrame, judged: Sequence[JudgedPolicy], model: PlanRewardModel) -> dict[str, ClusteredSums]:
+def _sum_scores(
+    impressions: DataFrame, judged: Sequence[JudgedPolicy], model: PlanRewardModel
+) -> dict[str, ClusteredSums]:
     return dict(sum_by_slice(to_scores(impressions, judged, model), [policy.name for policy in judged]))
 
 
-def _prices(
+def _price_exploration(
     night: Night, slices: Mapping[str, ClusteredSums], nights: int, policies: Sequence[str], share: float
 ) -> dict[str, ExplorationPrice]:
     plans = len(night.settings.policy.space)

@@ -1,4 +1,4 @@
-"""A job's view of its night: tables at committed versions in, partitions of its own date out."""
+"""A job's view of its night: it reads committed versions of tables and writes its own date."""
 
 import logging
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ from ltrr.tracking.night import NightTracking
 
 log = logging.getLogger(__name__)
 
-# Version of a table that its writer has committed without ever writing it.
-NOTHING_YET = -1
+# Version of a table whose writer has committed without ever writing it.
+NEVER_WRITTEN = -1
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Night:
         """
         declared = table(name)
         if not declared.date_column:
-            return self._read_as_it_is(declared)
+            return self._read_current(declared)
         if comes_before(declared.written_by, self.job):
             return self._read_committed(declared, self.date)
         return self.read_own_previous(name)
@@ -79,7 +79,7 @@ class Night:
         """Table `name` as the night before committed it; no rows on the first date.
 
         Raises:
-            CommitError: the night before has not been committed.
+            CommitError: The night before has not been committed.
         """
         declared = table(name)
         if self.date <= self.settings.first_date:
@@ -95,7 +95,7 @@ class Night:
         declared = table(name)
         earlier = self.commits.run(self.job, self.date)
         output = earlier.output(name) if earlier else None
-        if output is None or output.version == NOTHING_YET:
+        if output is None or output.version == NEVER_WRITTEN:
             return self.warehouse.empty(declared)
         return self.warehouse.read(declared, output.version).where(self.date_condition(declared) or "true")
 
@@ -104,7 +104,10 @@ class Night:
         return self.commits.run(self.job, self.date) is not None
 
     def is_followed(self) -> bool:
-        """Whether this job was committed for the date after this one: its readers have acted on this night."""
+        """Whether this job was committed for the next date.
+
+        Later decisions then build on those of this night.
+        """
         return self.commits.run(self.job, self.date + timedelta(days=1)) is not None
 
     @property
@@ -114,7 +117,7 @@ class Night:
         return earlier.attempt + 1 if earlier else 1
 
     def read_written(self, name: str) -> DataFrame:
-        """Table `name` as this job has just left it: this night's partitions and all earlier ones.
+        """Table `name` after this job's write: this night's partitions and all earlier ones.
 
         Raises:
             LtrrError: This job has not written the table on this night.
@@ -146,7 +149,10 @@ class Night:
         declared = table(name)
         if declared.written_by != self.job:
             raise UsageError(
-                "a job wrote another's table", which=name, expected=f"{declared.written_by} to write it", got=self.job
+                "a job wrote a table of another job",
+                which=name,
+                expected=f"{declared.written_by} to write it",
+                got=self.job,
             )
         if name in self.outputs:
             raise LtrrError("a job wrote a table twice in one night", which=f"{self.job}: {name}")
@@ -158,31 +164,56 @@ class Night:
         return f"{declared.date_column} = DATE'{self.date}'" if declared.date_column else ""
 
     def note(self, **values: object) -> None:
-        """Set notes of this job, by the fields of its declaration; they are committed with the job, or not at all.
+        """Set notes of this job, by the fields of its declaration; they are committed with the job.
 
         Raises:
-            SchemaError: a name or type that the declaration does not have.
+            SchemaError: The declaration does not have a name, or has another type for it.
         """
         self.notes |= encode_notes(NOTES[self.job], values)
 
     def notes_of(self, kind: type[Kind]) -> Kind:
-        """Notes of a job: of the same night if it always runs before this job, else of the night before.
+        """Notes of this night by a job that always runs before this one.
 
-        Each field that is read becomes an input of this job. Before the first date every field has
-        its default.
+        Each field that is read becomes an input of this job.
+
+        Args:
+            kind: Declaration of the notes.
 
         Raises:
-            CommitError: the job has not been committed for the date.
+            CommitError: The job has not been committed for the date.
+            UsageError: The job does not always run before this one.
         """
-        day = self.date if comes_before(kind.job, self.job) else self.date - timedelta(days=1)
-        run = None if day < self.settings.first_date else self.committed(kind.job, day)
-        return cast("Kind", _RecordedNotes(kind, run, self.inputs))
+        if not comes_before(kind.job, self.job):
+            raise UsageError(
+                "a job read notes of this night that may not be committed yet",
+                which=f"{self.job}: notes of {kind.job}",
+                expected=f"a job that always runs before {self.job}",
+                todo="read those of the night before with `previous_notes_of`",
+            )
+        return self._recorded_notes(kind, self.date)
+
+    def previous_notes_of(self, kind: type[Kind]) -> Kind | None:
+        """Notes of the night before; None on the first date.
+
+        Each field that is read becomes an input of this job.
+
+        Args:
+            kind: Declaration of the notes.
+
+        Raises:
+            CommitError: The job has not been committed for the date before.
+        """
+        before = self.date - timedelta(days=1)
+        return None if before < self.settings.first_date else self._recorded_notes(kind, before)
+
+    def _recorded_notes(self, kind: type[Kind], day: Date) -> Kind:
+        return cast("Kind", _RecordedNotes(kind, self.committed(kind.job, day), self.inputs))
 
     def committed(self, job: str, day: Date) -> JobRun:
         """The committed run of a job.
 
         Raises:
-            CommitError: there is none; the message names what to run.
+            CommitError: There is none; the message names the command to run.
         """
         run = self.commits.run(job, day)
         if run is None:
@@ -220,9 +251,9 @@ class Night:
         )
 
     def carried_outputs(self) -> tuple[Output, ...]:
-        """Outputs of this job: written tables, and the last committed version of its others."""
+        """Outputs of this job: tables that it wrote, and committed versions of the others."""
         carried = (
-            self.outputs.get(name) or self._before(name)
+            self.outputs.get(name) or self._previous_output(name)
             for name, declared in CATALOG.items()
             if declared.written_by == self.job
         )
@@ -235,13 +266,13 @@ class Night:
     def _read_committed(self, declared: Table, day: Date) -> DataFrame:
         output = self.committed(declared.written_by, day).output(declared.name)
         if output is None:
-            self.inputs.add(Input(declared.name, day, NOTHING_YET, ""))
+            self.inputs.add(Input(declared.name, day, NEVER_WRITTEN, ""))
             return self.warehouse.empty(declared)
         self.inputs.add(Input(declared.name, day, output.version, output.state))
-        # The table of a rerun date already holds later dates, which no job of this date may read.
+        # On a rerun the table already has rows of later dates, which no job of this date may read.
         return self.warehouse.read(declared, output.version, day)
 
-    def _read_as_it_is(self, declared: Table) -> DataFrame:
+    def _read_current(self, declared: Table) -> DataFrame:
         version = self.warehouse.version(declared)
         if version is None:
             return self.warehouse.empty(declared)
@@ -257,30 +288,30 @@ class Night:
         for name, declared in CATALOG.items():
             if declared.written_by == self.job and declared.is_read_by_version:
                 self.warehouse.restore(declared, self.commits.newest_version(name))
-                self.warehouse.keep_promise(declared)
+                self.warehouse.set_retention(declared)
 
-    def _before(self, name: str) -> Output | None:
-        """Table `name` as this job left it the night before: an input of this run's table."""
+    def _previous_output(self, name: str) -> Output | None:
+        """Output of this job for table `name` on the night before, recorded as an input."""
         if self.date <= self.settings.first_date:
             return None
         day = self.date - timedelta(days=1)
         output = self.committed(self.job, day).output(name)
-        self.inputs.add(Input(name, day, *((output.version, output.state) if output else (NOTHING_YET, ""))))
+        self.inputs.add(Input(name, day, *((output.version, output.state) if output else (NEVER_WRITTEN, ""))))
         return output
 
     def _write_once(self, declared: Table, frame: DataFrame, where: str) -> Output:
-        name, before = declared.name, self._before(declared.name)
+        name, before = declared.name, self._previous_output(declared.name)
         if not where:
             digested = self.warehouse.digest_frame(declared, conform(frame, declared))
             version = self.warehouse.append_new(declared, frame).version
             return Output(name, version, digested.rows, digested.values, next_state(before, digested.values))
         earlier = self.commits.run(self.job, self.date)
         last = earlier.output(name) if earlier else None
-        if earlier is None or last is None or not last.digest or not self._is_like(earlier):
+        if earlier is None or last is None or not last.digest or not self._has_same_basis(earlier):
             return self._replace(declared, frame, where, before)
-        # A rerun: one pass to compare, the rows kept aside (on disk where memory ends) in case they
-        # differ.
-        rows = self.warehouse.kept(frame, declared)
+        # A rerun compares in one pass. The rows are cached, on disk if memory is full, because they
+        # are written if they differ.
+        rows = self.warehouse.cache_rows(frame, declared)
         digested = self.warehouse.digest_frame(declared, rows)
         if digested.values == last.digest or self.warehouse.is_same(declared, rows, last.version, where):
             log.info("table=%s action=kept rows=%d version=%d: the same again", name, digested.rows, last.version)
@@ -292,7 +323,7 @@ class Night:
         state = next_state(before, written.values, self.attempt)
         return Output(declared.name, written.version, written.rows, written.values, state)
 
-    def _is_like(self, earlier: JobRun) -> bool:
+    def _has_same_basis(self, earlier: JobRun) -> bool:
         """Whether an earlier attempt had the code, settings and, so far, inputs of this one."""
         states = {(read.table, read.run_date): read.state for read in earlier.inputs}
         return (earlier.code_version, earlier.config_digest) == (ltrr.__version__, self.settings.digest()) and all(
@@ -301,26 +332,26 @@ class Night:
 
 
 class _RecordedNotes:
-    """The notes of a committed run, with the attributes of their declaration; each read is recorded as an input."""
+    """Notes of a committed run, by the fields of their declaration; each read becomes an input."""
 
-    def __init__(self, kind: type[JobNotes], run: JobRun | None, inputs: set[Input]) -> None:
+    def __init__(self, kind: type[JobNotes], run: JobRun, inputs: set[Input]) -> None:
         self._kind, self._run, self._inputs = kind, run, inputs
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._kind.__dataclass_fields__:
             raise AttributeError(name)
-        texts = self._run.notes if self._run else {}
+        texts, day = self._run.notes, self._run.run_date
         # The MLflow run differs between attempts and changes nothing that is computed.
-        if self._run and name != "mlflow_run_id":
+        if name != "mlflow_run_id":
             state = note_state(texts[name]) if name in texts else ""
-            self._inputs.add(Input(f"{self._kind.job}#{name}", self._run.run_date, NOTHING_YET, state))
-        return decode_note(self._kind, texts, name)
+            self._inputs.add(Input(f"{self._kind.job}#{name}", day, NEVER_WRITTEN, state))
+        return decode_note(self._kind, texts, name, day)
 
 
 def missing_run(job: str, day: Date, wanted_by: str) -> CommitError:
-    """The refusal that names what to run."""
+    """The error for a run that is not committed; it names the command to run."""
     return CommitError(
-        f"{wanted_by} needs what has not been committed",
+        f"{wanted_by} needs a run that has not been committed",
         which=f"{job} of {day}",
         expected="a row in job_runs",
         got="none",

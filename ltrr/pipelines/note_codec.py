@@ -1,19 +1,19 @@
-"""Notes as text and back: checked against their declaration, as tables are against the catalog."""
+"""Encoding of notes as text and back, with a check against their declaration."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from datetime import date
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from ltrr.errors import SchemaError
-from ltrr.pipelines.notes import JobNotes
+from ltrr.pipelines.notes import JobNotes, required_notes
 
 Kind = TypeVar("Kind", bound=JobNotes)
 
@@ -21,11 +21,15 @@ Kind = TypeVar("Kind", bound=JobNotes)
 def encode_notes(kind: Any, values: Mapping[str, object]) -> dict[str, str]:
     """Text of each note that is set; None sets nothing.
 
-    Strings stay as they are, dates are ISO, floats have six significant digits, so that sums taken in another order
-    give the same text; collections are JSON.
+    Strings stay as they are, dates are ISO, and collections are JSON. Floats have six significant
+    digits, so that sums in another order give the same text.
+
+    Args:
+        kind: Declaration of the job's notes.
+        values: Name of a note -> value.
 
     Raises:
-        SchemaError: unknown names and values of another type; all of them in one message.
+        SchemaError: The message lists all unknown names and all values of another type.
 
     >>> from ltrr.pipelines.notes import IngestNotes, MemoryNotes
     >>> encode_notes(IngestNotes, {"lines": 3, "accepted_quality": {"clicks": "a holiday"}})
@@ -34,63 +38,77 @@ def encode_notes(kind: Any, values: Mapping[str, object]) -> dict[str, str]:
     {'memory_churn': '0.3', 'first_open_week': '2026-03-02'}
     >>> encode_notes(IngestNotes, {"lines": "3", "line": 3})
     Traceback (most recent call last):
-    ltrr.errors.SchemaError: notes do not fit their declaration: ingest_logs: got lines: expected int, got '3'; \
-line: no such note
+    ltrr.errors.SchemaError: notes do not fit their declaration: ingest_logs: got lines: \
+expected int, got '3'; line: no such note
     """
-    types = _types(cast("Any", kind))
+    types = _types(kind)
     faults = [fault for name, value in values.items() if (fault := _fault(types, name, value))]
     if faults:
         raise SchemaError("notes do not fit their declaration", which=kind.job, got="; ".join(faults))
     return {name: _encode(types[name], value) for name, value in values.items() if value is not None}
 
 
-def decode_note(kind: Any, texts: Mapping[str, str], name: str) -> Any:
-    """One note; its default where it was not set.
+def decode_note(kind: Any, texts: Mapping[str, str], name: str, day: date) -> Any:
+    """One note of a committed run; the field's default if the run did not set it.
+
+    Args:
+        kind: Declaration of the job's notes.
+        texts: Notes of the run as stored; those of a version that declared other notes are ignored.
+        name: Name of the note.
+        day: Date of the run, for the message.
 
     Raises:
-        SchemaError: the note has no default and was not set, or cannot be read.
+        SchemaError: The run did not set a note without a default, or the text cannot be read.
 
-    >>> from ltrr.pipelines.notes import HistoryNotes, IngestNotes
-    >>> decode_note(IngestNotes, {"lines": "3"}, "lines"), decode_note(HistoryNotes, {}, "block_size")
-    (3, None)
+    >>> from ltrr.pipelines.notes import BanditNotes, IngestNotes
+    >>> day = date(2026, 3, 2)
+    >>> decode_note(IngestNotes, {"lines": "3"}, "lines", day)
+    3
+    >>> decode_note(BanditNotes, {}, "decisions", day) is None
+    True
+    >>> decode_note(IngestNotes, {"lines": "3"}, "impressions", day)
+    Traceback (most recent call last):
+    ltrr.errors.SchemaError: required notes are missing: ingest_logs of 2026-03-02: impressions; \
+run `ltrr job ingest_logs --date 2026-03-02` again
     """
     text = texts.get(name)
     if text is None:
         default = {field.name: field.default for field in fields(kind)}[name]
         if default is MISSING:
-            raise SchemaError(
-                "a note is missing", which=f"{kind.job}: {name}", todo=f"run `ltrr job {kind.job}` again for the date"
-            )
+            raise _missing(kind, day, [name], f"run `ltrr job {kind.job} --date {day}` again")
         return default
     try:
-        return _decode(_types(cast("Any", kind))[name], text)
+        return _decode(_types(kind)[name], text)
     except (ValueError, ValidationError) as fault:
-        raise SchemaError("a note cannot be read", which=f"{kind.job}: {name}", got=repr(text)[:80]) from fault
+        which = f"{kind.job} of {day}: {name}"
+        raise SchemaError("a note cannot be read", which=which, got=repr(text)[:80]) from fault
 
 
-def decode_notes(kind: type[Kind], texts: Mapping[str, str]) -> Kind:
-    """All notes of a run; keys that are not declared, which earlier versions wrote, are ignored.
+def check_complete(kind: type[JobNotes], texts: Mapping[str, str], day: date) -> None:
+    """Check that a run has set every required note.
 
-    Raises:
-        SchemaError: as `decode_note`.
-    """
-    return kind(**{field.name: decode_note(kind, texts, field.name) for field in fields(kind)})
-
-
-def check_complete(kind: type[JobNotes], texts: Mapping[str, str]) -> None:
-    """Check that a run has set every note that has no default.
+    Args:
+        kind: Declaration of the job's notes.
+        texts: Notes that the run has set.
+        day: Date of the run, for the message.
 
     Raises:
-        SchemaError: with all names that are missing.
+        SchemaError: The message lists all required notes that are missing.
 
     >>> from ltrr.pipelines.notes import IngestNotes
-    >>> check_complete(IngestNotes, {"lines": "3"})
+    >>> check_complete(IngestNotes, {"lines": "3"}, date(2026, 3, 2))
     Traceback (most recent call last):
-    ltrr.errors.SchemaError: a job did not set all of its notes: ingest_logs: got no impressions
+    ltrr.errors.SchemaError: required notes are missing: ingest_logs of 2026-03-02: impressions; \
+set them in the job, or declare them as optional
     """
-    missing = [field.name for field in fields(kind) if field.default is MISSING and field.name not in texts]
+    missing = [name for name in required_notes(kind) if name not in texts]
     if missing:
-        raise SchemaError("a job did not set all of its notes", which=kind.job, got=f"no {', '.join(missing)}")
+        raise _missing(kind, day, missing, "set them in the job, or declare them as optional")
+
+
+def _missing(kind: type[JobNotes], day: date, names: Sequence[str], todo: str) -> SchemaError:
+    which = f"{kind.job} of {day}: {', '.join(names)}"
+    return SchemaError("required notes are missing", which=which, todo=todo)
 
 
 @cache

@@ -2,21 +2,30 @@
 
 A note is committed with its job in `job_runs.notes`, a map of strings. Jobs set and read notes by
 the fields of these classes. A field that a job reads becomes an input of that job: if its value
-changes, the reader is stale. A field without a default must be set by every run of its job; None
-means that the run had nothing to note.
+changes, the reader is stale.
+
+A note is required if every run of its job must set it:
+
+- A field without a default is required, and every version of ltrr has set it.
+- A field with the metadata `ADDED_LATER` is required, but runs of earlier versions of ltrr did not
+  set it. It is None for such a run.
+- Any other field is optional. It is None if the run did not set it; its description says when.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import date
 from typing import Any, ClassVar
 
 from ltrr.artifacts.payloads import Payload
 
+ADDED_LATER: Mapping[str, bool] = {"is_added_later": True}
+"""Metadata of a required note that runs of earlier versions of ltrr did not set."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class JobNotes:
     """Notes of one job.
 
@@ -27,14 +36,24 @@ class JobNotes:
     job: ClassVar[str]
 
 
-@dataclass(frozen=True)
+def required_notes(kind: type[JobNotes]) -> list[str]:
+    """Names of the notes that every run of the job must set.
+
+    >>> required_notes(IngestNotes), required_notes(BanditNotes)
+    (['lines', 'impressions'], [])
+    """
+    return [one.name for one in fields(kind) if one.default is MISSING or "is_added_later" in one.metadata]
+
+
+@dataclass(frozen=True, kw_only=True)
 class IngestNotes(JobNotes):
     """Notes of `ingest_logs`.
 
     Attributes:
         lines: Number of lines read.
         impressions: Number of accepted impressions.
-        accepted_quality: Accepted quality checks that failed: name of the check -> reason.
+        accepted_quality: Failed quality checks that the operator accepted: name of the check ->
+            reason. None if no check failed.
     """
 
     job: ClassVar[str] = "ingest_logs"
@@ -43,13 +62,15 @@ class IngestNotes(JobNotes):
     accepted_quality: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClickModelNotes(JobNotes):
-    """Notes of `fit_click_model`; None where no slate was shown.
+    """Notes of `fit_click_model`.
 
     Attributes:
-        examination_passes: Number of passes until the fit ended.
-        examination_converged: Whether the fit converged within the allowed passes.
+        examination_passes: Number of passes until the fit ended. None if the window has no slates,
+            so that nothing was fitted.
+        examination_converged: Whether the fit converged within the allowed passes. None if the
+            window has no slates.
     """
 
     job: ClassVar[str] = "fit_click_model"
@@ -57,7 +78,7 @@ class ClickModelNotes(JobNotes):
     examination_converged: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MemoryNotes(JobNotes):
     """Notes of `build_memory`.
 
@@ -65,54 +86,59 @@ class MemoryNotes(JobNotes):
         memory_parts: Files of the memory: name in a bundle -> stored object.
         memory_prior_examinations: Fitted prior strength k of the memory scores, in examinations.
         memory_churn: Share of the searches with known entities whose best entity differs from that
-            of the night before.
+            of the night before; NaN if there are no such searches.
         memory_known: Share of searches whose query is in the memory; NaN without searches.
-        first_open_week: Monday of the first week that is not folded yet.
+        first_open_week: Monday of the first week that is not folded yet. None in runs of ltrr 0.1.
     """
 
     job: ClassVar[str] = "build_memory"
     memory_parts: Mapping[str, Payload]
-    memory_prior_examinations: float | None = None
-    memory_churn: float | None = None
-    memory_known: float | None = None
-    first_open_week: date | None = None
+    memory_prior_examinations: float
+    memory_churn: float
+    memory_known: float
+    first_open_week: date | None = field(default=None, metadata=ADDED_LATER)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HistoryNotes(JobNotes):
     """Notes of `compute_strategy_features`.
 
     Attributes:
         history_sha256: Hash of the stored history file of all queries and classes.
         history_parts: Files of the history of single queries: name in a bundle -> stored object.
+            None in early runs of ltrr 0.1.
         prior_draws_all: Fitted prior strength of all queries, in draws.
         prior_draws_class: Fitted prior strength of query classes, in draws.
         prior_draws_query: Fitted prior strength of single queries, in draws.
-        block_size: Number of candidates in a block.
-        blocks_since: First date whose counts are of blocks of this size.
+        block_size: Number of candidates in a block. None in runs of ltrr 0.1.
+        blocks_since: First date whose counts are of blocks of this size. None in runs of ltrr 0.1.
     """
 
     job: ClassVar[str] = "compute_strategy_features"
     history_sha256: str
-    history_parts: Mapping[str, Payload] | None = None
-    prior_draws_all: float | None = None
-    prior_draws_class: float | None = None
-    prior_draws_query: float | None = None
-    block_size: int | None = None
-    blocks_since: date | None = None
+    history_parts: Mapping[str, Payload] | None = field(default=None, metadata=ADDED_LATER)
+    prior_draws_all: float
+    prior_draws_class: float
+    prior_draws_query: float
+    block_size: int | None = field(default=None, metadata=ADDED_LATER)
+    blocks_since: date | None = field(default=None, metadata=ADDED_LATER)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BanditNotes(JobNotes):
-    """Notes of `train_bandit`; None where no bandit was trained.
+    """Notes of `train_bandit`.
+
+    No bandit is trained if no date has closed yet or if no decision of a training user is left.
 
     Attributes:
-        rows_through: Newest closed date of which the job has written training rows.
-        bandit_sha256: Hash of the stored model.
-        decisions: Number of decisions that the model was trained on.
-        progressive_loss: VW's progressive validation loss.
-        mlflow_run_id: Run of the training in MLflow.
-        values: Learned values, as `StoredValues.to_note` writes them.
+        rows_through: Newest closed date of which the job has written training rows. None until the
+            first date closes, and in runs of ltrr 0.1.
+        bandit_sha256: Hash of the stored model. None if no bandit was trained.
+        decisions: Number of decisions that the model was trained on. None if no bandit was trained.
+        progressive_loss: VW's progressive validation loss. None if no bandit was trained.
+        mlflow_run_id: Run of the training in MLflow. None if no bandit was trained.
+        values: Learned values, as `StoredValues.to_note` writes them. None if no date has closed
+            yet, or with too few queries to learn values.
     """
 
     job: ClassVar[str] = "train_bandit"
@@ -124,12 +150,16 @@ class BanditNotes(JobNotes):
     values: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RankerNotes(JobNotes):
-    """Notes of `train_ranker`; None where no ranker was trained.
+    """Notes of `train_ranker`.
+
+    No ranker is trained if no date has closed yet or if too few queries were clicked. All notes but
+    `rows_through` are None then.
 
     Attributes:
-        rows_through: Newest closed date of which the job has written training rows.
+        rows_through: Newest closed date of which the job has written training rows. None until the
+            first date closes, and in runs of ltrr 0.1.
         ranker_sha256: Hash of the stored booster.
         mlflow_run_id: Run of the training in MLflow.
         judged_queries: Number of held-out queries that the booster was compared on.
@@ -137,7 +167,7 @@ class RankerNotes(JobNotes):
         judged_impressions: Number of impressions that the booster was compared on.
         dcg_candidate: Weighted DCG of the booster's order.
         dcg_fusion: Weighted DCG of reciprocal rank fusion.
-        dcg_over_fusion: Difference of the two.
+        dcg_over_fusion: `dcg_candidate` - `dcg_fusion`.
         dcg_over_fusion_low: Lower bound of the difference.
         dcg_over_fusion_high: Upper bound of the difference.
     """
@@ -156,95 +186,100 @@ class RankerNotes(JobNotes):
     dcg_over_fusion_high: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluationNotes(JobNotes):
     """Notes of `evaluate_policies`.
 
     Attributes:
         champion_version: Version of the champion that the evaluation compares with.
         objections: Reasons against any verdict of this night.
-        candidate_sha256: Hash of the night's candidate bandit; empty where there is none.
-        challenger: Trial of the evaluated challenger; empty where there is none.
+        candidate_sha256: Hash of the night's candidate bandit; empty if there is none.
+        challenger: Trial of the evaluated challenger; empty if there is none.
         judged_dates: Number of closed dates in the report on held-out users.
-        life_dates: Number of closed dates in the challenger's life.
-        distrusted_dates: Dates that are not judged on, because their replayed propensities were
-            unequal.
+        life_dates: Number of closed dates in the challenger's life. None without a challenger.
+        distrusted_dates: Dates that are not evaluated, because their replayed propensities were
+            unequal. None in early runs of ltrr 0.1.
         replayed_decisions: Number of replayed decisions.
         replay_worst_difference: Largest difference between a replayed and a logged propensity.
-        accepted_quality: Accepted quality checks that failed: name of the check -> reason.
+        accepted_quality: Failed quality checks that the operator accepted: name of the check ->
+            reason. None if no check failed.
         exploration_price: Policy -> price of its exploration, as `ExplorationPrice.to_json` writes
-            it.
-        draws_by_class: Policy -> its draws by query class.
+            it. None in early runs of ltrr 0.1.
+        draws_by_class: Policy -> its draws by query class. None in early runs of ltrr 0.1.
         impressions_by_policy: Number of impressions of the window served by a policy with the
             judged plans.
         impressions_by_other_space: Number of impressions served by a policy with other plans or
             features.
         impressions_by_static: Number of impressions served by a fixed plan.
         impressions_by_fallback: Number of impressions served by a fallback.
-        canary_dates: Number of closed dates in the canary's life; None without a canary.
-        canary_objections: Reasons against any verdict on the canary.
-        served_ranker: Hash of the booster of the champion; empty for reciprocal rank fusion.
-        ranker_trial: Trial of the evaluated ranker; None where no trial was evaluated.
-        ranker_life: Judgement of that trial, as `publishing.ranker_gate.to_note` writes it.
+        canary_dates: Number of closed dates in the canary's life. None without a canary.
+        canary_objections: Reasons against any verdict on the canary. None without a canary.
+        served_ranker: Hash of the booster of the champion; empty for reciprocal rank fusion. None
+            in runs of ltrr 0.1.
+        ranker_trial: Trial of the evaluated ranker. None if the night evaluated no trial of a
+            ranker.
+        ranker_life: Judgement of that trial, as `publishing.ranker_gate.to_note` writes it. None
+            if the night evaluated no trial of a ranker.
         ranker_report: Judgement of the night's candidate ranker on held-out users, in the same
-            form.
+            form. None if the night evaluated a trial, or has no new ranker.
     """
 
     job: ClassVar[str] = "evaluate_policies"
     champion_version: str
     objections: tuple[str, ...]
-    candidate_sha256: str | None = None
-    challenger: str | None = None
-    judged_dates: int | None = None
+    candidate_sha256: str
+    challenger: str
+    judged_dates: int
     life_dates: int | None = None
-    distrusted_dates: tuple[date, ...] | None = None
-    replayed_decisions: int | None = None
-    replay_worst_difference: float | None = None
+    distrusted_dates: tuple[date, ...] | None = field(default=None, metadata=ADDED_LATER)
+    replayed_decisions: int
+    replay_worst_difference: float
     accepted_quality: Mapping[str, str] | None = None
-    exploration_price: Mapping[str, Mapping[str, Any]] | None = None
-    draws_by_class: Mapping[str, Any] | None = None
-    impressions_by_policy: int | None = None
-    impressions_by_other_space: int | None = None
-    impressions_by_static: int | None = None
-    impressions_by_fallback: int | None = None
+    exploration_price: Mapping[str, Mapping[str, Any]] | None = field(default=None, metadata=ADDED_LATER)
+    draws_by_class: Mapping[str, Any] | None = field(default=None, metadata=ADDED_LATER)
+    impressions_by_policy: int
+    impressions_by_other_space: int
+    impressions_by_static: int
+    impressions_by_fallback: int
     canary_dates: int | None = None
     canary_objections: tuple[str, ...] | None = None
-    served_ranker: str | None = None
+    served_ranker: str | None = field(default=None, metadata=ADDED_LATER)
     ranker_trial: str | None = None
     ranker_life: Mapping[str, Any] | None = None
     ranker_report: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReleaseNotes(JobNotes):
-    """Notes of `publish_policy`; outcomes are empty where there is no trial.
+    """Notes of `publish_policy`.
 
     Attributes:
         version: Published version.
         action: What was released: `refreshed` or `promoted`.
         why: Reasons of the release.
         verdict: Verdict on the challenger.
-        outcome: Outcome of the challenger's trial.
-        challenger: Trial of the challenger.
-        canary: Version of the canary from this night on.
-        canary_outcome: Outcome of the canary's trial.
-        canary_verdict: Verdict on the canary.
-        ranker_outcome: Outcome of the ranker's trial.
-        ranker_verdict: Verdict on the ranker.
+        outcome: Outcome of the challenger's trial; empty without a trial.
+        challenger: Trial of the challenger; empty without a trial.
+        canary: Version of the canary from this night on; empty without a canary.
+        canary_outcome: Outcome of the canary's trial; empty without a trial.
+        canary_verdict: Verdict on the canary; empty if there is none.
+        ranker_outcome: Outcome of the ranker's trial; empty without a trial. None in runs of
+            ltrr 0.1.
+        ranker_verdict: Verdict on the ranker; empty if there is none. None in runs of ltrr 0.1.
     """
 
     job: ClassVar[str] = "publish_policy"
     version: str
     action: str
     why: str
-    verdict: str = ""
-    outcome: str = ""
-    challenger: str = ""
-    canary: str = ""
-    canary_outcome: str = ""
-    canary_verdict: str = ""
-    ranker_outcome: str = ""
-    ranker_verdict: str = ""
+    verdict: str
+    outcome: str
+    challenger: str
+    canary: str
+    canary_outcome: str
+    canary_verdict: str
+    ranker_outcome: str | None = field(default=None, metadata=ADDED_LATER)
+    ranker_verdict: str | None = field(default=None, metadata=ADDED_LATER)
 
 
 NOTES: dict[str, type[JobNotes]] = {

@@ -1,4 +1,4 @@
-"""Cheap checks before Spark starts: they fail within a second and leave nothing in MLflow.
+"""Quick checks before Spark starts: they fail within a second and leave nothing in MLflow.
 
 The jobs repeat these checks where they need them; here they only fail earlier. The jobs alone check
 what only Spark can read: logs in an object store and commits of earlier nights.
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from ltrr.config import PathSettings, Settings
 from ltrr.errors import CommitError, ConfigError, LtrrError
-from ltrr.logs.folder import SUCCESS, folder_name, not_closed
+from ltrr.logs.folder import SUCCESS, folder_name, not_closed_error
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.spark.faults import FULL_DISK, explain_fault
@@ -120,7 +120,7 @@ def check_writable(setting: str, path: str) -> None:
             os.fsync(probe.fileno())
     except OSError as fault:
         known = explain_fault(fault, "the folder cannot be written", str(folder))
-        # Only a full disk can resolve itself, so the other faults are errors of the configuration.
+        # A full disk may have space again later; the other faults are errors of the configuration.
         kind = LtrrError if known.message == FULL_DISK else ConfigError
         raise kind(
             known.message,
@@ -144,4 +144,4 @@ def check_logs_closed(logs: str, night: date) -> None:
         return
     folder = root / folder_name(night)
     if not (folder / SUCCESS).exists():
-        raise not_closed(str(folder), night, is_there=folder.exists())
+        raise not_closed_error(str(folder), night, is_there=folder.exists())

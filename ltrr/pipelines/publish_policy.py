@@ -1,4 +1,4 @@
-"""Publish what is served from the next date on: a refresh of the champion, or a bandit or ranker that won its trial."""
+"""Publish the bundle that serves from the next date on: a winner of a trial, or a refresh."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ltrr.pipelines.choose_release import choose_release, review_trials
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.record_release import NightRelease, record_release, report_jobs
 from ltrr.publishing.moves import Move, champion_of, collect_moves
-from ltrr.publishing.release import publish, unrecorded
+from ltrr.publishing.release import publish, unrecorded_releases
 from ltrr.publishing.release_rows import append_releases
 
 log = logging.getLogger(__name__)
 
 
 def run(night: Night) -> None:
-    """Review the trials, assemble a bundle, publish it, load it again, and only then move the pointer.
+    """Review the trials, publish the chosen bundle, and move the pointer to it.
 
-    A challenger that is refused is a normal result. A rerun with the same result publishes and
-    appends nothing. A rerun of a night after which a later night or a person moved the pointer
-    changes neither pointer nor trials.
+    The pointer moves only after the published bundle has been loaded again. A refused
+    challenger is a normal result. A rerun with the same result publishes and appends nothing. If a
+    later night or a person has moved the pointer since, a rerun changes neither pointer nor trials.
     """
     with night.tracking.run("publish_policy") as tracked:
         report_jobs(night)
@@ -49,7 +49,7 @@ def _release(night: Night) -> NightRelease:
     """Choose, publish and move the pointer, based on one reading of the pointer's moves.
 
     Raises:
-        PointerMovedError: the pointer has moved since it was read; this attempt moved nothing.
+        PointerMovedError: The pointer has moved since it was read; this attempt moved nothing.
     """
     name, root = night.settings.policy.name, night.policies_root
     store = open_policy(root, name)
@@ -64,14 +64,17 @@ def _release(night: Night) -> NightRelease:
     reviews = review_trials(night, manifest, estimates, pointer, canary, earlier)
     choice = choose_release(night, manifest, reviews, estimates, canary)
     version = publish(root, name, choice.bundle.manifest, choice.bundle.files)
-    # Moves by people that could not record them are no output of this night.
-    append_releases(night.warehouse, name, unrecorded(moves, night.date, version))
+    # Moves by people who could not record them are no output of this night.
+    append_releases(night.warehouse, name, unrecorded_releases(moves, night.date, version))
     release = NightRelease(champion, pointer, earlier, reviews, canary, choice, version, None)
     return replace(release, sequence=_move_pointer(night, moves, top, release))
 
 
 def _move_pointer(night: Night, moves: Sequence[Move], top: int, release: NightRelease) -> int | None:
-    """Move the pointer if no other has moved it since this night; returns the sequence that names the version."""
+    """Move the pointer, unless a later night or a person has moved it.
+
+    Returns the sequence of the night's own move to the version; None if there is none.
+    """
     version, choice = release.version, release.choice
     if not release.earlier.overruled and not night.is_followed():
         why = one_line(f"night of {night.date}, {choice.action}: {choice.why}")

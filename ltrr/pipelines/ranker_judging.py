@@ -1,4 +1,4 @@
-"""Comparison of two orders of the logged unions: the trial's or candidate's and the served one."""
+"""Comparison of two orders of logged unions: the served one and that of a trial or candidate."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ def judge_rankers(
     distrusted: Collection[date],
     objections: Sequence[str],
 ) -> None:
-    """Judge the ranker's trial on all pages of its life, or else report on the night's candidate.
+    """Judge the ranker's trial on all pages of its life; without a trial, report on the candidate.
 
     Both are one pass over `ranking_rows`, of at most a life or the window. The pass scores two
     boosters and returns two rows of sums. The notes hold the result.
 
     Args:
         night: Night of `evaluate_policies`.
-        champion: Manifest of the champion, whose booster is the other side.
+        champion: Manifest of the champion, whose booster is compared.
         trials: Trials of the night before.
         distrusted: Dates that are not evaluated.
         objections: Objections to any verdict on this night.
     """
-    name, served = night.settings.policy.name, _served(champion)
+    name, served = night.settings.policy.name, _served_ranker(champion)
     night.note(served_ranker=served)
     trial, candidate = current_trial(trials, RANKER_TRIAL), night.notes_of(RankerNotes).ranker_sha256
     if trial is not None and trial.against == FrozenBandit.of_ranker(name, served).digest:
         dates = [day for day in night.closed_dates() if day > trial.data_end and day not in distrusted]
-        found = _judge(night, trial.bandit.files[RANKER], champion, dates, held_out=False)
-        night.note(ranker_trial=trial.trial, ranker_life=to_note(_judgement(found, len(dates), objections)))
+        found = _compare_orders(night, trial.bandit.files[RANKER], champion, dates, held_out=False)
+        night.note(ranker_trial=trial.trial, ranker_life=to_note(_to_judgement(found, len(dates), objections)))
     elif candidate and candidate != served:
         window = night.closed_dates(night.settings.ranker.window_nights)
-        found = _judge(night, candidate, champion, window, held_out=True)
-        night.note(ranker_report=to_note(_judgement(found, len(window), ())))
+        found = _compare_orders(night, candidate, champion, window, held_out=True)
+        night.note(ranker_report=to_note(_to_judgement(found, len(window), ())))
 
 
 def review_night_ranker(
@@ -68,28 +68,28 @@ def review_night_ranker(
         waits: Why no look is taken and no trial begins on this night; empty if both are possible.
         overruled: Why this night may not move the pointer; empty if it may.
     """
-    notes, served = night.notes_of(EvaluationNotes), _served(champion)
+    notes, served = night.notes_of(EvaluationNotes), _served_ranker(champion)
     tested = current_trial(trials, RANKER_TRIAL)
-    life = of_note(notes.ranker_life) or _judgement(None, 0, ())
+    life = of_note(notes.ranker_life) or _to_judgement(None, 0, ())
     is_current = notes.served_ranker in (None, served)
     if tested is not None and (not is_current or notes.ranker_trial != tested.trial):
-        life = _judgement(None, 0, ["it was not judged against the order that serves now: evaluate again"])
+        life = _to_judgement(None, 0, ["it was not judged against the order that serves now: evaluate again"])
     policy, gate = night.settings.policy, night.settings.gate
-    candidate = _candidate(night, is_current)
+    candidate = _find_candidate(night, is_current)
     return review_ranker(trials, night.date, policy.name, served, life, candidate, gate, waits, overruled)
 
 
-def report_ranker(tracked: TrackedRun, page: RankerReview) -> None:
+def report_ranker(tracked: TrackedRun, review: RankerReview) -> None:
     """Report the state of the ranker's trial after this night in MLflow, as tags and figures."""
-    if page.judged:
-        judged = page.judged
+    if review.judged:
+        judged = review.judged
         tracked.tags({"ranker_outcome": judged.outcome, "ranker_trial": judged.trial})
         tracked.metrics({"ranker_night_of_life": judged.night, "ranker_alpha": judged.alpha})
-    if page.verdict:
-        tracked.metrics({f"ranker_{name}": value for name, value in verdict_figures(page.verdict).items()})
+    if review.verdict:
+        tracked.metrics({f"ranker_{name}": value for name, value in verdict_figures(review.verdict).items()})
 
 
-def _candidate(night: Night, is_current: bool) -> RankerCandidate | None:
+def _find_candidate(night: Night, is_current: bool) -> RankerCandidate | None:
     """The night's ranker with its report; its training data end with the newest closed date."""
     trained = night.notes_of(RankerNotes)
     sha256 = trained.ranker_sha256
@@ -102,7 +102,7 @@ def _candidate(night: Night, is_current: bool) -> RankerCandidate | None:
     return RankerCandidate(sha256, night.closed_dates()[-1], run_id, report, share)
 
 
-def _served(champion: Manifest) -> str:
+def _served_ranker(champion: Manifest) -> str:
     return champion.files[RANKER].sha256 if RANKER in champion.files else ""
 
 
@@ -114,8 +114,8 @@ def _booster_of(night: Night, champion: Manifest) -> bytes | None:
     return champion.files[RANKER].check(open_policy(night.policies_root, night.settings.policy.name).read(path), path)
 
 
-def _judge(
-    night: Night, tried: str, champion: Manifest, dates: Sequence[date], *, held_out: bool
+def _compare_orders(
+    night: Night, compared: str, champion: Manifest, dates: Sequence[date], *, held_out: bool
 ) -> OrderQuality | None:
     if not dates:
         return None
@@ -127,12 +127,12 @@ def _judge(
     if held_out:
         rows = only_judging(rows, settings.evaluation.held_out_percent, settings.ranker.held_out_query_percent)
     url = open_policy(night.policies_root, policy.name).url
-    models = {CANDIDATE: get_payload(url, tried), SERVED: _booster_of(night, champion)}
+    models = {CANDIDATE: get_payload(url, compared), SERVED: _booster_of(night, champion)}
     return judge_orders(rows, models, names.index("fusion"), settings.ranker.ndcg_positions)
 
 
-def _judgement(found: OrderQuality | None, nights: int, objections: Sequence[str]) -> Judgement:
-    """The evidence for the gate, whose floors apply to the weaker of the two sides."""
+def _to_judgement(found: OrderQuality | None, nights: int, objections: Sequence[str]) -> Judgement:
+    """The evidence summary for the gate; its floors apply to the weaker of the two sides."""
     if found is None:
         return Judgement(UNDEFINED, 0.0, 0.0, 0.0, 0, 0, nights, objections=tuple(objections), measure=MEASURE)
     return Judgement(

@@ -1,4 +1,4 @@
-"""Records of a night's release: rows of `releases` and `challengers`, notes, and the run in MLflow."""
+"""Records of a night's release: rows of two tables, notes, and the run in MLflow."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class NightRelease:
         canary_bundle: Canary of the night.
         choice: Chosen release.
         version: Published version.
-        sequence: Sequence number of the pointer that names the version; None where the pointer was
-            not moved.
+        sequence: Sequence number of the pointer that names the version; None if the night did not
+            move the pointer.
     """
 
     champion: Move
@@ -50,7 +50,7 @@ class NightRelease:
     @property
     def canary(self) -> Canary | None:
         """The canary as the pointer names it after this night."""
-        return self.canary_bundle.canary if self.canary_bundle and self.reviews.canary.goes_on else None
+        return self.canary_bundle.canary if self.canary_bundle and self.reviews.canary.is_running else None
 
 
 def record_release(night: Night, tracked: TrackedRun, release: NightRelease) -> None:
@@ -102,12 +102,15 @@ def _row(night: Night, release: NightRelease, bundle: AssembledBundle, version: 
 
 
 def _canary_rows(night: Night, release: NightRelease) -> list[Release]:
-    """The row of the canary, next to the row of the served version; none if no canary remains to be recorded."""
+    """The row of the canary, next to the row of the served version.
+
+    No row if there is no canary, if it was promoted, or if nothing ended on this night.
+    """
     review, canary, pointer = release.reviews.canary, release.canary_bundle, release.pointer
     if pointer.canary is None or canary is None or (review.judged and review.judged.outcome == PROMOTE):
         return []
     reason = canary_why(review, canary)
-    if review.goes_on:
+    if review.is_running:
         if canary.bundle is None:
             # An earlier attempt is final, so the trial goes on: nothing ended on this night.
             return []

@@ -18,7 +18,11 @@ def first_checked(settings: Settings, day: date) -> date:
 
 
 def check_order(commits: CommitLog, settings: Settings, job: str, day: date) -> None:
-    """Check that all runs that the job needs are committed; raise CommitError otherwise."""
+    """Check the date, and that all runs that the job needs are committed.
+
+    Raises:
+        CommitError: The date is not allowed, or a run is missing.
+    """
     check_date(commits, settings, day)
     check_not_too_old(commits, settings, job, day)
     for need in NEEDS[job]:
@@ -30,9 +34,12 @@ def check_order(commits: CommitLog, settings: Settings, job: str, day: date) -> 
 
 
 def check_nothing_stale(commits: CommitLog, settings: Settings, job: str, day: date) -> None:
-    """Check that all inputs of the job are up to date; raise CommitError otherwise.
+    """Check that all inputs of the job are up to date.
 
     A run on top of a stale date would lose the rows that later nights added to it.
+
+    Raises:
+        CommitError: An earlier date, or a job that runs before, is stale.
     """
     first_date, first = settings.first_date, first_checked(settings, day)
     for number in range((day - first).days):
@@ -61,13 +68,13 @@ def check_date(commits: CommitLog, settings: Settings, day: date) -> None:
     """Check that the history starts by this date and that the home has no earlier history.
 
     Raises:
-        CommitError: One of the two is not true.
+        CommitError: The date is before the history starts, or the home has an earlier history.
     """
     oldest = commits.oldest_date() if day == settings.first_date else None
     if oldest is not None and oldest < day:
         # Such a night would read empty tables and lose memory, spent alpha and waiting events.
         raise CommitError(
-            "history cannot start anew in a home that has one",
+            "history_starts is later than the history of the home",
             which=f"history_starts: {day}",
             expected=f"{oldest} or earlier, the first date that was committed",
             todo="set history_starts back; close dates without logs with a file _NO_TRAFFIC, or begin a new home",
@@ -101,13 +108,17 @@ def check_not_too_old(commits: CommitLog, settings: Settings, job: str, day: dat
 
 
 def check_night_before(commits: CommitLog, settings: Settings, day: date) -> None:
-    """Check that the night before, if there is one, is committed; raise CommitError otherwise."""
+    """Check that the night before is committed; the first date has none.
+
+    Raises:
+        CommitError: The date is not allowed, or a job of the night before is missing.
+    """
     check_date(commits, settings, day)
     before = day - timedelta(days=1)
     commits.load(before)
     missing = [job for job in JOBS if commits.run(job, before) is None]
     if day > settings.first_date and missing:
-        # Nights run one after the other: the next is the one after the last complete night.
+        # Nights run one after the other: the next night follows the last complete one.
         raise CommitError(
             f"the night of {day} needs the one before it",
             which=str(before),

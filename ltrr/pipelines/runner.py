@@ -1,4 +1,4 @@
-"""Runs jobs under the commit protocol: order of dates, one writer, one row at the end.
+"""Runs jobs under the commit protocol: dates in order, one writer, one committed row per job.
 
 Each function here takes the lease of the home and runs jobs until one fails. These errors stop a
 run:
@@ -36,7 +36,7 @@ def run_job(
     """Run one job of one date and commit it; the module lists further errors.
 
     Raises:
-        UsageError: there is no such job.
+        UsageError: There is no such job.
     """
     check_job(job)
     with hold_lease(settings.paths.home, f"{job} of {day}", tables=settings.paths.tables) as lease:
@@ -56,7 +56,7 @@ def run_nightly(
     on_start: Callable[[str, date], None] | None = None,
     on_commit: Callable[[JobRun], None] | None = None,
 ) -> list[JobRun]:
-    """Run all eight jobs of one date, in order; the module lists the errors and the shared arguments.
+    """Run all eight jobs of one date, in order; the module lists the errors.
 
     Args:
         spark: Session that all jobs share.
@@ -93,9 +93,10 @@ def run_repairs(
     on_start: Callable[[str, date], None] | None = None,
     on_commit: Callable[[JobRun], None] | None = None,
 ) -> Sequence[JobRun]:
-    """Rerun the stale jobs of all dates up to `last`, oldest date first; the module lists the errors.
+    """Rerun the stale jobs of all dates up to `last`, oldest date first.
 
-    A check that was accepted for a date is accepted again in its rerun.
+    The module lists the errors. A check that was accepted for a date is accepted again in its
+    rerun.
 
     Args:
         spark: Session that all jobs share.

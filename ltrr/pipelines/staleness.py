@@ -1,4 +1,4 @@
-"""Stale jobs, whose inputs have changed since their commit; derived from job_runs, never stored."""
+"""Stale jobs: their inputs have changed since their commit. They are derived from `job_runs`."""
 
 from datetime import date, timedelta
 
@@ -34,8 +34,8 @@ def _why_stale(commits: CommitLog, first_date: date, day: date, job: str) -> str
     before = commits.run(job, day - timedelta(days=1)) if day > first_date else None
     recorded = {(read.table, read.run_date) for read in run.inputs}
     reasons = [_input_changed(commits, read) for read in run.inputs]
-    # Runs of ltrr 0.1 did not record the table that they added to; its state was that of what they
-    # wrote onto it.
+    # Runs of ltrr 0.1 did not record the table that they added to. The state of their output
+    # depends on it.
     old = [out for out in run.outputs if (out.table, day - timedelta(days=1)) not in recorded]
     reasons += [_base_changed(before, out) for out in old if run.code_version == "0.1.0"]
     return "; ".join(reason for reason in reasons if reason)

@@ -57,7 +57,10 @@ def run(night: Night) -> None:
 
 
 def _write_rows(night: Night, dates: ClosedPeriods) -> float:
-    """Rows of the dates; the largest share of a date's impressions whose union did not fit the page."""
+    """Write the rows of the dates.
+
+    Returns the largest share of a date's impressions whose union did not fit the page.
+    """
     unshown_share = check_unions_shown(
         dates.only_written(night.read("candidates")), night.settings.bandit.max_unshown_share
     )
@@ -102,7 +105,7 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
 
 
 def _only_alike(night: Night, rows: DataFrame) -> DataFrame:
-    """Rows of the few bundles with the plans, looks and features of the current policy."""
+    """Rows of bundles with the plans, looks and features of the current policy."""
     policy = night.settings.policy
     versions = {row["policy_version"] for row in rows.select("policy_version").distinct().collect()}
     alike = list_same_plan_versions(night.policies_root, policy.name, versions, policy)

@@ -43,7 +43,7 @@ def promote(root: str | os.PathLike[str], name: str, version: str, *, why: str, 
     Policy.load(open_policy(root, name).url, version)
     # Read last: loading takes seconds.
     top = top_sequence(open_policy(root, name))
-    return _point(root, name, pointers(root, name), top, version, PROMOTED, why, by_whom)
+    return _move_pointer(root, name, pointers(root, name), top, version, PROMOTED, why, by_whom)
 
 
 def roll_back(root: str | os.PathLike[str], name: str, *, why: str, by_whom: str) -> Release | None:
@@ -58,7 +58,7 @@ def roll_back(root: str | os.PathLike[str], name: str, *, why: str, by_whom: str
     top, found = top_sequence(store), pointers(root, name)
     version = choose_rollback(root, name, found)
     Policy.load(store.url, version)
-    return _point(root, name, found, top, version, ROLLED_BACK, why, by_whom)
+    return _move_pointer(root, name, found, top, version, ROLLED_BACK, why, by_whom)
 
 
 def choose_rollback(root: str | os.PathLike[str], name: str, found: Sequence[Pointer]) -> str:
@@ -95,10 +95,10 @@ def choose_rollback(root: str | os.PathLike[str], name: str, found: Sequence[Poi
         )
     if not first:
         raise UsageError(
-            "there is nothing to roll back to",
+            "there is no version to roll back to",
             which=current[0],
             expected="an earlier version with another bandit, ranker, values or exploration",
-            got="none: its models are the first",
+            got="none",
             todo="for the same models with an older memory: `ltrr policies promote VERSION --why REASON`",
         )
     return version
@@ -123,9 +123,9 @@ def begin_canary(
     top, pointer = top_sequence(store), current_pointer(store)
     if pointer.canary is not None:
         raise UsageError(
-            "one canary at a time",
+            "another canary runs already",
             which=version,
-            expected="none that runs",
+            expected="no running canary",
             got=f"{pointer.canary.version} since {pointer.canary.begun}",
             todo="end it first: `ltrr policies canary --end --why REASON`",
         )
@@ -146,13 +146,13 @@ def end_canary(root: str | os.PathLike[str], name: str, *, why: str, by_whom: st
     store = open_policy(root, name)
     top, pointer = top_sequence(store), current_pointer(store)
     if pointer.canary is None:
-        raise UsageError("there is no canary to end", which=name, got=f"{pointer.version} serves everybody")
+        raise UsageError("there is no canary to end", which=name, got=f"{pointer.version} serves all users")
     by = Mover.of_person(by_whom, CANARY_ENDED)
     sequence = move_pointer(root, name, pointer.version, why, by=by, after=top)
     return Release(pointer.version, CANARY_ENDED, None, why, by_whom, pointer.version, sequence)
 
 
-def _point(
+def _move_pointer(
     root: str | os.PathLike[str],
     name: str,
     found: Sequence[Pointer],
@@ -171,19 +171,20 @@ def _point(
     return Release(version, action, None, why, by_whom, newest.version if newest else None, sequence)
 
 
-def _check_comparable(champion: Manifest, tried: Manifest) -> None:
-    if not has_same_plans(champion.settings, tried.settings):
+def _check_comparable(champion: Manifest, canary: Manifest) -> None:
+    """Check that nights can refresh both from one memory and history, and that they differ."""
+    if not has_same_plans(champion.settings, canary.settings):
         raise UsageError(
-            "a canary plans with what the champion plans with: nights refresh both from one memory and history",
-            which=tried.version,
+            "the canary has other plans than the champion, so nights cannot refresh both from one memory and history",
+            which=canary.version,
             expected=f"strategies, block_size, budget, observe and features as in {champion.version}",
             got="others",
             todo="give the new plans a policy.name of their own and start it with `ltrr policies init`",
         )
-    if _models(champion) == _models(tried):
+    if _models(champion) == _models(canary):
         raise UsageError(
-            "the canary would be the champion from the next night on: a refresh gives both the same memory and history",
-            which=tried.version,
+            "the canary has the models of the champion, so both are the same after the next refresh",
+            which=canary.version,
             expected=f"another bandit, ranker, values or exploration than {champion.version}",
             got="the same",
         )

@@ -36,7 +36,7 @@ from ltrr.publishing.trials import (
 )
 
 ENDED = "ended"
-"""Outcome of a canary that was ended from outside: by a person, or because its bundle is invalid."""
+"""Outcome of a canary that a person ended, or whose bundle is invalid."""
 
 ENDED_BY_HAND = "a person ended it"
 WAITS = "a canary runs, and only one change is tested at a time"
@@ -58,15 +58,15 @@ class CanaryReview:
     verdict: Verdict | None = None
 
     @property
-    def goes_on(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the canary still serves next to the champion on the next day."""
-        return self.judged is not None and self.judged.is_living
+        return self.judged is not None and self.judged.is_judged
 
 
-def find_canary(page: Sequence[Challenger], day: date) -> Challenger | None:
-    """The canary's trial that a night found, as its page keeps it; None if there was none."""
-    ended = (one for one in page if one.kind == CANARY_TRIAL and one.ended == day and one.outcome != WITHDRAWN)
-    return current_trial(page, CANARY_TRIAL) or next(ended, None)
+def find_canary(trials: Sequence[Challenger], day: date) -> Challenger | None:
+    """The canary's trial of a night, from the trials of that night; None if there was none."""
+    ended = (one for one in trials if one.kind == CANARY_TRIAL and one.ended == day and one.outcome != WITHDRAWN)
+    return current_trial(trials, CANARY_TRIAL) or next(ended, None)
 
 
 def frozen_with_ranker(manifest: Manifest) -> FrozenBandit:
@@ -80,7 +80,7 @@ def review_canary(
     trials: Sequence[Challenger],
     day: date,
     canary: Canary | None,
-    tried: FrozenBandit,
+    frozen: FrozenBandit,
     champion: FrozenBandit,
     judgement: Judgement,
     gate: GateSettings,
@@ -94,7 +94,7 @@ def review_canary(
         day: Date of the night.
         canary: Canary that the pointer named when the night began; None if there was none or if its
             bundle is invalid.
-        tried: Frozen bundle of the canary; unused without a canary.
+        frozen: Frozen bundle of the canary; unused without a canary.
         champion: Frozen bundle of the champion that served next to the canary.
         judgement: Evidence on the canary.
         gate: Settings, fixed before the trial.
@@ -112,9 +112,9 @@ def review_canary(
     if canary is None:
         return CanaryReview(tuple(known))
     if before is None:
-        begun = _begin(known, day, canary, tried, champion, gate)
+        begun = _begin(known, day, canary, frozen, champion, gate)
         return CanaryReview(tuple(with_trial(known, begun)), begun)
-    now, verdict = _judged(before, day, judgement, gate)
+    now, verdict = _judge_current(before, day, judgement, gate)
     now = end_if_overruled(now, overruled)
     return CanaryReview(tuple(with_trial(known, now)), now, verdict)
 
@@ -123,12 +123,12 @@ def _begin(
     known: Sequence[Challenger],
     day: date,
     canary: Canary,
-    tried: FrozenBandit,
+    frozen: FrozenBandit,
     champion: FrozenBandit,
     gate: GateSettings,
 ) -> Challenger:
     trial = Challenger(
-        tried,
+        frozen,
         begun=day,
         data_end=date.fromisoformat(canary.version[:10]),
         against=champion.digest,
@@ -145,7 +145,7 @@ def _begin(
     return replace(drawn, why=why)
 
 
-def _judged(
+def _judge_current(
     tested: Challenger, day: date, judgement: Judgement, gate: GateSettings
 ) -> tuple[Challenger, Verdict | None]:
     if tested.alpha > 0.0:

@@ -1,4 +1,4 @@
-"""Rows of the table `challengers`, there and back."""
+"""Rows of the table `challengers` from trials, and trials from rows."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ CHALLENGERS = table("challengers")
 
 
 def challenger_rows(spark: SparkSession, day: date, challengers: Sequence[Challenger]) -> DataFrame:
-    """A frame of the table: a handful of rows a night."""
+    """A frame of the table, a few rows per night."""
     return spark.createDataFrame([_row(day, one) for one in challengers], schema_of(CHALLENGERS)).coalesce(1)
 
 
 def read_challengers(challengers: DataFrame, day: date) -> list[Challenger]:
-    """The trials of every policy as one night left them, oldest first."""
+    """The trials of every policy at the end of a night, oldest first."""
     rows = challengers.where(F.col("as_of_date") == F.lit(day)).orderBy("trial").collect()
     return [_challenger(row.asDict(recursive=True)) for row in rows]
 
 
 def read_trials(challengers: DataFrame, policy: str, day: date, gate: GateSettings) -> list[Challenger]:
-    """The trials of one policy at the end of a night: its newest page, oldest trial first.
+    """The trials of one policy at the end of a night, from its newest date, oldest trial first.
 
-    A home that tries other plans under another name has nights without a page of this policy. Its
-    trials hold their alpha meanwhile. Trials of a page older than `budget_nights` hold no alpha.
-    The driver collects a few trials a night, of `budget_nights` nights.
+    A home may serve a policy of another name on some nights, which then have no rows of this
+    policy. Its trials hold their alpha meanwhile. Trials of a date older than `budget_nights` hold
+    no alpha. The driver collects a few trials per night, of `budget_nights` nights.
     """
     first = day - timedelta(days=gate.budget_nights)
     rows = challengers.where(F.col("as_of_date").between(F.lit(first), F.lit(day)) & (F.col("policy") == F.lit(policy)))

@@ -1,4 +1,4 @@
-"""The challenger's life: how it begins, is judged each night, and ends; and its cost in alpha.
+"""The challenger's life: its begin, its evaluation each night, its end, and its cost in alpha.
 
 There is one challenger at a time. The hashes of its files and its exploration freeze it. The gate
 judges it against one champion on dates after its training.
@@ -102,7 +102,7 @@ def review_challenger(
     Args:
         trials: Trials of the night before.
         day: Date of the night.
-        champion: What served when the night began.
+        champion: Frozen bandit of the champion when the night began.
         judgement: Evidence on the current challenger; unused without one, or if the champion has
             changed.
         candidate: The night's candidate; None if nothing was trained.
@@ -116,7 +116,7 @@ def review_challenger(
     known = only_known(trials, day, gate)
     tested, verdict = current_trial(known), None
     if tested is not None:
-        tested, verdict = _judged(tested, day, champion, judgement, gate, waits)
+        tested, verdict = _judge_current(tested, day, champion, judgement, gate, waits)
         tested = end_if_overruled(tested, overruled)
         known = with_trial(known, tested)
         if tested.outcome == PROMOTE:
@@ -137,7 +137,7 @@ def review_challenger(
     return ChallengerReview(tuple(known), tested, verdict, next_why, left)
 
 
-def _judged(
+def _judge_current(
     tested: Challenger, day: date, champion: FrozenBandit, judgement: Judgement, gate: GateSettings, waits: str
 ) -> tuple[Challenger, Verdict | None]:
     """State of the current challenger after this night's look."""
@@ -166,14 +166,15 @@ def _begin(
         free = find_next_alpha_date(known, gate)
         until = f"before {free}" if free else "while the current trials are judged"
         return None, f"the budget has no alpha for a new challenger {until}; no challenger is in trial"
+    traffic = _describe_traffic(candidate, begun.alpha, gate)
     why = (
         f"challenger {begun.trial} begins with alpha {begun.alpha:g}: it was trained on dates up to {begun.data_end} "
-        f"and is judged on later ones, for at most {gate.life_nights} nights; {_foreseen(candidate, begun.alpha, gate)}"
+        f"and is judged on later ones, for at most {gate.life_nights} nights; {traffic}"
     )
     return replace(begun, why=why), why
 
 
-def _foreseen(candidate: Candidate, alpha: float, gate: GateSettings) -> str:
+def _describe_traffic(candidate: Candidate, alpha: float, gate: GateSettings) -> str:
     """Estimated number of nights until a verdict, from the report on held-out users."""
     report = candidate.report
     if report is None:

@@ -111,11 +111,13 @@ def judge_night(judgement: Judgement, night: int, earlier: Sequence[Look], alpha
         alpha: Alpha that the trial drew before its first look.
         gate: Settings, fixed before the trial.
 
-    >>> seen = Estimate(0.12, 0.03)
-    >>> verdict = judge_night(Judgement(seen, 0.6, 240.0, 430.0, 6_000, 500, 1), 1, [], 0.01, GateSettings())
+    >>> gate, seen = GateSettings(), Estimate(0.12, 0.03)
+    >>> judgement = Judgement(seen, 0.6, 240.0, 430.0, 6_000, 500, 1)
+    >>> verdict = judge_night(judgement, 1, [], 0.01, gate)
     >>> verdict.outcome, round(verdict.critical, 2), verdict.look.night
     ('promote', 3.89, 1)
-    >>> verdict = judge_night(Judgement(seen, 0.6, 80.0, 430.0, 6_000, 500, 1), 1, [], 0.01, GateSettings())
+    >>> judgement = Judgement(seen, 0.6, 80.0, 430.0, 6_000, 500, 1)
+    >>> verdict = judge_night(judgement, 1, [], 0.01, gate)
     >>> verdict.outcome, verdict.reasons[0]
     ('keep', 'night 1 of 14, no look: evidence R is 80, 100 are needed')
     """
@@ -123,7 +125,7 @@ def judge_night(judgement: Judgement, night: int, earlier: Sequence[Look], alpha
     traffic = estimate_traffic(difference, value, judgement.impressions, judgement.nights, alpha, gate)
     longer = traffic_text(traffic, gate)
     age = f"night {night} of {gate.life_nights}"
-    against = [*judgement.objections, *_below_floors(judgement, gate)]
+    against = [*judgement.objections, *_list_missed_floors(judgement, gate)]
     if not (difference.is_defined and difference.standard_error > 0.0):
         against.append(f"no difference to judge on {judgement.impressions} impressions of {judgement.users} users")
     if against:
@@ -142,7 +144,7 @@ def judge_night(judgement: Judgement, night: int, earlier: Sequence[Look], alpha
     return Verdict(step.outcome, look, step.critical, step.slices, reasons, traffic)
 
 
-def _below_floors(judgement: Judgement, gate: GateSettings) -> Sequence[str]:
+def _list_missed_floors(judgement: Judgement, gate: GateSettings) -> Sequence[str]:
     floors = (
         ("evidence R", judgement.evidence, gate.least_evidence),
         ("effective sample size", judgement.effective_sample_size, gate.least_sample),

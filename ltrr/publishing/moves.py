@@ -1,8 +1,8 @@
-"""The moves of the pointer: the champion as of a night, and the moves that belong to a night.
+"""Moves of the pointer: the champion as of a night, and the moves that a night made.
 
 A rerun of a night must judge against the champion of its first run, although the pointer has moved
 since. Sequences order all moves of one policy. The row in `releases` names the night that made a
-move (none: by hand). If there is no row yet, the pointer itself names that night.
+move; a move by hand has none. If there is no row yet, the pointer itself names that night.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Move:
     Attributes:
         sequence: Sequence of the pointer.
         version: Version that serves from this move on.
-        night: Logical date of the night that made the move; None: by hand.
+        night: Logical date of the night that made the move; None for a move by hand.
         is_recorded: Whether `releases` has a row for the move.
         why: Reason in the pointer; only for moves that are not recorded.
         canary: Canary in the pointer; only for moves that are not recorded.
@@ -46,7 +46,7 @@ class Move:
 
 
 def collect_moves(releases: DataFrame, root: str | os.PathLike[str], name: str) -> list[Move]:
-    """Every move of one policy, oldest first: those in `releases`, and pointers without a row there.
+    """All moves of one policy, oldest first: those in `releases`, and pointers without a row.
 
     A pointer without a row comes from `ltrr policies init`, from a move by hand during a night, or
     from a night that failed before its commit. The pointer names its source. Torn pointers without
@@ -72,7 +72,7 @@ def moves_of(rows: Iterable[Mapping[str, Any]], root: str | os.PathLike[str], na
     for sequence in sequences(store):
         pointer = None if sequence in known else read_pointer(store, sequence)
         if pointer is not None:
-            night = _night(pointer, known.get(sequence - 1))
+            night = _find_night(pointer, known.get(sequence - 1))
             known[sequence] = Move(sequence, pointer.version, night, False, pointer.why, pointer.canary, pointer.by)
     return [known[sequence] for sequence in sorted(known)]
 
@@ -82,13 +82,13 @@ def _is_named(store: Store, root: str | os.PathLike[str], name: str, row: Mappin
         return False
     pointer = read_pointer(store, row["sequence"])
     if pointer is None:
-        # The hash in a version covers the policy's name: a version lies in the folder of one policy
+        # The hash in a version covers the policy's name, so a version is in one policy's folder
         # only.
         return is_published(root, name, row["policy_version"])
     return bool(pointer.version == row["policy_version"])
 
 
-def _night(pointer: Pointer, before: Move | None) -> date | None:
+def _find_night(pointer: Pointer, before: Move | None) -> date | None:
     """The night that moved a pointer; None if a person did.
 
     For a pointer older than the field `by`, the date of its version gives the night. If it repeats
@@ -101,7 +101,9 @@ def _night(pointer: Pointer, before: Move | None) -> date | None:
 
 
 def champion_of(moves: Iterable[Move], night: date) -> Move:
-    """The champion when the night first began: the last move before any of this or a later night.
+    """The champion when the night first began: the last move before this night's first move.
+
+    Moves of later nights are left out too.
 
     >>> init, first = Move(1, "u", date(2026, 3, 1)), Move(2, "a", date(2026, 3, 2))
     >>> champion_of([init, first, Move(3, "b", date(2026, 3, 3))], date(2026, 3, 3)).version
@@ -119,23 +121,24 @@ def champion_of(moves: Iterable[Move], night: date) -> Move:
         champion = move
     if champion is None:
         raise NotReadyError(
-            "no policy is published that this night could judge against",
+            "no version was published before this night",
             which=str(night),
             expected="a first champion",
-            got="nothing",
+            got="none",
             todo="run `ltrr policies init`",
         )
     return champion
 
 
 def may_move(moves: Sequence[Move], night: date) -> bool:
-    """Whether the night may move the pointer: no other night or person has since it first began.
+    """Whether no other night or person has moved the pointer since the night first began.
 
-    A rerun of a night never takes back the decision of a later night or of a person.
+    If one has, a rerun of the night does not move it: later decisions stay.
 
-    >>> moves = [Move(1, "u", date(2026, 3, 1)), Move(2, "a", date(2026, 3, 2)), Move(3, "b", date(2026, 3, 3))]
-    >>> may_move(moves, date(2026, 3, 2)), may_move(moves, date(2026, 3, 3)), may_move(moves, date(2026, 3, 4))
-    (False, True, True)
+    >>> days = [date(2026, 3, day) for day in range(1, 5)]
+    >>> moves = [Move(1, "u", days[0]), Move(2, "a", days[1]), Move(3, "b", days[2])]
+    >>> [may_move(moves, day) for day in days[1:]]
+    [False, True, True]
     """
     champion = champion_of(moves, night)
     return all(move.night == night for move in moves if move.sequence > champion.sequence)

@@ -144,16 +144,16 @@ def publish(root: str | os.PathLike[str], name: str, manifest: Manifest, files: 
     total = float(policy.distribution("a query", []).dense().sum())
     if policy.version != version or abs(total - 1.0) > 1e-9:
         raise ArtifactError(
-            "a bundle does not serve what was published",
+            "a published bundle does not load as it was written",
             which=version,
             expected=f"{version}, probabilities that add up to 1",
             got=f"{policy.version}, {total:.12g}",
-            todo="nothing points at it; publish again",
+            todo="publish again; no pointer names this bundle",
         )
     return version
 
 
-def unrecorded(moves: Sequence[Move], night: date | None, version: str = "") -> list[Release]:
+def unrecorded_releases(moves: Sequence[Move], night: date | None, version: str = "") -> list[Release]:
     """Rows for unrecorded pointers: a first champion, a move by hand in a night, a failed night.
 
     Args:
@@ -167,16 +167,16 @@ def unrecorded(moves: Sequence[Move], night: date | None, version: str = "") -> 
     for place, move in enumerate(moves):
         if move.is_recorded or (night is not None and (move.night, move.version) == (night, version)):
             continue
-        # A pointer older than the field `by` has only the date of its version: only that night may
-        # record it.
-        has_died = move.night is not None and (move.by is not None or move.night == night)
+        # A pointer older than the field `by` has only the date of its version. Only the night of
+        # that date may record it.
+        has_failed = move.night is not None and (move.by is not None or move.night == night)
         rows.append(
             Release(
                 move.version,
-                (move.by.action if move.by else "") or _kind(moves[:place], move),
-                move.night if has_died else None,
-                f"an attempt that did not finish: {move.why}" if has_died else move.why,
-                "publish_policy" if has_died else (move.by.person if move.by else "") or "by hand",
+                (move.by.action if move.by else "") or _infer_action(moves[:place], move),
+                move.night if has_failed else None,
+                f"an attempt that did not finish: {move.why}" if has_failed else move.why,
+                "publish_policy" if has_failed else (move.by.person if move.by else "") or "by hand",
                 moves[place - 1].version if place else None,
                 move.sequence,
                 canary=move.canary,
@@ -185,7 +185,7 @@ def unrecorded(moves: Sequence[Move], night: date | None, version: str = "") -> 
     return rows
 
 
-def _kind(earlier: Sequence[Move], move: Move) -> str:
+def _infer_action(earlier: Sequence[Move], move: Move) -> str:
     if not earlier:
         return PUBLISHED
     if move.version == earlier[-1].version:

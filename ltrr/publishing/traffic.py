@@ -24,8 +24,8 @@ class Traffic:
         impressions_a_night: Number of impressions of all users per night that can be judged on.
         needed_a_night: Impressions per night to detect a gain of `effect` with probability `power`
             within a life; inf if undefined.
-        nights: Night of life on which such a gain is promoted with that probability; inf: not in
-            its life.
+        nights: Night of life on which such a gain is promoted with that probability; inf if on no
+            night of its life.
         nights_at_this_difference: The same for a gain as large as the observed one.
     """
 
@@ -60,9 +60,11 @@ def estimate_traffic(
         share: Share of users of these impressions; a challenger is judged on all users.
 
     >>> seen = Estimate(0.06, 0.03)
-    >>> traffic = estimate_traffic(seen, 0.6, impressions=6_000, nights=1, alpha=0.01, gate=GateSettings())
-    >>> round(traffic.spread, 2), round(traffic.needed_a_night), traffic.nights, traffic.nights_at_this_difference
-    (3.87, 29252, inf, 5)
+    >>> traffic = estimate_traffic(seen, 0.6, 6_000, nights=1, alpha=0.01, gate=GateSettings())
+    >>> round(traffic.spread, 2), round(traffic.needed_a_night)
+    (3.87, 29252)
+    >>> traffic.nights, traffic.nights_at_this_difference
+    (inf, 5)
     """
     if not (difference.is_defined and difference.standard_error > 0.0 and champion_value > 0.0 and nights):
         return UNKNOWN
@@ -86,10 +88,10 @@ def traffic_text(traffic: Traffic, gate: GateSettings) -> str:
     """The traffic figures as one sentence.
 
     >>> seen = Estimate(0.06, 0.03)
-    >>> traffic = estimate_traffic(seen, 0.6, impressions=6_000, nights=1, alpha=0.01, gate=GateSettings())
+    >>> traffic = estimate_traffic(seen, 0.6, 6_000, nights=1, alpha=0.01, gate=GateSettings())
     >>> print(traffic_text(traffic, GateSettings()))
-    at this traffic of 6,000 impressions a night a true +2% has no 80% chance of promotion within 14 nights (it takes
-    29,252 a night), a gain as large as the one seen has by night 5
+    at this traffic of 6,000 impressions a night a true +2% has no 80% chance of promotion \
+within 14 nights (it takes 29,252 a night), a gain as large as the one seen has by night 5
     """
     if traffic.spread == inf:
         return "this log does not yet show how many nights a verdict needs"

@@ -14,7 +14,7 @@ it is judged and for `budget_nights` after its end; only a promotion returns it 
 (`estimation.sequential`). The probability that any gate promotes a change without a gain is
 therefore at most alpha in any `budget_nights` consecutive nights.
 
-**How to keep a trial.** On its first night: `drawn = draw_alpha(trials, trial, gate)`. If
+**How to record a trial.** On its first night: `drawn = draw_alpha(trials, trial, gate)`. If
 `drawn.alpha` is above 0: `trials = with_trial(trials, drawn)`. On each later night: `now, verdict =
 judge_trial(trial, day, judgement, gate)` and `trials = with_trial(trials, now)`. `judge_trial`
 takes one look at all data since the trial began. It ends the trial by promotion, futility, harm to
@@ -48,9 +48,9 @@ from ltrr.publishing.settings import GateSettings
 
 BANDIT_TRIAL, CANARY_TRIAL, RANKER_TRIAL = "bandit", "canary", "ranker"
 REPLACED = "replaced"
-"""Outcome of a trial whose opponent changed otherwise: its looks say nothing about the new one."""
+"""Outcome of a trial whose opponent changed otherwise, so that its looks no longer apply."""
 WITHDRAWN = "withdrawn"
-"""Outcome of a trial that one attempt of a night began and a later attempt of the same night did not: alpha spent."""
+"""Outcome of a trial that only an earlier attempt of its first night began; its alpha is spent."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,16 @@ class FrozenBandit:
         The exploration that it holds is a constant: an order does not depend on how plans are
         chosen.
 
-        >>> served, tried = FrozenBandit.of_ranker("search", ""), FrozenBandit.of_ranker("search", "ab")
-        >>> served.files, tried.files, served.digest == tried.digest
+        >>> served = FrozenBandit.of_ranker("search", "")
+        >>> judged = FrozenBandit.of_ranker("search", "ab")
+        >>> served.files, judged.files, served.digest == judged.digest
         ({}, {'ranker.ubj': 'ab'}, False)
         """
         return FrozenBandit(policy, {RANKER: sha256} if sha256 else {}, None, ExplorationSettings())
 
     @property
     def digest(self) -> str:
-        """Digest of 64 hex digits, equal for two bandits that decide alike."""
+        """Digest of 64 hex digits, equal for two bandits with the same decisions."""
         values = None if self.values is None else vars(self.values)
         identity = [self.policy, dict(self.files), values, self.exploration.to_json()]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -129,8 +130,8 @@ class Challenger:
         return f"{self.begun}-{self.bandit.digest[:12]}"
 
     @property
-    def is_living(self) -> bool:
-        """Whether it is still judged."""
+    def is_judged(self) -> bool:
+        """Whether the trial is still judged."""
         return self.ended is None
 
     @property
@@ -171,12 +172,12 @@ class Challenger:
 
 def current_trial(trials: Iterable[Challenger], kind: str = BANDIT_TRIAL) -> Challenger | None:
     """The trial of this kind that is judged now, or None; there is at most one of each kind."""
-    return next((one for one in trials if one.is_living and one.kind == kind), None)
+    return next((one for one in trials if one.is_judged and one.kind == kind), None)
 
 
 def only_known(trials: Iterable[Challenger], day: date, gate: GateSettings) -> list[Challenger]:
-    """The trials that the night's page keeps: judged, holding alpha, or ended on this night."""
-    return [one for one in trials if one.is_living or one.ended == day or is_held(one.in_budget, day.toordinal(), gate)]
+    """The trials that a night records: those that are judged, hold alpha or ended on this night."""
+    return [one for one in trials if one.is_judged or one.ended == day or is_held(one.in_budget, day.toordinal(), gate)]
 
 
 def alpha_left(trials: Iterable[Challenger], day: date, gate: GateSettings) -> float:
@@ -201,10 +202,11 @@ def draw_alpha(trials: Sequence[Challenger], trial: Challenger, gate: GateSettin
         gate: Settings, fixed before the trial.
 
     >>> gate, day = GateSettings(), date(2026, 3, 2)
-    >>> trial = Challenger(FrozenBandit.of_ranker("search", "ab"), day, day, "", 0.0, kind=RANKER_TRIAL)
+    >>> bandits = [FrozenBandit.of_ranker("search", sha256) for sha256 in "abcdef"]
+    >>> trial = Challenger(bandits[0], day, day, "", 0.0, kind=RANKER_TRIAL)
     >>> draw_alpha([], trial, gate).alpha
     0.01
-    >>> others = [replace(trial, bandit=FrozenBandit.of_ranker("search", f"{n}"), alpha=0.01) for n in range(5)]
+    >>> others = [replace(trial, bandit=bandit, alpha=0.01) for bandit in bandits[1:]]
     >>> draw_alpha(others, trial, gate).alpha
     0.0
     """
@@ -228,10 +230,10 @@ def with_trial(trials: Iterable[Challenger], trial: Challenger) -> list[Challeng
     return [trial if one.trial == trial.trial else one for one in known]
 
 
-def find_judged(page: Iterable[Challenger], day: date, kind: str = BANDIT_TRIAL) -> Challenger | None:
-    """The trial of this kind that a night judged, as its page keeps it; None if there was none."""
-    older = (one for one in page if one.kind == kind and one.begun < day)
-    return next((one for one in older if one.is_living or one.ended == day), None)
+def find_judged(trials: Iterable[Challenger], day: date, kind: str = BANDIT_TRIAL) -> Challenger | None:
+    """The trial of this kind that a night judged, from that night's trials; None without one."""
+    older = (one for one in trials if one.kind == kind and one.begun < day)
+    return next((one for one in older if one.is_judged or one.ended == day), None)
 
 
 def with_withdrawn(trials: Iterable[Challenger], earlier: Iterable[Challenger], day: date) -> list[Challenger]:
@@ -248,14 +250,14 @@ def with_withdrawn(trials: Iterable[Challenger], earlier: Iterable[Challenger], 
     """
     why = "withdrawn: another attempt of the night on which it began did not begin it; its alpha stays spent"
     begun = [one for one in earlier if one.begun == day]
-    gone = [
+    withdrawn = [
         replace(one, night=0, outcome=WITHDRAWN, ended=day, looks=(), critical=inf, slices={}, why=why) for one in begun
     ]
-    return [*trials, *gone]
+    return [*trials, *withdrawn]
 
 
 def describe_differences(kept: Iterable[Challenger], computed: Iterable[Challenger]) -> list[str]:
-    """Trials about which two pages of one night disagree, one sentence each.
+    """Trials on which two attempts of one night disagree, one sentence each.
 
     >>> day = date(2026, 3, 2)
     >>> one = Challenger(FrozenBandit.of_ranker("search", "ab"), day, day, "", 0.01)
@@ -264,7 +266,7 @@ def describe_differences(kept: Iterable[Challenger], computed: Iterable[Challeng
     >>> describe_differences([one], [one])
     []
     """
-    ours, theirs = ({one.trial: one.outcome for one in page} for page in (kept, computed))
+    ours, theirs = ({one.trial: one.outcome for one in trials} for trials in (kept, computed))
     outcomes = {trial: (ours.get(trial, "no trial"), theirs.get(trial, "no trial")) for trial in (*ours, *theirs)}
     return [
         f"{trial}: {stays} stays, this attempt finds {found}"
@@ -292,7 +294,7 @@ def judge_trial(trial: Challenger, day: date, judgement: Judgement, gate: GateSe
     """One night of a trial of any kind: its state after the night's look, and the verdict.
 
     Args:
-        trial: Trial as the night before left it.
+        trial: Trial after the night before.
         day: Date of the night.
         judgement: Evidence on the trial, from all data since it began.
         gate: Settings, fixed before the trial.

@@ -1,4 +1,4 @@
-"""The door of every table: a frame gets the declared columns in order and type, or one error says all that is wrong."""
+"""Schemas of tables: every frame gets the declared columns, or one error lists all faults."""
 
 from functools import cache, reduce
 
@@ -9,10 +9,10 @@ from pyspark.sql import types as T
 from ltrr.errors import SchemaError
 from ltrr.tables.table import Table
 
-# What a row without a required value fails with, inside Spark.
+# Message of the error that Spark raises for a row without a required value.
 NULL_FAULT = "a value is missing where the catalog allows none"
 
-# Casts that lose nothing: the only ones that a door makes by itself.
+# Casts that lose nothing: `conform` makes no others.
 WIDENS = {
     ("tinyint", "int"),
     ("tinyint", "bigint"),
@@ -26,7 +26,7 @@ WIDENS = {
 
 @cache
 def schema_of(table: Table) -> T.StructType:
-    """The declared schema as Spark's, NOT NULL where a value is always there.
+    """The declared schema as a Spark type; NOT NULL where the catalog allows no null.
 
     >>> from ltrr.tables.catalog import table
     >>> schema_of(table("forgotten_users")).simpleString()  # `spark` reads the types
@@ -36,12 +36,12 @@ def schema_of(table: Table) -> T.StructType:
 
 
 def empty(spark: SparkSession, table: Table) -> DataFrame:
-    """No rows of `table`, with its columns."""
+    """A frame with the columns of `table` and no rows."""
     return spark.createDataFrame([], schema_of(table))
 
 
 def schema_faults(schema: T.StructType, table: Table) -> list[str]:
-    """Every way in which `schema` differs from that of `table`; whether values may be missing is not compared.
+    """All differences between `schema` and that of `table`; nullability is not compared.
 
     >>> from ltrr.tables.catalog import table
     >>> schema_faults(T.StructType.fromDDL("user_key int, sinse date"), table("forgotten_users"))
@@ -62,7 +62,7 @@ def schema_faults(schema: T.StructType, table: Table) -> list[str]:
 
 
 def with_added_columns(rows: DataFrame, table: Table) -> DataFrame:
-    """With the nullable columns that were declared after the rows were written, as null; same rows."""
+    """Same rows, with the nullable columns that were declared after they were written, as null."""
     missing = [column for column in table.columns if column.nullable and column.name not in rows.columns]
     return rows.withColumns({column.name: F.lit(None).cast(column.type) for column in missing})
 
@@ -70,12 +70,12 @@ def with_added_columns(rows: DataFrame, table: Table) -> DataFrame:
 def conform(frame: DataFrame, table: Table) -> DataFrame:
     """The columns of `table` in their order and type; grain unchanged.
 
-    Numbers are widened where nothing is lost. A null where the catalog allows none stops the write
-    when it is met: finding it beforehand would cost a pass over the data.
+    Numbers are widened if nothing is lost. A null where the catalog allows none stops the write
+    itself: a check before the write would cost a pass over the data.
 
     Raises:
-        SchemaError: columns missing, unexpected, doubled or of another type; all of them in one
-            message.
+        SchemaError: The message lists all columns that are missing, unexpected, doubled or of
+            another type.
     """
     faults = schema_faults(frame.schema, table)
     if faults:
@@ -89,8 +89,8 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
     columns = {column.name: F.col(column.name).cast(column.type) for column in table.columns}
     required = [column.name for column in table.columns if not column.nullable]
     if required:
-        # One test a row, hung on one column: it costs no pass, and the optimizer keeps it while the
-        # row is written.
+        # One test per row, in the expression of one column: it costs no pass, and the optimizer
+        # keeps it because the column is written.
         missing = reduce(Column.__or__, (F.col(name).isNull() for name in required))
         names = F.concat_ws(", ", *(F.when(F.col(name).isNull(), F.lit(name)) for name in required))
         fault = F.raise_error(F.concat(F.lit(f"{NULL_FAULT}: {table.name}: "), names))

@@ -1,4 +1,7 @@
-"""`job_runs`: one row a job and attempt, written last; what has no row has not happened."""
+"""`job_runs`: one row per job and attempt, written last.
+
+A run without a row is not committed, and no other job reads what it wrote.
+"""
 
 import logging
 import re
@@ -14,7 +17,7 @@ from ltrr.tables.catalog import table
 
 log = logging.getLogger(__name__)
 
-# Java's dates have four digits of a year, Python's oldest one has not.
+# Before every date of a home. Spark cannot read `date.min`, whose year has one digit.
 _BEFORE_ALL = date(1970, 1, 1)
 
 JOB_RUNS = table("job_runs")
@@ -24,16 +27,15 @@ _FRACTION = re.compile(r"-?\d+\.\d+(?:[eE][-+]?\d+)?")
 
 @dataclass(frozen=True)
 class Input:
-    """A table as a job read it.
+    """A table or note that a job read.
 
     Attributes:
-        table: its name; of a note `job#key`.
-        run_date: date whose run of the writer had left it so; None for a table that was read as it
-            was, without commit.
-        version: the Delta version; -1 for a note, and for a table that its writer had never
-            written.
-        state: the writer's at that commit; of a note the digest of its value. Empty for a table
-            without commit, which never makes anything stale.
+        table: Name of the table; `job#key` for a note.
+        run_date: Date of the writer's committed run; None for a table that is read in its current
+            state.
+        version: Delta version; -1 for a note, and for a table whose writer had never written it.
+        state: State of the table at that commit; for a note the digest of its value. Empty for a
+            table that is read in its current state, which makes no job stale.
     """
 
     table: str
@@ -44,16 +46,16 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """A table as a job left it.
+    """A table after a job's run.
 
     Attributes:
-        table: its name.
-        version: the Delta version that downstream reads.
-        rows: written by this run.
-        digest: of all compared values in the partitions that this run replaced; empty where it
-            wrote none and its last version stands.
-        state: digest of this and every earlier write of the table: it changes whenever a run writes
-            anew, so that whatever was computed from the version before is known to be stale.
+        table: Name of the table.
+        version: Delta version that later jobs read.
+        rows: Number of rows that this run wrote.
+        digest: Digest of all compared values in the partitions that this run replaced; empty if it
+            wrote none and the last version stays.
+        state: Digest of this and every earlier write of the table. It changes with each write, so
+            everything computed from an earlier version is known to be stale.
     """
 
     table: str
@@ -79,16 +81,18 @@ class JobRun:
     committed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def output(self, name: str) -> Output | None:
-        """What the run left of table `name`; None where it has never written it."""
+        """Output of the run for table `name`; None if the job has never written it."""
         return next((output for output in self.outputs if output.table == name), None)
 
 
 def next_state(previous: Output | None, digest: str, attempt: int = 1) -> str:
-    """State of a table after a write: the state before it, what was written, and by which attempt.
+    """State of a table after a write: a digest of the state before, the rows and the attempt.
 
     >>> first = next_state(None, "a1")
-    >>> first == next_state(None, "a1"), first == next_state(None, "b2"), first == next_state(None, "a1", attempt=2)
-    (True, False, False)
+    >>> first == next_state(None, "a1"), first == next_state(None, "b2")
+    (True, False)
+    >>> first == next_state(None, "a1", attempt=2)
+    False
     """
     before = previous.state if previous else ""
     again = f"|{attempt}" if attempt > 1 else ""
@@ -96,9 +100,9 @@ def next_state(previous: Output | None, digest: str, attempt: int = 1) -> str:
 
 
 def note_state(value: str) -> str:
-    """State of a note as an input: the digest of its value, fractions rounded to 9 digits.
+    """State of a note as an input: the digest of its value, with fractions rounded to 9 digits.
 
-    A sum that is taken in another order differs in its last bits and is the same value.
+    Sums of the same numbers in another order differ in their last bits and count as equal.
 
     >>> note_state('{"price": 0.1}') == note_state('{"price": 0.10000000000000002}')
     True
@@ -112,9 +116,9 @@ def note_state(value: str) -> str:
 class CommitLog:
     """The latest committed attempt of every job, by date.
 
-    Dates are read from the oldest one asked for and kept: the holder of the lease is the only one
-    who adds to them. What is collected is eight jobs times the attempts of these dates, never the
-    data's size: a few hundred rows for two months, whatever the traffic.
+    Dates are read from the oldest requested one on and kept in memory: only the holder of the lease
+    adds runs. The driver collects eight jobs times the attempts of these dates: a few hundred rows
+    for two months, whatever the traffic.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
@@ -124,7 +128,7 @@ class CommitLog:
         self._newest: dict[str, int] | None = None
 
     def load(self, first: date) -> None:
-        """Read all dates from `first` on in one go, where they are not known yet."""
+        """Read all dates from `first` on that are not in memory yet, in one pass."""
         if self._first is not None and self._first <= first:
             return
         rows = self.warehouse.rows_between(JOB_RUNS, "run_date", first, self._first)
@@ -133,24 +137,27 @@ class CommitLog:
         self._first = first
 
     def run(self, job: str, day: date) -> JobRun | None:
-        """The latest committed attempt of a job on a date; None where there is none."""
+        """The latest committed attempt of a job on a date; None if there is none."""
         self.load(day)
         return self._runs.get(day, {}).get(job)
 
     def newest_date(self, first: date) -> date | None:
-        """The newest date, from `first` on, of which anything was committed; None where nothing was."""
+        """The newest date with a committed run, from `first` on; None if there is none."""
         self.load(first)
         return max((day for day in self._runs if day >= first), default=None)
 
     def oldest_date(self) -> date | None:
-        """The first date of which anything was committed; None in a home without nights. Reads all of `job_runs`."""
+        """The first date with a committed run; None in a home without nights.
+
+        Reads all of `job_runs`.
+        """
         self.load(_BEFORE_ALL)
         return min(self._runs, default=None)
 
     def newest_version(self, name: str) -> int | None:
-        """The newest version of a table that any run has committed; None where none has.
+        """The newest version of a table that any run has committed; None if there is none.
 
-        Whatever the table holds beyond it comes from a run that did not commit.
+        Later versions come from runs that did not commit.
         """
         return self._newest_versions().get(name)
 
@@ -160,14 +167,14 @@ class CommitLog:
         return self._newest
 
     def commit(self, run: JobRun) -> None:
-        """Write the row that makes everything the job wrote readable."""
+        """Write the row of a run; other jobs can then read what the run wrote."""
         outputs = [(out.table, out.version, out.rows, out.digest, out.state) for out in run.outputs]
         inputs = [(read.table, read.run_date, read.version, read.state) for read in run.inputs]
         row = (
             *(run.job, run.run_date, run.attempt, run.committed_at, run.code_version, run.config_digest),
             *(inputs, outputs, dict(run.notes), run.seconds),
         )
-        # Attempt numbers only grow, so a row is never there twice.
+        # Attempt numbers only grow, so the row is new.
         self.warehouse.append_rows(JOB_RUNS, [row])
         self._newest = {**self._newest_versions()}
         for out in run.outputs:

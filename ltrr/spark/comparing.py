@@ -1,4 +1,7 @@
-"""Two sets of rows of one table compared by key: derived numbers within a tolerance, everything else exactly."""
+"""Comparison of two sets of rows of one table by key.
+
+Derived numbers are compared with a tolerance, all other columns exactly.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,20 @@ from pyspark.sql import functions as F
 from ltrr.tables.table import Table
 
 TOLERANCE = 1e-9
-"""Largest difference of two derived numbers that are the same value summed in another order; relative above 1."""
+"""Largest difference of two equal derived numbers, summed in other orders; relative above 1."""
 
 
 def compare_rows(ours: DataFrame, theirs: DataFrame, declared: Table, tolerance: float = TOLERANCE) -> dict[str, int]:
-    """Counts of rows `in both`, `only here`, `only there` and `different`: one full join on the grain.
+    """Counts of rows `in both`, `only here`, `only there` and `different`.
 
-    Columns that are neither exact nor numbers (clocks, remarks) are not compared. NaN equals NaN,
-    null equals null.
+    The cost is one full join on the grain. Columns that are neither exact nor numbers (clocks,
+    remarks) are not compared. NaN equals NaN, null equals null.
     """
     here = ours.select(F.struct("*").alias("ours"), *_keys(declared))
     there = theirs.select(F.struct("*").alias("theirs"), *_keys(declared))
     joined = here.join(there, [f"key_{name}" for name in declared.grain], how="full_outer")
     both = F.col("ours").isNotNull() & F.col("theirs").isNotNull()
-    differs = [_differs(column.name, column.type, tolerance) for column in declared.columns if column.is_compared]
+    differs = [_is_different(column.name, column.type, tolerance) for column in declared.columns if column.is_compared]
     different = reduce(Column.__or__, differs, F.lit(False))
     counts = joined.agg(
         F.count_if(both).alias("in both"),
@@ -44,11 +47,11 @@ def is_same(counts: dict[str, int]) -> bool:
 
 
 def _keys(declared: Table) -> list[Column]:
-    # Null is a value of a key here: a release done by hand has no date.
+    # Null is a value of a key here: a release by hand has no date.
     return [F.coalesce(F.col(name).cast("string"), F.lit("\0")).alias(f"key_{name}") for name in declared.grain]
 
 
-def _differs(name: str, kind: str, tolerance: float) -> Column:
+def _is_different(name: str, kind: str, tolerance: float) -> Column:
     ours, theirs = F.col(f"ours.{name}"), F.col(f"theirs.{name}")
     if kind == "double":
         scale = F.greatest(F.lit(1.0), F.abs(ours), F.abs(theirs))

@@ -1,4 +1,4 @@
-"""Delta tables under one root: read at a version, replaced by partition, digested in no order."""
+"""Delta tables under one root: reads at a version, writes by partition, digests."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from ltrr.errors import CommitError, LtrrError, SchemaError
 from ltrr.spark.columns import NULL_FAULT, conform, empty, schema_faults, schema_of, with_added_columns
 from ltrr.spark.comparing import compare_rows, is_same
-from ltrr.spark.delta_log import has_files_of, newest_snapshot, rows_changed_since
+from ltrr.spark.delta_log import has_files_of, has_rows_of, newest_snapshot
 from ltrr.spark.digests import digest_columns, digest_of, read_digest
 from ltrr.spark.faults import explain_fault
 from ltrr.spark.retention import OLDEST_READABLE, NightSettings, retention_properties
@@ -25,21 +25,22 @@ from ltrr.tables.table import Table
 
 log = logging.getLogger(__name__)
 
-# Delta leaves the version of a session's last commit here; asking the table's history instead costs
-# a Spark job.
 _VACUUM_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+# Delta sets it to the version of the session's last commit. The table's history would cost a Spark
+# job.
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 
 
 @dataclass(frozen=True)
-class Written:
-    """What a write left behind.
+class WriteResult:
+    """The result of a write.
 
     Attributes:
-        version: the table's new version.
-        rows: written.
-        digest: of the exact columns of what was written: equal for two correct runs.
-        values: of all compared columns, derived numbers bit by bit: it moves when any value moves.
+        version: New version of the table.
+        rows: Number of written rows.
+        digest: Digest of the exact columns of the written rows, equal for two correct runs.
+        values: Digest of all compared columns, with derived numbers bit by bit. It changes with any
+            value.
     """
 
     version: int
@@ -50,10 +51,9 @@ class Written:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """The tables under `root`, a path or URL that Hadoop reads; one folder a table.
+    """The tables under `root`, a path or URL that Hadoop reads; one folder per table.
 
-    One process writes at a time (the lease sees to it), so the newest commit after a write is that
-    write's own.
+    The lease allows one writer at a time, so the newest commit after a write is that of the write.
     """
 
     spark: SparkSession
@@ -66,28 +66,28 @@ class Warehouse:
         return f"{self.root.rstrip('/')}/{table.name}"
 
     def exists(self, table: Table) -> bool:
-        """Whether anything was ever written to the table."""
+        """Whether the table has been written at least once."""
         if table.name not in self._known and DeltaTable.isDeltaTable(self.spark, self.location(table)):
             self._known.add(table.name)
         return table.name in self._known
 
     def version(self, table: Table) -> int | None:
-        """Newest version; None where the table does not exist yet."""
+        """Newest version; None if the table does not exist yet."""
         return newest_snapshot(self.spark, self.location(table)).version if self.exists(table) else None
 
     def read(self, table: Table, version: int | None = None, until: date | None = None) -> DataFrame:
-        """The table at a version (None: the newest); no rows where it does not exist yet.
+        """The table at a version; no rows if it does not exist yet.
 
         Nullable columns that were declared after the table was written are null.
 
         Args:
-            table: to read.
-            version: as a write returned it.
-            until: rows of later dates are left out.
+            table: Declaration of the table.
+            version: Version that a write returned; by default the newest.
+            until: Newest date to read; by default all dates.
 
         Raises:
-            SchemaError: the table on disk has other columns than the catalog.
-            LtrrError: the version is gone (vacuumed) or never was.
+            SchemaError: The table on disk has other columns than the catalog.
+            LtrrError: The version does not exist, or its files were removed.
         """
         if not self.exists(table):
             return empty(self.spark, table)
@@ -107,44 +107,52 @@ class Warehouse:
                 "the table on disk does not match the catalog",
                 which=self.location(table),
                 got="; ".join(faults),
-                todo="move it away and run the nights again, or use the version of ltrr that wrote it",
+                todo="move the table away and run the nights again, or use the version of ltrr that wrote it",
             )
-        # Read lazily: how many rows are read is Spark's secret until someone asks for them.
+        # The read is lazy, so the number of rows is not known here.
         log.info("table=%s action=read version=%s", table.name, "newest" if version is None else version)
         rows = rows.select(*table.column_names)
         return rows if until is None else rows.where(F.col(table.date_column) <= F.lit(until))
 
     def rows_between(self, table: Table, column: str, first: date, end: date | None) -> list[Row]:
-        """Rows from the first date to the day before `end` (None: no end): for tables with a handful of rows a date."""
+        """Rows from the first date to the day before `end`, for tables with few rows per date.
+
+        Without `end`, all later rows.
+        """
         rows = self.read(table).where(F.col(column) >= F.lit(first))
         return (rows if end is None else rows.where(F.col(column) < F.lit(end))).collect()
 
     def newest_outputs(self, runs: Table) -> dict[str, int]:
-        """The newest version of each table among the outputs of all committed runs."""
+        """Newest version of each table among the outputs of all committed runs."""
         outputs = self.read(runs).select(F.explode("outputs").alias("out")).groupBy("out.table")
         return {row["table"]: row["version"] for row in outputs.agg(F.max("out.version").alias("version")).collect()}
 
     def empty(self, table: Table) -> DataFrame:
-        """No rows of the table."""
+        """A frame with the columns of the table and no rows."""
         return empty(self.spark, table)
 
     def is_same(self, table: Table, rows: DataFrame, version: int, where: str) -> bool:
-        """Whether the rows that `where` selects at a version are these, derived numbers within a tolerance."""
+        """Whether `rows` equal those that `where` selects at a version.
+
+        Derived numbers are compared with a tolerance.
+        """
         return is_same(compare_rows(rows, self.read(table, version).where(where), table))
 
-    def kept(self, frame: DataFrame, table: Table) -> DataFrame:
-        """The frame in the columns of the table, computed once; the caller drops the session's cache."""
+    def cache_rows(self, frame: DataFrame, table: Table) -> DataFrame:
+        """The frame in the columns of the table, cached; the caller drops the session's cache."""
         return conform(frame, table).persist()
 
-    def digest_frame(self, table: Table, frame: DataFrame) -> Written:
-        """What a write of the frame would report, without a version."""
+    def digest_frame(self, table: Table, frame: DataFrame) -> WriteResult:
+        """The result of a write of the frame, without the write; the version is -1."""
         sums = frame.agg(*digest_columns(table)).first()
-        return _written(table, -1, sums.asDict() if sums is not None else {})
+        return _to_result(table, -1, sums.asDict() if sums is not None else {})
 
     def restore(self, table: Table, version: int | None) -> bool:
-        """Make the newest version hold what a version held (None: no rows), unless it does; whether it was needed.
+        """Give the newest version the rows of an earlier one, or no rows without `version`.
 
-        Versions are never removed: the newest one becomes a copy of the old one.
+        No version is removed: the newest one becomes a copy of the earlier one.
+
+        Returns whether the rows differed.
         """
         if not self.has_changed_since(table, version):
             return False
@@ -154,7 +162,7 @@ class Warehouse:
         else:
             oldest = newest_snapshot(self.spark, self.location(table)).properties.get(OLDEST_READABLE)
             delta_table.restoreToVersion(version)
-            # A restore brings back the old properties too.
+            # A restore also restores the earlier properties.
             if oldest is not None:
                 self._set_properties(table, {OLDEST_READABLE: oldest})
         log.warning(
@@ -163,16 +171,16 @@ class Warehouse:
         return True
 
     def has_changed_since(self, table: Table, version: int | None) -> bool:
-        """Whether the newest version has other rows than a version had (None: than no rows)."""
+        """Whether the newest version has other rows than `version`, or any rows if that is None."""
         newest = self.version(table)
         if newest is None or newest == version:
             return False
         if version is None:
             return not self.read(table).isEmpty()
-        return rows_changed_since(DeltaTable.forPath(self.spark, self.location(table)), newest, version)
+        return not has_rows_of(DeltaTable.forPath(self.spark, self.location(table)), newest, version)
 
     def delete(self, table: Table, rows: DataFrame) -> tuple[int, int]:
-        """Delete these rows, found by their grain; how many they were, and the newest version after it."""
+        """Delete these rows by their grain; returns their number and the newest version."""
         keys = rows.select(*table.grain).distinct().persist()
         count = keys.count()
         if count:
@@ -185,19 +193,21 @@ class Warehouse:
         return count, newest_snapshot(self.spark, self.location(table)).version
 
     def remove_earlier_versions(self, table: Table, committed: int) -> None:
-        """Remove every file that the newest committed version does not contain; earlier versions are refused.
+        """Remove every file that the newest committed version does not contain.
+
+        Reads of earlier versions are refused from then on.
 
         Args:
-            table: whose newest version has the rows of the committed one.
-            committed: stays readable.
+            table: Table whose newest version has the rows of the committed one.
+            committed: Newest committed version, which stays readable.
         """
         location = self.location(table)
         delta_table = DeltaTable.forPath(self.spark, location)
         if not has_files_of(delta_table, newest_snapshot(self.spark, location).version, committed):
-            # Compacted since: the newest version has the same rows in other files.
+            # The table was compacted since: the newest version has the same rows in other files.
             delta_table.restoreToVersion(committed)
-        # The record comes first: a process killed between the two leaves versions that are refused,
-        # never torn ones.
+        # The property is set first: if the process is killed before the files are removed, reads of
+        # earlier versions are refused and never find half a version.
         self._set_properties(table, {OLDEST_READABLE: str(committed)})
         checked = self.spark.conf.get(_VACUUM_CHECK, None)
         self.spark.conf.set(_VACUUM_CHECK, "false")
@@ -208,7 +218,7 @@ class Warehouse:
         log.info("table=%s action=forgot versions before %d", table.name, committed)
 
     def oldest_readable(self, table: Table) -> int:
-        """The oldest version that a forgetting has left; 0 where there was none."""
+        """The oldest version that is readable after users were forgotten; 0 if none were."""
         if not self.exists(table):
             return 0
         return int(newest_snapshot(self.spark, self.location(table)).properties.get(OLDEST_READABLE, 0))
@@ -225,61 +235,63 @@ class Warehouse:
                 "the version was removed because a user was forgotten",
                 which=f"{table.name} at version {version}",
                 expected=f"version {oldest} or later",
-                todo="nights up to the newest one at that time cannot be run again; later ones can",
+                todo="run later nights instead: nights up to the newest one at that time cannot be run again",
             )
 
-    def keep_promise(self, table: Table) -> bool:
-        """Give an existing table the retention that its declaration promises; whether it had another one."""
-        wrong = self.wrong_properties(table)
+    def set_retention(self, table: Table) -> bool:
+        """Give an existing table its declared retention; returns whether it had another one."""
+        wrong = self.find_wrong_properties(table)
         if wrong:
             self._set_properties(table, wrong)
         return bool(wrong)
 
-    def wrong_properties(self, table: Table) -> dict[str, str]:
-        """Retention properties that the table on disk should have and does not, with the value that is promised."""
+    def find_wrong_properties(self, table: Table) -> dict[str, str]:
+        """Declared retention properties that the table on disk lacks or has with another value."""
         promised = retention_properties(table, self.readable_days)
         if not promised or not self.exists(table):
             return {}
         there = newest_snapshot(self.spark, self.location(table)).properties
         return {name: value for name, value in promised.items() if there.get(name) != value}
 
-    def replace(self, table: Table, frame: DataFrame, where: str) -> Written:
-        """Put `frame` in the place of the rows that `where` selects; the table is created when there is none.
+    def replace(self, table: Table, frame: DataFrame, where: str) -> WriteResult:
+        """Replace the rows that `where` selects by `frame`; a missing table is created.
 
-        All rows of the frame must lie within `where`: the same call twice leaves the same table.
-        With `where` on partition columns nothing outside these partitions is read or rewritten,
-        however large the table has become.
+        All rows of the frame must be within `where`, so a repeated call leaves the same table. With
+        `where` on partition columns, only these partitions are read and rewritten, whatever the
+        size of the table.
 
         Raises:
-            SchemaError: the frame does not fit the table, or holds rows outside `where`.
+            SchemaError: The frame does not fit the table, or has rows outside `where`.
         """
         return self._save(table, conform(frame, table), mode="overwrite", where=where)
 
-    def append(self, table: Table, frame: DataFrame) -> Written:
-        """Add rows whose grain the caller knows to be new (an attempt number that only grows)."""
+    def append(self, table: Table, frame: DataFrame) -> WriteResult:
+        """Add rows whose grain is new, which the caller guarantees."""
         return self._save(table, conform(frame, table), mode="append", where="")
 
     def append_rows(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
-        """Add a handful of rows, as tuples in the order of the columns, whose grain the caller knows to be new."""
+        """Add a few rows whose grain is new, as tuples in the order of the columns."""
         self.append(table, self.spark.createDataFrame(rows, schema_of(table)).coalesce(1))
 
-    def append_new(self, table: Table, frame: DataFrame) -> Written:
-        """Add the rows whose grain is not in the table yet: for small append-only tables, safe to repeat."""
+    def append_new(self, table: Table, frame: DataFrame) -> WriteResult:
+        """Add the rows whose grain is not in the table yet.
+
+        It is for small append-only tables, and can be repeated.
+        """
         rows = conform(frame, table)
         there = self.read(table).select(*(F.col(name).alias(f"there_{name}") for name in table.grain))
         same = [F.col(name).eqNullSafe(F.col(f"there_{name}")) for name in table.grain]
         return self._save(table, rows.join(there, same, how="left_anti"), mode="append", where="")
 
     def digest(self, table: Table, version: int | None = None, where: str = "") -> tuple[int, str]:
-        """Rows and digest of the exact columns of a version, in no order."""
+        """Number of rows, and digest of the exact columns, of a version."""
         rows = self.read(table, version)
         return digest_of(rows.where(where) if where else rows, table)
 
-    def _save(self, table: Table, rows: DataFrame, *, mode: str, where: str) -> Written:
+    def _save(self, table: Table, rows: DataFrame, *, mode: str, where: str) -> WriteResult:
         started = time.monotonic()
-        # The digest is taken in the pass that writes: reading everything back would cost another
-        # one. A task that is tried again counts once as long as nothing is shuffled after it, hence
-        # no optimized write.
+        # The pass that writes also computes the digest: to read everything back would cost another
+        # pass. A repeated task counts once only if no shuffle follows it, hence no optimized write.
         seen = Observation()
         writer = rows.observe(seen, *digest_columns(table)).write.format("delta").mode(mode)
         writer = writer.option("optimizeWrite", "false")
@@ -290,8 +302,8 @@ class Warehouse:
         if not self.exists(table):
             writer = writer.options(**retention_properties(table, self.readable_days))
         elif set(table.column_names) - newest_snapshot(self.spark, self.location(table)).columns:
-            # Columns that the catalog declared after the table was written: they are null in its
-            # older rows.
+            # The catalog has columns that were declared after the table was written. They are null
+            # in its older rows.
             writer = writer.option("mergeSchema", "true")
         self.spark.conf.unset(_LAST_COMMIT)
         try:
@@ -299,9 +311,9 @@ class Warehouse:
         except (PySparkException, Py4JJavaError) as fault:
             raise _write_fault(table, where, fault) from fault
         committed = self.spark.conf.get(_LAST_COMMIT, None)
-        # Adding no rows makes no commit.
+        # A write of no rows makes no commit.
         version = newest_snapshot(self.spark, self.location(table)).version if committed is None else int(committed)
-        written = _written(table, version, seen.get)
+        written = _to_result(table, version, seen.get)
         log.info(
             "table=%s action=%s rows=%d version=%d seconds=%.2f digest=%s",
             *(table.name, mode, written.rows, version, time.monotonic() - started, written.digest),
@@ -309,21 +321,21 @@ class Warehouse:
         return written
 
 
-def _written(table: Table, version: int, sums: dict[str, Any]) -> Written:
+def _to_result(table: Table, version: int, sums: dict[str, Any]) -> WriteResult:
     rows, digest = read_digest(table, table.exact_columns, sums, "exact")
-    return Written(version, rows, digest, read_digest(table, table.compared_columns, sums, "values")[1])
+    return WriteResult(version, rows, digest, read_digest(table, table.compared_columns, sums, "values")[1])
 
 
 def _write_fault(table: Table, where: str, fault: Exception) -> LtrrError:
-    said = str(fault)
-    if NULL_FAULT in said:
-        sentence = said[said.index(NULL_FAULT) :].splitlines()[0].split("SQLSTATE")[0]
+    text = str(fault)
+    if NULL_FAULT in text:
+        sentence = text[text.index(NULL_FAULT) :].splitlines()[0].split("SQLSTATE")[0]
         return SchemaError(sentence.rstrip(" .'\""), todo="fill or drop the rows before they are written")
-    if "DELTA_REPLACE_WHERE_MISMATCH" in said:
+    if "DELTA_REPLACE_WHERE_MISMATCH" in text:
         return SchemaError(
             "rows lie outside the partition that is replaced", which=table.name, expected=where, got=_first_line(fault)
         )
-    if "DELTA_METADATA_MISMATCH" in said or "DELTA_FAILED_TO_MERGE_FIELDS" in said:
+    if "DELTA_METADATA_MISMATCH" in text or "DELTA_FAILED_TO_MERGE_FIELDS" in text:
         return SchemaError("the table on disk has another schema", which=table.name, got=_first_line(fault))
     return explain_fault(fault, "the table could not be written", table.name)
 
@@ -333,11 +345,11 @@ def _first_line(fault: Exception) -> str:
     return lines[0][:300] if lines else type(fault).__name__
 
 
-def is_as_in_files(spark: SparkSession, path: str) -> bool:
-    """Whether a table's Parquet files hold its rows and columns as they are, to be read without Delta.
+def is_readable_as_parquet(spark: SparkSession, path: str) -> bool:
+    """Whether the rows of a table can be read from its Parquet files without Delta.
 
-    Not where rows are deleted by vectors, columns have other names in the files, or values stand in
-    folders' names.
+    They cannot if rows are deleted by deletion vectors, if columns have other names in the files,
+    or if the table is partitioned: partition values are in the names of folders.
     """
     detail = DeltaTable.forPath(spark, path).detail().select("partitionColumns", "tableFeatures").collect()[0]
     return not detail.partitionColumns and not {"deletionVectors", "columnMapping"} & set(detail.tableFeatures or ())

@@ -1,7 +1,7 @@
-"""What Delta's log says of a table: its newest version, columns and properties, and whether commits changed rows.
+"""Facts from a table's Delta log: its newest version, columns and properties, and changes of rows.
 
-Asked of Delta's own log object: 20 ms, where the same question through `DeltaTable` starts a Spark
-job.
+`newest_snapshot` reads Delta's own log object in 20 ms. The same question through `DeltaTable`
+starts a Spark job.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-# Commits that leave every file as it was.
+# Operations that leave every file as it was.
 _SAME_FILES = frozenset({"SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "VACUUM START", "VACUUM END"})
 
-# Commits that leave every row as it was.
-_SAME_ROWS = frozenset(
-    {
-        *("SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "UPGRADE PROTOCOL", "SET TABLE COMMENT", "CHANGE COLUMN"),
-        *("ADD COLUMNS", "OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "COMPUTE STATS"),
-    }
+# Operations that leave every row as it was.
+_SAME_ROWS = _SAME_FILES.union(
+    ("UPGRADE PROTOCOL", "SET TABLE COMMENT", "CHANGE COLUMN", "ADD COLUMNS"),
+    ("OPTIMIZE", "REORG", "COMPUTE STATS"),
 )
 
 
@@ -31,9 +29,9 @@ class Snapshot:
     """The newest version of a table.
 
     Attributes:
-        version: its number.
-        columns: names of its columns on disk.
-        properties: those set on the table, name -> value.
+        version: Number of the version.
+        columns: Names of the columns on disk.
+        properties: Table properties: name -> value.
     """
 
     version: int
@@ -42,7 +40,10 @@ class Snapshot:
 
 
 def newest_snapshot(spark: SparkSession, path: str) -> Snapshot:
-    """The newest version of the table at a path; the log is read again, so commits of other processes are seen."""
+    """The newest version of the table at a path.
+
+    The log is read again, so the result includes commits of other processes.
+    """
     jvm: Any = spark._jvm  # noqa: SLF001
     none = jvm.scala.Option.empty
     table = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)  # noqa: SLF001
@@ -52,24 +53,30 @@ def newest_snapshot(spark: SparkSession, path: str) -> Snapshot:
 
 
 def has_files_of(delta_table: DeltaTable, newest: int, version: int) -> bool:
-    """Whether the newest version consists of the files of an older one: only properties changed, or it was restored."""
+    """Whether the newest version consists of the files of an older one.
+
+    That is the case if later commits changed only properties, or if the older one was restored.
+    """
+    return _has_only(delta_table, newest, version, _SAME_FILES)
+
+
+def has_rows_of(delta_table: DeltaTable, newest: int, version: int) -> bool:
+    """Whether the newest version has the rows of an older one, in the same files or in others.
+
+    That is the case if later commits changed only properties, columns or the layout of files, or
+    if the older one was restored.
+    """
+    return _has_only(delta_table, newest, version, _SAME_ROWS)
+
+
+def _has_only(delta_table: DeltaTable, newest: int, version: int, operations: frozenset[str]) -> bool:
+    """Whether all commits after `version`, or after its latest restore, are of these operations."""
     if newest == version:
         return True
     recent = delta_table.history(newest - version).where(F.col("version") > version).orderBy(F.desc("version"))
     for commit in recent.select("operation", "operationParameters").collect():
         if commit["operation"] == "RESTORE" and commit["operationParameters"].get("version") == str(version):
             return True
-        if commit["operation"] not in _SAME_FILES:
+        if commit["operation"] not in operations:
             return False
     return True
-
-
-def rows_changed_since(delta_table: DeltaTable, newest: int, version: int) -> bool:
-    """Whether commits after `version` left other rows than it had; a restore of that very version did not."""
-    recent = delta_table.history(newest - version).where(F.col("version") > version).orderBy(F.desc("version"))
-    for commit in recent.select("operation", "operationParameters").collect():
-        if commit["operation"] == "RESTORE" and commit["operationParameters"].get("version") == str(version):
-            return False
-        if commit["operation"] not in _SAME_ROWS:
-            return True
-    return False

@@ -14,8 +14,8 @@ from ltrr.tables.table import Table
 def digest_of(rows: DataFrame, table: Table) -> tuple[int, str]:
     """Number of rows and digest over the exact columns.
 
-    A sum of 64-bit row hashes: equal tables have equal digests; different ones have different
-    digests but for chance (about 1 in 2^64). It detects accidents, not an adversary.
+    The digest is a sum of 64-bit row hashes. Equal tables have equal digests. Different tables have
+    equal digests with a probability of about 1 in 2^64. It detects accidents, not an adversary.
     """
     sums = rows.agg(*digest_columns(table)).first()
     return read_digest(table, table.exact_columns, sums.asDict() if sums is not None else {}, "exact")
@@ -23,7 +23,7 @@ def digest_of(rows: DataFrame, table: Table) -> tuple[int, str]:
 
 def digest_columns(table: Table) -> list[Column]:
     """Aggregates from which `read_digest` makes both digests."""
-    # A decimal, because hashes overflow a bigint at the second row.
+    # A decimal, because the sum of two hashes can overflow a bigint.
     sums = {"exact": table.exact_columns, "values": table.compared_columns}
     return [
         F.count(F.lit(1)).alias("rows"),
@@ -39,8 +39,8 @@ def read_digest(table: Table, columns: Sequence[str], sums: Mapping[str, object]
 
 
 def _row_hash(table: Table, names: Sequence[str]) -> Column:
-    # Each column is hashed with its number and whether it is null: Spark's hash skips nulls and
-    # runs arrays together.
+    # Each column is hashed with its number and its nullness: Spark's hash skips nulls and
+    # concatenates arrays.
     hashes = [
         F.xxhash64(F.lit(number), F.col(column.name).isNull(), _hashable(column.name, column.type))
         for number, column in enumerate(table.columns)
@@ -50,5 +50,5 @@ def _row_hash(table: Table, names: Sequence[str]) -> Column:
 
 
 def _hashable(name: str, kind: str) -> Column:
-    # A map has no order of its own, and Spark refuses to hash one.
+    # A map has no order, and Spark cannot hash one.
     return F.array_sort(F.map_entries(F.col(name))) if kind.startswith("map<") else F.col(name)

@@ -1,7 +1,7 @@
-"""One translator for every fault that starts outside ltrr: Spark, Java, Python workers, files, imports.
+"""Messages for faults from outside ltrr: Spark, Java, Python workers, files, imports.
 
 Spark's own message for a failed write is "An error occurred while calling o71.save", and pages of
-stack trace follow. The cause is the innermost exception: this module finds it, names the file, and
+stack trace follow. The cause is the innermost exception. This module finds it, names the file, and
 says what to do. The class of the error decides the exit code: configuration 2, not ready 3,
 anything else 1.
 """
@@ -17,8 +17,7 @@ from dataclasses import dataclass
 import ltrr.errors as errors
 from ltrr.errors import ConfigError, LeaseError, LtrrError, NotReadyError, UsageError
 
-# Java reports of one task run to pages; the sentence keeps this many characters of the innermost
-# message.
+# Maximum length of the innermost message in an error, in characters: Java may report pages.
 LONGEST_CAUSE = 300
 
 FULL_DISK = "a disk is full"
@@ -29,15 +28,15 @@ UNREADABLE_FILE = "a file cannot be read to its end"
 
 @dataclass(frozen=True)
 class Rule:
-    """A kind of fault: how its text is recognised, and what the operator reads.
+    """A kind of fault: the pattern of its text, and the message to the operator.
 
     Attributes:
-        pattern: regular expression, searched in the fault's whole text. A group `which` names the
+        pattern: Regular expression, searched in the fault's whole text. A group `which` names the
             file, module or class at fault; a group `got` replaces the innermost cause.
-        message: what is wrong.
-        todo: what to do.
-        kind: class of the error, which decides the exit code.
-        expected: what would have been right.
+        message: What is wrong.
+        todo: What to do.
+        kind: Class of the error, which decides the exit code.
+        expected: What would be right.
     """
 
     pattern: str
@@ -47,18 +46,18 @@ class Rule:
     expected: str = ""
 
     def search(self, text: str) -> re.Match[str] | None:
-        """The first place in `text` where the pattern matches; None where it does not."""
+        """The first match of the pattern in `text`; None without a match."""
         return re.search(self.pattern, text)
 
 
-_RUN_AGAIN = "then run the same command again: nothing half done counts"
+_RUN_AGAIN = "then run the same command again: unfinished work does not count"
 _PYTHON_SETUP = (
     "make PYSPARK_PYTHON name, on every executor, a Python in which ltrr and its requirements are installed "
     "(requirements/batch-worlds.txt)"
 )
 _MEMORY = "raise spark.executor.memoryOverhead (Python) or spark.executor.memory (Java) in conf/spark/NAME.conf"
 
-# Searched in this order: what explains the others comes first. A full disk, for example, also
+# Searched in this order: a fault that causes others comes first. A full disk, for example, also
 # breaks gzip files.
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -165,12 +164,12 @@ RULES: tuple[Rule, ...] = (
         r"Answer from Java side is empty|Py4JNetworkError|Error while sending or receiving|Java gateway process exited"
         r"|trying to connect to the Java server",
         "Spark's Java process has ended",
-        "look for the kernel's out-of-memory killer and raise spark.driver_memory, then run the same command again",
+        "look for the kernel's out-of-memory killer, raise spark.driver_memory, then run the same command again",
     ),
     Rule(
         r"ExecutorLostFailure|SlaveLost|Executor heartbeat timed out",
         "an executor was lost",
-        f"look at its log; {_MEMORY}",
+        f"read its log; {_MEMORY}",
     ),
     Rule(
         r"All masters are unresponsive|Could not connect to master",
@@ -188,7 +187,7 @@ RULES: tuple[Rule, ...] = (
         r"DELTA_CONCURRENT|ConcurrentAppendException|ConcurrentDeleteReadException|ConcurrentModificationException"
         r"|ConcurrentWriteException",
         "another process changed the table at the same time",
-        "find the other writer: only ltrr may write to its tables; then run the same command again",
+        "stop the other writer, since only ltrr may write to its tables; then run the same command again",
         LeaseError,
     ),
     Rule(
@@ -215,7 +214,7 @@ RULES: tuple[Rule, ...] = (
         r"FAILED_READ_FILE\.FILE_NOT_EXIST|FAILED_READ_FILE\.NO_HINT.*FileNotFoundException|DELTA_FILE_NOT_FOUND"
         r"|FileNotFoundException: File (?P<which>\S+) does not exist|NoSuchFileException: (?P<got>\S+)"
         r"|FileNotFoundError: \[Errno 2\]",
-        "a file is gone that Spark expects",
+        "a file that Spark expects is missing",
         "check that driver and executors see the same disk under this path, and that nothing but ltrr deletes there",
     ),
     Rule(
@@ -247,43 +246,48 @@ _RAISED = {name: kind for name, kind in vars(errors).items() if isinstance(kind,
 
 
 def explain_fault(fault: BaseException, message: str = "a fault outside of ltrr", which: str = "") -> LtrrError:
-    """The error that the operator reads for a fault that ltrr did not raise itself.
+    """The error for a fault that ltrr did not raise itself.
 
     Args:
-        fault: as caught; its causes are searched too.
-        message: what could not be done, for a fault of no known kind; a known kind says what is
-            wrong itself.
-        which: table or file at fault, where the caller knows it and the fault does not.
+        fault: Caught exception; its causes are searched too.
+        message: What failed, for a fault of unknown kind; a known kind has its own message.
+        which: Table or file at fault, if the fault itself does not name it.
 
     >>> print(explain_fault(OSError(28, "No space left on device", "/data/tables")))
-    a disk is full: /data/tables: got OSError: [Errno 28] No space left on device: '/data/tables'; free space in the \
-home, in spark.local.dir and in the temporary folder, then run the same command again: nothing half done counts
+    a disk is full: /data/tables: got OSError: [Errno 28] No space left on device: '/data/tables'; \
+free space in the home, in spark.local.dir and in the temporary folder, then run the same command \
+again: unfinished work does not count
     >>> explain_fault(ModuleNotFoundError("No module named 'xgboost'")).exit_code
     2
     """
-    own = next((link for link in _chain(fault) if isinstance(link, LtrrError)), None)
+    own = next((link for link in _list_causes(fault) if isinstance(link, LtrrError)), None)
     if own is not None:
         return own
-    text = "\n".join(_text(link) for link in _chain(fault))
-    raised = _raised_in_a_task(text)
+    text = "\n".join(_text_of(link) for link in _list_causes(fault))
+    raised = _find_task_error(text)
     if raised is not None:
         return raised
     cause = innermost_cause(fault)
-    place = _file(text, fault) or which
+    place = _find_file(text, fault) or which
     for rule in RULES:
         found = rule.search(text)
         if found:
             named = found.groupdict()
             got = named.get("got") or cause
             at = named.get("which") or place
-            return rule.kind(rule.message, which=at, expected=rule.expected, got=_short(got), todo=rule.todo)
+            return rule.kind(rule.message, which=at, expected=rule.expected, got=_shorten(got), todo=rule.todo)
     todo = "run it again; if it stays, `ltrr --debug ...` shows where it comes from"
     return LtrrError(message, which=place, got=cause, todo=todo)
 
 
 @contextmanager
-def explained(message: str, which: str) -> Iterator[None]:
-    """Raise what `explain_fault` says of an engine fault within the block, for callers that know the file or table."""
+def explain_engine_faults(message: str, which: str) -> Iterator[None]:
+    """Raise the error of `explain_fault` for an engine fault within the block.
+
+    Args:
+        message: What failed, for a fault of unknown kind.
+        which: Table or file at fault.
+    """
     try:
         yield
     except Exception as fault:
@@ -293,7 +297,7 @@ def explained(message: str, which: str) -> Iterator[None]:
 
 
 def innermost_cause(fault: BaseException) -> str:
-    """Type and message of the exception at the bottom of a chain of causes, Java's and Python workers' included.
+    """Type and message of the first cause of a fault, also in Java or a Python worker.
 
     >>> try:
     ...     raise RuntimeError("a task failed") from ValueError("no rows in part 3")
@@ -301,29 +305,32 @@ def innermost_cause(fault: BaseException) -> str:
     ...     innermost_cause(fault)
     'ValueError: no rows in part 3'
     """
-    last = _chain(fault)[-1]
-    text = _text(last)
+    last = _list_causes(fault)[-1]
+    text = _text_of(last)
     lines = [line.strip() for line in text.splitlines()]
     said = _last_python_fault(text) or _last_java_fault(lines)
     if not said:
         first = next((line for line in lines if line), "")
         said = f"{type(last).__name__}: {first}" if first and not first.startswith(type(last).__name__) else first
-    return _short(said or type(last).__name__)
+    return _shorten(said or type(last).__name__)
 
 
 def is_engine_fault(fault: BaseException) -> bool:
-    """Whether a fault comes from Spark, Java, the files, a database or an import, and not from a mistake in ltrr."""
+    """Whether a fault comes from Spark, Java, files, a database or an import.
+
+    Any other fault is a mistake in ltrr.
+    """
     home = type(fault).__module__.partition(".")[0]
-    # The types of py4j, pyspark, pyarrow and MLflow are recognised by name: asking for MLflow's
-    # would import it.
+    # Types of py4j, pyspark, pyarrow and MLflow are recognised by module name: an import of MLflow
+    # takes seconds.
     return isinstance(fault, (OSError, ImportError, MemoryError)) or home in _ENGINES
 
 
 _ENGINES = frozenset({"delta", "mlflow", "pyarrow", "py4j", "pyspark", "requests", "sqlalchemy", "sqlite3", "urllib3"})
 
 
-def _chain(fault: BaseException) -> list[BaseException]:
-    """The fault, and what caused it, down to the first."""
+def _list_causes(fault: BaseException) -> list[BaseException]:
+    """The fault and its causes, the first cause last."""
     links: list[BaseException] = []
     link: BaseException | None = fault
     while link is not None and link not in links:
@@ -332,27 +339,28 @@ def _chain(fault: BaseException) -> list[BaseException]:
     return links
 
 
-def _text(fault: BaseException) -> str:
-    # Spark's captured exceptions keep Java's stack trace apart from their message; Python's files
-    # are in the message.
+def _text_of(fault: BaseException) -> str:
+    # Spark's captured exceptions have Java's stack trace in an attribute. The message of an OSError
+    # contains the file.
     trace = getattr(fault, "_stackTrace", None) or ""
     said = f"{type(fault).__name__}: {fault}\n{trace}"
-    # A dead Java is a refused connection to a port of this machine, which nothing in the text says.
-    return f"{said}\nPy4JNetworkError" if isinstance(fault, ConnectionError) and _passed_py4j(fault) else said
+    # A dead Java appears as a refused connection to a port of this machine. The text does not name
+    # Java.
+    return f"{said}\nPy4JNetworkError" if isinstance(fault, ConnectionError) and _comes_from_py4j(fault) else said
 
 
-def _passed_py4j(fault: BaseException) -> bool:
+def _comes_from_py4j(fault: BaseException) -> bool:
     frames = traceback.walk_tb(fault.__traceback__)
     return any("/py4j/" in frame.f_code.co_filename.replace("\\", "/") for frame, _ in frames)
 
 
 def _last_python_fault(text: str) -> str:
-    """The line that ends the last traceback of a Python worker; empty where there is none."""
+    """The last line of the last traceback of a Python worker; empty if there is none."""
     start = text.rfind("Traceback (most recent call last):")
     if start < 0:
         return ""
     for line in text[start:].splitlines()[1:]:
-        # The lines of a traceback itself are indented; the first one that is not names the
+        # The frames of a traceback are indented; the first line that is not names the
         # exception.
         if line[:1].strip() and _PYTHON_FAULT.match(line.rstrip()):
             return line.strip()
@@ -363,19 +371,19 @@ def _last_java_fault(lines: list[str]) -> str:
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     if causes:
         return causes[-1]
-    # A lone Java exception: py4j prints it after a colon, below "An error occurred while calling
-    # o71".
+    # py4j prints a Java exception without causes after a colon, below "An error occurred while
+    # calling o71".
     return next((line.removeprefix(": ") for line in lines if _JAVA_FAULT.match(line)), "")
 
 
-def _raised_in_a_task(text: str) -> LtrrError | None:
-    """An error of ltrr that was raised in a Python worker: its own sentence and its own exit code."""
+def _find_task_error(text: str) -> LtrrError | None:
+    """An error of ltrr that a Python worker raised, with its own message and exit code."""
     found = re.search(r"^ltrr\.errors\.(\w+): (.*)$", text, re.MULTILINE)
     return _RAISED.get(found[1], LtrrError)(found[2]) if found else None
 
 
-def _file(text: str, fault: BaseException) -> str:
-    for link in _chain(fault):
+def _find_file(text: str, fault: BaseException) -> str:
+    for link in _list_causes(fault):
         name = getattr(link, "filename", None)
         if isinstance(link, OSError) and name:
             return str(name)
@@ -383,7 +391,7 @@ def _file(text: str, fault: BaseException) -> str:
     return next((match["file"].strip("'\"`") for match in found), "")
 
 
-def _short(said: str) -> str:
-    # How to switch the check off, and the code for programs, are no help to an operator.
+def _shorten(said: str) -> str:
+    # An operator needs neither the hint to switch the check off nor the SQLSTATE.
     said = re.sub(r" (?:If necessary set|SQLSTATE:) .*", "", " ".join(said.split())).rstrip(" .;")
     return said if len(said) <= LONGEST_CAUSE else f"{said[:LONGEST_CAUSE]}..."

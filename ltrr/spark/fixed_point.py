@@ -1,4 +1,4 @@
-"""Sums that are the same in any order: numbers as whole multiples of 2^-20, and the decay that weighs them.
+"""Sums that are the same in any order, of numbers in units of 2^-20; and their decay weight.
 
 Sums of doubles depend on the order in which Spark adds them; sums of whole numbers do not. A bigint
 of this unit holds sums up to 8.8e12 with steps of 9.5e-7.
@@ -16,14 +16,15 @@ def to_fixed_point(value: Column) -> Column:
     """A double as bigint of unit 2^-20, rounded half to even.
 
     >>> values = spark.createDataFrame([(1.0,), (0.5,), (1e-9,)], "value double")
-    >>> [row.units for row in values.select(to_fixed_point(F.col("value")).alias("units")).collect()]
+    >>> units = to_fixed_point(F.col("value"))
+    >>> [row.units for row in values.select(units.alias("units")).collect()]
     [1048576, 524288, 0]
     """
     return F.rint(value * F.lit(float(UNITS_PER_ONE))).cast("bigint")
 
 
 def from_fixed_point(units: Column) -> Column:
-    """The double that a bigint of unit 2^-20 stands for; exact up to 2^53 units.
+    """A bigint of unit 2^-20 as double; exact up to 2^53 units.
 
     >>> spark.range(524288, 524289).select(from_fixed_point(F.col("id")).alias("value")).collect()
     [Row(value=0.5)]
@@ -32,7 +33,7 @@ def from_fixed_point(units: Column) -> Column:
 
 
 def exact_sum(value: Column) -> Column:
-    """Sum of doubles, each rounded to 2^-20, as a decimal of that unit: the same in any order, and of any size.
+    """Sum of doubles, each rounded to 2^-20, as a decimal of that unit; the same in any order.
 
     >>> values = spark.createDataFrame([(0.5,), (1e15,), (-1e15,)], "value double")
     >>> int(values.agg(exact_sum(F.col("value"))).first()[0])
@@ -42,10 +43,11 @@ def exact_sum(value: Column) -> Column:
 
 
 def decay_weight(age_days: Column, half_life_days: float) -> Column:
-    """Weight of something `age_days` old: 0.5 ** (age_days / half_life_days), in (0, 1] for ages >= 0.
+    """Weight at an age: 0.5 ** (age_days / half_life_days), in (0, 1] for ages >= 0.
 
     >>> ages = spark.createDataFrame([(0.0,), (14.0,), (28.0,)], "age_days double")
-    >>> [row.w for row in ages.select(decay_weight(F.col("age_days"), half_life_days=14.0).alias("w")).collect()]
+    >>> weight = decay_weight(F.col("age_days"), half_life_days=14.0)
+    >>> [row.weight for row in ages.select(weight.alias("weight")).collect()]
     [1.0, 0.5, 0.25]
     """
     return F.pow(F.lit(0.5), age_days / F.lit(half_life_days))

@@ -1,9 +1,9 @@
-"""Installs Delta's jars next to Spark's own, once: later, no session or scheduler needs the network for them.
+"""Installs Delta's jars next to Spark's own, once: later sessions need no network for them.
 
 `python -m ltrr.spark.jars` resolves them through Spark's own package resolution (a company's mirror
 goes into an Ivy settings file: `LTRR_IVY_SETTINGS=FILE`), compares each with the SHA-256 in
 `jars.sha256` and copies it into `pyspark/jars`. With the jars already there it only compares, in a
-fraction of a second. Standard library and pyspark only.
+fraction of a second. The module imports only the standard library and ltrr.spark.java.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from pathlib import Path
 from ltrr.spark.java import find_java
 
 HASHES = Path(__file__).with_name("jars.sha256")
-# Delta names as dependencies what Spark already carries, some in another version; two of one class
-# are a fault waiting.
+# Dependencies of Delta that Spark already contains, some in another version. Two versions of one
+# class on a class path can fail at any later time.
 CARRIED_BY_SPARK = (
     "com.fasterxml.jackson.*:*",
     "com.github.luben:*",
@@ -36,7 +36,7 @@ CARRIED_BY_SPARK = (
 
 
 class JarsError(Exception):
-    """The jars are not in place; the message says which, what was expected, what was got, and what to do."""
+    """The jars are not installed; the message says which, expected, got, and what to do."""
 
 
 def delta_coordinates() -> str:
@@ -70,7 +70,7 @@ def sha256_of(file: Path) -> str:
 
 
 def missing_jars(jars_dir: Path, hashes: dict[str, str]) -> list[str]:
-    """Names of the jars that are absent from `jars_dir` or are not, byte for byte, the expected ones."""
+    """Names of the jars that are missing from `jars_dir` or have other bytes than expected."""
     return [name for name, digest in hashes.items() if not _is_same(jars_dir / name, digest)]
 
 
@@ -79,7 +79,10 @@ def _is_same(file: Path, digest: str) -> bool:
 
 
 def resolve_jars(into: Path) -> list[Path]:
-    """Resolve Delta's jars into the folder `into` by starting spark-submit on an empty program; the jars, by name."""
+    """Resolve Delta's jars into the folder `into`; returns the files, sorted by name.
+
+    spark-submit resolves them when it starts an empty program.
+    """
     java = find_java()
     if isinstance(java, str):
         raise JarsError(java)
@@ -99,25 +102,25 @@ def resolve_jars(into: Path) -> list[Path]:
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     jars = sorted((into / "ivy" / "jars").glob("*.jar"))
     if ran.returncode != 0 or not jars:
-        said = [line.strip() for line in (ran.stderr + ran.stdout).splitlines() if line.strip()]
+        output = [line.strip() for line in (ran.stderr + ran.stdout).splitlines() if line.strip()]
         raise JarsError(
             f"Delta's jars ({delta_coordinates()}) could not be resolved: expected them from Maven Central, got exit "
-            f"code {ran.returncode} ({_fault_in(said)}): check the network, or name an Ivy settings file with your "
+            f"code {ran.returncode} ({_find_fault(output)}): check the network, or name an Ivy settings file with your "
             "mirror in LTRR_IVY_SETTINGS."
         )
     return jars
 
 
-def _fault_in(said: list[str]) -> str:
-    # Spark's resolver ends with its stack; the sentence that names the cause is further up.
-    telling = [line for line in said if "[unresolved dependency" in line] or [
-        line for line in said if "Exception" in line
+def _find_fault(output: list[str]) -> str:
+    # The output of Spark's resolver ends with its stack; the line with the cause is above it.
+    causes = [line for line in output if "[unresolved dependency" in line] or [
+        line for line in output if "Exception" in line
     ]
-    return (telling or said or ["no output"])[0][:200]
+    return (causes or output or ["no output"])[0][:200]
 
 
 def install_jars(jars_dir: Path, *, write_hashes: bool = False) -> list[str]:
-    """Copy the jars that are missing from `jars_dir`; the names copied (none the second time)."""
+    """Copy the jars that are missing from `jars_dir`; returns their names, none the second time."""
     hashes = read_hashes()
     if not write_hashes and hashes and not missing_jars(jars_dir, hashes):
         return []
@@ -136,7 +139,7 @@ def install_jars(jars_dir: Path, *, write_hashes: bool = False) -> list[str]:
                 "nothing was copied."
             )
         for jar in jars:
-            # Two steps, so that a Spark that starts meanwhile never sees half a jar.
+            # Copy, then rename: a Spark that starts meanwhile never reads half a jar.
             part = jars_dir / f".{jar.name}.part"
             shutil.copyfile(jar, part)
             part.replace(jars_dir / jar.name)

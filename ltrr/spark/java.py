@@ -1,7 +1,8 @@
-"""Which Java is here, and whether Spark can run on it (standard library only: asked before anything is installed).
+"""Check of the installed Java: whether Spark can run on it.
 
-`python -I ltrr/spark/java.py` prints nothing and exits 0 when the Java is good; else one sentence,
-exit 2.
+The module imports only the standard library, because it runs before anything is installed.
+`python -I ltrr/spark/java.py` prints nothing and exits with 0 if Spark can run. Otherwise it prints
+one sentence and exits with 2.
 """
 
 import os
@@ -17,7 +18,7 @@ OLDEST_JAVA = 17
 
 @dataclass(frozen=True)
 class Java:
-    """One Java: its launcher, where it was found, and the first number of its version (8 for 1.8)."""
+    """A Java: its launcher, where it was found, and its major version (8 for 1.8)."""
 
     launcher: Path
     found_by: str
@@ -25,7 +26,7 @@ class Java:
 
 
 def parse_major(version_text: str) -> int | None:
-    """First number of a Java version as `java -version` prints it; None when there is none.
+    """Major version of Java from the output of `java -version`; None if it has none.
 
     >>> parse_major('openjdk version "17.0.15" 2025-04-15'), parse_major('java version "1.8.0_402"')
     (17, 8)
@@ -37,7 +38,10 @@ def parse_major(version_text: str) -> int | None:
 
 
 def find_java() -> Java | str:
-    """The Java that Spark will start (`JAVA_HOME` first, then `PATH`), or one sentence that says why there is none."""
+    """The Java that Spark will start, or one sentence that says why there is none.
+
+    `JAVA_HOME` comes before `PATH`.
+    """
     need = f"Java >= {OLDEST_JAVA} is needed"
     remedy = f"install one (a JRE is enough) or set JAVA_HOME to the folder of a Java >= {OLDEST_JAVA}"
     home = os.environ.get("JAVA_HOME")
@@ -56,15 +60,15 @@ def find_java() -> Java | str:
         return f"{need}, but {launcher} (found by {found_by}) does not start ({fault}): {remedy}."
     major = parse_major(shown.stderr + shown.stdout)
     if major is None:
-        said = " ".join((shown.stderr + shown.stdout).split())[:120] or f"nothing, exit code {shown.returncode}"
-        return f"{need}, but {launcher} (found by {found_by}) does not report a version (output: {said}): {remedy}."
+        output = " ".join((shown.stderr + shown.stdout).split())[:120] or f"nothing, exit code {shown.returncode}"
+        return f"{need}, but {launcher} (found by {found_by}) does not report a version (output: {output}): {remedy}."
     if major < OLDEST_JAVA:
         return f"{need}, but {launcher} (found by {found_by}) is Java {major}: {remedy}."
     return Java(launcher=launcher, found_by=found_by, major=major)
 
 
 def main() -> int:
-    """Exit code 0 when the Java is good, 2 (a user error) otherwise."""
+    """Exit code 0 if Spark can run on the Java, else 2 (a user error)."""
     java = find_java()
     if isinstance(java, str):
         sys.stderr.write(java + "\n")

@@ -1,4 +1,4 @@
-"""Standard error of the Java that ltrr starts, without the lines that mean nothing to a user of ltrr."""
+"""Standard error of the Java that ltrr starts, without warnings that no user can act on."""
 
 import os
 import threading
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Each Java prints the first when Spark loads its vector module, and the second when the library of
-# sketches is loaded. Neither can be switched off, and neither asks for anything to be done.
+# Java prints the first when Spark loads its vector module, and the second when the library of
+# sketches is loaded. Neither can be switched off, and neither needs any action.
 FOREIGN = (
     b"WARNING: Using incubator modules: jdk.incubator.vector",
     b"Warning: Java versions > Java 11 can only operate in restricted mode",
@@ -17,10 +17,10 @@ STDERR = 2
 
 @contextmanager
 def filtered_stderr() -> Iterator[dict[str, Any]]:
-    """Arguments of `subprocess.Popen` that send standard error through the filter; LTRR_DEBUG=1 switches it off.
+    """Arguments of `subprocess.Popen` that send standard error through the filter.
 
-    A thread copies lines as long as Java and its workers live, so that the reason why a Java ends
-    is shown too.
+    LTRR_DEBUG=1 switches the filter off. A thread copies lines as long as Java and its workers
+    live, so the output includes the reason why a Java ends.
     """
     if os.environ.get("LTRR_DEBUG"):
         yield {}
@@ -30,14 +30,15 @@ def filtered_stderr() -> Iterator[dict[str, Any]]:
     try:
         yield {"stderr": sink}
     finally:
-        # Java has its own copy: the last process that closes its copy ends the thread.
+        # Java has its own copy of the descriptor. The thread ends when the last copy is closed.
         os.close(sink)
 
 
 def is_foreign(line: bytes) -> bool:
-    """Whether a line is one of those that are left out.
+    """Whether the filter leaves out a line.
 
-    >>> is_foreign(b"WARNING: Using incubator modules: jdk.incubator.vector"), is_foreign(b"OutOfMemoryError")
+    >>> vector = b"WARNING: Using incubator modules: jdk.incubator.vector"
+    >>> is_foreign(vector), is_foreign(b"OutOfMemoryError")
     (True, False)
     """
     return line.startswith(FOREIGN)

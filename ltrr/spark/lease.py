@@ -1,9 +1,9 @@
-"""One writer at a time: locks on files of the home and of the tables, held for a job or a whole night.
+"""One writer at a time: file locks of the home and of the tables, held for a job or a night.
 
-The kernel lets go of a lock when its holder dies, however it dies, so a dead holder is taken over
-at once and no process id is ever guessed about. The tables have a lease of their own: two homes may
-name the same tables. Locks work on a local disk and on NFS with locking. An object store has none,
-so tables there are refused.
+The kernel releases a lock when its holder dies in any way. The next process then takes the lease at
+once, without a guess from process ids. The tables have a lease of their own, because two homes may
+name the same tables. Locks work on a local disk and on NFS with locking. An object store has no
+locks, so tables there are refused.
 """
 
 import fcntl
@@ -30,17 +30,17 @@ class Lease:
     """The right to write to one home and its tables.
 
     Attributes:
-        held: lock file -> descriptor of the file as it was locked.
+        held: Lock file -> descriptor of the locked file.
     """
 
     held: dict[Path, int]
 
     def check(self) -> None:
-        """Nothing while the lease is held.
+        """Check that the lease is still held.
 
         Raises:
-            LeaseError: a lock file was removed or replaced under its holder, so someone else may
-                hold another one.
+            LeaseError: A lock file was removed or replaced while it was locked, so another process
+                may hold the new one.
         """
         for file, descriptor in self.held.items():
             if not file.exists() or not os.path.samestat(file.stat(), os.fstat(descriptor)):
@@ -50,28 +50,29 @@ class Lease:
 
 
 def local_tables(tables: str) -> Path:
-    """The folder of `paths.tables`, which must be on a disk: only there can a lease keep a second writer out.
+    """The folder of `paths.tables`, which must be on a disk: a lease needs locks on files.
 
     >>> local_tables("/data/tables"), local_tables("file:///data/my%20tables")
     (PosixPath('/data/tables'), PosixPath('/data/my tables'))
     >>> local_tables("s3a://bucket/tables")
     Traceback (most recent call last):
-    ltrr.errors.ConfigError: tables cannot be written there: paths.tables: expected a folder on a disk, local or NFS, \
-got s3a://bucket/tables; ltrr has no lease in an object store, so two hosts could write at once: use a folder
+    ltrr.errors.ConfigError: the tables are not on a disk: paths.tables: \
+expected a folder on a disk, local or NFS, got s3a://bucket/tables; \
+use a folder: ltrr has no lease in an object store, so two hosts could write at once
 
     Raises:
-        ConfigError: it is a URL of another kind.
+        ConfigError: It is a URL of another kind.
     """
     parts = urlsplit(tables)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return Path(unquote(parts.path))
     if "://" in tables or parts.scheme in _OBJECT_STORES:
         raise ConfigError(
-            "tables cannot be written there",
+            "the tables are not on a disk",
             which="paths.tables",
             expected="a folder on a disk, local or NFS",
             got=tables,
-            todo="ltrr has no lease in an object store, so two hosts could write at once: use a folder",
+            todo="use a folder: ltrr has no lease in an object store, so two hosts could write at once",
         )
     return Path(tables)
 
@@ -82,23 +83,27 @@ _OBJECT_STORES = frozenset(
 
 
 @contextmanager
-def hold_lease(home: Path, doing: str, *, tables: str) -> Iterator[Lease]:
+def hold_lease(home: Path, purpose: str, *, tables: str) -> Iterator[Lease]:
     """Hold the leases of `home` and of its tables within the block.
 
-    `doing` names the purpose in the errors of other processes.
+    Args:
+        home: Folder of the home.
+        purpose: Purpose of the lease, for the errors of other processes.
+        tables: Value of `paths.tables`.
 
     Raises:
-        LeaseError: a live process holds one; the message names host, process, since when and what
-            for.
-        ConfigError: the tables are not on a disk.
+        LeaseError: A live process holds a lease; the message names its host, process, start and
+            purpose.
+        ConfigError: The tables are not on a disk.
     """
     folders = {folder.resolve(): None for folder in (home, local_tables(tables))}
     with ExitStack() as held:
-        yield Lease({folder / LEASE_FILE: held.enter_context(_lock(folder / LEASE_FILE, doing)) for folder in folders})
+        files = [folder / LEASE_FILE for folder in folders]
+        yield Lease({file: held.enter_context(_lock(file, purpose)) for file in files})
 
 
 @contextmanager
-def _lock(file: Path, doing: str) -> Iterator[int]:
+def _lock(file: Path, purpose: str) -> Iterator[int]:
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -114,7 +119,7 @@ def _lock(file: Path, doing: str) -> Iterator[int]:
         dead = _read_holder(descriptor)
         if dead:
             log.warning("lease=%s taken over from a dead holder: %s", file, dead)
-        _write_holder(descriptor, doing)
+        _write_holder(descriptor, purpose)
         try:
             yield descriptor
         finally:
@@ -127,17 +132,17 @@ def _read_holder(descriptor: int) -> str:
     try:
         holder = json.loads(os.pread(descriptor, 4096, 0) or b"{}")
     except ValueError:
-        # Its holder died while it wrote its name, or is just writing it.
+        # The holder died while it wrote its name, or it is writing it now.
         return ""
     return ", ".join(f"{name} {value}" for name, value in holder.items())
 
 
-def _write_holder(descriptor: int, doing: str) -> None:
+def _write_holder(descriptor: int, purpose: str) -> None:
     holder = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "doing": doing,
+        "doing": purpose,
     }
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(holder).encode(), 0)

@@ -9,26 +9,26 @@ from pyspark.sql import DataFrame
 
 
 class Mergeable(Protocol):
-    """A statistic: `+` joins disjoint sets of rows, in any order to the same bits."""
+    """A statistic; `+` joins those of disjoint sets of rows, with the same bits in any order."""
 
     def __add__(self, other: Any) -> Any:
-        """Both together."""
+        """Statistic of both sets of rows."""
 
 
 Statistic = TypeVar("Statistic", bound=Mergeable)
 
 
 def merge(parts: DataFrame, of_text: Callable[[str], Statistic]) -> Statistic | None:
-    """One statistic from a frame with one text column, a row a task; None where there is no row.
+    """Merge a frame with one text column and one row per task; None without rows.
 
-    Merged on executors in a tree: the driver receives a handful of partial results, not one a task.
+    Executors merge in a tree, so the driver receives a few partial results, not one per task.
     """
 
-    def together(left: Statistic | None, right: Statistic | None) -> Statistic | None:
+    def join_two(left: Statistic | None, right: Statistic | None) -> Statistic | None:
         if left is None or right is None:
             return right if left is None else left
         joined: Statistic = left + right
         return joined
 
     texts = parts.rdd.map(lambda row: of_text(row[0]))
-    return texts.treeAggregate(None, together, together, depth=2)
+    return texts.treeAggregate(None, join_two, join_two, depth=2)

@@ -1,4 +1,7 @@
-"""Checks of a night's data, kept as rows. A failed check stops the night until the operator accepts it by name."""
+"""Quality checks of a night's data, stored as rows.
+
+A failed check stops the night until the operator accepts it by name.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +16,10 @@ from ltrr.spark.columns import schema_of
 from ltrr.tables.catalog import table
 
 ACCEPTED_QUALITY = "accepted_quality"
-"""Note of a job: the failed checks that were accepted, as JSON, check -> reason. A repair accepts them again."""
+"""Note of a job: the failed checks that the operator accepted, as JSON, check -> reason.
+
+A repair accepts them again.
+"""
 
 
 @dataclass(frozen=True)
@@ -21,10 +27,10 @@ class Check:
     """One check of one night.
 
     Attributes:
-        name: what was looked at, unique within the night.
-        figure: what was found; None where it is undefined, for example a share of nothing.
-        limit: the bound that it must hold; None where the figure is reported only.
-        outcome: `reported` decides nothing.
+        name: Name of the check, unique within the night.
+        figure: Measured value; None if it is undefined, for example a share of no lines.
+        limit: Bound of the figure; None if the figure is only reported.
+        outcome: Result of the check; `reported` decides nothing.
         detail: Explanation for the operator, who decides.
     """
 
@@ -36,7 +42,7 @@ class Check:
 
 
 def at_most(name: str, figure: float | None, limit: float, detail: str) -> Check:
-    """A figure that must not exceed its limit; an undefined one breaks no limit.
+    """A check that a figure does not exceed its limit; an undefined figure passes.
 
     >>> at_most("rejected share", 0.09, 0.01, "1000 of 11000 lines").outcome
     'failed'
@@ -47,13 +53,15 @@ def at_most(name: str, figure: float | None, limit: float, detail: str) -> Check
 
 
 def parse_accepted(options: Iterable[str]) -> dict[str, str]:
-    """Check -> reason, from options NAME[,NAME]:REASON: a reason excuses the checks that it names, and no others.
+    """Check -> reason, from options NAME[,NAME]:REASON.
 
-    >>> parse_accepted(["rejected_share,impressions: a crawler, known", "replay:bundle lost"])
-    {'rejected_share': 'a crawler, known', 'impressions': 'a crawler, known', 'replay': 'bundle lost'}
+    A reason accepts only the checks that the option names.
+
+    >>> parse_accepted(["rejected_share,clicks: a crawler, known", "replay:bundle lost"])
+    {'rejected_share': 'a crawler, known', 'clicks': 'a crawler, known', 'replay': 'bundle lost'}
 
     Raises:
-        UsageError: no name, or no reason.
+        UsageError: An option has no name or no reason.
     """
     accepted: dict[str, str] = {}
     for option in options:
@@ -72,10 +80,12 @@ def parse_accepted(options: Iterable[str]) -> dict[str, str]:
 
 
 def read_accepted(note: str) -> dict[str, str]:
-    """The checks that a committed run accepted, from its note; none where ltrr 0.1 wrote it, as text.
+    """Accepted checks of a committed run, from its note; none if ltrr 0.1 wrote the note, as text.
 
-    >>> read_accepted('{"clicks": "a holiday"}'), read_accepted(""), read_accepted("clicks: a holiday")
-    ({'clicks': 'a holiday'}, {}, {})
+    >>> read_accepted('{"clicks": "a holiday"}')
+    {'clicks': 'a holiday'}
+    >>> read_accepted(""), read_accepted("clicks: a holiday")
+    ({}, {})
     """
     try:
         return dict(json.loads(note or "{}"))
@@ -93,7 +103,14 @@ def render_accept_option(names: Iterable[str]) -> str:
 
 
 def check_rows(spark: SparkSession, night: date, checks: Sequence[Check], accepted: Mapping[str, str]) -> DataFrame:
-    """The checks as rows of `data_quality`; `accepted` holds the operator's reasons by check, kept with the check."""
+    """The checks as rows of `data_quality`.
+
+    Args:
+        spark: Session of the frame.
+        night: Logical date.
+        checks: Checks of the night.
+        accepted: Reasons of the operator by name of the check; they are stored with the check.
+    """
     rows = [
         (night, check.name, check.figure, check.limit, "accepted", f"{check.detail}; accepted: {accepted[check.name]}")
         if check.outcome == "failed" and check.name in accepted
@@ -104,11 +121,10 @@ def check_rows(spark: SparkSession, night: date, checks: Sequence[Check], accept
 
 
 def stop_on_failures(night: date, checks: Sequence[Check], accepted: Mapping[str, str]) -> None:
-    """Return if every check passes or the operator accepts each failed one.
+    """Stop the night if a check failed and the operator has not accepted it.
 
     Raises:
-        DataQualityError: naming every check that failed and was not accepted, with figure and
-            limit.
+        DataQualityError: The message names every such check, with figure and limit.
     """
     failed = [check for check in checks if check.outcome == "failed" and check.name not in accepted]
     if failed:
@@ -117,6 +133,6 @@ def stop_on_failures(night: date, checks: Sequence[Check], accepted: Mapping[str
             which=", ".join(check.name for check in failed),
             expected=", ".join(f"{check.name} within {check.limit}" for check in failed),
             got=", ".join(f"{check.figure} ({check.detail})" for check in failed),
-            todo="see `ltrr tables show data_quality`; correct the logs, or go on with "
+            todo="see `ltrr tables show data_quality`; correct the logs, or continue with "
             f"{render_accept_option(name for name in (*accepted, *(check.name for check in failed)))}",
         )

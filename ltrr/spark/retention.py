@@ -1,9 +1,8 @@
-"""How long the versions of a table stay readable: the commit protocol reads tables as earlier commits left them.
+"""Time for which versions of a table stay readable: the commit protocol reads earlier versions.
 
-Delta keeps the files that a version lost for `deletedFileRetentionDuration` (7 days by default),
-and the log that describes a version for `logRetentionDuration` (30 days by default). Both defaults
-are shorter than what the nights need, so every table that is read by version carries its own
-values.
+Delta keeps replaced files for `deletedFileRetentionDuration` (7 days by default), and the log of a
+version for `logRetentionDuration` (30 days by default). The nights need longer times, so every
+table that is read by version has its own values.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from ltrr.tables.table import Table
 FILES = "delta.deletedFileRetentionDuration"
 LOG = "delta.logRetentionDuration"
 OLDEST_READABLE = "ltrr.oldestReadableVersion"
-"""Table property: versions before it were removed when a user was forgotten."""
+"""Table property: oldest version that is still readable after a user was forgotten."""
 
-# The newest commit of a home that rested has to stay readable while the next night writes, however
-# long the rest was. The log costs a few kilobytes a commit, so it is kept for ten years.
+# The newest commit must stay readable while the next night writes, however long the home was idle.
+# The log costs a few kilobytes per commit, so it is kept for ten years.
 LOG_DAYS = 3650
 
 
@@ -37,7 +36,7 @@ class NightSettings:
             table can be read.
 
     Raises:
-        ConfigError: a number is out of its range.
+        ConfigError: A number is out of its range.
     """
 
     repair_days: int = 60
@@ -54,7 +53,7 @@ class NightSettings:
 
 
 def retention_properties(table: Table, readable_days: int) -> Mapping[str, str]:
-    """Table properties that keep the declared promise; none for a table that is only read as it is.
+    """Retention properties of a table; none for a table that is only read in its current state.
 
     >>> from ltrr.tables.catalog import table
     >>> retention_properties(table("impressions"), 90)[FILES]

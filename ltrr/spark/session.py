@@ -1,4 +1,4 @@
-"""One way to a Spark session, the same for the CLI, the doorways in `jobs/` and the tests."""
+"""The Spark session, the same for the CLI, the scripts in `jobs/` and the tests."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyspark
-from py4j.java_gateway import JavaPackage
+from py4j.java_gateway import JavaGateway, JavaPackage
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.java_gateway import launch_gateway
@@ -21,17 +21,17 @@ from ltrr.spark.pinned import check_conf, pin_session, with_pinned
 
 log = logging.getLogger(__name__)
 
-# One machine and small nights: the defaults are for clusters and cost seconds a table there (a
-# merge 25 s, now 12 s).
+# Properties for one machine and small nights. Spark's defaults are for clusters. On one machine
+# they cost seconds per table (a merge took 25 s instead of 12 s).
 LOCAL: Mapping[str, str] = {
-    # 50 partitions by default, and every commit replays the log through them.
+    # 50 by default; every commit replays the log in so many partitions.
     "spark.databricks.delta.snapshotPartitions": "1",
-    # 10,000 by default: VACUUM lists folders in so many tasks, which takes minutes here.
+    # 10,000 by default; VACUUM lists folders in so many tasks, which takes minutes.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
-    # Copying the list of all files next to each commit saves a cold reader time, and costs a job a
-    # commit.
+    # A copy of the list of files next to each commit saves time on a first read, and costs one job
+    # per commit.
     "spark.databricks.delta.allFilesInCrc.enabled": "false",
-    # A laptop's name often resolves to an address that changes with the network.
+    # The host name of a laptop often resolves to an address that changes with the network.
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
@@ -44,7 +44,7 @@ LOG4J = Path(__file__).with_name("log4j2.properties")
 class SparkSettings:
     """Spark session. Options of spark-submit take precedence over these settings.
 
-    Neither wins over the properties on which results depend (`ltrr.spark.pinned`).
+    Properties on which results depend take precedence over both (`ltrr.spark.pinned`).
 
     Attributes:
         master: Spark master. Empty uses the master of spark-submit, and `local[*]` without it.
@@ -95,38 +95,22 @@ def properties(app: str, settings: SparkSettings) -> dict[str, str]:
 
 
 def build_session(app: str, settings: SparkSettings | None = None) -> SparkSession:
-    """Start Spark, or join the Java that spark-submit started, or take the session that runs already.
+    """Start Spark, join the Java that spark-submit started, or take the running session.
 
-    In each case results do not depend on the cluster's defaults: see `ltrr.spark.pinned`.
+    Results never depend on the cluster's defaults: see `ltrr.spark.pinned`.
 
     Raises:
         LtrrError: Java or Delta's jars are missing.
-        ConfigError: a session that runs already has a property on which results depend, and it
-            cannot be changed.
+        ConfigError: A running session has another value of a property on which results depend, and
+            the property cannot be changed.
     """
     running = SparkSession.getActiveSession()
     if running is not None:
         pin_session(running)
         return running
     chosen = settings or SparkSettings()
-    if "PYSPARK_GATEWAY_PORT" not in os.environ and properties(app, chosen)["spark.master"].startswith("local"):
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    try:
-        # The properties reach Java when this starts it; a Java that spark-submit started has its
-        # own already.
-        with filtered_stderr() as stderr:
-            gateway = launch_gateway(_conf(with_pinned(properties(app, chosen), {})), stderr)  # type: ignore[no-untyped-call]  # pyspark's has no types
-    except PySparkRuntimeError as fault:
-        java = find_java()
-        raise LtrrError(java if isinstance(java, str) else f"Spark did not start: {fault}") from fault
-    # A missing extension is only a warning to Spark, and then every table fails with a riddle.
-    if isinstance(gateway.jvm.io.delta.sql.DeltaSparkSessionExtension, JavaPackage):
-        raise LtrrError(
-            "Delta's jars are not on Spark's class path",
-            which=str(Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent) / "jars"),
-            todo="run `python -m ltrr.spark.jars` once, as `make setup` does, or give spark-submit --packages",
-        )
-    # What spark-submit was given; of a Java that was started above, what it was given there.
+    gateway = _launch_java(app, chosen)
+    # Properties of spark-submit, or those with which `_launch_java` started Java.
     given = {
         name: value
         for name, value in dict(gateway.jvm.java.lang.System.getProperties()).items()
@@ -134,19 +118,41 @@ def build_session(app: str, settings: SparkSettings | None = None) -> SparkSessi
     }
     wanted = properties(app, replace(chosen, master=given.get("spark.master") or chosen.master))
     if wanted["spark.master"].startswith("local"):
-        # Workers would import whatever `python3` is first on PATH; on a cluster that is for its
-        # operator to say.
+        # Workers would otherwise use the first `python3` on PATH. On a cluster the operator
+        # chooses.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    # Dates that Java itself prints and parses, outside of the session.
+    # For dates that Java itself prints and parses, outside of the session.
     zones = gateway.jvm.java.util.TimeZone
     zones.setDefault(zones.getTimeZone("UTC"))
     SparkContext(conf=_conf(with_pinned(wanted, given)), gateway=gateway)
     session = SparkSession.builder.getOrCreate()
     pin_session(session)
-    # It prints every analysis error as a page of JSON, and then the same error is raised.
+    # This logger prints every analysis error as a page of JSON before the error is raised.
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     log.info("spark=%s master=%s app=%s", session.version, session.sparkContext.master, app)
     return session
+
+
+def _launch_java(app: str, chosen: SparkSettings) -> JavaGateway:
+    """Start Java with the properties of the session, or join the Java that spark-submit started."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ and properties(app, chosen)["spark.master"].startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    try:
+        # A Java that spark-submit started keeps its own properties.
+        with filtered_stderr() as stderr:
+            gateway: JavaGateway = launch_gateway(_conf(with_pinned(properties(app, chosen), {})), stderr)  # type: ignore[no-untyped-call]  # pyspark's has no types
+    except PySparkRuntimeError as fault:
+        java = find_java()
+        raise LtrrError(java if isinstance(java, str) else f"Spark did not start: {fault}") from fault
+    # Spark only warns of a missing extension. Every later read or write of a table would then fail
+    # with an unclear error.
+    if isinstance(gateway.jvm.io.delta.sql.DeltaSparkSessionExtension, JavaPackage):
+        raise LtrrError(
+            "Delta's jars are not on Spark's class path",
+            which=str(Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent) / "jars"),
+            todo="run `python -m ltrr.spark.jars` once, as `make setup` does, or give spark-submit --packages",
+        )
+    return gateway
 
 
 def _conf(wanted: Mapping[str, str]) -> SparkConf:

@@ -1,8 +1,8 @@
-"""Proof that driver and executors see one disk: Spark reports a write to a path that is another disk as a success.
+"""Proof that driver and executors see the same disk.
 
-On a cluster the same path may name another disk on every machine. A write then succeeds, and only
-the next read finds an empty folder. So each folder is tried from both sides before anything is
-written to it.
+On a cluster the same path may name another disk on every machine. Spark reports such a write as a
+success, and only the next read finds an empty folder. So driver and executors both read and write
+each folder before anything else is written to it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltrr.errors import ConfigError
-from ltrr.spark.faults import explained
+from ltrr.spark.faults import explain_engine_faults
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# One task a core, but not hundreds: the proof is for a disk that is missing everywhere or on one
-# machine of a few.
+# Maximum number of tasks of the proof. One per core is enough to find a disk that is missing on all
+# machines, or on one of a few.
 MOST_TASKS = 64
 _FROM_DRIVER = "from-driver"
 
 
 def check_file_system(spark: SparkSession) -> None:
-    """Nothing where a path without a scheme is a path on a disk.
+    """Check that Spark resolves a path without a scheme to a path on a disk.
 
     Raises:
-        ConfigError: Hadoop's default file system is another one, such as HDFS: Spark would write
+        ConfigError: Hadoop's default file system is another one, such as HDFS. Spark would write
             the tables there, while lease, policies and MLflow's store are on the disk.
     """
     found = str(spark.sparkContext._jsc.hadoopConfiguration().get("fs.defaultFS") or "file:///")  # noqa: SLF001
@@ -46,18 +46,18 @@ def check_file_system(spark: SparkSession) -> None:
 
 
 def prove_shared(spark: SparkSession, folders: Mapping[str, Path]) -> None:
-    """Show that every folder is the same on driver and executors, by a write from each that the other reads.
+    """Check that every folder is the same on driver and executors: each reads what the other wrote.
 
-    One small job, one task a core (at most 64). Executors that start later are not seen.
+    The check is one small job per folder with one task per core, at most 64. It does not include
+    executors that start later.
 
     Args:
-        spark: the session; nothing is done where its master is `local*`, for then there is one
-            machine.
-        folders: setting -> folder on a disk, existing or not.
+        spark: Session; with a `local*` master there is one machine, and nothing is checked.
+        folders: Setting -> folder on a disk, existing or not.
 
     Raises:
-        ConfigError: driver and executors do not see the same files in one of them; the message
-            names it.
+        ConfigError: Driver and executors do not see the same files in a folder; the message names
+            it.
     """
     if str(spark.sparkContext.master).startswith("local"):
         return
@@ -67,24 +67,24 @@ def prove_shared(spark: SparkSession, folders: Mapping[str, Path]) -> None:
 
 
 def prove_folder(spark: SparkSession, setting: str, folder: Path, tasks: int) -> None:
-    """The proof for one folder; see `prove_shared`."""
+    """Check one folder; see `prove_shared`."""
     token = uuid.uuid4().hex
     probe = folder / f".ltrr-probe-{token}"
     probe.mkdir(parents=True)
     try:
         (probe / _FROM_DRIVER).write_text(token, encoding="ascii")
         rows = spark.range(0, tasks, 1, tasks)
-        with explained("the folder could not be tried from executors", which=f"{setting}: {folder}"):
+        with explain_engine_faults("executors could not read and write the folder", which=f"{setting}: {folder}"):
             answers = rows.rdd.map(lambda row: try_folder(str(probe), token, row[0])).collect()
         written = {file.name: file.read_text(encoding="ascii") for file in probe.iterdir()}
         for host, number, fault in sorted(answers):
             if not fault and written.get(f"task-{number}") != token:
-                fault = "a file that the executor wrote is not there for the driver"
+                fault = "the driver does not see a file that the executor wrote"
             if fault:
                 raise ConfigError(
                     "driver and executors do not see the same disk",
                     which=f"{setting}: {folder}",
-                    expected="what one writes, the other reads",
+                    expected="each reads the files that the other wrote",
                     got=f"on {host}: {fault}",
                     todo="put the home on a disk that all machines share under one path, or run with a local master",
                 )
@@ -93,11 +93,14 @@ def prove_folder(spark: SparkSession, setting: str, folder: Path, tasks: int) ->
 
 
 def try_folder(probe: str, token: str, number: int) -> tuple[str, int, str]:
-    """On an executor: read the driver's file, write one; its host, its number and what failed (empty: nothing)."""
+    """On an executor: read the driver's file, and write a file.
+
+    Returns host, number of the task, and the fault (empty without one).
+    """
     fault = ""
     try:
         if Path(probe, _FROM_DRIVER).read_text(encoding="ascii") != token:
-            fault = "another file has the name of the driver's"
+            fault = "the file has other content than the driver wrote"
         Path(probe, f"task-{number}").write_text(token, encoding="ascii")
     except OSError as error:
         fault = str(error)

@@ -1,1 +1,1 @@
-"""The one place that talks to MLflow."""
+"""MLflow: the runs of the nights. No other package imports MLflow."""

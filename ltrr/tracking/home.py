@@ -1,4 +1,4 @@
-"""Which home a run belongs to: several homes may share one tracking server and one experiment.
+"""Identity of a home in MLflow: several homes may share one server and one experiment.
 
 The identity is a random number in the file `.ltrr-home`, so two hosts that mount one home agree on
 it, wherever they mount it. The file also keeps the inode of the home's folder. A copy of a home
@@ -21,10 +21,12 @@ HOME_ID_FILE = ".ltrr-home"
 
 
 def read_home_id(home: Path) -> str:
-    """The identity of a home, 16 hex digits; made at the first call. The caller holds the home's lease.
+    """The identity of a home, 16 hex digits, created at the first call.
+
+    The caller holds the home's lease.
 
     Raises:
-        ConfigError: the file exists and is not what ltrr writes.
+        ConfigError: The file exists and has another form than ltrr writes.
     """
     file = home / HOME_ID_FILE
     home.mkdir(parents=True, exist_ok=True)
@@ -50,5 +52,5 @@ def _parse(file: Path) -> tuple[str, int]:
             "the identity of the home cannot be read",
             which=str(file),
             expected='{"home_id": ..., "inode": ...}',
-            todo="remove the file: ltrr writes a new one, and reruns no longer find this home's earlier runs in MLflow",
+            todo="remove the file; ltrr writes a new one, but reruns no longer find this home's earlier runs in MLflow",
         ) from fault

@@ -1,10 +1,10 @@
-"""The runs of one night in MLflow: nightly > train_bandit, train_ranker, evaluate_policies, publish_policy.
+"""The runs of one night in MLflow: a run `nightly` with a run for each job that logs.
 
-A night's jobs may be eight processes, so they find each other by tags: home, policy, date and the
-night's attempt. Other homes and policies may share the experiment: their runs are never joined,
-superseded or closed. `ingest_logs` alone creates the parent run, anew each time it runs; every
-other job joins the latest. What a rerun replaces is kept and tagged `superseded`; what a killed
-process left RUNNING is closed as KILLED when the next one starts.
+A night's jobs may be eight processes. They find their runs by tags: home, policy, date and the
+night's attempt. Other homes and policies may share the experiment; their runs are never joined,
+superseded or closed. Only `ingest_logs` creates the parent run, a new one each time. Every other
+job joins the latest. Runs that a rerun replaces stay, with the tag `superseded`. The next night
+closes runs that a killed process left RUNNING, as KILLED.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PARENT = "mlflow.parentRunId"
 
 
 class NightTracking:
-    """One night in the tracking store, as one job sees it. It stays on the driver: executors never log."""
+    """One night in the tracking store, for one job. It stays on the driver: executors never log."""
 
     def __init__(self, client: MlflowClient, experiment_id: str, tags: dict[str, str], night_run_id: str) -> None:
         self._client, self._experiment_id, self._tags = client, experiment_id, tags
@@ -46,27 +46,27 @@ class NightTracking:
     def open(
         cls, settings: TrackingSettings, night_date: date, job: str, *, create_parent: bool, home: Path, policy: str
     ) -> NightTracking:
-        """Reach the store, close what dead processes left, then start a night or join its latest attempt.
+        """Close runs of dead processes, then start a night or join its latest attempt.
 
         Args:
-            settings: with `uri` filled in (`TrackingSettings.under`).
-            night_date: the logical date.
-            job: which job this is.
-            create_parent: true for `ingest_logs`, the first of a night, only.
-            home: folder of the home, whose identity the runs carry (`read_home_id`).
-            policy: name of the policy, which the runs carry too.
+            settings: Settings with `uri` filled in (`TrackingSettings.under`).
+            night_date: Logical date.
+            job: Name of the job.
+            create_parent: Whether to create the night's run; only for `ingest_logs`.
+            home: Folder of the home, whose identity is a tag of the runs (`read_home_id`).
+            policy: Name of the policy, a tag of the runs.
 
         Raises:
-            NotReadyError: the store does not answer; raised here, before the job has computed or
-                published anything.
-            CommitError: there is no night of this date to join.
+            NotReadyError: The store does not answer. The job has not computed or published
+                anything yet.
+            CommitError: There is no night of this date to join.
         """
         client, experiment_id = connect(settings)
         mine = {HOME: read_home_id(home), POLICY: policy}
         night = cls(client, experiment_id, {**mine, DATE: night_date.isoformat()}, "")
         if create_parent:
-            # The lease lets one night of a home run at a time, so whatever of this home still says
-            # RUNNING is dead.
+            # Under the lease one night of a home runs at a time, so other RUNNING runs of this home
+            # are dead.
             night._close_orphans(mine)
             earlier = night._search(NIGHTLY)
             attempt = 1 + max((int(run.data.tags[ATTEMPT]) for run in earlier), default=0)
@@ -87,23 +87,23 @@ class NightTracking:
         return night
 
     def night_run(self) -> TrackedRun:
-        """The night's own run, for what belongs to no single job."""
+        """The night's own run, for values of the whole night."""
         return TrackedRun(self._client, self.night_run_id)
 
     def end(self, fault: BaseException) -> None:
-        """End the night's run after a job failed or was refused: FAILED, or KILLED where it was interrupted.
+        """End the night's run after a fault: FAILED, or KILLED after an interrupt.
 
-        A rerun makes it RUNNING again. A store that does not answer here is only a warning: the
-        job's own fault is the one to report, and the next night closes the run.
+        A rerun makes it RUNNING again. If the store does not answer, that is only a warning: the
+        job's own fault is reported, and the next night closes the run.
         """
         self._end_all((self.night_run_id,), fault)
 
     @contextmanager
     def run(self, job: str) -> Iterator[TrackedRun]:
-        """A run of `job` inside the night's: FINISHED, or FAILED when the block raises; earlier ones are superseded.
+        """A run of `job` within the night's run; earlier runs of the job are superseded.
 
-        With the last job's end the night is FINISHED; any failure makes it FAILED until a rerun
-        mends it.
+        It ends as FINISHED, or as FAILED if the block raises. After the last job the night is
+        FINISHED. A failure makes the night FAILED until a rerun succeeds.
         """
         was = self._client.get_run(self.night_run_id).info.status
         run_id = self._create(job, f"{job} {self._tags[DATE]}", {_PARENT: self.night_run_id}, self._search(job))
@@ -111,8 +111,7 @@ class NightTracking:
         try:
             yield TrackedRun(self._client, run_id)
         except BaseException as fault:
-            # An interrupted job is closed too; what is killed outright is closed as an orphan by
-            # the next.
+            # Also after an interrupt. The next night closes the run of a killed process.
             self._end_all((run_id, self.night_run_id), fault)
             raise
         self._client.set_terminated(run_id, status="FINISHED")
@@ -121,9 +120,9 @@ class NightTracking:
         log.info("job=%s mlflow_run_id=%s", job, run_id)
 
     def __reduce__(self) -> NoReturn:
-        """Executors never log: a task that would carry this along is refused when it is made."""
+        """Refuse to be pickled: executors never log, and a task must not contain this object."""
         raise LtrrError(
-            "a tracked night cannot leave the driver", todo="return figures from the task and log them here"
+            "a tracked night cannot leave the driver", todo="return figures from the task and log them on the driver"
         )
 
     def _end_all(self, run_ids: tuple[str, ...], fault: BaseException) -> None:
@@ -143,20 +142,20 @@ class NightTracking:
         return run_id
 
     def _close_orphans(self, tags: dict[str, str]) -> None:
-        which = f"attributes.status = 'RUNNING' and {_having(tags)}"
+        which = f"attributes.status = 'RUNNING' and {_filter_by_tags(tags)}"
         for run in self._client.search_runs([self._experiment_id], filter_string=which):
             self._client.set_terminated(run.info.run_id, status="KILLED")
             log.warning("closed an orphan: mlflow_run_id=%s name=%s", run.info.run_id, run.info.run_name)
 
     def _search(self, job: str) -> list[Run]:
-        which = _having({**self._tags, JOB: job})
+        which = _filter_by_tags({**self._tags, JOB: job})
         return list(self._client.search_runs([self._experiment_id], filter_string=which))
 
 
-def _having(tags: dict[str, str]) -> str:
-    """MLflow's filter for runs with all of these tags.
+def _filter_by_tags(tags: dict[str, str]) -> str:
+    """MLflow's filter of runs with all of these tags.
 
-    >>> _having({"ltrr.policy": "search", "ltrr.job": "nightly"})
+    >>> _filter_by_tags({"ltrr.policy": "search", "ltrr.job": "nightly"})
     "tags.`ltrr.policy` = 'search' and tags.`ltrr.job` = 'nightly'"
     """
     return " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())

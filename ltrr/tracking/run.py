@@ -1,4 +1,4 @@
-"""One run: parameters, metrics and files."""
+"""One run in MLflow: parameters, metrics, tags and files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TrackedRun:
     """A run in the tracking store.
 
     Attributes:
-        run_id: the store's own.
+        run_id: Id of the run in the store.
     """
 
     def __init__(self, client: MlflowClient, run_id: str) -> None:
@@ -24,29 +24,29 @@ class TrackedRun:
         self.run_id = run_id
 
     def params(self, values: Mapping[str, object]) -> None:
-        """Log parameters: each name once, as text; a name cannot change its value later."""
+        """Log parameters as text; a logged parameter cannot change its value."""
         from mlflow.entities import Param
 
         self._client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in values.items()])
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        """Log metrics. An undefined figure is logged as NaN, so that it is not mistaken for a missing one."""
+        """Log metrics; an undefined figure is NaN, which differs from a missing one."""
         for name, value in values.items():
             self._client.log_metric(self.run_id, name, float(value))
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Set tags, by which runs can be searched."""
+        """Set tags, which runs can be searched by."""
         for name, value in values.items():
             self._client.set_tag(self.run_id, name, value)
 
     def artifact_bytes(self, name: str, data: bytes) -> None:
-        """A file called `name` (no folders) with exactly these bytes."""
+        """Log a file with exactly these bytes; its name contains no folder."""
         with tempfile.TemporaryDirectory(prefix="ltrr-artifact-") as folder:
             path = Path(folder, name)
             path.write_bytes(data)
             self._client.log_artifact(self.run_id, str(path))
 
     def artifact_json(self, name: str, content: object) -> None:
-        """A JSON file, keys sorted, so that two nights can be compared line by line."""
+        """Log a JSON file with sorted keys, so that two nights can be compared line by line."""
         text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, default=str)
         self.artifact_bytes(name, (text + "\n").encode("utf-8"))

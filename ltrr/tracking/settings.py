@@ -1,4 +1,4 @@
-"""Where runs are recorded."""
+"""Settings of the MLflow store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TrackingSettings:
     request_seconds: int = 20
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work.
+        """Check the ranges.
 
         >>> TrackingSettings(experiment="")
         Traceback (most recent call last):
@@ -41,7 +41,7 @@ class TrackingSettings:
         check_ranges("tracking", self, rules)
 
     def under(self, home: str | os.PathLike[str]) -> TrackingSettings:
-        """The same with what was left empty filled in: `mlflow.db` and `mlartifacts/` in `home`.
+        """The settings with empty addresses filled in: `mlflow.db` and `mlartifacts/` in `home`.
 
         >>> local = TrackingSettings().under("/data/ltrr")
         >>> local.uri, local.artifacts

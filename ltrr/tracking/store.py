@@ -1,7 +1,7 @@
-"""The one place that imports MLflow: a client of one store and its one experiment, nothing global.
+"""Client of one MLflow store and its one experiment; nothing of MLflow is set globally.
 
-Models are logged as the very bytes that are published, not as MLflow flavours: those would inspect
-the environment, call pip and git, and pickle.
+Models are logged as the published bytes, not as MLflow flavours, which would inspect the
+environment, call pip and git, and pickle.
 """
 
 from __future__ import annotations
@@ -25,48 +25,46 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 _SQLITE = "sqlite:///"
-# How long another process may hold the database before a job gives up; the scheduler tries again
-# later.
+# Number of seconds that a job waits for a locked database; the scheduler tries again later.
 _SQLITE_SECONDS = 5.0
 
 
 def connect(settings: TrackingSettings) -> tuple[MlflowClient, str]:
-    """A client, and the id of the experiment, which is created when it is new.
+    """A client, and the id of the experiment, which is created if it is missing.
 
-    The first contact with a new SQLite file builds its tables (1.5 s measured); later ones cost 0.7
-    s in a new process.
+    The first contact with a new SQLite file builds its tables in 1.5 s. Later contacts take 0.7 s
+    in a new process.
 
     Raises:
-        NotReadyError: the store does not answer, or is locked.
-        ConfigError: access to it is denied.
-        LtrrError: its experiment was deleted, or its disk is full.
+        NotReadyError: The store does not answer, or is locked.
+        ConfigError: Access to the store is denied.
+        LtrrError: The experiment was deleted, or the disk is full.
     """
     os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"})
-    # MLflow's own patience is minutes a call; a scheduler retries the job instead.
+    # By default MLflow retries a call for minutes; here a scheduler retries the job instead.
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(settings.request_seconds)
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
-    # Over a second to import: only jobs that track pay for it.
+    # The import takes over a second, so only jobs that log to MLflow do it.
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
     from sqlalchemy.exc import SQLAlchemyError
 
-    # After the import, which sets them to speak of every table it makes.
-    for chatty in ("mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # The import sets these loggers to report every table that it creates.
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     if not os.environ.get("LTRR_DEBUG"):
-        # It prints the stack trace of each database error, hundreds of lines, and then raises the
-        # same error.
+        # This logger prints hundreds of lines for each database error before the error is raised.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
     try:
         if settings.uri.startswith(_SQLITE):
             _check_sqlite(Path(settings.uri.removeprefix(_SQLITE)))
-        client = guarded(MlflowClient(tracking_uri=settings.uri), settings.uri)
+        client = guard_client(MlflowClient(tracking_uri=settings.uri), settings.uri)
         experiment = client.get_experiment_by_name(settings.experiment)
         if experiment is None:
             return client, client.create_experiment(settings.experiment, artifact_location=settings.artifacts or None)
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as fault:
-        refuse_untracked(fault, settings.uri)
+        raise_tracking_error(fault, settings.uri)
     if experiment.lifecycle_stage != "active":
         restore = f"mlflow experiments restore -x {experiment.experiment_id}"
         raise LtrrError(
@@ -77,13 +75,13 @@ def connect(settings: TrackingSettings) -> tuple[MlflowClient, str]:
     return client, str(experiment.experiment_id)
 
 
-def guarded(client: MlflowClient, uri: str) -> MlflowClient:
-    """The same client; a call that the store fails raises what `refuse_untracked` does, in mid-night too."""
+def guard_client(client: MlflowClient, uri: str) -> MlflowClient:
+    """The client with translated faults: a failed call raises `raise_tracking_error`'s error."""
     return cast("MlflowClient", _GuardedClient(client, uri))
 
 
 class _GuardedClient:
-    """Passes every call on to MLflow's client and translates what it raises."""
+    """Client that passes every call on to MLflow's client and translates its faults."""
 
     def __init__(self, client: MlflowClient, uri: str) -> None:
         self._client, self._uri = client, uri
@@ -92,10 +90,10 @@ class _GuardedClient:
         if name.startswith("_"):
             raise AttributeError(name)
         found = getattr(self._client, name)
-        return self._translated(found) if callable(found) else found
+        return self._translate_faults(found) if callable(found) else found
 
-    def _translated(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        # Imported by now: there is a client.
+    def _translate_faults(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        # `connect` has imported MLflow already.
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -104,31 +102,30 @@ class _GuardedClient:
             try:
                 return call(*arguments, **named)
             except (MlflowException, SQLAlchemyError, OSError) as fault:
-                refuse_untracked(fault, self._uri)
+                raise_tracking_error(fault, self._uri)
 
         return translated
 
 
-def refuse_untracked(fault: Exception, uri: str) -> NoReturn:
-    """Raise the one error for a tracking store that fails: nothing is published untracked.
+def raise_tracking_error(fault: Exception, uri: str) -> NoReturn:
+    """Raise the error for a fault of the tracking store.
 
     Raises:
-        ConfigError: access to it is denied.
-        LtrrError: its disk is full.
-        NotReadyError: anything else, such as a server that is down or a database that is locked.
+        ConfigError: Access to the store is denied.
+        LtrrError: The disk is full.
+        NotReadyError: Any other fault, such as a server that is down or a locked database.
     """
     known = explain_fault(fault)
-    # The database's own words are on a line of their own, between SQLAlchemy's remarks and the
-    # statement.
+    # The message of the database is one line between SQLAlchemy's remarks and the statement.
     lines = re.findall(r"^.*\(\w+\.\w*Error\) .*$", str(fault), re.MULTILINE) or str(fault).splitlines()[:1]
-    said = "".join(lines[:1]).replace(uri, without_secrets(uri))[:300]
+    message = "".join(lines[:1]).replace(uri, without_secrets(uri))[:300]
     # The cause repeats the address with its password, hence `from None`.
     if type(known) is not NotReadyError and known.message in _NOT_PASSING:
-        raise type(known)(known.message, which=without_secrets(uri), got=said, todo=known.todo) from None
+        raise type(known)(known.message, which=without_secrets(uri), got=message, todo=known.todo) from None
     raise NotReadyError(
         "MLflow does not answer, and nothing is published untracked",
         which=without_secrets(uri),
-        got=said,
+        got=message,
         todo="start the server, end the process that locks the database, or correct tracking.uri; "
         "then run the job again",
     ) from None
@@ -138,7 +135,7 @@ _NOT_PASSING = frozenset({FULL_DISK, DENIED})
 
 
 def _check_sqlite(file: Path) -> None:
-    """Take and give back the database's write lock: reading works while another process holds it, writing does not."""
+    """Check that no other process holds the database's write lock; reads alone do not show it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.exists():
         with closing(sqlite3.connect(file, timeout=_SQLITE_SECONDS, isolation_level=None)) as database:
@@ -147,10 +144,12 @@ def _check_sqlite(file: Path) -> None:
 
 
 def without_secrets(uri: str) -> str:
-    """The address without the user and password it may carry.
+    """The address without user and password.
 
-    >>> without_secrets("https://me:secret@mlflow.internal:5000/a"), without_secrets("sqlite:////data/mlflow.db")
-    ('https://mlflow.internal:5000/a', 'sqlite:////data/mlflow.db')
+    >>> without_secrets("https://me:secret@mlflow.internal:5000/a")
+    'https://mlflow.internal:5000/a'
+    >>> without_secrets("sqlite:////data/mlflow.db")
+    'sqlite:////data/mlflow.db'
     """
     parts = urlsplit(uri)
     return uri.replace(f"{parts.netloc}", parts.netloc.rpartition("@")[2], 1) if "@" in parts.netloc else uri

@@ -1,4 +1,7 @@
-"""A throw-away AIRFLOW_HOME, set before anything imports Airflow; the DAG as the scheduler and the worker see it."""
+"""A temporary AIRFLOW_HOME, set before any import of Airflow, and the DAG.
+
+The DAG is available as the scheduler and as a worker load it.
+"""
 
 import os
 import runpy
@@ -17,7 +20,7 @@ os.environ.update(
         "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "airflow_dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-        # The golden commands are of one installation, wherever this checkout is.
+        # The golden commands contain the paths of one installation.
         "LTRR_PROJECT": "/opt/ltrr",
         "LTRR_HOME": "/data/ltrr",
         "LTRR_CONFIG": "/etc/ltrr/prod.yaml",
@@ -27,7 +30,7 @@ os.environ.update(
 )
 for name in ("LTRR_MAX_ACTIVE_TASKS", "LTRR_SPARK_CONN_ID", "LTRR_TASK_HOURS", "LTRR_SPARK_LOG_LEVEL"):
     os.environ.pop(name, None)
-# Airflow puts its DAGs folder there too.
+# Airflow adds its DAGs folder there too.
 sys.path.insert(0, str(CHECKOUT / "airflow_dags"))
 
 
@@ -41,13 +44,13 @@ def pytest_unconfigure():
 
 @pytest.fixture
 def dag():
-    """The DAG as a worker loads it: fresh, because a run's conf is written into the DAG's own params."""
+    """The DAG as a worker loads it: new for each test, because a run changes the DAG's params."""
     return runpy.run_path(str(CHECKOUT / "airflow_dags" / "ltrr_nightly.py"))["dag"]
 
 
 @pytest.fixture
 def scheduled_dag(dag):
-    """The DAG as the scheduler sees it: written out and read back, with the scheduler's own timetable."""
+    """The DAG as the scheduler loads it: serialized, with the scheduler's own timetable."""
     from airflow.serialization.serialized_objects import DagSerialization
 
     return DagSerialization.from_dict(DagSerialization.to_dict(dag))

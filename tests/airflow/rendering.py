@@ -1,4 +1,4 @@
-"""Renders a task as a worker would: the runs are the scheduler's, the context is the worker's own."""
+"""Rendering of a task as in a worker, for runs that the scheduler would create."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,17 +11,18 @@ NO_ENTITY = UUID(int=0)
 
 
 def scheduled_run(scheduled_dag, now):
-    """The run that the scheduler would create last, were everything earlier done, at the time `now`."""
+    """The last run that the scheduler would create at the time `now`, after all earlier ones."""
     infos = scheduled_dag.iter_dagrun_infos_between(scheduled_dag.start_date, now)
     due = [info for info in infos if info.run_after <= now]
     return _run(DagRunType.SCHEDULED, due[-1].run_after, due[-1].data_interval)
 
 
 def manual_run(scheduled_dag, at, conf=None, interval_before=None):
-    """A run triggered by hand with the logical date `at`; its interval is the last one before `interval_before`.
+    """A run triggered by hand with the logical date `at`.
 
-    The web page and the REST API ask for the interval before the logical date (the default here),
-    the command line and TriggerDagRunOperator for the one before the present moment.
+    The web page and the REST API take the last interval before the logical date (the default here).
+    The command line and TriggerDagRunOperator take the last one before the present moment, which
+    `interval_before` sets.
     """
     interval = scheduled_dag.timetable.infer_manual_data_interval(run_after=interval_before or at)
     return _run(DagRunType.MANUAL, at, interval, logical_date=at, conf=conf)
@@ -33,7 +34,7 @@ def manual_run_without_dates(at, conf=None):
 
 
 def backfill_runs(scheduled_dag, first, last):
-    """The runs of `airflow backfill create --from-date FIRST --to-date LAST` (a date is its midnight)."""
+    """Runs of `airflow backfill create --from-date FIRST --to-date LAST`; a date is midnight."""
     infos = scheduled_dag.iter_dagrun_infos_between(first, last)
     return [_run(DagRunType.BACKFILL, last, info.data_interval) for info in infos]
 
@@ -57,7 +58,7 @@ def _run(run_type, run_after, interval, *, logical_date=None, conf=None):
 
 
 def rendered_task(dag, task_id, run, try_number=1):
-    """The task with its templates filled in, and its context."""
+    """The task with rendered templates, and its context."""
     task = dag.get_task(task_id).prepare_for_execution()
     seen_by_worker = TaskInstance(
         id=NO_ENTITY,
@@ -80,7 +81,7 @@ def rendered_task(dag, task_id, run, try_number=1):
 
 
 def spark_submit_command(dag, task_id, run):
-    """The command that the task would start, word by word."""
+    """The command that the task would start, as a list of words."""
     task, _ = rendered_task(dag, task_id, run)
     return task._get_hook()._build_spark_submit_command(task.application)
 

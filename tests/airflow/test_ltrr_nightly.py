@@ -21,7 +21,7 @@ pytestmark = pytest.mark.dags
 CHECKOUT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).parent / "golden"
 
-# By hand: a DAG that fails to import fails no test that only asks for what was found.
+# Listed by hand: a DAG that fails to import fails no test that only counts the found DAGs.
 DAG_IDS = ["ltrr_nightly"]
 JOBS = [
     "ingest_logs",
@@ -43,11 +43,11 @@ UPSTREAM = {
     "evaluate_policies": {"train_bandit", "train_ranker"},
     "publish_policy": {"evaluate_policies"},
 }
-# Every run below works on one date, each for a reason of its own.
+# Every run below works on the same date, for a different reason.
 RUNS = {
     # 04:00 on the 6th has passed, so the date is the 5th.
     "scheduled": lambda scheduled_dag: scheduled_run(scheduled_dag, at("2026-01-06T04:00:05")),
-    # Triggered months later: params.date says which date.
+    # Triggered months later: params.date sets the date.
     "manual": lambda scheduled_dag: manual_run(scheduled_dag, at("2026-03-01T12:00:00"), conf={"date": "2026-01-05"}),
     "backfill": lambda scheduled_dag: backfill_runs(
         scheduled_dag, at("2026-01-05T00:00:00"), at("2026-01-06T00:00:00")
@@ -189,7 +189,7 @@ def _night(dag, run):
 
 @pytest.fixture
 def spark_submit_that_exits(tmp_path, monkeypatch):
-    """Puts a spark-submit on PATH that ends with the exit code given."""
+    """Put a spark-submit on PATH that ends with the given exit code."""
 
     def install(code):
         program = tmp_path / "spark-submit"

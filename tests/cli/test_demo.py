@@ -1,4 +1,4 @@
-"""`ltrr demo` in a pipe: plain lines of at most 80 columns, no escape codes, no line of another library."""
+"""`ltrr demo` in a pipe: plain lines of at most 80 columns, from ltrr alone."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.demo.test_summary import REPORTS, order, truth
 
 @pytest.fixture
 def small_demo(monkeypatch):
-    """A demo whose nights, world and true values are given."""
+    """A demo with given nights, world and true values."""
     from ltrr.simulation.music import music_world
 
     world = music_world(artists=20, queries=60, semantic=False)

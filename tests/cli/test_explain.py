@@ -1,4 +1,4 @@
-"""`ltrr policies explain`: from a file, from the log, or blind; what cannot be explained is one clear error."""
+"""`ltrr policies explain`: from a file, from the log or without looks, and its errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VALUED = ["--strategies", ",".join(SETTINGS.strategies), "--budget", "3", "--his
 
 @pytest.fixture
 def ltrr(home, capsys):
-    """Run a command in the home; its exit code and what it printed, and what it complained of."""
+    """Run a command in the home; returns exit code, output and error output."""
 
     def run(*arguments: str, as_json: bool = True) -> tuple[int, object, str]:
         code = main(["policies", *arguments, "--home", str(home), *["--json"] * as_json])
@@ -36,7 +36,7 @@ def ltrr(home, capsys):
 
 @pytest.fixture
 def valued(ltrr, home) -> Policy:
-    """A bundle with bandit and values serves."""
+    """A home in which a bundle with bandit and values serves."""
     assert ltrr("init", *VALUED)[0] == 0
     root = load_settings(home).paths.policies
     move_pointer(root, "search", publish_bundle(root, "search", *valued_bundle()))
@@ -68,17 +68,17 @@ def test_a_record_is_explained_with_the_propensities_that_it_holds(ltrr, valued,
     for content in (record, record["looks"]):
         file = tmp_path / "looks.json"
         file.write_text(json.dumps(content), encoding="utf-8")
-        code, told, _ = ltrr("explain", "--query", "the matrix", "--looks", str(file))
-        assert (code, told["version"], told["query_key"]) == (0, valued.version, "the matrix")
-        assert {plan["plan"]: plan["propensity"] for plan in told["plans"]} == logged
-        assert told["notes"] == []
-        assert told["effects"]
-        assert told["contributions"]
+        code, shown_json, _ = ltrr("explain", "--query", "the matrix", "--looks", str(file))
+        assert (code, shown_json["version"], shown_json["query_key"]) == (0, valued.version, "the matrix")
+        assert {plan["plan"]: plan["propensity"] for plan in shown_json["plans"]} == logged
+        assert shown_json["notes"] == []
+        assert shown_json["effects"]
+        assert shown_json["contributions"]
     code, shown, _ = ltrr("explain", valued.version, "--query", "the matrix", "--looks", str(file), as_json=False)
     assert code == 0
     for plan in logged:
         assert plan in shown
-    assert f"each with propensity {told['floor']:.5g}" in shown
+    assert f"each with propensity {shown_json['floor']:.5g}" in shown
 
 
 def test_what_cannot_be_explained_is_the_users_mistake(ltrr, valued, tmp_path) -> None:
@@ -121,13 +121,15 @@ def test_the_newest_logged_look_is_taken_else_none(ltrr, spark, home) -> None:
     for day, rows in ((DAY, made[:30]), (DAY + timedelta(days=1), made[30:])):
         warehouse.replace(table("decisions"), decision_rows(spark, rows, day), f"log_date = DATE'{day}'")
         warehouse.replace(table("impressions"), impression_rows(spark, rows, day), f"log_date = DATE'{day}'")
-    code, told, _ = ltrr("explain", "--query", "Love!")
+    code, shown_json, _ = ltrr("explain", "--query", "Love!")
     at = {row["impression_id"]: row["at"] for row in impression_rows(spark, made[30:]).collect()}
     newest = max((one for one in made[30:] if one.query_text == "love"), key=lambda one: at[one.impression_id])
     assert code == 0
-    assert told["look"].startswith(f"impression {newest.impression_id}, 2026-03-03T")
-    assert told["version"] == current(settings.paths.policies, "search")
-    seen = {(row["strategy"], row["status"]) for row in told["blocks"] if row["depth"] == 1}
+    assert shown_json["look"].startswith(f"impression {newest.impression_id}, 2026-03-03T")
+    assert shown_json["version"] == current(settings.paths.policies, "search")
+    seen = {(row["strategy"], row["status"]) for row in shown_json["blocks"] if row["depth"] == 1}
     assert seen == {(block.strategy, block.status) for block in newest.looks}
     policy = Policy.load(f"{settings.paths.policies}/search")
-    assert {plan["propensity"] for plan in told["plans"]} == {policy.plan("love", newest.looks, seed="any").propensity}
+    assert {plan["propensity"] for plan in shown_json["plans"]} == {
+        policy.plan("love", newest.looks, seed="any").propensity
+    }

@@ -1,4 +1,4 @@
-"""What a person mistypes is one clear error and exit code 2, never a traceback."""
+"""A mistyped option is one clear error and exit code 2, never a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line as an operator meets it: results on stdout, one sentence and an exit code for what is wrong."""
+"""The command line: results on stdout, and one sentence and an exit code for a fault."""
 
 import json
 import re
@@ -46,8 +46,7 @@ def test_a_night_and_what_it_left(toy_home, capsys, tmp_path):
     for line, job, rest in zip(ends, JOBS, left, strict=True):
         assert re.fullmatch(rf"{DATE} {job}: \d+ s, {rest}", line), "and a line with its time and what is left"
 
-    # Java was started before, with the umask of the tests: Hadoop's own setting closes what it
-    # writes.
+    # Java was started before, with the umask of the tests. A setting of Hadoop closes its files.
     written = [path for path in (toy_home / "tables").rglob("*") if path.name != ".lease"]
     assert written
     assert [path for path in written if path.stat().st_mode & 0o077] == []

@@ -1,4 +1,4 @@
-"""`ltrr ope` as someone meets it who uses nothing else: four formats, a table or JSON, one sentence for a mistake."""
+"""`ltrr ope` on any log: four formats, a table or JSON, and one sentence for a mistake."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def said(capsys, *arguments):
 @pytest.mark.parametrize("format_", ["parquet", "delta"])
 def test_tables_are_judged(log, tmp_path, capsys, format_) -> None:
     log.write.format(format_).save(str(tmp_path / "log"))
-    told = (tmp_path / "log", "--format", format_, "--target-propensity", "pi", "--action", "action", "--user", "user")
-    code, out, _ = said(capsys, *told, "--fold-by", "event", "--json")
+    arguments = (tmp_path / "log", "--format", format_, "--target-propensity", "pi", "--action", "action")
+    arguments += ("--user", "user")
+    code, out, _ = said(capsys, *arguments, "--fold-by", "event", "--json")
     assert code == 0
     answer = json.loads(out)
     assert answer["columns"]["target_propensity"] == "pi"
@@ -53,7 +54,7 @@ def test_tables_are_judged(log, tmp_path, capsys, format_) -> None:
         assert abs(estimates[name]["value"] - truth) < 5.5 * error
         assert (estimates[name]["verdict"], estimates[name]["users"]) == ("trust", 200)
 
-    code, out, _ = said(capsys, *told, "--estimator", "snips", "--slice", "action")
+    code, out, _ = said(capsys, *arguments, "--estimator", "snips", "--slice", "action")
     assert code == 0
     assert "action=3" in out
     assert "trust" in out
@@ -126,8 +127,8 @@ def test_dsjson_probabilities_stand_in_the_order_of_a(tmp_path, capsys) -> None:
     }  # fmt: skip
     lines = [json.dumps(record | {"EventId": f"e{n}", "_label_cost": -(n % 2)}) for n in range(8)]
     (tmp_path / "log.json").write_text("\n".join(lines))
-    told = (tmp_path / "log.json", "--format", "dsjson", "--json", "--slice", "c.geo")
-    code, out, _ = said(capsys, *told, "--target-propensity", "mine")
+    arguments = (tmp_path / "log.json", "--format", "dsjson", "--json", "--slice", "c.geo")
+    code, out, _ = said(capsys, *arguments, "--target-propensity", "mine")
     assert code == 0
     answer = json.loads(out)
     assert answer["estimates"][0]["mean_weight"] == 0.5
@@ -136,14 +137,14 @@ def test_dsjson_probabilities_stand_in_the_order_of_a(tmp_path, capsys) -> None:
 
 def test_mistakes_are_one_sentence_and_exit_2(log, tmp_path, capsys) -> None:
     log.write.parquet(str(tmp_path / "log"))
-    told = (tmp_path / "log", "--target-propensity")
+    base = (tmp_path / "log", "--target-propensity")
     for arguments, sentence in (
-        ((*told, "pie", "--action", "action"), "columns are missing or of an unsupported type: expected"),
-        ((*told, "pi", "--format", "excel"), "unknown log format: --format"),
-        ((*told, "pi", "--estimator", "magic"), "unknown estimator"),
-        ((*told, "pi", "--action", "action", "--estimator", "dr"), "the log does not allow this estimator: dr"),
+        ((*base, "pie", "--action", "action"), "columns are missing or of an unsupported type: expected"),
+        ((*base, "pi", "--format", "excel"), "unknown log format: --format"),
+        ((*base, "pi", "--estimator", "magic"), "unknown estimator"),
+        ((*base, "pi", "--action", "action", "--estimator", "dr"), "the log does not allow this estimator: dr"),
         ((tmp_path / "nowhere", "--target-propensity", "pi"), "the log cannot be read"),
-        ((*told, "pi", "--action", "action", "--largest-weight", "0"), "setting out of range: largest_weight"),
+        ((*base, "pi", "--action", "action", "--largest-weight", "0"), "setting out of range: largest_weight"),
     ):
         code, out, err = said(capsys, *arguments)
         assert (code, out) == (2, ""), arguments
@@ -157,12 +158,12 @@ def test_several_policies_are_judged_at_once(spark, tmp_path, capsys, format_) -
     rows = [(0.5, float(a), float(1.0 - a), float(b)) for a, b in zip(rng.random(400), rng.random(400), strict=True)]
     log = spark.createDataFrame(rows, "logging_propensity double, one double, other double, reward double")
     log.write.format(format_).save(str(tmp_path / "log"))
-    told = (tmp_path / "log", "--format", format_, "--target-propensity", "one", "--json")
-    alone = json.loads(said(capsys, *told)[1])
-    both = json.loads(said(capsys, *told, "--target-propensity", "other")[1])
+    arguments = (tmp_path / "log", "--format", format_, "--target-propensity", "one", "--json")
+    alone = json.loads(said(capsys, *arguments)[1])
+    both = json.loads(said(capsys, *arguments, "--target-propensity", "other")[1])
     assert [policy["columns"]["target_propensity"] for policy in both["policies"]] == ["one", "other"]
     assert both["policies"][0]["estimates"] == alone["estimates"]
     assert both["policies"][1]["estimates"] != alone["estimates"]
-    code, _, err = said(capsys, *told, "--target-propensity", "other", "--q-target", "one", "--q-taken", "one")
+    code, _, err = said(capsys, *arguments, "--target-propensity", "other", "--q-target", "one", "--q-taken", "one")
     assert code == 2
     assert "one for each --target-propensity" in err

@@ -1,4 +1,4 @@
-"""`ltrr ope-draws` as someone meets it: a table or JSON, one sentence for a mistake."""
+"""`ltrr ope-draws` on any log: a table or JSON, and one sentence for a mistake."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ pytestmark = pytest.mark.spark
 
 @pytest.fixture
 def log(spark, tmp_path):
-    """Two draws of two strategies; a page with strategy 0 in it earns 1, so a target of .8 a draw is worth .96."""
+    """Two draws of two strategies; the true value of a target of .8 per draw is .96.
+
+    A page with strategy 0 in it has the reward 1.
+    """
     drawn = np.random.default_rng(5).integers(0, 2, (2_000, 2))
     logging = step_lattice(lambda depths: np.full((len(depths), 2), 0.5), drawn, 2)
     target = step_lattice(lambda depths: np.tile([0.8, 0.2], (len(depths), 1)), drawn, 2)
@@ -37,8 +40,8 @@ def said(capsys, *arguments):
 
 
 def test_a_log_of_draws_is_judged(log, capsys) -> None:
-    told = (log, "--target-propensities", "pi", "--column", "rewards=earned", "--column", "user=user")
-    code, out, _ = said(capsys, *told, "--json")
+    arguments = (log, "--target-propensities", "pi", "--column", "rewards=earned", "--column", "user=user")
+    code, out, _ = said(capsys, *arguments, "--json")
     assert code == 0
     answer = json.loads(out)
     estimates = {row["estimator"]: row for row in answer["estimates"]}
@@ -50,7 +53,7 @@ def test_a_log_of_draws_is_judged(log, capsys) -> None:
     assert answer["left_out"]["pdis"] == "it is right on found_reward alone"
 
     found = ("--reward", "found_reward", "--page-size", "4", "--column", "union_size=size")
-    code, out, _ = said(capsys, *told, *found)
+    code, out, _ = said(capsys, *arguments, *found)
     assert code == 0
     assert "pdis and union agree" in out
     assert "left out: iips, pi: it needs slots filled independently" in out

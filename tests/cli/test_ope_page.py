@@ -1,4 +1,4 @@
-"""docs/how-to/judge-a-log.md names every estimator, format and option of `ltrr ope`, and no other."""
+"""docs/how-to/judge-a-log.md names each estimator, format and option of `ltrr ope`."""
 
 import re
 from pathlib import Path
@@ -22,6 +22,6 @@ def test_every_estimator_and_format_is_explained() -> None:
 def test_every_option_is_explained() -> None:
     command = typer.main.get_command(app).commands["ope"]
     options = {name for option in command.params for name in option.opts if name.startswith("--")}
-    told = set(re.findall(r"--[a-z][a-z-]+", PAGE))
-    assert told <= options
-    assert options - told - ELSEWHERE == set()
+    named = set(re.findall(r"--[a-z][a-z-]+", PAGE))
+    assert named <= options
+    assert options - named - ELSEWHERE == set()

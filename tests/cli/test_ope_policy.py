@@ -1,4 +1,4 @@
-"""`ltrr ope TABLES --policy VERSION`: a published bundle on its home's log, beside what it is truly worth."""
+"""`ltrr ope TABLES --policy VERSION`: a published bundle, and its true value."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import publish_bundle
@@ -38,11 +39,11 @@ def said(home, capsys):
     return run
 
 
-def test_a_bundle_is_judged_on_what_it_was_not_trained_on(spark, home, capsys, said) -> None:
-    assert main(["policies", "init", *NEW, "--home", str(home), "--json"]) == 0
-    uniform = json.loads(capsys.readouterr().out)[0]["serves"]
-    served_by = Policy.load(f"{home}/policies/search", uniform)
-    made = searches(1_500, users=300, seed=4, served_by=served_by)
+def write_tables(spark, home, made) -> tuple[DataFrame, int]:
+    """Write the tables of a home with 50 searches on an open date, and one limited user.
+
+    Returns the rows of `decisions`, and the number of decisions of the limited user.
+    """
     late = [replace(search, impression_id=f"late-{search.impression_id}") for search in made[:50]]
     decisions = decision_rows(spark, made).withColumn(
         "served_by", F.when(F.col("impression_id") == "4-0", "fallback").otherwise("policy")
@@ -57,7 +58,36 @@ def test_a_bundle_is_judged_on_what_it_was_not_trained_on(spark, home, capsys, s
     ).count()
     limits = spark.createDataFrame(limited, schema_of(table("limited_users")))
     limits.write.format("delta").save(f"{home}/tables/limited_users")
+    return decisions, left_out
 
+
+def true_value(policy: Policy) -> float:
+    """True value of a policy on the three kinds of searches."""
+    kinds = [(True, False, False), (False, True, False), (True, False, True)]
+    values = [policy.choose("love", looks_of("love", kind)).distribution.dense() @ worth_of(kind) for kind in kinds]
+    return float(np.mean(values))
+
+
+def check_refusals(home, said, version: str) -> None:
+    """Bundles and options that cannot be judged are one sentence and exit code 2."""
+    blind = publish(home, replace(SETTINGS, observe="blind"))
+    code, out, err = said("--policy", blind)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"ltrr: this log cannot judge this bundle: {blind}")
+    assert "observe blind, not first_look" in err
+    code, out, err = said("--policy", "2026-03-02-000000000000")
+    assert (code, out) == (2, "")
+    assert "no such version of the policy" in err
+    code, out, err = said("--policy", version, "--target-propensity", "pi")
+    assert (code, out) == (2, "")
+    assert "name one policy source" in err
+
+
+def test_a_bundle_is_judged_on_what_it_was_not_trained_on(spark, home, capsys, said) -> None:
+    assert main(["policies", "init", *NEW, "--home", str(home), "--json"]) == 0
+    uniform = json.loads(capsys.readouterr().out)[0]["serves"]
+    served_by = Policy.load(f"{home}/policies/search", uniform)
+    decisions, left_out = write_tables(spark, home, searches(1_500, users=300, seed=4, served_by=served_by))
     version = publish(home, SETTINGS_OF_PLANNER)
     code, out, _ = said("--policy", version, "--estimator", "dr", "--estimator", "snips", "--json")
     assert code == 0
@@ -70,17 +100,13 @@ def test_a_bundle_is_judged_on_what_it_was_not_trained_on(spark, home, capsys, s
     rows = {row["estimator"]: row for row in answer["estimates"]}
     assert rows["dr"]["decisions"] == 1_499 - left_out
     assert not answer["propensities"]["alarms"]
-    policy = Policy.load(f"{home}/policies/search", version)
-    kinds = [(True, False, False), (False, True, False), (True, False, True)]
-    truth = np.mean(
-        [policy.choose("love", looks_of("love", kind)).distribution.dense() @ worth_of(kind) for kind in kinds]
-    )
+    truth = true_value(Policy.load(f"{home}/policies/search", version))
     for name in ("dr", "snips"):
         error = (rows[name]["high"] - rows[name]["low"]) / 3.92
         # Two figures at 5.5 standard errors: a false alarm with a probability below 1e-7.
         assert abs(rows[name]["value"] - truth) < 5.5 * error
 
-    # The same bundle, trained on this day: only users that nothing is trained on are evidence.
+    # The same bundle, trained on this day: the evidence is of users that are never trained on.
     trained = publish(
         home, replace(SETTINGS_OF_PLANNER, exploration=ExplorationSettings(0.3, 0.2, shortlist_size=4)),
         data_window={"first": DAY.isoformat(), "last": DAY.isoformat()},
@@ -92,15 +118,4 @@ def test_a_bundle_is_judged_on_what_it_was_not_trained_on(spark, home, capsys, s
     not_trained_on = answer["estimates"][0]["decisions"] + answer["skipped"].get("beyond the limits on one user", 0)
     assert abs(not_trained_on - held_out) <= 1
     assert left_out + not_trained_on == 1_499
-
-    blind = publish(home, replace(SETTINGS, observe="blind"))
-    code, out, err = said("--policy", blind)
-    assert (code, out) == (2, "")
-    assert err.startswith(f"ltrr: this log cannot evaluate this bundle: {blind}")
-    assert "observe blind, not first_look" in err
-    code, out, err = said("--policy", "2026-03-02-000000000000")
-    assert (code, out) == (2, "")
-    assert "no such version of the policy" in err
-    code, out, err = said("--policy", version, "--target-propensity", "pi")
-    assert (code, out) == (2, "")
-    assert "name one policy source" in err
+    check_refusals(home, said, version)

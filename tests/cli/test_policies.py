@@ -1,4 +1,4 @@
-"""`ltrr policies`: a home is started once, what serves is shown, a person's decisions are new sequences on record."""
+"""`ltrr policies`: start of a home, served versions, and recorded decisions of a person."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NEW = ["--strategies", "alpha,beta,gamma", "--budget", "3", "--history-starts", 
 
 @pytest.fixture
 def ltrr(home, capsys):
-    """Run a command in the home; its exit code, and what it printed as JSON."""
+    """Run a command in the home; returns exit code and parsed JSON output."""
 
     def run(*arguments: str) -> tuple[int, list[dict[str, object]]]:
         code = main(["policies", *arguments, "--home", str(home), "--json"])
@@ -147,7 +147,7 @@ def test_a_person_decides_and_it_is_on_record(ltrr, spark, home) -> None:
     assert (
         ltrr("promote", second, "--why", "again", "--by", "ada")[1][0]["done"] == "nothing: the version serves already"
     )
-    # A night is at work: the pointer moves at once, the record follows.
+    # During a night the pointer moves at once, and the record follows later.
     with hold_lease(home, "a night", tables=str(home / "tables")):
         code, (back,) = ltrr("rollback", "--why", "clicks fell", "--by", "ada")
     assert (code, back["sequence"], back["recorded"], current(root, "search")) == (0, 3, False, first["serves"])
@@ -180,7 +180,7 @@ def test_a_person_tries_a_version_on_some_users(ltrr, spark, home) -> None:
     assert serves[champion] == "now, but for 0.1 of users"
     assert serves[other].startswith("canary: 0.1 of users since 20")
     assert [ltrr("show", version)[1]["serves"] for version in serves] == list(serves.values())
-    # One at a time; and what would be the champion from the next night on is no canary.
+    # Only one canary runs, and it must have other models than the champion.
     assert ltrr("canary", other, "--share", "0.2", *says)[0] == 2
     code, (ended,) = ltrr("canary", "--end", "--why", "seen enough", "--by", "ada")
     assert (code, ended["serves"], ended["done"], ended["canary"]) == (0, champion, "canary_ended", None)
@@ -190,8 +190,8 @@ def test_a_person_tries_a_version_on_some_users(ltrr, spark, home) -> None:
     for wrong in (*mistaken, [other], [other, "--share", "1"], [other, "--share", "0.1", "--end"], []):
         assert ltrr("canary", *wrong, *says)[0] == 2, wrong
     assert current_pointer(open_policy(root, "search")).sequence == 3
-    # Promoting and rolling back end a canary; while a night is at work the pointer moves at once,
-    # the record follows.
+    # A promotion and a rollback end a canary. During a night the pointer moves at once, and the
+    # record follows later.
     with hold_lease(home, "a night", tables=str(home / "tables")):
         assert ltrr("canary", other, "--share", "0.25", *says)[1][0]["recorded"] is False
     assert ltrr("promote", champion, *says)[1][0]["done"] == "canary_ended"

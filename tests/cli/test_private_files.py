@@ -1,4 +1,4 @@
-"""Files with data of users are for the user that runs ltrr; files that services load are for all."""
+"""Only the user that runs ltrr can read data of users; all can read what services load."""
 
 import os
 import stat

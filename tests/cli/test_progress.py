@@ -1,4 +1,4 @@
-"""Progress says which step runs, how long steps took and what is left; without a terminal in plain lines."""
+"""Progress: the running step, times and the steps left; plain lines without a terminal."""
 
 import io
 from datetime import date

@@ -51,8 +51,8 @@ def install(monkeypatch, current):
     monkeypatch.setattr(challenger_review, "read_challengers", read_challengers)
     for module in (assemble_bundle, challenger_review, publish_policy):
         monkeypatch.setattr(module, "estimates_of", estimates_of)
-    monkeypatch.setattr(ranker_judging, "_judge", judge_orders)
-    monkeypatch.setattr(ranker_judging, "_judgement", order_judgement)
+    monkeypatch.setattr(ranker_judging, "_compare_orders", judge_orders)
+    monkeypatch.setattr(ranker_judging, "_to_judgement", order_judgement)
     # A toy bundle contains no model that can be loaded. Its bytes are checked nevertheless.
     for module in (assemble_bundle, publish_policy):
         monkeypatch.setattr(module, "publish", publish_bundle)

@@ -16,7 +16,7 @@ from pyspark.sql import Row
 
 from ltrr.errors import LtrrError, SchemaError
 from ltrr.spark.comparing import TOLERANCE
-from ltrr.spark.delta import Written
+from ltrr.spark.delta import WriteResult
 from ltrr.spark.retention import FILES, retention_properties
 
 REMOVED = "its files are removed"
@@ -112,7 +112,7 @@ class MemoryWarehouse:
     def empty(self, table):
         return MemoryRows()
 
-    def kept(self, frame, table):
+    def cache_rows(self, frame, table):
         return conform_rows(frame, table)
 
     def digest_frame(self, table, frame):
@@ -165,14 +165,14 @@ class MemoryWarehouse:
                 return True
         return False
 
-    def keep_promise(self, table):
-        wrong = self.wrong_properties(table)
+    def set_retention(self, table):
+        wrong = self.find_wrong_properties(table)
         if wrong:
             self._save(table, self.versions[table.name][-1].rows, [], "SET TBLPROPERTIES")
             self.properties[table.name] |= wrong
         return bool(wrong)
 
-    def wrong_properties(self, table):
+    def find_wrong_properties(self, table):
         promised = retention_properties(table, self.readable_days)
         if not promised or not self.exists(table):
             return {}
@@ -215,7 +215,7 @@ class MemoryWarehouse:
 
     def _written(self, table, version, rows):
         exact, values = (_digest(names, rows) for names in (table.exact_columns, table.compared_columns))
-        return Written(version, len(rows), exact, values)
+        return WriteResult(version, len(rows), exact, values)
 
 
 def row_of(values: dict) -> Row:

@@ -15,7 +15,7 @@ from ltrr.spark.commits import CommitLog
 from tests.disturbed.memory_warehouse import MemoryRows
 
 # The real functions, before they are replaced.
-COMMIT, FROM_ROW, JUDGEMENT = CommitLog.commit, commits._from_row, ranker_judging._judgement
+COMMIT, FROM_ROW, JUDGEMENT = CommitLog.commit, commits._from_row, ranker_judging._to_judgement
 SPARK = SimpleNamespace(
     catalog=SimpleNamespace(clearCache=lambda: None),
     sparkContext=SimpleNamespace(setJobDescription=lambda text: None),
@@ -29,12 +29,12 @@ def curve_of(at):
 
 
 def judge_orders(at, order, champion, dates, held_out):
-    """As `ranker_judging._judge`: the gain depends on the bytes of the booster and on the data."""
+    """As `ranker_judging._compare_orders`: the gain depends on the bytes of the booster and on the data."""
     return (order, len(dates), curve_of(at)["impressions"]) if dates else None
 
 
 def order_judgement(found, nights, objections):
-    """As `ranker_judging._judgement`."""
+    """As `ranker_judging._to_judgement`."""
     if found is None:
         return JUDGEMENT(None, nights, objections)
     order, dates, total = found

@@ -72,7 +72,7 @@ def test_the_memory_warehouse_does_what_the_real_one_does(spark, tmp_path):
             if newest is not None and draws.random() < 0.5:
                 spark.sql(f"ALTER TABLE delta.`{real.location(CURVE)}` UNSET TBLPROPERTIES ('{LOG}')")
                 memory.unset(CURVE, LOG)
-            ours, theirs = call_both(lambda one: warehouse_of(one).keep_promise(CURVE))
+            ours, theirs = call_both(lambda one: warehouse_of(one).set_retention(CURVE))
         elif what == "append_new":
             ours, theirs = call_both(
                 lambda one, frame_rows=frame_rows: written(warehouse_of(one).append_new(CURVE, frame(one, frame_rows)))
@@ -94,7 +94,7 @@ def test_the_memory_warehouse_does_what_the_real_one_does(spark, tmp_path):
             ours, theirs = map(written, made)
         assert ours == theirs, (number, what)
         assert real.version(CURVE) == memory.version(CURVE), (number, what)
-        assert real.wrong_properties(CURVE) == memory.wrong_properties(CURVE), (number, what)
+        assert real.find_wrong_properties(CURVE) == memory.find_wrong_properties(CURVE), (number, what)
         if memory.version(CURVE) is not None:
             assert content(True, None) == content(False, None), (number, what)
 

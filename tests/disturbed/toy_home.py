@@ -18,7 +18,7 @@ from ltrr.config import Settings, load_settings
 from ltrr.pipelines.jobs import JOBS
 from ltrr.publishing import release_rows
 from ltrr.publishing.first_champion import publish_first_champion
-from ltrr.publishing.release import unrecorded
+from ltrr.publishing.release import unrecorded_releases
 from ltrr.spark.commits import CommitLog
 from tests.disturbed.memory_warehouse import MemoryWarehouse, ProcessDeath
 from tests.disturbed.stand_ins import COMMIT, FROM_ROW, SPARK, collect_moves
@@ -170,7 +170,7 @@ class ToyHome:
     def record(self, release):
         """Append the row of a person's release, as the command line does."""
         if release is not None:
-            others = [row for row in unrecorded(self.moves(), None) if row.sequence != release.sequence]
+            others = [row for row in unrecorded_releases(self.moves(), None) if row.sequence != release.sequence]
             release_rows.append_releases(self.warehouse, self.policy, [*others, release])
 
     def end(self):

@@ -1,4 +1,4 @@
-"""Decision records and events as a service would log them, small and by number, and lines that are wrong by kind."""
+"""Small numbered decision records and events of a service, and a bad line of each kind."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ def noon(day: date = NIGHT, minutes: float = 0.0) -> datetime:
 
 
 def block(strategy: str, depth: int, first: int) -> dict[str, Any]:
-    """Two entities, e<first> and the next."""
+    """Two entities, e<first> and the next one."""
     ranks = (2 * depth - 1, 2 * depth)
     results = [{"entity_id": f"e{first + n}", "rank": rank, "score": 1.0 / rank} for n, rank in enumerate(ranks)]
     return {"strategy": strategy, "depth": depth, "status": "ok", "results": results}
 
 
 def record(number: int, *, at: datetime | None = None, impression_id: str = "", user: str = "") -> dict[str, Any]:
-    """One impression: title:1,memory:1 taken, e<n>..e<n+2> shown (e<n+1> by both), uniform over six plans."""
+    """One impression of title:1,memory:1, uniform over six plans.
+
+    It shows e<n>..e<n+2>; both blocks list e<n+1>.
+    """
     looks = [block("title", 1, number), block("memory", 1, number + 1), block("popular", 1, number + 7)]
     even = 1.0 / len(SPACE)
     taken = "title:1,memory:1"
@@ -101,7 +104,10 @@ def event(
 def write_folder(
     logs: Path, day: date, files: dict[str, Iterable[dict[str, Any] | bytes]], *, close: bool = True
 ) -> Path:
-    """A night's folder; lines are records, events or raw bytes, and a name that ends in .gz is compressed."""
+    """Write a night's folder.
+
+    Lines are records, events or raw bytes. A name that ends in .gz is compressed.
+    """
     folder = logs / f"dt={day}"
     folder.mkdir(parents=True, exist_ok=True)
     for name, lines in files.items():
@@ -118,7 +124,10 @@ def as_bytes(line: dict[str, Any] | bytes) -> bytes:
 
 
 def wrong_lines(number: int) -> dict[str, bytes]:
-    """One line for each kind of fault that can be seen in the line itself: reason -> line (ids are of `number`)."""
+    """One line for each fault that the line itself shows: reason -> line.
+
+    Ids are those of `number`.
+    """
 
     def changed(**values: Any) -> bytes:
         return json.dumps({**record(number), **values}).encode()
@@ -134,7 +143,7 @@ def wrong_lines(number: int) -> dict[str, bytes]:
     slate = good["slate"]
     without_user = {key: value for key, value in good.items() if key != "user"}
     shifted = [{**row, "position": row["position"] + 1} for row in slate]
-    strange = {**slate[0], "entity_id": "nobody-drew-this"}
+    strange = {**slate[0], "entity_id": "never-drawn"}
     other_strategy = [{**entry, "strategy": f"psychic_{n}"} for n, entry in enumerate(good["looks"])]
     clash = [*good["looks"], {**good["looks"][0], "depth": 2}]
     ubi = {

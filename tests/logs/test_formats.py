@@ -1,4 +1,4 @@
-"""A format that is added to the registry gives the same rows and the same reasons as ltrr's own lines."""
+"""A format of the registry gives the same rows and reasons as ltrr's own lines."""
 
 from __future__ import annotations
 

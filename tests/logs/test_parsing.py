@@ -1,4 +1,4 @@
-"""Files to parsed lines: places that do not depend on how files are divided, and no line that stops a night."""
+"""Parsing of files: places do not depend on blocks, and no line stops a night."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FOLDER = f"dt={NIGHT}"
 
 @pytest.fixture
 def small_blocks(spark):
-    """Files are divided into blocks of 64 kB, as large ones are into blocks of 128 MB."""
+    """Divide files into blocks of 64 kB, as large files are into blocks of 128 MB."""
     before = {
         name: spark.conf.get(name) for name in ("spark.sql.files.maxPartitionBytes", "spark.sql.files.openCostInBytes")
     }
@@ -57,7 +57,7 @@ def test_a_line_is_numbered_in_its_file_however_many_tasks_read_it(small_blocks,
 
 
 def test_every_file_of_the_tree_is_read_under_a_name_of_its_own(spark, tmp_path: Path) -> None:
-    """Hosts and hours write the same file names; names and folders hold what a pattern or an address would change."""
+    """Equal file names of hosts and hours, and names that a pattern or an address would change."""
     names = [
         "decisions-1.ndjson",
         "host-a/decisions-1.ndjson",
@@ -125,7 +125,7 @@ def test_what_no_column_can_hold_is_rejected_alone(spark, tmp_path: Path) -> Non
     }
     folder = write_folder(tmp_path, NIGHT, files)
     with (folder / "decisions-2.ndjson").open("ab") as file:
-        # Valid JSON, an escape that is half of a character.
+        # Valid JSON with an escape that is half of a character.
         file.write(json.dumps(half).encode() + b"\n")
     parsed = parse_lines(read_lines(spark, str(folder)), READER, str(folder))
     found = {(row.source.removeprefix(f"{FOLDER}/"), row.line): row.reason for row in parsed.collect()}
@@ -151,8 +151,7 @@ def test_parsed_lines_are_the_rows_that_the_catalog_declares(spark, tmp_path: Pa
     assert decision.action_taken == "title:1,memory:1"
     assert [entry.action for entry in decision.action_features] == [*SPACE.texts[:4], "title:1,memory:1"]
     assert [look.strategy for look in decision.look] == ["title", "memory", "popular"]
-    # The record has them once, for the entity that both blocks list; the table has them next to
-    # both listings.
+    # The record has them once, for the entity that both blocks list. The table has them for both.
     assert [(look.entity_ids, look.clicks, look.examinations) for look in decision.look[:2]] == [
         (["e3", "e4"], [0.0, 1.5], [0.0, 2.0]),
         (["e4", "e5"], [1.5, 0.0], [2.0, 0.0]),
@@ -161,5 +160,5 @@ def test_parsed_lines_are_the_rows_that_the_catalog_declares(spark, tmp_path: Pa
     assert decision.deeper == []
     slate = to_nested_rows(parsed, "slate_rows").orderBy("position").collect()
     assert [row.entity_id for row in slate] == ["e3", "e4", "e5"]
-    # A feature that was missing when it was used.
+    # A feature that was missing when it was computed.
     assert str(slate[0].features) == "[0.5, nan, 0.0]"

@@ -1,4 +1,4 @@
-"""The checks of a night: each can fail, and says so with its figure."""
+"""Each check of a night can fail, and its detail has the figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rejected lines are kept byte for byte until their date, on a bad night too, and never after it."""
+"""Rejected lines are kept byte for byte until their date, and not longer."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def test_a_night_deletes_what_has_expired_and_its_own_earlier_attempt_and_nothin
     nights = {days: NIGHT - timedelta(days=days) for days in range(40)}
     folders = {days: Path(quarantine_folder(str(root), night, 30)) for days, night in nights.items()}
     earlier_attempt = Path(quarantine_folder(str(root), NIGHT, 90))
-    beside = Path(quarantine_folder(str(root), nights[1], 91))
+    other_attempt = Path(quarantine_folder(str(root), nights[1], 91))
     not_ours = root / "expires=2026-02-31" / f"dt={nights[39]}"
-    for folder in (*folders.values(), earlier_attempt, beside, not_ours):
+    for folder in (*folders.values(), earlier_attempt, other_attempt, not_ours):
         folder.mkdir(parents=True)
         (folder / "part-0.gz").write_bytes(b"a personal line")
     clear_quarantine(spark, str(root), NIGHT)
     assert {days for days, folder in folders.items() if folder.exists()} == set(range(1, 30))
     assert not earlier_attempt.exists()
-    assert beside.exists()
+    assert other_attempt.exists()
     assert not_ours.exists()
     assert clear_quarantine(spark, str(root), NIGHT) == []
     assert clear_quarantine(spark, str(tmp_path / "nowhere"), NIGHT) == []

@@ -1,4 +1,4 @@
-"""A line is a decision, an event, or rejected with one word of the closed list; never an exception, never a leak."""
+"""A line is a decision, an event, or rejected with a reason, without exceptions or leaks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READER = LineReader(NIGHT, NIGHT - timedelta(days=1), STRATEGIES, KINDS, Pseudon
 def test_good_lines_are_read() -> None:
     for name, line in (("decisions-1.ndjson", record(1)), ("events-1.ndjson", event(1))):
         assert read_line(as_bytes(line), name, STRATEGIES, KINDS).reason == ""
-        # Windows line ends and another name change nothing: the content says what a line is.
+        # Windows line ends and another name change nothing: the content decides the kind of a line.
         assert read_line(as_bytes(line) + b"\r", "other.ndjson", STRATEGIES, KINDS).content == line
 
 
@@ -39,7 +39,7 @@ def test_each_fault_has_its_own_reason(reason: str) -> None:
 
 
 def test_the_list_of_reasons_is_closed_and_each_is_met() -> None:
-    """What is not seen in the line itself is found by joins, and has its tests there."""
+    """Joins find the other faults; their tests are with the joins."""
     by_join = {"duplicate", "forgotten", "not_shown", "outside_window", "unmatched"}
     assert wrong_lines(1).keys() | by_join == REASONS.keys()
 
@@ -86,7 +86,7 @@ def test_a_record_changed_anywhere_is_read_or_rejected_with_a_word_of_the_list(p
     row = READER.row(json.dumps(changed).encode(), "decisions-1.ndjson")
     assert row.get("reason") in (None, *REASONS)
     if "reason" not in row:
-        # Taken, so every table's grain must hold.
+        # The record is accepted, so the grain of every table must be unique.
         assert len({(c["strategy"], c["rank"]) for c in row["candidates"]}) == len(row["candidates"])
         assert len({(d["strategy"], d["depth"]) for d in row["draws"]}) == len(row["draws"])
         assert [s["position"] for s in row["slate_rows"]] == list(range(1, len(row["slate_rows"]) + 1))
@@ -120,7 +120,7 @@ def test_a_user_and_a_session_of_one_name_are_two_keys() -> None:
 
 
 def test_searches_without_a_user_are_each_a_user_of_their_own() -> None:
-    """One key for all of them would be the heaviest user there is, on one side of every split."""
+    """One key for all of them would be the heaviest user, on one side of every split."""
     anonymous = [{**record(n), "user": ""} for n in range(500)]
     rows = [READER.row(as_bytes(line), "decisions-1.ndjson") for line in anonymous]
     again = [READER.row(as_bytes(line), "decisions-2.ndjson") for line in anonymous]
@@ -128,10 +128,10 @@ def test_searches_without_a_user_are_each_a_user_of_their_own() -> None:
     assert len(set(keys)) == len(keys)
     assert keys == [row["impression"]["user_key"] for row in again]
     assert Pseudonyms("a secret").user("") not in keys
-    # Used again on another date, an impression id is another search.
+    # An impression id that is used again on another date is another search.
     later = READER.row(as_bytes({**record(0, at=noon(NIGHT - timedelta(days=1))), "user": ""}), "decisions-1.ndjson")
     assert later["impression"]["user_key"] not in keys
-    # Folds are uniform: of 500 users at .3, a share outside .2 to .4 is one in a million.
+    # Folds are uniform: of 500 users at .3, a share outside .2 to .4 has a probability of 1e-6.
     assert 0.2 < sum(row["impression"]["user_fold"] < 30 for row in rows) / len(rows) < 0.4
 
 

@@ -1,4 +1,4 @@
-"""A log format of another system, as a person would add it: the second user of the registry of formats."""
+"""A log format of another system, as an example of an added format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_record(content: Content, _: str) -> Record:
-    """Times are in milliseconds since 1970, the person is `who`, and all else lies in `body`."""
+    """Convert a line: times in milliseconds since 1970, the person as `who`, the rest in `body`."""
     at = EPOCH + timedelta(milliseconds=content["epoch_ms"])
     record = {**content["body"], "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
     if content["toy"] == "search":
@@ -26,7 +26,7 @@ TOY = LineFormat("toy", (frozenset({"toy", "epoch_ms"}),), to_record, shown_keys
 
 
 def toy_line(record: dict[str, Any]) -> bytes:
-    """The line of the toy system that says what one of ltrr's own records says."""
+    """The line of the toy system with the content of one of ltrr's records."""
     at = datetime.fromisoformat(record["at"])
     body = {key: value for key, value in record.items() if key not in ("at", "user")}
     is_event = "event_id" in record

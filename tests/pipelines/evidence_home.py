@@ -1,4 +1,4 @@
-"""A home whose logs are committed as `ingest_logs` would, so that the three jobs of evidence run for real."""
+"""A home with logs committed as by `ingest_logs`, for real runs of the jobs of evidence."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def evidence_home(home: Path) -> Settings:
 
 
 def logged_day(day: date, impressions: int, *, clicked_share: float = 1.0) -> dict[str, list[tuple]]:
-    """Rows of every log table, in the order of the catalog: entities e0..e5 of each query, e0 wanted most."""
+    """Rows of every log table, in the order of the catalog.
+
+    Each query has entities e0..e5; users want e0 most.
+    """
     rng = np.random.default_rng(day.toordinal())
     tables: dict[str, list[tuple]] = {name: [] for name in LOG_TABLES}
     for n in range(impressions):
@@ -88,7 +91,7 @@ def logged_day(day: date, impressions: int, *, clicked_share: float = 1.0) -> di
 
 
 def commit_logs(spark: SparkSession, settings: Settings, day: date, *days: dict[str, list[tuple]]) -> None:
-    """Write the rows of some days and commit them as `ingest_logs` of one date, as the runner does."""
+    """Write the rows of some days and commit them as `ingest_logs` of one date."""
     warehouse = Warehouse(spark, settings.paths.tables)
     commits = CommitLog(warehouse)
     commits.load(day - timedelta(days=1))

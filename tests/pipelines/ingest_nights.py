@@ -1,4 +1,4 @@
-"""A home in which nights are ingested, and committed as the runner does it, without the other seven jobs."""
+"""A home in which nights are ingested and committed, without the other seven jobs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECRET = "a secret that shows nowhere"  # noqa: S105
 
 @dataclass
 class Home:
-    """One home; `logs_settings` are those of the logs."""
+    """A home with these settings of the logs."""
 
     spark: SparkSession
     path: Path

@@ -1,4 +1,7 @@
-"""A home whose first six jobs are toys over the small world of known truth, so that judging and publishing are real."""
+"""A home with real evaluation and publishing.
+
+Its first six jobs are toys over the small world of known truth.
+"""
 
 from __future__ import annotations
 
@@ -51,14 +54,14 @@ UPSTREAM = (
 def judged_home(home: Path) -> Settings:
     """A home with its first champion, uniform over all plans, that starts on `DAY`."""
     policy = {"name": "search", "strategies": list(SPACE.strategies), "block_size": 2, "budget": 3}
-    told = {
+    layer = {
         "policy": policy,
         "history_starts": DAY,
         "evaluation": {"held_out_percent": HELD_OUT_PERCENT},
-        # A story of four nights has no time to wait for slices.
+        # Four nights are too few to wait for slices.
         "gate": {"waits_for_slices": False},
     }
-    write_home_file(home, told)
+    write_home_file(home, layer)
     version = publish_bundle(home / "policies", "search", *uniform_bundle(SETTINGS, DAY - timedelta(days=1)))
     move_pointer(home / "policies", "search", version, why="first champion")
     return load_settings(home)
@@ -67,7 +70,11 @@ def judged_home(home: Path) -> Settings:
 def upstream_jobs(
     logs: dict[object, list[Search]], bandit: bytes | None, values: dict[str, bytes] | None = None
 ) -> dict[str, Callable[[Night], None]]:
-    """The first six jobs: logs as given, no memory, history the prior, bandit and values as given from day two on."""
+    """The first six jobs over given logs.
+
+    The memory is empty and the history is the prior. Bandit and values are those given, from day
+    two on.
+    """
 
     def ingest_logs(night: Night) -> None:
         made = logs[night.date]
@@ -97,7 +104,10 @@ def upstream_jobs(
 
 
 def true_values(made: list[Search]) -> dict[str, bytes]:
-    """Models of values of this world, the same for both folds: what unseen blocks add is what they are truly worth."""
+    """Value models of this world, the same for both folds.
+
+    The predicted value of unseen blocks is their true value.
+    """
     settings = ValueSettings(candidate_rounds=5, unseen_rounds=60)
     views = {(search.query_text, search.answering): search for search in made}.values()
     candidates, looks, added = [], [], []
@@ -111,7 +121,7 @@ def true_values(made: list[Search]) -> dict[str, bytes]:
         added.append(search.worth - coverage)
     rows = np.concatenate(candidates)
     clicked, examined = np.full(len(rows), WORTH / 2), np.ones(len(rows))
-    # Some views are few rows: trees need more of them to tell looks apart.
+    # Some views have few rows: trees need more of them to separate looks.
     seen, unseen = np.repeat(looks, 40, 0), np.repeat(added, 40, 0)
     models = (
         (block_value_file, fit_candidate_value(rows, clicked, examined, examined, settings)),
@@ -123,7 +133,10 @@ def true_values(made: list[Search]) -> dict[str, bytes]:
 def trained_bandit(
     made: list[Search], folder: Path, sign: float = 1.0, values: dict[str, bytes] | None = None
 ) -> bytes:
-    """A bandit trained on the searches of users that are trained on; `sign` -1 learns the opposite of what is right."""
+    """A bandit trained on the searches of training users.
+
+    With `sign` -1 it learns the opposite of the true values.
+    """
     valuer = None if values is None else PlanValuer(SPACE, VALUES, values)
     workspace = vowpalwabbit.Workspace(arg_list=["--quiet", "--cb_adf", "--cb_type", "mtr", "-q", "qb", "-l", "0.1"])
     for search in made:

@@ -1,4 +1,4 @@
-"""Pages of a bundle with other strategies are neither trained nor judged on, even where the features are as many."""
+"""Pages of a bundle with other strategies are left out, even with as many features."""
 
 from datetime import date
 from types import SimpleNamespace

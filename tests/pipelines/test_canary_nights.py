@@ -1,4 +1,7 @@
-"""Nights with a canary: both sides are refreshed, its users judge it, and it replaces the champion or ends."""
+"""Nights with a canary, which replaces the champion or ends.
+
+Nights refresh both sides, and the users of the canary decide.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ THIRD = NEXT + timedelta(days=1)
 
 
 class World:
-    """A home whose champion draws evenly, and days served by whatever its pointer names."""
+    """A home with a uniform champion, and days served by the version of its pointer."""
 
     def __init__(self, spark, home, monkeypatch, folder) -> None:
         self.spark, self.settings, self.root = spark, judged_home(home), home / "policies"
@@ -72,13 +75,10 @@ class World:
         return [(row["action"], row["run_date"], row["sequence"], row["canary_version"]) for row in rows]
 
 
-def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home, monkeypatch, tmp_path) -> None:
-    world = World(spark, home, monkeypatch, tmp_path)
-    first = world.begin(world.good, world.values)
+def check_refresh(world: World, first: str) -> Canary:
+    """Night 1: no date is closed. Both sides get the night's history; users stay on their side."""
     begun = world.pointer
     sides = [Policy.load(world.root / "search").for_user(f"user-{n}").version == first for n in range(400)]
-
-    # Night 1: nothing is closed yet. Both get tonight's history, and every user stays on a side.
     notes = world.night(DAY)
     assert (notes["action"], notes["canary_outcome"]) == ("refreshed", "keep")
     assert "its trial begins with alpha 0.01" in notes["canary_verdict"]
@@ -98,9 +98,11 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
         ("refreshed", DAY, None, None),
         ("refreshed", DAY, 3, canary.version),
     ]
+    return canary
 
-    # Night 2: day 1 is closed. Its users earned more, the canary serves alone, and the night has no
-    # other change.
+
+def check_promotion(world: World, first: str, canary: Canary) -> Manifest:
+    """Night 2: day 1 is closed. The users of the canary earned more, so it becomes the champion."""
     notes = world.night(NEXT)
     assert (notes["action"], notes["canary_outcome"], notes["canary"]) == ("promoted", "promote", "")
     assert WAITS in notes["verdict"]
@@ -109,6 +111,11 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
     served = read_manifest(world.root, "search", world.pointer.version)
     assert frozen_with_ranker(served) == frozen_with_ranker(read_manifest(world.root, "search", first))
     assert served.lineage["canary"] == canary.version
+    return served
+
+
+def check_estimates(world: World, served: Manifest) -> None:
+    """The estimates of the canary's users, in the tables, the manifest and MLflow."""
     estimates = {
         (row["policy"], row["slice"]): row
         for row in world.warehouse.read(table("ope_estimates")).where("judged_on = 'canary'").collect()
@@ -116,25 +123,26 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
     whole = estimates["canary-champion", "all"]
     assert (whole["impressions"], whole["estimator"], whole["as_of_date"]) == (2_000, "by_user", NEXT)
     assert whole["low"] > 0.0
-    # Of those that drew evenly a third answers for a third of the searches, two thirds for another
-    # (see above).
+    # Of the uniform draws, a third answers for a third of the searches, and two thirds for the
+    # others (see above).
     assert estimates["champion", "all"]["low"] < 1 / 3 < estimates["champion", "all"]["high"]
     assert served.ope["canary"]["value"] == estimates["canary", "all"]["value"]
     [one] = [one for one in read_challengers(world.warehouse.read(CHALLENGERS), NEXT) if one.canary]
     assert (one.outcome, one.ended, one.canary) == ("promote", NEXT, BEGUN)
     client = MlflowClient(tracking_uri=world.settings.tracking.under(world.settings.paths.home).uri)
     [experiment] = [one for one in client.search_experiments() if one.name == world.settings.tracking.experiment]
-    [told, *_] = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'publish_policy'")
-    assert told.data.tags["canary_outcome"] == "promote"
-    assert told.data.metrics["canary_z"] >= told.data.metrics["canary_critical"]
+    [job_run, *_] = client.search_runs([experiment.experiment_id], "tags.`ltrr.job` = 'publish_policy'")
+    assert job_run.data.tags["canary_outcome"] == "promote"
+    assert job_run.data.metrics["canary_z"] >= job_run.data.metrics["canary_critical"]
 
-    # The same night again is the same: no pointer, no row, no version more.
-    rows, moved = world.releases(), pointers(world.root, "search")
-    run_nightly(world.spark, world.settings, NEXT)
-    assert (world.releases(), pointers(world.root, "search")) == (rows, moved)
-    # The night after it knows of no canary: the next challenger may begin. A person rolls back
-    # between its reading of the pointer and its create: it decides again, and refreshes what the
-    # person chose.
+
+def check_rollback(world: World, served: Manifest, monkeypatch) -> None:
+    """Night 3 has no canary, so the next challenger may begin.
+
+    A person rolls back between the read of the pointer and its move: the night decides again and
+    refreshes the version of the person.
+    """
+    moved = pointers(world.root, "search")
     publish = publish_policy.publish
 
     def slow(*arguments):
@@ -151,16 +159,29 @@ def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home
     assert (by_night.by, by_night.sequence) == (Mover.of_night(THIRD, 1, REFRESHED), len(moved) + 2)
     models = [frozen_with_ranker(read_manifest(world.root, "search", one.version)) for one in (by_hand, by_night)]
     assert models[0] == models[1] != frozen_with_ranker(served)
-    # Each is recorded once, as whoever made it.
+    # Each move is recorded once, with its author.
     assert [row for row in world.releases() if row[2] and row[2] > len(moved)] == [
         ("rolled_back", None, len(moved) + 1, None),
         ("refreshed", THIRD, len(moved) + 2, None),
     ]
 
 
+def test_a_good_canary_is_refreshed_judged_on_its_users_and_promoted(spark, home, monkeypatch, tmp_path) -> None:
+    world = World(spark, home, monkeypatch, tmp_path)
+    first = world.begin(world.good, world.values)
+    canary = check_refresh(world, first)
+    served = check_promotion(world, first, canary)
+    check_estimates(world, served)
+    # A rerun of the night changes nothing: no pointer, no row, no version.
+    rows, moved = world.releases(), pointers(world.root, "search")
+    run_nightly(world.spark, world.settings, NEXT)
+    assert (world.releases(), pointers(world.root, "search")) == (rows, moved)
+    check_rollback(world, served, monkeypatch)
+
+
 def test_a_bad_canary_ends_and_a_broken_one_too(spark, home, monkeypatch, tmp_path) -> None:
     world = World(spark, home, monkeypatch, tmp_path)
-    # It draws what does not answer, and hardly explores.
+    # It draws the strategy that does not answer, and hardly explores.
     settings = replace(world.settings.policy, exploration=replace(world.settings.policy.exploration, floor_share=0.1))
     world.settings = replace(world.settings, policy=settings)
     world.begin(world.bad, {})
@@ -179,7 +200,7 @@ def test_a_bad_canary_ends_and_a_broken_one_too(spark, home, monkeypatch, tmp_pa
     assert ended["policy_version"] == refreshed.version
     assert "even a true +2% would be seen with less than 5%" in ended["why"]
 
-    # Another one loses a file: it ends, the champion is refreshed as on any night.
+    # Another canary loses a file: it ends, and the champion is refreshed as on any night.
     world.begin(world.good, world.values)
     broken = world.pointer.canary
     assert broken is not None

@@ -33,7 +33,7 @@ def of_window(settings: Settings, days: int) -> Settings:
 
 
 def run(spark: SparkSession, settings: Settings, day: date, job: str) -> None:
-    """The part of a job that writes rows, committed as the runner does it."""
+    """Run the part of a job that writes rows, and commit it as the runner does."""
     warehouse = Warehouse(spark, settings.paths.tables)
     commits = CommitLog(warehouse)
     commits.load(day - timedelta(days=1))
@@ -58,7 +58,7 @@ def rows_of(spark: SparkSession, settings: Settings, name: str) -> dict[date, in
 
 @pytest.mark.long
 def test_rows_are_those_of_the_closed_dates_whatever_the_window_was(spark, home: Path) -> None:
-    # The pages of this log are not told to its candidates.
+    # The candidates of this log do not have the pages.
     settings = replace(evidence_home(home), bandit=BanditSettings(max_unshown_share=1.0))
     days = [SUNDAY + timedelta(days=number) for number in range(5)]
     logs = [logged_day(day, IMPRESSIONS) for day in days]
@@ -66,15 +66,15 @@ def test_rows_are_those_of_the_closed_dates_whatever_the_window_was(spark, home:
         of_day["decisions"] = [(*row[:17], [("title:2", [0.5] * 4)], *row[18:]) for row in of_day["decisions"]]
     # A ranker learns from impressions with a click.
     clicked = [len({row[0] for row in of_day["slate_rows"] if row[8]}) for of_day in logs]
-    # Nothing is closed; two dates close at once; the newer one is open again; it closes again with
-    # the next.
+    # No date is closed; two dates close at once; the newer one is open again; it closes again with
+    # the next one.
     windows = (2, 2, 1, 3, 2)
     closed = (0, 0, 2, 1, 3)
     for number, day in enumerate(days):
-        tonight = of_window(settings, windows[number])
-        commit_logs(spark, tonight, day, *(logs if number == 0 else ()))
+        changed = of_window(settings, windows[number])
+        commit_logs(spark, changed, day, *(logs if number == 0 else ()))
         for job in ("fit_click_model", "train_bandit", "train_ranker"):
-            run(spark, tonight, day, job)
+            run(spark, changed, day, job)
         dates = range(closed[number])
-        assert rows_of(spark, tonight, "bandit_rows") == {days[date]: IMPRESSIONS for date in dates}, day
-        assert rows_of(spark, tonight, "ranking_rows") == {days[date]: clicked[date] for date in dates}, day
+        assert rows_of(spark, changed, "bandit_rows") == {days[date]: IMPRESSIONS for date in dates}, day
+        assert rows_of(spark, changed, "ranking_rows") == {days[date]: clicked[date] for date in dates}, day

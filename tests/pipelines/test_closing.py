@@ -1,4 +1,4 @@
-"""Whatever the settings are from night to night: rows of exactly the closed periods, each as its logs are now."""
+"""After any change of settings, tables have the rows of exactly the closed periods."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from ltrr.logs.settings import EventKind, LogSettings
 from ltrr.memory.rollup import first_open_week, week_of
 from ltrr.pipelines import closing
 from ltrr.pipelines.closing import ClosedPeriods, dates_to_write, weeks_to_fold
-from ltrr.pipelines.notes import BanditNotes, MemoryNotes
+from ltrr.pipelines.notes import BanditNotes, required_notes
 
 FIRST = date(2026, 3, 4)
 DAY = timedelta(days=1)
 
 
-REQUIRED = {MemoryNotes: {"memory_parts": {}}}
-"""Notes that have no default."""
+def _unread(kind: Any) -> dict[str, None]:
+    """The required notes as None: the functions read only those that the night before set."""
+    return dict.fromkeys(required_notes(kind))
 
 
 @dataclass
@@ -31,9 +32,9 @@ class ToyHome:
     """Rows of closed dates and weeks as the nights of one home write them, without Spark.
 
     Attributes:
-        changed: date -> night that last changed its logs.
-        rows: table -> period -> what its logs were when it was written.
-        notes: of the night before, by table.
+        changed: Date -> night that last changed its logs.
+        rows: Table -> period -> state of its logs when it was written.
+        notes: Notes of the night before, by table.
     """
 
     changed: dict[date, date] = field(default_factory=dict)
@@ -41,7 +42,7 @@ class ToyHome:
     notes: dict[str, dict[str, date]] = field(default_factory=lambda: {"days": {}, "weeks": {}})
 
     def run(self, night: date, days_open: int, *, keeps_notes: bool = True) -> None:
-        """One night; without notes it stands for the last night of an older ltrr."""
+        """Run one night; without notes it is the last night of an older ltrr."""
         logs = LogSettings(kinds={"click": EventKind(30), "purchase": EventKind(days_open * 1440)})
         first_open = logs.first_open(night)
         day = max(first_open, FIRST)
@@ -73,12 +74,12 @@ class ToyHome:
             job=name,
             settings=SimpleNamespace(logs=logs, first_date=FIRST),
             closed_dates=closed_dates,
-            notes_of=lambda kind: kind(**REQUIRED.get(kind, {}), **self.notes[name]),
+            previous_notes_of=lambda kind: kind(**{**_unread(kind), **self.notes[name]}),
             note=lambda **values: new_notes.update(values),
             present=lambda: sorted(self.rows[name]),
         )
         periods = ask(seen)
-        # A rerun asks again from the same committed state.
+        # A rerun starts from the same committed state.
         assert ask(seen) == periods
         for period in periods.reopened:
             del self.rows[name][period]
@@ -91,7 +92,7 @@ class ToyHome:
 
 @pytest.fixture(autouse=True)
 def _no_spark(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(closing, "_periods", lambda night, *_: night.present())
+    monkeypatch.setattr(closing, "_list_periods", lambda night, *_: night.present())
 
 
 def check_law(home: ToyHome, night: date, days_open: int) -> None:
@@ -114,7 +115,10 @@ def test_rows_are_those_of_the_closed_periods_whatever_the_windows_were(windows:
 
 
 def test_a_shorter_window_leaves_no_holes() -> None:
-    """Purchases count 48 hours, from the night of a Tuesday on 24: a date and a whole week close beside the usual."""
+    """A shorter window closes two dates and a week at once.
+
+    Purchases count for 48 hours, and from the night of a Tuesday on for 24.
+    """
     home = ToyHome()
     for number in range(40):
         night = FIRST + number * DAY

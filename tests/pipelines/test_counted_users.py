@@ -1,4 +1,4 @@
-"""The limits on one user hold at every door: who does not count reaches nothing that is learned or judged."""
+"""Limits per user apply in every job: excluded rows reach no training and no evaluation."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from tests.pipelines.judged_home import judged_home
 BY_SETTING = "0123456789abcdef" * 2
 BEHAVIOUR = {"slate_rows", "decisions", "impressions", "bandit_rows", "ranking_rows"}
 NOT_LEARNED_OR_JUDGED = {
-    # Writes these tables, and decides who is limited.
+    # It writes these tables and decides which users are limited.
     "ingest_logs",
-    # Replays decisions, whoever made them: what is judged comes from `judging` and `canary`.
+    # It replays decisions of all users; the evaluation gets its rows from `judging` and `canary`.
     "evaluate_policies",
-    # Reads which bundle served a page, not what its user did.
+    # It reads the bundle of a page, not the actions of its user.
     "alike_pages",
 }
 
 
 def test_every_job_that_reads_what_users_did_asks_who_counts() -> None:
-    """A new door without the limits fails here; a job that needs whole counts is listed above with its reason."""
+    """A job that reads logs without the limits fails here, unless it is in the list above."""
     readers = {}
     for file in Path(ltrr.pipelines.__file__).parent.glob("*.py"):
         source = file.read_text(encoding="utf-8")
@@ -62,7 +62,10 @@ def test_every_job_that_reads_what_users_did_asks_who_counts() -> None:
 @pytest.mark.long
 @pytest.mark.spark
 def test_robots_leave_no_trace_in_examination_memory_and_history(spark, tmp_path) -> None:
-    """One robot by the table of its date, one by the setting: every learned table equals that of a home without."""
+    """Learned tables equal those of a home without robots.
+
+    One robot is limited by the table of its date, the other by the setting.
+    """
     days = [logged_day(day, 120) for day in (SUNDAY, MONDAY)]
     robots = [
         renamed(logged_day(day, 80, clicked_share=9.0), name)
@@ -70,25 +73,25 @@ def test_robots_leave_no_trace_in_examination_memory_and_history(spark, tmp_path
         for name in ("by table", BY_SETTING)
     ]
     limited = [(day, "by table", 80, 80, 80.0, 0.4, 0.4, 0.0, "clicks") for day in (SUNDAY, MONDAY)]
-    told = {
-        "honest": (UserSettings(), days),
+    homes = {
+        "no_robots": (UserSettings(), days),
         "robots": (UserSettings(excluded=(BY_SETTING,)), [*days, *robots, {"limited_users": limited}]),
     }
     tables = {}
-    for name, (users, logs) in told.items():
+    for name, (users, logs) in homes.items():
         settings = replace(evidence_home(tmp_path / name), users=users, history_starts=MONDAY)
         commit_logs(spark, settings, MONDAY, *logs)
         for job in ("fit_click_model", "build_memory", "compute_strategy_features"):
             run_job(spark, settings, job, MONDAY)
         tables[name] = Warehouse(spark, settings.paths.tables)
     for name in ("examination", "q2e_daily", "q2e_memory", "strategy_daily", "strategy_history"):
-        with_robots, without = (home.read(table(name)) for home in (tables["robots"], tables["honest"]))
+        with_robots, without = (home.read(table(name)) for home in (tables["robots"], tables["no_robots"]))
         assert without.count() > 0, name
         assert_rows_equal(with_robots, without, key=table(name).grain, finite=False)
 
 
 def renamed(rows: dict[str, list[tuple]], user: str) -> dict[str, list[tuple]]:
-    """The same rows of another user, with impressions of their own."""
+    """The same rows for another user, with impressions of their own."""
     made = {}
     for name in LOG_TABLES:
         columns = table(name).column_names
@@ -104,8 +107,8 @@ def renamed(rows: dict[str, list[tuple]], user: str) -> dict[str, list[tuple]]:
 
 
 @dataclass
-class Desk:
-    """What judging asks of a night, from frames in memory."""
+class EvaluationNight:
+    """Night of an evaluation, with frames in memory."""
 
     settings: Settings
     frames: dict[str, DataFrame]
@@ -118,20 +121,20 @@ class Desk:
 
 
 @pytest.fixture
-def desk(spark, home):
-    """2,000 searches of 400 people, and one of them is limited to nothing."""
+def evaluation(spark, home):
+    """2,000 searches of 400 users; one of them is excluded completely."""
     made = searches(2_000, users=400, seed=5)
     decisions = decision_rows(spark, made, DAY)
     robot = decisions.groupBy("user_key").count().orderBy("count", "user_key").tail(1)[0]
     row = (DAY, robot["user_key"], robot["count"], 9, 9.0, 0.1, 0.21, 0.0, "impressions")
     limited = spark.createDataFrame([row], schema_of(table("limited_users")))
     frames = {"decisions": decisions, "slate_rows": slate_rows(spark, made, DAY), "limited_users": limited}
-    return Desk(judged_home(home), frames), robot["user_key"]
+    return EvaluationNight(judged_home(home), frames), robot["user_key"]
 
 
 @pytest.mark.spark
-def test_what_is_judged_leaves_out_who_is_excluded_and_counts_how_all_were_served(desk, monkeypatch) -> None:
-    night, robot = desk
+def test_what_is_judged_leaves_out_who_is_excluded_and_counts_how_all_were_served(evaluation, monkeypatch) -> None:
+    night, robot = evaluation
     monkeypatch.setattr(judging, "list_same_plan_versions", lambda _root, _name, versions, _policy: sorted(versions))
     window = judging.Window.of(night, [DAY])
     judged = window.impressions().select("impression_id", "user_key").collect()
@@ -144,8 +147,8 @@ def test_what_is_judged_leaves_out_who_is_excluded_and_counts_how_all_were_serve
 
 
 @pytest.mark.spark
-def test_a_verdict_without_evidence_names_the_users_behind_it(desk, spark) -> None:
-    night, robot = desk
+def test_a_verdict_without_evidence_names_the_users_behind_it(evaluation, spark) -> None:
+    night, robot = evaluation
     rows = [estimate("champion", "all"), estimate("challenger-champion", "all"), estimate("champion", "long")]
     rewards = spark.createDataFrame(
         [("u1", 30.0)] + [(f"v{n}", 1.0) for n in range(70)], "user_key string, page_reward double"

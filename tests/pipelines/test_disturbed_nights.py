@@ -1,4 +1,4 @@
-"""Nights that were disturbed: rerun on mended logs, killed between two tables, rested, begun on a stale past."""
+"""Disturbed nights: corrected logs, killed runs, idle homes, stale dates."""
 
 import os
 import time
@@ -39,7 +39,7 @@ def toys(monkeypatch):
 
 
 def curve_job(value):
-    """fit_click_model whose only derived number is `value["now"]`; every exact column stays as it is."""
+    """fit_click_model whose only derived number is `value["now"]`; exact columns stay the same."""
 
     def fit(night):
         night.read("data_quality")
@@ -92,13 +92,13 @@ def test_a_rerun_with_other_settings_is_written_even_where_the_values_are_equal(
 def test_a_note_that_changed_makes_stale_whoever_read_it(spark, home, toys):
     settings, lines = toy_settings(home, {1: 2}), [1]
 
-    def tells(night):
+    def ingest(night):
         night.note(lines=lines[0], impressions=lines[0])
 
-    def reads(night):
+    def fit(night):
         night.note(examination_passes=night.notes_of(IngestNotes).lines)
 
-    toys["ingest_logs"], toys["fit_click_model"] = tells, reads
+    toys["ingest_logs"], toys["fit_click_model"] = ingest, fit
     run_jobs(spark, settings, 1, WRITERS[:2])
     lines[0] = 2
     run_jobs(spark, settings, 1, ["ingest_logs"])
@@ -142,13 +142,13 @@ def test_a_table_that_only_a_dead_run_has_written_is_emptied(spark, home):
     row = (march(9), "figure", 1.0, None, "reported", "dead")
     columns = "log_date date, check string, figure double, limit double, verdict string, detail string"
     warehouse.replace(table("data_quality"), spark.createDataFrame([row], columns), "log_date = DATE'2026-03-09'")
-    told = settings.paths, settings.nights, settings.spark
+    checked = settings.paths, settings.nights, settings.spark
     with pytest.raises(ConfigError, match="rows of a run that did not commit: data_quality"):
-        check_committed(*told)
+        check_committed(*checked)
     [run] = run_jobs(spark, settings, 1, ["ingest_logs"])
     rows = warehouse.read(table("data_quality"), run.output("data_quality").version).collect()
     assert [row.log_date for row in rows] == [FIRST]
-    assert "in the state of the last committed runs" in check_committed(*told)
+    assert "in the state of the last committed runs" in check_committed(*checked)
 
 
 @pytest.mark.long
@@ -167,7 +167,7 @@ def test_a_night_after_a_stale_date_is_refused_by_name_or_repairs_it_first_where
 
 
 def rest(spark, settings, days):
-    """As if nothing had touched the tables for so many days: Delta reads ages off the files of its log."""
+    """Make all tables so many days older: Delta reads ages from the files of its log."""
     then = time.time() - days * 86400
     for file in Path(settings.paths.tables).glob("*/_delta_log/*"):
         if file.is_file():
@@ -183,7 +183,7 @@ def test_a_home_that_rested_for_a_year_runs_again_and_can_still_be_repaired_afte
         f"delta.`{warehouse_of(spark, settings).location(table(name))}`" for name in ("data_quality", "examination")
     ]
     for name in tables:
-        # Delta cleans its log when it writes a checkpoint; that comes every ten commits.
+        # Delta cleans its log when it writes a checkpoint, which is every ten commits.
         spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('delta.checkpointInterval' = '1')")
     toy_settings(home, {1: 4, 2: 3})
     run_jobs(spark, settings, 1)
@@ -204,8 +204,8 @@ def test_tables_carry_the_retention_that_is_promised_and_old_tables_are_given_it
     promised = {FILES: "interval 90 days", LOG: "interval 3650 days"}
     assert newest_snapshot(spark, warehouse.location(declared)).properties == promised
     spark.sql(f"ALTER TABLE delta.`{warehouse.location(declared)}` UNSET TBLPROPERTIES ('{FILES}', '{LOG}')")
-    assert warehouse.wrong_properties(declared) == promised
+    assert warehouse.find_wrong_properties(declared) == promised
     before = warehouse.version(declared)
     run_jobs(spark, settings, 1, ["ingest_logs"])
-    assert warehouse.wrong_properties(declared) == {}
+    assert warehouse.find_wrong_properties(declared) == {}
     assert warehouse.version(declared) == before + 1, "the retention was set; no row was restored or written"

@@ -1,7 +1,7 @@
 """Click model, memory and strategy history through two nights of the real runner.
 
-Sunday's night finds no logs. Monday's finds those of Sunday and Monday, and beside them, already in
-the tables, a Tuesday full of clicks that it must not see.
+Sunday's night has no logs. Monday's night has those of Sunday and Monday. The tables also have
+many clicks of Tuesday, which it must not read.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def test_evidence_counts_users_once_under_the_curve_of_its_own_date(nights):
     shown = read(nights, "slate_rows", f"log_date <= DATE'{MONDAY}'")
     keys = ("log_date", "query_key", "entity_id", "user_key")
     assert daily.agg(F.sum("clicks")).first()[0] == shown.where("clicks > 0").select(*keys).distinct().count() * ONE
-    # Sunday's curve is the prior, 1 / position; the best position of a user and day counts.
+    # Sunday's curve is the prior, 1 / position; only the best position per user and day counts.
     best = shown.where(F.col("log_date") == F.lit(SUNDAY)).groupBy(*keys).agg(F.min("position").alias("position"))
     expected = sum(round(ONE / row.position) for row in best.collect())
     sunday = daily.where(F.col("log_date") == F.lit(SUNDAY))
@@ -89,7 +89,7 @@ def test_evidence_counts_users_once_under_the_curve_of_its_own_date(nights):
 
 def test_sunday_closes_its_week(nights):
     assert nights.runs[SUNDAY]["build_memory"].output("q2e_rollup") is None
-    # Its last day weighs one, and there is no other: the week is that Sunday.
+    # The weight of its last day is 1, and it has no other day: the week is that Sunday.
     folded = read(nights, "q2e_rollup")
     assert {row.period_start for row in folded.collect()} == {SUNDAY - timedelta(days=6)}
     sunday = read(nights, "q2e_daily", f"log_date = DATE'{SUNDAY}'")
@@ -128,7 +128,7 @@ def test_the_history_that_is_served_is_the_table(nights):
         assert served.hit_rate[at] == pytest.approx(row.hit_rate, rel=1e-6)
         assert served.marginal_hit_rate[at] == pytest.approx(row.marginal_hit_rate, rel=1e-6)
         assert row.marginal_hit_rate <= row.hit_rate
-        # With Tuesday's draws there would be more.
+        # With Tuesday's draws there would be more rows.
         assert row.support <= 2 * IMPRESSIONS
 
 

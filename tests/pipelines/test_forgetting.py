@@ -1,7 +1,7 @@
-"""A user who is forgotten is in no table and in no version that can be read, and the rest is as if never there."""
+"""A forgotten user is in no table and in no readable version; other rows stay correct."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -33,33 +33,47 @@ def _only_ingest(monkeypatch):
         monkeypatch.setattr(module, "JOBS", ("ingest_logs",))
 
 
+def write_day(house: Home, day: date, *, is_on_night: bool) -> None:
+    """Logs of a date with searches and clicks of GONE and of four others.
+
+    Args:
+        house: Home of the logs.
+        day: Date of the logs.
+        is_on_night: Whether GONE searches on NIGHT too.
+    """
+    at = {"at": noon(day), "user": GONE}
+    there = [record(100, impression_id=f"gone-{day}", **at)]
+    if day == NIGHT and not is_on_night:
+        there = []
+    if day == DATES[1]:
+        # A search in the last second of the date before. The night that ingests it is not that
+        # of its date.
+        late = datetime.combine(NIGHT, time(23, 59, 59), UTC)
+        there.append(record(101, at=late, user=GONE, impression_id="gone-late"))
+    clicks = [
+        event(0, at=noon(day, minutes=1), event_id=f"click-{day}", impression_id=f"0-{day}"),
+        *(
+            event(100 + number, at=noon(day, minutes=2), event_id=f"gone-{day}-{number}", impression_id=name)
+            for number, name in enumerate([f"gone-{day}", "gone-late"][: len(there)])
+        ),
+    ]
+    others = [record(n, at=noon(day), impression_id=f"{n}-{day}") for n in range(4)]
+    write_folder(house.logs, day, {"decisions-1.ndjson": [*there, *others], "events-1.ndjson": clicks})
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("repair_days", [60, 1])
 def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home, repair_days):
-    """With a repair window of one night the first date is too old to run again, so its rows are deleted."""
+    """Rows of a date that is too old to run again are deleted.
+
+    The repair window has one night, so the first date is too old.
+    """
     house = Home(spark, home, NIGHT, LogSettings(rejected_share_limit=1.0, volume_factor=100.0))
     settings = house.settings
     settings = replace(settings, nights=replace(settings.nights, repair_days=repair_days))
     for day in DATES:
-        at = {"at": noon(day), "user": GONE}
-        there = [record(100, impression_id=f"gone-{day}", **at)]
-        if day == NIGHT and repair_days == 60:
-            there = []
-        if day == DATES[1]:
-            # A search of the last second of the date before: the night that takes it in is not that
-            # of its date.
-            late = datetime.combine(NIGHT, time(23, 59, 59), UTC)
-            there.append(record(101, at=late, user=GONE, impression_id="gone-late"))
-        clicks = [
-            event(0, at=noon(day, minutes=1), event_id=f"click-{day}", impression_id=f"0-{day}"),
-            *(
-                event(100 + number, at=noon(day, minutes=2), event_id=f"gone-{day}-{number}", impression_id=name)
-                for number, name in enumerate([f"gone-{day}", "gone-late"][: len(there)])
-            ),
-        ]
-        others = [record(n, at=noon(day), impression_id=f"{n}-{day}") for n in range(4)]
-        write_folder(house.logs, day, {"decisions-1.ndjson": [*there, *others], "events-1.ndjson": clicks})
+        write_day(house, day, is_on_night=repair_days != 60)
         run_job(spark, settings, "ingest_logs", day)
     key = user_key(SECRET, GONE)
     newest = house.warehouse.read(table("impressions"))
@@ -77,15 +91,14 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home,
         with pytest.raises(CommitError, match="a user was forgotten"):
             house.warehouse.read(table(name), 0)
     assert (found.rows_deleted == {}) == (repair_days == 60)
-    # The same command again, as after a kill, and another user: whose dates cannot be run again by
-    # now.
+    # The same command again, as after a kill, with another user whose dates cannot be run again.
     assert forget_users(spark, settings, [key], DATES[-1]).rows_deleted == {}
     other = user_key(SECRET, "person-1")
     found = forget_users(spark, settings, [other], DATES[-1])
     assert found.runs == []
     assert found.rows_deleted["impressions"] == 2
     assert house.warehouse.read(table("impressions")).where(f"user_key = '{other}'").count() == 0
-    # The next night goes on from there.
+    # The next night continues from there.
     after = DATES[-1] + timedelta(days=1)
     write_folder(
         house.logs,

@@ -1,4 +1,7 @@
-"""10,000 good lines and 1,000 bad ones: each bad one rejected with its reason, none lost, and the night stops."""
+"""10,000 good lines and 1,000 bad ones: each bad line is rejected with its reason.
+
+No line is lost, and the night stops.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ GOOD_DECISIONS, GOOD_EVENTS, BAD = 5_000, 5_000, 1_000
 
 
 def wrong_by_join(number: int) -> dict[str, bytes]:
-    """Well-formed lines, wrong for what other lines say; `number` is that of a good impression and event."""
+    """Well-formed lines that contradict other lines.
+
+    `number` is that of a valid impression and event.
+    """
     wrong = {
         "duplicate": record(number),
         "not_shown": {**event(number, event_id=f"n{number}"), "entity_id": "never-shown"},
@@ -52,7 +58,7 @@ def logs(spark, home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Home, list
     good = [as_bytes(record(n)) for n in range(GOOD_DECISIONS)] + [as_bytes(event(n)) for n in range(GOOD_EVENTS)]
     mixed = good + [line for _, line in bad]
     random.Random(7).shuffle(mixed)
-    # A duplicate is the later one of two equal lines, so which of them is rejected does not matter.
+    # Two equal lines: either may be rejected as the duplicate.
     files = {
         "decisions-1.ndjson": mixed[:4_000],
         "decisions-2.ndjson.gz": mixed[4_000:8_000],
@@ -70,7 +76,7 @@ def test_every_bad_line_is_rejected_with_a_reason_and_the_night_stops_until_it_i
     assert "\n" not in str(stopped.value)
     assert stopped.value.exit_code == 1
 
-    # What was found can be looked at; nothing else was written, and nothing committed.
+    # The findings can be read; no other table was written, and nothing was committed.
     assert len(house.rows("rejected_rows")) == BAD
     assert {row.verdict for row in house.rows("data_quality", "check = 'rejected_share'")} == {"failed"}
     assert house.rows("impressions") == []
@@ -99,7 +105,10 @@ def test_every_bad_line_is_rejected_with_a_reason_and_the_night_stops_until_it_i
 
 
 def check_that_lines_are_found_again(house: Home, rejected) -> None:
-    """Source and offset name the line in the file; the quarantine holds it byte for byte, below its date of expiry."""
+    """Source and offset identify the line in its file.
+
+    The quarantine has it byte for byte, below its date of expiry.
+    """
     expires = NIGHT + timedelta(days=30)
     aside = house.path / "quarantine" / f"expires={expires}" / f"dt={NIGHT}"
     kept = house.spark.read.text(str(aside), lineSep="\n").select(F.col("value").cast("binary")).collect()

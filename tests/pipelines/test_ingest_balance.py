@@ -1,4 +1,4 @@
-"""Rows in = kept + waiting + rejected, whatever the lines are and however they are mixed."""
+"""Rows in = kept + waiting + rejected, for any mixture of lines."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_any_mixture_of_lines_balances(spark, tmp_path_factory, picks, files: in
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(SECRET_VARIABLE, SECRET)
         intake = Intake(house.night(NIGHT))
-        counts = intake.counts()
+        counts = intake.count_outcomes()
         rejected = intake.rejected_rows.select("source", "offset").collect()
     spark.catalog.clearCache()
     assert counts.lines == len(lines)

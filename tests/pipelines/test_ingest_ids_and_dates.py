@@ -1,4 +1,4 @@
-"""What also comes in: a date without traffic, ids used again, anonymous users, clocks ahead, files of sub-folders."""
+"""Special logs: no traffic, ids used again, anonymous users, fast clocks, sub-folders."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def house(_session, tmp_path_factory: pytest.TempPathFactory) -> Home:
         made.ingest(NIGHT)
         (write_folder(made.logs, EMPTY, {}) / NO_TRAFFIC).touch()
         made.ingest(EMPTY)
-        # Nothing happens between, so the commit alone is enough.
+        # No other night is needed in between, so a commit alone is enough.
         between = made.night(BETWEEN)
         outputs = between.carried_outputs()
         between.commits.commit(JobRun("ingest_logs", BETWEEN, 1, "test", "test", (), outputs, {}, 0.0))
         searches = [
-            # Forgotten by now: another search, with a click of its own on another entity.
+            # The id is no longer remembered: it is another search, with a click on another entity.
             record(1, at=noon(LAST)),
             *({**record(n, at=noon(LAST)), "user": ""} for n in range(10, 14)),
             record(20, at=AHEAD),
@@ -45,7 +45,7 @@ def house(_session, tmp_path_factory: pytest.TempPathFactory) -> Home:
         clicks = [
             event(1, event_id="again", entity=1, at=noon(LAST, minutes=2)),
             event(20, event_id="ahead", at=AHEAD + timedelta(seconds=1)),
-            # Its clock is behind that of the search by a second.
+            # Its clock is one second behind that of the search.
             event(10, event_id="behind", at=noon(LAST) - timedelta(seconds=1)),
         ]
         files = {"host-a/decisions-1.ndjson": searches[:3], "host-b/decisions-1.ndjson": searches[3:]}

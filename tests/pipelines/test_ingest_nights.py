@@ -1,4 +1,4 @@
-"""Nights one after the other: what arrives late, what waits, what comes twice, and what a rerun leaves."""
+"""Consecutive nights: late lines, waiting events, repeated ids, and reruns."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ pytestmark = pytest.mark.spark
 NEXT = NIGHT + timedelta(days=1)
 BEFORE = NIGHT - timedelta(days=1)
 FORGOTTEN = "person-who-left"
-# Of record(3); it searches on the first date alone.
+# User of record(3), who searches only on the first date.
 ROBOT = "person-3"
-# Every line counts in these small nights: no share of rejected ones is too large.
+# One line is a large share of these small nights, so the limit is off.
 PATIENT = LogSettings(late_days=1, rejected_share_limit=1.0, volume_factor=100.0)
 
 FIRST_NIGHT: list[dict[str, Any]] = [
@@ -86,7 +86,7 @@ def events(house: Home) -> dict[str, tuple[str, str | None]]:
 
 def test_a_late_purchase_lands_in_the_partition_of_its_impression(two_nights: Home) -> None:
     shown = two_nights.rows("slate_rows", f"log_date = DATE'{NIGHT}' and page_reward > 0")
-    # Impression 0 was clicked twice and bought the day after: once is what an entity can earn.
+    # Impression 0 has two clicks and a purchase on the next day; an entity can earn once.
     assert {(row.impression_id, row.entity_id, row.clicks, row.page_reward) for row in shown} == {
         ("i0", "e0", 1, 1.0),
         ("i1", "e1", 0, 1.0),
@@ -109,7 +109,7 @@ def test_what_cannot_count_is_rejected_by_name_whenever_it_is_settled(two_nights
     assert events(two_nights)["of-a-closed-date"] == ("rejected", "late")
     rejected = {(r.source, r.offset): r.reason for r in two_nights.rows("rejected_rows")}
     assert rejected == {
-        # Of the first night's folder, rejected on the second night.
+        # In the folder of the first night, rejected on the second night.
         (f"dt={NIGHT}/events-1.ndjson", 5): "unmatched",
         (f"dt={NEXT}/decisions-1.ndjson", 7): "forgotten",
         (f"dt={NEXT}/decisions-1.ndjson", 8): "duplicate",
@@ -159,7 +159,7 @@ def test_nobody_is_named_in_a_plan_or_table(two_nights: Home) -> None:
         assert SECRET not in text
         assert "person-" not in text
         assert "visit-" not in text
-    # Forgotten means that nothing of the line is kept aside either.
+    # The quarantine has no line of a forgotten user.
     files = (two_nights.path / "quarantine").rglob("*.gz")
     aside = b"".join(gzip.decompress(file.read_bytes()) for file in files)
     assert b"of-a-closed-date" in aside
@@ -183,7 +183,7 @@ def test_the_order_of_files_and_lines_does_not_matter(two_nights: Home, spark, h
     run = two_nights.night(NIGHT).commits.run("ingest_logs", NIGHT)
     assert run is not None
     ordered = {output.table: (output.rows, output.digest) for output in run.outputs}
-    slates = with_rewards(intake.slates, intake.rewards())
+    slates = with_rewards(intake.slates, intake.entity_rewards())
     frames = {
         "impressions": to_impressions(intake.decisions),
         "slate_rows": slates,

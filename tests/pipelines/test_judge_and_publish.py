@@ -1,4 +1,7 @@
-"""Four nights of judging and publishing over a small world of known truth; what comes before them are toys."""
+"""Four nights of evaluation and publishing over a small world of known truth.
+
+The jobs before them are toys.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ THIRD, FOURTH, FIFTH = (NEXT + timedelta(days=days) for days in (1, 2, 3))
 
 @pytest.mark.long
 def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatch) -> None:
-    """One story, because every step needs the one before it."""
+    """One test for all nights, because every step needs the one before."""
     story = Story(spark, home, tmp_path, monkeypatch)
     check_first_night_refreshes_the_champion(story)
     second_day = check_wrong_propensities_stop_the_second_night(story)
@@ -57,7 +60,7 @@ def test_four_nights_of_judging_and_publishing(spark, home, tmp_path, monkeypatc
 
 
 class Story:
-    """The home, its logs and bandits, and short ways to run its nights and to read its tables."""
+    """The home with its logs and bandits, and methods that run nights and read tables."""
 
     def __init__(self, spark, home, tmp_path, monkeypatch) -> None:
         self.spark, self.monkeypatch = spark, monkeypatch
@@ -102,7 +105,7 @@ class Story:
 
 
 def check_first_night_refreshes_the_champion(story: Story) -> None:
-    # Night 1: nothing is closed, nothing is learned, the champion is refreshed.
+    # Night 1: no date is closed, nothing is learned, and the champion is refreshed.
     story.train(story.worse)
     notes = {done.job: done.notes for done in run_nightly(story.spark, story.settings, DAY)}
     assert notes["evaluate_policies"]["replayed_decisions"] == "1000"
@@ -120,7 +123,7 @@ def check_first_night_refreshes_the_champion(story: Story) -> None:
 
 
 def check_wrong_propensities_stop_the_second_night(story: Story) -> list[Search]:
-    # Day 2 is served by what night 1 published. Two propensities in a hundred are logged wrong: the
+    # Day 2 is served by the version of night 1. Two propensities in a hundred are logged wrong: the
     # night stops.
     second_day = searches(2_000, users=400, seed=12, served_by=story.serve())
     story.logs[NEXT] = [_halved(search) if place % 50 == 0 else search for place, search in enumerate(second_day)]
@@ -136,8 +139,8 @@ def check_wrong_propensities_stop_the_second_night(story: Story) -> list[Search]
 
 
 def check_second_night_starts_a_trial(story: Story, second_day: list[Search]) -> None:
-    # With true logs, a bandit that learned the opposite is reported on and becomes the challenger:
-    # nothing is decided.
+    # With correct logs, a bandit that learned the opposite is reported and becomes the challenger.
+    # Nothing is decided.
     story.logs[NEXT] = second_day
     story.run(NEXT, "ingest_logs")
     notes = story.run(NEXT, *JUDGING)["publish_policy"].notes
@@ -150,8 +153,8 @@ def check_second_night_starts_a_trial(story: Story, second_day: list[Search]) ->
 
 
 def check_third_night_gives_the_trial_up_and_starts_another(story: Story) -> str:
-    # Night 3 judges it on day 2, on everybody, and gives it up; tonight's candidate, which learned,
-    # is the next one.
+    # Night 3 evaluates it on day 2 with all users and ends its trial as futile. The next challenger
+    # is the candidate of the night, which learned the true values.
     story.logs[THIRD] = searches(2_000, users=400, seed=13, served_by=story.serve())
     story.train(story.better, story.values)
     done = run_nightly(story.spark, story.settings, THIRD)[-1].notes
@@ -173,11 +176,11 @@ def check_third_night_gives_the_trial_up_and_starts_another(story: Story) -> str
 
 
 def check_fourth_night_promotes_after_a_crash(story: Story, champion: str) -> dict:
-    # Night 4 judges that one on day 3 and promotes it.
+    # Night 4 evaluates that one on day 3 and promotes it.
     story.logs[FOURTH] = searches(1_000, users=200, seed=14, served_by=story.serve())
     done = story.run(FOURTH, *JOBS[:7])
-    # Dead between the pointer and the table: the next attempt finds the pointer moved, and writes
-    # what is missing.
+    # Killed between the pointer and the table: the next attempt finds the moved pointer and writes
+    # the missing rows.
     with story.monkeypatch.context() as fatal:
         fatal.setattr(record_release, "release_rows", _die)
         with pytest.raises(_KilledError):
@@ -200,8 +203,8 @@ def check_estimates_cover_the_truth(story: Story):
     }
     assert len(estimates) == 15 + 9
     uniform, candidate, static = (estimates["held_out", name, "dr"] for name in ("uniform", "candidate", "static"))
-    # Uniform truly earns a third of three blocks' worth where one strategy answers, two thirds
-    # where two do.
+    # The uniform policy truly earns a third of the value of three blocks if one strategy answers,
+    # and two thirds if two do.
     assert uniform["low"] < 1 / 3 < uniform["high"]
     assert candidate["low"] > static["value"] > uniform["value"]
     challenger = estimates["life", "challenger", "dr"]
@@ -218,7 +221,7 @@ def check_what_serves(story: Story, challenger, done: dict) -> Policy:
     assert manifest.version == served.version
     assert manifest.ope["challenger"]["value"] == challenger["value"]
     assert manifest.ope[GATE]["why"] in done["publish_policy"].notes["why"]
-    # Tonight's candidate was trained to the same bytes as what serves from now on.
+    # The candidate of the night has the same bytes as the version that serves from now on.
     assert "is the champion, byte for byte; no challenger is in trial" in done["publish_policy"].notes["why"]
     return served
 
@@ -229,8 +232,7 @@ def check_exploration_price_and_draws(story: Story, done: dict) -> None:
     assert manifest.ope[EXPLORATION_PRICE] == prices["challenger"]
     assert prices["champion"]["greedy_width"] == pytest.approx(1.0)  # it is uniform
     assert prices["champion"]["value_lost"] > prices["challenger"]["value_lost"] > 0
-    # What it draws came with it, too, in the artifacts of the run that judged, and outside the
-    # version's hash.
+    # Its draws are in the artifacts of the evaluation, and are not part of the hash of the version.
     draws = json.loads(done["evaluate_policies"].notes[DRAWS_BY_CLASS])
     assert draws.keys() == {"champion", "candidate", "challenger"}
     assert manifest.ope[DRAWS_BY_CLASS] == draws["challenger"]
@@ -245,12 +247,12 @@ def check_tracked_runs(story: Story) -> None:
     [published, *_] = story.runs_of("publish_policy")
     assert published.data.tags["outcome"] == "promote"
     assert published.data.metrics["z"] >= published.data.metrics["critical"]
-    assert published.data.metrics["alpha_left"] == pytest.approx(0.04)  # what was given up holds its share
+    assert published.data.metrics["alpha_left"] == pytest.approx(0.04)  # the refused trial still holds its alpha
 
 
 def check_that_what_was_judged_serves(story: Story) -> None:
     served, manifest = story.serve(), story.manifest()
-    # What was judged is what serves, byte for byte: bandit, values and exploration; later nights'
+    # The served bandit, values and exploration are those of the trial, byte for byte. Later
     # refreshes keep them.
     [promoted] = [
         one for one in read_challengers(story.warehouse.read(CHALLENGERS), FOURTH) if one.outcome == "promote"
@@ -269,8 +271,7 @@ def check_that_what_was_judged_serves(story: Story) -> None:
 
 
 def check_nights_again_change_nothing(story: Story, done: dict) -> None:
-    # Nights again: the same tables and versions, and the older night leaves the pointer where it
-    # is.
+    # Reruns: the same tables and versions, and the older night does not move the pointer.
     rows, published, moved = story.released(), versions(story.root, "search"), pointers(story.root, "search")
     assert rows[-1][:3] == ("promoted", FOURTH, 5)
     again = story.run(FOURTH, *JUDGING)
@@ -286,8 +287,8 @@ def check_nights_again_change_nothing(story: Story, done: dict) -> None:
 
 
 def check_a_rollback_stays(story: Story, champion: str) -> None:
-    # A person rolls back; the night, run again with other settings, leaves the pointer and its
-    # trials alone.
+    # A person rolls back. A rerun of the night with other settings changes neither the pointer nor
+    # its trials.
     back = roll_back(story.root, "search", why="clicks fell", by_whom="ada")
     assert back.version == champion
     page, strict = story.trials(FOURTH), replace(story.settings, gate=replace(story.settings.gate, least_evidence=1e6))
@@ -297,17 +298,16 @@ def check_a_rollback_stays(story: Story, champion: str) -> None:
 
 
 def check_later_clicks_change_no_row(story: Story, served: Policy, challenger) -> None:
-    # Clicks planted tomorrow, and on a date that is not closed yet: no row of tonight changes.
+    # Later clicks, and clicks on a date that is still open, change no row of this night.
     known = {name: rows_of(story.warehouse, name, FOURTH) for name in ("ope_estimates", "challengers")}
     story.logs[FOURTH] = [replace(search, reward=1.0) for search in story.logs[FOURTH]]
     story.logs[FIFTH] = [replace(search, reward=1.0) for search in searches(200, users=400, seed=15, served_by=served)]
-    # The next night does not begin before what read the date is run again.
+    # The next night does not start before the jobs that read the date have run again.
     story.run(FOURTH, "ingest_logs", *JUDGING)
     story.run(FIFTH, "ingest_logs")
     story.run(FOURTH, *JUDGING)
     assert {name: rows_of(story.warehouse, name, FOURTH) for name in known} == known
-    # A table whose exact columns are the same is kept as it is: that the estimates were too, their
-    # runs say.
+    # A table with equal exact columns is kept; the runs show that its estimates were equal too.
     newest, before, *_ = story.runs_of("evaluate_policies")
     metrics = [{name: value for name, value in one.data.metrics.items() if value == value} for one in (newest, before)]
     assert metrics[0] == metrics[1]
@@ -317,14 +317,14 @@ def check_later_clicks_change_no_row(story: Story, served: Policy, challenger) -
 def check_a_distrusted_date_is_not_judged(story: Story, monkeypatch) -> None:
     assert_keys_are_unique(story.warehouse, filled=("ope_estimates", "challengers", "releases", "job_runs"))
 
-    # A date whose propensities were found wrong is judged on by no later night.
-    monkeypatch.setattr(evaluate_policies, "_distrusted_dates", lambda *_, **__: {THIRD})
+    # No later night evaluates a date with wrong propensities.
+    monkeypatch.setattr(evaluate_policies, "_update_distrusted_dates", lambda *_, **__: {THIRD})
     notes = story.run(FOURTH, "evaluate_policies")["evaluate_policies"].notes
     assert (notes["judged_dates"], notes["life_dates"]) == ("2", "0")
 
 
 def rows_of(warehouse: Warehouse, name: str, day: date) -> list[dict[str, object]]:
-    """Every column, also those that a digest leaves out."""
+    """All columns, also those that a digest leaves out."""
     declared = table(name)
     rows = warehouse.read(declared).where(f"as_of_date = '{day}'").orderBy(*declared.grain).collect()
     assert rows
@@ -332,7 +332,7 @@ def rows_of(warehouse: Warehouse, name: str, day: date) -> list[dict[str, object
 
 
 class _KilledError(Exception):
-    """Stands for kill -9."""
+    """Stand-in for kill -9."""
 
 
 def _die(*_: object) -> None:
@@ -340,6 +340,6 @@ def _die(*_: object) -> None:
 
 
 def _halved(search: Search) -> Search:
-    """The same search with a propensity that nobody drew with."""
+    """The same search with a propensity with which no policy drew."""
     decision = search.choice.decision | {"propensity": search.choice.propensity / 2}
     return replace(search, choice=replace(search.choice, decision=decision))

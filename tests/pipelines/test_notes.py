@@ -1,7 +1,7 @@
-"""Notes of jobs: declared, checked, and the same after they were stored."""
+"""Notes of jobs: declared, checked, and equal after storage."""
 
-from dataclasses import MISSING, fields, is_dataclass
-from datetime import date
+from dataclasses import fields, is_dataclass
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import get_type_hints
 
@@ -10,11 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltrr.artifacts.payloads import Payload
-from ltrr.errors import SchemaError
+from ltrr.errors import SchemaError, UsageError
 from ltrr.pipelines.jobs import JOBS
-from ltrr.pipelines.night import NOTHING_YET, Night
-from ltrr.pipelines.note_codec import check_complete, decode_note, decode_notes, encode_notes
-from ltrr.pipelines.notes import NOTES, BanditNotes, EvaluationNotes, HistoryNotes, IngestNotes, MemoryNotes
+from ltrr.pipelines.night import NEVER_WRITTEN, Night
+from ltrr.pipelines.note_codec import check_complete, decode_note, encode_notes
+from ltrr.pipelines.notes import (
+    NOTES,
+    BanditNotes,
+    ClickModelNotes,
+    EvaluationNotes,
+    HistoryNotes,
+    IngestNotes,
+    MemoryNotes,
+    RankerNotes,
+    ReleaseNotes,
+    required_notes,
+)
 from ltrr.spark.commits import Input, JobRun, note_state
 
 DAY = date(2026, 3, 2)
@@ -52,7 +63,8 @@ def test_notes_are_the_same_after_they_were_stored(job, data):
     values = data.draw(noted(kind))
     stored = encode_notes(kind, values)
     assert all(isinstance(text, str) for text in stored.values())
-    assert decode_notes(kind, stored) == kind(**values)
+    assert {name: decode_note(kind, stored, name, DAY) for name in values} == values
+    check_complete(kind, stored, DAY)
 
 
 def test_each_job_declares_its_notes_and_each_note_says_what_it_is():
@@ -72,61 +84,130 @@ def test_all_faults_are_listed_at_once():
         assert part in str(caught.value)
 
 
+OPTIONAL = {
+    IngestNotes: {"accepted_quality"},
+    ClickModelNotes: {"examination_passes", "examination_converged"},
+    MemoryNotes: set(),
+    HistoryNotes: set(),
+    BanditNotes: {field.name for field in fields(BanditNotes)},
+    RankerNotes: {field.name for field in fields(RankerNotes)},
+    EvaluationNotes: {
+        *("accepted_quality", "life_dates", "canary_dates", "canary_objections"),
+        *("ranker_trial", "ranker_life", "ranker_report"),
+    },
+    ReleaseNotes: set(),
+}
+"""Notes that some path of a job leaves out."""
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_note_is_optional_only_if_some_path_of_its_job_leaves_it_out(job):
+    kind = NOTES[job]
+    assert {field.name for field in fields(kind)} - set(required_notes(kind)) == OPTIONAL[kind]
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_that_does_not_set_a_required_note_is_stopped(job):
-    required = [field.name for field in fields(NOTES[job]) if field.default is MISSING]
+    required = required_notes(NOTES[job])
     if not required:
-        check_complete(NOTES[job], {})
+        check_complete(NOTES[job], {}, DAY)
         return
-    with pytest.raises(SchemaError, match="did not set all of its notes") as caught:
-        check_complete(NOTES[job], {})
+    with pytest.raises(SchemaError, match=rf"required notes are missing: {job} of 2026-03-02: ") as caught:
+        check_complete(NOTES[job], {}, DAY)
     assert all(name in str(caught.value) for name in required)
 
 
-def test_notes_of_earlier_versions_are_read():
-    """Rows of `job_runs` as ltrr 0.2 wrote them."""
-    bandit = {"bandit_sha256": "ab", "decisions": "412", "progressive_loss": "-0.25", "rows_through": "2026-03-01"}
-    assert decode_notes(BanditNotes, bandit).decisions == 412
-    assert decode_notes(BanditNotes, bandit).rows_through == date(2026, 3, 1)
-    memory = {"memory_parts": '{"memory-0.npz": {"sha256": "00ff", "size": 12}}', "memory_known": "nan"}
-    assert decode_notes(MemoryNotes, memory).memory_parts == {"memory-0.npz": Payload("00ff", 12)}
-    evaluation = {"champion_version": "v", "objections": '["one"]', "distrusted_dates": '["2026-03-01"]'}
-    evaluation |= {"impressions_by_policy": "9", "exploration_price": "{}"}
-    assert decode_note(EvaluationNotes, evaluation, "distrusted_dates") == (date(2026, 3, 1),)
-    assert decode_notes(EvaluationNotes, evaluation).ranker_life is None
-    assert decode_notes(IngestNotes, {"lines": "3", "impressions": "2", "gone": "x"}).lines == 3
+def test_all_notes_of_ltrr_0_1_are_read():
+    """Rows of `job_runs` as ltrr 0.1 wrote them; notes that it did not have are None."""
+    memory = {"memory_parts": '{"memory-0.npz": {"sha256": "00ff", "size": 12}}', "memory_prior_examinations": "4.5"}
+    memory |= {"memory_churn": "0.2500", "memory_known": "nan"}
+    history = {"history_sha256": "aa", "prior_draws_all": "2", "prior_draws_class": "3", "prior_draws_query": "4"}
+    evaluation = {"champion_version": "v", "objections": '["one"]', "candidate_sha256": "", "challenger": ""}
+    evaluation |= {"judged_dates": "7", "replayed_decisions": "9", "replay_worst_difference": "0"}
+    evaluation |= dict.fromkeys(("impressions_by_policy", "impressions_by_other_space"), "9")
+    evaluation |= dict.fromkeys(("impressions_by_static", "impressions_by_fallback"), "0")
+    release = {"version": "v", "action": "refreshed", "why": "w", "verdict": "", "outcome": "", "challenger": ""}
+    release |= {"canary": "", "canary_outcome": "", "canary_verdict": ""}
+    stored = {
+        IngestNotes: {"lines": "3", "impressions": "2", "gone": "x"},
+        MemoryNotes: memory,
+        HistoryNotes: history,
+        BanditNotes: {"bandit_sha256": "ab", "decisions": "412", "progressive_loss": "-0.25"},
+        RankerNotes: {"ranker_sha256": "cd", "ndcg_candidate": "0.5"},
+        EvaluationNotes: evaluation,
+        ReleaseNotes: release,
+    }
+    read = {
+        kind: {field.name: decode_note(kind, texts, field.name, DAY) for field in fields(kind)}
+        for kind, texts in stored.items()
+    }
+    assert read[MemoryNotes]["memory_parts"] == {"memory-0.npz": Payload("00ff", 12)}
+    assert read[BanditNotes]["decisions"] == 412
+    absent = {
+        kind: {name for name, value in notes.items() if value is None} - OPTIONAL[kind] for kind, notes in read.items()
+    }
+    assert {kind: names for kind, names in absent.items() if names} == {
+        MemoryNotes: {"first_open_week"},
+        HistoryNotes: {"history_parts", "block_size", "blocks_since"},
+        EvaluationNotes: {"distrusted_dates", "exploration_price", "draws_by_class", "served_ranker"},
+        ReleaseNotes: {"ranker_outcome", "ranker_verdict"},
+    }
 
 
 def test_a_note_that_cannot_be_read_is_named():
-    with pytest.raises(SchemaError, match="a note cannot be read: ingest_logs: lines: got 'many'"):
-        decode_note(IngestNotes, {"lines": "many"}, "lines")
+    with pytest.raises(SchemaError, match="a note cannot be read: ingest_logs of 2026-03-02: lines: got 'many'"):
+        decode_note(IngestNotes, {"lines": "many"}, "lines", DAY)
 
 
-def night_with(*runs):
-    """A night of `publish_policy` on DAY that sees these runs."""
-    by_job = {run.job: run for run in runs}
-    commits = SimpleNamespace(run=lambda job, day: by_job.get(job) if day == DAY else None)
-    return Night(DAY, "publish_policy", SimpleNamespace(first_date=DAY), None, None, commits)
+def night_with(*runs, job="publish_policy", day=DAY):
+    """A night of `job` on `day` that sees these runs; the history starts on DAY."""
+    by_job = {(run.job, run.run_date): run for run in runs}
+    commits = SimpleNamespace(run=lambda job, day: by_job.get((job, day)))
+    return Night(day, job, SimpleNamespace(first_date=DAY), None, None, commits)
+
+
+def committed(job, notes):
+    """Run of a job on DAY that set these notes."""
+    return JobRun(job, DAY, 1, "c", "d", (), (), notes, 0.0)
 
 
 def test_each_note_that_is_read_becomes_an_input_and_no_other():
     stored = encode_notes(BanditNotes, {"bandit_sha256": "ab", "decisions": 3, "mlflow_run_id": "r"})
-    night = night_with(JobRun("train_bandit", DAY, 1, "c", "d", (), (), stored, 0.0))
+    night = night_with(committed("train_bandit", stored))
     notes = night.notes_of(BanditNotes)
     assert night.inputs == set()
     assert (notes.bandit_sha256, notes.values, notes.mlflow_run_id) == ("ab", None, "r")
     assert night.inputs == {
-        Input("train_bandit#bandit_sha256", DAY, NOTHING_YET, note_state("ab")),
-        Input("train_bandit#values", DAY, NOTHING_YET, ""),
+        Input("train_bandit#bandit_sha256", DAY, NEVER_WRITTEN, note_state("ab")),
+        Input("train_bandit#values", DAY, NEVER_WRITTEN, ""),
     }
     with pytest.raises(AttributeError):
         notes.no_such_note  # noqa: B018
 
 
-def test_before_the_first_date_optional_notes_have_their_defaults():
-    night = night_with()
-    night.job = "compute_strategy_features"
-    assert night.notes_of(HistoryNotes).block_size is None
-    with pytest.raises(SchemaError, match="a note is missing: compute_strategy_features: history_sha256"):
-        night.notes_of(HistoryNotes).history_sha256  # noqa: B018
-    assert night.inputs == set()
+def test_a_required_note_that_a_committed_run_lacks_is_an_error_with_the_command_to_run():
+    night = night_with(committed("evaluate_policies", {"champion_version": "v"}))
+    with pytest.raises(SchemaError) as caught:
+        night.notes_of(EvaluationNotes).judged_dates  # noqa: B018
+    assert str(caught.value) == (
+        "required notes are missing: evaluate_policies of 2026-03-02: judged_dates; "
+        "run `ltrr job evaluate_policies --date 2026-03-02` again"
+    )
+
+
+def test_notes_of_the_night_before_are_inputs_and_the_first_date_has_none():
+    job, after = "compute_strategy_features", DAY + timedelta(days=1)
+    assert night_with(job=job).previous_notes_of(HistoryNotes) is None
+    night = night_with(committed(job, {"block_size": "5"}), job=job, day=after)
+    notes = night.previous_notes_of(HistoryNotes)
+    assert (notes.block_size, notes.blocks_since) == (5, None)
+    assert night.inputs == {
+        Input(f"{job}#block_size", DAY, NEVER_WRITTEN, note_state("5")),
+        Input(f"{job}#blocks_since", DAY, NEVER_WRITTEN, ""),
+    }
+
+
+def test_notes_of_this_night_are_only_those_of_jobs_that_always_run_before():
+    night = night_with(committed("train_ranker", {}), job="train_bandit")
+    with pytest.raises(UsageError, match=r"train_bandit: notes of train_ranker.*previous_notes_of"):
+        night.notes_of(RankerNotes)

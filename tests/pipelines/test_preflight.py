@@ -1,4 +1,4 @@
-"""What will be refused is refused before Spark starts, with its exit code, and leaves no run in MLflow."""
+"""Refusals come before Spark starts, with their exit code, and leave no run in MLflow."""
 
 import socket
 from datetime import date
@@ -18,7 +18,7 @@ DAY = date(2026, 3, 2)
 
 @pytest.fixture
 def ready_home(home, monkeypatch):
-    """A home in which the night of DAY could start; whoever starts Spark fails."""
+    """A home in which the night of DAY could start; a start of Spark fails."""
     monkeypatch.delenv("LTRR_DEBUG", raising=False)
     monkeypatch.setenv(SECRET_VARIABLE, "a secret")
     monkeypatch.setattr("ltrr.cli.night.build_session", lambda *_: pytest.fail("Spark was started"))

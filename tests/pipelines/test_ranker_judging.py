@@ -1,4 +1,4 @@
-"""A ranker's trial through its two jobs: judged on logged pages against what serves, begun, promoted or replaced."""
+"""A ranker's trial in its two jobs: it begins, is evaluated, and is promoted or replaced."""
 
 from datetime import timedelta
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from ltrr.artifacts.manifest import PolicySettings
 from ltrr.artifacts.payloads import Payload, put_payload
 from ltrr.config import Settings
 from ltrr.estimation.sequential import PROMOTE
-from ltrr.pipelines.notes import EvaluationNotes, RankerNotes
+from ltrr.pipelines.notes import EvaluationNotes, RankerNotes, required_notes
 from ltrr.pipelines.ranker_judging import judge_rankers, review_night_ranker
 from ltrr.publishing.trials import RANKER_TRIAL, REPLACED, current_trial
 from ltrr.ranking.rows import only_training, to_ranking_rows
@@ -48,11 +48,11 @@ def home(_session, tmp_path_factory):
 
 
 def night(home, number, candidate, evaluated=None):
-    """Night `number` as both jobs see it; its closed dates are those before it."""
+    """Night `number` for both jobs; its closed dates are those before it."""
     day, notes = DAY + timedelta(days=number), {}
     noted = {
         RankerNotes: RankerNotes(ranker_sha256=candidate),
-        EvaluationNotes: EvaluationNotes(champion_version="", objections=(), **(evaluated or {})),
+        EvaluationNotes: EvaluationNotes(**dict.fromkeys(required_notes(EvaluationNotes)) | (evaluated or {})),
     }
     return SimpleNamespace(
         date=day,
@@ -67,39 +67,38 @@ def night(home, number, candidate, evaluated=None):
 
 
 def turn(home, number, book, candidate):
-    """Both jobs of a night: the page, and what was noted."""
+    """Run both jobs of a night; returns the review and the notes."""
     evaluating = night(home, number, candidate)
     judge_rankers(evaluating, home.champion, book, distrusted=(), objections=())
-    page = review_night_ranker(night(home, number, candidate, evaluating.notes), home.champion, book)
-    return page, evaluating.notes
+    review = review_night_ranker(night(home, number, candidate, evaluating.notes), home.champion, book)
+    return review, evaluating.notes
 
 
 def test_a_better_ranker_begins_is_judged_on_later_dates_alone_and_is_promoted(home):
-    page, notes = turn(home, 1, (), home.sha256)
-    trial = current_trial(page.challengers, RANKER_TRIAL)
+    review, notes = turn(home, 1, (), home.sha256)
+    trial = current_trial(review.challengers, RANKER_TRIAL)
     assert (trial.data_end, trial.bandit.files) == (DAY, {"ranker.ubj": home.sha256})
     report = notes["ranker_report"]
     assert report["difference"] > 0.0
-    page, notes = turn(home, 3, page.challengers, "another")
+    review, notes = turn(home, 3, review.challengers, "another")
     life = notes["ranker_life"]
     assert life["nights"] == 2
     later = home.frames["ranking_rows"].where(f"log_date > DATE'{DAY}'")
     assert life["impressions"] == later.select("log_date", "impression_id").distinct().count()
-    # All users and queries of the later dates, where the report has the held-out ones of the
-    # window.
+    # All users and queries of the later dates; the report has the held-out ones of the window.
     assert life["users"] > report["users"]
-    assert (page.judged.outcome, page.promoted) == (PROMOTE, home.sha256)
+    assert (review.judged.outcome, review.promoted) == (PROMOTE, home.sha256)
 
 
 def test_a_trial_is_not_judged_where_it_was_evaluated_against_another_order(home):
-    page, _ = turn(home, 1, (), home.sha256)
-    stale = review_night_ranker(night(home, 3, "another", {"served_ranker": "x"}), home.champion, page.challengers)
+    review, _ = turn(home, 1, (), home.sha256)
+    stale = review_night_ranker(night(home, 3, "another", {"served_ranker": "x"}), home.champion, review.challengers)
     assert stale.judged.looks == ()
     assert "evaluate again" in stale.why
-    # A champion that got another ranker: the trial's looks say nothing any more.
+    # The champion gets another ranker, so the looks of the trial no longer apply.
     other = home.champion.with_files({**home.champion.files, "ranker.ubj": Payload(home.sha256, 1)})
     evaluating = night(home, 3, "")
-    judge_rankers(evaluating, other, page.challengers, distrusted=(), objections=())
+    judge_rankers(evaluating, other, review.challengers, distrusted=(), objections=())
     assert "ranker_life" not in evaluating.notes
-    replaced = review_night_ranker(night(home, 3, "", evaluating.notes), other, page.challengers)
+    replaced = review_night_ranker(night(home, 3, "", evaluating.notes), other, review.challengers)
     assert replaced.judged.outcome == REPLACED

@@ -1,4 +1,4 @@
-"""The commit protocol: order of dates, one writer, one row at the end, and nothing half done that anyone can see."""
+"""The commit protocol: dates in order, one writer, one committed row per job."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def march(day):
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
-    """The toy jobs, and no MLflow: the night's run there is tested with tracking."""
+    """The toy jobs, without MLflow; tests of tracking cover the night's run."""
     monkeypatch.setattr(job_runner, "load_job", TOYS.__getitem__)
     monkeypatch.setattr(Night, "tracking", SimpleNamespace(night_run_id="untracked"))
 
@@ -63,23 +63,23 @@ def test_a_night_run_twice_leaves_the_same_tables_and_a_second_attempt(spark, ho
     settings = toy_settings(home, {1: 2})
     first = run_nightly(spark, settings, FIRST)
     once = left(spark, settings)
-    told = []
-    again = run_nightly(spark, settings, FIRST, on_commit=told.append)
+    committed = []
+    again = run_nightly(spark, settings, FIRST, on_commit=committed.append)
     assert left(spark, settings) == once, "not even a new version: nothing was written again"
     assert [(run.job, run.attempt) for run in first] == [(job, 1) for job in JOBS]
     assert [(run.job, run.attempt) for run in again] == [(job, 2) for job in JOBS]
-    assert told == again
+    assert committed == again
     assert [run.outputs for run in again] == [run.outputs for run in first]
-    # What is kept in memory is what is on disk.
+    # The runs in memory equal those on disk.
     kept = CommitLog(Warehouse(spark, settings.paths.tables))
     assert [kept.run(job, FIRST) for job in JOBS] == again
 
 
 def test_dates_and_jobs_out_of_order_are_refused_and_the_message_names_what_to_run(spark, home):
     settings = toy_settings(home, {1: 2})
-    with pytest.raises(CommitError, match="before the history starts") as told:
+    with pytest.raises(CommitError, match="before the history starts") as caught:
         run_nightly(spark, settings, date(2026, 2, 28))
-    assert told.value.exit_code == 2
+    assert caught.value.exit_code == 2
     with pytest.raises(CommitError, match="run `ltrr nightly --date 2026-03-01` first"):
         run_nightly(spark, settings, march(2))
     with pytest.raises(CommitError, match="run `ltrr job ingest_logs --date 2026-03-01`"):
@@ -97,7 +97,9 @@ def test_dates_and_jobs_out_of_order_are_refused_and_the_message_names_what_to_r
 def test_history_cannot_start_anew_in_a_home_that_has_one(spark, home):
     settings = toy_settings(home, {1: 2})
     run_jobs(spark, settings, 1, ["ingest_logs"])
-    with pytest.raises(CommitError, match=r"cannot start anew.*2026-03-05: expected 2026-03-01 or earlier"):
+    with pytest.raises(
+        CommitError, match=r"later than the history of the home.*2026-03-05: expected 2026-03-01 or earlier"
+    ):
         run_jobs(spark, replace(settings, history_starts=march(5)), 5, ["ingest_logs"])
 
 
@@ -131,7 +133,7 @@ def test_a_mended_past_makes_stale_what_was_computed_from_it_and_repair_reruns_j
     repaired = [(run.job, run.run_date.day) for run in runs if run.run_date < march(3)]
     assert repaired == [("fit_click_model", 2), ("build_memory", 2)]
     assert impressions(spark, settings, 2) == 32
-    assert impressions(spark, settings, 3) == 37, "the mended date is seen through tonight's version too"
+    assert impressions(spark, settings, 3) == 37, "the version of the last night has the corrected date"
     commits = CommitLog(Warehouse(spark, settings.paths.tables))
     assert [stale_jobs(commits, FIRST, march(day)) for day in (1, 2, 3)] == [{}, {}, {}]
 
@@ -151,21 +153,21 @@ def test_notes_and_first_nights(spark, home, monkeypatch):
     seen = {}
 
     def look(night):
-        seen["tonight"] = night.notes_of(IngestNotes).lines
-        seen["before"] = night.notes_of(RankerNotes).ranker_sha256
+        seen["lines"] = night.notes_of(IngestNotes).lines
+        seen["before"] = night.previous_notes_of(RankerNotes)
         seen["closed"] = night.closed_dates()
         seen["rows"] = night.read("bandit_rows").count(), night.read_own_previous("examination").count()
 
     monkeypatch.setitem(TOYS, "fit_click_model", look)
     run_jobs(spark, settings, 1, JOBS[:2])
-    assert seen == {"tonight": 2, "before": None, "closed": [], "rows": (0, 0)}
+    assert seen == {"lines": 2, "before": None, "closed": [], "rows": (0, 0)}
 
 
 def test_a_job_cannot_write_anothers_table_nor_one_twice(spark, home, monkeypatch):
     settings = toy_settings(home, {1: 2})
     monkeypatch.setitem(TOYS, "fit_click_model", ingest := toy_jobs.ingest_logs)
     run_jobs(spark, settings, 1, ["ingest_logs"])
-    with pytest.raises(UsageError, match="another's table"):
+    with pytest.raises(UsageError, match="a table of another job"):
         run_job(spark, settings, "fit_click_model", FIRST)
     monkeypatch.setitem(TOYS, "ingest_logs", lambda night: (ingest(night), ingest(night)))
     with pytest.raises(LtrrError, match="twice"):
@@ -191,15 +193,15 @@ def test_a_job_killed_between_two_of_its_tables_has_published_nothing_and_runs_a
     job = subprocess.Popen(program, env=environment, stderr=subprocess.DEVNULL)
     try:
         _wait_until(first_table.exists, job)
-        with pytest.raises(LeaseError, match=rf"pid {job.pid}.*ingest_logs of 2026-03-01") as told:
+        with pytest.raises(LeaseError, match=rf"pid {job.pid}.*ingest_logs of 2026-03-01") as caught:
             run_job(spark, settings, "ingest_logs", FIRST)
-        assert told.value.exit_code == 3
+        assert caught.value.exit_code == 3
     finally:
         job.send_signal(signal.SIGKILL)
         job.wait()
 
-    # One table is there, the other is not, and nobody may read either; the dead holder's lease is
-    # free at once.
+    # One of two tables exists, and no job may read it. The lease of the dead holder is free at
+    # once.
     assert not (Path(settings.paths.tables) / "rejected_rows").exists()
     with pytest.raises(CommitError, match="run `ltrr job ingest_logs --date 2026-03-01`"):
         run_job(spark, settings, "fit_click_model", FIRST)

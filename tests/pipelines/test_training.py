@@ -1,4 +1,4 @@
-"""Two nights of training: the first has nothing to learn from and succeeds, the second learns what was planted."""
+"""Two nights of training: the first has no data, the second learns the planted values."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def test_rows_are_those_of_the_closed_date_that_were_carried_out(nights):
     rows = nights.tables.read(table("bandit_rows"))
     assert {row["log_date"] for row in rows.select("log_date").distinct().collect()} == {DAY}
     assert rows.count() == DECISIONS - DECISIONS // 100
-    # A tenth is of a policy with other features, as many: written down, and not learned from.
+    # A tenth of the rows is of a policy with as many other features: written, but not trained on.
     version = uniform_bundle(nights.settings.policy, DAY)[0].version
     learned = rows.where((F.col("user_fold") >= 30) & (F.col("policy_version") == version)).count()
     assert int(nights.second["train_bandit"].notes["decisions"]) == learned
     assert rows.where(F.col("policy_version") != version).count() == DECISIONS // 10
     ranked = nights.tables.read(table("ranking_rows"))
-    # Whole pages of three, of impressions with a click.
+    # Whole pages of three entities, for impressions with a click.
     slates = nights.tables.read(table("slate_rows")).where((F.col("log_date") == F.lit(DAY)) & (F.col("clicks") > 0))
     assert ranked.count() == 3 * slates.count()
     curve = ranked.select("position", "examination").distinct().collect()

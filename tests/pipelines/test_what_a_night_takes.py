@@ -1,4 +1,4 @@
-"""Which dates and decisions a job takes where something changed or failed: no Spark, a night in words."""
+"""Dates and decisions that a job reads after a change or a failure, without Spark."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ltrr.evaluation.published import read_block_sizes
 from ltrr.logs.settings import LogSettings
 from ltrr.pipelines import canary
 from ltrr.pipelines.compute_strategy_features import _blocks_since
-from ltrr.pipelines.notes import HistoryNotes
+from ltrr.pipelines.notes import HistoryNotes, required_notes
 
 FIRST, NIGHT = date(2026, 3, 1), date(2026, 3, 20)
 
 
 class Night:
-    """What the functions under test ask of a night."""
+    """The part of a night that the functions under test use."""
 
     def __init__(self, block_size: int = 2, before: HistoryNotes | None = None, closed: list[date] | None = None):
         policy = SimpleNamespace(name="search", block_size=block_size)
         self.settings = SimpleNamespace(policy=policy, logs=LogSettings(), first_date=FIRST)
         self.date, self.closed, self.policies_root = NIGHT, closed or [], "memory://none"
-        self.before = before or HistoryNotes("")
+        self.before = before
         self.notes: dict[str, object] = {}
 
-    def notes_of(self, _kind: type[HistoryNotes]) -> HistoryNotes:
+    def previous_notes_of(self, _kind: type[HistoryNotes]) -> HistoryNotes | None:
         return self.before
 
     def note(self, **values: object) -> None:
@@ -38,16 +38,21 @@ class Night:
         return self.closed
 
 
+def history_notes(**notes: object) -> HistoryNotes:
+    return HistoryNotes(**dict.fromkeys(required_notes(HistoryNotes)) | notes)
+
+
 @pytest.mark.parametrize(
     ("before", "since"),
     [
-        (HistoryNotes(""), FIRST),
-        (HistoryNotes("", block_size=5, blocks_since=date(2026, 3, 9)), date(2026, 3, 9)),
-        (HistoryNotes("", block_size=2, blocks_since=date(2026, 3, 9)), LogSettings().first_open(NIGHT)),
+        (None, FIRST),
+        (history_notes(), FIRST),
+        (history_notes(block_size=5, blocks_since=date(2026, 3, 9)), date(2026, 3, 9)),
+        (history_notes(block_size=2, blocks_since=date(2026, 3, 9)), LogSettings().first_open(NIGHT)),
     ],
-    ids=["an old home", "the same blocks", "blocks of another size"],
+    ids=["the first date", "a night of ltrr 0.1", "the same blocks", "blocks of another size"],
 )
-def test_counts_of_blocks_of_another_size_are_no_history(before: HistoryNotes, since: date) -> None:
+def test_counts_of_blocks_of_another_size_are_no_history(before: HistoryNotes | None, since: date) -> None:
     night = Night(block_size=5, before=before)
     assert _blocks_since(night) == since
     assert night.notes == {"block_size": 5, "blocks_since": since}

@@ -1,8 +1,8 @@
-"""Toy jobs over real catalog tables, for the runner's laws: what they compute can be added up by hand.
+"""Toy jobs over real catalog tables, whose results can be computed by hand.
 
-`figures.json` in the home says what each date's logs hold, so that a test can mend the past. Run as
-a program (`toy_jobs.py HOME JOB DATE`) a job stops between its first two tables for as long as it
-is let live.
+`figures.json` in the home has the figure of each date's logs, so that a test can correct earlier
+dates. As a program (`toy_jobs.py HOME JOB DATE`) a job waits between its first two tables until it
+is killed.
 """
 
 import json
@@ -28,13 +28,13 @@ _REJECTED = ("source", "offset", "settled_date", "reason", "detail", "format", "
 def toy_settings(home, figures=None):
     """Settings of a toy home whose logs hold `figures` (day of March 2026 -> number)."""
     if figures is not None:
-        told = {str(date(2026, 3, day)): figure for day, figure in figures.items()}
-        (home / "figures.json").write_text(json.dumps(told))
+        by_date = {str(date(2026, 3, day)): figure for day, figure in figures.items()}
+        (home / "figures.json").write_text(json.dumps(by_date))
     return load_settings(home, None, ["policy={name: toy, strategies: [a, b]}", f"history_starts={FIRST}"])
 
 
 def ingest_logs(night):
-    """data_quality: the date's figure; rejected_rows: one row."""
+    """Write data_quality with the figure of the date, and one row of rejected_rows."""
     figures = json.loads((night.settings.paths.home / "figures.json").read_text())
     checked = (night.date, "figure", float(figures.get(str(night.date), 0)), None, "reported", "toy")
     night.write("data_quality", night.spark.createDataFrame([checked], _CHECKS))
@@ -44,7 +44,7 @@ def ingest_logs(night):
 
 
 def fit_click_model(night):
-    """examination: the sum of all figures that can be seen, as the number of impressions."""
+    """Write examination with the sum of all visible figures as the number of impressions."""
     total = night.read("data_quality").agg(F.coalesce(F.sum("figure"), F.lit(0.0)).cast("bigint").alias("impressions"))
     columns = ("'search' surface", "1 position", "1D examination", "null standard_error", "'prior' method")
     curve = total.selectExpr(f"date'{night.date}' as_of_date", *columns, "true is_identified", "impressions")
@@ -52,7 +52,7 @@ def fit_click_model(night):
 
 
 def build_memory(night):
-    """queries of the two open dates, each with the impressions of tonight's curve."""
+    """Write queries of the two open dates, with the impressions of the night's curve."""
     yesterday = night.date - timedelta(days=1)
     curve = night.read("examination").where(F.col("as_of_date") == F.lit(night.date)).select("impressions")
     days = night.spark.createDataFrame([(yesterday,), (night.date,)], "log_date date")
@@ -74,16 +74,16 @@ TOYS = {
 
 
 def run_in_one_process(spark, settings, jobs, day):
-    """Some jobs of a date, as a night runs them: what is committed is read once."""
+    """Run some jobs of a date in one process, with one read of the commits."""
     with hold_lease(settings.paths.home, f"toys of {day}", tables=settings.paths.tables) as lease:
-        desk = job_runner.JobRunner(spark, settings, lease)
+        runner_of_jobs = job_runner.JobRunner(spark, settings, lease)
         if settings.nights.repair_first and jobs[0] == JOBS[0]:
-            desk.repair_before(day)
-        return [desk.run(job, day, None) for job in jobs]
+            runner_of_jobs.repair_before(day)
+        return [runner_of_jobs.run(job, day, None) for job in jobs]
 
 
 class SlowNight(Night):
-    """A night that takes its time after its first table."""
+    """A night that waits after its first table."""
 
     def write(self, name, frame, where=None):
         """Write, then wait to be killed."""

@@ -1,4 +1,7 @@
-"""A home in which the training jobs are real, and those before them toys over the world of the bandit's tests."""
+"""A home with real training jobs.
+
+The jobs before them are toys over the world of the bandit's tests.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ def impression_id(night_date: date, row: tuple) -> str:
 
 
 def _versions(night: Night) -> tuple[str, str]:
-    """A bundle that plans as the night's policy does, and one whose logged numbers are other features."""
+    """Two bundles: one with the plans of the night's policy, one with other features."""
     policy = night.settings.policy
     others = replace(policy, features=("text",))
     first, second = (
@@ -85,9 +88,9 @@ def _versions(night: Night) -> tuple[str, str]:
 
 
 def _decisions(night: Night, rows: list[tuple], version: str, other: str):
-    """Logged as the planted world has them; every hundredth was not carried out, a tenth is of another policy.
+    """Decisions logged as in the planted world; a hundredth failed, a tenth is of another policy.
 
-    That one is of as many numbers, of which the bandit must not learn: no width tells them apart.
+    The other policy has as many features, and the bandit must not learn from its rows.
     """
     made = []
     for number, row in enumerate(rows):
@@ -105,7 +108,7 @@ def _decisions(night: Night, rows: list[tuple], version: str, other: str):
 
 
 def _slates(night: Night, rows: list[tuple]):
-    """Three entities a page; where the plan was right, the one that the memory knows best is clicked."""
+    """Three entities per page; if the plan was right, the best one of the memory is clicked."""
     rng = np.random.default_rng(night.date.toordinal())
     made = []
     for row in rows:
@@ -123,7 +126,7 @@ def _slates(night: Night, rows: list[tuple]):
 
 
 def _candidates(night: Night, rows: list[tuple]):
-    """One drawn and shown entity an impression."""
+    """One drawn and shown entity per impression."""
     ids = night.spark.createDataFrame([(impression_id(night.date, row),) for row in rows], "impression_id string")
     shown = ids.select(
         "impression_id",

@@ -1,4 +1,4 @@
-"""The challenger's life: begin, keep, end in each way, and the budget of alpha that it is paid from."""
+"""The challenger's life: begin, keep, each end, and the budget of alpha."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def day(number: int) -> date:
 
 
 def night(
-    number: int, book=(), judgement: Judgement = NOTHING, champion: FrozenBandit = UNIFORM, **more
+    number: int, trials=(), judgement: Judgement = NOTHING, champion: FrozenBandit = UNIFORM, **more
 ) -> ChallengerReview:
     """Night `number`, with a candidate of its own; `gate=` and `candidate=` change that."""
     candidate = more.pop("candidate", Candidate(bandit(f"b{number}"), day(number - 1), f"run{number}"))
-    return review_challenger(book, day(number), champion, judgement, candidate, more.pop("gate", GATE))
+    return review_challenger(trials, day(number), champion, judgement, candidate, more.pop("gate", GATE))
 
 
 def begun(number: int = 1) -> ChallengerReview:
@@ -47,21 +47,21 @@ def begun(number: int = 1) -> ChallengerReview:
 
 
 def test_the_first_candidate_begins_with_its_share_and_is_not_judged_on_its_first_night() -> None:
-    page = begun()
-    [one] = page.challengers
+    review = begun()
+    [one] = review.challengers
     assert (one.begun, one.data_end, one.alpha, one.night, one.outcome) == (day(1), day(0), 0.01, 0, KEEP)
-    assert (page.judged, page.verdict, page.alpha_left) == (None, None, 0.04)
-    assert "begins with alpha 0.01" in page.why
+    assert (review.judged, review.verdict, review.alpha_left) == (None, None, 0.04)
+    assert "begins with alpha 0.01" in review.why
     assert one.trial.startswith("2026-03-03-")
 
 
 def test_who_begins_is_told_how_long_a_verdict_will_take() -> None:
     assert "this log does not yet show how many nights a verdict needs" in begun().why
-    # 9,000 impressions of 30 % of the users in one night: everybody will bring 30,000.
+    # 9,000 impressions of 30 % of the users in one night: all users will have 30,000.
     reported = Candidate(bandit("b1"), day(0), report=SO_SO, share=0.3)
     why = night(1, candidate=reported).why
     assert "at this traffic of 30,000 impressions a night a true +2%" in why
-    # Against a champion of tonight nothing is known yet.
+    # The night has no evidence against its new champion yet.
     after = night(2, begun().challengers, GOOD, candidate=replace(reported, bandit=bandit("b2")))
     assert "this log does not yet show" in after.next_why
 
@@ -71,42 +71,42 @@ def test_who_begins_is_told_how_long_a_verdict_will_take() -> None:
     [(None, "no new candidate"), (Candidate(UNIFORM, day(0)), "is the champion, byte for byte")],
 )
 def test_nobody_begins_where_there_is_nobody_new(candidate, words) -> None:
-    page = night(1, candidate=candidate)
-    assert page.challengers == ()
-    assert words in page.why
+    review = night(1, candidate=candidate)
+    assert review.challengers == ()
+    assert words in review.why
 
 
 def test_a_challenger_is_kept_frozen_whatever_is_trained_meanwhile() -> None:
-    page = begun()
+    review = begun()
     for number in (2, 3, 4):
         difference = Estimate(0.01, 0.02 / number)
-        page = night(number, page.challengers, replace(SO_SO, difference=difference))
-        [one] = page.challengers
+        review = night(number, review.challengers, replace(SO_SO, difference=difference))
+        [one] = review.challengers
         assert (one.bandit, one.night, one.outcome) == (bandit("b1"), number - 1, KEEP)
         assert one.looks[-1].difference == difference
     assert [look.night for look in one.looks] == [1, 2, 3]
-    assert f"night 3 of {GATE.life_nights}" in page.why
-    assert "of the budget of 0.05 over 60 nights 0.04 is left" in page.why
+    assert f"night 3 of {GATE.life_nights}" in review.why
+    assert "of the budget of 0.05 over 60 nights 0.04 is left" in review.why
 
 
 def test_a_night_without_a_look_keeps_it_and_remembers_nothing() -> None:
-    page = night(2, begun().challengers, replace(GOOD, objections=("replay was unequal",)))
-    [one] = page.challengers
+    review = night(2, begun().challengers, replace(GOOD, objections=("replay was unequal",)))
+    [one] = review.challengers
     assert (one.outcome, one.night, one.looks) == (KEEP, 1, ())
     assert "no look: replay was unequal" in one.why
 
 
 def test_a_promotion_gives_its_alpha_back_and_the_next_is_judged_against_it() -> None:
-    page = night(2, begun().challengers, GOOD)
-    promoted, following = page.challengers
+    review = night(2, begun().challengers, GOOD)
+    promoted, following = review.challengers
     assert (promoted.outcome, promoted.ended) == (PROMOTE, day(2))
-    assert page.judged == promoted
+    assert review.judged == promoted
     assert (following.begun, following.against) == (day(2), promoted.bandit.digest)
-    assert page.alpha_left == pytest.approx(0.04)
-    # The night after, nobody has to know of it any more.
-    page = night(3, page.challengers, SO_SO, champion=promoted.bandit)
-    assert [one.begun for one in page.challengers] == [day(2)]
-    # Trained again to the same bytes as what serves now, nobody is new.
+    assert review.alpha_left == pytest.approx(0.04)
+    # The next night no longer needs its trial.
+    review = night(3, review.challengers, SO_SO, champion=promoted.bandit)
+    assert [one.begun for one in review.challengers] == [day(2)]
+    # A candidate with the same bytes as the champion begins no trial.
     again = night(2, begun().challengers, GOOD, candidate=Candidate(bandit("b1"), day(1)))
     assert current_trial(again.challengers) is None
 
@@ -114,64 +114,64 @@ def test_a_promotion_gives_its_alpha_back_and_the_next_is_judged_against_it() ->
 def test_futile_and_harmed_end_it_and_its_alpha_stays_spent_for_sixty_nights() -> None:
     slices = {"long": SliceLook(Estimate(-0.1, 0.005), 0.6)}
     for judgement, outcome in ((BAD, FUTILE), (replace(GOOD, slices=slices), HARMED)):
-        page = night(2, begun().challengers, judgement)
-        ended, following = page.challengers
+        review = night(2, begun().challengers, judgement)
+        ended, following = review.challengers
         assert (ended.outcome, ended.ended, following.night) == (outcome, day(2), 0)
-        assert page.verdict.is_refused
-        assert page.alpha_left == pytest.approx(0.03)
+        assert review.verdict.is_refused
+        assert review.alpha_left == pytest.approx(0.03)
     no_more = night(61, (ended,), candidate=None)
     assert [one.outcome for one in no_more.challengers] == [HARMED]
     assert night(62, (ended,), candidate=None).challengers == ()
 
 
 def test_it_expires_after_its_nights_and_gives_way() -> None:
-    page = begun()
+    review = begun()
     for number in range(2, 16):
-        page = night(number, page.challengers, SO_SO if number < 15 else NOTHING)
-    assert [one.outcome for one in page.challengers] == [EXPIRED, KEEP]
-    assert page.judged.night == GATE.life_nights
+        review = night(number, review.challengers, SO_SO if number < 15 else NOTHING)
+    assert [one.outcome for one in review.challengers] == [EXPIRED, KEEP]
+    assert review.judged.night == GATE.life_nights
 
 
 def test_a_champion_that_changed_otherwise_replaces_it() -> None:
     by_hand = bandit("of last year")
-    page = night(2, begun().challengers, GOOD, champion=by_hand)
-    ended, following = page.challengers
-    assert (ended.outcome, ended.ended, page.verdict) == (REPLACED, day(2), None)
-    assert "the champion's bandit has changed" in page.why
+    review = night(2, begun().challengers, GOOD, champion=by_hand)
+    ended, following = review.challengers
+    assert (ended.outcome, ended.ended, review.verdict) == (REPLACED, day(2), None)
+    assert "the champion's bandit has changed" in review.why
     assert following.against == by_hand.digest
-    assert page.alpha_left == pytest.approx(0.03)
-    # So does the same bandit that explores otherwise, and the uniform policy of another name.
+    assert review.alpha_left == pytest.approx(0.03)
+    # So does the same bandit with other exploration, and the uniform policy of another name.
     for other in (replace(UNIFORM, exploration=ExplorationSettings(floor_share=0.9)), replace(UNIFORM, policy="new")):
         assert night(2, begun().challengers, GOOD, champion=other).judged.outcome == REPLACED
 
 
 def test_with_no_alpha_left_none_begins_and_that_is_said() -> None:
-    page = begun()
+    review = begun()
     for number in range(2, 7):
-        page = night(number, page.challengers, BAD)
-    assert [one.outcome for one in page.challengers] == [FUTILE] * 5
-    assert (current_trial(page.challengers), page.alpha_left) == (None, 0.0)
+        review = night(number, review.challengers, BAD)
+    assert [one.outcome for one in review.challengers] == [FUTILE] * 5
+    assert (current_trial(review.challengers), review.alpha_left) == (None, 0.0)
     free = day(2) + timedelta(days=60)
-    assert f"the budget has no alpha for a new challenger before {free}" in page.why
-    assert current_trial(night(61, page.challengers).challengers) is None
-    assert current_trial(night(62, page.challengers).challengers).begun == free
+    assert f"the budget has no alpha for a new challenger before {free}" in review.why
+    assert current_trial(night(61, review.challengers).challengers) is None
+    assert current_trial(night(62, review.challengers).challengers).begun == free
 
 
 def test_a_night_that_is_run_again_writes_the_same_page() -> None:
-    book = night(2, begun().challengers, BAD).challengers
-    assert night(3, book, SO_SO) == night(3, book, SO_SO)
+    trials = night(2, begun().challengers, BAD).challengers
+    assert night(3, trials, SO_SO) == night(3, trials, SO_SO)
 
 
 @pytest.mark.spark
 def test_the_book_comes_back_from_its_table_as_it_was_written(spark) -> None:
     slices = {"long": SliceLook(Estimate(-0.01, 0.02), 0.6)}
-    page = night(2, begun().challengers, replace(GOOD, slices=slices))
-    pages = [*night(2, begun().challengers, BAD).challengers, page.challengers[0]]
-    for written in (page.challengers, pages[:2]):
+    review = night(2, begun().challengers, replace(GOOD, slices=slices))
+    pages = [*night(2, begun().challengers, BAD).challengers, review.challengers[0]]
+    for written in (review.challengers, pages[:2]):
         rows = challenger_rows(spark, day(2), written)
         assert read_challengers(rows, day(2)) == sorted(written, key=lambda one: one.trial)
         assert read_challengers(rows, day(3)) == []
-    # A policy's book is its own newest page, however long another policy of the home has run since.
+    # The trials of a policy come from its own newest date, even if another policy served since.
     other = replace(
         begun().challengers[0], bandit=replace(bandit("b1"), policy="search-2"), kind=RANKER_TRIAL, waited=3
     )
@@ -179,6 +179,6 @@ def test_the_book_comes_back_from_its_table_as_it_was_written(spark) -> None:
     assert read_trials(rows, "search", day(6), GATE) == sorted(pages[:2], key=lambda one: one.trial)
     assert read_trials(rows, "search-2", day(6), GATE) == [other]
     assert read_trials(rows, "search-2", day(4), GATE) == read_trials(rows, "search", day(63), GATE) == []
-    # Rows from before trials had a kind and a clock that stops.
+    # Rows that are older than the kind of a trial and the clock that stops.
     older = rows.withColumns({name: F.lit(None).cast(kind) for name, kind in (("kind", "string"), ("waited", "int"))})
     assert read_trials(older, "search-2", day(6), GATE) == [replace(other, kind=BANDIT_TRIAL, waited=0)]

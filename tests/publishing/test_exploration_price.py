@@ -1,4 +1,4 @@
-"""What exploring costs and buys: known cases, and a true log that says the same."""
+"""Cost and benefit of exploration: known cases, and a true log with the same figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GATE = GateSettings(effect=0.1)
 
 
 def sums_of(target, values, noise=0.25):
-    """As a scan leaves them, a user an impression; `served` is their expected reward."""
+    """Sums of a scan with one impression per user; `served` is the expected reward."""
     lost, greedy, any_plan = exploration_terms(target, values)
     terms = {
         "served_dr": (target * values).sum(axis=1),
@@ -88,7 +88,7 @@ def test_a_drawn_log_has_the_stated_sample_and_spread() -> None:
     assert weights.sum() ** 2 / (weights**2).sum() == pytest.approx(price.greedy_sample * len(target), rel=0.05)
     spread = ((weights - 1.0) * residuals).std() / (target * values).sum(axis=1).mean()
     factor = traffic_factor(GATE, GATE.share, GATE.power)
-    # The log is of two nights of 30 % of the users, and all of them judge.
+    # The log has two nights of 30 % of the users; the evaluation has all users.
     needed = (factor * spread / GATE.effect) ** 2
     assert price.greedy_nights == pytest.approx(needed / (len(target) / 2 / 0.3), rel=0.1)
     assert price.greedy_width == pytest.approx(sqrt(1.0 / price.greedy_sample / PLANS))

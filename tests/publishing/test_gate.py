@@ -1,4 +1,4 @@
-"""The gate promotes what is truly better, gives up what is not, and says in words why and how long a verdict takes."""
+"""The gate promotes true gains, refuses others, and explains each verdict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ A_NIGHT = 4_000
 
 
 def _life(worth: np.ndarray, target: np.ndarray, nights: int, seed: int) -> list[Verdict]:
-    """A life of `target` [P] against uniform logging over plans of true `worth` [P], until it ends; users come back."""
+    """The life of a policy against uniform logging, until it ends; users return.
+
+    `target` [P] are its probabilities of the plans, and `worth` [P] the true values.
+    """
     rng = np.random.default_rng(seed)
     count = nights * A_NIGHT
     users = rng.integers(0, A_NIGHT // 4, count)
@@ -71,7 +74,10 @@ def _softmax(worth: np.ndarray, shortlist: int, floor: float = 0.1) -> np.ndarra
 
 @pytest.mark.statistical
 def test_a_challenger_of_equal_value_is_hardly_ever_promoted() -> None:
-    """A different policy of the same value, 60 lives of five nights: two promotions have a chance of 0.3 %."""
+    """Another policy of the same value in 60 lives of five nights.
+
+    Two promotions have a probability of 0.3 %.
+    """
     worth = np.full(PLANS, 0.6)
     target = _softmax(np.random.default_rng(1).random(PLANS), shortlist=16)
     ends = [_life(worth, target, 5, seed)[-1].outcome for seed in range(60)]
@@ -80,7 +86,7 @@ def test_a_challenger_of_equal_value_is_hardly_ever_promoted() -> None:
 
 @pytest.mark.statistical
 def test_a_challenger_that_is_truly_better_is_promoted_when_the_nights_told_are_over() -> None:
-    """+15 % over a uniform champion: promoted with the stated power by the night that the first verdict tells."""
+    """A gain of 15 % is promoted with the stated power by the predicted night."""
     worth = np.linspace(0.4, 0.8, PLANS)
     target = _softmax(worth, shortlist=16)
     target = target + (1.0 - target.sum()) / PLANS
@@ -89,14 +95,14 @@ def test_a_challenger_that_is_truly_better_is_promoted_when_the_nights_told_are_
     target = share * target + (1 - share) / PLANS
     assert float(target @ worth / worth.mean()) == pytest.approx(1.15)
     lives = [_life(worth, target, 8, seed) for seed in range(30)]
-    told = [
+    predicted = [
         estimate_traffic(
             replace(life[0].look.difference, value=0.15 * 0.6), 0.6, A_NIGHT, 1, ALPHA, GATE
         ).nights_at_this_difference
         for life in lives
         if life[0].look
     ]
-    by_then = sum(life[-1].outcome == PROMOTE and len(life) <= np.median(told) for life in lives)
+    by_then = sum(life[-1].outcome == PROMOTE and len(life) <= np.median(predicted) for life in lives)
     assert by_then >= 20  # of 30 at 80 %: fewer have a chance of 2 %
 
 
@@ -134,7 +140,7 @@ def test_a_verdict_says_bound_evidence_alpha_and_how_long_it_takes() -> None:
     ],
 )
 def test_every_objection_forbids_a_look_and_is_said(change, words) -> None:
-    """However good it looks, nothing is decided; and nothing is remembered, so the alpha waits."""
+    """Without enough evidence nothing is decided and no alpha is spent."""
     verdict = judged(replace(GOOD, **change))
     assert (verdict.outcome, verdict.look, verdict.critical) == (KEEP, None, inf)
     assert words in verdict.why
@@ -164,14 +170,14 @@ def test_what_is_hopeless_is_given_up_and_what_is_crossed_must_hold() -> None:
 
 def test_slices_refuse_are_waited_for_or_named() -> None:
     harmed, fine = SliceLook(Estimate(-0.06, 0.005), 0.6), SliceLook(Estimate(0.03, 0.005), 0.6)
-    unfit, hopeless = SliceLook(Estimate(0.03, 0.03), 0.6), SliceLook(Estimate(0.03, 0.3), 0.6)
+    unfit, imprecise = SliceLook(Estimate(0.03, 0.03), 0.6), SliceLook(Estimate(0.03, 0.3), 0.6)
     verdict = judged(replace(GOOD, slices={"long": harmed, "digits": fine}))
     assert (verdict.outcome, verdict.slices) == (HARMED, {"digits": "unharmed", "long": "harmed"})
     assert "slices harmed: long (-10.0%)" in verdict.why
     verdict = judged(replace(GOOD, slices={"long": unfit, "digits": fine}))
     assert (verdict.outcome, verdict.slices) == (KEEP, {"long": "not yet judged"})
     assert "the bound is crossed, waiting for slices not yet judged: long" in verdict.why
-    verdict = judged(replace(GOOD, slices={"long": hopeless, "digits": fine}))
+    verdict = judged(replace(GOOD, slices={"long": imprecise, "digits": fine}))
     assert (verdict.outcome, verdict.slices["long"]) == (PROMOTE, "not judged")
     verdict = judged(replace(GOOD, slices={"long": unfit}), gate=replace(GATE, waits_for_slices=False))
     assert (verdict.outcome, verdict.slices) == (PROMOTE, {"long": "not judged"})
@@ -182,7 +188,7 @@ def test_traffic_follows_from_spread_effect_and_power() -> None:
     assert traffic.spread == pytest.approx(1.0)
     assert traffic.impressions_a_night == 20_000
     assert traffic.needed_a_night == pytest.approx((traffic_factor(GATE, ALPHA, 0.8) / 0.02) ** 2 / 14)
-    # Of 20,000 a night 1,950 would do: soon.
+    # Of 20,000 per night, 1,950 would be enough, so the verdict is near.
     assert traffic.nights < GATE.life_nights
     assert f"has an 80% chance of promotion by night {traffic.nights:.0f} of its life" in traffic_text(traffic, GATE)
     assert estimate_traffic(Estimate(-0.1, 0.006), 0.6, 10_000, 1, ALPHA, GATE).nights_at_this_difference == inf

@@ -1,4 +1,4 @@
-"""Whose the champion is, as of which night; what a night may move; what people do by hand."""
+"""The champion as of a night, moves that a night may make, and moves by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ltrr.publishing.release import (
     Parts,
     bundle_files,
     publish,
-    unrecorded,
+    unrecorded_releases,
 )
 from ltrr.publishing.release_rows import RELEASES
 from ltrr.spark.columns import empty
@@ -74,7 +74,7 @@ def versions(home):
 
 
 def bundle(home, number: int, floor: float) -> str:
-    """A version of night `number`; versions of one floor have the same models, as refreshes have."""
+    """A version of night `number`; versions of one floor have the same models."""
     exploring = replace(SETTINGS, exploration=replace(SETTINGS.exploration, floor_share=floor))
     return publish_bundle(home, "search", Manifest(exploring, MARCH[number]), {})
 
@@ -98,13 +98,13 @@ def test_a_person_promotes_and_rolls_back_each_as_a_new_sequence(home) -> None:
 
 @pytest.mark.parametrize("says_who", [True, False])
 def test_rolling_back_after_refreshes_goes_to_the_last_version_with_other_models(home, says_who: bool) -> None:
-    """Old, BAD promoted, BAD refreshed twice: the last refresh before the promotion; and from there on back again."""
+    """A rollback skips refreshes of the bad models, and a second one returns to them."""
     nights = [(0.5, PUBLISHED), (0.5, REFRESHED), (0.1, PROMOTED), (0.1, REFRESHED), (0.1, REFRESHED)]
     made = [bundle(home, number, floor) for number, (floor, _) in enumerate(nights)]
     for number, (_, action) in enumerate(nights):
         move_pointer(home, "search", made[number], by=by_night(number, action) if says_who else Mover())
     assert roll_back(home, "search", why="bad", by_whom="ada").version == made[1]
-    with pytest.raises(UsageError, match="nothing to roll back to"):
+    with pytest.raises(UsageError, match="there is no version to roll back to"):
         roll_back(home, "search", why="worse", by_whom="ada")
 
 
@@ -118,7 +118,7 @@ def test_a_rollback_that_cannot_tell_what_served_asks_for_the_version(home) -> N
 
 
 def test_who_decided_on_what_is_no_longer_newest_creates_nothing(home, versions, monkeypatch) -> None:
-    """A rollback by hand between the night's reading and its create is not overwritten."""
+    """A night does not overwrite a rollback between its read of the pointer and its move."""
     store = open_policy(home, "search")
     move_pointer(home, "search", versions[1], by=by_night(1, REFRESHED))
     top, third = top_sequence(store), bundle(home, 2, 0.5)
@@ -136,11 +136,14 @@ def test_who_decided_on_what_is_no_longer_newest_creates_nothing(home, versions,
 
 @pytest.mark.parametrize("is_recorded", [True, False])
 def test_a_rollback_after_a_crash_stays_whoever_records_the_dead_nights_pointer(home, versions, is_recorded) -> None:
-    """The night pointed and died; a person rolled back; the night, run again, sees that the pointer is not its own."""
+    """A night moved the pointer and died, and a person rolled back.
+
+    A rerun of the night finds that the pointer is not its own.
+    """
     move_pointer(home, "search", versions[1], by=by_night(2, PROMOTED))
     move_pointer(home, "search", versions[0], by=Mover.of_person("ada", ROLLED_BACK))
     moves = moves_of([], home, "search")
-    rows = [row.row() | {"policy": "search"} for row in unrecorded(moves, None)]
+    rows = [row.row() | {"policy": "search"} for row in unrecorded_releases(moves, None)]
     assert [(row["run_date"], row["by_whom"], row["action"]) for row in rows] == [
         (None, "by hand", PUBLISHED),
         (MARCH[2], "publish_policy", PROMOTED),
@@ -153,9 +156,9 @@ def test_a_rollback_after_a_crash_stays_whoever_records_the_dead_nights_pointer(
 
 
 def test_a_second_policy_of_a_home_has_moves_of_its_own(home, versions) -> None:
-    """Rows of the first policy, those from before rows named it among them, are no moves of the second."""
+    """Rows of the first policy are no moves of the second, also rows without a policy."""
     move_pointer(home, "search", versions[1], by=by_night(1, REFRESHED))
-    rows = [row.row() for row in unrecorded(moves_of([], home, "search"), MARCH[1])]
+    rows = [row.row() for row in unrecorded_releases(moves_of([], home, "search"), MARCH[1])]
     named, nameless = ([row | {"policy": name} for row in rows] for name in ("search", None))
     other = replace(SETTINGS, name="search-2", strategies=("title", "memory", "semantic"))
     version, _ = publish_first_champion(home, other, MARCH[0])
@@ -164,7 +167,8 @@ def test_a_second_policy_of_a_home_has_moves_of_its_own(home, versions) -> None:
         first = moves_of(kept, home, "search")
         assert [(move.sequence, move.is_recorded) for move in first] == [(1, True), (2, True)]
     assert champion_of(moves_of(named, home, "search-2"), MARCH[3]).version == version
-    # On the date of the change, services log versions of both: both are replayed, and nothing else.
+    # On the date of the change, services log versions of both policies: both are replayed, and no
+    # other.
     logged = {version, *versions, f"../search/{version}", "2026-03-09-000000000000"}
     assert read_planning_parts(home, "search-2", logged).keys() == {version, *versions}
 
@@ -210,17 +214,19 @@ def test_pointers_that_nobody_recorded_are_recorded_once() -> None:
         Move(2, "a", MARCH[1]),
         Move(3, "b", MARCH[2], is_recorded=False, why="night"),
     ]
-    first, died = unrecorded(moves, MARCH[2])
+    first, died = unrecorded_releases(moves, MARCH[2])
     assert (first.action, first.night, first.by_whom, first.why) == (PUBLISHED, None, "by hand", "first champion")
     assert (died.night, died.by_whom, died.previous) == (MARCH[2], "publish_policy", "a")
-    # The attempt that follows publishes the same: its own row is the record, as if nothing had
-    # died.
-    assert unrecorded(moves, MARCH[2], "b") == [first]
-    assert unrecorded(moves[:2], None) == [first]
+    # The next attempt publishes the same version: its row is the record, as without the failure.
+    assert unrecorded_releases(moves, MARCH[2], "b") == [first]
+    assert unrecorded_releases(moves[:2], None) == [first]
 
 
 def test_a_canary_moves_nothing_for_the_nights_but_who_may_point(home, versions) -> None:
-    """Begun by hand after night 2: night 3 has the same champion, and night 2, run again, leaves the canary alone."""
+    """A canary that begins by hand after night 2 changes no champion.
+
+    Night 3 has the same champion, and a rerun of night 2 does not change the canary.
+    """
     moves = [Move(1, "u", MARCH[0]), Move(2, "a", MARCH[1]), Move(3, "a", None)]
     assert champion_of(moves, MARCH[2]) == moves[2]
     assert may_move(moves, MARCH[2])
@@ -237,7 +243,7 @@ def test_a_canary_that_nobody_recorded_is_by_hand(home, spark, versions) -> None
         (2, versions[0], None),
         (3, versions[0], None),
     ]
-    rows = unrecorded(moves, MARCH[2])
+    rows = unrecorded_releases(moves, MARCH[2])
     assert [(row.action, row.by_whom, row.canary and row.canary.version) for row in rows] == [
         (PUBLISHED, "by hand", None),
         (CANARY_BEGUN, "by hand", versions[1]),

@@ -1,4 +1,4 @@
-"""A ranker's trial: frozen, judged against the served order, paid from the budget of all trials, ended in each way."""
+"""A ranker's trial: frozen files, the served order, the common budget, and each end."""
 
 from __future__ import annotations
 
@@ -30,67 +30,67 @@ def day(number: int) -> date:
     return FIRST + timedelta(days=number)
 
 
-def night(number: int, book=(), judgement: Judgement = NOTHING, served: str = "s", **more) -> RankerReview:
+def night(number: int, trials=(), judgement: Judgement = NOTHING, served: str = "s", **more) -> RankerReview:
     """Night `number`, with a candidate of its own; `candidate=` and `waits=` change that."""
     candidate = more.pop("candidate", RankerCandidate(f"r{number}", day(number - 1), f"run{number}"))
-    return review_ranker(book, day(number), "search", served, judgement, candidate, GATE, more.pop("waits", ""))
+    return review_ranker(trials, day(number), "search", served, judgement, candidate, GATE, more.pop("waits", ""))
 
 
 def test_tonights_ranker_begins_with_a_share_and_is_judged_from_the_next_night_on() -> None:
-    page = night(1, judgement=GOOD)
-    [one] = page.challengers
+    review = night(1, judgement=GOOD)
+    [one] = review.challengers
     assert (one.kind, one.bandit.files, one.data_end) == (RANKER_TRIAL, {"ranker.ubj": "r1"}, day(0))
-    assert (one.alpha, one.night, one.outcome, page.verdict, page.promoted) == (0.01, 0, KEEP, None, "")
-    assert "begins with alpha 0.01" in page.why
+    assert (one.alpha, one.night, one.outcome, review.verdict, review.promoted) == (0.01, 0, KEEP, None, "")
+    assert "begins with alpha 0.01" in review.why
 
 
 @pytest.mark.parametrize(
     ("judgement", "outcome", "promoted"), [(BAD, FUTILE, ""), (SO_SO, KEEP, ""), (GOOD, PROMOTE, "r1")]
 )
 def test_the_sequential_gate_judges_the_ranker_that_was_frozen(judgement, outcome, promoted) -> None:
-    page = night(2, night(1).challengers, judgement)
-    assert page.judged is not None
-    assert (page.judged.outcome, page.promoted) == (outcome, promoted)
-    assert page.judged.bandit.files == {"ranker.ubj": "r1"}
-    assert f"weighted DCG differs by {judgement.difference.value:+.4f}" in page.judged.why
-    # A refused ranker keeps its alpha, and the next begins at once with a share of its own.
+    review = night(2, night(1).challengers, judgement)
+    assert review.judged is not None
+    assert (review.judged.outcome, review.promoted) == (outcome, promoted)
+    assert review.judged.bandit.files == {"ranker.ubj": "r1"}
+    assert f"weighted DCG differs by {judgement.difference.value:+.4f}" in review.judged.why
+    # A refused ranker keeps its alpha; the next one begins at once with its own share.
     spent = {FUTILE: 0.02, KEEP: 0.01, PROMOTE: 0.01}[outcome]
-    assert alpha_left(page.challengers, day(2), GATE) == pytest.approx(0.05 - spent)
+    assert alpha_left(review.challengers, day(2), GATE) == pytest.approx(0.05 - spent)
 
 
 def test_a_difference_that_one_fixed_test_a_night_would_promote_is_not_enough() -> None:
-    """The former gate took every lower bound above 0 at level .025."""
-    page = night(2, night(1).challengers, replace(SO_SO, difference=Estimate(0.012, 0.005)))
+    """An earlier gate promoted at every lower bound above 0 at level .025."""
+    review = night(2, night(1).challengers, replace(SO_SO, difference=Estimate(0.012, 0.005)))
     assert SO_SO.difference.low(0.975) > 0.0
-    assert page.judged is not None
-    assert page.judged.outcome == KEEP
+    assert review.judged is not None
+    assert review.judged.outcome == KEEP
 
 
 def test_a_trial_ends_by_age() -> None:
-    page = night(1)
+    review = night(1)
     for number in range(2, 16):
-        page = night(number, page.challengers, SO_SO if number < 15 else NOTHING)
-    assert page.judged is not None
-    assert (page.judged.outcome, page.judged.night) == (EXPIRED, GATE.life_nights)
+        review = night(number, review.challengers, SO_SO if number < 15 else NOTHING)
+    assert review.judged is not None
+    assert (review.judged.outcome, review.judged.night) == (EXPIRED, GATE.life_nights)
 
 
 def test_looks_end_with_the_order_that_they_compared_with() -> None:
-    page = night(2, night(1).challengers, GOOD, served="another")
-    assert page.judged is not None
-    assert (page.judged.outcome, page.verdict, page.promoted) == (REPLACED, None, "")
-    # Its alpha stays spent, and tonight's ranker begins against the new order.
-    now = current_trial(page.challengers, RANKER_TRIAL)
+    review = night(2, night(1).challengers, GOOD, served="another")
+    assert review.judged is not None
+    assert (review.judged.outcome, review.verdict, review.promoted) == (REPLACED, None, "")
+    # Its alpha stays spent, and the night's ranker begins against the new order.
+    now = current_trial(review.challengers, RANKER_TRIAL)
     assert now is not None
     assert now.against == FrozenBandit.of_ranker("search", "another").digest
-    assert alpha_left(page.challengers, day(2), GATE) == pytest.approx(0.03)
+    assert alpha_left(review.challengers, day(2), GATE) == pytest.approx(0.03)
 
 
 def test_while_something_else_changes_no_ranker_takes_a_look_or_begins() -> None:
-    page = night(2, night(1).challengers, GOOD, waits="a canary runs")
-    assert page.judged is not None
-    assert (page.judged.outcome, page.judged.looks) == (KEEP, ())
-    assert (page.judged.waited, page.judged.on(day(3))) == (1, 1)
-    assert "is extended: a canary runs" in page.why
+    review = night(2, night(1).challengers, GOOD, waits="a canary runs")
+    assert review.judged is not None
+    assert (review.judged.outcome, review.judged.looks) == (KEEP, ())
+    assert (review.judged.waited, review.judged.on(day(3))) == (1, 1)
+    assert "is extended: a canary runs" in review.why
     assert night(1, waits="a canary runs").challengers == ()
 
 
@@ -105,16 +105,18 @@ def test_no_alpha_is_drawn_for_the_served_ranker_or_for_one_that_held_out_querie
 
 def test_bandits_and_rankers_share_one_budget_and_neither_sees_the_others_trial() -> None:
     champion = FrozenBandit("search", {}, None, ExplorationSettings())
-    book, shares = (), []
+    trials, shares = (), []
     for number in range(1, 90):
         bandit = FrozenBandit("search", {"bandit.vw": f"b{number}"}, None, ExplorationSettings())
-        book = review_challenger(book, day(number), champion, NOTHING, Candidate(bandit, day(number)), GATE).challengers
-        book = night(number, book).challengers
-        shares.append(sum(one.alpha for one in book))
+        trials = review_challenger(
+            trials, day(number), champion, NOTHING, Candidate(bandit, day(number)), GATE
+        ).challengers
+        trials = night(number, trials).challengers
+        shares.append(sum(one.alpha for one in trials))
         assert shares[-1] <= GATE.alpha + 1e-12
-        assert all(one.outcome in (KEEP, EXPIRED) for one in book)
+        assert all(one.outcome in (KEEP, EXPIRED) for one in trials)
     assert max(shares) == pytest.approx(GATE.alpha)
-    assert {one.kind for one in book} == {RANKER_TRIAL, "bandit"}
+    assert {one.kind for one in trials} == {RANKER_TRIAL, "bandit"}
 
 
 def test_a_judgement_comes_back_from_its_note() -> None:
@@ -128,6 +130,6 @@ def test_a_judgement_comes_back_from_its_note() -> None:
 
 @pytest.mark.spark
 def test_the_book_keeps_a_rankers_trial(spark) -> None:
-    page = night(2, night(1).challengers, SO_SO)
-    rows = challenger_rows(spark, day(2), page.challengers)
-    assert tuple(read_challengers(rows, day(2))) == page.challengers
+    review = night(2, night(1).challengers, SO_SO)
+    rows = challenger_rows(spark, day(2), review.challengers)
+    assert tuple(read_challengers(rows, day(2))) == review.challengers

@@ -1,4 +1,4 @@
-"""What is decided stays decided: whatever is run again, alpha never comes back and no past trial changes."""
+"""Reruns never return alpha and never change a past trial."""
 
 from __future__ import annotations
 
@@ -51,30 +51,30 @@ def candidate(name: str, number: int) -> Candidate:
     return Candidate(FrozenBandit("search", {"bandit.vw": name}, None, ExplorationSettings()), day(number - 1))
 
 
-def attempt(number: int, name: str, book=(), judgement: Judgement = NOTHING, earlier=(), **more) -> ChallengerReview:
+def attempt(number: int, name: str, trials=(), judgement: Judgement = NOTHING, earlier=(), **more) -> ChallengerReview:
     """One attempt of a night, after an earlier attempt of the same night."""
-    known = with_withdrawn(book, earlier, day(number))
+    known = with_withdrawn(trials, earlier, day(number))
     return review_challenger(known, day(number), UNIFORM, judgement, candidate(name, number), GATE, **more)
 
 
 def test_a_rerun_with_other_settings_starts_no_new_life_for_free() -> None:
-    page = attempt(1, "settings 1")
+    review = attempt(1, "settings 1")
     for number in range(2, 6):
-        page = attempt(1, f"settings {number}", earlier=page.challengers)
-        assert page.alpha_left == pytest.approx(0.05 - 0.01 * number)
-        assert [one.outcome for one in page.challengers] == [WITHDRAWN] * (number - 1) + [KEEP]
-    page = attempt(1, "settings 6", earlier=page.challengers)
-    assert (current_trial(page.challengers), page.alpha_left) == (None, 0.0)
-    assert f"no alpha for a new challenger before {day(61)}" in page.why
-    # The night after knows of all of them.
-    assert alpha_left(attempt(2, "next", page.challengers).challengers, day(2), GATE) == 0.0
+        review = attempt(1, f"settings {number}", earlier=review.challengers)
+        assert review.alpha_left == pytest.approx(0.05 - 0.01 * number)
+        assert [one.outcome for one in review.challengers] == [WITHDRAWN] * (number - 1) + [KEEP]
+    review = attempt(1, "settings 6", earlier=review.challengers)
+    assert (current_trial(review.challengers), review.alpha_left) == (None, 0.0)
+    assert f"no alpha for a new challenger before {day(61)}" in review.why
+    # The next night includes all of them.
+    assert alpha_left(attempt(2, "next", review.challengers).challengers, day(2), GATE) == 0.0
 
 
 def test_a_rerun_that_begins_the_same_trial_changes_nothing() -> None:
-    page = attempt(1, "one")
-    assert attempt(1, "one", earlier=page.challengers) == page
-    # Withdrawn by a second attempt, taken back by a third: each has its alpha once.
-    second = attempt(1, "two", earlier=page.challengers)
+    review = attempt(1, "one")
+    assert attempt(1, "one", earlier=review.challengers) == review
+    # A second attempt withdraws the trial and a third begins it again: each has its alpha once.
+    second = attempt(1, "two", earlier=review.challengers)
     third = attempt(1, "one", earlier=second.challengers)
     assert {one.outcome: one.bandit.files["bandit.vw"] for one in third.challengers} == {KEEP: "one", WITHDRAWN: "two"}
     assert len(third.challengers) == 2
@@ -82,26 +82,26 @@ def test_a_rerun_that_begins_the_same_trial_changes_nothing() -> None:
 
 
 def test_a_promotion_that_a_rerun_does_not_find_costs_what_had_begun_with_its_alpha() -> None:
-    book = attempt(1, "one").challengers
-    first = attempt(2, "two", book, GOOD)
+    trials = attempt(1, "one").challengers
+    first = attempt(2, "two", trials, GOOD)
     assert [one.outcome for one in first.challengers] == [PROMOTE, KEEP]
-    again = attempt(2, "two", book, SO_SO, first.challengers)
+    again = attempt(2, "two", trials, SO_SO, first.challengers)
     assert {one.bandit.files["bandit.vw"]: one.outcome for one in again.challengers} == {"one": KEEP, "two": WITHDRAWN}
     assert again.alpha_left <= first.alpha_left
 
 
 def test_once_acted_on_the_page_stays_and_what_a_rerun_finds_is_said() -> None:
-    book = attempt(1, "one").challengers
-    committed = attempt(2, "two", book, SO_SO)
+    trials = attempt(1, "one").challengers
+    committed = attempt(2, "two", trials, SO_SO)
     earlier = EarlierAttempt(committed.challengers, is_final=True)
-    mended = attempt(2, "other", book, GOOD, committed.challengers)
+    mended = attempt(2, "other", trials, GOOD, committed.challengers)
     assert mended.judged is not None
     assert mended.judged.outcome == PROMOTE
     kept = keep_final_review(mended, earlier, day(2), GATE)
     assert kept.challengers == committed.challengers
     assert (kept.judged, kept.alpha_left) == (committed.judged, committed.alpha_left)
     assert "keep stays, this attempt finds promote" in kept.why
-    # While nobody has acted on it, the rerun counts.
+    # The rerun counts as long as no later decision builds on it.
     assert keep_final_review(mended, replace(earlier, is_final=False), day(2), GATE) == mended
 
 
@@ -133,32 +133,32 @@ def test_a_page_is_final_once_it_is_committed_and_acted_on(
     earlier = EarlierAttempt.of(night, moves)
     assert earlier.is_final == is_final
     assert bool(earlier.overruled) == is_moved
-    # Trials of another policy of the home stay in the book of the date.
-    assert (list(earlier.page), list(earlier.others)) == (([own], [foreign]) if is_committed else ([], []))
+    # Trials of another policy of the home stay in the rows of the date.
+    assert (list(earlier.trials), list(earlier.others)) == (([own], [foreign]) if is_committed else ([], []))
 
 
 def test_a_promotion_that_is_not_carried_out_is_none() -> None:
-    page = attempt(2, "two", attempt(1, "one").challengers, GOOD, overruled=OVERRULED)
-    [ended] = page.challengers
+    review = attempt(2, "two", attempt(1, "one").challengers, GOOD, overruled=OVERRULED)
+    [ended] = review.challengers
     assert (ended.outcome, ended.ended) == (REPLACED, day(2))
     assert f"the gate would promote it, but {OVERRULED}" in ended.why
-    assert (page.alpha_left, page.next_why) == (0.04, f"no challenger begins: {OVERRULED}")
+    assert (review.alpha_left, review.next_why) == (0.04, f"no challenger begins: {OVERRULED}")
     assert attempt(2, "two", attempt(1, "one").challengers, BAD, overruled=OVERRULED).challengers[0].outcome == FUTILE
 
 
 def test_a_challenger_does_not_age_while_a_canary_runs() -> None:
-    """Twenty nights of a canary after its third night: it has its fourteen nights all the same."""
-    page, number, asked = attempt(1, "one"), 1, []
-    while (one := current_trial(page.challengers)) is not None and one.bandit.files["bandit.vw"] == "one":
+    """A canary of twenty nights does not shorten a trial of fourteen nights."""
+    review, number, asked = attempt(1, "one"), 1, []
+    while (one := current_trial(review.challengers)) is not None and one.bandit.files["bandit.vw"] == "one":
         number += 1
         waits = WAITS if 5 <= number < 25 else ""
-        page = attempt(number, "next", page.challengers, SO_SO, waits=waits)
+        review = attempt(number, "next", review.challengers, SO_SO, waits=waits)
         if waits:
-            assert page.verdict is None
-            assert WAITS in page.why
+            assert review.verdict is None
+            assert WAITS in review.why
         else:
-            asked.append(page.judged.night)
-        assert page.alpha_left <= 0.04 + 1e-12
+            asked.append(review.judged.night)
+        assert review.alpha_left <= 0.04 + 1e-12
     assert asked == list(range(1, GATE.life_nights + 1))
     assert number == 1 + GATE.life_nights + 20
 
@@ -169,34 +169,33 @@ STEPS = st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from([BAD, SO_SO,
 @settings(max_examples=50, deadline=None)
 @given(st.lists(STEPS, max_size=30))
 def test_without_a_promotion_alpha_never_comes_back(steps) -> None:
-    """Nights and reruns in any order: what is held only shrinks where a trial is promoted, or after 60 nights."""
-    before, page, number = (), attempt(1, "a"), 1
+    """Held alpha shrinks only by a promotion or after 60 nights, in any order of nights."""
+    before, review, number = (), attempt(1, "a"), 1
     for name, judgement, is_rerun in steps:
-        held = GATE.alpha - page.alpha_left
-        earlier = page.challengers if is_rerun else ()
+        held = GATE.alpha - review.alpha_left
+        earlier = review.challengers if is_rerun else ()
         if not is_rerun:
-            before, number = page.challengers, number + 1
-        previous, page = page, attempt(number, name, before, judgement, earlier)
-        returned = sum(one.alpha for one in page.challengers if one.outcome == PROMOTE)
-        assert GATE.alpha - page.alpha_left >= held - returned - 1e-12
+            before, number = review.challengers, number + 1
+        previous, review = review, attempt(number, name, before, judgement, earlier)
+        returned = sum(one.alpha for one in review.challengers if one.outcome == PROMOTE)
+        assert GATE.alpha - review.alpha_left >= held - returned - 1e-12
         if is_rerun:
-            assert {one.trial for one in previous.challengers} <= {one.trial for one in page.challengers}
-        assert len({one.trial for one in page.challengers}) == len(page.challengers)
+            assert {one.trial for one in previous.challengers} <= {one.trial for one in review.challengers}
+        assert len({one.trial for one in review.challengers}) == len(review.challengers)
 
 
 def test_a_ranker_draws_from_the_same_budget() -> None:
-    book = attempt(1, "one").challengers
+    trials = attempt(1, "one").challengers
     ranker = Challenger(FrozenBandit.of_ranker("search", "ab"), day(1), day(0), "", 0.0, kind=RANKER_TRIAL)
     for number in range(4):
         other = replace(ranker, bandit=FrozenBandit.of_ranker("search", f"{number}"))
-        drawn = draw_alpha(book, other, GATE)
+        drawn = draw_alpha(trials, other, GATE)
         assert drawn.alpha == 0.01
-        book = with_trial(book, replace(drawn, outcome=FUTILE, ended=day(1)))
-    assert draw_alpha(book, ranker, GATE).alpha == 0.0
-    assert current_trial(book) == current_trial(book, "bandit") != current_trial(book, RANKER_TRIAL)
-    # The bandit's page keeps the rankers' trials, and finds no alpha for the next challenger
-    # either.
-    page = attempt(2, "two", book, BAD)
-    assert [one.kind for one in page.challengers].count(RANKER_TRIAL) == 4
-    assert "has no alpha for a new challenger" in page.why
-    assert len(only_known(book, day(61), GATE)) == 1
+        trials = with_trial(trials, replace(drawn, outcome=FUTILE, ended=day(1)))
+    assert draw_alpha(trials, ranker, GATE).alpha == 0.0
+    assert current_trial(trials) == current_trial(trials, "bandit") != current_trial(trials, RANKER_TRIAL)
+    # The review of the bandit keeps the rankers' trials and has no alpha for the next challenger.
+    review = attempt(2, "two", trials, BAD)
+    assert [one.kind for one in review.challengers].count(RANKER_TRIAL) == 4
+    assert "has no alpha for a new challenger" in review.why
+    assert len(only_known(trials, day(61), GATE)) == 1

@@ -1,4 +1,4 @@
-"""The door of a table: everything that is wrong is said at once, and nothing slips through."""
+"""Schemas of tables: one error lists all faults, and no fault passes."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_all_faults_are_said_at_once(spark):
     wrong = visits(spark).selectExpr(
         "visit_id", "clicks * 1.5D clicks", "'x' colour", "log_date", "log_date facts", "rate"
     )
-    with pytest.raises(SchemaError) as told:
+    with pytest.raises(SchemaError) as caught:
         conform(wrong, VISITS)
     for fault in (
         "clicks is double instead of bigint",
@@ -56,8 +56,8 @@ def test_all_faults_are_said_at_once(spark):
         "colour is not declared",
         "facts is date instead of map<string,string>",
     ):
-        assert fault in str(told.value)
-    assert "visits" in str(told.value)
+        assert fault in str(caught.value)
+    assert "visits" in str(caught.value)
 
 
 def test_nothing_is_narrowed_or_parsed_in_passing(spark):

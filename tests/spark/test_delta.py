@@ -1,4 +1,4 @@
-"""Tables on disk: replaced by partition, digested in no order, refused in words."""
+"""Tables on disk: writes by partition, digests in any order, and clear errors."""
 
 import os
 import time
@@ -50,7 +50,7 @@ def test_a_partition_is_replaced_and_its_neighbours_stay(spark, warehouse):
     warehouse.replace(VISITS, visits(spark), MARCH_1)
     assert warehouse.read(VISITS).groupBy("log_date").count().orderBy("log_date").collect()[0]["count"] == 1
     assert warehouse.read(VISITS).count() == 501
-    # The version before is still what it was.
+    # The earlier version is unchanged.
     assert warehouse.read(VISITS, whole.version).count() == 1000
     assert warehouse.digest(VISITS, where="log_date = DATE'2026-03-02'")[1] == whole.digest
 
@@ -149,10 +149,10 @@ def test_appending_the_same_rows_again_adds_nothing(spark, warehouse):
 
 @pytest.mark.long
 def test_versions_are_readable_after_a_year_of_rest_and_a_vacuum(spark, warehouse):
-    """Delta's own defaults forget a version after a week and its log after a month."""
+    """By default Delta removes a version after a week and its log after a month."""
     path = warehouse.location(VISITS)
     first = warehouse.replace(VISITS, visits(spark, [("a", 1)]), MARCH_1)
-    # Delta cleans its log when it writes a checkpoint; that comes every ten commits.
+    # Delta cleans its log when it writes a checkpoint, which is every ten commits.
     spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.checkpointInterval' = '1')")
     second = warehouse.replace(VISITS, visits(spark, [("b", 2)]), MARCH_1)
     then = time.time() - 400 * 86400

@@ -1,7 +1,7 @@
-"""Every fault from outside becomes one sentence: its innermost cause, the file, what to do, and the right exit code.
+"""Faults from outside ltrr become one sentence: first cause, file, what to do, and exit code.
 
-`engine_faults.json` holds what pyspark 4.2 raised when each fault was provoked (Java's frames left
-out).
+`engine_faults.json` has what pyspark 4.2 raised when each fault was provoked, without the frames of
+Java.
 """
 
 import json
@@ -12,7 +12,7 @@ import pytest
 
 from ltrr.errors import ConfigError, LtrrError, SchemaError
 from ltrr.logs.folder import read_fault
-from ltrr.spark.faults import explain_fault, explained, innermost_cause, is_engine_fault
+from ltrr.spark.faults import explain_engine_faults, explain_fault, innermost_cause, is_engine_fault
 
 FAULTS = json.loads(Path(__file__).with_name("engine_faults.json").read_text(encoding="utf-8"))
 
@@ -44,7 +44,7 @@ EXPECTED = {
     "denied_text": (2, "access to a file is denied", "/data/root/x"),
     "denied_read": (2, "access to a file is denied", "/data/secret.txt", "Permission denied"),
     "readonly_text": (2, "access to a file is denied", "/data/ro/x"),
-    "file_gone": (1, "a file is gone", "/data/tmp/p/part-00000"),
+    "file_gone": (1, "a file that Spark expects is missing", "/data/tmp/p/part-00000"),
 }
 
 
@@ -108,8 +108,7 @@ def test_the_cause_of_a_cause_is_the_one_that_is_told():
 
 
 def test_a_dead_java_is_not_a_service_that_will_come_back():
-    # As py4j raises it when the process behind its port was killed: nothing but the frame says
-    # whose connection it is.
+    # As py4j raises it after its process was killed: only the frame shows the connection.
     source = compile("raise ConnectionRefusedError(111, 'refused')", "/env/py4j/java_gateway.py", "exec")
     with pytest.raises(ConnectionRefusedError) as caught:
         exec(source)  # noqa: S102
@@ -123,9 +122,9 @@ def test_an_unknown_fault_keeps_what_the_caller_knows():
 
 
 def test_errors_of_ltrr_and_mistakes_in_ltrr_pass_unchanged():
-    with pytest.raises(ConfigError, match="mine"), explained("no", "x"):
+    with pytest.raises(ConfigError, match="mine"), explain_engine_faults("no", "x"):
         raise ConfigError("mine")
-    with pytest.raises(ZeroDivisionError), explained("no", "x"):
+    with pytest.raises(ZeroDivisionError), explain_engine_faults("no", "x"):
         _ = 1 / 0
     own = SchemaError("mine")
     assert explain_fault(own) is own

@@ -1,4 +1,4 @@
-"""Every hash that chooses or orders rows has a use and a salt of its own."""
+"""Every hash that chooses or orders rows has its own use and salt."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ import ltrr
 from ltrr.bandit.training_rows import only_capped, to_training_parts
 from ltrr.spark.hashing import HashUse
 
-# Hashes that name things and choose nothing: a row's digest, a user's cluster, a hashed feature.
+# Hashes that choose nothing: the digest of a row, the cluster of a user, a hashed feature.
 NAMING = {"spark/digests.py", "spark/hashing.py", "ope/draw_rows.py", "ope/rows.py"}
 
 
@@ -35,7 +35,7 @@ def _in_docstring(use):
 @pytest.mark.spark
 @pytest.mark.statistical
 def test_decisions_of_hot_queries_that_were_capped_are_spread_over_the_whole_order_of_learning(spark):
-    """200 of 8,000 decisions of a hot query are kept. With one hash for both, they would be the first 200."""
+    """200 of 8,000 decisions of a frequent query are kept, not the first 200."""
     rows = spark.range(10_000).select(
         F.concat(F.lit("i"), "id").alias("impression_id"),
         F.when(F.col("id") < 8_000, "hot").otherwise(F.concat(F.lit("q"), "id")).alias("query_key"),
@@ -45,6 +45,6 @@ def test_decisions_of_hot_queries_that_were_capped_are_spread_over_the_whole_ord
     order = [row["query_key"] for row in to_training_parts(only_capped(rows, 200), 1).collect()]
     tenths = np.array(order[: len(order) // 10 * 10]).reshape(10, -1) == "hot"
     assert tenths.sum() > 190
-    # Each tenth is expected to hold 20, with a standard deviation below 4.3.
+    # Each tenth has an expected 20, with a standard deviation below 4.3.
     assert tenths.sum(axis=1).min() >= 1
     assert tenths.sum(axis=1).max() < 20 + 5 * 4.3

@@ -1,4 +1,4 @@
-"""What Java writes to standard error arrives, except for the lines that mean nothing to a user."""
+"""Standard error of Java passes, except for lines that no user can act on."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""One writer at a time, and a dead one is in nobody's way."""
+"""One writer at a time; a dead holder never blocks the next one."""
 
 import os
 import subprocess

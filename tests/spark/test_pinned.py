@@ -12,7 +12,7 @@ from ltrr.spark.jars import spark_home
 from ltrr.spark.pinned import DELTA_EXTENSION, EXTENSIONS, PINNED, UMASK, pin_session, with_pinned
 from ltrr.spark.session import SparkSettings, build_session
 
-# What a cluster's administrator may have chosen for others.
+# Defaults that the administrator of a cluster may have chosen.
 HOSTILE = {
     "spark.sql.session.timeZone": "America/New_York",
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
@@ -83,7 +83,7 @@ def test_a_session_that_runs_already_is_pinned_too(spark, caplog):
 
 
 class _OtherSession:
-    """A session that somebody else started, without Delta: only its conf is asked before it is refused."""
+    """A running session without Delta is refused after a look at its conf."""
 
     def __init__(self, **values):
         self.values, self.conf = values, self

@@ -1,4 +1,4 @@
-"""Checks of a night: kept as rows, and a failed one stops the night until the operator accepts it."""
+"""Checks of a night: a failed one stops the night until the operator accepts it."""
 
 from datetime import date
 
@@ -16,9 +16,11 @@ CHECKS = [
 
 
 def test_a_failed_check_stops_the_night_and_says_which_and_what_to_do():
-    with pytest.raises(DataQualityError, match=r"rejected_share.*within 0\.01.*0\.09 \(1000 of 11000 lines\)") as told:
+    with pytest.raises(
+        DataQualityError, match=r"rejected_share.*within 0\.01.*0\.09 \(1000 of 11000 lines\)"
+    ) as caught:
         stop_on_failures(NIGHT, CHECKS, {})
-    assert "--accept-quality 'rejected_share:REASON'" in str(told.value)
+    assert "--accept-quality 'rejected_share:REASON'" in str(caught.value)
     stop_on_failures(NIGHT, CHECKS[1:], {})
     stop_on_failures(NIGHT, CHECKS, {"rejected_share": "a crawler, known"})
 

@@ -1,4 +1,4 @@
-"""A folder that executors see on another disk is found before anything is written to it."""
+"""A folder on another disk of the executors is found before anything is written to it."""
 
 import shutil
 from types import SimpleNamespace
@@ -10,7 +10,10 @@ from ltrr.spark.shared import check_file_system, prove_folder, prove_shared
 
 
 class Cluster:
-    """A session whose executors see another disk: what `disk` makes of the probe while their tasks run."""
+    """A session whose executors see another disk.
+
+    `disk` changes the probe folder while their tasks run.
+    """
 
     def __init__(self, folder, disk):
         self.folder, self.disk = folder, disk
@@ -34,8 +37,8 @@ class Cluster:
         if self.disk == "empty":
             probe.rename(aside)
         else:
-            # A copy: executors read what the driver wrote before, and what they write stays with
-            # them.
+            # A copy: executors read what the driver wrote before, and the driver does not see their
+            # writes.
             shutil.copytree(probe, aside)
         answers = [self.function(row) for row in self.rows]
         shutil.rmtree(probe, ignore_errors=True)
@@ -45,7 +48,7 @@ class Cluster:
 
 @pytest.mark.parametrize(
     ("disk", "found"),
-    [("empty", "No such file or directory"), ("copy", "that the executor wrote is not there for the driver")],
+    [("empty", "No such file or directory"), ("copy", "the driver does not see a file that the executor wrote")],
 )
 def test_another_disk_on_executors_is_refused_and_leaves_nothing(tmp_path, disk, found):
     with pytest.raises(ConfigError, match=rf"paths\.tables: .*got on .*{found}") as caught:
@@ -62,7 +65,7 @@ def test_one_disk_is_accepted_and_left_as_it_was(tmp_path):
 def test_the_proof_runs_on_real_executors(spark, tmp_path):
     prove_folder(spark, "paths.tables", tmp_path / "new", 3)
     assert list((tmp_path / "new").iterdir()) == []
-    # One machine: nothing to prove, and no job is run.
+    # One machine: there is nothing to check, and no job runs.
     prove_shared(spark, {"paths.tables": tmp_path / "untouched"})
     assert not (tmp_path / "untouched").exists()
     check_file_system(spark)

@@ -1,4 +1,4 @@
-"""A night in MLflow: found by tags, nested, superseded, closed."""
+"""A night in MLflow: runs are found by tags, nested, superseded and closed."""
 
 import pickle
 import shutil
@@ -22,7 +22,7 @@ DAY = date(2026, 3, 2)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """One database for the module (building its tables is what costs); an experiment of its own for each test."""
+    """One database for the module, because its tables take time; an experiment for each test."""
     return TrackingSettings().under(tmp_path_factory.mktemp("home"))
 
 
@@ -96,7 +96,7 @@ def test_a_rerun_supersedes_the_old_run_and_joins_the_latest_attempt(settings, c
     assert client.get_run(old.run_id).data.tags["superseded"] == new.run_id
     assert "superseded" not in client.get_run(new.run_id).data.tags
     assert client.get_run(second.night_run_id).data.tags["ltrr.night_attempt"] == "2"
-    # Another date's runs are nobody's predecessors.
+    # Runs of another date are no predecessors.
     other = open_night(settings, date(2026, 3, 3), "ingest_logs", create_parent=True)
     assert client.get_run(other.night_run_id).data.tags["ltrr.night_attempt"] == "1"
     assert "superseded" not in client.get_run(second.night_run_id).data.tags
@@ -130,7 +130,7 @@ def test_what_a_killed_process_left_running_is_closed_as_killed(settings, client
     assert client.get_run(orphan.run_id).info.status == "KILLED"
     open_night(settings, DAY, "ingest_logs", create_parent=True)
     assert client.get_run(night.night_run_id).info.status == "KILLED"
-    assert client.get_run(theirs.info.run_id).info.status == "RUNNING"  # somebody else's run in our experiment
+    assert client.get_run(theirs.info.run_id).info.status == "RUNNING"  # a foreign run in our experiment
 
 
 def test_a_job_without_a_night_names_the_job_to_run(settings):
@@ -173,7 +173,7 @@ def test_nights_of_other_homes_and_policies_are_not_joined_superseded_or_closed(
     assert client.get_run(theirs.night_run_id).data.tags["ltrr.night_attempt"] == "1"
     assert open_night(settings, DAY, "train_ranker", create_parent=False).night_run_id == ours.night_run_id
     assert open_night(settings, DAY, "train_ranker", create_parent=False, **other).night_run_id == theirs.night_run_id
-    # And the other way round: our rerun leaves their running night alone.
+    # Also in the other direction: our rerun does not close their running night.
     open_night(settings, DAY, "ingest_logs", create_parent=True)
     assert client.get_run(theirs.night_run_id).info.status == "RUNNING"
 
@@ -204,7 +204,7 @@ def test_a_refused_attempt_leaves_no_night_running(settings, client, fault, stat
 
 @contextmanager
 def broken_table(settings, name):
-    """The store without one of its tables: what it answers when its disk or server fails in the middle of a job."""
+    """The store without one of its tables, as after a failure in the middle of a job."""
     with closing(sqlite3.connect(settings.uri.removeprefix("sqlite:///"), isolation_level=None)) as database:
         database.execute(f"ALTER TABLE {name} RENAME TO gone")
         try:
