@@ -14,10 +14,8 @@ from importlib.resources import files
 from math import isnan, nan
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import ltrr
+from ltrr.core.arrays import Floats
 from ltrr.core.exploration import Distribution
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
@@ -32,10 +30,10 @@ def plan_decision(
     space: PlanSpace,
     *,
     observe: str,
-    shared: NDArray[np.float64],
+    shared: Floats,
     history: History,
     distribution: Distribution,
-    features: NDArray[np.float64],
+    features: Floats,
     taken: int,
     taken_features: Sequence[float],
 ) -> dict[str, Any]:
@@ -106,7 +104,7 @@ def block_of(entry: Mapping[str, Any]) -> Block:
     )
 
 
-def slate_entries(entity_ids: Sequence[str], features: NDArray[np.float64]) -> list[dict[str, Any]]:
+def slate_entries(entity_ids: Sequence[str], features: Floats) -> list[dict[str, Any]]:
     """The page in order: entity, position (1-based) and ranker features, null where not a number."""
     return [
         {"entity_id": entity_id, "position": position, "features": [_null(value) for value in row]}

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ltrr.artifacts.packed_texts import PackedTexts
+from ltrr.core.arrays import Floats32, Unsigned32
 from ltrr.core.features import PLACES
 from ltrr.core.planning import History
 from ltrr.core.plans import PlanSpace
@@ -64,7 +64,7 @@ class HistoryPart:
     ([[0.5], [0.1]], 40.0, None, 0.0, 1)
     """
 
-    def __init__(self, queries: PackedTexts, rates: NDArray[np.uint32], draws: NDArray[np.float32]) -> None:
+    def __init__(self, queries: PackedTexts, rates: Unsigned32, draws: Floats32) -> None:
         self._queries, self._rates, self._draws = queries, rates, draws
 
     def __len__(self) -> int:

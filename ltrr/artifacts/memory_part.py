@@ -20,9 +20,9 @@ from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ltrr.artifacts.packed_texts import PackedTexts
+from ltrr.core.arrays import Floats32, Longs, Unsigned32
 from ltrr.errors import ArtifactError, UsageError
 
 PREFIX = "memory-"
@@ -74,12 +74,12 @@ class MemoryPart:
     def __init__(
         self,
         queries: PackedTexts,
-        row_ends: NDArray[np.int64],
+        row_ends: Longs,
         entities: PackedTexts,
-        codes: NDArray[np.uint32],
-        scores: NDArray[np.float32],
-        clicks: NDArray[np.float32],
-        examinations: NDArray[np.float32],
+        codes: Unsigned32,
+        scores: Floats32,
+        clicks: Floats32,
+        examinations: Floats32,
     ) -> None:
         self._queries, self._entities = queries, entities
         self._row_ends, self._codes, self._scores = row_ends, codes, scores

@@ -9,7 +9,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ltrr.core.arrays import Bytes, Longs
 
 
 class PackedTexts:
@@ -20,7 +21,7 @@ class PackedTexts:
     (2, b'matrix', 1, None)
     """
 
-    def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+    def __init__(self, text: Bytes, ends: Longs) -> None:
         self._text = text.tobytes()
         self._ends = ends
 
@@ -38,7 +39,7 @@ class PackedTexts:
         return place if place < len(self) and self[place] == wanted else None
 
     @staticmethod
-    def pack(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def pack(texts: Sequence[str]) -> tuple[Bytes, Longs]:
         """Bytes and where each string ends, as they lie in a file."""
         encoded = [text.encode() for text in texts]
         ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)

@@ -12,8 +12,8 @@ from functools import lru_cache
 from math import isnan, nan
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats32
 from ltrr.core.feature_groups import MEMORY
 from ltrr.core.features import PLACES, Feature
 from ltrr.core.planning import Block
@@ -59,7 +59,7 @@ def candidate_features(space: PlanSpace) -> tuple[Feature, ...]:
 
 def candidate_matrix(
     space: PlanSpace, visible: Sequence[Block], key: str, overlaps: Mapping[str, Sequence[float]]
-) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+) -> tuple[tuple[str, ...], Floats32]:
     """The visible candidates, sorted by id, and their features, [E, F].
 
     Args:

@@ -18,14 +18,13 @@ from itertools import combinations
 from math import nan
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ltrr.core.arrays import Floats, Floats32, Longs
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.features import PLACES, Feature
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
-
-Floats = NDArray[np.float64]
 
 _BEST = 6
 """Values of the best visible candidates that describe a look."""
@@ -79,7 +78,7 @@ def visible_coverage(space: PlanSpace, visible: Sequence[Block], worth: Mapping[
     return np.asarray(np.minimum(space.draws @ listing, 1.0) @ values)
 
 
-def reachable_depths(space: PlanSpace, visible: Sequence[Block]) -> NDArray[np.int64]:
+def reachable_depths(space: PlanSpace, visible: Sequence[Block]) -> Longs:
     """The deepest block of each strategy that may hold candidates, according to the visible blocks, [S].
 
     A block that timed out or failed says nothing about the next one.
@@ -135,8 +134,8 @@ def look_vector(
     visible: Sequence[Block],
     worth: Mapping[str, float],
     key: str,
-    candidates: NDArray[np.float32],
-) -> NDArray[np.float32]:
+    candidates: Floats32,
+) -> Floats32:
     """Values of `look_features`, [G]; NaN for values of a strategy without visible blocks.
 
     Args:
@@ -196,7 +195,7 @@ def _strategy_values(
     ]
 
 
-def _describe(space: PlanSpace, candidates: NDArray[np.float32]) -> list[float]:
+def _describe(space: PlanSpace, candidates: Floats32) -> list[float]:
     columns = candidates[:, _describing_columns(space)].astype(np.float64)
     known = ~np.isnan(columns)
     counts = known.sum(axis=0)

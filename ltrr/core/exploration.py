@@ -26,12 +26,10 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.queries import QUERY_CLASSES
 from ltrr.errors import check_ranges
-
-Floats = NDArray[np.float64]
 
 KINDS = ("softmax", "squarecb", "epsilon")
 
@@ -158,7 +156,7 @@ class Distribution:
     (0.6, 0.1, [0.1, 0.2, 0.1, 0.6])
     """
 
-    shortlist: NDArray[np.int64]
+    shortlist: Longs
     probabilities: Floats
     floor: float
     n_actions: int
@@ -209,7 +207,7 @@ def explore(
     scores: Sequence[float] | Floats,
     exploration: ExplorationSettings,
     *,
-    shortlist: NDArray[np.int64],
+    shortlist: Longs,
     n_actions: int,
 ) -> Distribution:
     """P(plan) over `n_actions` plans.
@@ -256,7 +254,7 @@ def _shares(rewards: Floats, exploration: ExplorationSettings) -> Floats:
     return np.asarray(shares)
 
 
-def shortlist_of(values: Floats, size: int) -> NDArray[np.int64]:
+def shortlist_of(values: Floats, size: int) -> Longs:
     """The `size` best plans by planner value, best first; equals in plan order.
 
     >>> shortlist_of(np.array([0.1, 0.9, 0.3, 0.9]), 3).tolist()

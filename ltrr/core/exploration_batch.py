@@ -6,14 +6,11 @@ Every number of a row depends on that row alone, however the decisions are cut i
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.features import PLACES
 from ltrr.core.plans import PlanSpace
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 _VALUE_PLACES = 9
 """Planner values are rounded to so many places at most, so that they are whole numbers of the last."""

@@ -13,8 +13,8 @@ from functools import cache, lru_cache
 from math import nan
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.feature_groups import DEFAULT_GROUPS, Known, group_of
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
@@ -124,7 +124,7 @@ def shared_vector(
     history: History | None = None,
     draws: float = 0.0,
     situation: Situation = NOWHERE,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Values of `shared_features`, [F].
 
     Args:
@@ -173,9 +173,7 @@ def action_features() -> tuple[Feature, ...]:
     return tuple(Feature(name, "v", unit, source, "history") for name, unit, source in declared)
 
 
-def action_matrix(
-    space: PlanSpace, values: NDArray[np.float64], indices: NDArray[np.int64] | None = None
-) -> NDArray[np.float64]:
+def action_matrix(space: PlanSpace, values: Floats, indices: Longs | None = None) -> Floats:
     """Values of `action_features`, a row a plan: [P, F], or [K, F] for the plans `indices` only.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
@@ -190,7 +188,7 @@ def action_matrix(
 
 
 @lru_cache(maxsize=64)
-def _breadth(space: PlanSpace) -> NDArray[np.float64]:
+def _breadth(space: PlanSpace) -> Floats:
     return np.asarray((space.plans > 0).mean(axis=1))
 
 
@@ -217,7 +215,7 @@ def ranker_features(space: PlanSpace) -> tuple[Feature, ...]:
     return tuple(Feature(name, "r", unit, "draws", "drawn") for name, unit in declared)
 
 
-def ranker_matrix(space: PlanSpace, drawn: Iterable[Block], key: str) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+def ranker_matrix(space: PlanSpace, drawn: Iterable[Block], key: str) -> tuple[tuple[str, ...], Floats]:
     """The union of the drawn blocks and the values of `ranker_features`: entity_ids sorted, and [E, F].
 
     A function of the *set* of blocks: neither the order of the draws nor that of the argument can

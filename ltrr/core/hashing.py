@@ -6,7 +6,8 @@ import hashlib
 import hmac
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ltrr.core.arrays import Bytes, Longs, Unsigned64
 
 USER_FOLDS = 100
 ANONYMOUS = "~"
@@ -76,7 +77,7 @@ def user_fold(key: str) -> int:
     return _digest(("user_fold", key)) % USER_FOLDS
 
 
-def xxhash64(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+def xxhash64(data: Bytes, offsets: Longs) -> Longs:
     """Spark's `xxhash64` of N texts (seed 42): text n is data[offsets[n] : offsets[n + 1]], offsets [N + 1].
 
     Texts of one length are hashed together. Collet, "XXH64", https://xxhash.com (the
@@ -94,14 +95,12 @@ def xxhash64(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.
     return hashes.view(np.int64)
 
 
-Words = NDArray[np.uint64]
-
 _SEED = 42
 _PRIMES = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)
 _P1, _P2, _P3, _P4, _P5 = map(np.uint64, _PRIMES)
 
 
-def _xxhash64(texts: NDArray[np.uint8]) -> Words:
+def _xxhash64(texts: Bytes) -> Unsigned64:
     """Of [N, length]; arithmetic modulo 2^64."""
     count, length = texts.shape
     words = np.ascontiguousarray(texts[:, : length // 8 * 8]).view("<u8")
@@ -132,13 +131,13 @@ def _xxhash64(texts: NDArray[np.uint8]) -> Words:
     return np.asarray(hashes ^ (hashes >> np.uint64(32)), dtype=np.uint64)
 
 
-def _filled(count: int, value: int) -> Words:
+def _filled(count: int, value: int) -> Unsigned64:
     return np.full(count, value % (1 << 64), dtype=np.uint64)
 
 
-def _round(lane: Words, word: Words) -> Words:
+def _round(lane: Unsigned64, word: Unsigned64) -> Unsigned64:
     return _rotated(lane + word * _P2, 31) * _P1
 
 
-def _rotated(values: Words, bits: int) -> Words:
+def _rotated(values: Unsigned64, bits: int) -> Unsigned64:
     return np.asarray((values << np.uint64(bits)) | (values >> np.uint64(64 - bits)), dtype=np.uint64)

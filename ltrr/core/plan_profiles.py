@@ -14,11 +14,9 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Bools, Floats
 from ltrr.errors import DataQualityError
-
-Floats = NDArray[np.float64]
 
 PLAN_PROFILES = "plan_profiles"
 """Attribute of a model that predicts shares: the patterns, as text."""
@@ -51,7 +49,7 @@ class PlanProfiles:
     noise: Floats
 
     @staticmethod
-    def of(added: Floats, is_known: NDArray[np.bool_], patterns: int, weights: Floats | None = None) -> PlanProfiles:
+    def of(added: Floats, is_known: Bools, patterns: int, weights: Floats | None = None) -> PlanProfiles:
         """The strongest patterns of some queries' values: principal components.
 
         Where values are unknown, they are first taken for those of an average plan of the query,
@@ -96,7 +94,7 @@ class PlanProfiles:
             complete = np.where(is_known, added, told + _common(added - told, is_known)[:, None])
         return profiles
 
-    def shares(self, added: Floats, is_known: NDArray[np.bool_]) -> Floats:
+    def shares(self, added: Floats, is_known: Bools) -> Floats:
         """How much of each pattern every query has, [N, K], from the plans that are known; shrunk where some are not.
 
         Args:
@@ -133,6 +131,6 @@ class PlanProfiles:
         return PlanProfiles(*(np.array(array, dtype=np.float64) for array in json.loads(text)))
 
 
-def _common(left: Floats, is_known: NDArray[np.bool_]) -> Floats:
+def _common(left: Floats, is_known: Bools) -> Floats:
     """Mean of the known values of each query, [N]; 0 where none is."""
     return np.asarray(np.where(is_known, left, 0.0).sum(axis=1) / np.maximum(is_known.sum(axis=1), 1))

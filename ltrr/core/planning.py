@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import UsageError
 
@@ -77,8 +77,8 @@ class History:
         marginal_hit_rate: of those that no other drawn block brought.
     """
 
-    hit_rate: NDArray[np.float64]
-    marginal_hit_rate: NDArray[np.float64]
+    hit_rate: Floats
+    marginal_hit_rate: Floats
 
     @staticmethod
     def prior(space: PlanSpace) -> History:
@@ -110,7 +110,7 @@ class History:
                 )
 
 
-def plan_values(space: PlanSpace, looks: Sequence[Block], history: History) -> NDArray[np.float64]:
+def plan_values(space: PlanSpace, looks: Sequence[Block], history: History) -> Floats:
     """Expected found reward of every plan, [P], before choosing.
 
     Args:
@@ -155,7 +155,7 @@ def plan_values(space: PlanSpace, looks: Sequence[Block], history: History) -> N
 
 
 @lru_cache(maxsize=64)
-def _reciprocal_ranks(block_size: int, budget: int) -> NDArray[np.float64]:
+def _reciprocal_ranks(block_size: int, budget: int) -> Floats:
     """1/r for every rank of every block, [D, b]."""
     return 1.0 / np.arange(1, budget * block_size + 1).reshape(budget, block_size)
 

@@ -14,8 +14,8 @@ from functools import cached_property
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Integers8
 from ltrr.errors import ConfigError, SupportError, UsageError
 
 MAX_PLANS = 2_000
@@ -114,14 +114,14 @@ class PlanSpace:
         return comb(len(self.strategies) + self.budget - 1, self.budget)
 
     @cached_property
-    def plans(self) -> NDArray[np.int8]:
+    def plans(self) -> Integers8:
         """Depths, [P, S]."""
         plans = np.array(list(_compositions(self.budget, len(self.strategies))), dtype=np.int8)
         plans.setflags(write=False)
         return plans
 
     @cached_property
-    def draws(self) -> NDArray[np.float64]:
+    def draws(self) -> Floats:
         """Which blocks a plan draws, 0 or 1, [P, S * D]; block (s, depth) is column s * D + depth - 1.
 
         Floats, because the planner multiplies by it: at P x S*D = 210 x 28 a matrix product is

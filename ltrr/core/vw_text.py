@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import Feature, action_features, shared_features
 from ltrr.core.plans import PlanSpace
@@ -32,9 +32,9 @@ Label = tuple[int, float, float]
 
 def decision_example(
     space: PlanSpace,
-    shared: Sequence[float] | NDArray[np.float64],
-    actions: Sequence[int] | NDArray[np.int64],
-    features: Sequence[Sequence[float]] | NDArray[np.float64],
+    shared: Sequence[float] | Floats,
+    actions: Sequence[int] | Longs,
+    features: Sequence[Sequence[float]] | Floats,
     *,
     label: Label | None = None,
     observe: str = "first_look",

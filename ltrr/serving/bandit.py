@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.exploration import Distribution, ExplorationSettings, explore, shortlist_of
 from ltrr.core.facts import NO_FACTS, CandidateFacts
 from ltrr.core.feature_groups import DEFAULT_GROUPS
@@ -57,10 +57,10 @@ class Choice:
         situation: Situation of the search, as given.
     """
 
-    shared: NDArray[np.float64]
-    values: NDArray[np.float64]
-    features: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    shared: Floats
+    values: Floats
+    features: Floats
+    scores: Floats
     distribution: Distribution
     facts: CandidateFacts = field(default_factory=dict)
     situation: Situation = NOWHERE
@@ -144,7 +144,7 @@ class PlanChooser:
             values = self.valuer.values(key, looks, facts)
         return replace(self.weigh(key, shared, values), facts=facts, situation=situation)
 
-    def weigh(self, key: str, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Choice:
+    def weigh(self, key: str, shared: Floats, values: Floats) -> Choice:
         """The distribution from what the log holds: query_key, shared features and planner values."""
         shortlist = shortlist_of(values, self.exploration.shortlist_size)
         features = action_matrix(self.space, values, shortlist)
@@ -153,17 +153,17 @@ class PlanChooser:
         distribution = explore(scores, exploration, shortlist=shortlist, n_actions=len(self.space))
         return Choice(shared, values, features, scores, distribution)
 
-    def distribution(self, key: str, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Distribution:
+    def distribution(self, key: str, shared: Floats, values: Floats) -> Distribution:
         """P(plan) from query_key, shared features and planner values, for judging this policy on a log."""
         return self.weigh(key, shared, values).distribution
 
     def _scores(
         self,
-        shared: NDArray[np.float64],
-        values: NDArray[np.float64],
-        shortlist: NDArray[np.int64],
-        features: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
+        shared: Floats,
+        values: Floats,
+        shortlist: Longs,
+        features: Floats,
+    ) -> Floats:
         weight = self.exploration.score_weight
         if self._scorer is None or weight == 0.0:
             return np.asarray(values[shortlist])
@@ -179,11 +179,11 @@ class PlanChooser:
         """Whether a model scores; else the planner's values are the scores."""
         return self._scorer is not None
 
-    def example(self, shared: NDArray[np.float64], shortlist: NDArray[np.int64], features: NDArray[np.float64]) -> str:
+    def example(self, shared: Floats, shortlist: Longs, features: Floats) -> str:
         """What the model is asked about some plans; `features` has a row a plan."""
         return decision_example(self.space, shared, shortlist, features, observe=self.observe, groups=self.groups)
 
-    def scores_of(self, example: str) -> NDArray[np.float64]:
+    def scores_of(self, example: str) -> Floats:
         """Predicted reward of every action line of an example, less the best plan's value, [K].
 
         Raises:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Floats32
 from ltrr.errors import ArtifactError
 
 
@@ -51,14 +51,14 @@ def load_booster(model: bytes, features: int, name: str) -> Any:
     return booster
 
 
-def predictions(booster: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def predictions(booster: Any, rows: Floats32) -> Floats:
     """What a booster predicts for each row, [N]; nothing for no rows, which XGBoost does not take."""
     if not len(rows):
         return np.empty(0)
     return np.asarray(booster.inplace_predict(rows), dtype=np.float64)
 
 
-def contributions(booster: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def contributions(booster: Any, rows: Floats32) -> Floats:
     """What each feature adds to the margin of each row (SHAP values), and the bias last, [N, F + 1].
 
     Lundberg, Erion & Lee, "Consistent Individualized Feature Attribution for Tree Ensembles", 2018.

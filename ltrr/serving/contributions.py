@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats32
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.vw_text import features_of, without_feature
 from ltrr.serving.bandit import Choice, PlanChooser
@@ -88,7 +88,7 @@ def value_contributions(
         limit: features of each.
     """
     names = [feature.name for feature in candidate_features(valuer.space)]
-    rows: NDArray[np.float32] = seen.features[[seen.entity_ids.index(entity_id) for entity_id in entity_ids]]
+    rows: Floats32 = seen.features[[seen.entity_ids.index(entity_id) for entity_id in entity_ids]]
     added = valuer.contributions(key, rows)[:, :-1]
     return tuple(
         Contribution(entity_id, names[column], float(row[column]), float(log_odds[column]))

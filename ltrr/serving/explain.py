@@ -22,8 +22,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Bools, Floats, Longs
 from ltrr.core.facts import CandidateFacts, Facts
 from ltrr.core.feature_groups import MEMORY, SITUATION_GROUPS
 from ltrr.core.features import PLACES
@@ -252,7 +252,7 @@ def _notes(policy: Policy, choice: Choice, *, has_looks: bool) -> tuple[str, ...
     return tuple(notes)
 
 
-def _plan_rows(space: PlanSpace, choice: Choice, order: NDArray[np.int64]) -> tuple[PlanRow, ...]:
+def _plan_rows(space: PlanSpace, choice: Choice, order: Longs) -> tuple[PlanRow, ...]:
     spread = choice.distribution
     plans = spread.shortlist[order].tolist()
     return tuple(
@@ -263,7 +263,7 @@ def _plan_rows(space: PlanSpace, choice: Choice, order: NDArray[np.int64]) -> tu
 
 def _block_rows(
     space: PlanSpace,
-    values: NDArray[np.float64],
+    values: Floats,
     visible: Sequence[Block],
     seen: CandidateValues | None,
     history: History | None,
@@ -291,7 +291,7 @@ def _block_rows(
     return tuple(rows)
 
 
-def _gain(values: NDArray[np.float64], draws_it: NDArray[np.bool_]) -> float:
+def _gain(values: Floats, draws_it: Bools) -> float:
     return float(values[draws_it].max() - values[~draws_it].max()) if not draws_it.all() else float("nan")
 
 

@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs, Unsigned64
 from ltrr.core.features import action_features
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import action_names, decision_example, shared_names
-
-Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-5
 """Of a score, relative to the largest: Vowpal Wabbit adds up in 32-bit floats."""
@@ -54,7 +52,7 @@ class LinearScores:
     action: Floats
     blocks: Floats
 
-    def costs(self, shared: Floats, features: Floats, shortlists: NDArray[np.int64]) -> Floats:
+    def costs(self, shared: Floats, features: Floats, shortlists: Longs) -> Floats:
         """Predicted cost of each plan listed, [N, K].
 
         Sums run over one feature after the other, no matrix product: each row depends on itself
@@ -104,11 +102,11 @@ def _read(workspace: Any, head: str, space: PlanSpace, names: tuple[str, ...]) -
     blocks = [f"{strategy}_{depth + 1}" for strategy in space.strategies for depth in range(space.budget)]
     bits = int(re.findall(r"^bits:(\d+)", head, re.MULTILINE)[0])
 
-    def weights(places: NDArray[np.uint64]) -> Floats:
+    def weights(places: Unsigned64) -> Floats:
         low = (places & np.uint64((1 << bits) - 1)).astype(np.int64)
         return np.array([workspace.get_weight(place) for place in low.ravel().tolist()]).reshape(low.shape)
 
-    def places(namespace: str, features: tuple[str, ...] | list[str]) -> NDArray[np.uint64]:
+    def places(namespace: str, features: tuple[str, ...] | list[str]) -> Unsigned64:
         space_hash = workspace.hash_space(namespace)
         told = [workspace.hash_feature(name.strip(" :"), space_hash) for name in features]
         return np.array(told, dtype=np.uint64) & np.uint64((1 << bits) - 1)

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.exploration_batch import action_matrices, explore_all, shortlists_of
 from ltrr.core.queries import query_class
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.linear_scores import LinearScores
-
-Floats = NDArray[np.float64]
 
 
 def plan_probabilities(chooser: PlanChooser, keys: Sequence[str], shared: Floats, values: Floats) -> Floats:
@@ -36,7 +34,7 @@ def plan_probabilities(chooser: PlanChooser, keys: Sequence[str], shared: Floats
     return dense
 
 
-def _scores(chooser: PlanChooser, shared: Floats, values: Floats, shortlists: NDArray[np.int64]) -> Floats:
+def _scores(chooser: PlanChooser, shared: Floats, values: Floats, shortlists: Longs) -> Floats:
     weight = chooser.exploration.score_weight
     listed = np.take_along_axis(values, shortlists, axis=1)
     if not chooser.is_learned or weight == 0.0:

@@ -26,7 +26,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ltrr.artifacts.decision_record import decision_record, slate_entries
 from ltrr.artifacts.history import HistoryBook
@@ -34,6 +33,7 @@ from ltrr.artifacts.looks import block_entries
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.pointer import Canary, current_pointer
 from ltrr.artifacts.store import Store
+from ltrr.core.arrays import Floats
 from ltrr.core.exploration import Distribution
 from ltrr.core.facts import CandidateFacts
 from ltrr.core.hashing import unit_interval
@@ -235,7 +235,7 @@ class Policy:
         """P(plan) for this query in this situation: what `plan` draws from."""
         return self.choose(query_text, looks, fields, situation=situation).distribution
 
-    def values(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> NDArray[np.float64]:
+    def values(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> Floats:
         """The planner's value of every plan, [P], before the bandit."""
         return self.choose(query_text, looks, fields).values
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats
 from ltrr.core.features import ranker_features, ranker_matrix
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
@@ -27,7 +27,7 @@ class Slate:
     """Entities in the order of the page, with the ranker features they were ordered by, [E, F]."""
 
     entity_ids: tuple[str, ...]
-    features: NDArray[np.float64]
+    features: Floats
 
     def top(self, positions: int) -> Slate:
         """What a page of this many positions shows."""
@@ -76,7 +76,7 @@ class Ranker:
             slates.append(Slate(tuple(entity_ids[place] for place in order.tolist()), matrix[order]))
         return slates
 
-    def _scores(self, matrices: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    def _scores(self, matrices: Sequence[Floats]) -> Floats:
         if not matrices:
             return np.empty(0)
         joined = np.concatenate(matrices)

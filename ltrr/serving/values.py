@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ltrr.artifacts.learned_values import UNSEEN_VALUE, LearnedValues, block_value_file, unseen_value_file
 from ltrr.artifacts.manifest import PolicySettings
+from ltrr.core.arrays import Floats, Floats32
 from ltrr.core.candidate_features import candidate_features, candidate_matrix
 from ltrr.core.coverage import (
     look_features,
@@ -53,8 +53,8 @@ class CandidateValues:
     """
 
     entity_ids: tuple[str, ...]
-    features: NDArray[np.float32]
-    predicted: NDArray[np.float64]
+    features: Floats32
+    predicted: Floats
     worth: Mapping[str, float]
 
 
@@ -91,7 +91,7 @@ class PlanValuer:
         """Of a bundle; None where it has no learned values."""
         return None if how is None else PlanValuer(settings.space, how, files)
 
-    def values(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> NDArray[np.float64]:
+    def values(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> Floats:
         """Value of every plan, [P]; unit: found reward of the union.
 
         Args:
@@ -110,7 +110,7 @@ class PlanValuer:
             entity_ids, features, predicted, worth_of(entity_ids, predicted, facts, self.how.strength)
         )
 
-    def contributions(self, key: str, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    def contributions(self, key: str, features: Floats32) -> Floats:
         """What each feature adds to the log-odds of P(click | examined) of some candidates of a query, [E, F + 1].
 
         The last column is what a candidate has before anything is known of it; each row adds up to
@@ -118,9 +118,7 @@ class PlanValuer:
         """
         return contributions(self._block_values[query_fold(key, self.how.folds)], features)
 
-    def _values(
-        self, key: str, visible: tuple[Block, ...], known: tuple[tuple[str, Facts], ...]
-    ) -> NDArray[np.float64]:
+    def _values(self, key: str, visible: tuple[Block, ...], known: tuple[tuple[str, Facts], ...]) -> Floats:
         space, fold = self.space, query_fold(key, self.how.folds)
         seen = self.candidates(key, visible, dict(known))
         values = visible_coverage(space, visible, seen.worth)
@@ -154,9 +152,7 @@ def _profiles_of(model: Any, plans: int) -> PlanProfiles:
     return profiles
 
 
-def worth_of(
-    entity_ids: Sequence[str], predicted: NDArray[np.float64], facts: CandidateFacts, strength: float
-) -> dict[str, float]:
+def worth_of(entity_ids: Sequence[str], predicted: Floats, facts: CandidateFacts, strength: float) -> dict[str, float]:
     """Value of every candidate: what was predicted, and the evidence.
 
     >>> worth_of(("e1", "e2"), np.array([0.5, 0.5]), {"e2": Facts(clicks=5.0, examinations=6.0)}, strength=2.0)
