@@ -14,6 +14,7 @@ from typing import Any
 from ltrr.artifacts.declared_features import check_features
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.coverage import look_features
+from ltrr.core.entity_groups import DEFAULT_CANDIDATE_GROUPS
 from ltrr.core.plans import PlanSpace
 
 BLOCK_VALUE, UNSEEN_VALUE = "block_value", "unseen_value"
@@ -44,22 +45,35 @@ def only_value_files(names: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class LearnedValues:
-    """How the models of values are asked.
+    """How the models of values are used.
 
     Attributes:
-        folds: of query_keys; one model of each kind a fold.
+        folds: Number of folds of query_keys, with one model of each kind per fold.
         strength: Weight of a predicted value, in examinations, relative to the memory's evidence.
+        groups: Groups of candidate features, `core.entity_groups.CANDIDATE_GROUPS`.
     """
 
     folds: int
     strength: float
+    groups: tuple[str, ...] = DEFAULT_CANDIDATE_GROUPS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", tuple(self.groups))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values, for notes and tables; the default groups are left out.
+
+        >>> LearnedValues(2, 3.0).to_plain()
+        {'folds': 2, 'strength': 3.0}
+        """
+        plain: dict[str, Any] = {"folds": self.folds, "strength": self.strength}
+        # Values that were stored before groups were named have no such key.
+        return plain if self.groups == DEFAULT_CANDIDATE_GROUPS else plain | {"groups": list(self.groups)}
 
     def to_json(self, space: PlanSpace) -> dict[str, Any]:
-        """As written in the manifest, features included."""
-        return {
-            "folds": self.folds,
-            "strength": self.strength,
-            "candidate_features": [dict(vars(feature)) for feature in candidate_features(space)],
+        """The values as a manifest contains them, with all features."""
+        return self.to_plain() | {
+            "candidate_features": [dict(vars(feature)) for feature in candidate_features(space, self.groups)],
             "look_features": [dict(vars(feature)) for feature in look_features(space)],
         }
 
@@ -70,7 +84,8 @@ class LearnedValues:
         Raises:
             ArtifactError: the features are not those that this version of ltrr computes.
         """
-        values = LearnedValues(described["folds"], described["strength"])
+        groups = described.get("groups", DEFAULT_CANDIDATE_GROUPS)
+        values = LearnedValues(described["folds"], described["strength"], groups)
         check_features(described, values.to_json(space), ("candidate_features", "look_features"))
         return values
 
@@ -94,12 +109,13 @@ class StoredValues:
         >>> StoredValues.of_note(stored.to_note()) == stored, StoredValues.of_note("")
         (True, None)
         """
-        return json.dumps({**vars(self.how), "files": dict(self.files)}, sort_keys=True)
+        return json.dumps({**self.how.to_plain(), "files": dict(self.files)}, sort_keys=True)
 
     @staticmethod
     def of_note(note: str) -> StoredValues | None:
         """Read them back; None of an empty note."""
         if not note:
             return None
-        told = json.loads(note)
-        return StoredValues(LearnedValues(told["folds"], told["strength"]), told["files"])
+        stored = json.loads(note)
+        files = stored.pop("files")
+        return StoredValues(LearnedValues(**stored), files)

@@ -21,10 +21,12 @@ from ltrr.artifacts.declared_features import check_features
 from ltrr.artifacts.history_part import PREFIX as HISTORY_PARTS
 from ltrr.artifacts.learned_values import LearnedValues
 from ltrr.artifacts.payloads import Payload
+from ltrr.core.entity_groups import DEFAULT_RANKER_GROUPS, RANKER_GROUPS
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
-from ltrr.core.features import Feature, action_features, ranker_features, shared_features
+from ltrr.core.features import Feature, action_features, shared_features
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranker_features import ranker_features
 from ltrr.errors import ArtifactError, ConfigError, LtrrError, UsageError
 
 FORMAT = 2
@@ -100,6 +102,8 @@ class PolicySettings:
         exploration: how much, and among what.
         features: groups of shared features that it uses, kept in the order of
             `core.feature_groups.GROUPS`: the same groups are the same policy.
+        ranker_groups: Groups of the ranker's features, kept in the order of
+            `core.entity_groups.RANKER_GROUPS`.
 
     Raises:
         ConfigError: a name or value that cannot be served.
@@ -114,10 +118,12 @@ class PolicySettings:
     observe: str = "first_look"
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
     features: tuple[str, ...] = DEFAULT_GROUPS
+    ranker_groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(self.strategies))
         object.__setattr__(self, "features", tuple(self.features))
+        object.__setattr__(self, "ranker_groups", tuple(self.ranker_groups))
         if not is_policy_name(self.name):
             raise ConfigError(
                 "unusable name",
@@ -128,7 +134,11 @@ class PolicySettings:
         if self.decide != "plan":
             raise ConfigError("unknown setting", which="policy.decide", expected="plan", got=repr(self.decide))
         shared_features(self.space, self.observe, self.features)
+        ranker_features(self.space, self.ranker_groups)
         object.__setattr__(self, "features", tuple(group for group in GROUPS if group in self.features))
+        object.__setattr__(
+            self, "ranker_groups", tuple(group for group in RANKER_GROUPS if group in self.ranker_groups)
+        )
 
     @cached_property
     def space(self) -> PlanSpace:
@@ -148,17 +158,19 @@ class PolicySettings:
     @property
     def ranker_features(self) -> tuple[Feature, ...]:
         """In the order of a slate row's `features` in a decision record."""
-        return ranker_features(self.space)
+        return ranker_features(self.space, self.ranker_groups)
 
     def to_json(self) -> dict[str, Any]:
         """As written in the manifest, features included."""
         described = {key: value for key, value in vars(self).items() if key in _SETTINGS}
         described["strategies"] = list(self.strategies)
         described["exploration"] = self.exploration.to_json()
+        # The defaults are left out, so that policies published before the settings existed keep
+        # their versions.
         if self.features != DEFAULT_GROUPS:
-            # The default is left out, so that policies published before the setting existed keep
-            # their versions.
             described["features"] = list(self.features)
+        if self.ranker_groups != DEFAULT_RANKER_GROUPS:
+            described["ranker_groups"] = list(self.ranker_groups)
         for kind in ("shared_features", "action_features", "ranker_features"):
             described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
         return described
@@ -173,6 +185,7 @@ class PolicySettings:
         plain = {key: described[key] for key in _SETTINGS}
         plain["exploration"] = ExplorationSettings(**described["exploration"])
         plain["features"] = described.get("features", DEFAULT_GROUPS)
+        plain["ranker_groups"] = described.get("ranker_groups", DEFAULT_RANKER_GROUPS)
         settings = PolicySettings(**plain)
         check_features(described, settings.to_json(), ("shared_features", "action_features", "ranker_features"))
         return settings

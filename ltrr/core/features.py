@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from math import nan
 
 import numpy as np
 
@@ -18,8 +17,6 @@ from ltrr.core.arrays import Floats, Longs
 from ltrr.core.feature_groups import DEFAULT_GROUPS, Known, group_of
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
-from ltrr.core.queries import query_class
-from ltrr.core.ranking_metrics import FUSION_CONSTANT
 from ltrr.core.situation import NOWHERE, Situation
 from ltrr.errors import ConfigError
 
@@ -190,69 +187,3 @@ def action_matrix(space: PlanSpace, values: Floats, indices: Longs | None = None
 @lru_cache(maxsize=64)
 def _breadth(space: PlanSpace) -> Floats:
     return np.asarray((space.plans > 0).mean(axis=1))
-
-
-@lru_cache(maxsize=64)
-def ranker_features(space: PlanSpace) -> tuple[Feature, ...]:
-    """What describes one entity of the drawn union, for the ranker.
-
-    >>> [feature.name for feature in ranker_features(PlanSpace(("title",), 2, 4))]
-    ['fusion', 'strategies_listing', 'query_words', 'has_digits',
-     'reciprocal_rank:title', 'score:title', 'score_ratio:title']
-    """
-    declared = [
-        ("fusion", "sum of 61 / (60 + rank) over the strategies that list it"),
-        ("strategies_listing", "drawn strategies that list it"),
-        ("query_words", "words"),
-        ("has_digits", "0 or 1"),
-    ]
-    for name in space.strategies:
-        declared += (
-            (f"reciprocal_rank:{name}", "1 / rank, 0 where the strategy did not list it or was not drawn"),
-            (f"score:{name}", "the strategy's own, NaN where it did not list it or was not drawn"),
-            (f"score_ratio:{name}", "score / highest drawn score of the strategy, NaN likewise or where that is <= 0"),
-        )
-    return tuple(Feature(name, "r", unit, "draws", "drawn") for name, unit in declared)
-
-
-def ranker_matrix(space: PlanSpace, drawn: Iterable[Block], key: str) -> tuple[tuple[str, ...], Floats]:
-    """The union of the drawn blocks and the values of `ranker_features`: entity_ids sorted, and [E, F].
-
-    A function of the *set* of blocks: neither the order of the draws nor that of the argument can
-    reach the page.
-
-    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
-    >>> drawn = [Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0)), Block("memory", 1, "ok", ("e1",), (0.5,))]
-    >>> entity_ids, matrix = ranker_matrix(space, drawn, "matrix")
-    >>> entity_ids, matrix[0].tolist()
-    (('e1', 'e2'), [1.983871, 2.0, 1.0, 0.0, 0.5, 2.0, 0.5, 1.0, 0.5, 1.0])
-    """
-    best: dict[str, dict[int, tuple[int, float]]] = {}
-    tops: dict[int, float] = {}
-    for block in drawn:
-        s = space.strategy_index[block.strategy]
-        rank = block.first_rank(space.block_size)
-        for entity_id, score in zip(block.entity_ids, block.scores, strict=True):
-            listings = best.setdefault(entity_id, {})
-            if s not in listings or rank < listings[s][0]:
-                listings[s] = (rank, score)
-            if score > tops.get(s, 0.0):
-                tops[s] = score
-            rank += 1
-    entity_ids = tuple(sorted(best))
-    query = (float(len(key.split())), float(query_class(key) == "digits"))
-    unlisted = (0.0, nan, nan)
-    rows: list[list[float]] = []
-    for entity_id in entity_ids:
-        listings = best[entity_id]
-        ranks = sorted(rank for rank, _ in listings.values())
-        row = [sum((FUSION_CONSTANT + 1) / (FUSION_CONSTANT + rank) for rank in ranks), float(len(listings)), *query]
-        for s in range(len(space.strategies)):
-            if s in listings:
-                rank, score = listings[s]
-                row += (1.0 / rank, score, score / tops[s] if s in tops else nan)
-            else:
-                row += unlisted
-        rows.append(row)
-    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(ranker_features(space)))
-    return entity_ids, np.round(matrix, PLACES)

@@ -27,6 +27,7 @@ import numpy as np
 
 from ltrr.core.arrays import Floats
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranking_metrics import reciprocal_rank
 from ltrr.errors import UsageError
 
 STATUSES = ("ok", "empty", "timeout", "error")
@@ -157,7 +158,7 @@ def plan_values(space: PlanSpace, looks: Sequence[Block], history: History) -> F
 @lru_cache(maxsize=64)
 def _reciprocal_ranks(block_size: int, budget: int) -> Floats:
     """1/r for every rank of every block, [D, b]."""
-    return 1.0 / np.arange(1, budget * block_size + 1).reshape(budget, block_size)
+    return reciprocal_rank(np.arange(1, budget * block_size + 1).reshape(budget, block_size))
 
 
 @lru_cache(maxsize=64)

@@ -119,9 +119,14 @@ def _text(value: object) -> str:
 def alike_versions(
     root: str | os.PathLike[str], name: str, versions: Collection[str], settings: PolicySettings
 ) -> list[str]:
-    """The versions published here with the plans, looks and features of `settings`: their logs can judge it."""
+    """The versions published here with the plans, looks and features of `settings`, those of the ranker included."""
+    published = {
+        version: read_manifest(root, name, version).settings
+        for version in sorted(versions)
+        if is_published(root, name, version)
+    }
     return [
         version
-        for version in sorted(versions)
-        if is_published(root, name, version) and plans_alike(settings, read_manifest(root, name, version).settings)
+        for version, made in published.items()
+        if plans_alike(settings, made) and made.ranker_features == settings.ranker_features
     ]

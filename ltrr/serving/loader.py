@@ -83,7 +83,7 @@ class Served:
             PlanChooser(
                 space, settings.exploration, files.get(BANDIT), settings.observe, valuer, groups=settings.features
             ),
-            Ranker(space, files.get(RANKER)),
+            Ranker(space, files.get(RANKER), settings.ranker_groups),
             Memory.of_files(files),
             HistoryBook.of_files(files, space),
         )

@@ -1,6 +1,6 @@
 """The order of the page: XGBoost where the bundle has a ranker, reciprocal rank fusion where it has none.
 
-The page is a function of the set of drawn blocks: features come from `core.features.ranker_matrix`,
+The page is a function of the set of drawn blocks: features come from `core.ranker_features`,
 equals are put in order of entity_id.
 """
 
@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ltrr.core.arrays import Floats
-from ltrr.core.features import ranker_features, ranker_matrix
+from ltrr.core.entity_groups import DEFAULT_RANKER_GROUPS
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranker_features import ranker_features, ranker_matrix
 from ltrr.serving.booster import load_booster
 
 Page = tuple[str, Sequence[Block]]
@@ -38,8 +39,9 @@ class Ranker:
     """Orders unions.
 
     Args:
-        space: whose strategies the features are of.
+        space: The plans, whose strategies the features describe.
         model: XGBoost's own `ubj` bytes, or None.
+        groups: Groups of the ranker's features, `core.entity_groups`.
 
     Raises:
         ArtifactError: the model cannot be read, or was trained on another number of features.
@@ -49,15 +51,16 @@ class Ranker:
     ('e2', 'e1')
     """
 
-    def __init__(self, space: PlanSpace, model: bytes | None) -> None:
-        self.space = space
+    def __init__(self, space: PlanSpace, model: bytes | None, groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS) -> None:
+        self.space, self.groups = space, groups
         self._model = model
-        self._fusion = [feature.name for feature in ranker_features(space)].index("fusion")
-        self._booster = None if model is None else load_booster(model, len(ranker_features(space)), "ranker.ubj")
+        names = [feature.name for feature in ranker_features(space, groups)]
+        self._fusion = names.index("fusion")
+        self._booster = None if model is None else load_booster(model, len(names), "ranker.ubj")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as what it was made from."""
-        return Ranker, (self.space, self._model)
+        return Ranker, (self.space, self._model, self.groups)
 
     def rank(self, key: str, drawn: Sequence[Block]) -> Slate:
         """Order one union."""
@@ -65,7 +68,7 @@ class Ranker:
 
     def rank_many(self, pages: Sequence[Page]) -> list[Slate]:
         """Order many unions with one prediction; each page is what `rank` would give."""
-        unions = [ranker_matrix(self.space, drawn, key) for key, drawn in pages]
+        unions = [ranker_matrix(self.space, drawn, key, self.groups) for key, drawn in pages]
         scores = self._scores([matrix for _, matrix in unions])
         slates: list[Slate] = []
         start = 0

@@ -74,7 +74,7 @@ class PlanValuer:
     def __init__(self, space: PlanSpace, how: LearnedValues, files: Mapping[str, bytes]) -> None:
         self.space, self.how, self._files = space, how, dict(files)
         folds = range(how.folds)
-        columns = len(candidate_features(space))
+        columns = len(candidate_features(space, how.groups))
         self._block_values = [self._load(block_value_file(fold), columns) for fold in folds]
         has_unseen = unseen_value_file(0) in files
         columns = len(look_features(space))
@@ -104,7 +104,7 @@ class PlanValuer:
 
     def candidates(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> CandidateValues:
         """What each visible candidate is worth, and what that was predicted from; arguments as for `values`."""
-        entity_ids, features = candidate_matrix(self.space, visible, key, overlaps_of(facts))
+        entity_ids, features = candidate_matrix(self.space, visible, key, overlaps_of(facts), self.how.groups)
         predicted = predictions(self._block_values[query_fold(key, self.how.folds)], features)
         return CandidateValues(
             entity_ids, features, predicted, worth_of(entity_ids, predicted, facts, self.how.strength)

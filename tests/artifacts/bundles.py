@@ -18,9 +18,10 @@ from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_va
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.coverage import look_features
 from ltrr.core.exploration import ExplorationSettings, shortlist_of
-from ltrr.core.features import action_matrix, ranker_features, shared_vector
+from ltrr.core.features import action_matrix, shared_vector
 from ltrr.core.hashing import bucket
 from ltrr.core.planning import Block, History, plan_values
+from ltrr.core.ranker_features import ranker_features
 from ltrr.core.text_overlap import EntityFields
 from ltrr.core.vw_text import decision_example
 

@@ -14,13 +14,12 @@ from ltrr.core.features import (
     action_features,
     action_matrix,
     check_known,
-    ranker_features,
-    ranker_matrix,
     shared_features,
     shared_vector,
 )
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranker_features import ranker_features, ranker_matrix
 from ltrr.core.situation import Situation
 from ltrr.errors import ConfigError
 

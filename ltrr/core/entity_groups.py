@@ -1,0 +1,234 @@
+"""Groups of entity features: features of one entity of a union, for the ranker and for learned values.
+
+A group declares the names and units of its features and computes their values for all entities of a
+union. `RANKER_GROUPS` and `CANDIDATE_GROUPS` register the groups that exist. A policy names the
+groups of its ranker (`PolicySettings.ranker_groups`), and learned values name theirs
+(`LearnedValues.groups`), so a published bundle keeps its features when a group is added.
+
+The same code runs in the service, in the night and in a replay. A group uses only what an
+`EntityUnion` contains: ranks and scores by strategy, the query and the overlaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import nan
+
+import numpy as np
+
+from ltrr.core.arrays import Floats
+from ltrr.core.entity_union import EntityUnion
+from ltrr.core.queries import query_class
+from ltrr.core.ranking_metrics import reciprocal_rank
+from ltrr.core.text_overlap import OVERLAPS
+from ltrr.errors import ConfigError
+
+COMPARED = ("fusion", "trigram_jaccard", "query_share", "log_popularity")
+"""Candidate features that are also given relative to the best visible candidate of the query."""
+
+
+@dataclass(frozen=True)
+class EntityGroup:
+    """One group of features.
+
+    Attributes:
+        declared: (name, unit) of its features, in the order of the values, from the strategies.
+        values: Values of a union with at least one entity: [E, n], or [n] if all entities share them.
+    """
+
+    declared: Callable[[tuple[str, ...]], Sequence[tuple[str, str]]]
+    values: Callable[[EntityUnion], Floats]
+
+
+def chosen_groups(registered: Mapping[str, EntityGroup], names: Sequence[str], setting: str) -> tuple[EntityGroup, ...]:
+    """The groups of these names.
+
+    Args:
+        registered: `RANKER_GROUPS` or `CANDIDATE_GROUPS`.
+        names: Names of the groups.
+        setting: Where the names come from, for the error.
+
+    Raises:
+        ConfigError: a name is not registered or is repeated.
+    """
+    unknown = [name for name in names if name not in registered]
+    if unknown or len(set(names)) < len(names):
+        raise ConfigError(
+            "unknown setting",
+            which=setting,
+            expected="some of " + ", ".join(registered) + ", each at most once",
+            got=", ".join(names),
+        )
+    return tuple(registered[name] for name in names)
+
+
+@lru_cache(maxsize=128)
+def declared_columns(groups: tuple[EntityGroup, ...], strategies: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """(name, unit) of every feature of some groups, in the order of their columns."""
+    return tuple(column for group in groups for column in group.declared(strategies))
+
+
+def entity_matrix(groups: tuple[EntityGroup, ...], union: EntityUnion) -> Floats:
+    """Values of `declared_columns`, a row an entity, [E, F]."""
+    widths = _widths(groups, union.strategies)
+    matrix = np.empty((len(union.entity_ids), sum(widths)))
+    if not len(matrix):
+        return matrix
+    start = 0
+    # Infinite scores of a strategy give infinite or undefined ratios.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for group, width in zip(groups, widths, strict=True):
+            matrix[:, start : start + width] = group.values(union)
+            start += width
+    return matrix
+
+
+@lru_cache(maxsize=128)
+def _widths(groups: tuple[EntityGroup, ...], strategies: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(len(group.declared(strategies)) for group in groups)
+
+
+def _ranker_listings_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [
+        ("fusion", "sum of 61 / (60 + rank) over the strategies that list it"),
+        ("strategies_listing", "drawn strategies that list it"),
+    ]
+
+
+def _ranker_listings_values(union: EntityUnion) -> Floats:
+    values = np.empty((len(union.entity_ids), 2))
+    values[:, 0] = union.fusion
+    values[:, 1] = [len(ranks) for ranks in union.sorted_ranks]
+    return values
+
+
+def _ranker_query_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [("query_words", "words"), ("has_digits", "0 or 1")]
+
+
+def _ranker_query_values(union: EntityUnion) -> Floats:
+    return np.array((len(union.key.split()), query_class(union.key) == "digits"), dtype=np.float64)
+
+
+def _ranker_strategies_declared(strategies: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [
+        column
+        for name in strategies
+        for column in (
+            (f"reciprocal_rank:{name}", "1 / rank, 0 where the strategy did not list it or was not drawn"),
+            (f"score:{name}", "the strategy's own, NaN where it did not list it or was not drawn"),
+            (f"score_ratio:{name}", "score / highest drawn score of the strategy, NaN likewise or where that is <= 0"),
+        )
+    ]
+
+
+def _ranker_strategies_values(union: EntityUnion) -> Floats:
+    values = np.empty((*union.ranks.shape, 3))
+    values[:, :, 0] = np.where(np.isnan(union.ranks), 0.0, reciprocal_rank(union.ranks))
+    values[:, :, 1] = union.scores
+    values[:, :, 2] = union.scores / union.top_scores
+    return values.reshape(len(values), -1)
+
+
+def _candidate_listings_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [
+        ("fusion", "sum of 61 / (60 + rank) over the visible listings"),
+        ("reciprocal_ranks", "sum of 1 / rank over the visible listings"),
+        ("strategies_listing", "visible strategies that list it"),
+        ("best_rank", "smallest rank of a visible listing"),
+        ("candidates", "visible candidates of the query"),
+    ]
+
+
+def _candidate_listings_values(union: EntityUnion) -> Floats:
+    values = np.empty((len(union.entity_ids), 5))
+    values[:, 0] = union.fusion
+    values[:, 1] = [sum(map(reciprocal_rank, ranks)) for ranks in union.sorted_ranks]
+    values[:, 2] = [len(ranks) for ranks in union.sorted_ranks]
+    values[:, 3] = [ranks[0] if ranks else nan for ranks in union.sorted_ranks]
+    values[:, 4] = len(union.entity_ids)
+    return values
+
+
+def _candidate_query_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [("query_words", "words"), ("query_characters", "characters"), ("query_has_digits", "0 or 1")]
+
+
+def _candidate_query_values(union: EntityUnion) -> Floats:
+    key = union.key
+    has_digits = any(character.isdigit() for character in key)
+    return np.array((len(key.split()), len(key), has_digits), dtype=np.float64)
+
+
+def _candidate_strategies_declared(strategies: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [
+        column
+        for name in strategies
+        for column in (
+            (
+                f"reciprocal_rank:{name}",
+                "1 / rank; 0 where a visible block does not list it, NaN where none is visible",
+            ),
+            (f"score_ratio:{name}", "score / highest visible score of the strategy; NaN where it is not listed"),
+            (f"listed:{name}", "visible candidates of the strategy"),
+        )
+    ]
+
+
+def _candidate_strategies_values(union: EntityUnion) -> Floats:
+    unlisted = np.where(np.isnan(union.listed), nan, 0.0)
+    values = np.empty((*union.ranks.shape, 3))
+    values[:, :, 0] = np.where(np.isnan(union.ranks), unlisted, reciprocal_rank(union.ranks))
+    values[:, :, 1] = union.scores / union.top_scores
+    values[:, :, 2] = union.listed
+    return values.reshape(len(values), -1)
+
+
+def _relative_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [
+        column
+        for name in COMPARED
+        for column in (
+            (f"best:{name}", "highest of the query"),
+            (f"below_best:{name}", "less the highest of the query"),
+        )
+    ]
+
+
+def _relative_values(union: EntityUnion) -> Floats:
+    compared = np.column_stack((union.fusion, union.overlaps[:, _COMPARED_OVERLAPS]))
+    best = np.fmax.reduce(compared, axis=0)
+    values = np.empty((*compared.shape, 2))
+    values[:, :, 0] = best
+    values[:, :, 1] = compared - best
+    return values.reshape(len(values), -1)
+
+
+_OVERLAP_NAMES = [name for name, _ in OVERLAPS]
+_COMPARED_OVERLAPS = [_OVERLAP_NAMES.index(name) for name in COMPARED if name in _OVERLAP_NAMES]
+
+DEFAULT_RANKER_GROUPS = ("listings", "query", "strategies")
+"""Groups of a ranker whose policy names none."""
+
+DEFAULT_CANDIDATE_GROUPS = ("listings", "query", "strategies", "overlaps", "relative")
+"""Groups of learned values that name none."""
+
+RANKER_GROUPS = {
+    "listings": EntityGroup(_ranker_listings_declared, _ranker_listings_values),
+    "query": EntityGroup(_ranker_query_declared, _ranker_query_values),
+    "strategies": EntityGroup(_ranker_strategies_declared, _ranker_strategies_values),
+}
+"""Every group of ranker features by its name. The blocks of a union are the drawn ones."""
+
+CANDIDATE_GROUPS = {
+    "listings": EntityGroup(_candidate_listings_declared, _candidate_listings_values),
+    "query": EntityGroup(_candidate_query_declared, _candidate_query_values),
+    "strategies": EntityGroup(_candidate_strategies_declared, _candidate_strategies_values),
+    "overlaps": EntityGroup(lambda _: OVERLAPS, lambda union: union.overlaps),
+    "relative": EntityGroup(_relative_declared, _relative_values),
+}
+"""Every group of candidate features by its name. The blocks of a union are the visible ones, without
+those of the memory; entities that only the memory lists have no ranks.
+"""

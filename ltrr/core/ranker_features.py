@@ -1,0 +1,96 @@
+"""Features of the entities of a drawn union, by which the ranker orders a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from math import isnan, nan
+
+import numpy as np
+
+from ltrr.core.arrays import Floats
+from ltrr.core.entity_groups import (
+    DEFAULT_RANKER_GROUPS,
+    RANKER_GROUPS,
+    EntityGroup,
+    chosen_groups,
+    declared_columns,
+    entity_matrix,
+)
+from ltrr.core.entity_union import EntityUnion
+from ltrr.core.features import PLACES, Feature
+from ltrr.core.planning import Block
+from ltrr.core.plans import PlanSpace
+from ltrr.errors import ConfigError
+
+
+@lru_cache(maxsize=64)
+def ranker_features(space: PlanSpace, groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS) -> tuple[Feature, ...]:
+    """Declarations of the columns of `ranker_matrix`.
+
+    Args:
+        space: The plans.
+        groups: Names in `core.entity_groups.RANKER_GROUPS`, in the order of the columns.
+
+    Raises:
+        ConfigError: a group is unknown or repeated, or `listings` is missing.
+
+    >>> [feature.name for feature in ranker_features(PlanSpace(("title",), 2, 4))]
+    ['fusion', 'strategies_listing', 'query_words', 'has_digits',
+     'reciprocal_rank:title', 'score:title', 'score_ratio:title']
+    """
+    if "listings" not in groups:
+        raise ConfigError(
+            "a ranker without the feature `fusion`",
+            which="ranker_groups",
+            expected="listings among the groups: without a model, pages are in the order of fusion",
+            got=", ".join(groups) or "none",
+        )
+    columns = declared_columns(_groups(groups), space.strategies)
+    return tuple(Feature(name, "r", unit, "draws", "drawn") for name, unit in columns)
+
+
+def ranker_matrix(
+    space: PlanSpace, drawn: Iterable[Block], key: str, groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS
+) -> tuple[tuple[str, ...], Floats]:
+    """The union of the drawn blocks: its entity_ids, sorted, and the values of `ranker_features`, [E, F].
+
+    The result depends on the *set* of blocks: neither the order of the draws nor that of the
+    argument affects the page.
+
+    Args:
+        space: The plans.
+        drawn: Blocks that the strategies answered, in any order.
+        key: The query_key.
+        groups: As for `ranker_features`.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> drawn = [Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0)), Block("memory", 1, "ok", ("e1",), (0.5,))]
+    >>> entity_ids, matrix = ranker_matrix(space, drawn, "matrix")
+    >>> entity_ids, matrix[0].tolist()
+    (('e1', 'e2'), [1.983871, 2.0, 1.0, 0.0, 0.5, 2.0, 0.5, 1.0, 0.5, 1.0])
+    """
+    union = _union_of(space, drawn, key)
+    return union.entity_ids, np.round(entity_matrix(_groups(groups), union), PLACES)
+
+
+def _groups(names: tuple[str, ...]) -> tuple[EntityGroup, ...]:
+    return chosen_groups(RANKER_GROUPS, names, "ranker_groups")
+
+
+def _union_of(space: PlanSpace, drawn: Iterable[Block], key: str) -> EntityUnion:
+    listings: dict[str, dict[int, tuple[int, float]]] = {}
+    top_scores, listed = [nan] * len(space.strategies), [nan] * len(space.strategies)
+    for block in drawn:
+        s = space.strategy_index[block.strategy]
+        top = 0.0 if isnan(top_scores[s]) else top_scores[s]
+        rank = block.first_rank(space.block_size)
+        for entity_id, score in zip(block.entity_ids, block.scores, strict=True):
+            found = listings.setdefault(entity_id, {})
+            if s not in found or rank < found[s][0]:
+                found[s] = (rank, score)
+            if score > top:
+                top_scores[s] = top = score
+            rank += 1
+        listed[s] = len(block.entity_ids) + (0.0 if isnan(listed[s]) else listed[s])
+    return EntityUnion.of(space.strategies, key, listings, top_scores, listed)
