@@ -8,7 +8,6 @@ is added after the prediction (`core.coverage.with_evidence`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from math import isnan, nan
 
 import numpy as np
@@ -27,22 +26,31 @@ from ltrr.core.feature_groups import MEMORY
 from ltrr.core.features import PLACES, Feature
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
+from ltrr.errors import ConfigError
 
 
-@lru_cache(maxsize=64)
 def candidate_features(space: PlanSpace, groups: tuple[str, ...] = DEFAULT_CANDIDATE_GROUPS) -> tuple[Feature, ...]:
     """Declarations of the columns of `candidate_matrix`; all are known as soon as the candidate is.
 
     Args:
         space: The plans.
-        groups: Names in `core.entity_groups.CANDIDATE_GROUPS`, in the order of the columns.
+        groups: Names in `core.entity_groups.CANDIDATE_GROUPS`, in the order of the columns. The
+            default groups come first, because `core.coverage.look_vector` reads their columns.
 
     Raises:
-        ConfigError: a group is unknown or repeated.
+        ConfigError: a group is unknown or repeated, or the default groups do not come first.
 
     >>> [feature.name for feature in candidate_features(PlanSpace(("title", "memory"), 2, 4))][:6]
     ['fusion', 'reciprocal_ranks', 'strategies_listing', 'best_rank', 'candidates', 'query_words']
     """
+    if groups[: len(DEFAULT_CANDIDATE_GROUPS)] != DEFAULT_CANDIDATE_GROUPS:
+        raise ConfigError(
+            "candidate features without the default groups",
+            which="candidate_groups",
+            expected="first " + ", ".join(DEFAULT_CANDIDATE_GROUPS),
+            got=", ".join(groups) or "none",
+            todo="add groups after the default ones",
+        )
     columns = declared_columns(_groups(groups), _searching(space))
     return tuple(Feature(name, "c", unit, "looks", "drawn") for name, unit in columns)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from math import isnan, nan
 
 import numpy as np
@@ -24,7 +23,6 @@ from ltrr.core.plans import PlanSpace
 from ltrr.errors import ConfigError
 
 
-@lru_cache(maxsize=64)
 def ranker_features(space: PlanSpace, groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS) -> tuple[Feature, ...]:
     """Declarations of the columns of `ranker_matrix`.
 
