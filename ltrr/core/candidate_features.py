@@ -1,8 +1,9 @@
-"""Features of the visible candidates of a query, from which learned values predict P(click | examined).
+"""Features of the visible candidates of a query, for learned values.
 
-They depend on the *set* of visible blocks. The rank in the memory is not a feature: it follows from
-clicks on the pairs whose value is learned, so a model would learn to copy it. The memory's evidence
-is added after the prediction (`core.coverage.with_evidence`).
+Learned values predict P(click | examined) from these features, which depend on the *set* of visible
+blocks. The rank in the memory is not a feature: it follows from clicks on the pairs whose value is
+learned, so a model would learn to copy it. The memory's evidence is added after the prediction
+(`core.coverage.with_evidence`).
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def candidate_matrix(
         groups: As for `candidate_features`.
 
     >>> from ltrr.core.text_overlap import EntityFields, text_overlap
-    >>> looks = [Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0)), Block("memory", 1, "ok", ("e1",), (0.5,))]
+    >>> title = Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0))
+    >>> looks = [title, Block("memory", 1, "ok", ("e1",), (0.5,))]
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> overlaps = {"e2": text_overlap("matrix", EntityFields("The Matrix"))}
     >>> entity_ids, matrix = candidate_matrix(space, looks, "matrix", overlaps)
@@ -95,7 +97,7 @@ def _searching(space: PlanSpace) -> tuple[str, ...]:
 def _union_of(
     space: PlanSpace, visible: Sequence[Block], key: str, overlaps: Mapping[str, Sequence[float]]
 ) -> EntityUnion:
-    """The union of all visible blocks, with ranks and scores of the strategies apart from the memory."""
+    """The union of all visible blocks, with ranks and scores of all strategies but the memory."""
     strategies = _searching(space)
     place = {name: position for position, name in enumerate(strategies)}
     listings: dict[str, dict[int, tuple[int, float]]] = {}

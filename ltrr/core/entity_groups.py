@@ -1,9 +1,10 @@
-"""Groups of entity features: features of one entity of a union, for the ranker and for learned values.
+"""Groups of entity features, for the ranker and for learned values.
 
-A group declares the names and units of its features and computes their values for all entities of a
-union. `RANKER_GROUPS` and `CANDIDATE_GROUPS` register the groups that exist. A policy names the
-groups of its ranker (`PolicySettings.ranker_groups`), and learned values name theirs
-(`LearnedValues.groups`), so a published bundle keeps its features when a group is added.
+An entity feature describes one entity of a union. A group declares the names and units of its
+features and computes their values for all entities of a union. `RANKER_GROUPS` and
+`CANDIDATE_GROUPS` register the groups that exist. A policy names the groups of its ranker
+(`PolicySettings.ranker_groups`), and learned values name theirs (`LearnedValues.groups`), so a
+published bundle keeps its features when a group is added.
 
 The same code runs in the service, in the night and in a replay. A group uses only what an
 `EntityUnion` contains: ranks and scores by strategy, the query and the overlaps.
@@ -35,7 +36,8 @@ class EntityGroup:
 
     Attributes:
         declared: (name, unit) of its features, in the order of the values, from the strategies.
-        values: Values of a union with at least one entity: [E, n], or [n] if all entities share them.
+        values: Values of a union with at least one entity: [E, n], or [n] if all entities have the
+            same.
     """
 
     declared: Callable[[tuple[str, ...]], Sequence[tuple[str, str]]]
@@ -229,6 +231,6 @@ CANDIDATE_GROUPS = {
     "overlaps": EntityGroup(lambda _: OVERLAPS, lambda union: union.overlaps),
     "relative": EntityGroup(_relative_declared, _relative_values),
 }
-"""Every group of candidate features by its name. The blocks of a union are the visible ones, without
-those of the memory; entities that only the memory lists have no ranks.
+"""Every group of candidate features by its name. A union has the entities of all visible blocks,
+but no ranks and scores of the memory.
 """

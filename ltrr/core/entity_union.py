@@ -1,4 +1,4 @@
-"""Entities of a union of blocks with their ranks and scores: what groups of entity features are computed from."""
+"""Entities of a union of blocks, with their ranks and scores: the input of entity features."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ Listings = Mapping[str, Mapping[int, tuple[int, float]]]
 
 @dataclass(frozen=True, eq=False)
 class EntityUnion:
-    """Entities that at least one of some blocks lists, E of them, and what is known of them.
+    """The E entities that some blocks list, and what is known of them.
 
     Attributes:
         strategies: Names of S strategies, in the order of every array [.., S].
         key: The query_key.
         entity_ids: Sorted.
         sorted_ranks: Ranks of each entity in the strategies that list it, ascending.
-        ranks: Best rank of each entity in each strategy, NaN if the strategy does not list it, [E, S].
+        ranks: Best rank of each entity in each strategy, NaN if the strategy does not list it,
+            [E, S].
         scores: The strategy's own score at that rank, NaN likewise, [E, S].
         top_scores: Highest score of each strategy, NaN if none is above 0, [S].
         listed: Number of listings of each strategy, NaN without a block of it, [S].
@@ -55,7 +56,7 @@ class EntityUnion:
         """The union of listings; the other arguments are the attributes of the same names.
 
         >>> listings = {"e2": {0: (1, 4.0)}, "e1": {0: (2, 3.0), 1: (1, 0.5)}}
-        >>> union = EntityUnion.of(("title", "memory"), "love", listings, top_scores=(4.0, 0.5), listed=(2.0, 1.0))
+        >>> union = EntityUnion.of(("title", "memory"), "love", listings, (4.0, 0.5), (2.0, 1.0))
         >>> union.entity_ids, union.ranks.tolist(), union.sorted_ranks
         (('e1', 'e2'), [[2.0, 1.0], [1.0, nan]], [[1, 2], [1]])
         """
@@ -92,6 +93,6 @@ class EntityUnion:
 
     @cached_property
     def overlaps(self) -> Floats:
-        """Overlap of each entity with the query, `NO_OVERLAP` if its fields are unknown, [E, len(OVERLAPS)]."""
+        """Overlap of each entity with the query, [E, O]; `NO_OVERLAP` if its fields are unknown."""
         rows = [self.overlap_of.get(entity_id, NO_OVERLAP) for entity_id in self.entity_ids]
         return np.array(rows, dtype=np.float64)

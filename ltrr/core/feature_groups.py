@@ -1,9 +1,9 @@
 """Groups of shared features: features of a query, its looks, its history and its situation.
 
-A policy names the groups that it uses (`PolicySettings.features`); a group says what its features
-are, where they come from and when they are known, and computes them. Nothing here can be learned or
-looked up: the same code runs online, in batch and in a replay, from the bundle and the decision
-record alone.
+A policy names the groups that it uses (`PolicySettings.features`). A group declares what its
+features are, where they come from and when they are known, and computes them. Nothing is learned or
+looked up here: the same code runs online, in batch and in a replay, from the bundle and the
+decision record alone.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from ltrr.core.situation import DEVICES, NOWHERE, SURFACES, WEEKDAYS, Situation,
 from ltrr.errors import ConfigError
 
 DEFAULT_GROUPS = ("query", "looks")
-"""What a policy uses unless it says otherwise; a `blind` one has no looks."""
+"""Groups of a policy that names none; a `blind` policy has no looks."""
 
 _FREQUENCIES = (1.0, 50.0, 200.0, 1000.0)
-"""Decayed draws at which a frequency bucket begins. A query below the nights'
-`history.least_query_draws`, or outside the published head, has none of its own and is in the first.
+"""Decayed draws at which each frequency bucket begins. A query with fewer draws than the setting
+`history.least_query_draws`, or outside the published head, counts as 0 draws and is in no bucket.
 """
 
 MEMORY = "memory"
-"""The strategy whose answers come from clicks: a world does not have it by itself, the served policy recalls it."""
+"""Name of the strategy whose answers come from clicks: the served policy recalls them."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known when a plan is chosen.
+    """What is known of a query when a plan is chosen.
 
     Args:
-        space: the plans.
-        key: the query_key.
-        looks: visible blocks.
-        history: that the query is planned with; None: not asked for.
-        draws: decayed draws behind the query's own history, 0 where it has none.
-        situation: when and where.
+        space: The plans.
+        key: The query_key.
+        looks: Visible blocks.
+        history: History that the query is planned with; None for the prior.
+        draws: Decayed draws behind the query's own history, 0 if it has none.
+        situation: Time, surface and context.
     """
 
     space: PlanSpace
@@ -50,19 +50,19 @@ class Known:
     situation: Situation = NOWHERE
 
     def first(self) -> dict[str, Block]:
-        """Each strategy's first block, where it is visible."""
+        """Visible first blocks, by strategy."""
         return {block.strategy: block for block in self.looks if block.depth == 1}
 
 
 @dataclass(frozen=True)
 class FeatureGroup:
-    """One group.
+    """One group of features.
 
     Args:
-        source: where its values come from.
-        known_at: of all its features; see `core.features.Feature`.
+        source: Where the values come from.
+        known_at: When all its features are known; see `core.features.Feature`.
         declared: (name, unit) of its features, in the order of the values.
-        values: as many as are declared.
+        values: Value of each declared feature.
     """
 
     source: str
@@ -75,7 +75,7 @@ def group_of(name: str) -> FeatureGroup:
     """The group of this name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: no group has this name.
     """
     if name not in GROUPS:
         raise ConfigError("unknown setting", which="features", expected="some of " + ", ".join(GROUPS), got=repr(name))
@@ -141,9 +141,11 @@ def _kind_declared(_: PlanSpace) -> list[tuple[str, str]]:
 
 
 def _kind_values(known: Known) -> list[float]:
-    """Looks navigational where strategies name one entity first; misspelt, or of something new, where many are empty.
+    """Agreement on the first entity, and share of empty answers.
 
-    Looks contain neither titles nor kinds, so no feature says whether a query names a person.
+    Agreement is a sign of a navigational query. Empty answers are a sign of a misspelt query, or of
+    one about something new. Looks contain neither titles nor kinds of entities, so no feature says
+    whether a query names a person.
     """
     first = known.first().values()
     if not first:
@@ -171,7 +173,7 @@ def _memory_declared(space: PlanSpace) -> list[tuple[str, str]]:
 def _memory_values(known: Known) -> list[float]:
     recalled = [block for block in known.looks if block.strategy == MEMORY]
     entities = sum(len(block.entity_ids) for block in recalled)
-    # A score that was not given is not a number, and says nothing.
+    # A missing score is NaN and is left out.
     scores = [score for block in recalled for score in block.scores if score == score]
     best = min(max(scores, default=0.0), 1.0)
     return [min(entities / (known.space.block_size * known.space.budget), 1.0), max(best, 0.0)]
@@ -227,7 +229,7 @@ GROUPS = {
     "context": FeatureGroup("situation", "context", _context_declared, lambda known: context_values(known.situation)),
     "time": FeatureGroup("situation", "context", _time_declared, lambda known: time_values(known.situation)),
 }
-"""Every group by its name."""
+"""Every group of shared features by its name."""
 
 SITUATION_GROUPS = frozenset(name for name, group in GROUPS.items() if group.source == "situation")
-"""Those whose values differ between two searches of one query."""
+"""Groups whose values may differ between two searches of one query with the same looks."""

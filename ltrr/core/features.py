@@ -1,8 +1,8 @@
-"""Every feature, declared as data, and the one code that computes it online and in batch.
+"""Features of a decision and of its plans, declared as data and computed alike online and in batch.
 
-A declaration says when the feature is known (`known_at`), so that a policy that chooses before it
-has seen anything cannot be trained on what it would see later. Values are rounded to six decimals
-*before* they are used: what the log holds is then exactly what was used, and short.
+A declaration states when the feature is known (`known_at`), so a policy that chooses early cannot
+be trained on what it would see later. Values are rounded to six decimals *before* they are used, so
+the log contains exactly the values that were used, in few digits.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ KNOWN_BEFORE_CHOOSING = {
     "first_look": ("context", "history", "first_look"),
     "all_blocks": ("context", "history", "first_look", "all_blocks"),
 }
-"""What a policy that observes so much may use, by the feature's `known_at`. (`drawn` is known when
-ranking, to none of them when choosing a whole plan.)"""
+"""`observe` of a policy -> `known_at` of the features that it may use when it chooses a plan.
+`drawn` is in no list: such features are known only when the page is ranked."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Feature:
     """One feature.
 
     Args:
-        name: unique within its list.
-        namespace: of the bandit's examples: `q` the query and looks, `v` the plan; `r` the ranker's
-            columns.
-        unit: what one unit of it is.
-        source: where it comes from.
-        known_at: context | history | first_look | drawn | all_blocks.
+        name: Unique within its list.
+        namespace: Part of an example of the bandit: `q` the query and looks, `v` the plan. `r` for
+            columns of the ranker, `c` of candidates, `l` of looks.
+        unit: Unit of the value.
+        source: Where the value comes from.
+        known_at: When it is known: context | history | first_look | drawn | all_blocks.
     """
 
     name: str
@@ -52,16 +52,16 @@ class Feature:
 
 
 def check_known(features: Iterable[Feature], observe: str) -> None:
-    """Refuse features that a policy with this `observe` could not know when it chooses.
+    """Check that a policy with this `observe` knows all features when it chooses.
 
     Raises:
-        ConfigError: `observe` is unknown, or a feature is known too late; names them all.
+        ConfigError: `observe` is unknown, or features are known too late; it names all of them.
 
     >>> check_known([Feature("first_count:title", "q", "share", "looks", "first_look")], "blind")
     Traceback (most recent call last):
         ...
-    ltrr.errors.ConfigError: features used before they are known: first_count:title: expected known_at one of \
-context, history, got first_look; leave them out or set observe to what shows them
+    ltrr.errors.ConfigError: features used before they are known: first_count:title: expected \
+known_at one of context, history, got first_look; leave them out or set observe to what shows them
     """
     if observe not in KNOWN_BEFORE_CHOOSING:
         raise ConfigError(
@@ -83,21 +83,23 @@ context, history, got first_look; leave them out or set observe to what shows th
 def shared_features(
     space: PlanSpace, observe: str = "first_look", groups: tuple[str, ...] = DEFAULT_GROUPS
 ) -> tuple[Feature, ...]:
-    """What describes the query, the looks and the rest that is known, the same for every plan of a decision.
+    """Declarations of the features of a decision that are the same for all its plans.
 
     Args:
-        space: the plans.
-        observe: what the policy sees.
-        groups: of `core.feature_groups`, in this order; the default is what any policy may know.
+        space: The plans.
+        observe: What the policy sees before choosing.
+        groups: Names in `core.feature_groups.GROUPS`, in the order of the features.
 
     Raises:
-        ConfigError: a group is unknown or named twice, or known too late for `observe`.
+        ConfigError: a group is unknown, repeated, or known too late for `observe`.
 
-    >>> [f.name for f in shared_features(PlanSpace(("title", "memory"), 2, 4)) if ":" not in f.name]
-    ['query_words']
     >>> space = PlanSpace(("title", "memory"), 2, 4)
-    >>> len(shared_features(space)), len(shared_features(space, "blind")), len(shared_features(space, groups=("time",)))
-    (10, 6, 11)
+    >>> [feature.name for feature in shared_features(space) if ":" not in feature.name]
+    ['query_words']
+    >>> len(shared_features(space)), len(shared_features(space, "blind"))
+    (10, 6)
+    >>> len(shared_features(space, groups=("time",)))
+    11
     """
     chosen = _groups(observe, groups)
     if len(set(chosen)) < len(chosen):
@@ -125,17 +127,18 @@ def shared_vector(
     """Values of `shared_features`, [F].
 
     Args:
-        space: the plans.
-        looks: visible blocks.
-        key: the query_key.
-        observe: what the policy sees.
-        groups: that the policy uses.
-        history: that the query is planned with.
-        draws: decayed draws behind the query's own history.
-        situation: when and where.
+        space: The plans.
+        looks: Visible blocks.
+        key: The query_key.
+        observe: What the policy sees before choosing.
+        groups: Groups that the policy uses.
+        history: History that the query is planned with.
+        draws: Decayed draws behind the query's own history.
+        situation: Time, surface and context.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
-    >>> looks = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "ok", ("e2",), (0.4,))]
+    >>> title = Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0))
+    >>> looks = [title, Block("memory", 1, "ok", ("e2",), (0.4,))]
     >>> shared_vector(space, looks, "the matrix").tolist()
     [0.0, 0.0, 1.0, 0.0, 0.0, 0.25, 1.0, 0.5, 0.5, 0.5]
     >>> shared_vector(space, looks, "the matrix", groups=("memory", "kind")).tolist()
@@ -147,16 +150,16 @@ def shared_vector(
 
 
 def _groups(observe: str, groups: tuple[str, ...]) -> tuple[str, ...]:
-    """The groups that are used: by default those of which `observe` shows something."""
+    """The groups in use; the default groups of a blind policy are only those without looks."""
     return ("query",) if observe == "blind" and groups == DEFAULT_GROUPS else groups
 
 
 @cache
 def action_features() -> tuple[Feature, ...]:
-    """What describes one plan of a decision. Which blocks it draws is added as indicators by `core.vw_text`.
+    """Declarations of the features of one plan of a decision.
 
-    All follow from the planner's values, which exist for whatever is visible: `known_at` is
-    `history`.
+    `core.vw_text` adds indicators of the blocks that the plan draws. The features follow from the
+    planner's values, which exist whatever is visible, so `known_at` is `history`.
 
     >>> [feature.name for feature in action_features()]
     ['value', 'value_gap', 'log_rank', 'strategies']
@@ -171,7 +174,7 @@ def action_features() -> tuple[Feature, ...]:
 
 
 def action_matrix(space: PlanSpace, values: Floats, indices: Longs | None = None) -> Floats:
-    """Values of `action_features`, a row a plan: [P, F], or [K, F] for the plans `indices` only.
+    """Values of `action_features`, one row per plan: [P, F], or [K, F] of the plans `indices`.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> action_matrix(space, np.array([0.2, 0.5, 0.2])).tolist()

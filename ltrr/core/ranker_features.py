@@ -51,7 +51,7 @@ def ranker_features(space: PlanSpace, groups: tuple[str, ...] = DEFAULT_RANKER_G
 def ranker_matrix(
     space: PlanSpace, drawn: Iterable[Block], key: str, groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS
 ) -> tuple[tuple[str, ...], Floats]:
-    """The union of the drawn blocks: its entity_ids, sorted, and the values of `ranker_features`, [E, F].
+    """The entities of the drawn blocks, sorted, and the values of `ranker_features`, [E, F].
 
     The result depends on the *set* of blocks: neither the order of the draws nor that of the
     argument affects the page.
@@ -63,7 +63,8 @@ def ranker_matrix(
         groups: As for `ranker_features`.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
-    >>> drawn = [Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0)), Block("memory", 1, "ok", ("e1",), (0.5,))]
+    >>> title = Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0))
+    >>> drawn = [title, Block("memory", 1, "ok", ("e1",), (0.5,))]
     >>> entity_ids, matrix = ranker_matrix(space, drawn, "matrix")
     >>> entity_ids, matrix[0].tolist()
     (('e1', 'e2'), [1.983871, 2.0, 1.0, 0.0, 0.5, 2.0, 0.5, 1.0, 0.5, 1.0])

@@ -1,4 +1,7 @@
-"""Scores by rank: reciprocal rank, reciprocal rank fusion, DCG and NDCG. An undefined value is NaN, never 0."""
+"""Scores by rank: reciprocal rank, reciprocal rank fusion, DCG and NDCG.
+
+An undefined value is NaN, never 0.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ def reciprocal_rank(rank: float | Floats | Longs) -> float | Floats:
 
 
 def fusion_score(ranks: Iterable[int]) -> float:
-    """Sum of (k + 1) / (k + rank), in the order of `ranks`: reciprocal rank fusion in which a first place counts 1.
+    """Reciprocal rank fusion, scaled so that a first place counts 1: sum of (k + 1) / (k + rank).
+
+    Terms are added in the order of `ranks`.
 
     >>> fusion_score([1, 62])
     1.5
@@ -49,7 +54,7 @@ def reciprocal_rank_fusion(rankings: Iterable[Sequence[str]], k: int = FUSION_CO
 
 
 def dcg(gains: Sequence[float], k: int) -> float:
-    """Discounted cumulative gain of the first k positions: sum of gain / log2(position + 1), gains linear."""
+    """Discounted cumulative gain of the first k positions: sum of gain / log2(position + 1)."""
     return sum(gain / log2(position + 1) for position, gain in enumerate(gains[:k], start=1))
 
 
@@ -64,8 +69,10 @@ def ndcg(gains: Sequence[float], k: int = 10, *, ideal_gains: Sequence[float] | 
         ideal_gains: Gains of everything that could have been shown. By default those of what was
             shown, which judges the order alone.
 
-    >>> ndcg([1.0, 0.0]), round(ndcg([0.0, 1.0]), 3), ndcg([0.0, 0.0]), ndcg([1.0], ideal_gains=[1.0, 1.0]) < 1
-    (1.0, 0.631, nan, True)
+    >>> ndcg([1.0, 0.0]), round(ndcg([0.0, 1.0]), 3), ndcg([0.0, 0.0])
+    (1.0, 0.631, nan)
+    >>> ndcg([1.0], ideal_gains=[1.0, 1.0]) < 1
+    True
     """
     best = dcg(sorted(gains if ideal_gains is None else ideal_gains, reverse=True), k)
     return dcg(gains, k) / best if best > 0.0 else nan
