@@ -20,9 +20,9 @@ class LtrrError(Exception):
         got: Value found.
         todo: What the reader should do.
 
-    >>> print(ConfigError("unknown setting", which="base.yaml", expected="one of budget, block_size",
+    >>> print(ConfigError("unknown setting", which="base.yaml", expected="budget or block_size",
     ...                   got="budgte", todo="check the spelling"))
-    unknown setting: base.yaml: expected one of budget, block_size, got budgte; check the spelling
+    unknown setting: base.yaml: expected budget or block_size, got budgte; check the spelling
     >>> print(ArtifactError("manifest is torn", which="manifest.json"))
     manifest is torn: manifest.json
     """

@@ -99,7 +99,7 @@ class StoredValues:
         files: name in a bundle -> sha256.
     """
 
-    how: LearnedValues
+    learned: LearnedValues
     files: Mapping[str, str]
 
     def to_note(self) -> str:
@@ -109,7 +109,7 @@ class StoredValues:
         >>> StoredValues.of_note(stored.to_note()) == stored, StoredValues.of_note("")
         (True, None)
         """
-        return json.dumps({**self.how.to_plain(), "files": dict(self.files)}, sort_keys=True)
+        return json.dumps({**self.learned.to_plain(), "files": dict(self.files)}, sort_keys=True)
 
     @staticmethod
     def of_note(note: str) -> StoredValues | None:

@@ -71,8 +71,8 @@ def _learning(
         known = [KnownQuery.of_row(row, space) for batch in batches for row in batch.to_pylist()]
         models = fit_values(known, observe, settings)
         files = {name: put_payload(policy_url, model).sha256 for name, model in models.items()}
-        how = LearnedValues(settings.folds, settings.strength, tuple(CANDIDATE_GROUPS))
-        note = StoredValues(how, files).to_note() if files else ""
+        learned = LearnedValues(settings.folds, settings.strength, tuple(CANDIDATE_GROUPS))
+        note = StoredValues(learned, files).to_note() if files else ""
         yield pa.RecordBatch.from_pydict({"note": [note], "queries": [len(known)]})
 
     return learn

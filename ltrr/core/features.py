@@ -14,10 +14,10 @@ from functools import cache, lru_cache
 import numpy as np
 
 from ltrr.core.arrays import Floats, Longs
-from ltrr.core.feature_groups import DEFAULT_GROUPS, Known, group_of
+from ltrr.core.feature_groups import DEFAULT_GROUPS, PlanInputs, group_of
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
-from ltrr.core.situation import NOWHERE, Situation
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.errors import ConfigError
 
 PLACES = 6
@@ -122,7 +122,7 @@ def shared_vector(
     *,
     history: History | None = None,
     draws: float = 0.0,
-    situation: Situation = NOWHERE,
+    situation: Situation = UNKNOWN_SITUATION,
 ) -> Floats:
     """Values of `shared_features`, [F].
 
@@ -144,8 +144,8 @@ def shared_vector(
     >>> shared_vector(space, looks, "the matrix", groups=("memory", "kind")).tolist()
     [0.25, 0.4, 0.5, 0.0]
     """
-    known = Known(space, key, looks, history, draws, situation)
-    vector = [value for group in map(group_of, _groups(observe, groups)) for value in group.values(known)]
+    inputs = PlanInputs(space, key, looks, history, draws, situation)
+    vector = [value for group in map(group_of, _groups(observe, groups)) for value in group.values(inputs)]
     return np.round(np.array(vector), PLACES)
 
 

@@ -100,7 +100,7 @@ class Situation:
         return self.at
 
 
-NOWHERE = Situation()
+UNKNOWN_SITUATION = Situation()
 """A situation of which nothing is known."""
 
 

@@ -29,7 +29,7 @@ from ltrr.core.features import action_matrix, shared_vector
 from ltrr.core.planning import Block, History, plan_values
 from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import query_class
-from ltrr.core.situation import NOWHERE, Situation
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.core.vw_text import decision_example
 from ltrr.errors import ArtifactError, UsageError
 from ltrr.serving.values import PlanValuer
@@ -63,7 +63,7 @@ class Choice:
     scores: Floats
     distribution: Distribution
     facts: CandidateFacts = field(default_factory=dict)
-    situation: Situation = NOWHERE
+    situation: Situation = UNKNOWN_SITUATION
 
     @property
     def greedy(self) -> int:
@@ -123,7 +123,7 @@ class PlanChooser:
         facts: CandidateFacts = NO_FACTS,
         *,
         draws: float = 0.0,
-        situation: Situation = NOWHERE,
+        situation: Situation = UNKNOWN_SITUATION,
     ) -> Choice:
         """The distribution over plans for one query, with all it came from.
 

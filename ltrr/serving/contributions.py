@@ -87,7 +87,7 @@ def value_contributions(
         entity_ids: some of them.
         limit: features of each.
     """
-    names = [feature.name for feature in candidate_features(valuer.space, valuer.how.groups)]
+    names = [feature.name for feature in candidate_features(valuer.space, valuer.learned.groups)]
     rows: Floats32 = seen.features[[seen.entity_ids.index(entity_id) for entity_id in entity_ids]]
     added = valuer.contributions(key, rows)[:, :-1]
     return tuple(

@@ -30,7 +30,7 @@ from ltrr.core.features import PLACES
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import query_class, query_key
-from ltrr.core.situation import NOWHERE, Situation
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.serving.bandit import Choice
 from ltrr.serving.contributions import Contribution, Effect, bandit_effects, value_contributions
 from ltrr.serving.policy import Policy
@@ -161,7 +161,7 @@ def explain(
     query_text: str,
     looks: Sequence[Block] | None = None,
     overlaps: Mapping[str, Sequence[float]] | None = None,
-    situation: Situation = NOWHERE,
+    situation: Situation = UNKNOWN_SITUATION,
 ) -> Explanation:
     """Explain the choice for one query. The memory's evidence is the bundle's own.
 
@@ -241,7 +241,7 @@ def _notes(policy: Policy, choice: Choice, *, has_looks: bool) -> tuple[str, ...
     if not has_looks:
         seen = "what the bundle's memory recalls" if MEMORY in policy.space.strategy_index else "nothing"
         notes.append(f"no look of this query is known, so it is explained blind: of the blocks, {seen} is seen")
-    if choice.situation == NOWHERE and not SITUATION_GROUPS.isdisjoint(policy.chooser.groups):
+    if choice.situation == UNKNOWN_SITUATION and not SITUATION_GROUPS.isdisjoint(policy.chooser.groups):
         notes.append("no time and place are known, and this policy uses them: their features are 0")
     if choice.distribution.floor * len(policy.space) >= 1.0:
         notes.append("every plan is equally likely: scores order the shortlist and move nothing")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ltrr.artifacts.bundle import BANDIT, RANKER, read_bundle
-from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.history import QueryHistories
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import Canary, current_pointer, read_manifest_bytes
@@ -61,7 +61,7 @@ NOT_DRAWN = VersionDraw()
 
 
 @dataclass(frozen=True, eq=False)
-class Served:
+class LoadedBundle:
     """One bundle, whole."""
 
     manifest: Manifest
@@ -69,15 +69,15 @@ class Served:
     chooser: PlanChooser
     ranker: Ranker
     memory: Memory
-    history: HistoryBook
+    history: QueryHistories
 
     @staticmethod
-    def of(manifest: Manifest, files: Mapping[str, bytes]) -> Served:
+    def of(manifest: Manifest, files: Mapping[str, bytes]) -> LoadedBundle:
         """From verified files."""
         settings = manifest.settings
         space = settings.space
         valuer = PlanValuer.of(settings, manifest.values, files)
-        return Served(
+        return LoadedBundle(
             manifest,
             manifest.version,
             PlanChooser(
@@ -85,51 +85,51 @@ class Served:
             ),
             Ranker(space, files.get(RANKER), settings.ranker_groups),
             Memory.of_files(files),
-            HistoryBook.of_files(files, space),
+            QueryHistories.of_files(files, space),
         )
 
 
 @dataclass(frozen=True, eq=False)
-class Pointed:
+class ServedBundles:
     """All that a service answers from: swapped in a single assignment, so that no request sees half of two.
 
     Attributes:
         served: the bundle that answers.
         sequence: of the pointer; 0 where none was followed.
         canary: what the pointer says of a canary; None while none runs.
-        canary_served: Bundle of the canary; None without a canary, or if its bundle is invalid.
+        canary_bundle: Bundle of the canary; None without a canary, or if its bundle is invalid.
         draw: how `served` was chosen.
     """
 
-    served: Served
+    bundle: LoadedBundle
     sequence: int = 0
     canary: Canary | None = None
-    canary_served: Served | None = None
+    canary_bundle: LoadedBundle | None = None
     draw: VersionDraw = NOT_DRAWN
 
     @property
     def versions(self) -> tuple[str, ...]:
         """That may answer a request."""
-        return (self.served.version, *([self.canary_served.version] if self.canary_served else []))
+        return (self.bundle.version, *([self.canary_bundle.version] if self.canary_bundle else []))
 
-    def alone(self) -> Pointed:
+    def alone(self) -> ServedBundles:
         """The bundle without a canary: nothing is drawn."""
-        return replace(self, canary=None, canary_served=None)
+        return replace(self, canary=None, canary_bundle=None)
 
-    def for_user(self, user: str) -> Pointed:
+    def for_user(self, user: str) -> ServedBundles:
         """The bundle of the user's side, and how it was drawn.
 
         A search without a user is the champion's and not drawn: by session or impression a user
         would meet both, and one empty id for everybody would put all of them on one side.
         """
-        if self.canary is None or self.canary_served is None or not user:
+        if self.canary is None or self.canary_bundle is None or not user:
             return self.alone()
         if self.canary.serves(user):
-            return Pointed(self.canary_served, self.sequence, draw=VersionDraw(self.canary.share, user))
-        return Pointed(self.served, self.sequence, draw=VersionDraw(1.0 - self.canary.share, user))
+            return ServedBundles(self.canary_bundle, self.sequence, draw=VersionDraw(self.canary.share, user))
+        return ServedBundles(self.bundle, self.sequence, draw=VersionDraw(1.0 - self.canary.share, user))
 
 
-def load_pointed(address: str, version: str | None = None) -> Pointed:
+def load_bundles(address: str, version: str | None = None) -> ServedBundles:
     """A verified bundle, this version or what the pointer names.
 
     Following the pointer, the manifest too must be the one that was pointed at; an invalid bundle
@@ -140,32 +140,32 @@ def load_pointed(address: str, version: str | None = None) -> Pointed:
         ArtifactError: the bundle is incomplete, altered, or of another format.
     """
     if version is not None:
-        return Pointed(_load(address, version))
+        return ServedBundles(_load(address, version))
     pointer = current_pointer(Store(address))
-    pointed = Pointed(_load(address, pointer.version, pointer.manifest_sha256), pointer.sequence)
-    return pointed if pointer.canary is None else with_canary(address, replace(pointed, canary=pointer.canary))
+    bundles = ServedBundles(_load(address, pointer.version, pointer.manifest_sha256), pointer.sequence)
+    return bundles if pointer.canary is None else with_canary(address, replace(bundles, canary=pointer.canary))
 
 
-def with_canary(address: str, pointed: Pointed) -> Pointed:
+def with_canary(address: str, bundles: ServedBundles) -> ServedBundles:
     """The same with the canary's bundle where that holds; without it, and a warning, where it does not."""
-    if pointed.canary is None:
-        return pointed
+    if bundles.canary is None:
+        return bundles
     try:
-        return replace(pointed, canary_served=_load(address, pointed.canary.version, pointed.canary.manifest_sha256))
+        return replace(bundles, canary_bundle=_load(address, bundles.canary.version, bundles.canary.manifest_sha256))
     except (LtrrError, OSError) as fault:
         logger.warning(
             "policy=%s serving=%s canary=%s refused reason=%s",
             address,
-            pointed.served.version,
-            pointed.canary.version,
+            bundles.bundle.version,
+            bundles.canary.version,
             fault,
         )
-        return replace(pointed, canary_served=None)
+        return replace(bundles, canary_bundle=None)
 
 
-def _load(address: str, version: str, manifest_sha256: str = "") -> Served:
+def _load(address: str, version: str, manifest_sha256: str = "") -> LoadedBundle:
     root, name = posixpath.split(address)
     if manifest_sha256:
         manifest = read_manifest_bytes(Store(address), version)
         Payload(manifest_sha256, len(manifest)).check(manifest, f"{version}/manifest.json")
-    return Served.of(*read_bundle(root, name, version))
+    return LoadedBundle.of(*read_bundle(root, name, version))

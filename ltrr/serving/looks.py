@@ -10,15 +10,15 @@ from ltrr.core.planning import Block
 from ltrr.core.text_overlap import EntityFields, text_overlap
 from ltrr.errors import UsageError
 from ltrr.serving.bandit import PlanChooser
-from ltrr.serving.loader import Served
+from ltrr.serving.loader import LoadedBundle
 
 Fields = Mapping[str, EntityFields]
 """What a service knows of its hits without asking again, by entity_id."""
 
 
-def facts_of(served: Served, key: str, blocks: Sequence[Block], fields: Fields) -> dict[str, Facts]:
+def facts_of(bundle: LoadedBundle, key: str, blocks: Sequence[Block], fields: Fields) -> dict[str, Facts]:
     """What is known of the candidates of some blocks; nothing of those that nothing is known of."""
-    evidence = served.memory.evidence(key)
+    evidence = bundle.memory.evidence(key)
     facts = {}
     for entity_id in dict.fromkeys(entity_id for block in blocks for entity_id in block.entity_ids):
         if entity_id in fields or entity_id in evidence:

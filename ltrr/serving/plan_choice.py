@@ -13,10 +13,10 @@ from ltrr.core.exploration import Distribution
 from ltrr.core.facts import CandidateFacts
 from ltrr.core.features import action_matrix
 from ltrr.core.queries import query_key
-from ltrr.core.situation import NOWHERE, Situation, context_values, time_values
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation, context_values, time_values
 from ltrr.errors import UsageError
 from ltrr.serving.bandit import Choice
-from ltrr.serving.loader import NOT_DRAWN, Pointed, VersionDraw
+from ltrr.serving.loader import NOT_DRAWN, ServedBundles, VersionDraw
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,20 +44,22 @@ class PlanChoice:
     decision: dict[str, Any]
     facts: CandidateFacts
     version: str
-    situation: Situation = NOWHERE
+    situation: Situation = UNKNOWN_SITUATION
     version_draw: VersionDraw = NOT_DRAWN
 
 
-def take_plan(pointed: Pointed, query_text: str, choice: Choice, distribution: Distribution, u: float) -> PlanChoice:
+def take_plan(
+    bundles: ServedBundles, query_text: str, choice: Choice, distribution: Distribution, u: float
+) -> PlanChoice:
     """Take the plan at `u`, a number in [0, 1), from a distribution, and describe it for the log."""
-    served = pointed.served
-    space = served.chooser.space
+    bundle = bundles.bundle
+    space = bundle.chooser.space
     taken = distribution.sample(u)
     decision = plan_decision(
         space,
-        observe=served.chooser.observe,
+        observe=bundle.chooser.observe,
         shared=choice.shared,
-        history=served.history.of(query_key(query_text)),
+        history=bundle.history.of(query_key(query_text)),
         distribution=distribution,
         features=choice.features,
         taken=taken,
@@ -71,9 +73,9 @@ def take_plan(pointed: Pointed, query_text: str, choice: Choice, distribution: D
         distribution=distribution,
         decision=decision,
         facts=choice.facts,
-        version=served.version,
+        version=bundle.version,
         situation=choice.situation,
-        version_draw=pointed.draw,
+        version_draw=bundles.draw,
     )
 
 

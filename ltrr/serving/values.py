@@ -71,10 +71,10 @@ class PlanValuer:
         ArtifactError: a model is missing, cannot be read, or was trained on other features.
     """
 
-    def __init__(self, space: PlanSpace, how: LearnedValues, files: Mapping[str, bytes]) -> None:
-        self.space, self.how, self._files = space, how, dict(files)
-        folds = range(how.folds)
-        columns = len(candidate_features(space, how.groups))
+    def __init__(self, space: PlanSpace, learned: LearnedValues, files: Mapping[str, bytes]) -> None:
+        self.space, self.learned, self._files = space, learned, dict(files)
+        folds = range(learned.folds)
+        columns = len(candidate_features(space, learned.groups))
         self._block_values = [self._load(block_value_file(fold), columns) for fold in folds]
         has_unseen = unseen_value_file(0) in files
         columns = len(look_features(space))
@@ -84,12 +84,12 @@ class PlanValuer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as what it was made from."""
-        return PlanValuer, (self.space, self.how, self._files)
+        return PlanValuer, (self.space, self.learned, self._files)
 
     @staticmethod
-    def of(settings: PolicySettings, how: LearnedValues | None, files: Mapping[str, bytes]) -> PlanValuer | None:
+    def of(settings: PolicySettings, learned: LearnedValues | None, files: Mapping[str, bytes]) -> PlanValuer | None:
         """Of a bundle; None where it has no learned values."""
-        return None if how is None else PlanValuer(settings.space, how, files)
+        return None if learned is None else PlanValuer(settings.space, learned, files)
 
     def values(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> Floats:
         """Value of every plan, [P]; unit: found reward of the union.
@@ -104,10 +104,10 @@ class PlanValuer:
 
     def candidates(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> CandidateValues:
         """What each visible candidate is worth, and what that was predicted from; arguments as for `values`."""
-        entity_ids, features = candidate_matrix(self.space, visible, key, overlaps_of(facts), self.how.groups)
-        predicted = predictions(self._block_values[query_fold(key, self.how.folds)], features)
+        entity_ids, features = candidate_matrix(self.space, visible, key, overlaps_of(facts), self.learned.groups)
+        predicted = predictions(self._block_values[query_fold(key, self.learned.folds)], features)
         return CandidateValues(
-            entity_ids, features, predicted, worth_of(entity_ids, predicted, facts, self.how.strength)
+            entity_ids, features, predicted, worth_of(entity_ids, predicted, facts, self.learned.strength)
         )
 
     def contributions(self, key: str, features: Floats32) -> Floats:
@@ -116,10 +116,10 @@ class PlanValuer:
         The last column is what a candidate has before anything is known of it; each row adds up to
         the log-odds.
         """
-        return contributions(self._block_values[query_fold(key, self.how.folds)], features)
+        return contributions(self._block_values[query_fold(key, self.learned.folds)], features)
 
     def _values(self, key: str, visible: tuple[Block, ...], known: tuple[tuple[str, Facts], ...]) -> Floats:
-        space, fold = self.space, query_fold(key, self.how.folds)
+        space, fold = self.space, query_fold(key, self.learned.folds)
         seen = self.candidates(key, visible, dict(known))
         values = visible_coverage(space, visible, seen.worth)
         if self._unseen_values:
@@ -133,7 +133,7 @@ class PlanValuer:
     def _load(self, name: str, columns: int) -> Any:
         if name not in self._files:
             raise ArtifactError(
-                "a model of values is missing", which=name, expected=f"one of each of {self.how.folds} folds"
+                "a model of values is missing", which=name, expected=f"one of each of {self.learned.folds} folds"
             )
         return load_booster(self._files[name], columns, name)
 

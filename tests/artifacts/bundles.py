@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltrr.artifacts.history import FILE, HistoryBook
+from ltrr.artifacts.history import FILE, QueryHistories
 from ltrr.artifacts.learned_values import LearnedValues, block_value_file, unseen_value_file
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.memory_part import MemoryEntry, memory_part_bytes, part_name
@@ -131,11 +131,11 @@ def learned_bundle(day: int = 2) -> tuple[Manifest, dict[str, bytes]]:
     """Bandit, ranker, memory and history."""
     space = SETTINGS.space
     prior = History.prior(space)
-    book = HistoryBook(space, prior, {"digits": History(prior.hit_rate * 0.5, prior.marginal_hit_rate)})
+    histories = QueryHistories(space, prior, {"digits": History(prior.hit_rate * 0.5, prior.marginal_hit_rate)})
     files = {
         "bandit.vw": bandit_bytes(),
         "ranker.ubj": ranker_bytes(),
-        FILE: book.to_bytes(),
+        FILE: histories.to_bytes(),
         **memory_files(),
     }
     return Manifest(SETTINGS, date(2026, 3, day), run_id="run", created_at="2026-03-03T04:00:00Z"), files

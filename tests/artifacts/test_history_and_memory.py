@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.history import QueryHistories
 from ltrr.artifacts.memory_part import MemoryEntry, MemoryPart, memory_part_bytes
 from ltrr.core.planning import History
 from ltrr.core.plans import PlanSpace
@@ -69,12 +69,12 @@ def test_no_pickle_is_ever_loaded() -> None:
 
 
 def test_a_history_of_other_strategies_is_refused() -> None:
-    book = HistoryBook.prior(SPACE)
-    assert HistoryBook.of_bytes(book.to_bytes(), SPACE).to_bytes() == book.to_bytes()
+    histories = QueryHistories.prior(SPACE)
+    assert QueryHistories.of_bytes(histories.to_bytes(), SPACE).to_bytes() == histories.to_bytes()
     with pytest.raises(ArtifactError, match="other strategies"):
-        HistoryBook.of_bytes(book.to_bytes(), PlanSpace(("memory", "title"), 2, 2))
-    for junk in (b"", b"{}", b"[]", book.to_bytes().replace(b"0.45", b"-0.45")):
+        QueryHistories.of_bytes(histories.to_bytes(), PlanSpace(("memory", "title"), 2, 2))
+    for junk in (b"", b"{}", b"[]", histories.to_bytes().replace(b"0.45", b"-0.45")):
         with pytest.raises(ArtifactError, match="not a history"):
-            HistoryBook.of_bytes(junk, SPACE)
+            QueryHistories.of_bytes(junk, SPACE)
     with pytest.raises(UsageError):
-        HistoryBook(SPACE, History(np.full((2, 2), np.inf), np.zeros((2, 2)))).to_bytes()
+        QueryHistories(SPACE, History(np.full((2, 2), np.inf), np.zeros((2, 2)))).to_bytes()

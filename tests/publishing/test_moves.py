@@ -268,6 +268,6 @@ def test_a_bundle_that_does_not_load_is_not_released(home, versions) -> None:
 
 
 def uniform_history() -> bytes:
-    from ltrr.artifacts.history import HistoryBook
+    from ltrr.artifacts.history import QueryHistories
 
-    return HistoryBook.prior(SETTINGS.space).to_bytes()
+    return QueryHistories.prior(SETTINGS.space).to_bytes()

@@ -12,7 +12,7 @@ import pytest
 from ltrr.artifacts.bundle import uniform_bundle
 from ltrr.core.planning import Block
 from ltrr.core.queries import query_key
-from ltrr.core.situation import NOWHERE, Situation
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.core.text_overlap import text_overlap
 from ltrr.core.vw_text import features_of, without_feature
 from ltrr.errors import UsageError
@@ -153,7 +153,7 @@ def test_a_policy_that_uses_the_time_is_explained_at_that_time() -> None:
     settings = replace(SETTINGS, features=("query", "looks", "time"))
     policy = Policy.of(replace(manifest, settings=settings), files)
     at = Situation(datetime(2026, 3, 7, 12, tzinfo=UTC))
-    told = [explain(policy, "love", looks_of(1), situation=situation) for situation in (NOWHERE, at)]
+    told = [explain(policy, "love", looks_of(1), situation=situation) for situation in (UNKNOWN_SITUATION, at)]
     assert [any(note.startswith("no time and place") for note in one.notes) for one in told] == [True, False]
     weekdays = [{row.feature for row in one.effects if "saturday" in row.feature} for one in told]
     assert [len(names) for names in weekdays] == [0, 1]

@@ -13,7 +13,7 @@ import pytest
 
 from ltrr.artifacts.bundle import publish_bundle
 from ltrr.artifacts.decision_record import record_line
-from ltrr.artifacts.history import FILE, HistoryBook
+from ltrr.artifacts.history import FILE, QueryHistories
 from ltrr.artifacts.history_part import QueryHistory, history_part_bytes, part_name
 from ltrr.artifacts.manifest import FORMAT, Manifest, PolicySettings
 from ltrr.artifacts.payloads import Payload
@@ -71,7 +71,7 @@ def bundle() -> tuple[Manifest, dict[str, bytes]]:
     prior = History.prior(ALL.space)
     love = QueryHistory("love", History(prior.hit_rate * 2, prior.marginal_hit_rate / 3), draws=70.0)
     parts = {part_name(n): history_part_bytes([love] if n == bucket("love", 2) else [], ALL.space) for n in range(2)}
-    files = {"bandit.vw": bandit(), FILE: HistoryBook.prior(ALL.space).to_bytes(), **parts}
+    files = {"bandit.vw": bandit(), FILE: QueryHistories.prior(ALL.space).to_bytes(), **parts}
     contents = {name: Payload.of(file) for name, file in files.items()}
     return Manifest(ALL, date(2026, 3, 2)).with_files(contents), files
 
