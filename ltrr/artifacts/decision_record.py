@@ -105,7 +105,7 @@ def block_of(entry: Mapping[str, Any]) -> Block:
 
 
 def slate_entries(entity_ids: Sequence[str], features: Floats) -> list[dict[str, Any]]:
-    """Entries of the page, in order: entity, position (1-based) and ranker features; NaN is null."""
+    """Entries of the page in order: entity, position (1-based) and ranker features; NaN is null."""
     return [
         {"entity_id": entity_id, "position": position, "features": [_null(value) for value in row]}
         for position, (entity_id, row) in enumerate(zip(entity_ids, features.tolist(), strict=True), start=1)

@@ -1,4 +1,7 @@
-"""Checks of the fields of one object of a log line; each reason reads `<where>: expected <what>, got <what>`."""
+"""Checks of the fields of one object in a log line.
+
+Each reason reads `<where>: expected <what>, got <what>`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _MAY_BE_SHOWN = frozenset(
         "position",
     }
 )
-"""Fields whose wrong value a reason may repeat; of any other field it names the kind of value only."""
+"""Fields whose wrong value a reason may show; for other fields it names the kind of value."""
 
 
 def check_fields(

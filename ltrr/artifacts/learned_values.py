@@ -1,7 +1,8 @@
-"""The learned values of a policy: which files they are, how they are asked, and what they are computed from.
+"""Learned values of a policy: their files, settings and features.
 
-Cross-fitted (docs/adr/0008-cross-fitted-values.md): model f was trained without the query_keys of
-fold f (`core.hashing.query_fold`), and every query is valued by the models of its own fold.
+They are cross-fitted (docs/adr/0008-cross-fitted-values.md): model f is trained without the
+query_keys of fold f (`core.hashing.query_fold`), and the models of its own fold predict the values
+of a query.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ BLOCK_VALUE, UNSEEN_VALUE = "block_value", "unseen_value"
 
 
 def block_value_file(fold: int) -> str:
-    """The candidate value of one fold.
+    """Name of the file of the candidate value of one fold.
 
     >>> block_value_file(1)
     'block_value-1.ubj'
@@ -30,12 +31,12 @@ def block_value_file(fold: int) -> str:
 
 
 def unseen_value_file(fold: int) -> str:
-    """The unseen value of one fold; where every block is visible there is none."""
+    """Name of the file of the unseen value of one fold; a policy that sees all blocks has none."""
     return f"{UNSEEN_VALUE}-{fold}.ubj"
 
 
 def only_value_files(names: Iterable[str]) -> list[str]:
-    """Those of the names that are models of values, sorted.
+    """The names of models of values among these names, sorted.
 
     >>> only_value_files(["unseen_value-0.ubj", "bandit.vw", "block_value-0.ubj"])
     ['block_value-0.ubj', 'unseen_value-0.ubj']
@@ -45,7 +46,7 @@ def only_value_files(names: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class LearnedValues:
-    """How the models of values are used.
+    """Settings of the models of values.
 
     Attributes:
         folds: Number of folds of query_keys, with one model of each kind per fold.
@@ -79,7 +80,7 @@ class LearnedValues:
 
     @staticmethod
     def of_json(described: Mapping[str, Any], space: PlanSpace) -> LearnedValues:
-        """Read them back.
+        """The values from a manifest.
 
         Raises:
             ArtifactError: the features are not those that this version of ltrr computes.
@@ -92,18 +93,18 @@ class LearnedValues:
 
 @dataclass(frozen=True)
 class StoredValues:
-    """Learned values that lie in the payload store, on their way from the job that learned them to a bundle.
+    """Learned values in the payload store, for a bundle that is not published yet.
 
     Attributes:
-        how: they are asked.
-        files: name in a bundle -> sha256.
+        learned: Settings of the values.
+        files: Name in a bundle -> sha256.
     """
 
     learned: LearnedValues
     files: Mapping[str, str]
 
     def to_note(self) -> str:
-        """As text, for the notes of a job.
+        """The values as text, for the notes of a job.
 
         >>> stored = StoredValues(LearnedValues(2, 3.0), {"block_value-0.ubj": "00ff"})
         >>> StoredValues.of_note(stored.to_note()) == stored, StoredValues.of_note("")
@@ -113,7 +114,7 @@ class StoredValues:
 
     @staticmethod
     def of_note(note: str) -> StoredValues | None:
-        """Read them back; None of an empty note."""
+        """The values from a note; None from an empty note."""
         if not note:
             return None
         stored = json.loads(note)

@@ -1,6 +1,7 @@
-"""Strings laid end to end in one array, found by bisection: a file of a million keys that loads without a dictionary.
+"""Strings concatenated in one array and found by bisection.
 
-A fixed-width string array would give every string the length of the longest one.
+A million keys load without building a dictionary. In a fixed-width string array, every string
+would have the length of the longest one.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ class PackedTexts:
         return self._text[start : int(self._ends[place])]
 
     def place(self, text: str) -> int | None:
-        """Where it stands among texts packed in the order of their bytes; None where it does not."""
+        """Index of a text, if the texts are in the order of their bytes; None if it is missing."""
         wanted = text.encode("utf-8", "surrogatepass")
         place = bisect_left(self, wanted)
         return place if place < len(self) and self[place] == wanted else None
 
     @staticmethod
     def pack(texts: Sequence[str]) -> tuple[Bytes, Longs]:
-        """Bytes and where each string ends, as they lie in a file."""
+        """The bytes of all strings, and the end of each string, for a file."""
         encoded = [text.encode() for text in texts]
         ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
         return np.frombuffer(b"".join(encoded), dtype=np.uint8), ends

@@ -1,4 +1,4 @@
-"""Fields of a decision record and of an event: the check of each value, and what a reason says was expected."""
+"""Fields of a decision record and of an event: the check of each value, and its text in reasons."""
 
 from __future__ import annotations
 
