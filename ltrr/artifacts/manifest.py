@@ -127,7 +127,7 @@ class PolicySettings:
         object.__setattr__(self, "ranker_groups", tuple(self.ranker_groups))
         if not is_policy_name(self.name):
             raise ConfigError(
-                "unusable name",
+                "invalid name",
                 which="policy.name",
                 expected="lower-case letters, digits, _ and -",
                 got=repr(self.name),

@@ -68,8 +68,8 @@ class PlanProfiles:
             raise DataQualityError(
                 "plans cannot be compared",
                 which="values of plans",
-                expected="at least 2 queries, and every plan known of one",
-                got=f"{len(added)} queries, {int((~is_known.any(axis=0)).sum())} plans known of none",
+                expected="at least 2 queries, and a known value of every plan",
+                got=f"{len(added)} queries, {int((~is_known.any(axis=0)).sum())} plans without a known value",
             )
         weight = np.ones(len(added)) if weights is None else weights / weights.mean()
         counted = weight[:, None] * is_known

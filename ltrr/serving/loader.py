@@ -1,9 +1,9 @@
-"""Bundles that a service serves: the one that the pointer names, and that of the canary, if one runs.
+"""Loading the bundles that a service serves: that of the pointer, and that of a canary.
 
-A canary is drawn by user: a hash of the user and of the canary's begin says which of the two
-versions answers, and the record says with which probability. A canary failure never affects the
-champion: if its bundle is invalid, the champion serves everybody, nothing is drawn, and the records
-say so (a propensity of 1).
+While a canary runs, a hash of the user and of the canary's begin decides which of the two versions
+answers. The record contains the probability of this version. A canary failure never affects the
+champion: if its bundle is invalid, the champion serves all users, nothing is drawn, and records
+have a propensity of 1.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VersionDraw:
-    """How it came that this version answers.
+    """Draw of the version that answers a user.
 
     Attributes:
-        propensity: P(this version serves the user): the canary's share, or the rest; 1 where
-            nothing was drawn.
-        user: that it was drawn for; None where nothing was drawn.
+        propensity: P(this version serves the user): the canary's share, or 1 - share for the
+            champion; 1 if nothing was drawn.
+        user: User for whom the version was drawn; None if nothing was drawn.
     """
 
     propensity: float = 1.0
     user: str | None = None
 
     def check(self, impression_id: str, user: str) -> None:
-        """Nothing where the record is of the user that the version was drawn for.
+        """Check that a record is of the user for whom the version was drawn.
 
         Raises:
-            UsageError: it is of another one, whose side may be the other.
+            UsageError: it is of another user, who may have the other version.
         """
         if self.user not in (None, user):
             raise UsageError(
-                "a search is recorded for another user than its version was drawn for",
+                "the version of a search was drawn for another user",
                 which=impression_id,
-                expected="the `user` that `for_user` was given",
-                got="another",
-                todo="give both the same id",
+                expected="the `user` given to `for_user`",
+                got="another user",
+                todo="give `for_user` and `record` the same id",
             )
 
 
@@ -62,10 +62,10 @@ NOT_DRAWN = VersionDraw()
 
 @dataclass(frozen=True, eq=False)
 class LoadedBundle:
-    """One bundle, whole."""
+    """One bundle with its loaded parts."""
 
     manifest: Manifest
-    version: str  # a hash over the manifest: not to be computed for every request
+    version: str  # A hash over the manifest, computed once.
     chooser: PlanChooser
     ranker: Ranker
     memory: Memory
@@ -73,7 +73,7 @@ class LoadedBundle:
 
     @staticmethod
     def of(manifest: Manifest, files: Mapping[str, bytes]) -> LoadedBundle:
-        """From verified files."""
+        """Load a bundle from its verified files."""
         settings = manifest.settings
         space = settings.space
         valuer = PlanValuer.of(settings, manifest.values, files)
@@ -91,14 +91,16 @@ class LoadedBundle:
 
 @dataclass(frozen=True, eq=False)
 class ServedBundles:
-    """All that a service answers from: swapped in a single assignment, so that no request sees half of two.
+    """All bundles that a service answers from.
+
+    A reload replaces them in a single assignment, so no request sees parts of two.
 
     Attributes:
-        served: the bundle that answers.
-        sequence: of the pointer; 0 where none was followed.
-        canary: what the pointer says of a canary; None while none runs.
+        bundle: Bundle that answers.
+        sequence: Sequence of the pointer; 0 if no pointer was followed.
+        canary: Canary in the pointer; None without one.
         canary_bundle: Bundle of the canary; None without a canary, or if its bundle is invalid.
-        draw: how `served` was chosen.
+        draw: Draw that selected `bundle`.
     """
 
     bundle: LoadedBundle
@@ -109,18 +111,19 @@ class ServedBundles:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """That may answer a request."""
+        """Versions that may answer a request."""
         return (self.bundle.version, *([self.canary_bundle.version] if self.canary_bundle else []))
 
     def alone(self) -> ServedBundles:
-        """The bundle without a canary: nothing is drawn."""
+        """The same bundle without a canary: nothing is drawn."""
         return replace(self, canary=None, canary_bundle=None)
 
     def for_user(self, user: str) -> ServedBundles:
-        """The bundle of the user's side, and how it was drawn.
+        """The bundle that answers this user, and its draw.
 
-        A search without a user is the champion's and not drawn: by session or impression a user
-        would meet both, and one empty id for everybody would put all of them on one side.
+        The champion answers a search without a user, without a draw. A draw by session or
+        impression would give one user both versions, and the empty id would give all such searches
+        the same version.
         """
         if self.canary is None or self.canary_bundle is None or not user:
             return self.alone()
@@ -130,13 +133,12 @@ class ServedBundles:
 
 
 def load_bundles(address: str, version: str | None = None) -> ServedBundles:
-    """A verified bundle, this version or what the pointer names.
+    """Load this version, or the versions that the pointer names, every byte verified.
 
-    Following the pointer, the manifest too must be the one that was pointed at; an invalid bundle
-    of a canary is logged.
+    The pointer also contains the hash of the manifest. An invalid bundle of a canary is logged.
 
     Raises:
-        NotReadyError: nothing is published there yet.
+        NotReadyError: nothing is published yet.
         ArtifactError: the bundle is incomplete, altered, or of another format.
     """
     if version is not None:
@@ -147,7 +149,7 @@ def load_bundles(address: str, version: str | None = None) -> ServedBundles:
 
 
 def with_canary(address: str, bundles: ServedBundles) -> ServedBundles:
-    """The same with the canary's bundle where that holds; without it, and a warning, where it does not."""
+    """The same bundles with that of the canary; without it, and a warning, if it is invalid."""
     if bundles.canary is None:
         return bundles
     try:

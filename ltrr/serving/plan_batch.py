@@ -1,4 +1,7 @@
-"""P(plan) of one policy for many logged decisions at once: what `PlanChooser.weigh` gives for each, to 1e-6."""
+"""P(plan) of one policy for many logged decisions at once.
+
+The result equals that of `PlanChooser.weigh` for each decision, to 1e-6.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ def plan_probabilities(chooser: PlanChooser, keys: Sequence[str], shared: Floats
     """P(plan) of every plan, [N, P].
 
     Args:
-        chooser: of the policy.
+        chooser: Chooser of the policy.
         keys: query_keys, [N].
-        shared: shared features, [N, F].
-        values: planner values of every plan, [N, P].
+        shared: Shared features, [N, F].
+        values: Planner values of every plan, [N, P].
     """
     space, exploration = chooser.space, chooser.exploration
     shortlists = shortlists_of(values, exploration.shortlist_size)
@@ -53,6 +56,6 @@ def _scores(chooser: PlanChooser, shared: Floats, values: Floats, shortlists: Lo
 
 @lru_cache(maxsize=16)
 def _linear(chooser: PlanChooser) -> LinearScores | None:
-    """Once a task: a chooser is its own key."""
+    """The weights of a chooser's model; None if they cannot be used. Read once per task."""
     model = chooser.model
     return None if model is None else LinearScores.of(model, chooser.space, chooser.observe, chooser.groups)

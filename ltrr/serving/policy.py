@@ -1,4 +1,4 @@
-"""A published policy, loaded and served.
+"""A published policy that a service loads and serves.
 
 >>> from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
 >>> from ltrr.artifacts.manifest import PolicySettings
@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 
 class Policy:
-    """Serves one policy. Safe to share between threads; `reload` may run during requests."""
+    """One policy. Threads may share it, and `reload` may run during requests."""
 
     def __init__(self, bundles: ServedBundles, url: str = "") -> None:
         self._bundles = bundles
@@ -60,14 +60,14 @@ class Policy:
 
     @staticmethod
     def load(url: str | os.PathLike[str], version: str | None = None) -> Policy:
-        """Load from `<policies>/<name>`, every byte verified.
+        """Load a policy from `<policies>/<name>`, every byte verified.
 
         Args:
-            url: of the policy, on any fsspec file system.
-            version: this one and not the current one.
+            url: Folder of the policy, on any fsspec file system.
+            version: Version to load; by default the current one.
 
         Raises:
-            NotReadyError: nothing is published there yet.
+            NotReadyError: nothing is published yet.
             ArtifactError: the bundle is incomplete, altered, or of another format.
         """
         address = os.fspath(url).rstrip("/")
@@ -75,18 +75,18 @@ class Policy:
 
     @staticmethod
     def of(manifest: Manifest, files: Mapping[str, bytes]) -> Policy:
-        """From a bundle in memory: to judge a candidate that is not published, with the code that would serve it."""
+        """The policy of an unpublished bundle, to evaluate it with the code that serves."""
         return Policy(ServedBundles(LoadedBundle.of(manifest, files)))
 
     def pinned(self) -> Policy:
-        """The champion's bundle, whatever `reload` does meanwhile and whether or not a canary runs."""
+        """The policy with the champion's bundle only, which a `reload` does not change."""
         return Policy(self._bundles.alone(), self._url)
 
     def for_user(self, user: str) -> Policy:
-        """What answers this user, for the length of one request: plan, rank and record agree, whatever `reload` does.
+        """The policy for one request of this user; a `reload` meanwhile does not change it.
 
-        While a canary runs, its version or the champion's, drawn by hash: always the same for one
-        user. Else, and for a search without a user (""), the champion's.
+        While a canary runs, a hash of the user draws its version or the champion's, always the same
+        for one user. Without a canary, and for a search without a user (""), it is the champion's.
 
         Args:
             user: The service's id of the user, the same that `record` gets.
@@ -94,9 +94,9 @@ class Policy:
         return Policy(self._bundles.for_user(user), self._url)
 
     def reload(self) -> bool:
-        """Follow the pointer; True when another version is served from now on, to all users or to a canary's.
+        """Follow the pointer; return whether another version is served from now on, to any user.
 
-        A new bundle that is invalid, or a store that does not answer, is logged, and the last valid
+        If a new bundle is invalid, or the store does not answer, this is logged and the last valid
         bundle stays in use. An invalid bundle of a canary is loaded again at the next call; until
         then the champion serves all users.
         """
@@ -121,32 +121,32 @@ class Policy:
 
     @property
     def canary(self) -> Canary | None:
-        """The canary that is served here; None without a canary, or if its bundle is invalid."""
+        """The canary that is served; None without a canary, or if its bundle is invalid."""
         return self._bundles.canary if self._bundles.canary_bundle else None
 
     @property
     def version(self) -> str:
-        """Of the bundle that is served."""
+        """Version of the bundle that is served."""
         return self._bundle.version
 
     @property
     def manifest(self) -> Manifest:
-        """Of the bundle that is served."""
+        """Manifest of the bundle that is served."""
         return self._bundle.manifest
 
     @property
     def space(self) -> PlanSpace:
-        """All plans."""
+        """The plans."""
         return self._bundle.chooser.space
 
     @property
     def history(self) -> QueryHistories:
-        """Hit rates that plans are valued with."""
+        """Histories of queries: hit rates that plans are valued with."""
         return self._bundle.history
 
     @property
     def chooser(self) -> PlanChooser:
-        """What chooses plans, for batch use."""
+        """The part that chooses plans, for batch use."""
         return self._bundle.chooser
 
     def plan(
@@ -187,17 +187,17 @@ class Policy:
         *,
         situation: Situation = UNKNOWN_SITUATION,
     ) -> Choice:
-        """All of a decision but its draw: what many searches of one query, look and situation may share.
+        """A decision without its draw, for searches with the same query, looks and situation.
 
-        Without features of the situation (`core.feature_groups.SITUATION_GROUPS`) they need not
-        share that.
+        A policy without features of the situation (`core.feature_groups.SITUATION_GROUPS`) gives
+        the same result in every situation.
 
         Args:
-            query_text: as typed.
-            looks: as for `plan`.
-            fields: as for `plan`.
-            facts: of the candidates, where they are known already, as in a log; they take the place
-                of `fields` and of the memory's evidence.
+            query_text: Query as typed.
+            looks: As for `plan`.
+            fields: As for `plan`.
+            facts: Facts of the candidates, if they are known, as in a log. They replace `fields`
+                and the memory's evidence.
             situation: Situation of the search, the same that `record` gets.
         """
         bundle, key = self._bundle, query_key(query_text)
@@ -207,7 +207,7 @@ class Policy:
         return bundle.chooser.choose(key, looks, history, known, draws=draws, situation=situation)
 
     def draw(self, query_text: str, choice: Choice, seed: str) -> PlanChoice:
-        """Draw a plan from what `choose` gave for this query."""
+        """Draw a plan from the result of `choose` for this query."""
         return take_plan(self._bundles, query_text, choice, choice.distribution, unit_interval(seed, "plan"))
 
     def greedy(
@@ -232,23 +232,23 @@ class Policy:
         *,
         situation: Situation = UNKNOWN_SITUATION,
     ) -> Distribution:
-        """P(plan) for this query in this situation: what `plan` draws from."""
+        """P(plan) for this query in this situation, from which `plan` draws."""
         return self.choose(query_text, looks, fields, situation=situation).distribution
 
     def values(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> Floats:
-        """The planner's value of every plan, [P], before the bandit."""
+        """The planner's value of every plan, [P]."""
         return self.choose(query_text, looks, fields).values
 
     def recall(self, query_text: str, limit: int) -> list[tuple[str, float]]:
-        """What the memory knows of this query: entities with scores, best first. The memory strategy's results."""
+        """Results of the memory strategy: entities with scores, best first."""
         return self._bundle.memory.recall(query_key(query_text), limit)
 
     def evidence(self, query_text: str) -> dict[str, tuple[float, float]]:
-        """Clicks and examinations that the memory keeps of this query, by entity_id."""
+        """Clicks and examinations of this query in the memory, by entity_id."""
         return self._bundle.memory.evidence(query_key(query_text))
 
     def rank(self, query_text: str, drawn: Sequence[Block]) -> Slate:
-        """Order the union of the drawn blocks; their order does not matter."""
+        """Order the union of the drawn blocks, which may be in any order."""
         return self._bundle.ranker.rank(query_key(query_text), drawn)
 
     def rank_many(self, pages: Sequence[tuple[str, Sequence[Block]]]) -> list[Slate]:
@@ -270,13 +270,12 @@ class Policy:
         situation: Situation | None = None,
         served_by: str = "policy",
     ) -> dict[str, Any]:
-        """Build the decision record of one search; `artifacts.decision_record.record_line` writes it.
+        """The decision record of one search; `artifacts.decision_record.record_line` writes it.
 
         Args:
             impression_id: Identifier of the search, the seed of `plan`.
             query_text: Query as typed.
-            user: The service's id of the user, the same as in `for_user`. Ingestion turns it into a
-                key.
+            user: The service's id of the user, as in `for_user`; ingestion turns it into a key.
             session: The service's id of the session.
             looks: The looks of the call of `plan`.
             choice: Result of `plan`. The record names its version, even after a reload.
@@ -287,7 +286,7 @@ class Policy:
             served_by: `fallback` if the page is not that of the sampled plan.
 
         Raises:
-            UsageError: no time; another situation than in `plan`; a version drawn for another user.
+            UsageError: no time, another situation than in `plan`, or a version of another user.
         """
         choice.version_draw.check(impression_id, user)
         served_in = (situation or choice.situation).as_logged()
@@ -310,7 +309,7 @@ class Policy:
     def _draw_entries(
         self, query_text: str, looks: Sequence[Block], drawn: Sequence[Block], fields: Fields
     ) -> list[dict[str, Any]]:
-        """Drawn blocks as the record keeps them; facts of entities in the looks are not repeated."""
+        """Entries of drawn blocks, without facts of entities that are in the looks."""
         seen = {entity_id for block in looks for entity_id in block.entity_ids}
         deeper = [block for block in drawn if not seen.issuperset(block.entity_ids)]
         facts = facts_of(self._bundle, query_key(query_text), deeper, fields)

@@ -1,7 +1,7 @@
-"""The order of the page: XGBoost where the bundle has a ranker, reciprocal rank fusion where it has none.
+"""The order of a page: by XGBoost if the bundle has a ranker, otherwise reciprocal rank fusion.
 
-The page is a function of the set of drawn blocks: features come from `core.ranker_features`,
-equals are put in order of entity_id.
+The page depends on the set of drawn blocks only. Features come from `core.ranker_features`, and
+entities of equal score are in order of entity_id.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Page = tuple[str, Sequence[Block]]
 
 @dataclass(frozen=True, eq=False)
 class Slate:
-    """Entities in the order of the page, with the ranker features they were ordered by, [E, F]."""
+    """Entities in the order of the page, with their ranker features, [E, F]."""
 
     entity_ids: tuple[str, ...]
     features: Floats
 
     def top(self, positions: int) -> Slate:
-        """What a page of this many positions shows."""
+        """The first `positions` of the page."""
         return Slate(self.entity_ids[:positions], self.features[:positions])
 
 
 class Ranker:
-    """Orders unions.
+    """Ranker of one policy.
 
     Args:
         space: The plans, whose strategies the features describe.
@@ -46,8 +46,10 @@ class Ranker:
     Raises:
         ArtifactError: the model cannot be read, or was trained on another number of features.
 
-    >>> drawn = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "ok", ("e2",), (0.5,))]
-    >>> Ranker(PlanSpace(("title", "memory"), block_size=2, budget=2), None).rank("the matrix", drawn).entity_ids
+    >>> title = Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0))
+    >>> drawn = [title, Block("memory", 1, "ok", ("e2",), (0.5,))]
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> Ranker(space, None).rank("the matrix", drawn).entity_ids
     ('e2', 'e1')
     """
 
@@ -59,7 +61,7 @@ class Ranker:
         self._booster = None if model is None else load_booster(model, len(names), "ranker.ubj")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as what it was made from."""
+        """Pickle the arguments of the constructor."""
         return Ranker, (self.space, self._model, self.groups)
 
     def rank(self, key: str, drawn: Sequence[Block]) -> Slate:
@@ -67,13 +69,13 @@ class Ranker:
         return self.rank_many([(key, drawn)])[0]
 
     def rank_many(self, pages: Sequence[Page]) -> list[Slate]:
-        """Order many unions with one prediction; each page is what `rank` would give."""
+        """Order many unions with one prediction; each result is that of `rank`."""
         unions = [ranker_matrix(self.space, drawn, key, self.groups) for key, drawn in pages]
         scores = self._scores([matrix for _, matrix in unions])
         slates: list[Slate] = []
         start = 0
         for entity_ids, matrix in unions:
-            # entity_ids are sorted and the sort is stable, so equals stay in order of entity_id.
+            # entity_ids are sorted and the sort is stable: equal scores stay in order of entity_id.
             order = np.argsort(-scores[start : start + len(entity_ids)], kind="stable")
             start += len(entity_ids)
             slates.append(Slate(tuple(entity_ids[place] for place in order.tolist()), matrix[order]))

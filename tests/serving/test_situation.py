@@ -124,7 +124,7 @@ def test_a_record_of_another_hour_or_device_is_found(policy: Policy) -> None:
     ],
 )
 def test_plan_and_record_must_be_told_the_same(policy: Policy, other: Situation) -> None:
-    with pytest.raises(UsageError, match="another situation"):
+    with pytest.raises(UsageError, match="is not that of its decision"):
         recorded(policy, 1, other, situation_of(1))
     plain = Policy.of(*learned_bundle())
     # A policy that does not use it does not ask.
