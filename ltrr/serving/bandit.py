@@ -155,7 +155,7 @@ class PlanChooser:
         return Choice(shared, values, features, scores, distribution)
 
     def distribution(self, key: str, shared: Floats, values: Floats) -> Distribution:
-        """P(plan) from logged values, to evaluate this policy on a log; arguments as for `weigh`."""
+        """P(plan) from logged values, to evaluate the policy on a log; arguments as for `weigh`."""
         return self.weigh(key, shared, values).distribution
 
     def _scores(

@@ -31,7 +31,7 @@ SETTINGS = PolicySettings("search", STRATEGIES, block_size=2, budget=3, explorat
 
 
 def looks_of(query: int, settings: PolicySettings = SETTINGS) -> list[Block]:
-    """Each strategy's first block for a made-up query; some short, some failed, some shared entities."""
+    """First blocks for a made-up query; some are short, some failed, some share entities."""
     random = np.random.default_rng(query)
     looks = []
     for strategy in settings.strategies:
@@ -43,14 +43,14 @@ def looks_of(query: int, settings: PolicySettings = SETTINGS) -> list[Block]:
 
 
 def drawn_of(blocks: tuple[tuple[str, int], ...], looks: list[Block]) -> list[Block]:
-    """What the strategies answer for a plan: the looks, and deeper blocks of their own."""
+    """Blocks that the strategies answer for a plan: the looks, and deeper blocks."""
     first = {(look.strategy, look.depth): look for look in looks}
     return [first.get(block) or Block(*block, "ok", (f"{block[0]}-{block[1]}", "e3"), (0.2, 0.1)) for block in blocks]
 
 
 @cache
 def bandit_bytes(arguments: str = "--cb_adf --cb_type mtr") -> bytes:
-    """A bandit that has learned that drawing the memory pays."""
+    """A bandit that has learned that blocks of the memory have a high reward."""
     import vowpalwabbit
 
     workspace = vowpalwabbit.Workspace(f"{arguments} -q qb -q vb --quiet --random_seed 3")
@@ -74,7 +74,7 @@ def bandit_bytes(arguments: str = "--cb_adf --cb_type mtr") -> bytes:
 
 @cache
 def ranker_bytes() -> bytes:
-    """A ranker that likes what the memory lists."""
+    """A ranker that prefers entities that the memory lists."""
     import xgboost
 
     names = [feature.name for feature in ranker_features(SETTINGS.space)]
@@ -92,14 +92,14 @@ FIELDS = {
     f"e{n}": EntityFields(title, people="Carrie-Anne", year=1999.0 + n, popularity=float(n))
     for n, title in enumerate(("The Matrix", "Love", "Bad Guy", "Blade Runner", "Songs to Sleep", "Asleep", "Guy"))
 }
-"""What the service knows of most of the entities; of two it knows nothing."""
+"""Fields of the entities that the service knows; those of two entities are unknown."""
 
 VALUES = LearnedValues(folds=2, strength=3.0)
 
 
 @cache
 def value_files() -> dict[str, bytes]:
-    """Models of values, other ones for each fold, learned from numbers without a meaning."""
+    """Models of values, different for each fold, trained on random numbers."""
     random = np.random.default_rng(5)
     settings = ValueSettings(candidate_rounds=8, unseen_rounds=8)
     columns = len(candidate_features(SETTINGS.space))
@@ -142,6 +142,6 @@ def learned_bundle(day: int = 2) -> tuple[Manifest, dict[str, bytes]]:
 
 
 def valued_bundle() -> tuple[Manifest, dict[str, bytes]]:
-    """The same with learned values."""
+    """`learned_bundle` with learned values."""
     manifest, files = learned_bundle()
     return replace(manifest, values=VALUES), {**files, **value_files()}

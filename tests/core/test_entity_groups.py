@@ -1,4 +1,4 @@
-"""Groups of entity features: registered once, named by a policy or by learned values, served as declared."""
+"""Groups of entity features: registered, named by a policy or by learned values, and served."""
 
 from collections.abc import Iterator
 from dataclasses import replace
