@@ -131,7 +131,7 @@ def history_part_bytes(queries: Sequence[QueryHistory], space: PlanSpace) -> byt
         raise UsageError(
             "a history part cannot be written",
             expected="each query once and rates that fit",
-            got="a rate beyond 4,294" if len(set(keys)) == len(keys) else "a query twice",
+            got="a rate above 4,294" if len(set(keys)) == len(keys) else "a repeated query",
         )
     query_text, query_ends = PackedTexts.pack(keys)
     file = io.BytesIO()

@@ -156,7 +156,7 @@ def _check_texts(**texts: str) -> None:
     for which, text in texts.items():
         if CONTROL.search(text):
             raise UsageError(
-                "a pointer's text has one line", which=which, expected="no control characters", got=repr(text)
+                "a text of a pointer is not one line", which=which, expected="no control characters", got=repr(text)
             )
 
 

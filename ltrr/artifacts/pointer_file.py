@@ -44,7 +44,7 @@ class Canary:
     def __post_init__(self) -> None:
         if not 0.0 < self.share < 1.0:
             raise UsageError(
-                "a canary serves some users and not all",
+                "the share of a canary is out of range",
                 which="share",
                 expected="above 0, below 1",
                 got=f"{self.share}",
@@ -119,7 +119,7 @@ class Mover:
         run_date = date.fromisoformat(described["run_date"]) if "run_date" in described else None
         mover = Mover(**{**described, "run_date": run_date})
         if mover.kind not in (NIGHT, HAND) or (mover.kind == NIGHT) != (run_date is not None):
-            raise ValueError(f"neither a night with a date nor a hand: {described}")
+            raise ValueError(f"neither a night with a date nor a person: {described}")
         return mover
 
 

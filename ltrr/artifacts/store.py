@@ -118,10 +118,10 @@ class Store:
         finally:
             self._files.rm_file(self._at(probe))
         raise ConfigError(
-            "the store overwrites what exists",
+            "the store overwrites existing objects",
             which=self.url,
             expected="an exclusive create",
-            got="a second create of one name that succeeded",
+            got="a second create of the same name succeeded",
             todo="publish to a file system or object store with conditional writes",
         )
 

@@ -3,9 +3,9 @@
 One decision is one multi-line example: a shared line and one line per plan. An empty line separates
 decisions:
 
-    shared |q class=two_words:1 query_words:0.25 first_count=title:1
-    0:-0.25:0.5 |v value:0.62 strategies:0.5 |b title_1 title_2 memory_1 memory_2
-    |v value:0.55 value_gap:-0.07 log_rank:0.693147 strategies:0.25 |b title_1 title_2 title_3
+    shared |q class=two_words:1 query_words:0.25 first_count=text:1
+    0:-0.25:0.5 |v value:0.62 strategies:0.5 |b text_1 text_2 memory_1 memory_2
+    |v value:0.55 value_gap:-0.07 log_rank:0.693147 strategies:0.25 |b text_1 text_2 text_3 text_4
 
 Namespace `q` contains the shared features, `v` the features of the plan, and `b` one indicator for
 every block that the plan draws, so plans share what is learned about their common blocks. On

@@ -7,8 +7,8 @@ q) with one of the plan (v, b):
 
 A feature's weight is at the index that Vowpal Wabbit's hash of its name gives. The weight of a
 product is at (16777619 h(q)) ^ h(other). When a model is read, its scores of made-up decisions are
-compared with Vowpal Wabbit's own. A model of another form (other interactions, other learners) is
-refused.
+compared with Vowpal Wabbit's own. A model of another form (other interactions, other learners) has
+no such weights, and Vowpal Wabbit scores it.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _profiles_of(model: Any, plans: int) -> PlanProfiles:
     profiles = None if text is None else PlanProfiles.of_text(text)
     if profiles is None or profiles.patterns.shape[1] != plans:
         raise ArtifactError(
-            "a model of unseen values lacks the patterns of these plans",
+            "a model of unseen values has not the patterns of these plans",
             which=UNSEEN_VALUE,
             expected=f"patterns over {plans} plans",
             got="none" if profiles is None else str(profiles.patterns.shape[1]),
