@@ -116,4 +116,6 @@ def _union_of(
                 if not top[s] >= score:
                     top[s] = score
     top_scores = [score if score > 0.0 else nan for score in top]
-    return EntityUnion.of(strategies, key, listings, top_scores, listed, overlaps)
+    entity_ids = tuple(sorted(listings))
+    ordered = [listings[entity_id] for entity_id in entity_ids]
+    return EntityUnion(strategies, key, entity_ids, ordered, top_scores, listed, overlaps)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 
@@ -30,18 +30,20 @@ COMPARED = ("fusion", "trigram_jaccard", "query_share", "log_popularity")
 """Candidate features that are also given relative to the best visible candidate of the query."""
 
 
+Rows = Sequence[Sequence[float]]
+
+
 @dataclass(frozen=True)
 class EntityGroup:
     """One group of features.
 
     Attributes:
         declared: (name, unit) of its features, in the order of the values, from the strategies.
-        values: Values of a union with at least one entity: [E, n], or [n] if all entities have the
-            same.
+        values: Values of the declared features, one row per entity.
     """
 
     declared: Callable[[tuple[str, ...]], Sequence[tuple[str, str]]]
-    values: Callable[[EntityUnion], Floats]
+    values: Callable[[EntityUnion], Rows]
 
 
 def chosen_groups(registered: Mapping[str, EntityGroup], names: Sequence[str], setting: str) -> tuple[EntityGroup, ...]:
@@ -73,23 +75,12 @@ def declared_columns(groups: tuple[EntityGroup, ...], strategies: tuple[str, ...
 
 
 def entity_matrix(groups: tuple[EntityGroup, ...], union: EntityUnion) -> Floats:
-    """Values of `declared_columns`, a row an entity, [E, F]."""
-    widths = _widths(groups, union.strategies)
-    matrix = np.empty((len(union.entity_ids), sum(widths)))
-    if not len(matrix):
-        return matrix
-    start = 0
-    # Infinite scores of a strategy give infinite or undefined ratios.
-    with np.errstate(over="ignore", invalid="ignore"):
-        for group, width in zip(groups, widths, strict=True):
-            matrix[:, start : start + width] = group.values(union)
-            start += width
-    return matrix
-
-
-@lru_cache(maxsize=128)
-def _widths(groups: tuple[EntityGroup, ...], strategies: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(len(group.declared(strategies)) for group in groups)
+    """Values of `declared_columns`, one row per entity, [E, F]."""
+    rows: list[list[float]] = [[] for _ in union.entity_ids]
+    for group in groups:
+        for row, values in zip(rows, group.values(union), strict=True):
+            row += values
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(declared_columns(groups, union.strategies)))
 
 
 def _ranker_listings_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -99,19 +90,17 @@ def _ranker_listings_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
     ]
 
 
-def _ranker_listings_values(union: EntityUnion) -> Floats:
-    values = np.empty((len(union.entity_ids), 2))
-    values[:, 0] = union.fusion
-    values[:, 1] = [len(ranks) for ranks in union.sorted_ranks]
-    return values
+def _ranker_listings_values(union: EntityUnion) -> Rows:
+    return [(fusion, float(len(listings))) for fusion, listings in zip(union.fusion, union.listings, strict=True)]
 
 
 def _ranker_query_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
     return [("query_words", "words"), ("has_digits", "0 or 1")]
 
 
-def _ranker_query_values(union: EntityUnion) -> Floats:
-    return np.array((len(union.key.split()), query_class(union.key) == "digits"), dtype=np.float64)
+def _ranker_query_values(union: EntityUnion) -> Rows:
+    values = (float(len(union.key.split())), float(query_class(union.key) == "digits"))
+    return [values] * len(union.entity_ids)
 
 
 def _ranker_strategies_declared(strategies: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -126,12 +115,15 @@ def _ranker_strategies_declared(strategies: tuple[str, ...]) -> list[tuple[str, 
     ]
 
 
-def _ranker_strategies_values(union: EntityUnion) -> Floats:
-    values = np.empty((*union.ranks.shape, 3))
-    values[:, :, 0] = np.where(np.isnan(union.ranks), 0.0, reciprocal_rank(union.ranks))
-    values[:, :, 1] = union.scores
-    values[:, :, 2] = union.scores / union.top_scores
-    return values.reshape(len(values), -1)
+def _ranker_strategies_values(union: EntityUnion) -> Rows:
+    unlisted = [0.0, nan, nan] * len(union.strategies)
+    rows = []
+    for listings in union.listings:
+        row = unlisted.copy()
+        for s, (rank, score) in listings.items():
+            row[3 * s : 3 * s + 3] = reciprocal_rank(rank), score, score / union.top_scores[s]
+        rows.append(row)
+    return rows
 
 
 def _candidate_listings_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -144,24 +136,22 @@ def _candidate_listings_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
     ]
 
 
-def _candidate_listings_values(union: EntityUnion) -> Floats:
-    values = np.empty((len(union.entity_ids), 5))
-    values[:, 0] = union.fusion
-    values[:, 1] = [sum(map(reciprocal_rank, ranks)) for ranks in union.sorted_ranks]
-    values[:, 2] = [len(ranks) for ranks in union.sorted_ranks]
-    values[:, 3] = [ranks[0] if ranks else nan for ranks in union.sorted_ranks]
-    values[:, 4] = len(union.entity_ids)
-    return values
+def _candidate_listings_values(union: EntityUnion) -> Rows:
+    candidates = float(len(union.entity_ids))
+    return [
+        (fusion, sum(map(reciprocal_rank, ranks)), float(len(ranks)), float(ranks[0]) if ranks else nan, candidates)
+        for fusion, ranks in zip(union.fusion, union.sorted_ranks, strict=True)
+    ]
 
 
 def _candidate_query_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
     return [("query_words", "words"), ("query_characters", "characters"), ("query_has_digits", "0 or 1")]
 
 
-def _candidate_query_values(union: EntityUnion) -> Floats:
+def _candidate_query_values(union: EntityUnion) -> Rows:
     key = union.key
     has_digits = any(character.isdigit() for character in key)
-    return np.array((len(key.split()), len(key), has_digits), dtype=np.float64)
+    return [(float(len(key.split())), float(len(key)), float(has_digits))] * len(union.entity_ids)
 
 
 def _candidate_strategies_declared(strategies: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -179,13 +169,15 @@ def _candidate_strategies_declared(strategies: tuple[str, ...]) -> list[tuple[st
     ]
 
 
-def _candidate_strategies_values(union: EntityUnion) -> Floats:
-    unlisted = np.where(np.isnan(union.listed), nan, 0.0)
-    values = np.empty((*union.ranks.shape, 3))
-    values[:, :, 0] = np.where(np.isnan(union.ranks), unlisted, reciprocal_rank(union.ranks))
-    values[:, :, 1] = union.scores / union.top_scores
-    values[:, :, 2] = union.listed
-    return values.reshape(len(values), -1)
+def _candidate_strategies_values(union: EntityUnion) -> Rows:
+    unlisted = [value for count in union.listed for value in (nan if isnan(count) else 0.0, nan, count)]
+    rows = []
+    for listings in union.listings:
+        row = unlisted.copy()
+        for s, (rank, score) in listings.items():
+            row[3 * s : 3 * s + 2] = reciprocal_rank(rank), score / union.top_scores[s]
+        rows.append(row)
+    return rows
 
 
 def _relative_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -199,13 +191,13 @@ def _relative_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
     ]
 
 
-def _relative_values(union: EntityUnion) -> Floats:
-    compared = np.column_stack((union.fusion, union.overlaps[:, _COMPARED_OVERLAPS]))
-    best = np.fmax.reduce(compared, axis=0)
-    values = np.empty((*compared.shape, 2))
-    values[:, :, 0] = best
-    values[:, :, 1] = compared - best
-    return values.reshape(len(values), -1)
+def _relative_values(union: EntityUnion) -> Rows:
+    if not union.entity_ids:
+        return []
+    compared = np.column_stack((union.fusion, np.array(union.overlaps)[:, _COMPARED_OVERLAPS]))
+    best = np.broadcast_to(np.fmax.reduce(compared, axis=0), compared.shape)
+    relative: list[list[float]] = np.stack((best, compared - best), axis=2).reshape(len(compared), -1).tolist()
+    return relative
 
 
 _OVERLAP_NAMES = [name for name, _ in OVERLAPS]

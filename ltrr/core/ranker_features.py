@@ -92,4 +92,6 @@ def _union_of(space: PlanSpace, drawn: Iterable[Block], key: str) -> EntityUnion
                 top_scores[s] = top = score
             rank += 1
         listed[s] = len(block.entity_ids) + (0.0 if isnan(listed[s]) else listed[s])
-    return EntityUnion.of(space.strategies, key, listings, top_scores, listed)
+    entity_ids = tuple(sorted(listings))
+    ordered = [listings[entity_id] for entity_id in entity_ids]
+    return EntityUnion(space.strategies, key, entity_ids, ordered, top_scores, listed, {})

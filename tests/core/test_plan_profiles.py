@@ -72,5 +72,5 @@ def test_patterns_are_read_back_from_text() -> None:
 def test_a_plan_without_a_known_value_is_refused() -> None:
     values, is_known = planted()
     is_known[:, 7] = False
-    with pytest.raises(DataQualityError, match="1 plans known of none"):
+    with pytest.raises(DataQualityError, match="1 plans without a known value"):
         PlanProfiles.of(values, is_known, PATTERNS)
