@@ -17,7 +17,6 @@ from ltrr.core.arrays import Floats32
 from ltrr.core.entity_groups import (
     CANDIDATE_GROUPS,
     DEFAULT_CANDIDATE_GROUPS,
-    EntityGroup,
     chosen_groups,
     declared_columns,
     entity_matrix,
@@ -52,7 +51,7 @@ def candidate_features(space: PlanSpace, groups: tuple[str, ...] = DEFAULT_CANDI
             got=", ".join(groups) or "none",
             todo="add groups after the default ones",
         )
-    columns = declared_columns(_groups(groups), _searching(space))
+    columns = declared_columns(chosen_groups(CANDIDATE_GROUPS, groups, "candidate_groups"), _searching(space))
     return tuple(Feature(name, "c", unit, "looks", "drawn") for name, unit in columns)
 
 
@@ -83,11 +82,8 @@ def candidate_matrix(
     (('e1', 'e2'), True, [0.5, 1.0])
     """
     union = _union_of(space, visible, key, overlaps)
-    return union.entity_ids, np.round(entity_matrix(_groups(groups), union), PLACES).astype(np.float32)
-
-
-def _groups(names: tuple[str, ...]) -> tuple[EntityGroup, ...]:
-    return chosen_groups(CANDIDATE_GROUPS, names, "candidate_groups")
+    chosen = [CANDIDATE_GROUPS[name] for name in groups]
+    return union.entity_ids, np.round(entity_matrix(chosen, union), PLACES).astype(np.float32)
 
 
 def _searching(space: PlanSpace) -> tuple[str, ...]:
@@ -100,7 +96,7 @@ def _union_of(
     """The union of all visible blocks, with ranks and scores of all strategies but the memory."""
     strategies = _searching(space)
     place = {name: position for position, name in enumerate(strategies)}
-    listings: dict[str, dict[int, tuple[int, float]]] = {}
+    listings_of: dict[str, dict[int, tuple[int, float]]] = {}
     listed, top = [nan] * len(place), [nan] * len(place)
     for block in visible:
         s = place.get(block.strategy)
@@ -109,13 +105,11 @@ def _union_of(
         for rank, (entity_id, score) in enumerate(
             zip(block.entity_ids, block.scores, strict=True), block.first_rank(space.block_size)
         ):
-            found = listings.setdefault(entity_id, {})
+            found = listings_of.setdefault(entity_id, {})
             if s is not None:
                 if s not in found or rank < found[s][0]:
                     found[s] = (rank, score)
                 if not top[s] >= score:
                     top[s] = score
     top_scores = [score if score > 0.0 else nan for score in top]
-    entity_ids = tuple(sorted(listings))
-    ordered = [listings[entity_id] for entity_id in entity_ids]
-    return EntityUnion(strategies, key, entity_ids, ordered, top_scores, listed, overlaps)
+    return EntityUnion.of(strategies, key, listings_of, top_scores, listed, overlaps)

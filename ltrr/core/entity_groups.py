@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import chain
 from math import isnan, nan
 
 import numpy as np
@@ -29,8 +29,8 @@ from ltrr.errors import ConfigError
 COMPARED = ("fusion", "trigram_jaccard", "query_share", "log_popularity")
 """Candidate features that are also given relative to the best visible candidate of the query."""
 
-
 Rows = Sequence[Sequence[float]]
+"""Values of features, one row per entity of a union."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class EntityGroup:
 
     Attributes:
         declared: (name, unit) of its features, in the order of the values, from the strategies.
-        values: Values of the declared features, one row per entity.
+        values: Values of the declared features of each entity.
     """
 
     declared: Callable[[tuple[str, ...]], Sequence[tuple[str, str]]]
@@ -68,19 +68,18 @@ def chosen_groups(registered: Mapping[str, EntityGroup], names: Sequence[str], s
     return tuple(registered[name] for name in names)
 
 
-@lru_cache(maxsize=128)
-def declared_columns(groups: tuple[EntityGroup, ...], strategies: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def declared_columns(groups: Sequence[EntityGroup], strategies: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """(name, unit) of every feature of some groups, in the order of their columns."""
     return tuple(column for group in groups for column in group.declared(strategies))
 
 
-def entity_matrix(groups: tuple[EntityGroup, ...], union: EntityUnion) -> Floats:
+def entity_matrix(groups: Sequence[EntityGroup], union: EntityUnion) -> Floats:
     """Values of `declared_columns`, one row per entity, [E, F]."""
-    rows: list[list[float]] = [[] for _ in union.entity_ids]
-    for group in groups:
-        for row, values in zip(rows, group.values(union), strict=True):
-            row += values
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(declared_columns(groups, union.strategies)))
+    parts = [group.values(union) for group in groups]
+    rows = [list(chain.from_iterable(values)) for values in zip(*parts, strict=True)]
+    if not rows:
+        return np.empty((0, len(declared_columns(groups, union.strategies))))
+    return np.array(rows, dtype=np.float64)
 
 
 def _ranker_listings_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -116,12 +115,16 @@ def _ranker_strategies_declared(strategies: tuple[str, ...]) -> list[tuple[str, 
 
 
 def _ranker_strategies_values(union: EntityUnion) -> Rows:
+    top_scores = union.top_scores
     unlisted = [0.0, nan, nan] * len(union.strategies)
     rows = []
     for listings in union.listings:
         row = unlisted.copy()
         for s, (rank, score) in listings.items():
-            row[3 * s : 3 * s + 3] = reciprocal_rank(rank), score, score / union.top_scores[s]
+            place = 3 * s
+            row[place] = reciprocal_rank(rank)
+            row[place + 1] = score
+            row[place + 2] = score / top_scores[s]
         rows.append(row)
     return rows
 
@@ -170,12 +173,15 @@ def _candidate_strategies_declared(strategies: tuple[str, ...]) -> list[tuple[st
 
 
 def _candidate_strategies_values(union: EntityUnion) -> Rows:
+    top_scores = union.top_scores
     unlisted = [value for count in union.listed for value in (nan if isnan(count) else 0.0, nan, count)]
     rows = []
     for listings in union.listings:
         row = unlisted.copy()
         for s, (rank, score) in listings.items():
-            row[3 * s : 3 * s + 2] = reciprocal_rank(rank), score / union.top_scores[s]
+            place = 3 * s
+            row[place] = reciprocal_rank(rank)
+            row[place + 1] = score / top_scores[s]
         rows.append(row)
     return rows
 
@@ -192,12 +198,12 @@ def _relative_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def _relative_values(union: EntityUnion) -> Rows:
-    if not union.entity_ids:
-        return []
-    compared = np.column_stack((union.fusion, np.array(union.overlaps)[:, _COMPARED_OVERLAPS]))
-    best = np.broadcast_to(np.fmax.reduce(compared, axis=0), compared.shape)
-    relative: list[list[float]] = np.stack((best, compared - best), axis=2).reshape(len(compared), -1).tolist()
-    return relative
+    columns = [union.fusion, *([row[place] for row in union.overlaps] for place in _COMPARED_OVERLAPS)]
+    pairs = []
+    for column in columns:
+        best = max([value for value in column if value == value], default=nan)
+        pairs += [[best] * len(column), [value - best for value in column]]
+    return list(zip(*pairs, strict=True))
 
 
 _OVERLAP_NAMES = [name for name, _ in OVERLAPS]

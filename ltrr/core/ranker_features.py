@@ -11,7 +11,6 @@ from ltrr.core.arrays import Floats
 from ltrr.core.entity_groups import (
     DEFAULT_RANKER_GROUPS,
     RANKER_GROUPS,
-    EntityGroup,
     chosen_groups,
     declared_columns,
     entity_matrix,
@@ -44,7 +43,7 @@ def ranker_features(space: PlanSpace, groups: tuple[str, ...] = DEFAULT_RANKER_G
             expected="listings among the groups: without a model, pages are in the order of fusion",
             got=", ".join(groups) or "none",
         )
-    columns = declared_columns(_groups(groups), space.strategies)
+    columns = declared_columns(chosen_groups(RANKER_GROUPS, groups, "ranker_groups"), space.strategies)
     return tuple(Feature(name, "r", unit, "draws", "drawn") for name, unit in columns)
 
 
@@ -70,28 +69,25 @@ def ranker_matrix(
     (('e1', 'e2'), [1.983871, 2.0, 1.0, 0.0, 0.5, 2.0, 0.5, 1.0, 0.5, 1.0])
     """
     union = _union_of(space, drawn, key)
-    return union.entity_ids, np.round(entity_matrix(_groups(groups), union), PLACES)
-
-
-def _groups(names: tuple[str, ...]) -> tuple[EntityGroup, ...]:
-    return chosen_groups(RANKER_GROUPS, names, "ranker_groups")
+    chosen = [RANKER_GROUPS[name] for name in groups]
+    return union.entity_ids, np.round(entity_matrix(chosen, union), PLACES)
 
 
 def _union_of(space: PlanSpace, drawn: Iterable[Block], key: str) -> EntityUnion:
-    listings: dict[str, dict[int, tuple[int, float]]] = {}
-    top_scores, listed = [nan] * len(space.strategies), [nan] * len(space.strategies)
+    listings_of: dict[str, dict[int, tuple[int, float]]] = {}
+    tops, listed = [0.0] * len(space.strategies), [nan] * len(space.strategies)
     for block in drawn:
         s = space.strategy_index[block.strategy]
-        top = 0.0 if isnan(top_scores[s]) else top_scores[s]
+        top = tops[s]
         rank = block.first_rank(space.block_size)
         for entity_id, score in zip(block.entity_ids, block.scores, strict=True):
-            found = listings.setdefault(entity_id, {})
+            found = listings_of.setdefault(entity_id, {})
             if s not in found or rank < found[s][0]:
                 found[s] = (rank, score)
             if score > top:
-                top_scores[s] = top = score
+                top = score
             rank += 1
-        listed[s] = len(block.entity_ids) + (0.0 if isnan(listed[s]) else listed[s])
-    entity_ids = tuple(sorted(listings))
-    ordered = [listings[entity_id] for entity_id in entity_ids]
-    return EntityUnion(space.strategies, key, entity_ids, ordered, top_scores, listed, {})
+        tops[s] = top
+        count = listed[s]
+        listed[s] = float(len(block.entity_ids)) if isnan(count) else count + len(block.entity_ids)
+    return EntityUnion.of(space.strategies, key, listings_of, [top or nan for top in tops], listed, {})

@@ -36,7 +36,10 @@ def fusion_score(ranks: Iterable[int]) -> float:
     >>> fusion_score([1, 62])
     1.5
     """
-    return sum((FUSION_CONSTANT + 1) / (FUSION_CONSTANT + rank) for rank in ranks)
+    k = FUSION_CONSTANT
+    first = k + 1
+    # A list, not a generator: this runs for every entity of every page.
+    return sum([first / (k + rank) for rank in ranks])
 
 
 def reciprocal_rank_fusion(rankings: Iterable[Sequence[str]], k: int = FUSION_CONSTANT) -> dict[str, float]:

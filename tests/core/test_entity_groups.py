@@ -13,7 +13,6 @@ from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
 from ltrr.artifacts.learned_values import LearnedValues, StoredValues, block_value_file
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.bandit.values import ValueSettings, fit_candidate_value
-from ltrr.core.arrays import Floats
 from ltrr.core.candidate_features import candidate_features, candidate_matrix
 from ltrr.core.entity_groups import (
     CANDIDATE_GROUPS,
@@ -21,6 +20,7 @@ from ltrr.core.entity_groups import (
     DEFAULT_RANKER_GROUPS,
     RANKER_GROUPS,
     EntityGroup,
+    Rows,
 )
 from ltrr.core.entity_union import EntityUnion
 from ltrr.core.planning import Block
@@ -35,8 +35,8 @@ DRAWN = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "
 WITH_TOY = (*DEFAULT_RANKER_GROUPS, "first_places")
 
 
-def first_places(union: EntityUnion) -> Floats:
-    return np.asarray((union.ranks == 1.0).sum(axis=1, keepdims=True), dtype=np.float64)
+def first_places(union: EntityUnion) -> Rows:
+    return [[float(ranks.count(1))] for ranks in union.sorted_ranks]
 
 
 @pytest.fixture
