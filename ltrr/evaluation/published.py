@@ -119,7 +119,7 @@ def _text(value: object) -> str:
 def alike_versions(
     root: str | os.PathLike[str], name: str, versions: Collection[str], settings: PolicySettings
 ) -> list[str]:
-    """The versions published here with the plans, looks and features of `settings`, those of the ranker included."""
+    """The published versions whose plans, looks, features and ranker features are those of `settings`."""
     published = {
         version: read_manifest(root, name, version).settings
         for version in sorted(versions)
