@@ -53,7 +53,7 @@ class EntityUnion:
         """The union of these listings and overlaps by entity_id; others as the attributes.
 
         >>> listings_of = {"e2": {0: (1, 4.0)}, "e1": {0: (2, 3.0), 1: (1, 0.5)}}
-        >>> union = EntityUnion.of(("title", "web"), "love", listings_of, (4.0, 0.5), (2.0, 1.0), {})
+        >>> union = EntityUnion.of(("title", "web"), "love", listings_of, (4, 0.5), (2, 1), {})
         >>> union.entity_ids, union.sorted_ranks
         (('e1', 'e2'), [[1, 2], [1]])
         """
