@@ -30,7 +30,7 @@ from pyspark.sql import functions as F
 
 from benchmarks.command_line import DATA_HELP, add_outputs, new_parser, report_bars, write_json
 from benchmarks.ranker_study.logs import DAY, Unions, write_slates
-from ltrr.core.features import ranker_features
+from ltrr.core.ranker_features import ranker_features
 from ltrr.demo.worlds import WorldChoice, build_world
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.ranking.judging import OrderQuality, judge_orders

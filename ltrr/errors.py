@@ -1,7 +1,7 @@
-"""The errors of ltrr: each says which, expected, got and what to do, and carries the exit code a command ends with.
+"""Errors of ltrr. Each says what is wrong, where, expected, got and what to do.
 
-Exit codes: 0 done, 1 a fault, 2 the user's mistake (never retried), 3 not ready yet (retried
-later).
+An error also has the exit code of the command: 0 done, 1 a fault, 2 a mistake of the user (never
+retried), 3 not ready yet (retried later).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ class LtrrError(Exception):
     """Any fault that ltrr raises on purpose.
 
     Args:
-        message: what is wrong, in one sentence.
-        which: the table, file, setting or option at fault.
-        expected: what would have been right.
-        got: what was found.
-        todo: what the reader should do about it.
+        message: What is wrong, in one sentence.
+        which: Table, file, setting or option at fault.
+        expected: Correct value.
+        got: Value found.
+        todo: What the reader should do.
 
-    >>> print(ConfigError("unknown setting", which="conf/base.yaml", expected="one of budget, block_size",
-    ...                   got="budgte", todo="correct the spelling"))
-    unknown setting: conf/base.yaml: expected one of budget, block_size, got budgte; correct the spelling
+    >>> print(ConfigError("unknown setting", which="base.yaml", expected="budget or block_size",
+    ...                   got="budgte", todo="check the spelling"))
+    unknown setting: base.yaml: expected budget or block_size, got budgte; check the spelling
     >>> print(ArtifactError("manifest is torn", which="manifest.json"))
     manifest is torn: manifest.json
     """
@@ -34,7 +34,7 @@ class LtrrError(Exception):
         super().__init__(message, which, expected, got, todo)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Keep the error whole when a Spark or worker process sends it on (keyword arguments are lost by default)."""
+        """Keep all parts when a worker process sends the error; by default keywords are lost."""
         return _rebuild, (type(self), self.message, self.which, self.expected, self.got, self.todo)
 
     def __str__(self) -> str:
@@ -81,8 +81,8 @@ def check_ranges(section: str, settings: object, rules: Iterable[tuple[str, bool
     ltrr.errors.ConfigError: setting out of range: memory.parts: expected >= 1, got 0
     >>> check_ranges("memory", memory, [("parts", False, ">= 1"), ("keep_nights", False, ">= 1")])
     Traceback (most recent call last):
-    ltrr.errors.ConfigError: settings out of range: memory.parts: expected >= 1, got 0; memory.keep_nights: \
-expected >= 1, got -1
+    ltrr.errors.ConfigError: settings out of range: memory.parts: expected >= 1, got 0; \
+memory.keep_nights: expected >= 1, got -1
     """
     faults = [
         (f"{section}.{name}" if section else name, expected, repr(_value_of(settings, name)))
@@ -93,8 +93,8 @@ expected >= 1, got -1
         ((which, expected, got),) = faults
         raise ConfigError("setting out of range", which=which, expected=expected, got=got)
     if faults:
-        told = "; ".join(f"{which}: expected {expected}, got {got}" for which, expected, got in faults)
-        raise ConfigError(f"settings out of range: {told}")
+        listed = "; ".join(f"{which}: expected {expected}, got {got}" for which, expected, got in faults)
+        raise ConfigError(f"settings out of range: {listed}")
 
 
 def _value_of(settings: object, name: str) -> object:
@@ -106,37 +106,37 @@ def _value_of(settings: object, name: str) -> object:
 
 
 class UsageError(LtrrError):
-    """A command was given something that it cannot take."""
+    """A command or function got an argument that it cannot use."""
 
     exit_code = 2
 
 
 class DataQualityError(LtrrError):
-    """A night's data failed a check; `--accept-quality NAME:REASON` goes on."""
+    """A night's data failed a check; `--accept-quality NAME:REASON` continues anyway."""
 
 
 class SupportError(LtrrError):
-    """The method does not cover this case: an unlogged action, too many plans, an estimator out of place."""
+    """The method does not support this case, such as an unlogged action or too many plans."""
 
     exit_code = 2
 
 
 class ArtifactError(LtrrError):
-    """A published file is missing, torn, altered, or of a format that this version cannot read."""
+    """A published file is missing, torn, altered, or in a format that this version cannot read."""
 
 
 class NotReadyError(LtrrError):
-    """Something that will exist later does not exist yet: logs not closed, nothing published. Try again later."""
+    """Something does not exist yet, such as closed logs or a published policy: try again later."""
 
     exit_code = 3
 
 
 class PointerMovedError(NotReadyError):
-    """The pointer was moved between a decision and its execution: decide again."""
+    """Another process or person moved the pointer since the decision: decide again."""
 
 
 class CommitError(LtrrError):
-    """The order of dates or jobs is broken; the message names what to run first."""
+    """Dates or jobs are not run in order; the message names what to run first."""
 
     exit_code = 2
 

@@ -46,9 +46,9 @@ def check(replay: dict[str, Any], correct: list[Any], power: list[Any], trials: 
     bars[f"what a log reports that it would reveal is found with 98 % or more (least {least:.1%})"] = (
         least >= 0.98 - 3.0 * error
     )
-    bars[f"{REDUCED_SHARE:.0%} of what a log reports that it would reveal is found with less than 95 % (most {less:.1%})"] = (
-        less < 0.95
-    )
+    bars[
+        f"{REDUCED_SHARE:.0%} of what a log reports that it would reveal is found with less than 95 % (most {less:.1%})"
+    ] = less < 0.95
     return bars
 
 

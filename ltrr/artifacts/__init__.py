@@ -1,1 +1,1 @@
-"""The formats that leave this project: manifest, policy bundle, decision record."""
+"""Formats that services and other tools read: manifest, policy bundle, decision record."""

@@ -1,8 +1,8 @@
-"""The policy bundle: a folder of files that is complete or absent, and found by a pointer.
+"""The policy bundle: a folder of files that is complete or absent, and that a pointer names.
 
-Files go into `<policies>/<name>/<version>/` first, the manifest last. A reader believes a version
-only when its manifest is there and every file has the hash that it names; a publisher that dies
-half-way leaves a folder that no pointer reads, and the next attempt completes it.
+Files go into `<policies>/<name>/<version>/`, the manifest last. A reader accepts a version only if
+its manifest exists and every file has the hash in it. A publisher that stops half-way leaves a
+folder that no pointer names; the next attempt completes it.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ RANKER = "ranker.ubj"
 def publish_bundle(
     root: str | os.PathLike[str], name: str, manifest: Manifest, files: Mapping[str, bytes | Payload]
 ) -> str:
-    """Write a bundle; serving it is a further step (`move_pointer`).
+    """Write a bundle. `move_pointer` then serves it.
 
     Args:
-        root: the policies' folder.
-        name: of the policy.
-        manifest: without files; they are filled in here.
-        files: name -> bytes, or a payload that lies in this policy's payload store.
+        root: Folder of the policies.
+        name: Name of the policy.
+        manifest: Manifest without files, which are added here.
+        files: Name -> bytes, or a payload in the payload store of this policy.
 
     Returns:
-        the version. Publishing the same again writes nothing, and the first manifest stands.
+        The version. Publishing the same bundle again writes nothing and keeps the first manifest.
 
     Raises:
-        ArtifactError: a payload is missing, or what lies under this version is damaged.
+        ArtifactError: a payload is missing, or the stored version is damaged.
         ConfigError: the store cannot create exclusively.
     """
     store = open_policy(root, name)
@@ -68,14 +68,13 @@ def publish_bundle(
     try:
         store.create(f"{version}/{MANIFEST}", complete.to_bytes())
     except FileExistsError:
-        # Another publisher of the same policy was a moment earlier; the version is the same by its
-        # hash.
+        # Another publisher wrote the same version first; equal versions have equal hashes.
         read_bundle(root, name, version)
     return version
 
 
 def _write_file(store: Store, path: str, file: bytes | Payload) -> None:
-    """Put one file in place; one that a dead publisher left is kept if it is the same."""
+    """Write one file; a file that an interrupted publisher wrote is kept if it is the same."""
     content = file if isinstance(file, Payload) else Payload.of(file)
     try:
         if isinstance(file, Payload):
@@ -95,17 +94,17 @@ def read_manifest(root: str | os.PathLike[str], name: str, version: str) -> Mani
     """The manifest of a version.
 
     Raises:
-        ArtifactError: no such version, or its manifest was altered.
+        ArtifactError: the version does not exist, or its manifest was altered.
     """
     return Manifest.of_bytes(read_manifest_bytes(open_policy(root, name), version), version)
 
 
 def read_bundle(root: str | os.PathLike[str], name: str, version: str) -> tuple[Manifest, dict[str, bytes]]:
-    """A version with every byte verified.
+    """Manifest and files of a version, every byte verified.
 
     Raises:
-        ArtifactError: no such version, a file is missing, or a byte differs from what the manifest
-            names.
+        ArtifactError: the version does not exist, a file is missing, or a file differs from its
+            hash in the manifest.
     """
     store = open_policy(root, name)
     manifest = Manifest.of_bytes(read_manifest_bytes(store, version), version)
@@ -121,12 +120,12 @@ def read_bundle(root: str | os.PathLike[str], name: str, version: str) -> tuple[
 
 
 def is_published(root: str | os.PathLike[str], name: str, version: str) -> bool:
-    """Whether the version is there, complete; a text of a log that is no version is not."""
+    """Whether a complete version exists; False for a text that is not a version."""
     return is_version(version) and open_policy(root, name).exists(f"{version}/{MANIFEST}")
 
 
 def policy_names(root: str | os.PathLike[str]) -> list[str]:
-    """Names of the policies that this home has or had: folders of the policies' root with a pointer, sorted."""
+    """Names of all policies that were ever served: folders with a pointer, sorted."""
     return [name for name in Store(root).names() if is_policy_name(name) and _has_pointer(root, name)]
 
 
@@ -138,7 +137,7 @@ def _has_pointer(root: str | os.PathLike[str], name: str) -> bool:
 
 
 def versions(root: str | os.PathLike[str], name: str) -> list[str]:
-    """Every complete version, oldest date first."""
+    """Every complete version, by date, oldest first."""
     store = open_policy(root, name)
     return [folder for folder in store.names() if is_version(folder) and store.exists(f"{folder}/{MANIFEST}")]
 
@@ -146,14 +145,16 @@ def versions(root: str | os.PathLike[str], name: str) -> list[str]:
 def uniform_bundle(
     settings: PolicySettings, as_of_date: date, created_at: str = ""
 ) -> tuple[Manifest, dict[str, bytes | Payload]]:
-    """The first champion, before any log: what to hand to `publish_bundle`.
+    """Manifest and files of the first champion, before any log, for `publish_bundle`.
 
-    No models: every plan is equally likely (the floor takes all the mass), the page is in order of
-    reciprocal rank fusion. Looks are fetched and logged, and the planner still makes a shortlist
-    from its prior, so that the first rows have the action sets that later ones have.
+    It has no models: every plan is equally likely (the floor has the whole probability), and pages
+    are in the order of reciprocal rank fusion. Looks are fetched and logged, and the planner makes
+    a shortlist from its prior, so the first log has the action sets of later logs.
 
-    >>> manifest, files = uniform_bundle(PolicySettings("search", ("title", "memory")), date(2026, 3, 1))
-    >>> manifest.settings.exploration.floor_share, manifest.settings.exploration.shortlist_size, files
+    >>> settings = PolicySettings("search", ("title", "memory"))
+    >>> manifest, files = uniform_bundle(settings, date(2026, 3, 1))
+    >>> exploration = manifest.settings.exploration
+    >>> exploration.floor_share, exploration.shortlist_size, files
     (1.0, 20, {})
     """
     uniform = replace(settings, exploration=replace(settings.exploration, floor_share=1.0, query_classes={}))

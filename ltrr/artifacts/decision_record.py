@@ -1,7 +1,7 @@
-"""The decision record: one search served, with all that is needed to replay the choice and to judge another.
+"""The decision record: one search, with the data to replay its choice and to evaluate others.
 
-`decision_record` builds it, `record_checks` refuses what is not one, `decision_record.schema.json`
-says the same to people who log without our serving code. See docs/reference/log-contract.md.
+`decision_record` builds it, `record_checks` checks it, and `decision_record.schema.json` describes
+it for services that log without `ltrr.serving`. See docs/reference/log-contract.md.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from importlib.resources import files
 from math import isnan, nan
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import ltrr
+from ltrr.core.arrays import Floats
 from ltrr.core.exploration import Distribution
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
@@ -32,24 +30,24 @@ def plan_decision(
     space: PlanSpace,
     *,
     observe: str,
-    shared: NDArray[np.float64],
+    shared: Floats,
     history: History,
     distribution: Distribution,
-    features: NDArray[np.float64],
+    features: Floats,
     taken: int,
     taken_features: Sequence[float],
 ) -> dict[str, Any]:
-    """The one entry of `decisions` with `decide: plan`.
+    """The entry of `decisions` with `decide: plan`.
 
     Args:
-        space: the plans.
-        observe: what was seen before choosing.
-        shared: values of the shared features, as used.
-        history: as used.
-        distribution: over all plans, after everything was added.
-        features: action features of the shortlist, [K, F].
-        taken: index of the plan that was drawn.
-        taken_features: its action features (it may be outside the shortlist).
+        space: The plans.
+        observe: What the policy sees before choosing.
+        shared: Values of the shared features that were used.
+        history: History that was used.
+        distribution: Probabilities of all plans from which the plan was drawn.
+        features: Action features of the shortlist, [K, F].
+        taken: Index of the drawn plan.
+        taken_features: Its action features; the plan may be outside the shortlist.
     """
     shortlist = [
         {"action": space.texts[index], "features": row, "propensity": propensity}
@@ -76,10 +74,10 @@ def plan_decision(
 
 
 def block_entry(block: Block, block_size: int) -> dict[str, Any]:
-    """A block as it stands under `looks` or `draws`; a score that is not a number is written as null.
+    """The entry of a block in `looks` or `draws`; a score that is NaN is null.
 
-    >>> block_entry(Block("title", 2, "ok", ("e7",), (1.5,)), block_size=2)
-    {'strategy': 'title', 'depth': 2, 'status': 'ok', 'results': [{'entity_id': 'e7', 'rank': 3, 'score': 1.5}]}
+    >>> block_entry(Block("title", 2, "ok", ("e7",), (1.5,)), block_size=2)["results"]
+    [{'entity_id': 'e7', 'rank': 3, 'score': 1.5}]
     """
     first = block.first_rank(block_size)
     results = [
@@ -90,7 +88,7 @@ def block_entry(block: Block, block_size: int) -> dict[str, Any]:
 
 
 def block_of(entry: Mapping[str, Any]) -> Block:
-    """The block that an entry of `looks` or `draws` describes.
+    """The block of an entry of `looks` or `draws`.
 
     >>> block = Block("title", 2, "ok", ("e7",), (1.5,))
     >>> block_of(block_entry(block, block_size=2)) == block
@@ -106,8 +104,8 @@ def block_of(entry: Mapping[str, Any]) -> Block:
     )
 
 
-def slate_entries(entity_ids: Sequence[str], features: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """The page in order: entity, position (1-based) and ranker features, null where not a number."""
+def slate_entries(entity_ids: Sequence[str], features: Floats) -> list[dict[str, Any]]:
+    """Entries of the page in order: entity, position (1-based) and ranker features; NaN is null."""
     return [
         {"entity_id": entity_id, "position": position, "features": [_null(value) for value in row]}
         for position, (entity_id, row) in enumerate(zip(entity_ids, features.tolist(), strict=True), start=1)
@@ -129,10 +127,10 @@ def decision_record(
     slate: Sequence[dict[str, Any]],
     version_propensity: float = 1.0,
 ) -> dict[str, Any]:
-    """One record. Memory and history travel in the bundle, so their versions are the bundle's.
+    """One record. Memory and history are in the bundle, so their versions are the bundle's.
 
     Raises:
-        UsageError: the situation has no time or no time zone, or `served_by` is none of the three.
+        UsageError: the situation has no time or no time zone, or `served_by` is unknown.
     """
     at = situation.check_time(impression_id)
     if served_by not in SERVED_BY:
@@ -163,7 +161,10 @@ def decision_record(
 
 
 def record_line(record: Mapping[str, Any]) -> str:
-    """A record or event as one line of the log, without the line end; not-a-number is refused, never written.
+    """A record or event as one line of the log, without the line end.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
 
     >>> record_line({"b": 1, "a": "é"})
     '{"b":1,"a":"é"}'
@@ -176,7 +177,7 @@ def schema(name: str) -> dict[str, Any]:
     """A JSON Schema (draft 2020-12) of the log contract.
 
     Args:
-        name: `decision_record` or `event`.
+        name: Name of the schema: `decision_record` or `event`.
 
     >>> schema("event")["required"]
     ['event_id', 'impression_id', 'entity_id', 'kind', 'at', 'value']

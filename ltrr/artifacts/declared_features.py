@@ -1,4 +1,7 @@
-"""The features that a bundle declares must be those that this ltrr computes: models know them by their place alone."""
+"""Check that the features a bundle declares are those that this ltrr computes.
+
+Models identify a feature only by its place in the list.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ from ltrr.errors import ArtifactError
 
 
 def check_features(described: Mapping[str, Any], computed: Mapping[str, Any], kinds: Iterable[str]) -> None:
-    """Refuse a bundle whose lists of features differ from today's.
+    """Check that declared and computed features are equal.
 
     Args:
-        described: as the manifest has them, a list of features a kind.
-        computed: as this ltrr would write them.
-        kinds: which lists.
+        described: Lists of features in the manifest, by kind.
+        computed: Lists of features that this ltrr computes, by kind.
+        kinds: Kinds to compare.
 
     Raises:
-        ArtifactError: with the names of both.
+        ArtifactError: two lists differ; it gives the names in both.
     """
     for kind in kinds:
         if described[kind] != computed[kind]:

@@ -1,7 +1,8 @@
-"""Strategy history as it travels in a bundle: hit rates of every block, for all queries, each class, the head queries.
+"""Strategy history in a bundle: hit rates of every block, by query, query class, and over all.
 
-`history.json` holds all queries and the classes; `history-000.npz` and so on (`history_part`) the
-queries that are drawn most. A bundle without parts, as earlier ones, plans by class.
+`history.json` contains the rates of all queries together and of each class. `history-000.npz` and
+so on (`history_part`) contain those of the queries that are drawn most. A bundle without parts,
+such as an old one, plans by class.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ FILE = "history.json"
 
 
 def is_history(name: str) -> bool:
-    """Whether a file of a bundle is part of its history.
+    """Whether a file of this name contains history.
 
     >>> [is_history(name) for name in ("history.json", "history-000.npz", "memory-000.npz")]
     [True, True, False]
@@ -34,20 +35,22 @@ def is_history(name: str) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class HistoryBook:
-    """Histories of queries, with one for each class, and one for the classes that have none.
+class QueryHistories:
+    """Histories of single queries, of each query class, and of all queries together.
 
     Args:
-        space: whose blocks the rates are of.
-        overall: over all queries.
-        classes: query class -> its own history (already shrunk to the overall one).
-        parts: histories of single queries, by hash of the key (already shrunk to their class).
+        space: The plans, whose blocks the rates describe.
+        overall: History of all queries.
+        classes: Query class -> its history, shrunk to the overall one.
+        parts: Histories of single queries, by hash of the key, shrunk to their class.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
     >>> digits = History(np.array([[0.5], [0.1]]), np.array([[0.2], [0.1]]))
-    >>> book = HistoryBook(space, History.prior(space), {"digits": digits})
-    >>> HistoryBook.of_bytes(book.to_bytes(), space).of("1999").hit_rate.tolist(), book.of("love").hit_rate.tolist()
-    ([[0.5], [0.1]], [[0.45], [0.45]])
+    >>> histories = QueryHistories(space, History.prior(space), {"digits": digits})
+    >>> histories.of("love").hit_rate.tolist()
+    [[0.45], [0.45]]
+    >>> QueryHistories.of_bytes(histories.to_bytes(), space).of("1999").hit_rate.tolist()
+    [[0.5], [0.1]]
     """
 
     space: PlanSpace
@@ -56,37 +59,39 @@ class HistoryBook:
     parts: tuple[HistoryPart, ...] = ()
 
     @staticmethod
-    def prior(space: PlanSpace) -> HistoryBook:
-        """Before any log: the planner's prior for every class."""
-        return HistoryBook(space, History.prior(space))
+    def prior(space: PlanSpace) -> QueryHistories:
+        """The history before any log: the planner's prior for every query."""
+        return QueryHistories(space, History.prior(space))
 
     @staticmethod
-    def of_files(files: Mapping[str, bytes], space: PlanSpace) -> HistoryBook:
-        """From a bundle's files; those that are no history are left alone, and without any it is the prior.
+    def of_files(files: Mapping[str, bytes], space: PlanSpace) -> QueryHistories:
+        """The history in a bundle's files, or the prior if there is none; other files are ignored.
 
         Raises:
             ArtifactError: a part is missing, or a file is not a history of this plan space.
         """
-        book = HistoryBook.of_bytes(files[FILE], space) if FILE in files else HistoryBook.prior(space)
+        histories = QueryHistories.of_bytes(files[FILE], space) if FILE in files else QueryHistories.prior(space)
         names = sorted(name for name in files if name.startswith(PREFIX))
         expected = [part_name(part) for part in range(len(names))]
         if names != expected:
             raise ArtifactError(
                 "a part of the history is missing", which="history", expected=", ".join(expected), got=", ".join(names)
             )
-        return replace(book, parts=tuple(HistoryPart.of_bytes(files[name], space) for name in names))
+        return replace(histories, parts=tuple(HistoryPart.of_bytes(files[name], space) for name in names))
 
     def of(self, query_key: str) -> History:
-        """The history that a query is planned with: its own, else that of its class, else that of all queries."""
+        """The history to plan a query with: its own, else its class's, else that of all queries."""
         own = self.parts[bucket(query_key, len(self.parts))].of(query_key) if self.parts else None
         return own or self.classes.get(query_class(query_key), self.overall)
 
     def draws(self, query_key: str) -> float:
-        """Decayed draws behind a query's own history; 0 where it has none."""
+        """Decayed draws behind a query's own history; 0 if it has none."""
         return self.parts[bucket(query_key, len(self.parts))].draws(query_key) if self.parts else 0.0
 
     def to_bytes(self) -> bytes:
-        """All but the parts: JSON with sorted keys and rates rounded as features are; the same rates, the same bytes.
+        """The file `history.json`, with rates rounded as features are.
+
+        Keys are sorted, so equal rates give equal bytes.
 
         Raises:
             UsageError: a rate is negative or not finite, or a shape is wrong.
@@ -102,11 +107,11 @@ class HistoryBook:
         return json.dumps(described, sort_keys=True, allow_nan=False).encode()
 
     @staticmethod
-    def of_bytes(data: bytes, space: PlanSpace) -> HistoryBook:
-        """Read it back.
+    def of_bytes(data: bytes, space: PlanSpace) -> QueryHistories:
+        """Read the file `history.json`.
 
         Raises:
-            ArtifactError: it is not a history of this plan space.
+            ArtifactError: the bytes are not a history of this plan space.
         """
         try:
             described = json.loads(data)
@@ -118,16 +123,16 @@ class HistoryBook:
                     got=f"{', '.join(described['strategies'])}; budget {described['budget']}",
                     todo="publish with a history of the same strategies",
                 )
-            book = HistoryBook(
+            histories = QueryHistories(
                 space,
                 _history(described["all"]),
                 {name: _history(rates) for name, rates in described["classes"].items()},
             )
-            for history in (book.overall, *book.classes.values()):
+            for history in (histories.overall, *histories.classes.values()):
                 history.check(space)
         except (ValueError, KeyError, TypeError, UsageError) as fault:
             raise ArtifactError("not a history", which=FILE, got=str(fault), todo="publish again") from fault
-        return book
+        return histories
 
 
 def _rates(history: History) -> dict[str, Any]:

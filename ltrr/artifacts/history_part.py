@@ -1,9 +1,9 @@
-"""One part of the strategy history of single queries: the rates of the queries drawn most, of all other queries none.
+"""One part of the strategy history of single queries: the rates of the queries drawn most.
 
-As the memory's parts: by `core.hashing.bucket(query_key, parts)`, an npz of plain arrays, no
-pickle, stored and not compressed, the same rates the same bytes. A part holds a bounded number of
-queries (a setting of the nights), so what a service loads does not grow with the log: 2,000 queries
-of 6 strategies and 4 blocks are 0.4 MB.
+A query belongs to part `core.hashing.bucket(query_key, parts)`. A part is an npz of plain arrays,
+without pickle and uncompressed, so equal rates give equal bytes. Its number of queries is limited
+by a setting, so what a service loads does not grow with the log: 2,000 queries of 6 strategies and
+4 blocks are 0.4 MB.
 
 Rates are whole millionths in 32 bits: exactly what `core.features.PLACES` rounds to, in half the
 bytes.
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ltrr.artifacts.packed_texts import PackedTexts
+from ltrr.core.arrays import Floats32, Unsigned32
 from ltrr.core.features import PLACES
 from ltrr.core.planning import History
 from ltrr.core.plans import PlanSpace
@@ -31,7 +31,7 @@ _MOST = np.iinfo(np.uint32).max
 
 
 def part_name(part: int) -> str:
-    """The file of a part, 0-based.
+    """Name of the file of a part, 0-based.
 
     >>> part_name(7)
     'history-007.npz'
@@ -41,12 +41,12 @@ def part_name(part: int) -> str:
 
 @dataclass(frozen=True, eq=False)
 class QueryHistory:
-    """One query's rates, every block of the plan space filled (from its class where it was never drawn).
+    """Rates of one query for every block of the plan space.
 
     Args:
-        query_key: the query.
-        history: shrunk.
-        draws: decayed, of all its blocks together: how often it is searched.
+        query_key: The query.
+        history: Shrunk rates; those of its class for a block that was never drawn.
+        draws: Decayed draws of all its blocks together.
     """
 
     query_key: str
@@ -58,13 +58,16 @@ class HistoryPart:
     """A loaded part.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
-    >>> love = QueryHistory("love", History(np.array([[0.5], [0.1]]), np.array([[0.2], [0.1]])), draws=40.0)
-    >>> part = HistoryPart.of_bytes(history_part_bytes([love], space), space)
-    >>> part.of("love").hit_rate.tolist(), part.draws("love"), part.of("hate"), part.draws("hate"), len(part)
-    ([[0.5], [0.1]], 40.0, None, 0.0, 1)
+    >>> history = History(np.array([[0.5], [0.1]]), np.array([[0.2], [0.1]]))
+    >>> data = history_part_bytes([QueryHistory("love", history, draws=40.0)], space)
+    >>> part = HistoryPart.of_bytes(data, space)
+    >>> part.of("love").hit_rate.tolist(), part.draws("love"), len(part)
+    ([[0.5], [0.1]], 40.0, 1)
+    >>> part.of("hate"), part.draws("hate")
+    (None, 0.0)
     """
 
-    def __init__(self, queries: PackedTexts, rates: NDArray[np.uint32], draws: NDArray[np.float32]) -> None:
+    def __init__(self, queries: PackedTexts, rates: Unsigned32, draws: Floats32) -> None:
         self._queries, self._rates, self._draws = queries, rates, draws
 
     def __len__(self) -> int:
@@ -72,7 +75,7 @@ class HistoryPart:
         return len(self._queries)
 
     def of(self, query_key: str) -> History | None:
-        """The rates of a query; None where it has none of its own."""
+        """The rates of a query; None if it has none of its own."""
         place = self._queries.place(query_key)
         if place is None:
             return None
@@ -80,7 +83,7 @@ class HistoryPart:
         return History(hit_rate, marginal_hit_rate)
 
     def draws(self, query_key: str) -> float:
-        """Decayed draws of a query, 0 where it has no rates of its own."""
+        """Decayed draws of a query; 0 if it has no rates of its own."""
         place = self._queries.place(query_key)
         return 0.0 if place is None else float(self._draws[place])
 
@@ -89,7 +92,7 @@ class HistoryPart:
         """Read a part.
 
         Raises:
-            ArtifactError: it is none, or of another plan space.
+            ArtifactError: the bytes are not a part, or are of another plan space.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
@@ -109,10 +112,10 @@ class HistoryPart:
 
 
 def history_part_bytes(queries: Sequence[QueryHistory], space: PlanSpace) -> bytes:
-    """A part as a file; the same queries in any order give the same bytes.
+    """The file of a part; the same queries in any order give the same bytes.
 
     Raises:
-        UsageError: a query comes twice, a rate is negative, not finite or beyond 4,294, or a shape
+        UsageError: a query is repeated, a rate is negative, not finite or above 4,294, or a shape
             is wrong.
     """
     ordered = sorted(queries, key=lambda query: query.query_key.encode())
@@ -128,7 +131,7 @@ def history_part_bytes(queries: Sequence[QueryHistory], space: PlanSpace) -> byt
         raise UsageError(
             "a history part cannot be written",
             expected="each query once and rates that fit",
-            got="a rate beyond 4,294" if len(set(keys)) == len(keys) else "a query twice",
+            got="a rate above 4,294" if len(set(keys)) == len(keys) else "a repeated query",
         )
     query_text, query_ends = PackedTexts.pack(keys)
     file = io.BytesIO()

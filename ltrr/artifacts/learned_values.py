@@ -1,7 +1,8 @@
-"""The learned values of a policy: which files they are, how they are asked, and what they are computed from.
+"""Learned values of a policy: their files, settings and features.
 
-Cross-fitted (docs/adr/0008-cross-fitted-values.md): model f was trained without the query_keys of
-fold f (`core.hashing.query_fold`), and every query is valued by the models of its own fold.
+They are cross-fitted (docs/adr/0008-cross-fitted-values.md): model f is trained without the
+query_keys of fold f (`core.hashing.query_fold`), and the models of its own fold predict the values
+of a query.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import Any
 from ltrr.artifacts.declared_features import check_features
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.coverage import look_features
+from ltrr.core.entity_groups import DEFAULT_CANDIDATE_GROUPS
 from ltrr.core.plans import PlanSpace
 
 BLOCK_VALUE, UNSEEN_VALUE = "block_value", "unseen_value"
 
 
 def block_value_file(fold: int) -> str:
-    """The candidate value of one fold.
+    """Name of the file of the candidate value of one fold.
 
     >>> block_value_file(1)
     'block_value-1.ubj'
@@ -29,12 +31,12 @@ def block_value_file(fold: int) -> str:
 
 
 def unseen_value_file(fold: int) -> str:
-    """The unseen value of one fold; where every block is visible there is none."""
+    """Name of the file of the unseen value of one fold; a policy that sees all blocks has none."""
     return f"{UNSEEN_VALUE}-{fold}.ubj"
 
 
 def only_value_files(names: Iterable[str]) -> list[str]:
-    """Those of the names that are models of values, sorted.
+    """The names of models of values among these names, sorted.
 
     >>> only_value_files(["unseen_value-0.ubj", "bandit.vw", "block_value-0.ubj"])
     ['block_value-0.ubj', 'unseen_value-0.ubj']
@@ -44,62 +46,77 @@ def only_value_files(names: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class LearnedValues:
-    """How the models of values are asked.
+    """Settings of the models of values.
 
     Attributes:
-        folds: of query_keys; one model of each kind a fold.
+        folds: Number of folds of query_keys, with one model of each kind per fold.
         strength: Weight of a predicted value, in examinations, relative to the memory's evidence.
+        groups: Groups of candidate features, `core.entity_groups.CANDIDATE_GROUPS`.
     """
 
     folds: int
     strength: float
+    groups: tuple[str, ...] = DEFAULT_CANDIDATE_GROUPS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", tuple(self.groups))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values, for notes and tables; the default groups are left out.
+
+        >>> LearnedValues(2, 3.0).to_plain()
+        {'folds': 2, 'strength': 3.0}
+        """
+        plain: dict[str, Any] = {"folds": self.folds, "strength": self.strength}
+        # Values that were stored before groups were named have no such key.
+        return plain if self.groups == DEFAULT_CANDIDATE_GROUPS else plain | {"groups": list(self.groups)}
 
     def to_json(self, space: PlanSpace) -> dict[str, Any]:
-        """As written in the manifest, features included."""
-        return {
-            "folds": self.folds,
-            "strength": self.strength,
-            "candidate_features": [dict(vars(feature)) for feature in candidate_features(space)],
+        """The values as a manifest contains them, with all features."""
+        return self.to_plain() | {
+            "candidate_features": [dict(vars(feature)) for feature in candidate_features(space, self.groups)],
             "look_features": [dict(vars(feature)) for feature in look_features(space)],
         }
 
     @staticmethod
     def of_json(described: Mapping[str, Any], space: PlanSpace) -> LearnedValues:
-        """Read them back.
+        """The values from a manifest.
 
         Raises:
             ArtifactError: the features are not those that this version of ltrr computes.
         """
-        values = LearnedValues(described["folds"], described["strength"])
+        groups = described.get("groups", DEFAULT_CANDIDATE_GROUPS)
+        values = LearnedValues(described["folds"], described["strength"], groups)
         check_features(described, values.to_json(space), ("candidate_features", "look_features"))
         return values
 
 
 @dataclass(frozen=True)
 class StoredValues:
-    """Learned values that lie in the payload store, on their way from the job that learned them to a bundle.
+    """Learned values in the payload store, for a bundle that is not published yet.
 
     Attributes:
-        how: they are asked.
-        files: name in a bundle -> sha256.
+        learned: Settings of the values.
+        files: Name in a bundle -> sha256.
     """
 
-    how: LearnedValues
+    learned: LearnedValues
     files: Mapping[str, str]
 
     def to_note(self) -> str:
-        """As text, for the notes of a job.
+        """The values as text, for the notes of a job.
 
         >>> stored = StoredValues(LearnedValues(2, 3.0), {"block_value-0.ubj": "00ff"})
         >>> StoredValues.of_note(stored.to_note()) == stored, StoredValues.of_note("")
         (True, None)
         """
-        return json.dumps({**vars(self.how), "files": dict(self.files)}, sort_keys=True)
+        return json.dumps({**self.learned.to_plain(), "files": dict(self.files)}, sort_keys=True)
 
     @staticmethod
     def of_note(note: str) -> StoredValues | None:
-        """Read them back; None of an empty note."""
+        """The values from a note; None from an empty note."""
         if not note:
             return None
-        told = json.loads(note)
-        return StoredValues(LearnedValues(told["folds"], told["strength"]), told["files"])
+        stored = json.loads(note)
+        files = stored.pop("files")
+        return StoredValues(LearnedValues(**stored), files)

@@ -1,8 +1,7 @@
-"""Blocks with the facts of their candidates, as they stand in a decision record and in the rows of tables.
+"""Blocks with the facts of their candidates, in decision records and in rows of tables.
 
-In a record a fact is given once, where its entity is listed first, so that records stay short. In a
-row of a table it is repeated with every listing, so that each block contains all facts of its
-candidates.
+A record contains a fact once, where its entity is listed first, so that records stay short. A row
+of a table repeats it with every listing, so that each block contains all facts of its candidates.
 """
 
 from __future__ import annotations
@@ -22,17 +21,19 @@ def block_entries(
     """Entries of `looks` or `draws`, with the facts of each entity where it is listed first.
 
     Args:
-        blocks: in the order of the record.
-        block_size: of the policy.
-        facts: of the candidates.
+        blocks: Blocks in the order of the record.
+        block_size: Block size of the policy.
+        facts: Facts of the candidates.
         given: Entities whose facts the record already contains.
 
-    >>> looks = [Block("title", 1, "ok", ("e7",), (1.5,)), Block("memory", 1, "ok", ("e7",), (0.5,))]
-    >>> first, second = block_entries(looks, 2, {"e7": Facts((0.5, nan), 1.0, 2.0)})
+    >>> looks = [Block(name, 1, "ok", ("e7",), (1.5,)) for name in ("title", "memory")]
+    >>> first, second = block_entries(looks, 2, {"e7": Facts((0.5, nan))})
     >>> first["results"][0]
-    {'entity_id': 'e7', 'rank': 1, 'score': 1.5, 'overlap': [0.5, None], 'clicks': 1.0, 'examinations': 2.0}
-    >>> second["results"][0], facts_of([first, second])
-    ({'entity_id': 'e7', 'rank': 1, 'score': 0.5}, {'e7': Facts(overlap=(0.5, nan), clicks=1.0, examinations=2.0)})
+    {'entity_id': 'e7', 'rank': 1, 'score': 1.5, 'overlap': [0.5, None]}
+    >>> second["results"][0]
+    {'entity_id': 'e7', 'rank': 1, 'score': 1.5}
+    >>> facts_of([first, second])
+    {'e7': Facts(overlap=(0.5, nan), clicks=0.0, examinations=0.0)}
     """
     known = set(given)
     entries = [block_entry(block, block_size) for block in blocks]
@@ -49,7 +50,7 @@ def block_entries(
 
 
 def facts_of(entries: Iterable[Mapping[str, Any]]) -> dict[str, Facts]:
-    """Facts of every entity of which some entry gives a fact."""
+    """Facts of every entity with a fact in the entries."""
     found: dict[str, Facts] = {}
     for result in (result for entry in entries for result in entry["results"]):
         overlap, examinations = result.get("overlap"), result.get("examinations")
@@ -61,12 +62,14 @@ def facts_of(entries: Iterable[Mapping[str, Any]]) -> dict[str, Facts]:
 def block_row(entry: Mapping[str, Any], facts: CandidateFacts) -> dict[str, Any]:
     """An entry as an element of the columns `look` and `deeper` of `decisions`.
 
-    >>> row = block_row(block_entry(Block("title", 2, "ok", ("e7",), (1.5,)), 2), {"e7": Facts((0.5, nan), 1.0, 2.0)})
+    >>> entry = block_entry(Block("title", 2, "ok", ("e7",), (1.5,)), 2)
+    >>> row = block_row(entry, {"e7": Facts((0.5, nan), 1.0, 2.0)})
     >>> row["depth"], row["entity_ids"], row["overlaps"], row["clicks"]
     (2, ['e7'], [[0.5, nan]], [1.0])
-    >>> blocks_of_rows([row]), facts_of_rows([row])
-    ([Block(strategy='title', depth=2, status='ok', entity_ids=('e7',), scores=(1.5,))],
-     {'e7': Facts(overlap=(0.5, nan), clicks=1.0, examinations=2.0)})
+    >>> blocks_of_rows([row])
+    [Block(strategy='title', depth=2, status='ok', entity_ids=('e7',), scores=(1.5,))]
+    >>> facts_of_rows([row])
+    {'e7': Facts(overlap=(0.5, nan), clicks=1.0, examinations=2.0)}
     """
     results = entry["results"]
     known = [facts.get(result["entity_id"], _NO_FACTS) for result in results]
@@ -83,7 +86,7 @@ def block_row(entry: Mapping[str, Any], facts: CandidateFacts) -> dict[str, Any]
 
 
 def blocks_of_rows(rows: Iterable[Mapping[str, Any]]) -> list[Block]:
-    """The blocks of such elements; a score that was not given is not a number."""
+    """The blocks of results of `block_row`; a missing score is NaN."""
     return [
         Block(row["strategy"], row["depth"], row["status"], tuple(row["entity_ids"]), _numbers(row["scores"]))
         for row in rows
@@ -91,7 +94,7 @@ def blocks_of_rows(rows: Iterable[Mapping[str, Any]]) -> list[Block]:
 
 
 def facts_of_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, Facts]:
-    """The facts of such elements."""
+    """The facts in results of `block_row`."""
     found: dict[str, Facts] = {}
     for row in rows:
         for place, entity_id in enumerate(row["entity_ids"]):
@@ -107,6 +110,6 @@ _NO_FACTS = Facts()
 
 
 def _numbers(values: Sequence[float | None] | None) -> tuple[float, ...]:
-    # Always the same NaN: only then are two tuples that hold one equal, and what was computed from
-    # one found again.
+    # One NaN object for all: tuples are equal only if their NaN are the same object, and cached
+    # values are found by equal tuples.
     return tuple(nan if value is None or value != value else float(value) for value in values or ())

@@ -1,8 +1,8 @@
-"""What a bundle says about itself: how it decides, its features, what it was made from, and every file's hash.
+"""The manifest of a bundle: its settings, features and origin, and the hash of every file.
 
-The version is `<date>-<first 12 hex of sha256>` over the sorted names and hashes of the files and
-the settings (features included). Run id, table versions, evaluation and times stay outside, so the
-same policy made again has the same version and is not published twice.
+The version is `<date>-<first 12 hex digits of a sha256>`. The sha256 is over the sorted names and
+hashes of the files and the settings, features included. Run id, table versions, evaluation and
+times are not part of it, so the same policy has the same version and is not published twice.
 """
 
 from __future__ import annotations
@@ -21,28 +21,30 @@ from ltrr.artifacts.declared_features import check_features
 from ltrr.artifacts.history_part import PREFIX as HISTORY_PARTS
 from ltrr.artifacts.learned_values import LearnedValues
 from ltrr.artifacts.payloads import Payload
+from ltrr.core.entity_groups import DEFAULT_RANKER_GROUPS, RANKER_GROUPS
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
-from ltrr.core.features import Feature, action_features, ranker_features, shared_features
+from ltrr.core.features import Feature, action_features, shared_features
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranker_features import ranker_features
 from ltrr.errors import ArtifactError, ConfigError, LtrrError, UsageError
 
 FORMAT = 2
-"""This code writes format 2 and reads `FORMAT - 1 .. FORMAT`, and a later one that says an old
-reader will do. Format 2 added learned values and the history of single queries, which a reader of
-format 1 would silently plan without; a bundle without both serves alike under format 1, and says
-so."""
+"""Format that this code writes. It reads `FORMAT - 1 .. FORMAT`, and later formats whose
+`minimum_reader` allows it. Format 2 added learned values and the history of single queries, which a
+reader of format 1 would silently ignore. A bundle without both states that a reader of format 1 may
+serve it."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}\Z")
 _FILE = re.compile(
     r"(bandit\.vw|ranker\.ubj|history\.json|(block_value|unseen_value)-[0-9]+\.ubj|(history|memory)-[0-9]+\.npz)\Z"
 )
-"""The files of a bundle: those that the loader asks for, and nothing else. A name never leads out of the bundle."""
+"""Names that the files of a bundle may have: those that the loader reads. None contains a path."""
 
 
 def is_policy_name(text: str) -> bool:
-    """Whether a text may be the name of a policy, and so of its folder.
+    """Whether a text is valid as the name of a policy and of its folder.
 
     >>> is_policy_name("search-2"), is_policy_name("../search")
     (True, False)
@@ -60,20 +62,20 @@ def is_version(text: str) -> bool:
 
 
 def check_version(version: str) -> None:
-    """Nothing where a text has the form of a version, `<date>-<12 hex>`.
+    """Check that a text has the form of a version, `<date>-<12 hex>`.
 
     Raises:
-        UsageError: it has not, so it may be a path to something else.
+        UsageError: it has another form, so it could be a path to something else.
     """
     if not is_version(version):
         raise UsageError("not a version", which="version", expected="YYYY-MM-DD-<12 hex digits>", got=repr(version))
 
 
 def check_file_names(names: Iterable[str]) -> None:
-    """Nothing where a bundle may hold all these files.
+    """Check that a bundle may contain files of these names.
 
     Raises:
-        ArtifactError: naming the first that is not one of a bundle's.
+        ArtifactError: a name is not valid; it gives the first of them.
     """
     for name in names:
         if not _FILE.match(name):
@@ -90,20 +92,23 @@ def check_file_names(names: Iterable[str]) -> None:
 class PolicySettings:
     """What a policy decides and what it may see.
 
+    The groups of features are kept in the order of their registries, so the same groups are the
+    same policy.
+
     Args:
-        name: of the policy; its folder below the policies' root.
-        strategies: in the order of every array [.., S, ..].
-        block_size: candidates in one block.
-        budget: blocks in one plan.
-        decide: `plan`: one choice of a whole plan.
-        observe: `blind` | `first_look` | `all_blocks`: which blocks are fetched before choosing.
-        exploration: how much, and among what.
-        features: groups of shared features that it uses, kept in the order of
-            `core.feature_groups.GROUPS`: the same groups are the same policy.
+        name: Name of the policy and of its folder in the policies' root.
+        strategies: Names in the order of every array [.., S, ..].
+        block_size: Number of candidates in one block.
+        budget: Number of blocks in one plan.
+        decide: `plan`: a decision chooses a whole plan.
+        observe: Blocks that are fetched before choosing: `blind` | `first_look` | `all_blocks`.
+        exploration: Settings of exploration.
+        features: Groups of shared features, `core.feature_groups.GROUPS`.
+        ranker_groups: Groups of the ranker's features, `core.entity_groups.RANKER_GROUPS`.
 
     Raises:
-        ConfigError: a name or value that cannot be served.
-        SupportError: more plans than can be enumerated.
+        ConfigError: a name or value is not valid.
+        SupportError: there are too many plans to enumerate.
     """
 
     name: str
@@ -114,13 +119,15 @@ class PolicySettings:
     observe: str = "first_look"
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
     features: tuple[str, ...] = DEFAULT_GROUPS
+    ranker_groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(self.strategies))
         object.__setattr__(self, "features", tuple(self.features))
+        object.__setattr__(self, "ranker_groups", tuple(self.ranker_groups))
         if not is_policy_name(self.name):
             raise ConfigError(
-                "unusable name",
+                "invalid name",
                 which="policy.name",
                 expected="lower-case letters, digits, _ and -",
                 got=repr(self.name),
@@ -128,7 +135,11 @@ class PolicySettings:
         if self.decide != "plan":
             raise ConfigError("unknown setting", which="policy.decide", expected="plan", got=repr(self.decide))
         shared_features(self.space, self.observe, self.features)
+        ranker_features(self.space, self.ranker_groups)
         object.__setattr__(self, "features", tuple(group for group in GROUPS if group in self.features))
+        object.__setattr__(
+            self, "ranker_groups", tuple(group for group in RANKER_GROUPS if group in self.ranker_groups)
+        )
 
     @cached_property
     def space(self) -> PlanSpace:
@@ -137,35 +148,37 @@ class PolicySettings:
 
     @property
     def shared_features(self) -> tuple[Feature, ...]:
-        """In the order of `shared` in a decision record."""
+        """Features of a decision, in the order of `shared` in a decision record."""
         return shared_features(self.space, self.observe, self.features)
 
     @property
     def action_features(self) -> tuple[Feature, ...]:
-        """In the order of a shortlisted plan's `features` in a decision record."""
+        """Features of a plan, in the order of a shortlist entry's `features` in a record."""
         return action_features()
 
     @property
     def ranker_features(self) -> tuple[Feature, ...]:
-        """In the order of a slate row's `features` in a decision record."""
-        return ranker_features(self.space)
+        """Features of an entity, in the order of a slate row's `features` in a record."""
+        return ranker_features(self.space, self.ranker_groups)
 
     def to_json(self) -> dict[str, Any]:
-        """As written in the manifest, features included."""
+        """The settings as a manifest contains them, with all features."""
         described = {key: value for key, value in vars(self).items() if key in _SETTINGS}
         described["strategies"] = list(self.strategies)
         described["exploration"] = self.exploration.to_json()
+        # The defaults are left out, so that policies published before the settings existed keep
+        # their versions.
         if self.features != DEFAULT_GROUPS:
-            # The default is left out, so that policies published before the setting existed keep
-            # their versions.
             described["features"] = list(self.features)
+        if self.ranker_groups != DEFAULT_RANKER_GROUPS:
+            described["ranker_groups"] = list(self.ranker_groups)
         for kind in ("shared_features", "action_features", "ranker_features"):
             described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
         return described
 
     @staticmethod
     def of_json(described: Mapping[str, Any]) -> PolicySettings:
-        """Read them back.
+        """The settings from a manifest.
 
         Raises:
             ArtifactError: the features are not those that this version of ltrr computes.
@@ -173,6 +186,7 @@ class PolicySettings:
         plain = {key: described[key] for key in _SETTINGS}
         plain["exploration"] = ExplorationSettings(**described["exploration"])
         plain["features"] = described.get("features", DEFAULT_GROUPS)
+        plain["ranker_groups"] = described.get("ranker_groups", DEFAULT_RANKER_GROUPS)
         settings = PolicySettings(**plain)
         check_features(described, settings.to_json(), ("shared_features", "action_features", "ranker_features"))
         return settings
@@ -183,25 +197,24 @@ _SETTINGS = ("name", "strategies", "block_size", "budget", "decide", "observe", 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A bundle's manifest. Only `settings`, `values`, `as_of_date` and `files` make the version.
+    """A bundle's manifest. Its version depends on `settings`, `values`, `as_of_date` and `files`.
 
     Args:
-        settings: how the policy decides.
-        as_of_date: the night that made it.
-        files: Name -> content of every file next to the manifest.
-        values: how its learned values are asked; None where plans are valued by hit rates.
-        data_window: `first` and `last` log_date learned from; empty for a bundle that learned
-            nothing.
-        table_versions: table -> Delta version read.
-        run_id: of the MLflow run, empty where there is none.
-        ope: the evaluation's figures and verdict.
-        lineage: what else a reviewer wants to trace, such as where the bandit came from.
-        created_at: ISO 8601, UTC.
-        ltrr_version: that wrote it.
-        format: of the manifest.
+        settings: Settings of the policy.
+        as_of_date: Night that made the bundle.
+        files: Name -> hash and size of every other file of the bundle.
+        values: Settings of its learned values; None if it values plans by hit rates.
+        data_window: `first` and `last` log_date learned from; empty if it learned nothing.
+        table_versions: Table -> Delta version that was read.
+        run_id: MLflow run; empty without one.
+        ope: Figures and verdict of the evaluation.
+        lineage: Other facts about the origin, such as where the bandit came from.
+        created_at: Time, ISO 8601, UTC.
+        ltrr_version: Version of ltrr that wrote it.
+        format: Format of the manifest.
 
     Raises:
-        ArtifactError: a file that is not one of a bundle's.
+        ArtifactError: the name of a file is not valid.
     """
 
     settings: PolicySettings
@@ -222,7 +235,7 @@ class Manifest:
 
     @property
     def minimum_reader(self) -> int:
-        """The oldest format whose reader serves it as it is meant: as old as can be."""
+        """The oldest format whose reader serves the bundle correctly."""
         is_new = self.values is not None or any(name.startswith(HISTORY_PARTS) for name in self.files)
         return FORMAT if is_new else FORMAT - 1
 
@@ -230,7 +243,8 @@ class Manifest:
     def version(self) -> str:
         """`<date>-<12 hex>`.
 
-        >>> one = Manifest(PolicySettings("search", ("title", "memory")), date(2026, 3, 2), created_at="now")
+        >>> settings = PolicySettings("search", ("title", "memory"))
+        >>> one = Manifest(settings, date(2026, 3, 2), created_at="now")
         >>> one.version == replace(one, created_at="later", run_id="another").version
         True
         >>> one.version == one.with_files({"bandit.vw": Payload.of(b"model")}).version
@@ -246,11 +260,11 @@ class Manifest:
         return f"{self.as_of_date.isoformat()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def with_files(self, files: Mapping[str, Payload]) -> Manifest:
-        """The same manifest over these files."""
+        """The same manifest with these files."""
         return replace(self, files=dict(files))
 
     def to_bytes(self) -> bytes:
-        """The manifest file: JSON with sorted keys, so that equal manifests are equal bytes."""
+        """The manifest file: JSON with sorted keys, so equal manifests give equal bytes."""
         described = {key: getattr(self, key) for key in _PLAIN}
         described["as_of_date"] = self.as_of_date.isoformat()
         described["minimum_reader"] = self.minimum_reader
@@ -262,13 +276,13 @@ class Manifest:
 
     @staticmethod
     def of_bytes(data: bytes, version: str) -> Manifest:
-        """Read a manifest and check that it is the one of this version.
+        """Read a manifest and check that it has this version.
 
-        Keys that this reader does not know are left alone: a later format that an old reader may
-        read adds some.
+        Unknown keys are ignored: a later format may add keys that an old reader does not need.
 
         Raises:
-            ArtifactError: not a manifest, of a format that cannot be read, or altered.
+            ArtifactError: the bytes are not a manifest, the format cannot be read, or the manifest
+                was altered.
         """
         which = f"{version}/manifest.json"
         try:

@@ -1,13 +1,13 @@
-"""One part of the query-to-entity memory: which entities a query's users wanted, best first.
+"""One part of the query-to-entity memory: the entities that users of a query wanted, best first.
 
-A query belongs to part `core.hashing.bucket(query_key, parts)`, so that parts are built by
-independent tasks and grow in number, not in size: 20 million pairs make 64 parts of about 4 MB. An
-npz of plain arrays: no pickle, fixed time stamps, stored and not compressed, so that the same
-memory is the same bytes under any zlib.
+A query belongs to part `core.hashing.bucket(query_key, parts)`, so independent tasks build parts,
+and parts grow in number, not in size: 20 million pairs make 64 parts of about 4 MB. A part is an
+npz of plain arrays: without pickle, with fixed time stamps, and uncompressed, so equal memories are
+equal bytes under any zlib.
 
-Strings are UTF-8 end to end in one array with offsets; a fixed-width string array would give every
-query the length of the longest one. Queries are found by bisection, so that loading builds no
-dictionary of a million keys.
+Strings are UTF-8, concatenated in one array with offsets: in a fixed-width array, every query would
+have the length of the longest one. Queries are found by bisection, so loading builds no dictionary
+of a million keys.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ltrr.artifacts.packed_texts import PackedTexts
+from ltrr.core.arrays import Floats32, Longs, Unsigned32
 from ltrr.errors import ArtifactError, UsageError
 
 PREFIX = "memory-"
 
 
 class MemoryEntry(NamedTuple):
-    """What a query's users made of one entity.
+    """Score and evidence of one entity for one query.
 
     Attributes:
-        entity_id: which.
-        score: clicks an examination, shrunk to what was predicted.
-        clicks: behind the score, decayed; each user counts once a day.
-        examinations: likewise; 0 where a part was written without evidence.
+        entity_id: The entity.
+        score: Clicks per examination, shrunk to the predicted value.
+        clicks: Clicks behind the score, decayed; each user counts once a day.
+        examinations: Examinations, likewise; 0 in a part without evidence.
     """
 
     entity_id: str
@@ -45,11 +45,11 @@ class MemoryEntry(NamedTuple):
 
 
 MemoryRow = tuple[str, Sequence[tuple[str, float] | MemoryEntry]]
-"""(query_key, its entries)."""
+"""(query_key, entries of the query)."""
 
 
 def part_name(part: int) -> str:
-    """The file of a part, 0-based.
+    """Name of the file of a part, 0-based.
 
     >>> part_name(7)
     'memory-007.npz'
@@ -62,24 +62,24 @@ class MemoryPart:
 
     >>> rows = [("matrix", [("e2", 0.5), ("e1", 0.75)]), ("love", [("e9", 0.25)])]
     >>> part = MemoryPart.of_bytes(memory_part_bytes(rows))
-    >>> part.recall("matrix", limit=10), part.recall("matrix", limit=1), part.recall("nothing", limit=10)
-    ([('e1', 0.75), ('e2', 0.5)], [('e1', 0.75)], [])
-    >>> len(part)
-    2
-    >>> learned = MemoryPart.of_bytes(memory_part_bytes([("matrix", [MemoryEntry("e1", 0.5, 1.5, 3.0)])]))
-    >>> learned.evidence("matrix"), part.evidence("matrix")
-    ({'e1': (1.5, 3.0)}, {})
+    >>> part.recall("matrix", limit=10), part.recall("matrix", limit=1)
+    ([('e1', 0.75), ('e2', 0.5)], [('e1', 0.75)])
+    >>> len(part), part.recall("nothing", limit=10), part.evidence("matrix")
+    (2, [], {})
+    >>> rows = [("matrix", [MemoryEntry("e1", 0.5, 1.5, 3.0)])]
+    >>> MemoryPart.of_bytes(memory_part_bytes(rows)).evidence("matrix")
+    {'e1': (1.5, 3.0)}
     """
 
     def __init__(
         self,
         queries: PackedTexts,
-        row_ends: NDArray[np.int64],
+        row_ends: Longs,
         entities: PackedTexts,
-        codes: NDArray[np.uint32],
-        scores: NDArray[np.float32],
-        clicks: NDArray[np.float32],
-        examinations: NDArray[np.float32],
+        codes: Unsigned32,
+        scores: Floats32,
+        clicks: Floats32,
+        examinations: Floats32,
     ) -> None:
         self._queries, self._entities = queries, entities
         self._row_ends, self._codes, self._scores = row_ends, codes, scores
@@ -90,7 +90,10 @@ class MemoryPart:
         return len(self._queries)
 
     def recall(self, query_key: str, limit: int) -> list[tuple[str, float]]:
-        """The best entities of a query, highest score first, equals by entity_id; empty for an unknown query."""
+        """The best entities of a query, highest score first, equal scores by entity_id.
+
+        Empty for an unknown query.
+        """
         entries = self._entries(query_key)
         entries = slice(entries.start, min(entries.stop, entries.start + limit))
         return [
@@ -99,7 +102,7 @@ class MemoryPart:
         ]
 
     def evidence(self, query_key: str) -> dict[str, tuple[float, float]]:
-        """Clicks and examinations of every entity of a query that has any; empty for an unknown query."""
+        """Clicks and examinations of the entities of a query with evidence, by entity_id."""
         entries = self._entries(query_key)
         codes, clicks, examinations = (
             values[entries].tolist() for values in (self._codes, self._clicks, self._examinations)
@@ -122,12 +125,12 @@ class MemoryPart:
         """Read a part.
 
         Raises:
-            ArtifactError: it is none.
+            ArtifactError: the bytes are not a part.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 scores = arrays["scores"]
-                # Parts of before there was evidence have none.
+                # Old parts have no evidence.
                 evidence = [
                     arrays[name] if name in arrays.files else np.zeros_like(scores)
                     for name in ("clicks", "examinations")
@@ -145,21 +148,21 @@ class MemoryPart:
 
 
 def memory_part_bytes(rows: Iterable[MemoryRow]) -> bytes:
-    """A part of the memory as a file; the same rows in any order give the same bytes.
+    """The file of a part; the same rows in any order give the same bytes.
 
     Args:
-        rows: each query once; scores and evidence are kept as 32-bit floats.
+        rows: Rows, each query once. Scores and evidence are stored as 32-bit floats.
 
     Raises:
-        UsageError: a query comes twice, or a number is not finite.
+        UsageError: a query is repeated, or a number is not finite.
     """
     ordered = sorted(rows, key=lambda row: row[0].encode())
     queries = [query_key for query_key, _ in ordered]
     pairs: list[MemoryEntry] = []
     row_ends: list[int] = []
     for _, entities in ordered:
-        # Sorted by the score that is stored, so that equals after rounding are in order of
-        # entity_id too.
+        # Sorted by the stored score, so that scores that are equal after rounding are in order of
+        # entity_id.
         stored = [MemoryEntry(*entry) for entry in entities]
         pairs += sorted(stored, key=lambda entry: (-np.float32(entry.score), entry.entity_id))
         row_ends.append(len(pairs))

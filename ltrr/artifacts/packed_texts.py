@@ -1,6 +1,7 @@
-"""Strings laid end to end in one array, found by bisection: a file of a million keys that loads without a dictionary.
+"""Strings concatenated in one array and found by bisection.
 
-A fixed-width string array would give every string the length of the longest one.
+A million keys load without building a dictionary. In a fixed-width string array, every string
+would have the length of the longest one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ltrr.core.arrays import Bytes, Longs
 
 
 class PackedTexts:
@@ -20,7 +22,7 @@ class PackedTexts:
     (2, b'matrix', 1, None)
     """
 
-    def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+    def __init__(self, text: Bytes, ends: Longs) -> None:
         self._text = text.tobytes()
         self._ends = ends
 
@@ -32,14 +34,14 @@ class PackedTexts:
         return self._text[start : int(self._ends[place])]
 
     def place(self, text: str) -> int | None:
-        """Where it stands among texts packed in the order of their bytes; None where it does not."""
+        """Index of a text, if the texts are in the order of their bytes; None if it is missing."""
         wanted = text.encode("utf-8", "surrogatepass")
         place = bisect_left(self, wanted)
         return place if place < len(self) and self[place] == wanted else None
 
     @staticmethod
-    def pack(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Bytes and where each string ends, as they lie in a file."""
+    def pack(texts: Sequence[str]) -> tuple[Bytes, Longs]:
+        """The bytes of all strings, and the end of each string, for a file."""
         encoded = [text.encode() for text in texts]
         ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
         return np.frombuffer(b"".join(encoded), dtype=np.uint8), ends

@@ -1,8 +1,8 @@
-"""Candidate models and memory parts between the job that makes them and the bundle that publishes them.
+"""Payload store: models and memory parts that a job makes and a later job publishes in a bundle.
 
-`<policies>/<name>/payloads/<sha256>`: the name is the content, so a rerun that makes the same bytes
-writes nothing, and what was judged is byte for byte what is published. Spark tasks put their parts
-here themselves: nothing large passes through the driver.
+The path is `<policies>/<name>/payloads/<sha256>`. The name is a hash of the content, so a rerun
+that makes the same bytes writes nothing, and the published bytes are those that were evaluated.
+Spark tasks write their parts here themselves, so nothing large passes through the driver.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ FOLDER = "payloads"
 
 @dataclass(frozen=True)
 class Payload:
-    """A stored object by its content: sha256 in hex, size in bytes."""
+    """Identity of some bytes: sha256 in hex, size in bytes."""
 
     sha256: str
     size: int
 
     @staticmethod
     def of(data: bytes) -> Payload:
-        """Name these bytes.
+        """The payload of these bytes.
 
         >>> Payload.of(b"").sha256[:12], Payload.of(b"").size
         ('e3b0c44298fc', 0)
@@ -35,11 +35,11 @@ class Payload:
 
     @property
     def path(self) -> str:
-        """Where it lies below `<policies>/<name>`."""
+        """Path below `<policies>/<name>`."""
         return f"{FOLDER}/{self.sha256}"
 
     def check(self, data: bytes, which: str) -> bytes:
-        """The bytes, once they are known to be these.
+        """Check some bytes and return them.
 
         Raises:
             ArtifactError: size or hash differ.
@@ -57,7 +57,7 @@ class Payload:
 
 
 def put_payload(policy_url: str | os.PathLike[str], data: bytes) -> Payload:
-    """Store bytes under their hash in `<policies>/<name>`; the same bytes again cost one read and change nothing.
+    """Store bytes under their hash in `<policies>/<name>`; existing bytes are only verified.
 
     Raises:
         ArtifactError: the stored object of this name has other content (a damaged disk).
@@ -71,10 +71,10 @@ def put_payload(policy_url: str | os.PathLike[str], data: bytes) -> Payload:
 
 
 def get_payload(policy_url: str | os.PathLike[str], sha256: str) -> bytes:
-    """The bytes of this hash, verified.
+    """The bytes with this hash, verified.
 
     Raises:
-        ArtifactError: there are none, or they were altered.
+        ArtifactError: the payload does not exist, or was altered.
     """
     path = f"{FOLDER}/{sha256}"
     try:

@@ -1,16 +1,16 @@
-"""Which version is served: `<policies>/<name>/current/<sequence>.json`, created exclusively and never overwritten.
+"""Pointers: files that name the served version, created exclusively and never overwritten.
 
-The highest sequence that can be read wins. Two publishers that want the same sequence: one creates
-it; the other takes the next, or gives up where its decision rests on what it read (`after`).
-Rolling back is a new sequence that names an old version; nothing is ever taken away. Each pointer
-says who moved it (`by`).
+A pointer is `<policies>/<name>/current/<sequence>.json`. The highest sequence that can be read is
+in force. If two publishers create the same sequence, one succeeds. The other takes the next
+sequence, or fails if its decision depends on what it read (`after`). A rollback is a new sequence
+that names an old version; no pointer is ever deleted. Each pointer names who moved it (`by`).
 
-Next to the version a pointer may name a canary: a second version that serves a share of the users.
-A new sequence that names none ends it.
+A pointer may also name a canary: a second version that serves a share of the users. A new sequence
+without a canary ends it.
 
-A torn pointer is skipped with a warning that names its file, by readers and writers alike: the
-newest readable one holds until a writer creates a sequence above both. A pointer of a later format
-is not torn: it is refused.
+Readers and writers skip a torn pointer, with a warning that names its file. The newest readable
+pointer is in force until a writer creates a higher sequence. A pointer of a later format is not
+torn: it is refused.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def open_policy(root: str | os.PathLike[str], name: str) -> Store:
 
 
 def pointer_at(store: Store, sequence: int) -> Pointer:
-    """Read one move.
+    """Read one pointer.
 
     Raises:
-        ArtifactError: it is not there, torn, or of a later format.
+        ArtifactError: the pointer is missing, torn, or of a later format.
     """
     try:
         return parse_pointer(sequence, _read(store, sequence))
@@ -84,11 +84,10 @@ def pointer_at(store: Store, sequence: int) -> Pointer:
 
 
 def read_pointer(store: Store, sequence: int) -> Pointer | None:
-    """One move; None, with a warning, where its file is torn.
+    """Read one pointer; None, with a warning, if its file is torn.
 
     Raises:
-        ArtifactError: it is of a later format, or the store does not answer, which says nothing
-            about the pointer.
+        ArtifactError: the pointer is of a later format, or the store does not answer.
     """
     try:
         return parse_pointer(sequence, _read(store, sequence))
@@ -98,29 +97,29 @@ def read_pointer(store: Store, sequence: int) -> Pointer | None:
 
 
 def sequences(store: Store) -> list[int]:
-    """Every sequence there is, ascending, those of torn pointers among them."""
+    """All sequences, ascending, including those of torn pointers."""
     stems = (name.removesuffix(".json") for name in store.names(FOLDER) if name.endswith(".json"))
     return sorted(int(stem) for stem in stems if _SEQUENCE.fullmatch(stem) and stem == f"{int(stem):08d}")
 
 
 def top_sequence(store: Store) -> int:
-    """The newest sequence, readable or not; 0 where there is none. For `after` of `move_pointer`."""
+    """The highest sequence, readable or not, 0 without a pointer: `after` of `move_pointer`."""
     return max(sequences(store), default=0)
 
 
 def pointers(root: str | os.PathLike[str], name: str) -> list[Pointer]:
-    """The history of what was served, oldest first, without torn pointers."""
+    """All pointers of a policy, oldest first, without torn ones."""
     store = open_policy(root, name)
     found = (read_pointer(store, sequence) for sequence in sequences(store))
     return [pointer for pointer in found if pointer is not None]
 
 
 def current_pointer(store: Store) -> Pointer:
-    """The move that holds now: the newest that can be read.
+    """The pointer in force: the newest that can be read.
 
     Raises:
-        NotReadyError: nothing was ever published here.
-        ArtifactError: none of the pointers can be read, or the newest is of a later format.
+        NotReadyError: nothing is published yet.
+        ArtifactError: no pointer can be read, or the newest is of a later format.
     """
     found = sequences(store)
     newest = next(_newest_first(store, found), None)
@@ -143,21 +142,21 @@ def current(root: str | os.PathLike[str], name: str) -> str:
     """The version that is served now.
 
     Raises:
-        NotReadyError: nothing was ever published here.
+        NotReadyError: nothing is published yet.
     """
     return current_pointer(open_policy(root, name)).version
 
 
 def _check_texts(**texts: str) -> None:
-    """Check that the texts of a pointer have one line each.
+    """Check that each text of a pointer is one line.
 
     Raises:
-        UsageError: one has a control character.
+        UsageError: a text has a control character.
     """
     for which, text in texts.items():
         if CONTROL.search(text):
             raise UsageError(
-                "a pointer's text has one line", which=which, expected="no control characters", got=repr(text)
+                "a text of a pointer is not one line", which=which, expected="no control characters", got=repr(text)
             )
 
 
@@ -171,29 +170,28 @@ def move_pointer(
     by: Mover | None = None,
     after: int | None = None,
 ) -> int:
-    """Serve this version from now on, and the canary next to it; without one, a canary that was served ends.
+    """Serve this version from now on, with this canary or with none.
 
-    Where all that is served already nothing happens, so that a night may be run again.
+    If exactly this is served already, nothing is created, so a night may be run again.
 
     Args:
-        root: the policies' folder.
-        name: of the policy.
-        version: to be served.
-        why: the reason, one line.
-        canary: to be served next to it.
-        by: who moves it; None: a person who is not named.
-        after: `top_sequence` as the caller read it before it decided: exactly the next sequence is
-            created. None: the wish does not depend on what is served, and takes the next free
-            sequence.
+        root: Folder of the policies.
+        name: Name of the policy.
+        version: Version to serve.
+        why: Reason, one line.
+        canary: Canary to serve next to it; None ends a canary.
+        by: Who moves the pointer; None: a person without a name.
+        after: `top_sequence` that the caller read before it decided. Exactly the next sequence is
+            created. None: the decision does not depend on the served version, and the next free
+            sequence is created.
 
     Returns:
-        the sequence that names it.
+        The sequence of the pointer.
 
     Raises:
-        ArtifactError: a version is missing or its manifest is invalid.
+        ArtifactError: a version is missing, or its manifest is invalid.
         ConfigError: the store cannot create exclusively.
-        PointerMovedError: another process or person has moved the pointer since `after`; nothing
-            was created.
+        PointerMovedError: the pointer was moved since `after`; nothing is created.
         UsageError: the canary is the version itself, or the reason is not one line.
     """
     if canary is not None and canary.version == version:
@@ -215,10 +213,10 @@ def move_pointer(
 def _create_next(
     store: Store, content: dict[str, object], version: str, pinned: Canary | None, after: int | None
 ) -> int:
-    """Create the next pointer, unless the newest one serves the same; returns its sequence.
+    """Create the next pointer, unless the newest one serves the same; return its sequence.
 
     Raises:
-        PointerMovedError: the pointer has moved since `after`.
+        PointerMovedError: the pointer was moved since `after`.
     """
     while True:
         taken = sequences(store)
@@ -233,7 +231,7 @@ def _create_next(
         try:
             store.create(path_of(top + 1), json.dumps(named, sort_keys=True).encode())
         except FileExistsError:
-            # Another publisher was first: asked again above.
+            # Another publisher was first: read the sequences again.
             continue
         return top + 1
 
@@ -273,10 +271,10 @@ def _manifest_sha256(store: Store, version: str) -> str:
 
 
 def read_manifest_bytes(store: Store, version: str) -> bytes:
-    """The manifest file of a version; without it a version does not exist, whatever lies in its folder.
+    """The manifest file of a version. A version without one does not exist.
 
     Raises:
-        ArtifactError: there is none, or it is not the name of a version.
+        ArtifactError: there is no manifest, or the name is not that of a version.
     """
     try:
         check_version(version)

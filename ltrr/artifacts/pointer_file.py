@@ -1,4 +1,4 @@
-"""What one pointer file says: which version is served, why, by whose decision, and which canary next to it."""
+"""Content of one pointer file: the served version, the reason, who moved it, and the canary."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ FOLDER = "current"
 NIGHT, HAND = "night", "hand"
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Characters that begin a line or turn the direction of a text: with them a reason could forge a line of a log."""
+"""Characters that begin a line or change the direction of a text, and could forge a log line."""
 
 
 @dataclass(frozen=True)
 class Canary:
-    """A version on trial: it serves a share of the users, drawn by hash, while the pointer's own serves the others.
+    """A version that serves a share of the users, drawn by hash, next to the champion.
 
     Attributes:
-        version: on trial.
-        share: of the users, above 0 and below 1.
-        begun: ISO 8601, UTC; the salt of the hash. It stays while both versions are refreshed night
-            by night, so a user stays on a side for the canary's whole life; the next canary begins
-            at another time and draws other users.
-        manifest_sha256: of that version's manifest file; filled in by `move_pointer`.
+        version: Version of the canary.
+        share: Share of the users, above 0 and below 1.
+        begun: Begin of the canary, ISO 8601, UTC; the salt of the hash. It stays the same while the
+            nights refresh both versions, so a user has the same side until the canary ends. The
+            next canary has another begin and draws other users.
+        manifest_sha256: Hash of the version's manifest file; `move_pointer` sets it.
 
     Raises:
-        UsageError: the share is not one that a draw can have.
+        UsageError: the share is out of range.
     """
 
     version: str
@@ -44,14 +44,14 @@ class Canary:
     def __post_init__(self) -> None:
         if not 0.0 < self.share < 1.0:
             raise UsageError(
-                "a canary serves some users and not all",
+                "the share of a canary is out of range",
                 which="share",
                 expected="above 0, below 1",
                 got=f"{self.share}",
             )
 
     def serves(self, user: str) -> bool:
-        """Whether this user is on the canary's side.
+        """Whether the canary serves this user.
 
         >>> canary = Canary("2026-03-02-5b1f0c9e77aa", 0.25, begun="2026-03-03T09:00:00.000+00:00")
         >>> 0.24 < sum(canary.serves(f"user-{n}") for n in range(10_000)) / 10_000 < 0.26
@@ -62,14 +62,14 @@ class Canary:
 
 @dataclass(frozen=True)
 class Mover:
-    """Who moved a pointer: a night's job, or a person.
+    """Who moved a pointer: the job of a night, or a person.
 
     Attributes:
         kind: night | hand.
-        action: Kind of the move, as in `releases`; empty where it is unknown.
-        run_date: logical date of the night; None by hand.
-        attempt: of the night's job, 1-based; 0 by hand.
-        person: who decided; empty for a night.
+        action: Kind of the move, as in `releases`; empty if it is unknown.
+        run_date: Logical date of the night; None by hand.
+        attempt: Attempt of the night's job, 1-based; 0 by hand.
+        person: Person who decided; empty for a night.
 
     >>> Mover.of_night(date(2026, 3, 2), 1, "refreshed").to_json()
     {'kind': 'night', 'action': 'refreshed', 'run_date': '2026-03-02', 'attempt': 1}
@@ -85,51 +85,56 @@ class Mover:
 
     @staticmethod
     def of_night(day: date, attempt: int, action: str) -> Mover:
-        """The job of a night."""
+        """The mover for the job of a night."""
         return Mover(NIGHT, action, day, attempt)
 
     @staticmethod
     def of_person(person: str, action: str) -> Mover:
-        """A person."""
+        """The mover for a person."""
         return Mover(HAND, action, person=person)
 
     def __str__(self) -> str:
-        """For people.
+        """Text for people.
 
-        >>> str(Mover.of_night(date(2026, 3, 2), 2, "refreshed")), str(Mover.of_person("ada", "rolled_back"))
-        ('night of 2026-03-02, attempt 2, refreshed', 'ada, rolled_back')
+        >>> str(Mover.of_night(date(2026, 3, 2), 2, "refreshed"))
+        'night of 2026-03-02, attempt 2, refreshed'
+        >>> str(Mover.of_person("ada", "rolled_back"))
+        'ada, rolled_back'
         """
         night = f"night of {self.run_date}, attempt {self.attempt}" if self.run_date else ""
         return ", ".join(filter(None, (night or self.person or "by hand", self.action)))
 
     def to_json(self) -> dict[str, Any]:
-        """As a pointer file holds it: without what is empty."""
+        """The mover as a pointer file contains it, without empty values."""
         described = asdict(self) | {"run_date": self.run_date.isoformat() if self.run_date else None}
         return {name: value for name, value in described.items() if value}
 
     @staticmethod
     def of_json(described: Mapping[str, Any]) -> Mover:
-        """Read it back; ValueError or TypeError where it is none."""
+        """The mover from a pointer file.
+
+        Raises:
+            ValueError, TypeError: the content is not a mover.
+        """
         run_date = date.fromisoformat(described["run_date"]) if "run_date" in described else None
         mover = Mover(**{**described, "run_date": run_date})
         if mover.kind not in (NIGHT, HAND) or (mover.kind == NIGHT) != (run_date is not None):
-            raise ValueError(f"neither a night with a date nor a hand: {described}")
+            raise ValueError(f"neither a night with a date nor a person: {described}")
         return mover
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """One move of the pointer.
+    """One pointer.
 
     Args:
-        sequence: 1, 2, ...
-        version: served from then on.
-        manifest_sha256: of that version's manifest file, so that not even its remarks can change
-            unseen.
-        at: ISO 8601, UTC.
-        why: the reason, one line.
-        canary: serves next to the version; None where the version serves everybody.
-        by: who moved it; None: written before ltrr recorded it.
+        sequence: Number of the pointer: 1, 2, ...
+        version: Version that is served.
+        manifest_sha256: Hash of that version's manifest file, so a change of it is noticed.
+        at: Time of the move, ISO 8601, UTC.
+        why: Reason, one line.
+        canary: Canary that is served next to the version; None if the version serves all users.
+        by: Who moved the pointer; None in a pointer written before ltrr recorded it.
     """
 
     sequence: int
@@ -142,12 +147,13 @@ class Pointer:
 
     @staticmethod
     def of_json(sequence: int, content: Mapping[str, Any]) -> Pointer:
-        """As a pointer file holds it.
+        """The pointer from the content of its file.
 
         Raises:
-            ArtifactError: it says more than this version of ltrr knows. A reader that passed over
-                what a later format says of who is served by what would be silently wrong.
-            LtrrError, KeyError, ValueError, TypeError, AttributeError: it is no pointer.
+            ArtifactError: the content has unknown keys. A later format may add keys about who is
+                served by what, so a reader that ignored them would be silently wrong.
+            LtrrError, KeyError, ValueError, TypeError, AttributeError: the content is not a
+                pointer.
         """
         known = {one.name for one in fields(Pointer)} - {"sequence"}
         plain = {name: content[name] for name in ("version", "manifest_sha256", "at", "why")}
@@ -191,7 +197,7 @@ def _names(kind: type) -> set[str]:
 
 
 def one_line(text: str) -> str:
-    r"""A text without line breaks and other control characters, for a log or a pointer.
+    r"""A text without line breaks and control characters, for a log or a pointer.
 
     >>> one_line("clicks fell\n2026-03-02 CRITICAL forged")
     'clicks fell 2026-03-02 CRITICAL forged'
@@ -200,25 +206,25 @@ def one_line(text: str) -> str:
 
 
 def path_of(sequence: int) -> str:
-    """Where the pointer of a sequence lies below `<policies>/<name>`."""
+    """Path of the pointer of a sequence, below `<policies>/<name>`."""
     return f"{FOLDER}/{sequence:08d}.json"
 
 
 def now() -> str:
-    """As pointers say when: ISO 8601, UTC, to the millisecond."""
+    """The current time as pointers contain it: ISO 8601, UTC, with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class TornError(Exception):
-    """The bytes of a pointer file are no pointer."""
+    """The bytes of a pointer file are not a pointer."""
 
 
 def parse_pointer(sequence: int, data: bytes) -> Pointer:
     """The pointer from the bytes of its file.
 
     Raises:
-        TornError: they are no pointer.
-        ArtifactError: they are one of a later format.
+        TornError: the bytes are not a pointer.
+        ArtifactError: the pointer is of a later format.
     """
     try:
         return Pointer.of_json(sequence, json.loads(data))

@@ -1,4 +1,4 @@
-"""Which bundles may have answered on a date: those pointed at then, and those that services may not have left yet."""
+"""Bundles that may have answered on a date, including those that services had not replaced yet."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ log = logging.getLogger(__name__)
 
 
 def served_strategies(root: str | os.PathLike[str], night: date, first_date: date, reload_days: int) -> frozenset[str]:
-    """Strategies of every bundle, of any policy, that may have answered on the dates `first_date` to `night`.
+    """Strategies of all bundles that may have answered on the dates `first_date` to `night`.
 
-    At 1,000x the data as many small files are read: two a night within the promise and policy.
+    The number of small files that are read does not depend on the amount of data: two for each
+    policy and each night within `reload_days`.
 
     Args:
-        root: the policies' folder.
-        night: bundles that this night or a later one made have not served its log yet.
-        first_date: oldest date whose records the night takes.
-        reload_days: days within which every service follows the pointer.
+        root: Folder of the policies.
+        night: Logical date. Bundles of this night or a later one have not served its log yet.
+        first_date: Oldest date whose records the night reads.
+        reload_days: Days within which every service follows the pointer.
     """
     found: set[str] = set()
     for name in policy_names(root):
@@ -35,19 +36,18 @@ def served_strategies(root: str | os.PathLike[str], night: date, first_date: dat
                 settings = json.loads(read_manifest_bytes(store, version))["settings"]
                 found.update(settings["strategies"])
             except (ArtifactError, ValueError, KeyError, TypeError) as fault:
-                # Records of its strategies are then rejected by name, and counted by the night's
-                # check.
+                # The night then rejects records of its strategies, and its check counts them.
                 log.warning("policy=%s version=%s strategies=unknown reason=%s", name, version, fault)
     return frozenset(found)
 
 
 def served_versions(store: Store, night: date, first_date: date, reload_days: int) -> list[str]:
-    """Versions of one policy that may have answered on the dates `first_date` to `night`, oldest first.
+    """Versions that may have answered on the dates `first_date` to `night`, oldest first.
 
-    A pointer is dated by the newest night whose bundle has been pointed at so far, so that nights
-    that are run again, or late, see what they saw. It holds until the next pointer's night is over,
-    and for `reload_days` more. The newest a version is current until the pointer moves, however old
-    its bundle is.
+    The date of a pointer is the newest night whose bundle it or an earlier pointer names. So a
+    night that is run again, or late, gets the same result. A pointer is in force until the night
+    of the next pointer is over, and for `reload_days` more. The newest pointer is in force however
+    old its bundle is.
 
     >>> from ltrr.artifacts.manifest import Manifest, PolicySettings
     >>> from ltrr.artifacts.bundle import move_pointer, publish_bundle
@@ -65,8 +65,8 @@ def served_versions(store: Store, night: date, first_date: date, reload_days: in
     since = first_date - timedelta(days=reload_days + 1)
     moves: list[tuple[date, Pointer]] = []
     reached = date.min
-    for pointer in reversed(list(_back_to(store, since))):
-        reached = max(reached, _made(pointer))
+    for pointer in reversed(list(_pointers_since(store, since))):
+        reached = max(reached, _night_of(pointer))
         if reached < night:
             moves.append((reached, pointer))
     versions: dict[str, None] = {}
@@ -79,11 +79,10 @@ def served_versions(store: Store, night: date, first_date: date, reload_days: in
     return list(versions)
 
 
-def _back_to(store: Store, since: date) -> Iterator[Pointer]:
-    """Pointers, newest first, down to the first that was moved, and whose bundle was made, before `since`.
+def _pointers_since(store: Store, since: date) -> Iterator[Pointer]:
+    """Pointers, newest first, down to the first whose move and whose bundle are before `since`.
 
-    A night runs after its date, so a pointer moved before `since` and all pointers before it are
-    dated before `since`.
+    A night runs after its date, so earlier pointers are dated before `since` too.
     """
     for sequence in reversed(sequences(store)):
         try:
@@ -92,10 +91,10 @@ def _back_to(store: Store, since: date) -> Iterator[Pointer]:
             log.warning("policies=%s pointer=%d left out: %s", store.url, sequence, fault)
             continue
         yield pointer
-        if pointer.at[:10] < since.isoformat() and _made(pointer) < since:
+        if pointer.at[:10] < since.isoformat() and _night_of(pointer) < since:
             return
 
 
-def _made(pointer: Pointer) -> date:
-    """The night that made the bundle: its version begins with it."""
+def _night_of(pointer: Pointer) -> date:
+    """The night that made the bundle, from its version."""
     return date.fromisoformat(pointer.version[:10])

@@ -1,9 +1,9 @@
-"""Objects that are written once: whole or not at all, and never over another.
+"""Write-once objects: complete or absent, and never overwritten.
 
-Locally a temporary file is written, forced to disk and linked to its name: a link fails where the
-name exists, and a reader never sees half a file. Elsewhere (`s3://`, `gs://`, `abfs://`, ...) the
-object store's own conditional create is used, and `prove_exclusive` finds out at start-up whether
-it has one. Reading works on any fsspec address.
+On a local disk, a temporary file is written, forced to disk and linked to its name. A link fails if
+the name exists, and a reader never sees half a file. Elsewhere (`s3://`, `gs://`, `abfs://`, ...)
+the conditional create of the object store is used, and `prove_exclusive` checks at start-up that it
+exists. Reading works on any fsspec address.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ltrr.errors import ArtifactError, ConfigError
 
-# Services of other users read what is published. Who may do so is decided by the mode of the
-# topmost folder, which ltrr never changes once it is there.
+# Services of other users read published files. The mode of the topmost folder decides who may do
+# so; ltrr never changes it after creating the folder.
 READABLE_FILE, READABLE_FOLDER = 0o644, 0o755
 
 
@@ -27,7 +27,7 @@ class Store:
     """A folder of write-once objects.
 
     Args:
-        url: a path of this machine or any fsspec address.
+        url: Local path or fsspec address.
 
     >>> store = Store("memory://doctest-store")
     >>> store.create("current/1.json", b"{}")
@@ -49,7 +49,7 @@ class Store:
         """Write a new object.
 
         Raises:
-            FileExistsError: the name is taken; the object that has it is untouched.
+            FileExistsError: the name exists; its object is unchanged.
         """
         target = self._at(path)
         try:
@@ -61,10 +61,10 @@ class Store:
             raise FileExistsError(path) from None
 
     def read(self, path: str) -> bytes:
-        """The whole object.
+        """Content of an object.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: the object does not exist.
         """
         try:
             return bytes(self._files.cat_file(self._at(path)))
@@ -72,12 +72,12 @@ class Store:
             raise FileNotFoundError(f"{self.url.rstrip('/')}/{path}") from None
 
     def exists(self, path: str) -> bool:
-        """Whether the object is there now (no cached listing is believed)."""
+        """Whether the object exists now; cached listings are not used."""
         self._files.invalidate_cache()
         return bool(self._files.exists(self._at(path)))
 
     def names(self, folder: str = "") -> list[str]:
-        """Names of what lies directly in a folder, sorted; empty where there is no such folder."""
+        """Sorted names in a folder; empty if the folder does not exist."""
         self._files.invalidate_cache()
         try:
             found = self._files.ls(self._at(folder), detail=False)
@@ -87,10 +87,10 @@ class Store:
         return sorted(name for name in names if not name.startswith("."))
 
     def copy(self, source: str, target: str) -> None:
-        """Give an object a second name; locally a hard link, so that a large file is on disk once.
+        """Give an object a second name; locally by a hard link, so the data is on disk once.
 
         Raises:
-            FileExistsError: the target's name is taken.
+            FileExistsError: the target exists.
         """
         if not self._is_local:
             self.create(target, self.read(source))
@@ -104,11 +104,10 @@ class Store:
         _sync_folder(linked.parent)
 
     def prove_exclusive(self) -> None:
-        """Show, by a second create that must fail, that this store never lets two writers have one name.
+        """Check that this store refuses a second create of the same name.
 
         Raises:
-            ConfigError: the second create was let through: two publishers could each believe that
-                they won.
+            ConfigError: the second create succeeded, so two publishers could overwrite each other.
         """
         probe = f".probe/{uuid.uuid4().hex}"
         self.create(probe, b"first")
@@ -119,15 +118,15 @@ class Store:
         finally:
             self._files.rm_file(self._at(probe))
         raise ConfigError(
-            "the store overwrites what exists",
+            "the store overwrites existing objects",
             which=self.url,
             expected="an exclusive create",
-            got="a second create of one name that succeeded",
+            got="a second create of the same name succeeded",
             todo="publish to a file system or object store with conditional writes",
         )
 
     def _at(self, path: str) -> str:
-        # Names come from manifests and commands: none of them leads out of the folder.
+        # Names come from manifests and commands; none may lead out of the folder.
         parts = PurePosixPath(path)
         if parts.is_absolute() or ".." in parts.parts:
             raise ArtifactError(
@@ -152,19 +151,19 @@ def _create_local(target: Path, data: bytes) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make what is missing of a path, each folder open to services whatever this process's umask is."""
+    """Make the missing folders of a path, readable by services whatever the umask is."""
     missing = []
     while not folder.exists():
         missing.append(folder)
         folder = folder.parent
     for one in reversed(missing):
         one.mkdir(exist_ok=True)
-        # Added to what it has: a folder that hands its group on keeps doing so.
+        # The mode is extended, so a set-group-ID bit stays.
         one.chmod(stat.S_IMODE(one.stat().st_mode) | READABLE_FOLDER)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force a new name to disk: without it a power cut can take back a pointer that was already followed."""
+    """Force a new name to disk; otherwise a power cut could undo a pointer in force."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

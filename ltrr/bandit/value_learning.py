@@ -35,6 +35,7 @@ from ltrr.bandit.value_rows import to_known_queries
 from ltrr.bandit.value_views import KnownQuery, View, find_known_plans
 from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value, has_enough_plans
 from ltrr.core.candidate_features import candidate_features
+from ltrr.core.entity_groups import CANDIDATE_GROUPS
 from ltrr.core.hashing import query_fold
 from ltrr.core.plans import PlanSpace
 from ltrr.serving.booster import load_booster, predictions
@@ -72,7 +73,8 @@ def _make_learning_task(
         known = [KnownQuery.of_row(row, space) for batch in batches for row in batch.to_pylist()]
         models = fit_values(known, observe, settings)
         files = {name: put_payload(policy_url, model).sha256 for name, model in models.items()}
-        note = StoredValues(LearnedValues(settings.folds, settings.strength), files).to_note() if files else ""
+        learned = LearnedValues(settings.folds, settings.strength, tuple(CANDIDATE_GROUPS))
+        note = StoredValues(learned, files).to_note() if files else ""
         yield pa.RecordBatch.from_pydict({"note": [note], "queries": [len(known)]})
 
     return learn
@@ -124,7 +126,7 @@ def _fit_candidates(known: Sequence[KnownQuery], folds: NDArray[np.int64], setti
 def _fit_unseen(
     known: Sequence[KnownQuery], folds: NDArray[np.int64], candidate_values: Sequence[bytes], settings: ValueSettings
 ) -> list[bytes]:
-    columns = len(candidate_features(known[0].whole.space))
+    columns = len(candidate_features(known[0].whole.space, tuple(CANDIDATE_GROUPS)))
     boosters = [load_booster(model, columns, block_value_file(f)) for f, model in enumerate(candidate_values)]
     looks, added, is_known, of_fold = [], [], [], []
     for query, fold in zip(known, folds.tolist(), strict=True):

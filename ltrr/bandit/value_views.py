@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
 from ltrr.core.candidate_features import candidate_matrix
 from ltrr.core.coverage import look_vector, reachable_depths, visible_coverage
+from ltrr.core.entity_groups import CANDIDATE_GROUPS
 from ltrr.core.facts import CandidateFacts, Facts, overlaps_of, without_evidence
 from ltrr.core.feature_groups import MEMORY
 from ltrr.core.planning import Block
@@ -39,7 +40,7 @@ class View:
     @cached_property
     def candidates(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Ids and features of the visible candidates, [C] and [C, F]."""
-        return candidate_matrix(self.space, self.blocks, self.key, overlaps_of(self.facts))
+        return candidate_matrix(self.space, self.blocks, self.key, overlaps_of(self.facts), tuple(CANDIDATE_GROUPS))
 
     def worth(self, predicted: NDArray[np.float64], strength: float) -> dict[str, float]:
         """Value of each visible candidate, from its prediction and the evidence of its facts."""

@@ -21,7 +21,7 @@ from ltrr.config import Settings
 from ltrr.core.facts import overlaps_of
 from ltrr.core.planning import Block
 from ltrr.core.queries import query_key
-from ltrr.core.situation import NOWHERE, Situation
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.errors import UsageError
 from ltrr.serving.explain import Explanation, explain
 from ltrr.serving.policy import Policy
@@ -35,7 +35,7 @@ class _Look:
     source: str
     blocks: Sequence[Block] | None = None
     overlaps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    situation: Situation = NOWHERE
+    situation: Situation = UNKNOWN_SITUATION
 
 
 def explain_policy(
@@ -96,7 +96,7 @@ def _read_looks(file: Path, query: str) -> _Look:
             expected="a decision record, or the list under its `looks` (docs/reference/log-contract.md)",
             got="; ".join(reasons[:3]),
         )
-    situation = Situation.of_record(content) if is_record else NOWHERE
+    situation = Situation.of_record(content) if is_record else UNKNOWN_SITUATION
     return _Look(f"file {file}", [block_of(entry) for entry in entries], overlaps_of(facts_of(entries)), situation)
 
 

@@ -82,7 +82,7 @@ def manifest_facts(manifest: Manifest) -> dict[str, Any]:
         "decide": settings.decide,
         "observe": settings.observe,
         "exploration": settings.exploration.to_json(),
-        "values": dict(vars(manifest.values)) if manifest.values else "hit rates",
+        "values": manifest.values.to_plain() if manifest.values else "hit rates",
         "feature_groups": list(settings.features),
         "features": features,
         "data_window": dict(manifest.data_window),

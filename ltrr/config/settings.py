@@ -23,6 +23,7 @@ from ltrr.bandit.settings import BanditSettings
 from ltrr.bandit.values import ValueSettings
 from ltrr.clicks.settings import ClickSettings
 from ltrr.config.strict_yaml import build, check_layer, merge_layers, read_yaml
+from ltrr.core.entity_groups import DEFAULT_RANKER_GROUPS
 from ltrr.errors import ConfigError
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.logs.settings import LogSettings
@@ -223,6 +224,7 @@ def parse_change(change: str) -> dict[str, Any]:
 
 def home_layer(policy: PolicySettings, history_starts: date) -> dict[str, Any]:
     """The settings that make a home what it is, as `write_home_file` takes them: first date and policy."""
+    groups = policy.ranker_groups
     return {
         "history_starts": history_starts,
         "policy": {
@@ -233,6 +235,7 @@ def home_layer(policy: PolicySettings, history_starts: date) -> dict[str, Any]:
             "decide": policy.decide,
             "observe": policy.observe,
             "features": list(policy.features),
+            **({} if groups == DEFAULT_RANKER_GROUPS else {"ranker_groups": list(groups)}),
             "exploration": policy.exploration.to_json(),
         },
     }

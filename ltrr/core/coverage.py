@@ -1,13 +1,14 @@
-"""What a plan is worth when every candidate has a learned value: the sum over its union, each entity once.
+"""Value of a plan from learned values of candidates: the sum over its union, each entity once.
 
-    value(p) = sum of v[e] over the entities e that some visible block of p lists        (`visible_coverage`, exact)
-             + what its blocks that are not visible yet are expected to add               (a model over `look_vector`)
+    value(p) = sum of v[e] over the entities e that some visible block of p lists
+             + expected addition of the blocks of p that are not visible yet
 
-The second part cannot be a sum over blocks: what one unseen block adds depends on what the others
-bring. On real films with the first blocks visible (one log of a trial), predicting it a block at a
-time closed .24 of the gap from the best static plan to the oracle, a plan at a time .32, by
-patterns over all plans (`core.plan_profiles`) .40; the true content of every block, added up a
-block at a time, only .40.
+The first part is exact (`visible_coverage`); a model over `look_vector` predicts the second. The
+second part cannot be a sum over blocks: what one unseen block adds depends on what the others
+bring. On real films with the first blocks visible (one log of a trial), predicting it block by
+block closed .24 of the gap from the best static plan to the oracle. Predicting it plan by plan
+closed .32, and predicting patterns over all plans (`core.plan_profiles`) .40. Even the true content
+of every block, summed block by block, closed only .40.
 """
 
 from __future__ import annotations
@@ -18,17 +19,16 @@ from itertools import combinations
 from math import nan
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ltrr.core.arrays import Floats, Floats32, Longs
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.features import PLACES, Feature
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 
-Floats = NDArray[np.float64]
-
 _BEST = 6
-"""Values of the best visible candidates that describe a look."""
+"""Number of best visible candidates whose values are features of a look."""
 
 _DESCRIBING = (
     "fusion",
@@ -41,13 +41,13 @@ _DESCRIBING = (
     "query_share",
     "log_popularity",
 )
-"""Candidate features whose maximum and mean over the visible candidates describe the kind of the query."""
+"""Candidate features whose maximum and mean over the visible candidates are features of a look."""
 
 
 def with_evidence(predicted: ArrayLike, clicks: ArrayLike, examinations: ArrayLike, strength: float) -> Floats:
     """Value after evidence: (clicks + strength x predicted) / (examinations + strength), any shape.
 
-    The prediction counts as `strength` examinations; without examinations, the value is the
+    The prediction counts as `strength` examinations. Without examinations, the value is the
     prediction.
 
     >>> with_evidence([0.5, 0.5], [0.0, 5.0], [0.0, 6.0], strength=2.0).tolist()
@@ -58,10 +58,10 @@ def with_evidence(predicted: ArrayLike, clicks: ArrayLike, examinations: ArrayLi
 
 
 def visible_coverage(space: PlanSpace, visible: Sequence[Block], worth: Mapping[str, float]) -> Floats:
-    """Summed value of the entities that each plan draws from visible blocks, [P]; each counts once.
+    """Sum of the values of the entities that each plan draws from visible blocks, each once, [P].
 
     >>> space = PlanSpace(("title", "memory"), block_size=1, budget=2)
-    >>> looks = [Block("title", 1, "ok", ("e1",), (9.0,)), Block("memory", 1, "ok", ("e1",), (1.0,))]
+    >>> looks = [Block(name, 1, "ok", ("e1",), (9.0,)) for name in space.strategies]
     >>> dict(zip(space.texts, visible_coverage(space, looks, {"e1": 0.5}).tolist()))
     {'memory:2': 0.5, 'title:1,memory:1': 0.5, 'title:2': 0.5}
     """
@@ -79,14 +79,15 @@ def visible_coverage(space: PlanSpace, visible: Sequence[Block], worth: Mapping[
     return np.asarray(np.minimum(space.draws @ listing, 1.0) @ values)
 
 
-def reachable_depths(space: PlanSpace, visible: Sequence[Block]) -> NDArray[np.int64]:
-    """The deepest block of each strategy that may hold candidates, according to the visible blocks, [S].
+def reachable_depths(space: PlanSpace, visible: Sequence[Block]) -> Longs:
+    """Depth of the deepest block of each strategy that may contain candidates, [S].
 
-    A block that timed out or failed says nothing about the next one.
+    A visible block that is short or empty is the last one with candidates. A block that timed out
+    or failed says nothing about the next one.
 
     >>> space = PlanSpace(("title", "people", "memory"), block_size=2, budget=4)
-    >>> short = [Block("title", 1, "ok", ("e1",), (1.0,)), Block("people", 1, "empty"), Block("memory", 1, "timeout")]
-    >>> reachable_depths(space, short).tolist()
+    >>> looks = [Block("title", 1, "ok", ("e1",), (1.0,)), Block("people", 1, "empty")]
+    >>> reachable_depths(space, [*looks, Block("memory", 1, "timeout")]).tolist()
     [1, 0, 4]
     """
     reach = np.full(len(space.strategies), space.budget)
@@ -99,7 +100,7 @@ def reachable_depths(space: PlanSpace, visible: Sequence[Block]) -> NDArray[np.i
 
 @lru_cache(maxsize=64)
 def look_features(space: PlanSpace) -> tuple[Feature, ...]:
-    """Declarations of `look_vector`: what is known of a query before choosing, candidates' values included."""
+    """Declarations of `look_vector`: features of a query, its visible blocks and their values."""
     declared = [
         ("query_words", "words"),
         ("query_characters", "characters"),
@@ -135,16 +136,16 @@ def look_vector(
     visible: Sequence[Block],
     worth: Mapping[str, float],
     key: str,
-    candidates: NDArray[np.float32],
-) -> NDArray[np.float32]:
+    candidates: Floats32,
+) -> Floats32:
     """Values of `look_features`, [G]; NaN for values of a strategy without visible blocks.
 
     Args:
-        space: the plans.
-        visible: blocks seen, in any order.
-        worth: value of every visible candidate.
-        key: the query_key.
-        candidates: their `candidate_matrix`.
+        space: The plans.
+        visible: Visible blocks, in any order.
+        worth: Value of every visible candidate.
+        key: The query_key.
+        candidates: `candidate_matrix` of the visible candidates.
     """
     lists: dict[str, list[Block]] = {}
     for block in visible:
@@ -175,7 +176,7 @@ def look_vector(
 def _strategy_values(
     blocks: Sequence[Block], worth: Mapping[str, float], listings: Mapping[str, int], block_size: int
 ) -> list[float]:
-    """Values of one strategy's visible blocks; 0 blocks and NaN where none is visible."""
+    """Values of one strategy's visible blocks; 0 blocks and NaN if none is visible."""
     if not blocks:
         return [0.0, *[nan] * (4 + 2 * block_size)]
     by_depth = sorted(blocks, key=lambda block: block.depth)
@@ -196,7 +197,7 @@ def _strategy_values(
     ]
 
 
-def _describe(space: PlanSpace, candidates: NDArray[np.float32]) -> list[float]:
+def _describe(space: PlanSpace, candidates: Floats32) -> list[float]:
     columns = candidates[:, _describing_columns(space)].astype(np.float64)
     known = ~np.isnan(columns)
     counts = known.sum(axis=0)

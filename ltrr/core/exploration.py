@@ -1,14 +1,14 @@
-"""The one place where chance enters a decision, and where its exact probability is known.
+"""Exploration: the exact probability of every plan, and the draw from it.
 
 A policy turns the scores of a shortlist into shares, which add up to one, and mixes them with a
 uniform floor over *all* plans:
 
     P(a) = (1 - floor_share) * share[a] * 1[a in shortlist]  +  floor_share / n_actions
 
-so that every plan is logged with a known positive probability and any other policy can be judged on
-the log. The probability that is logged is that of this mixture, computed before the draw and never
-changed after it. Three kinds of shares, K plans in the shortlist
-(docs/adr/0009-kinds-of-exploration.md says why these):
+Every plan then has a known positive probability, so a log can evaluate any other policy. The logged
+probability is that of this mixture. It is computed before the draw and never changed afterwards.
+There are three kinds of shares (docs/adr/0009-kinds-of-exploration.md gives the reasons), with K
+plans in the shortlist:
 
     softmax   share[a] ~ exp(score[a] / temperature)
     squarecb  share[a] = 1 / (K + gamma * (best - score[a])), the rest to the best
@@ -26,19 +26,17 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.queries import QUERY_CLASSES
 from ltrr.errors import check_ranges
-
-Floats = NDArray[np.float64]
 
 KINDS = ("softmax", "squarecb", "epsilon")
 
 
 @dataclass(frozen=True)
 class ExplorationSettings:
-    """How much, and among what, a policy explores.
+    """Settings of exploration: how much a policy explores, and among which plans.
 
     Args:
         temperature: Temperature of softmax, in units of reward. A plan whose value is one
@@ -58,10 +56,10 @@ class ExplorationSettings:
         score_weight: Weight of the bandit's score, 0..1: exploration uses (1 - score_weight) x
             planner value + score_weight x score. 1 uses the bandit alone, 0 the planner alone.
 
-    The defaults pay for verdicts. Measured in the music world on 6,000 held-out impressions of a
-    uniform log: 8 plans at .05 leave an effective sample of 116 and a gain of one standard error;
-    16 at .2 leave 464 and four of them, at a price of .01 of recall as served
-    (docs/studies/exploration.md).
+    The defaults explore enough for the gate to decide. In the music world, on 6,000 held-out
+    impressions of a uniform log, 8 plans at temperature .05 leave an effective sample size of 116
+    and a gain of one standard error. 16 plans at .2 leave 464 and a gain of four standard errors,
+    and cost .01 of recall as served (docs/studies/exploration.md).
     """
 
     temperature: float = 0.2
@@ -74,12 +72,12 @@ class ExplorationSettings:
     score_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn from.
+        """Check the ranges.
 
         >>> ExplorationSettings(kind="squarecb", query_classes={"long": 0.0})
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: setting out of range: exploration.query_classes: expected of digits, one_word, \
-two_words, three_words, long, each a number > 0, got {'long': 0.0}
+        ltrr.errors.ConfigError: setting out of range: exploration.query_classes: expected of \
+digits, one_word, two_words, three_words, long, each a number > 0, got {'long': 0.0}
         """
         classes = self.query_classes.items()
         rules = (
@@ -99,16 +97,16 @@ two_words, three_words, long, each a number > 0, got {'long': 0.0}
         check_ranges("exploration", self, rules)
 
     def to_json(self) -> dict[str, Any]:
-        """As a manifest holds it.
+        """The settings as a manifest contains them.
 
-        What came after the first three is left out where all of it has its default, and so is
-        `score_weight`, which came last: a version is a hash over this, and policies that were
-        published before keep theirs.
+        `score_weight` is left out if it has its default, and so are all settings after the first
+        three if all of them have theirs. A version is a hash over these values, so policies that
+        were published before the settings existed keep their versions.
 
         >>> ExplorationSettings().to_json()
         {'temperature': 0.2, 'floor_share': 0.1, 'shortlist_size': 20}
-        >>> sorted(ExplorationSettings(kind="epsilon").to_json())
-        ['epsilon', 'floor_share', 'gamma', 'kind', 'query_classes', 'shortlist_size', 'temperature']
+        >>> len(ExplorationSettings(kind="epsilon").to_json())
+        7
         >>> ExplorationSettings(score_weight=0.5).to_json()
         {'temperature': 0.2, 'floor_share': 0.1, 'shortlist_size': 20, 'score_weight': 0.5}
         """
@@ -120,7 +118,7 @@ two_words, three_words, long, each a number > 0, got {'long': 0.0}
         return first if self == ExplorationSettings(**first) else described | weighed
 
     def of_class(self, query_class: str) -> ExplorationSettings:
-        """What holds for searches of one class.
+        """Settings for searches of one class.
 
         >>> settings = ExplorationSettings(0.2, 0.6, query_classes={"digits": 0.5, "long": 2.0})
         >>> classes = [settings.of_class(name) for name in ("digits", "one_word", "long")]
@@ -148,17 +146,17 @@ class Distribution:
     """P(plan) of one decision.
 
     Args:
-        shortlist: plan indices, [K], each once.
-        probabilities: the full (mixed) probability of each of them, [K].
-        floor: the probability of every other plan.
-        n_actions: P.
+        shortlist: Indices of plans, each once, [K].
+        probabilities: Probability of each of them, after mixing, [K].
+        floor: Probability of every other plan.
+        n_actions: Number of plans, P.
 
     >>> spread = Distribution(np.array([3, 1]), np.array([0.6, 0.2]), floor=0.1, n_actions=4)
     >>> spread.p(3), spread.p(0), spread.dense().tolist()
     (0.6, 0.1, [0.1, 0.2, 0.1, 0.6])
     """
 
-    shortlist: NDArray[np.int64]
+    shortlist: Longs
     probabilities: Floats
     floor: float
     n_actions: int
@@ -180,10 +178,10 @@ class Distribution:
         return dense
 
     def sample(self, u: float) -> int:
-        """The plan that falls on `u`: inverse of the cumulative distribution, shortlist first, then the rest in order.
+        """The plan at `u` of the cumulative distribution: shortlist first, then the rest in order.
 
         Args:
-            u: uniform in [0, 1), e.g. `core.hashing.unit_interval(impression_id, "plan")`.
+            u: Number in [0, 1), such as `core.hashing.unit_interval(impression_id, "plan")`.
         """
         below = 0.0
         for index, probability in zip(self.shortlist.tolist(), self.probabilities.tolist(), strict=True):
@@ -192,8 +190,7 @@ class Distribution:
                 return int(index)
         others = self.n_actions - len(self._place)
         if self.floor <= 0.0 or others == 0:
-            # Only the last bit of rounding leads here: u lies beyond a sum that is one but for
-            # 1e-16.
+            # Rounding leaves the sum of probabilities up to 1e-16 below 1, and u is above it.
             return int(self.shortlist[int(np.argmax(self.probabilities))])
         wanted = min(int((u - below) / self.floor), others - 1)
         for listed in sorted(self._place):
@@ -201,7 +198,7 @@ class Distribution:
         return wanted
 
     def best(self) -> int:
-        """The most probable plan; the first in the shortlist among equals."""
+        """The most probable plan; among equals, the first of the shortlist."""
         return int(self.shortlist[int(np.argmax(self.probabilities))])
 
 
@@ -209,26 +206,26 @@ def explore(
     scores: Sequence[float] | Floats,
     exploration: ExplorationSettings,
     *,
-    shortlist: NDArray[np.int64],
+    shortlist: Longs,
     n_actions: int,
 ) -> Distribution:
     """P(plan) over `n_actions` plans.
 
-    The best is the first among equals.
+    Among plans of equal score, the first is the best.
 
     Args:
-        scores: expected reward of each shortlisted plan, higher is better, [K].
-        exploration: kind and how much; for a query class, `of_class`.
-        shortlist: the plans scored, [K].
-        n_actions: P.
+        scores: Expected reward of each plan of the shortlist, [K].
+        exploration: Settings; for a query class, those of `of_class`.
+        shortlist: Indices of the scored plans, [K].
+        n_actions: Number of plans, P.
 
     >>> shortlist, scores = np.array([7, 2, 5]), [0.5, 0.5, 0.0]
     >>> mixed = explore(scores, ExplorationSettings(0.1, 0.2), shortlist=shortlist, n_actions=10)
     >>> mixed.probabilities.round(3).tolist(), mixed.floor, round(float(mixed.dense().sum()), 12)
     ([0.419, 0.419, 0.023], 0.02, 1.0)
 
-    SquareCB with gamma 10 and no floor: 1/3 for the second, which is worth as much as the best, 1/8
-    for the third.
+    SquareCB with gamma 10 and no floor: the second plan has the same score as the best and gets
+    1/3, the third gets 1/8.
 
     >>> square = ExplorationSettings(floor_share=0.0, kind="squarecb", gamma=10.0)
     >>> explore(scores, square, shortlist=shortlist, n_actions=10).probabilities.round(3).tolist()
@@ -241,7 +238,7 @@ def explore(
 
 
 def _shares(rewards: Floats, exploration: ExplorationSettings) -> Floats:
-    """What each plan of a shortlist gets of what the floor leaves, [K]; adds up to one."""
+    """Share of each plan of a shortlist in the probability above the floor, [K]; adds up to 1."""
     best = int(np.argmax(rewards))
     gaps = rewards[best] - rewards
     if exploration.kind == "softmax" and exploration.temperature > 0.0:
@@ -256,8 +253,8 @@ def _shares(rewards: Floats, exploration: ExplorationSettings) -> Floats:
     return np.asarray(shares)
 
 
-def shortlist_of(values: Floats, size: int) -> NDArray[np.int64]:
-    """The `size` best plans by planner value, best first; equals in plan order.
+def shortlist_of(values: Floats, size: int) -> Longs:
+    """The `size` best plans by planner value, best first; plans of equal value in plan order.
 
     >>> shortlist_of(np.array([0.1, 0.9, 0.3, 0.9]), 3).tolist()
     [1, 3, 2]

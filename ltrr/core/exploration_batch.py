@@ -1,33 +1,31 @@
-"""`core.exploration` and `core.features.action_matrix` for many decisions at once; a test holds each row equal.
+"""`core.exploration` and `core.features.action_matrix` for many decisions at once.
 
-Every number of a row depends on that row alone, however the decisions are cut into batches.
+A test checks that each row equals the result for one decision. Every number of a row depends on
+that row alone, however the decisions are divided into batches.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.features import PLACES
 from ltrr.core.plans import PlanSpace
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
-
 _VALUE_PLACES = 9
-"""Planner values are rounded to so many places at most, so that they are whole numbers of the last."""
+"""Largest number of decimals of planner values, so that they are whole multiples of 1e-9."""
 
 
 def shortlists_of(values: Floats, size: int) -> Longs:
-    """The `size` best plans of each decision, best first, equals in plan order, [N, K] of [N, P].
+    """The `size` best plans of each decision, best first, [N, K] of [N, P]; equals in plan order.
 
     >>> shortlists_of(np.array([[0.1, 0.9, 0.3, 0.9], [0.5, 0.5, 0.5, 0.6]]), 3).tolist()
     [[1, 3, 2], [3, 0, 1]]
     """
     plans = values.shape[1]
-    # A plan's place makes every key different, and whole numbers are sorted much faster than a
-    # stable sort takes.
+    # The index of the plan makes every key unique. Sorting whole numbers is much faster than a
+    # stable sort of floats.
     keys = np.rint(values * -(10.0**_VALUE_PLACES)).astype(np.int64) * plans + np.arange(plans)
     best = min(size, plans)
     keys = np.sort(keys if best == plans else np.partition(keys, best - 1, axis=1)[:, :best], axis=1)
@@ -44,8 +42,8 @@ def action_matrices(space: PlanSpace, values: Floats, shortlists: Longs) -> Floa
     """
     chosen = np.take_along_axis(values, shortlists, axis=1)
     places = np.arange(chosen.shape[1])
-    # Best first, all plans of higher value stand before: a plan's rank is the place where its value
-    # first appears.
+    # Plans are in order of value, so the number of plans of higher value is the place where the
+    # value first appears.
     is_first = np.diff(chosen, axis=1, prepend=np.inf) < 0.0
     higher = np.maximum.accumulate(np.where(is_first, places, 0), axis=1)
     matrices = np.empty((*chosen.shape, 4))
@@ -60,7 +58,8 @@ def explore_all(scores: Floats, exploration: ExplorationSettings, shortlists: Lo
     """`explore(...).dense()` of each decision, [N, P] of scores and shortlists [N, K].
 
     >>> settings = ExplorationSettings(floor_share=0.0, kind="squarecb", gamma=10.0)
-    >>> explore_all(np.array([[0.5, 0.5, 0.0]]), settings, np.array([[3, 2, 0]]), n_actions=4).round(3).tolist()
+    >>> scores, shortlists = np.array([[0.5, 0.5, 0.0]]), np.array([[3, 2, 0]])
+    >>> explore_all(scores, settings, shortlists, n_actions=4).round(3).tolist()
     [[0.125, 0.0, 0.333, 0.542]]
     """
     floor = exploration.floor_share / n_actions

@@ -1,4 +1,7 @@
-"""Facts of a candidate of one query, apart from the strategies that list it: numbers, as used and as logged."""
+"""Facts of a candidate of one query, apart from the strategies that list it.
+
+The same numbers are used and logged.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ class Facts:
     """Facts of one query and one entity.
 
     Attributes:
-        overlap: `core.text_overlap`; empty where the service did not know the entity's fields.
-        clicks: of the pair, as the memory keeps them: decayed, each user once a day.
-        examinations: likewise; 0 where the memory does not know the pair.
+        overlap: `core.text_overlap`; empty if the service does not know the entity's fields.
+        clicks: Clicks of the pair in the memory, decayed; each user counts once a day.
+        examinations: Examinations of the pair, likewise; 0 if the memory does not contain it.
     """
 
     overlap: tuple[float, ...] = ()
@@ -22,13 +25,13 @@ class Facts:
 
 
 CandidateFacts = Mapping[str, Facts]
-"""By entity_id; an entity that is not there has no facts."""
+"""entity_id -> facts; an entity without facts is missing."""
 
 NO_FACTS: CandidateFacts = {}
 
 
 def overlaps_of(facts: CandidateFacts) -> dict[str, tuple[float, ...]]:
-    """By entity_id, of those whose overlap is known.
+    """Overlap by entity_id, for entities whose overlap is known.
 
     >>> overlaps_of({"e1": Facts((0.5,)), "e2": Facts(clicks=1.0, examinations=2.0)})
     {'e1': (0.5,)}
@@ -37,7 +40,7 @@ def overlaps_of(facts: CandidateFacts) -> dict[str, tuple[float, ...]]:
 
 
 def without_evidence(facts: CandidateFacts) -> dict[str, Facts]:
-    """The same as if the query had never been searched.
+    """The same facts without clicks and examinations, as of a query that was never searched.
 
     >>> without_evidence({"e1": Facts((0.5,), 1.0, 2.0)})
     {'e1': Facts(overlap=(0.5,), clicks=0.0, examinations=0.0)}

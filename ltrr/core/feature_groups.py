@@ -1,9 +1,9 @@
 """Groups of shared features: features of a query, its looks, its history and its situation.
 
-A policy names the groups that it uses (`PolicySettings.features`); a group says what its features
-are, where they come from and when they are known, and computes them. Nothing here can be learned or
-looked up: the same code runs online, in batch and in a replay, from the bundle and the decision
-record alone.
+A policy names the groups that it uses (`PolicySettings.features`). A group declares what its
+features are, where they come from and when they are known, and computes them. Nothing is learned or
+looked up here: the same code runs online, in batch and in a replay, from the bundle and the
+decision record alone.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from dataclasses import dataclass
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import QUERY_CLASSES, SCRIPTS, names_year, query_class, query_script
-from ltrr.core.situation import DEVICES, NOWHERE, SURFACES, WEEKDAYS, Situation, context_values, time_values
+from ltrr.core.situation import DEVICES, SURFACES, UNKNOWN_SITUATION, WEEKDAYS, Situation, context_values, time_values
 from ltrr.errors import ConfigError
 
 DEFAULT_GROUPS = ("query", "looks")
-"""What a policy uses unless it says otherwise; a `blind` one has no looks."""
+"""Groups of a policy that names none; a `blind` policy has no looks."""
 
 _FREQUENCIES = (1.0, 50.0, 200.0, 1000.0)
-"""Decayed draws at which a frequency bucket begins. A query below the nights'
-`history.least_query_draws`, or outside the published head, has none of its own and is in the first.
+"""Decayed draws at which each frequency bucket begins. A query with fewer draws than the setting
+`history.least_query_draws`, or outside the published head, counts as 0 draws and is in no bucket.
 """
 
 MEMORY = "memory"
-"""The strategy whose answers come from clicks: a world does not have it by itself, the served policy recalls it."""
+"""Name of the strategy whose answers come from clicks: the served policy recalls them."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known when a plan is chosen.
+class PlanInputs:
+    """What is known of a query when a plan is chosen.
 
     Args:
-        space: the plans.
-        key: the query_key.
-        looks: visible blocks.
-        history: that the query is planned with; None: not asked for.
-        draws: decayed draws behind the query's own history, 0 where it has none.
-        situation: when and where.
+        space: The plans.
+        key: The query_key.
+        looks: Visible blocks.
+        history: History that the query is planned with; None for the prior.
+        draws: Decayed draws behind the query's own history, 0 if it has none.
+        situation: Time, surface and context.
     """
 
     space: PlanSpace
@@ -47,35 +47,35 @@ class Known:
     looks: Sequence[Block] = ()
     history: History | None = None
     draws: float = 0.0
-    situation: Situation = NOWHERE
+    situation: Situation = UNKNOWN_SITUATION
 
     def first(self) -> dict[str, Block]:
-        """Each strategy's first block, where it is visible."""
+        """Visible first blocks, by strategy."""
         return {block.strategy: block for block in self.looks if block.depth == 1}
 
 
 @dataclass(frozen=True)
 class FeatureGroup:
-    """One group.
+    """One group of features.
 
     Args:
-        source: where its values come from.
-        known_at: of all its features; see `core.features.Feature`.
+        source: Where the values come from.
+        known_at: When all its features are known; see `core.features.Feature`.
         declared: (name, unit) of its features, in the order of the values.
-        values: as many as are declared.
+        values: Value of each declared feature.
     """
 
     source: str
     known_at: str
     declared: Callable[[PlanSpace], Sequence[tuple[str, str]]]
-    values: Callable[[Known], list[float]]
+    values: Callable[[PlanInputs], list[float]]
 
 
 def group_of(name: str) -> FeatureGroup:
     """The group of this name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: no group has this name.
     """
     if name not in GROUPS:
         raise ConfigError("unknown setting", which="features", expected="some of " + ", ".join(GROUPS), got=repr(name))
@@ -86,9 +86,9 @@ def _query_declared(_: PlanSpace) -> list[tuple[str, str]]:
     return [*((f"class:{name}", "0 or 1") for name in QUERY_CLASSES), ("query_words", "words / 8, at most 1")]
 
 
-def _query_values(known: Known) -> list[float]:
-    kind = query_class(known.key)
-    return [*(float(kind == name) for name in QUERY_CLASSES), min(len(known.key.split()) / 8.0, 1.0)]
+def _query_values(inputs: PlanInputs) -> list[float]:
+    kind = query_class(inputs.key)
+    return [*(float(kind == name) for name in QUERY_CLASSES), min(len(inputs.key.split()) / 8.0, 1.0)]
 
 
 def _looks_declared(space: PlanSpace) -> list[tuple[str, str]]:
@@ -102,14 +102,14 @@ def _looks_declared(space: PlanSpace) -> list[tuple[str, str]]:
     ]
 
 
-def _looks_values(known: Known) -> list[float]:
-    first, block_size = known.first(), known.space.block_size
+def _looks_values(inputs: PlanInputs) -> list[float]:
+    first, block_size = inputs.first(), inputs.space.block_size
     listings: dict[str, int] = {}
     for block in first.values():
         for entity_id in block.entity_ids:
             listings[entity_id] = listings.get(entity_id, 0) + 1
     values: list[float] = []
-    for name in known.space.strategies:
+    for name in inputs.space.strategies:
         entity_ids = first[name].entity_ids if name in first else ()
         agreed = sum(listings[entity_id] > 1 for entity_id in entity_ids)
         values += (len(entity_ids) / block_size, agreed / block_size)
@@ -125,8 +125,8 @@ def _text_declared(_: PlanSpace) -> list[tuple[str, str]]:
     return [*((f"script:{name}", "0 or 1") for name in SCRIPTS), *counts]
 
 
-def _text_values(known: Known) -> list[float]:
-    key = known.key
+def _text_values(inputs: PlanInputs) -> list[float]:
+    key = inputs.key
     script = query_script(key)
     digits = sum(character.isdigit() for character in key) / max(len(key), 1)
     counts = [min(len(key) / 40.0, 1.0), digits, float(names_year(key))]
@@ -140,12 +140,14 @@ def _kind_declared(_: PlanSpace) -> list[tuple[str, str]]:
     ]
 
 
-def _kind_values(known: Known) -> list[float]:
-    """Looks navigational where strategies name one entity first; misspelt, or of something new, where many are empty.
+def _kind_values(inputs: PlanInputs) -> list[float]:
+    """Agreement on the first entity, and share of empty answers.
 
-    Looks contain neither titles nor kinds, so no feature says whether a query names a person.
+    Agreement is a sign of a navigational query. Empty answers are a sign of a misspelt query, or of
+    one about something new. Looks contain neither titles nor kinds of entities, so no feature says
+    whether a query names a person.
     """
-    first = known.first().values()
+    first = inputs.first().values()
     if not first:
         return [0.0, 0.0]
     named = [block.entity_ids[0] for block in first if block.entity_ids]
@@ -168,13 +170,13 @@ def _memory_declared(space: PlanSpace) -> list[tuple[str, str]]:
     ]
 
 
-def _memory_values(known: Known) -> list[float]:
-    recalled = [block for block in known.looks if block.strategy == MEMORY]
+def _memory_values(inputs: PlanInputs) -> list[float]:
+    recalled = [block for block in inputs.looks if block.strategy == MEMORY]
     entities = sum(len(block.entity_ids) for block in recalled)
-    # A score that was not given is not a number, and says nothing.
+    # A missing score is NaN and is left out.
     scores = [score for block in recalled for score in block.scores if score == score]
     best = min(max(scores, default=0.0), 1.0)
-    return [min(entities / (known.space.block_size * known.space.budget), 1.0), max(best, 0.0)]
+    return [min(entities / (inputs.space.block_size * inputs.space.budget), 1.0), max(best, 0.0)]
 
 
 def _frequency_declared(_: PlanSpace) -> list[tuple[str, str]]:
@@ -182,8 +184,8 @@ def _frequency_declared(_: PlanSpace) -> list[tuple[str, str]]:
     return [(f"draws_from:{bound}", "0 or 1: decayed draws of the query lie from here to the next") for bound in bounds]
 
 
-def _frequency_values(known: Known) -> list[float]:
-    reached = sum(known.draws >= bound for bound in _FREQUENCIES)
+def _frequency_values(inputs: PlanInputs) -> list[float]:
+    reached = sum(inputs.draws >= bound for bound in _FREQUENCIES)
     return [float(reached == bucket) for bucket in range(1, len(_FREQUENCIES) + 1)]
 
 
@@ -198,8 +200,8 @@ def _history_declared(space: PlanSpace) -> list[tuple[str, str]]:
     ]
 
 
-def _history_values(known: Known) -> list[float]:
-    history = known.history or History.prior(known.space)
+def _history_values(inputs: PlanInputs) -> list[float]:
+    history = inputs.history or History.prior(inputs.space)
     first = history.hit_rate[:, 0].tolist()
     deeper = history.marginal_hit_rate[:, 1:].sum(axis=1).tolist()
     return [min(rate, 1.0) for pair in zip(first, deeper, strict=True) for rate in pair]
@@ -224,10 +226,10 @@ GROUPS = {
     "memory": FeatureGroup("looks", "first_look", _memory_declared, _memory_values),
     "frequency": FeatureGroup("strategy_history", "history", _frequency_declared, _frequency_values),
     "history": FeatureGroup("strategy_history", "history", _history_declared, _history_values),
-    "context": FeatureGroup("situation", "context", _context_declared, lambda known: context_values(known.situation)),
-    "time": FeatureGroup("situation", "context", _time_declared, lambda known: time_values(known.situation)),
+    "context": FeatureGroup("situation", "context", _context_declared, lambda inputs: context_values(inputs.situation)),
+    "time": FeatureGroup("situation", "context", _time_declared, lambda inputs: time_values(inputs.situation)),
 }
-"""Every group by its name."""
+"""Every group of shared features by its name."""
 
 SITUATION_GROUPS = frozenset(name for name, group in GROUPS.items() if group.source == "situation")
-"""Those whose values differ between two searches of one query."""
+"""Groups whose values may differ between two searches of one query with the same looks."""

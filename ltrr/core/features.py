@@ -1,8 +1,8 @@
-"""Every feature, declared as data, and the one code that computes it online and in batch.
+"""Features of a decision and of its plans, declared as data and computed alike online and in batch.
 
-A declaration says when the feature is known (`known_at`), so that a policy that chooses before it
-has seen anything cannot be trained on what it would see later. Values are rounded to six decimals
-*before* they are used: what the log holds is then exactly what was used, and short.
+A declaration states when the feature is known (`known_at`), so a policy that chooses early cannot
+be trained on what it would see later. Values are rounded to six decimals *before* they are used, so
+the log contains exactly the values that were used, in few digits.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from math import nan
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ltrr.core.feature_groups import DEFAULT_GROUPS, Known, group_of
+from ltrr.core.arrays import Floats, Longs
+from ltrr.core.feature_groups import DEFAULT_GROUPS, PlanInputs, group_of
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
-from ltrr.core.queries import query_class
-from ltrr.core.ranking_metrics import FUSION_CONSTANT
-from ltrr.core.situation import NOWHERE, Situation
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.errors import ConfigError
 
 PLACES = 6
@@ -30,8 +27,8 @@ KNOWN_BEFORE_CHOOSING = {
     "first_look": ("context", "history", "first_look"),
     "all_blocks": ("context", "history", "first_look", "all_blocks"),
 }
-"""What a policy that observes so much may use, by the feature's `known_at`. (`drawn` is known when
-ranking, to none of them when choosing a whole plan.)"""
+"""`observe` of a policy -> `known_at` of the features that it may use when it chooses a plan.
+`drawn` is in no list: such features are known only when the page is ranked."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +36,12 @@ class Feature:
     """One feature.
 
     Args:
-        name: unique within its list.
-        namespace: of the bandit's examples: `q` the query and looks, `v` the plan; `r` the ranker's
-            columns.
-        unit: what one unit of it is.
-        source: where it comes from.
-        known_at: context | history | first_look | drawn | all_blocks.
+        name: Unique within its list.
+        namespace: Part of an example of the bandit: `q` the query and looks, `v` the plan. `r` for
+            columns of the ranker, `c` of candidates, `l` of looks.
+        unit: Unit of the value.
+        source: Where the value comes from.
+        known_at: When it is known: context | history | first_look | drawn | all_blocks.
     """
 
     name: str
@@ -55,16 +52,16 @@ class Feature:
 
 
 def check_known(features: Iterable[Feature], observe: str) -> None:
-    """Refuse features that a policy with this `observe` could not know when it chooses.
+    """Check that a policy with this `observe` knows all features when it chooses.
 
     Raises:
-        ConfigError: `observe` is unknown, or a feature is known too late; names them all.
+        ConfigError: `observe` is unknown, or features are known too late; it names all of them.
 
     >>> check_known([Feature("first_count:title", "q", "share", "looks", "first_look")], "blind")
     Traceback (most recent call last):
         ...
-    ltrr.errors.ConfigError: features used before they are known: first_count:title: expected known_at one of \
-context, history, got first_look; leave them out or set observe to what shows them
+    ltrr.errors.ConfigError: features used before they are known: first_count:title: expected \
+known_at one of context, history, got first_look; leave them out or set observe to what shows them
     """
     if observe not in KNOWN_BEFORE_CHOOSING:
         raise ConfigError(
@@ -86,21 +83,23 @@ context, history, got first_look; leave them out or set observe to what shows th
 def shared_features(
     space: PlanSpace, observe: str = "first_look", groups: tuple[str, ...] = DEFAULT_GROUPS
 ) -> tuple[Feature, ...]:
-    """What describes the query, the looks and the rest that is known, the same for every plan of a decision.
+    """Declarations of the features of a decision that are the same for all its plans.
 
     Args:
-        space: the plans.
-        observe: what the policy sees.
-        groups: of `core.feature_groups`, in this order; the default is what any policy may know.
+        space: The plans.
+        observe: What the policy sees before choosing.
+        groups: Names in `core.feature_groups.GROUPS`, in the order of the features.
 
     Raises:
-        ConfigError: a group is unknown or named twice, or known too late for `observe`.
+        ConfigError: a group is unknown, repeated, or known too late for `observe`.
 
-    >>> [f.name for f in shared_features(PlanSpace(("title", "memory"), 2, 4)) if ":" not in f.name]
-    ['query_words']
     >>> space = PlanSpace(("title", "memory"), 2, 4)
-    >>> len(shared_features(space)), len(shared_features(space, "blind")), len(shared_features(space, groups=("time",)))
-    (10, 6, 11)
+    >>> [feature.name for feature in shared_features(space) if ":" not in feature.name]
+    ['query_words']
+    >>> len(shared_features(space)), len(shared_features(space, "blind"))
+    (10, 6)
+    >>> len(shared_features(space, groups=("time",)))
+    11
     """
     chosen = _groups(observe, groups)
     if len(set(chosen)) < len(chosen):
@@ -123,43 +122,44 @@ def shared_vector(
     *,
     history: History | None = None,
     draws: float = 0.0,
-    situation: Situation = NOWHERE,
-) -> NDArray[np.float64]:
+    situation: Situation = UNKNOWN_SITUATION,
+) -> Floats:
     """Values of `shared_features`, [F].
 
     Args:
-        space: the plans.
-        looks: visible blocks.
-        key: the query_key.
-        observe: what the policy sees.
-        groups: that the policy uses.
-        history: that the query is planned with.
-        draws: decayed draws behind the query's own history.
-        situation: when and where.
+        space: The plans.
+        looks: Visible blocks.
+        key: The query_key.
+        observe: What the policy sees before choosing.
+        groups: Groups that the policy uses.
+        history: History that the query is planned with.
+        draws: Decayed draws behind the query's own history.
+        situation: Time, surface and context.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
-    >>> looks = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "ok", ("e2",), (0.4,))]
+    >>> title = Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0))
+    >>> looks = [title, Block("memory", 1, "ok", ("e2",), (0.4,))]
     >>> shared_vector(space, looks, "the matrix").tolist()
     [0.0, 0.0, 1.0, 0.0, 0.0, 0.25, 1.0, 0.5, 0.5, 0.5]
     >>> shared_vector(space, looks, "the matrix", groups=("memory", "kind")).tolist()
     [0.25, 0.4, 0.5, 0.0]
     """
-    known = Known(space, key, looks, history, draws, situation)
-    vector = [value for group in map(group_of, _groups(observe, groups)) for value in group.values(known)]
+    inputs = PlanInputs(space, key, looks, history, draws, situation)
+    vector = [value for group in map(group_of, _groups(observe, groups)) for value in group.values(inputs)]
     return np.round(np.array(vector), PLACES)
 
 
 def _groups(observe: str, groups: tuple[str, ...]) -> tuple[str, ...]:
-    """The groups that are used: by default those of which `observe` shows something."""
+    """The groups in use; the default groups of a blind policy are only those without looks."""
     return ("query",) if observe == "blind" and groups == DEFAULT_GROUPS else groups
 
 
 @cache
 def action_features() -> tuple[Feature, ...]:
-    """What describes one plan of a decision. Which blocks it draws is added as indicators by `core.vw_text`.
+    """Declarations of the features of one plan of a decision.
 
-    All follow from the planner's values, which exist for whatever is visible: `known_at` is
-    `history`.
+    `core.vw_text` adds indicators of the blocks that the plan draws. The features follow from the
+    planner's values, which exist whatever is visible, so `known_at` is `history`.
 
     >>> [feature.name for feature in action_features()]
     ['value', 'value_gap', 'log_rank', 'strategies']
@@ -173,10 +173,8 @@ def action_features() -> tuple[Feature, ...]:
     return tuple(Feature(name, "v", unit, source, "history") for name, unit, source in declared)
 
 
-def action_matrix(
-    space: PlanSpace, values: NDArray[np.float64], indices: NDArray[np.int64] | None = None
-) -> NDArray[np.float64]:
-    """Values of `action_features`, a row a plan: [P, F], or [K, F] for the plans `indices` only.
+def action_matrix(space: PlanSpace, values: Floats, indices: Longs | None = None) -> Floats:
+    """Values of `action_features`, one row per plan: [P, F], or [K, F] of the plans `indices`.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> action_matrix(space, np.array([0.2, 0.5, 0.2])).tolist()
@@ -190,71 +188,5 @@ def action_matrix(
 
 
 @lru_cache(maxsize=64)
-def _breadth(space: PlanSpace) -> NDArray[np.float64]:
+def _breadth(space: PlanSpace) -> Floats:
     return np.asarray((space.plans > 0).mean(axis=1))
-
-
-@lru_cache(maxsize=64)
-def ranker_features(space: PlanSpace) -> tuple[Feature, ...]:
-    """What describes one entity of the drawn union, for the ranker.
-
-    >>> [feature.name for feature in ranker_features(PlanSpace(("title",), 2, 4))]
-    ['fusion', 'strategies_listing', 'query_words', 'has_digits',
-     'reciprocal_rank:title', 'score:title', 'score_ratio:title']
-    """
-    declared = [
-        ("fusion", "sum of 61 / (60 + rank) over the strategies that list it"),
-        ("strategies_listing", "drawn strategies that list it"),
-        ("query_words", "words"),
-        ("has_digits", "0 or 1"),
-    ]
-    for name in space.strategies:
-        declared += (
-            (f"reciprocal_rank:{name}", "1 / rank, 0 where the strategy did not list it or was not drawn"),
-            (f"score:{name}", "the strategy's own, NaN where it did not list it or was not drawn"),
-            (f"score_ratio:{name}", "score / highest drawn score of the strategy, NaN likewise or where that is <= 0"),
-        )
-    return tuple(Feature(name, "r", unit, "draws", "drawn") for name, unit in declared)
-
-
-def ranker_matrix(space: PlanSpace, drawn: Iterable[Block], key: str) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """The union of the drawn blocks and the values of `ranker_features`: entity_ids sorted, and [E, F].
-
-    A function of the *set* of blocks: neither the order of the draws nor that of the argument can
-    reach the page.
-
-    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
-    >>> drawn = [Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0)), Block("memory", 1, "ok", ("e1",), (0.5,))]
-    >>> entity_ids, matrix = ranker_matrix(space, drawn, "matrix")
-    >>> entity_ids, matrix[0].tolist()
-    (('e1', 'e2'), [1.983871, 2.0, 1.0, 0.0, 0.5, 2.0, 0.5, 1.0, 0.5, 1.0])
-    """
-    best: dict[str, dict[int, tuple[int, float]]] = {}
-    tops: dict[int, float] = {}
-    for block in drawn:
-        s = space.strategy_index[block.strategy]
-        rank = block.first_rank(space.block_size)
-        for entity_id, score in zip(block.entity_ids, block.scores, strict=True):
-            listings = best.setdefault(entity_id, {})
-            if s not in listings or rank < listings[s][0]:
-                listings[s] = (rank, score)
-            if score > tops.get(s, 0.0):
-                tops[s] = score
-            rank += 1
-    entity_ids = tuple(sorted(best))
-    query = (float(len(key.split())), float(query_class(key) == "digits"))
-    unlisted = (0.0, nan, nan)
-    rows: list[list[float]] = []
-    for entity_id in entity_ids:
-        listings = best[entity_id]
-        ranks = sorted(rank for rank, _ in listings.values())
-        row = [sum((FUSION_CONSTANT + 1) / (FUSION_CONSTANT + rank) for rank in ranks), float(len(listings)), *query]
-        for s in range(len(space.strategies)):
-            if s in listings:
-                rank, score = listings[s]
-                row += (1.0 / rank, score, score / tops[s] if s in tops else nan)
-            else:
-                row += unlisted
-        rows.append(row)
-    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(ranker_features(space)))
-    return entity_ids, np.round(matrix, PLACES)

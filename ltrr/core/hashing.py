@@ -1,4 +1,4 @@
-"""Hashes that agree on every machine and in every process: samples, folds, buckets and pseudonyms."""
+"""Hashes for samples, folds, buckets and pseudonyms; every machine and process gets the same."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import hashlib
 import hmac
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ltrr.core.arrays import Bytes, Longs, Unsigned64
 
 USER_FOLDS = 100
 ANONYMOUS = "~"
-"""First character of the `user_key` of a search without a user; no key of a user begins so."""
+"""First character of the `user_key` of a search without a user; no user's key begins with it."""
 
 
 def _digest(parts: tuple[str | int, ...]) -> int:
@@ -19,7 +20,7 @@ def _digest(parts: tuple[str | int, ...]) -> int:
 
 
 def unit_interval(*parts: str | int) -> float:
-    """A number in [0, 1) that depends on the parts alone; uniform over distinct parts (BLAKE2b, 53 bits).
+    """A number in [0, 1) computed from the parts; uniform over distinct parts (BLAKE2b, 53 bits).
 
     >>> unit_interval("impression-1", "plan") == unit_interval("impression-1", "plan")
     True
@@ -30,7 +31,7 @@ def unit_interval(*parts: str | int) -> float:
 
 
 def bucket(key: str, buckets: int) -> int:
-    """Which of `buckets` parts holds this key, 0-based.
+    """The bucket of a key, 0-based, out of `buckets`.
 
     >>> {bucket("the matrix", 1), bucket("love", 1)}
     {0}
@@ -41,10 +42,12 @@ def bucket(key: str, buckets: int) -> int:
 
 
 def query_fold(key: str, folds: int) -> int:
-    """The fold of a query_key, 0-based: models of values that are asked about it were trained without it.
+    """The fold of a query_key, 0-based: models of values for its queries are trained without them.
 
-    >>> query_fold("love", 2) == query_fold("love", 2), {query_fold(f"query {n}", 3) for n in range(50)} == {0, 1, 2}
-    (True, True)
+    >>> query_fold("love", 2) == query_fold("love", 2)
+    True
+    >>> {query_fold(f"query {n}", 3) for n in range(50)} == {0, 1, 2}
+    True
     """
     return _digest(("query_fold", key)) % folds
 
@@ -52,11 +55,10 @@ def query_fold(key: str, folds: int) -> int:
 def user_key(secret: str, user: str) -> str:
     """The pseudonym under which a user appears in tables: HMAC-SHA256, first 32 hex digits.
 
-    Without the secret, a key cannot be computed from a known user id. A plain hash could be tried
-    user by user.
+    Without the secret, a key cannot be computed from a known user id, as a plain hash could.
 
-    >>> user_key("a secret", "user-1") == user_key("a secret", "user-1") != user_key("another", "user-1")
-    True
+    >>> user_key("a secret", "user-1") == user_key("another", "user-1")
+    False
     >>> len(user_key("a secret", "user-1"))
     32
     """
@@ -65,10 +67,10 @@ def user_key(secret: str, user: str) -> str:
 
 
 def user_fold(key: str) -> int:
-    """The fold of a user, 0..99; a user never changes folds, so that evaluation uses no user of the training.
+    """The fold of a user, 0..99, always the same, so no user is in both training and evaluation.
 
     Args:
-        key: a `user_key`, never the user itself.
+        key: A `user_key`, never the user id itself.
 
     >>> {user_fold(user_key("a secret", f"user-{n}")) for n in range(5_000)} == set(range(100))
     True
@@ -76,11 +78,14 @@ def user_fold(key: str) -> int:
     return _digest(("user_fold", key)) % USER_FOLDS
 
 
-def xxhash64(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Spark's `xxhash64` of N texts (seed 42): text n is data[offsets[n] : offsets[n + 1]], offsets [N + 1].
+def xxhash64(data: Bytes, offsets: Longs) -> Longs:
+    """Spark's `xxhash64` (seed 42) of N texts, [N]; texts of equal length are hashed together.
 
-    Texts of one length are hashed together. Collet, "XXH64", https://xxhash.com (the
-    specification).
+    Collet, "XXH64", https://xxhash.com (the specification).
+
+    Args:
+        data: Bytes of all texts, one after the other.
+        offsets: Text n is data[offsets[n] : offsets[n + 1]], [N + 1].
 
     >>> data = np.frombuffer(b"u1Spark", dtype=np.uint8)
     >>> xxhash64(data, np.array([0, 2, 7])).tolist()
@@ -94,15 +99,13 @@ def xxhash64(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.
     return hashes.view(np.int64)
 
 
-Words = NDArray[np.uint64]
-
 _SEED = 42
 _PRIMES = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)
 _P1, _P2, _P3, _P4, _P5 = map(np.uint64, _PRIMES)
 
 
-def _xxhash64(texts: NDArray[np.uint8]) -> Words:
-    """Of [N, length]; arithmetic modulo 2^64."""
+def _xxhash64(texts: Bytes) -> Unsigned64:
+    """Hashes of N texts of equal length, given as [N, length]; arithmetic modulo 2^64."""
     count, length = texts.shape
     words = np.ascontiguousarray(texts[:, : length // 8 * 8]).view("<u8")
     done = length // 32 * 4
@@ -132,13 +135,13 @@ def _xxhash64(texts: NDArray[np.uint8]) -> Words:
     return np.asarray(hashes ^ (hashes >> np.uint64(32)), dtype=np.uint64)
 
 
-def _filled(count: int, value: int) -> Words:
+def _filled(count: int, value: int) -> Unsigned64:
     return np.full(count, value % (1 << 64), dtype=np.uint64)
 
 
-def _round(lane: Words, word: Words) -> Words:
+def _round(lane: Unsigned64, word: Unsigned64) -> Unsigned64:
     return _rotated(lane + word * _P2, 31) * _P1
 
 
-def _rotated(values: Words, bits: int) -> Words:
+def _rotated(values: Unsigned64, bits: int) -> Unsigned64:
     return np.asarray((values << np.uint64(bits)) | (values >> np.uint64(64 - bits)), dtype=np.uint64)

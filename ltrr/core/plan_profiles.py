@@ -1,11 +1,11 @@
-"""In how few ways the values of plans differ: patterns over all plans, and how much of each a query has.
+"""Patterns over all plans, and the share of each pattern in the values of one query.
 
-What unseen blocks add to the plans of one query is a vector over all plans. Those vectors are much
-alike: around their mean, and less what all plans of the query have in common (which no choice
-depends on), 16 patterns hold nine tenths of the variance of 126 plans. So a model predicts the 16
-numbers of a query, from one row a query, and not 126 values from 126 rows: on real films, first
-blocks visible, .40 of the gap from the best static plan to the oracle against .32 (one log of a
-trial; docs/studies/retrieval.md has five).
+What unseen blocks add to the plans of one query is a vector over all plans. These vectors are
+similar: after subtracting their mean, and what all plans of a query have in common (no choice
+depends on it), 16 patterns explain nine tenths of the variance of 126 plans. A model therefore
+predicts the 16 shares of a query from one row, instead of 126 values from 126 rows. On real films
+with the first blocks visible, this closes .40 of the gap from the best static plan to the oracle,
+against .32 (one log of a trial; docs/studies/retrieval.md has five).
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Bools, Floats
 from ltrr.errors import DataQualityError
 
-Floats = NDArray[np.float64]
-
 PLAN_PROFILES = "plan_profiles"
-"""Attribute of a model that predicts shares: the patterns, as text."""
+"""Name of the attribute in which a model of shares stores the patterns, as text."""
 
 _PLACES = 6
 _LEAST_VARIANCE = 1e-9
 _ROUNDS = 3
-"""How often patterns are found again with what they say of the unknown values; more changed nothing."""
+"""Number of times that unknown values are estimated from the patterns; more changed nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +32,10 @@ class PlanProfiles:
     """Patterns in the values that unseen blocks add to plans.
 
     Attributes:
-        mean: of every plan, [P]; reward.
-        patterns: orthonormal rows that each add up to zero, [K, P].
-        noise: variance that the patterns leave in one plan's value, over the variance of each
-            pattern's share, [K].
+        mean: Mean value of every plan, [P]; reward.
+        patterns: Orthonormal rows that each add up to zero, [K, P].
+        noise: Variance that the patterns do not explain in one plan's value, over the variance of
+            each pattern's share, [K].
 
     >>> added = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [4.0, 5.0, 6.0]])
     >>> profiles = PlanProfiles.of(added, np.ones((3, 3), dtype=bool), patterns=1)
@@ -51,28 +49,27 @@ class PlanProfiles:
     noise: Floats
 
     @staticmethod
-    def of(added: Floats, is_known: NDArray[np.bool_], patterns: int, weights: Floats | None = None) -> PlanProfiles:
-        """The strongest patterns of some queries' values: principal components.
+    def of(added: Floats, is_known: Bools, patterns: int, weights: Floats | None = None) -> PlanProfiles:
+        """The strongest patterns in the values of some queries: principal components.
 
-        Where values are unknown, they are first taken for those of an average plan of the query,
-        then for what the patterns themselves say, a few times over (Dempster, Laird & Rubin, JRSS B
-        1977).
+        Unknown values are first set to those of an average plan of the query, then repeatedly to
+        what the patterns predict (Dempster, Laird & Rubin, JRSS B 1977).
 
         Args:
-            added: [N, P].
-            is_known: which of them are known, [N, P].
-            patterns: how many, at most as many as differ.
-            weights: of the queries, [N]; alike where there are none.
+            added: Values that unseen blocks add, [N, P].
+            is_known: Whether each value is known, [N, P].
+            patterns: Largest number of patterns.
+            weights: Weights of the queries, [N]; equal by default.
 
         Raises:
-            DataQualityError: fewer than two queries, or a plan that is known of none.
+            DataQualityError: there are fewer than two queries, or no value of some plan is known.
         """
         if len(added) < 2 or not is_known.any(axis=0).all():
             raise DataQualityError(
                 "plans cannot be compared",
                 which="values of plans",
-                expected="at least 2 queries, and every plan known of one",
-                got=f"{len(added)} queries, {int((~is_known.any(axis=0)).sum())} plans known of none",
+                expected="at least 2 queries, and a known value of every plan",
+                got=f"{len(added)} queries, {int((~is_known.any(axis=0)).sum())} plans without a known value",
             )
         weight = np.ones(len(added)) if weights is None else weights / weights.mean()
         counted = weight[:, None] * is_known
@@ -92,21 +89,22 @@ class PlanProfiles:
             profiles = PlanProfiles(*(np.round(array, _PLACES) for array in (mean, rows, noise)))
             if is_known.all():
                 break
-            told = profiles.values(profiles.shares(added, is_known))
-            complete = np.where(is_known, added, told + _common(added - told, is_known)[:, None])
+            predicted = profiles.values(profiles.shares(added, is_known))
+            complete = np.where(is_known, added, predicted + _common(added - predicted, is_known)[:, None])
         return profiles
 
-    def shares(self, added: Floats, is_known: NDArray[np.bool_]) -> Floats:
-        """How much of each pattern every query has, [N, K], from the plans that are known; shrunk where some are not.
+    def shares(self, added: Floats, is_known: Bools) -> Floats:
+        """Share of each pattern in the values of every query, [N, K], from the known values.
+
+        Shares are shrunk if some values are unknown.
 
         Args:
-            added: [N, P]; all plans of a query may differ from the known ones by one constant.
-            is_known: [N, P].
+            added: Values, [N, P]; a constant may be added to all plans of a query.
+            is_known: Whether each value is known, [N, P].
         """
         left = added - self.mean
         shares = np.zeros((len(added), len(self.patterns)))
-        # Queries are alike in what is known: those with one and the same mask share a
-        # factorisation.
+        # Many queries have the same known plans, and share one factorisation.
         masks, of_mask = np.unique(is_known, axis=0, return_inverse=True)
         for number, mask in enumerate(masks):
             rows, plans = np.flatnonzero(of_mask.ravel() == number), np.flatnonzero(mask)
@@ -120,19 +118,19 @@ class PlanProfiles:
         return shares
 
     def values(self, shares: Floats) -> Floats:
-        """Values of all plans from shares [N, K]: [N, P], but for a constant a query."""
+        """Values of all plans from shares [N, K]: [N, P], up to a constant per query."""
         return np.asarray(self.mean + shares @ self.patterns)
 
     def to_text(self) -> str:
-        """As JSON; the same patterns are the same text."""
+        """The patterns as JSON; equal patterns give equal texts."""
         return json.dumps([self.mean.tolist(), self.patterns.tolist(), self.noise.tolist()], separators=(",", ":"))
 
     @staticmethod
     def of_text(text: str) -> PlanProfiles:
-        """Back from `to_text`."""
+        """The patterns from the result of `to_text`."""
         return PlanProfiles(*(np.array(array, dtype=np.float64) for array in json.loads(text)))
 
 
-def _common(left: Floats, is_known: NDArray[np.bool_]) -> Floats:
-    """Mean of the known values of each query, [N]; 0 where none is."""
+def _common(left: Floats, is_known: Bools) -> Floats:
+    """Mean of the known values of each query, [N]; 0 if none is known."""
     return np.asarray(np.where(is_known, left, 0.0).sum(axis=1) / np.maximum(is_known.sum(axis=1), 1))

@@ -1,4 +1,4 @@
-"""The planner: what every plan is worth, from what is known before choosing. It learns nothing itself.
+"""The planner: value of every plan from hit rates and visible blocks. It learns nothing itself.
 
 The value of a plan is the expected found reward of the union it draws:
 
@@ -6,15 +6,15 @@ The value of a plan is the expected found reward of the union it draws:
              + sum of m[s, d] over the blocks (s, d) of p that are not visible yet
 
 - v[e] = 1 - product of (1 - h[s, d] * share(r)) over the strategies s that visibly list e, at rank
-  r in block d: a noisy-or, so an entity on which strategies agree is worth more, and it counts once
-  however many blocks bring it. h is the hit rate of the block, split over its ranks in proportion
-  to 1/r (share(r) adds up to one in a block);
-- m is the marginal hit rate: what such a block adds that no other block of a plan brought. It is
-  zero once a visible block of the strategy came short, because deeper ones are then empty.
+  r in block d. This is a noisy-or: an entity on which strategies agree is worth more, and it counts
+  once, whatever the number of blocks that list it. h is the hit rate of the block, divided among
+  its ranks in proportion to 1/r (share(r) adds up to one in a block).
+- m is the marginal hit rate: what such a block adds that no other block of a plan brings. It is
+  zero after a visible block of the strategy that is not full, because deeper blocks are then empty.
 
-It works with the first blocks visible (`first_look`), all (`all_blocks`) or none (`blind`). The
-arithmetic of one decision does not grow with the catalogue: at most strategies x budget x block
-size entities.
+The planner works with the first blocks visible (`first_look`), all (`all_blocks`) or none
+(`blind`). The cost of one decision does not depend on the catalogue: there are at most strategies x
+budget x block size entities.
 """
 
 from __future__ import annotations
@@ -24,25 +24,26 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranking_metrics import reciprocal_rank
 from ltrr.errors import UsageError
 
 STATUSES = ("ok", "empty", "timeout", "error")
-"""What a strategy can answer. A block that timed out or failed holds nothing and is judged as empty."""
+"""Status of an answer. A block that timed out or failed has no candidates and counts as empty."""
 
 PRIOR_HIT_AT_RANK_ONE = 0.3
-"""Found reward expected of a first-ranked candidate before any log: P(wanted at rank r) = 0.3 / r.
-Only the ratio between ranks matters for the order of plans; 0.3 keeps the noisy-or of several
+"""Expected found reward of a first-ranked candidate before any log: P(wanted at rank r) = 0.3 / r.
+The order of plans depends only on the ratio between ranks; 0.3 keeps the noisy-or of several
 strategies below one."""
 
 PRIOR_MARGINAL_SHARE = 0.5
-"""Share of a block's hits that no other block of the plan brought, before any log."""
+"""Share of a block's hits that no other block of the plan brings, before any log."""
 
 _MOST_CERTAIN = 0.99
 _PLACES = 9
-"""Values are rounded here, so that two machines whose sums differ in the last bit still order plans alike."""
+"""Decimals of values, so that machines whose sums differ in the last bit order plans alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,11 @@ class Block:
     """One block of candidates as a strategy answered it.
 
     Args:
-        strategy: which strategy.
-        depth: n-th block of that strategy, 1-based.
-        status: one of `STATUSES`; only `ok` holds candidates.
-        entity_ids: best first; at most block_size of them.
-        scores: the strategy's own scores, any unit, same length.
+        strategy: Name of the strategy.
+        depth: Number of the block within the strategy, 1-based.
+        status: One of `STATUSES`; only `ok` has candidates.
+        entity_ids: Candidates, best first, at most block_size.
+        scores: The strategy's own scores of them, in any unit.
     """
 
     strategy: str
@@ -64,40 +65,40 @@ class Block:
     scores: tuple[float, ...] = ()
 
     def first_rank(self, block_size: int) -> int:
-        """Rank, within the strategy's whole list, of this block's first candidate: (depth - 1) * block_size + 1."""
+        """Rank of the first candidate in the strategy's list: (depth - 1) * block_size + 1."""
         return (self.depth - 1) * block_size + 1
 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """Past performance of every block of a plan space, [S, D]; unit: found reward per draw of the block.
+    """Past performance of every block of a plan space, [S, D], in found reward per draw.
 
     Args:
-        hit_rate: expected found reward of the block's entities.
-        marginal_hit_rate: of those that no other drawn block brought.
+        hit_rate: Expected found reward of the block's entities.
+        marginal_hit_rate: Expected found reward of those that no other drawn block brings.
     """
 
-    hit_rate: NDArray[np.float64]
-    marginal_hit_rate: NDArray[np.float64]
+    hit_rate: Floats
+    marginal_hit_rate: Floats
 
     @staticmethod
     def prior(space: PlanSpace) -> History:
-        """What is assumed before any log: hits fall with the reciprocal of the rank, alike for all strategies.
+        """The history assumed before any log: hits are proportional to 1 / rank in every strategy.
 
-        >>> History.prior(PlanSpace(("title", "memory"), block_size=2, budget=2)).hit_rate.round(3).tolist()
+        >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+        >>> History.prior(space).hit_rate.round(3).tolist()
         [[0.45, 0.175], [0.45, 0.175]]
         """
         per_depth = PRIOR_HIT_AT_RANK_ONE * _reciprocal_ranks(space.block_size, space.budget).sum(axis=1)
         hit_rate = np.tile(per_depth, (len(space.strategies), 1))
-        # Rounded as features are: the log repeats a history in every decision, and holds exactly
-        # what was used.
+        # Rounded as features are, because every logged decision contains the history that it used.
         return History(np.round(hit_rate, 6), np.round(PRIOR_MARGINAL_SHARE * hit_rate, 6))
 
     def check(self, space: PlanSpace) -> None:
-        """Refuse a history of another shape, or with rates that are negative or not finite.
+        """Check shape and rates of the history.
 
         Raises:
-            UsageError: with both shapes.
+            UsageError: the shape is another, or a rate is negative or not finite.
         """
         shape = (len(space.strategies), space.budget)
         for name, rates in (("hit_rate", self.hit_rate), ("marginal_hit_rate", self.marginal_hit_rate)):
@@ -110,17 +111,18 @@ class History:
                 )
 
 
-def plan_values(space: PlanSpace, looks: Sequence[Block], history: History) -> NDArray[np.float64]:
+def plan_values(space: PlanSpace, looks: Sequence[Block], history: History) -> Floats:
     """Expected found reward of every plan, [P], before choosing.
 
     Args:
-        space: the plans.
-        looks: the visible blocks, in any order.
-        history: hit rates of this query's class.
+        space: The plans.
+        looks: Visible blocks, in any order.
+        history: Hit rates that the query is planned with.
 
     >>> space = PlanSpace(("title", "memory"), block_size=1, budget=2)
-    >>> history = History(np.array([[0.6, 0.1], [0.5, 0.1]]), np.array([[0.3, 0.05], [0.3, 0.05]]))
-    >>> same = [Block("title", 1, "ok", ("e1",), (9.0,)), Block("memory", 1, "ok", ("e1",), (1.0,))]
+    >>> marginal = np.array([[0.3, 0.05], [0.3, 0.05]])
+    >>> history = History(np.array([[0.6, 0.1], [0.5, 0.1]]), marginal)
+    >>> same = [Block(name, 1, "ok", ("e1",), (1.0,)) for name in space.strategies]
     >>> dict(zip(space.texts, plan_values(space, same, history).tolist()))
     {'memory:2': 0.85, 'title:1,memory:1': 0.8, 'title:2': 0.85}
     >>> short = [Block("title", 1, "empty"), Block("memory", 1, "ok", ("e1",), (1.0,))]
@@ -155,13 +157,13 @@ def plan_values(space: PlanSpace, looks: Sequence[Block], history: History) -> N
 
 
 @lru_cache(maxsize=64)
-def _reciprocal_ranks(block_size: int, budget: int) -> NDArray[np.float64]:
-    """1/r for every rank of every block, [D, b]."""
-    return 1.0 / np.arange(1, budget * block_size + 1).reshape(budget, block_size)
+def _reciprocal_ranks(block_size: int, budget: int) -> Floats:
+    """1/r of every rank r of every block, [D, b]."""
+    return reciprocal_rank(np.arange(1, budget * block_size + 1).reshape(budget, block_size))
 
 
 @lru_cache(maxsize=64)
 def _rank_shares(block_size: int, budget: int) -> tuple[tuple[float, ...], ...]:
-    """Share of a block's hits that falls to each of its ranks, [D][b]; every row adds up to one."""
+    """Share of each rank in the hits of its block, [D][b]; every row adds up to one."""
     reciprocal = _reciprocal_ranks(block_size, budget)
     return tuple(map(tuple, (reciprocal / reciprocal.sum(axis=1, keepdims=True)).tolist()))

@@ -1,7 +1,7 @@
-"""The arms: every plan of a budget, in one fixed order.
+"""Plans: every division of a budget of blocks among strategies, in one fixed order.
 
-A plan says how many blocks to draw from each strategy: a vector of depths that adds up to the
-budget. Its canonical text names the strategies in the policy's order and leaves out those with no
+A plan is the number of blocks to draw from each strategy: a vector of depths that adds up to the
+budget. Its canonical text names the strategies in the policy's order and leaves out those without a
 block: `title:2,memory:2`.
 """
 
@@ -14,12 +14,12 @@ from functools import cached_property
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Integers8
 from ltrr.errors import ConfigError, SupportError, UsageError
 
 MAX_PLANS = 2_000
-"""Above this many plans one decision is too slow by enumeration; 12 strategies and 4 blocks make 1,365."""
+"""Largest number of plans: a decision enumerates all. 12 strategies and 4 blocks make 1,365."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -34,10 +34,12 @@ def plan_text(strategies: Sequence[str], depths: Sequence[int]) -> str:
 
 
 def parse_plan(strategies: Sequence[str], text: str) -> tuple[int, ...]:
-    """The depth vector of a plan's text, in the order of `strategies`; the text may name them in any order.
+    """The depth vector of a plan's text, in the order of `strategies`.
+
+    The text may name the strategies in any order.
 
     Raises:
-        UsageError: a strategy is unknown or named twice, or a depth is not a positive integer.
+        UsageError: a strategy is unknown or repeated, or a depth is not a positive integer.
 
     >>> parse_plan(("title", "popular", "memory"), "memory:1,title:2")
     (2, 0, 1)
@@ -61,19 +63,18 @@ class PlanSpace:
     """All plans that spend the whole budget, in lexicographic order of their depth vectors.
 
     Args:
-        strategies: names in the policy's order; the order is part of the contract of every array
-            [.., S, ..].
-        block_size: candidates in one block (b).
-        budget: blocks in one plan (D); also the deepest block of a single strategy.
+        strategies: Names in the policy's order, which is the order of every array [.., S, ..].
+        block_size: Number of candidates in one block (b).
+        budget: Number of blocks in one plan (D); also the largest depth of one strategy.
 
     Raises:
-        ConfigError: no strategies, a name twice or not like `all_fields`, block size or budget
-            below 1.
-        SupportError: more than 2,000 plans.
+        ConfigError: there is no strategy, a name is repeated or not like `all_fields`, or the block
+            size or the budget is out of range.
+        SupportError: there are more than 2,000 plans.
 
     >>> space = PlanSpace(("title", "popular", "memory"), block_size=2, budget=2)
-    >>> [space.text(i) for i in range(len(space))]
-    ['memory:2', 'popular:1,memory:1', 'popular:2', 'title:1,memory:1', 'title:1,popular:1', 'title:2']
+    >>> [space.text(i) for i in range(4)]
+    ['memory:2', 'popular:1,memory:1', 'popular:2', 'title:1,memory:1']
     >>> space.index("memory:1,title:1"), space.blocks(3)
     (3, (('title', 1), ('memory', 1)))
     """
@@ -114,18 +115,18 @@ class PlanSpace:
         return comb(len(self.strategies) + self.budget - 1, self.budget)
 
     @cached_property
-    def plans(self) -> NDArray[np.int8]:
+    def plans(self) -> Integers8:
         """Depths, [P, S]."""
         plans = np.array(list(_compositions(self.budget, len(self.strategies))), dtype=np.int8)
         plans.setflags(write=False)
         return plans
 
     @cached_property
-    def draws(self) -> NDArray[np.float64]:
-        """Which blocks a plan draws, 0 or 1, [P, S * D]; block (s, depth) is column s * D + depth - 1.
+    def draws(self) -> Floats:
+        """Whether a plan draws a block, 0 or 1, [P, S * D].
 
-        Floats, because the planner multiplies by it: at P x S*D = 210 x 28 a matrix product is
-        quicker than sets.
+        Block (s, depth) is column s * D + depth - 1. Floats, because the planner multiplies by it:
+        at P x S*D = 210 x 28 a matrix product is faster than sets.
         """
         depths = np.arange(1, self.budget + 1)
         draws = (self.plans[:, :, None] >= depths).reshape(len(self), -1).astype(np.float64)
@@ -151,7 +152,7 @@ class PlanSpace:
         return self.texts[index]
 
     def index(self, text: str) -> int:
-        """The index of a plan given as text, in any order of strategies.
+        """The index of the plan with this text, which may name the strategies in any order.
 
         Raises:
             UsageError: the text is not a plan of this space.
@@ -175,7 +176,7 @@ class PlanSpace:
 
 
 def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """Every vector of `parts` counts that adds up to `total`, lexicographically."""
+    """Every vector of `parts` counts that adds up to `total`, in lexicographic order."""
     if parts == 1:
         yield (total,)
         return

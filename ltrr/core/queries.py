@@ -1,4 +1,4 @@
-"""Canonical query text. Only this module makes a `query_key`, in batch and online alike."""
+"""Canonical text, class and script of a query. Only this module computes a `query_key`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 import unicodedata
 
 QUERY_CLASSES = ("digits", "one_word", "two_words", "three_words", "long")
-"""The classes that `query_class` can give, in the order of their one-hot features."""
+"""Results of `query_class`, in the order of their one-hot features."""
 
 SCRIPTS = ("latin", "cyrillic", "greek", "arabic", "hebrew", "devanagari", "han", "kana", "hangul", "other")
-"""The scripts that `query_script` can give, in the order of their one-hot features."""
+"""Results of `query_script`, in the order of their one-hot features."""
 
 _SCRIPT_NAMES = {
     "LATIN": "latin",
@@ -27,9 +27,11 @@ _YEAR = re.compile(r"(?<!\S)(19|20)[0-9]{2}(?!\S)")
 
 
 class _Separators(dict[int, str | None]):
-    """Replacement of a character: punctuation, separators, controls and lone surrogates -> space; format marks vanish.
+    """Replacement of a character, for `str.translate`.
 
-    Filled on demand: a table of all of Unicode would cost every import 200 ms.
+    Punctuation, separators, control characters and lone surrogates become a space; format
+    characters are removed. The table is filled on demand: one of all of Unicode would take 200 ms
+    at import.
     """
 
     def __missing__(self, point: int) -> str | None:
@@ -51,8 +53,8 @@ _SEPARATORS = _Separators()
 def query_key(query_text: str) -> str:
     """The canonical form of a query: NFKC, casefold, punctuation to space, white space collapsed.
 
-    Two texts with one key are one query everywhere in ltrr. Applying it twice changes nothing. The
-    key may be empty.
+    Two texts with the same key are the same query everywhere in ltrr. The key of a key is the key
+    itself. A key may be empty.
 
     >>> query_key("  The  MATRIX: Reloaded! ")
     'the matrix reloaded'
@@ -61,7 +63,7 @@ def query_key(query_text: str) -> str:
     """
     if query_text.isascii():
         return " ".join(query_text.lower().translate(_SEPARATORS).split())
-    # Unicode's toNFKC_Casefold (UAX 31): casefolding can undo the normal form, so both are done
+    # Unicode's toNFKC_Casefold (UAX 31): casefolding can break the normal form, so both are done
     # twice.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", query_text).casefold()).casefold()
     spaced = unicodedata.normalize("NFKC", folded).translate(_SEPARATORS)
@@ -69,13 +71,13 @@ def query_key(query_text: str) -> str:
 
 
 def query_class(key: str) -> str:
-    """A coarse class of query, for histories that single queries are too rare for.
+    """A coarse class of query, for the history of queries that are too rare to have their own.
 
-    `digits` when any character is a digit (years, sequels, "1999"); otherwise by the number of
+    `digits` if any character is a digit (years, sequels, "1999"); otherwise by the number of
     words: `one_word` (or none), `two_words`, `three_words`, `long`.
 
-    >>> [query_class(key) for key in ("blade runner 2049", "love", "bad guy", "lord of rings", "songs to sleep to")]
-    ['digits', 'one_word', 'two_words', 'three_words', 'long']
+    >>> [query_class(key) for key in ("blade runner 2049", "love", "bad guy")]
+    ['digits', 'one_word', 'two_words']
     """
     if any(character.isdigit() for character in key):
         return "digits"
@@ -84,13 +86,16 @@ def query_class(key: str) -> str:
 
 
 def query_script(key: str) -> str:
-    """The script of most of its letters, by the first word of their Unicode names; `other` where it has no letter.
+    """The script of most letters of a query_key; `other` if it has no letter.
 
-    A hint of the language, not more: `latin` is English and Vietnamese alike. Ties go to the script
-    that comes first.
+    The script of a letter is the first word of its Unicode name. It is only a hint of the language:
+    English and Vietnamese are both `latin`. Among scripts with equally many letters, the one whose
+    letter comes first is returned.
 
-    >>> [query_script(key) for key in ("beyoncé halo", "война и мир", "東京 ラーメン", "1999", "москва live")]
-    ['latin', 'cyrillic', 'kana', 'other', 'cyrillic']
+    >>> [query_script(key) for key in ("beyoncé halo", "война и мир", "ラーメン", "1999")]
+    ['latin', 'cyrillic', 'kana', 'other']
+    >>> query_script("москва live")
+    'cyrillic'
     """
     if key.isascii():
         return "latin" if any(character.isalpha() for character in key) else "other"
@@ -103,7 +108,7 @@ def query_script(key: str) -> str:
 
 
 def names_year(key: str) -> bool:
-    """Whether a word of it is a year, 1900 to 2099.
+    """Whether a word of a query_key is a year, 1900 to 2099.
 
     >>> names_year("blade runner 2049"), names_year("route 66"), names_year("r2049")
     (True, False, False)

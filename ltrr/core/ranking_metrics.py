@@ -1,12 +1,45 @@
-"""Metrics of a ranked page: reciprocal rank fusion, DCG and NDCG. Undefined is NaN, never 0."""
+"""Scores by rank: reciprocal rank, reciprocal rank fusion, DCG and NDCG.
+
+An undefined value is NaN, never 0.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import log2, nan
+from typing import overload
+
+from ltrr.core.arrays import Floats, Longs
 
 FUSION_CONSTANT = 60
 """k of reciprocal rank fusion (Cormack, Clarke & Buettcher, SIGIR 2009)."""
+
+
+@overload
+def reciprocal_rank(rank: float) -> float: ...
+@overload
+def reciprocal_rank(rank: Floats | Longs) -> Floats: ...
+def reciprocal_rank(rank: float | Floats | Longs) -> float | Floats:
+    """1 / rank, of a number or of each element of an array; ranks are 1-based.
+
+    >>> reciprocal_rank(4)
+    0.25
+    """
+    return 1.0 / rank
+
+
+def fusion_score(ranks: Iterable[int]) -> float:
+    """Reciprocal rank fusion, scaled so that a first place counts 1: sum of (k + 1) / (k + rank).
+
+    Terms are added in the order of `ranks`.
+
+    >>> fusion_score([1, 62])
+    1.5
+    """
+    k = FUSION_CONSTANT
+    first = k + 1
+    # A list, not a generator: this runs for every entity of every page.
+    return sum([first / (k + rank) for rank in ranks])
 
 
 def reciprocal_rank_fusion(rankings: Iterable[Sequence[str]], k: int = FUSION_CONSTANT) -> dict[str, float]:
@@ -19,28 +52,30 @@ def reciprocal_rank_fusion(rankings: Iterable[Sequence[str]], k: int = FUSION_CO
     fused: dict[str, float] = {}
     for ranking in rankings:
         for rank, entity_id in enumerate(ranking, start=1):
-            fused[entity_id] = fused.get(entity_id, 0.0) + 1.0 / (k + rank)
+            fused[entity_id] = fused.get(entity_id, 0.0) + reciprocal_rank(k + rank)
     return fused
 
 
 def dcg(gains: Sequence[float], k: int) -> float:
-    """Discounted cumulative gain of the first k positions: sum of gain / log2(position + 1), gains linear."""
+    """Discounted cumulative gain of the first k positions: sum of gain / log2(position + 1)."""
     return sum(gain / log2(position + 1) for position, gain in enumerate(gains[:k], start=1))
 
 
 def ndcg(gains: Sequence[float], k: int = 10, *, ideal_gains: Sequence[float] | None = None) -> float:
-    """Gain over that of the best order (dcg / ideal dcg); NaN where nothing was wanted.
+    """DCG over that of the best order (dcg / ideal dcg); NaN without a gain.
 
     Jarvelin & Kekalainen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002.
 
     Args:
-        gains: of the entities in the order shown, >= 0.
-        k: positions counted.
-        ideal_gains: of everything that could have been shown; by default of what was shown (judges
-            the order alone).
+        gains: Gains of the entities in the order shown, >= 0.
+        k: Number of positions counted.
+        ideal_gains: Gains of everything that could have been shown. By default those of what was
+            shown, which judges the order alone.
 
-    >>> ndcg([1.0, 0.0]), round(ndcg([0.0, 1.0]), 3), ndcg([0.0, 0.0]), ndcg([1.0], ideal_gains=[1.0, 1.0]) < 1
-    (1.0, 0.631, nan, True)
+    >>> ndcg([1.0, 0.0]), round(ndcg([0.0, 1.0]), 3), ndcg([0.0, 0.0])
+    (1.0, 0.631, nan)
+    >>> ndcg([1.0], ideal_gains=[1.0, 1.0]) < 1
+    True
     """
     best = dcg(sorted(gains if ideal_gains is None else ideal_gains, reverse=True), k)
     return dcg(gains, k) / best if best > 0.0 else nan

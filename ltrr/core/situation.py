@@ -1,8 +1,8 @@
-"""Situation of a search: time, surface and context that a service gives with the query, and their features.
+"""Situation of a search: time, surface and context that a service gives, and their features.
 
-Holidays depend on the user's country, which the service knows and the log does not keep: it says so
-in the context (docs/adr/0010-holidays-are-told.md). Whatever is missing is not known, and its
-features are all zero.
+Holidays depend on the user's country, which the service knows and the log does not contain.
+Therefore the service gives `is_holiday` in the context (docs/adr/0010-holidays-are-told.md). The
+features of a missing value are all zero.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 from ltrr.errors import UsageError
 
 DEFAULT_SURFACE = "search"
-"""Surface of a search whose service names none."""
+"""Surface of a search for which the service gives none."""
 
 DEVICES = ("phone", "tablet", "desktop", "tv", "speaker", "car")
-"""Values of `context["device"]` with a feature of their own; any other is `other`."""
+"""Values of `context["device"]` with a feature of their own; all others share `other`."""
 
 SURFACES = ("search", "suggest", "home", "browse", "voice")
-"""Values of `surface` with a feature of their own; any other is `other`."""
+"""Values of `surface` with a feature of their own; all others share `other`."""
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -32,11 +32,11 @@ class Situation:
     """Facts of a search in a decision record, apart from its query.
 
     Args:
-        at: when, with a time zone; None: not known.
-        utc_offset_minutes: of the user's clock.
-        surface: where in the product.
-        context: other facts known before choosing; `device` and `is_holiday` ("true" or "false")
-            are used.
+        at: Time of the search, with a time zone; None if it is unknown.
+        utc_offset_minutes: Offset of the user's clock.
+        surface: Place in the product where the search is made.
+        context: Other facts known before choosing. Features use `device` and `is_holiday` ("true"
+            or "false").
     """
 
     at: datetime | None = None
@@ -46,9 +46,9 @@ class Situation:
 
     @staticmethod
     def of_record(record: Mapping[str, Any]) -> Situation:
-        """The situation that a decision record keeps.
+        """The situation in a decision record.
 
-        >>> record = {"at": "2026-03-07T23:30:00.000Z", "utc_offset_minutes": 60, "surface": "search", "context": {}}
+        >>> record = {"at": "2026-03-07T23:30:00.000Z", "utc_offset_minutes": 60}
         >>> Situation.of_record(record).local_time.isoformat()
         '2026-03-08T00:30:00+00:00'
         """
@@ -62,17 +62,17 @@ class Situation:
 
     @property
     def local_time(self) -> datetime | None:
-        """What the user's clock shows (the zone it carries means nothing)."""
+        """Time on the user's clock; its `tzinfo` has no meaning."""
         if self.at is None:
             return None
         return self.at - (self.at.utcoffset() or timedelta(0)) + timedelta(minutes=self.utc_offset_minutes)
 
     def as_logged(self) -> Situation:
-        """The situation as a decision record keeps it: without a surface, `search`."""
+        """The situation as a decision record contains it: a missing surface is `search`."""
         return self if self.surface else replace(self, surface=DEFAULT_SURFACE)
 
     def check_zone(self, which: str) -> None:
-        """Check that the time, where it is known, has a zone.
+        """Check that a known time has a time zone.
 
         Raises:
             UsageError: it has none.
@@ -83,10 +83,10 @@ class Situation:
             )
 
     def check_time(self, which: str) -> datetime:
-        """The time, which a decision record needs.
+        """The time, which a decision record requires.
 
         Raises:
-            UsageError: there is none, or it has no zone.
+            UsageError: there is no time, or it has no time zone.
         """
         self.check_zone(which)
         if self.at is None:
@@ -100,17 +100,18 @@ class Situation:
         return self.at
 
 
-NOWHERE = Situation()
-"""Nothing is known but the query."""
+UNKNOWN_SITUATION = Situation()
+"""A situation of which nothing is known."""
 
 
 def time_values(situation: Situation) -> list[float]:
     """Hour as a point on a circle, so that 23:59 is near 0:00; weekday one-hot; weekend; holiday.
 
-    Of the hour only whole minutes count: a log that cuts seconds off replays exactly.
+    Seconds do not count, so a log that leaves them out replays exactly.
 
     >>> from datetime import UTC
-    >>> values = time_values(Situation(datetime(2026, 3, 7, 5, 0, 59, tzinfo=UTC), utc_offset_minutes=60))
+    >>> morning = datetime(2026, 3, 7, 5, 0, 59, tzinfo=UTC)
+    >>> values = time_values(Situation(morning, utc_offset_minutes=60))
     >>> [round(value, 3) for value in values]
     [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
     """
@@ -125,7 +126,7 @@ def time_values(situation: Situation) -> list[float]:
 
 
 def context_values(situation: Situation) -> list[float]:
-    """Device and surface one-hot; a given value without a feature of its own is `other`.
+    """Device and surface, one-hot; a value without a feature of its own is `other`.
 
     >>> context_values(Situation(surface="search", context={"device": "fridge"}))
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]

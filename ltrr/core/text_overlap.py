@@ -1,7 +1,7 @@
-"""How much of a query an entity's stored fields answer: words, letters, year. The same online and in batch.
+"""Overlap of a query with the stored fields of an entity: words, letters, year.
 
-Needs no statistics of the catalogue, so that a service computes it from the hits that its search
-engine returns anyway.
+It needs no statistics of the catalogue, so a service computes it from the hits that its search
+engine returns.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ OVERLAPS = (
     ("title_words", "words"),
     ("log_popularity", "ln(1 + popularity), NaN where it is not known"),
 )
-"""Name and unit of every number that `text_overlap` gives, in order."""
+"""Name and unit of every result of `text_overlap`, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntityFields:
-    """What a service knows of a hit without asking again; whatever it does not know is left out.
+    """Fields of a hit that a service knows without another request; unknown fields are left out.
 
     Args:
-        title: what the entity is called.
-        description: prose about it.
-        people: who made it or is in it, in any order.
-        topics: genres, tags, moods, in any order.
-        year: of its making.
-        popularity: any unit >= 0.
+        title: Name of the entity.
+        description: Text about it.
+        people: Names of people who made it or are in it, in any order.
+        topics: Genres, tags, moods, in any order.
+        year: Year of its publication.
+        popularity: Popularity in any unit, >= 0.
     """
 
     title: str = ""
@@ -54,16 +54,16 @@ class EntityFields:
 
 
 def text_overlap(key: str, fields: EntityFields) -> tuple[float, ...]:
-    """The numbers of `OVERLAPS` for one query and one entity, rounded as features are: as used, as logged.
+    """Values of `OVERLAPS` for one query and one entity, rounded as features are.
 
     Args:
-        key: the query_key.
-        fields: of the entity.
+        key: The query_key.
+        fields: Fields of the entity.
 
     >>> halo = EntityFields("Halo", people="Beyonce", year=2008)
     >>> overlap = dict(zip((name for name, _ in OVERLAPS), text_overlap("halo beyonce 2009", halo)))
-    >>> [round(overlap[name], 2) for name in ("title_query_share", "title_share", "people_share", "year_gap")]
-    [0.27, 1.0, 0.47, 1.0]
+    >>> [round(overlap[name], 2) for name in ("title_query_share", "people_share", "year_gap")]
+    [0.27, 0.47, 1.0]
     """
     words, letters, year = _query_parts(key)
     title, title_words, title_letters = _title_parts(fields.title)
@@ -88,8 +88,8 @@ def text_overlap(key: str, fields: EntityFields) -> tuple[float, ...]:
         float(len(title_words)),
         log1p(max(fields.popularity, 0.0)) if fields.popularity == fields.popularity else nan,
     )
-    # Always the same NaN: only then are two such tuples equal, and what was computed from one is
-    # found again.
+    # One NaN object for all: tuples are equal only if their NaN are the same object, and cached
+    # values are found by equal tuples.
     return tuple(nan if number != number else round(number, PLACES) for number in numbers)
 
 
@@ -99,7 +99,7 @@ def _query_parts(key: str) -> tuple[frozenset[str], frozenset[str], float]:
     return frozenset(key.split()), _trigrams(key), float(years[0]) if years else nan
 
 
-# A service sees the same entities again and again; 50,000 of them take some 100 MB.
+# A service gets the same entities repeatedly; 50,000 take about 100 MB.
 @lru_cache(maxsize=50_000)
 def _title_parts(title: str) -> tuple[str, frozenset[str], frozenset[str]]:
     key = query_key(title)
@@ -112,7 +112,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _letters(words: frozenset[str]) -> int:
-    """Words weigh by their length: short ones are mostly those that say least, without statistics of any catalogue."""
+    """Number of letters of some words: short words mostly have less meaning, so they weigh less."""
     return sum(map(len, words))
 
 
@@ -122,4 +122,4 @@ def _trigrams(key: str) -> frozenset[str]:
 
 
 NO_OVERLAP = text_overlap("", EntityFields())
-"""What is assumed of an entity that nothing was said of; it does not depend on the query."""
+"""Overlap of an entity whose fields are unknown; it does not depend on the query."""

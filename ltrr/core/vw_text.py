@@ -1,17 +1,18 @@
-"""A decision as Vowpal Wabbit reads it. The only place that turns a reward into a cost: cost = -reward.
+"""A decision as text for Vowpal Wabbit, with rewards as costs: cost = -reward.
 
-One decision is one multi-line example: a shared line, one line a plan, and an empty line between
+One decision is one multi-line example: a shared line and one line per plan. An empty line separates
 decisions:
 
-    shared |q class=two_words:1 query_words:0.25 first_count=title:1
-    0:-0.25:0.5 |v value:0.62 strategies:0.5 |b title_1 title_2 memory_1 memory_2
-    |v value:0.55 value_gap:-0.07 log_rank:0.693147 strategies:0.25 |b title_1 title_2 title_3 title_4
+    shared |q class=two_words:1 query_words:0.25 first_count=text:1
+    0:-0.25:0.5 |v value:0.62 strategies:0.5 |b text_1 text_2 memory_1 memory_2
+    |v value:0.55 value_gap:-0.07 log_rank:0.693147 strategies:0.25 |b text_1 text_2 text_3 text_4
 
-Namespace `q` holds the shared features, `v` the plan's, `b` one indicator for every block that the
-plan draws: plans share what is learned about their common blocks (true recall on simulated
-decisions, 126 plans, shortlist 20: .686 after 10,000 and .693 after 30,000, against .653 and .678
-with one indicator for each number of blocks). Zeros are left out, and `:` in a name is written `=`,
-because Vowpal Wabbit reads it as a value.
+Namespace `q` contains the shared features, `v` the features of the plan, and `b` one indicator for
+every block that the plan draws, so plans share what is learned about their common blocks. On
+simulated decisions with 126 plans and a shortlist of 20, this reaches a true recall of .686 after
+10,000 decisions and .693 after 30,000. With one indicator for each number of blocks, it is .653 and
+.678. Zeros are left out. `:` in a name is written `=`, because Vowpal Wabbit reads it as the start
+of a value.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import Feature, action_features, shared_features
 from ltrr.core.plans import PlanSpace
 
 Label = tuple[int, float, float]
-"""(position of the taken plan among the actions, reward minus baseline, logging propensity)."""
+"""(position of the drawn plan among the actions, reward minus baseline, logging propensity)."""
 
 
 def decision_example(
     space: PlanSpace,
-    shared: Sequence[float] | NDArray[np.float64],
-    actions: Sequence[int] | NDArray[np.int64],
-    features: Sequence[Sequence[float]] | NDArray[np.float64],
+    shared: Sequence[float] | Floats,
+    actions: Sequence[int] | Longs,
+    features: Sequence[Sequence[float]] | Floats,
     *,
     label: Label | None = None,
     observe: str = "first_look",
@@ -43,16 +44,17 @@ def decision_example(
     """The lines of one decision, without the empty line that ends it in a file.
 
     Args:
-        space: the plans.
-        shared: values of `shared_features(space, observe, groups)`.
-        actions: plan indices, [K].
-        features: values of `action_features()`, a row a plan, [K, F].
-        label: what is learned from; None to predict.
-        observe: what the policy sees, which decides the shared features together with
-        groups: that the policy uses.
+        space: The plans.
+        shared: Values of `shared_features(space, observe, groups)`.
+        actions: Indices of plans, [K].
+        features: Values of `action_features()`, one row per plan, [K, F].
+        label: Outcome to learn from; None to predict.
+        observe: What the policy sees before choosing.
+        groups: Groups of shared features that the policy uses.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
-    >>> print(decision_example(space, [0, 0, 1, 0, 0, .25], [2, 1], [[.6, 0, 0, .5], [.5, -.1, .693147, 1]],
+    >>> features = [[0.6, 0, 0, 0.5], [0.5, -0.1, 0.693147, 1]]
+    >>> print(decision_example(space, [0, 0, 1, 0, 0, 0.25], [2, 1], features,
     ...                        label=(1, 0.2, 0.5), observe="blind"))
     shared |q class=two_words:1 query_words:0.25
     |v value:0.6 strategies:0.5 |b title_1 title_2
@@ -70,7 +72,7 @@ def decision_example(
 
 
 def features_of(example: str) -> list[tuple[str, str]]:
-    r"""(namespace, feature) of every feature that some line of an example has, in the order of their first mention.
+    r"""(namespace, feature) of every feature of an example, in the order of first occurrence.
 
     >>> features_of("shared |q class=long:1 query_words:0.5\n|v value:0.6 |b title_1")
     [('q', 'class=long'), ('q', 'query_words'), ('v', 'value'), ('b', 'title_1')]
@@ -84,12 +86,13 @@ def features_of(example: str) -> list[tuple[str, str]]:
 
 
 def without_feature(example: str, namespace: str, feature: str | None = None) -> str:
-    r"""The example as if no line had this feature; without a name, the whole namespace.
+    r"""The example without this feature; without a name, the example without the namespace.
 
-    >>> print(without_feature("shared |q query_words:0.5\n|v value:0.6 log_rank:1 |b title_1", "v", "value"))
+    >>> example = "shared |q query_words:0.5\n|v value:0.6 log_rank:1 |b title_1"
+    >>> print(without_feature(example, "v", "value"))
     shared |q query_words:0.5
     |v log_rank:1 |b title_1
-    >>> print(without_feature("shared |q query_words:0.5\n|v value:0.6 |b title_1", "v"))
+    >>> print(without_feature(example, "v"))
     shared |q query_words:0.5
     |v |b title_1
     """
@@ -105,7 +108,7 @@ def without_feature(example: str, namespace: str, feature: str | None = None) ->
 
 
 def vw_name(name: str) -> str:
-    """A feature's name as Vowpal Wabbit may read it.
+    """A feature's name in a form that Vowpal Wabbit accepts.
 
     >>> vw_name("class:one_word")
     'class=one_word'
@@ -114,11 +117,11 @@ def vw_name(name: str) -> str:
 
 
 def label_text(reward: float, propensity: float) -> str:
-    """What stands before the plan taken. The only place that turns a reward into a cost.
+    """Label at the start of the line of the drawn plan. Only here a reward becomes a cost.
 
     Args:
-        reward: minus baseline.
-        propensity: of the plan taken, under the policy that logged it.
+        reward: Reward minus baseline.
+        propensity: Propensity of the drawn plan under the logging policy.
 
     >>> label_text(0.2, 0.5)
     '0:-0.2:0.5 '
@@ -127,7 +130,7 @@ def label_text(reward: float, propensity: float) -> str:
 
 
 def number_text(value: float) -> str:
-    """A feature's value: seven digits are more than Vowpal Wabbit keeps.
+    """A feature's value as text, with seven digits: Vowpal Wabbit keeps fewer.
 
     >>> number_text(0.1 + 0.2), number_text(1.0)
     ('0.3', '1')
@@ -137,7 +140,7 @@ def number_text(value: float) -> str:
 
 @lru_cache(maxsize=64)
 def shared_names(space: PlanSpace, observe: str, groups: tuple[str, ...] = DEFAULT_GROUPS) -> tuple[str, ...]:
-    """How each shared feature is announced.
+    """Text before the value of each shared feature.
 
     >>> shared_names(PlanSpace(("title", "memory"), block_size=2, budget=2), "blind")[-1]
     ' query_words:'
@@ -147,7 +150,7 @@ def shared_names(space: PlanSpace, observe: str, groups: tuple[str, ...] = DEFAU
 
 @cache
 def action_names() -> tuple[str, ...]:
-    """How each feature of a plan is announced.
+    """Text before the value of each feature of a plan.
 
     >>> action_names()
     (' value:', ' value_gap:', ' log_rank:', ' strategies:')
@@ -157,7 +160,7 @@ def action_names() -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def block_texts(space: PlanSpace) -> tuple[str, ...]:
-    """The namespace `b` of every plan.
+    """Namespace `b` of every plan, as text.
 
     >>> block_texts(PlanSpace(("title", "memory"), block_size=2, budget=2))[1]
     ' |b title_1 memory_1'

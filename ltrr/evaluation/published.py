@@ -128,9 +128,14 @@ def _to_text(value: object) -> str:
 def list_same_plan_versions(
     root: str | os.PathLike[str], name: str, versions: Collection[str], settings: PolicySettings
 ) -> list[str]:
-    """Published versions with the plans, looks and features of `settings`, in order."""
+    """Published versions whose plans, looks, features and ranker features equal those of `settings`."""
+    published = {
+        version: read_manifest(root, name, version).settings
+        for version in sorted(versions)
+        if is_published(root, name, version)
+    }
     return [
         version
-        for version in sorted(versions)
-        if is_published(root, name, version) and has_same_plans(settings, read_manifest(root, name, version).settings)
+        for version, made in published.items()
+        if has_same_plans(settings, made) and made.ranker_features == settings.ranker_features
     ]

@@ -9,7 +9,7 @@ from statistics import median
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.artifacts.record_checks import TOLERANCE
+from ltrr.artifacts.contradictions import TOLERANCE
 from ltrr.logs.folder import NO_TRAFFIC, SUCCESS, FolderFiles, list_names
 from ltrr.logs.settings import LogSettings
 from ltrr.spark.quality import Check, at_most

@@ -22,5 +22,5 @@ def candidate_of(night: Night) -> Candidate | None:
         return None
     policy, values = night.settings.policy, StoredValues.of_note(trained.values or "")
     files = {BANDIT: sha256, **(values.files if values else {})}
-    bandit = FrozenBandit(policy.name, files, values.how if values else None, policy.exploration)
+    bandit = FrozenBandit(policy.name, files, values.learned if values else None, policy.exploration)
     return Candidate(bandit, night.closed_dates()[-1], trained.mlflow_run_id or "")

@@ -124,7 +124,7 @@ def _learn_values(night: Night, rows: DataFrame, tracked: TrackedRun) -> Planner
     night.note(values=stored.to_note())
     tracked.tags({f"{Path(name).stem}_sha256": sha256 for name, sha256 in stored.files.items()})
     files = {name: get_payload(url, sha256) for name, sha256 in stored.files.items()}
-    return Planner(PlanValuer(policy.space, stored.how, files), policy.exploration.shortlist_size)
+    return Planner(PlanValuer(policy.space, stored.learned, files), policy.exploration.shortlist_size)
 
 
 def _run_parameters(night: Night, window: list[date]) -> dict[str, object]:

@@ -56,7 +56,7 @@ def _row(day: date, one: Challenger) -> dict[str, Any]:
         "data_end": one.data_end,
         "policy": one.bandit.policy,
         "files": dict(one.bandit.files),
-        "values": None if values is None else json.dumps(vars(values), sort_keys=True),
+        "values": None if values is None else json.dumps(values.to_plain(), sort_keys=True),
         "exploration": json.dumps(one.bandit.exploration.to_json(), sort_keys=True),
         "against": one.against,
         "alpha": one.alpha,

@@ -95,7 +95,7 @@ class FrozenBandit:
     @property
     def digest(self) -> str:
         """Digest of 64 hex digits, equal for two bandits with the same decisions."""
-        values = None if self.values is None else vars(self.values)
+        values = None if self.values is None else self.values.to_plain()
         identity = [self.policy, dict(self.files), values, self.exploration.to_json()]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

@@ -1,4 +1,7 @@
-"""Loads a published policy and serves it: numpy, vowpalwabbit, xgboost, fsspec; no Spark, no MLflow."""
+"""Loading and serving a published policy.
+
+It needs numpy, vowpalwabbit, xgboost and fsspec, but neither Spark nor MLflow.
+"""
 
 from ltrr.core.feature_groups import MEMORY
 from ltrr.core.planning import Block

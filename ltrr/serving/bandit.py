@@ -1,12 +1,13 @@
-"""Choosing a plan: planner, shortlist, the bandit's scores, exploration. The same code online and in batch.
+"""Choice of a plan: planner, shortlist, scores of the bandit, exploration; online and in batch.
 
-Vowpal Wabbit only scores: it predicts the cost of every shortlisted plan, and `core.exploration`
-alone turns scores into probabilities (docs/adr/0004-vw-scores.md). Without a model the planner's
-values are the scores; with one, `score_weight` is the weight of its predictions relative to them.
-The planner goes by learned values where the policy has them (`serving.values`), else by hit rates
+Vowpal Wabbit only scores: it predicts the cost of every plan of the shortlist. `core.exploration`
+alone turns scores into probabilities (docs/adr/0004-vw-scores.md). Without a model, the planner's
+values are the scores. With one, `score_weight` is the weight of its predictions relative to them.
+The planner uses learned values if the policy has them (`serving.values`), otherwise hit rates
 (`core.planning`).
 
-One decision costs the same whatever the catalogue or the log: P plans are valued, K are scored.
+The cost of a decision depends neither on the catalogue nor on the log: P plans are valued, K are
+scored.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.exploration import Distribution, ExplorationSettings, explore, shortlist_of
 from ltrr.core.facts import NO_FACTS, CandidateFacts
 from ltrr.core.feature_groups import DEFAULT_GROUPS
@@ -29,14 +30,14 @@ from ltrr.core.features import action_matrix, shared_vector
 from ltrr.core.planning import Block, History, plan_values
 from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import query_class
-from ltrr.core.situation import NOWHERE, Situation
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.core.vw_text import decision_example
 from ltrr.errors import ArtifactError, UsageError
 from ltrr.serving.values import PlanValuer
 
 
 class Scorer(Protocol):
-    """What predicts the cost of each action of one multi-line example."""
+    """A model that predicts the cost of each action of one multi-line example."""
 
     def predict(self, example: str) -> Any:
         """Costs in the order of the action lines."""
@@ -44,52 +45,52 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """All that one decision was made from.
+    """Inputs and probabilities of one decision.
 
     Args:
-        shared: shared features, as used.
-        values: planner value of every plan, [P], found reward.
-        features: action features of the shortlist, [K, F].
-        scores: predicted reward of the shortlist, [K]; less the best plan's value where a model has
-            a say.
-        distribution: over all plans.
-        facts: of the candidates, as used.
-        situation: Situation of the search, as given.
+        shared: Shared features.
+        values: Planner value of every plan, [P], found reward.
+        features: Action features of the shortlist, [K, F].
+        scores: Score of each plan of the shortlist, [K]: predicted reward. With a model, it is the
+            difference from the best plan's value.
+        distribution: Probabilities of all plans.
+        facts: Facts of the candidates.
+        situation: Situation of the search.
     """
 
-    shared: NDArray[np.float64]
-    values: NDArray[np.float64]
-    features: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    shared: Floats
+    values: Floats
+    features: Floats
+    scores: Floats
     distribution: Distribution
     facts: CandidateFacts = field(default_factory=dict)
-    situation: Situation = NOWHERE
+    situation: Situation = UNKNOWN_SITUATION
 
     @property
     def greedy(self) -> int:
-        """The plan of the highest score; the first of the shortlist among equals."""
+        """The plan of the highest score; among equals, the first of the shortlist."""
         return int(self.distribution.shortlist[int(np.argmax(self.scores))])
 
 
 class PlanChooser:
-    """P(plan) for one policy. Cheap to send to an executor: it pickles as its settings and the model's bytes.
+    """P(plan) of one policy. It pickles as its settings and the model's bytes.
 
     Args:
-        space: the plans.
-        exploration: how much to explore.
-        model: a Vowpal Wabbit model trained with `--cb_adf`, or None: the planner alone.
-        observe: what the policy sees before choosing.
-        valuer: of learned values, or None: hit rates.
-        groups: of shared features that it uses.
+        space: The plans.
+        exploration: Settings of exploration.
+        model: A Vowpal Wabbit model trained with `--cb_adf`; None: the planner alone.
+        observe: What the policy sees before choosing.
+        valuer: Learned values; None: hit rates.
+        groups: Groups of shared features that the policy uses.
 
     Raises:
-        ArtifactError: the model cannot be read, or gives probabilities where scores are needed.
+        ArtifactError: the model cannot be read, or predicts probabilities instead of scores.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> greedy = PlanChooser(space, ExplorationSettings(temperature=0.0, floor_share=0.0), None)
     >>> looks = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "empty")]
-    >>> choice = greedy.choose("the matrix", looks, History.prior(space))
-    >>> space.text(choice.distribution.best()), choice.distribution.p(choice.distribution.best())
+    >>> spread = greedy.choose("the matrix", looks, History.prior(space)).distribution
+    >>> space.text(spread.best()), spread.p(spread.best())
     ('title:2', 1.0)
     """
 
@@ -107,13 +108,13 @@ class PlanChooser:
         self.valuer, self.groups = valuer, groups
         self.model = model
         self._scorer = None if model is None else _load_scorer(model)
-        # A Vowpal Wabbit workspace parses into buffers of its own: one prediction at a time.
+        # A Vowpal Wabbit workspace has one parse buffer: one prediction at a time.
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as what it was made from."""
-        made = partial(PlanChooser, groups=self.groups)
-        return made, (self.space, self.exploration, self.model, self.observe, self.valuer)
+        """Pickle the arguments of the constructor."""
+        constructor = partial(PlanChooser, groups=self.groups)
+        return constructor, (self.space, self.exploration, self.model, self.observe, self.valuer)
 
     def choose(
         self,
@@ -123,17 +124,17 @@ class PlanChooser:
         facts: CandidateFacts = NO_FACTS,
         *,
         draws: float = 0.0,
-        situation: Situation = NOWHERE,
+        situation: Situation = UNKNOWN_SITUATION,
     ) -> Choice:
-        """The distribution over plans for one query, with all it came from.
+        """The distribution over plans for one query, with its inputs.
 
         Args:
-            key: the query_key.
-            looks: blocks seen before choosing.
-            history: of the query.
-            facts: of the candidates of the looks.
-            draws: decayed draws behind the query's own history.
-            situation: when and where it is searched.
+            key: The query_key.
+            looks: Blocks seen before choosing.
+            history: History that the query is planned with.
+            facts: Facts of the candidates of the looks.
+            draws: Decayed draws behind the query's own history.
+            situation: Time, surface and context of the search.
         """
         shared = shared_vector(
             self.space, looks, key, self.observe, self.groups, history=history, draws=draws, situation=situation
@@ -144,8 +145,8 @@ class PlanChooser:
             values = self.valuer.values(key, looks, facts)
         return replace(self.weigh(key, shared, values), facts=facts, situation=situation)
 
-    def weigh(self, key: str, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Choice:
-        """The distribution from what the log holds: query_key, shared features and planner values."""
+    def weigh(self, key: str, shared: Floats, values: Floats) -> Choice:
+        """The choice from logged values: query_key, shared features and planner values."""
         shortlist = shortlist_of(values, self.exploration.shortlist_size)
         features = action_matrix(self.space, values, shortlist)
         scores = self._scores(shared, values, shortlist, features)
@@ -153,51 +154,50 @@ class PlanChooser:
         distribution = explore(scores, exploration, shortlist=shortlist, n_actions=len(self.space))
         return Choice(shared, values, features, scores, distribution)
 
-    def distribution(self, key: str, shared: NDArray[np.float64], values: NDArray[np.float64]) -> Distribution:
-        """P(plan) from query_key, shared features and planner values, for judging this policy on a log."""
+    def distribution(self, key: str, shared: Floats, values: Floats) -> Distribution:
+        """P(plan) from logged values, to evaluate the policy on a log; arguments as for `weigh`."""
         return self.weigh(key, shared, values).distribution
 
     def _scores(
         self,
-        shared: NDArray[np.float64],
-        values: NDArray[np.float64],
-        shortlist: NDArray[np.int64],
-        features: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
+        shared: Floats,
+        values: Floats,
+        shortlist: Longs,
+        features: Floats,
+    ) -> Floats:
         weight = self.exploration.score_weight
         if self._scorer is None or weight == 0.0:
             return np.asarray(values[shortlist])
         predicted = self.scores_of(self.example(shared, shortlist, features))
         if weight == 1.0:
             return predicted
-        # A prediction is of the reward less the best plan's value, so the planner's part is less it
-        # too.
+        # A prediction is the reward less the best plan's value, so the same is subtracted here.
         return np.asarray((1.0 - weight) * (values[shortlist] - values.max()) + weight * predicted)
 
     @property
     def is_learned(self) -> bool:
-        """Whether a model scores; else the planner's values are the scores."""
+        """Whether a model scores; otherwise the planner's values are the scores."""
         return self._scorer is not None
 
-    def example(self, shared: NDArray[np.float64], shortlist: NDArray[np.int64], features: NDArray[np.float64]) -> str:
-        """What the model is asked about some plans; `features` has a row a plan."""
+    def example(self, shared: Floats, shortlist: Longs, features: Floats) -> str:
+        """The model's input for some plans; `features` has one row per plan."""
         return decision_example(self.space, shared, shortlist, features, observe=self.observe, groups=self.groups)
 
-    def scores_of(self, example: str) -> NDArray[np.float64]:
+    def scores_of(self, example: str) -> Floats:
         """Predicted reward of every action line of an example, less the best plan's value, [K].
 
         Raises:
-            UsageError: there is no model to ask.
+            UsageError: the policy has no model.
         """
         if self._scorer is None:
-            raise UsageError("a policy without a bandit predicts nothing", which="bandit.vw", todo="use its values")
+            raise UsageError("a policy without a bandit has no predictions", which="bandit.vw", todo="use its values")
         with self._lock:
             costs = self._scorer.predict(example)
         return -np.asarray(costs, dtype=np.float64)
 
 
 def _load_scorer(model: bytes) -> Scorer:
-    """A read-only workspace over the model; it must predict scores, not probabilities."""
+    """A read-only workspace of a model that predicts scores, not probabilities."""
     import vowpalwabbit
 
     with tempfile.TemporaryDirectory(prefix="ltrr-bandit-") as folder:

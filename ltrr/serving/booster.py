@@ -1,12 +1,12 @@
-"""Loading an XGBoost model that was published, with an error that says what is wrong with it."""
+"""Loading a published XGBoost model, and its predictions."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Floats32
 from ltrr.errors import ArtifactError
 
 
@@ -15,20 +15,19 @@ def load_booster(model: bytes, features: int, name: str) -> Any:
 
     Args:
         model: XGBoost's own `ubj` bytes.
-        features: that it must have been trained on.
-        name: of the file, for messages.
+        features: Number of features that the model must have.
+        name: Name of the file, for messages.
 
     Raises:
         ArtifactError: the model cannot be read, or was trained on another number of features.
     """
-    # XGBoost ends the whole process on an empty buffer, so what cannot be its format is stopped
-    # here.
+    # XGBoost ends the process on an empty buffer, so bytes of another format are refused here.
     if not model.startswith(b"{"):
         raise ArtifactError(
             "not a model of XGBoost", which=name, expected="UBJSON", got=repr(model[:12]), todo="publish again"
         )
-    # 1-6 s the first time: paid when a policy with such a model is loaded, never by `import
-    # ltrr.serving`.
+    # The first import takes 1-6 s. It happens when a policy with such a model is loaded, not at
+    # `import ltrr.serving`.
     import xgboost
 
     booster = xgboost.Booster()
@@ -46,20 +45,20 @@ def load_booster(model: bytes, features: int, name: str) -> Any:
             got=str(booster.num_features()),
             todo="train it on the features of the manifest",
         )
-    # One page is a few rows: threads would cost more than they bring, and take the service's cores.
+    # One page is a few rows: threads would be slower, and would use the service's cores.
     booster.set_param({"nthread": 1})
     return booster
 
 
-def predictions(booster: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What a booster predicts for each row, [N]; nothing for no rows, which XGBoost does not take."""
+def predictions(booster: Any, rows: Floats32) -> Floats:
+    """Predictions of a booster, [N]; empty without rows, which XGBoost does not accept."""
     if not len(rows):
         return np.empty(0)
     return np.asarray(booster.inplace_predict(rows), dtype=np.float64)
 
 
-def contributions(booster: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What each feature adds to the margin of each row (SHAP values), and the bias last, [N, F + 1].
+def contributions(booster: Any, rows: Floats32) -> Floats:
+    """Contribution of each feature to the margin (SHAP values), and the bias last, [N, F + 1].
 
     Lundberg, Erion & Lee, "Consistent Individualized Feature Attribution for Tree Ensembles", 2018.
     """

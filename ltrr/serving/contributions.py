@@ -1,7 +1,6 @@
-"""What moved a choice: which features of the bandit set the best plan apart, and which features a candidate's value.
+"""Effects of the bandit's features on the best plan, and contributions to a candidate's value.
 
-Both are exact statements about the models that were asked, and neither says what would be true of
-the world.
+Both are exact statements about the models. Neither is a statement about causes in the world.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats32
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.vw_text import features_of, without_feature
 from ltrr.serving.bandit import Choice, PlanChooser
@@ -20,16 +19,16 @@ from ltrr.serving.values import CandidateValues, PlanValuer
 
 @dataclass(frozen=True)
 class Effect:
-    """What one feature of the bandit does to two plans: score as it is, less the score without the feature.
+    """Effect of one feature of the bandit on two plans: the score less the score without it.
 
-    Effects of crossed features do not add up: each counts the crossings that it takes part in.
+    Effects do not add up, because features are crossed: each includes all crossings of the feature.
 
     Args:
         namespace: q the query and looks, v the plan's value, b its blocks.
-        feature: as Vowpal Wabbit knows it; empty for the whole namespace.
-        best: on the score of the best plan; reward.
-        runner_up: on the score of the second.
-        difference: best less runner_up: how much of the lead is lost without the feature.
+        feature: Name of the feature in Vowpal Wabbit; empty for the whole namespace.
+        best: Effect on the score of the best plan; reward.
+        runner_up: Effect on the score of the second.
+        difference: best - runner_up: the part of the lead that is lost without the feature.
     """
 
     namespace: str
@@ -41,14 +40,14 @@ class Effect:
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one feature adds to the value that was predicted for a candidate.
+    """Contribution of one feature to the predicted value of a candidate.
 
     Args:
-        entity_id: the candidate.
-        feature: of `core.candidate_features`.
-        value: of the feature; NaN where it was not known.
-        log_odds: what it adds to the log-odds of P(click | examined); those of all features and the
-            bias add up.
+        entity_id: The candidate.
+        feature: Name in `core.candidate_features`.
+        value: Value of the feature; NaN if it is unknown.
+        log_odds: Contribution to the log-odds of P(click | examined), which are the sum over all
+            features and the bias.
     """
 
     entity_id: str
@@ -58,17 +57,18 @@ class Contribution:
 
 
 def bandit_effects(chooser: PlanChooser, choice: Choice, places: Sequence[int]) -> tuple[Effect, ...]:
-    """Effects on the two plans that stand at `places` of the shortlist: namespaces first, then by size of difference.
+    """Effects on the two plans at `places` of the shortlist.
 
-    The two are scored on their own: what else is in a shortlist changes no score.
+    Namespaces come first, then features by size of the difference. Only the two plans are scored:
+    the other plans of a shortlist do not change a score.
     """
     rows = np.asarray(places)
     example = chooser.example(choice.shared, choice.distribution.shortlist[rows], choice.features[rows])
     features = features_of(example)
-    asked = [(namespace, "") for namespace in dict.fromkeys(namespace for namespace, _ in features)] + features
+    left_out = [(namespace, "") for namespace in dict.fromkeys(namespace for namespace, _ in features)] + features
     full = chooser.scores_of(example)
     effects = []
-    for namespace, feature in asked:
+    for namespace, feature in left_out:
         lost = full - chooser.scores_of(without_feature(example, namespace, feature or None))
         best, runner_up = lost.tolist()
         effects.append(Effect(namespace, feature, best, runner_up, best - runner_up))
@@ -81,14 +81,14 @@ def value_contributions(
     """The `limit` largest contributions to the value of each of these candidates, largest first.
 
     Args:
-        valuer: of the policy.
-        key: the query_key, which decides whose model is asked.
-        seen: what the valuer said of the visible candidates.
-        entity_ids: some of them.
-        limit: features of each.
+        valuer: Learned values of the policy.
+        key: The query_key, whose fold selects the model.
+        seen: Result of `valuer.candidates` for the visible candidates.
+        entity_ids: Candidates to explain.
+        limit: Number of features of each.
     """
-    names = [feature.name for feature in candidate_features(valuer.space)]
-    rows: NDArray[np.float32] = seen.features[[seen.entity_ids.index(entity_id) for entity_id in entity_ids]]
+    names = [feature.name for feature in candidate_features(valuer.space, valuer.learned.groups)]
+    rows: Floats32 = seen.features[[seen.entity_ids.index(entity_id) for entity_id in entity_ids]]
     added = valuer.contributions(key, rows)[:, :-1]
     return tuple(
         Contribution(entity_id, names[column], float(row[column]), float(log_odds[column]))

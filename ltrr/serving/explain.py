@@ -1,16 +1,17 @@
-"""Why a policy would choose what it chooses for one query: plans, blocks, candidates, and what moved the choice.
+"""Explanation of the choice for one query: plans, blocks, candidates and effects of features.
 
-The numbers are those of the choice itself, made by the code that serves: nothing is computed again
-in another way.
+The numbers are those of the choice itself, made by the code that serves.
 
 >>> from datetime import date
 >>> from ltrr.artifacts.bundle import uniform_bundle
 >>> from ltrr.artifacts.manifest import PolicySettings
->>> manifest, _ = uniform_bundle(PolicySettings("search", ("title", "memory"), budget=2), date(2026, 3, 1))
->>> explained = explain(Policy.of(manifest, {}), "The Matrix", [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0))])
->>> [(plan.plan, plan.value, round(plan.propensity, 3)) for plan in explained.plans]
+>>> settings = PolicySettings("search", ("title", "memory"), budget=2)
+>>> manifest, _ = uniform_bundle(settings, date(2026, 3, 1))
+>>> looks = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0))]
+>>> explanation = explain(Policy.of(manifest, {}), "The Matrix", looks)
+>>> [(plan.plan, plan.value, round(plan.propensity, 3)) for plan in explanation.plans]
 [('title:1,memory:1', 0.675, 0.333), ('title:2', 0.5375, 0.333), ('memory:2', 0.3125, 0.333)]
->>> [(block.strategy, block.depth, block.status, round(block.gain, 4)) for block in explained.blocks]
+>>> [(row.strategy, row.depth, row.status, round(row.gain, 4)) for row in explanation.blocks]
 [('title', 1, 'ok', 0.3625), ('title', 2, 'unseen', -0.1375),
  ('memory', 1, 'unseen', 0.1375), ('memory', 2, 'unseen', -0.3625)]
 """
@@ -22,25 +23,25 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Bools, Floats, Longs
 from ltrr.core.facts import CandidateFacts, Facts
 from ltrr.core.feature_groups import MEMORY, SITUATION_GROUPS
 from ltrr.core.features import PLACES
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import query_class, query_key
-from ltrr.core.situation import NOWHERE, Situation
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.serving.bandit import Choice
 from ltrr.serving.contributions import Contribution, Effect, bandit_effects, value_contributions
 from ltrr.serving.policy import Policy
 from ltrr.serving.values import CandidateValues
 
 UNSEEN = "unseen"
-"""Status of a block that is not known before choosing."""
+"""Status of a block that is not visible before choosing."""
 
-_EXPLAINED = 5
-"""Candidates whose values are taken apart, and features of each."""
+_DETAILED = 5
+"""Number of candidates with contributions, and number of features of each."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ class PlanRow:
     """One plan of the shortlist.
 
     Args:
-        plan: canonical text.
-        value: the planner's; found reward.
-        score: what exploration goes by; where there is a bandit, predicted reward less the best
-            plan's value.
+        plan: Canonical text.
+        value: Value of the planner; found reward.
+        score: Score that exploration uses. With a bandit, predicted reward less the best plan's
+            value.
         propensity: P(plan), exactly as it would be logged.
     """
 
@@ -63,22 +64,21 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class BlockRow:
-    """What one block would bring.
+    """Value of one block.
 
     Args:
-        strategy: its strategy.
-        depth: 1-based.
-        status: as it was answered, or `unseen`.
-        candidates: in it; None where it is unseen.
-        value: summed value of its candidates, without regard to other blocks; None where it is
+        strategy: Its strategy.
+        depth: Its depth, 1-based.
+        status: Status of the answer, or `unseen`.
+        candidates: Number of candidates; None if it is unseen.
+        value: Sum of the values of its candidates, without regard to other blocks; None if it is
             unseen or the policy has no learned values.
-        hit_rate: expected found reward of the block, from history; None where learned values are
-            used instead.
-        marginal_hit_rate: likewise, of what no other block of a plan brings: what an unseen block
-            adds.
-        gain: value of the best plan that draws it less that of the best plan that does not: above 0
-            where the best plan draws it. The budget is spent in both, so this is what it adds over
-            what it displaces. NaN where every plan draws it.
+        hit_rate: Expected found reward of the block, from history; None with learned values.
+        marginal_hit_rate: Expected found reward that no other block of a plan brings; None with
+            learned values.
+        gain: Value of the best plan that draws it less the value of the best plan that does not:
+            above 0 if the best plan draws it. Both plans spend the budget, so this is what the
+            block adds over the block that it replaces. NaN if every plan draws it.
     """
 
     strategy: str
@@ -96,14 +96,14 @@ class CandidateRow:
     """One listing of a visible block.
 
     Args:
-        strategy: who lists it.
-        depth: in which block.
-        rank: in the strategy's whole list, 1-based.
-        entity_id: the candidate.
-        predicted: P(click | examined) by the model; None without learned values.
-        clicks: the memory's evidence of the query and this entity, decayed; 0 where it has none.
-        examinations: likewise.
-        value: after evidence; None without learned values.
+        strategy: Strategy that lists it.
+        depth: Depth of the block.
+        rank: Rank in the strategy's whole list, 1-based.
+        entity_id: The candidate.
+        predicted: P(click | examined) predicted by the model; None without learned values.
+        clicks: Clicks of the query and this entity in the memory, decayed; 0 without evidence.
+        examinations: Examinations, likewise.
+        value: Value after evidence; None without learned values.
     """
 
     strategy: str
@@ -118,23 +118,24 @@ class CandidateRow:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One query under one policy.
+    """Explanation of one query under one policy.
 
     Args:
-        version: of the bundle.
-        query_text: as asked.
-        query_key: its canonical text.
-        query_class: its class.
-        observe: what the policy sees before choosing.
-        notes: what a reader must know to read the rest.
-        plans: the shortlist, best score first.
-        other_plans: how many are not in it.
-        floor: propensity of each of those.
-        blocks: every block of every strategy.
-        candidates: every listing of the visible blocks.
-        effects: of the bandit's features on the lead of the best plan over the second; none without
-            a bandit.
-        contributions: to the predicted value of the best candidates; none without learned values.
+        version: Version of the bundle.
+        query_text: Query as typed.
+        query_key: Its canonical text.
+        query_class: Its class.
+        observe: What the policy sees before choosing.
+        notes: Limits of this explanation, one sentence each.
+        plans: The shortlist, best score first.
+        other_plans: Number of plans outside the shortlist.
+        floor: Propensity of each of those.
+        blocks: Every block of every strategy.
+        candidates: Every listing of the visible blocks.
+        effects: Effects of the bandit's features on the lead of the best plan over the second;
+            empty without a bandit.
+        contributions: Contributions to the predicted value of the best candidates; empty without
+            learned values.
     """
 
     version: str
@@ -152,7 +153,7 @@ class Explanation:
     contributions: tuple[Contribution, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain lists and mappings."""
+        """The explanation as plain lists and mappings."""
         return asdict(self)
 
 
@@ -161,20 +162,20 @@ def explain(
     query_text: str,
     looks: Sequence[Block] | None = None,
     overlaps: Mapping[str, Sequence[float]] | None = None,
-    situation: Situation = NOWHERE,
+    situation: Situation = UNKNOWN_SITUATION,
 ) -> Explanation:
-    """Explain the choice for one query. The memory's evidence is the bundle's own.
+    """Explain the choice for one query, with the evidence in the bundle's memory.
 
     Args:
-        policy: any; it is held for the length of the call.
-        query_text: as typed.
-        looks: the blocks seen before choosing; None where they are unknown, and then only what the
-            bundle itself recalls is seen.
-        overlaps: `core.text_overlap` of the candidates, by entity_id, where it is known.
-        situation: when and where it is searched; only some policies use it.
+        policy: Any policy. A reload during the call has no effect on it.
+        query_text: Query as typed.
+        looks: Blocks seen before choosing. None if they are unknown: only the blocks of the
+            bundle's memory are visible.
+        overlaps: `core.text_overlap` of candidates, by entity_id.
+        situation: Time, surface and context of the search; only some policies use it.
 
     Raises:
-        UsageError: a look is not of this policy.
+        UsageError: the policy does not allow a look.
     """
     held, key = policy.pinned(), query_key(query_text)
     visible = recalled_blocks(held, query_text) if looks is None else tuple(looks)
@@ -185,8 +186,8 @@ def explain(
     order = np.argsort(-choice.scores, kind="stable")
     contributions: tuple[Contribution, ...] = ()
     if valuer is not None and seen is not None:
-        top = sorted(seen.entity_ids, key=lambda entity_id: (-seen.worth[entity_id], entity_id))[:_EXPLAINED]
-        contributions = value_contributions(valuer, key, seen, top, _EXPLAINED)
+        top = sorted(seen.entity_ids, key=lambda entity_id: (-seen.worth[entity_id], entity_id))[:_DETAILED]
+        contributions = value_contributions(valuer, key, seen, top, _DETAILED)
     is_comparable = held.chooser.is_learned and len(order) > 1
     return Explanation(
         version=held.version,
@@ -206,7 +207,7 @@ def explain(
 
 
 def recalled_blocks(policy: Policy, query_text: str) -> tuple[Block, ...]:
-    """Every block of the memory, as a service has them without a call; none where the policy does not draw from it."""
+    """Every block of the memory; empty if the policy does not draw from the memory."""
     space = policy.space
     if MEMORY not in space.strategy_index:
         return ()
@@ -232,7 +233,7 @@ def _facts(
 
 
 def _history(policy: Policy, key: str) -> History:
-    """What `Policy.choose` plans this query with."""
+    """The history that `Policy.choose` plans this query with."""
     return policy.history.of(key)
 
 
@@ -241,7 +242,7 @@ def _notes(policy: Policy, choice: Choice, *, has_looks: bool) -> tuple[str, ...
     if not has_looks:
         seen = "what the bundle's memory recalls" if MEMORY in policy.space.strategy_index else "nothing"
         notes.append(f"no look of this query is known, so it is explained blind: of the blocks, {seen} is seen")
-    if choice.situation == NOWHERE and not SITUATION_GROUPS.isdisjoint(policy.chooser.groups):
+    if choice.situation == UNKNOWN_SITUATION and not SITUATION_GROUPS.isdisjoint(policy.chooser.groups):
         notes.append("no time and place are known, and this policy uses them: their features are 0")
     if choice.distribution.floor * len(policy.space) >= 1.0:
         notes.append("every plan is equally likely: scores order the shortlist and move nothing")
@@ -252,7 +253,7 @@ def _notes(policy: Policy, choice: Choice, *, has_looks: bool) -> tuple[str, ...
     return tuple(notes)
 
 
-def _plan_rows(space: PlanSpace, choice: Choice, order: NDArray[np.int64]) -> tuple[PlanRow, ...]:
+def _plan_rows(space: PlanSpace, choice: Choice, order: Longs) -> tuple[PlanRow, ...]:
     spread = choice.distribution
     plans = spread.shortlist[order].tolist()
     return tuple(
@@ -263,7 +264,7 @@ def _plan_rows(space: PlanSpace, choice: Choice, order: NDArray[np.int64]) -> tu
 
 def _block_rows(
     space: PlanSpace,
-    values: NDArray[np.float64],
+    values: Floats,
     visible: Sequence[Block],
     seen: CandidateValues | None,
     history: History | None,
@@ -291,7 +292,7 @@ def _block_rows(
     return tuple(rows)
 
 
-def _gain(values: NDArray[np.float64], draws_it: NDArray[np.bool_]) -> float:
+def _gain(values: Floats, draws_it: Bools) -> float:
     return float(values[draws_it].max() - values[~draws_it].max()) if not draws_it.all() else float("nan")
 
 

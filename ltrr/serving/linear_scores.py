@@ -1,14 +1,14 @@
-"""A bandit's scores from its weights: what Vowpal Wabbit predicts, for many decisions at once (docs/adr/0014).
+"""Scores of a bandit for many decisions at once, computed from its weights (docs/adr/0014).
 
 The model is linear in the features of `core.vw_text` and in products of a shared feature (namespace
 q) with one of the plan (v, b):
 
     cost(x, a) = c + ws . x + wv . v(a) + wb . b(a) + x' Wqv v(a) + x' Wqb b(a)
 
-A feature's weight lies where Vowpal Wabbit's hash of its name says; that of a product at (16777619
-h(q)) ^ h(other). Nothing of this is taken on trust: when a model is read, its scores of made-up
-decisions are compared with Vowpal Wabbit's own, and a model that is not this one (other
-interactions, other learners) is refused.
+A feature's weight is at the index that Vowpal Wabbit's hash of its name gives. The weight of a
+product is at (16777619 h(q)) ^ h(other). When a model is read, its scores of made-up decisions are
+compared with Vowpal Wabbit's own. A model of another form (other interactions, other learners) has
+no such weights, and Vowpal Wabbit scores it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs, Unsigned64
 from ltrr.core.features import action_features
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import action_names, decision_example, shared_names
 
-Floats = NDArray[np.float64]
-
 TOLERANCE = 1e-5
-"""Of a score, relative to the largest: Vowpal Wabbit adds up in 32-bit floats."""
+"""Largest error of a score, relative to the largest score: Vowpal Wabbit adds in 32-bit floats."""
 
 _PRIME = 16777619
 _CONSTANT = 11650396
@@ -41,11 +39,11 @@ class LinearScores:
     """Weights of a bandit.
 
     Args:
-        draws: which blocks a plan draws, [P, B].
+        draws: Whether a plan draws a block, [P, B].
         constant: c.
         shared: ws, [F].
-        action: wv and Wqv one below the other, [1 + F, A].
-        blocks: wb and Wqb, [1 + F, B].
+        action: wv in the first row, Wqv below, [1 + F, A].
+        blocks: wb in the first row, Wqb below, [1 + F, B].
     """
 
     draws: Floats
@@ -54,16 +52,16 @@ class LinearScores:
     action: Floats
     blocks: Floats
 
-    def costs(self, shared: Floats, features: Floats, shortlists: NDArray[np.int64]) -> Floats:
+    def costs(self, shared: Floats, features: Floats, shortlists: Longs) -> Floats:
         """Predicted cost of each plan listed, [N, K].
 
-        Sums run over one feature after the other, no matrix product: each row depends on itself
-        only.
+        Features are added one after the other, without a matrix product, so each row depends on
+        itself only.
 
         Args:
-            shared: features, [N, F].
-            features: of the plans, [N, K, A].
-            shortlists: plans, [N, K].
+            shared: Shared features, [N, F].
+            features: Features of the plans, [N, K, A].
+            shortlists: Indices of the plans, [N, K].
         """
         base = np.full(len(shared), self.constant)
         action, blocks = (np.tile(weights[0], (len(shared), 1)) for weights in (self.action, self.blocks))
@@ -82,16 +80,16 @@ class LinearScores:
 
     @staticmethod
     def of(model: bytes, space: PlanSpace, observe: str, groups: tuple[str, ...]) -> LinearScores | None:
-        """Of a Vowpal Wabbit model; None where its predictions are not what is computed here."""
+        """The weights of a Vowpal Wabbit model; None if its predictions are computed otherwise."""
         import vowpalwabbit
 
         with tempfile.TemporaryDirectory(prefix="ltrr-bandit-") as folder:
             path, readable = Path(folder, "bandit.vw"), Path(folder, "bandit.txt")
             path.write_bytes(model)
-            told = ["--quiet", "--testonly", "--initial_regressor", str(path)]
-            vowpalwabbit.Workspace(arg_list=[*told, "--readable_model", str(readable)]).finish()
+            options = ["--quiet", "--testonly", "--initial_regressor", str(path)]
+            vowpalwabbit.Workspace(arg_list=[*options, "--readable_model", str(readable)]).finish()
             head = readable.read_text(encoding="utf-8", errors="replace")[:10_000]
-            workspace = vowpalwabbit.Workspace(arg_list=told)
+            workspace = vowpalwabbit.Workspace(arg_list=options)
         try:
             scores = _read(workspace, head, space, shared_names(space, observe, groups))
             return scores if _agrees(scores, workspace, space, observe, groups) else None
@@ -104,14 +102,14 @@ def _read(workspace: Any, head: str, space: PlanSpace, names: tuple[str, ...]) -
     blocks = [f"{strategy}_{depth + 1}" for strategy in space.strategies for depth in range(space.budget)]
     bits = int(re.findall(r"^bits:(\d+)", head, re.MULTILINE)[0])
 
-    def weights(places: NDArray[np.uint64]) -> Floats:
+    def weights(places: Unsigned64) -> Floats:
         low = (places & np.uint64((1 << bits) - 1)).astype(np.int64)
         return np.array([workspace.get_weight(place) for place in low.ravel().tolist()]).reshape(low.shape)
 
-    def places(namespace: str, features: tuple[str, ...] | list[str]) -> NDArray[np.uint64]:
+    def places(namespace: str, features: tuple[str, ...] | list[str]) -> Unsigned64:
         space_hash = workspace.hash_space(namespace)
-        told = [workspace.hash_feature(name.strip(" :"), space_hash) for name in features]
-        return np.array(told, dtype=np.uint64) & np.uint64((1 << bits) - 1)
+        hashes = [workspace.hash_feature(name.strip(" :"), space_hash) for name in features]
+        return np.array(hashes, dtype=np.uint64) & np.uint64((1 << bits) - 1)
 
     q = places("q", names)
 
@@ -130,7 +128,7 @@ def _read(workspace: Any, head: str, space: PlanSpace, names: tuple[str, ...]) -
 
 
 def _agrees(scores: LinearScores, workspace: Any, space: PlanSpace, observe: str, groups: tuple[str, ...]) -> bool:
-    """Whether Vowpal Wabbit predicts the same for made-up decisions."""
+    """Whether Vowpal Wabbit predicts the same scores for made-up decisions."""
     rng = np.random.default_rng(_SEED)
     shared = np.round(rng.random((_PROBES, len(scores.shared))), 6)
     plans = np.array([rng.permutation(len(space))[:_PROBED_PLANS] for _ in range(_PROBES)])

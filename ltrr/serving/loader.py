@@ -1,9 +1,9 @@
-"""Bundles that a service serves: the one that the pointer names, and that of the canary, if one runs.
+"""Loading the bundles that a service serves: that of the pointer, and that of a canary.
 
-A canary is drawn by user: a hash of the user and of the canary's begin says which of the two
-versions answers, and the record says with which probability. A canary failure never affects the
-champion: if its bundle is invalid, the champion serves everybody, nothing is drawn, and the records
-say so (a propensity of 1).
+While a canary runs, a hash of the user and of the canary's begin decides which of the two versions
+answers. The record contains the probability of this version. A canary failure never affects the
+champion: if its bundle is invalid, the champion serves all users, nothing is drawn, and records
+have a propensity of 1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ltrr.artifacts.bundle import BANDIT, RANKER, read_bundle
-from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.history import QueryHistories
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import Canary, current_pointer, read_manifest_bytes
@@ -30,30 +30,30 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VersionDraw:
-    """How it came that this version answers.
+    """Draw of the version that answers a user.
 
     Attributes:
-        propensity: P(this version serves the user): the canary's share, or the rest; 1 where
-            nothing was drawn.
-        user: that it was drawn for; None where nothing was drawn.
+        propensity: P(this version serves the user): the canary's share, or 1 - share for the
+            champion; 1 if nothing was drawn.
+        user: User for whom the version was drawn; None if nothing was drawn.
     """
 
     propensity: float = 1.0
     user: str | None = None
 
     def check(self, impression_id: str, user: str) -> None:
-        """Nothing where the record is of the user that the version was drawn for.
+        """Check that a record is of the user for whom the version was drawn.
 
         Raises:
-            UsageError: it is of another one, whose side may be the other.
+            UsageError: it is of another user, who may have the other version.
         """
         if self.user not in (None, user):
             raise UsageError(
-                "a search is recorded for another user than its version was drawn for",
+                "the version of a search was drawn for another user",
                 which=impression_id,
-                expected="the `user` that `for_user` was given",
-                got="another",
-                todo="give both the same id",
+                expected="the `user` given to `for_user`",
+                got="another user",
+                todo="give `for_user` and `record` the same id",
             )
 
 
@@ -61,111 +61,113 @@ NOT_DRAWN = VersionDraw()
 
 
 @dataclass(frozen=True, eq=False)
-class Served:
-    """One bundle, whole."""
+class LoadedBundle:
+    """One bundle with its loaded parts."""
 
     manifest: Manifest
-    version: str  # a hash over the manifest: not to be computed for every request
+    version: str  # A hash over the manifest, computed once.
     chooser: PlanChooser
     ranker: Ranker
     memory: Memory
-    history: HistoryBook
+    history: QueryHistories
 
     @staticmethod
-    def of(manifest: Manifest, files: Mapping[str, bytes]) -> Served:
-        """From verified files."""
+    def of(manifest: Manifest, files: Mapping[str, bytes]) -> LoadedBundle:
+        """Load a bundle from its verified files."""
         settings = manifest.settings
         space = settings.space
         valuer = PlanValuer.of(settings, manifest.values, files)
-        return Served(
+        return LoadedBundle(
             manifest,
             manifest.version,
             PlanChooser(
                 space, settings.exploration, files.get(BANDIT), settings.observe, valuer, groups=settings.features
             ),
-            Ranker(space, files.get(RANKER)),
+            Ranker(space, files.get(RANKER), settings.ranker_groups),
             Memory.of_files(files),
-            HistoryBook.of_files(files, space),
+            QueryHistories.of_files(files, space),
         )
 
 
 @dataclass(frozen=True, eq=False)
-class Pointed:
-    """All that a service answers from: swapped in a single assignment, so that no request sees half of two.
+class ServedBundles:
+    """All bundles that a service answers from.
+
+    A reload replaces them in a single assignment, so no request sees parts of two.
 
     Attributes:
-        served: the bundle that answers.
-        sequence: of the pointer; 0 where none was followed.
-        canary: what the pointer says of a canary; None while none runs.
-        canary_served: Bundle of the canary; None without a canary, or if its bundle is invalid.
-        draw: how `served` was chosen.
+        bundle: Bundle that answers.
+        sequence: Sequence of the pointer; 0 if no pointer was followed.
+        canary: Canary in the pointer; None without one.
+        canary_bundle: Bundle of the canary; None without a canary, or if its bundle is invalid.
+        draw: Draw that selected `bundle`.
     """
 
-    served: Served
+    bundle: LoadedBundle
     sequence: int = 0
     canary: Canary | None = None
-    canary_served: Served | None = None
+    canary_bundle: LoadedBundle | None = None
     draw: VersionDraw = NOT_DRAWN
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """That may answer a request."""
-        return (self.served.version, *([self.canary_served.version] if self.canary_served else []))
+        """Versions that may answer a request."""
+        return (self.bundle.version, *([self.canary_bundle.version] if self.canary_bundle else []))
 
-    def alone(self) -> Pointed:
-        """The bundle without a canary: nothing is drawn."""
-        return replace(self, canary=None, canary_served=None)
+    def alone(self) -> ServedBundles:
+        """The same bundle without a canary: nothing is drawn."""
+        return replace(self, canary=None, canary_bundle=None)
 
-    def for_user(self, user: str) -> Pointed:
-        """The bundle of the user's side, and how it was drawn.
+    def for_user(self, user: str) -> ServedBundles:
+        """The bundle that answers this user, and its draw.
 
-        A search without a user is the champion's and not drawn: by session or impression a user
-        would meet both, and one empty id for everybody would put all of them on one side.
+        The champion answers a search without a user, without a draw. A draw by session or
+        impression would give one user both versions, and the empty id would give all such searches
+        the same version.
         """
-        if self.canary is None or self.canary_served is None or not user:
+        if self.canary is None or self.canary_bundle is None or not user:
             return self.alone()
         if self.canary.serves(user):
-            return Pointed(self.canary_served, self.sequence, draw=VersionDraw(self.canary.share, user))
-        return Pointed(self.served, self.sequence, draw=VersionDraw(1.0 - self.canary.share, user))
+            return ServedBundles(self.canary_bundle, self.sequence, draw=VersionDraw(self.canary.share, user))
+        return ServedBundles(self.bundle, self.sequence, draw=VersionDraw(1.0 - self.canary.share, user))
 
 
-def load_pointed(address: str, version: str | None = None) -> Pointed:
-    """A verified bundle, this version or what the pointer names.
+def load_bundles(address: str, version: str | None = None) -> ServedBundles:
+    """Load this version, or the versions that the pointer names, every byte verified.
 
-    Following the pointer, the manifest too must be the one that was pointed at; an invalid bundle
-    of a canary is logged.
+    The pointer also contains the hash of the manifest. An invalid bundle of a canary is logged.
 
     Raises:
-        NotReadyError: nothing is published there yet.
+        NotReadyError: nothing is published yet.
         ArtifactError: the bundle is incomplete, altered, or of another format.
     """
     if version is not None:
-        return Pointed(_load(address, version))
+        return ServedBundles(_load(address, version))
     pointer = current_pointer(Store(address))
-    pointed = Pointed(_load(address, pointer.version, pointer.manifest_sha256), pointer.sequence)
-    return pointed if pointer.canary is None else with_canary(address, replace(pointed, canary=pointer.canary))
+    bundles = ServedBundles(_load(address, pointer.version, pointer.manifest_sha256), pointer.sequence)
+    return bundles if pointer.canary is None else with_canary(address, replace(bundles, canary=pointer.canary))
 
 
-def with_canary(address: str, pointed: Pointed) -> Pointed:
-    """The same with the canary's bundle where that holds; without it, and a warning, where it does not."""
-    if pointed.canary is None:
-        return pointed
+def with_canary(address: str, bundles: ServedBundles) -> ServedBundles:
+    """The same bundles with that of the canary; without it, and a warning, if it is invalid."""
+    if bundles.canary is None:
+        return bundles
     try:
-        return replace(pointed, canary_served=_load(address, pointed.canary.version, pointed.canary.manifest_sha256))
+        return replace(bundles, canary_bundle=_load(address, bundles.canary.version, bundles.canary.manifest_sha256))
     except (LtrrError, OSError) as fault:
         logger.warning(
             "policy=%s serving=%s canary=%s refused reason=%s",
             address,
-            pointed.served.version,
-            pointed.canary.version,
+            bundles.bundle.version,
+            bundles.canary.version,
             fault,
         )
-        return replace(pointed, canary_served=None)
+        return replace(bundles, canary_bundle=None)
 
 
-def _load(address: str, version: str, manifest_sha256: str = "") -> Served:
+def _load(address: str, version: str, manifest_sha256: str = "") -> LoadedBundle:
     root, name = posixpath.split(address)
     if manifest_sha256:
         manifest = read_manifest_bytes(Store(address), version)
         Payload(manifest_sha256, len(manifest)).check(manifest, f"{version}/manifest.json")
-    return Served.of(*read_bundle(root, name, version))
+    return LoadedBundle.of(*read_bundle(root, name, version))

@@ -1,4 +1,4 @@
-"""Blocks that a policy looks at before it chooses: which are allowed, and what is known of their candidates."""
+"""Blocks that a policy sees before it chooses: which are allowed, and facts of their candidates."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ltrr.core.planning import Block
 from ltrr.core.text_overlap import EntityFields, text_overlap
 from ltrr.errors import UsageError
 from ltrr.serving.bandit import PlanChooser
-from ltrr.serving.loader import Served
+from ltrr.serving.loader import LoadedBundle
 
 Fields = Mapping[str, EntityFields]
-"""What a service knows of its hits without asking again, by entity_id."""
+"""entity_id -> fields that a service knows without another request."""
 
 
-def facts_of(served: Served, key: str, blocks: Sequence[Block], fields: Fields) -> dict[str, Facts]:
-    """What is known of the candidates of some blocks; nothing of those that nothing is known of."""
-    evidence = served.memory.evidence(key)
+def facts_of(bundle: LoadedBundle, key: str, blocks: Sequence[Block], fields: Fields) -> dict[str, Facts]:
+    """Facts of the candidates of some blocks; a candidate without facts is missing."""
+    evidence = bundle.memory.evidence(key)
     facts = {}
     for entity_id in dict.fromkeys(entity_id for block in blocks for entity_id in block.entity_ids):
         if entity_id in fields or entity_id in evidence:
@@ -28,7 +28,12 @@ def facts_of(served: Served, key: str, blocks: Sequence[Block], fields: Fields) 
 
 
 def check_looks(chooser: PlanChooser, looks: Sequence[Block]) -> None:
-    """Refuse blocks that the policy does not know or may not see: they would be used and never be replayed."""
+    """Check that the policy may see these blocks; a replay could not reproduce others.
+
+    Raises:
+        UsageError: a block has an unknown strategy, a depth that `observe` does not allow, or too
+            many entities.
+    """
     space = chooser.space
     seen = {"blind": 0, "first_look": 1}.get(chooser.observe, space.budget)
     for block in looks:

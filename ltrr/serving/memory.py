@@ -1,4 +1,4 @@
-"""The memory as served: which entities earlier users of this query wanted."""
+"""The memory that is served: entities that earlier users of a query wanted."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from ltrr.errors import ArtifactError
 
 
 class Memory:
-    """All parts of a bundle's memory; empty where the bundle has none.
+    """All parts of a bundle's memory; empty if the bundle has none.
 
     Raises:
-        ArtifactError: a part is missing or not readable.
+        ArtifactError: a part is missing or cannot be read.
 
     >>> from ltrr.artifacts.memory_part import memory_part_bytes
-    >>> memory = Memory.of_files({"memory-000.npz": memory_part_bytes([("matrix", [("e1", 0.5)])])})
-    >>> memory.recall("matrix", 5), memory.recall("love", 5), Memory.of_files({}).recall("matrix", 5)
-    ([('e1', 0.5)], [], [])
+    >>> data = memory_part_bytes([("matrix", [("e1", 0.5)])])
+    >>> memory = Memory.of_files({"memory-000.npz": data})
+    >>> memory.recall("matrix", 5), memory.recall("love", 5)
+    ([('e1', 0.5)], [])
+    >>> Memory.of_files({}).recall("matrix", 5)
+    []
     """
 
     def __init__(self, parts: tuple[MemoryPart, ...]) -> None:
@@ -27,7 +30,7 @@ class Memory:
 
     @staticmethod
     def of_files(files: Mapping[str, bytes]) -> Memory:
-        """From a bundle's files; those that are not parts of the memory are left alone."""
+        """The memory in a bundle's files; other files are ignored."""
         names = sorted(name for name in files if name.startswith(PREFIX))
         expected = [part_name(part) for part in range(len(names))]
         if names != expected:
@@ -41,13 +44,13 @@ class Memory:
         return sum(len(part) for part in self._parts)
 
     def recall(self, key: str, limit: int) -> list[tuple[str, float]]:
-        """The best entities of a query_key with their scores, best first; empty for an unknown query."""
+        """The best entities of a query_key with scores, best first; empty for an unknown query."""
         if not self._parts:
             return []
         return self._parts[bucket(key, len(self._parts))].recall(key, limit)
 
     def evidence(self, key: str) -> dict[str, tuple[float, float]]:
-        """Clicks and examinations of every entity of a query_key that has any, rounded as features are."""
+        """Clicks and examinations of the entities of a query_key, rounded as features are."""
         if not self._parts:
             return {}
         found = self._parts[bucket(key, len(self._parts))].evidence(key)

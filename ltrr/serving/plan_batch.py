@@ -1,4 +1,7 @@
-"""P(plan) of one policy for many logged decisions at once: what `PlanChooser.weigh` gives for each, to 1e-6."""
+"""P(plan) of one policy for many logged decisions at once.
+
+The result equals that of `PlanChooser.weigh` for each decision, to 1e-6.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,22 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.core.arrays import Floats, Longs
 from ltrr.core.exploration_batch import action_matrices, explore_all, shortlists_of
 from ltrr.core.queries import query_class
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.linear_scores import LinearScores
-
-Floats = NDArray[np.float64]
 
 
 def plan_probabilities(chooser: PlanChooser, keys: Sequence[str], shared: Floats, values: Floats) -> Floats:
     """P(plan) of every plan, [N, P].
 
     Args:
-        chooser: of the policy.
+        chooser: Chooser of the policy.
         keys: query_keys, [N].
-        shared: shared features, [N, F].
-        values: planner values of every plan, [N, P].
+        shared: Shared features, [N, F].
+        values: Planner values of every plan, [N, P].
     """
     space, exploration = chooser.space, chooser.exploration
     shortlists = shortlists_of(values, exploration.shortlist_size)
@@ -36,7 +37,7 @@ def plan_probabilities(chooser: PlanChooser, keys: Sequence[str], shared: Floats
     return dense
 
 
-def _scores(chooser: PlanChooser, shared: Floats, values: Floats, shortlists: NDArray[np.int64]) -> Floats:
+def _scores(chooser: PlanChooser, shared: Floats, values: Floats, shortlists: Longs) -> Floats:
     weight = chooser.exploration.score_weight
     listed = np.take_along_axis(values, shortlists, axis=1)
     if not chooser.is_learned or weight == 0.0:
@@ -55,6 +56,6 @@ def _scores(chooser: PlanChooser, shared: Floats, values: Floats, shortlists: ND
 
 @lru_cache(maxsize=16)
 def _linear(chooser: PlanChooser) -> LinearScores | None:
-    """Once a task: a chooser is its own key."""
+    """The weights of a chooser's model; None if they cannot be used. Read once per task."""
     model = chooser.model
     return None if model is None else LinearScores.of(model, chooser.space, chooser.observe, chooser.groups)

@@ -1,4 +1,4 @@
-"""A drawn plan with all that the log needs of it."""
+"""A drawn plan with its data for the log."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from ltrr.core.exploration import Distribution
 from ltrr.core.facts import CandidateFacts
 from ltrr.core.features import action_matrix
 from ltrr.core.queries import query_key
-from ltrr.core.situation import NOWHERE, Situation, context_values, time_values
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation, context_values, time_values
 from ltrr.errors import UsageError
 from ltrr.serving.bandit import Choice
-from ltrr.serving.loader import NOT_DRAWN, Pointed, VersionDraw
+from ltrr.serving.loader import NOT_DRAWN, ServedBundles, VersionDraw
 
 
 @dataclass(frozen=True, eq=False)
 class PlanChoice:
-    """What to draw, with all that the log needs.
+    """A drawn plan, with its data for the log.
 
     Args:
-        plan_index: in the policy's plan space.
-        action: the plan's canonical text.
-        blocks: (strategy, depth) to fetch and rank.
-        propensity: the exact probability with which this plan was drawn.
-        distribution: over all plans.
-        decision: the entry of `decisions` in the decision record.
-        facts: of the candidates that were seen, as used.
-        version: of the bundle that chose.
-        situation: Situation of the choice, as given.
-        version_draw: how the version was chosen.
+        plan_index: Index in the policy's plan space.
+        action: Canonical text of the plan.
+        blocks: (strategy, depth) of each block to fetch and rank.
+        propensity: Exact probability with which this plan was drawn.
+        distribution: Probabilities of all plans.
+        decision: Entry of `decisions` in the decision record.
+        facts: Facts of the candidates of the looks.
+        version: Version of the bundle that chose.
+        situation: Situation of the choice.
+        version_draw: Draw of the version.
     """
 
     plan_index: int
@@ -44,20 +44,22 @@ class PlanChoice:
     decision: dict[str, Any]
     facts: CandidateFacts
     version: str
-    situation: Situation = NOWHERE
+    situation: Situation = UNKNOWN_SITUATION
     version_draw: VersionDraw = NOT_DRAWN
 
 
-def take_plan(pointed: Pointed, query_text: str, choice: Choice, distribution: Distribution, u: float) -> PlanChoice:
-    """Take the plan at `u`, a number in [0, 1), from a distribution, and describe it for the log."""
-    served = pointed.served
-    space = served.chooser.space
+def take_plan(
+    bundles: ServedBundles, query_text: str, choice: Choice, distribution: Distribution, u: float
+) -> PlanChoice:
+    """The plan at `u`, a number in [0, 1), of a distribution, with its data for the log."""
+    bundle = bundles.bundle
+    space = bundle.chooser.space
     taken = distribution.sample(u)
     decision = plan_decision(
         space,
-        observe=served.chooser.observe,
+        observe=bundle.chooser.observe,
         shared=choice.shared,
-        history=served.history.of(query_key(query_text)),
+        history=bundle.history.of(query_key(query_text)),
         distribution=distribution,
         features=choice.features,
         taken=taken,
@@ -71,20 +73,24 @@ def take_plan(pointed: Pointed, query_text: str, choice: Choice, distribution: D
         distribution=distribution,
         decision=decision,
         facts=choice.facts,
-        version=served.version,
+        version=bundle.version,
         situation=choice.situation,
-        version_draw=pointed.draw,
+        version_draw=bundles.draw,
     )
 
 
 def check_situation(impression_id: str, groups: Sequence[str], planned: Situation, served_in: Situation) -> None:
-    """Refuse a record whose situation gives other features than the decision used."""
+    """Check that the situation of a record gives the features that the decision used.
+
+    Raises:
+        UsageError: features of a group differ.
+    """
     for group, values in (("time", time_values), ("context", context_values)):
         if group in groups and values(planned) != values(served_in):
             raise UsageError(
-                f"a decision is recorded in another situation than it was made in ({group})",
+                f"the situation of a record is not that of its decision ({group})",
                 which=impression_id,
                 expected="at, utc_offset_minutes, surface and context as in the call of `plan`",
                 got=f"{served_in.at}, {served_in.utc_offset_minutes}, {served_in.surface}",
-                todo="give `plan` and `record` the same",
+                todo="give `plan` and `record` the same situation",
             )

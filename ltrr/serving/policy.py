@@ -1,4 +1,4 @@
-"""A published policy, loaded and served.
+"""A published policy that a service loads and serves.
 
 >>> from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
 >>> from ltrr.artifacts.manifest import PolicySettings
@@ -26,24 +26,24 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ltrr.artifacts.decision_record import decision_record, slate_entries
-from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.history import QueryHistories
 from ltrr.artifacts.looks import block_entries
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.pointer import Canary, current_pointer
 from ltrr.artifacts.store import Store
+from ltrr.core.arrays import Floats
 from ltrr.core.exploration import Distribution
 from ltrr.core.facts import CandidateFacts
 from ltrr.core.hashing import unit_interval
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.queries import query_key
-from ltrr.core.situation import NOWHERE, Situation
+from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.errors import LtrrError
 from ltrr.serving.bandit import Choice, PlanChooser
-from ltrr.serving.loader import Pointed, Served, load_pointed, with_canary
+from ltrr.serving.loader import LoadedBundle, ServedBundles, load_bundles, with_canary
 from ltrr.serving.looks import Fields, check_looks, facts_of
 from ltrr.serving.plan_choice import PlanChoice, check_situation, take_plan
 from ltrr.serving.ranker import Slate
@@ -52,102 +52,102 @@ logger = logging.getLogger(__name__)
 
 
 class Policy:
-    """Serves one policy. Safe to share between threads; `reload` may run during requests."""
+    """One policy. Threads may share it, and `reload` may run during requests."""
 
-    def __init__(self, pointed: Pointed, url: str = "") -> None:
-        self._pointed = pointed
+    def __init__(self, bundles: ServedBundles, url: str = "") -> None:
+        self._bundles = bundles
         self._url = url
 
     @staticmethod
     def load(url: str | os.PathLike[str], version: str | None = None) -> Policy:
-        """Load from `<policies>/<name>`, every byte verified.
+        """Load a policy from `<policies>/<name>`, every byte verified.
 
         Args:
-            url: of the policy, on any fsspec file system.
-            version: this one and not the current one.
+            url: Folder of the policy, on any fsspec file system.
+            version: Version to load; by default the current one.
 
         Raises:
-            NotReadyError: nothing is published there yet.
+            NotReadyError: nothing is published yet.
             ArtifactError: the bundle is incomplete, altered, or of another format.
         """
         address = os.fspath(url).rstrip("/")
-        return Policy(load_pointed(address, version), address)
+        return Policy(load_bundles(address, version), address)
 
     @staticmethod
     def of(manifest: Manifest, files: Mapping[str, bytes]) -> Policy:
-        """From a bundle in memory: to judge a candidate that is not published, with the code that would serve it."""
-        return Policy(Pointed(Served.of(manifest, files)))
+        """The policy of an unpublished bundle, to evaluate it with the code that serves."""
+        return Policy(ServedBundles(LoadedBundle.of(manifest, files)))
 
     def pinned(self) -> Policy:
-        """The champion's bundle, whatever `reload` does meanwhile and whether or not a canary runs."""
-        return Policy(self._pointed.alone(), self._url)
+        """The policy with the champion's bundle only, which a `reload` does not change."""
+        return Policy(self._bundles.alone(), self._url)
 
     def for_user(self, user: str) -> Policy:
-        """What answers this user, for the length of one request: plan, rank and record agree, whatever `reload` does.
+        """The policy for one request of this user; a `reload` meanwhile does not change it.
 
-        While a canary runs, its version or the champion's, drawn by hash: always the same for one
-        user. Else, and for a search without a user (""), the champion's.
+        While a canary runs, a hash of the user draws its version or the champion's, always the same
+        for one user. Without a canary, and for a search without a user (""), it is the champion's.
 
         Args:
             user: The service's id of the user, the same that `record` gets.
         """
-        return Policy(self._pointed.for_user(user), self._url)
+        return Policy(self._bundles.for_user(user), self._url)
 
     def reload(self) -> bool:
-        """Follow the pointer; True when another version is served from now on, to all users or to a canary's.
+        """Follow the pointer; return whether another version is served from now on, to any user.
 
-        A new bundle that is invalid, or a store that does not answer, is logged, and the last valid
+        If a new bundle is invalid, or the store does not answer, this is logged and the last valid
         bundle stays in use. An invalid bundle of a canary is loaded again at the next call; until
         then the champion serves all users.
         """
-        held = self._pointed
+        held = self._bundles
         try:
             if current_pointer(Store(self._url)).sequence != held.sequence:
-                pointed = load_pointed(self._url)
-            elif held.canary is not None and held.canary_served is None:
-                pointed = with_canary(self._url, held)
+                bundles = load_bundles(self._url)
+            elif held.canary is not None and held.canary_bundle is None:
+                bundles = with_canary(self._url, held)
             else:
                 return False
         except (LtrrError, OSError) as fault:
             logger.warning("policy=%s serving=%s reload=refused reason=%s", self._url, self.version, fault)
             return False
-        self._pointed = pointed
-        logger.info("policy=%s serving=%s sequence=%d", self._url, "+".join(pointed.versions), pointed.sequence)
-        return pointed.versions != held.versions
+        self._bundles = bundles
+        logger.info("policy=%s serving=%s sequence=%d", self._url, "+".join(bundles.versions), bundles.sequence)
+        return bundles.versions != held.versions
 
     @property
-    def _served(self) -> Served:
-        return self._pointed.served
+    def _bundle(self) -> LoadedBundle:
+        return self._bundles.bundle
 
     @property
     def canary(self) -> Canary | None:
-        """The canary that is served here; None without a canary, or if its bundle is invalid."""
-        return self._pointed.canary if self._pointed.canary_served else None
+        """The canary that is served; None without a canary, or if its bundle is invalid."""
+        return self._bundles.canary if self._bundles.canary_bundle else None
 
     @property
     def version(self) -> str:
-        """Of the bundle that is served."""
-        return self._served.version
+        """Version of the bundle that is served."""
+        return self._bundle.version
 
     @property
     def manifest(self) -> Manifest:
-        """Of the bundle that is served."""
-        return self._served.manifest
+        """Manifest of the bundle that is served."""
+        return self._bundle.manifest
 
     @property
     def space(self) -> PlanSpace:
-        """All plans."""
-        return self._served.chooser.space
+        """The plans."""
+        return self._bundle.chooser.space
 
     @property
-    def history(self) -> HistoryBook:
-        """Hit rates that plans are valued with."""
-        return self._served.history
+    def history(self) -> QueryHistories:
+        """Histories of queries: hit rates that plans are valued with."""
+        return self._bundle.history
 
     @property
     def chooser(self) -> PlanChooser:
-        """What chooses plans, for batch use."""
-        return self._served.chooser
+        """The part that chooses plans, for batch use."""
+        return self._bundle.chooser
 
     def plan(
         self,
@@ -156,7 +156,7 @@ class Policy:
         seed: str,
         fields: Fields | None = None,
         *,
-        situation: Situation = NOWHERE,
+        situation: Situation = UNKNOWN_SITUATION,
     ) -> PlanChoice:
         """Draw a plan.
 
@@ -185,30 +185,30 @@ class Policy:
         fields: Fields | None = None,
         facts: CandidateFacts | None = None,
         *,
-        situation: Situation = NOWHERE,
+        situation: Situation = UNKNOWN_SITUATION,
     ) -> Choice:
-        """All of a decision but its draw: what many searches of one query, look and situation may share.
+        """A decision without its draw, for searches with the same query, looks and situation.
 
-        Without features of the situation (`core.feature_groups.SITUATION_GROUPS`) they need not
-        share that.
+        A policy without features of the situation (`core.feature_groups.SITUATION_GROUPS`) gives
+        the same result in every situation.
 
         Args:
-            query_text: as typed.
-            looks: as for `plan`.
-            fields: as for `plan`.
-            facts: of the candidates, where they are known already, as in a log; they take the place
-                of `fields` and of the memory's evidence.
+            query_text: Query as typed.
+            looks: As for `plan`.
+            fields: As for `plan`.
+            facts: Facts of the candidates, if they are known, as in a log. They replace `fields`
+                and the memory's evidence.
             situation: Situation of the search, the same that `record` gets.
         """
-        served, key = self._served, query_key(query_text)
-        check_looks(served.chooser, looks)
-        known = facts_of(served, key, looks, fields or {}) if facts is None else facts
-        history, draws = served.history.of(key), served.history.draws(key)
-        return served.chooser.choose(key, looks, history, known, draws=draws, situation=situation)
+        bundle, key = self._bundle, query_key(query_text)
+        check_looks(bundle.chooser, looks)
+        known = facts_of(bundle, key, looks, fields or {}) if facts is None else facts
+        history, draws = bundle.history.of(key), bundle.history.draws(key)
+        return bundle.chooser.choose(key, looks, history, known, draws=draws, situation=situation)
 
     def draw(self, query_text: str, choice: Choice, seed: str) -> PlanChoice:
-        """Draw a plan from what `choose` gave for this query."""
-        return take_plan(self._pointed, query_text, choice, choice.distribution, unit_interval(seed, "plan"))
+        """Draw a plan from the result of `choose` for this query."""
+        return take_plan(self._bundles, query_text, choice, choice.distribution, unit_interval(seed, "plan"))
 
     def greedy(
         self,
@@ -216,13 +216,13 @@ class Policy:
         looks: Sequence[Block],
         fields: Fields | None = None,
         *,
-        situation: Situation = NOWHERE,
+        situation: Situation = UNKNOWN_SITUATION,
     ) -> PlanChoice:
         """The plan of the highest score, without exploration."""
         choice = self.choose(query_text, looks, fields, situation=situation)
         certain = (choice.distribution.shortlist == choice.greedy).astype(np.float64)
         best = replace(choice.distribution, probabilities=certain, floor=0.0)
-        return take_plan(self._pointed, query_text, choice, best, 0.0)
+        return take_plan(self._bundles, query_text, choice, best, 0.0)
 
     def distribution(
         self,
@@ -230,30 +230,30 @@ class Policy:
         looks: Sequence[Block],
         fields: Fields | None = None,
         *,
-        situation: Situation = NOWHERE,
+        situation: Situation = UNKNOWN_SITUATION,
     ) -> Distribution:
-        """P(plan) for this query in this situation: what `plan` draws from."""
+        """P(plan) for this query in this situation, from which `plan` draws."""
         return self.choose(query_text, looks, fields, situation=situation).distribution
 
-    def values(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> NDArray[np.float64]:
-        """The planner's value of every plan, [P], before the bandit."""
+    def values(self, query_text: str, looks: Sequence[Block], fields: Fields | None = None) -> Floats:
+        """The planner's value of every plan, [P]."""
         return self.choose(query_text, looks, fields).values
 
     def recall(self, query_text: str, limit: int) -> list[tuple[str, float]]:
-        """What the memory knows of this query: entities with scores, best first. The memory strategy's results."""
-        return self._served.memory.recall(query_key(query_text), limit)
+        """Results of the memory strategy: entities with scores, best first."""
+        return self._bundle.memory.recall(query_key(query_text), limit)
 
     def evidence(self, query_text: str) -> dict[str, tuple[float, float]]:
-        """Clicks and examinations that the memory keeps of this query, by entity_id."""
-        return self._served.memory.evidence(query_key(query_text))
+        """Clicks and examinations of this query in the memory, by entity_id."""
+        return self._bundle.memory.evidence(query_key(query_text))
 
     def rank(self, query_text: str, drawn: Sequence[Block]) -> Slate:
-        """Order the union of the drawn blocks; their order does not matter."""
-        return self._served.ranker.rank(query_key(query_text), drawn)
+        """Order the union of the drawn blocks, which may be in any order."""
+        return self._bundle.ranker.rank(query_key(query_text), drawn)
 
     def rank_many(self, pages: Sequence[tuple[str, Sequence[Block]]]) -> list[Slate]:
         """Order many unions, each given as (query_text, drawn), with one prediction."""
-        return self._served.ranker.rank_many([(query_key(text), drawn) for text, drawn in pages])
+        return self._bundle.ranker.rank_many([(query_key(text), drawn) for text, drawn in pages])
 
     def record(
         self,
@@ -270,13 +270,12 @@ class Policy:
         situation: Situation | None = None,
         served_by: str = "policy",
     ) -> dict[str, Any]:
-        """Build the decision record of one search; `artifacts.decision_record.record_line` writes it.
+        """The decision record of one search; `artifacts.decision_record.record_line` writes it.
 
         Args:
             impression_id: Identifier of the search, the seed of `plan`.
             query_text: Query as typed.
-            user: The service's id of the user, the same as in `for_user`. Ingestion turns it into a
-                key.
+            user: The service's id of the user, as in `for_user`; ingestion turns it into a key.
             session: The service's id of the session.
             looks: The looks of the call of `plan`.
             choice: Result of `plan`. The record names its version, even after a reload.
@@ -287,11 +286,11 @@ class Policy:
             served_by: `fallback` if the page is not that of the sampled plan.
 
         Raises:
-            UsageError: no time; another situation than in `plan`; a version drawn for another user.
+            UsageError: no time, another situation than in `plan`, or a version of another user.
         """
         choice.version_draw.check(impression_id, user)
         served_in = (situation or choice.situation).as_logged()
-        check_situation(impression_id, self._served.chooser.groups, choice.situation, served_in)
+        check_situation(impression_id, self._bundle.chooser.groups, choice.situation, served_in)
         return decision_record(
             version=choice.version,
             version_propensity=choice.version_draw.propensity,
@@ -310,8 +309,8 @@ class Policy:
     def _draw_entries(
         self, query_text: str, looks: Sequence[Block], drawn: Sequence[Block], fields: Fields
     ) -> list[dict[str, Any]]:
-        """Drawn blocks as the record keeps them; facts of entities in the looks are not repeated."""
+        """Entries of drawn blocks, without facts of entities that are in the looks."""
         seen = {entity_id for block in looks for entity_id in block.entity_ids}
         deeper = [block for block in drawn if not seen.issuperset(block.entity_ids)]
-        facts = facts_of(self._served, query_key(query_text), deeper, fields)
+        facts = facts_of(self._bundle, query_key(query_text), deeper, fields)
         return block_entries(drawn, self.space.block_size, facts, given=seen)

@@ -1,7 +1,7 @@
-"""The order of the page: XGBoost where the bundle has a ranker, reciprocal rank fusion where it has none.
+"""The order of a page: by XGBoost if the bundle has a ranker, otherwise reciprocal rank fusion.
 
-The page is a function of the set of drawn blocks: features come from `core.features.ranker_matrix`,
-equals are put in order of entity_id.
+The page depends on the set of drawn blocks only. Features come from `core.ranker_features`, and
+entities of equal score are in order of entity_id.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ltrr.core.features import ranker_features, ranker_matrix
+from ltrr.core.arrays import Floats
+from ltrr.core.entity_groups import DEFAULT_RANKER_GROUPS
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranker_features import ranker_features, ranker_matrix
 from ltrr.serving.booster import load_booster
 
 Page = tuple[str, Sequence[Block]]
@@ -24,59 +25,63 @@ Page = tuple[str, Sequence[Block]]
 
 @dataclass(frozen=True, eq=False)
 class Slate:
-    """Entities in the order of the page, with the ranker features they were ordered by, [E, F]."""
+    """Entities in the order of the page, with their ranker features, [E, F]."""
 
     entity_ids: tuple[str, ...]
-    features: NDArray[np.float64]
+    features: Floats
 
     def top(self, positions: int) -> Slate:
-        """What a page of this many positions shows."""
+        """The first `positions` of the page."""
         return Slate(self.entity_ids[:positions], self.features[:positions])
 
 
 class Ranker:
-    """Orders unions.
+    """Ranker of one policy.
 
     Args:
-        space: whose strategies the features are of.
+        space: The plans, whose strategies the features describe.
         model: XGBoost's own `ubj` bytes, or None.
+        groups: Groups of the ranker's features, `core.entity_groups`.
 
     Raises:
         ArtifactError: the model cannot be read, or was trained on another number of features.
 
-    >>> drawn = [Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0)), Block("memory", 1, "ok", ("e2",), (0.5,))]
-    >>> Ranker(PlanSpace(("title", "memory"), block_size=2, budget=2), None).rank("the matrix", drawn).entity_ids
+    >>> title = Block("title", 1, "ok", ("e1", "e2"), (2.0, 1.0))
+    >>> drawn = [title, Block("memory", 1, "ok", ("e2",), (0.5,))]
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> Ranker(space, None).rank("the matrix", drawn).entity_ids
     ('e2', 'e1')
     """
 
-    def __init__(self, space: PlanSpace, model: bytes | None) -> None:
-        self.space = space
+    def __init__(self, space: PlanSpace, model: bytes | None, groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS) -> None:
+        self.space, self.groups = space, groups
         self._model = model
-        self._fusion = [feature.name for feature in ranker_features(space)].index("fusion")
-        self._booster = None if model is None else load_booster(model, len(ranker_features(space)), "ranker.ubj")
+        names = [feature.name for feature in ranker_features(space, groups)]
+        self._fusion = names.index("fusion")
+        self._booster = None if model is None else load_booster(model, len(names), "ranker.ubj")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as what it was made from."""
-        return Ranker, (self.space, self._model)
+        """Pickle the arguments of the constructor."""
+        return Ranker, (self.space, self._model, self.groups)
 
     def rank(self, key: str, drawn: Sequence[Block]) -> Slate:
         """Order one union."""
         return self.rank_many([(key, drawn)])[0]
 
     def rank_many(self, pages: Sequence[Page]) -> list[Slate]:
-        """Order many unions with one prediction; each page is what `rank` would give."""
-        unions = [ranker_matrix(self.space, drawn, key) for key, drawn in pages]
+        """Order many unions with one prediction; each result is that of `rank`."""
+        unions = [ranker_matrix(self.space, drawn, key, self.groups) for key, drawn in pages]
         scores = self._scores([matrix for _, matrix in unions])
         slates: list[Slate] = []
         start = 0
         for entity_ids, matrix in unions:
-            # entity_ids are sorted and the sort is stable, so equals stay in order of entity_id.
+            # entity_ids are sorted and the sort is stable: equal scores stay in order of entity_id.
             order = np.argsort(-scores[start : start + len(entity_ids)], kind="stable")
             start += len(entity_ids)
             slates.append(Slate(tuple(entity_ids[place] for place in order.tolist()), matrix[order]))
         return slates
 
-    def _scores(self, matrices: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    def _scores(self, matrices: Sequence[Floats]) -> Floats:
         if not matrices:
             return np.empty(0)
         joined = np.concatenate(matrices)

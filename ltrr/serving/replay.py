@@ -1,7 +1,7 @@
-"""Replay: the propensities that a bundle gives for a logged decision, from nothing but the bundle and the record.
+"""Replay: propensities of a logged decision, computed again from its bundle and its record.
 
-Equal to the logged ones to 1e-6, or the log cannot be judged with: the service changed something
-after the draw, or logs another bundle than it serves.
+They must equal the logged ones to 1e-6. Otherwise the log cannot be used for evaluation: the
+service changed something after the draw, or logs another bundle than it serves.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Replay:
-    """One decision, replayed.
+    """Propensities of one replayed decision.
 
     Args:
-        action_propensities: of every plan that the replay or the log shortlists.
-        floor: of each other plan.
-        propensity: of the plan that the log says was taken.
-        worst_difference: largest |replayed - logged| over the above; at most 1e-6 for a true log.
+        action_propensities: Propensity of every plan in the shortlist of the replay or of the log.
+        floor: Propensity of each other plan.
+        propensity: Propensity of the plan that was drawn according to the log.
+        worst_difference: Largest |replayed - logged| of these; at most 1e-6 for a correct log.
     """
 
     action_propensities: Mapping[str, float]
@@ -42,11 +42,11 @@ class Replay:
 
 
 def replay(policy: Policy, record: Mapping[str, Any]) -> Replay:
-    """Compute the record's one decision again.
+    """Compute the decision of a record again.
 
     Args:
-        policy: the bundle that the record names.
-        record: a decision record with `served_by: policy`.
+        policy: Policy with the bundle that the record names.
+        record: Decision record with `served_by: policy`.
 
     Raises:
         UsageError: the record is of another bundle or has no decision.

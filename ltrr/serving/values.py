@@ -1,9 +1,9 @@
-"""What every plan of a query is worth by learned values: visible coverage, and what unseen blocks are expected to add.
+"""Learned value of every plan of a query: visible coverage, and additions of unseen blocks.
 
-The value of a candidate is P(click | examined) as the model of the query's own fold predicts it,
-then the memory's evidence of the pair. That model has never seen the query's clicks, whether the
-query is served or learned from: the second model and the bandit meet the same kind of values when
-they learn and when they serve.
+The value of a candidate is P(click | examined), predicted by the model of the query's own fold and
+then combined with the memory's evidence of the pair. That model was trained without the clicks of
+the query, both in serving and in training. So the model of unseen values and the bandit get the
+same kind of values in both.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ltrr.artifacts.learned_values import UNSEEN_VALUE, LearnedValues, block_value_file, unseen_value_file
 from ltrr.artifacts.manifest import PolicySettings
+from ltrr.core.arrays import Floats, Floats32
 from ltrr.core.candidate_features import candidate_features, candidate_matrix
 from ltrr.core.coverage import (
     look_features,
@@ -34,9 +34,9 @@ from ltrr.core.plans import PlanSpace
 from ltrr.errors import ArtifactError
 from ltrr.serving.booster import contributions, load_booster, predictions
 
-_REMEMBERED = 4_096
-"""Looks whose values are kept: some 12 kB each. Head queries come again with the look they came
-with before, and a batch asks about every query many times."""
+_CACHED_LOOKS = 4_096
+"""Number of looks whose values are cached, about 12 kB each. Frequent queries come repeatedly with
+the same look, and a batch computes the values of every query many times."""
 
 _NO_FACTS = Facts()
 
@@ -46,82 +46,79 @@ class CandidateValues:
     """The visible candidates of one query.
 
     Args:
-        entity_ids: sorted.
-        features: of `core.candidate_features`, [E, F].
-        predicted: P(click | examined), [E].
-        worth: the same after the memory's evidence, by entity_id.
+        entity_ids: Candidates, sorted.
+        features: Values of `core.candidate_features`, [E, F].
+        predicted: Predicted P(click | examined), [E].
+        worth: Value after the memory's evidence, by entity_id.
     """
 
     entity_ids: tuple[str, ...]
-    features: NDArray[np.float32]
-    predicted: NDArray[np.float64]
+    features: Floats32
+    predicted: Floats
     worth: Mapping[str, float]
 
 
 class PlanValuer:
-    """Values of plans for one policy. Cheap to send to an executor: it pickles as the models' bytes.
+    """Values of plans for one policy. It pickles as the models' bytes.
 
     Args:
-        space: the plans.
-        how: the models are asked.
-        files: the models by their name in a bundle; without unseen values nothing is expected of
-            unseen blocks, as is right where every block is visible.
+        space: The plans.
+        learned: Settings of the models.
+        files: Models by their name in a bundle. Without models of unseen values, unseen blocks add
+            nothing, which is correct if every block is visible.
 
     Raises:
         ArtifactError: a model is missing, cannot be read, or was trained on other features.
     """
 
-    def __init__(self, space: PlanSpace, how: LearnedValues, files: Mapping[str, bytes]) -> None:
-        self.space, self.how, self._files = space, how, dict(files)
-        folds = range(how.folds)
-        columns = len(candidate_features(space))
+    def __init__(self, space: PlanSpace, learned: LearnedValues, files: Mapping[str, bytes]) -> None:
+        self.space, self.learned, self._files = space, learned, dict(files)
+        folds = range(learned.folds)
+        columns = len(candidate_features(space, learned.groups))
         self._block_values = [self._load(block_value_file(fold), columns) for fold in folds]
         has_unseen = unseen_value_file(0) in files
         columns = len(look_features(space))
         self._unseen_values = [self._load(unseen_value_file(fold), columns) for fold in folds] if has_unseen else []
         self._profiles = [_profiles_of(model, len(space)) for model in self._unseen_values]
-        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._values)
+        self._cached_values = lru_cache(maxsize=_CACHED_LOOKS)(self._values)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as what it was made from."""
-        return PlanValuer, (self.space, self.how, self._files)
+        """Pickle the arguments of the constructor."""
+        return PlanValuer, (self.space, self.learned, self._files)
 
     @staticmethod
-    def of(settings: PolicySettings, how: LearnedValues | None, files: Mapping[str, bytes]) -> PlanValuer | None:
-        """Of a bundle; None where it has no learned values."""
-        return None if how is None else PlanValuer(settings.space, how, files)
+    def of(settings: PolicySettings, learned: LearnedValues | None, files: Mapping[str, bytes]) -> PlanValuer | None:
+        """The valuer of a bundle; None if it has no learned values."""
+        return None if learned is None else PlanValuer(settings.space, learned, files)
 
-    def values(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> NDArray[np.float64]:
-        """Value of every plan, [P]; unit: found reward of the union.
+    def values(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> Floats:
+        """Value of every plan, [P]: expected found reward of its union.
 
         Args:
-            key: the query_key.
-            visible: blocks seen before choosing, in any order.
-            facts: of their candidates.
+            key: The query_key.
+            visible: Blocks seen before choosing, in any order.
+            facts: Facts of their candidates.
         """
         known = tuple(sorted(facts.items(), key=lambda fact: fact[0]))
-        return self._remembered(key, tuple(visible), known)
+        return self._cached_values(key, tuple(visible), known)
 
     def candidates(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> CandidateValues:
-        """What each visible candidate is worth, and what that was predicted from; arguments as for `values`."""
-        entity_ids, features = candidate_matrix(self.space, visible, key, overlaps_of(facts))
-        predicted = predictions(self._block_values[query_fold(key, self.how.folds)], features)
+        """Value and features of each visible candidate; arguments as for `values`."""
+        entity_ids, features = candidate_matrix(self.space, visible, key, overlaps_of(facts), self.learned.groups)
+        predicted = predictions(self._block_values[query_fold(key, self.learned.folds)], features)
         return CandidateValues(
-            entity_ids, features, predicted, worth_of(entity_ids, predicted, facts, self.how.strength)
+            entity_ids, features, predicted, worth_of(entity_ids, predicted, facts, self.learned.strength)
         )
 
-    def contributions(self, key: str, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """What each feature adds to the log-odds of P(click | examined) of some candidates of a query, [E, F + 1].
+    def contributions(self, key: str, features: Floats32) -> Floats:
+        """Contribution of each feature to the log-odds of P(click | examined), [E, F + 1].
 
-        The last column is what a candidate has before anything is known of it; each row adds up to
-        the log-odds.
+        The last column is the bias. Each row adds up to the log-odds of the candidate.
         """
-        return contributions(self._block_values[query_fold(key, self.how.folds)], features)
+        return contributions(self._block_values[query_fold(key, self.learned.folds)], features)
 
-    def _values(
-        self, key: str, visible: tuple[Block, ...], known: tuple[tuple[str, Facts], ...]
-    ) -> NDArray[np.float64]:
-        space, fold = self.space, query_fold(key, self.how.folds)
+    def _values(self, key: str, visible: tuple[Block, ...], known: tuple[tuple[str, Facts], ...]) -> Floats:
+        space, fold = self.space, query_fold(key, self.learned.folds)
         seen = self.candidates(key, visible, dict(known))
         values = visible_coverage(space, visible, seen.worth)
         if self._unseen_values:
@@ -135,7 +132,7 @@ class PlanValuer:
     def _load(self, name: str, columns: int) -> Any:
         if name not in self._files:
             raise ArtifactError(
-                "a model of values is missing", which=name, expected=f"one of each of {self.how.folds} folds"
+                "a model of values is missing", which=name, expected=f"one of each of {self.learned.folds} folds"
             )
         return load_booster(self._files[name], columns, name)
 
@@ -154,12 +151,11 @@ def _profiles_of(model: Any, plans: int) -> PlanProfiles:
     return profiles
 
 
-def worth_of(
-    entity_ids: Sequence[str], predicted: NDArray[np.float64], facts: CandidateFacts, strength: float
-) -> dict[str, float]:
-    """Value of every candidate: what was predicted, and the evidence.
+def worth_of(entity_ids: Sequence[str], predicted: Floats, facts: CandidateFacts, strength: float) -> dict[str, float]:
+    """Value of every candidate from its prediction and its evidence, by entity_id.
 
-    >>> worth_of(("e1", "e2"), np.array([0.5, 0.5]), {"e2": Facts(clicks=5.0, examinations=6.0)}, strength=2.0)
+    >>> facts = {"e2": Facts(clicks=5.0, examinations=6.0)}
+    >>> worth_of(("e1", "e2"), np.array([0.5, 0.5]), facts, strength=2.0)
     {'e1': 0.5, 'e2': 0.75}
     """
     known = [facts.get(entity_id, _NO_FACTS) for entity_id in entity_ids]

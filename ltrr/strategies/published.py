@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.history import QueryHistories
 from ltrr.core.plans import PlanSpace
 from ltrr.strategies.daily import ALL_QUERIES, BY_CLASS
 from ltrr.strategies.history import CoarseHistory, LevelHistory
@@ -43,6 +43,6 @@ def _rows_of(level: str, key: str, history: LevelHistory, space: PlanSpace) -> l
     ]
 
 
-def history_book(coarse: CoarseHistory, space: PlanSpace) -> HistoryBook:
+def history_book(coarse: CoarseHistory, space: PlanSpace) -> QueryHistories:
     """The rates that serving plans with: by query class, and those of all queries for a class without its own."""
-    return HistoryBook(space, coarse.every.rates, {key: history.rates for key, history in coarse.classes.items()})
+    return QueryHistories(space, coarse.every.rates, {key: history.rates for key, history in coarse.classes.items()})

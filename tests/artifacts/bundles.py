@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltrr.artifacts.history import FILE, HistoryBook
+from ltrr.artifacts.history import FILE, QueryHistories
 from ltrr.artifacts.learned_values import LearnedValues, block_value_file, unseen_value_file
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.memory_part import MemoryEntry, memory_part_bytes, part_name
@@ -18,9 +18,10 @@ from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_va
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.coverage import look_features
 from ltrr.core.exploration import ExplorationSettings, shortlist_of
-from ltrr.core.features import action_matrix, ranker_features, shared_vector
+from ltrr.core.features import action_matrix, shared_vector
 from ltrr.core.hashing import bucket
 from ltrr.core.planning import Block, History, plan_values
+from ltrr.core.ranker_features import ranker_features
 from ltrr.core.text_overlap import EntityFields
 from ltrr.core.vw_text import decision_example
 
@@ -30,7 +31,7 @@ SETTINGS = PolicySettings("search", STRATEGIES, block_size=2, budget=3, explorat
 
 
 def looks_of(query: int, settings: PolicySettings = SETTINGS) -> list[Block]:
-    """Each strategy's first block for a made-up query; some short, some failed, some shared entities."""
+    """First blocks for a made-up query; some are short, some failed, some share entities."""
     random = np.random.default_rng(query)
     looks = []
     for strategy in settings.strategies:
@@ -42,14 +43,14 @@ def looks_of(query: int, settings: PolicySettings = SETTINGS) -> list[Block]:
 
 
 def drawn_of(blocks: tuple[tuple[str, int], ...], looks: list[Block]) -> list[Block]:
-    """What the strategies answer for a plan: the looks, and deeper blocks of their own."""
+    """Blocks that the strategies answer for a plan: the looks, and deeper blocks."""
     first = {(look.strategy, look.depth): look for look in looks}
     return [first.get(block) or Block(*block, "ok", (f"{block[0]}-{block[1]}", "e3"), (0.2, 0.1)) for block in blocks]
 
 
 @cache
 def bandit_bytes(arguments: str = "--cb_adf --cb_type mtr") -> bytes:
-    """A bandit that has learned that drawing the memory pays."""
+    """A bandit that has learned that blocks of the memory have a high reward."""
     import vowpalwabbit
 
     workspace = vowpalwabbit.Workspace(f"{arguments} -q qb -q vb --quiet --random_seed 3")
@@ -73,7 +74,7 @@ def bandit_bytes(arguments: str = "--cb_adf --cb_type mtr") -> bytes:
 
 @cache
 def ranker_bytes() -> bytes:
-    """A ranker that likes what the memory lists."""
+    """A ranker that prefers entities that the memory lists."""
     import xgboost
 
     names = [feature.name for feature in ranker_features(SETTINGS.space)]
@@ -91,14 +92,14 @@ FIELDS = {
     f"e{n}": EntityFields(title, people="Carrie-Anne", year=1999.0 + n, popularity=float(n))
     for n, title in enumerate(("The Matrix", "Love", "Bad Guy", "Blade Runner", "Songs to Sleep", "Asleep", "Guy"))
 }
-"""What the service knows of most of the entities; of two it knows nothing."""
+"""Fields of the entities that the service knows; those of two entities are unknown."""
 
 VALUES = LearnedValues(folds=2, strength=3.0)
 
 
 @cache
 def value_files() -> dict[str, bytes]:
-    """Models of values, other ones for each fold, learned from numbers without a meaning."""
+    """Models of values, different for each fold, trained on random numbers."""
     random = np.random.default_rng(5)
     settings = ValueSettings(candidate_rounds=8, unseen_rounds=8)
     columns = len(candidate_features(SETTINGS.space))
@@ -130,17 +131,17 @@ def learned_bundle(day: int = 2) -> tuple[Manifest, dict[str, bytes]]:
     """Bandit, ranker, memory and history."""
     space = SETTINGS.space
     prior = History.prior(space)
-    book = HistoryBook(space, prior, {"digits": History(prior.hit_rate * 0.5, prior.marginal_hit_rate)})
+    histories = QueryHistories(space, prior, {"digits": History(prior.hit_rate * 0.5, prior.marginal_hit_rate)})
     files = {
         "bandit.vw": bandit_bytes(),
         "ranker.ubj": ranker_bytes(),
-        FILE: book.to_bytes(),
+        FILE: histories.to_bytes(),
         **memory_files(),
     }
     return Manifest(SETTINGS, date(2026, 3, day), run_id="run", created_at="2026-03-03T04:00:00Z"), files
 
 
 def valued_bundle() -> tuple[Manifest, dict[str, bytes]]:
-    """The same with learned values."""
+    """`learned_bundle` with learned values."""
     manifest, files = learned_bundle()
     return replace(manifest, values=VALUES), {**files, **value_files()}

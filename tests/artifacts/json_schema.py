@@ -1,4 +1,7 @@
-"""As much of JSON Schema (draft 2020-12) as the log contract uses; an unknown keyword is an error, not a pass."""
+"""The part of JSON Schema (draft 2020-12) that the log contract uses.
+
+An unknown keyword is an error.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def _is_type(value: Any, name: str) -> bool:
 
 
 def faults(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = None, where: str = "$") -> list[str]:
-    """Every place where the value breaks the schema."""
+    """Every place where the value does not follow the schema."""
     root = schema if root is None else root
     found: list[str] = []
     for keyword, rule in schema.items():

@@ -1,4 +1,4 @@
-"""A bundle is complete or absent, has one version, and is found by a pointer that two never share."""
+"""A bundle is complete or absent, has one version, and every pointer has one writer."""
 
 import json
 import shutil
@@ -67,12 +67,12 @@ def test_the_version_depends_on_files_and_settings_alone() -> None:
     assert len(others | {base.version}) == 5
 
 
-def test_versions_from_before_there_were_kinds_of_exploration_stay_what_they_are() -> None:
+def test_versions_without_a_kind_of_exploration_do_not_change() -> None:
     settings = PolicySettings("search", ("title", "memory"), exploration=ExplorationSettings(0.05, 0.2, 5))
     assert Manifest(settings, date(2026, 3, 2)).version == "2026-03-02-33de83c261ac"
 
 
-def test_versions_from_before_scores_had_a_weight_stay_what_they_are() -> None:
+def test_versions_without_a_score_weight_do_not_change() -> None:
     epsilon = ExplorationSettings(0.05, 0.2, 5, kind="epsilon", epsilon=0.3)
     versions = {
         Manifest(
@@ -86,7 +86,7 @@ def test_versions_from_before_scores_had_a_weight_stay_what_they_are() -> None:
 
 
 def test_every_kind_of_exploration_is_read_back(root: str) -> None:
-    told = {
+    explorations = {
         ExplorationSettings(0.05, 0.2, 5, kind="squarecb", gamma=50.0, query_classes={"long": 2, "digits": 0.5}),
         ExplorationSettings(0.05, 0.2, 5, kind="epsilon"),
         ExplorationSettings(0.05, 0.2, 5, query_classes={"long": 2.0}),
@@ -95,12 +95,12 @@ def test_every_kind_of_exploration_is_read_back(root: str) -> None:
         ExplorationSettings(0.05, 0.2, 5, kind="epsilon", score_weight=0.0),
     }
     published = set()
-    for exploration in told:
+    for exploration in explorations:
         manifest, files = learned_bundle()
         explored = replace(manifest, settings=replace(SETTINGS, exploration=exploration))
         published.add(publish_bundle(root, "search", explored, files))
-    assert len(published) == len(told)
-    assert {read_manifest(root, "search", version).settings.exploration for version in published} == told
+    assert len(published) == len(explorations)
+    assert {read_manifest(root, "search", version).settings.exploration for version in published} == explorations
 
 
 def test_the_uniform_bundle_is_uniform_for_every_query_class() -> None:
@@ -119,7 +119,7 @@ def test_payloads_go_into_the_bundle_by_hash(tmp_path: Path) -> None:
         publish_bundle(tmp_path, "search", manifest, missing)
 
 
-def test_a_publisher_that_died_half_way_has_published_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_publisher_has_published_nothing(tmp_path: Path) -> None:
     manifest, files = learned_bundle()
     version = publish_bundle(tmp_path, "search", manifest, files)
     folder = tmp_path / "search" / version
@@ -177,7 +177,7 @@ def test_features_that_this_code_does_not_compute_are_refused() -> None:
 
 
 @pytest.mark.parametrize("junk", [b"", b"[]", b"{}", b"\xff\xfe", b'{"format": 1, "minimum_reader": "x"}'])
-def test_junk_is_not_a_manifest(junk: bytes) -> None:
+def test_other_bytes_are_not_a_manifest(junk: bytes) -> None:
     with pytest.raises(ArtifactError, match="not a manifest"):
         Manifest.of_bytes(junk, "2026-03-02-000000000000")
 
@@ -240,7 +240,7 @@ def test_four_writers_race_and_each_sequence_has_one_winner(root: str) -> None:
 
 
 def test_a_bundle_can_be_copied_elsewhere(tmp_path: Path) -> None:
-    """Hard links are a saving, not a dependency: the copied folder stands alone."""
+    """Hard links only save space: a copied folder is complete."""
     manifest, files = learned_bundle()
     stored = {name: put_payload(tmp_path / "a" / "search", data) for name, data in files.items()}
     version = publish_bundle(tmp_path / "a", "search", manifest, stored)
@@ -252,7 +252,7 @@ def test_a_bundle_can_be_copied_elsewhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../../outside.txt", "/etc/hostname", "notes.txt", "memory-../x.npz", "bandit.vw\n"])
 def test_no_file_of_a_bundle_lies_outside_of_it(root: str, name: str) -> None:
-    """Neither is it written, nor read where somebody who may write the store has named it in a manifest."""
+    """It is not written, and not read if an altered manifest names it."""
     manifest, files = uniform_bundle(SETTINGS, date(2026, 3, 1))
     Store(root).create("outside.txt", b"of another team")
     with pytest.raises(ArtifactError, match="cannot hold this file"):
@@ -269,7 +269,7 @@ def test_no_file_of_a_bundle_lies_outside_of_it(root: str, name: str) -> None:
 @pytest.mark.parametrize(
     "version", ["../search/x", "2026-03-01-d8b9272b0d9f/..", "", "current", "2026-03-01-D8B9272B0D9F"]
 )
-def test_what_is_no_version_is_never_looked_for(root: str, version: str) -> None:
+def test_a_text_that_is_no_version_is_not_read(root: str, version: str) -> None:
     publish_bundle(root, "search", *uniform_bundle(SETTINGS, date(2026, 3, 1)))
     assert not is_published(root, "search", version)
     with pytest.raises(ArtifactError, match="no such version"):

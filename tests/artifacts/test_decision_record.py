@@ -1,4 +1,4 @@
-"""The quick checks and the published schemas refuse the same lines, and records that contradict themselves fall too."""
+"""Checks and published schemas refuse the same lines; checks also refuse contradictions."""
 
 import copy
 import json
@@ -48,7 +48,7 @@ EVENT = {
 
 
 def mutations(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Every place of a JSON value, with something wrong put there."""
+    """Copies of a JSON value, each with a wrong value in another place."""
     if path:
         for wrong in (None, "", "text", -1, 0, 0.5, 2, True, [], {}, ["x"], {"x": 1}):
             yield path, wrong
@@ -77,7 +77,7 @@ def test_a_search_without_a_user_is_a_record() -> None:
     assert check_decision_record(record) == faults(record, schema("decision_record")) == []
 
 
-def test_what_serving_writes_is_a_record_and_survives_the_log() -> None:
+def test_a_record_of_serving_is_valid_and_is_read_back_from_the_log() -> None:
     for query in range(20):
         record = json.loads(record_line(served(query)))
         assert check_decision_record(record) == []
@@ -94,10 +94,10 @@ def test_schema_and_checks_refuse_the_same_records() -> None:
         assert bool(check_form(line)) == broken, (path, wrong)
         refused += broken
     assert refused > 300
-    told = [result for look in record["looks"] for result in look["results"] if "overlap" in result]
-    assert any(result.get("examinations") for result in told)
-    # Told once: where an entity is listed first.
-    assert len(told) == len({result["entity_id"] for result in told})
+    with_facts = [result for look in record["looks"] for result in look["results"] if "overlap" in result]
+    assert any(result.get("examinations") for result in with_facts)
+    # Facts are given once, where an entity is listed first.
+    assert len(with_facts) == len({result["entity_id"] for result in with_facts})
 
 
 def test_schema_and_checks_refuse_the_same_events() -> None:
@@ -134,7 +134,7 @@ def test_checks_alone_refuse_contradictions() -> None:
 
 
 def served_with(record: dict[str, Any], decision: dict[str, Any]) -> dict[str, Any]:
-    """The same impression as if its first shortlisted plan had been drawn."""
+    """The same impression, with the first plan of its shortlist as the drawn plan."""
     first = decision["shortlist"][0]
     blocks = [
         (name, depth)
@@ -163,7 +163,7 @@ def test_foreign_lines_have_reasons(line: Any) -> None:
     assert check_event(line)
 
 
-def test_reasons_never_repeat_what_may_be_personal() -> None:
+def test_reasons_never_contain_personal_data() -> None:
     secret = ["the secret words"]
     line = {**served(), "user": secret, "session": secret, "query_text": secret, "context": secret}
     reasons = check_decision_record(line)

@@ -1,4 +1,4 @@
-"""What travels beside the models: same content, same bytes; anything else is refused."""
+"""History and memory of a bundle: equal content gives equal bytes, invalid files are refused."""
 
 import io
 import zipfile
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.history import QueryHistories
 from ltrr.artifacts.memory_part import MemoryEntry, MemoryPart, memory_part_bytes
 from ltrr.core.planning import History
 from ltrr.core.plans import PlanSpace
@@ -19,7 +19,7 @@ entities = st.dictionaries(st.text(min_size=1, max_size=5), st.floats(0, 1, widt
 
 
 @given(st.dictionaries(st.text(max_size=6), entities, max_size=8), st.data())
-def test_a_memory_gives_back_what_was_put_in(memory: dict[str, dict[str, float]], data: st.DataObject) -> None:
+def test_a_memory_is_read_back(memory: dict[str, dict[str, float]], data: st.DataObject) -> None:
     memory = {key: value for key, value in memory.items() if key.isprintable() and "".join(value).isprintable()}
     rows = [(key, list(pairs.items())) for key, pairs in memory.items()]
     written = memory_part_bytes(rows)
@@ -29,10 +29,10 @@ def test_a_memory_gives_back_what_was_put_in(memory: dict[str, dict[str, float]]
     for key, pairs in memory.items():
         assert part.recall(key, 100) == sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))
         assert part.recall(key, 2) == part.recall(key, 100)[:2]
-    assert part.recall("a query that nobody typed", 5) == []
+    assert part.recall("an unknown query", 5) == []
 
 
-def test_a_part_of_before_there_was_evidence_still_loads() -> None:
+def test_an_old_part_without_evidence_is_read() -> None:
     entries = [MemoryEntry("e1", 0.5, 1.5, 3.0), MemoryEntry("e2", 0.75)]
     written = memory_part_bytes([("love", entries)])
     assert MemoryPart.of_bytes(written).evidence("love") == {"e1": (1.5, 3.0)}
@@ -51,7 +51,7 @@ def test_bytes_do_not_depend_on_the_clock() -> None:
     assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
-def test_bad_memories_are_refused() -> None:
+def test_invalid_memories_are_refused() -> None:
     with pytest.raises(UsageError, match="repeated"):
         memory_part_bytes([("love", [("e1", 0.5)]), ("love", [("e2", 0.5)])])
     with pytest.raises(UsageError, match="not finite"):
@@ -69,12 +69,12 @@ def test_no_pickle_is_ever_loaded() -> None:
 
 
 def test_a_history_of_other_strategies_is_refused() -> None:
-    book = HistoryBook.prior(SPACE)
-    assert HistoryBook.of_bytes(book.to_bytes(), SPACE).to_bytes() == book.to_bytes()
+    histories = QueryHistories.prior(SPACE)
+    assert QueryHistories.of_bytes(histories.to_bytes(), SPACE).to_bytes() == histories.to_bytes()
     with pytest.raises(ArtifactError, match="other strategies"):
-        HistoryBook.of_bytes(book.to_bytes(), PlanSpace(("memory", "title"), 2, 2))
-    for junk in (b"", b"{}", b"[]", book.to_bytes().replace(b"0.45", b"-0.45")):
+        QueryHistories.of_bytes(histories.to_bytes(), PlanSpace(("memory", "title"), 2, 2))
+    for junk in (b"", b"{}", b"[]", histories.to_bytes().replace(b"0.45", b"-0.45")):
         with pytest.raises(ArtifactError, match="not a history"):
-            HistoryBook.of_bytes(junk, SPACE)
+            QueryHistories.of_bytes(junk, SPACE)
     with pytest.raises(UsageError):
-        HistoryBook(SPACE, History(np.full((2, 2), np.inf), np.zeros((2, 2)))).to_bytes()
+        QueryHistories(SPACE, History(np.full((2, 2), np.inf), np.zeros((2, 2)))).to_bytes()

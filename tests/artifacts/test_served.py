@@ -1,4 +1,4 @@
-"""Records of every bundle that may still answer are taken, whatever the settings name now."""
+"""Records of every bundle that may still answer are accepted, whatever the current settings."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def serve(root: Path, day: int, strategies: tuple[str, ...], name: str = "search
 
 
 def accepted(root: Path, day: int) -> set[str]:
-    """On night `day`, which takes records of two dates."""
+    """Strategies that night `day` accepts; it takes records of two dates."""
     night = FIRST + timedelta(days=day)
     return set(served_strategies(root, night, night - timedelta(days=1), RELOAD_DAYS))
 
 
-def test_a_strategy_that_left_is_known_until_every_service_has_reloaded(tmp_path: Path) -> None:
+def test_a_removed_strategy_is_accepted_until_every_service_has_reloaded(tmp_path: Path) -> None:
     for day in range(20):
         serve(tmp_path, day, WITH if day < 5 else WITHOUT)
-    # Night 5 moves the pointer on day 6; services follow until day 9, and night 10 takes records of
+    # Night 5 moves the pointer on day 6, services follow until day 9, and night 10 takes records of
     # day 9.
     assert {day for day in range(1, 21) if accepted(tmp_path, day) == set(WITH)} == set(range(1, 11))
     assert {day for day in range(1, 21) if accepted(tmp_path, day) == set(WITHOUT)} == set(range(11, 21))
 
 
-def test_a_night_that_runs_again_knows_what_it_knew(tmp_path: Path) -> None:
+def test_a_night_that_runs_again_accepts_the_same_strategies(tmp_path: Path) -> None:
     known = {}
     for day in range(12):
         known[day] = accepted(tmp_path, day)
@@ -55,14 +55,14 @@ def test_a_night_that_runs_again_knows_what_it_knew(tmp_path: Path) -> None:
     assert "strategy_11" not in known[11]
 
 
-def test_what_is_still_pointed_at_counts_however_old_it_is_and_whatever_its_policy(tmp_path: Path) -> None:
+def test_current_bundles_of_all_policies_count_whatever_their_age(tmp_path: Path) -> None:
     serve(tmp_path, 0, WITH, "retired")
     for day in range(10, 15):
         serve(tmp_path, day, WITHOUT, "search")
     assert accepted(tmp_path, 15) == set(WITH)
 
 
-def test_a_bundle_that_was_rolled_back_to_counts_and_so_does_a_canary(tmp_path: Path) -> None:
+def test_bundles_of_a_rollback_and_of_a_canary_count(tmp_path: Path) -> None:
     old = serve(tmp_path, 0, WITH)
     for day in range(1, 12):
         champion = serve(tmp_path, day, WITHOUT)
@@ -73,7 +73,7 @@ def test_a_bundle_that_was_rolled_back_to_counts_and_so_does_a_canary(tmp_path: 
     assert accepted(tmp_path, 12) == {*WITH, "vector"}
 
 
-def test_what_cannot_be_read_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_bundle_is_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     serve(tmp_path, 0, WITHOUT)
     torn = serve(tmp_path, 1, WITH)
     (tmp_path / "search" / torn / "manifest.json").write_bytes(b"{")
@@ -83,13 +83,13 @@ def test_what_cannot_be_read_is_left_out_and_said(tmp_path: Path, caplog: pytest
     assert torn in caplog.text
     assert "pointer=3" in caplog.text
     assert accepted(tmp_path / "nothing", 2) == set()
-    (tmp_path / "readme").write_text("a file beside the policies")
+    (tmp_path / "readme").write_text("a file next to the policies")
     (tmp_path / "empty").mkdir()
     assert policy_names(tmp_path) == ["search"]
 
 
 def test_a_log_is_replayed_from_the_bundles_of_every_policy(tmp_path: Path) -> None:
-    """Else the records of a policy that was replaced would be of unknown bundles, and stop the night."""
+    """Otherwise records of a replaced policy would be of unknown bundles and stop the night."""
     version, other = serve(tmp_path, 0, WITH, "retired"), serve(tmp_path, 1, WITHOUT)
     parts = read_planning_parts(tmp_path, "search", {version, other, "2026-03-01-000000000000"})
     assert {key: part.manifest.settings.name for key, part in parts.items()} == {version: "retired", other: "search"}

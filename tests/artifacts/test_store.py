@@ -1,4 +1,4 @@
-"""Objects are whole or absent, and never written twice."""
+"""Objects are complete or absent, and never written twice."""
 
 import threading
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_a_second_create_fails_and_changes_nothing(url: str) -> None:
         store.read("a/none")
 
 
-def test_start_up_leaves_nothing_behind(url: str) -> None:
+def test_the_check_at_start_up_leaves_no_object(url: str) -> None:
     Store(url).prove_exclusive()
     assert Store(url).names() == []
 

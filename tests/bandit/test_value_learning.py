@@ -41,7 +41,7 @@ def learned(_session, log, tmp_path_factory):
 
 
 def valuer_of(stored, folder):
-    return PlanValuer(SPACE, stored.how, {name: get_payload(folder, sha) for name, sha in stored.files.items()})
+    return PlanValuer(SPACE, stored.learned, {name: get_payload(folder, sha) for name, sha in stored.files.items()})
 
 
 @pytest.mark.statistical

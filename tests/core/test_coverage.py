@@ -1,4 +1,4 @@
-"""Values of plans: exact where every block is visible, counted once, and the same for any order of the blocks."""
+"""Values of plans: exact if every block is visible, and the same for any order of the blocks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ lists = st.lists(st.lists(st.sampled_from(ENTITIES), unique=True, max_size=6), m
 
 
 @given(lists, st.randoms(use_true_random=False))
-def test_a_plan_is_worth_its_union_each_entity_once(found: list[list[str]], shuffled) -> None:
+def test_the_value_of_a_plan_counts_each_entity_of_its_union_once(found: list[list[str]], shuffled) -> None:
     blocks = blocks_of(found)
     worth = {entity: 0.1 + 0.13 * number for number, entity in enumerate(ENTITIES)}
     by_hand = [
@@ -48,7 +48,7 @@ def test_a_plan_is_worth_its_union_each_entity_once(found: list[list[str]], shuf
 
 
 @given(lists, st.randoms(use_true_random=False))
-def test_what_is_seen_does_not_depend_on_the_order_of_blocks(found: list[list[str]], shuffled) -> None:
+def test_features_do_not_depend_on_the_order_of_blocks(found: list[list[str]], shuffled) -> None:
     blocks = blocks_of(found)
     overlaps = {"e1": text_overlap("halo 2008", EntityFields("Halo", people="Beyonce", year=2008, popularity=3.0))}
     worth = dict.fromkeys(ENTITIES, 0.3)
@@ -63,8 +63,8 @@ def test_what_is_seen_does_not_depend_on_the_order_of_blocks(found: list[list[st
     assert vector.shape == (len(look_features(SPACE)),)
 
 
-def test_the_memory_leaves_no_trace_in_what_candidates_are_judged_by() -> None:
-    """A rank that follows from clicks must not teach what clicks to expect."""
+def test_ranks_in_the_memory_are_no_candidate_feature() -> None:
+    """A rank that follows from clicks must not predict clicks."""
     searched = [block for block in blocks_of([["e1", "e2"], ["e2"], []]) if block.strategy != "memory"]
     recalled = [Block("memory", 1, "ok", ("e2", "e1"), (0.9, 0.1))]
     entity_ids, without = candidate_matrix(SPACE, searched, "halo", {})

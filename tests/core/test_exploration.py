@@ -1,4 +1,4 @@
-"""Probabilities that are logged are the probabilities that are drawn with."""
+"""Plans are drawn with the logged probabilities."""
 
 from dataclasses import replace
 
@@ -74,14 +74,14 @@ def test_the_order_of_the_shortlist_changes_no_probability(made, random) -> None
 
 
 @given(explored(), st.floats(0, 1, exclude_max=True))
-def test_what_is_drawn_was_possible(made, u: float) -> None:
+def test_a_drawn_plan_has_a_positive_probability(made, u: float) -> None:
     spread = made[2]
     assert spread.p(spread.sample(u)) > 0
 
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("exploration", EXPLORING, ids=KINDS)
-def test_a_grid_of_draws_has_the_stated_frequencies(exploration) -> None:
+def test_a_grid_of_draws_has_the_frequencies_of_the_distribution(exploration) -> None:
     spread = explore([0.30, 0.34, 0.10], exploration, shortlist=np.array([6, 2, 9]), n_actions=12)
     draws = np.bincount([spread.sample((n + 0.5) / 12_000) for n in range(12_000)], minlength=12) / 12_000
     np.testing.assert_allclose(draws, spread.dense(), atol=1.5 / 12_000)
@@ -94,7 +94,7 @@ def test_all_mass_on_the_floor_is_uniform(exploration) -> None:
 
 
 @pytest.mark.parametrize("exploration", GREEDY, ids=KINDS)
-def test_each_kind_has_a_greedy_end(exploration) -> None:
+def test_each_kind_is_greedy_at_the_end_of_its_range(exploration) -> None:
     greedy = explore([1.0, 2.0, 1.5], exploration, shortlist=np.array([3, 1, 0]), n_actions=5)
     np.testing.assert_allclose(greedy.dense(), [0, 1, 0, 0, 0], atol=1e-12)
 
@@ -106,7 +106,7 @@ def test_the_greedy_plan_is_the_first_among_equals(exploration) -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=8), st.floats(0, 1e4))
-def test_squarecb_is_as_its_authors_wrote_it(scores, gamma) -> None:
+def test_squarecb_follows_the_formula_of_the_paper(scores, gamma) -> None:
     exploration = ExplorationSettings(kind="squarecb", gamma=gamma, floor_share=0.0)
     spread = explore(scores, exploration, shortlist=np.arange(len(scores)), n_actions=len(scores))
     best = scores.index(max(scores))
@@ -118,15 +118,15 @@ def test_squarecb_is_as_its_authors_wrote_it(scores, gamma) -> None:
 
 @pytest.mark.parametrize("exploration", EXPLORING, ids=KINDS)
 def test_a_class_that_explores_more_is_less_greedy(exploration) -> None:
-    told = replace(exploration, query_classes={"long": 2.0, "digits": 0.5})
+    by_class = replace(exploration, query_classes={"long": 2.0, "digits": 0.5})
     scores, shortlist = [0.30, 0.34, 0.10], np.array([6, 2, 9])
     best = {
-        name: explore(scores, told.of_class(name), shortlist=shortlist, n_actions=12).p(2) for name in QUERY_CLASSES
+        name: explore(scores, by_class.of_class(name), shortlist=shortlist, n_actions=12).p(2) for name in QUERY_CLASSES
     }
     assert best["long"] < best["one_word"] < best["digits"]
-    as_always = explore(scores, exploration, shortlist=shortlist, n_actions=12)
-    assert best["one_word"] == as_always.p(2)
-    assert explore(scores, told.of_class("long"), shortlist=shortlist, n_actions=12).floor == 2 * as_always.floor
+    unscaled = explore(scores, exploration, shortlist=shortlist, n_actions=12)
+    assert best["one_word"] == unscaled.p(2)
+    assert explore(scores, by_class.of_class("long"), shortlist=shortlist, n_actions=12).floor == 2 * unscaled.floor
 
 
 def test_the_highest_u_takes_the_last_plan() -> None:

@@ -1,4 +1,4 @@
-"""Features: declared once, known when it is said, blind to the order of draws."""
+"""Features: declared once, with when they are known, and independent of the order of draws."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -14,13 +14,12 @@ from ltrr.core.features import (
     action_features,
     action_matrix,
     check_known,
-    ranker_features,
-    ranker_matrix,
     shared_features,
     shared_vector,
 )
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranker_features import ranker_features, ranker_matrix
 from ltrr.core.situation import Situation
 from ltrr.errors import ConfigError
 
@@ -48,7 +47,7 @@ def test_the_union_is_a_function_of_the_set_of_blocks(drawn: list[Block], data: 
     assert matrix.shape == (len(entity_ids), len(ranker_features(SPACE)))
 
 
-def test_what_was_not_drawn_is_zero_rank_and_no_score() -> None:
+def test_a_strategy_that_was_not_drawn_has_reciprocal_rank_0_and_no_score() -> None:
     names = [feature.name for feature in ranker_features(SPACE)]
     drawn = [Block("title", 2, "ok", ("e1",), (3.0,))]
     _, matrix = ranker_matrix(SPACE, drawn, "love")
@@ -79,21 +78,21 @@ def test_nothing_is_used_before_it_is_known() -> None:
         shared_features(SPACE, "everything")
 
 
-def test_every_group_declares_what_it_computes_and_says_when_it_is_known() -> None:
+def test_every_group_declares_the_features_that_it_computes() -> None:
     looks = [Block("title", 1, "ok", ("e1", "e2"), (3.0, 1.0)), Block("memory", 1, "ok", ("e1",), (0.4,))]
     for observe in ("first_look", "all_blocks"):
         features = shared_features(SPACE, observe, tuple(GROUPS))
         values = shared_vector(SPACE, looks, "blade runner 2049", observe, tuple(GROUPS), draws=60.0, situation=EVENING)
         assert len(values) == len(features) == len({feature.name for feature in features})
         assert np.isfinite(values).all()
-        # Bounded, so that no feature drowns the others.
+        # Bounded, so that no feature dominates the others.
         assert (np.abs(values) <= 1.0).all()
         assert {feature.namespace for feature in features} == {"q"}
         assert all(feature.unit and feature.source for feature in features)
 
 
 @pytest.mark.parametrize("group", sorted(GROUPS))
-def test_a_group_that_needs_looks_is_refused_to_the_blind(group: str) -> None:
+def test_a_blind_policy_cannot_use_a_group_that_needs_looks(group: str) -> None:
     if GROUPS[group].known_at in ("context", "history"):
         settings = PolicySettings("search", SPACE.strategies, observe="blind", features=(group,))
         assert {feature.known_at for feature in settings.shared_features} == {GROUPS[group].known_at}
@@ -104,7 +103,7 @@ def test_a_group_that_needs_looks_is_refused_to_the_blind(group: str) -> None:
             PolicySettings("search", SPACE.strategies, observe="blind", features=(group,))
 
 
-def test_groups_that_cannot_be_are_refused() -> None:
+def test_unknown_and_repeated_groups_are_refused() -> None:
     with pytest.raises(ConfigError, match="some of query, looks"):
         shared_features(SPACE, "first_look", ("query", "weather"))
     with pytest.raises(ConfigError, match="each group once"):
@@ -119,7 +118,7 @@ def values_of(group: str, key: str = "love", **known: Any) -> dict[str, float]:
     return dict(zip(names, shared_vector(SPACE, looks, key, "first_look", (group,), **known).tolist(), strict=True))
 
 
-def test_what_a_query_looks_like() -> None:
+def test_features_of_the_text_and_kind_of_a_query() -> None:
     text = values_of("text", "blade runner 2049")
     assert (text["script:latin"], text["names_year"]) == (1.0, 1.0)
     assert (text["characters"], text["digits"]) == (17 / 40, round(4 / 17, 6))
@@ -132,7 +131,7 @@ def test_what_a_query_looks_like() -> None:
     assert values_of("kind") == {"same_first": 0.0, "came_empty": 0.0}
 
 
-def test_the_clock_is_the_users() -> None:
+def test_times_are_those_of_the_users_clock() -> None:
     # Saturday 23:30 UTC is Sunday 0:30 an hour east, and Saturday 18:30 five hours west.
     night = datetime(2026, 3, 7, 23, 30, tzinfo=UTC)
     east = values_of("time", situation=Situation(night, 60, context={"is_holiday": "true"}))
@@ -141,13 +140,13 @@ def test_the_clock_is_the_users() -> None:
     west = values_of("time", situation=Situation(night, -300))
     assert (west["weekday:saturday"], west["holiday"]) == (1.0, 0.0)
     assert west["hour_cos"] == pytest.approx(np.cos(2 * np.pi * 18.5 / 24), abs=1e-6)
-    # The zone that a service writes its time in does not matter.
+    # The time zone of the service does not matter.
     tokyo = night.astimezone(timezone(timedelta(hours=9)))
     assert values_of("time", situation=Situation(tokyo, -300)) == west
     assert set(values_of("time").values()) == {0.0}
 
 
-def test_frequency_and_history_are_those_that_the_plan_is_valued_with() -> None:
+def test_frequency_and_history_are_those_that_plans_are_valued_with() -> None:
     assert list(values_of("frequency", draws=0.0).values()) == [0.0] * 4
     assert [list(values_of("frequency", draws=draws).values()).index(1.0) for draws in (20.0, 50.0, 999.0, 1e6)] == [
         0,

@@ -1,4 +1,4 @@
-"""Hashes are part of the contract: folds, buckets and pseudonyms never move between versions."""
+"""Hashes: folds, buckets and pseudonyms are the same in every version."""
 
 import numpy as np
 

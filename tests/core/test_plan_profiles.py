@@ -1,4 +1,4 @@
-"""Patterns over plans: planted ones are found, whatever is missing and in whatever order."""
+"""Patterns over plans: planted patterns are found with unknown values and in any order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUERIES, PLANS, PATTERNS = 400, 40, 3
 
 
 def planted(noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Values of plans that differ in three ways, and which of them are known where two in three are."""
+    """Values of plans with three patterns, and a mask by which two in three are known."""
     random = np.random.default_rng(3)
     patterns = random.normal(size=(PATTERNS, PLANS))
     values = random.normal(size=(QUERIES, PATTERNS)) * [3.0, 2.0, 1.0] @ patterns + random.normal(size=PLANS)
@@ -28,17 +28,17 @@ def test_planted_patterns_are_recovered_exactly() -> None:
     values, _ = planted()
     everything = np.ones(values.shape, dtype=bool)
     profiles = PlanProfiles.of(values, everything, PATTERNS)
-    told = profiles.values(profiles.shares(values, everything))
-    np.testing.assert_allclose(centred(told), centred(values), atol=1e-3)
+    predicted = profiles.values(profiles.shares(values, everything))
+    np.testing.assert_allclose(centred(predicted), centred(values), atol=1e-3)
     np.testing.assert_allclose(profiles.patterns @ profiles.patterns.T, np.eye(PATTERNS), atol=1e-5)
     np.testing.assert_allclose(profiles.patterns.sum(axis=1), 0.0, atol=1e-4)
 
 
-def test_what_is_unknown_is_told_by_what_is_known() -> None:
+def test_unknown_values_are_predicted_from_known_ones() -> None:
     values, is_known = planted(noise=0.1)
     profiles = PlanProfiles.of(values, is_known, PATTERNS)
-    told = centred(profiles.values(profiles.shares(values, is_known)))
-    left = (told - centred(values))[~is_known]
+    predicted = centred(profiles.values(profiles.shares(values, is_known)))
+    left = (predicted - centred(values))[~is_known]
     assert left.std() < 0.1 * centred(values)[~is_known].std()
 
 
@@ -61,7 +61,7 @@ def test_a_weight_of_two_is_two_queries() -> None:
     np.testing.assert_allclose(weighted.mean, repeated.mean, atol=1e-5)
 
 
-def test_they_travel_as_text() -> None:
+def test_patterns_are_read_back_from_text() -> None:
     values, is_known = planted(noise=0.1)
     profiles = PlanProfiles.of(values, is_known, PATTERNS)
     again = PlanProfiles.of_text(profiles.to_text())
@@ -69,8 +69,8 @@ def test_they_travel_as_text() -> None:
     assert again.to_text() == profiles.to_text()
 
 
-def test_a_plan_that_nobody_knows_is_refused() -> None:
+def test_a_plan_without_a_known_value_is_refused() -> None:
     values, is_known = planted()
     is_known[:, 7] = False
-    with pytest.raises(DataQualityError, match="1 plans known of none"):
+    with pytest.raises(DataQualityError, match="1 plans without a known value"):
         PlanProfiles.of(values, is_known, PATTERNS)

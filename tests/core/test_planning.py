@@ -1,4 +1,4 @@
-"""The planner against a plain computation with sets."""
+"""The planner compared with a plain computation with sets."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ STRATEGIES = ("title", "memory", "popular")
 
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[PlanSpace, list[Block], History]:
-    """A small plan space, any visible blocks (with shared entities, short and failed ones), any history."""
+    """A small plan space, visible blocks (shared entities, short and failed ones), a history."""
     space = PlanSpace(STRATEGIES[: draw(st.integers(1, 3))], draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     looks = []
     for strategy in space.strategies:
@@ -29,7 +29,7 @@ def situations(draw: st.DrawFn) -> tuple[PlanSpace, list[Block], History]:
 
 
 def value_by_sets(space: PlanSpace, plan: int, looks: list[Block], history: History) -> float:
-    """The formula of the module's docstring, word for word."""
+    """The formula in the docstring of `core.planning`."""
     miss: dict[str, float] = {}
     for block in looks:
         ranks = [block.first_rank(space.block_size) + place for place in range(space.block_size)]
@@ -68,7 +68,7 @@ def test_the_order_of_looks_does_not_matter(situation, random) -> None:
     assert plan_values(space, looks, history).tolist() == plan_values(space, shuffled, history).tolist()
 
 
-def test_blind_plans_are_worth_their_history() -> None:
+def test_without_looks_the_value_of_a_plan_is_that_of_its_history() -> None:
     space = PlanSpace(("title", "memory"), 2, 2)
     history = History(np.array([[0.5, 0.2], [0.5, 0.2]]), np.array([[0.4, 0.1], [0.2, 0.05]]))
     values = dict(zip(space.texts, plan_values(space, [], history).tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""The space of plans: complete, in order, and readable back from its text."""
+"""The space of plans: complete, in order, and read back from text."""
 
 import pickle
 
@@ -35,7 +35,7 @@ def test_text_and_index_are_inverse_in_any_order_of_strategies(space: PlanSpace,
 
 
 @given(spaces, st.data())
-def test_draws_say_the_same_as_blocks(space: PlanSpace, data: st.DataObject) -> None:
+def test_draws_and_blocks_are_equal(space: PlanSpace, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(space) - 1))
     drawn = np.flatnonzero(space.draws[index]).tolist()
     columns = [space.strategy_index[name] * space.budget + depth - 1 for name, depth in space.blocks(index)]
@@ -47,7 +47,7 @@ def test_sizes_of_the_design() -> None:
     assert len(PlanSpace(tuple("abcdefg"), 2, 4)) == 210
 
 
-def test_refusals() -> None:
+def test_invalid_spaces_and_texts_are_refused() -> None:
     with pytest.raises(SupportError, match="at most 2000 plans, got 2380 plans"):
         PlanSpace(tuple(f"s{i}" for i in range(14)), 2, 4)
     for names in ((), ("title", "title"), ("Title",), ("all fields",)):
@@ -59,6 +59,6 @@ def test_refusals() -> None:
             space.index(text)
 
 
-def test_a_space_survives_the_way_to_an_executor() -> None:
+def test_a_space_can_be_pickled() -> None:
     space = PlanSpace(("title", "memory"), 2, 4)
     assert space.index("title:4") == pickle.loads(pickle.dumps(space)).index("title:4")  # noqa: S301 - our own bytes

@@ -1,4 +1,4 @@
-"""Canonical text: one key for what is one query."""
+"""Canonical text: equal queries have equal keys."""
 
 from hypothesis import given
 from hypothesis import strategies as st

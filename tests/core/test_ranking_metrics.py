@@ -1,4 +1,4 @@
-"""Metrics of order and coverage."""
+"""NDCG and reciprocal rank fusion."""
 
 from math import isnan, log2
 

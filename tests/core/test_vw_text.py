@@ -1,4 +1,4 @@
-"""Vowpal Wabbit learns what was written: higher reward, lower cost."""
+"""Vowpal Wabbit learns a lower cost for a higher reward."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SPACE = PlanSpace(("title", "memory"), block_size=2, budget=2)
 
 @pytest.mark.statistical
 def test_the_better_plan_gets_the_lower_cost() -> None:
-    """Plan 1 earns .8, the others .2, whatever the planner believes; logged uniformly."""
+    """Plan 1 has reward .8, the others .2, whatever their planner values; logged uniformly."""
     workspace = vowpalwabbit.Workspace("--cb_adf --cb_type mtr -q qb --quiet --random_seed 7")
     shared = shared_vector(SPACE, [], "the matrix")
     features = action_matrix(SPACE, np.array([0.5, 0.5, 0.5]))

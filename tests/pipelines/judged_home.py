@@ -13,7 +13,7 @@ import numpy as np
 import vowpalwabbit
 
 from ltrr.artifacts.bundle import move_pointer, publish_bundle, uniform_bundle
-from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.history import QueryHistories
 from ltrr.artifacts.learned_values import LearnedValues, StoredValues, block_value_file, unseen_value_file
 from ltrr.artifacts.payloads import put_payload
 from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value
@@ -86,7 +86,7 @@ def upstream_jobs(
         night.note(memory_parts={})
 
     def compute_strategy_features(night: Night) -> None:
-        stored = put_payload(f"{night.policies_root}/search", HistoryBook.prior(SPACE).to_bytes())
+        stored = put_payload(f"{night.policies_root}/search", QueryHistories.prior(SPACE).to_bytes())
         night.note(history_sha256=stored.sha256)
 
     def train_bandit(night: Night) -> None:

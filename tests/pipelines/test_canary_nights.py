@@ -12,7 +12,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ltrr.artifacts.bundle import BANDIT, current, move_pointer, pointers, publish_bundle, read_manifest
-from ltrr.artifacts.history import FILE, HistoryBook
+from ltrr.artifacts.history import FILE, QueryHistories
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import put_payload
 from ltrr.artifacts.pointer import Canary, Mover, Pointer
@@ -54,7 +54,7 @@ class World:
         manifest = Manifest(self.settings.policy, DAY - timedelta(days=1), values=VALUES if values else None)
         files = {
             name: put_payload(self.root / "search", data)
-            for name, data in {BANDIT: bandit, FILE: HistoryBook.prior(SPACE).to_bytes(), **values}.items()
+            for name, data in {BANDIT: bandit, FILE: QueryHistories.prior(SPACE).to_bytes(), **values}.items()
         }
         version = publish_bundle(self.root, "search", manifest, files)
         champion = current(self.root, "search")

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 from pyspark.sql import functions as F
 
-from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.history import QueryHistories
 from ltrr.artifacts.memory_part import MemoryPart, part_name
 from ltrr.artifacts.payloads import get_payload
 from ltrr.core.hashing import bucket
@@ -59,10 +59,10 @@ def test_a_night_without_logs_leaves_the_prior(nights):
     assert read(nights, "q2e_memory", f"as_of_date = DATE'{SUNDAY}'").count() == 0
     runs = nights.runs[SUNDAY]
     assert len(json.loads(runs["build_memory"].notes["memory_parts"])) == 3
-    book = HistoryBook.of_bytes(
+    book = QueryHistories.of_bytes(
         get_payload(nights.policy, runs["compute_strategy_features"].notes["history_sha256"]), SPACE
     )
-    assert book.to_bytes() == HistoryBook.prior(SPACE).to_bytes()
+    assert book.to_bytes() == QueryHistories.prior(SPACE).to_bytes()
 
 
 def test_the_curve_of_the_second_night_is_identified(nights):
@@ -115,7 +115,7 @@ def test_the_history_that_is_served_is_the_table(nights):
     files = {
         name: get_payload(nights.policy, part["sha256"]) for name, part in json.loads(notes["history_parts"]).items()
     }
-    book = HistoryBook.of_files(files | {"history.json": get_payload(nights.policy, notes["history_sha256"])}, SPACE)
+    book = QueryHistories.of_files(files | {"history.json": get_payload(nights.policy, notes["history_sha256"])}, SPACE)
     rows = read(nights, "strategy_history", f"as_of_date = DATE'{MONDAY}'").collect()
     classes = {row.key for row in rows if row.level == "class"}
     assert classes == {"digits", "one_word", "two_words"}

@@ -18,7 +18,7 @@ from ltrr.artifacts.manifest import PolicySettings
 from ltrr.bandit.settings import BanditSettings
 from ltrr.config import Settings
 from ltrr.config.settings import PathSettings
-from ltrr.core.features import ranker_features
+from ltrr.core.ranker_features import ranker_features
 from ltrr.pipelines import train_bandit, train_ranker
 from ltrr.pipelines.night import Night
 from ltrr.ranking.settings import RankerSettings

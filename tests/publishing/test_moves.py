@@ -193,7 +193,7 @@ def test_a_torn_pointer_is_passed_over_and_pointing_again_is_the_remedy(home, ve
 
 def test_what_a_pointer_says_is_one_line_and_names_a_version(home, versions) -> None:
     forged = "x\n2026-03-02 CRITICAL forged"
-    with pytest.raises(UsageError, match="has one line"):
+    with pytest.raises(UsageError, match="is not one line"):
         promote(home, "search", versions[1], why=forged, by_whom="ada")
     with pytest.raises(ArtifactError, match="no such version"):
         promote(home, "search", f"../search/{versions[1]}", why="?", by_whom="ada")
@@ -274,6 +274,6 @@ def test_a_bundle_that_does_not_load_is_not_released(home, versions) -> None:
 
 
 def uniform_history() -> bytes:
-    from ltrr.artifacts.history import HistoryBook
+    from ltrr.artifacts.history import QueryHistories
 
-    return HistoryBook.prior(SETTINGS.space).to_bytes()
+    return QueryHistories.prior(SETTINGS.space).to_bytes()

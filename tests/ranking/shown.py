@@ -4,9 +4,9 @@ from datetime import date
 
 import numpy as np
 
-from ltrr.core.features import ranker_features
 from ltrr.core.hashing import user_fold
 from ltrr.core.plans import PlanSpace
+from ltrr.core.ranker_features import ranker_features
 
 SPACE = PlanSpace(("title", "memory"), block_size=2, budget=2)
 NAMES = [feature.name for feature in ranker_features(SPACE)]

@@ -1,4 +1,4 @@
-"""What exact propensities rest on: a score is a function of the plan's own features and nothing else."""
+"""A score depends on the features of the plan only, so propensities are exact."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -29,7 +29,7 @@ def test_a_score_depends_neither_on_other_actions_nor_on_their_order() -> None:
     assert len(set(all_at_once)) > 1
 
 
-def test_predictions_leave_no_trace() -> None:
+def test_predictions_do_not_change_the_model() -> None:
     used, fresh = _load_scorer(bandit_bytes()), _load_scorer(bandit_bytes())
     for query in range(200):
         scores(used, query, [1, 2, 3])

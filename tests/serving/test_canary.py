@@ -1,4 +1,4 @@
-"""A canary serves its share of the users, always the same ones, says so in the record, and never harms the champion."""
+"""A canary serves a fixed share of the users, and never affects the champion."""
 
 import json
 import logging
@@ -31,13 +31,13 @@ def champion(tmp_path: Path) -> str:
 
 @pytest.fixture
 def tried(tmp_path: Path, champion: str) -> str:
-    """A canary beside the champion, for a quarter of the users."""
+    """A canary next to the champion, for a quarter of the users."""
     version = publish_bundle(tmp_path, "search", *learned_bundle())
     move_pointer(tmp_path, "search", champion, canary=Canary(version, 0.25, BEGUN))
     return version
 
 
-def recorded(policy: Policy, user: str, told: str | None = None) -> dict[str, Any]:
+def recorded(policy: Policy, user: str, recorded_user: str | None = None) -> dict[str, Any]:
     looks = looks_of(1)
     choice = policy.plan("love", looks, seed=f"i-{user}", fields=FIELDS)
     drawn = drawn_of(choice.blocks, looks)
@@ -45,7 +45,7 @@ def recorded(policy: Policy, user: str, told: str | None = None) -> dict[str, An
         impression_id=f"i-{user}",
         situation=Situation(datetime(2026, 3, 3, 12, tzinfo=UTC)),
         query_text="love",
-        user=user if told is None else told,
+        user=user if recorded_user is None else recorded_user,
         session="s",
         looks=looks,
         choice=choice,
@@ -62,7 +62,7 @@ def sides(policy: Policy) -> list[str]:
 
 @pytest.mark.parametrize("share", [0.02, 0.25, 0.9])
 def test_the_share_of_users_is_the_share(share: float) -> None:
-    """Of 200,000 users; 5 standard deviations: a false alarm in 1.8 million, and nothing here is drawn anew."""
+    """Within 5 standard deviations for 200,000 users; hashes give the same draws in every run."""
     users = 200_000
     for begun in (BEGUN, "2026-04-01T00:00:00.000+00:00"):
         canary = Canary("v", share, begun)
@@ -71,11 +71,11 @@ def test_the_share_of_users_is_the_share(share: float) -> None:
 
 
 def test_two_canaries_draw_independently() -> None:
-    """Whoever met the last one is as likely as anybody to meet the next."""
+    """Users of the last canary are as likely as others to be users of the next."""
     one, other = Canary("v", 0.3, BEGUN), Canary("v", 0.3, "2026-04-01T00:00:00.000+00:00")
-    met = [f"user-{n}" for n in range(100_000) if one.serves(f"user-{n}")]
-    again = sum(other.serves(user) for user in met)
-    assert abs(again - 0.3 * len(met)) < 5.0 * (len(met) * 0.21) ** 0.5
+    users = [f"user-{n}" for n in range(100_000) if one.serves(f"user-{n}")]
+    again = sum(other.serves(user) for user in users)
+    assert abs(again - 0.3 * len(users)) < 5.0 * (len(users) * 0.21) ** 0.5
 
 
 def test_a_larger_share_keeps_the_users_that_it_has() -> None:
@@ -111,10 +111,10 @@ def test_without_a_canary_or_a_user_nothing_is_drawn(tmp_path: Path, champion: s
         assert (record["policy_version"], record["version_propensity"]) == (champion, 1.0)
 
 
-def test_a_record_is_of_the_user_that_was_drawn_for(tmp_path: Path, tried: str) -> None:
+def test_a_record_of_another_user_than_that_of_the_draw_is_refused(tmp_path: Path, tried: str) -> None:
     policy = Policy.load(tmp_path / "search")
     with pytest.raises(UsageError, match="another user"):
-        recorded(policy.for_user("user-1"), "user-1", told="user-2")
+        recorded(policy.for_user("user-1"), "user-1", recorded_user="user-2")
 
 
 def test_a_user_stays_on_a_side_while_both_are_refreshed(tmp_path: Path, champion: str, tried: str) -> None:
@@ -133,23 +133,23 @@ def test_a_user_stays_on_a_side_while_both_are_refreshed(tmp_path: Path, champio
     assert set(sides(policy)) == set(night)
     assert [version == night[1] for version in sides(policy)] == before
     assert held.version in (champion, tried)
-    # The canary ends: the champion serves everybody.
+    # The canary ends: the champion serves all users.
     move_pointer(tmp_path, "search", night[0])
     assert policy.reload() is True
     assert (set(sides(policy)), policy.canary) == ({night[0]}, None)
 
 
-@pytest.mark.parametrize("how", ["torn", "gone", "touched up"])
+@pytest.mark.parametrize("how", ["torn", "gone", "altered"])
 def test_a_broken_canary_leaves_the_champion_serving(
     tmp_path: Path, champion: str, tried: str, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     running = Policy.load(tmp_path / "search", champion)
-    path = tmp_path / "search" / tried / ("manifest.json" if how == "touched up" else "bandit.vw")
+    path = tmp_path / "search" / tried / ("manifest.json" if how == "altered" else "bandit.vw")
     good = path.read_bytes()
     if how == "gone":
         path.unlink()
     else:
-        path.write_bytes(good.replace(b'"run"', b'"nur"') if how == "touched up" else good[:-1])
+        path.write_bytes(good.replace(b'"run"', b'"nur"') if how == "altered" else good[:-1])
     with caplog.at_level(logging.WARNING):
         started = Policy.load(tmp_path / "search")
         assert running.reload() is False
@@ -158,8 +158,7 @@ def test_a_broken_canary_leaves_the_champion_serving(
     for policy in (started, running):
         assert set(sides(policy)) == {champion}
         assert policy.canary is None
-        # Nothing is drawn on this machine, for the users of either side: what it logs says nothing
-        # of the canary.
+        # Nothing is drawn on this machine for any user, so its log does not count for the canary.
         assert {recorded(policy.for_user(user), user)["version_propensity"] for user in USERS[:20]} == {1.0}
     path.write_bytes(good)
     assert started.reload() is True
@@ -176,7 +175,7 @@ def test_a_broken_champion_is_refused_with_its_canary(tmp_path: Path, champion: 
     assert set(sides(policy)) == {champion, tried}
 
 
-def test_what_cannot_be_tried_is_not_pointed_at(tmp_path: Path, champion: str) -> None:
+def test_an_invalid_canary_gets_no_pointer(tmp_path: Path, champion: str) -> None:
     with pytest.raises(UsageError, match="must differ from the version"):
         move_pointer(tmp_path, "search", champion, canary=Canary(champion, 0.5, BEGUN))
     with pytest.raises(ArtifactError, match="no such version"):
@@ -189,18 +188,18 @@ def test_what_cannot_be_tried_is_not_pointed_at(tmp_path: Path, champion: str) -
 
 def test_a_pointer_says_who_moved_it_and_one_of_a_later_format_is_refused(tmp_path: Path, champion: str) -> None:
     path = tmp_path / "search" / "current" / "00000001.json"
-    told = json.loads(path.read_text())
-    assert told.keys() == {"version", "manifest_sha256", "at", "why", "by"}
+    content = json.loads(path.read_text())
+    assert content.keys() == {"version", "manifest_sha256", "at", "why", "by"}
     store = open_policy(tmp_path, "search")
     assert pointer_at(store, 1).canary is None
     canary = {"version": champion, "share": 2.0, "begun": BEGUN, "manifest_sha256": "x"}
     for more in ({"canary": "v"}, {"canary": {}}, {"canary": canary}):
-        path.write_text(json.dumps(told | more))
+        path.write_text(json.dumps(content | more))
         with pytest.raises(ArtifactError, match="pointer cannot be read"):
             pointer_at(store, 1)
-    path.write_text(json.dumps(told | {"shadow": "v"}))
+    path.write_text(json.dumps(content | {"shadow": "v"}))
     with pytest.raises(ArtifactError, match="later format"):
         pointer_at(store, 1)
-    # Pointers from before `by` are read as they are.
-    path.write_text(json.dumps({name: value for name, value in told.items() if name != "by"}))
+    # An old pointer has no `by`.
+    path.write_text(json.dumps({name: value for name, value in content.items() if name != "by"}))
     assert pointer_at(store, 1).by is None

@@ -1,4 +1,4 @@
-"""What the documentation shows works."""
+"""The examples in the documentation work."""
 
 import json
 import re
@@ -20,7 +20,7 @@ CONTRACT = Path(__file__).parents[2] / "docs" / "reference" / "log-contract.md"
 
 
 @pytest.mark.parametrize(("kind", "check"), [("decision", check_decision_record), ("event", check_event)])
-def test_the_contract_shows_good_lines(kind: str, check) -> None:
+def test_the_lines_in_the_contract_are_valid(kind: str, check) -> None:
     (shown,) = re.findall(rf"```json {kind}\n(.*?)```", CONTRACT.read_text("utf-8"), re.DOTALL)
     line = json.loads(shown)
     assert check(line) == []
@@ -33,7 +33,7 @@ def test_the_contract_names_every_field() -> None:
         assert [field for field in schema(name)["required"] if f'"{field}"' not in text] == []
 
 
-def test_the_example_service_logs_what_can_be_replayed() -> None:
+def test_the_log_of_the_example_service_can_be_replayed() -> None:
     policy = Policy.of(*learned_bundle())
 
     def broken(query_text: str, offset: int, limit: int) -> list[tuple[str, float]]:
@@ -46,7 +46,7 @@ def test_the_example_service_logs_what_can_be_replayed() -> None:
             assert check_decision_record(record) == []
             assert replay(policy, record).is_exact
             assert {look["status"] for look in record["looks"]} >= {"ok", "error"}
-            # A plan may draw from strategies alone that find nothing.
+            # A plan may draw only from strategies that find nothing.
             assert bool(page) == any(block["results"] for block in record["draws"])
 
 

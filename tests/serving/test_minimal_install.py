@@ -1,4 +1,4 @@
-"""A service that loads a policy carries none of the batch side, and could not be made to."""
+"""A service that loads a policy imports no batch library."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ print(early, loaded, choice.version, len(page.entity_ids))
 BATCH = {"pyspark", "delta", "mlflow", "airflow", "pandas", "pyarrow", "pydantic", "sklearn", "typer", "yaml"}
 
 
-def test_a_fresh_interpreter_serves_without_the_batch_side(tmp_path: Path) -> None:
+def test_a_new_interpreter_serves_without_batch_libraries(tmp_path: Path) -> None:
     version = publish_bundle(tmp_path, "search", *learned_bundle())
     move_pointer(tmp_path, "search", version)
     program = SERVICE.format(url=str(tmp_path / "search"), absent=BATCH)

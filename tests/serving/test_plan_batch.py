@@ -1,4 +1,4 @@
-"""Many decisions at once get what each gets alone, from a model that Vowpal Wabbit trained."""
+"""Probabilities of many decisions at once equal those of each decision."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def model(tmp_path_factory) -> bytes:
 
 
 def both(chooser: PlanChooser, count: int = 60) -> tuple[np.ndarray, np.ndarray]:
-    """At once, and one by one."""
+    """Probabilities computed at once, and one by one."""
     shared, values = situations(count, 6)
     keys = [KEYS[n % len(KEYS)] for n in range(count)]
     alone = [chooser.weigh(*one).distribution.dense() for one in zip(keys, shared, values, strict=True)]
@@ -68,7 +68,7 @@ def both(chooser: PlanChooser, count: int = 60) -> tuple[np.ndarray, np.ndarray]
     ],
     ids=["softmax", "by class", "squarecb", "weighed", "greedy", "planner"],
 )
-def test_each_decision_gets_what_it_gets_alone(model: bytes, exploration: ExplorationSettings) -> None:
+def test_a_batch_equals_single_decisions(model: bytes, exploration: ExplorationSettings) -> None:
     at_once, alone = both(PlanChooser(SPACE, exploration, model))
     assert np.abs(at_once - alone).max() < 1e-6
     assert at_once.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
@@ -94,7 +94,7 @@ def test_scores_are_those_of_vowpal_wabbit(model: bytes) -> None:
     assert theirs.std() > 0.05
 
 
-def test_a_batch_does_not_change_a_bit(model: bytes) -> None:
+def test_the_division_into_batches_changes_no_bit(model: bytes) -> None:
     chooser = PlanChooser(SPACE, ExplorationSettings(), model)
     shared, values = situations(50, 9)
     keys = [KEYS[n % len(KEYS)] for n in range(50)]
@@ -105,7 +105,7 @@ def test_a_batch_does_not_change_a_bit(model: bytes) -> None:
         assert (np.vstack(pieces) == whole).all()
 
 
-def test_another_model_is_left_to_vowpal_wabbit(tmp_path: Path) -> None:
+def test_vowpal_wabbit_scores_other_models(tmp_path: Path) -> None:
     others = ["--cb_adf", "--cb_type", "mtr", "--interactions", "qvb", "--learning_rate", "0.1"]
     chooser = PlanChooser(SPACE, ExplorationSettings(), trained(others, tmp_path))
     assert LinearScores.of(chooser.model, SPACE, chooser.observe, chooser.groups) is None

@@ -1,4 +1,4 @@
-"""A service loads, plans, ranks, records and reloads; what it logs can be replayed."""
+"""A service loads, plans, ranks, records and reloads, and its log can be replayed."""
 
 import json
 import logging
@@ -58,7 +58,7 @@ def test_loading_follows_the_pointer(tmp_path: Path) -> None:
     assert Policy.load(tmp_path / "search", version=first).version == first
 
 
-def test_a_bad_bundle_is_refused_and_the_last_good_one_goes_on(
+def test_an_invalid_bundle_is_refused_and_the_last_valid_one_stays(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = publish_bundle(tmp_path, "search", *uniform_bundle(SETTINGS, date(2026, 3, 1)))
@@ -81,8 +81,8 @@ def test_a_bad_bundle_is_refused_and_the_last_good_one_goes_on(
     assert served.reload() is True
 
 
-def test_a_manifest_that_was_touched_up_is_refused(tmp_path: Path) -> None:
-    """Run id and verdict are outside the version; the pointer vouches for them."""
+def test_an_altered_manifest_is_refused(tmp_path: Path) -> None:
+    """Run id and verdict do not affect the version; the pointer contains a hash of them."""
     version = publish_bundle(tmp_path, "search", *learned_bundle())
     move_pointer(tmp_path, "search", version)
     path = tmp_path / "search" / version / "manifest.json"
@@ -144,7 +144,7 @@ def test_replay_is_exact_for_every_query(bundle) -> None:
 
 
 def recalled(policy: Policy, text: str) -> list[Block]:
-    """The memory's second block, which costs no call."""
+    """The second block of the memory, which needs no request."""
     found = policy.recall(text, 4)[2:]
     return [Block("memory", 2, "ok" if found else "empty", tuple(e for e, _ in found), tuple(s for _, s in found))]
 
@@ -176,7 +176,7 @@ def test_every_kind_and_query_class_is_replayed_exactly(kind: str, weight: float
     assert {round(floor, 12) for floor in floors} == {0.1, 0.2, 0.4}
 
 
-def test_replay_finds_what_was_changed(policy: Policy) -> None:
+def test_replay_detects_a_changed_record(policy: Policy) -> None:
     choice = policy.plan("love", looks_of(3), seed="i")
     record = {
         "impression_id": "i",
@@ -201,7 +201,7 @@ def test_one_seed_one_plan_and_seeds_follow_the_distribution(policy: Policy) -> 
     np.testing.assert_allclose(frequencies, spread.dense(), atol=4 * 0.5 / np.sqrt(3_000))
 
 
-def test_greedy_takes_the_best_score(policy: Policy) -> None:
+def test_greedy_draws_the_plan_of_the_best_score(policy: Policy) -> None:
     for query in range(20):
         looks = looks_of(query)
         greedy = policy.greedy("love", looks)
@@ -252,7 +252,7 @@ def test_many_pages_are_ranked_as_one_by_one(policy: Policy) -> None:
     assert policy.rank("nothing", []).entity_ids == ()
 
 
-def test_the_memory_is_found_by_what_was_typed(policy: Policy) -> None:
+def test_recall_takes_the_query_as_typed(policy: Policy) -> None:
     assert policy.recall(" The MATRIX!", 5) == [("e2", 0.75), ("e1", 0.5)]
     assert [entity_id for entity_id, _ in policy.recall("bad guy", 5)] == ["e4", "e5"]
     assert policy.recall("never typed", 5) == []
@@ -272,12 +272,12 @@ def test_history_is_that_of_the_query_class(policy: Policy) -> None:
         Block("title", 1, "ok", ("e1", "e2", "e3"), (3.0, 2.0, 1.0)),
     ],
 )
-def test_looks_that_the_policy_may_not_use_are_refused(policy: Policy, look: Block) -> None:
+def test_looks_that_the_policy_may_not_see_are_refused(policy: Policy, look: Block) -> None:
     with pytest.raises(UsageError, match="cannot use"):
         policy.plan("love", [look], "seed")
 
 
-def test_choosers_and_rankers_go_to_executors(policy: Policy) -> None:
+def test_choosers_and_rankers_can_be_pickled(policy: Policy) -> None:
     chooser = pickle.loads(pickle.dumps(policy.chooser))  # noqa: S301 - our own bytes
     ranker = pickle.loads(pickle.dumps(Ranker(SETTINGS.space, ranker_bytes())))  # noqa: S301
     looks = looks_of(8)

@@ -1,4 +1,4 @@
-"""Policies that know when and where: exact in replay, refused where the record says something else."""
+"""Policies with features of the situation: exact in replay; another situation is refused."""
 
 import json
 import pickle
@@ -13,7 +13,7 @@ import pytest
 
 from ltrr.artifacts.bundle import publish_bundle
 from ltrr.artifacts.decision_record import record_line
-from ltrr.artifacts.history import FILE, HistoryBook
+from ltrr.artifacts.history import FILE, QueryHistories
 from ltrr.artifacts.history_part import QueryHistory, history_part_bytes, part_name
 from ltrr.artifacts.manifest import FORMAT, Manifest, PolicySettings
 from ltrr.artifacts.payloads import Payload
@@ -36,7 +36,7 @@ NOON = datetime(2026, 3, 3, 12, 34, 56, 789_123, tzinfo=UTC)
 
 @cache
 def bandit() -> bytes:
-    """Learned on every group, so that each of them moves the scores."""
+    """A bandit trained on every group, so that each group affects the scores."""
     import vowpalwabbit
 
     workspace = vowpalwabbit.Workspace("--cb_adf --cb_type mtr -q qb --quiet --random_seed 5")
@@ -67,11 +67,11 @@ def situation_of(query: int) -> Situation:
 
 
 def bundle() -> tuple[Manifest, dict[str, bytes]]:
-    """Every group, and a history of one query."""
+    """A bundle with every group, and a history of one query."""
     prior = History.prior(ALL.space)
     love = QueryHistory("love", History(prior.hit_rate * 2, prior.marginal_hit_rate / 3), draws=70.0)
     parts = {part_name(n): history_part_bytes([love] if n == bucket("love", 2) else [], ALL.space) for n in range(2)}
-    files = {"bandit.vw": bandit(), FILE: HistoryBook.prior(ALL.space).to_bytes(), **parts}
+    files = {"bandit.vw": bandit(), FILE: QueryHistories.prior(ALL.space).to_bytes(), **parts}
     contents = {name: Payload.of(file) for name, file in files.items()}
     return Manifest(ALL, date(2026, 3, 2)).with_files(contents), files
 
@@ -108,7 +108,7 @@ def test_replay_from_the_published_bundle_is_exact(tmp_path: Path, policy: Polic
         assert replay(again, record).worst_difference == 0.0
 
 
-def test_a_record_of_another_hour_or_device_is_found(policy: Policy) -> None:
+def test_replay_detects_another_hour_or_device(policy: Policy) -> None:
     record = recorded(policy, 1, situation_of(1), situation_of(1))
     for change in ({"at": "2026-03-03T02:00:00.000Z"}, {"context": {"device": "desktop"}}, {"surface": "browse"}):
         assert not replay(policy, {**record, **change}).is_exact
@@ -123,11 +123,11 @@ def test_a_record_of_another_hour_or_device_is_found(policy: Policy) -> None:
         replace(situation_of(1), context={}),
     ],
 )
-def test_plan_and_record_must_be_told_the_same(policy: Policy, other: Situation) -> None:
-    with pytest.raises(UsageError, match="another situation"):
+def test_plan_and_record_must_get_the_same_situation(policy: Policy, other: Situation) -> None:
+    with pytest.raises(UsageError, match="is not that of its decision"):
         recorded(policy, 1, other, situation_of(1))
     plain = Policy.of(*learned_bundle())
-    # A policy that does not use it does not ask.
+    # A policy without features of the situation accepts any.
     assert replay(plain, recorded(plain, 1, other, situation_of(1))).worst_difference == 0.0
 
 
@@ -187,7 +187,7 @@ def test_only_readers_that_plan_by_query_may_serve_histories_of_queries(policy: 
     assert (policy.manifest.minimum_reader, by_class.minimum_reader) == (FORMAT, FORMAT - 1)
 
 
-def test_how_much_is_explored_follows_the_class_whatever_the_policy_uses() -> None:
+def test_exploration_depends_on_the_query_class_with_any_groups() -> None:
     exploring = ExplorationSettings(0.1, 0.2, 4, query_classes={"digits": 0.5, "long": 2.0})
     settings = replace(SETTINGS, features=("text", "time"), exploration=exploring)
     served = Policy.of(Manifest(settings, date(2026, 3, 2)), {})

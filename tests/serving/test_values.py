@@ -1,4 +1,4 @@
-"""Learned values online: by the query's own fold, from what is in the record, in bundles that old readers refuse."""
+"""Learned values online: models of the query's own fold, in bundles that old readers refuse."""
 
 import json
 import pickle
@@ -35,7 +35,7 @@ def facts_of(key: str) -> dict[str, Facts]:
 
 
 def test_a_query_is_valued_by_the_models_of_its_own_fold() -> None:
-    """Whatever the models of the other fold say: they alone may have seen its clicks."""
+    """The models of the other folds may be trained on its clicks, and have no effect."""
     files = value_files()
     valuer = PlanValuer(SPACE, VALUES, files)
     for query, key in enumerate(QUERIES):
@@ -60,7 +60,7 @@ def test_values_depend_on_overlap_evidence_and_blocks_but_not_on_their_order() -
     assert values.shape == (len(SPACE),)
 
 
-def test_where_every_block_is_visible_nothing_is_added_to_coverage() -> None:
+def test_if_every_block_is_visible_nothing_is_added_to_coverage() -> None:
     files = {name: model for name, model in value_files().items() if name.startswith("block_value")}
     valuer, looks = PlanValuer(SPACE, VALUES, files), looks_of(3)
     certain = {entity_id: Facts((), 1e9, 1e9) for block in looks for entity_id in block.entity_ids}
@@ -68,7 +68,7 @@ def test_where_every_block_is_visible_nothing_is_added_to_coverage() -> None:
     np.testing.assert_allclose(valuer.values("love", looks, certain), visible_coverage(SPACE, looks, worth), atol=1e-5)
 
 
-def test_a_bundle_says_which_readers_may_serve_it() -> None:
+def test_a_manifest_states_its_oldest_reader() -> None:
     plain, valued = learned_bundle()[0], valued_bundle()[0]
     assert (plain.minimum_reader, valued.minimum_reader) == (FORMAT - 1, FORMAT)
     assert plain.version != valued.version
@@ -79,7 +79,7 @@ def test_a_bundle_says_which_readers_may_serve_it() -> None:
         Manifest.of_bytes(json.dumps(described).encode(), valued.version)
 
 
-def test_a_bundle_of_the_format_before_still_serves() -> None:
+def test_a_bundle_of_the_previous_format_is_served() -> None:
     manifest, files = learned_bundle()
     described = {**json.loads(manifest.to_bytes()), "format": FORMAT - 1}
     del described["values"]

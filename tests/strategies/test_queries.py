@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from ltrr.artifacts.history import HistoryBook
+from ltrr.artifacts.history import QueryHistories
 from ltrr.artifacts.history_part import QueryHistory, history_part_bytes
 from ltrr.artifacts.payloads import get_payload
 from ltrr.core.hashing import bucket
@@ -145,7 +145,7 @@ def test_the_parts_hold_the_head_and_fall_back_query_class_all(spark, tmp_path):
     assert parts == again
     assert sorted(parts) == ["history-000.npz", "history-001.npz"]
     files = {name: get_payload(tmp_path / "search", part.sha256) for name, part in parts.items()}
-    book = HistoryBook.of_files(files | {"history.json": history_book(coarse, SPACE).to_bytes()}, SPACE)
+    book = QueryHistories.of_files(files | {"history.json": history_book(coarse, SPACE).to_bytes()}, SPACE)
     # The most drawn three of each part, ties by key; the others plan by class.
     ordered = sorted(rows_of(queries), key=lambda row: (-row.query_draws, row.key))
     assert min(row.query_draws for row in ordered) >= 10.0
@@ -169,17 +169,17 @@ def test_a_part_is_the_same_bytes_in_any_order_and_nothing_else_is_read():
     queries = [QueryHistory(f"q{n}", History(rng.random((2, 2)), rng.random((2, 2))), n) for n in range(5)]
     data = history_part_bytes(queries, SPACE)
     assert data == history_part_bytes(queries[::-1], SPACE)
-    book = HistoryBook.of_files({"history-000.npz": data}, SPACE)
+    book = QueryHistories.of_files({"history-000.npz": data}, SPACE)
     for query in queries:
         assert book.of(query.query_key).hit_rate.tolist() == np.round(query.history.hit_rate, 6).tolist()
     assert book.of("q7").hit_rate.tolist() == History.prior(SPACE).hit_rate.tolist()
     with pytest.raises(ArtifactError, match="a part of the history is missing"):
-        HistoryBook.of_files({"history-001.npz": data}, SPACE)
+        QueryHistories.of_files({"history-001.npz": data}, SPACE)
     with pytest.raises(ArtifactError, match="other strategies"):
-        HistoryBook.of_files({"history-000.npz": data}, PlanSpace(("title", "memory", "semantic"), 1, 2))
+        QueryHistories.of_files({"history-000.npz": data}, PlanSpace(("title", "memory", "semantic"), 1, 2))
     for junk in (b"", data[:-40]):
         with pytest.raises(ArtifactError, match="not a part of a history"):
-            HistoryBook.of_files({"history-000.npz": junk}, SPACE)
+            QueryHistories.of_files({"history-000.npz": junk}, SPACE)
     for bad in ([queries[0]] * 2, [QueryHistory("q", History(np.full((2, 2), 5e3), np.zeros((2, 2))), 1.0)]):
         with pytest.raises(UsageError, match="cannot be written"):
             history_part_bytes(bad, SPACE)
