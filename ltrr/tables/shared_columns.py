@@ -8,8 +8,7 @@ LOG_DATE = Column(
     "log_date",
     "date",
     "UTC date of the decision. If the service's clock was ahead around midnight, date of the folder in which the "
-    "record "
-    "arrived",
+    "record arrived",
 )
 AS_OF_DATE = Column(
     "as_of_date", "date", "Logical date of the run that computed the row. The row depends on no data after it"
@@ -38,8 +37,7 @@ USER_FOLD = Column(
     "user_fold",
     "int",
     "Fold of the user, 0..99, by a hash of user_key. Users with a fold below `evaluation.held_out_percent` are held "
-    "out of "
-    "training",
+    "out of training",
 )
 SURFACE = Column("surface", "string", "Page or application that showed the slate")
 POLICY_VERSION = Column("policy_version", "string", "Version of the bundle that served the search")
