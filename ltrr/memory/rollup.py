@@ -82,7 +82,7 @@ def to_evidence_as_of(
 
     Dates before the Monday `open_week` come from `weeks`, later dates up to `as_of` from `daily`,
     so each date counts once. The scan grows with the number of weeks, not of days: with the default
-    settings it reads 26 weeks and one or two weeks of days.
+    settings it reads 26 weeks and at most a few days more than one week.
     """
     days = daily.where(F.col("log_date").between(F.lit(open_week), F.lit(as_of))).withColumn(
         "age_days", F.date_diff(F.lit(as_of), F.col("log_date"))

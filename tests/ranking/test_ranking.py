@@ -11,7 +11,7 @@ from ltrr.errors import NotReadyError
 from ltrr.ranking.judging import CANDIDATE, FUSION, SERVED, judge_orders
 from ltrr.ranking.rows import only_judging, only_of_width, only_training, to_click_groups, to_clicks, to_ranking_rows
 from ltrr.ranking.settings import RankerSettings
-from ltrr.ranking.training import check_slots, laid_out, train_ranker
+from ltrr.ranking.training import check_slots, partition_groups, train_ranker
 from ltrr.serving.ranker import Ranker
 from ltrr.spark.columns import conform
 from ltrr.tables.catalog import table
@@ -102,7 +102,7 @@ def test_whole_clicked_impressions_are_kept_and_an_impression_of_another_date_is
 @pytest.mark.spark
 def test_every_click_is_a_group_with_its_own_weight_and_lies_whole_in_one_partition(spark, slates):
     rows = to_ranking_rows(frame_of(spark, slates[:1200]), 0.05, 10.0)
-    placed = laid_out(to_click_groups(rows, to_clicks(rows, 200)), 3)
+    placed = partition_groups(to_click_groups(rows, to_clicks(rows, 200)), 3)
     assert placed.rdd.getNumPartitions() == 3
     seen = placed.rdd.mapPartitionsWithIndex(
         lambda index, them: [
