@@ -2,9 +2,10 @@
 
 Block (s, d) is drawn by the plans that take at least d blocks of strategy s. So
 
-    P(block (s, d) drawn) = sum of the propensities of such plans
-        = floor * number of such plans + sum over such plans of the shortlist of (propensity -
-        floor)
+    P(block (s, d) drawn)
+        = sum over such plans of propensity
+        = floor * number of such plans
+        + sum over such plans in the shortlist of (propensity - floor)
 
 The shortlist and the floor are enough to compute it. The work per decision is shortlist x blocks,
 whatever the number of plans.
