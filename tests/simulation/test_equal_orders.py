@@ -8,7 +8,7 @@ import pytest
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.ranking.judging import CANDIDATE, QUERY, SERVED, USER, OrderQuality
 from ltrr.serving.ranker import Ranker
-from ltrr.simulation.answers import answers_of, drawn_by
+from ltrr.simulation.answers import answers_of, plan_blocks
 from ltrr.simulation.rankings import NO_ENTITY
 from tests.simulation.small_worlds import uniform_policy
 
@@ -31,7 +31,7 @@ def pages_of(world, rng):
     fusion = Ranker(policy.space, None)
     for number, query in enumerate(world.queries):
         depths = policy.space.plans[rng.integers(len(policy.space))].tolist()
-        slate = fusion.rank(query.query_text, drawn_by(answers_of(world, policy, number), depths)).top(10)
+        slate = fusion.rank(query.query_text, plan_blocks(answers_of(world, policy, number), depths)).top(10)
         places = [world.entity_numbers.get(one, NO_ENTITY) for one in slate.entity_ids]
         chances = world.users.click_if_examined(np.array([query.relevance.get(place, 0.0) for place in places]))
         equal = [(j - i, i, j) for i in range(len(places)) for j in range(i) if chances[i] == chances[j]]

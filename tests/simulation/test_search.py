@@ -5,7 +5,7 @@ import pytest
 
 from ltrr.errors import ConfigError
 from ltrr.simulation.lexical import bm25_ranking, trigrams
-from ltrr.simulation.rankings import NO_ENTITY, Ranking, kept
+from ltrr.simulation.rankings import NO_ENTITY, Ranking, load_or_compute
 from ltrr.simulation.search import search_everything
 from ltrr.simulation.semantic import is_installed, semantic_ranking, sentence_vectors
 from ltrr.simulation.strategy import SearchPlan
@@ -80,11 +80,11 @@ def test_what_was_kept_is_what_was_made_and_depends_on_all_it_was_made_from(tmp_
         made.append(1)
         return {"entities": np.arange(3)}
 
-    first, again = (kept(tmp_path, "ranking", ("a", "b"), make) for _ in range(2))
+    first, again = (load_or_compute(tmp_path, "ranking", ("a", "b"), make) for _ in range(2))
     assert first["entities"].tolist() == again["entities"].tolist()
     assert len(made) == 1
-    kept(tmp_path, "ranking", ("ab", ""), make)
-    kept(tmp_path, "vectors", ("a", "b"), make)
+    load_or_compute(tmp_path, "ranking", ("ab", ""), make)
+    load_or_compute(tmp_path, "vectors", ("a", "b"), make)
     assert len(made) == 3
     assert len(list(tmp_path.iterdir())) == 3
 
