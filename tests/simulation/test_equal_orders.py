@@ -1,4 +1,4 @@
-"""Exchanging entities of equal relevance is another order and no better: in the music world the judge finds that."""
+"""The evaluation finds no difference between orders that exchange equally relevant entities."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Page:
 
 
 def pages_of(world, rng):
-    """A page of every query in the order of fusion, with the two farthest entities of equal relevance exchanged."""
+    """A page per query in the order of fusion, and its two farthest entities of equal relevance."""
     policy = uniform_policy(world, [])
     fusion = Ranker(policy.space, None)
     for number, query in enumerate(world.queries):
@@ -63,7 +63,7 @@ def test_orders_that_exchange_equals_are_judged_equal_and_were_not_when_the_weig
     sums = {QUERY: ClusteredSums.of(terms, queries), USER: ClusteredSums.of(terms, users)}
     difference = OrderQuality((CANDIDATE, SERVED), sums).difference(CANDIDATE, SERVED)
     assert abs(difference.value) < 5.0 * difference.standard_error
-    # The judge can see a hundredth, and nDCG page by page would have seen one where there is none.
+    # The test detects a difference of .01. nDCG page by page would show one that does not exist.
     assert 5.0 * difference.standard_error < 0.02
     biased = np.array(divided)
     assert biased.mean() < -5.0 * biased.std() / np.sqrt(len(biased))

@@ -1,4 +1,4 @@
-"""Strategies really search: what is there is found by what it is called, by its facts, by its meaning."""
+"""Strategies really search: they find entities by title, by attributes and by meaning."""
 
 import numpy as np
 import pytest
@@ -64,9 +64,13 @@ def test_a_slip_of_the_fingers_spoils_words_but_not_their_pieces() -> None:
 
 @pytest.mark.skipif(not is_installed(), reason="the sentence model of the extra `worlds` is not installed")
 def test_meaning_is_found_without_a_word_in_common() -> None:
-    told = ["calm and slow, made for resting at bedtime", "fast and hard, made for training", "battles and soldiers"]
+    texts_of_entities = [
+        "calm and slow, made for resting at bedtime",
+        "fast and hard, made for training",
+        "battles and soldiers",
+    ]
     asked = ["music to fall asleep to", "gym songs", "the military"]
-    vectors = [sentence_vectors(texts) for texts in (told, asked)]
+    vectors = [sentence_vectors(texts) for texts in (texts_of_entities, asked)]
     assert np.allclose([np.linalg.norm(matrix, axis=1) for matrix in vectors], 1.0, atol=1e-5)
     ranking = semantic_ranking(*vectors, limit=2)
     assert ranking.entities[:, 0].tolist() == [0, 1, 2]

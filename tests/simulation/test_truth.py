@@ -1,4 +1,4 @@
-"""Exact truth equals what counting one by one gives."""
+"""Exact true values equal those of counting one by one."""
 
 import numpy as np
 import pytest
