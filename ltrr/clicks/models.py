@@ -28,7 +28,7 @@ together (`EVERY_SURFACE`). The result must not depend on partitions or on the o
 
 @dataclass(frozen=True)
 class ClickModel:
-    """How examination is estimated.
+    """A method to estimate examination.
 
     Attributes:
         fit: Fit function.

@@ -31,7 +31,7 @@ def with_predicted_score(evidence: DataFrame, entity_prior_examinations: float) 
 
     Args:
         evidence: (query_key, entity_id) as of a date, fixed point.
-        entity_prior_examinations: k0.
+        entity_prior_examinations: Weight k0 of the global rate, in examinations.
 
     >>> one = 1 << 20
     >>> rows = [("love", "e1", one, one, 2 * one), ("hate", "e1", 0, 0, 2 * one),

@@ -41,7 +41,7 @@ def moments(sums: Mapping[str, X], expected: X) -> tuple[X, X]:
     Args:
         sums: Sums of one block of one key, named as in `MOMENT_SUMS`, plain numbers; n must be
             above 1.
-        expected: p, above 0.
+        expected: Expected rates p, above 0.
 
     Example: two draws of weight 1 found 1 and 0, and .5 was expected. The estimate of s^2 + t^2 is
     .25, and that of t^2 is not positive.

@@ -33,7 +33,7 @@ class LimitedUser:
     reason: str
 
     def __str__(self) -> str:
-        """As a clause.
+        """Description of the user as a clause of a sentence.
 
         >>> robot = LimitedUser("2026-03-02", "3f2a", 1500, 1490, 0.0909, 0.21, 0.0, "impressions")
         >>> str(robot)

@@ -8,8 +8,8 @@ def union_recall(union: Collection[str], relevant: Collection[str], limit: int) 
     """Relevant entities in the union / min(relevant, limit); NaN if no entity is relevant.
 
     Args:
-        union: entities drawn, each once.
-        relevant: entities wanted.
+        union: Drawn entities, each once.
+        relevant: Relevant entities.
         limit: block_size x budget, for shorter unions too.
 
     >>> union_recall({"a", "b", "x"}, {"a", "b", "c", "d"}, limit=8)
