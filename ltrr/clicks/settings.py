@@ -13,8 +13,8 @@ class ClickSettings:
 
     Attributes:
         model: Name of the click model. position_based fits the position-based model by EM.
-        window_days: Number of days of slates that the examination curve is fitted on, including
-            the logical date of the night.
+        window_days: Number of days of shown pages that the examination curve is fitted on,
+            including the logical date of the night.
         max_positions: Number of positions with an examination probability of their own; later
             positions share the last one.
         prior_exponent: Exponent of the prior curve: without data, examination is position **

@@ -48,10 +48,10 @@ class PathSettings:
     """Paths. An empty path stands for the folder of the same name in the home.
 
     Attributes:
-        home: Home folder of ltrr, on a local disk or NFS. It contains the lease of the home and, by
-            default, all folders below.
-        tables: Folder of the Delta tables, on a local disk or NFS. It contains the lease of the
-            tables.
+        home: Home folder of ltrr, on a local disk or NFS. It contains the lease (lock) of the home
+            and, by default, all folders below.
+        tables: Folder of the Delta tables, on a local disk or NFS. It contains the lease (lock) of
+            the tables.
         policies: Folder of payloads, bundles and pointers: a path, or the URL of any fsspec file
             system with an exclusive create.
         logs: Folder of decision records and events, with one folder per date: a path, or a URL that

@@ -31,9 +31,9 @@ class UserSettings:
         outlier_impressions: Number of impressions of one user and date that never excludes the
             user. With more, the user is excluded on that date if the number also exceeds the robust
             bound, which outlier_distance defines.
-        outlier_clicks: Number of entities that one user clicked on a date, or that earned a reward,
-            that never excludes the user. With more, the user is excluded on that date if the number
-            also exceeds the robust bound.
+        outlier_clicks: Number of clicked or rewarded entities of one user and date that never
+            excludes the user. With more, the user is excluded on that date if the number also
+            exceeds the robust bound of such numbers.
         outlier_distance: Distance of the robust bound from the median of a date's users, as a
             multiple of the distance between their median and their 95th percentile; all on the
             scale log(1 + count). 3 is 4.9 standard deviations of a log-normal count.
