@@ -1,7 +1,7 @@
-"""Fixtures and marks of every test and doctest; at the top of the checkout because doctests are in `ltrr/`.
+"""Fixtures and marks of all tests and doctests.
 
-Nothing heavy is imported at the top: the scheduler's tests run in an environment without Spark or
-ltrr.
+The file is at the top of the checkout because doctests are in `ltrr/`. It imports heavy modules on
+use, because the scheduler's tests run in an environment without Spark and ltrr.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """In a run without Spark no test can start one: a test that does so without the mark `spark` fails there."""
+    """Prevent Spark in a run without it: a test that starts Spark without the mark fails there."""
     if "not spark" in config.option.markexpr:
         os.environ["JAVA_HOME"] = "no-java-in-a-run-without-spark"
 
 
 def pytest_unconfigure() -> None:
-    """Close the models of Vowpal Wabbit that are still in memory: at the end of Python each prints a traceback."""
+    """Close the models of Vowpal Wabbit: each open one prints a traceback at the end of Python."""
     vowpalwabbit = sys.modules.get("vowpalwabbit.pyvw")
     if vowpalwabbit is not None:
         for one in gc.get_objects():
@@ -39,16 +39,17 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark with `spark` each test and doctest that uses the shared session, through other fixtures too.
+    """Mark with `spark` each test and doctest that uses the shared session.
 
-    First of its hooks: pytest selects by mark in another one.
+    The session may be used through other fixtures. This hook runs first, because pytest selects by
+    mark in a later one.
     """
     for item in items:
-        if {"spark", "_session"} & set(getattr(item, "fixturenames", ())) or _says_spark(item):
+        if {"spark", "_session"} & set(getattr(item, "fixturenames", ())) or _uses_spark(item):
             item.add_marker(pytest.mark.spark)
 
 
-def _says_spark(item: pytest.Item) -> bool:
+def _uses_spark(item: pytest.Item) -> bool:
     """Whether it is a doctest whose examples use `spark`, `F` or `T`."""
     if not isinstance(item, DoctestItem) or item.dtest is None:
         return False
@@ -68,7 +69,7 @@ def _session() -> Iterator[SparkSession]:
 
 @pytest.fixture
 def spark(_session: SparkSession) -> Iterator[SparkSession]:
-    """The one Spark session of the whole run; what a test cached is dropped after it."""
+    """The Spark session of the whole run; cached data are dropped after each test."""
     yield _session
     _session.catalog.clearCache()
 
@@ -84,7 +85,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _doctest_names(request: pytest.FixtureRequest) -> None:
     """Doctests may use `spark`, `F` and `T`; only those that do wait for Spark."""
-    if _says_spark(request.node):
+    if _uses_spark(request.node):
         from pyspark.sql import functions as F
         from pyspark.sql import types as T
 

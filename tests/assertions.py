@@ -1,4 +1,4 @@
-"""Comparing frames so that the values that matter here cannot slip through.
+"""Comparison of frames that also finds differences in NaN and infinity.
 
 `pyspark.testing.assertDataFrameEqual` passes NaN against 1.0, and 1.0 against infinity.
 """
@@ -18,14 +18,14 @@ from ltrr.tables.catalog import CATALOG
 def assert_rows_equal(
     got: DataFrame, wanted: DataFrame, *, key: Sequence[str], tolerance: float = 1e-9, finite: bool = True
 ) -> None:
-    """Same columns and types, and the same rows by key (never sorted by floats).
+    """Check that two frames have the same columns, types and rows; rows are matched by key.
 
     Args:
-        got: frame under test.
-        wanted: what it should hold.
-        key: columns that identify a row; doubled keys fail.
-        tolerance: relative and absolute, of floating-point values, nested ones too.
-        finite: NaN and infinity fail even where both sides agree.
+        got: Frame under test.
+        wanted: Frame with the expected rows.
+        key: Columns that identify a row; doubled keys fail.
+        tolerance: Relative and absolute tolerance of floating-point values, nested ones included.
+        finite: Whether NaN and infinity fail even if both sides have them.
     """
     shapes = [[(field.name, field.dataType.simpleString()) for field in frame.schema.fields] for frame in (got, wanted)]
     assert shapes[0] == shapes[1], f"columns differ: {shapes[0]} instead of {shapes[1]}"
@@ -44,11 +44,11 @@ def assert_rows_equal(
 
 
 def assert_keys_are_unique(warehouse: Warehouse, *, filled: Collection[str]) -> None:
-    """In every table of a home the catalog's grain identifies a row.
+    """Check that the catalog's grain identifies a row in every table of a home.
 
     Args:
-        warehouse: the home's tables.
-        filled: tables that must hold rows, so that the law is not kept by emptiness.
+        warehouse: Tables of the home.
+        filled: Names of tables that must have rows, so that the check is not empty.
     """
     for declared in CATALOG.values():
         key = [F.col(name) for name in declared.grain]

@@ -1,4 +1,4 @@
-"""The comparison that every other test leans on notices what the library's own does not."""
+"""`tests.assertions` finds differences that the comparison of PySpark does not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Settings: strict, layered, and each declared once."""
+"""Settings: strict checks, layers, and the page of all settings."""
 
 from datetime import date
 from pathlib import Path
@@ -13,13 +13,13 @@ from ltrr.config.strict_yaml import check_layer
 from ltrr.errors import ConfigError
 
 CONF = Path(__file__).parents[1] / "conf"
-HOME_IS = {"history_starts": date(2026, 3, 1), "policy": {"name": "toy", "strategies": ["a", "b"]}}
+HOME_SETTINGS = {"history_starts": date(2026, 3, 1), "policy": {"name": "toy", "strategies": ["a", "b"]}}
 
 
 @pytest.fixture
-def settled(home):
-    """A home that says what it is."""
-    write_home_file(home, HOME_IS)
+def configured_home(home):
+    """A home with a settings file of its own."""
+    write_home_file(home, HOME_SETTINGS)
     return home
 
 
@@ -29,25 +29,29 @@ def config(folder, text):
     return file
 
 
-def test_the_later_layer_wins_setting_by_setting(settled, tmp_path):
+def test_the_later_layer_wins_setting_by_setting(configured_home, tmp_path):
     file = config(tmp_path, "policy: {budget: 3, block_size: 5}\nlogs: {late_days: 9}")
-    settings = load_settings(settled, file, ["policy.budget=2"])
+    settings = load_settings(configured_home, file, ["policy.budget=2"])
     assert settings.policy.strategies == ("a", "b"), "of ltrr.yaml in the home"
     assert (settings.policy.block_size, settings.logs.late_days) == (5, 9), "of --config"
     assert settings.policy.budget == 2, "of --set"
-    assert settings.logs.quarantine_days == 30, "of the room that declares it"
+    assert settings.logs.quarantine_days == 30, "the default of the package that declares it"
     assert settings.first_date == date(2026, 3, 1)
 
 
-def test_everything_lies_in_the_home_unless_said(settled, tmp_path):
-    paths = load_settings(settled, config(tmp_path, "paths: {logs: /var/log/search}")).paths
-    assert (paths.tables, paths.policies, paths.logs) == (f"{settled}/tables", f"{settled}/policies", "/var/log/search")
+def test_paths_are_folders_of_the_home_by_default(configured_home, tmp_path):
+    paths = load_settings(configured_home, config(tmp_path, "paths: {logs: /var/log/search}")).paths
+    assert (paths.tables, paths.policies, paths.logs) == (
+        f"{configured_home}/tables",
+        f"{configured_home}/policies",
+        "/var/log/search",
+    )
 
 
-def test_the_home_may_be_named_in_the_file_and_its_own_file_counts(settled, tmp_path):
-    file = config(tmp_path, f"paths: {{home: {settled}}}")
+def test_the_home_may_be_named_in_the_file_and_its_own_file_counts(configured_home, tmp_path):
+    file = config(tmp_path, f"paths: {{home: {configured_home}}}")
     assert load_settings(None, file).policy.name == "toy"
-    assert load_section(PathSettings, None, file).home == settled
+    assert load_section(PathSettings, None, file).home == configured_home
 
 
 @pytest.mark.parametrize(
@@ -72,11 +76,11 @@ def test_the_home_may_be_named_in_the_file_and_its_own_file_counts(settled, tmp_
         ("a: [", r"not valid YAML"),
     ],
 )
-def test_a_mistake_is_one_error_that_names_it(settled, tmp_path, text, said):
-    with pytest.raises(ConfigError, match=said) as told:
-        load_settings(settled, config(tmp_path, text))
-    assert told.value.exit_code == 2
-    assert "\n" not in str(told.value)
+def test_a_mistake_is_one_error_that_names_it(configured_home, tmp_path, text, said):
+    with pytest.raises(ConfigError, match=said) as raised:
+        load_settings(configured_home, config(tmp_path, text))
+    assert raised.value.exit_code == 2
+    assert "\n" not in str(raised.value)
 
 
 def test_a_mistake_in_the_homes_own_file_names_that_file(home):
@@ -87,7 +91,7 @@ def test_a_mistake_in_the_homes_own_file_names_that_file(home):
         load_section(PathSettings, home)
 
 
-def test_what_has_no_default_is_asked_for(home, settled):
+def test_a_missing_setting_without_default_is_named(home, configured_home):
     bare = home / "bare"
     bare.mkdir()
     with pytest.raises(ConfigError, match=r"policy.*`ltrr policies init`"):
@@ -98,18 +102,20 @@ def test_what_has_no_default_is_asked_for(home, settled):
         load_settings(bare, None, ["policy.name=toy"])
 
 
-def test_a_missing_file_and_a_change_without_value_are_named(settled, tmp_path):
+def test_a_missing_file_and_a_change_without_value_are_named(configured_home, tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml: got No such file"):
-        load_settings(settled, tmp_path / "none.yaml")
+        load_settings(configured_home, tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match=r"expected section\.name=value, got budget"):
-        load_settings(settled, None, ["budget"])
+        load_settings(configured_home, None, ["budget"])
 
 
-def test_the_digest_follows_what_can_change_a_result_and_nothing_else(settled, tmp_path):
-    usual = load_settings(settled).digest()
-    assert load_settings(settled, None, ["spark.shuffle_partitions=7", "tracking.experiment=x"]).digest() == usual
-    assert load_settings(settled, None, [f"paths.tables={tmp_path}"]).digest() == usual
-    assert load_settings(settled, None, ["logs.late_days=9"]).digest() != usual
+def test_the_digest_follows_what_can_change_a_result_and_nothing_else(configured_home, tmp_path):
+    usual = load_settings(configured_home).digest()
+    assert (
+        load_settings(configured_home, None, ["spark.shuffle_partitions=7", "tracking.experiment=x"]).digest() == usual
+    )
+    assert load_settings(configured_home, None, [f"paths.tables={tmp_path}"]).digest() == usual
+    assert load_settings(configured_home, None, ["logs.late_days=9"]).digest() != usual
 
 
 def test_a_home_file_that_could_not_be_read_back_is_not_written(home):
@@ -143,5 +149,5 @@ def test_every_setting_of_the_page_has_a_meaning():
 
 
 @pytest.mark.parametrize("name", ["base.yaml", "dev.yaml", "prod.yaml"])
-def test_the_files_we_ship_can_be_read(settled, name):
-    load_settings(settled, CONF / name)
+def test_the_files_we_ship_can_be_read(configured_home, name):
+    load_settings(configured_home, CONF / name)

@@ -1,4 +1,4 @@
-"""What the scheduler and ltrr know of the jobs is the same (the DAG itself imports nothing of ltrr)."""
+"""The scheduler and ltrr have the same list of jobs, although the DAG does not import ltrr."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The import graph of `ltrr`: what the contracts of import-linter cannot say."""
+"""The import graph of `ltrr`: rules that import-linter cannot express."""
 
 import ast
 from pathlib import Path
@@ -39,7 +39,7 @@ def imports_of(files):
 
 
 def reachable(graph, starts):
-    """All modules that a module of `starts` imports, through others too, and `starts` themselves."""
+    """`starts` and all modules that they import, directly or through others."""
     seen, todo = set(starts), list(starts)
     while todo:
         new = graph[todo.pop()] - seen
@@ -49,7 +49,7 @@ def reachable(graph, starts):
 
 
 def circles(graph):
-    """Pairs of modules that import each other, through others too."""
+    """Pairs of modules that import each other, directly or through others."""
     reach = {name: reachable(graph, graph[name]) for name in graph}
     return sorted((one, other) for one in graph for other in reach[one] if one < other and one in reach[other])
 
@@ -66,7 +66,7 @@ def test_core_holds_only_what_services_load(graph):
 
 
 def test_no_modules_import_each_other(graph):
-    """A package's `__init__` gathers what its modules offer, so it is not counted as part of a circle."""
+    """A package's `__init__` collects names of its modules, so it does not count in a circle."""
     packages = {name for name in graph if any(other.startswith(f"{name}.") for other in graph)}
     plain = {name: named - packages for name, named in graph.items() if name not in packages}
     assert circles(plain) == []
@@ -79,10 +79,10 @@ def test_circles_are_found():
 
 
 def test_every_module_has_a_use(graph):
-    """Each module is imported by another one, started by name, or offered to users of `ltrr ope-draws`."""
+    """Each module is imported, started by name, or meant for users of `ltrr ope-draws`."""
     packages = {name for name in graph if any(other.startswith(f"{name}.") for other in graph)}
     used = set().union(*graph.values())
     started_by_name = {"ltrr.config.reference", "ltrr.tables.markdown", *(f"ltrr.pipelines.{name}" for name in JOBS)}
-    # They make columns of draw logs from pages and rewards that only their owner has.
-    offered = {f"ltrr.estimation.{name}" for name in ("placement", "reward_to_go")}
-    assert {name for name in graph if name not in used | packages} - started_by_name == offered
+    # They compute columns of draw logs from data that only users have.
+    for_users = {f"ltrr.estimation.{name}" for name in ("placement", "reward_to_go")}
+    assert {name for name in graph if name not in used | packages} - started_by_name == for_users

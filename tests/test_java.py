@@ -1,4 +1,4 @@
-"""A missing or wrong Java is one sentence that says which, what was expected, what was got and what to do."""
+"""The error for a missing or wrong Java is one sentence: which, expected, got, what to do."""
 
 import re
 

@@ -14,7 +14,7 @@ from benchmarks.arrays import Longs
 from ltrr.core.hashing import user_fold
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Page, Ranker, Slate
-from ltrr.simulation.answers import Answers, answers_of, drawn_by
+from ltrr.simulation.answers import Answers, answers_of, plan_blocks
 from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
@@ -45,7 +45,7 @@ class Unions:
     def _page(self, query: int, plan: int) -> Page:
         if query not in self._answers:
             self._answers[query] = answers_of(self.world, self.policy, query)
-        return self.world.queries[query].query_text, drawn_by(
+        return self.world.queries[query].query_text, plan_blocks(
             self._answers[query], self.policy.space.plans[plan].tolist()
         )
 

@@ -30,12 +30,12 @@ from ltrr.demo.report import (
     order_table,
     regret_rows,
     regret_table,
+    result_commands,
     trial_table,
     values_table,
-    whereabouts,
     with_challenger,
 )
-from ltrr.demo.sentences import ranker_sentence, standing
+from ltrr.demo.sentences import ranker_sentence, recall_sentences
 from ltrr.demo.trial import plan_rows
 from ltrr.demo.worlds import IMPRESSIONS, WorldChoice, build_world, check_choice
 from ltrr.logs.secret import SECRET_VARIABLE
@@ -199,9 +199,9 @@ def _print_outcome(
     _print_text(console, ranker_sentence(outcome["ranker"]))
     console.print("", values_table(outcome["truth"]))
     _print_text(console, TRUTH_CAPTION)
-    _print_text(console, f"\n{standing(outcome['truth'], reports[-1].challenger)}")
+    _print_text(console, f"\n{recall_sentences(outcome['truth'], reports[-1].challenger)}")
     _print_text(console, f"\nDone in {duration_text(outcome['seconds'])}. All figures and reasons: {full}")
-    for thing, command in whereabouts(home, settings.policy.name, str(reports[-1].day)):
+    for thing, command in result_commands(home, settings.policy.name, str(reports[-1].day)):
         _print_text(console, thing)
         # Not folded, so that users can copy the whole command.
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)

@@ -1,1 +1,1 @@
-"""Click models: the probability that users examine a position, and the correction of clicks for it."""
+"""Click models: the probability that users examine a position, and its use to correct clicks."""

@@ -34,9 +34,11 @@ def with_examination(slate_rows: DataFrame, examination: DataFrame) -> DataFrame
     Raises:
         LtrrError: There is no curve.
 
-    >>> rows = spark.sql("SELECT DATE'2026-03-02' log_date, 'search' surface, explode(array(1, 2, 9)) position")
-    >>> curve = spark.sql("SELECT DATE'2026-03-02' as_of_date, '*' surface, 1 position, 1.0D examination UNION ALL "
-    ...                   "SELECT DATE'2026-03-02', '*', 2, 0.5D UNION ALL SELECT DATE'2026-03-02', 'search', 1, 1.0D")
+    >>> rows = spark.sql('''SELECT DATE'2026-03-02' log_date, 'search' surface,
+    ...     explode(array(1, 2, 9)) position''')
+    >>> curve = spark.sql('''SELECT DATE'2026-03-02' as_of_date, *
+    ...     FROM VALUES ('*', 1, 1.0D), ('*', 2, 0.5D), ('search', 1, 1.0D)
+    ...     AS t(surface, position, examination)''')
     >>> [row.examination for row in with_examination(rows, curve).orderBy("position").collect()]
     [1.0, 0.5, 0.5]
     """
@@ -63,7 +65,7 @@ def with_examination(slate_rows: DataFrame, examination: DataFrame) -> DataFrame
 
 
 def _collect_curves(examination: DataFrame) -> Mapping[date, _Curves]:
-    """Curves of every date from the first to the last. A date without one has that of the previous date."""
+    """Curves of every date from first to last; a date without one has that of the previous date."""
     rows = examination.select("as_of_date", "surface", "position", "examination").collect()
     if not rows:
         raise LtrrError("there is no examination curve", which="examination", todo="run the job fit_click_model first")
@@ -72,15 +74,15 @@ def _collect_curves(examination: DataFrame) -> Mapping[date, _Curves]:
         found.setdefault(row["as_of_date"], {}).setdefault(row["surface"], []).append(row["examination"])
     curves: dict[date, _Curves] = {}
     day = min(found)
-    of_date = _filled(found[day])
+    of_date = _fill_curves(found[day])
     while day <= max(found):
-        of_date = _filled(found[day]) if day in found else of_date
+        of_date = _fill_curves(found[day]) if day in found else of_date
         curves[day] = of_date
         day += timedelta(days=1)
     return curves
 
 
-def _filled(of_date: Mapping[str, list[float]]) -> _Curves:
+def _fill_curves(of_date: Mapping[str, list[float]]) -> _Curves:
     """Curves of every surface down to the depth of `*`, which continues shorter curves."""
     # ltrr always writes `*`. In a table without it, the deepest curve takes its place.
     everywhere = of_date.get(EVERY_SURFACE) or max(of_date.values(), key=len)

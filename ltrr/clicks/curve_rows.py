@@ -1,4 +1,4 @@
-"""Fitted curves -> rows of the table `examination`: own estimate, borrowed or prior, with the method."""
+"""Fitted curves -> rows of the table `examination`, each with the source of its estimate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class CurveRow:
 
 
 def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], settings: ClickSettings) -> list[CurveRow]:
-    """Rows for every surface down to its deepest position, and for all surfaces (`*`) down to `max_positions`.
+    """Rows of each surface down to its deepest position, and of `*` down to `max_positions`.
+
+    The surface `*` stands for all surfaces together.
 
     A position has the surface's own estimate if the fit identifies it. Otherwise it borrows the
     estimate of all surfaces together if that is identified. Otherwise it has the prior, continued
@@ -37,7 +39,8 @@ def curve_rows(fit: CurveFit | None, shown: Mapping[tuple[str, int], int], setti
         shown: (surface, position) -> number of slate rows.
         settings: Prior and deepest position.
 
-    >>> [(row.position, row.examination, row.method) for row in curve_rows(None, {}, ClickSettings(max_positions=2))]
+    >>> rows = curve_rows(None, {}, ClickSettings(max_positions=2))
+    >>> [(row.position, row.examination, row.method) for row in rows]
     [(1, 1.0, 'prior'), (2, 0.5, 'prior')]
     """
     prior = prior_curve(settings.max_positions, settings.prior_exponent)

@@ -70,7 +70,9 @@ def prior_curve(positions: int, exponent: float) -> Floats:
 
 @dataclass(frozen=True)
 class CurveSums:
-    """Sums of one pass over pairs, for one curve of J positions; `+` joins disjoint sets of pairs exactly.
+    """Sums of one pass over pairs, for one curve of J positions.
+
+    `+` joins disjoint sets of pairs exactly.
 
     Attributes:
         clicks: [J] number of clicks, fixed point.
@@ -97,7 +99,8 @@ class CurveSums:
             clicks: [pairs, J] number of its clicks there.
             curve: [J] examination, above 0.
 
-        >>> sums = CurveSums.of(np.array([[10.0, 10.0]]), np.array([[4.0, 2.0]]), np.array([1.0, 0.5]))
+        >>> shown, clicked = np.array([[10.0, 10.0]]), np.array([[4.0, 2.0]])
+        >>> sums = CurveSums.of(shown, clicked, np.array([1.0, 0.5]))
         >>> (sums.expected * FIXED_POINT_UNIT).tolist(), sums.links.tolist()
         ([4.0, 2.0], [[1, 1], [1, 1]])
         """
@@ -139,7 +142,8 @@ class CurveSums:
     def of_cells(cls, cells: Longs) -> CurveSums:
         """The inverse of `cells`.
 
-        >>> sums = CurveSums.of(np.array([[1.0, 2.0]]), np.array([[1.0, 0.0]]), np.array([1.0, 0.5]))
+        >>> shown, clicked = np.array([[1.0, 2.0]]), np.array([[1.0, 0.0]])
+        >>> sums = CurveSums.of(shown, clicked, np.array([1.0, 0.5]))
         >>> bool((CurveSums.of_cells(sums.cells()).information == sums.information).all())
         True
         """
@@ -152,9 +156,10 @@ class CurveSums:
 
 @dataclass(frozen=True)
 class CurvePrior:
-    """The prior as one more pair, with equal impressions at every position and `clicks` clicks in the shape of `curve`.
+    """The prior, as an additional pair in the likelihood.
 
-    It keeps positions with few clicks near the curve. Thousands of clicks make it negligible.
+    The pair has equal impressions at every position and `clicks` clicks in the shape of `curve`. It
+    keeps positions with few clicks near the curve. Thousands of clicks make it negligible.
     """
 
     curve: Floats
@@ -213,8 +218,9 @@ def standard_errors(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats
     are independent. It is correct for Bernoulli clicks although the likelihood is Poisson. The
     delta method converts it from log examination.
 
-    >>> sums = CurveSums.of(np.tile([100.0, 100.0], (50, 1)), np.tile([[40.0, 20.0], [60.0, 30.0]], (25, 1)),
-    ...                     np.array([1.0, 0.5]))
+    >>> shown = np.tile([100.0, 100.0], (50, 1))
+    >>> clicked = np.tile([[40.0, 20.0], [60.0, 30.0]], (25, 1))
+    >>> sums = CurveSums.of(shown, clicked, np.array([1.0, 0.5]))
     >>> standard_errors(np.array([1.0, 0.5]), sums, CurvePrior(prior_curve(2, 1.0), 1.0)).tolist()
     [0.0, 0.0]
     """
@@ -250,7 +256,9 @@ def linked_positions(links: Longs, fewest_pairs: int) -> Booleans:
 
 
 def extend_curve(curve: Floats, known: Booleans, prior: Floats) -> Floats:
-    """Curve whose unknown positions continue in the shape of the prior from the nearest known position before.
+    """Curve with unknown positions filled in.
+
+    They continue in the shape of the prior from the nearest known position before them.
 
     >>> known = np.array([True, True, False, False])
     >>> extend_curve(np.array([1.0, 0.8, 0.1, 0.1]), known, prior_curve(4, 1.0)).round(3).tolist()

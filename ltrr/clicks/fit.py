@@ -1,7 +1,8 @@
-"""Fit of the position-based model: Spark passes over the pairs, and the driver computes the next curve.
+"""Fit of the position-based model.
 
-A pass is stateless. The curves go to the tasks, each task computes the attractiveness of its pairs
-and discards it, and Spark adds up whole-number sums. So the lineage does not grow with the passes,
+Each iteration is one Spark pass over the pairs; the driver then computes the next curve. A pass is
+stateless. The curves go to the tasks, each task computes the attractiveness of its pairs and
+discards it, and Spark adds up whole-number sums. So the lineage does not grow with the passes,
 nothing on the driver grows with the data, and the result does not depend on partitions or their
 order. On a hundred executors it is the same few passes over a cached set of linking pairs; a task
 returns 2 J + 3 J^2 numbers per curve, J <= 20.
@@ -42,7 +43,13 @@ _CELLS = "curve string, cell int, value bigint"
 
 @dataclass(frozen=True)
 class FittedCurve:
-    """Curve over positions 1..J: examination and standard errors relative to position 1, and identified positions."""
+    """Curve over positions 1..J.
+
+    Attributes:
+        examination: [J] examination relative to position 1.
+        standard_error: [J] its standard errors.
+        is_identified: [J] whether the data identify the position.
+    """
 
     examination: Floats
     standard_error: Floats
@@ -69,13 +76,13 @@ class CurveFit:
 def fit_position_based(
     slate_rows: DataFrame, surfaces: Sequence[str], positions: int, settings: ClickSettings
 ) -> CurveFit:
-    """Fit the position-based model on slate rows. The linking pairs stay in the cache while it runs.
+    """Fit the position-based model on slate rows; Spark caches the linking pairs meanwhile.
 
     Args:
         slate_rows: Rows with surface, query_key, entity_id, position and clicks.
         surfaces: Names of the surfaces that show slates.
         positions: J, the deepest position to fit.
-        settings: Prior, tolerance, bound on passes.
+        settings: Prior, tolerance, maximum number of passes.
     """
     pairs = to_linking_pairs(slate_rows, settings.max_positions).persist()
     fit = fit_curves(pairs, surfaces, positions, settings)
@@ -120,7 +127,7 @@ def fit_curves(pairs: DataFrame, surfaces: Sequence[str], positions: int, settin
 
 
 def _sum_pairs(pairs: DataFrame, curves: Mapping[str, Floats]) -> dict[str, CurveSums]:
-    sums = pairs.mapInArrow(_summing(curves), _CELLS).groupBy("curve", "cell").agg(F.sum("value").alias("value"))
+    sums = pairs.mapInArrow(_summing_task(curves), _CELLS).groupBy("curve", "cell").agg(F.sum("value").alias("value"))
     found = sums.toArrow()
     by_curve = {}
     for name in pc.unique(found["curve"]).to_pylist():
@@ -129,7 +136,7 @@ def _sum_pairs(pairs: DataFrame, curves: Mapping[str, Floats]) -> dict[str, Curv
     return by_curve
 
 
-def _summing(
+def _summing_task(
     curves: Mapping[str, Floats],
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Task of one pass: sums of its pairs for each curve, one row per number."""

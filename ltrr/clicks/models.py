@@ -1,6 +1,7 @@
-"""The registry of click models: what estimates examination by position, chosen by the setting `clicks.model`.
+"""The registry of click models, which estimate examination by position.
 
-To add a model, write its fit function in a module of its own and add one line to `CLICK_MODELS`.
+The setting `clicks.model` names one. To add a model, write its fit function in a module of its own
+and add one line to `CLICK_MODELS` (docs/how-to/add-a-click-model.md).
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ Fit = Callable[[DataFrame, Sequence[str], int, ClickSettings], CurveFit]
 """(slate rows, surfaces, positions, settings) -> curves.
 
 Slate rows have log_date, user_key, impression_id, surface, query_key, entity_id, position and
-clicks, and are those of users who count. Surfaces are those that show slates, at least one. Curves
-run over positions 1..`positions`, where the last one stands for all later positions
-(`ltrr.clicks.pairs.modelled_position`); there is one for each surface and one for all together
-(`EVERY_SURFACE`). The result must not depend on partitions or on the order of rows.
+clicks; rows of excluded users are removed. `surfaces` names the surfaces that show slates, at least
+one. Curves run over positions 1..`positions`, where the last one stands for all later positions
+(`ltrr.clicks.pairs.modelled_position`). There is one curve for each surface and one for all
+together (`EVERY_SURFACE`). The result must not depend on partitions or on the order of rows.
 """
 
 
 @dataclass(frozen=True)
 class ClickModel:
-    """How examination is estimated.
+    """A method to estimate examination.
 
     Attributes:
         fit: Fit function.

@@ -24,10 +24,10 @@ def to_position_counts(slate_rows: DataFrame, max_positions: int) -> DataFrame:
 
 
 def to_linking_pairs(slate_rows: DataFrame, max_positions: int) -> DataFrame:
-    """(impression, position) -> (surface, query_key, entity_id), for the pairs that identify examination.
+    """(impression, position) -> (surface, query_key, entity_id): pairs that identify examination.
 
-    Those are the pairs with clicks that were seen at two positions or more (`clicks.examination`
-    gives the reason). They are a few per cent of all pairs, so the fit can read them many times for
+    These pairs have clicks and were shown at two positions or more (`clicks.examination` gives the
+    reason). They are a few per cent of all pairs, so the fit can read them many times for
     any size of log. The first grouping grows with the log. It is one shuffle after a partial count,
     so a frequent pair is a few rows in it.
 

@@ -13,19 +13,21 @@ class ClickSettings:
 
     Attributes:
         model: Name of the click model. position_based fits the position-based model by EM.
-        window_days: Number of days of slates that the examination curve is fitted on, the night's
-            own date included.
+        window_days: Number of days of shown pages that the examination curve is fitted on,
+            including the logical date of the night.
         max_positions: Number of positions with an examination probability of their own; later
             positions share the last one.
         prior_exponent: Exponent of the prior curve: without data, examination is position **
             -prior_exponent.
-        prior_clicks: Weight of the prior curve, in clicks spread over the positions.
-        min_linking_pairs: Minimum number of pairs that were clicked and seen at both of two
-            positions, for the positions to be linked.
-        tolerance: Relative change per position below which the fit has converged.
+        prior_clicks: Weight of the prior curve in the fit, in clicks spread over all positions.
+        min_linking_pairs: Minimum number of pairs of query and entity that link two positions: they
+            were clicked and shown at both. Positions that are not linked to position 1 have no
+            estimate of their own.
+        tolerance: Largest relative change of any position's examination in one pass at which the
+            fit counts as converged.
         max_iterations: Maximum number of passes over the pairs. A fit that needs more is reported
             as not converged.
-        examination_floor: Minimum examination in divisions of clicks by examination. The weight of
+        examination_floor: Lower limit of an examination by which clicks are divided. The weight of
             one click is at most 1 / examination_floor.
     """
 
@@ -44,7 +46,8 @@ class ClickSettings:
 
         >>> ClickSettings(examination_floor=0.0)
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: setting out of range: clicks.examination_floor: expected 0 < value <= 1, got 0.0
+        ltrr.errors.ConfigError: setting out of range: clicks.examination_floor:
+        expected 0 < value <= 1, got 0.0
         """
         rules = (
             ("window_days", self.window_days >= 1, ">= 1"),

@@ -1,4 +1,4 @@
-"""All settings in one place, read strictly."""
+"""All settings of ltrr, composed from the packages that declare them."""
 
 from ltrr.config.settings import (
     HOME_FILE,

@@ -1,9 +1,9 @@
-"""All settings in one place: each package declares its own; this module composes them and reads YAML.
+"""Settings of a command: composes the settings that each package declares, from YAML and options.
 
-Layers, later over earlier: the defaults that the packages declare; `ltrr.yaml` in the home (what
-this home is: policy, strategies, first date); the file of `--config`; `--set` and other options.
-`conf/base.yaml` is a page for people that repeats the defaults (`ltrr.config.reference`); no
-command reads it.
+Later layers override earlier ones: the defaults that the packages declare; `ltrr.yaml` in the home
+(facts about the home: policy, strategies, first date); the file of `--config`; `--set` and other
+options. `conf/base.yaml` is a page for people that repeats the defaults (`ltrr.config.reference`);
+no command reads it.
 """
 
 import dataclasses
@@ -40,22 +40,24 @@ S = TypeVar("S")
 
 HOME_FILE = "ltrr.yaml"
 
-# Where a night runs and reports does not change what it computes.
+# These sections say where a night runs and reports. They do not change its results.
 _NOT_DIGESTED = ("paths", "nights", "spark", "tracking")
 
 
 @dataclass(frozen=True)
 class PathSettings:
-    """Paths. An empty path stands for a folder in the home.
+    """Paths. An empty path stands for the folder of the same name in the home.
 
     Attributes:
-        home: Folder on a disk, local or NFS. It contains everything else by default, and the lease
-            of the home.
-        tables: Folder of the warehouse, on a disk, local or NFS; it contains the lease of the
-            tables.
-        policies: Folder of payloads, bundles and pointers: a path, or a URL that fsspec reads.
-        logs: Folder of decision records and events, with one folder per date.
-        quarantine: Folder of rejected lines, ordered by their expiry date: a path, or a URL that
+        home: Home folder of ltrr, on a local disk or NFS. It contains the lease (lock) of the home
+            and, by default, all folders below.
+        tables: Folder of the Delta tables, on a local disk or NFS. It contains the lease (lock) of
+            the tables.
+        policies: Folder of payloads, bundles and pointers: a path, or the URL of any fsspec file
+            system with an exclusive create.
+        logs: Folder of decision records and events, with one folder per date: a path, or a URL that
+            Spark reads.
+        quarantine: Folder of rejected lines, with one folder per expiry date: a path, or a URL that
             Spark writes.
     """
 
@@ -66,15 +68,17 @@ class PathSettings:
     quarantine: str = ""
 
     def __post_init__(self) -> None:
-        """Fill in what is empty.
+        """Replace empty paths by folders in the home.
 
         >>> PathSettings(home="s3://bucket/home")
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: the home is not a folder on a disk: paths.home: expected a path such as /data/ltrr, \
-got s3://bucket/home; keep the home on a disk; policies, logs and quarantine may be URLs: paths.policies, paths.logs
+        ltrr.errors.ConfigError: the home is not a folder on a disk: paths.home:
+        expected a path such as /data/ltrr, got s3://bucket/home;
+        keep the home on a disk;
+        policies, logs and quarantine may be URLs: paths.policies, paths.logs
 
         Raises:
-            ConfigError: the home is a URL.
+            ConfigError: The home is a URL.
         """
         # A URL that has passed through `Path` has lost one of its slashes.
         url = re.match(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", str(self.home))
@@ -108,8 +112,8 @@ class Settings:
     """All settings of a night.
 
     Attributes:
-        history_starts: first logical date; nothing before it is asked for.
-        policy: what is decided and among which strategies.
+        history_starts: First logical date. No earlier date is read.
+        policy: Plan space, observation and exploration of the policy.
     """
 
     policy: PolicySettings = field(default_factory=_no_policy)
@@ -146,7 +150,10 @@ class Settings:
         return self.history_starts
 
     def digest(self) -> str:
-        """16 hex of all settings that can change a result; where a night runs and reports is left out."""
+        """16 hex digits of a hash of all settings that can change a result.
+
+        The sections that say where a night runs and reports do not enter it.
+        """
         given = {name: value for name, value in dataclasses.asdict(self).items() if name not in _NOT_DIGESTED}
         return hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
@@ -157,14 +164,14 @@ def load_settings(
     """Compose the settings of a command.
 
     Args:
-        home: of `--home`; by default that of the `--config` file, else `home` in the working
+        home: Folder of `--home`. None: the home of the `--config` file, else `home` in the working
             directory.
-        config: of `--config`.
-        changes: of `--set`, each `section.name=value` with a YAML value.
-        more: top-level settings that win over everything, as a program sets them.
+        config: File of `--config`.
+        changes: Values of `--set`, each `section.name=value` with a YAML value.
+        more: Top-level settings that override all layers, for callers in Python.
 
     Raises:
-        ConfigError: a file or change cannot be read, names what is not there, or has a wrong type
+        ConfigError: A file or change cannot be read, names an unknown setting, or has a wrong type
             or value.
     """
     merged, source = _merged(home, config, changes)
@@ -174,11 +181,13 @@ def load_settings(
 def load_section(
     section: type[S], home: Path | None = None, config: Path | None = None, changes: Sequence[str] = ()
 ) -> S:
-    """One section of the settings, for commands that need no policy: `load_section(PathSettings, home)`.
+    """Load one section of the settings, for commands that need no policy.
+
+    Example: `load_section(PathSettings, home)`.
 
     Raises:
-        ConfigError: as `load_settings`, and for every section, so that a mistake is not found only
-            at night.
+        ConfigError: As for `load_settings`, and for mistakes in any section, so that a command
+            during the day finds them before the night.
     """
     merged, source = _merged(home, config, changes)
     name = next(name for name, kind in get_type_hints(Settings).items() if kind is section)
@@ -202,13 +211,13 @@ def _merged(home: Path | None, config: Path | None, changes: Sequence[str]) -> t
 
 
 def parse_change(change: str) -> dict[str, Any]:
-    """One `--set` as a mapping.
+    """Parse one `--set` into a mapping.
 
     >>> parse_change("spark.shuffle_partitions=4")
     {'spark': {'shuffle_partitions': 4}}
 
     Raises:
-        ConfigError: there is no `=`, or the value is no YAML.
+        ConfigError: There is no `=`, or the value is not valid YAML.
     """
     name, equals, text = change.partition("=")
     if not equals or not name:
@@ -223,7 +232,7 @@ def parse_change(change: str) -> dict[str, Any]:
 
 
 def home_layer(policy: PolicySettings, history_starts: date) -> dict[str, Any]:
-    """The settings that make a home what it is, as `write_home_file` takes them: first date and policy."""
+    """Settings that a home's own file states, for `write_home_file`: first date and policy."""
     groups = policy.ranker_groups
     return {
         "history_starts": history_starts,
@@ -242,17 +251,20 @@ def home_layer(policy: PolicySettings, history_starts: date) -> dict[str, Any]:
 
 
 def make_home(home: Path) -> None:
-    """Make the folder of a home where there is none: others may pass through it to `policies/`, and list nothing."""
+    """Create the folder of a home if it does not exist.
+
+    Other users can reach `policies/` through it but cannot list it (mode 711).
+    """
     if not home.exists():
         home.mkdir(parents=True)
         home.chmod(0o711)
 
 
 def write_home_file(home: Path, given: Mapping[str, Any]) -> Path:
-    """Write the settings that make a home what it is; checked before they are written, whole or not at all.
+    """Write a home's own settings file, whole or not at all, after a check of its settings.
 
     Raises:
-        ConfigError: they could not be read back.
+        ConfigError: A setting is unknown or has a wrong type.
     """
     file = home / HOME_FILE
     check_layer(Settings, given, str(file))

@@ -1,4 +1,4 @@
-"""Frozen dataclasses from YAML, strictly: an unknown key or a wrong type is one error that names key and file."""
+"""Frozen dataclasses from YAML: an unknown key or a wrong type is an error with key and file."""
 
 import dataclasses
 import types
@@ -16,10 +16,10 @@ S = TypeVar("S")
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; empty for an empty file.
+    """Read the mapping in a YAML file; an empty file gives an empty mapping.
 
     Raises:
-        ConfigError: the file is missing, is no YAML, or holds something else than a mapping.
+        ConfigError: The file is missing, is not valid YAML, or does not contain a mapping.
     """
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -42,10 +42,11 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
 
 def check_layer(cls: type, layer: Mapping[str, Any], source: str, path: str = "") -> None:
-    """Nothing where every key of a partial mapping belongs to `cls` and every value has its type.
+    """Check that every key of a partial mapping belongs to `cls` and that every value has its type.
 
     Raises:
-        ConfigError: naming the first key at fault, what is allowed there, and the source.
+        ConfigError: A key or value is wrong. The message names the first one, what is allowed
+            there, and the source.
     """
     kinds = _kinds(cls)
     for key, value in layer.items():
@@ -57,7 +58,7 @@ def check_layer(cls: type, layer: Mapping[str, Any], source: str, path: str = ""
             )
         if _is_settings(kinds[key]):
             if value is None:
-                continue  # a section in which everything is commented out
+                continue  # All lines of the section are commented out.
             if not isinstance(value, Mapping):
                 raise _wrong_type(source, name, f"settings {', '.join(_kinds(kinds[key]))}", value)
             check_layer(kinds[key], value, source, f"{name}.")
@@ -66,7 +67,9 @@ def check_layer(cls: type, layer: Mapping[str, Any], source: str, path: str = ""
 
 
 def merge_layers(cls: type, layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Later layers over earlier ones, setting by setting; a list or a mapping of free keys is replaced as a whole.
+    """Merge layers setting by setting; later layers override earlier ones.
+
+    A list, or a mapping with free keys, is replaced as a whole.
 
     >>> from ltrr.logs.settings import LogSettings
     >>> merge_layers(LogSettings, [{"late_days": 3, "volume_days": 2}, {"late_days": 5}])
@@ -82,10 +85,10 @@ def merge_layers(cls: type, layers: Iterable[Mapping[str, Any]]) -> dict[str, An
 
 
 def build(cls: type[S], given: Mapping[str, Any], source: str, path: str = "") -> S:
-    """An instance of the dataclass `cls`; what is not given takes its default.
+    """Build an instance of the dataclass `cls`; settings that are not given keep their defaults.
 
     Raises:
-        ConfigError: something required is missing, or `cls` refuses the values.
+        ConfigError: A required setting is missing, or `cls` refuses a value.
     """
     kinds = _kinds(cls)
     required = [name for name, field in _fields(cls).items() if _is_required(field)]
@@ -135,7 +138,7 @@ def _build_value(kind: Any, value: Any, source: str, name: str) -> Any:
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    # Strict: "3" is no number, and yes is no count.
+    # Strict: the text "3" is no number, and a boolean is no count.
     return TypeAdapter(kind, config=ConfigDict(strict=True))
 
 

@@ -1,1 +1,1 @@
-"""The whole loop in a world of known truth: days of service, nights of learning, and true values of the result."""
+"""The demo: days of service and nights of learning in a simulated world, with true values."""

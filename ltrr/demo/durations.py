@@ -1,10 +1,10 @@
-"""How long something took or will take, as a person reads it."""
+"""Durations and remaining time as texts for people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-# Steps differ too much for an estimate from fewer.
+# Minimum number of timed steps for an estimate: steps differ much.
 _LEAST = 3
 
 
@@ -21,7 +21,7 @@ def duration_text(seconds: float) -> str:
 
 
 def left_text(seconds: float | None) -> str:
-    """An estimate of the time that is left; empty without one.
+    """Text of an estimate of the remaining time; empty without an estimate.
 
     >>> left_text(None), left_text(20), left_text(724), left_text(30_000)
     ('', 'under 1 min left', 'about 13 min left', 'about 8 h left')
@@ -35,11 +35,13 @@ def left_text(seconds: float | None) -> str:
 
 
 def seconds_left(last: Mapping[str, float], left: Sequence[str]) -> float | None:
-    """Estimate for the steps that are left: the last time of each, or the mean of all for a new one.
+    """Estimate the seconds of the remaining steps; None with too few timed steps.
+
+    Each step counts with its latest duration, or with the mean of all if it has none.
 
     Args:
-        last: Seconds of the latest run, by step.
-        left: Names of the steps that are left, one entry per run.
+        last: Step -> seconds of its latest run.
+        left: Names of the remaining steps, one entry per run.
 
     >>> seen = {"ingest_logs": 10.0, "fit_click_model": 2.0, "train_ranker": 6.0}
     >>> seconds_left(seen, ["ingest_logs", "build_memory"])

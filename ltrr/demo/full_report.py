@@ -1,4 +1,4 @@
-"""The full report of a demo, a file in its home: every figure and reason that the summary leaves out."""
+"""The full report of a demo, a file in its home, with all figures and reasons."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STYLE: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD}
 
 
 def write_report(home: Path, reports: Sequence[NightReport], outcome: Mapping[str, Any]) -> Path:
-    """Write the file; its tables are up to 200 columns wide."""
+    """Write the report; its tables are up to 200 columns wide."""
     file = home / FILE
     with file.open("w", encoding="utf-8") as stream:
         console = Console(file=stream, width=WIDTH)
@@ -37,7 +37,7 @@ def write_report(home: Path, reports: Sequence[NightReport], outcome: Mapping[st
 
 
 def verdict_lines(report: NightReport) -> str:
-    """The releases and refusals of a night with their reasons, one a line."""
+    """Releases and refusals of a night with their reasons, one per line."""
     return "\n".join(f"{report.day} {one['action']} {one['version']}: {one['why']}" for one in report.releases)
 
 
@@ -63,7 +63,7 @@ def nights_table(reports: Sequence[NightReport]) -> Table:
 
 
 def full_regret_table(rows: Rows) -> Table:
-    """Regret of each day; below zero, the day earned more than the best static plan would have."""
+    """Table of the regret per day; negative: the day earned more than the best static plan."""
     table = Table(title="Regret of the searches served, in true page reward (negative: earned more)", **_STYLE)
     table.add_column("date")
     for name in ("served a search", "oracle", "best static", "regret to oracle", "cumulative", "to best static"):

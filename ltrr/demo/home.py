@@ -1,4 +1,4 @@
-"""The folder of a demo, the only one that it may empty."""
+"""The home folder of a demo. A demo empties no other folder."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MARKER = ".ltrr-demo"
 
 
 def claim_home(home: Path) -> Path:
-    """Make an empty folder with the mark of a demo; the results of an earlier demo in it are removed.
+    """Create an empty folder with the marker file of a demo, or empty that of an earlier demo.
 
     Raises:
-        UsageError: the folder is not empty and has no mark of a demo.
+        UsageError: The folder is not empty and has no marker file.
     """
     if home.exists() and not home.is_dir():
         raise UsageError("not a folder", which=str(home), todo="give another folder with --home")

@@ -1,4 +1,4 @@
-"""Days and nights: the published policy serves a day, the night learns and publishes the policy of the next day."""
+"""Days and nights of a demo: a policy serves the day, and the night publishes the next policy."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Watcher(Protocol):
     """Receiver of the progress of days and nights: each step starts and ends once, in order."""
 
     def start_step(self, step: str, day: date) -> None:
-        """A step starts: `SERVE` or a job."""
+        """Receive the start of a step: `SERVE` or a job."""
 
     def advance(self, done: int, total: int) -> None:
-        """So much of the running step is done."""
+        """Receive the progress of the running step: `done` of `total` units."""
 
     def end_step(self, step: str, day: date, seconds: float) -> None:
-        """A step ended after so many seconds."""
+        """Receive the end of a step and its duration."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class NightReport:
 
     Attributes:
         day: Logical date.
-        impressions: Number of searches served that day.
+        impressions: Number of searches on that day.
         clicks: Number of clicks on their pages.
         served_version: Version of the bundle that served.
-        true_recall: True recall of the union, as served, over the traffic of seen queries; exact.
+        true_recall: Exact true recall of the union, as served, over the traffic of seen queries.
         true_page_reward: Expected true page reward per search, as served.
         regret: Regret of the day's searches in true page reward, against the exact oracle and the
             best static plan.
@@ -62,9 +62,9 @@ class NightReport:
         published_version: Version of the bundle that serves the next day.
         challenger: The current challenger after the night, or the one that the gate refused that
             night, or None.
-        day_seconds: Seconds that serving took.
-        night_seconds: Seconds that the eight jobs took.
-        job_seconds: Seconds of each job.
+        day_seconds: Duration of serving, in seconds.
+        night_seconds: Duration of the eight jobs, in seconds.
+        job_seconds: Job -> its duration, in seconds.
     """
 
     day: date
@@ -82,7 +82,7 @@ class NightReport:
     job_seconds: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, the date as text."""
+        """The report as plain values for JSON, the date as text."""
         challenger = self.challenger.to_json() if self.challenger else None
         return asdict(replace(self, challenger=None)) | {"day": self.day.isoformat(), "challenger": challenger}
 
@@ -97,13 +97,13 @@ def run_nights(
     seed: int,
     watcher: Watcher,
 ) -> Iterator[NightReport]:
-    """Serve and learn `nights` times from the settings' first date on; yields after each night.
+    """Serve and learn `nights` times from the settings' first date on; yield after each night.
 
     Args:
-        world: World whose users search, and whose truth is known.
-        settings: Settings of the home, in which a first policy is published.
+        world: World whose users search.
+        settings: Settings of the home, which has a published policy.
         spark: Session that all nights share.
-        nights: Number of days served and nights learned.
+        nights: Number of days and nights.
         impressions: Number of searches per day.
         seed: Seed of the users' behaviour.
         watcher: Receiver of the progress.
@@ -156,7 +156,7 @@ def _serve_and_learn(
 
 
 def current_policy(settings: Settings) -> Policy:
-    """The policy that serves now, loaded as a service loads it."""
+    """The policy that serves now, loaded by the code of services."""
     return Policy.load(open_policy(settings.paths.policies, settings.policy.name).url)
 
 
@@ -174,7 +174,7 @@ def challenger_policy(settings: Settings, challenger: Challenger) -> Policy:
 
 
 def challenger_of(spark: SparkSession, settings: Settings, day: date) -> Challenger | None:
-    """The current challenger after the night, or the one that the gate refused that night, or None."""
+    """The current challenger after the night, else the one that the gate refused then, or None."""
     challengers = Warehouse(spark, settings.paths.tables).read(CHALLENGERS)
     trials = read_trials(challengers, settings.policy.name, day, settings.gate)
     refused = [trial for trial in trials if trial.ended == day and trial.outcome in (FUTILE, HARMED, EXPIRED)]
@@ -182,7 +182,7 @@ def challenger_of(spark: SparkSession, settings: Settings, day: date) -> Challen
 
 
 def releases_of(spark: SparkSession, settings: Settings, day: date) -> list[dict[str, str]]:
-    """Releases and refusals of a night: action, version, why. A handful of rows."""
+    """Releases and refusals of a night, each with action, version and why; few rows."""
     releases = Warehouse(spark, settings.paths.tables).read(table("releases"))
     rows = releases.where(F.col("run_date") == F.lit(day)).orderBy("action", "policy_version").collect()
     return [{"action": row.action, "version": row.policy_version, "why": row.why} for row in rows]

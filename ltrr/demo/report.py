@@ -1,4 +1,4 @@
-"""The summary of a demo, at most 80 columns wide: lines per night, tables, and where everything is."""
+"""The summary of a demo, at most 80 columns wide: lines per night, tables, and commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ltrr.demo.loop import NightReport
 from ltrr.publishing.trials import Challenger
 from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, STATIC_WITHOUT_MEMORY
 
-# Two columns between columns and no frame: six columns of figures fit.
+# Narrow spaces and no frame, so that six columns of figures fit.
 _STYLE: dict[str, Any] = {
     "title_justify": "left",
     "title_style": "bold",
@@ -29,7 +29,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def night_lines(report: NightReport, number: int, nights: int) -> list[str]:
-    """What a night served, learned and decided, a line each below a heading."""
+    """Heading of a night, and one line each for service, learning and decision."""
     longest = max(report.job_seconds, key=report.job_seconds.__getitem__, default="")
     slowest = f", longest {longest} {duration_text(report.job_seconds[longest])}" if longest else ""
     worth = f"true recall {report.true_recall:.3f}, page reward {report.true_page_reward:.3f}"
@@ -56,7 +56,7 @@ def _challenger_text(challenger: Challenger | None) -> str:
 
 
 def nights_table(reports: Sequence[NightReport]) -> Table:
-    """True values of what served each day, and what its night decided."""
+    """Table of the true values of each day's policy, and of the decision of its night."""
     table = Table(title="Nights: true values of what served, and the decision of the night", **_STYLE)
     table.add_column("date")
     for name in ("searches", "recall", "reward"):
@@ -74,7 +74,9 @@ def nights_table(reports: Sequence[NightReport]) -> Table:
 
 
 def regret_rows(reports: Sequence[NightReport]) -> list[dict[str, Any]]:
-    """Regret of each day's searches and of all days so far, in page_reward; it may be negative against the static plan.
+    """Regret of each day's searches and of all days so far, in page_reward.
+
+    Regret to the best static plan may be negative.
 
     Returns:
         One dict per day: date, searches, served, oracle and static (expected page_reward per
@@ -107,7 +109,7 @@ REGRET_CAPTION = (
 
 
 def regret_table(rows: Rows) -> Table:
-    """Regret of each day; below zero, the day earned more than the best static plan would have."""
+    """Table of the regret per day; negative: the day earned more than the best static plan."""
     table = Table(title="Regret of the served searches in true page reward; below zero: a gain", **_STYLE)
     table.add_column("date")
     for name in ("served", "oracle", "static", "to oracle", "so far", "to static", "so far "):
@@ -127,7 +129,7 @@ CHALLENGER = "challenger, as served"
 
 
 def with_challenger(truth: Rows, of_challenger: Rows) -> list[Mapping[str, Any]]:
-    """The table with two more rows per slice: true values of the challenger, current or refused."""
+    """Add two rows per slice to the true values: those of the current or refused challenger."""
     names = {LEARNED_GREEDY: CHALLENGER_GREEDY, LEARNED: CHALLENGER}
     challenger_rows = {
         (row["slice"], row["policy"]): {**row, "policy": names[row["policy"]]}
@@ -151,7 +153,7 @@ _SHORT_NAMES = {STATIC_WITHOUT_MEMORY: "best plan, no memory"}
 
 
 def values_table(rows: Rows) -> Table:
-    """True recall of every policy on every slice, with the difference from the best static plan on unseen queries."""
+    """True recall per policy and slice, and the difference from the best static plan if unseen."""
     table = Table(title="True values of every policy", **_STYLE)
     table.add_column("policy", no_wrap=True)
     for name in ("unseen", "over best static", "head", "tail", "reward"):
@@ -199,7 +201,7 @@ def order_table(rows: Rows) -> Table:
 
 
 def trial_table(rows: Rows) -> Table:
-    """Plans that need no learning, without hybrid search, next to the figures of an earlier trial."""
+    """Plans without learning and without hybrid search, next to the figures of an earlier trial."""
     table = Table(title="The same films without hybrid search and memory, and an earlier trial", **_STYLE)
     table.add_column("policy")
     for name in ("slice", "recall", "standard error", "trial", "difference"):
@@ -217,11 +219,10 @@ def trial_table(rows: Rows) -> Table:
     return table
 
 
-def whereabouts(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]:
-    """Each result of the demo, and the command that opens it."""
+def result_commands(home: Path, policy_name: str, day: str) -> list[tuple[str, str]]:
+    """Descriptions of the results of a demo, each with the command that shows it."""
     at = f"--home {home}"
-    # Programs are named as a person can type them here: those of the environment need not be on
-    # PATH.
+    # Full paths of programs: those of the environment need not be on PATH.
     programs = Path(sys.executable).parent
     folder = programs.relative_to(Path.cwd()) if programs.is_relative_to(Path.cwd()) else programs
     return [

@@ -1,4 +1,4 @@
-"""Sentences of a demo's summary: they claim no more than the intervals of the tables."""
+"""Sentences of a demo's summary, which compare policies only by the intervals of the tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC,
 
 
 def ranker_sentence(rows: Rows) -> str:
-    """Where the served order is better and worse than rank fusion, clear of its interval; empty without rows.
+    """Sentence on the slices where the served order is better or worse than rank fusion.
+
+    A difference counts if its interval excludes 0. The text is empty without rows.
 
     >>> row = {"slice": "head", "over_fusion_low": -0.06, "over_fusion_high": -0.04}
     >>> ranker_sentence([row]).partition(":")[0]
@@ -45,23 +47,23 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def standing(rows: Rows, challenger: Challenger | None = None) -> str:
-    """One sentence per policy: its recall on unseen queries and what it is better than, clear of its interval or not.
+def recall_sentences(rows: Rows, challenger: Challenger | None = None) -> str:
+    """Sentences per policy on its recall on unseen queries and its comparison with other policies.
 
     Args:
         rows: Rows of the table of true values.
-        challenger: Challenger of the rows with its values, where the table has any.
+        challenger: Challenger whose values the table has, or None.
     """
     unseen = {row["policy"]: row for row in rows if row["slice"] == "unseen"}
-    sentences = [_standing_of("the serving bundle", unseen, LEARNED_GREEDY, LEARNED)]
+    sentences = [_recall_sentence("the serving bundle", unseen, LEARNED_GREEDY, LEARNED)]
     if challenger and CHALLENGER_GREEDY in unseen:
         night = f"night {challenger.night} of its trial" if challenger.night else "new"
         state = night if challenger.is_judged else f"{challenger.outcome} last night"
-        sentences.append(_standing_of(f"the challenger ({state})", unseen, CHALLENGER_GREEDY, CHALLENGER))
+        sentences.append(_recall_sentence(f"the challenger ({state})", unseen, CHALLENGER_GREEDY, CHALLENGER))
     return "\n".join(sentences)
 
 
-def _standing_of(subject: str, unseen: Mapping[str, Mapping[str, Any]], greedy_name: str, served_name: str) -> str:
+def _recall_sentence(subject: str, unseen: Mapping[str, Mapping[str, Any]], greedy_name: str, served_name: str) -> str:
     greedy, served = unseen[greedy_name], unseen[served_name]
     # `over_static` is measured against the better of the two on these queries.
     static = max((unseen[STATIC], unseen[STATIC_WITHOUT_MEMORY]), key=lambda row: row["recall"])

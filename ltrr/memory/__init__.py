@@ -1,1 +1,1 @@
-"""The query-to-entity memory: decayed evidence, shrunk scores."""
+"""Query-to-entity memory: decayed clicks and examinations, and shrunk scores."""

@@ -1,4 +1,4 @@
-"""Effect of a refresh: searches whose best remembered entity differs from that of the night before."""
+"""Effect of a refresh: share of searches whose best entity in the memory changes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ class Churn:
     """Changes that the night's memory makes to the searches of a date.
 
     Attributes:
-        searches: impressions of the date.
-        known: of them, those whose query was remembered the night before.
-        changed: Number of those whose best entity differs in the new memory, or is missing there.
+        searches: Number of impressions of the date.
+        known: Number of impressions whose query was in the previous night's memory.
+        changed: Number of known impressions whose best entity is another one in the new memory, or
+            is missing there.
     """
 
     searches: int
@@ -25,24 +26,27 @@ class Churn:
 
     @property
     def share(self) -> float:
-        """Changed of known; NaN where no search was known."""
+        """Share of changed among known impressions; NaN if none is known."""
         return self.changed / self.known if self.known else nan
 
 
 def measure_churn(before: DataFrame, current: DataFrame, searches: DataFrame) -> Churn:
     """Compare two memories over the searches of a date.
 
-    Two shuffles by query_key, of the size of the memories; three numbers reach the driver.
+    Two shuffles by query_key, of the size of the memories; the driver collects three numbers.
 
     Args:
-        before: (query_key, entity_id), score: the night before's memory.
-        current: Memory of the night.
-        searches: query_key, impressions of the date.
+        before: Memory of the previous night: query_key, entity_id, score.
+        current: Memory of the night, with the same columns.
+        searches: Number of impressions of the date by query: query_key, impressions.
 
     >>> memory = "query_key string, entity_id string, score double"
-    >>> before = spark.createDataFrame([("love", "e1", 0.5), ("love", "e2", 0.4), ("hate", "e3", 0.1)], memory)
-    >>> current = spark.createDataFrame([("love", "e1", 0.3), ("love", "e2", 0.4), ("hate", "e3", 0.2)], memory)
-    >>> searches = spark.createDataFrame([("love", 3), ("hate", 6), ("new", 1)], "query_key string, impressions bigint")
+    >>> before = spark.createDataFrame(
+    ...     [("love", "e1", 0.5), ("love", "e2", 0.4), ("hate", "e3", 0.1)], memory)
+    >>> current = spark.createDataFrame(
+    ...     [("love", "e1", 0.3), ("love", "e2", 0.4), ("hate", "e3", 0.2)], memory)
+    >>> searches = spark.createDataFrame(
+    ...     [("love", 3), ("hate", 6), ("new", 1)], "query_key string, impressions bigint")
     >>> churn = measure_churn(before, current, searches)
     >>> churn, round(churn.share, 3)
     (Churn(searches=10, known=9, changed=3), 0.333)
@@ -57,6 +61,6 @@ def measure_churn(before: DataFrame, current: DataFrame, searches: DataFrame) ->
 
 
 def _best(memory: DataFrame, name: str) -> DataFrame:
-    """query_key and its entity of the highest score; among equals the last by name, whatever the order of rows."""
+    """Entity with the highest score of each query; of equal scores, the last entity_id."""
     best = F.max(F.struct("score", "entity_id")).getField("entity_id")
     return memory.groupBy("query_key").agg(best.alias(name))

@@ -1,4 +1,4 @@
-"""Slate rows and impressions to the daily evidence of record."""
+"""Daily evidence of the memory, from slate rows and impressions."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from ltrr.spark.fixed_point import to_fixed_point
 
 
 def to_daily_evidence(slate_rows: DataFrame) -> DataFrame:
-    """(impression, position) -> (log_date, query_key, entity_id): clicks and examinations, each once per user and day.
+    """(impression, position) -> (log_date, query_key, entity_id): clicks and examinations.
 
-    A user who searches ten times in a day is one user: of clicks the largest counts (0 or 1), of
-    examinations that of the best position the pair had on the user's pages that day. Sums are fixed
-    point, so that no order of rows, files or partitions changes them. The grouping by user spreads
-    a hot pair over tasks; at 1,000 times the data it is the one shuffle that holds a row a user and
-    pair.
+    Each user counts once per date and pair of query and entity: with the largest of the user's
+    clicks (0 or 1), and with the examination of the best position that the pair had on the user's
+    pages. Sums are in fixed point, so they do not depend on the order of rows, files or partitions.
+    The grouping by user distributes a frequent pair over tasks. It is the only shuffle with one row
+    per user and pair.
 
     Args:
-        slate_rows: with `examination` (relative to position 1) on every row.
+        slate_rows: Slate rows with `examination` (relative to position 1).
 
     >>> rows = spark.sql('''SELECT DATE'2026-03-02' log_date, 'love' query_key, 'e1' entity_id, t.*
-    ...     FROM VALUES ('u1', 0, 1.0D), ('u1', 1, 0.5D), ('u2', 0, 0.25D) AS t(user_key, clicks, examination)''')
-    >>> to_daily_evidence(rows).select("clicks", "clicks_squared", "examinations", "examinations_squared").collect()
-    [Row(clicks=1048576, clicks_squared=1048576, examinations=1310720, examinations_squared=1114112)]
+    ...     FROM VALUES ('u1', 0, 1.0D), ('u1', 1, 0.5D), ('u2', 0, 0.25D)
+    ...     AS t(user_key, clicks, examination)''')
+    >>> to_daily_evidence(rows).drop("log_date", "query_key", "entity_id").collect()
+    [Row(clicks=1048576, clicks_squared=1048576,
+         examinations=1310720, examinations_squared=1114112)]
     """
     pair = ["log_date", "query_key", "entity_id"]
     by_user = slate_rows.groupBy(*pair, "user_key").agg(
@@ -38,13 +40,13 @@ def to_daily_evidence(slate_rows: DataFrame) -> DataFrame:
 
 
 def to_query_days(impressions: DataFrame) -> DataFrame:
-    """(impression) -> (log_date, query_key): impressions, query class, distinct users as a theta sketch.
+    """(impression) -> (log_date, query_key): impressions, query class and distinct users.
 
-    The sketch merges over dates, and up to 4,096 users it is exact. It is kept per query and day,
-    never per pair.
+    Users are counted by a theta sketch per query and date. Sketches can be merged over dates; up to
+    4,096 users they are exact.
 
-    >>> rows = spark.sql('''SELECT DATE'2026-03-02' log_date, 'love' query_key, 'one_word' query_class, user_key
-    ...     FROM VALUES ('u1'), ('u1'), ('u2') AS t(user_key)''')
+    >>> rows = spark.sql('''SELECT DATE'2026-03-02' log_date, 'love' query_key,
+    ...     'one_word' query_class, user_key FROM VALUES ('u1'), ('u1'), ('u2') AS t(user_key)''')
     >>> to_query_days(rows).select("impressions", "users", "query_class").collect()
     [Row(impressions=3, users=2.0, query_class='one_word')]
     """

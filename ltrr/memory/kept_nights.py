@@ -1,4 +1,4 @@
-"""Which nights of scores the memory's table keeps."""
+"""Retention of nights in the table of the memory."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from datetime import date, timedelta
 
 
 def nights_to_replace(today: date, keep_nights: int) -> str:
-    """Condition on the rows that the night's scores replace: its own, and those of nights that are no longer kept.
+    """SQL condition on the rows that the night's write removes.
 
-    Both are whole partitions, so dropping them costs no rewriting.
+    These are the rows of the same night, and those of nights that are no longer kept. Both are
+    whole partitions, so no file is rewritten.
 
     >>> nights_to_replace(date(2026, 3, 9), keep_nights=7)
     "as_of_date = DATE'2026-03-09' OR as_of_date <= DATE'2026-03-02'"

@@ -1,4 +1,4 @@
-"""The memory as it is served: parts by hash of query_key, each written by the task that holds it."""
+"""Published files of the memory: one part per hash of query_key, each written by one Spark task."""
 
 from __future__ import annotations
 
@@ -23,26 +23,29 @@ _ENTRY = ("entity_id", "score", "weighted_clicks", "weighted_examinations")
 def store_memory_parts(
     memory: DataFrame, policy_url: str | os.PathLike[str], settings: MemorySettings
 ) -> dict[str, Payload]:
-    """Put every part into the payload store of the policy; file name -> what was stored, all parts, empty ones too.
+    """Store all parts, including empty ones, in the payload store of the policy.
 
-    A query keeps its best `entities_per_query` entities among those that were clicked, best score
-    first. Only names, hashes and sizes come back to the driver. More queries mean more parts (a
-    setting), not larger ones: a task holds one part, and on a hundred executors as many are written
-    at once as there are cores. A task that is run twice stores the same bytes under the same name.
+    A query keeps its `entities_per_query` entities with the best scores among those that were
+    clicked, best score first. The driver collects only hashes and sizes. A task holds one part in
+    memory, and as many parts are written at once as there are cores: for more queries, raise
+    `memory.parts`. A task that runs twice stores the same bytes under the same name.
 
     Args:
-        memory: columns query_key, entity_id, score, weighted_clicks, weighted_examinations.
+        memory: Rows with query_key, entity_id, score, weighted_clicks and weighted_examinations.
         policy_url: `<policies>/<name>`, reachable from the executors.
-        settings: number of parts, entities a query.
+        settings: Number of parts, maximum number of entities per query.
+
+    Returns:
+        File name -> stored payload.
     """
     clicked = memory.where(F.col("weighted_clicks") > 0).select("query_key", *_ENTRY)
     placed = clicked.mapInArrow(
-        _placing(settings.parts),
+        _part_task(settings.parts),
         "part int, query_key string, entity_id string, score double, weighted_clicks double, "
         "weighted_examinations double",
     )
     stored = placed.groupBy("part").applyInArrow(
-        _storing(os.fspath(policy_url), settings.entities_per_query), "part int, sha256 string, size bigint"
+        _store_task(os.fspath(policy_url), settings.entities_per_query), "part int, sha256 string, size bigint"
     )
     parts = {row["part"]: Payload(row["sha256"], row["size"]) for row in stored.collect()}
     if len(parts) < settings.parts:
@@ -51,8 +54,11 @@ def store_memory_parts(
     return {part_name(part): parts[part] for part in sorted(parts)}
 
 
-def _placing(parts: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Adds the part of each row; a key is hashed once a batch, by the same function that serving looks it up with."""
+def _part_task(parts: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Task that adds the part of each row, with the hash function that serving uses.
+
+    It hashes each key once per batch.
+    """
 
     def place(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -65,8 +71,8 @@ def _placing(parts: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Rec
     return place
 
 
-def _storing(policy_url: str, entities_per_query: int) -> Callable[[pa.Table], pa.Table]:
-    """Writes one part and returns its hash."""
+def _store_task(policy_url: str, entities_per_query: int) -> Callable[[pa.Table], pa.Table]:
+    """Task that writes one part and returns its hash."""
 
     def store(part: pa.Table) -> pa.Table:
         best_first = part.sort_by([("query_key", "ascending"), ("score", "descending"), ("entity_id", "ascending")])

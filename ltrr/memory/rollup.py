@@ -1,9 +1,9 @@
-"""Folds days into weeks and weighs both as of a date: forward decay keeps the sums additive.
+"""Sums daily evidence over weeks, and decays days and weeks to a date.
 
-Every day is decayed to the Sunday of its week when the week is folded, and the week to the date of
-reading later; since 0.5^(a+b) = 0.5^a 0.5^b, weeks and days give the same sums but for rounding to
+A week is closed by decaying each of its days to its Sunday. Later the week is decayed to the date
+of reading. Since 0.5^(a+b) = 0.5^a 0.5^b, weeks and days give the same sums, up to rounding to
 2^-20 (Cormode et al., "Forward Decay: A Practical Time Decay Model for Streaming Systems", ICDE
-2009). Squares carry the squared weight.
+2009). Squares have the squared weight.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SUMS = {"clicks": 1, "clicks_squared": 2, "examinations": 1, "examinations_squa
 
 
 def week_of(day: date) -> date:
-    """The Monday of the week that holds `day`.
+    """The Monday of the week of `day`.
 
     >>> week_of(date(2026, 3, 8)), week_of(date(2026, 3, 9))
     (datetime.date(2026, 3, 2), datetime.date(2026, 3, 9))
@@ -29,9 +29,10 @@ def week_of(day: date) -> date:
 
 
 def monday_of(day: Column) -> Column:
-    """`week_of` of a column.
+    """`week_of` for a column.
 
-    >>> spark.sql("SELECT DATE'2026-03-08' day").select(monday_of(F.col("day")).alias("monday")).first().monday
+    >>> days = spark.sql("SELECT DATE'2026-03-08' day")
+    >>> days.select(monday_of(F.col("day")).alias("monday")).first().monday
     datetime.date(2026, 3, 2)
     """
     return F.date_trunc("week", day).cast("date")
@@ -46,12 +47,15 @@ def _decayed_sums(age_days: Column, half_life_days: float) -> list[Column]:
 
 
 def to_weeks(daily: DataFrame, half_life_days: float) -> DataFrame:
-    """(log_date, query_key, entity_id) -> (period_start, query_key, entity_id), days decayed to the end of their week.
+    """(log_date, query_key, entity_id) -> (period_start, query_key, entity_id).
+
+    Days are decayed to the Sunday of their week.
 
     >>> days = spark.sql('''SELECT log_date, 'love' query_key, 'e1' entity_id, 1048576L clicks,
     ...     1048576L clicks_squared, 1048576L examinations, 1048576L examinations_squared
     ...     FROM VALUES (DATE'2026-03-07'), (DATE'2026-03-08') AS t(log_date)''')
-    >>> to_weeks(days, half_life_days=1.0).select("period_start", "clicks", "clicks_squared").collect()
+    >>> weeks = to_weeks(days, half_life_days=1.0)
+    >>> weeks.select("period_start", "clicks", "clicks_squared").collect()
     [Row(period_start=datetime.date(2026, 3, 2), clicks=1572864, clicks_squared=1310720)]
     """
     dated = daily.withColumn("period_start", monday_of(F.col("log_date")))
@@ -60,7 +64,10 @@ def to_weeks(daily: DataFrame, half_life_days: float) -> DataFrame:
 
 
 def first_open_week(last_final: date) -> date:
-    """The Monday of the first week that cannot be folded yet, when `last_final` is the last date that will not change.
+    """The Monday of the first week that cannot be closed yet.
+
+    Args:
+        last_final: Last date whose rows will not change.
 
     >>> first_open_week(date(2026, 3, 7)), first_open_week(date(2026, 3, 8))
     (datetime.date(2026, 3, 2), datetime.date(2026, 3, 9))
@@ -71,11 +78,11 @@ def first_open_week(last_final: date) -> date:
 def to_evidence_as_of(
     daily: DataFrame, weeks: DataFrame, *, open_week: date, as_of: date, half_life_days: float
 ) -> DataFrame:
-    """Open days and closed weeks -> (query_key, entity_id), decayed to `as_of`, fixed point.
+    """Days of open weeks and closed weeks -> (query_key, entity_id), fixed point at `as_of`.
 
-    Dates before the Monday `open_week` are taken from `weeks`, those from it up to `as_of` from
-    `daily`: each day once. The scan grows with the weeks kept, not with the days: after a year 26
-    weeks and at most a few days over one week.
+    Dates before the Monday `open_week` come from `weeks`, later dates up to `as_of` from `daily`,
+    so each date counts once. The scan grows with the number of weeks, not of days: with the default
+    settings it reads 26 weeks and at most a few days more than one week.
     """
     days = daily.where(F.col("log_date").between(F.lit(open_week), F.lit(as_of))).withColumn(
         "age_days", F.date_diff(F.lit(as_of), F.col("log_date"))

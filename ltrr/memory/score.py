@@ -1,8 +1,8 @@
-"""Evidence to scores: shrunk to a predicted score, as strongly as the data say.
+"""Scores of query and entity: click rates, shrunk to a predicted score by empirical Bayes.
 
-score = (C + k p0) / (E + k), C and E the decayed clicks and examinations of a pair. p0, the
-predicted score, is the click rate of the entity for *other* queries, itself shrunk to the rate of
-all pairs:
+score = (C + k p0) / (E + k), with the decayed clicks C and examinations E of a pair of query and
+entity. The predicted score p0 is the click rate of the entity for *other* queries, shrunk to the
+rate of all pairs:
 
     p0 = (C_entity - C + k0 g) / (E_entity - E + k0),  g = sum of C / sum of E
 
@@ -18,24 +18,26 @@ from pyspark.sql import functions as F
 from ltrr.memory.settings import MemorySettings
 from ltrr.spark.fixed_point import exact_sum, from_fixed_point
 
-# A floor under the global rate, so that a memory without any click still has a defined prediction.
+# Minimum of the global rate, so that the prediction is defined in a memory without clicks.
 _LEAST_RATE = 1e-6
 
 
 def with_predicted_score(evidence: DataFrame, entity_prior_examinations: float) -> DataFrame:
-    """Add weighted_clicks, weighted_clicks_squared, weighted_examinations (doubles) and predicted_score (p0).
+    """Add the evidence as doubles (weighted_...) and the predicted score p0.
 
-    Sums over entities and over all are of whole numbers. The entities' table is joined back on
-    entity_id: one shuffle of the pairs, or none while the entities fit a broadcast.
+    Columns: weighted_clicks, weighted_clicks_squared, weighted_examinations, predicted_score. Sums
+    over entities and over all pairs are sums of whole numbers. The sums per entity are joined back
+    on entity_id: one shuffle of the pairs, or none while the entities fit a broadcast.
 
     Args:
         evidence: (query_key, entity_id) as of a date, fixed point.
-        entity_prior_examinations: k0.
+        entity_prior_examinations: Weight k0 of the global rate, in examinations.
 
     >>> one = 1 << 20
-    >>> rows = [("love", "e1", one, one, 2 * one), ("hate", "e1", 0, 0, 2 * one), ("love", "e2", 0, 0, one)]
-    >>> evidence = spark.createDataFrame(rows, "query_key string, entity_id string, "
-    ...                                        "clicks bigint, clicks_squared bigint, examinations bigint")
+    >>> rows = [("love", "e1", one, one, 2 * one), ("hate", "e1", 0, 0, 2 * one),
+    ...         ("love", "e2", 0, 0, one)]
+    >>> columns = "clicks bigint, clicks_squared bigint, examinations bigint"
+    >>> evidence = spark.createDataFrame(rows, f"query_key string, entity_id string, {columns}")
     >>> scored = with_predicted_score(evidence, entity_prior_examinations=2.0)
     >>> sorted((row.query_key, row.entity_id, row.predicted_score) for row in scored.collect())
     [('hate', 'e1', 0.35), ('love', 'e1', 0.1), ('love', 'e2', 0.2)]
@@ -63,15 +65,16 @@ def with_predicted_score(evidence: DataFrame, entity_prior_examinations: float) 
 
 
 def estimate_prior_examinations(predicted: DataFrame, settings: MemorySettings) -> float:
-    """The weight k by the method of moments: how many examinations the predicted score is worth.
+    """Estimate the weight k of the predicted score, in examinations, by the method of moments.
 
-    With m = E p0 the clicks expected, C has variance (evidence) C2 and (pairs differ) m E / k, so
+    Let m = E p0 be the expected clicks of a pair. The variance of C around m is the sum of two
+    terms: C2 (chance) and m E / k (differences between pairs). So
 
         k = sum of E / sum of ((C - m)^2 - C2) / m
 
-    over all pairs, kept within the settings' bounds; the upper one where pairs differ no more than
-    chance. Pearson's weights 1 / m keep a few hot pairs from deciding. Summed as decimals: the same
-    k in any order of rows.
+    over all pairs, within the bounds of the settings. k is the upper bound if pairs do not differ
+    more than by chance. Pearson's weights 1 / m limit the influence of a few frequent pairs. Sums
+    are decimals, so k does not depend on the order of rows.
     """
     expected = F.col("weighted_examinations") * F.col("predicted_score")
     excess = F.pow(F.col("weighted_clicks") - expected, F.lit(2.0)) - F.col("weighted_clicks_squared")
@@ -84,15 +87,15 @@ def estimate_prior_examinations(predicted: DataFrame, settings: MemorySettings) 
 
 
 def with_score(predicted: DataFrame, prior_examinations: float, interval_sigmas: float) -> DataFrame:
-    """Add score, low, high and predicted_share = k / (E + k): same rows.
+    """Add score, low, high and predicted_share = k / (E + k).
 
-    The interval is that of a Gamma whose mean is the score and whose shape is the effective number
-    of clicks behind it, n_eff = (C + k p0)^2 / (C2 + k p0), the prediction counted with weight one;
-    its quantiles by Wilson and Hilferty (1931): within 3 % of the exact ones from n_eff = 2 on;
-    below that the lower one is too low.
+    [low, high] is the interval of a Gamma distribution. Its mean is the score and its shape the
+    effective number of clicks n_eff = (C + k p0)^2 / (C2 + k p0), where the predicted clicks have
+    weight one. Its quantiles are those of Wilson and Hilferty (1931): within 3 % of the exact ones
+    for n_eff >= 2; below that, `low` is too low.
 
-    >>> pair = spark.createDataFrame([(3.0, 3.0, 6.0, 0.25)], "weighted_clicks double, weighted_clicks_squared double, "
-    ...                                                       "weighted_examinations double, predicted_score double")
+    >>> pair = spark.createDataFrame([(3.0, 3.0, 6.0, 0.25)], ["weighted_clicks",
+    ...     "weighted_clicks_squared", "weighted_examinations", "predicted_score"])
     >>> row = with_score(pair, prior_examinations=4.0, interval_sigmas=1.6449).first()
     >>> row.score, row.predicted_share, round(row.low, 3), round(row.high, 3)
     (0.4, 0.4, 0.136, 0.774)

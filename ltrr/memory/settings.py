@@ -13,14 +13,15 @@ class MemorySettings:
 
     Attributes:
         half_life_days: Age, in days, at which a click counts half.
-        horizon_weeks: Number of weeks of evidence that are read. With the default half-life, the
-            oldest week weighs 1/64.
-        entity_prior_examinations: Weight of the global click rate in the predicted score of an
-            entity, in examinations.
-        fewest_prior_examinations: Minimum of the fitted weight k of the predicted score, in
-            examinations.
-        most_prior_examinations: Maximum of the fitted weight k, in examinations; also its value if
-            pairs do not differ more than by chance.
+        horizon_weeks: Number of weeks of evidence that the memory is computed from. With the
+            default half-life, the oldest week weighs 1/64.
+        entity_prior_examinations: Weight, in examinations, of the global click rate in the
+            predicted score of an entity.
+        fewest_prior_examinations: Minimum, in examinations, of the fitted weight k of the predicted
+            score in the score.
+        most_prior_examinations: Maximum, in examinations, of the fitted weight k of the predicted
+            score. k has this value if click rates of query and entity do not differ from the
+            predicted ones more than by chance.
         interval_sigmas: Half-width of the interval of a score, in standard deviations of a normal
             distribution.
         entities_per_query: Maximum number of entities per query in the published memory.
@@ -41,7 +42,7 @@ class MemorySettings:
     parts: int = 4
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work.
+        """Check the ranges.
 
         >>> MemorySettings(parts=0)
         Traceback (most recent call last):

@@ -1,1 +1,1 @@
-"""Training rows and models for ordering the union."""
+"""Training and evaluation of the ranker, which orders the union of the drawn blocks."""

@@ -1,20 +1,22 @@
-"""How good orders of the logged unions would have been: DCG with clicks weighted by 1 / examination, on the same rows.
+"""Evaluation of orders on logged pages: DCG with clicks weighted by 1 / examination.
 
-The estimate of one order is a ratio of weighted sums over all pages,
+The estimate for an order is a ratio of weighted sums over all pages,
 
-    sum over clicked entities of gain x discount(place in this order)  /  sum over clicked entities of gain,
+    sum over clicked entities of gain x discount(place in this order)
+    / sum over clicked entities of gain,
 
-with gain = clicks / examination of where the entity was shown. It is self-normalised: in
-expectation the share of the best possible discount, 1, at which this order puts a wanted entity,
-whatever order was served (Agarwal et al., "A General Framework for Counterfactual
-Learning-to-Rank", SIGIR 2019; Swaminathan & Joachims, 2015). It is never divided page by page: on a
-page with one click that would cancel the weight, and judge the served order as the best.
+with gain = clicks / examination of the position at which the entity was shown. It is
+self-normalised: in expectation, whatever order was served, it is the mean discount of relevant
+entities in this order, where 1 is the best possible value (Agarwal et al., "A General Framework for
+Counterfactual Learning-to-Rank", SIGIR 2019; Swaminathan & Joachims, 2015). The ratio is not taken
+page by page: on a page with one click the weight would cancel, and the served order would look
+best.
 
-All orders are deterministic scores of the same logged rows, the served ranker among them, so they
-have no propensities of their own: whether an order earns more `page_reward` only a canary can show.
+All orders, including that of the served ranker, are deterministic scores of the same logged rows,
+so they have no propensities. Only a canary can show whether an order earns more `page_reward`.
 
-The difference of two orders is paired. Its standard error is the larger of two, clustered by query
-(an order is wrong for all pages of a query at once) and by user (a user's clicks hang together).
+The difference of two orders is paired. Its standard error is the larger of two: clustered by query
+(an order is wrong on all pages of a query) and by user (clicks of one user are dependent).
 """
 
 from __future__ import annotations
@@ -47,12 +49,12 @@ _SCORED = (
 
 @dataclass(frozen=True)
 class OrderQuality:
-    """What the judged pages say of some orders; estimates are NaN where no impression had a click.
+    """Estimates for several orders on the same pages; they are NaN if no impression has a click.
 
     Attributes:
-        orders: their names.
-        sums: of weighted DCG of each order, of weights, their squares and impressions; clustered by
-            query and by user.
+        orders: Names of the orders.
+        sums: Sums of the weighted DCG of each order, of weights, squared weights and impressions;
+            clustered by query and by user.
     """
 
     orders: tuple[str, ...]
@@ -60,21 +62,21 @@ class OrderQuality:
 
     @property
     def impressions(self) -> int:
-        """With a click."""
+        """Number of impressions with a click."""
         return round(self.sums[QUERY].total(_IMPRESSIONS))
 
     @property
     def queries(self) -> int:
-        """Clusters by query."""
+        """Number of queries, the clusters by query."""
         return self.sums[QUERY].clusters
 
     @property
     def users(self) -> int:
-        """Clusters by user."""
+        """Number of users, the clusters by user."""
         return self.sums[USER].clusters
 
     def value(self, order: str) -> Estimate:
-        """Weighted DCG over weights, between 0 and 1."""
+        """Estimate of an order: weighted DCG / weights, in 0..1."""
         return _widest([estimate_ratio(sums, order, _WEIGHT) for sums in self.sums.values()])
 
     def difference(self, order: str, other: str) -> Estimate:
@@ -83,18 +85,21 @@ class OrderQuality:
         return _widest([estimate_difference(sums, *ratios) for sums in self.sums.values()])
 
     def evidence(self, order: str) -> float:
-        """R of the weaker clustering: (sum of weighted DCG)^2 / sum over clusters of its square; NaN without any."""
+        """Evidence R of an order, the lower one of both clusterings; NaN without clicks.
+
+        R = (sum of weighted DCG)^2 / sum over clusters of (the cluster's weighted DCG)^2.
+        """
         found = [(sums.total(order), sums.product(order, order)) for sums in self.sums.values()]
         return min(total**2 / squares if squares else nan for total, squares in found)
 
     @property
     def effective_sample_size(self) -> float:
-        """Clicked impressions that the weights are worth; NaN without any."""
+        """Effective number of clicked impressions, (sum w)^2 / sum w^2; NaN without clicks."""
         squares = self.sums[QUERY].total(_SQUARED)
         return self.sums[QUERY].total(_WEIGHT) ** 2 / squares if squares else nan
 
     def figures(self, confidence: float = 0.95) -> dict[str, float]:
-        """By name, with two-sided intervals of the candidate's differences."""
+        """Figures by name: counts, values, and the candidate's differences with intervals."""
         upper = 0.5 + confidence / 2.0
         figures: dict[str, float] = {
             "judged_queries": self.queries,
@@ -115,21 +120,20 @@ class OrderQuality:
 def judge_orders(
     rows: DataFrame, models: Mapping[str, bytes | None], fusion_feature: int, positions: int
 ) -> OrderQuality:
-    """Judge boosters on rows that none of them was trained on.
+    """Evaluate boosters on rows that none of them was trained on.
 
-    Scoring is a pass over the rows in Spark; the orders are windows over one impression, a page
-    each; what comes back is two rows of sums, whole numbers, so that the order of adding up does
-    not show.
+    Spark scores the rows in one pass and orders each page in a window over its impression. The
+    driver collects two rows of whole-number sums, which do not depend on the order of addition.
 
     Args:
-        rows: of the table `ranking_rows`, judging rows only.
-        models: name of an order -> `ubj` bytes of its booster; None: the order of reciprocal rank
+        rows: Evaluation rows of the table `ranking_rows`.
+        models: Name of an order -> `ubj` bytes of its booster; None stands for reciprocal rank
             fusion.
-        fusion_feature: place of the feature `fusion`, which is reciprocal rank fusion's score.
-        positions: that count.
+        fusion_feature: Index of the feature `fusion`, the score of reciprocal rank fusion.
+        positions: Number of positions that count.
     """
     orders = tuple(models)
-    scored = rows.select(*_KEPT, "features").mapInArrow(_scoring(models, fusion_feature), _SCORED)
+    scored = rows.select(*_KEPT, "features").mapInArrow(_score_task(models, fusion_feature), _SCORED)
     impression = Window.partitionBy(*PAGE)
     placed = scored.select(
         *PAGE,
@@ -159,13 +163,13 @@ def _cluster(kind: str, key: Column) -> Column:
 
 
 def _user() -> Column:
-    # An anonymous search is a cluster of its own: nothing ties it to another.
+    # Each anonymous search is a cluster of its own.
     alone = F.concat(F.col("log_date").cast("string"), "impression_id")
     return F.when(F.col("user_key") != "", F.col("user_key")).otherwise(alone)
 
 
 def _place(impression: WindowSpec, number: int) -> Column:
-    # Equals in order of entity_id, as serving puts them.
+    # Equal scores in order of entity_id, as in serving.
     return F.row_number().over(impression.orderBy(F.desc(F.col("scores")[number]), "entity_id"))
 
 
@@ -179,7 +183,7 @@ def _fixed(value: Column) -> Column:
 
 
 def _sums(by_cluster: DataFrame, terms: Sequence[str]) -> dict[str, ClusteredSums]:
-    """A row of totals and products for each kind of cluster, as the statistic that intervals are made from."""
+    """Totals and products of the terms for each kind of cluster, the statistic behind intervals."""
     pairs = [(one, other) for place, one in enumerate(terms) for other in terms[place:]]
     rows = by_cluster.groupBy("kind").agg(
         F.count(F.lit(1)).alias("clusters"),
@@ -201,11 +205,11 @@ def _sums(by_cluster: DataFrame, terms: Sequence[str]) -> dict[str, ClusteredSum
 
 
 def _widest(estimates: Sequence[Estimate]) -> Estimate:
-    """The one with the largest standard error; an undefined one goes first."""
+    """The estimate with the largest standard error; an undefined one counts as the largest."""
     return max(estimates, key=lambda one: inf if isnan(one.standard_error) else one.standard_error)
 
 
-def _scoring(
+def _score_task(
     models: Mapping[str, bytes | None], fusion_feature: int
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     payloads = list(models.values())
@@ -234,6 +238,6 @@ def _booster(model: bytes) -> Any:
 
     booster = xgboost.Booster()
     booster.load_model(bytearray(model))
-    # Tasks are as many as cores already.
+    # Spark already runs one task per core.
     booster.set_param({"nthread": 1})
     return booster

@@ -17,7 +17,7 @@ class RankerSettings:
         held_out_query_percent: Percentage of queries, by hash, that are held out of training. The
             ranker is evaluated on these queries only.
         query_impressions: Maximum number of clicked impressions per query and date, chosen by hash.
-        gain_cap: Maximum weight of a click. A click at position j has the weight 1 /
+        gain_cap: Maximum weight of a click. The weight of a click at position j is 1 /
             examination(j), up to this limit.
         min_queries: Minimum number of clicked training queries. With fewer, no ranker is trained.
         num_workers: Number of Spark tasks that train together. All must run at the same time, each
@@ -26,8 +26,10 @@ class RankerSettings:
         max_depth: Maximum depth of a tree.
         learning_rate: Shrinkage of the contribution of each tree.
         min_child_weight: Minimum sum of second derivatives in a leaf.
-        ndcg_positions: Number of positions that count in training and evaluation.
-        monotone: Features whose higher values may only raise an entity, if the policy has them.
+        ndcg_positions: Number of positions from the top of the page that count in training and
+            evaluation.
+        monotone: Names of features whose higher values never lower the score of an entity. Names of
+            features that the policy does not have are ignored.
     """
 
     window_nights: int = 14
@@ -44,7 +46,7 @@ class RankerSettings:
     monotone: tuple[str, ...] = ("fusion", "reciprocal_rank:memory", "score:memory")
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work.
+        """Check the ranges.
 
         >>> RankerSettings(num_workers=0)
         Traceback (most recent call last):

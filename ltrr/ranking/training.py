@@ -1,23 +1,22 @@
-"""Trains the ranker: XGBoost's `rank:ndcg` in Spark tasks that build every tree together, one group for each click.
+"""Trains the ranker: XGBoost's `rank:ndcg`, distributed over Spark tasks, with one group per click.
 
-XGBoost takes one weight for each query group, and divides a group's gains by their best order. So 1
-/ examination must be the weight of a group, never its label: on a page with one click, labels of 5
-and of 1 are the same training. SparkXGBRanker 3.2 cannot give group weights: its weight column has
-a value for each row, which XGBoost refuses (dmlc/xgboost, issues 3454 and 4168). So the tasks here
-call XGBoost themselves, in one barrier stage:
+XGBoost takes one weight per group, and divides a group's gains by their best order. So 1 /
+examination must be the weight of a group and not its label: on a page with one click, a label of 5
+has the same effect as a label of 1. SparkXGBRanker 3.2 cannot give group weights: its weight column
+has one value per row, which XGBoost refuses (dmlc/xgboost, issues 3454 and 4168). So the tasks here
+call XGBoost directly, in one barrier stage:
 
-- rows lie in `num_workers` partitions, by a hash of the impression, in one full order: no hot query
-  fills one worker, and the same rows give the same trees;
+- Rows are in `num_workers` partitions, by a hash of the impression, in a total order. So a frequent
+  query is spread over workers, and the same rows give the same trees.
 - XGBoost scales the weights of each worker to a mean of 1. Partitions by impression have nearly the
-  same mean: with n groups each it differs by sd(weight) / (mean(weight) sqrt(n)), 1 % at 10,000
-  groups;
-- with too few free slots the barrier stage waits or fails: so slots are counted before;
-- the tracker that joins the workers runs in the first task, so a stage that is tried again gets a
-  new one.
+  same mean: with n groups each, it differs by sd(weight) / (mean(weight) sqrt(n)), 1 % at 10,000
+  groups.
+- With too few free slots the barrier stage waits or fails, so free slots are counted first.
+- The tracker that connects the workers runs in the first task, so a repeated stage gets a new one.
 
-Every tree adds up gradients of all workers, so one partition's data must fit one task's memory;
-more data means more workers (100 executors: num_workers 100, spark.task.cpus threads each), without
-dynamic allocation.
+Each tree sums gradients of all workers, so the data of one partition must fit the memory of one
+task. For more data, use more workers (for 100 executors: num_workers 100, spark.task.cpus threads
+each) without dynamic allocation.
 """
 
 from __future__ import annotations
@@ -51,15 +50,15 @@ _GROUP = (*PAGE, "clicked")
 
 
 def train_ranker(rows: DataFrame, feature_names: Sequence[str], settings: RankerSettings) -> bytes | None:
-    """The booster as XGBoost's own `ubj` bytes; None where too few queries were clicked.
+    """Train a booster and return its `ubj` bytes; None if too few queries have clicks.
 
     Args:
-        rows: of the table `ranking_rows`, training rows of whole impressions only.
-        feature_names: of the columns of `features`.
-        settings: of the ranker.
+        rows: Training rows of the table `ranking_rows`, whole impressions only.
+        feature_names: Names of the columns of `features`.
+        settings: Settings of the ranker.
 
     Raises:
-        NotReadyError: fewer free slots than workers.
+        NotReadyError: There are fewer free slots than workers.
     """
     check_slots(rows.sparkSession, settings.num_workers)
     clicks = to_clicks(rows, settings.query_impressions)
@@ -68,31 +67,32 @@ def train_ranker(rows: DataFrame, feature_names: Sequence[str], settings: Ranker
         log.warning("queries=%d min_queries=%d: too few clicked queries to train on", queries, settings.min_queries)
         return None
     threads = int(rows.sparkSession.sparkContext.getConf().get("spark.task.cpus", "1"))
-    training = _training(_parameters(feature_names, settings, threads), settings, len(feature_names))
-    groups = laid_out(to_click_groups(rows, clicks), settings.num_workers)
+    training = _train_task(_parameters(feature_names, settings, threads), settings, len(feature_names))
+    groups = partition_groups(to_click_groups(rows, clicks), settings.num_workers)
     return bytes(groups.mapInArrow(training, "model binary", barrier=True).collect()[0]["model"])
 
 
-def laid_out(groups: DataFrame, workers: int) -> DataFrame:
-    """The groups in `workers` partitions, whole, by hash of the impression, in one full order."""
+def partition_groups(groups: DataFrame, workers: int) -> DataFrame:
+    """Put whole groups into `workers` partitions by a hash of the impression, in a total order."""
     part = F.pmod(salted_hash(HashUse.RANKER_PART, *PAGE), F.lit(workers)).cast("int")
     return groups.repartitionById(workers, part).sortWithinPartitions(*_GROUP, "entity_id")
 
 
 def monotone_constraints(feature_names: Sequence[str], monotone: Sequence[str]) -> str:
-    """As XGBoost wants them: 1 where a feature may only raise the score.
+    """XGBoost's `monotone_constraints`: 1 for features whose higher values never lower the score.
 
-    >>> monotone_constraints(["fusion", "query_words", "score:memory"], ["score:memory", "score:title"])
+    >>> names = ["fusion", "query_words", "score:memory"]
+    >>> monotone_constraints(names, ["score:memory", "score:title"])
     '(0,0,1)'
     """
     return "(" + ",".join(str(int(name in monotone)) for name in feature_names) + ")"
 
 
 def check_slots(spark: SparkSession, workers: int) -> None:
-    """Nothing where `workers` tasks can run at once.
+    """Check that `workers` tasks can run at once.
 
     Raises:
-        NotReadyError: they cannot yet: executors are still to come, or there are none to come.
+        NotReadyError: They cannot (yet).
     """
     context = spark.sparkContext._jsc.sc()  # noqa: SLF001  # PySpark has no public way to ask
     profile = context.resourceProfileManager().resourceProfileFromId(0)
@@ -110,14 +110,15 @@ def check_slots(spark: SparkSession, workers: int) -> None:
 def _parameters(feature_names: Sequence[str], settings: RankerSettings, threads: int) -> dict[str, Any]:
     return {
         "objective": "rank:ndcg",
-        # Labels are 0 and 1: both forms of gain agree, and none overflows.
+        # With labels 0 and 1 both forms of gain are equal, and none overflows.
         "ndcg_exp_gain": False,
-        # Pairs with one of the best positions, all of them: no random sample of pairs.
+        # All pairs with an entity at one of the best positions, instead of a random sample of
+        # pairs.
         "lambdarank_pair_method": "topk",
         "lambdarank_num_pair_per_sample": settings.ndcg_positions,
-        # Off: the first scales down the groups whose wanted entity lies deep, which are those with
-        # the largest weights; the second enlarges pairs of near equals. Without both, a gradient is
-        # that of weighted DCG.
+        # Off. The first would scale down groups whose clicked entity is deep, which have the
+        # largest weights. The second would enlarge pairs with nearly equal scores. Without both,
+        # the gradient is that of weighted DCG.
         "lambdarank_normalization": False,
         "lambdarank_score_normalization": False,
         "tree_method": "hist",
@@ -130,7 +131,7 @@ def _parameters(feature_names: Sequence[str], settings: RankerSettings, threads:
     }
 
 
-def _training(
+def _train_task(
     parameters: dict[str, Any], settings: RankerSettings, features: int
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     workers, trees = settings.num_workers, settings.trees
@@ -141,15 +142,15 @@ def _training(
 
         context = BarrierTaskContext.get()
         joined = _join_workers(context, workers)
-        values, labels, sizes, weights = _grouped(list(batches), features)
-        said = StringIO()
-        with redirect_stdout(said), CommunicatorContext(**joined, dmlc_task_id=str(context.partitionId())):
+        values, labels, sizes, weights = _to_arrays(list(batches), features)
+        output = StringIO()
+        with redirect_stdout(output), CommunicatorContext(**joined, dmlc_task_id=str(context.partitionId())):
             matrix = xgboost.DMatrix(values, label=labels, nthread=parameters["nthread"])
             matrix.set_group(sizes)
             matrix.set_weight(weights)
             booster = xgboost.train(parameters, matrix, trees)
-        # XGBoost prints a line for each worker that joins, whatever its verbosity.
-        sys.stderr.writelines(line for line in said.getvalue().splitlines(True) if " got rank " not in line)
+        # XGBoost prints one line per worker at any verbosity. Other lines go to stderr.
+        sys.stderr.writelines(line for line in output.getvalue().splitlines(True) if " got rank " not in line)
         context.barrier()
         if context.partitionId() == 0:
             yield pa.RecordBatch.from_pydict({"model": [bytes(booster.save_raw("ubj"))]})
@@ -158,7 +159,7 @@ def _training(
 
 
 def _join_workers(context: BarrierTaskContext, workers: int) -> dict[str, Any]:
-    """How to reach the tracker, which the first task starts on its own host."""
+    """Arguments to reach the tracker, which the first task starts on its own host."""
     arguments = ""
     if context.partitionId() == 0:
         from xgboost.tracker import RabitTracker
@@ -172,13 +173,13 @@ def _join_workers(context: BarrierTaskContext, workers: int) -> dict[str, Any]:
     return joined
 
 
-def _grouped(
+def _to_arrays(
     batches: Sequence[pa.RecordBatch], features: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
-    """A partition as XGBoost takes it: features [N, F], labels [N], sizes [G] and weights [G] of its groups.
+    """A partition as arrays: features [N, F], labels [N], and sizes [G] and weights [G] of groups.
 
-    A missing score is NaN, which XGBoost takes for missing. Groups are runs of equal keys; no row
-    is numbered.
+    A missing score is NaN, which XGBoost treats as missing. A group is a run of rows with equal
+    keys.
     """
     if not any(batch.num_rows for batch in batches):
         return (

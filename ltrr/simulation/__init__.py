@@ -1,1 +1,1 @@
-"""Simulated worlds with known true values: entities, strategies that search a catalogue, users who click."""
+"""Simulated worlds with known true values: catalogue, search strategies, and users who click."""

@@ -20,7 +20,9 @@ Answers = tuple[tuple[Block, ...], ...]
 
 
 def answers_of(world: World, policy: Policy, query: int) -> Answers:
-    """Every block that a plan of this policy could draw for a query; those of the memory come from the policy.
+    """Every block that a plan of this policy could draw for a query.
+
+    The blocks of the memory come from the policy.
 
     Raises:
         ConfigError: The policy draws from a strategy that the world lacks, or deeper than its
@@ -34,7 +36,10 @@ def answers_of(world: World, policy: Policy, query: int) -> Answers:
 
 
 def looks_of(answers: Answers, observe: str) -> tuple[Block, ...]:
-    """Blocks that a policy with this `observe` sees before it chooses: all of the memory, which costs no call."""
+    """Blocks that a policy with this `observe` sees before it chooses.
+
+    All blocks of the memory are among them, because they cost no call.
+    """
     seen = {"blind": 0, "first_look": 1}.get(observe)
     return tuple(
         block
@@ -44,16 +49,16 @@ def looks_of(answers: Answers, observe: str) -> tuple[Block, ...]:
     )
 
 
-def drawn_by(answers: Answers, depths: Sequence[int]) -> tuple[Block, ...]:
-    """Blocks of a plan, given as its depth vector."""
+def plan_blocks(answers: Answers, depths: Sequence[int]) -> tuple[Block, ...]:
+    """Blocks that a plan draws; the plan is given by its depth per strategy."""
     return tuple(block for blocks, depth in zip(answers, depths, strict=True) for block in blocks[:depth])
 
 
-def recalled(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Entity numbers that the policy's memory recalls for each query, [n, L]; `NO_ENTITY` beyond the last.
+def recall_entities(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Entity numbers that the policy's memory recalls for each query, [n, L].
 
-    An entity that the world does not have is `NO_ENTITY`: it takes up a position and is not
-    relevant.
+    Places beyond the last entity have `NO_ENTITY`. An entity that the world does not have is
+    `NO_ENTITY`: it takes up a position and is not relevant.
     """
     numbers = np.full((len(queries), world.limit), NO_ENTITY, dtype=np.int32)
     for row, query in enumerate(queries.tolist()):

@@ -26,10 +26,10 @@ from ltrr.serving.bandit import Choice
 from ltrr.serving.plan_choice import PlanChoice
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Slate
-from ltrr.simulation.answers import Answers, answers_of, drawn_by, looks_of
+from ltrr.simulation.answers import Answers, answers_of, looks_of, plan_blocks
 from ltrr.simulation.log_files import close, folder_of, write_parts
 from ltrr.simulation.outcomes import events_of
-from ltrr.simulation.searches import Searches, draw_searches, typed
+from ltrr.simulation.searches import Searches, draw_searches, spell_query
 from ltrr.simulation.world import World
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def _serve_all(
 
 
 def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> Iterator[tuple[int, str, Slate]]:
-    """Serve a batch of searches, each with its user's version: (number, decision record as a line, shown page)."""
+    """Serve a batch of searches, each with its user's version: (number, decision record, page)."""
     sides: dict[str, list[tuple[int, Policy]]] = {}
     for number in numbers:
         mine = policy.for_user(searches.user(number))
@@ -154,7 +154,7 @@ def _serve_side(
     planned: list[tuple[int, int, str, PlanChoice]] = []
     for number, mine in side:
         query = int(searches.queries[number])
-        text = typed(world.queries[query].query_text, float(searches.spelling[number]))
+        text = spell_query(world.queries[query].query_text, float(searches.spelling[number]))
         if query not in answered:
             answers = answers_of(world, policy, query)
             answered[query] = answers, looks_of(answers, observe)
@@ -164,7 +164,7 @@ def _serve_side(
         planned.append((number, query, text, mine.draw(text, choices[query], searches.impression_id(number))))
     # The page is a function of the set of blocks: searches with one query and one plan share it.
     wanted = dict.fromkeys((query, choice.plan_index) for _, query, _, choice in planned)
-    drawn = {pair: drawn_by(answered[pair[0]][0], depths[pair[1]]) for pair in wanted}
+    drawn = {pair: plan_blocks(answered[pair[0]][0], depths[pair[1]]) for pair in wanted}
     ranked = policy.rank_many([(world.queries[query].query_text, drawn[query, plan]) for query, plan in wanted])
     slates = {pair: slate.top(world.users.page_size) for pair, slate in zip(wanted, ranked, strict=True)}
     for number, query, text, choice in planned:

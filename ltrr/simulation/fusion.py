@@ -1,4 +1,4 @@
-"""Hybrid search: two rankings fused by reciprocal rank (Cormack, Clarke & Buettcher, SIGIR 2009)."""
+"""Hybrid search: reciprocal rank fusion of two rankings (Cormack et al., SIGIR 2009)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from ltrr.simulation.rankings import NO_ENTITY, Ranking, ranking_of
 
 
 def fused_ranking(first: Ranking, second: Ranking, limit: int) -> Ranking:
-    """Fuse two rankings. Ties go to the entity that `first` lists, then to the order of the catalogue.
+    """Fuse two rankings.
 
-    Scores are multiplied by 100, because four decimals would not distinguish them.
+    Of equal scores, entities that `first` lists come first, then the order of the catalogue
+    decides. Scores are multiplied by 100, because four decimals would not distinguish them.
 
     >>> import numpy as np
     >>> lexical = Ranking(np.array([[4, 2]], dtype=np.int32), np.array([[9.0, 8.0]]))

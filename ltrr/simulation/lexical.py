@@ -1,9 +1,10 @@
-"""Lexical search: Okapi BM25 (Robertson & Zaragoza, "The Probabilistic Relevance Framework", 2009) by `bm25s`.
+"""Lexical search: Okapi BM25, computed by `bm25s`.
 
-Lucene's variant and defaults, k1 = 1.2 and b = 0.75, over the words of the canonical text
-(`core.queries.query_key`), without stemming and stop words. Ties are in the order of the catalogue.
-Nothing was tuned. The same BM25 over the trigrams of words is the strategy for misspelt queries if
-no language model is installed.
+Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009. The variant
+and defaults are Lucene's, k1 = 1.2 and b = 0.75, over the words of the canonical text
+(`core.queries.query_key`), without stemming and stop words. Equal scores are in the order of the
+catalogue. No parameter was tuned. BM25 over trigrams of words is the strategy for misspelt queries
+if no language model is installed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def words(text: str) -> list[str]:
 
 
 def trigrams(text: str) -> list[str]:
-    """Trigrams of every word, its ends marked: a wrong letter changes three of them at most.
+    """Trigrams of every word with marked ends; one wrong letter changes at most three of them.
 
     >>> trigrams("Love it")
     ['_lo', 'lov', 'ove', 've_', '_it', 'it_']
@@ -66,7 +67,7 @@ def bm25_ranking(
 
 
 def _load_bm25s() -> ModuleType:
-    """Import the library when it is used, so that every other command runs without the extra `worlds`."""
+    """Import the library on use, so that other commands run without the extra `worlds`."""
     try:
         import bm25s
     except ModuleNotFoundError as missing:
@@ -75,6 +76,6 @@ def _load_bm25s() -> ModuleType:
             which="bm25s",
             todo="install the extra `worlds`: pip install 'ltrr[batch,worlds]'",
         ) from missing
-    # Its import sets its logger to DEBUG.
+    # The import of bm25s sets its logger to DEBUG.
     logging.getLogger("bm25s").setLevel(logging.WARNING)
     return cast("ModuleType", bm25s)

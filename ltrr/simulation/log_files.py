@@ -1,4 +1,4 @@
-"""Log files of a simulated day: immutable gzip parts in the folder of their arrival date, as a service writes them."""
+"""Log files of a simulated day: immutable gzip parts in the folder of their arrival date."""
 
 from __future__ import annotations
 

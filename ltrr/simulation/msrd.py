@@ -55,7 +55,7 @@ def msrd_world(
     """
     entities = tuple(_films(data / CORPUS))
     numbers = {entity.entity_id: number for number, entity in enumerate(entities)}
-    queries, strangers = _queries(data / JUDGMENTS, numbers)
+    queries, unknown = _queries(data / JUDGMENTS, numbers)
     plan = SearchPlan(
         all_text="fields",
         structured=("people", "characters", "genres", "year"),
@@ -73,7 +73,7 @@ def msrd_world(
         users=users or UserModel(),
         block_size=block_size,
         budget=budget,
-        notes=(f"{strangers} judgments of films that the catalogue lacks are left out",) if strangers else (),
+        notes=(f"{unknown} judgments of films that the catalogue lacks are left out",) if unknown else (),
     )
 
 
@@ -100,7 +100,7 @@ def _films(path: Path) -> Iterator[Entity]:
             raise UsageError(
                 "a line of the corpus is not a film",
                 which=str(path),
-                expected="one JSON object a line",
+                expected="one JSON object per line",
                 got=f"{type(fault).__name__}: {fault}",
             ) from fault
 
@@ -120,7 +120,7 @@ def _queries(path: Path, numbers: dict[str, int]) -> tuple[tuple[Query, ...], in
         )
     texts: dict[str, str] = {}
     wanted: dict[str, dict[int, float]] = {}
-    strangers = 0
+    unknown = 0
     for row in rows:
         try:
             _, text, entity_id, grade = row
@@ -133,13 +133,13 @@ def _queries(path: Path, numbers: dict[str, int]) -> tuple[tuple[Query, ...], in
         texts.setdefault(key, text)
         relevant = wanted.setdefault(key, {})
         if entity_id not in numbers:
-            strangers += 1
+            unknown += 1
         elif relevance > 0.0:
             number = numbers[entity_id]
             relevant[number] = max(relevant.get(number, 0.0), relevance)
     return tuple(
         Query(texts[key], "labelled", relevant, demand=unit_interval("demand", key)) for key, relevant in wanted.items()
-    ), strangers
+    ), unknown
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -15,27 +15,27 @@ from numpy.typing import NDArray
 
 from ltrr.core.queries import query_key
 from ltrr.simulation.lexical import words
-from ltrr.simulation.music_catalogue import FIRST_YEAR, LAST_YEAR, Made
+from ltrr.simulation.music_catalogue import FIRST_YEAR, LAST_YEAR, CatalogueItem
 from ltrr.simulation.music_words import GENRES, SPOKEN, THEMES
 from ltrr.simulation.world import Query
 
 KIND_SHARES = {"navigational": 0.5, "misspelt": 0.15, "broad": 0.15, "topic": 0.2}
-"""Shares of the query_keys. Navigational queries are typed more often, so their share of the searches is larger."""
+"""Shares of the query_keys; of the searches, navigational queries have a larger share."""
 
-WANTED_OF_MANY = 12
-"""Number of most wanted matches of a broad query or a topic, about as many as users look through."""
+RELEVANT_OF_MANY = 12
+"""Number of most liked matches that are relevant for a broad query or a topic."""
 
-MEANT_BY_MOST = 4
-"""Number of these matches that are fully relevant for a broad query."""
+FULLY_RELEVANT = 4
+"""Number of these matches with relevance 1 for a broad query; the others have .5."""
 
 TASTE_NOISE = 0.7
-"""Standard deviation of the logarithm of popularity for one word, relative to popularity overall."""
+"""Standard deviation of log popularity for one word around the entity's log popularity."""
 
-MEANT_BUT_NOT_NAMED = 0.5
-"""Weight of an entity of the theme whose title does not have the word, such as a song about love for "love"."""
+THEME_MATCH_WEIGHT = 0.5
+"""Weight of an entity of the theme without the word in its title: a song about love for "love"."""
 
-ASKED_SO_BROADLY = 0.1
-"""Share of the users who want an entity and use a broad query or a topic; most type its name."""
+BROAD_QUERY_SHARE = 0.1
+"""Share of users who search an entity by a broad query or a topic; most type its name."""
 
 _KEYS = "qwertyuiop asdfghjkl zxcvbnm"
 
@@ -45,7 +45,7 @@ Wanted = tuple[str, dict[int, float], float]
 """(text, relevance, demand)"""
 
 
-def music_queries(catalogue: Sequence[Made], count: int, seed: int) -> tuple[Query, ...]:
+def music_queries(catalogue: Sequence[CatalogueItem], count: int, seed: int) -> tuple[Query, ...]:
     """`count` queries, each query_key once; fewer if a small catalogue does not have as many."""
     generator = np.random.default_rng([seed, 2])
     popularity = np.array([item.entity.popularity for item in catalogue])
@@ -67,7 +67,9 @@ def music_queries(catalogue: Sequence[Made], count: int, seed: int) -> tuple[Que
     return tuple(queries.values())
 
 
-def _navigational(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
+def _navigational(
+    catalogue: Sequence[CatalogueItem], popularity: Floats, generator: np.random.Generator
+) -> Iterator[Wanted]:
     """Endless navigational queries; more popular entities come more often."""
     titles: dict[str, list[int]] = {}
     by_artist: dict[str, list[int]] = {}
@@ -82,17 +84,24 @@ def _navigational(catalogue: Sequence[Made], popularity: Floats, generator: np.r
             # Half of the queries for a track or an album name its artist.
             says_artist = item.kind in ("track", "album") and generator.random() < 0.5
             text = f"{item.entity.title} {item.artist}" if says_artist else item.entity.title
-            yield text.lower(), _belonging(number, catalogue, titles, by_artist, says_artist), float(popularity[number])
+            yield (
+                text.lower(),
+                _relevance_of(number, catalogue, titles, by_artist, says_artist),
+                float(popularity[number]),
+            )
 
 
-def _belonging(
+def _relevance_of(
     number: int,
-    catalogue: Sequence[Made],
+    catalogue: Sequence[CatalogueItem],
     titles: dict[str, list[int]],
     by_artist: dict[str, list[int]],
     says_artist: bool,
 ) -> dict[int, float]:
-    """Relevance: 1 for the entity, .5 for namesakes if no artist is named, .5 for the best works of an artist."""
+    """Relevance: 1 for the entity, .5 for the best works of an artist and for some namesakes.
+
+    Namesakes are relevant only if the query does not name an artist.
+    """
     item = catalogue[number]
     relevance: dict[int, float] = {}
     if not says_artist:
@@ -104,7 +113,9 @@ def _belonging(
     return relevance
 
 
-def _misspelt(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
+def _misspelt(
+    catalogue: Sequence[CatalogueItem], popularity: Floats, generator: np.random.Generator
+) -> Iterator[Wanted]:
     for text, relevance, demand in _navigational(catalogue, popularity, generator):
         # One error per query. Users notice it and try again, so it is typed less often than the
         # right word.
@@ -112,7 +123,7 @@ def _misspelt(catalogue: Sequence[Made], popularity: Floats, generator: np.rando
 
 
 def slip(text: str, generator: np.random.Generator) -> str:
-    """Text with one letter omitted, doubled, swapped with the next, or replaced by its neighbour on the keyboard.
+    """Text with one letter omitted, doubled, swapped with the next, or replaced by a nearby key.
 
     >>> slip("midnight", np.random.default_rng(4)) != "midnight"
     True
@@ -132,7 +143,7 @@ def slip(text: str, generator: np.random.Generator) -> str:
             return slipped
 
 
-def _broad(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
+def _broad(catalogue: Sequence[CatalogueItem], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
     """A title word alone, or with a word that hardly narrows the search."""
     in_title: dict[str, list[int]] = {}
     of_theme: dict[str, list[int]] = {}
@@ -154,13 +165,13 @@ def _broad(catalogue: Sequence[Made], popularity: Floats, generator: np.random.G
             continue
         # Demand for each match: its popularity, with noise so that the order differs between words.
         liking = popularity[candidates] * np.exp(generator.normal(0.0, TASTE_NOISE, len(candidates)))
-        liking *= np.where(np.isin(candidates, list(matches)), 1.0, MEANT_BUT_NOT_NAMED)
-        best = candidates[np.argsort(-liking, kind="stable")[:WANTED_OF_MANY]].tolist()
-        relevance = {number: 1.0 if rank < MEANT_BY_MOST else 0.5 for rank, number in enumerate(best)}
-        yield form.format(word), relevance, ASKED_SO_BROADLY * float(popularity[best].sum())
+        liking *= np.where(np.isin(candidates, list(matches)), 1.0, THEME_MATCH_WEIGHT)
+        best = candidates[np.argsort(-liking, kind="stable")[:RELEVANT_OF_MANY]].tolist()
+        relevance = {number: 1.0 if rank < FULLY_RELEVANT else 0.5 for rank, number in enumerate(best)}
+        yield form.format(word), relevance, BROAD_QUERY_SHARE * float(popularity[best].sum())
 
 
-def _topic(catalogue: Sequence[Made], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
+def _topic(catalogue: Sequence[CatalogueItem], popularity: Floats, generator: np.random.Generator) -> Iterator[Wanted]:
     """A purpose in users' own words, alone or with a genre; a genre of a decade; a kind of a genre.
 
     Every match has relevance .5, and the most popular matches have relevance 1.
@@ -185,9 +196,9 @@ def _topic(catalogue: Sequence[Made], popularity: Floats, generator: np.random.G
         for name, value in wanted.items():
             matches &= facts[name] == value
         found = _most_popular(np.flatnonzero(matches).tolist(), catalogue, len(catalogue))
-        relevance = {number: 1.0 if rank < WANTED_OF_MANY else 0.5 for rank, number in enumerate(found)}
-        yield text, relevance, ASKED_SO_BROADLY * float(popularity[found[:WANTED_OF_MANY]].sum())
+        relevance = {number: 1.0 if rank < RELEVANT_OF_MANY else 0.5 for rank, number in enumerate(found)}
+        yield text, relevance, BROAD_QUERY_SHARE * float(popularity[found[:RELEVANT_OF_MANY]].sum())
 
 
-def _most_popular(numbers: Sequence[int], catalogue: Sequence[Made], count: int) -> list[int]:
+def _most_popular(numbers: Sequence[int], catalogue: Sequence[CatalogueItem], count: int) -> list[int]:
     return sorted(numbers, key=lambda number: (-catalogue[number].entity.popularity, number))[:count]

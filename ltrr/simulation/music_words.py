@@ -1,8 +1,8 @@
 """Words of the music world: themes, genres, syllables of names.
 
-Users ask (`asked`) in other words than those of the catalogue (`described`), so semantic search can
-find entities that lexical search cannot. All kinds of entity share title words (`words`), so "love"
-matches tracks, albums and playlists.
+Users search with other words (`asked`) than the catalogue uses (`described`), so semantic search
+can find entities that lexical search cannot. All kinds of entity share title words (`words`), so
+"love" matches tracks, albums and playlists.
 """
 
 from __future__ import annotations

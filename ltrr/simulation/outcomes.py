@@ -12,7 +12,7 @@ from ltrr.simulation.searches import DAY_SECONDS, Searches
 from ltrr.simulation.world import World
 
 PRICE = 9.99
-"""Value of every purchase, in the currency of the service. Rewards count purchases, not their values."""
+"""Value of every purchase, in the service's currency. Rewards count purchases, not values."""
 
 
 def events_of(world: World, searches: Searches, number: int, slate: Slate) -> Iterator[dict[str, Any]]:

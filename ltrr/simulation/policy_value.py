@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ltrr.serving.policy import Policy
 from ltrr.simulation.answers import answers_of, looks_of
-from ltrr.simulation.truth import plans_drawn, true_page_rewards, true_recall
+from ltrr.simulation.truth import draw_plans, true_page_rewards, true_recall
 from ltrr.simulation.world import World
 
 Floats = NDArray[np.float64]
@@ -49,7 +49,7 @@ def true_policy_value(world: World, policy: Policy, *, searches: int = 4_000) ->
     recalls = true_recall(world, policy, queries)
     plans = np.concatenate(
         [
-            plans_drawn(served[row : row + 1], queries[row : row + 1], count)[0]
+            draw_plans(served[row : row + 1], queries[row : row + 1], count)[0]
             for row, count in enumerate(counts.tolist())
         ]
     )
@@ -64,11 +64,11 @@ def true_policy_value(world: World, policy: Policy, *, searches: int = 4_000) ->
 
 
 def searches_of_traffic(world: World, searches: int) -> tuple[Longs, Longs]:
-    """Queries of a sample spaced evenly through the traffic, and the number of its searches of each, [n], [n].
+    """Queries of an evenly spaced sample of the traffic, [n], and their numbers of searches, [n].
 
     Queries without a relevant entity are left out: all plans are equal for them.
     """
-    drawn = plans_drawn(world.traffic[None, :], np.array([0]), searches)[0]
+    drawn = draw_plans(world.traffic[None, :], np.array([0]), searches)[0]
     return np.unique(drawn[world.relevant_counts[drawn] > 0], return_counts=True)
 
 

@@ -11,7 +11,7 @@ from ltrr.core.planning import Block
 from ltrr.core.ranking_metrics import ndcg
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Page, Ranker, Slate
-from ltrr.simulation.answers import answers_of, drawn_by, looks_of
+from ltrr.simulation.answers import answers_of, looks_of, plan_blocks
 from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.replicates import interval_of, replicate_means
 from ltrr.simulation.world import World
@@ -20,10 +20,11 @@ _AT_ONCE = 2_000
 
 
 def ranker_table(world: World, policy: Policy) -> list[dict[str, Any]]:
-    """True nDCG@10 of the policy's order and of reciprocal rank fusion, on the unions of its greedy plans.
+    """True nDCG@10 of the policy's order and of reciprocal rank fusion.
 
-    The ideal order is that of the union itself, so the measure does not depend on entities that the
-    ranker did not get. Queries whose union has no relevant entity are left out.
+    Both order the unions of the policy's greedy plans. The ideal order is that of the union itself,
+    so the measure does not depend on entities that the ranker did not get. Queries whose union has
+    no relevant entity are left out.
 
     Returns:
         One dict per slice: slice, queries, learned, fusion, and their difference with low and high.
@@ -54,14 +55,14 @@ def ranker_table(world: World, policy: Policy) -> list[dict[str, Any]]:
 
 
 def _gained(world: World, policy: Policy, queries: list[int]) -> list[tuple[float, float]]:
-    """(nDCG of the policy's order, of rank fusion) for each query whose union has a relevant entity."""
+    """(nDCG of the policy's order, of rank fusion) per query with a relevant entity drawn."""
     observe = policy.manifest.settings.observe
     pages: list[tuple[str, tuple[Block, ...]]] = []
     for query in queries:
         text = world.queries[query].query_text
         answers = answers_of(world, policy, query)
         plan = policy.greedy(text, looks_of(answers, observe), world.fields).plan_index
-        pages.append((text, drawn_by(answers, policy.space.plans[plan].tolist())))
+        pages.append((text, plan_blocks(answers, policy.space.plans[plan].tolist())))
     gained = true_ndcg(world, queries, pages, [policy.rank_many, Ranker(policy.space, None).rank_many])
     return [(learned, fused) for learned, fused in gained if learned == learned]
 

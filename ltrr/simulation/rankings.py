@@ -1,4 +1,4 @@
-"""Rankings of every strategy for every query, as arrays, and the cache that keeps them."""
+"""Rankings of every strategy for every query, as arrays, and their cache."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ SCORE_PLACES = 4
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """One strategy's answers: entity numbers and scores, best first, [Q, L]; `NO_ENTITY` and 0 beyond the last."""
+    """Answers of one strategy: entity numbers and scores, best first, [Q, L].
+
+    Places beyond the last entity have `NO_ENTITY` and score 0.
+    """
 
     entities: NDArray[np.int32]
     scores: NDArray[np.float64]
@@ -41,7 +44,7 @@ class Rankings:
 
     @staticmethod
     def of(rankings: Mapping[str, Ranking]) -> Rankings:
-        """Stack them in the order given."""
+        """Stack rankings in the given order."""
         return Rankings(
             tuple(rankings),
             np.stack([ranking.entities for ranking in rankings.values()], axis=1),
@@ -50,7 +53,7 @@ class Rankings:
 
 
 def best_first(scores: NDArray[np.floating], limit: int) -> NDArray[np.int64]:
-    """Indices of the highest scores above zero, at most `limit`; ties in the order of the catalogue.
+    """Indices of the highest scores above zero, at most `limit`; equal ones in catalogue order.
 
     >>> best_first(np.array([0.5, 2.0, 0.0, 0.5, 1.0]), 3).tolist()
     [1, 4, 0]
@@ -80,13 +83,13 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ltrr" / "worlds"
 
 
-def kept(
+def load_or_compute(
     folder: Path | None, name: str, made_from: Iterable[str], make: Callable[[], dict[str, NDArray[Any]]]
 ) -> dict[str, NDArray[Any]]:
-    """Arrays that depend on `made_from` alone: read from the cache, or computed and kept there.
+    """Load arrays from the cache, or compute and store them; they depend on `made_from` alone.
 
     Args:
-        folder: Cache folder; None keeps nothing.
+        folder: Cache folder; None stores nothing.
         name: Name of the arrays; part of the file name and of its hash.
         made_from: Every text that they depend on, with the name and parameters of the method.
         make: Function that computes them.

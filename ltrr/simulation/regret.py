@@ -1,7 +1,8 @@
-"""Regret: the additional page_reward of a day's searches under the best plan of each query, or the best static plan.
+"""Regret: the page_reward that better plans would have added to a day's searches.
 
-It is measured in true page_reward of the pages that the served version's own ranker makes, with its
-own memory. So it is the regret of the choice of plans only; `truth_table` shows a better ranker.
+It is computed against the best plan of each query (oracle) and against the best static plan. It is
+measured in true page_reward of the pages that the served version's own ranker makes, with its own
+memory. So it is the regret of the choice of plans only; `truth_table` shows a better ranker.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ltrr.simulation.world import World
 Floats = NDArray[np.float64]
 
 _PLACES = 9
-"""Number of decimals, so that sums of the same numbers in another order are equal: a served oracle has regret 0."""
+"""Number of decimals: sums do not depend on their order, and a served oracle has regret 0."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,12 @@ class Regret:
     static_plan: str
 
     def over_a_day(self, impressions: int) -> tuple[float, float]:
-        """Regret of a number of searches, in page_reward: against the oracle (never negative) and the static plan."""
+        """Regret of `impressions` searches, in page_reward: to oracle (>= 0) and static plan."""
         return impressions * (self.oracle - self.served), impressions * (self.static - self.served)
 
 
 def true_regret(world: World, policy: Policy, *, searches: int = 1_000) -> Regret:
-    """Expected page_reward of a policy's traffic, of the best plan of every query and of the best plan for all.
+    """Expected page_reward of a policy's traffic, of the oracle and of the best static plan.
 
     It is exact over all plans of a sample of searches, the same every night
     (`searches_of_traffic`). The static plan is the best one in hindsight, for these searches and
@@ -67,7 +68,13 @@ def true_regret(world: World, policy: Policy, *, searches: int = 1_000) -> Regre
 
 
 def regret_of(served: Floats, rewards: Floats, shares: Floats, plans: tuple[str, ...]) -> Regret:
-    """Regret from P(plan) and page_reward of every plan of each query, [n, P], and the queries' traffic shares, [n].
+    """Regret from the values of all plans.
+
+    Args:
+        served: [n, P] P(plan) of each query, as served.
+        rewards: [n, P] page_reward of each plan.
+        shares: [n] share of each query in the traffic.
+        plans: [P] names of the plans.
 
     >>> rewards = np.array([[0.8, 0.2], [0.0, 0.4]])
     >>> regret_of(np.full((2, 2), 0.5), rewards, np.array([0.75, 0.25]), ("memory:1", "title:1"))

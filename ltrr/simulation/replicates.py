@@ -9,7 +9,10 @@ REPLICATES = 1_000
 
 
 def replicate_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means of columns over queries drawn with replacement, the same for every column, [replicates, columns]."""
+    """Means of columns over queries drawn with replacement, [replicates, columns].
+
+    All columns use the same draws.
+    """
     generator = np.random.default_rng(2026)
     n = len(values)
     means = np.empty((REPLICATES, values.shape[1]))

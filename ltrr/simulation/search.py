@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ltrr.errors import ConfigError
 from ltrr.simulation.lexical import K1, B
-from ltrr.simulation.rankings import Ranking, Rankings, kept
+from ltrr.simulation.rankings import Ranking, Rankings, load_or_compute
 from ltrr.simulation.semantic import is_installed
 from ltrr.simulation.strategies import STRATEGIES
 from ltrr.simulation.strategy import Progress, SearchPlan, SearchTask, WorldStrategy
@@ -65,7 +65,7 @@ def _search_or_read(key: str, strategy: WorldStrategy, task: SearchTask) -> Rank
         return {"entities": ranking.entities, "scores": ranking.scores}
 
     texts = (f"{K1} {B} {task.depth}", *strategy.made_from(task), "queries", *task.queries)
-    stored = kept(task.cache_folder, f"ranking-{key}", texts, make)
+    stored = load_or_compute(task.cache_folder, f"ranking-{key}", texts, make)
     return Ranking(stored["entities"], stored["scores"])
 
 

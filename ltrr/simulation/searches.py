@@ -22,7 +22,7 @@ Longs = NDArray[np.int64]
 DAY_SECONDS = 86_400.0
 SESSION_GAP_SECONDS = 1_800.0
 CLICK_WITHIN_SECONDS = 1_500.0
-"""Maximum time from search to click, 25 minutes: a later click would miss its attribution window."""
+"""Maximum time from search to click, 25 minutes, within the attribution window of clicks."""
 
 HOURS = (3, 2, 1, 1, 1, 2, 4, 6, 7, 7, 7, 8, 9, 8, 8, 8, 9, 10, 12, 13, 13, 12, 9, 6)
 """Relative number of searches by local hour: few at night, most in the evening."""
@@ -90,7 +90,7 @@ class Searches:
 
 
 def draw_searches(world: World, day: date, impressions: int, seed: int) -> Searches:
-    """Draw users, queries and times of the searches, and every random number of the rows of their pages."""
+    """Draw users, queries and times of the searches, and the random numbers of their pages."""
     model = world.users
     generator = np.random.default_rng([seed, day.toordinal()])
     n, rows = impressions, (impressions, model.page_size)
@@ -121,7 +121,7 @@ def draw_searches(world: World, day: date, impressions: int, seed: int) -> Searc
 
 
 def _sessions(users: Longs, seconds: Floats) -> Longs:
-    """Number of each search's session among those of its user that day; half an hour without a search ends one."""
+    """Number of each search's session within the user's day; a session ends after half an hour."""
     sessions = np.zeros(len(users), dtype=np.int64)
     last: dict[int, tuple[float, int]] = {}
     for number, (user, at) in enumerate(zip(users.tolist(), seconds.tolist(), strict=True)):
@@ -132,10 +132,10 @@ def _sessions(users: Longs, seconds: Floats) -> Longs:
     return sessions
 
 
-def typed(query_text: str, spelling: float) -> str:
-    """Spelling of one query_key: mostly unchanged, sometimes with a capital, seldom with a full stop.
+def spell_query(query_text: str, spelling: float) -> str:
+    """Spell a query: mostly unchanged, sometimes with a capital, seldom with a full stop.
 
-    >>> [typed("love songs", spelling) for spelling in (0.5, 0.9, 0.97)]
+    >>> [spell_query("love songs", spelling) for spelling in (0.5, 0.9, 0.97)]
     ['love songs', 'Love songs', 'love songs.']
     """
     if spelling < 0.85:

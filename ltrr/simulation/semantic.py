@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltrr.errors import NotReadyError
-from ltrr.simulation.rankings import Ranking, kept, ranking_of
+from ltrr.simulation.rankings import Ranking, load_or_compute, ranking_of
 
 MODEL = "all-MiniLM-L6-v2-int8"
 MOST_TOKENS = 128
-"""Maximum number of tokens of a text, from the tokenizer's own file and the training of the model."""
+"""Maximum number of tokens of a text, as in the tokenizer's file and the model's training."""
 
 DIMENSIONS = 384
 _BATCH = 32
@@ -37,7 +37,9 @@ def is_installed() -> bool:
 def sentence_vectors(
     texts: Sequence[str], cache_folder: Path | None = None, progress: Callable[[int, int], None] | None = None
 ) -> NDArray[np.float32]:
-    """Unit vector of every text, [N, 384]. The cache saves about 20 ms per text of 100 tokens on one core.
+    """Unit vector of every text, [N, 384].
+
+    The cache saves about 20 ms per text of 100 tokens on one core.
 
     Args:
         texts: Texts; each is cut after 128 tokens.
@@ -51,7 +53,7 @@ def sentence_vectors(
     def make() -> dict[str, NDArray[Any]]:
         return {"vectors": _embed(texts, progress)}
 
-    stored = kept(cache_folder, "sentence-vectors", (MODEL, str(MOST_TOKENS), str(_BATCH), *texts), make)
+    stored = load_or_compute(cache_folder, "sentence-vectors", (MODEL, str(MOST_TOKENS), str(_BATCH), *texts), make)
     return stored["vectors"].astype(np.float32, copy=False)
 
 

@@ -1,4 +1,4 @@
-"""What a strategy of a simulated world declares, and what it is given to search.
+"""Declaration of a strategy of simulated worlds, and its input.
 
 `ltrr.simulation.strategies` is the registry and says how to add a strategy.
 """
@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """Which strategies search a world, and over what.
+    """Strategies that search a world, and the texts that they search.
 
     Attributes:
         all_text: Name of BM25 over title, description and every attribute.
@@ -100,8 +100,8 @@ class WorldStrategy:
     Attributes:
         search: Ranking of the catalogue for every query, at most `depth` deep, best first. It must
             follow from the task alone: no clock and no randomness without a fixed seed.
-        made_from: Texts that the ranking depends on, next to the queries and the depth: it is kept
-            under a hash of them. None computes the ranking anew each time.
+        made_from: Texts that the ranking depends on, in addition to queries and depth. The cache
+            stores the ranking under a hash of them. None computes the ranking anew each time.
         is_used: Whether a world with this plan has the strategy.
         name: Name in a world with this plan; None for the name in the registry.
     """

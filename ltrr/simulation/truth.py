@@ -21,7 +21,7 @@ from ltrr.core.hashing import unit_interval
 from ltrr.core.plans import PlanSpace
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Slate
-from ltrr.simulation.answers import answers_of, drawn_by, recalled, strategy_places
+from ltrr.simulation.answers import answers_of, plan_blocks, recall_entities, strategy_places
 from ltrr.simulation.rankings import NO_ENTITY
 from ltrr.simulation.world import World
 
@@ -38,8 +38,8 @@ def union_recalls(
         world: World with the true relevance.
         space: Plans.
         queries: Query numbers, [n].
-        memory: Entity numbers that the memory recalls for each query, [n, L], as `answers.recalled`
-            gives them.
+        memory: Entity numbers that the memory recalls for each query, [n, L], as
+            `answers.recall_entities` gives them.
     """
     recalls = np.empty((len(queries), len(space)))
     for start in range(0, len(queries), _QUERIES_AT_ONCE):
@@ -50,7 +50,7 @@ def union_recalls(
 
 def true_recall(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDArray[np.float64]:
     """`union_recalls` of every plan of a policy, its own memory included, [n, P]."""
-    return union_recalls(world, policy.space, queries, recalled(world, policy, queries))
+    return union_recalls(world, policy.space, queries, recall_entities(world, policy, queries))
 
 
 def page_rewards(world: World, queries: NDArray[np.int64], pages: Sequence[Slate]) -> NDArray[np.float64]:
@@ -86,7 +86,7 @@ def true_page_rewards(
     for start in range(0, len(queries), rows_at_once):
         chunk = queries[start : start + rows_at_once]
         drawn = [
-            (world.queries[query].query_text, drawn_by(answers, depths[plan]))
+            (world.queries[query].query_text, plan_blocks(answers, depths[plan]))
             for query, chosen in zip(chunk.tolist(), wide[start : start + rows_at_once].tolist(), strict=True)
             for answers in (answers_of(world, policy, query),)
             for plan in chosen
@@ -98,14 +98,14 @@ def true_page_rewards(
     return rewards.reshape(plans.shape)
 
 
-def plans_drawn(distributions: NDArray[np.float64], queries: NDArray[np.int64], draws: int) -> NDArray[np.int64]:
-    """Plans drawn from each query's distribution, [n, draws], evenly spaced from a start that is a hash of the query.
+def draw_plans(distributions: NDArray[np.float64], queries: NDArray[np.int64], draws: int) -> NDArray[np.int64]:
+    """Draw plans from each query's distribution by systematic sampling, [n, draws].
 
-    The mean of any value over them is an unbiased estimate of its mean over the plans. Its variance
-    is lower than that of independent draws (systematic sampling: Cochran, "Sampling Techniques",
-    1977, ch. 8).
+    The draws are evenly spaced, and a hash of the query sets the start. The mean of any value over
+    them is an unbiased estimate of its mean over the plans. Its variance is lower than that of
+    independent draws (Cochran, "Sampling Techniques", 1977, ch. 8).
 
-    >>> plans_drawn(np.array([[0.5, 0.0, 0.5]]), np.array([7]), draws=4).tolist()
+    >>> draw_plans(np.array([[0.5, 0.0, 0.5]]), np.array([7]), draws=4).tolist()
     [[0, 0, 2, 2]]
     """
     starts = np.array([unit_interval("plans drawn", query) for query in queries.tolist()])

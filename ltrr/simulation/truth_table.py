@@ -22,7 +22,7 @@ from ltrr.core.plans import PlanSpace
 from ltrr.serving.policy import Policy
 from ltrr.simulation.policy_value import choices_of
 from ltrr.simulation.replicates import interval_of, replicate_means
-from ltrr.simulation.truth import plans_drawn, true_page_rewards, true_recall
+from ltrr.simulation.truth import draw_plans, true_page_rewards, true_recall
 from ltrr.simulation.world import World
 
 Floats = NDArray[np.float64]
@@ -101,7 +101,7 @@ def _rows(world: World, space: PlanSpace, recalls: Floats, greedy: Longs, served
     on_seen = recalls[seen].mean(axis=0)
 
     def spread(name: str, distributions: Floats) -> _Row:
-        return _Row(name, (distributions * recalls).sum(axis=1), plans_drawn(distributions, every, PLANS_DRAWN))
+        return _Row(name, (distributions * recalls).sum(axis=1), draw_plans(distributions, every, PLANS_DRAWN))
 
     def fixed(name: str, allowed: NDArray[np.bool_]) -> _Row:
         best = int(np.argmax(np.where(allowed, on_seen, -1.0)))

@@ -19,7 +19,7 @@ from ltrr.errors import check_ranges
 
 @dataclass(frozen=True)
 class UserModel:
-    """Parameters of the users. The probabilities are exact, so true values of policies follow from them.
+    """Parameters of the users, from which true values of policies follow exactly.
 
     Attributes:
         users: Number of users.
@@ -82,7 +82,7 @@ class UserModel:
 
 
 def zipf(count: int, exponent: float) -> NDArray[np.float64]:
-    """Shares of `count` items, the r-th in proportion to r ** -exponent, [count]; they add up to one.
+    """Shares of `count` items, [count], that sum to 1; the r-th is proportional to r ** -exponent.
 
     >>> zipf(3, 1.0).round(3).tolist()
     [0.545, 0.273, 0.182]

@@ -1,7 +1,8 @@
-"""A world: entities, queries with known relevance, rankings of real strategies, users with known behaviour.
+"""A simulated world: entities, queries with known relevance, rankings, and a model of users.
 
-The recall of any plan and the expected reward of any page follow exactly from its arrays. Numbers
-of queries and entities are their indices in `queries` and `entities`.
+The rankings come from strategies that really search. The recall of any plan and the expected reward
+of any page follow exactly from its arrays. Numbers of queries and entities are their indices in
+`queries` and `entities`.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class World:
 
     @property
     def limit(self) -> int:
-        """Maximum number of candidates of a plan, from one strategy or all together: block_size x budget."""
+        """Maximum number of candidates of a plan: block_size x budget."""
         return self.block_size * self.budget
 
     @property
@@ -131,7 +132,7 @@ class World:
 
     @cached_property
     def unseen(self) -> NDArray[np.bool_]:
-        """Whether a query is never searched in the logs: a quarter of them, by the hash of the query_key, [Q]."""
+        """Whether a query is never searched in the logs, [Q]: a quarter of all, by a hash."""
         return np.array([unit_interval("unseen", key) < UNSEEN_SHARE for key in self.keys], dtype=np.bool_)
 
     @cached_property
@@ -146,7 +147,7 @@ class World:
 
     @cached_property
     def slices(self) -> Mapping[str, NDArray[np.int64]]:
-        """Query numbers of `unseen`, `head` (the most frequent thousand of those searched) and `tail` (the others)."""
+        """Query numbers of `unseen`, `head` (the thousand most frequent) and `tail` (others)."""
         by_traffic = np.argsort(-self.traffic, kind="stable")[: int((~self.unseen).sum())]
         return {
             "unseen": np.flatnonzero(self.unseen),
@@ -166,7 +167,10 @@ class World:
 
     @cached_property
     def _relevance(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """(query number * number of entities + entity number) of every relevant pair, sorted, and its relevance."""
+        """Sorted codes of the relevant pairs, and their relevance.
+
+        The code is query number * number of entities + entity number.
+        """
         pairs = [
             (number * len(self.entities) + entity, relevance)
             for number, query in enumerate(self.queries)
@@ -177,7 +181,7 @@ class World:
         return codes[order], np.array([relevance for _, relevance in pairs], dtype=np.float64)[order]
 
     def relevance(self, queries: NDArray[np.int64], entities: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Relevance of pairs; the two are broadcast against each other, an entity of -1 has none."""
+        """Relevance of pairs; both arrays are broadcast, and an entity of -1 has relevance 0."""
         codes, values = self._relevance
         wanted, entity = np.broadcast_arrays(queries, entities)
         if not len(codes):

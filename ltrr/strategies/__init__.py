@@ -1,1 +1,1 @@
-"""The past performance of each retrieval strategy."""
+"""Strategy history: the past performance of the blocks of each retrieval strategy."""

@@ -1,11 +1,14 @@
-"""How likely each block was to be drawn, from the logged propensities of plans.
+"""Probability of drawing each block, from the logged propensities of plans.
 
-P(block (s, d) drawn) = sum of the propensities of the plans that take at least d blocks of strategy
-                      s = floor * number of such plans + sum over such plans of the shortlist of
-                      (propensity - floor)
+Block (s, d) is drawn by the plans that take at least d blocks of strategy s. So
 
-so the shortlist and the floor are enough, and the work per decision is shortlist x blocks, however
-many plans there are.
+    P(block (s, d) drawn)
+        = sum over such plans of propensity
+        = floor * number of such plans
+        + sum over such plans in the shortlist of (propensity - floor)
+
+The shortlist and the floor are enough to compute it. The work per decision is shortlist x blocks,
+whatever the number of plans.
 """
 
 from __future__ import annotations
@@ -33,19 +36,21 @@ def draw_chances(
     plans: npt.NDArray[np.int64],
     propensities: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """P(block drawn) of every block under every decision, [N, S * D], columns as in `PlanSpace.draws`.
+    """P(block drawn) of every block under every decision: [N, S * D], columns of `PlanSpace.draws`.
 
     Args:
-        space: the plans that could be taken.
-        floors: [N] propensity of every plan outside the shortlist.
-        shortlist_sizes: [N] number of plans in each shortlist; 0 where all plans have the floor.
-        plans: [sum of sizes] their indices, decision after decision.
+        space: Plans that could be chosen.
+        floors: [N] propensity of each plan outside the shortlist.
+        shortlist_sizes: [N] number of plans in each shortlist; 0 if all plans have the floor.
+        plans: [sum of sizes] indices of the plans of the shortlists, decision after decision.
         propensities: [sum of sizes] their propensities.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> space.texts
     ('memory:2', 'title:1,memory:1', 'title:2')
-    >>> draw_chances(space, np.array([0.1]), np.array([1]), np.array([2]), np.array([0.8])).round(3).tolist()
+    >>> chances = draw_chances(
+    ...     space, np.array([0.1]), np.array([1]), np.array([2]), np.array([0.8]))
+    >>> chances.round(3).tolist()
     [[0.9, 0.8, 0.2, 0.1]]
     """
     chances: npt.NDArray[np.float64] = floors[:, None] * space.draws.sum(axis=0)
@@ -54,26 +59,25 @@ def draw_chances(
         extra = propensities - np.repeat(floors, shortlist_sizes)
         starts = (np.cumsum(shortlist_sizes) - shortlist_sizes)[listing]
         chances[listing] += np.add.reduceat(extra[:, None] * space.draws[plans], starts, axis=0)
-    # A sum of propensities may miss 1 by rounding.
+    # Rounding can bring a sum of propensities above 1.
     return np.minimum(chances, 1.0)
 
 
 def to_drawn_blocks(decisions: DataFrame, space: PlanSpace) -> DataFrame:
-    """(impression, step) -> (impression, strategy, depth) of the blocks drawn, with the chance that each had.
+    """(impression, step) -> (impression, strategy, depth): drawn blocks, with their probability.
 
-    In addition, with impression_id, query_key and chance null, rows that count in `impressions` how
-    often a block could have been drawn, by class: a few for each batch of decisions, because
-    propensities are read once only. A row for every query would be as many as there are decisions
-    times blocks; how often a query is searched stands in `queries`.
+    The probability is the column `chance`. Additional rows have null in impression_id, query_key
+    and chance. In `impressions` they count, by date and query class, the impressions in which a
+    block could be drawn: a few rows per batch of decisions. Such rows per query would be as many as
+    decisions times blocks; the table `queries` has the number of searches of each query.
 
-    Decisions of another plan space (the settings changed since) say nothing about these blocks and
-    are left out. Arrow in and out; nothing but one batch is in memory, so tasks stay small however
-    long the log is.
+    Decisions of another plan space, from before a change of the settings, are left out. A task
+    holds one Arrow batch in memory.
 
     Args:
-        decisions: of one step, taken by a policy; columns impression_id, log_date, query_class,
-            query_key, action_taken, action_propensities, floor, n_actions.
-        space: the plan space of the policy.
+        decisions: Decisions of one step by a policy, with impression_id, log_date, query_class,
+            query_key, action_taken, action_propensities, floor and n_actions.
+        space: Plan space of the policy.
     """
     columns = (
         "impression_id",
@@ -85,10 +89,10 @@ def to_drawn_blocks(decisions: DataFrame, space: PlanSpace) -> DataFrame:
         "floor",
         "n_actions",
     )
-    return decisions.select(*columns).mapInArrow(_expanding(space), _COLUMNS)
+    return decisions.select(*columns).mapInArrow(_expand_task(space), _COLUMNS)
 
 
-def _expanding(space: PlanSpace) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _expand_task(space: PlanSpace) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     schema = pa.schema(
         [
             ("impression_id", pa.string()),
@@ -151,7 +155,7 @@ def _expanding(space: PlanSpace) -> Callable[[Iterator[pa.RecordBatch]], Iterato
 
 
 def _of_space(batch: pa.RecordBatch, texts: pa.Array) -> pa.Table:
-    """The decisions whose plans are all plans of this space."""
+    """Decisions all of whose plans are plans of this space."""
     decisions = pa.Table.from_batches([batch])
     has_our_size = pc.equal(decisions["n_actions"], len(texts))
     decisions = decisions.filter(pc.and_(has_our_size, pc.is_in(decisions["action_taken"], value_set=texts)))
@@ -162,7 +166,7 @@ def _of_space(batch: pa.RecordBatch, texts: pa.Array) -> pa.Table:
 
 
 def _groups(decisions: pa.Table) -> Iterator[tuple[object, str, npt.NDArray[np.bool_]]]:
-    """Each (log_date, query_class) of a batch with its rows: a few dates times a few classes."""
+    """Each (log_date, query_class) of a batch with the mask of its rows."""
     for day in pc.unique(decisions["log_date"]).to_pylist():
         of_day = pc.equal(decisions["log_date"], pa.scalar(day, pa.date32())).to_numpy()
         for query_class in pc.unique(decisions["query_class"]).to_pylist():

@@ -1,4 +1,4 @@
-"""Draws, clicks and propensities to the daily counts of every block."""
+"""Daily sums of draws and rewards of every block, from draws, clicks and propensities."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ BY_QUERY = "query"
 
 
 def found_reward(clicks: Column, examination: Column, examination_floor: float) -> Column:
-    """Clicks over examination, examination counting at least as `examination_floor`: 1 per entity wanted and seen.
+    """Found reward of a shown entity: clicks / max(examination, examination_floor).
 
-    >>> rows = spark.createDataFrame([(1, 0.5), (1, 0.01), (0, 0.5)], "clicks int, examination double")
+    >>> rows = spark.createDataFrame(
+    ...     [(1, 0.5), (1, 0.01), (0, 0.5)], "clicks int, examination double")
     >>> reward = found_reward(F.col("clicks"), F.col("examination"), 0.05).alias("reward")
     >>> [row.reward for row in rows.select(reward).collect()]
     [2.0, 20.0, 0.0]
@@ -24,18 +25,22 @@ def found_reward(clicks: Column, examination: Column, examination_floor: float) 
 
 
 def to_block_hits(slate_rows: DataFrame, candidates: DataFrame, examination_floor: float) -> DataFrame:
-    """Clicked slate rows and drawn candidates -> (log_date, impression_id, strategy, depth): hits, marginal hits.
+    """Clicked slate rows, drawn candidates -> (log_date, impression_id, strategy, depth): hits.
 
-    A shown entity's found reward is credited to every drawn block that holds it, and as marginal
-    where only one does, whatever the order of draws; hits are in fixed point. The third column,
-    `first_rank`, is that of the block's best clicked entity in the strategy's list, and knows
-    nothing of examination: a rank cannot be divided by it. Only clicked entities are joined: of the
-    candidates, the long table, nothing else is shuffled but what the filter on is_drawn leaves.
+    Columns:
+        hits: Found reward of the entities of the block, fixed point. Each drawn block that contains
+            an entity gets its reward, whatever the order of draws.
+        marginal_hits: Found reward of the entities that no other drawn block contains, fixed point.
+        first_rank: Rank of the block's first clicked entity in the strategy's list. It is not
+            corrected for examination.
+
+    Only clicked entities are joined. Of the large table of candidates, only drawn ones are
+    shuffled.
 
     Args:
-        slate_rows: with `examination` on every row.
-        candidates: of the same impressions.
-        examination_floor: see `found_reward`.
+        slate_rows: Slate rows with `examination`.
+        candidates: Candidates of the same impressions.
+        examination_floor: See `found_reward`.
     """
     reward = found_reward(F.col("clicks"), F.col("examination"), examination_floor)
     clicked = slate_rows.where(F.col("clicks") > 0).select(
@@ -44,7 +49,7 @@ def to_block_hits(slate_rows: DataFrame, candidates: DataFrame, examination_floo
     drawn = candidates.where("is_drawn").select("log_date", "impression_id", "entity_id", "strategy", "depth", "rank")
     by_entity = (
         drawn.join(clicked, on=["log_date", "impression_id", "entity_id"], how="inner")
-        # A strategy may list an entity twice; the block is credited once.
+        # A strategy may list an entity twice. The block gets its reward once.
         .groupBy("log_date", "impression_id", "entity_id", "found", "strategy", "depth")
         .agg(F.min("rank").alias("rank"))
         .groupBy("log_date", "impression_id", "entity_id", "found")
@@ -65,25 +70,26 @@ def to_block_hits(slate_rows: DataFrame, candidates: DataFrame, examination_floo
 
 
 def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: DataFrame, max_weight: float) -> DataFrame:
-    """(impression, strategy, depth) -> (log_date, level, key, strategy, depth): sums for all, by class and by query.
+    """(impression, strategy, depth) -> (log_date, level, key, strategy, depth): weighted sums.
 
-    Each draw weighs 1 / P(block drawn), at most `max_weight`: a block drawn where it promised much
-    would look better than it is, and the weight gives back the impressions in which it could have
-    been drawn but was not. The sums of squares and products show how much of the spread is chance.
+    The levels are all queries, query classes and single queries. The weight of a draw is 1 /
+    P(block drawn), at most `max_weight`. Without it, a block that is drawn mainly where it promises
+    much would look better than it is. From the sums of squares and products, `strategies.shrinkage`
+    estimates the variance by chance.
 
-    One shuffle: most rows of the coarse levels meet before it, those of a query stay as many as its
-    drawn blocks.
+    One shuffle. Before it, Spark combines most rows of the two coarse levels; the level of queries
+    has one row per query and drawn block.
 
     Args:
-        drawn_blocks: as `to_drawn_blocks` gives them.
-        draws: of the same impressions, for the number of results.
-        block_hits: as `to_block_hits` gives them.
-        max_weight: the most that one draw may weigh.
+        drawn_blocks: Rows of `to_drawn_blocks`.
+        draws: Draws of the same impressions, for their numbers of results.
+        block_hits: Rows of `to_block_hits`.
+        max_weight: Maximum weight of one draw.
     """
     block = ["log_date", "impression_id", "strategy", "depth"]
     results = draws.where("is_drawn").select(*block, "results")
     weight = F.least(F.lit(1.0) / F.col("chance"), F.lit(max_weight))
-    weighed = (
+    weighted = (
         drawn_blocks.join(results, on=block, how="left")
         .join(block_hits, on=block, how="left")
         .withColumn("weight", F.when(F.col("chance").isNotNull(), weight).otherwise(F.lit(0.0)))
@@ -93,7 +99,7 @@ def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: Data
     reciprocal_rank = F.coalesce(F.lit(1.0) / F.col("first_rank"), F.lit(0.0))
     weight = F.col("weight")
     return (
-        weighed.withColumn("of", F.explode(_levels()))
+        weighted.withColumn("of", F.explode(_levels()))
         .groupBy("log_date", "of.level", "of.key", "strategy", "depth")
         .agg(
             F.sum("impressions").alias("impressions"),
@@ -111,7 +117,7 @@ def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: Data
 
 
 def _levels() -> Column:
-    """The (level, key) pairs that a row counts for; rows that count impressions are of no query."""
+    """(level, key) pairs to which a row contributes; rows that count impressions have no query."""
 
     def level(name: str, key: Column) -> Column:
         return F.struct(F.lit(name).alias("level"), key.alias("key"))

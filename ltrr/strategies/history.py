@@ -1,18 +1,19 @@
-"""Daily counts to the strategy history: decayed, self-normalised, shrunk to the coarser level.
+"""Strategy history from daily sums: rates that are decayed, self-normalised and shrunk.
 
     rate = sum of w x / sum of w,  w = decay / P(block drawn)
     n_eff = (sum of w)^2 / sum of w^2
     shrunk = (n_eff rate + k parent) / (n_eff + k)
 
-The parent of a query is its class (`strategies.queries`), that of a class is the rate of all
-queries, and that one's is the reciprocal-rank prior of the planner; each k is fitted
-(`strategies.shrinkage`). The ratio of weighted sums (Hajek) stays between the smallest and the
-largest reward seen, whatever the weights; n_eff says how many equally weighted draws it is worth,
-so a block that only exploration draws keeps leaning on its parent.
+Each rate is shrunk to its parent, the rate of the next coarser level. The parent of a query is its
+class (`strategies.queries`), the parent of a class is all queries, and the parent of all queries is
+the planner's prior by reciprocal rank. `strategies.shrinkage` fits each k. The ratio of weighted
+sums (Hajek) is within the range of observed rewards, whatever the weights. n_eff is the number of
+equally weighted draws with the same variance, so a block that only exploration draws stays close to
+its parent.
 
-What is known as of D is served from D + 1 on. All users count, held-out ones too: a candidate is
-judged with the history that was logged with each decision, which was made before that decision,
-never with this one.
+Services use the history as of date D from D + 1 on. All users count, including held-out ones. This
+is correct because evaluation uses the history that was logged with each decision, which is older
+than the decision.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from ltrr.strategies.shrinkage import array_strength
 Floats = npt.NDArray[np.float64]
 Counts = Mapping[str, Floats]
 
-# Column of strategy_daily -> power of the decay that weighs it.
+# Column of strategy_daily -> power of the decay weight in its sum.
 _SUMS = {
     "impressions": 1,
     "draws": 1,
@@ -53,15 +54,15 @@ _SUMS = {
 
 @dataclass(frozen=True, eq=False)
 class LevelHistory:
-    """The history of one key, arrays [S, D].
+    """The history of one key of a level, in arrays [S, D] by strategy and depth.
 
     Attributes:
-        counts: decayed sums, by the names of `to_decayed_counts`, in plain numbers.
-        draw_rate: decayed share of impressions.
-        rates: shrunk.
-        reciprocal_rank: of a draw's first clicked entity, shrunk.
-        mean_results: entities a draw; NaN where never drawn.
-        support: effective draws.
+        counts: Decayed sums by the columns of `to_decayed_counts`, as plain numbers.
+        draw_rate: Decayed share of impressions in which the block was drawn.
+        rates: Shrunk hit rates.
+        reciprocal_rank: Shrunk mean reciprocal rank of a draw's first clicked entity.
+        mean_results: Mean number of entities per draw; NaN if the block was never drawn.
+        support: Effective number of draws.
     """
 
     counts: Counts
@@ -74,13 +75,14 @@ class LevelHistory:
 
 @dataclass(frozen=True)
 class CoarseHistory:
-    """The levels whose number of keys settings bound.
+    """History of the two coarse levels, whose number of keys does not grow with the log.
 
     Attributes:
-        every: all queries together.
-        classes: by query class.
-        prior_draws: fitted k of the reciprocal-rank prior against all queries.
-        class_prior_draws: fitted k of all queries against a class.
+        every: History of all queries together.
+        classes: Query class -> its history.
+        prior_draws: Fitted weight k, in draws, of the planner's prior in the rates of all queries.
+        class_prior_draws: Fitted weight k, in draws, of the rates of all queries in those of a
+            class.
     """
 
     every: LevelHistory
@@ -92,13 +94,13 @@ class CoarseHistory:
 def to_decayed_counts(strategy_days: DataFrame, as_of: date, settings: HistorySettings) -> DataFrame:
     """(log_date, level, key, strategy, depth) -> (level, key, strategy, depth), decayed to `as_of`.
 
-    Nothing later counts. Whole numbers: a day's sums are rounded once after they are weighed, so
-    the order of days does not matter.
+    Later dates do not count. Each day's sums are rounded to whole numbers after weighting, so the
+    result does not depend on the order of days.
     """
     weight = decay_weight(F.date_diff(F.lit(as_of), F.col("log_date")), settings.half_life_days)
     first = as_of - timedelta(days=settings.window_days - 1)
     counted = strategy_days.where(F.col("log_date").between(F.lit(first), F.lit(as_of)))
-    # Counts are turned into the unit of the other sums, so that a decayed draw keeps its fraction.
+    # Counts get the fixed-point unit of the other sums, so that decayed draws keep fractions.
     unit = {name: float(UNITS_PER_ONE) for name in ("impressions", "draws", "results")}
     return counted.groupBy("level", "key", "strategy", "depth").agg(
         *(
@@ -113,16 +115,17 @@ def to_decayed_counts(strategy_days: DataFrame, as_of: date, settings: HistorySe
 
 
 def fit_history(counts: Mapping[tuple[str, str], Counts], space: PlanSpace, settings: HistorySettings) -> CoarseHistory:
-    """Decayed counts to the history of all queries and of each class.
+    """Fit the history of all queries and of each class.
 
     Args:
-        counts: (level, key) -> column of `to_decayed_counts` -> [S, D] in plain numbers, zero where
-            nothing was drawn.
-        space: the plan space.
-        settings: bounds of how strongly to shrink.
+        counts: (level, key) -> column of `to_decayed_counts` -> [S, D] plain numbers, 0 for blocks
+            without draws.
+        space: Plan space.
+        settings: Bounds of the weights k.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=1)
-    >>> one = {name: np.array([[50.0], [0.0]]) for name in _SUMS} | {"impressions": np.array([[100.0], [100.0]])}
+    >>> one = {name: np.array([[50.0], [0.0]]) for name in _SUMS}
+    >>> one["impressions"] = np.array([[100.0], [100.0]])
     >>> settings = HistorySettings(fewest_prior_draws=50.0, most_prior_draws=50.0)
     >>> every = fit_history({("all", "all"): one}, space, settings).every
     >>> every.rates.hit_rate.round(3).tolist(), every.support.tolist()
@@ -146,8 +149,8 @@ def _class_strength(by_class: Mapping[str, Counts], whole: Counts, settings: His
         return settings.most_prior_draws
     stacked = {name: np.stack([own[name] for own in by_class.values()]) for name in _SUMS}
     others = whole["weights"] - stacked["weights"]
-    # Less than one draw's weight is what rounding leaves: nothing is expected there, and the block
-    # is left out.
+    # A weight below one draw is a remainder of rounding: the block has no expectation and is left
+    # out.
     expected = np.where(others >= 1.0, _ratio(whole["hits"] - stacked["hits"], others), 0.0)
     return array_strength(stacked, expected, settings)
 
@@ -171,7 +174,10 @@ def _shrink(counts: Counts, parent: History, parent_reciprocal_rank: Floats, par
 
 
 def _prior_reciprocal_rank(space: PlanSpace) -> Floats:
-    """What the planner's prior says of 1 / rank of a draw's first hit, [S, D]: entities are wanted apart."""
+    """Expected 1 / rank of a draw's first hit under the planner's prior, [S, D].
+
+    Hits of different entities are independent under the prior.
+    """
     ranks = np.arange(1, space.budget * space.block_size + 1).reshape(space.budget, space.block_size)
     wanted = PRIOR_HIT_AT_RANK_ONE / ranks
     not_before = np.cumprod(np.hstack((np.ones((space.budget, 1)), 1.0 - wanted[:, :-1])), axis=1)
@@ -179,15 +185,15 @@ def _prior_reciprocal_rank(space: PlanSpace) -> Floats:
 
 
 def _ratio(over: Floats, under: Floats) -> Floats:
-    """Over / under, 0 where nothing is under (nothing was drawn: the parent decides alone)."""
+    """`over / under`; 0 where `under` is 0: without draws, the rate is that of the parent."""
     return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
 
 
 def collect_counts(decayed: DataFrame, space: PlanSpace) -> dict[tuple[str, str], dict[str, Floats]]:
-    """Decayed counts of all queries and of the classes as arrays [S, D], in plain numbers.
+    """Collect the decayed counts of all queries and of classes as arrays [S, D], plain numbers.
 
-    Collected: classes x strategies x depths rows, a size that settings bound and data do not.
-    Queries never are.
+    The driver collects classes x strategies x depths rows, whatever the size of the log. Counts of
+    single queries are not collected.
     """
     counts: dict[tuple[str, str], dict[str, Floats]] = {}
     for row in decayed.where(F.col("level").isin(ALL_QUERIES, BY_CLASS)).collect():

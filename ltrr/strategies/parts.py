@@ -1,4 +1,4 @@
-"""The history of the head queries as it is served: parts by hash of query_key, each written by the task that has it."""
+"""Published history of frequent queries: one part per hash of query_key, written by Spark tasks."""
 
 from __future__ import annotations
 
@@ -33,28 +33,31 @@ def store_history_parts(
     policy_url: str | os.PathLike[str],
     settings: HistorySettings,
 ) -> dict[str, Payload]:
-    """Put every part into the payload store of the policy; file name -> what was stored, all parts, empty ones too.
+    """Store all parts, including empty ones, in the payload store of the policy.
 
-    Of each part's queries the `queries_per_part` with the most draws are kept, ties by key. They
-    are cut before a task reads a part as a whole, so at 1000 times the queries a task still holds
-    `queries_per_part` x blocks rows, a service loads the same megabytes, and only the share of
-    searches that the head covers falls: raise `parts` for more.
+    Each part keeps the `queries_per_part` queries with the most draws, ties by key. The limit
+    applies before a task collects a part, so a task holds at most `queries_per_part` x blocks rows.
+    It also bounds what a service loads. With more queries, the share of searches with rates of
+    their own falls; raise `history.parts` against it.
 
     Args:
-        query_rates: of `strategies.queries`: (query, block) with its shrunk rates, class and draws.
-        coarse: whose classes fill the blocks that a query never drew.
-        space: the plan space.
+        query_rates: (query, block) rows of `strategies.queries` with shrunk rates, class and draws.
+        coarse: History of the classes. It fills the blocks that a query never drew.
+        space: Plan space.
         policy_url: `<policies>/<name>`, reachable from the executors.
-        settings: number of parts, queries a part.
+        settings: Number of parts, maximum number of queries per part.
+
+    Returns:
+        File name -> stored payload.
     """
-    placed = query_rates.select(*_COLUMNS).mapInArrow(_placing(settings.parts), _SCHEMA)
+    placed = query_rates.select(*_COLUMNS).mapInArrow(_part_task(settings.parts), _SCHEMA)
     most_drawn = Window.partitionBy("part").orderBy(F.col("query_draws").desc(), F.col("key"))
     head = placed.withColumn("place", F.dense_rank().over(most_drawn)).where(
         F.col("place") <= F.lit(settings.queries_per_part)
     )
     classes = {key: history.rates for key, history in coarse.classes.items()}
     stored = head.groupBy("part").applyInArrow(
-        _storing(os.fspath(policy_url), classes, space), "part int, sha256 string, size bigint"
+        _store_task(os.fspath(policy_url), classes, space), "part int, sha256 string, size bigint"
     )
     parts = {row["part"]: Payload(row["sha256"], row["size"]) for row in stored.collect()}
     if len(parts) < settings.parts:
@@ -63,8 +66,8 @@ def store_history_parts(
     return {part_name(part): parts[part] for part in sorted(parts)}
 
 
-def _placing(parts: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Adds the part of each row, by the function that serving looks it up with."""
+def _part_task(parts: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Task that adds the part of each row, with the hash function that serving uses."""
 
     def place(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -77,8 +80,8 @@ def _placing(parts: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Rec
     return place
 
 
-def _storing(policy_url: str, classes: Mapping[str, History], space: PlanSpace) -> Callable[[pa.Table], pa.Table]:
-    """Writes one part and returns its hash."""
+def _store_task(policy_url: str, classes: Mapping[str, History], space: PlanSpace) -> Callable[[pa.Table], pa.Table]:
+    """Task that writes one part and returns its hash."""
 
     def store(part: pa.Table) -> pa.Table:
         rows = part.sort_by([("key", "ascending"), ("strategy", "ascending"), ("depth", "ascending")]).to_pylist()

@@ -1,4 +1,4 @@
-"""The strategy history of all queries and classes as rows of its table and as the file that a bundle carries."""
+"""The history of all queries and of classes, as rows of its table and as a file of a bundle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HistoryRow = tuple[str, str, str, int, float, float, float, float, float | None,
 
 
 def history_rows(coarse: CoarseHistory, space: PlanSpace) -> list[HistoryRow]:
-    """One row for each level, key, strategy and depth, in the order of `HISTORY_COLUMNS`; drawn or not."""
+    """One row per level, key, strategy and depth, drawn or not; columns are `HISTORY_COLUMNS`."""
     rows = _rows_of(ALL_QUERIES, ALL_QUERIES, coarse.every, space)
     for key, of_class in sorted(coarse.classes.items()):
         rows += _rows_of(BY_CLASS, key, of_class, space)
@@ -44,5 +44,5 @@ def _rows_of(level: str, key: str, history: LevelHistory, space: PlanSpace) -> l
 
 
 def history_book(coarse: CoarseHistory, space: PlanSpace) -> QueryHistories:
-    """The rates that serving plans with: by query class, and those of all queries for a class without its own."""
+    """Rates that services plan with: by query class, and of all queries for any other class."""
     return QueryHistories(space, coarse.every.rates, {key: history.rates for key, history in coarse.classes.items()})

@@ -1,10 +1,11 @@
-"""The history of single queries: as the coarser levels, but it grows with the log, so it stays in DataFrames.
+"""The history of single queries. It grows with the log, so it stays in DataFrames.
 
-What it costs is one scan of the window's daily rows, at most (queries of a day x blocks drawn for
-them) a day, and two shuffles by query. At 1000 times the traffic most rows are of queries searched
-once: they take part in the fit of k (one pass, three sums) and are dropped by `only_drawn_enough`
-before anything is written. If reading `window_days` of them ever costs more than the night has,
-fold closed days into weeks as `ltrr.memory.rollup` does; the decay is additive.
+The formulas are those of the coarse levels. The cost is one scan of the daily rows of the window,
+at most (queries of a day x blocks drawn for them) rows per day, and two shuffles by query. With
+much traffic most rows belong to queries that were searched once. They enter the fit of k (one pass,
+three sums), and `only_drawn_enough` drops them before rows are written. If the scan of
+`window_days` days becomes too slow, sum closed days over weeks as `ltrr.memory.rollup` does; the
+decay is additive.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _PARENT_COLUMNS = (
 
 
 def class_rates(spark: SparkSession, coarse: CoarseHistory, space: PlanSpace) -> DataFrame:
-    """(parent, strategy, depth): each class's sums and shrunk rates; classes x blocks rows."""
+    """(parent, strategy, depth): sums and shrunk rates of each class; classes x blocks rows."""
     rows = [
         (
             key,
@@ -50,14 +51,14 @@ def class_rates(spark: SparkSession, coarse: CoarseHistory, space: PlanSpace) ->
 
 
 def with_parent(query_counts: DataFrame, parents: DataFrame) -> DataFrame:
-    """Add the class's sums and rates to each (query, block); blocks of another plan space are left out.
+    """Add the sums and rates of the class to each (query, block).
 
-    The class is asked of `core.queries`, which every key was classed by: no column repeats it a day
-    and block.
+    Blocks of another plan space are left out. `core.queries` computes the class from the key, so no
+    column has to store it.
 
     Args:
-        query_counts: the level `query` of `to_decayed_counts`.
-        parents: of `class_rates`.
+        query_counts: Rows of `to_decayed_counts` with the level `query`.
+        parents: Rows of `class_rates`.
     """
     columns = ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in query_counts.schema)
     classed = query_counts.mapInArrow(_with_class, f"parent string, {columns}")
@@ -74,18 +75,19 @@ def _with_class(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def estimate_query_strength(query_counts: DataFrame, settings: HistorySettings) -> float:
-    """The k of a class against one of its queries (`strategies.shrinkage`), expected: the rate of the class's others.
+    """Estimate the weight k of a class in the rates of its queries (`strategies.shrinkage`).
 
-    Three exact sums reach the driver: the same k in any order of rows.
+    The expected rate of a query is the rate of the other queries of its class. The driver collects
+    three exact sums, so k does not depend on the order of rows.
 
     Args:
-        query_counts: of `with_parent`, decayed, fixed point.
-        settings: bounds.
+        query_counts: Rows of `with_parent`, decayed, fixed point.
+        settings: Bounds of k.
     """
     sums = {name: from_fixed_point(F.col(name)) for name in MOMENT_SUMS}
     others = F.col("parent_weights") - sums["weights"]
     expected = (F.col("parent_hits") - sums["hits"]) / others
-    # Less than one draw's weight of others is what rounding leaves.
+    # A weight of the others below one draw is a remainder of rounding.
     counted = query_counts.withColumn("expected", F.when(others >= 1.0, expected)).where(
         (F.col("expected") > 0) & (sums["weights"] * sums["weights"] > sums["weights_squared"])
     )
@@ -96,26 +98,32 @@ def estimate_query_strength(query_counts: DataFrame, settings: HistorySettings) 
 
 
 def only_drawn_enough(query_counts: DataFrame, least_query_draws: float) -> DataFrame:
-    """Queries with so many decayed draws over all their blocks; adds `query_draws`, in draws."""
+    """Queries with at least `least_query_draws` decayed draws in total; adds `query_draws`."""
     of_query = Window.partitionBy("key").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     drawn = query_counts.withColumn("query_draws", from_fixed_point(F.sum("draws").over(of_query)))
     return drawn.where(F.col("query_draws") >= F.lit(least_query_draws))
 
 
 def with_rates(query_counts: DataFrame, prior_draws: float) -> DataFrame:
-    """Add support and the rates shrunk to the class: hit_rate, marginal_hit_rate, reciprocal_rank, mean_results.
+    """Add support, mean_results, and the rates shrunk to the class.
+
+    The rates are hit_rate, marginal_hit_rate and reciprocal_rank.
 
     >>> one = 1 << 20
-    >>> drawn = spark.createDataFrame([(20 * one, 20 * one, 10 * one, 0, 5 * one, 20 * one, 40 * one, 0.2, 0.1, 0.1)],
-    ...     "weights bigint, weights_squared bigint, hits bigint, marginal_hits bigint, reciprocal_ranks bigint, "
-    ...     "draws bigint, results bigint, parent_hit_rate double, parent_marginal_hit_rate double, "
-    ...     "parent_reciprocal_rank double")
+    >>> sums = {"weights": 20 * one, "weights_squared": 20 * one, "hits": 10 * one,
+    ...         "marginal_hits": 0, "reciprocal_ranks": 5 * one, "draws": 20 * one,
+    ...         "results": 40 * one}
+    >>> parent = {"parent_hit_rate": 0.2, "parent_marginal_hit_rate": 0.1,
+    ...           "parent_reciprocal_rank": 0.1}
+    >>> drawn = spark.createDataFrame([(*sums.values(), *parent.values())], [*sums, *parent])
     >>> row = with_rates(drawn, prior_draws=20.0).first()
-    >>> row.support, row.hit_rate, row.marginal_hit_rate, round(row.reciprocal_rank, 3), row.mean_results
-    (20.0, 0.35, 0.05, 0.175, 2.0)
+    >>> row.support, row.hit_rate, row.marginal_hit_rate, row.mean_results
+    (20.0, 0.35, 0.05, 2.0)
+    >>> round(row.reciprocal_rank, 3)
+    0.175
     """
     weights, squares = F.col("weights").cast("double"), F.col("weights_squared").cast("double")
-    # Both are in fixed point: the square has the unit twice.
+    # Both sums are in fixed point, and the square of the first has the unit twice.
     support = weights * weights / (squares * F.lit(float(UNITS_PER_ONE)))
     own = F.col("support") / (F.col("support") + F.lit(prior_draws))
 

@@ -13,18 +13,21 @@ class HistorySettings:
 
     Attributes:
         half_life_days: Age, in days, at which a draw counts half.
-        window_days: Number of days that are read.
+        window_days: Number of days of draws that the rates are computed from, including the logical
+            date of the night.
         max_weight: Maximum weight of one draw, 1 / P(block drawn). The limit bounds the variance of
             blocks that only exploration draws. Rates are ratios of equally weighted sums, so a
             block that is always clipped has no bias from it.
-        fewest_prior_draws: Minimum weight of the coarser level in the rates, in effective draws.
-        most_prior_draws: Maximum weight of the coarser level, in effective draws; also its value if
-            keys do not differ more than by chance.
-        least_query_draws: Number of decayed draws, of all blocks together, from which a query has
-            rates of its own.
+        fewest_prior_draws: Minimum, in effective draws, of the fitted weight of the next coarser
+            level in the shrunk rates. The levels are single queries, query classes and all queries.
+        most_prior_draws: Maximum, in effective draws, of the fitted weight of the next coarser
+            level. The weight has this value if the rates within a level do not differ more than by
+            chance.
+        least_query_draws: Minimum number of decayed draws of a query, over all blocks, for the
+            query to have rates of its own.
         parts: Number of files of the published rates of queries, split by a hash of query_key.
-        queries_per_part: Maximum number of queries per published part: those drawn most. Other
-            queries use the rates of their class. The limit bounds what every service loads,
+        queries_per_part: Maximum number of queries per published file: those with the most draws.
+            Other queries use the rates of their class. The limit bounds what every service loads,
             whatever the size of the log.
     """
 
@@ -38,7 +41,7 @@ class HistorySettings:
     queries_per_part: int = 2000
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work.
+        """Check the ranges.
 
         >>> HistorySettings(max_weight=0.5)
         Traceback (most recent call last):

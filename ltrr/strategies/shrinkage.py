@@ -1,20 +1,21 @@
-"""How much a coarser level is worth against a key's own draws, by empirical Bayes.
+"""Weight k of a coarser level against a key's own draws, by empirical Bayes.
 
-A key q has a true rate around what is expected of it, p, with variance t^2 between keys; its draws
-have variance s^2 around that rate. The least squared error has (n rate + k p) / (n + k) with k =
-s^2 / t^2, n effective draws. With w the weight of a draw and x what it found, and Q = sum of w^2 (x
-- p)^2 of the key,
+The true rates of keys have variance t^2 around their expected rates p. The draws of a key have
+variance s^2 around its true rate. The estimate with the least squared error is (n rate + k p) / (n
++ k), with k = s^2 / t^2 and n effective draws. Let w be the weight of a draw, x the reward that it
+found, and Q = sum of w^2 (x - p)^2 over the draws of the key. Then
 
-    E[(sum of w (x - p))^2 - Q] = t^2 ((sum of w)^2 - sum of w^2)      (products of different draws only)
+    E[(sum of w (x - p))^2 - Q] = t^2 ((sum of w)^2 - sum of w^2)   (products of different draws)
     E[Q]                        = (s^2 + t^2) sum of w^2
 
-whatever the distribution of x: a click over its examination is neither Bernoulli nor Poisson. Both
-are divided by p sum of w^2, so that blocks of high and of low rates count alike, and weighted by n
-- 1: a key drawn once says nothing about how keys differ, and a hot one does not decide alone.
-Method of moments, as Morris, "Parametric Empirical Bayes Inference", JASA 1983, without the normal.
+for any distribution of x; a click divided by its examination is neither Bernoulli nor Poisson. Both
+equations are divided by p sum of w^2, so that blocks with high and low rates count alike. They are
+weighted by n - 1, because a key with one draw does not show how keys differ. This is the method of
+moments of Morris, "Parametric Empirical Bayes Inference", JASA 1983, without the assumption of
+normal distributions.
 
-`expected` leaves the key out (the rate of the level's other keys): a key that is most of its level
-would look like it.
+The expected rate of a key is that of the level's other keys. Otherwise a key with most draws of its
+level would be compared with itself.
 """
 
 from __future__ import annotations
@@ -35,17 +36,20 @@ MOMENT_SUMS = ("weights", "weights_squared", "hits", "hits_squared", "weights_hi
 
 
 def moments(sums: Mapping[str, X], expected: X) -> tuple[X, X]:
-    """A key's share of t^2 and of s^2 + t^2, times (n - 1) / p: arrays or columns alike.
+    """A key's terms in the estimates of t^2 and s^2 + t^2, times (n - 1) / p; arrays or columns.
 
     Args:
-        sums: of one block of one key, by the names of `MOMENT_SUMS`, in plain numbers; n above one.
-        expected: p, above zero.
+        sums: Sums of one block of one key, named as in `MOMENT_SUMS`, plain numbers; n must be
+            above 1.
+        expected: Expected rates p, above 0.
 
-    Two draws of weight one that found 1 and 0 where .5 was expected: nothing between keys, a
-    variance of .25.
+    Example: two draws of weight 1 found 1 and 0, and .5 was expected. The estimate of s^2 + t^2 is
+    .25, and that of t^2 is not positive.
 
-    >>> two = {"weights": 2.0, "weights_squared": 2.0, "hits": 1.0, "hits_squared": 1.0, "weights_hits": 1.0}
-    >>> between, whole = moments({name: np.array([value]) for name, value in two.items()}, np.array([0.5]))
+    >>> sums = {"weights": 2.0, "weights_squared": 2.0, "hits": 1.0,
+    ...         "hits_squared": 1.0, "weights_hits": 1.0}
+    >>> arrays = {name: np.array([value]) for name, value in sums.items()}
+    >>> between, whole = moments(arrays, np.array([0.5]))
     >>> between.tolist(), whole.tolist()
     ([-0.5], [0.5])
     """
@@ -58,7 +62,9 @@ def moments(sums: Mapping[str, X], expected: X) -> tuple[X, X]:
 
 
 def strength(between: float, whole: float, settings: HistorySettings) -> float:
-    """The k from the sums of `moments` over keys, within the settings' bounds; the upper one where keys are all alike.
+    """Weight k from sums of `moments` over keys, within the bounds of the settings.
+
+    It is the upper bound if keys do not differ more than by chance.
 
     >>> settings = HistorySettings(fewest_prior_draws=5.0, most_prior_draws=1000.0)
     >>> strength(2.0, 82.0, settings), strength(-1.0, 82.0, settings), strength(2.0, 2.0, settings)
@@ -70,10 +76,10 @@ def strength(between: float, whole: float, settings: HistorySettings) -> float:
 
 
 def array_strength(sums: Mapping[str, Floats], expected: Floats, settings: HistorySettings) -> float:
-    """The k of the blocks of a few keys: arrays of one shape, blocks with one effective draw or none left out.
+    """Weight k for the blocks of a few keys, given as arrays of one shape.
 
-    Where nothing was ever found nothing is known about chance either, and the coarser level keeps
-    all its worth.
+    Blocks with at most one effective draw are left out. Without any hit, the variance by chance is
+    unknown, and k is the upper bound.
 
     >>> one = {name: np.array([60.0, 40.0]) for name in MOMENT_SUMS} | {"hits": np.zeros(2)}
     >>> array_strength(one, np.array([0.45, 0.2]), HistorySettings())

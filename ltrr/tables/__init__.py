@@ -1,1 +1,1 @@
-"""The tables as data: grain, columns, units, meaning of null."""
+"""Declarations of all tables: grain, columns, units, meaning of null."""

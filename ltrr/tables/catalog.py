@@ -1,4 +1,4 @@
-"""Every table of ltrr, in the order in which a night fills them."""
+"""All tables of ltrr, in the order in which a night writes them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ CATALOG: dict[str, Table] = {entry.name: entry for entry in (*LOG_TABLES, *EVIDE
 
 
 def table(name: str) -> Table:
-    """The declaration of `name`.
+    """The declaration of the table `name`.
 
     >>> table("impressions").grain
     ('log_date', 'impression_id')
 
     Raises:
-        UsageError: no table has this name; the message lists those there are.
+        UsageError: No table has this name. The message lists all names.
     """
     if name not in CATALOG:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Tables of evidence: examination, query-to-entity memory, strategy history."""
+"""Tables of evidence: examination, query-to-entity memory and strategy history."""
 
 from __future__ import annotations
 
@@ -27,23 +27,27 @@ EXAMINATION = Table(
         Column(
             "examination",
             "double",
-            "Probability that a user examines the position, relative to position 1",
+            "Probability that a user examines the position, divided by that of position 1",
             exact=False,
         ),
         Column(
             "standard_error",
             "double",
-            "Standard error of examination",
-            null="not estimated (prior, or position 1)",
+            "Standard error of `examination`",
+            null="not estimated: the position is 1, or the value is a prior",
             exact=False,
         ),
-        Column("method", "string", "Source of the estimate: method of the click model | borrowed | prior"),
+        Column(
+            "method",
+            "string",
+            "Source of the estimate: the method of the click model | borrowed (from all surfaces) | prior",
+        ),
         Column(
             "is_identified",
             "boolean",
-            "Whether pairs that were shown at several positions link the position to position 1",
+            "Whether query-entity pairs that were shown at several positions link the position to position 1",
         ),
-        Column("impressions", "bigint", "Number of slate rows that the estimate uses", "slate rows"),
+        Column("impressions", "bigint", "Number of slate rows of the surface at the position", "slate rows"),
     ),
     ("as_of_date",),
     "fit_click_model",
@@ -69,12 +73,25 @@ QUERIES = Table(
 )
 
 _EVIDENCE = (
-    Column("clicks", "bigint", "Sum of clicks, each user, pair and day counted once", FIXED_POINT),
-    Column("clicks_squared", "bigint", "Sum of squared clicks", FIXED_POINT),
     Column(
-        "examinations", "bigint", "Sum of examination probabilities, each user, pair and day counted once", FIXED_POINT
+        "clicks",
+        "bigint",
+        "Sum of clicks on the entity for the query; at most one click per user and date",
+        FIXED_POINT,
     ),
-    Column("examinations_squared", "bigint", "Sum of squared examination probabilities", FIXED_POINT),
+    Column("clicks_squared", "bigint", "Sum over users and dates of the squared terms of `clicks`", FIXED_POINT),
+    Column(
+        "examinations",
+        "bigint",
+        "Sum of examination probabilities of the entity for the query; the largest one per user and date",
+        FIXED_POINT,
+    ),
+    Column(
+        "examinations_squared",
+        "bigint",
+        "Sum over users and dates of the squared terms of `examinations`",
+        FIXED_POINT,
+    ),
 )
 
 Q2E_DAILY = Table(
@@ -83,7 +100,7 @@ Q2E_DAILY = Table(
     (LOG_DATE, QUERY_KEY, ENTITY_ID, *_EVIDENCE),
     ("log_date",),
     "build_memory",
-    "Daily clicks and examinations of query and entity, from which the memory is computed.",
+    "Clicks and examinations of each query and entity by date. The memory is computed from them.",
     "log_date",
 )
 
@@ -91,14 +108,15 @@ Q2E_ROLLUP = Table(
     "q2e_rollup",
     ("period_start", "query_key", "entity_id"),
     (
-        Column("period_start", "date", "Monday of the folded week"),
+        Column("period_start", "date", "Monday of the week that the row sums up"),
         QUERY_KEY,
         ENTITY_ID,
         *_EVIDENCE,
     ),
     ("period_start",),
     "build_memory",
-    "Evidence of closed weeks, each day decayed to the end of its week. It can be rebuilt from q2e_daily.",
+    "Evidence of closed weeks: sums over the days of a week, each decayed to the Sunday of the week. The table can "
+    "be rebuilt from `q2e_daily`.",
     "period_start",
 )
 
@@ -112,21 +130,37 @@ Q2E_MEMORY = Table(
         Column(
             "score", "double", "Probability of a click given examination, shrunk to the predicted score", exact=False
         ),
-        Column("low", "double", "Lower bound of the Gamma-Poisson interval", exact=False),
-        Column("high", "double", "Upper bound of the interval", exact=False),
-        Column("predicted_share", "double", "Weight of the prediction in the score, k / (E + k)", exact=False),
-        Column("weighted_clicks", "double", "Decayed sum of clicks, C", "clicks", exact=False),
-        Column("weighted_examinations", "double", "Decayed sum of examinations, E", "examinations", exact=False),
+        Column(
+            "low",
+            "double",
+            "Lower bound of the interval of `score`; `memory.interval_sigmas` sets its width",
+            exact=False,
+        ),
+        Column("high", "double", "Upper bound of the interval of `score`", exact=False),
+        Column(
+            "predicted_share",
+            "double",
+            "Weight of the predicted score in `score`: k / (weighted_examinations + k), with the fitted weight k",
+            exact=False,
+        ),
+        Column("weighted_clicks", "double", "Sum of clicks, decayed to `as_of_date`", "clicks", exact=False),
+        Column(
+            "weighted_examinations",
+            "double",
+            "Sum of examination probabilities, decayed to `as_of_date`",
+            "examinations",
+            exact=False,
+        ),
     ),
     ("as_of_date",),
     "build_memory",
-    "Query-to-entity memory as published by a night, for the newest `memory.keep_nights` nights.",
+    "Query-to-entity memory that each night published, for the newest `memory.keep_nights` nights.",
     "as_of_date",
 )
 
 _HISTORY_KEYS = (
     Column("level", "string", "Level of aggregation: all | class | query"),
-    Column("key", "string", "Member of the level: `all`, the query class, or the query_key"),
+    Column("key", "string", "Key within the level: `all`, a query class, or a query_key"),
     STRATEGY,
     DEPTH,
 )
@@ -140,29 +174,44 @@ STRATEGY_DAILY = Table(
         Column(
             "impressions",
             "bigint",
-            "Number of impressions in which the block could be drawn; 0 at level query",
+            "Number of impressions in which the probability of drawing the block was above 0; 0 at level query",
             "impressions",
         ),
         Column("draws", "bigint", "Number of impressions in which the block was drawn", "draws"),
         Column("results", "bigint", "Number of entities in the drawn blocks", "entities"),
-        Column("weights", "bigint", "Sum of the weights 1 / P(block drawn), clipped", FIXED_POINT),
-        Column("weights_squared", "bigint", "Sum of the squared weights", FIXED_POINT),
-        Column("hits", "bigint", "Weighted found reward of the block's entities", FIXED_POINT, exact=False),
         Column(
-            "hits_squared", "bigint", "Sum over draws of the squared weighted found reward", FIXED_POINT, exact=False
-        ),
-        Column(
-            "weights_hits", "bigint", "Sum over draws of weight times weighted found reward", FIXED_POINT, exact=False
-        ),
-        Column(
-            "marginal_hits",
+            "weights",
             "bigint",
-            "Weighted found reward of entities that only this block brought",
+            "Sum over draws of the weight 1 / P(block drawn), at most `history.max_weight`",
+            FIXED_POINT,
+        ),
+        Column("weights_squared", "bigint", "Sum over draws of the squared weight", FIXED_POINT),
+        Column(
+            "hits",
+            "bigint",
+            "Sum over draws of weight times found reward. The found reward is the sum of clicks / examination over "
+            "the entities of the block",
             FIXED_POINT,
             exact=False,
         ),
         Column(
-            "reciprocal_ranks", "bigint", "Weighted reciprocal rank of the block's first clicked entity", FIXED_POINT
+            "hits_squared", "bigint", "Sum over draws of (weight times found reward) squared", FIXED_POINT, exact=False
+        ),
+        Column(
+            "weights_hits", "bigint", "Sum over draws of squared weight times found reward", FIXED_POINT, exact=False
+        ),
+        Column(
+            "marginal_hits",
+            "bigint",
+            "Sum over draws of weight times the found reward of entities that no other drawn block contains",
+            FIXED_POINT,
+            exact=False,
+        ),
+        Column(
+            "reciprocal_ranks",
+            "bigint",
+            "Sum over draws of weight / rank of the block's first clicked entity, 0 without a click",
+            FIXED_POINT,
         ),
     ),
     ("log_date",),
@@ -180,22 +229,28 @@ STRATEGY_HISTORY = Table(
         Column(
             "draw_rate",
             "double",
-            "Decayed share of impressions in which the block was drawn",
+            "Share of impressions in which the block was drawn, decayed",
             null="the level is query",
             exact=False,
         ),
-        Column("hit_rate", "double", "Decayed and shrunk hit rate", "found reward per draw", exact=False),
+        Column(
+            "hit_rate",
+            "double",
+            "Mean found reward per draw of the block, decayed and shrunk to the next coarser level",
+            "found reward per draw",
+            exact=False,
+        ),
         Column(
             "marginal_hit_rate",
             "double",
-            "Decayed and shrunk hit rate of entities that only this block brought",
+            "Mean found reward per draw of entities that no other drawn block contains, decayed and shrunk",
             "found reward per draw",
             exact=False,
         ),
         Column(
             "reciprocal_rank",
             "double",
-            "Decayed and shrunk reciprocal rank of a draw's first clicked entity",
+            "Mean reciprocal rank of the first clicked entity of a draw, decayed and shrunk",
             exact=False,
         ),
         Column(
@@ -206,11 +261,18 @@ STRATEGY_HISTORY = Table(
             null="the block was never drawn",
             exact=False,
         ),
-        Column("support", "double", "Effective number of draws that the rates are computed from", "draws", exact=False),
+        Column(
+            "support",
+            "double",
+            "Effective number of draws behind the rates: (sum of weights)^2 / sum of squared weights",
+            "draws",
+            exact=False,
+        ),
     ),
     ("as_of_date",),
     "compute_strategy_features",
-    "Performance of each block of each strategy as of a date. A query has rows once enough of its draws are known.",
+    "Past performance of each block of each strategy as of a date. A query has rows of its own from "
+    "`history.least_query_draws` draws on.",
     "as_of_date",
 )
 

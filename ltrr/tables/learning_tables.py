@@ -1,4 +1,4 @@
-"""Tables of learning, judging and releasing, and the commit point of every job."""
+"""Tables of training, evaluation and release, and the commit point of every job."""
 
 from __future__ import annotations
 
@@ -32,11 +32,15 @@ BANDIT_ROWS = Table(
         USER_FOLD,
         POLICY_VERSION,
         Column("action_taken", "string", "Chosen plan in its canonical text form"),
-        Column("logging_propensity", "double", "Probability of the chosen action under the logging policy"),
+        Column("logging_propensity", "double", "Probability of the chosen plan under the logging policy"),
         Column("found_reward", "double", "Sum over shown entities of clicks / examination", "reward", exact=False),
         Column("page_reward", "double", "Sum of the rewards of shown entities, capped per entity", "reward"),
-        Column("baseline", "double", "Value of the best plan, as estimated by the planner", "reward"),
-        Column("shared_features", "array<double>", "Features of query and situation, as logged"),
+        Column("baseline", "double", "Planner's estimate of the value of the best plan", "reward"),
+        Column(
+            "shared_features",
+            "array<double>",
+            "Features of query and situation, as logged, in the order of the manifest",
+        ),
         Column(
             "actions",
             "array<struct<action:string,features:array<double>>>",
@@ -53,7 +57,7 @@ BANDIT_ROWS = Table(
     ),
     ("log_date",),
     "train_bandit",
-    "Training rows of the bandit, of closed dates. Values are those known at decision time.",
+    "Training rows of the bandit, of closed dates. Features are those logged at decision time.",
     "log_date",
 )
 
@@ -68,15 +72,26 @@ RANKING_ROWS = Table(
         QUERY_KEY,
         USER_KEY,
         USER_FOLD,
-        Column("features", "array<double>", "Ranker features, as logged"),
+        Column("features", "array<double>", "Ranker features of the entity, as logged, in the order of the manifest"),
         Column("clicks", "int", "1 if the user clicked the entity within the reward window, else 0"),
-        Column("examination", "double", "Examination probability of the position, clipped below", exact=False),
-        Column("gain", "double", "Weight of the click: clicks / examination, capped", "reward", exact=False),
+        Column(
+            "examination",
+            "double",
+            "Examination probability of the position, at least `clicks.examination_floor`",
+            exact=False,
+        ),
+        Column(
+            "gain",
+            "double",
+            "Weight of the click: clicks / examination, at most `ranker.gain_cap`",
+            "reward",
+            exact=False,
+        ),
     ),
     ("log_date",),
     "train_ranker",
-    "Training and evaluation rows of rankers: impressions with a click, of closed dates. Values are those "
-    "known at decision time.",
+    "Training and evaluation rows of rankers: entities of impressions with a click, of closed dates. Features are "
+    "those logged at decision time.",
     "log_date",
 )
 
@@ -88,28 +103,39 @@ OPE_ESTIMATES = Table(
         Column(
             "judged_on",
             "string",
-            "Evaluated users: held_out (held out of training) | life (all, after the training) | canary",
+            "Evaluated impressions: held_out (users held out of training) | life (all users, dates after the "
+            "training) | canary (dates of the canary)",
         ),
         Column(
             "policy",
             "string",
-            "Evaluated policy: champion | challenger | candidate | canary | uniform | static; x-champion: a difference",
+            "Evaluated policy: champion | challenger | candidate | canary | uniform | static. `x-champion` is the "
+            "difference of the values of x and the champion",
         ),
-        Column("policy_version", "string", "Version of the bundle, hash of the payload, or text of the plan"),
+        Column(
+            "policy_version",
+            "string",
+            "Identifier of the evaluated policy: version of a bundle, hash of a payload, or text of a static plan",
+        ),
         Column(
             "estimator",
             "string",
             f"Estimator: {' | '.join(one.name for one in list_nightly_estimators())}; {BY_USER.name} for a canary",
         ),
-        Column("slice", "string", "Slice of the impressions: `all`, or a query class"),
-        Column("reward", "string", "Estimated reward: page_reward"),
+        Column("slice", "string", "Slice of the impressions: `all` or a query class"),
+        Column("reward", "string", "Name of the reward that the value measures: page_reward"),
         Column(
-            "value", "double", "Estimated value of the policy", "reward per impression", null="undefined", exact=False
+            "value",
+            "double",
+            "Estimated mean reward of the policy",
+            "reward per impression",
+            null="undefined",
+            exact=False,
         ),
         Column(
             "standard_error",
             "double",
-            "Standard error, clustered by user",
+            "Standard error of `value`, clustered by user",
             "reward per impression",
             null="undefined",
             exact=False,
@@ -117,29 +143,30 @@ OPE_ESTIMATES = Table(
         Column(
             "low",
             "double",
-            "Lower bound of the two-sided interval with the level `evaluation.confidence`",
+            "Lower bound of the two-sided interval of `value` with the level `evaluation.confidence`",
             null="undefined",
             exact=False,
         ),
-        Column("high", "double", "Upper bound of the interval", null="undefined", exact=False),
+        Column("high", "double", "Upper bound of the interval of `value`", null="undefined", exact=False),
         Column(
             "evidence",
             "double",
-            "Evidence R = (sum w r)^2 / sum over users of (sum w r)^2",
+            "Evidence R: (sum of w r)^2 / sum over users of (the user's sum of w r)^2, with importance weights w "
+            "and rewards r",
             null="undefined",
             exact=False,
         ),
         Column(
             "effective_sample_size",
             "double",
-            "Effective sample size (sum w)^2 / sum w^2",
+            "Effective sample size: (sum of w)^2 / sum of w^2, with importance weights w",
             "impressions",
             null="undefined",
             exact=False,
         ),
         Column("impressions", "bigint", "Number of evaluated impressions", "impressions"),
-        Column("users", "bigint", "Number of users, which are the clusters", "users"),
-        Column("verdict", "string", "Verdict: trust | take care | do not use"),
+        Column("users", "bigint", "Number of users, which are the clusters of the standard error", "users"),
+        Column("verdict", "string", "Verdict on the estimate: trust | take care | do not use"),
         Column("reasons", "array<string>", "Reasons of the verdict"),
     ),
     ("as_of_date",),
@@ -158,35 +185,43 @@ CHALLENGERS = Table(
             "string",
             "Identifier of the trial: its first date and 12 hex digits of a SHA-256 of the frozen files",
         ),
-        Column("begun", "date", "Night on which the trial began. Evaluation starts on the next night"),
-        Column("data_end", "date", "Last log_date of its training data. Evaluation uses later dates"),
+        Column("begun", "date", "Night on which the trial began. Its evaluation starts on the next night"),
+        Column("data_end", "date", "Last log_date of the challenger's training data. Its evaluation uses later dates"),
         Column("policy", "string", "Name of the policy"),
         Column("files", "map<string,string>", "Frozen files, name -> SHA-256: bandit and values, ranker, or both"),
-        Column("values", "string", "Description of its learned values, JSON", null="plans are valued by hit rates"),
-        Column("exploration", "string", "Exploration settings, JSON"),
-        Column("against", "string", "Digest of the files that it would replace"),
-        Column("alpha", "double", "Share of the error budget alpha that the trial received when it began"),
+        Column(
+            "values",
+            "string",
+            "Description of the challenger's learned values, JSON",
+            null="plans are valued by hit rates",
+        ),
+        Column("exploration", "string", "Exploration settings of the challenger, JSON"),
+        Column("against", "string", "Digest of the champion's files that the challenger would replace"),
+        Column(
+            "alpha", "double", "Error probability of the trial: the part of `gate.alpha` that it received when it began"
+        ),
         Column("night", "int", "Number of the night in the trial; 0 on its first night", "nights"),
         Column(
             "outcome", "string", "Outcome: keep | promote | futile | harmed | expired | replaced | ended | withdrawn"
         ),
-        Column("ended", "date", "Night of the final outcome", null="the trial goes on"),
+        Column("ended", "date", "Night of the final outcome", null="the trial has not ended"),
         Column(
             "looks",
             "array<struct<night:int,difference:double,standard_error:double>>",
-            "Looks so far, one per night: difference from the champion and its standard error, reward per impression",
+            "Looks of the trial so far, one per night: difference of the values of challenger and champion and its "
+            "standard error, in reward per impression",
         ),
         Column(
             "critical",
             "double",
-            "Critical value of Z on this night",
-            null="no critical value on this night",
+            "Critical value of the test statistic Z (difference / standard error) on this night",
+            null="no critical value was computed on this night",
             exact=False,
         ),
         Column(
             "slices",
             "map<string,string>",
-            "Slice -> harmed | unharmed | not yet judged | not judged; empty if slices were not evaluated",
+            "Query class -> harmed | unharmed | not yet judged | not judged; empty if slices were not evaluated",
         ),
         Column("why", "string", "Reasons of the newest outcome", exact=False),
         Column("mlflow_run_id", "string", "MLflow run of the training; empty if there is none", exact=False),
@@ -209,7 +244,7 @@ CHALLENGERS = Table(
     ),
     ("as_of_date",),
     "publish_policy",
-    "Trials of the gates: current ones, and those that ended within the nights of the alpha budget.",
+    "Trials of challengers: current ones, and those that ended within the last `gate.budget_nights` nights.",
     "as_of_date",
 )
 
@@ -229,11 +264,11 @@ RELEASES = Table(
             "string",
             "Action: published | refreshed | refused | promoted | rolled_back | canary_begun | canary_ended",
         ),
-        Column("run_date", "date", "Logical date of the night", null="a person acted"),
+        Column("run_date", "date", "Logical date of the night that acted", null="a person acted"),
         Column("at", "timestamp", "Time of the action, UTC", exact=False),
         Column("why", "string", "Reasons of the action", exact=False),
         Column("by_whom", "string", "Job or person that acted"),
-        Column("previous_version", "string", "Version that was current before", null="no version was current"),
+        Column("previous_version", "string", "Version that was current before the action", null="there was none"),
         Column(
             "lineage",
             "map<string,string>",
@@ -251,17 +286,17 @@ RELEASES = Table(
     ),
     (),
     "publish_policy",
-    "Changes of the served version and refusals of candidates, append-only. The command line appends "
-    "actions of people.",
+    "Changes of the served version and refusals of candidates. Rows are only added: by nights, and by the command "
+    "line for actions of people.",
 )
 
 FORGOTTEN_USERS = Table(
     "forgotten_users",
     ("user_key",),
-    (USER_KEY, Column("since", "date", "Date of the user's request")),
+    (USER_KEY, Column("since", "date", "Date of the user's request to be forgotten")),
     (),
     "cli",
-    "Users whose rows are dropped at ingestion, in reruns too.",
+    "Users whose rows ingestion drops, also in reruns of earlier dates.",
 )
 
 JOB_RUNS = Table(
@@ -272,19 +307,19 @@ JOB_RUNS = Table(
         Column("run_date", "date", "Logical date of the run"),
         Column("attempt", "int", "Number of the attempt, 1-based"),
         Column("committed_at", "timestamp", "Time of the commit, UTC", exact=False),
-        Column("code_version", "string", "Version of ltrr"),
-        Column("config_digest", "string", "SHA-256 of the settings"),
+        Column("code_version", "string", "Version of ltrr that ran the job"),
+        Column("config_digest", "string", "First 16 hex digits of a SHA-256 of all settings that can change a result"),
         Column(
             "inputs",
             "array<struct<table:string,run_date:date,version:bigint,state:string>>",
-            "Tables and notes that the job read: name, date of the run that wrote them, version, state",
+            "Tables and notes that the job read: name, date of the run that wrote them, Delta version, state",
             exact=False,
         ),
         Column(
             "outputs",
             "array<struct<table:string,version:bigint,rows:bigint,digest:string,state:string>>",
-            "Tables that the job wrote: version, rows, digest of the replaced partitions, state of this "
-            "and all earlier commits",
+            "Tables that the job wrote: Delta version, number of rows, digest of the replaced partitions, digest of "
+            "this and all earlier commits (state)",
             exact=False,
         ),
         Column(
@@ -293,11 +328,11 @@ JOB_RUNS = Table(
             "Results for later jobs that are not tables, such as hashes of payloads (`pipelines.notes`)",
             exact=False,
         ),
-        Column("seconds", "double", "Wall-clock duration", "seconds", exact=False),
+        Column("seconds", "double", "Wall-clock duration of the run", "seconds", exact=False),
     ),
     (),
     "runner",
-    "Commit point of all jobs: without a row here, nothing that a job wrote is visible.",
+    "Runs of jobs. A run is committed by its row here; without the row, later jobs do not see what it wrote.",
 )
 
 LEARNING_TABLES = (BANDIT_ROWS, RANKING_ROWS, OPE_ESTIMATES, CHALLENGERS, RELEASES, FORGOTTEN_USERS, JOB_RUNS)

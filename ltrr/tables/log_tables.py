@@ -1,4 +1,4 @@
-"""Tables that `ingest_logs` writes: what happened, row by row."""
+"""Tables that `ingest_logs` writes: events, impressions, decisions and quality of the logs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVENTS = Table(
     "events",
     ("settled_date", "event_id"),
     (
-        Column("event_id", "string", "Identifier of the event, set by the logging service"),
+        Column("event_id", "string", "Identifier of the event, set by the service that logged it"),
         IMPRESSION_ID,
         ENTITY_ID,
         Column("kind", "string", "Kind of the event, such as click or purchase"),
@@ -33,8 +33,17 @@ EVENTS = Table(
         Column("status", "string", "Status of the event: joined | waiting | rejected"),
         Column("reason", "string", "Reason of the rejection", null="not rejected"),
         Column("arrival_date", "date", "Date of the folder in which the row arrived"),
-        Column("settled_date", "date", "Night that set this status. A waiting event is carried to the next night"),
-        Column("log_date", "date", "Log date of the joined impression", null="not joined to an impression"),
+        Column(
+            "settled_date",
+            "date",
+            "Logical date of the night that set `status`. The next night reads a waiting event again",
+        ),
+        Column(
+            "log_date",
+            "date",
+            "`log_date` of the impression that the event was joined to",
+            null="not joined to an impression",
+        ),
         Column("source", "string", "File of the line, relative to the logs folder"),
         Column("offset", "bigint", "Number of the line in the file, 1-based"),
         Column("line_hash", "string", "SHA-256 of the raw line"),
@@ -61,12 +70,15 @@ IMPRESSIONS = Table(
         Column("session_key", "string", "Keyed hash of the session id"),
         SURFACE,
         Column("utc_offset_minutes", "int", "Offset of the user's clock from UTC", "minutes"),
-        Column("context", "map<string,string>", "Other facts known before the choice, as text"),
+        Column(
+            "context", "map<string,string>", "Other facts known before the choice, name -> value, such as the device"
+        ),
         POLICY_VERSION,
         Column(
             "version_propensity",
             "double",
-            "Probability that this version serves the user; 1 if versions were not drawn, or the record does not say",
+            "Probability that this version serves the user; 1 if no version was drawn or the record does not "
+            "contain it",
         ),
         Column("memory_version", "string", "Version of the bundle whose memory was used"),
         Column("history_version", "string", "Version of the bundle whose strategy history was used"),
@@ -94,7 +106,7 @@ DECISIONS = Table(
         Column("decide", "string", "Unit of the choice: plan | draw"),
         Column("observe", "string", "Blocks that the policy saw before the choice: blind | first_look | all_blocks"),
         Column("action_taken", "string", "Chosen plan in its canonical text form"),
-        Column("logging_propensity", "double", "Probability of the chosen action under the logging policy"),
+        Column("logging_propensity", "double", "Probability of the chosen plan under the logging policy"),
         Column(
             "action_propensities",
             "array<struct<action:string,p:double>>",
@@ -108,7 +120,7 @@ DECISIONS = Table(
         Column(
             "action_features",
             "array<struct<action:string,features:array<double>>>",
-            "Features as used, of the plans of the shortlist and the chosen plan",
+            "Features, as used, of the plans of the shortlist and of the chosen plan",
         ),
         Column(
             "hit_rate",
@@ -125,14 +137,14 @@ DECISIONS = Table(
         Column(
             "look",
             BLOCKS,
-            "Blocks seen before the choice, so that evaluation needs no join. Each entity has the overlap of its text "
-            "with the query (empty: unknown) and the memory's clicks and examinations of query and entity",
+            "Blocks seen before the choice, so that evaluation needs no join. Each entity has the overlap of its "
+            "text with the query (empty: unknown) and the memory's clicks and examinations of query and entity",
         ),
-        Column("deeper", BLOCKS, "Other blocks of the chosen plan, in the same form as `look`"),
+        Column("deeper", BLOCKS, "Blocks of the chosen plan that are not in `look`, in the same form"),
     ),
     ("log_date",),
     "ingest_logs",
-    "Choices, each with everything that replay and evaluation need.",
+    "Choices of plans, each with all data that replay and evaluation need.",
     "log_date",
 )
 
@@ -146,15 +158,18 @@ DRAWS = Table(
         LOG_DATE,
         Column("is_looked_at", "boolean", "Whether the block was fetched before the choice"),
         Column("is_drawn", "boolean", "Whether the block is part of the chosen plan"),
-        Column("status", "string", "Result of the call: ok | empty | timeout | error"),
+        Column("status", "string", "Result of the call to the strategy: ok | empty | timeout | error"),
         Column("results", "int", "Number of entities in the block", "entities"),
         Column(
-            "new_entities", "int", "Number of entities that no other drawn block of the impression contains", "entities"
+            "new_entities",
+            "int",
+            "Number of entities of the block that no other drawn block of the impression contains",
+            "entities",
         ),
     ),
     ("log_date",),
     "ingest_logs",
-    "Fetched blocks of candidates.",
+    "Fetched blocks of candidates, one row per block.",
     "log_date",
 )
 
@@ -164,18 +179,18 @@ CANDIDATES = Table(
     (
         IMPRESSION_ID,
         STRATEGY,
-        Column("rank", "int", "Rank in the strategy's own list, 1-based"),
+        Column("rank", "int", "Rank of the entity in the strategy's own list, 1-based"),
         DEPTH,
         LOG_DATE,
         ENTITY_ID,
-        Column("score", "double", "Score that the strategy returned", null="the strategy returned none"),
+        Column("score", "double", "Score that the strategy returned for the entity", null="the strategy returned none"),
         Column("is_looked_at", "boolean", "Whether the entity's block was fetched before the choice"),
         Column("is_drawn", "boolean", "Whether the entity's block is part of the chosen plan"),
-        Column("position", "int", "Position on the page, 1-based", null="not shown"),
+        Column("position", "int", "Position on the page, 1-based", null="the entity was not shown"),
     ),
     ("log_date",),
     "ingest_logs",
-    "Entities of all fetched blocks.",
+    "Entities of all fetched blocks, one row per rank of a strategy.",
     "log_date",
 )
 
@@ -197,7 +212,7 @@ SLATE_ROWS = Table(
     ),
     ("log_date",),
     "ingest_logs",
-    "Shown entities with their rewards.",
+    "Shown entities with their clicks, rewards and ranker features.",
     "log_date",
 )
 
@@ -209,21 +224,28 @@ LIMITED_USERS = Table(
         USER_KEY,
         Column("impressions", "bigint", "Number of the user's impressions on the date", "impressions"),
         Column(
-            "clicks", "bigint", "Number of shown entities that the user clicked, or that earned a reward", "entities"
+            "clicks", "bigint", "Number of shown entities that the user clicked or that earned a reward", "entities"
         ),
         Column("page_reward", "double", "Sum of the rewards of shown entities, capped per entity", "reward"),
-        Column("share_of_impressions", "double", "Share of the impressions of all identified users on the date"),
-        Column("share_of_reward", "double", "Share of the page_reward of all identified users on the date"),
+        Column(
+            "share_of_impressions",
+            "double",
+            "Share of the user's impressions in those of all identified users on the date",
+        ),
+        Column(
+            "share_of_reward", "double", "Share of the user's page_reward in that of all identified users on the date"
+        ),
         Column(
             "counted_share",
             "double",
-            "Share of the user's impressions that count in learning and evaluation, sampled by hash; 0: "
-            "the user is excluded",
+            "Share of the user's impressions that count in learning and evaluation, a sample by hash; 0 if the user "
+            "is excluded",
         ),
         Column(
             "reason",
             "string",
-            "Reason: capped | impressions | clicks | one_position | setting; all but capped exclude the user",
+            "Reason of the limit: capped | impressions | clicks | one_position | setting. All except capped exclude "
+            "the user",
         ),
     ),
     ("log_date",),
@@ -238,16 +260,16 @@ REJECTED_ROWS = Table(
     (
         Column("source", "string", "File of the line, relative to the logs folder"),
         Column("offset", "bigint", "Number of the line in the file, 1-based"),
-        Column("settled_date", "date", "Night that rejected the line"),
-        Column("reason", "string", "Reason of the rejection, one of the list in docs/reference/log-contract.md"),
-        Column("detail", "string", "Detail: which field, expected and found value"),
-        Column("format", "string", "Recognised format: decision | event | foreign | unreadable"),
+        Column("settled_date", "date", "Logical date of the night that rejected the line"),
+        Column("reason", "string", "Reason of the rejection, one of those that docs/reference/log-contract.md lists"),
+        Column("detail", "string", "Field at fault with its expected and found value"),
+        Column("format", "string", "Format of the line as recognized: decision | event | foreign | unreadable"),
         Column("line_hash", "string", "SHA-256 of the raw line"),
-        Column("excerpt", "string", "Start of the line with all values masked"),
+        Column("excerpt", "string", "Beginning of the line with all values masked"),
     ),
     ("settled_date",),
     "ingest_logs",
-    "Rejected lines with their reasons. Lines read are always the sum of kept, waiting and rejected lines.",
+    "Rejected lines with their reasons. Each line that was read is kept, waiting or rejected.",
     "settled_date",
 )
 
@@ -260,11 +282,13 @@ DATA_QUALITY = Table(
         Column("figure", "double", "Measured value", null="undefined, such as a share of zero rows"),
         Column("limit", "double", "Limit of the measured value", null="the value is reported only"),
         Column("verdict", "string", "Outcome of the check: ok | failed | accepted | reported"),
-        Column("detail", "string", "Explanation; the operator's reason if a failure was accepted"),
+        Column(
+            "detail", "string", "Explanation of the figure; if an operator accepted a failure, the operator's reason"
+        ),
     ),
     ("log_date",),
     "ingest_logs",
-    "Quality checks of a night's logs.",
+    "Quality checks of each night's logs.",
     "log_date",
 )
 

@@ -1,6 +1,6 @@
-"""The page `docs/reference/tables.md`, rendered from the catalog.
+"""Renders the page `docs/reference/tables.md` from the catalog.
 
-Written by `python -m ltrr.tables.markdown > docs/reference/tables.md`.
+`python docs/reference_pages.py` writes the page.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from ltrr.tables.table import Column, Table
 
 _HEAD = """# Tables
 
-Written by `python -m ltrr.tables.markdown`; a test holds it to the catalog (`ltrr/tables/`). Delta, one folder a table
-below `tables/` of the home. A column that is not *exact* comes out of a fit or a clock: two right runs may differ in
-its last digits, so digests leave it out and `ltrr tables compare` allows it a tolerance.
+Written by `python docs/reference_pages.py`; a test compares this page with the declarations in
+`ltrr/tables/`. Each table is a Delta table in a folder of its name below `tables/` of the home.
+Values of a column that is not *exact* come from a fit or a clock. Two correct runs may differ in
+their last digits, so digests leave the column out and `ltrr tables compare` allows a tolerance.
 """
 
 
 def render_catalog() -> str:
-    """The whole page."""
+    """Render the whole page."""
     contents = "\n".join(f"- [{name}](#{name}): {declared.meaning}" for name, declared in CATALOG.items())
     return "\n".join([_HEAD, contents, *(render_table(declared) for declared in CATALOG.values())])
 
 
 def render_table(declared: Table) -> str:
-    """One table: what it holds, its grain, partitions, writer, and its columns."""
+    """Render one table: meaning, grain, writer, partitions and columns."""
     replaced = f"; a night replaces its `{declared.date_column}`" if declared.date_column else "; rows are only added"
     partitions = f"Partitioned by {_names(declared.partition_by)}." if declared.partition_by else "Not partitioned."
     lines = [

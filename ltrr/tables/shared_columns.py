@@ -1,4 +1,4 @@
-"""Columns that several tables share, so that one word has one type and one meaning everywhere."""
+"""Columns that several tables share, so that one name has one type and one meaning."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from ltrr.tables.table import Column
 LOG_DATE = Column(
     "log_date",
     "date",
-    "UTC date of the decision. If the record's clock is ahead at midnight, date of the folder in which "
-    "the record arrived",
+    "UTC date of the decision. If the service's clock was ahead around midnight, date of the folder in which the "
+    "record arrived",
 )
 AS_OF_DATE = Column(
-    "as_of_date", "date", "Logical date of the run that computed the row. The row depends on no later data"
+    "as_of_date", "date", "Logical date of the run that computed the row. The row depends on no data after it"
 )
 IMPRESSION_ID = Column(
     "impression_id",
     "string",
-    "Identifier of one served search, unique within its log_date. Ingestion forgets identifiers after "
-    "late_days, so joins "
-    "use log_date and impression_id",
+    "Identifier of one served search, unique within its log_date only: ingestion remembers identifiers for "
+    "`logs.late_days`. Joins use log_date and impression_id",
 )
 STEP = Column("step", "int", "Number of the choice within the impression, 1-based; always 1 with `decide: plan`")
 ENTITY_ID = Column("entity_id", "string", "Identifier of the retrieved entity")
@@ -26,7 +25,9 @@ STRATEGY = Column("strategy", "string", "Name of the retrieval strategy")
 DEPTH = Column("depth", "int", "Number of the block within the strategy, 1-based", "blocks")
 POSITION = Column("position", "int", "Position on the page, 1-based")
 QUERY_KEY = Column("query_key", "string", "Canonical form of the query text")
-QUERY_CLASS = Column("query_class", "string", "Class of the query by the rule in `core.queries`")
+QUERY_CLASS = Column(
+    "query_class", "string", "Class of the query by length and form, as `ltrr.core.queries` defines it"
+)
 USER_KEY = Column(
     "user_key",
     "string",
@@ -35,7 +36,8 @@ USER_KEY = Column(
 USER_FOLD = Column(
     "user_fold",
     "int",
-    "Fold of the user, 0..99, by a hash of user_key. Users with a fold below held_out_percent are held out of training",
+    "Fold of the user, 0..99, by a hash of user_key. Users with a fold below `evaluation.held_out_percent` are held "
+    "out of training",
 )
 SURFACE = Column("surface", "string", "Page or application that showed the slate")
 POLICY_VERSION = Column("policy_version", "string", "Version of the bundle that served the search")
@@ -44,4 +46,4 @@ BLOCKS = (
     "array<struct<strategy:string,depth:int,status:string,entity_ids:array<string>,scores:array<double>,"
     "overlaps:array<array<double>>,clicks:array<double>,examinations:array<double>>>"
 )
-"""Type of a column of blocks: `ltrr.artifacts.looks.block_row` makes its elements."""
+"""Type of a column of blocks. `ltrr.artifacts.looks.block_row` makes its elements."""

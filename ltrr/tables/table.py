@@ -1,4 +1,4 @@
-"""What a table is: its grain, columns, partitions and writer, as plain data (no Spark here)."""
+"""Declaration of a table as plain data: grain, columns, partitions and writer; no Spark here."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ class Column:
     """One column of a table.
 
     Attributes:
-        name: snake_case, as in docs/words.
+        name: Name in snake_case.
         type: Spark DDL, for example `array<double>`.
         meaning: Description of a value, a noun phrase that stands alone.
-        unit: of a number; empty for text and keys.
-        null: what a missing value means; empty where the column is never null.
-        exact: whether two correct runs give the same bytes. Floats that come out of a fit are not
-            exact: they are compared by key with a tolerance (`ltrr tables compare`) and stay
-            outside the digest.
+        unit: Unit of a number; empty for text and keys.
+        null: Meaning of a missing value; empty if the column is never null.
+        exact: Whether two correct runs give the same bytes. Floats that a fit computes are not
+            exact: `ltrr tables compare` allows them a tolerance, and digests leave them out.
     """
 
     name: str
@@ -38,9 +37,10 @@ class Column:
 
     @property
     def is_compared(self) -> bool:
-        """Whether two correct runs give the same value: exactly, or for a derived number within a tolerance.
+        """Whether two correct runs give the same value, exactly or (numbers) within a tolerance.
 
-        >>> [Column("a", kind, "", exact=False).is_compared for kind in ("double", "array<double>", "timestamp")]
+        >>> kinds = ("double", "array<double>", "timestamp")
+        >>> [Column("a", kind, "", exact=False).is_compared for kind in kinds]
         [True, True, False]
         """
         return self.exact or self.type in ("double", "array<double>", "bigint")
@@ -48,12 +48,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One Delta table: `written_by` names the one job that writes it, or `runner`, or `cli`.
+    """One Delta table.
 
-    `grain` names the columns whose values identify a row. An id that is unique only within a date
-    stands there with its date, and a join on the id names that date too.
-
-    `date_column` is the partition that a run of the writer replaces; empty where rows are appended.
+    Attributes:
+        name: Name in snake_case.
+        grain: Columns whose values identify a row. An identifier that is unique only within a date
+            is listed with its date; a join on the identifier must use the date too.
+        columns: Columns in the order in which they are written.
+        partition_by: Names of the partition columns.
+        written_by: The one job that writes the table, or `runner` or `cli`.
+        meaning: Description of the rows.
+        date_column: Partition column whose value a run of the writer replaces; empty if rows are
+            only appended.
     """
 
     name: str
@@ -65,25 +71,25 @@ class Table:
     date_column: str = ""
 
     def column(self, name: str) -> Column:
-        """The column called `name`; KeyError when there is none."""
+        """The column called `name`; KeyError if there is none."""
         return {column.name: column for column in self.columns}[name]
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """Names in the order in which they are written."""
+        """Names of the columns, in the order in which they are written."""
         return tuple(column.name for column in self.columns)
 
     @property
     def is_read_by_version(self) -> bool:
-        """Whether jobs read the table as an earlier commit left it, so that its versions must stay readable."""
+        """Whether jobs read earlier versions of the table, so that these must stay readable."""
         return bool(self.date_column)
 
     @property
     def compared_columns(self) -> tuple[str, ...]:
-        """Columns whose values two correct runs share."""
+        """Names of the columns whose values are the same in two correct runs."""
         return tuple(column.name for column in self.columns if column.is_compared)
 
     @property
     def exact_columns(self) -> tuple[str, ...]:
-        """Columns that a digest covers."""
+        """Names of the columns that a digest covers."""
         return tuple(column.name for column in self.columns if column.exact)

@@ -1,1 +1,1 @@
-"""How much one user counts: caps per user and day, exclusion of outliers, and the names of both."""
+"""Limits on how much one user counts: caps per user and date, and exclusion of outliers."""

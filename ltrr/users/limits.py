@@ -1,9 +1,9 @@
-"""Impressions and slates -> the few users of each date that count less than they searched, and the rule that obeys.
+"""Limits on single users: who counts in part or not at all on a date, and the filter of rows.
 
-`to_limited_users` decides once, when logs are ingested; `only_counted` is the rule at every door
-behind which something is learned or judged. The decision is kept as a share per user and date, so
-the rule is a join with a small table and a comparison of a hash: no sort, no window over the rows
-of a user who may be a tenth of the log.
+`to_limited_users` decides once, when logs are ingested. `only_counted` applies the decision
+wherever rows are learned from or evaluated. The decision is a share per user and date, so the
+filter is a join with a small table and a comparison of a hash. It needs no sort and no window over
+the rows of one user, who may have a tenth of the log.
 """
 
 from __future__ import annotations
@@ -18,37 +18,40 @@ from ltrr.spark.hashing import HashUse, salted_hash
 from ltrr.users.settings import UserSettings, robust_bound
 
 CAPPED, IMPRESSIONS, CLICKS, ONE_POSITION, SETTING = "capped", "impressions", "clicks", "one_position", "setting"
-"""Reasons of `limited_users`: all but the first exclude."""
+"""Reasons in the table `limited_users`. All except `CAPPED` exclude the user."""
 
-# With fewer users on a date, a 95th percentile says nothing about who is ordinary: the caps alone
-# hold.
+# With fewer users on a date, a 95th percentile does not describe ordinary users: only the caps
+# apply.
 _LEAST_USERS = 20
-# Of a user's clicks: what a person who reads pages does not reach by chance at one position below
-# the first.
+# Share of a user's clicks at one position below the first. A person who reads pages does not reach
+# it by chance.
 _ONE_POSITION_SHARE = 0.9
-# Of the users who click on a surface: a position that most of them click is no sign of a robot.
+# Share of the users who click on a surface. A position that more of them click is no sign of a
+# robot.
 _COMMON_POSITION_SHARE = 0.5
 _HASH_UNITS = 1 << 53
 
 
 def is_identified(user_key: Column) -> Column:
-    """Whether a row has a user: anonymous searches belong to no user, and say nothing about how much one user searches.
+    """Whether a row has an identified user; anonymous searches have none.
 
     >>> keys = spark.createDataFrame([("k1",), ("~k2",), ("",), (None,)], "user_key string")
-    >>> [row.known for row in keys.select(is_identified(F.col("user_key")).alias("known")).collect()]
+    >>> known = keys.select(is_identified(F.col("user_key")).alias("known"))
+    >>> [row.known for row in known.collect()]
     [True, False, False, False]
     """
     return F.coalesce((user_key != "") & ~user_key.startswith(ANONYMOUS), F.lit(False))
 
 
 def sampling_number(impression_id: Column) -> Column:
-    """A number in [0, 1) that depends on the impression alone; blind to what happened, the same in every rerun.
+    """Pseudo-random number in [0, 1), a hash of the impression id.
 
-    The salt keeps it independent of the samples and orders that other uses take from hashes of the
-    same id.
+    It does not depend on what happened in the impression, and every rerun gives the same number.
+    The salt makes it independent of the other samples and orders that hashes of the same id define.
 
     >>> ids = spark.range(20_000).select(F.col("id").cast("string").alias("id"))
-    >>> found = ids.select(sampling_number(F.col("id")).alias("x")).agg(F.min("x"), F.avg("x"), F.max("x")).head()
+    >>> numbers = ids.select(sampling_number(F.col("id")).alias("x"))
+    >>> found = numbers.agg(F.min("x"), F.avg("x"), F.max("x")).head()
     >>> 0.0 <= found[0] < 0.001, 0.49 < found[1] < 0.51, 0.999 < found[2] < 1.0
     (True, True, True)
     """
@@ -56,18 +59,22 @@ def sampling_number(impression_id: Column) -> Column:
 
 
 def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
-    """(impression), (impression, position) -> (log_date, user_key): what each identified user did on each date.
+    """(impression), (impression, position) -> (log_date, user_key): counts of each identified user.
 
-    Columns: impressions; clicks, the shown entities that the user clicked or that earned a reward;
-    page_reward; one_position_clicks, the clicks at the user's most clicked place below the first,
-    where that place is none that most people click.
+    Columns:
+        impressions: Number of impressions.
+        clicks: Number of shown entities that the user clicked or that earned a reward.
+        page_reward: Sum of their rewards.
+        one_position_clicks: Number of clicks at the user's most clicked position, without the first
+            position and those that most users of the surface click.
 
-    Two shuffles by user, of counts that were combined before them: a user who is a tenth of the log
-    is a row a task. What is cached here is dropped with the job's cache.
+    Two shuffles by user, of counts that Spark has combined before: a user with a tenth of the log
+    is one row per task. The job drops the cached rows at its end.
 
     Args:
-        impressions: log_date, user_key.
-        slate_rows: log_date, user_key, surface, position, clicks, page_reward, of the same dates.
+        impressions: Rows with log_date and user_key.
+        slate_rows: Rows of the same dates with log_date, user_key, surface, position, clicks and
+            page_reward.
     """
     user = ["log_date", "user_key"]
     searched = (
@@ -75,14 +82,14 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
     )
     is_answered = (F.col("clicks") > 0) | (F.col("page_reward") > 0)
     answered = slate_rows.where(is_answered & is_identified(F.col("user_key")))
-    # Read twice: to know which places most people click, and by user. A row a user and place: of
-    # clicks, not of slates.
+    # Read twice: to find the positions that most users click, and by user. One row per user and
+    # clicked position.
     places = (
         answered.groupBy(*user, "surface", "position")
         .agg(F.count(F.lit(1)).alias("n"), F.sum(to_fixed_point(F.col("page_reward"))).alias("reward"))
         .persist(StorageLevel.MEMORY_AND_DISK)
     )
-    # Counted in users: a robot's clicks must not make its own place a common one.
+    # Counted in users, so that the clicks of one robot do not make its position a common one.
     surface = ["log_date", "surface"]
     everybody = places.groupBy(*surface, "position").agg(F.count(F.lit(1)).alias("users"))
     surfaces = places.groupBy(*surface).agg(F.count_distinct("user_key").alias("of_surface"))
@@ -91,7 +98,7 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
         .where((F.col("position") == 1) | (F.col("users") > F.lit(_COMMON_POSITION_SHARE) * F.col("of_surface")))
         .select("log_date", "surface", "position", F.lit(True).alias("is_common"))
     )
-    # A row a date, surface and position that most people click: a few dozen.
+    # One row per date, surface and common position: a few dozen rows.
     marked = places.join(F.broadcast(common), on=["log_date", "surface", "position"], how="left")
     acted = marked.groupBy(*user).agg(
         F.sum("n").alias("clicks"),
@@ -110,18 +117,19 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
 def to_limited_users(user_days: DataFrame, settings: UserSettings) -> DataFrame:
     """Rows of `limited_users`: the users and dates whose impressions count in part, or not at all.
 
-    The driver sees one row a date: its totals and its quantiles. What comes out is at most a date's
-    impressions over the cap; on an ordinary date, a few users in a thousand.
+    The driver collects one row per date, its totals and quantiles. A date has at most as many rows
+    as its impressions divided by the cap; on an ordinary date, a few users in a thousand are
+    limited.
 
     Args:
-        user_days: of `to_user_days`; read twice.
-        settings: the limits.
+        user_days: Rows of `to_user_days`; read twice.
+        settings: Limits.
     """
     totals = user_days.groupBy("log_date").agg(
         F.count(F.lit(1)).alias("users"),
         F.sum("impressions").alias("impressions"),
         from_fixed_point(F.sum(to_fixed_point(F.col("page_reward")))).alias("reward"),
-        # Exact: counts take few values, and a quantile is kept as one number a value.
+        # Exact quantiles: counts take few distinct values, and Spark keeps one number per value.
         *(F.percentile(name, F.array(F.lit(0.5), F.lit(0.95))).alias(f"{name}_at") for name in (IMPRESSIONS, CLICKS)),
     )
     bounds = [
@@ -172,24 +180,25 @@ def to_limited_users(user_days: DataFrame, settings: UserSettings) -> DataFrame:
 
 
 def only_counted(rows: DataFrame, limited_users: DataFrame, settings: UserSettings) -> DataFrame:
-    """Rows of impressions that count: none of an excluded user, a sample of a capped one, all of everybody else.
+    """Rows of impressions that count: none of excluded users, a sample of capped users, all others.
 
-    An impression counts with all its rows or with none, and the same impressions count in every
-    use. Same columns, in the same order.
+    An impression counts with all its rows or with none, and every use counts the same impressions.
+    The columns and their order stay the same.
 
-    The table is small enough to be sent to the tasks; where it ever is not, Spark shuffles both
-    sides and splits the part of a heavy user.
+    Spark sends the small table `limited_users` to the tasks. If it is ever too large for that,
+    Spark shuffles both sides and splits the rows of a heavy user.
 
     Args:
-        rows: with log_date, user_key and impression_id.
-        limited_users: of the table, the dates of `rows` among them. A date that was ingested before
-            ltrr recorded limits has no rows there: all its users count whole.
-        settings: the keys that never count, whenever they searched.
+        rows: Rows with log_date, user_key and impression_id.
+        limited_users: Rows of the table `limited_users`, at least those of the dates of `rows`. All
+            users of a date without rows count fully.
+        settings: Keys that never count, on any date.
 
     >>> rows = spark.sql('''SELECT DATE'2026-03-02' log_date, user_key, impression_id
     ...     FROM VALUES ('robot', 'i1'), ('person', 'i2'), ('', 'i3'), (repeat('0', 32), 'i4')
     ...     AS t(user_key, impression_id)''')
-    >>> limited = spark.sql("SELECT DATE'2026-03-02' log_date, 'robot' user_key, 0.0D counted_share")
+    >>> limited = spark.sql('''SELECT DATE'2026-03-02' log_date, 'robot' user_key,
+    ...     0.0D counted_share''')
     >>> kept = only_counted(rows, limited, UserSettings(excluded=("0" * 32,)))
     >>> sorted(row.impression_id for row in kept.collect())
     ['i2', 'i3']
@@ -198,7 +207,7 @@ def only_counted(rows: DataFrame, limited_users: DataFrame, settings: UserSettin
 
 
 def with_is_counted(rows: DataFrame, limited_users: DataFrame, settings: UserSettings) -> DataFrame:
-    """Add `is_counted`, whether `only_counted` keeps the row; same rows."""
+    """Add `is_counted`: whether `only_counted` keeps the row."""
     limits = limited_users.select("log_date", "user_key", F.col("counted_share").alias("_counted_share"))
     joined = rows.join(limits, on=["log_date", "user_key"], how="left")
     is_counted = sampling_number(F.col("impression_id")) < F.coalesce("_counted_share", F.lit(1.0))

@@ -1,4 +1,4 @@
-"""The names of heavy users, for those who must decide about them: in data quality and in verdicts."""
+"""Descriptions of heavy users, for operators: in `data_quality` and in verdicts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from ltrr.users.limits import CAPPED, is_identified
 
 NAMED_A_NIGHT = 20
 NAMED_IN_A_VERDICT = 3
-# A capped user with a smaller share of a date searches often, which needs no action of the
-# operator.
+# A capped user with a smaller share of a date needs no action of the operator.
 _NOTABLE_SHARE = 0.01
 _ABOUT = "single users: "
 
 
 @dataclass(frozen=True)
 class LimitedUser:
-    """The date on which a limited user weighed most."""
+    """A limited user, on the date on which the user's share was largest."""
 
     log_date: str
     user_key: str
@@ -34,12 +33,12 @@ class LimitedUser:
     reason: str
 
     def __str__(self) -> str:
-        """As a clause.
+        """Description of the user as a clause of a sentence.
 
         >>> robot = LimitedUser("2026-03-02", "3f2a", 1500, 1490, 0.0909, 0.21, 0.0, "impressions")
         >>> str(robot)
-        'user 3f2a, excluded (impressions): 1500 impressions and 1490 clicks on 2026-03-02, 9.1% of the impressions \
-and 21.0% of the rewards'
+        'user 3f2a, excluded (impressions): 1500 impressions and 1490 clicks on 2026-03-02,
+        9.1% of the impressions and 21.0% of the rewards'
         """
         how = f"counted at {self.counted_share:.1%} (capped)" if self.reason == CAPPED else f"excluded ({self.reason})"
         return (
@@ -49,13 +48,14 @@ and 21.0% of the rewards'
 
 
 def heaviest_limited(limited_users: DataFrame, most: int) -> list[LimitedUser]:
-    """The users to name: excluded ones, and capped ones with a notable share of a date; heaviest first, at most `most`.
+    """Find the users to name: excluded users, and capped ones with a notable share of a date.
 
-    Each is named once, with the date on which the user's share was largest.
+    Each user occurs once, with the date on which the user's share was largest. Excluded users come
+    first, each group with the largest shares first.
 
     Args:
-        limited_users: rows of the table, of the dates in question.
-        most: names that reach the driver.
+        limited_users: Rows of the table, of the dates in question.
+        most: Maximum number of users.
     """
     share = F.greatest("share_of_reward", "share_of_impressions")
     is_notable = (F.col("reason") != CAPPED) | (share >= _NOTABLE_SHARE)
@@ -74,9 +74,9 @@ def heaviest_limited(limited_users: DataFrame, most: int) -> list[LimitedUser]:
 
 
 def user_checks(limited_users: DataFrame) -> list[Check]:
-    """Rows of `data_quality` about the limited users of some dates: two counts, and one row a named user.
+    """Rows of `data_quality` about limited users: two counts, and one row for each user to name.
 
-    None decides anything: what these users did is left out already.
+    They are only reported: learning and evaluation already leave these users out.
     """
     is_capped = F.col("reason") == CAPPED
     counts = limited_users.agg(
@@ -96,12 +96,12 @@ def user_checks(limited_users: DataFrame) -> list[Check]:
 
 
 def heaviest_counted(impressions: DataFrame, most: int, least_share: float) -> list[str]:
-    """Clauses about the users with the largest shares of the rewards that are judged on, heaviest first.
+    """Clauses about the users with the largest shares of the evaluated rewards, largest first.
 
     Args:
-        impressions: user_key, page_reward; those that count, or their slate rows.
-        most: names that reach the driver.
-        least_share: of the rewards, from which a user is named.
+        impressions: Counted impressions or their slate rows, with user_key and page_reward.
+        most: Maximum number of users.
+        least_share: Share of the rewards from which a user is named.
     """
     by_user = (
         impressions.where(is_identified(F.col("user_key")))
@@ -119,7 +119,7 @@ def heaviest_counted(impressions: DataFrame, most: int, least_share: float) -> l
 
 
 def verdict_reasons(limited: Sequence[LimitedUser], counted: Sequence[str]) -> list[str]:
-    """What a verdict says about single users; `is_about_a_user` recognises it.
+    """Reasons of a verdict that name single users; `is_about_a_user` recognises them.
 
     >>> reasons = verdict_reasons([], ["user 3f2a earned 21.0% of the rewards judged on"])
     >>> reasons, is_about_a_user(reasons[0]), is_about_a_user("evidence R is 31.0, below 100")

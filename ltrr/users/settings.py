@@ -9,7 +9,7 @@ from math import expm1, log1p
 from ltrr.errors import ConfigError, check_ranges
 
 _KEY = re.compile(r"[0-9a-f]{32}")
-# Up to so many times the median of a date, a user searches as people do.
+# Multiple of a date's median up to which the number of a user's impressions is ordinary.
 _ORDINARY = 4.0
 
 
@@ -17,27 +17,31 @@ _ORDINARY = 4.0
 class UserSettings:
     """Limits on how much one user counts in learning and evaluation, and users that do not count.
 
-    Raw tables keep every row. The limits hold where rows are learned from or judged on.
+    Raw tables keep every row. The limits apply where rows are learned from or evaluated.
 
     Attributes:
         impressions_per_day: Maximum number of impressions of one user and date that count. Of a
             user with more, a random sample of about this size counts, chosen by a hash of the
             impression.
-        share_of_day: Maximum share of a date's impressions that one user may count for, 0..1. The
-            lower of both limits holds.
-        least_impressions: Number of impressions of one user and date that share_of_day never goes
-            below; nor does it go below four times the median of the date's users.
-        outlier_impressions: Number of impressions of one user and date up to which the user is
-            never excluded for them. Above it, the user is excluded on that date if the number is
-            also above the robust bound.
-        outlier_clicks: Likewise for entities that the user clicked, or that earned a reward.
-        outlier_distance: The robust bound lies this many times as far above the median of the
-            date's users as their 95th percentile does, both on the scale log(1 + count). 3 is 4.9
-            standard deviations of a log-normal count.
-        one_position_clicks: Number of clicks at one position, other than the first, from which a
-            user is excluded on a date if they are at least nine tenths of the user's clicks on that
-            date.
-        excluded: User keys, as data_quality and limited_users print them, that never count.
+        share_of_day: Maximum share of a date's impressions that one user may count for, 0..1. Of
+            this limit and impressions_per_day, the lower one applies.
+        least_impressions: Lower bound, in impressions of one user and date, of the limit that
+            share_of_day sets. The limit is also at least four times the median number of
+            impressions of the date's users.
+        outlier_impressions: Number of impressions of one user and date that never excludes the
+            user. With more, the user is excluded on that date if the number also exceeds the robust
+            bound, which outlier_distance defines.
+        outlier_clicks: Number of clicked or rewarded entities of one user and date that never
+            excludes the user. With more, the user is excluded on that date if the number also
+            exceeds the robust bound of such numbers.
+        outlier_distance: Distance of the robust bound from the median of a date's users, as a
+            multiple of the distance between their median and their 95th percentile; all on the
+            scale log(1 + count). 3 is 4.9 standard deviations of a log-normal count.
+        one_position_clicks: Minimum number of clicks at one position other than the first that
+            excludes a user on a date. They must also be at least nine tenths of the user's clicks
+            on that date.
+        excluded: User keys that never count, in the form in which data_quality and limited_users
+            show them.
     """
 
     impressions_per_day: int = 50
@@ -50,15 +54,17 @@ class UserSettings:
     excluded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work.
+        """Check the ranges and the form of the keys.
 
         >>> UserSettings(share_of_day=0.0)
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: setting out of range: users.share_of_day: expected 0 < value <= 1, got 0.0
+        ltrr.errors.ConfigError: setting out of range: users.share_of_day:
+        expected 0 < value <= 1, got 0.0
         >>> UserSettings(excluded=("jane.doe",))
         Traceback (most recent call last):
-        ltrr.errors.ConfigError: not a user key: users.excluded[0]: expected 32 hex digits, as data_quality and \
-limited_users print them, got 8 characters; copy the key from `ltrr tables show limited_users`
+        ltrr.errors.ConfigError: not a user key: users.excluded[0]: expected 32 hex digits,
+        as data_quality and limited_users print them, got 8 characters;
+        copy the key from `ltrr tables show limited_users`
         """
         least = 1 <= self.least_impressions <= self.impressions_per_day
         rules = (
@@ -86,12 +92,13 @@ limited_users print them, got 8 characters; copy the key from `ltrr tables show 
         """Number of impressions of one user that count on a date.
 
         Args:
-            impressions: of all users of the date.
-            median: of its users' numbers of impressions.
+            impressions: Number of impressions of all users of the date.
+            median: Median number of impressions per user of the date.
 
-        >>> UserSettings().cap(500, 2.0), UserSettings().cap(500, 7.0), UserSettings().cap(15_000, 2.0)
+        >>> settings = UserSettings()
+        >>> settings.cap(500, 2.0), settings.cap(500, 7.0), settings.cap(15_000, 2.0)
         (8, 28, 15)
-        >>> UserSettings().cap(1_000_000, 2.0)
+        >>> settings.cap(1_000_000, 2.0)
         50
         """
         least = max(self.least_impressions, int(_ORDINARY * median), int(self.share_of_day * impressions))
@@ -99,15 +106,15 @@ limited_users print them, got 8 characters; copy the key from `ltrr tables show 
 
 
 def robust_bound(median: float, upper: float, distance: float) -> float:
-    """Count up to which a user and date is no outlier: median + distance x (upper - median), on the scale log(1 + n).
+    """Largest count of one user and date that is no outlier.
 
-    Both quantiles stay where they are as long as fewer than 5 % of the users are abnormal, however
-    abnormal they are.
+    It is median + distance x (upper - median), on the scale log(1 + count). As long as less than 5%
+    of the users are abnormal, the size of their counts does not move either quantile.
 
     Args:
-        median: of the counts of a date's users.
-        upper: their 95th percentile.
-        distance: as `UserSettings.outlier_distance`.
+        median: Median of the counts of a date's users.
+        upper: Their 95th percentile.
+        distance: `UserSettings.outlier_distance`.
 
     >>> round(robust_bound(median=2.0, upper=8.0, distance=3.0), 6)
     80.0

@@ -1,4 +1,4 @@
-"""A click model without position bias, as a person would add it: the second user of the registry of click models."""
+"""A click model without position bias, added to the registry as a user would add one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slates whose examination is known: entities move over positions, users click by the position-based model."""
+"""Simulated slates with known examination: users click by the position-based model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ TRUE_CURVE = np.array([1.0, 0.72, 0.55, 0.43, 0.34, 0.28, 0.22, 0.18])
 def slate_rows(
     seed: int, impressions: int, *, surface: str = "search", curve: np.ndarray = TRUE_CURVE, jitter: float = 0.25
 ) -> pd.DataFrame:
-    """Slate rows of one day; `jitter` 0 orders every slate of a query alike, so that nothing is identified.
+    """Slate rows of one day.
 
-    Attractiveness is drawn per query and entity, more impressions go to few queries, and better
-    entities stand higher.
+    With `jitter` 0, all slates of a query have the same order, so no position is identified.
+    Attractiveness is drawn per query and entity. A few queries have most impressions, and better
+    entities have better positions.
     """
     rng = np.random.default_rng(seed)
     queries, entities, positions = 800, 16, curve.size

@@ -1,4 +1,4 @@
-"""The click model in Spark: the known curve comes back, the same from any layout, and what it cannot know it says."""
+"""The click model in Spark recovers the known curve and marks positions it cannot identify."""
 
 import datetime as dt
 
@@ -25,8 +25,8 @@ def fit(frame, surfaces=("search",)):
 def test_the_known_curve_comes_back(spark):
     fitted = fit(spark.createDataFrame(slate_rows(seed=7, impressions=8_000)))
     curve = fitted.curves["search"]
-    # Six standard errors: wrong by chance for one of seven positions in less than 2e-8 of all
-    # seeds; and sure enough to matter.
+    # Six standard errors: exceeded by chance at one of seven positions for fewer than 2e-8 of all
+    # seeds. The second line checks that the errors are small.
     assert np.all(np.abs(curve.examination - TRUE_CURVE)[1:] < 6 * curve.standard_error[1:])
     assert curve.standard_error[1:].max() < 0.03
     assert curve.is_identified.all()

@@ -1,4 +1,4 @@
-"""The position-based model in numpy: it finds the curve, says how sure it is, and adds up in any order."""
+"""The position-based model in numpy: curve, standard errors, and sums in any order."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ PRIOR = CurvePrior(prior_curve(5, 1.0), clicks=5.0)
 
 
 def simulate(seed: int, pairs: int, curve: np.ndarray = TRUE_CURVE) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs seen once at each of two or three random positions: as few impressions as identify anything."""
+    """Pairs shown once at two or three random positions, the fewest that identify a curve."""
     rng = np.random.default_rng(seed)
     shown = np.zeros((pairs, curve.size))
     for _ in range(3):
@@ -39,7 +39,7 @@ def fit(shown: np.ndarray, clicks: np.ndarray, prior: CurvePrior = PRIOR) -> tup
 @pytest.mark.statistical
 def test_it_recovers_the_curve_from_pairs_with_hardly_any_impressions():
     curve, errors = fit(*simulate(seed=11, pairs=60_000))
-    # Six standard errors: wrong by chance for one of four positions in less than 1e-8 of all seeds.
+    # Six standard errors: exceeded by chance at one of four positions for fewer than 1e-8 of seeds.
     assert np.all(np.abs(curve - TRUE_CURVE)[1:] < 6 * errors[1:])
     assert errors[1:].max() < 0.02
 

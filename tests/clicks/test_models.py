@@ -1,4 +1,4 @@
-"""A click model of the registry runs in the job `fit_click_model`, chosen by its name in the settings."""
+"""The job `fit_click_model` uses the click model that the settings name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.clicks.slates import DAY, slate_rows
 
 
 class JobNight:
-    """What the job asks of a night: it reads slates of which every user counts, and keeps what is written."""
+    """Stand-in for a night: it has slates whose users all count, and stores written tables."""
 
     def __init__(self, spark, settings: ClickSettings) -> None:
         self.spark, self.date = spark, DAY

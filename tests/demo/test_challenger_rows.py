@@ -1,4 +1,4 @@
-"""The true values of a challenger that does not serve, current or refused, are shown too."""
+"""The table of true values has rows for a challenger that does not serve."""
 
 from __future__ import annotations
 

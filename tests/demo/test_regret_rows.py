@@ -1,4 +1,4 @@
-"""The report's regret: a day's is its searches times that of one, and cumulative is the sum."""
+"""Regret in the report: of a day, and cumulative over days."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ltrr.simulation.regret import Regret
 
 
 def night(number: int, impressions: int, served: float) -> NightReport:
-    """A day that served `served` a search, where the oracle would have .8 and the best plan for all .5."""
+    """A day with `served` reward per search; the oracle has .8 and the best static plan .5."""
     regret = Regret(served, oracle=0.8, static=0.5, static_plan="title:4")
     day = date(2026, 3, 2) + timedelta(days=number)
     return NightReport(day, impressions, 0, "v1", 0.5, served, regret, (), "v2", None, 1.0, 1.0, {})

@@ -1,4 +1,4 @@
-"""The sentence under the table says what the intervals say."""
+"""The sentences below the tables compare policies by the intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.demo.report import CHALLENGER, CHALLENGER_GREEDY
-from ltrr.demo.sentences import standing
+from ltrr.demo.sentences import recall_sentences
 from ltrr.demo.worlds import WorldChoice, check_choice
 from ltrr.errors import UsageError
 from ltrr.publishing.trials import Challenger, FrozenBandit
@@ -17,7 +17,7 @@ from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY, ORACLE, STATIC,
 
 
 def rows(over_uniform: tuple[float, float], over_static: tuple[float, float]) -> list[dict[str, object]]:
-    """The rows that the sentence reads, with two intervals."""
+    """Rows of the table of true values with two intervals."""
     recalls = {
         LEARNED_GREEDY: 0.85,
         LEARNED: 0.82,
@@ -49,7 +49,7 @@ def rows(over_uniform: tuple[float, float], over_static: tuple[float, float]) ->
     ],
 )
 def test_it_claims_no_more_than_the_interval(over_static: tuple[float, float], said: str) -> None:
-    sentence = standing(rows((0.1, 0.2), over_static))
+    sentence = recall_sentences(rows((0.1, 0.2), over_static))
     assert said in sentence
     assert "better than drawing plans at random (70.0%)" in sentence
     assert "95.0%" in sentence
@@ -66,8 +66,8 @@ def test_a_challenger_that_does_not_serve_has_a_sentence_of_its_own(state, said)
     both = [*unseen, *({**row, "policy": name} for row, name in theirs)]
     bandit = FrozenBandit("search", {"bandit.vw": "ab"}, None, ExplorationSettings())
     tested = replace(Challenger(bandit, date(2026, 3, 3), date(2026, 3, 2), "00", 0.01), **state)
-    first, second = standing(both, tested).splitlines()
-    assert first == standing(unseen)
+    first, second = recall_sentences(both, tested).splitlines()
+    assert first == recall_sentences(unseen)
     assert second.startswith("On queries never searched before, the challenger (")
     assert said in second
 

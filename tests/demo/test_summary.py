@@ -1,4 +1,4 @@
-"""The summary of a demo fits 80 columns, and the file in its home has every figure and reason."""
+"""The summary of a demo fits 80 columns, and its report has all figures and reasons."""
 
 from datetime import date, timedelta
 

@@ -31,6 +31,15 @@ class Block:
     text: str
 
 
+def recipe_names() -> list[str]:
+    """Pages of recipes, sorted: those called `add-...` and every other page with a proof."""
+    return sorted(
+        page.name
+        for page in PAGES.glob("*.md")
+        if page.name.startswith("add-") or any(block.title.startswith("proof") for block in blocks_of(page))
+    )
+
+
 def blocks_of(page: Path) -> list[Block]:
     """Every fenced block of a page, in order."""
     return [Block(*match) for match in _BLOCK.findall(page.read_text(encoding="utf-8"))]
@@ -60,6 +69,7 @@ def apply_step(step: Block, copy: Path) -> None:
     file = copy / step.title
     if step.language != "diff":
         assert not file.exists(), f"{step.title}: the recipe writes a file that exists"
+        file.parent.mkdir(exist_ok=True)
         file.write_text(step.text, encoding="utf-8")
         return
     lines = step.text.splitlines()

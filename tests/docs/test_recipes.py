@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.recipes import PAGES, ROOT, apply_step, copy_repository, proof_of, steps_of
+from tests.docs.recipes import PAGES, ROOT, apply_step, copy_repository, proof_of, recipe_names, steps_of
 
-RECIPES = sorted(page.name for page in PAGES.glob("add-*.md"))
+RECIPES = recipe_names()
 WITH_SPARK = [name for name in RECIPES if proof_of(PAGES / name)[1]]
 WITHOUT_SPARK = [name for name in RECIPES if name not in WITH_SPARK]
 
@@ -91,5 +91,6 @@ def test_a_recipe_changes_at_most_two_files_or_gives_a_reason(name: str) -> None
 
 
 def test_every_recipe_is_in_the_list_of_recipes() -> None:
-    listed = re.findall(r"\((add-[\w-]+\.md)\)", (PAGES / "index.md").read_text(encoding="utf-8"))
+    section = (PAGES / "index.md").read_text(encoding="utf-8").partition("## Extend it")[2]
+    listed = re.findall(r"\(([\w-]+\.md)\)", section)
     assert sorted(listed) == RECIPES

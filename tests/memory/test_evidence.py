@@ -1,4 +1,4 @@
-"""Daily evidence and its weekly folds: counted once per user and day, exact in any order, the same by days or weeks."""
+"""Daily and weekly evidence: once per user and date, exact in any order, equal by days or weeks."""
 
 import datetime as dt
 
@@ -15,7 +15,7 @@ SUMS = ["clicks", "clicks_squared", "examinations", "examinations_squared"]
 
 
 def slate_frame(days: int, rows: int, seed: int) -> pd.DataFrame:
-    """Random slate rows with examination off the fixed-point grid, so that the order of a double sum would show."""
+    """Random slate rows; examination is no fixed-point number, so a double sum has an order."""
     rng = np.random.default_rng(seed)
     first = dt.date(2026, 2, 25)
     return pd.DataFrame(
@@ -36,7 +36,7 @@ def by_key(frame, *keys):
 
 def test_a_user_counts_once_a_day_with_the_best_position(spark):
     rows = [
-        # u1 searches three times on one day: one click, one look, at the best place it had.
+        # u1 searches three times on one day: one click, one examination at the best position.
         ("2026-03-02", "u1", 0, 0.5),
         ("2026-03-02", "u1", 1, 0.25),
         ("2026-03-02", "u1", 1, 0.25),

@@ -1,4 +1,4 @@
-"""The memory as published: every part through the tasks, found again by the code that serves it."""
+"""The published memory: Spark tasks write every part, and the serving code finds its entries."""
 
 import pytest
 

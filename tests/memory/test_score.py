@@ -1,4 +1,4 @@
-"""Scores: a hand-computed memory, shrinkage of the right strength, intervals that cover."""
+"""Scores: a memory computed by hand, the fitted weight of the prediction, coverage of intervals."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ COLUMNS = "query_key string, entity_id string, clicks bigint, clicks_squared big
 
 
 def gamma_poisson_evidence(k: float, queries: int, entities: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Pairs whose rate is Gamma with mean p0 of the entity and strength k, and Poisson clicks on known examinations."""
+    """Pairs with rates from a Gamma with mean p0 and strength k, and Poisson clicks."""
     rng = np.random.default_rng(seed)
     entity_rate = np.tile(rng.beta(2.0, 8.0, entities), queries)
     rate = rng.gamma(k * entity_rate, 1.0 / k)
@@ -81,7 +81,7 @@ def test_the_strength_of_the_prediction_is_found_and_scores_beat_both_extremes(s
 def test_pairs_that_differ_by_chance_alone_lean_on_the_prediction_as_far_as_allowed(spark):
     rng = np.random.default_rng(2)
     clicks = rng.poisson(0.2 * 10.0, 3_000)
-    # Steadier than Poisson, so that the moment estimate of the spread between pairs is negative.
+    # Less variance than Poisson, so that the estimated variance between pairs is negative.
     clicks = np.clip(clicks, 1, 3)
     frame = pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Pages of a small world: fusion's order is noise, the memory's score tells what is wanted, users look at the top."""
+"""Pages of a small world: fusion is noise, and the memory's score predicts relevance."""
 
 from datetime import date
 
@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 def pages(impressions, *, queries=300, seed=3):
-    """Slate rows with examination. An entity is wanted with probability .6 where its memory score is high, else .05."""
+    """Slate rows with examination; P(relevant) is .6 with a high memory score, else .05."""
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(impressions):

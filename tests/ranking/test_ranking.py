@@ -1,4 +1,4 @@
-"""The ranker learns from weighted clicks what the served order hid, is judged apart, and is the same every time."""
+"""The ranker learns from weighted clicks, is evaluated on held-out rows, and is reproducible."""
 
 from datetime import date, timedelta
 from itertools import groupby
@@ -11,7 +11,7 @@ from ltrr.errors import NotReadyError
 from ltrr.ranking.judging import CANDIDATE, FUSION, SERVED, judge_orders
 from ltrr.ranking.rows import only_judging, only_of_width, only_training, to_click_groups, to_clicks, to_ranking_rows
 from ltrr.ranking.settings import RankerSettings
-from ltrr.ranking.training import check_slots, laid_out, train_ranker
+from ltrr.ranking.training import check_slots, partition_groups, train_ranker
 from ltrr.serving.ranker import Ranker
 from ltrr.spark.columns import conform
 from ltrr.tables.catalog import table
@@ -37,7 +37,7 @@ def judge(rows, positions=10, **models):
 
 
 def reversing():
-    """A booster whose order is that of fusion, backwards."""
+    """A booster that reverses the order of fusion."""
     values = np.zeros((1_000, len(NAMES)))
     values[:, PLACES] = np.linspace(0, 1, 1_000)
     matrix = xgboost.DMatrix(values, label=-values[:, PLACES])
@@ -45,7 +45,7 @@ def reversing():
 
 
 def two_wants(impressions, examination, seed=3):
-    """Half of the users want the top entity, half the bottom one: an order and its reverse are equally good."""
+    """Half of the users want the top entity, half the bottom one: the reverse order is as good."""
     rng = np.random.default_rng(seed)
     day, rows = date(2026, 3, 2), []
     for number in range(impressions):
@@ -102,7 +102,7 @@ def test_whole_clicked_impressions_are_kept_and_an_impression_of_another_date_is
 @pytest.mark.spark
 def test_every_click_is_a_group_with_its_own_weight_and_lies_whole_in_one_partition(spark, slates):
     rows = to_ranking_rows(frame_of(spark, slates[:1200]), 0.05, 10.0)
-    placed = laid_out(to_click_groups(rows, to_clicks(rows, 200)), 3)
+    placed = partition_groups(to_click_groups(rows, to_clicks(rows, 200)), 3)
     assert placed.rdd.getNumPartitions() == 3
     seen = placed.rdd.mapPartitionsWithIndex(
         lambda index, them: [
@@ -125,7 +125,7 @@ def test_equally_good_orders_are_judged_equal_although_one_of_them_was_served(sp
     slates = two_wants(6_000, examination)
     quality = judge(to_ranking_rows(frame_of(spark, slates), 0.05, 10.0), candidate=reversing(), fusion=None)
     difference, truth = quality.difference(CANDIDATE, FUSION), (1.0 + 1.0 / np.log2(9)) / 2.0
-    # Five standard errors are less than a fifth of what dividing page by page makes of it, -0.53.
+    # Five standard errors are less than a fifth of -0.53, the result of division page by page.
     assert 5.0 * difference.standard_error < 0.1
     assert abs(difference.value) < 5.0 * difference.standard_error
     for order in (CANDIDATE, FUSION):
@@ -136,10 +136,10 @@ def test_equally_good_orders_are_judged_equal_although_one_of_them_was_served(sp
 @pytest.mark.spark
 @pytest.mark.statistical
 def test_the_wanted_is_recovered_although_the_served_order_shows_it_last(spark):
-    """Users want the last entity more often than the first, and click the first more often.
+    """Users want the last entity more often than the first, but click the first more often.
 
-    A third of them want the first, by the other feature; without weights the first gets 4 of 5
-    clicks.
+    A third of them want the first, by the other feature. Without weights, the first entity has 4 of
+    5 clicks.
     """
     examination = (1.0, 0.5, 0.25, 0.125)
     rng = np.random.default_rng(5)

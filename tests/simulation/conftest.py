@@ -1,4 +1,4 @@
-"""One world of chance and one of music, shared by the tests of this folder; nothing changes a world."""
+"""One random and one music world, shared by the tests of this folder; no test changes them."""
 
 import pytest
 

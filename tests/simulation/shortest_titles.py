@@ -1,4 +1,4 @@
-"""A strategy as a person would add it to simulated worlds: the second user of the registry of strategies."""
+"""A strategy of simulated worlds, added to the registry as a user would add one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small worlds of chance and the policies that serve them, for comparing with brute force."""
+"""Small random worlds and policies that serve them, for comparisons with brute force."""
 
 from datetime import date
 
@@ -15,7 +15,7 @@ FIRST_DAY = date(2026, 3, 1)
 
 
 def chance_world(*, queries=40, entities=30, strategies=("title", "fields"), limit=8, seed=3, users=None):
-    """Rankings and relevance drawn at random: short and empty lists, entities on several, many or few relevant."""
+    """Random rankings and relevance, with short and empty lists and entities on several lists."""
     generator = np.random.default_rng(seed)
     shape = (queries, limit)
     answers = {}
@@ -45,7 +45,7 @@ def chance_world(*, queries=40, entities=30, strategies=("title", "fields"), lim
 
 
 def uniform_policy(world, memory=()):
-    """The first champion of a world; `memory` is a list of (query_key, [(entity_id, score), ...])."""
+    """The first champion of a world; `memory` has (query_key, [(entity_id, score), ...])."""
     manifest, files = uniform_bundle(world.policy_settings(), FIRST_DAY)
     if memory:
         files = {**files, "memory-000.npz": memory_part_bytes(memory)}

@@ -1,4 +1,4 @@
-"""A day of service: the same twice, records that hold, clicks as often as the truth says."""
+"""A day of service: reproducible, with valid records, and with the true frequency of clicks."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Exchanging entities of equal relevance is another order and no better: in the music world the judge finds that."""
+"""The evaluation finds no difference between orders that exchange equally relevant entities."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import pytest
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.ranking.judging import CANDIDATE, QUERY, SERVED, USER, OrderQuality
 from ltrr.serving.ranker import Ranker
-from ltrr.simulation.answers import answers_of, drawn_by
+from ltrr.simulation.answers import answers_of, plan_blocks
 from ltrr.simulation.rankings import NO_ENTITY
 from tests.simulation.small_worlds import uniform_policy
 
@@ -26,12 +26,12 @@ class Page:
 
 
 def pages_of(world, rng):
-    """A page of every query in the order of fusion, with the two farthest entities of equal relevance exchanged."""
+    """A page per query in the order of fusion, and its two farthest entities of equal relevance."""
     policy = uniform_policy(world, [])
     fusion = Ranker(policy.space, None)
     for number, query in enumerate(world.queries):
         depths = policy.space.plans[rng.integers(len(policy.space))].tolist()
-        slate = fusion.rank(query.query_text, drawn_by(answers_of(world, policy, number), depths)).top(10)
+        slate = fusion.rank(query.query_text, plan_blocks(answers_of(world, policy, number), depths)).top(10)
         places = [world.entity_numbers.get(one, NO_ENTITY) for one in slate.entity_ids]
         chances = world.users.click_if_examined(np.array([query.relevance.get(place, 0.0) for place in places]))
         equal = [(j - i, i, j) for i in range(len(places)) for j in range(i) if chances[i] == chances[j]]
@@ -63,7 +63,7 @@ def test_orders_that_exchange_equals_are_judged_equal_and_were_not_when_the_weig
     sums = {QUERY: ClusteredSums.of(terms, queries), USER: ClusteredSums.of(terms, users)}
     difference = OrderQuality((CANDIDATE, SERVED), sums).difference(CANDIDATE, SERVED)
     assert abs(difference.value) < 5.0 * difference.standard_error
-    # The judge can see a hundredth, and nDCG page by page would have seen one where there is none.
+    # The test detects a difference of .01. nDCG page by page would show one that does not exist.
     assert 5.0 * difference.standard_error < 0.02
     biased = np.array(divided)
     assert biased.mean() < -5.0 * biased.std() / np.sqrt(len(biased))

@@ -44,7 +44,7 @@ def test_films_and_judgments_become_a_world(tmp_path) -> None:
     ]
     assert world.entities[0].attributes["people"] == ("Ada Orlov", "Burt Vance")
     assert world.notes == ("1 judgments of films that the catalogue lacks are left out",)
-    # Both films have the actor, and nobody else is there.
+    # Both films have the actor, and no other film is listed.
     assert set(world.rankings.entities[1, 2].tolist()) == {0, 1, -1}
 
 
@@ -70,10 +70,10 @@ def test_missing_data_are_refused(tmp_path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not (DATA / "corpus.jsonl.gz").exists(), reason=f"no film data in {DATA}: set LTRR_MSRD_DATA")
 def test_plans_reach_what_they_are_known_to_reach() -> None:
-    """Title-only .837, best static plan 1 title + 3 all-field .850, both without the memory: docs/studies/worlds.md.
+    """Recall of title only, .837, and of the best static plan, .850, without the memory.
 
-    Sentence vectors take minutes where they were never made, so that this runs with the strategies
-    that need none; the oracle over them is our own earlier figure.
+    docs/studies/worlds.md has the figures. Sentence vectors take minutes without a cache, so the
+    test uses the strategies without them; the oracle's figure comes from an earlier run.
     """
     world = msrd_world(DATA, semantic=False, hybrid=False)
     space = uniform_policy(world).space

@@ -1,4 +1,4 @@
-"""The music world is what docs/studies/worlds.md says it is."""
+"""The music world has the properties that docs/studies/worlds.md states."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Regret: nobody beats the oracle, who serves it has none, and against one plan for all it may be negative."""
+"""Regret: >= 0 against the oracle, possibly negative against the best static plan."""
 
 import numpy as np
 import pytest

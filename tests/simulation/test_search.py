@@ -1,11 +1,11 @@
-"""Strategies really search: what is there is found by what it is called, by its facts, by its meaning."""
+"""Strategies really search: they find entities by title, by attributes and by meaning."""
 
 import numpy as np
 import pytest
 
 from ltrr.errors import ConfigError
 from ltrr.simulation.lexical import bm25_ranking, trigrams
-from ltrr.simulation.rankings import NO_ENTITY, Ranking, kept
+from ltrr.simulation.rankings import NO_ENTITY, Ranking, load_or_compute
 from ltrr.simulation.search import search_everything
 from ltrr.simulation.semantic import is_installed, semantic_ranking, sentence_vectors
 from ltrr.simulation.strategy import SearchPlan
@@ -64,9 +64,13 @@ def test_a_slip_of_the_fingers_spoils_words_but_not_their_pieces() -> None:
 
 @pytest.mark.skipif(not is_installed(), reason="the sentence model of the extra `worlds` is not installed")
 def test_meaning_is_found_without_a_word_in_common() -> None:
-    told = ["calm and slow, made for resting at bedtime", "fast and hard, made for training", "battles and soldiers"]
+    texts_of_entities = [
+        "calm and slow, made for resting at bedtime",
+        "fast and hard, made for training",
+        "battles and soldiers",
+    ]
     asked = ["music to fall asleep to", "gym songs", "the military"]
-    vectors = [sentence_vectors(texts) for texts in (told, asked)]
+    vectors = [sentence_vectors(texts) for texts in (texts_of_entities, asked)]
     assert np.allclose([np.linalg.norm(matrix, axis=1) for matrix in vectors], 1.0, atol=1e-5)
     ranking = semantic_ranking(*vectors, limit=2)
     assert ranking.entities[:, 0].tolist() == [0, 1, 2]
@@ -80,11 +84,11 @@ def test_what_was_kept_is_what_was_made_and_depends_on_all_it_was_made_from(tmp_
         made.append(1)
         return {"entities": np.arange(3)}
 
-    first, again = (kept(tmp_path, "ranking", ("a", "b"), make) for _ in range(2))
+    first, again = (load_or_compute(tmp_path, "ranking", ("a", "b"), make) for _ in range(2))
     assert first["entities"].tolist() == again["entities"].tolist()
     assert len(made) == 1
-    kept(tmp_path, "ranking", ("ab", ""), make)
-    kept(tmp_path, "vectors", ("a", "b"), make)
+    load_or_compute(tmp_path, "ranking", ("ab", ""), make)
+    load_or_compute(tmp_path, "vectors", ("a", "b"), make)
     assert len(made) == 3
     assert len(list(tmp_path.iterdir())) == 3
 

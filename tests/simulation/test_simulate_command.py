@@ -1,4 +1,4 @@
-"""`ltrr simulate`: a folder becomes a home with logs, and another date is served by what is published."""
+"""`ltrr simulate`: it makes a folder a home with logs; later dates use the published policy."""
 
 import json
 

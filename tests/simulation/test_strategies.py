@@ -1,4 +1,4 @@
-"""A strategy that is added to the registry is part of a world: of its rankings, its policy and its days."""
+"""A strategy added to the registry is part of a world's rankings, policy and days."""
 
 from __future__ import annotations
 
@@ -53,8 +53,7 @@ def test_a_simulated_day_draws_from_the_new_strategy(world, tmp_path) -> None:
     assert drawn
     compared = 0
     for record, block in drawn:
-        # Some texts are typed with a slip; the world still knows which query is meant, and this
-        # test does not.
+        # Some texts have a typing error. The world knows the meant query, but this test does not.
         if record["query_text"] in queries:
             first = (block["depth"] - 1) * world.block_size
             row = world.rankings.entities[queries[record["query_text"]], place, first : first + world.block_size]

@@ -1,4 +1,4 @@
-"""Exact truth equals what counting one by one gives."""
+"""Exact true values equal those of counting one by one."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ import pytest
 from ltrr.artifacts.manifest import PolicySettings
 from ltrr.core.plans import PlanSpace
 from ltrr.errors import ConfigError
-from ltrr.simulation.answers import answers_of, drawn_by, looks_of, recalled
-from ltrr.simulation.truth import page_rewards, plans_drawn, true_page_rewards, true_recall, union_recalls
+from ltrr.simulation.answers import answers_of, looks_of, plan_blocks, recall_entities
+from ltrr.simulation.truth import draw_plans, page_rewards, true_page_rewards, true_recall, union_recalls
 from tests.simulation.recall import union_recall
 from tests.simulation.small_worlds import chance_world, uniform_policy
 
@@ -20,7 +20,7 @@ def counted_recall(world, policy, query):
     relevant = {world.entity_ids[number] for number in world.queries[query].relevance}
     recalls = []
     for depths in policy.space.plans.tolist():
-        union = {entity_id for block in drawn_by(answers, depths) for entity_id in block.entity_ids}
+        union = {entity_id for block in plan_blocks(answers, depths) for entity_id in block.entity_ids}
         recalls.append(union_recall(union, relevant, limit=world.limit))
     return recalls
 
@@ -54,7 +54,7 @@ def test_where_nothing_is_relevant_recall_is_undefined(chance) -> None:
 
 def test_a_memory_of_entities_that_are_gone_takes_up_places(chance) -> None:
     policy = uniform_policy(chance, MEMORY)
-    assert recalled(chance, policy, np.array([1]))[0].tolist() == [3, 4, -1, 5, -1, -1, -1, -1]
+    assert recall_entities(chance, policy, np.array([1]))[0].tolist() == [3, 4, -1, 5, -1, -1, -1, -1]
 
 
 def test_a_page_is_worth_examination_times_click_probability(chance) -> None:
@@ -63,7 +63,7 @@ def test_a_page_is_worth_examination_times_click_probability(chance) -> None:
     rewards = true_page_rewards(chance, policy, queries, plans)
     users = chance.users
     for query, plan, reward in zip(queries.tolist(), plans.tolist(), rewards.tolist(), strict=True):
-        drawn = drawn_by(answers_of(chance, policy, query), policy.space.plans[plan].tolist())
+        drawn = plan_blocks(answers_of(chance, policy, query), policy.space.plans[plan].tolist())
         page = policy.rank(chance.queries[query].query_text, drawn).entity_ids
         expected = 0.0
         for position, entity_id in enumerate(page[: users.page_size], start=1):
@@ -96,7 +96,7 @@ def test_plans_drawn_are_unbiased() -> None:
     generator = np.random.default_rng(1)
     distribution = generator.dirichlet(np.ones(20))
     values = generator.random(20)
-    drawn = plans_drawn(np.tile(distribution, (4_000, 1)), np.arange(4_000), draws=3)
+    drawn = draw_plans(np.tile(distribution, (4_000, 1)), np.arange(4_000), draws=3)
     estimates = values[drawn].mean(axis=1)
     # 5.5 standard errors: a false alarm in 26 million.
     assert abs(estimates.mean() - distribution @ values) < 5.5 * estimates.std() / 4_000**0.5
@@ -105,7 +105,7 @@ def test_plans_drawn_are_unbiased() -> None:
 def test_a_plan_without_probability_is_never_drawn() -> None:
     certain = np.zeros((50, 7))
     certain[:, 4] = 1.0
-    assert (plans_drawn(certain, np.arange(50), draws=8) == 4).all()
+    assert (draw_plans(certain, np.arange(50), draws=8) == 4).all()
 
 
 def test_looks_are_what_the_setting_says(chance) -> None:

@@ -1,4 +1,4 @@
-"""The table of true values: rows stand in the relations that they must."""
+"""The table of true values: values and relations of its rows."""
 
 from math import isnan
 
@@ -55,7 +55,7 @@ def test_recall_is_exact(world, table) -> None:
         assert table[name, STATIC]["plan"] == policy.space.text(int(seen.argmax()))
 
 
-def test_the_first_champion_is_uniform_and_nobody_beats_the_oracle(table) -> None:
+def test_the_first_champion_is_uniform_and_no_policy_beats_the_oracle(table) -> None:
     for name in ("unseen", "head"):
         assert table[name, LEARNED]["recall"] == pytest.approx(table[name, UNIFORM]["recall"])
         assert table[name, LEARNED]["over_uniform"] == pytest.approx(0.0, abs=1e-12)

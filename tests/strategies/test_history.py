@@ -1,4 +1,4 @@
-"""Strategy history: chances from propensities, weighted counts by hand, rates that undo the logging policy's taste."""
+"""Strategy history: probabilities of draws, sums by hand, rates free of the logging policy."""
 
 import datetime as dt
 
@@ -79,7 +79,7 @@ def test_a_day_counted_by_hand(spark):
             # Fetched for the look, not drawn: it earns nothing.
             (DAY, "i1", "memory", 1, 1, "e1", False),
             (DAY, "i2", "title", 1, 1, "e3", True),
-            # Listed twice by one strategy: the block is credited once.
+            # Listed twice by one strategy: the block gets its reward once.
             (DAY, "i2", "memory", 1, 1, "e3", True),
             (DAY, "i2", "memory", 1, 2, "e3", True),
         ],
@@ -118,7 +118,7 @@ def test_a_day_counted_by_hand(spark):
 @pytest.mark.spark
 @pytest.mark.statistical
 def test_rates_are_those_of_all_impressions_though_the_policy_draws_where_it_pays(spark):
-    """Half of the impressions are worth 1 to `title:2`, half nothing; the policy knows, and draws it 9 to 1 there."""
+    """Half of the impressions reward `title:2`; there the policy draws it 9 times as often."""
     rng = np.random.default_rng(17)
     impressions = 20_000
     is_good = rng.random(impressions) < 0.5
@@ -161,7 +161,7 @@ def days_of(spark, rows):
 
 
 def day(log_date, key, draws, hits, strategy="title", depth=1, level=""):
-    """One block of one key: draws of weight one that found one or nothing, at rank one."""
+    """One block of one key: draws of weight 1 that found 1 or 0, at rank 1."""
     level = level or ("all" if key == "all" else "class")
     block = (log_date, level, key, strategy, depth, 100, draws, 2 * draws)
     return (*block, draws * ONE, draws * ONE, hits * ONE, hits * ONE, hits * ONE, 0, hits * ONE)
@@ -194,7 +194,7 @@ def test_history_decays_shrinks_and_knows_nothing_of_tomorrow(spark):
     assert every.mean_results[0, 0] == pytest.approx(2.0)
     assert digits.rates.hit_rate[0, 0] == pytest.approx((20 * 10 / 20 + 10 * expected) / 30)
     assert digits.reciprocal_rank[0, 0] == pytest.approx((20 * 0.5 + 10 * every.reciprocal_rank[0, 0]) / 30)
-    # A block that nobody drew leans on its parent alone.
+    # The rate of a block without draws is that of its parent.
     assert every.rates.hit_rate[1, 1] == pytest.approx(History.prior(SPACE).hit_rate[1, 1])
     assert digits.rates.hit_rate[1, 1] == pytest.approx(every.rates.hit_rate[1, 1])
     assert np.isnan(every.mean_results[1, 1])
@@ -218,6 +218,6 @@ def test_before_any_draw_the_history_is_the_planners_prior():
     np.testing.assert_array_equal(coarse.every.rates.hit_rate, prior.hit_rate)
     np.testing.assert_array_equal(coarse.every.rates.marginal_hit_rate, prior.marginal_hit_rate)
     assert history_book(coarse, SPACE).of("1999").hit_rate.tolist() == prior.hit_rate.tolist()
-    # One candidate a block, wanted with probability .3: 1 / rank of the first hit is .3 at rank 1.
+    # One candidate per block, wanted with probability .3: the mean of 1 / rank is .3 at rank 1.
     narrow = PlanSpace(("title",), block_size=1, budget=2)
     assert fit_history({}, narrow, SETTINGS).every.reciprocal_rank.tolist() == [[0.3, pytest.approx(0.15 / 2)]]

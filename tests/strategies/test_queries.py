@@ -1,4 +1,4 @@
-"""The history of single queries: planted rates come back, tomorrow and the order of rows change nothing."""
+"""History of single queries: it recovers true rates and ignores later dates and row order."""
 
 import datetime as dt
 
@@ -36,10 +36,11 @@ DRAWS = "log_date date, impression_id string, strategy string, depth int, is_dra
 
 
 def planted_draws(strength, queries, seed, day=TODAY, *, class_rate=(("one_word", 0.2), ("two_words", 0.4))):
-    """Drawn blocks with what they found: a query's rate of `title:1` is Beta with its class's mean and this strength.
+    """Drawn blocks with their found rewards; the rates of queries for `title:1` are Beta.
 
-    Found rewards are 2 with probability rate / 2 (a click examined half of the time); chances vary,
-    so weights do.
+    The mean of the Beta is that of the class, and `strength` is its weight in draws. Found rewards
+    are 2 with probability rate / 2 (a click with examination .5). Probabilities of draws vary, so
+    weights vary.
     """
     rng = np.random.default_rng(seed)
     rows, truth = [], {}
@@ -83,7 +84,7 @@ def rows_of(queries):
 
 @pytest.mark.statistical
 def test_the_strength_of_planted_keys_comes_back():
-    """Moments are unbiased: over 40 samples of 300 keys the mean t^2 and s^2 give the planted k within a tenth."""
+    """Moments are unbiased: mean t^2 and s^2 of 40 samples of 300 keys give k within a tenth."""
     rng = np.random.default_rng(5)
     mean, planted, found = 0.3, 30.0, []
     for _ in range(40):

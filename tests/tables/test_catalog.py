@@ -15,9 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
 
 
 def test_the_page_about_the_tables_is_current():
-    assert PAGE.read_text(encoding="utf-8") == render_catalog() + "\n", (
-        "run `python -m ltrr.tables.markdown > docs/reference/tables.md`"
-    )
+    assert PAGE.read_text(encoding="utf-8") == render_catalog() + "\n", "run `python docs/reference_pages.py`"
 
 
 @TABLES

@@ -1,4 +1,4 @@
-"""The limits on one user: who is limited, what counts then, and that nobody else notices."""
+"""Limits on one user: which users are limited, what counts of them, and no effect on others."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def pages(user: str, count: int, clicked: list[int], *, positions: int = 6, day:
     )
 
 
-def everybody_else(day: date = DAY) -> pd.DataFrame:
-    """Sixty people with one to four pages, who click at the top."""
+def ordinary_users(day: date = DAY) -> pd.DataFrame:
+    """Sixty ordinary users with one to four pages, who click at the top."""
     return pd.concat([pages(f"person-{n}", 1 + n % 4, [1 + n % 2], day=day) for n in range(60)])
 
 
@@ -68,17 +68,17 @@ def test_anonymous_searches_do_not_change_what_is_much_for_one_user(spark):
     assert sorted(limits(mixed).collect()) == sorted(limits(alone).collect())
 
 
-def test_a_robots_own_clicks_do_not_make_its_place_a_common_one(spark):
+def test_a_robots_own_clicks_do_not_make_its_position_a_common_one(spark):
     people = [pages(f"person-{n}", 1, [1 + n % 3]) for n in range(40)]
     robot = pages("robot", 45, [4])
     assert [row.user_key for row in limits(spark.createDataFrame(pd.concat([*people, robot]))).collect()] == ["robot"]
     [found] = to_user_days(*(2 * [spark.createDataFrame(robot)])).collect()
-    assert found.one_position_clicks == 0, "everybody clicks where the only one clicks"
+    assert found.one_position_clicks == 0, "with one user, each clicked position is a common one"
     row = limits(spark.createDataFrame(pd.concat([*people, robot]))).first()
     assert (row.reason, row.counted_share) == ("one_position", 0.0)
 
 
-def test_each_kind_of_robot_is_limited_for_its_reason_and_nobody_else(spark):
+def test_each_kind_of_robot_is_limited_for_its_reason_and_no_other_user(spark):
     robots = {
         "searches": pages("searches", 400, []),
         "clicks": pages("clicks", 15, [1, 2, 3, 4, 5, 6]),
@@ -88,7 +88,7 @@ def test_each_kind_of_robot_is_limited_for_its_reason_and_nobody_else(spark):
         "": pages("", 500, [5]),
     }
     settings = UserSettings(excluded=(KNOWN, "f" * 32))
-    rows = spark.createDataFrame(pd.concat([everybody_else(), *robots.values()]))
+    rows = spark.createDataFrame(pd.concat([ordinary_users(), *robots.values()]))
     limited = limits(rows, settings)
     conform(limited, table("limited_users"))
     found = {row.user_key: row for row in limited.collect()}
@@ -114,15 +114,15 @@ def test_each_kind_of_robot_is_limited_for_its_reason_and_nobody_else(spark):
     assert {check.outcome for check in checks.values()} == {"reported"}
 
 
-def test_a_place_that_most_people_click_makes_nobody_a_robot(spark):
-    """Where the first row of a page is no result, the second is what everybody clicks."""
+def test_a_position_that_most_users_click_excludes_no_user(spark):
+    """If the first row of a page is no result, most users click the second."""
     people = [pages(f"person-{n}", 2, [2]) for n in range(60)]
     rows = spark.createDataFrame(pd.concat([*people, pages("keen", 30, [2])]))
     assert [row.reason for row in limits(rows).collect()] == ["capped"]
 
 
 def test_a_capped_user_counts_with_whole_impressions_chosen_by_hash_alone(spark):
-    rows = spark.createDataFrame(pd.concat([everybody_else(), pages("busy", 90, []), pages("", 300, [1])]))
+    rows = spark.createDataFrame(pd.concat([ordinary_users(), pages("busy", 90, []), pages("", 300, [1])]))
     limited = limits(rows)
     kept = only_counted(rows, limited, SETTINGS)
     assert kept.columns == rows.columns
@@ -131,8 +131,8 @@ def test_a_capped_user_counts_with_whole_impressions_chosen_by_hash_alone(spark)
     others = rows.where("user_key != 'busy'").select("impression_id").distinct()
     busy = {one for one in counts if one.startswith("busy")}
     assert counts.keys() - busy == {row.impression_id for row in others.collect()}
-    # Binomial(90, 12/90) lies outside for fewer than 1 of a hundred thousand choices of the hash;
-    # ids are fixed here.
+    # Binomial(90, 12/90) is outside these bounds with probability below 1e-5. The ids are fixed
+    # here.
     assert 1 <= len(busy) <= 28
     again = only_counted(rows.select("user_key", "log_date", "impression_id").repartition(5), limited, SETTINGS)
     assert {row.impression_id for row in again.collect()} == counts.keys()
@@ -142,15 +142,15 @@ def test_a_capped_user_counts_with_whole_impressions_chosen_by_hash_alone(spark)
 
 def test_a_user_is_limited_on_the_dates_of_the_robot_and_on_no_other(spark):
     later = DAY + timedelta(days=1)
-    days = [everybody_else(), pages("u", 300, [5]), everybody_else(later), pages("u", 2, [5], day=later)]
+    days = [ordinary_users(), pages("u", 300, [5]), ordinary_users(later), pages("u", 2, [5], day=later)]
     rows = spark.createDataFrame(pd.concat(days))
     kept = only_counted(rows, limits(rows), SETTINGS).where("user_key = 'u' AND position = 1")
     assert [row.log_date for row in kept.collect()] == [later, later]
 
 
 @pytest.mark.statistical
-def test_people_who_search_much_are_not_taken_for_robots(spark):
-    """20,000 people a world, a date each: of a log-normal count 4e-7 lie beyond the bound, of the Pareto 1e-5."""
+def test_users_who_search_much_are_not_excluded(spark):
+    """20,000 users per date: the bound excludes 4e-7 of log-normal, 1e-5 of Pareto counts."""
     rng = np.random.default_rng(4)
     people = 20_000
     activity = np.arange(1, people + 1) ** -0.4
@@ -195,11 +195,11 @@ def test_the_bound_does_not_move_with_a_robot_however_large():
     assert bounds[0] == bounds[1] < 1_000
 
 
-def test_examination_is_that_of_honest_searches_although_a_robot_is_a_tenth_of_the_log(spark):
-    honest = slate_rows(seed=7, impressions=4_000).assign(page_reward=0.0)
+def test_a_robot_with_a_tenth_of_the_log_does_not_change_examination(spark):
+    people = slate_rows(seed=7, impressions=4_000).assign(page_reward=0.0)
     robot = pages("robot", 400, [5], positions=TRUE_CURVE.size)
     robot["query_key"] = [f"query {n % 50}" for n in np.repeat(np.arange(400), TRUE_CURVE.size)]
-    rows = spark.createDataFrame(pd.concat([honest, robot[honest.columns]])).persist()
+    rows = spark.createDataFrame(pd.concat([people, robot[people.columns]])).persist()
 
     def curve(part):
         pairs = to_linking_pairs(part, TRUE_CURVE.size).persist()
@@ -211,7 +211,7 @@ def test_examination_is_that_of_honest_searches_although_a_robot_is_a_tenth_of_t
 
 
 def evidence_of(rows: pd.DataFrame) -> float:
-    """R by user of the policy that logged it."""
+    """Evidence R, by user, of the policy that logged the rows."""
     rewards, one = rows["page_reward"].to_numpy(), np.ones(len(rows))
     names = {"n": one, "p_w": one, "p_w_squared": one, "p_wr": rewards, "p_wr_squared": rewards**2}
     sums = ClusteredSums.of({**names, "p_unsupported": 0.0 * one}, list(rows["user_key"]), tails=["p_wr"])
@@ -222,9 +222,9 @@ def evidence_of(rows: pd.DataFrame) -> float:
 def test_a_verdict_comes_although_one_user_holds_a_fifth_of_the_rewards_and_the_user_is_named(
     spark, people, robot_pages
 ):
-    """Excluded where the robot stands out, capped where it does not: the gate looks, and says who it was."""
-    honest = [pages(f"person-{n}", 1, [1], positions=1) for n in range(people)]
-    made = pd.concat([*honest, pages("robot", robot_pages, [1], positions=1)])
+    """The robot is excluded or capped, so the gate takes its look; reasons name the robot."""
+    person_pages = [pages(f"person-{n}", 1, [1], positions=1) for n in range(people)]
+    made = pd.concat([*person_pages, pages("robot", robot_pages, [1], positions=1)])
     rows = spark.createDataFrame(made)
     limited = limits(rows)
     counted = only_counted(rows, limited, SETTINGS).toPandas()
