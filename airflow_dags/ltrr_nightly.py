@@ -136,7 +136,10 @@ def sentence_of(error: BaseException) -> str:
 
 
 def tries_so_far(retries: int | None, task_instance: Any) -> int:
-    """Number of tries since the task was last cleared, with this one; clearing raises `max_tries`."""
+    """Number of tries since the task was last cleared, this one included.
+
+    Clearing a task raises its `max_tries`.
+    """
     return (retries or 0) - task_instance.max_tries + task_instance.try_number
 
 

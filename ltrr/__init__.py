@@ -1,3 +1,6 @@
-"""Learning to rank and retrieve: which retrieval strategies to query, how deep, and how to rank their union."""
+"""Learning to rank and retrieve.
+
+ltrr learns which retrieval strategies to query, how deep, and how to rank their union.
+"""
 
 __version__ = "0.2.0"

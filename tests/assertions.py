@@ -21,7 +21,7 @@ def assert_rows_equal(
     """Check that two frames have the same columns, types and rows; rows are matched by key.
 
     Args:
-        got: Frame under test.
+        got: Frame to check.
         wanted: Frame with the expected rows.
         key: Columns that identify a row; doubled keys fail.
         tolerance: Relative and absolute tolerance of floating-point values, nested ones included.

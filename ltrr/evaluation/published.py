@@ -128,7 +128,7 @@ def _to_text(value: object) -> str:
 def list_same_plan_versions(
     root: str | os.PathLike[str], name: str, versions: Collection[str], settings: PolicySettings
 ) -> list[str]:
-    """Published versions whose plans, looks, features and ranker features equal those of `settings`."""
+    """Published versions with the plans, looks, features and ranker features of `settings`."""
     published = {
         version: read_manifest(root, name, version).settings
         for version in sorted(versions)

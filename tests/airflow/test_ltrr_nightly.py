@@ -209,7 +209,7 @@ def spark_submit_that_exits(tmp_path, monkeypatch):
         (0, 1, None),
         (1, 1, AirflowException),  # a fault: tried again
         (1, 3, AirflowException),
-        (1, 4, AirflowFailException),  # and not for ever
+        (1, 4, AirflowFailException),  # only a few times
         (2, 1, AirflowFailException),  # a mistake: never
         (3, 1, AirflowException),  # not ready: waited for
         (3, 32, AirflowException),

@@ -28,7 +28,7 @@ BEGUN = "2026-03-03T09:00:00.000+00:00"
 
 
 class Shelf(fsspec.AbstractFileSystem):
-    """Files in a dictionary, with only the methods that docs/how-to/publish-elsewhere.md asks for."""
+    """Files in a dictionary, with only the methods that publish-elsewhere.md asks for."""
 
     protocol = "shelf"
     contents: ClassVar[dict[str, bytes]] = {}
@@ -127,8 +127,8 @@ def test_a_taken_name_is_refused_and_its_file_stays() -> None:
 
 def test_a_file_system_that_overwrites_is_refused_before_anything_is_written() -> None:
     refused = (
-        r"the store overwrites what exists: blackboard://policies/search: expected an exclusive create, "
-        r"got a second create of one name that succeeded; publish to a file system or object store with conditional"
+        r"the store overwrites existing objects: blackboard://policies/search: expected an exclusive create, "
+        r"got a second create of the same name succeeded; publish to a file system or object store with conditional"
     )
     with pytest.raises(ConfigError, match=refused) as raised:
         publish_bundle("blackboard://policies", "search", *learned_bundle())
@@ -142,7 +142,7 @@ def test_a_file_system_that_overwrites_is_refused_before_anything_is_written() -
 
 
 def test_a_command_finds_the_file_system_of_the_page_by_its_entry_point(tmp_path: Path) -> None:
-    """The package of docs/how-to/publish-elsewhere.md, installed as its pyproject.toml says, serves a new home."""
+    """The package of publish-elsewhere.md, installed as its pyproject.toml says, serves a home."""
     blocks = {block.title: block.text for block in blocks_of(PAGES / "publish-elsewhere.md")}
     packages, home = tmp_path / "packages", tmp_path / "home"
     write(packages / "database_files" / "__init__.py", blocks["database_files/__init__.py"])

@@ -27,7 +27,7 @@ from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.ranker_features import ranker_features, ranker_matrix
 from ltrr.errors import ArtifactError, ConfigError
-from ltrr.evaluation.published import alike_versions
+from ltrr.evaluation.published import list_same_plan_versions
 from ltrr.serving import Policy, Situation
 from tests.artifacts.bundles import QUERIES, SETTINGS, looks_of, valued_bundle
 
@@ -141,8 +141,8 @@ def test_the_same_groups_are_the_same_policy(toy: str) -> None:
 def test_pages_of_other_ranker_groups_are_no_training_data(tmp_path: Path, toy: str) -> None:
     settings, other = replace(SETTINGS, ranker_groups=WITH_TOY), SETTINGS
     versions = [publish_bundle(tmp_path, "search", *uniform_bundle(one, date(2026, 3, 1))) for one in (settings, other)]
-    assert alike_versions(tmp_path, "search", versions, settings) == versions[:1]
-    assert alike_versions(tmp_path, "search", versions, other) == versions[1:]
+    assert list_same_plan_versions(tmp_path, "search", versions, settings) == versions[:1]
+    assert list_same_plan_versions(tmp_path, "search", versions, other) == versions[1:]
 
 
 def test_learned_values_are_computed_from_their_own_groups(toy: str) -> None:

@@ -29,7 +29,7 @@ def curve_of(at):
 
 
 def judge_orders(at, order, champion, dates, held_out):
-    """As `ranker_judging._compare_orders`: the gain depends on the bytes of the booster and on the data."""
+    """As `ranker_judging._compare_orders`: the gain depends on the booster's bytes and the data."""
     return (order, len(dates), curve_of(at)["impressions"]) if dates else None
 
 

@@ -123,8 +123,8 @@ def check_estimates(world: World, served: Manifest) -> None:
     whole = estimates["canary-champion", "all"]
     assert (whole["impressions"], whole["estimator"], whole["as_of_date"]) == (2_000, "by_user", NEXT)
     assert whole["low"] > 0.0
-    # Of the uniform draws, a third answers for a third of the searches, and two thirds for the
-    # others (see above).
+    # The uniform policy earns a third of what three blocks are worth if one strategy answers, and
+    # two thirds if two do. Which of the two applies depends on the query.
     assert estimates["champion", "all"]["low"] < 1 / 3 < estimates["champion", "all"]["high"]
     assert served.ope["canary"]["value"] == estimates["canary", "all"]["value"]
     [one] = [one for one in read_challengers(world.warehouse.read(CHALLENGERS), NEXT) if one.canary]

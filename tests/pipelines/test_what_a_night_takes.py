@@ -19,7 +19,7 @@ FIRST, NIGHT = date(2026, 3, 1), date(2026, 3, 20)
 
 
 class Night:
-    """The part of a night that the functions under test use."""
+    """The part of a night that the tested functions use."""
 
     def __init__(self, block_size: int = 2, before: HistoryNotes | None = None, closed: list[date] | None = None):
         policy = SimpleNamespace(name="search", block_size=block_size)
