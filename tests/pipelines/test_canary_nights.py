@@ -123,8 +123,7 @@ def check_estimates(world: World, served: Manifest) -> None:
     whole = estimates["canary-champion", "all"]
     assert (whole["impressions"], whole["estimator"], whole["as_of_date"]) == (2_000, "by_user", NEXT)
     assert whole["low"] > 0.0
-    # The uniform policy earns a third of what three blocks are worth if one strategy answers, and
-    # two thirds if two do. Which of the two applies depends on the query.
+    # The champion draws all plans evenly; its true value is a third.
     assert estimates["champion", "all"]["low"] < 1 / 3 < estimates["champion", "all"]["high"]
     assert served.ope["canary"]["value"] == estimates["canary", "all"]["value"]
     [one] = [one for one in read_challengers(world.warehouse.read(CHALLENGERS), NEXT) if one.canary]
