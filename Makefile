@@ -24,6 +24,8 @@ unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYSPARK_
 
 BIN := .venv/bin
 AIRFLOW_BIN := .venv-airflow/bin
+# One process has the Spark session and its tests, the other has the tests without it (conftest.py).
+TWO_PROCESSES := -n 2 --dist loadgroup
 # --no-compile: Python compiles a module when it is first imported, and most installed modules never are.
 PIP_INSTALL := install --quiet --no-input --disable-pip-version-check --no-deps --no-compile --progress-bar off
 PIP_LOCKED := $(PIP_INSTALL) --require-hashes
@@ -45,10 +47,8 @@ demo: setup  ## Installs, then runs four days and nights of a world of known tru
 check: setup-dev  ## Runs lint, types, import contracts and the quick tests without Spark, in at most 2 minutes.
 	@$(MAKE) --no-print-directory --jobs 2 lint quick-tests
 
-test: setup-dev setup-airflow  ## Installs, then runs lint, types, import contracts and every test but the long ones.
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory docs
-	@$(MAKE) --no-print-directory airflow-tests
+test: setup-dev setup-docs setup-airflow  ## Installs, then runs lint, types, import contracts and every test but the long ones.
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint docs airflow-tests
 	@$(MAKE) --no-print-directory unit-tests
 
 setup: .venv/.ltrr-demo  ## Installs what `make demo` needs into .venv (once).
@@ -71,10 +71,10 @@ format: setup-dev  ## Formats the code and fixes what ruff can fix.
 
 # A test that starts Spark has the mark `spark` (conftest.py); `slow` is for tests above ten seconds.
 quick-tests: setup-dev  ## Runs the quick tests and doctests that need no Spark [PYTEST_ARGS=].
-	@$(BIN)/python -m pytest --quiet -m "not spark and not slow and not long" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --quiet $(TWO_PROCESSES) -m "not spark and not slow and not long" $(PYTEST_ARGS)
 
 unit-tests: setup-dev  ## Runs pytest, doctests included [PYTEST_ARGS=].
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(TWO_PROCESSES) $(PYTEST_ARGS)
 
 # LONG_HOME, a folder, keeps what is done: an interrupted run continues there.
 test-long: setup-dev  ## Runs the long tests: nights, disturbed homes, an installed wheel; most of an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].

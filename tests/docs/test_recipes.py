@@ -60,6 +60,7 @@ def test_the_proof_prints_what_the_page_shows(name: str, printed: dict[str, str]
 
 
 @pytest.mark.spark
+@pytest.mark.own_process
 @pytest.mark.parametrize("name", WITH_SPARK)
 def test_the_proof_on_spark_prints_what_the_page_shows(name: str, printed_with_spark: dict[str, str]) -> None:
     assert printed_with_spark[name] == proof_of(PAGES / name)[2]

@@ -63,6 +63,7 @@ def test_the_tutorial_up_to_the_first_night(tmp_path: Path) -> None:
 
 
 @pytest.mark.spark
+@pytest.mark.own_process
 @pytest.mark.long
 def test_the_whole_tutorial(tmp_path: Path) -> None:
     run_blocks(blocks_of_the_tutorial(), tmp_path)

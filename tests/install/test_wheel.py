@@ -58,6 +58,7 @@ def test_a_job_is_a_module_and_a_file_for_spark_submit(installed, doorway):
 
 @pytest.mark.slow
 @pytest.mark.spark
+@pytest.mark.own_process
 def test_delta_jars_that_are_missing_are_one_error_with_the_command_to_run(installed, tmp_path):
     spark = spark_home()
     for name in ("bin", "sbin", "python"):
@@ -82,6 +83,7 @@ def test_delta_jars_that_are_missing_are_one_error_with_the_command_to_run(insta
 
 @pytest.mark.long
 @pytest.mark.spark
+@pytest.mark.own_process
 def test_a_simulated_day_a_night_and_two_jobs(installed):
     """Simulate a day, learn from it, and run two jobs of the night again as a scheduler does."""
     [day] = json.loads(installed.ltrr("simulate", *DAYS, "--impressions", "500", "--json"))

@@ -39,6 +39,7 @@ print("partitions", spark.conf.get("spark.sql.shuffle.partitions"))
 
 
 @pytest.mark.spark
+@pytest.mark.own_process
 def test_the_defaults_of_a_cluster_choose_sizes_and_no_result(tmp_path):
     (tmp_path / "spark-defaults.conf").write_text("".join(f"{name} {value}\n" for name, value in HOSTILE.items()))
     (tmp_path / "start.py").write_text(START)
