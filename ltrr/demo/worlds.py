@@ -46,7 +46,7 @@ def check_choice(choice: WorldChoice) -> None:
         raise UsageError("unknown world", which="--world", expected=" | ".join(IMPRESSIONS), got=choice.name)
     if choice.name == "msrd" and (choice.data is None or not choice.data.is_dir()):
         raise UsageError(
-            "the world msrd needs its data",
+            "the simulated world msrd needs a folder with its data",
             which="--data",
             expected="a folder with corpus.jsonl.gz and judgments.tsv.gz",
             got=str(choice.data or "nothing"),

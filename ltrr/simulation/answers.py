@@ -76,7 +76,7 @@ def strategy_places(world: World, space: PlanSpace) -> list[int | None]:
     unknown = [name for name in space.strategies if name not in world.strategies]
     if unknown or space.block_size * space.budget > world.limit:
         raise ConfigError(
-            "a policy does not fit this world",
+            "the simulated world cannot serve this policy",
             which=world.name,
             expected=f"strategies of {', '.join(world.strategies)}; block_size x budget up to {world.limit}",
             got=f"{', '.join(unknown or space.strategies)}; {space.block_size} x {space.budget}",

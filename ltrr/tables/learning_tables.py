@@ -275,7 +275,7 @@ RELEASES = Table(
             "Origin of the bundle: MLflow run, hashes of payloads, data window",
             exact=False,
         ),
-        Column("canary_version", "string", "Version of the canary from this pointer on", null="no canary runs"),
+        Column("canary_version", "string", "Version that serves as canary after this change", null="no canary runs"),
         Column("canary_share", "double", "Share of the users that the canary serves", null="no canary runs"),
         Column(
             "policy",

@@ -131,8 +131,8 @@ DECISIONS = Table(
         Column(
             "marginal_hit_rate",
             "array<array<double>>",
-            "Marginal hit rates of the strategy history as used, strategy x depth",
-            "found reward per block, of entities that no other block brought",
+            "Hit rates from the strategy history that the service planned with, strategy x depth",
+            "found reward per block, of entities that no other block returned",
         ),
         Column(
             "look",
