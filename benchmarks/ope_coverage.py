@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.arrays import Longs
 from benchmarks.command_line import TABLE_HELP, add_outputs, new_parser, report_bars, write_json, write_text
 from benchmarks.coverage_study.methods import (
     CONFIDENCE,
@@ -42,6 +41,7 @@ from benchmarks.coverage_study.methods import (
 )
 from benchmarks.coverage_study.report import bars, table
 from benchmarks.coverage_study.worlds import OVERLAPS, Cell, World, cells, logs_of, world_of
+from ltrr.arrays import Longs
 from ltrr.estimation.intervals import bernstein_ratio, degrees_of_freedom, estimate_ratio
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.estimation.verdict import TRUST, judge_evidence

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats
 from benchmarks.command_line import add_outputs, new_parser, report_bars, write_json
 from benchmarks.processes import run_module
+from ltrr.arrays import Floats
 from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.logged_moments import LoggedMoments

@@ -13,8 +13,8 @@ from math import log, nan, sqrt
 import numpy as np
 from scipy.special import stdtrit
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.coverage_study.worlds import PAIRS, World
+from ltrr.arrays import Floats, Longs
 from ltrr.estimation.evidence import EvidenceSummary
 from ltrr.estimation.intervals import DEGREES_PER_TAIL_EVIDENCE, bounds_by_inversion, quantile
 

@@ -12,7 +12,7 @@ from math import sqrt
 
 import numpy as np
 
-from benchmarks.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 
 OVERLAPS: Mapping[str, float] = {"good": 0.5, "fair": 1.0, "poor": 1.6}
 """Standard deviation of the logarithm of the weights.

@@ -7,9 +7,9 @@ from math import inf, log
 
 import numpy as np
 
-from benchmarks.arrays import Floats
 from benchmarks.gate_study.challengers import DESIGN, Challenger, night_impressions, traffic
 from benchmarks.gate_study.window import Window
+from ltrr.arrays import Floats
 from ltrr.estimation.boundary import critical_values
 from ltrr.estimation.intervals import quantile
 

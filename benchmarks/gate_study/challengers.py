@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 
-from benchmarks.arrays import Floats
+from ltrr.arrays import Floats
 from ltrr.estimation.sequential import Design
 
 DESIGN = Design()

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.gate_study.challengers import DESIGN, NIGHTS, VALUE, Challenger, night_impressions
 from benchmarks.gate_study.window import Window
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.estimation.intervals import Estimate, quantile
 from ltrr.estimation.sequential import (
     EXPIRED,
@@ -67,8 +66,8 @@ class Outcome:
     """
 
     promoted: Floats
-    crossed: NDArray[np.bool_]
-    harmed: NDArray[np.bool_]
+    crossed: Bools
+    harmed: Bools
     challengers: Longs
     scores: Floats
     information: Floats
@@ -105,7 +104,7 @@ class Streams:
             nothing.copy(),
         )
 
-    def begin(self, night: int) -> NDArray[np.bool_]:
+    def begin(self, night: int) -> Bools:
         """Start a challenger in each stream without one, if alpha is left; return which started."""
         begun = np.zeros(self.size, dtype=bool)
         for stream in np.flatnonzero(~self.is_over & (self.alpha == 0.0)):
@@ -117,7 +116,7 @@ class Streams:
         return begun
 
     @property
-    def is_judged(self) -> NDArray[np.bool_]:
+    def is_judged(self) -> Bools:
         """Whether each stream has a challenger this night, [S]."""
         return ~self.is_over & (self.alpha > 0.0)
 
@@ -163,7 +162,7 @@ class Streams:
         self.outcome.crossed[stream] |= step.outcome == PROMOTE or bool(step.slices)
         return step.outcome if step.outcome in {PROMOTE, FUTILE, HARMED, EXPIRED} else ""
 
-    def is_futile(self, judged: Longs, age: Longs) -> NDArray[np.bool_]:
+    def is_futile(self, judged: Longs, age: Longs) -> Bools:
         """Whether `conditional_power` is below `futile_power`, for each judged stream."""
         newest = self.values[judged, age - 1], self.errors[judged, age - 1]
         gain = self.design.effect * VALUE

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.gate_study.challengers import VALUE
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.estimation.intervals import Estimate
 from ltrr.estimation.sequential import SliceLook
 
@@ -32,12 +31,12 @@ class Window:
         """A window without impressions."""
         return cls(*(np.zeros((streams, groups)) for _ in range(3)))
 
-    def clear(self, which: NDArray[np.bool_]) -> None:
+    def clear(self, which: Bools) -> None:
         """Set the sums of the given streams to zero."""
         for sums in (self.clusters, self.totals, self.squares):
             sums[which] = 0.0
 
-    def add(self, rows: NDArray[np.bool_], group: int, counts: Longs, terms: Floats) -> None:
+    def add(self, rows: Bools, group: int, counts: Longs, terms: Floats) -> None:
         """Add the counts of a night, [S, C], with the term of each cell, [C]."""
         self.clusters[rows, group] += counts.sum(axis=1)
         self.totals[rows, group] += counts @ terms

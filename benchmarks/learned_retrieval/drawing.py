@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.study import Aim, PlanValues, Study, value_looks
 from benchmarks.learned_retrieval.values import Looks, Views, extends, learn_candidates, learn_unseen, plan_values
 from benchmarks.learned_retrieval.visibility import Library
+from ltrr.arrays import Floats, Integers8, Longs
 from ltrr.core.plan_profiles import PlanProfiles
 
 COMMITMENT = 0.05
@@ -133,7 +132,7 @@ def random_draws(study: Study, draws: Longs, salt: int = 0) -> Longs:
     return so_far
 
 
-def next_block(plans: NDArray[np.int8], values: Floats, so_far: Longs) -> Longs:
+def next_block(plans: Integers8, values: Floats, so_far: Longs) -> Longs:
     """Next draw, one-hot over strategies, [S].
 
     It is a block of the best plan that is still possible. Among these blocks it has the largest

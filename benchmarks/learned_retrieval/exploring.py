@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.arrays import Floats
 from benchmarks.learned_retrieval.report import LogResults
+from ltrr.arrays import Floats
 from ltrr.core.exploration import ExplorationSettings, explore, shortlist_of
 
 TEMPERATURES = (0.01, 0.02, 0.03, 0.05, 0.1)

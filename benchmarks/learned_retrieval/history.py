@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.arrays import Floats
 from benchmarks.learned_retrieval.study import Study
+from ltrr.arrays import Floats
 from ltrr.core.planning import History
 from ltrr.core.queries import query_class
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval import modes
 from benchmarks.learned_retrieval.drawing import BlockPlanner, draw_plans, sum_aims
 from benchmarks.learned_retrieval.exploring import exploration_rows
@@ -21,6 +20,7 @@ from benchmarks.learned_retrieval.study import PlanValues, Study
 from benchmarks.learned_retrieval.values import Learner
 from benchmarks.learned_retrieval.visibility import Library, library_of
 from benchmarks.learned_retrieval.vw import Bandit, mix_scores
+from ltrr.arrays import Floats, Longs
 from ltrr.bandit.values import ValueSettings
 from ltrr.core.planning import History, plan_values
 from ltrr.core.plans import PlanSpace

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.clicks.examination import CurvePrior, CurveSums, improve_curve, prior_curve
 from ltrr.core.coverage import with_evidence
 from ltrr.core.plans import PlanSpace
@@ -142,7 +142,7 @@ def _pages(
     plans: Longs,
     page_size: int,
     rng: np.random.Generator,
-) -> tuple[Longs, NDArray[np.bool_]]:
+) -> tuple[Longs, Bools]:
     """Columns of the pairs on each page, in order, and whether each position has a pair."""
     ranks = np.concatenate([pairs.ranks, memory[:, :, None]], axis=2)[searched]
     is_drawn = (ranks > 0) & ((ranks + space.block_size - 1) // space.block_size <= space.plans[plans][:, None, :])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.arrays import Longs
 from benchmarks.learned_retrieval.study import Aim, PlanValues, Study, value_looks
 from benchmarks.learned_retrieval.values import (
     CandidateValues,
@@ -15,6 +14,7 @@ from benchmarks.learned_retrieval.values import (
     learn_unseen,
     plan_values,
 )
+from ltrr.arrays import Longs
 
 
 def plan_all_blocks(study: Study) -> PlanValues:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.core.feature_groups import MEMORY
 from ltrr.core.plans import PlanSpace
 from ltrr.simulation.replicates import REPLICATES, interval_of
@@ -49,7 +48,7 @@ class LogResults:
         self.recall[observe, policy] = self.truth[np.arange(len(plans)), plans]
         self.plans[observe, policy] = plans
 
-    def add_static(self, seen: NDArray[np.bool_]) -> None:
+    def add_static(self, seen: Bools) -> None:
         """Add the uniform policy, the best static plans, and the best plan of every query.
 
         The best static plans with and without the memory have the largest recall on seen queries.

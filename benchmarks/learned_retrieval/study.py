@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.values import (
     CandidateValues,
     Labels,
@@ -20,6 +19,7 @@ from benchmarks.learned_retrieval.values import (
     learn_candidates,
 )
 from benchmarks.learned_retrieval.visibility import Library
+from ltrr.arrays import Floats, Longs
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.log import Log, Pairs
 from benchmarks.learned_retrieval.visibility import Blocks, Library
+from ltrr.arrays import Bools, Floats, Floats32, Integers8, Longs
 from ltrr.bandit.values import ValueSettings, fit_candidate_value, fit_unseen_value
 from ltrr.core.candidate_features import candidate_features, candidate_matrix
 from ltrr.core.coverage import look_vector, visible_coverage, with_evidence
@@ -47,7 +46,7 @@ class Views:
         return self.library.visible(self.queries, self.depths)
 
     @cached_property
-    def candidates(self) -> list[tuple[tuple[str, ...], NDArray[np.float32]]]:
+    def candidates(self) -> list[tuple[tuple[str, ...], Floats32]]:
         """`candidate_matrix` of each view."""
         library = self.library
         return [
@@ -75,7 +74,7 @@ class Learner:
     pairs: Pairs
     entity_ids: tuple[str, ...]
     keys: tuple[str, ...]
-    is_train: NDArray[np.bool_]
+    is_train: Bools
     settings: ValueSettings
     has_values: bool = True
 
@@ -165,7 +164,7 @@ class Looks:
     """
 
     views: Views
-    vectors: NDArray[np.float32]
+    vectors: Floats32
     coverage: Floats
 
     @staticmethod
@@ -200,7 +199,7 @@ class Labels:
 
     whole: Floats
     bare: Floats
-    is_known: NDArray[np.bool_]
+    is_known: Bools
     weights: Floats
 
 
@@ -223,7 +222,7 @@ def learn_unseen(learner: Learner, looks: Sequence[Looks], labels: Labels) -> li
     ]
 
 
-def extends(plans: NDArray[np.int8], drawn: Longs) -> NDArray[np.bool_]:
+def extends(plans: Integers8, drawn: Longs) -> Bools:
     """Whether each plan is still possible after the draws so far, [P]."""
     return np.asarray((plans >= drawn).all(axis=1))
 
@@ -240,5 +239,5 @@ def plan_values(learner: Learner, looks: Looks, models: Sequence[bytes]) -> Floa
     return values
 
 
-def _predict(model: bytes, rows: NDArray[np.float32]) -> Floats:
+def _predict(model: bytes, rows: Floats32) -> Floats:
     return predictions(load_booster(model, rows.shape[1], "a model of values"), rows)

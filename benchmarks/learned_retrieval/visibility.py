@@ -8,8 +8,8 @@ from math import nan
 
 import numpy as np
 
-from benchmarks.arrays import Longs
 from benchmarks.learned_retrieval.log import Log, Pairs
+from ltrr.arrays import Longs
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.text_overlap import EntityFields, text_overlap

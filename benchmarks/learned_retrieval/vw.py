@@ -11,12 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.log import Log
 from benchmarks.learned_retrieval.study import PlanValues, Study
 from benchmarks.learned_retrieval.visibility import Library
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.bandit.examples import Decisions, write_examples
 from ltrr.bandit.learning import list_vw_arguments, train_on_file
 from ltrr.bandit.settings import BanditSettings
@@ -105,7 +104,7 @@ class Bandit:
     def _full_chooser(self) -> PlanChooser:
         return self._learn(self._study.learner.is_train)
 
-    def _learn(self, is_used: NDArray[np.bool_]) -> PlanChooser:
+    def _learn(self, is_used: Bools) -> PlanChooser:
         log = self._study.learner.log
         rows = np.flatnonzero(is_used[log.queries])
         with tempfile.TemporaryDirectory() as folder:

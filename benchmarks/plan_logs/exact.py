@@ -11,10 +11,10 @@ from math import sqrt
 
 import numpy as np
 
-from benchmarks.arrays import Floats
 from benchmarks.plan_logs.judging import REWARDS, Judge, PolicyPropensities, fit_plans
 from benchmarks.plan_logs.log import Log
 from benchmarks.plan_logs.policies import DrawPolicy
+from ltrr.arrays import Floats
 from ltrr.estimation.inclusion import inclusion_design
 
 Exact = dict[tuple[str, str], float]

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.plan_logs.log import Log
 from benchmarks.plan_logs.pages import Pages
 from benchmarks.plan_logs.policies import DrawPolicy, States
+from ltrr.arrays import Floats, Longs
 from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.draw_moments import DrawMoments
 from ltrr.estimation.draw_orders import DrawWeights, step_lattice

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.plan_logs.pages import Pages
 from benchmarks.plan_logs.policies import DrawPolicy
+from ltrr.arrays import Bools, Floats, Longs
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +25,7 @@ class Log:
     queries: Longs
     plans: Longs
     drawn: Longs
-    shown: NDArray[np.bool_]
+    shown: Bools
     clicks: Floats
     found: Floats
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.learned_retrieval.log import STRENGTH, Pairs, simulate
+from ltrr.arrays import Floats, Integers8, Longs
 from ltrr.core.coverage import with_evidence
 from ltrr.core.plans import PlanSpace
 from ltrr.core.ranking_metrics import FUSION_CONSTANT
@@ -49,7 +48,7 @@ class Pages:
     attraction: Floats
     learned: Floats
     examination: Floats
-    shown: NDArray[np.int8]
+    shown: Integers8
 
     def page_rewards(self, attraction: Floats) -> Floats:
         """Expected clicks of every page for the given attraction, [Q, P]."""
@@ -125,7 +124,7 @@ def _prior_by_rank(clicks: Floats, examinations: Floats, best_rank: Longs) -> Fl
     return np.asarray(((totals[0] + 1.0) / (totals[1] + 10.0))[best_rank])
 
 
-def _rank_pages(space: PlanSpace, ranks: Longs, places: Longs, ties: Floats) -> NDArray[np.int8]:
+def _rank_pages(space: PlanSpace, ranks: Longs, places: Longs, ties: Floats) -> Integers8:
     queries, candidates, strategies = ranks.shape
     length = space.block_size * space.budget
     shown = np.full((queries, len(space), length), candidates, dtype=np.int8)

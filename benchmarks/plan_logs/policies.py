@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, Longs
 from benchmarks.plan_logs.pages import Pages
+from ltrr.arrays import Floats, Integers8, Longs
 from ltrr.estimation.draw_orders import StepPolicy
 
 
@@ -54,7 +53,7 @@ class DrawPolicy:
     """
 
     states: States
-    taken: NDArray[np.int8]
+    taken: Integers8
     epsilon: tuple[float, ...]
 
     def steps(self, queries: Longs) -> StepPolicy:
@@ -121,7 +120,7 @@ def block_gains(pages: Pages, states: States) -> Floats:
     return gains
 
 
-def incumbent_choices(pages: Pages, states: States, gains: Floats) -> NDArray[np.int8]:
+def incumbent_choices(pages: Pages, states: States, gains: Floats) -> Integers8:
     """Choices of a service without learned values of the query, [Q, X].
 
     It draws the block with the largest mean gain over searches in that state. It does not draw from
@@ -140,7 +139,7 @@ def incumbent_choices(pages: Pages, states: States, gains: Floats) -> NDArray[np
     return choices
 
 
-def challenger_choices(pages: Pages, gains: Floats, excluded: NDArray[np.int8]) -> NDArray[np.int8]:
+def challenger_choices(pages: Pages, gains: Floats, excluded: Integers8) -> Integers8:
     """Block with the largest learned gain for the query, except the excluded one, [Q, X].
 
     Where no block has a gain, it is the block with the largest mean gain.

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.arrays import Floats
 from benchmarks.plan_logs.exact import DESIGN, PERFECT, Exact, entity_errors, sequence_errors, set_errors
 from benchmarks.plan_logs.judging import Estimates, Judge, PolicyPropensities, judge_draws, judge_plans
 from benchmarks.plan_logs.log import simulate_draw_log, simulate_plan_log
 from benchmarks.plan_logs.pages import pages_of
 from benchmarks.plan_logs.policies import DrawPolicy, States, block_gains, draw_policies
+from ltrr.arrays import Floats
 from ltrr.simulation.world import World
 
 Row = dict[str, Any]

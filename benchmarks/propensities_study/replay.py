@@ -19,8 +19,8 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from benchmarks.arrays import Floats
 from benchmarks.exploration import DAY, serve, train
+from ltrr.arrays import Floats
 from ltrr.artifacts.bundle import publish_bundle, uniform_bundle
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.config import Settings, load_settings

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from benchmarks.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 from ltrr.estimation.calibration import Calibration
 from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.logged_moments import LoggedMoments

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.arrays import Floats
 from benchmarks.gate_study.challengers import EVENTS, VALUE, Challenger, poisson_chances
 from benchmarks.gate_study.window import estimates
+from ltrr.arrays import Floats
 
 Estimates = tuple[Floats, Floats]
 

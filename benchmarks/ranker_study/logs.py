@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.arrays import Longs
+from ltrr.arrays import Longs
 from ltrr.core.hashing import user_fold
 from ltrr.serving.policy import Policy
 from ltrr.serving.ranker import Page, Ranker, Slate

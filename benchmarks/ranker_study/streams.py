@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.arrays import Floats
 from benchmarks.gate_study.challengers import NIGHTS, night_impressions
 from benchmarks.ranker_study.kinds import Kind
+from ltrr.arrays import Floats
 from ltrr.artifacts.pointer import Canary as PointerCanary
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.estimation.intervals import UNDEFINED, Estimate, quantile

@@ -15,7 +15,7 @@ from math import isnan, nan
 from typing import Any
 
 import ltrr
-from ltrr.core.arrays import Floats
+from ltrr.arrays import Floats
 from ltrr.core.exploration import Distribution
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace

@@ -18,8 +18,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from ltrr.arrays import Floats32, Unsigned32
 from ltrr.artifacts.packed_texts import PackedTexts
-from ltrr.core.arrays import Floats32, Unsigned32
 from ltrr.core.features import PLACES
 from ltrr.core.planning import History
 from ltrr.core.plans import PlanSpace

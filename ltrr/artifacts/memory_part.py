@@ -21,8 +21,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from ltrr.arrays import Floats32, Longs, Unsigned32
 from ltrr.artifacts.packed_texts import PackedTexts
-from ltrr.core.arrays import Floats32, Longs, Unsigned32
 from ltrr.errors import ArtifactError, UsageError
 
 PREFIX = "memory-"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ltrr.core.arrays import Bytes, Longs
+from ltrr.arrays import Bytes, Longs
 
 
 class PackedTexts:

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import action_names, block_texts, label_text, number_text, shared_names
 from ltrr.errors import SchemaError
-from ltrr.estimation.arrays import Floats
 
 _PLACES = 6
 """Maximum number of decimals of numbers that Arrow writes.
@@ -45,10 +44,10 @@ class Decisions:
     """
 
     shared: Floats
-    actions: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    actions: Longs
+    ends: Longs
     features: Floats
-    taken: NDArray[np.int64]
+    taken: Longs
     rewards: Floats
     propensities: Floats
 
@@ -69,12 +68,12 @@ class Decisions:
         return len(self.ends)
 
     @property
-    def starts(self) -> NDArray[np.int64]:
+    def starts(self) -> Longs:
         """Start of each decision's actions, [N]."""
         return np.concatenate(([0], self.ends[:-1])).astype(np.int64)
 
     @property
-    def is_taken(self) -> NDArray[np.bool_]:
+    def is_taken(self) -> Bools:
         """Whether each action is the plan taken, [M]."""
         return np.asarray(self.actions == np.repeat(self.taken, np.diff(self.ends, prepend=0)))
 
@@ -126,7 +125,7 @@ def _join_texts(pieces: list[Any]) -> pa.Array:
     return pc.binary_join_element_wise(*pieces, "")
 
 
-def _place_texts(texts: pa.Array, places: NDArray[np.int64], length: int) -> pa.Array:
+def _place_texts(texts: pa.Array, places: Longs, length: int) -> pa.Array:
     """Text n at places[n], and empty texts elsewhere."""
     which = np.full(length, len(texts))
     which[places] = np.arange(len(texts))

@@ -29,11 +29,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.arrays import Floats, Longs
 from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
 from ltrr.bandit.examples import Decisions, write_examples
 from ltrr.bandit.merging import merge_bandits
@@ -200,7 +200,7 @@ def _read_decisions(batch: pa.RecordBatch, space: PlanSpace, smallest: float, pl
     )
 
 
-def _find_plans(texts: pa.Array, space: PlanSpace) -> NDArray[np.int64]:
+def _find_plans(texts: pa.Array, space: PlanSpace) -> Longs:
     """The index of each plan; each distinct text is parsed once."""
     encoded = texts.dictionary_encode()
     indices = np.array([space.index(text) for text in encoded.dictionary.to_pylist()], dtype=np.int64)
@@ -218,10 +218,10 @@ class _Actions:
         baselines: Value of the best plan of each decision, [N].
     """
 
-    indices: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    features: NDArray[np.float64]
-    baselines: NDArray[np.float64]
+    indices: Longs
+    ends: Longs
+    features: Floats
+    baselines: Floats
 
 
 def _read_logged_actions(batch: pa.RecordBatch, space: PlanSpace) -> _Actions:
@@ -237,7 +237,7 @@ def _read_logged_actions(batch: pa.RecordBatch, space: PlanSpace) -> _Actions:
     )
 
 
-def _plan_actions(batch: pa.RecordBatch, space: PlanSpace, planner: Planner, taken: NDArray[np.int64]) -> _Actions:
+def _plan_actions(batch: pa.RecordBatch, space: PlanSpace, planner: Planner, taken: Longs) -> _Actions:
     """The action sets of the planner: its shortlist, and the plan taken."""
     indices, features, baselines = [], [], []
     rows = batch.select(["query_key", "look"]).to_pylist()

@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
+from ltrr.arrays import Longs
 from ltrr.artifacts.learned_values import LearnedValues, StoredValues, block_value_file, unseen_value_file
 from ltrr.artifacts.payloads import put_payload
 from ltrr.bandit.value_rows import to_known_queries
@@ -104,7 +104,7 @@ def fit_values(known: Sequence[KnownQuery], observe: str, settings: ValueSetting
     return models
 
 
-def _fit_candidates(known: Sequence[KnownQuery], folds: NDArray[np.int64], settings: ValueSettings) -> list[bytes]:
+def _fit_candidates(known: Sequence[KnownQuery], folds: Longs, settings: ValueSettings) -> list[bytes]:
     features, evidence, exposure, of_fold = [], [], [], []
     for query, fold in zip(known, folds.tolist(), strict=True):
         # Without the memory, because a pair is in it only if it was clicked.
@@ -124,7 +124,7 @@ def _fit_candidates(known: Sequence[KnownQuery], folds: NDArray[np.int64], setti
 
 
 def _fit_unseen(
-    known: Sequence[KnownQuery], folds: NDArray[np.int64], candidate_values: Sequence[bytes], settings: ValueSettings
+    known: Sequence[KnownQuery], folds: Longs, candidate_values: Sequence[bytes], settings: ValueSettings
 ) -> list[bytes]:
     columns = len(candidate_features(known[0].whole.space, tuple(CANDIDATE_GROUPS)))
     boosters = [load_booster(model, columns, block_value_file(f)) for f, model in enumerate(candidate_values)]

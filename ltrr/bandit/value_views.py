@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Bools, Floats, Floats32
 from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
 from ltrr.core.candidate_features import candidate_matrix
 from ltrr.core.coverage import look_vector, reachable_depths, visible_coverage
@@ -38,19 +38,19 @@ class View:
     facts: CandidateFacts
 
     @cached_property
-    def candidates(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    def candidates(self) -> tuple[tuple[str, ...], Floats32]:
         """Ids and features of the visible candidates, [C] and [C, F]."""
         return candidate_matrix(self.space, self.blocks, self.key, overlaps_of(self.facts), tuple(CANDIDATE_GROUPS))
 
-    def worth(self, predicted: NDArray[np.float64], strength: float) -> dict[str, float]:
+    def worth(self, predicted: Floats, strength: float) -> dict[str, float]:
         """Value of each visible candidate, from its prediction and the evidence of its facts."""
         return worth_of(self.candidates[0], predicted, self.facts, strength)
 
-    def coverage(self, worth: Mapping[str, float]) -> NDArray[np.float64]:
+    def coverage(self, worth: Mapping[str, float]) -> Floats:
         """Summed value of the visible candidates of every plan, [P]."""
         return visible_coverage(self.space, self.blocks, worth)
 
-    def look(self, worth: Mapping[str, float]) -> NDArray[np.float32]:
+    def look(self, worth: Mapping[str, float]) -> Floats32:
         """Features from which the unseen value is predicted."""
         return look_vector(self.space, self.blocks, worth, self.key, self.candidates[1])
 
@@ -107,7 +107,7 @@ class KnownQuery:
         return replace(look, blocks=[*look.blocks, *others], facts=facts)
 
 
-def find_known_plans(view: View) -> NDArray[np.bool_]:
+def find_known_plans(view: View) -> Bools:
     """Whether the content of each plan is known, [P].
 
     Each of its blocks is visible, or empty because an earlier block was not full.

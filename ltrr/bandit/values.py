@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Bools, Floats, Floats32
 from ltrr.core.plan_profiles import PLAN_PROFILES, PlanProfiles
 from ltrr.errors import DataQualityError, check_ranges
 
@@ -85,10 +85,10 @@ class ValueSettings:
 
 
 def fit_candidate_value(
-    features: NDArray[np.float32],
-    clicks: NDArray[np.float64],
-    examinations: NDArray[np.float64],
-    query_examinations: NDArray[np.float64],
+    features: Floats32,
+    clicks: Floats,
+    examinations: Floats,
+    query_examinations: Floats,
     settings: ValueSettings,
 ) -> bytes:
     """A model of P(click | examined), as XGBoost's `ubj`.
@@ -123,11 +123,11 @@ def fit_candidate_value(
 
 
 def fit_unseen_value(
-    looks: NDArray[np.float32],
-    added: NDArray[np.float64],
-    is_known: NDArray[np.bool_],
+    looks: Floats32,
+    added: Floats,
+    is_known: Bools,
     settings: ValueSettings,
-    weights: NDArray[np.float64] | None = None,
+    weights: Floats | None = None,
 ) -> bytes:
     """A model of the value that the unseen blocks of every plan add, as XGBoost's `ubj`.
 
@@ -157,7 +157,7 @@ def fit_unseen_value(
     return _fit(looks[enough], shares, weight, trees, settings.unseen_rounds, settings, profiles)
 
 
-def has_enough_plans(is_known: NDArray[np.bool_], settings: ValueSettings) -> bool:
+def has_enough_plans(is_known: Bools, settings: ValueSettings) -> bool:
     """Whether looks with these known plans, [N, P], are enough to train an unseen value.
 
     At least two looks must have enough known plans, and each plan must be known in one of them.
@@ -173,9 +173,9 @@ def has_enough_plans(is_known: NDArray[np.bool_], settings: ValueSettings) -> bo
 
 
 def _fit(
-    features: NDArray[np.float32],
-    label: NDArray[np.float64],
-    weight: NDArray[np.float64] | None,
+    features: Floats32,
+    label: Floats,
+    weight: Floats | None,
     trees: dict[str, Any],
     rounds: int,
     settings: ValueSettings,

@@ -33,11 +33,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Longs = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
+from ltrr.arrays import Bools, Floats, Longs
 
 FIXED_POINT_UNIT = 2.0**-20
 # Squares of frequent pairs are large: this unit allows sums up to 3.6e16, and its rounding is far
@@ -232,7 +229,7 @@ def standard_errors(curve: Floats, sums: CurveSums, prior: CurvePrior) -> Floats
     return errors
 
 
-def linked_positions(links: Longs, fewest_pairs: int) -> Booleans:
+def linked_positions(links: Longs, fewest_pairs: int) -> Bools:
     """[J] whether pairs that were seen at several positions link a position to position 1.
 
     Two positions are linked directly if at least `fewest_pairs` pairs were seen at both. Position 1
@@ -255,7 +252,7 @@ def linked_positions(links: Longs, fewest_pairs: int) -> Booleans:
     return reached
 
 
-def extend_curve(curve: Floats, known: Booleans, prior: Floats) -> Floats:
+def extend_curve(curve: Floats, known: Bools, prior: Floats) -> Floats:
     """Curve with unknown positions filled in.
 
     They continue in the shape of the prior from the nearest known position before them.

@@ -13,7 +13,7 @@ from math import isnan, nan
 
 import numpy as np
 
-from ltrr.core.arrays import Floats32
+from ltrr.arrays import Floats32
 from ltrr.core.entity_groups import (
     CANDIDATE_GROUPS,
     DEFAULT_CANDIDATE_GROUPS,

@@ -21,7 +21,7 @@ from math import nan
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ltrr.core.arrays import Floats, Floats32, Longs
+from ltrr.arrays import Floats, Floats32, Longs
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.features import PLACES, Feature
 from ltrr.core.planning import Block

@@ -19,7 +19,7 @@ from math import isnan, nan
 
 import numpy as np
 
-from ltrr.core.arrays import Floats
+from ltrr.arrays import Floats
 from ltrr.core.entity_union import EntityUnion
 from ltrr.core.queries import query_class
 from ltrr.core.ranking_metrics import reciprocal_rank

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ltrr.core.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 from ltrr.core.queries import QUERY_CLASSES
 from ltrr.errors import check_ranges
 

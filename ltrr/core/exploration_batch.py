@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltrr.core.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.features import PLACES
 from ltrr.core.plans import PlanSpace

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from ltrr.core.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 from ltrr.core.feature_groups import DEFAULT_GROUPS, PlanInputs, group_of
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace

@@ -7,7 +7,7 @@ import hmac
 
 import numpy as np
 
-from ltrr.core.arrays import Bytes, Longs, Unsigned64
+from ltrr.arrays import Bytes, Longs, Unsigned64
 
 USER_FOLDS = 100
 ANONYMOUS = "~"

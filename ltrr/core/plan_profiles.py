@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltrr.core.arrays import Bools, Floats
+from ltrr.arrays import Bools, Floats
 from ltrr.errors import DataQualityError
 
 PLAN_PROFILES = "plan_profiles"

@@ -25,7 +25,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ltrr.core.arrays import Floats
+from ltrr.arrays import Floats
 from ltrr.core.plans import PlanSpace
 from ltrr.core.ranking_metrics import reciprocal_rank
 from ltrr.errors import UsageError

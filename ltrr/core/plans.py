@@ -15,7 +15,7 @@ from math import comb
 
 import numpy as np
 
-from ltrr.core.arrays import Floats, Integers8
+from ltrr.arrays import Floats, Integers8
 from ltrr.errors import ConfigError, SupportError, UsageError
 
 MAX_PLANS = 2_000

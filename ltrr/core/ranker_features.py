@@ -7,7 +7,7 @@ from math import isnan, nan
 
 import numpy as np
 
-from ltrr.core.arrays import Floats
+from ltrr.arrays import Floats
 from ltrr.core.entity_groups import (
     DEFAULT_RANKER_GROUPS,
     RANKER_GROUPS,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from math import log2, nan
 from typing import overload
 
-from ltrr.core.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 
 FUSION_CONSTANT = 60
 """k of reciprocal rank fusion (Cormack, Clarke & Buettcher, SIGIR 2009)."""

@@ -22,7 +22,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from ltrr.core.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 from ltrr.core.feature_groups import DEFAULT_GROUPS
 from ltrr.core.features import Feature, action_features, shared_features
 from ltrr.core.plans import PlanSpace

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats
 from ltrr.artifacts.bundle import uniform_bundle
 from ltrr.core.feature_groups import MEMORY
 from ltrr.serving.policy import Policy
@@ -40,7 +40,7 @@ def plan_rows(world: World) -> list[dict[str, Any]]:
     everyone = {"all": np.arange(len(world.queries)), **world.slices}
     rows: list[dict[str, Any]] = []
     for name, members in everyone.items():
-        policies: dict[str, NDArray[np.float64]] = {
+        policies: dict[str, Floats] = {
             "uniform": recalls[members].mean(axis=1),
             "uniform, no memory": recalls[members][:, space.plans[:, space.strategy_index[MEMORY]] == 0].mean(axis=1),
             "equal split": recalls[members][:, equal_split(space)].mean(axis=1),

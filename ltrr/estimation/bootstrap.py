@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from math import factorial, nan
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats, Longs
 from ltrr.errors import UsageError
-from ltrr.estimation.arrays import Longs
 from ltrr.estimation.exact_sums import BLOCK_ROWS
 
 _CHANCES = np.cumsum([np.exp(-1.0) / factorial(n) for n in range(12)])
@@ -34,7 +33,7 @@ A block adds at most 12 x 2^13 parts: the sum is below 2^53, where doubles are e
 _ODD, _MIX_1, _MIX_2 = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
-def poisson_counts(users: Longs, replicates: int) -> NDArray[np.float64]:
+def poisson_counts(users: Longs, replicates: int) -> Floats:
     """N(u, b), [B, U]: Poisson(1) counts, independent over users and replicates.
 
     They follow from splitmix64 of the user's key and b.

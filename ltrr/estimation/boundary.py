@@ -15,8 +15,8 @@ from math import erfc, inf, isfinite, log, pi, sqrt
 
 import numpy as np
 
+from ltrr.arrays import Floats
 from ltrr.errors import UsageError
-from ltrr.estimation.arrays import Floats
 from ltrr.estimation.intervals import quantile
 
 LEAST_GROWTH = 0.02

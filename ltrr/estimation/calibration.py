@@ -31,9 +31,8 @@ from dataclasses import astuple, dataclass, field
 from math import log
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ltrr.estimation.arrays import Floats
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.estimation.exact_sums import exact_total
 from ltrr.estimation.fixed_point import TERM_BITS, from_fixed, to_fixed
 from ltrr.estimation.keyed_sums import join_by_key
@@ -110,11 +109,11 @@ class Calibration:
     def of(
         cls,
         logging: Floats,
-        action: NDArray[np.int64],
+        action: Longs,
         *,
         loggings: Floats | None = None,
         targets: Floats | None = None,
-        widths: NDArray[np.int64] | None = None,
+        widths: Longs | None = None,
         weights: Floats | None = None,
     ) -> Calibration:
         """Sums of N decisions.
@@ -227,7 +226,7 @@ class Calibration:
         return cls(listed, unlisted, *({what: Tally(*row) for what, row in tallies.items()} for tallies in plain))
 
 
-def _tally_listed_actions(p: Floats, drawn: NDArray[np.int64]) -> dict[str, Tally]:
+def _tally_listed_actions(p: Floats, drawn: Longs) -> dict[str, Tally]:
     p = p[:, :MOST_ACTIONS]
     counts = np.bincount(drawn, minlength=p.shape[1])[: p.shape[1]] << TERM_BITS
     expected, variance = to_fixed(p).sum(axis=0), to_fixed(p * (1.0 - p)).sum(axis=0)
@@ -235,7 +234,7 @@ def _tally_listed_actions(p: Floats, drawn: NDArray[np.int64]) -> dict[str, Tall
     return {f"action {a}": Tally(*figures, 1 << TERM_BITS) for a, figures in enumerate(rows)}
 
 
-def _tally_listed_policy(pi: Floats, p: Floats, drawn: NDArray[np.int64]) -> Tally:
+def _tally_listed_policy(pi: Floats, p: Floats, drawn: Longs) -> Tally:
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = np.where((p > 0.0) & (pi <= WEIGHT_LIMIT * p), pi / p, 0.0)
     kept = pi * (weights > 0.0)
@@ -250,7 +249,7 @@ def _tally_listed_policy(pi: Floats, p: Floats, drawn: NDArray[np.int64]) -> Tal
     )
 
 
-def _uniform_probabilities(is_open: NDArray[np.bool_]) -> Floats:
+def _uniform_probabilities(is_open: Bools) -> Floats:
     """The uniform policy's probabilities over the available actions, [N, A]."""
     return np.asarray(is_open / is_open.sum(axis=1, keepdims=True))
 
@@ -260,7 +259,7 @@ def _set_width(pi: Floats, width: int) -> Floats:
     return np.pad(pi, ((0, 0), (0, max(width - pi.shape[1], 0))))[:, :width]
 
 
-def _tally_unlisted_actions(logging: Floats, action: NDArray[np.int64]) -> dict[str, Tally]:
+def _tally_unlisted_actions(logging: Floats, action: Longs) -> dict[str, Tally]:
     inverse = _invert(logging)
     return {
         f"action {a}": _tally_unlisted_policy(inverse[action == a])

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ltrr.arrays import Floats, Longs
 from ltrr.errors import DataQualityError
-from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.decisions import LARGEST_SUMMABLE, TERMS, Decisions, TermInputs
 from ltrr.estimation.estimators import list_plain_terms, list_ratio_terms
 from ltrr.estimation.fixed_point import TERM_BITS, TERM_UNIT, to_fixed

@@ -23,8 +23,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.arrays import Floats
 from ltrr.errors import UsageError
-from ltrr.estimation.arrays import Floats
 
 Value = TypeVar("Value")
 

@@ -9,8 +9,8 @@ from math import nan
 
 import numpy as np
 
+from ltrr.arrays import Floats, Longs
 from ltrr.errors import SupportError, UsageError
-from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.draw_terms import Draws, compute_draw_terms
 from ltrr.estimation.estimators import DRAW_ESTIMATORS, DrawEstimator
 from ltrr.estimation.evidence import EvidenceSummary, EvidenceTerms, summarize_evidence

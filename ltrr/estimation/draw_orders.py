@@ -19,16 +19,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats, Longs
 from ltrr.errors import SupportError
-from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.weights import importance_weights
 
 MOST_DRAWS = 8
 """Maximum number of draws: a row has 2^8 states x 8 draws. For more, use `decide: plan`."""
 
-StepPolicy = Callable[[NDArray[np.int64]], Floats]
+StepPolicy = Callable[[Longs], Floats]
 """Depths drawn so far, [N, S] -> probability of each strategy as the next draw, [N, S].
 
 One minus their sum is the probability of `stop`. Row n is always impression n."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltrr.estimation.arrays import Floats
+from ltrr.arrays import Floats
 from ltrr.estimation.draw_orders import DrawWeights
 
 GIVEN_TERMS = ("included", "included_dr", "included_mass", "included_squares", "placed", "placed_dr")

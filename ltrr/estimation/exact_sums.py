@@ -17,8 +17,8 @@ from math import frexp
 
 import numpy as np
 
+from ltrr.arrays import Floats, Longs
 from ltrr.errors import DataQualityError
-from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.fixed_point import (
     LARGEST,
     TERM_BITS,

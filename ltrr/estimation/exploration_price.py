@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltrr.estimation.arrays import Floats
+from ltrr.arrays import Floats
 
 _SMALLEST_PROBABILITY = 1e-6
 """Smallest probability in the rarity 1 / p, which keeps sums finite.

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ltrr.arrays import Longs
 from ltrr.errors import DataQualityError
-from ltrr.estimation.arrays import Longs
 
 TERM_BITS = 24
 TERM_UNIT = 2.0**-TERM_BITS

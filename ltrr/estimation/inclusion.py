@@ -21,8 +21,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.errors import SupportError
-from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.weights import ROUNDING, importance_weights
 
 
@@ -48,7 +48,7 @@ def inclusion_propensities(plan_propensities: Floats, places: Longs, plans: NDAr
 
 
 def inclusion_rewards(
-    logging: Floats, target: Floats, shown: NDArray[np.bool_], rewards: Floats, q_hat: Floats | None = None
+    logging: Floats, target: Floats, shown: Bools, rewards: Floats, q_hat: Floats | None = None
 ) -> Floats:
     """Each impression's term of `inclusion`, or with a model of `inclusion_dr`, [N].
 

@@ -36,8 +36,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from ltrr.arrays import Floats
 from ltrr.errors import UsageError
-from ltrr.estimation.arrays import Floats
 from ltrr.estimation.moments import ClusteredSums
 
 DEGREES_PER_TAIL_EVIDENCE = 1.25

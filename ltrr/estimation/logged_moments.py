@@ -8,7 +8,7 @@ from math import nan
 
 import numpy as np
 
-from ltrr.estimation.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 from ltrr.estimation.decision_terms import compute_fixed_terms
 from ltrr.estimation.decisions import Decisions
 from ltrr.estimation.estimators import DecisionEstimator, list_plain_terms, list_ratio_terms

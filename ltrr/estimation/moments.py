@@ -15,8 +15,8 @@ from math import nan
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ltrr.arrays import Longs
 from ltrr.errors import UsageError
-from ltrr.estimation.arrays import Longs
 from ltrr.estimation.fixed_point import TERM_BITS, exact_fourth_powers, exact_products, exact_sums, from_fixed, to_fixed
 from ltrr.estimation.weights import importance_weights
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ltrr.estimation.arrays import Floats
+from ltrr.arrays import Floats
 from ltrr.estimation.weights import importance_weights
 
 

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from ltrr.estimation.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 
 Rows = TypeVar("Rows", contravariant=True)
 

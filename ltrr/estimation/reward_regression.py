@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltrr.estimation.arrays import Floats
+from ltrr.arrays import Floats
 from ltrr.estimation.fixed_point import TERM_BITS, exact_products, exact_sums, to_fixed
 
 MAX_STEPS = 30

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ltrr.estimation.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 from ltrr.estimation.reward_regression import fit_rewards
 
 StepFeatures = Callable[[int], Floats]

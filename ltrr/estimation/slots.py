@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ltrr.arrays import Floats
 from ltrr.errors import SupportError
-from ltrr.estimation.arrays import Floats
 from ltrr.estimation.weights import importance_weights
 
 JOINT_TOLERANCE = 1e-6

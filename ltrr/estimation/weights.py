@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ltrr.arrays import Bools, Floats
 from ltrr.errors import DataQualityError
-from ltrr.estimation.arrays import Bools, Floats
 
 ROUNDING = 1e-9
 """Accepted distance of a probability from [0, 1], as in sums of a softmax."""

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.arrays import Longs
 from ltrr.core.plans import PlanSpace
 from ltrr.estimation.fixed_point import from_fixed, to_fixed
 from ltrr.evaluation.judged_policy import JudgedPolicy
@@ -73,7 +73,7 @@ class DrawSums:
     @staticmethod
     def of(decisions: Iterable[LoggedDecision], policies: Sequence[JudgedPolicy]) -> DrawSums:
         """Sums of these decisions, for the policies that have a chooser."""
-        sums: dict[str, dict[str, NDArray[np.int64]]] = {}
+        sums: dict[str, dict[str, Longs]] = {}
         for decision in decisions:
             of_class = sums.setdefault(decision.query_class, {})
             for key, values in _terms(decision, policies):
@@ -195,7 +195,7 @@ def render_draws(tables: Mapping[str, DrawTable]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _terms(decision: LoggedDecision, policies: Sequence[JudgedPolicy]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+def _terms(decision: LoggedDecision, policies: Sequence[JudgedPolicy]) -> Iterator[tuple[str, Longs]]:
     yield N, to_fixed([1.0])
     for policy in policies:
         choice = policy.choice(decision)

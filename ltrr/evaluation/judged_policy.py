@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats
 from ltrr.core.plans import PlanSpace
 from ltrr.evaluation.logged_decision import LoggedDecision
 from ltrr.serving.bandit import Choice, PlanChooser
@@ -51,7 +51,7 @@ class JudgedPolicy:
     chooser: PlanChooser | None = None
     plan: int | None = None
 
-    def probabilities(self, decision: LoggedDecision) -> NDArray[np.float64]:
+    def probabilities(self, decision: LoggedDecision) -> Floats:
         """P(plan) of every plan for a logged decision, [P]."""
         plans = len(self.space)
         if self.plan is not None:
@@ -59,7 +59,7 @@ class JudgedPolicy:
         choice = self.choice(decision)
         return np.full(plans, 1.0 / plans) if choice is None else choice.distribution.dense()
 
-    def probabilities_of(self, decisions: Sequence[LoggedDecision]) -> NDArray[np.float64]:
+    def probabilities_of(self, decisions: Sequence[LoggedDecision]) -> Floats:
         """P(plan) for many decisions, [N, P], to 1e-6; a row does not depend on other decisions."""
         if self.chooser is None:
             return np.array([self.probabilities(decision) for decision in decisions])
@@ -73,6 +73,6 @@ class JudgedPolicy:
             return None
         return self.chooser.weigh(decision.key, decision.shared, self._values(decision))
 
-    def _values(self, decision: LoggedDecision) -> NDArray[np.float64]:
+    def _values(self, decision: LoggedDecision) -> Floats:
         valuer = None if self.chooser is None else self.chooser.valuer
         return decision.values if valuer is None else valuer.values(decision.key, decision.look, decision.facts)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from ltrr.arrays import Bools, Floats
 from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
 from ltrr.core.facts import CandidateFacts
 from ltrr.core.planning import Block, History, plan_values
@@ -57,11 +57,11 @@ class LoggedDecision:
     query_class: str
     plan: int
     propensity: float
-    supported: NDArray[np.bool_]
-    shared: NDArray[np.float64]
+    supported: Bools
+    shared: Floats
     look: Sequence[Block]
     facts: CandidateFacts
-    values: NDArray[np.float64]
+    values: Floats
     reward: float
     query_mean: float
 

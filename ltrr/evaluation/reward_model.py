@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltrr.arrays import Floats
 from ltrr.core.plans import PlanSpace
-from ltrr.estimation.arrays import Floats
 from ltrr.estimation.fixed_point import TERM_BITS
 from ltrr.evaluation.logged_decision import LoggedDecision
 

@@ -16,12 +16,11 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.estimation.arrays import Floats
+from ltrr.arrays import Floats, Longs
 from ltrr.estimation.decisions import TERMS, Decisions, TermInputs
 from ltrr.estimation.estimators import DecisionEstimator, list_nightly_estimators
 from ltrr.estimation.exploration_price import exploration_terms
@@ -181,7 +180,7 @@ def score_decisions(
     rows = np.arange(len(decisions))
     supported = np.array([d.supported for d in decisions])
     expected = model.predict(decisions)
-    columns: dict[str, NDArray[np.int64]] = {N: to_fixed(np.ones(len(decisions)))}
+    columns: dict[str, Longs] = {N: to_fixed(np.ones(len(decisions)))}
     for policy in policies:
         target = policy.probabilities_of(decisions)
         weights = importance_weights(logging, target[rows, taken])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats
 from ltrr.estimation.fixed_point import TERM_UNIT
 from ltrr.evaluation.reward_model import PlanRewardModel
 from ltrr.evaluation.training_sums import TrainingSums
@@ -15,7 +15,7 @@ def choose_static_plan(sums: TrainingSums, model: PlanRewardModel) -> int:
     return int(np.argmax(estimate_static_values(sums, model)))
 
 
-def estimate_static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
+def estimate_static_values(sums: TrainingSums, model: PlanRewardModel) -> Floats:
     """Estimated page_reward of every plan if it served all users, [P], from training users.
 
     The estimate is doubly robust, with a shrunk correction. With 210 plans under uniform logging,
@@ -39,7 +39,7 @@ def estimate_static_values(sums: TrainingSums, model: PlanRewardModel) -> NDArra
     return np.asarray(direct + residual * spread / (spread + np.where(noise > 0.0, noise, 1.0)))
 
 
-def _mean_q_hat(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float64]:
+def _mean_q_hat(sums: TrainingSums, model: PlanRewardModel) -> Floats:
     """Mean q-hat of every plan over all decisions, [P]."""
     context = (sums.products[0, : len(model.context)] * TERM_UNIT**2).astype(np.float64) / sums.decisions
     values = (sums.values * TERM_UNIT).astype(np.float64) / sums.decisions
@@ -47,7 +47,7 @@ def _mean_q_hat(sums: TrainingSums, model: PlanRewardModel) -> NDArray[np.float6
     return np.asarray(float((context * model.context).sum()) + model.plan[0] * values + blocks)
 
 
-def _residual_variance(sums: TrainingSums, coefficients: NDArray[np.float64]) -> float:
+def _residual_variance(sums: TrainingSums, coefficients: Floats) -> float:
     """Mean squared residual of q-hat per decision: r'r - 2 c'z r + c'z z'c."""
     signed = np.concatenate((coefficients, [-1.0]))
     products = (sums.products * TERM_UNIT**2).astype(np.float64)

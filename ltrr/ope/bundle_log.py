@@ -15,9 +15,9 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.arrays import Floats
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.errors import SupportError
-from ltrr.estimation.arrays import Floats
 from ltrr.evaluation.judged_impressions import is_held_out
 from ltrr.evaluation.judged_policy import JudgedPolicy
 from ltrr.evaluation.logged_decision import COLUMNS, logged_decisions

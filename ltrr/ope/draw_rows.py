@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from ltrr.arrays import Floats, Longs
 from ltrr.errors import UsageError
-from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.draw_orders import DrawWeights
 from ltrr.estimation.draw_terms import GIVEN_TERMS, Draws, compute_draw_terms
 from ltrr.estimation.slots import slot_terms

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
+from ltrr.arrays import Floats, Longs
 from ltrr.core.hashing import xxhash64
-from ltrr.estimation.arrays import Floats, Longs
 from ltrr.estimation.calibration import Calibration
 from ltrr.estimation.decisions import LARGEST_SUMMABLE, Decisions
 from ltrr.estimation.logged_moments import MomentSums, find_cluster_starts

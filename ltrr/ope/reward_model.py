@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from ltrr.arrays import Floats
 from ltrr.errors import SupportError
-from ltrr.estimation.arrays import Floats
 from ltrr.estimation.estimators import list_names_without_model
 from ltrr.estimation.keyed_sums import join_by_key
 from ltrr.estimation.reward_regression import LARGEST_LAST_STEP, MAX_STEPS, StepSums, expected_reward

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ltrr.estimation.arrays import Bools, Floats, Longs
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.estimation.decisions import LARGEST_SUMMABLE
 from ltrr.estimation.weights import ROUNDING
 

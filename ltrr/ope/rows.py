@@ -12,8 +12,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from ltrr.arrays import Floats, Longs
 from ltrr.errors import UsageError
-from ltrr.estimation.arrays import Floats, Longs
 from ltrr.ope.named_columns import check_columns
 from ltrr.ope.row_checks import CHECKS, read_floats, read_matrix, read_target
 from ltrr.spark.hashing import HashUse, salted_hash

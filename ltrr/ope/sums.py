@@ -20,7 +20,7 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.estimation.arrays import Longs
+from ltrr.arrays import Bools, Longs
 from ltrr.estimation.calibration import Calibration
 from ltrr.estimation.decision_terms import compute_terms, list_terms
 from ltrr.estimation.decisions import Decisions
@@ -227,15 +227,15 @@ def _calibrate(rows: LogBatch) -> Calibration:
     )
 
 
-def _sum_rows(decisions: Decisions, largest_weight: float, here: NDArray[np.bool_]) -> LoggedMoments:
+def _sum_rows(decisions: Decisions, largest_weight: float, here: Bools) -> LoggedMoments:
     return LoggedMoments.of(decisions.rows(here), largest_weight)
 
 
-def _sum_users(terms: Longs, largest: Longs, here: NDArray[np.bool_], *, has_model: bool) -> LoggedMoments:
+def _sum_users(terms: Longs, largest: Longs, here: Bools, *, has_model: bool) -> LoggedMoments:
     return LoggedMoments.of_clusters(terms[here], largest[here], has_model=has_model)
 
 
-def _sum_by_slice(slices: NDArray[np.object_], moments_of: Callable[[NDArray[np.bool_]], LoggedMoments]) -> LogSums:
+def _sum_by_slice(slices: NDArray[np.object_], moments_of: Callable[[Bools], LoggedMoments]) -> LogSums:
     """Sums of every slice, from the rows that belong to it."""
     names = np.unique(slices.astype(str))
     if len(names) > MOST_SLICES:

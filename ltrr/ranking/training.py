@@ -34,11 +34,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pyspark import BarrierTaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from ltrr.arrays import Floats32, Longs
 from ltrr.errors import NotReadyError
 from ltrr.ranking.rows import PAGE, to_click_groups, to_clicks
 from ltrr.ranking.settings import RankerSettings
@@ -173,9 +173,7 @@ def _join_workers(context: BarrierTaskContext, workers: int) -> dict[str, Any]:
     return joined
 
 
-def _to_arrays(
-    batches: Sequence[pa.RecordBatch], features: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+def _to_arrays(batches: Sequence[pa.RecordBatch], features: int) -> tuple[Floats32, Floats32, Longs, Floats32]:
     """A partition as arrays: features [N, F], labels [N], and sizes [G] and weights [G] of groups.
 
     A missing score is NaN, which XGBoost treats as missing. A group is a run of rows with equal

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ltrr.core.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 from ltrr.core.exploration import Distribution, ExplorationSettings, explore, shortlist_of
 from ltrr.core.facts import NO_FACTS, CandidateFacts
 from ltrr.core.feature_groups import DEFAULT_GROUPS

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ltrr.core.arrays import Floats, Floats32
+from ltrr.arrays import Floats, Floats32
 from ltrr.errors import ArtifactError
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltrr.core.arrays import Floats32
+from ltrr.arrays import Floats32
 from ltrr.core.candidate_features import candidate_features
 from ltrr.core.vw_text import features_of, without_feature
 from ltrr.serving.bandit import Choice, PlanChooser

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ltrr.core.arrays import Bools, Floats, Longs
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.core.facts import CandidateFacts, Facts
 from ltrr.core.feature_groups import MEMORY, SITUATION_GROUPS
 from ltrr.core.features import PLACES

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ltrr.core.arrays import Floats, Longs, Unsigned64
+from ltrr.arrays import Floats, Longs, Unsigned64
 from ltrr.core.features import action_features
 from ltrr.core.plans import PlanSpace
 from ltrr.core.vw_text import action_names, decision_example, shared_names

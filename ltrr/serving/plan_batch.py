@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ltrr.core.arrays import Floats, Longs
+from ltrr.arrays import Floats, Longs
 from ltrr.core.exploration_batch import action_matrices, explore_all, shortlists_of
 from ltrr.core.queries import query_class
 from ltrr.serving.bandit import PlanChooser

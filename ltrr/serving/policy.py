@@ -27,13 +27,13 @@ from typing import Any
 
 import numpy as np
 
+from ltrr.arrays import Floats
 from ltrr.artifacts.decision_record import decision_record, slate_entries
 from ltrr.artifacts.history import QueryHistories
 from ltrr.artifacts.looks import block_entries
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.pointer import Canary, current_pointer
 from ltrr.artifacts.store import Store
-from ltrr.core.arrays import Floats
 from ltrr.core.exploration import Distribution
 from ltrr.core.facts import CandidateFacts
 from ltrr.core.hashing import unit_interval

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ltrr.core.arrays import Floats
+from ltrr.arrays import Floats
 from ltrr.core.entity_groups import DEFAULT_RANKER_GROUPS
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace

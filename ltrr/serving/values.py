@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ltrr.arrays import Floats, Floats32
 from ltrr.artifacts.learned_values import UNSEEN_VALUE, LearnedValues, block_value_file, unseen_value_file
 from ltrr.artifacts.manifest import PolicySettings
-from ltrr.core.arrays import Floats, Floats32
 from ltrr.core.candidate_features import candidate_features, candidate_matrix
 from ltrr.core.coverage import (
     look_features,

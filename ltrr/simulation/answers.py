@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.arrays import Longs
 from ltrr.core.feature_groups import MEMORY
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
@@ -54,7 +55,7 @@ def plan_blocks(answers: Answers, depths: Sequence[int]) -> tuple[Block, ...]:
     return tuple(block for blocks, depth in zip(answers, depths, strict=True) for block in blocks[:depth])
 
 
-def recall_entities(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDArray[np.int32]:
+def recall_entities(world: World, policy: Policy, queries: Longs) -> NDArray[np.int32]:
     """Entity numbers that the policy's memory recalls for each query, [n, L].
 
     Places beyond the last entity have `NO_ENTITY`. An entity that the world does not have is

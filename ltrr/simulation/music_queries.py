@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats
 from ltrr.core.queries import query_key
 from ltrr.simulation.lexical import words
 from ltrr.simulation.music_catalogue import FIRST_YEAR, LAST_YEAR, CatalogueItem
@@ -39,7 +39,6 @@ BROAD_QUERY_SHARE = 0.1
 
 _KEYS = "qwertyuiop asdfghjkl zxcvbnm"
 
-Floats = NDArray[np.float64]
 
 Wanted = tuple[str, dict[int, float], float]
 """(text, relevance, demand)"""

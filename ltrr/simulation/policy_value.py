@@ -6,15 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats, Longs
 from ltrr.serving.policy import Policy
 from ltrr.simulation.answers import answers_of, looks_of
 from ltrr.simulation.truth import draw_plans, true_page_rewards, true_recall
 from ltrr.simulation.world import World
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

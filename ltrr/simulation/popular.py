@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats, Longs
 from ltrr.simulation.lexical import words
 from ltrr.simulation.rankings import Ranking, best_first, ranking_of
 
 
-def popularity_ranking(
-    titles: Sequence[str], popularity: NDArray[np.float64], queries: Sequence[str], limit: int
-) -> Ranking:
+def popularity_ranking(titles: Sequence[str], popularity: Floats, queries: Sequence[str], limit: int) -> Ranking:
     """Rank the entities whose titles share a word with the query by popularity.
 
     >>> titles, popularity = ["Love", "Love Me", "Hate"], np.array([1.0, 3.0, 9.0])
@@ -25,7 +23,7 @@ def popularity_ranking(
         for word in dict.fromkeys(words(title)):
             carriers.setdefault(word, []).append(number)
 
-    def search(query: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def search(query: str) -> tuple[Longs, Floats]:
         matches = np.unique(
             np.array([number for word in words(query) for number in carriers.get(word, ())], dtype=np.int64)
         )

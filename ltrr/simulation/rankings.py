@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.arrays import Floats, Longs
+
 logger = logging.getLogger(__name__)
 
 NO_ENTITY = -1
@@ -31,7 +33,7 @@ class Ranking:
     """
 
     entities: NDArray[np.int32]
-    scores: NDArray[np.float64]
+    scores: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,7 @@ class Rankings:
 
     strategies: tuple[str, ...]
     entities: NDArray[np.int32]
-    scores: NDArray[np.float64]
+    scores: Floats
 
     @staticmethod
     def of(rankings: Mapping[str, Ranking]) -> Rankings:
@@ -52,7 +54,7 @@ class Rankings:
         )
 
 
-def best_first(scores: NDArray[np.floating], limit: int) -> NDArray[np.int64]:
+def best_first(scores: NDArray[np.floating], limit: int) -> Longs:
     """Indices of the highest scores above zero, at most `limit`; equal ones in catalogue order.
 
     >>> best_first(np.array([0.5, 2.0, 0.0, 0.5, 1.0]), 3).tolist()
@@ -66,7 +68,7 @@ def best_first(scores: NDArray[np.floating], limit: int) -> NDArray[np.int64]:
 
 
 def ranking_of(
-    lists: Iterable[tuple[Sequence[int] | NDArray[np.int64], Sequence[float] | NDArray[np.floating]]], limit: int
+    lists: Iterable[tuple[Sequence[int] | Longs, Sequence[float] | NDArray[np.floating]]], limit: int
 ) -> Ranking:
     """Pad the answers, (entity numbers, scores) for each query, to arrays."""
     answers = list(lists)

@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats
 from ltrr.serving.policy import Policy
 from ltrr.simulation.policy_value import choices_of, searches_of_traffic
 from ltrr.simulation.truth import true_page_rewards
 from ltrr.simulation.world import World
-
-Floats = NDArray[np.float64]
 
 _PLACES = 9
 """Number of decimals: sums do not depend on their order, and a served oracle has regret 0."""

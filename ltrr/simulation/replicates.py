@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ltrr.arrays import Floats
 
 REPLICATES = 1_000
 
 
-def replicate_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def replicate_means(values: Floats) -> Floats:
     """Means of columns over queries drawn with replacement, [replicates, columns].
 
     All columns use the same draws.
@@ -22,7 +23,7 @@ def replicate_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return means
 
 
-def interval_of(replicates: NDArray[np.float64]) -> tuple[float, float]:
+def interval_of(replicates: Floats) -> tuple[float, float]:
     """Interval of the middle 95 % of the replicates."""
     low, high = np.quantile(replicates, (0.025, 0.975))
     return float(low), float(high)

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats, Longs
 from ltrr.core.situation import Situation
 from ltrr.simulation.users import zipf
 from ltrr.simulation.world import World
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 DAY_SECONDS = 86_400.0
 SESSION_GAP_SECONDS = 1_800.0

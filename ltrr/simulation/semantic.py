@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.arrays import Floats32, Longs
 from ltrr.errors import NotReadyError
 from ltrr.simulation.rankings import Ranking, load_or_compute, ranking_of
 
@@ -36,7 +37,7 @@ def is_installed() -> bool:
 
 def sentence_vectors(
     texts: Sequence[str], cache_folder: Path | None = None, progress: Callable[[int, int], None] | None = None
-) -> NDArray[np.float32]:
+) -> Floats32:
     """Unit vector of every text, [N, 384].
 
     The cache saves about 20 ms per text of 100 tokens on one core.
@@ -57,14 +58,14 @@ def sentence_vectors(
     return stored["vectors"].astype(np.float32, copy=False)
 
 
-def semantic_ranking(documents: NDArray[np.float32], queries: NDArray[np.float32], limit: int) -> Ranking:
+def semantic_ranking(documents: Floats32, queries: Floats32, limit: int) -> Ranking:
     """Rank the documents for every query by cosine; ties in the order of the catalogue.
 
     >>> north, east = [0.0, 1.0], [1.0, 0.0]
     >>> semantic_ranking(np.float32([north, east]), np.float32([east]), limit=2).entities.tolist()
     [[1, 0]]
     """
-    answers: list[tuple[NDArray[np.int64], NDArray[np.floating]]] = []
+    answers: list[tuple[Longs, NDArray[np.floating]]] = []
     for start in range(0, len(queries), 512):
         # A cosine below zero is still an answer: the nearest documents are listed at any distance.
         for scores in queries[start : start + 512] @ documents.T:
@@ -103,7 +104,7 @@ def _model() -> tuple[Any, Any]:
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"]), tokenizer
 
 
-def _embed(texts: Sequence[str], progress: Callable[[int, int], None] | None) -> NDArray[np.float32]:
+def _embed(texts: Sequence[str], progress: Callable[[int, int], None] | None) -> Floats32:
     session, tokenizer = _model()
     takes_types = any(entry.name == "token_type_ids" for entry in session.get_inputs())
     encoded = tokenizer.encode_batch(list(texts))

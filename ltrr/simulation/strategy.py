@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats
 from ltrr.simulation.rankings import Ranking
 from ltrr.simulation.world import Entity
 
@@ -84,7 +84,7 @@ class SearchTask:
         return [f"{prose} {text}" for prose, text in zip(self.prose, values, strict=True)]
 
     @cached_property
-    def popularity(self) -> NDArray[np.float64]:
+    def popularity(self) -> Floats:
         """Popularity of each entity."""
         return np.array([entity.popularity for entity in self.entities], dtype=np.float64)
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ltrr.arrays import Floats, Longs
 from ltrr.core.hashing import unit_interval
 from ltrr.core.plans import PlanSpace
 from ltrr.serving.policy import Policy
@@ -29,9 +30,7 @@ _PAGES_AT_ONCE = 4_096
 _QUERIES_AT_ONCE = 512
 
 
-def union_recalls(
-    world: World, space: PlanSpace, queries: NDArray[np.int64], memory: NDArray[np.int32]
-) -> NDArray[np.float64]:
+def union_recalls(world: World, space: PlanSpace, queries: Longs, memory: NDArray[np.int32]) -> Floats:
     """True recall of the union of every plan for each query, [n, P]; NaN if no entity is relevant.
 
     Args:
@@ -48,12 +47,12 @@ def union_recalls(
     return recalls
 
 
-def true_recall(world: World, policy: Policy, queries: NDArray[np.int64]) -> NDArray[np.float64]:
+def true_recall(world: World, policy: Policy, queries: Longs) -> Floats:
     """`union_recalls` of every plan of a policy, its own memory included, [n, P]."""
     return union_recalls(world, policy.space, queries, recall_entities(world, policy, queries))
 
 
-def page_rewards(world: World, queries: NDArray[np.int64], pages: Sequence[Slate]) -> NDArray[np.float64]:
+def page_rewards(world: World, queries: Longs, pages: Sequence[Slate]) -> Floats:
     """Expected page_reward of one page for each query, [n]."""
     size = world.users.page_size
     shown = np.full((len(pages), size), NO_ENTITY, dtype=np.int64)
@@ -65,9 +64,7 @@ def page_rewards(world: World, queries: NDArray[np.int64], pages: Sequence[Slate
     return np.asarray((clicked * filled).sum(axis=1))
 
 
-def true_page_rewards(
-    world: World, policy: Policy, queries: NDArray[np.int64], plans: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def true_page_rewards(world: World, policy: Policy, queries: Longs, plans: Longs) -> Floats:
     """Expected page_reward of the page that the policy's ranker makes of each plan's union.
 
     Args:
@@ -98,7 +95,7 @@ def true_page_rewards(
     return rewards.reshape(plans.shape)
 
 
-def draw_plans(distributions: NDArray[np.float64], queries: NDArray[np.int64], draws: int) -> NDArray[np.int64]:
+def draw_plans(distributions: Floats, queries: Longs, draws: int) -> Longs:
     """Draw plans from each query's distribution by systematic sampling, [n, draws].
 
     The draws are evenly spaced, and a hash of the query sets the start. The mean of any value over
@@ -117,9 +114,7 @@ def draw_plans(distributions: NDArray[np.float64], queries: NDArray[np.int64], d
     ).clip(max=distributions.shape[1] - 1)
 
 
-def _chunk_recalls(
-    world: World, space: PlanSpace, queries: NDArray[np.int64], memory: NDArray[np.int32]
-) -> NDArray[np.float64]:
+def _chunk_recalls(world: World, space: PlanSpace, queries: Longs, memory: NDArray[np.int32]) -> Floats:
     length = space.block_size * space.budget
     lists = np.stack(
         [

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.core.feature_groups import MEMORY
 from ltrr.core.plans import PlanSpace
 from ltrr.serving.policy import Policy
@@ -24,9 +24,6 @@ from ltrr.simulation.policy_value import choices_of
 from ltrr.simulation.replicates import interval_of, replicate_means
 from ltrr.simulation.truth import draw_plans, true_page_rewards, true_recall
 from ltrr.simulation.world import World
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 LEARNED_GREEDY = "learned, greedy"
 LEARNED = "learned, as served"
@@ -103,7 +100,7 @@ def _rows(world: World, space: PlanSpace, recalls: Floats, greedy: Longs, served
     def spread(name: str, distributions: Floats) -> _Row:
         return _Row(name, (distributions * recalls).sum(axis=1), draw_plans(distributions, every, PLANS_DRAWN))
 
-    def fixed(name: str, allowed: NDArray[np.bool_]) -> _Row:
+    def fixed(name: str, allowed: Bools) -> _Row:
         best = int(np.argmax(np.where(allowed, on_seen, -1.0)))
         return _Row(name, recalls[:, best], np.full((n, 1), best), space.text(best))
 

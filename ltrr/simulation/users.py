@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Floats
 from ltrr.errors import check_ranges
 
 
@@ -68,20 +68,20 @@ class UserModel:
         )
         check_ranges("", self, rules)
 
-    def examination(self) -> NDArray[np.float64]:
+    def examination(self) -> Floats:
         """P(position is examined), [page_size]."""
         return np.arange(1, self.page_size + 1, dtype=np.float64) ** -self.examination_exponent
 
-    def click_if_examined(self, relevance: NDArray[np.float64]) -> NDArray[np.float64]:
+    def click_if_examined(self, relevance: Floats) -> Floats:
         """P(click | examined), any shape."""
         return self.click_if_irrelevant + (self.click_if_relevant - self.click_if_irrelevant) * relevance
 
-    def purchase_if_clicked(self, relevance: NDArray[np.float64]) -> NDArray[np.float64]:
+    def purchase_if_clicked(self, relevance: Floats) -> Floats:
         """P(purchase | click), any shape."""
         return self.purchase_if_irrelevant + (self.purchase_if_relevant - self.purchase_if_irrelevant) * relevance
 
 
-def zipf(count: int, exponent: float) -> NDArray[np.float64]:
+def zipf(count: int, exponent: float) -> Floats:
     """Shares of `count` items, [count], that sum to 1; the r-th is proportional to r ** -exponent.
 
     >>> zipf(3, 1.0).round(3).tolist()

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.artifacts.manifest import PolicySettings
 from ltrr.core.feature_groups import MEMORY
 from ltrr.core.hashing import unit_interval
@@ -131,12 +131,12 @@ class World:
         return {entity_id: number for number, entity_id in enumerate(self.entity_ids)}
 
     @cached_property
-    def unseen(self) -> NDArray[np.bool_]:
+    def unseen(self) -> Bools:
         """Whether a query is never searched in the logs, [Q]: a quarter of all, by a hash."""
         return np.array([unit_interval("unseen", key) < UNSEEN_SHARE for key in self.keys], dtype=np.bool_)
 
     @cached_property
-    def traffic(self) -> NDArray[np.float64]:
+    def traffic(self) -> Floats:
         """Share of the searches that each query has, [Q]; adds up to one, 0 for the unseen."""
         seen = np.flatnonzero(~self.unseen)
         # Ties in demand are ordered by key, so that the order of the file does not matter.
@@ -146,7 +146,7 @@ class World:
         return traffic
 
     @cached_property
-    def slices(self) -> Mapping[str, NDArray[np.int64]]:
+    def slices(self) -> Mapping[str, Longs]:
         """Query numbers of `unseen`, `head` (the thousand most frequent) and `tail` (others)."""
         by_traffic = np.argsort(-self.traffic, kind="stable")[: int((~self.unseen).sum())]
         return {
@@ -161,12 +161,12 @@ class World:
         return {entity.entity_id: fields_of(entity) for entity in self.entities}
 
     @cached_property
-    def relevant_counts(self) -> NDArray[np.int64]:
+    def relevant_counts(self) -> Longs:
         """Relevant entities of each query, [Q]."""
         return np.array([len(query.relevance) for query in self.queries], dtype=np.int64)
 
     @cached_property
-    def _relevance(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _relevance(self) -> tuple[Longs, Floats]:
         """Sorted codes of the relevant pairs, and their relevance.
 
         The code is query number * number of entities + entity number.
@@ -180,7 +180,7 @@ class World:
         order = np.argsort(codes)
         return codes[order], np.array([relevance for _, relevance in pairs], dtype=np.float64)[order]
 
-    def relevance(self, queries: NDArray[np.int64], entities: NDArray[np.int64]) -> NDArray[np.float64]:
+    def relevance(self, queries: Longs, entities: Longs) -> Floats:
         """Relevance of pairs; both arrays are broadcast, and an entity of -1 has relevance 0."""
         codes, values = self._relevance
         wanted, entity = np.broadcast_arrays(queries, entities)

@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from ltrr.arrays import Bools, Floats, Longs
 from ltrr.core.plans import PlanSpace
 
 _COLUMNS = (
@@ -31,11 +31,11 @@ _COLUMNS = (
 
 def draw_chances(
     space: PlanSpace,
-    floors: npt.NDArray[np.float64],
-    shortlist_sizes: npt.NDArray[np.int64],
-    plans: npt.NDArray[np.int64],
-    propensities: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
+    floors: Floats,
+    shortlist_sizes: Longs,
+    plans: Longs,
+    propensities: Floats,
+) -> Floats:
     """P(block drawn) of every block under every decision: [N, S * D], columns of `PlanSpace.draws`.
 
     Args:
@@ -53,7 +53,7 @@ def draw_chances(
     >>> chances.round(3).tolist()
     [[0.9, 0.8, 0.2, 0.1]]
     """
-    chances: npt.NDArray[np.float64] = floors[:, None] * space.draws.sum(axis=0)
+    chances: Floats = floors[:, None] * space.draws.sum(axis=0)
     listing = np.flatnonzero(shortlist_sizes)
     if listing.size:
         extra = propensities - np.repeat(floors, shortlist_sizes)
@@ -165,7 +165,7 @@ def _of_space(batch: pa.RecordBatch, texts: pa.Array) -> pa.Table:
     return decisions.take(pa.array(np.setdiff1d(np.arange(decisions.num_rows), foreign_rows)))
 
 
-def _groups(decisions: pa.Table) -> Iterator[tuple[object, str, npt.NDArray[np.bool_]]]:
+def _groups(decisions: pa.Table) -> Iterator[tuple[object, str, Bools]]:
     """Each (log_date, query_class) of a batch with the mask of its rows."""
     for day in pc.unique(decisions["log_date"]).to_pylist():
         of_day = pc.equal(decisions["log_date"], pa.scalar(day, pa.date32())).to_numpy()

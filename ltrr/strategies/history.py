@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-import numpy.typing as npt
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.arrays import Floats
 from ltrr.core.planning import PRIOR_HIT_AT_RANK_ONE, History
 from ltrr.core.plans import PlanSpace
 from ltrr.spark.fixed_point import UNITS_PER_ONE, decay_weight
@@ -34,7 +34,6 @@ from ltrr.strategies.daily import ALL_QUERIES, BY_CLASS
 from ltrr.strategies.settings import HistorySettings
 from ltrr.strategies.shrinkage import array_strength
 
-Floats = npt.NDArray[np.float64]
 Counts = Mapping[str, Floats]
 
 # Column of strategy_daily -> power of the decay weight in its sum.

@@ -24,12 +24,11 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from pyspark.sql import Column
 
+from ltrr.arrays import Floats
 from ltrr.strategies.settings import HistorySettings
 
-Floats = npt.NDArray[np.float64]
 X = TypeVar("X", Column, Floats)
 
 MOMENT_SUMS = ("weights", "weights_squared", "hits", "hits_squared", "weights_hits")

@@ -1,4 +1,4 @@
-"""Array types: a docstring gives the shape, the type gives the elements."""
+"""Array types of all packages: the type gives the elements, the docstring of a use the shape."""
 
 from __future__ import annotations
 
