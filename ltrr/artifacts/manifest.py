@@ -133,7 +133,9 @@ class PolicySettings:
                 got=repr(self.name),
             )
         if self.decide != "plan":
-            raise ConfigError("unknown setting", which="policy.decide", expected="plan", got=repr(self.decide))
+            raise ConfigError(
+                "unknown value of a setting", which="policy.decide", expected="plan", got=repr(self.decide)
+            )
         shared_features(self.space, self.observe, self.features)
         ranker_features(self.space, self.ranker_groups)
         object.__setattr__(self, "features", tuple(group for group in GROUPS if group in self.features))

@@ -33,8 +33,8 @@ class ValueSettings:
     """Training of the value models.
 
     Attributes:
-        damping: Exponent of the query's exposure by which the weight of a pair is divided; 0 weighs
-            by examinations, 1 by queries.
+        damping: Exponent d, 0..1: the weight of a query and entity is divided by the query's
+            exposure to the power d. With 0 each examination counts the same, with 1 each query.
         candidate_rounds: Number of trees of the model of candidate values.
         unseen_rounds: Number of trees of the model of unseen values, per pattern.
         patterns: Number of patterns by which the unseen parts of plans differ in value.

@@ -20,11 +20,10 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.arrays import Bools, Floats
 from ltrr.clicks.examination import (
-    Booleans,
     CurvePrior,
     CurveSums,
-    Floats,
     improve_curve,
     linked_positions,
     prior_curve,
@@ -53,7 +52,7 @@ class FittedCurve:
 
     examination: Floats
     standard_error: Floats
-    is_identified: Booleans
+    is_identified: Bools
 
 
 @dataclass(frozen=True)

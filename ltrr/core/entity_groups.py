@@ -60,7 +60,7 @@ def chosen_groups(registered: Mapping[str, EntityGroup], names: Sequence[str], s
     unknown = [name for name in names if name not in registered]
     if unknown or len(set(names)) < len(names):
         raise ConfigError(
-            "unknown setting",
+            "unknown value of a setting",
             which=setting,
             expected="some of " + ", ".join(registered) + ", each at most once",
             got=", ".join(names),

@@ -78,7 +78,9 @@ def group_of(name: str) -> FeatureGroup:
         ConfigError: no group has this name.
     """
     if name not in GROUPS:
-        raise ConfigError("unknown setting", which="features", expected="some of " + ", ".join(GROUPS), got=repr(name))
+        raise ConfigError(
+            "unknown value of a setting", which="features", expected="some of " + ", ".join(GROUPS), got=repr(name)
+        )
     return GROUPS[name]
 
 

@@ -65,7 +65,10 @@ known_at one of context, history, got first_look; leave them out or set observe 
     """
     if observe not in KNOWN_BEFORE_CHOOSING:
         raise ConfigError(
-            "unknown setting", which="observe", expected="one of " + ", ".join(KNOWN_BEFORE_CHOOSING), got=repr(observe)
+            "unknown value of a setting",
+            which="observe",
+            expected="one of " + ", ".join(KNOWN_BEFORE_CHOOSING),
+            got=repr(observe),
         )
     allowed = KNOWN_BEFORE_CHOOSING[observe]
     late = [feature for feature in features if feature.known_at not in allowed]
@@ -103,7 +106,9 @@ def shared_features(
     """
     chosen = _groups(observe, groups)
     if len(set(chosen)) < len(chosen):
-        raise ConfigError("unknown setting", which="features", expected="each group once", got=", ".join(groups))
+        raise ConfigError(
+            "unknown value of a setting", which="features", expected="each group once", got=", ".join(groups)
+        )
     features = [
         Feature(name, "q", unit, group.source, group.known_at)
         for group in map(group_of, chosen)

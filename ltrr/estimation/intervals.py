@@ -206,7 +206,9 @@ def bernstein_ratio(
     [0.474, 0.526]
     """
     if not widest > 0.0:
-        raise UsageError("the width of the range is not above zero", which="widest", expected="> 0", got=str(widest))
+        raise UsageError(
+            "the largest width of a cluster's range is not above zero", which="widest", expected="> 0", got=str(widest)
+        )
     users, length = sums.clusters, log(4.0 / (1.0 - confidence))
     if users < 2:
         return rewards

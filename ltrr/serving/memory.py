@@ -35,7 +35,10 @@ class Memory:
         expected = [part_name(part) for part in range(len(names))]
         if names != expected:
             raise ArtifactError(
-                "a part of the memory is missing", which="memory", expected=", ".join(expected), got=", ".join(names)
+                "a file of the query-to-entity memory is missing",
+                which="the bundle",
+                expected=", ".join(expected),
+                got=", ".join(names),
             )
         return Memory(tuple(MemoryPart.of_bytes(files[name]) for name in names))
 

@@ -132,7 +132,9 @@ class PlanValuer:
     def _load(self, name: str, columns: int) -> Any:
         if name not in self._files:
             raise ArtifactError(
-                "a model of values is missing", which=name, expected=f"one of each of {self.learned.folds} folds"
+                "a file of the learned values is missing",
+                which=name,
+                expected=f"one model for each of the {self.learned.folds} folds",
             )
         return load_booster(self._files[name], columns, name)
 

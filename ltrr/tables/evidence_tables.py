@@ -174,7 +174,7 @@ STRATEGY_DAILY = Table(
         Column(
             "impressions",
             "bigint",
-            "Number of impressions in which the probability of drawing the block was above 0; 0 at level query",
+            "Number of impressions in which the block could be drawn; not counted, and 0, in rows of level `query`",
             "impressions",
         ),
         Column("draws", "bigint", "Number of impressions in which the block was drawn", "draws"),
@@ -182,7 +182,7 @@ STRATEGY_DAILY = Table(
         Column(
             "weights",
             "bigint",
-            "Sum over draws of the weight 1 / P(block drawn), at most `history.max_weight`",
+            "Sum over draws of the weight, which is 1 / P(block drawn) but at most `history.max_weight`",
             FIXED_POINT,
         ),
         Column("weights_squared", "bigint", "Sum over draws of the squared weight", FIXED_POINT),
@@ -243,7 +243,7 @@ STRATEGY_HISTORY = Table(
         Column(
             "marginal_hit_rate",
             "double",
-            "Mean found reward per draw of entities that no other drawn block contains, decayed and shrunk",
+            "Mean found reward per draw, only of entities in no other drawn block; decayed and shrunk",
             "found reward per draw",
             exact=False,
         ),

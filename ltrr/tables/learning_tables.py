@@ -223,7 +223,7 @@ CHALLENGERS = Table(
             "map<string,string>",
             "Query class -> harmed | unharmed | not yet judged | not judged; empty if slices were not evaluated",
         ),
-        Column("why", "string", "Reasons of the newest outcome", exact=False),
+        Column("why", "string", "Reasons for the newest outcome of the trial", exact=False),
         Column("mlflow_run_id", "string", "MLflow run of the training; empty if there is none", exact=False),
         Column(
             "canary", "string", "Time at which a person began the canary, ISO 8601, UTC", null="the trial is no canary"
@@ -312,7 +312,8 @@ JOB_RUNS = Table(
         Column(
             "inputs",
             "array<struct<table:string,run_date:date,version:bigint,state:string>>",
-            "Tables and notes that the job read: name, date of the run that wrote them, Delta version, state",
+            "Tables and notes (values of other jobs) that the job read: name, date of the run that wrote them, "
+            "Delta version, digest of the state",
             exact=False,
         ),
         Column(

@@ -25,9 +25,9 @@ class UserSettings:
             impression.
         share_of_day: Maximum share of a date's impressions that one user may count for, 0..1. Of
             this limit and impressions_per_day, the lower one applies.
-        least_impressions: Lower bound, in impressions of one user and date, of the limit that
-            share_of_day sets. The limit is also at least four times the median number of
-            impressions of the date's users.
+        least_impressions: Smallest limit, in impressions of one user and date, that share_of_day
+            can lead to. The limit is also at least four times the median number of impressions
+            of the date's users.
         outlier_impressions: Number of impressions of one user and date that never excludes the
             user. With more, the user is excluded on that date if the number also exceeds the robust
             bound, which outlier_distance defines.

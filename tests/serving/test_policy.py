@@ -98,7 +98,7 @@ def test_a_model_that_cannot_be_read_is_an_artifact_error(junk: bytes) -> None:
         Policy.of(manifest, {**files, "bandit.vw": junk})
     with pytest.raises(ArtifactError, match=r"ranker\.ubj"):
         Policy.of(manifest, {**files, "ranker.ubj": junk})
-    with pytest.raises(ArtifactError, match="part of the memory is missing"):
+    with pytest.raises(ArtifactError, match="file of the query-to-entity memory is missing"):
         Policy.of(manifest, {name: data for name, data in files.items() if name != "memory-000.npz"})
 
 
