@@ -73,7 +73,7 @@ def test_a_challenger_that_does_not_serve_has_a_sentence_of_its_own(state, said)
 
 
 def test_a_world_without_its_data_is_refused() -> None:
-    with pytest.raises(UsageError, match="needs its data"):
+    with pytest.raises(UsageError, match="needs a folder with its data"):
         check_choice(WorldChoice("msrd"))
     with pytest.raises(UsageError, match=r"expected music \| msrd, got films"):
         check_choice(WorldChoice("films"))
