@@ -24,8 +24,6 @@ unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYSPARK_
 
 BIN := .venv/bin
 AIRFLOW_BIN := .venv-airflow/bin
-# One process has the Spark session and its tests, the other has the tests without it (conftest.py).
-TWO_PROCESSES := -n 2 --dist loadgroup
 # --no-compile: Python compiles a module when it is first imported, and most installed modules never are.
 PIP_INSTALL := install --quiet --no-input --disable-pip-version-check --no-deps --no-compile --progress-bar off
 PIP_LOCKED := $(PIP_INSTALL) --require-hashes
@@ -71,10 +69,17 @@ format: setup-dev  ## Formats the code and fixes what ruff can fix.
 
 # A test that starts Spark has the mark `spark` (conftest.py); `slow` is for tests above ten seconds.
 quick-tests: setup-dev  ## Runs the quick tests and doctests that need no Spark [PYTEST_ARGS=].
-	@$(BIN)/python -m pytest --quiet $(TWO_PROCESSES) -m "not spark and not slow and not long" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --quiet -m "not spark and not slow and not long" $(PYTEST_ARGS)
 
-unit-tests: setup-dev  ## Runs pytest, doctests included [PYTEST_ARGS=].
-	@$(BIN)/python -m pytest $(TWO_PROCESSES) $(PYTEST_ARGS)
+# Two processes, one for each core: one has the Spark session and its tests, the other has the rest. pytest ends with 5
+# where PYTEST_ARGS select no test of a kind.
+OTHER_TESTS := .tests-without-spark.log
+unit-tests: setup-dev  ## Runs pytest, doctests included, with and without Spark at the same time [PYTEST_ARGS=].
+	@echo "tests: those of the Spark session below, the others at the same time in $(OTHER_TESTS)"
+	@$(BIN)/python -m pytest -m "not long and (not spark or own_process)" $(PYTEST_ARGS) >$(OTHER_TESTS) 2>&1 & other=$$!; \
+	$(BIN)/python -m pytest -m "not long and spark and not own_process" $(PYTEST_ARGS); first=$$?; \
+	wait $$other; second=$$?; cat $(OTHER_TESTS); \
+	case "$$first $$second" in "0 0" | "0 5" | "5 0") ;; *) exit 1 ;; esac
 
 # LONG_HOME, a folder, keeps what is done: an interrupted run continues there.
 test-long: setup-dev  ## Runs the long tests: nights, disturbed homes, an installed wheel; most of an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].

@@ -38,20 +38,15 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark with `spark` each test and doctest that uses the shared session, and form groups.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark with `spark` each test and doctest that uses the shared session.
 
     The session may be used through other fixtures. This hook runs first, because pytest selects by
-    mark in a later one. With `-n 2`, all tests of the session are one group, so they run in one
-    process and share one Spark. Each other file is a group and runs in the other process.
+    mark in a later one.
     """
-    has_groups = config.pluginmanager.hasplugin("xdist")
     for item in items:
         if {"spark", "_session"} & set(getattr(item, "fixturenames", ())) or _uses_spark(item):
             item.add_marker(pytest.mark.spark)
-        if has_groups:
-            is_of_session = item.get_closest_marker("spark") and not item.get_closest_marker("own_process")
-            item.add_marker(pytest.mark.xdist_group("spark" if is_of_session else item.nodeid.partition("::")[0]))
 
 
 def _uses_spark(item: pytest.Item) -> bool:
