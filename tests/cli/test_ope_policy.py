@@ -73,7 +73,7 @@ def check_refusals(home, said, version: str) -> None:
     blind = publish(home, replace(SETTINGS, observe="blind"))
     code, out, err = said("--policy", blind)
     assert (code, out) == (2, "")
-    assert err.startswith(f"ltrr: this log cannot judge this bundle: {blind}")
+    assert err.startswith(f"ltrr: this log cannot evaluate this bundle: {blind}")
     assert "observe blind, not first_look" in err
     code, out, err = said("--policy", "2026-03-02-000000000000")
     assert (code, out) == (2, "")

@@ -142,7 +142,7 @@ def test_one_probability_per_row_allows_estimators_without_a_model(log) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "columns", "reason"),
+    ("change", "log_columns", "reason"),
     [
         ({"target": "target[action]"}, COLUMNS, "probability of every action"),
         ({}, LogColumns("target", fold_by="event"), "action taken"),
@@ -151,10 +151,10 @@ def test_one_probability_per_row_allows_estimators_without_a_model(log) -> None:
         ({"target": "if(action = 0, array(1D), target)"}, COLUMNS, "1 to 4 actions"),
     ],
 )
-def test_unsupported_use_gives_the_reason(log, change, columns, reason) -> None:
+def test_unsupported_use_gives_the_reason(log, change, log_columns, reason) -> None:
     changed = log.withColumns({name: F.expr(text) for name, text in change.items()})
     with pytest.raises(SupportError, match=reason):
-        estimate_log(changed, columns, OpeSettings(estimators=("dr",)))
+        estimate_log(changed, log_columns, OpeSettings(estimators=("dr",)))
 
 
 def test_bad_values_are_reported_all_at_once(log) -> None:

@@ -134,7 +134,7 @@ def test_estimators_that_need_a_model_have_a_reason(spark: SparkSession, folder:
     assert "dr" in fast.left_out
     with pytest.raises(SupportError, match="dr"):
         estimate_policies(log, PLAIN, OpeSettings(("dr",)), files)
-    with pytest.raises(UsageError, match="pairs"):
+    with pytest.raises(UsageError, match="both q_taken and q_target, or neither"):
         LogColumns("pi_0", q_taken="q")
 
 
