@@ -146,7 +146,7 @@ def test_a_rerun_writes_nothing_and_notes_the_same(nights):
         assert_rows_equal(read(nights, name), rows, key=table(name).grain, tolerance=0.0, finite=False)
 
 
-def test_what_a_refresh_changes_is_told_and_undefined_where_nothing_was_known(nights):
+def test_the_changes_of_a_refresh_are_reported_and_undefined_without_earlier_values(nights):
     first, second = (nights.runs[day]["build_memory"].notes for day in (SUNDAY, MONDAY))
     assert (first["memory_churn"], first["memory_known"]) == ("nan", "nan")
     assert (second["memory_churn"], second["memory_known"]) == ("nan", "0")

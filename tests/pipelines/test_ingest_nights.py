@@ -150,7 +150,7 @@ def test_each_table_holds_each_of_its_keys_once(two_nights: Home) -> None:
     assert_keys_are_unique(two_nights.warehouse, filled=LOG_TABLES)
 
 
-def test_nobody_is_named_in_a_plan_or_table(two_nights: Home) -> None:
+def test_no_user_is_named_in_a_plan_or_table(two_nights: Home) -> None:
     intake = Intake(two_nights.night(NEXT))
     plans = [frame._jdf.queryExecution().toString() for frame in (intake.parsed, intake.settled_events)]
     rows = [str(two_nights.rows(name)) for name in ("impressions", "decisions", "slate_rows", "rejected_rows")]

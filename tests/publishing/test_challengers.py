@@ -55,7 +55,7 @@ def test_the_first_candidate_begins_with_its_share_and_is_not_judged_on_its_firs
     assert one.trial.startswith("2026-03-03-")
 
 
-def test_who_begins_is_told_how_long_a_verdict_will_take() -> None:
+def test_a_new_challenger_comes_with_the_length_of_its_trial() -> None:
     assert "this log does not yet show how many nights a verdict needs" in begun().why
     # 9,000 impressions of 30 % of the users in one night: all users will have 30,000.
     reported = Candidate(bandit("b1"), day(0), report=SO_SO, share=0.3)
@@ -70,7 +70,7 @@ def test_who_begins_is_told_how_long_a_verdict_will_take() -> None:
     ("candidate", "words"),
     [(None, "no new candidate"), (Candidate(UNIFORM, day(0)), "is the champion, byte for byte")],
 )
-def test_nobody_begins_where_there_is_nobody_new(candidate, words) -> None:
+def test_no_trial_begins_without_a_new_candidate(candidate, words) -> None:
     review = night(1, candidate=candidate)
     assert review.challengers == ()
     assert words in review.why

@@ -85,7 +85,7 @@ def test_a_challenger_of_equal_value_is_hardly_ever_promoted() -> None:
 
 
 @pytest.mark.statistical
-def test_a_challenger_that_is_truly_better_is_promoted_when_the_nights_told_are_over() -> None:
+def test_a_truly_better_challenger_is_promoted_within_the_stated_nights() -> None:
     """A gain of 15 % is promoted with the stated power by the predicted night."""
     worth = np.linspace(0.4, 0.8, PLANS)
     target = _softmax(worth, shortlist=16)

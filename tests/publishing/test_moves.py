@@ -108,7 +108,7 @@ def test_rolling_back_after_refreshes_goes_to_the_last_version_with_other_models
         roll_back(home, "search", why="worse", by_whom="ada")
 
 
-def test_a_rollback_that_cannot_tell_what_served_asks_for_the_version(home) -> None:
+def test_a_rollback_without_a_known_version_asks_for_one(home) -> None:
     old, bad = bundle(home, 0, 0.5), bundle(home, 1, 0.1)
     for version in (old, bad):
         move_pointer(home, "search", version)
@@ -208,7 +208,7 @@ def test_what_cannot_be_served_is_not_pointed_at(home, versions) -> None:
     assert current(home, "search") == versions[0]
 
 
-def test_pointers_that_nobody_recorded_are_recorded_once() -> None:
+def test_unrecorded_pointers_are_recorded_once() -> None:
     moves = [
         Move(1, "u", MARCH[0], is_recorded=False, why="first champion"),
         Move(2, "a", MARCH[1]),
@@ -234,7 +234,7 @@ def test_a_canary_moves_nothing_for_the_nights_but_who_may_point(home, versions)
 
 
 @pytest.mark.spark
-def test_a_canary_that_nobody_recorded_is_by_hand(home, spark, versions) -> None:
+def test_an_unrecorded_canary_is_by_hand(home, spark, versions) -> None:
     move_pointer(home, "search", versions[0], why="try", canary=Canary(versions[1], 0.1, "2026-03-02T09:00:00+00:00"))
     move_pointer(home, "search", versions[0], why="enough")
     moves = collect_moves(empty(spark, RELEASES), home, "search")
@@ -251,7 +251,7 @@ def test_a_canary_that_nobody_recorded_is_by_hand(home, spark, versions) -> None
     ]
 
 
-def test_a_bundle_is_the_champions_models_with_tonights_evidence(home, versions) -> None:
+def test_a_bundle_is_the_champions_models_with_the_evidence_of_the_night(home, versions) -> None:
     url = home / "search"
     history = put_payload(url, uniform_history())
     champion = Manifest(SETTINGS, MARCH[0]).with_files(

@@ -36,7 +36,7 @@ def night(number: int, trials=(), judgement: Judgement = NOTHING, served: str = 
     return review_ranker(trials, day(number), "search", served, judgement, candidate, GATE, more.pop("waits", ""))
 
 
-def test_tonights_ranker_begins_with_a_share_and_is_judged_from_the_next_night_on() -> None:
+def test_a_new_ranker_begins_with_a_share_and_is_judged_from_the_next_night_on() -> None:
     review = night(1, judgement=GOOD)
     [one] = review.challengers
     assert (one.kind, one.bandit.files, one.data_end) == (RANKER_TRIAL, {"ranker.ubj": "r1"}, day(0))

@@ -110,7 +110,7 @@ def test_meaning_that_is_not_installed_is_refused(monkeypatch) -> None:
         search_everything(FILMS, ["night"], SearchPlan(all_text="fields", structured=()), limit=2)
 
 
-def test_an_unlisted_place_is_nobody() -> None:
+def test_an_unlisted_place_is_no_entity() -> None:
     ranking = bm25_ranking(["love"], ["love"], limit=3)
     assert isinstance(ranking, Ranking)
     assert ranking.entities.tolist() == [[0, NO_ENTITY, NO_ENTITY]]

@@ -88,7 +88,7 @@ def test_the_digest_notices_every_change_of_an_exact_column(spark, change):
     assert digest_of(changed, VISITS)[1] != digest_of(visits(spark), VISITS)[1]
 
 
-def test_the_digest_tells_null_from_empty_and_doubled_rows_from_single_ones(spark):
+def test_the_digest_distinguishes_null_from_empty_and_doubled_rows_from_single_ones(spark):
     as_null, as_empty = (
         visits(spark).withColumn("scores", F.expr(f"cast({e} as {VISITS.column('scores').type})"))
         for e in ("null", "array()")

@@ -94,7 +94,7 @@ def test_a_fault_of_python_has_its_sentence_too(fault, code, part):
     assert (error.exit_code, part in str(error)) == (code, True), str(error)
 
 
-def test_the_cause_of_a_cause_is_the_one_that_is_told():
+def test_the_innermost_cause_is_reported():
     def fail():
         try:
             raise OSError(28, "No space left on device", "/data/t/part-0")

@@ -46,7 +46,7 @@ def runs_of(client, settings):
     return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
 
 
-def test_a_night_is_one_tree_of_runs_with_what_each_was_told_and_found(settings, client, tmp_path):
+def test_a_night_is_one_tree_of_runs_with_settings_and_findings(settings, client, tmp_path):
     open_night(settings, DAY, "ingest_logs", create_parent=True)
     for job in ("train_bandit", "publish_policy"):
         night = open_night(settings, DAY, job, create_parent=False)
