@@ -46,7 +46,7 @@ check: setup-dev  ## Runs lint, types, import contracts and the quick tests with
 	@$(MAKE) --no-print-directory --jobs 2 lint quick-tests
 
 test: setup-dev setup-docs setup-airflow  ## Installs, then runs lint, types, import contracts and every test but the long ones.
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint docs airflow-tests
+	@$(MAKE) --no-print-directory --jobs 2 lint docs airflow-tests
 	@$(MAKE) --no-print-directory unit-tests
 
 setup: .venv/.ltrr-demo  ## Installs what `make demo` needs into .venv (once).

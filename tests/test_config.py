@@ -1,11 +1,13 @@
 """Settings: strict checks, layers, and the page of all settings."""
 
+import dataclasses
 from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 
+from ltrr.artifacts.manifest import PolicySettings
 from ltrr.config import PathSettings, load_section, load_settings, write_home_file
 from ltrr.config.reference import render_reference
 from ltrr.config.settings import Settings
@@ -116,6 +118,15 @@ def test_the_digest_follows_what_can_change_a_result_and_nothing_else(configured
     )
     assert load_settings(configured_home, None, [f"paths.tables={tmp_path}"]).digest() == usual
     assert load_settings(configured_home, None, ["logs.late_days=9"]).digest() != usual
+
+
+def test_a_home_that_changes_nothing_keeps_its_digest_after_an_update():
+    """The digest is that of ltrr before `policy.ranker_groups`, so reruns write nothing new."""
+    policy = PolicySettings("search", ("title", "memory"))
+    settings = Settings(policy=policy, history_starts=date(2026, 3, 2), paths=PathSettings(home=Path("home")))
+    assert settings.digest() == "7f26043352a12d58"
+    other = dataclasses.replace(settings, policy=dataclasses.replace(policy, ranker_groups=("listings",)))
+    assert other.digest() != settings.digest()
 
 
 def test_a_home_file_that_could_not_be_read_back_is_not_written(home):

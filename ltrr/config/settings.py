@@ -155,6 +155,10 @@ class Settings:
         The sections that say where a night runs and reports do not enter it.
         """
         given = {name: value for name, value in dataclasses.asdict(self).items() if name not in _NOT_DIGESTED}
+        # A setting that is newer than the first homes counts only if it is changed. Otherwise every
+        # rerun after an update would write its tables again.
+        if self.policy.ranker_groups == DEFAULT_RANKER_GROUPS:
+            del given["policy"]["ranker_groups"]
         return hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

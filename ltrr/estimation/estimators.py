@@ -317,10 +317,23 @@ def list_nightly_estimators() -> tuple[DecisionEstimator, ...]:
 def list_deciding_estimators() -> tuple[DecisionEstimator, ...]:
     """The estimators that the promotion gate uses: one for policies, one for canaries.
 
+    Raises:
+        UsageError: The registry does not have exactly one deciding estimator for policies, or this
+            estimator is not in the nightly report.
+
     >>> [estimator.name for estimator in list_deciding_estimators()]
     ['dr', 'by_user']
     """
-    return tuple(estimator for estimator in (*ESTIMATORS.values(), BY_USER) if estimator.decides)
+    deciding = [estimator for estimator in ESTIMATORS.values() if estimator.decides]
+    if [estimator.is_nightly for estimator in deciding] != [True]:
+        raise UsageError(
+            "the gate needs one estimator",
+            which="ESTIMATORS",
+            expected="one estimator with decides=True and is_nightly=True",
+            got=", ".join(estimator.name for estimator in deciding) or "none",
+            todo="set decides on one estimator only",
+        )
+    return (*deciding, BY_USER)
 
 
 def list_names_without_model() -> tuple[str, ...]:

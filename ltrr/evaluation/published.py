@@ -95,7 +95,7 @@ def list_plan_differences(one: PolicySettings, other: PolicySettings) -> list[st
     >>> list_plan_differences(one, other)[:2]
     ['block_size 5, not 2', 'observe first_look, not blind']
     """
-    names = ("strategies", "block_size", "budget", "decide", "observe", "features")
+    names = ("strategies", "block_size", "budget", "decide", "observe", "features", "ranker_groups")
     differences = [
         f"{name} {_to_text(getattr(one, name))}, not {_to_text(getattr(other, name))}"
         for name in names
@@ -116,6 +116,7 @@ def has_same_plans(one: PolicySettings, other: PolicySettings) -> bool:
             settings.observe,
             settings.shared_features,
             settings.action_features,
+            settings.ranker_features,
         )
 
     return frame(one) == frame(other)
@@ -129,13 +130,8 @@ def list_same_plan_versions(
     root: str | os.PathLike[str], name: str, versions: Collection[str], settings: PolicySettings
 ) -> list[str]:
     """Published versions with the plans, looks, features and ranker features of `settings`."""
-    published = {
-        version: read_manifest(root, name, version).settings
-        for version in sorted(versions)
-        if is_published(root, name, version)
-    }
     return [
         version
-        for version, made in published.items()
-        if has_same_plans(settings, made) and made.ranker_features == settings.ranker_features
+        for version in sorted(versions)
+        if is_published(root, name, version) and has_same_plans(settings, read_manifest(root, name, version).settings)
     ]

@@ -13,7 +13,7 @@ from ltrr.estimation.estimators import list_deciding_estimators
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, draw_rows, render_draws
 from ltrr.evaluation.estimates import HELD_OUT
 from ltrr.evaluation.judged_policy import CHALLENGER, STATIC, UNIFORM
-from ltrr.evaluation.published import PlanningPart, has_same_plans, read_planning_part
+from ltrr.evaluation.published import PlanningPart, has_same_plans, list_plan_differences, read_planning_part
 from ltrr.evaluation.replay_check import REPLAY, replay_date
 from ltrr.evaluation.scoring import ALL
 from ltrr.pipelines.canary import judge_canary
@@ -128,9 +128,8 @@ def _check_same_plans(night: Night, champion: PlanningPart) -> None:
         raise ConfigError(
             "the configured plans are not those of the champion, so no log can compare them",
             which="policy",
-            expected=f"strategies, block_size, budget, observe and features as in {champion.manifest.version}",
-            got=f"{', '.join(policy.strategies)}; {policy.block_size}, "
-            f"{policy.budget}, {policy.observe}; {', '.join(policy.features)}",
+            expected=f"the settings of {champion.manifest.version}",
+            got="; ".join(list_plan_differences(policy, champion.manifest.settings)),
             todo="give the new plans a policy.name of their own and start it with `ltrr policies init`",
         )
 

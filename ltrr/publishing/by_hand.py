@@ -177,7 +177,7 @@ def _check_comparable(champion: Manifest, canary: Manifest) -> None:
         raise UsageError(
             "the canary has other plans than the champion, so nights cannot refresh both from one memory and history",
             which=canary.version,
-            expected=f"strategies, block_size, budget, observe and features as in {champion.version}",
+            expected=f"strategies, block_size, budget, observe, features and ranker_groups as in {champion.version}",
             got="others",
             todo="give the new plans a policy.name of their own and start it with `ltrr policies init`",
         )

@@ -27,7 +27,7 @@ from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.ranker_features import ranker_features, ranker_matrix
 from ltrr.errors import ArtifactError, ConfigError
-from ltrr.evaluation.published import list_same_plan_versions
+from ltrr.evaluation.published import has_same_plans, list_plan_differences, list_same_plan_versions
 from ltrr.serving import Policy, Situation
 from tests.artifacts.bundles import QUERIES, SETTINGS, looks_of, valued_bundle
 
@@ -143,6 +143,13 @@ def test_pages_of_other_ranker_groups_are_no_training_data(tmp_path: Path, toy: 
     versions = [publish_bundle(tmp_path, "search", *uniform_bundle(one, date(2026, 3, 1))) for one in (settings, other)]
     assert list_same_plan_versions(tmp_path, "search", versions, settings) == versions[:1]
     assert list_same_plan_versions(tmp_path, "search", versions, other) == versions[1:]
+
+
+def test_other_ranker_groups_under_the_same_name_are_a_named_difference() -> None:
+    """A night with such settings ends with exit code 2 instead of learning from no page."""
+    other = replace(SETTINGS, ranker_groups=("listings", "query"))
+    assert not has_same_plans(other, SETTINGS)
+    assert list_plan_differences(other, SETTINGS) == ["ranker_groups listings query, not listings query strategies"]
 
 
 def test_learned_values_are_computed_from_their_own_groups(toy: str) -> None:

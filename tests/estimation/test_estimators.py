@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isnan, sqrt
 
 import numpy as np
@@ -9,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltrr.errors import DataQualityError
+from ltrr.errors import DataQualityError, UsageError
 from ltrr.estimation.decisions import LARGEST_SUMMABLE, Decisions
-from ltrr.estimation.estimators import ESTIMATORS
+from ltrr.estimation.estimators import ESTIMATORS, list_deciding_estimators
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.weights import importance_weights
 
@@ -151,3 +152,19 @@ def test_what_is_undefined_is_nan() -> None:
 def test_a_weight_that_cannot_be_summed_is_refused() -> None:
     with pytest.raises(DataQualityError, match="importance weight is too large"):
         LoggedMoments.of(Decisions(np.array([2 * LARGEST_SUMMABLE]), np.ones(1)), M)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sndr": {"decides": True, "is_nightly": True}},
+        {"dr": {"decides": False}},
+        {"dr": {"decides": False}, "sndr": {"decides": True}},
+    ],
+    ids=["two", "none", "one that no night reports"],
+)
+def test_the_gate_has_exactly_one_estimator_of_the_nightly_report(change, monkeypatch) -> None:
+    for name, fields in change.items():
+        monkeypatch.setitem(ESTIMATORS, name, replace(ESTIMATORS[name], **fields))
+    with pytest.raises(UsageError, match="the gate needs one estimator"):
+        list_deciding_estimators()
