@@ -146,10 +146,10 @@ def with_challenger(truth: Rows, of_challenger: Rows) -> list[Mapping[str, Any]]
 
 TRUTH_CAPTION = (
     "True recall (share of the wanted entities among the candidates) by kind of query: never searched before (unseen), "
-    "most frequent (head), all others (tail). The difference is from the best static plan on unseen queries, with its "
-    "95 % interval; reward is the true page reward on unseen queries."
+    "most frequent (head), all others (tail). The difference is from the better of the two static plans on unseen "
+    "queries (the row with +0.000), with its 95 % interval. Reward is the true page reward on unseen queries."
 )
-_SHORT_NAMES = {STATIC_WITHOUT_MEMORY: "best plan, no memory"}
+_SHORT_NAMES = {STATIC_WITHOUT_MEMORY: "best static, no memory"}
 
 
 def values_table(rows: Rows) -> Table:
