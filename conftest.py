@@ -10,6 +10,7 @@ import gc
 import os
 import re
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,9 +24,18 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prevent Spark in a run without it: a test that starts Spark without the mark fails there."""
+    """Prevent Spark in a run without it, and time no example of hypothesis.
+
+    In a run without Spark, a test that starts Spark without the mark fails.
+    """
     if "not spark" in config.option.markexpr:
         os.environ["JAVA_HOME"] = "no-java-in-a-run-without-spark"
+    if find_spec("hypothesis"):
+        from hypothesis import HealthCheck, settings
+
+        # No test is timed: on a busy machine each takes several times as long.
+        settings.register_profile("ltrr", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("ltrr")
 
 
 def pytest_unconfigure() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ltrr.bandit.examples import Decisions, write_examples
@@ -63,7 +63,6 @@ def one_by_one(many, observe, groups):
 
 
 @pytest.mark.parametrize(("observe", "groups"), SEEN)
-@settings(deadline=None)
 @given(data=st.data())
 def test_many_decisions_have_the_text_of_single_ones(observe, groups, data) -> None:
     many = data.draw(decisions(observe, groups))

@@ -53,7 +53,7 @@ def value_by_sets(space: PlanSpace, plan: int, looks: list[Block], history: Hist
 
 
 @given(situations())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_values_equal_the_union_of_sets(situation: tuple[PlanSpace, list[Block], History]) -> None:
     space, looks, history = situation
     expected = [value_by_sets(space, plan, looks, history) for plan in range(len(space))]
@@ -61,7 +61,7 @@ def test_values_equal_the_union_of_sets(situation: tuple[PlanSpace, list[Block],
 
 
 @given(situations(), st.randoms(use_true_random=False))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_order_of_looks_does_not_matter(situation, random) -> None:
     space, looks, history = situation
     shuffled = random.sample(looks, len(looks))

@@ -26,7 +26,6 @@ def run_steps(monkeypatch, least, steps_in_a_home=50):
         chosen = settings(
             max_examples=5,
             stateful_step_count=steps_in_a_home,
-            deadline=None,
             database=None,
             print_blob=False,
             phases=(Phase.generate, Phase.shrink),

@@ -42,7 +42,7 @@ DESIGN = Design()
 
 
 @given(st.lists(st.floats(0.6, 2.0), min_size=1, max_size=14), st.floats(0.001, 0.2), st.floats(1.0, 4.0))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_alpha_is_spent_as_planned_for_any_information(grown, alpha, shape) -> None:
     information = np.cumsum(grown).tolist()
     spent = [alpha * ((k + 1) / len(grown)) ** shape for k in range(len(grown))]
@@ -109,7 +109,7 @@ def test_users_who_return_spend_no_more_than_planned() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 14), st.booleans(), st.integers(0, 5)), min_size=1, max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_window_holds_more_than_alpha_of_challengers_that_are_no_better(lives) -> None:
     """Shares of trials that ended without promotion in any 60 nights add up to at most alpha."""
     night, trials = 0, []

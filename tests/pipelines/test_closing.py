@@ -104,7 +104,7 @@ def check_law(home: ToyHome, night: date, days_open: int) -> None:
     assert home.rows["weeks"] == {monday: home.week(monday) for monday in mondays if monday < open_week}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=40), st.integers(0, 40))
 def test_rows_are_those_of_the_closed_periods_whatever_the_windows_were(windows: list[int], forgets: int) -> None:
     home = ToyHome()

@@ -27,7 +27,7 @@ MAKERS = [
 ]
 
 
-@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, len(MAKERS) - 1), st.integers(0, 9)), min_size=20, max_size=120),
     st.integers(1, 4),

@@ -166,7 +166,7 @@ def test_a_challenger_does_not_age_while_a_canary_runs() -> None:
 STEPS = st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from([BAD, SO_SO, GOOD]), st.booleans())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(STEPS, max_size=30))
 def test_without_a_promotion_alpha_never_comes_back(steps) -> None:
     """Held alpha shrinks only by a promotion or after 60 nights, in any order of nights."""

@@ -229,7 +229,7 @@ def test_without_a_bandit_the_planner_decides() -> None:
 
 
 @given(st.integers(0, 500), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_page_does_not_depend_on_the_order_of_draws(query: int, data: st.DataObject) -> None:
     served = Policy.of(*learned_bundle()) if query % 2 else Policy.of(learned_bundle()[0], {})
     looks = looks_of(query)
