@@ -84,7 +84,7 @@ unit-tests: setup-dev  ## Runs pytest, doctests included, with and without Spark
 # LONG_HOME, a folder, keeps what is done: an interrupted run continues there.
 test-long: setup-dev  ## Runs the long tests: nights, disturbed homes, an installed wheel; most of an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
 	@LTRR_STEPS="$(STEPS)" LTRR_REAL_STEPS="$(REAL_STEPS)" LTRR_KILLS="$(KILLS)" LTRR_LONG_HOME="$(LONG_HOME)" \
-		LTRR_BUDGET_SECONDS="$(BUDGET_SECONDS)" $(BIN)/python -m pytest -m long tests $(PYTEST_ARGS)
+		LTRR_BUDGET_SECONDS="$(BUDGET_SECONDS)" $(BIN)/python -m pytest -m long --timeout 3600 tests $(PYTEST_ARGS)
 
 airflow-tests: setup-airflow  ## Runs the tests of the DAG in Airflow's own environment.
 	@$(AIRFLOW_BIN)/python -m pytest -c tests/airflow/pytest.ini --rootdir tests/airflow tests/airflow
