@@ -37,7 +37,7 @@ def run_proofs(copy: Path, names: list[str]) -> dict[str, str]:
         env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1100,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

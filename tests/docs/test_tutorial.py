@@ -36,7 +36,7 @@ def run_blocks(blocks: list[Block], folder: Path) -> None:
         env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=1000,
+        timeout=3000,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

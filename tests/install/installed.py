@@ -36,7 +36,7 @@ class Installation:
         environment |= {"LTRR_USER_KEY_SECRET": "of this test, and long enough", **variables}
         command = [str(self.programs / program), *arguments]
         return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=900, check=False
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=3000, check=False
         )
 
     def ltrr(self, *arguments: str, **variables: str) -> str:
