@@ -28,7 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     In a run without Spark, a test that starts Spark without the mark fails.
     """
-    if "not spark" in config.option.markexpr:
+    marks = config.option.markexpr
+    if "not spark" in marks and "own_process" not in marks:
         os.environ["JAVA_HOME"] = "no-java-in-a-run-without-spark"
     if find_spec("hypothesis"):
         from hypothesis import HealthCheck, settings
