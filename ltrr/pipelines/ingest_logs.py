@@ -27,6 +27,7 @@ from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.night import Night
 from ltrr.spark.quality import check_rows, stop_on_failures
+from ltrr.spark.reused import reused
 from ltrr.users.limits import to_limited_users, to_user_days
 from ltrr.users.naming import user_checks
 
@@ -84,7 +85,7 @@ def run(night: Night) -> None:
 class Intake:
     """Frames of one night, each computed once.
 
-    Frames that are used twice are cached; the runner drops the cache.
+    Frames that are used twice are kept (`ltrr.spark.reused`).
 
     The task that reads a line parses it, and Spark never shuffles the wide rows. It shuffles only
     the narrow columns that decide on them: ids, places and times. At 1,000x the data that is 20
@@ -142,7 +143,7 @@ class Intake:
             .unionByName(only_repeats(events, self.earlier_events, "event_id"))
             .withColumn("reason", F.lit("duplicate"))
         )
-        return gone.unionByName(repeated).persist()
+        return reused(gone.unionByName(repeated))
 
     @cached_property
     def decisions(self) -> DataFrame:
@@ -164,7 +165,7 @@ class Intake:
         known = ("impression_id", "at", "log_date")
         impressions = self.earlier_impressions.select(*known).unionByName(current.select(*known))
         events = taken.unionByName(carried)
-        return settle_events(events, impressions, self.slates, self.night.date, self.settings).persist()
+        return reused(settle_events(events, impressions, self.slates, self.night.date, self.settings))
 
     @cached_property
     def slates(self) -> DataFrame:
@@ -177,7 +178,7 @@ class Intake:
         """Rows of `limited_users` of the open dates."""
         searched = self.earlier_rows("impressions").unionByName(to_impressions(self.decisions))
         user_days = to_user_days(searched, with_rewards(self.slates, self.entity_rewards()))
-        return to_limited_users(user_days.persist(), self.night.settings.users).persist()
+        return reused(to_limited_users(reused(user_days), self.night.settings.users))
 
     @cached_property
     def rejected_rows(self) -> DataFrame:
@@ -196,7 +197,7 @@ class Intake:
             "line_hash",
             F.lit(None).cast("string").alias("excerpt"),
         )
-        return to_rejected_rows(unread.unionByName(refused).unionByName(idle)).persist()
+        return reused(to_rejected_rows(unread.unionByName(refused).unionByName(idle)))
 
     @cached_property
     def earlier_impressions(self) -> DataFrame:

@@ -1,8 +1,8 @@
 """Schemas of tables: every frame gets the declared columns, or one error lists all faults."""
 
-from functools import cache, reduce
+from functools import cache
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -86,16 +86,22 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
             got="; ".join(faults),
             todo="select and cast to the columns that the catalog declares",
         )
-    columns = {column.name: F.col(column.name).cast(column.type) for column in table.columns}
+    return frame.selectExpr(*_selected(table))
+
+
+@cache
+def _selected(table: Table) -> tuple[str, ...]:
+    """The columns as SQL: one call to Java each, where columns of Python take a dozen."""
+    texts = {column.name: f"CAST(`{column.name}` AS {column.type})" for column in table.columns}
     required = [column.name for column in table.columns if not column.nullable]
     if required:
         # One test per row, in the expression of one column: it costs no pass, and the optimizer
         # keeps it because the column is written.
-        missing = reduce(Column.__or__, (F.col(name).isNull() for name in required))
-        names = F.concat_ws(", ", *(F.when(F.col(name).isNull(), F.lit(name)) for name in required))
-        fault = F.raise_error(F.concat(F.lit(f"{NULL_FAULT}: {table.name}: "), names))
-        columns[required[0]] = F.when(missing, fault).otherwise(columns[required[0]])
-    return frame.select(*(column.alias(name) for name, column in columns.items()))
+        missing = " OR ".join(f"`{name}` IS NULL" for name in required)
+        names = ", ".join(f"CASE WHEN `{name}` IS NULL THEN '{name}' END" for name in required)
+        fault = f"raise_error(concat('{NULL_FAULT}: {table.name}: ', concat_ws(', ', {names})))"
+        texts[required[0]] = f"CASE WHEN {missing} THEN {fault} ELSE {texts[required[0]]} END"
+    return tuple(f"{text} AS `{name}`" for name, text in texts.items())
 
 
 def _fits(got: str, declared: str) -> bool:
