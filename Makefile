@@ -46,8 +46,7 @@ check: setup-dev  ## Runs lint, types, import contracts and the quick tests with
 	@$(MAKE) --no-print-directory --jobs 2 lint quick-tests
 
 test: setup-dev setup-docs setup-airflow  ## Installs, then runs lint, types, import contracts and every test but the long ones.
-	@$(MAKE) --no-print-directory --jobs 2 lint docs airflow-tests
-	@$(MAKE) --no-print-directory unit-tests
+	@$(MAKE) --no-print-directory unit-tests BEFORE="lint docs airflow-tests"
 
 setup: .venv/.ltrr-demo  ## Installs what `make demo` needs into .venv (once).
 
@@ -71,12 +70,14 @@ format: setup-dev  ## Formats the code and fixes what ruff can fix.
 quick-tests: setup-dev  ## Runs the quick tests and doctests that need no Spark [PYTEST_ARGS=].
 	@$(BIN)/python -m pytest --quiet -m "not spark and not slow and not long" $(PYTEST_ARGS)
 
-# Two processes, one for each core: one has the Spark session and its tests, the other has the rest. pytest ends with 5
-# where PYTEST_ARGS select no test of a kind.
+# Two processes, one for each core: one has the Spark session and its tests, the other has the rest, after the targets of
+# BEFORE. pytest ends with 5 where PYTEST_ARGS select no test of a kind.
+BEFORE ?=
 OTHER_TESTS := .tests-without-spark.log
 unit-tests: setup-dev  ## Runs pytest, doctests included, with and without Spark at the same time [PYTEST_ARGS=].
 	@echo "tests: those of the Spark session below, the others at the same time in $(OTHER_TESTS)"
-	@$(BIN)/python -m pytest -m "not long and (not spark or own_process)" $(PYTEST_ARGS) >$(OTHER_TESTS) 2>&1 & other=$$!; \
+	@: >$(OTHER_TESTS); { $(if $(BEFORE),$(MAKE) --no-print-directory $(BEFORE) || exit 1;) \
+		$(BIN)/python -m pytest -m "not long and (not spark or own_process)" $(PYTEST_ARGS) >$(OTHER_TESTS) 2>&1; } & other=$$!; \
 	$(BIN)/python -m pytest -m "not long and spark and not own_process" $(PYTEST_ARGS); first=$$?; \
 	wait $$other; second=$$?; cat $(OTHER_TESTS); \
 	case "$$first $$second" in "0 0" | "0 5" | "5 0") ;; *) exit 1 ;; esac
