@@ -124,7 +124,8 @@ class Warehouse:
 
     def newest_outputs(self, runs: Table) -> dict[str, int]:
         """Newest version of each table among the outputs of all committed runs."""
-        outputs = self.read(runs).select(F.explode("outputs").alias("out")).groupBy("out.table")
+        # A few thousand short rows in years: one task without a shuffle takes half the time.
+        outputs = self.read(runs).coalesce(1).select(F.explode("outputs").alias("out")).groupBy("out.table")
         return {row["table"]: row["version"] for row in outputs.agg(F.max("out.version").alias("version")).collect()}
 
     def empty(self, table: Table) -> DataFrame:
