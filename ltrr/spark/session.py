@@ -31,8 +31,8 @@ LOCAL: Mapping[str, str] = {
     # A copy of the list of files next to each commit saves time on a first read, and costs one job
     # per commit.
     "spark.databricks.delta.allFilesInCrc.enabled": "false",
-    # 100 by default; a night has hundreds of short plans, and each table's commit has the same ones.
-    # Tests that repeat nights take a tenth less time.
+    # 100 by default; a night has hundreds of short plans, and each commit of a table has the same
+    # ones. Tests that repeat nights take a tenth less time.
     "spark.sql.codegen.cache.maxEntries": "2000",
     # The host name of a laptop often resolves to an address that changes with the network.
     "spark.driver.bindAddress": "127.0.0.1",
