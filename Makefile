@@ -82,15 +82,16 @@ unit-tests: setup-dev  ## Runs pytest, doctests included, with and without Spark
 	wait $$other; second=$$?; cat $(OTHER_TESTS); \
 	case "$$first $$second" in "0 0" | "0 5" | "5 0") ;; *) exit 1 ;; esac
 
-# Two processes again: sequences of nights in one, the rest in the other. LONG_HOME, a folder, keeps what is done: an
-# interrupted run continues there.
+# Two processes again: whole nights in one; ingestion and the rest in the other. LONG_HOME, a folder, keeps what is done:
+# an interrupted run continues there.
+WHOLE_NIGHTS = $(filter-out $(wildcard tests/pipelines/test_ingest_*.py),$(wildcard tests/pipelines/test_*.py))
 OTHER_LONG_TESTS := .long-tests-without-nights.log
 test-long: setup-dev  ## Runs the long tests: nights, disturbed homes, an installed wheel; most of an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
-	@echo "long tests: sequences of nights below, the others at the same time in $(OTHER_LONG_TESTS)"
+	@echo "long tests: whole nights below, the others at the same time in $(OTHER_LONG_TESTS)"
 	@export LTRR_STEPS="$(STEPS)" LTRR_REAL_STEPS="$(REAL_STEPS)" LTRR_KILLS="$(KILLS)" LTRR_LONG_HOME="$(LONG_HOME)" \
 		LTRR_BUDGET_SECONDS="$(BUDGET_SECONDS)"; \
-	$(BIN)/python -m pytest -m long --timeout 3600 tests --ignore tests/pipelines $(PYTEST_ARGS) >$(OTHER_LONG_TESTS) 2>&1 & other=$$!; \
-	$(BIN)/python -m pytest -m long --timeout 3600 tests/pipelines $(PYTEST_ARGS); first=$$?; \
+	$(BIN)/python -m pytest -m long --timeout 3600 tests $(addprefix --ignore=,$(WHOLE_NIGHTS)) $(PYTEST_ARGS) >$(OTHER_LONG_TESTS) 2>&1 & other=$$!; \
+	$(BIN)/python -m pytest -m long --timeout 3600 $(WHOLE_NIGHTS) $(PYTEST_ARGS); first=$$?; \
 	wait $$other; second=$$?; cat $(OTHER_LONG_TESTS); \
 	case "$$first $$second" in "0 0" | "0 5" | "5 0") ;; *) exit 1 ;; esac
 
