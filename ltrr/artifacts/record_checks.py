@@ -22,6 +22,7 @@ from ltrr.artifacts.record_fields import (
     EVENT,
     FACTS,
     HISTORY,
+    OPTIONAL_IN_EVENT,
     OPTIONAL_IN_RECORD,
     RECORD,
     RESULT,
@@ -79,7 +80,7 @@ def check_event(event: Any) -> list[str]:
     ...              "at": "2026-03-02T12:00:00Z", "value": None})
     ["kind: expected lower-case letters, digits and _, got 'Click'"]
     """
-    return check_fields(event, EVENT, "event")
+    return check_fields(event, EVENT, "event", optional=OPTIONAL_IN_EVENT)
 
 
 def _check_blocks(blocks: list[Any], kind: str) -> list[str]:

@@ -161,3 +161,9 @@ EVENT: Fields = {
     "at": _INSTANT,
     "value": _SCORE,
 }
+OPTIONAL_IN_EVENT: Fields = {
+    "position": (
+        lambda value: value is None or (_is_integer(value) and 0 <= value < 10**9),
+        "a whole number from 0 on, or null",
+    ),
+}

@@ -26,9 +26,13 @@ _HEAD = """\
 # of the home, --config, --set and other options.
 # An unknown key is an error.
 
-# First logical date. No earlier date is read. `ltrr policies init` writes it to ltrr.yaml of the
+# First date with logs. No earlier date is read. `ltrr policies init` writes it to ltrr.yaml of the
 # home.
 #history_starts: 2026-01-01
+
+# First logical date of the nights, if it is later: the first night takes the logs of all dates up
+# to its own as one history. `ltrr ingest` writes it to ltrr.yaml of the home.
+#first_night: 2026-01-31
 
 # Policy: its name, retrieval strategies, number of candidates per block (block_size) and number of
 # blocks per plan (budget). It has no default. `ltrr policies init` writes it to ltrr.yaml of the

@@ -112,12 +112,15 @@ class Settings:
     """All settings of a night.
 
     Attributes:
-        history_starts: First logical date. No earlier date is read.
+        history_starts: First date with logs. No earlier date is read.
+        first_night: First logical date of the nights, if it is later than `history_starts`. The
+            first night takes the logs of all dates up to its own as one history.
         policy: Plan space, observation and exploration of the policy.
     """
 
     policy: PolicySettings = field(default_factory=_no_policy)
     history_starts: date | None = None
+    first_night: date | None = None
     paths: PathSettings = field(default_factory=PathSettings)
     nights: NightSettings = field(default_factory=NightSettings)
     logs: LogSettings = field(default_factory=LogSettings)
@@ -149,6 +152,23 @@ class Settings:
             )
         return self.history_starts
 
+    @property
+    def first_night_date(self) -> date:
+        """The logical date of the first night; no night comes before it.
+
+        Raises:
+            ConfigError: `history_starts` is not set, or is later than `first_night`.
+        """
+        first = self.first_night or self.first_date
+        if first < self.first_date:
+            raise ConfigError(
+                "the first night is before the first date with logs",
+                which="first_night",
+                expected=f"{self.first_date} or later (history_starts)",
+                got=str(first),
+            )
+        return first
+
     def digest(self) -> str:
         """16 hex digits of a hash of all settings that can change a result.
 
@@ -159,6 +179,9 @@ class Settings:
         # rerun after an update would write its tables again.
         if self.policy.ranker_groups == DEFAULT_RANKER_GROUPS:
             del given["policy"]["ranker_groups"]
+        if self.first_night is None:
+            del given["first_night"]
+        given["logs"] = self.logs.digested(given["logs"])
         return hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -43,7 +43,12 @@ def is_inside_window(
 
 
 def settle_events(
-    events: DataFrame, impressions: DataFrame, slates: DataFrame, night: date, settings: LogSettings
+    events: DataFrame,
+    impressions: DataFrame,
+    slates: DataFrame | None,
+    night: date,
+    settings: LogSettings,
+    first_open: date,
 ) -> DataFrame:
     """Add the status and reason of every event, and the date of its impression; same rows.
 
@@ -63,30 +68,33 @@ def settle_events(
         events: Rows with event_id, impression_id, entity_id, kind, at, arrival_date and more; each
             event_id once.
         impressions: Rows with impression_id, at and log_date, of the dates that are kept.
-        slates: Rows with log_date, impression_id and entity_id, of the open dates; each once.
+        slates: Rows with log_date, impression_id and entity_id, of the open dates; each once. None
+            for events that say themselves that their entity was shown.
         night: Logical date.
         settings: Windows of events, and nights that an event waits.
+        first_open: Oldest date that may still change.
     """
     newest = impressions.groupBy("impression_id").agg(F.max(F.struct("log_date", "at")).alias("newest"))
     served = newest.select("impression_id", F.col("newest.at").alias("served_at"), "newest.log_date")
-    shown = slates.select("log_date", "impression_id", "entity_id", F.lit(True).alias("is_shown"))
-    matched = events.join(served, on="impression_id", how="left").join(
-        shown, on=["log_date", "impression_id", "entity_id"], how="left"
-    )
+    matched = events.join(served, on="impression_id", how="left")
+    if slates is None:
+        matched = matched.withColumn("is_shown", F.lit(True))
+    else:
+        shown = slates.select("log_date", "impression_id", "entity_id", F.lit(True).alias("is_shown"))
+        matched = matched.join(shown, on=["log_date", "impression_id", "entity_id"], how="left")
     status = (
         F.when(F.col("reason").isNotNull(), "rejected").when(F.col("served_at").isNull(), "waiting").otherwise("joined")
     )
     return (
-        matched.withColumn("reason", _reason(night, settings))
+        matched.withColumn("reason", _reason(night, settings, F.lit(first_open)))
         .withColumn("status", status)
         .withColumn("settled_date", F.lit(night))
         .drop("served_at", "is_shown")
     )
 
 
-def _reason(night: date, settings: LogSettings) -> Column:
+def _reason(night: date, settings: LogSettings, first_open: Column) -> Column:
     """Reason why a matched event is rejected; null if it is not."""
-    first_open = F.lit(settings.first_open(night))
     arrives_too_late = (F.col("arrival_date") == F.lit(night)) & (F.to_date("at") < first_open)
     has_expired = F.col("arrival_date") <= F.lit(settings.newest_expired_arrival(night))
     is_inside = is_inside_window(

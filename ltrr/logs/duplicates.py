@@ -1,4 +1,4 @@
-"""Repeated ids: the first line by night, file name and line number is kept."""
+"""Repeated ids: the line of the earliest night is kept, and among its lines the earliest one."""
 
 from __future__ import annotations
 
@@ -7,31 +7,35 @@ from pyspark.sql import functions as F
 
 
 def only_repeats(lines: DataFrame, earlier: DataFrame, id_column: str) -> DataFrame:
-    """Lines whose id was read on an earlier night or an earlier line: source, offset, detail.
+    """Lines whose id an earlier night or an earlier line has: source, offset, detail.
+
+    Among the lines of a night, time and content decide, not the place: the same lines in another
+    order, or in other files, keep the same rows.
 
     The shuffle moves ids and places only. At 1,000x the data it is one shuffle of a few dozen bytes
     per line and per id of earlier nights; wide rows are not moved.
 
     Args:
-        lines: Rows with id_column, source and offset, of the night's lines.
+        lines: Rows with id_column, at, line_hash, source and offset, of the night's lines.
         earlier: Rows with id_column, accepted on earlier nights.
         id_column: event_id or impression_id.
 
-    >>> places = [("i1", "b", 1), ("i1", "a", 9), ("i2", "a", 2), ("i3", "a", 3)]
-    >>> schema = "impression_id string, source string, offset bigint"
-    >>> lines = spark.createDataFrame(places, schema)
+    >>> places = [("i1", 7, "b", 1), ("i1", 5, "a", 9), ("i2", 5, "a", 2), ("i3", 5, "a", 3)]
+    >>> schema = "impression_id string, at int, source string, offset bigint"
+    >>> lines = spark.createDataFrame(places, schema).withColumn("line_hash", F.lit("0"))
     >>> earlier = spark.createDataFrame([("i3",), ("i4",)], "impression_id string")
     >>> repeats = only_repeats(lines, earlier, "impression_id").orderBy("offset")
     >>> [(row.source, row.offset, row.detail) for row in repeats.collect()]
     [('b', 1, 'first seen in line 9 of a'), ('a', 3, 'first seen on an earlier night')]
     """
-    current = lines.select(id_column, "source", "offset")
+    current = lines.select(id_column, "at", "line_hash", "source", "offset")
     before = earlier.select(id_column).distinct().select(id_column, F.lit("").alias("source"), F.lit(0).alias("offset"))
-    in_order = Window.partitionBy(id_column).orderBy("source", "offset")
+    # Nulls come first: a row of an earlier night has neither time nor content here.
+    in_order = Window.partitionBy(id_column).orderBy("at", "line_hash", "source", "offset")
     first_place = F.first(F.struct("source", "offset")).over(
         in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
-    ranked = before.unionByName(current).select(
+    ranked = before.unionByName(current, allowMissingColumns=True).select(
         "source", "offset", F.row_number().over(in_order).alias("place"), first_place.alias("first_place")
     )
     seen = F.when(F.col("first_place.offset") == 0, "first seen on an earlier night").otherwise(

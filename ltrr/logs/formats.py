@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from ltrr.logs.line_format import LineFormat
 from ltrr.logs.ltrr_lines import LTRR_LINES
-from ltrr.logs.refused_formats import BULK_REQUESTS, DSJSON, METARANK, UBI
+from ltrr.logs.refused_formats import DSJSON, METARANK
+from ltrr.logs.ubi_lines import BULK_REQUESTS, UBI
 
 FORMATS: tuple[LineFormat, ...] = (
     LTRR_LINES,

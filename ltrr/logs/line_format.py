@@ -6,17 +6,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 Content = Mapping[str, Any]
 
 
 class Record(NamedTuple):
-    """One line as a record of ltrr's own contract, not checked yet."""
+    """One line as a record, not checked yet.
 
-    kind: Literal["decision", "event"]
+    Attributes:
+        kind: `decision` or `event` of ltrr's own contract; `search`, a search without decision and
+            slate, as `ltrr.logs.searches` describes it; or `structure`, a line that belongs to the
+            layout of the file and has no record.
+        content: The record; empty for `structure`.
+        clock: Form of its time, one of `ltrr.logs.clocks.FORMS`; empty if the contract of the
+            format allows only one form.
+    """
+
+    kind: Literal["decision", "event", "search", "structure"]
     content: Content
+    clock: str = ""
+
+
+@dataclass(frozen=True)
+class LineContext:
+    """Facts about a line that it does not contain itself.
+
+    Attributes:
+        file_name: Name of its file.
+        actions: Name of a foreign action -> kind of event of the settings (`logs.actions`).
+    """
+
+    file_name: str = ""
+    actions: Mapping[str, str] = field(default_factory=dict)
 
 
 class LineFaultError(Exception):
@@ -32,8 +55,8 @@ class LineFaultError(Exception):
         self.reason, self.detail = reason, detail
 
 
-Convert = Callable[[Content, str], Record]
-"""(JSON object of the line, name of its file) -> record. It may raise `LineFaultError`, or
+Convert = Callable[[Content, LineContext], Record]
+"""(JSON object of the line, its context) -> record. It may raise `LineFaultError`, or
 `KeyError`, `TypeError`, `ValueError` and their like where the object lacks a key or a value has
 another type."""
 

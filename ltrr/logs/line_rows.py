@@ -9,10 +9,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ltrr.logs.formats import FORMATS
-from ltrr.logs.line_format import LineFormat
+from ltrr.logs.line_format import LineContext, LineFormat
 from ltrr.logs.reading import read_line
 from ltrr.logs.record_rows import Pseudonyms, block_rows, decision_rows, impression_row, slate_row_rows
 from ltrr.logs.redaction import redact
+from ltrr.logs.search_rows import search_row
+from ltrr.logs.settings import LogSettings
 
 LineRow = dict[str, Any]
 
@@ -27,39 +29,46 @@ class LineReader:
         night: Date of the folder.
         first_open: Oldest date that may still change.
         strategies: Strategies that the settings name, or a bundle that may have served.
-        kinds: Kinds of event that the settings name.
+        settings: Kinds of event, foreign actions and clock skew.
         pseudonyms: Pseudonyms of users, which have the secret.
-        clock_skew_seconds: Maximum number of seconds that a clock may be ahead.
+        is_history: Whether the folder holds a history: a row then arrived on the date of its time.
         formats: Formats of lines, tried in this order.
     """
 
     night: date
     first_open: date
     strategies: frozenset[str]
-    kinds: frozenset[str]
+    settings: LogSettings
     pseudonyms: Pseudonyms
-    clock_skew_seconds: float = 0.0
+    is_history: bool = False
     formats: tuple[LineFormat, ...] = FORMATS
 
     def row(self, line: bytes, name: str) -> LineRow:
         """Row of one line of the file `name`.
 
-        Keys: line_hash, format, and either reason, detail and excerpt, or the rows of the tables.
+        Keys: line_hash, format, clock, and either reason, detail and excerpt, or the rows of the
+        tables. A line of the layout (`structure`) has none of these rows.
         """
-        reading = read_line(line, name, self.strategies, self.kinds, self.formats)
+        context = LineContext(name, self.settings.actions)
+        reading = read_line(line, context, self.strategies, self.settings.kinds, self.formats)
         if reading.content is None:
             return rejected_row(line, reading.format, reading.reason, reading.detail)
+        kept = {"line_hash": hashlib.sha256(line).hexdigest(), "format": reading.format, "clock": reading.clock or None}
+        if reading.format == "structure":
+            return kept
         at = datetime.fromisoformat(reading.content["at"]).astimezone(UTC)
         fault = self._find_date_fault(at, reading.format)
         if fault:
             return rejected_row(line, reading.format, *fault)
-        kept = {"line_hash": hashlib.sha256(line).hexdigest(), "format": reading.format}
+        arrival_date = min(at.date(), self.night) if self.is_history else self.night
         if reading.format == "event":
-            return {**kept, "event": _event_row(reading.content, at)}
+            return {**kept, "event": _event_row(reading.content, at, arrival_date)}
+        if reading.format == "search":
+            return {**kept, "impression": search_row(reading.content, at, arrival_date, self.pseudonyms)}
         draws, candidates = block_rows(reading.content)
         return {
             **kept,
-            "impression": impression_row(reading.content, at, self.night, self.pseudonyms),
+            "impression": impression_row(reading.content, at, arrival_date, self.pseudonyms),
             "decisions": decision_rows(reading.content),
             "draws": draws,
             "candidates": candidates,
@@ -68,10 +77,11 @@ class LineReader:
 
     def _find_date_fault(self, at: datetime, format_: str) -> tuple[str, str] | None:
         on = at.date()
-        if on > self.night and (at - timedelta(seconds=self.clock_skew_seconds)).date() > self.night:
+        if on > self.night and (at - timedelta(seconds=self.settings.clock_skew_seconds)).date() > self.night:
             return "future", f"at: expected a date up to {self.night}, got {on}"
         # Whether an event is late depends on the date of its impression, which a join finds.
-        if format_ == "decision" and on < self.first_open:
+        # A history has no other night whose logs could hold the impression.
+        if (format_ != "event" or self.is_history) and on < self.first_open:
             return "late", f"at: expected a date from {self.first_open}, got {on}"
         return None
 
@@ -87,7 +97,7 @@ def rejected_row(line: bytes, format_: str, reason: str, detail: str) -> LineRow
     }
 
 
-def _event_row(event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+def _event_row(event: Mapping[str, Any], at: datetime, arrival_date: date) -> dict[str, Any]:
     return {
         "event_id": event["event_id"],
         "impression_id": event["impression_id"],
@@ -95,4 +105,6 @@ def _event_row(event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
         "kind": event["kind"],
         "at": at,
         "value": event["value"],
+        "position": event.get("position"),
+        "arrival_date": arrival_date,
     }

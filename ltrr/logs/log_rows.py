@@ -46,8 +46,10 @@ def to_rejected_rows(lines: DataFrame) -> DataFrame:
 _IMPRESSION_NAMES = frozenset(table("impressions").column_names)
 _EVENT_KEYS = ("event_id", "impression_id", "entity_id", "kind", "at", "value")
 _DECISION_KEYS = ("record_version", "ltrr_version", "impression_id", "at", "user", *NESTED[:1], "draws", "slate")
+_SEARCH_KEYS = ("query_id", "timestamp", "user_query", "query_response_hit_ids")
 EXCERPTS = {
     "decision": redact(json.dumps(dict.fromkeys(_DECISION_KEYS, 0))),
     "event": redact(json.dumps(dict.fromkeys(_EVENT_KEYS, 0))),
+    "search": redact(json.dumps(dict.fromkeys(_SEARCH_KEYS, 0))),
 }
 """Format -> excerpt of a well-formed line that is rejected because of other rows."""

@@ -29,7 +29,8 @@ _IN_IMPRESSION = frozenset(column.name for column in _IMPRESSION)
 # Columns that come from events, which the decision record does not have.
 _FROM_EVENTS = frozenset({"clicks", "page_reward"})
 _EVENT = tuple(
-    table("events").column(name) for name in ("event_id", "impression_id", "entity_id", "kind", "at", "value")
+    table("events").column(name)
+    for name in ("event_id", "impression_id", "entity_id", "kind", "at", "value", "position", "arrival_date")
 )
 NESTED = ("decisions", "draws", "candidates", "slate_rows")
 """Tables whose rows are nested in the row of a line, each under its name."""
@@ -58,7 +59,7 @@ def parsed_schema() -> T.StructType:
     """
     nested = ", ".join(f"{name} array<{_struct(own_columns(name))}>" for name in NESTED)
     schema = T.StructType.fromDDL(
-        "source string, block_start bigint, line bigint, line_hash string, format string, "
+        "source string, block_start bigint, line bigint, line_hash string, format string, clock string, "
         "reason string, detail string, excerpt string, "
         f"impression {_struct(_IMPRESSION)}, {nested}, event {_struct(_EVENT)}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -10,7 +11,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.contradictions import TOLERANCE
+from ltrr.logs.block_contents import BlockContents
+from ltrr.logs.clocks import NAIVE, ZONED
 from ltrr.logs.folder import NO_TRAFFIC, SUCCESS, FolderFiles, list_names
+from ltrr.logs.reasons import NO_FAULTS
 from ltrr.logs.settings import LogSettings
 from ltrr.spark.quality import Check, at_most
 
@@ -35,6 +39,10 @@ class Counts:
         rejected: Reason -> number of lines of the night's folder rejected for it.
         rejected_earlier: Number of events of earlier nights that this night rejected.
         has_no_traffic: Whether the folder declares a date without any search.
+        structure: Number of lines of the layout of files, which have no record.
+        pages: Number of lines that add a page to the search of another line.
+        clocks: Contents of the blocks, with the forms of their times.
+        is_history: Whether the lines are those of a history.
     """
 
     lines: int
@@ -48,6 +56,10 @@ class Counts:
     rejected: Mapping[str, int] = field(default_factory=dict)
     rejected_earlier: int = 0
     has_no_traffic: bool = False
+    structure: int = 0
+    pages: int = 0
+    clocks: Sequence[BlockContents] = ()
+    is_history: bool = False
 
 
 def propensity_error(decisions: Column) -> Column:
@@ -104,7 +116,7 @@ def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_ro
 def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: LogSettings) -> list[Check]:
     """Checks of a night.
 
-    Lines rejected as `forgotten` are no fault of the logs, so the rejected share leaves them out.
+    Some reasons (`NO_FAULTS`) are no fault of the logs, so the rejected share leaves them out.
 
     Args:
         counts: Counts of the night.
@@ -119,24 +131,19 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
     [('rejected_share', '9 of 110 lines: malformed_json 9')]
     """
     rejected = sum(counts.rejected.values())
-    faulty = {reason: n for reason, n in counts.rejected.items() if reason != "forgotten"}
-    kept = counts.impressions + counts.joined
-    missing = counts.lines + counts.carried - kept - counts.waiting - rejected - counts.rejected_earlier
-    worst = ", ".join(f"{reason} {n}" for reason, n in sorted(faulty.items(), key=lambda item: (-item[1], item[0])))
+    faulty = {reason: n for reason, n in counts.rejected.items() if reason not in NO_FAULTS}
+    kept = counts.impressions + counts.pages + counts.joined
+    read = counts.lines - counts.structure
+    missing = read + counts.carried - kept - counts.waiting - rejected - counts.rejected_earlier
     return [
         at_most(
             "row_balance",
             float(abs(missing)),
             0.0,
-            f"{counts.lines} lines and {counts.carried} carried = {kept} kept + {counts.waiting} waiting "
+            f"{read} lines and {counts.carried} carried = {kept} kept + {counts.waiting} waiting "
             f"+ {rejected + counts.rejected_earlier} rejected, {missing} missing",
         ),
-        at_most(
-            "rejected_share",
-            _share(sum(faulty.values()), counts.lines),
-            settings.rejected_share_limit,
-            f"{sum(faulty.values())} of {counts.lines} lines" + (f": {worst}" if worst else ""),
-        ),
+        _check_rejected(counts, read, faulty, settings),
         _check_volume(counts, usual_impressions, settings),
         at_most(
             "fallback_share",
@@ -146,8 +153,22 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
         ),
         at_most("propensity_error", counts.propensity_error, TOLERANCE, "largest distance of a sum from 1"),
         _check_clicks(counts),
+        *_check_clocks(counts.clocks),
         *_list_reported_counts(counts),
     ]
+
+
+def _check_rejected(counts: Counts, read: int, faulty: Mapping[str, int], settings: LogSettings) -> Check:
+    """Share of the lines that are rejected for a fault.
+
+    It stops a night, because a running service has changed. A history is as it is: it is reported.
+    """
+    figure = _share(sum(faulty.values()), read)
+    worst = ", ".join(f"{reason} {n}" for reason, n in sorted(faulty.items(), key=lambda item: (-item[1], item[0])))
+    detail = f"{sum(faulty.values())} of {read} lines" + (f": {worst}" if worst else "")
+    if counts.is_history:
+        return Check("rejected_share", figure, None, "reported", detail)
+    return at_most("rejected_share", figure, settings.rejected_share_limit, detail)
 
 
 def _list_reported_counts(counts: Counts) -> list[Check]:
@@ -156,8 +177,33 @@ def _list_reported_counts(counts: Counts) -> list[Check]:
         ("waiting_events", counts.waiting, "events without an impression so far"),
         ("given_up_events", counts.rejected_earlier, "earlier events rejected tonight"),
     ]
+    if counts.structure:
+        found.append(("structure_lines", counts.structure, "lines of the layout, such as those of bulk requests"))
+    if counts.pages:
+        found.append(("page_lines", counts.pages, "lines that add a page to a search of another line"))
     found += [(f"rejected_{reason}", n, f"lines rejected as {reason}") for reason, n in sorted(counts.rejected.items())]
     return [Check(name, float(n), None, "reported", detail) for name, n, detail in found]
+
+
+def _check_clocks(contents: Sequence[BlockContents]) -> list[Check]:
+    """Forms of the times of foreign lines; text with and without a zone in one file fails.
+
+    A time without a zone is read as UTC. In a file that has zones too, it is probably local time.
+    """
+    total: Counter[str] = Counter()
+    by_file: dict[str, Counter[str]] = {}
+    for block in contents:
+        total.update(block.clocks)
+        by_file.setdefault(block.source, Counter()).update(block.clocks)
+    if not total:
+        return []
+    mixed = [file for file, forms in sorted(by_file.items()) if forms[NAIVE] and forms[ZONED]]
+    forms = ", ".join(f"{n} {form}" for form, n in total.most_common())
+    if mixed:
+        return [
+            at_most("clock_forms", float(len(mixed)), 0.0, f"with and without a zone: {list_names(mixed)}; {forms}")
+        ]
+    return [Check("clock_forms", float(len(total)), None, "reported", forms)]
 
 
 def left_out_check(files: FolderFiles) -> Check:

@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 
 from ltrr.artifacts.record_checks import check_decision_record, check_event
 from ltrr.logs.formats import FORMATS
-from ltrr.logs.line_format import Content, Convert, LineFaultError, LineFormat, Record
+from ltrr.logs.line_format import Content, Convert, LineContext, LineFaultError, LineFormat, Record
 from ltrr.logs.ltrr_lines import LTRR_LINES
 from ltrr.logs.reasons import reason_detail, reason_word
 from ltrr.logs.redaction import KNOWN_KEYS
+from ltrr.logs.settings import EventKind
 
 _SEE = "docs/reference/log-contract.md describes the records that ltrr reads"
 
@@ -22,37 +23,39 @@ class Reading:
     """Result of reading one line.
 
     Attributes:
-        format: decision | event | foreign | unreadable.
-        content: Record or event; None if there is a reason.
+        format: decision | event | search | structure | foreign | unreadable.
+        content: Decision record, event or search; None if there is a reason. Empty for `structure`.
         reason: A word of `REASONS`; empty if the line is accepted.
         detail: Which, expected, got; without values that could identify a person.
+        clock: Form of its time (`ltrr.logs.clocks`); empty if the format has only one.
     """
 
     format: str
     content: Mapping[str, Any] | None = None
     reason: str = ""
     detail: str = ""
+    clock: str = ""
 
 
 def read_line(
     line: bytes,
-    name: str,
+    context: LineContext,
     strategies: frozenset[str],
-    kinds: frozenset[str],
+    kinds: Mapping[str, EventKind],
     formats: Sequence[LineFormat] = FORMATS,
 ) -> Reading:
     r"""Parse and check one line.
 
     Args:
         line: The unchanged line of the file, without the line feed.
-        name: Name of the file. `decisions-*` and `events-*` decide the kind of a line that does not
-            show it.
+        context: Name of the file, by which `decisions-*` and `events-*` decide the kind of a line
+            that does not show it; and the foreign actions that are events.
         strategies: Names of the strategies of the settings and of the bundles that may have served.
         kinds: Kinds of event that the settings name.
         formats: Formats to try, in this order.
 
     >>> lines = (b" \r", b"\xff", b'{"a": "b', b"7")
-    >>> [read_line(line, "x.ndjson", frozenset(), frozenset()).reason for line in lines]
+    >>> [read_line(line, LineContext(), frozenset(), {}).reason for line in lines]
     ['empty_line', 'not_utf8', 'truncated_json', 'not_an_object']
     """
     try:
@@ -69,23 +72,31 @@ def read_line(
     if found.convert is None:
         return Reading("foreign", None, "foreign_format", f"looks like {found.name}: {found.refusal}; {_SEE}")
     try:
-        kind, record = _convert(found.name, found.convert, content, name)
+        kind, record, clock = _convert(found.name, found.convert, content, context)
     except LineFaultError as fault:
         return Reading("foreign", None, fault.reason, fault.detail)
     try:
-        if kind == "decision":
-            failed = check_decision_record(record) or list(_decision_faults(record, strategies))
-        else:
-            failed = check_event(record) or list(_event_faults(record, kinds))
+        failed = _find_faults(kind, record, strategies, kinds)
     except OverflowError:
         # An integer beyond every float, such as 400 digits.
         return Reading(kind, None, "out_of_range", "a number too large for any column")
     if failed:
         return Reading(kind, None, reason_word(failed[0]), reason_detail(failed))
-    return Reading(kind, record)
+    return Reading(kind, record, clock=clock)
 
 
-def _convert(format_: str, convert: Convert, content: Content, name: str) -> Record:
+def _find_faults(
+    kind: str, record: Content, strategies: frozenset[str], kinds: Mapping[str, EventKind]
+) -> Sequence[str]:
+    """Failed checks of a record; a search is checked by its conversion."""
+    if kind == "decision":
+        return check_decision_record(record) or list(_decision_faults(record, strategies))
+    if kind == "event":
+        return check_event(record) or list(_event_faults(record, kinds))
+    return ()
+
+
+def _convert(format_: str, convert: Convert, content: Content, context: LineContext) -> Record:
     """The record of a line.
 
     A fault of the conversion rejects the line, so that no line stops a night.
@@ -94,7 +105,7 @@ def _convert(format_: str, convert: Convert, content: Content, name: str) -> Rec
         LineFaultError: The line has no record.
     """
     try:
-        return convert(content, name)
+        return convert(content, context)
     except KeyError as missing:
         key = missing.args[0] if missing.args and missing.args[0] in KNOWN_KEYS else "a key that is not shown"
         raise LineFaultError("missing_key", f"{format_} line: expected {key}, got nothing") from missing
@@ -158,6 +169,8 @@ def _decision_faults(record: Mapping[str, Any], strategies: frozenset[str]) -> I
         yield f"ranks: expected each rank once in a strategy, got {len(ranks) - len(set(ranks))}"
 
 
-def _event_faults(event: Mapping[str, Any], kinds: frozenset[str]) -> Iterable[str]:
+def _event_faults(event: Mapping[str, Any], kinds: Mapping[str, EventKind]) -> Iterable[str]:
     if event["kind"] not in kinds:
         yield f"kind: expected one of {', '.join(sorted(kinds))}, got another"
+    elif kinds[event["kind"]].shows and event.get("position") is None:
+        yield "position: expected a whole number for an event that shows an entity, got nothing"

@@ -23,6 +23,7 @@ REASONS: Mapping[str, str] = {
     "bad_position": "slate positions that are not 1, 2, ... in order",
     "unknown_strategy": "a strategy that neither the settings nor a bundle that may still serve names",
     "unknown_kind": "an event of a kind that the settings do not name",
+    "other_action": "a foreign action that is no event: `logs.actions` does not name it",
     "out_of_range": "a number too large for its column",
     # parts that contradict each other
     "propensity_sum": "propensities of all plans that do not add up to 1",
@@ -35,6 +36,7 @@ REASONS: Mapping[str, str] = {
     "future": "a date later than that of its folder, by more than clock_skew_seconds",
     "late": "a record or event of a closed date",
     "duplicate": "an impression_id or event_id that an earlier line has",
+    "same_search": "a further document of a search that adds no page to it, such as a request for facets",
     "forgotten": "a line of a user who asked to be forgotten",
     # an event and its impression
     "not_shown": "an entity that was not on the slate of the impression",
@@ -51,7 +53,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"strategies", r"", "unknown_strategy"),
     (r"propensities", r"", "propensity_sum"),
     (r"(.*\.)?((version_)?propensity|floor)", r"", "bad_propensity"),
-    (r"slate\[\d+\]\.position", r"", "bad_position"),
+    (r"(slate\[\d+\]\.)?position", r"", "bad_position"),
     (r"slate", r"positions", "bad_position"),
     (r"slate", r"each entity once", "entity_twice"),
     (r"slate", r"entities of the draws", "entity_not_drawn"),
@@ -63,6 +65,9 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "contradiction",
     ),
 )
+NO_FAULTS = frozenset({"forgotten", "other_action", "same_search"})
+"""Reasons that are no fault of the logs: the check of the rejected share leaves them out."""
+
 _FAILED_CHECK = re.compile(r"(?P<where>.*?): expected (?P<expected>.*), got (?P<got>.*)", re.DOTALL)
 
 # A detail shows a value only if it is a number, a list of numbers or one of these words, and never

@@ -19,7 +19,7 @@ Record = Mapping[str, Any]
 Rows = list[dict[str, Any]]
 
 # Most searches of a night have one of few queries.
-_query_key = lru_cache(maxsize=65_536)(query_key)
+cached_query_key = lru_cache(maxsize=65_536)(query_key)
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,6 +34,10 @@ class Pseudonyms:
     def user(self, user: str) -> str:
         """`user_key` of a user id."""
         return user_key(self.secret, user)
+
+    def of(self, user: str, at: datetime, impression_id: str) -> str:
+        """`user_key` of a search; an empty user id stands for none."""
+        return self.user(user) if user else self.anonymous(at, impression_id)
 
     def anonymous(self, at: datetime, impression_id: str) -> str:
         """`user_key` of a search without a user: unique, never that of a user or of another search.
@@ -62,8 +66,8 @@ def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms:
         arrival_date: Date of the folder.
         pseudonyms: Pseudonyms of users, which have the secret.
     """
-    key = _query_key(record["query_text"])
-    user = pseudonyms.user(record["user"]) if record["user"] else pseudonyms.anonymous(at, record["impression_id"])
+    key = cached_query_key(record["query_text"])
+    user = pseudonyms.of(record["user"], at, record["impression_id"])
     return {
         "impression_id": record["impression_id"],
         "at": at,
@@ -83,6 +87,7 @@ def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms:
         "memory_version": record["memory_version"],
         "history_version": record["history_version"],
         "served_by": record["served_by"],
+        "pages": None,
     }
 
 

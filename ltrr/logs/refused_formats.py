@@ -4,22 +4,6 @@ from __future__ import annotations
 
 from ltrr.logs.line_format import LineFormat
 
-UBI = LineFormat(
-    "UBI",
-    tuple(frozenset({key}) for key in ("query_id", "action_name", "user_query", "client_id")),
-    refusal="it logs no draws and no propensities",
-    shown_keys=frozenset(
-        {
-            *("query_id", "user_query", "client_id", "action_name", "timestamp", "event_attributes", "application"),
-            *("message_type", "query_response_id", "query_attributes", "object", "object_id", "object_id_field"),
-        }
-    ),
-)
-BULK_REQUESTS = LineFormat(
-    "the action line of a bulk request",
-    (frozenset({"index"}), frozenset({"create"})),
-    refusal="it announces a document and logs no search",
-)
 METARANK = LineFormat("Metarank", (frozenset({"event", "timestamp"}),), refusal="it logs no draws and no propensities")
 DSJSON = LineFormat(
     "dsjson",

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 from ltrr.errors import check_ranges
 
 MINUTES_A_DAY = 24 * 60
+_ADDED_LATER = frozenset({"actions"})
+_KINDS_ADDED_LATER = frozenset({"add_to_cart", "watch", "impression"})
 
 
 @dataclass(frozen=True)
@@ -18,14 +21,27 @@ class EventKind:
     Attributes:
         window_minutes: Number of minutes after the impression during which an event counts.
         worth: Reward of one event.
+        shows: Whether the event says that an entity was shown at a position. It earns no reward.
     """
 
     window_minutes: int
     worth: float = 1.0
+    shows: bool = False
 
 
 def _default_kinds() -> dict[str, EventKind]:
-    return {"click": EventKind(window_minutes=30), "purchase": EventKind(window_minutes=MINUTES_A_DAY)}
+    return {
+        "click": EventKind(window_minutes=30),
+        "purchase": EventKind(window_minutes=MINUTES_A_DAY),
+        "add_to_cart": EventKind(window_minutes=MINUTES_A_DAY),
+        "watch": EventKind(window_minutes=MINUTES_A_DAY),
+        "impression": EventKind(window_minutes=MINUTES_A_DAY, worth=0.0, shows=True),
+    }
+
+
+def _default_actions() -> dict[str, str]:
+    kinds = ("impression", "click", "add_to_cart", "purchase", "watch")
+    return {**{kind: kind for kind in kinds}, "view": "impression", "click_through": "click"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,10 @@ class LogSettings:
     """Ingestion of logs, and limits that stop a night with unusual logs.
 
     Attributes:
-        kinds: Event kind -> reward window and reward. Events of other kinds are rejected.
+        kinds: Event kind -> reward window and reward. Events of other kinds are rejected. A kind
+            with `shows` says that an entity was shown, and earns no reward.
+        actions: Action of a foreign log (UBI's `action_name`) -> event kind. Other actions are
+            rejected as `other_action`, which no check counts as a fault.
         page_reward_cap: Maximum reward of one entity of one impression.
         late_days: Number of nights that an event waits for its impression, and that an id is
             remembered after its date has closed.
@@ -55,6 +74,7 @@ class LogSettings:
     """
 
     kinds: Mapping[str, EventKind] = field(default_factory=_default_kinds)
+    actions: Mapping[str, str] = field(default_factory=_default_actions)
     page_reward_cap: float = 1.0
     late_days: int = 7
     rejected_share_limit: float = 0.01
@@ -70,7 +90,7 @@ class LogSettings:
         rules = (
             ("kinds", "click" in self.kinds, "at least one kind, click among them"),
             *(
-                (f"kinds.{name}", _is_valid(kind), "a window >= 1 minute, worth >= 0")
+                (f"kinds.{name}", _is_valid(kind), "a window >= 1 minute, worth >= 0, and 0 if it shows")
                 for name, kind in self.kinds.items()
             ),
             ("page_reward_cap", self.page_reward_cap > 0, "> 0"),
@@ -81,6 +101,15 @@ class LogSettings:
             ("reload_days", self.reload_days >= 0, ">= 0"),
         )
         check_ranges("logs", self, rules)
+
+    @property
+    def shown_kinds(self) -> tuple[str, ...]:
+        """Kinds of event that say that an entity was shown, sorted.
+
+        >>> LogSettings().shown_kinds
+        ('impression',)
+        """
+        return tuple(sorted(name for name, kind in self.kinds.items() if kind.shows))
 
     @property
     def longest_window_minutes(self) -> int:
@@ -99,6 +128,24 @@ class LogSettings:
         2
         """
         return -(-self.longest_window_minutes // MINUTES_A_DAY)
+
+    def digested(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that enter the digest of all settings.
+
+        Args:
+            given: These settings as plain data.
+        """
+        # Settings that are newer than the first homes count only if they are changed.
+        defaults = LogSettings()
+        kept = {
+            name: value for name, value in given.items() if name not in _ADDED_LATER or value != getattr(defaults, name)
+        }
+        kinds = {
+            name: {key: value for key, value in kind.items() if key != "shows" or value}
+            for name, kind in given["kinds"].items()
+            if name not in _KINDS_ADDED_LATER or self.kinds[name] != defaults.kinds[name]
+        }
+        return {**kept, "kinds": kinds}
 
     def first_open(self, night: date) -> date:
         """Oldest date that the logs of a night may change.
@@ -128,4 +175,4 @@ class LogSettings:
 
 
 def _is_valid(kind: EventKind) -> bool:
-    return kind.window_minutes >= 1 and kind.worth >= 0
+    return kind.window_minutes >= 1 and kind.worth >= 0 and not (kind.shows and kind.worth)

@@ -21,7 +21,8 @@ def only_alike_pages(night: Night, rows: DataFrame, dates: Collection[date]) -> 
 
     The columns stay the same. Two sets of strategies of the same size give the same number of
     features with another meaning. If all bundles of the dates are alike, nothing is joined. That is
-    the case on every night except those after a change.
+    the case on every night except those after a change. Pages that no bundle served stay: they have
+    no logged features.
 
     Args:
         night: Night of a job after `ingest_logs`.
@@ -30,10 +31,11 @@ def only_alike_pages(night: Night, rows: DataFrame, dates: Collection[date]) -> 
     """
     policy = night.settings.policy
     served = only_on_dates(night.read("impressions"), list(dates)).select("log_date", "impression_id", "policy_version")
-    versions = {row["policy_version"] for row in served.select("policy_version").distinct().collect()}
+    found = served.where("policy_version IS NOT NULL").select("policy_version").distinct().collect()
+    versions = {row["policy_version"] for row in found}
     alike = list_same_plan_versions(night.policies_root, policy.name, versions, policy)
     if len(alike) == len(versions):
         return rows
     log.info("date=%s left_out=%s: other features", night.date, ",".join(sorted(versions.difference(alike))))
-    pages = served.where(F.col("policy_version").isin(list(alike)))
+    pages = served.where(F.col("policy_version").isNull() | F.col("policy_version").isin(list(alike)))
     return rows.join(pages, on=["log_date", "impression_id"], how="left_semi")

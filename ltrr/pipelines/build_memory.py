@@ -54,7 +54,7 @@ def run(night: Night) -> None:
 
 def _update_daily_evidence(night: Night) -> DataFrame:
     """Replace evidence and queries of the open dates; returns the daily evidence of all dates."""
-    today, first_open = night.date, night.settings.logs.first_open(night.date)
+    today, first_open = night.date, night.first_open
     is_open = F.col("log_date").between(F.lit(first_open), F.lit(today))
     open_dates = f"log_date >= DATE'{first_open}' AND log_date <= DATE'{today}'"
     curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))

@@ -48,6 +48,14 @@ class ClosedPeriods:
         """Rows of the dates that the night writes."""
         return rows.where(F.col(column).isin(list(self.written)))
 
+    def only_since(self, rows: DataFrame, column: str) -> DataFrame:
+        """Rows from the oldest period on that the night writes.
+
+        Of the examination curves these are those of the dates and of later ones: the dates of a
+        history are before the first curve, and have the first.
+        """
+        return rows.where(F.col(column) >= F.lit(min(self.written)))
+
 
 def periods_to_write(
     closed: Sequence[date], through: date | None, present: Callable[[], Collection[date]], newest: date | None

@@ -44,7 +44,7 @@ def run(night: Night) -> None:
     parts' hashes reach the driver.
     """
     settings, space = night.settings.history, night.settings.policy.space
-    first_open = night.settings.logs.first_open(night.date)
+    first_open = night.first_open
     open_counts = _write_open_counts(night)
     earlier = night.read_own_previous("strategy_daily").where(
         F.col("log_date").between(F.lit(_blocks_since(night)), F.lit(first_open - timedelta(days=1)))
@@ -79,7 +79,7 @@ def run(night: Night) -> None:
 
 def _write_open_counts(night: Night) -> DataFrame:
     """Replace the rows of `strategy_daily` of the open dates; returns them, cached."""
-    first_open = night.settings.logs.first_open(night.date)
+    first_open = night.first_open
     is_open = F.col("log_date").between(F.lit(first_open), F.lit(night.date))
     decisions = night.read("decisions").where(is_open & (F.col("served_by") == "policy") & (F.col("decide") == "plan"))
     # The decisions limit the counts: draws and hits of other decisions join to nothing.

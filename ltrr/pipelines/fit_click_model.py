@@ -34,7 +34,7 @@ def run(night: Night) -> None:
     """
     settings = night.settings.clicks
     model = click_model(settings.model)
-    first = night.date - timedelta(days=settings.window_days - 1)
+    first = min(night.first_open, night.date - timedelta(days=settings.window_days - 1))
     window = night.read("slate_rows").where(F.col("log_date").between(F.lit(first), F.lit(night.date)))
     columns = ("log_date", "user_key", "impression_id", "surface", "query_key", "entity_id", "position", "clicks")
     slate_rows = only_counted_users(night, window.select(*columns))

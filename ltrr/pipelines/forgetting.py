@@ -172,10 +172,10 @@ def _restore_tables(warehouse: Warehouse, commits: CommitLog) -> None:
 
 
 def _list_stale_dates(commits: CommitLog, settings: Settings, last: date) -> list[date]:
-    first = max(settings.first_date, last - timedelta(days=settings.nights.repair_days))
+    first = max(settings.first_night_date, last - timedelta(days=settings.nights.repair_days))
     commits.load(first - timedelta(days=1))
     dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    return [day for day in dates if stale_jobs(commits, settings.first_date, day)]
+    return [day for day in dates if stale_jobs(commits, settings.first_night_date, day)]
 
 
 def _check_nothing_stale(commits: CommitLog, settings: Settings, last: date) -> None:
@@ -203,7 +203,7 @@ def _find_first_rerun(warehouse: Warehouse, commits: CommitLog, settings: Settin
 
     An earlier forgetting may have removed the versions that older dates need.
     """
-    first = max(settings.first_date, last - timedelta(days=settings.nights.repair_days - 1))
+    first = max(settings.first_night_date, last - timedelta(days=settings.nights.repair_days - 1))
     for number in range((last - first).days + 1):
         day = last - timedelta(days=number)
         before = [run for job in JOBS if (run := commits.run(job, day - timedelta(days=1))) is not None]

@@ -8,15 +8,14 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.served import served_strategies
 from ltrr.logs.attribution import event_detail, settle_events
+from ltrr.logs.block_contents import lines_before, read_contents
 from ltrr.logs.duplicates import only_repeats
-from ltrr.logs.folder import check_closed, folder_name, list_folder, read_fault, root_of
+from ltrr.logs.folder import check_closed, folder_name, list_folder, root_of
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows, to_rejected_rows
 from ltrr.logs.parsing import parse_lines, read_lines, with_offset
@@ -25,6 +24,7 @@ from ltrr.logs.quarantine import clear_quarantine, quarantine_folder, write_quar
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
+from ltrr.logs.shown import PAGE_COLUMNS, SEARCH, to_pages, to_shown_slates, with_pages
 from ltrr.pipelines.night import Night
 from ltrr.spark.quality import check_rows, stop_on_failures
 from ltrr.spark.reused import reused
@@ -70,9 +70,7 @@ def run(night: Night) -> None:
     settled_this_night = f"settled_date = DATE'{night.date}' OR status = 'waiting'"
     night.write("events", intake.settled_events.drop("is_carried"), settled_this_night)
     open_dates = f"log_date >= DATE'{intake.first_open}' AND log_date <= DATE'{night.date}'"
-    night.write(
-        "impressions", intake.earlier_rows("impressions").unionByName(to_impressions(intake.decisions)), open_dates
-    )
+    night.write("impressions", intake.earlier_rows("impressions").unionByName(intake.impressions), open_dates)
     for name in ("decisions", "draws", "candidates"):
         night.write(name, intake.earlier_rows(name).unionByName(to_nested_rows(intake.decisions, name)), open_dates)
     night.write("slate_rows", with_rewards(intake.slates, intake.entity_rewards()), open_dates)
@@ -96,24 +94,23 @@ class Intake:
     def __init__(self, night: Night) -> None:
         self.night = night
         self.settings = night.settings.logs
-        self.first_open = self.settings.first_open(night.date)
+        self.first_open = night.first_open
         self.reader = LineReader(
             night=night.date,
             first_open=self.first_open,
             strategies=self._known_strategies(),
-            kinds=frozenset(self.settings.kinds),
+            settings=self.settings,
             pseudonyms=Pseudonyms(read_secret(os.environ)),
-            clock_skew_seconds=self.settings.clock_skew_seconds,
+            is_history=night.is_history,
         )
         folder = check_closed(night.spark, night.settings.paths.logs, night.date)
         self.files = list_folder(night.spark, folder)
         self.lines = read_lines(night.spark, folder)
         blocks = parse_lines(self.lines, self.reader, root_of(night.spark, folder)).persist()
-        lengths = block_lengths(blocks, folder)
+        self.contents = read_contents(blocks, self.settings.shown_kinds, folder)
         prefix = f"{folder_name(night.date)}/"
-        self.files.check_all_read({source.removeprefix(prefix) for source, _, _ in lengths})
-        self.line_count = sum(length for _, _, length in lengths)
-        self.parsed = with_offset(blocks, lines_before(lengths))
+        self.files.check_all_read({block.source.removeprefix(prefix) for block in self.contents})
+        self.parsed = with_offset(blocks, lines_before(self.contents))
 
     def _known_strategies(self) -> frozenset[str]:
         """Strategies of the settings and of all bundles that may have served on the open dates."""
@@ -126,7 +123,7 @@ class Intake:
     def refused(self) -> DataFrame:
         """Well-formed lines that other rows cause to be refused: source, offset, reason, detail."""
         lines = self.parsed.where("impression IS NOT NULL").select(
-            *PLACE, F.col("impression.impression_id"), F.col("impression.user_key")
+            *PLACE, "line_hash", "format", *(f"impression.{name}" for name in ("impression_id", "at", "user_key"))
         )
         forgotten = self.night.read("forgotten_users").select("user_key")
         of_forgotten = lines.join(forgotten, on="user_key", how="left_semi")
@@ -138,45 +135,105 @@ class Intake:
         gone = of_forgotten.select(*PLACE, reason, detail).unionByName(forgotten_events.select(*PLACE, reason, detail))
         remembered = lines.join(forgotten, on="user_key", how="left_anti")
         events = self.arrivals.join(forgotten_searches, on="impression_id", how="left_anti")
-        repeated = (
-            only_repeats(remembered, self.earlier_impressions, "impression_id")
-            .unionByName(only_repeats(events, self.earlier_events, "event_id"))
-            .withColumn("reason", F.lit("duplicate"))
+        repeated = only_repeats(remembered, self.earlier_impressions, "impression_id").unionByName(
+            only_repeats(events, self.earlier_events, "event_id")
         )
+        repeated = repeated.withColumn("reason", F.lit("duplicate"))
+        if self.has_searches:
+            repeated = repeated.join(self.pages, on=PLACE, how="left_anti")
+            searches = lines.where("format = 'search'").select(*PLACE, F.lit("same_search").alias("same_search"))
+            repeated = repeated.join(searches, on=PLACE, how="left")
+            repeated = repeated.withColumn("reason", F.coalesce("same_search", "reason")).drop("same_search")
         return reused(gone.unionByName(repeated))
 
     @cached_property
+    def pages(self) -> DataFrame:
+        """Lines of searches that add a page to a search of another line."""
+        if not self.has_searches:
+            return self.night.spark.createDataFrame([], PAGE_COLUMNS)
+        lines = self.parsed.where("impression.pages IS NOT NULL").select(
+            *PLACE, "line_hash", *(f"impression.{name}" for name in ("impression_id", "at", "query_text", "pages"))
+        )
+        unknown = lines.join(self.earlier_impressions, on="impression_id", how="left_anti")
+        return reused(to_pages(unknown))
+
+    @cached_property
     def decisions(self) -> DataFrame:
-        """Parsed decision lines that are accepted."""
-        return self.parsed.where("impression IS NOT NULL").join(self.refused, on=PLACE, how="left_anti")
+        """Parsed lines of decisions and searches that are accepted."""
+        lines = self.parsed.where("impression IS NOT NULL").join(self.refused, on=PLACE, how="left_anti")
+        return lines.join(self.pages, on=PLACE, how="left_anti") if self.has_searches else lines
+
+    @cached_property
+    def impressions(self) -> DataFrame:
+        """Rows of `impressions` of the accepted lines."""
+        rows = to_impressions(self.decisions)
+        return with_pages(rows, self.pages) if self.has_searches else rows
+
+    @cached_property
+    def has_searches(self) -> bool:
+        """Whether a search of the folder has no slate of its own."""
+        return any(block.searches for block in self.contents)
 
     @cached_property
     def arrivals(self) -> DataFrame:
         """Events that arrived on D, repeated ones included."""
         lines = self.parsed.where("event IS NOT NULL")
-        return lines.select("event.*", F.lit(self.night.date).alias("arrival_date"), *PLACE, "line_hash")
+        return lines.select("event.*", *PLACE, "line_hash")
 
     @cached_property
     def settled_events(self) -> DataFrame:
         """Events that arrived on D and those that waited, each once, with their status."""
+        if not self.has_shown:
+            return reused(self._settle(self.unsettled, self.slates))
+        others = self._settle(self.unsettled.where(~self._shows()), self.slates)
+        return reused(self.shown_events.unionByName(others))
+
+    @cached_property
+    def unsettled(self) -> DataFrame:
+        """Events that arrived on D and those that waited, each once."""
         taken = self.arrivals.join(self.refused, on=PLACE, how="left_anti")
-        carried = self.carried.select(*taken.columns)
-        current = to_impressions(self.decisions)
+        return taken.unionByName(self.carried.select(*taken.columns))
+
+    @cached_property
+    def shown_events(self) -> DataFrame:
+        """Events that show an entity, with their status."""
+        return reused(self._settle(self.unsettled.where(self._shows()), None))
+
+    def _settle(self, events: DataFrame, slates: DataFrame | None) -> DataFrame:
         known = ("impression_id", "at", "log_date")
-        impressions = self.earlier_impressions.select(*known).unionByName(current.select(*known))
-        events = taken.unionByName(carried)
-        return reused(settle_events(events, impressions, self.slates, self.night.date, self.settings))
+        impressions = self.earlier_impressions.select(*known).unionByName(self.impressions.select(*known))
+        return settle_events(events, impressions, slates, self.night.date, self.settings, self.first_open)
+
+    def _shows(self) -> Column:
+        return F.col("kind").isin(list(self.settings.shown_kinds))
+
+    @cached_property
+    def has_shown(self) -> bool:
+        """Whether slates of open dates may come from events or responses."""
+        if self.has_searches or any(block.shown for block in self.contents):
+            return True
+        before = self.earlier_rows("impressions").where("pages IS NOT NULL").limit(1).count()
+        return before + self.carried.where(self._shows()).limit(1).count() > 0
 
     @cached_property
     def slates(self) -> DataFrame:
         """Slate rows of the open dates, without the columns that come from events."""
         earlier = self.earlier_rows("slate_rows").drop("clicks", "page_reward")
-        return earlier.unionByName(to_nested_rows(self.decisions, "slate_rows"))
+        logged = earlier.unionByName(to_nested_rows(self.decisions, "slate_rows"))
+        if not self.has_shown:
+            return logged
+        searches = self.earlier_rows("impressions").unionByName(self.impressions).where("pages IS NOT NULL")
+        joined = self.shown_events.where("status = 'joined'")
+        settled = self.earlier_events.where(self._shows() & (F.col("status") == "joined"))
+        columns = ("log_date", "impression_id", "entity_id", "position", "at")
+        shown = to_shown_slates(searches, settled.select(*columns).unionByName(joined.select(*columns)))
+        others = logged.join(searches.select(*SEARCH), on=list(SEARCH), how="left_anti")
+        return reused(others.unionByName(shown.select(*others.columns)))
 
     @cached_property
     def limited_users(self) -> DataFrame:
         """Rows of `limited_users` of the open dates."""
-        searched = self.earlier_rows("impressions").unionByName(to_impressions(self.decisions))
+        searched = self.earlier_rows("impressions").unionByName(self.impressions)
         user_days = to_user_days(searched, with_rewards(self.slates, self.entity_rewards()))
         return reused(to_limited_users(reused(user_days), self.night.settings.users))
 
@@ -225,15 +282,23 @@ class Intake:
         columns = ("log_date", "impression_id", "entity_id", "kind")
         is_open = F.col("log_date") >= F.lit(self.first_open)
         before = self.earlier_events.where(F.col("settled_date") >= F.lit(self.first_open))
-        joined = before.where("status = 'joined'").where(is_open).select(*columns)
-        current = self.settled_events.where("status = 'joined'").select(*columns)
+        is_answer = (F.col("status") == "joined") & ~self._shows()
+        joined = before.where(is_answer & is_open).select(*columns)
+        current = self.settled_events.where(is_answer).select(*columns)
         return to_entity_rewards(joined.unionByName(current), self.settings)
 
     def count_outcomes(self) -> Counts:
         """Numbers of lines and events by outcome."""
         counts = count_rows(self.decisions, self.settled_events, self.rejected_rows, folder_name(self.night.date))
         return replace(
-            counts, lines=self.line_count, carried=self.carried.count(), has_no_traffic=self.files.has_no_traffic
+            counts,
+            lines=sum(block.lines for block in self.contents),
+            structure=sum(block.structure for block in self.contents),
+            pages=self.pages.count() if self.has_searches else 0,
+            is_history=self.night.is_history,
+            clocks=self.contents,
+            carried=self.carried.count(),
+            has_no_traffic=self.files.has_no_traffic,
         )
 
     def usual_impressions(self) -> list[float]:
@@ -242,29 +307,3 @@ class Intake:
         rows = self.night.read_own_previous("data_quality").where(F.col("log_date") >= since)
         served = rows.where((F.col("check") == IMPRESSIONS) & (F.col("figure") > 0))
         return [row["figure"] for row in served.select("figure").collect()]
-
-
-def block_lengths(blocks: DataFrame, folder: str) -> list[tuple[str, int, int]]:
-    """Source, block_start and number of lines of every block below `folder`, sorted."""
-    try:
-        rows = blocks.groupBy("source", "block_start").agg(F.max("line").alias("lines")).collect()
-    except (PySparkException, Py4JJavaError) as fault:
-        raise read_fault(fault, folder) from fault
-    return sorted((row["source"], row["block_start"], row["lines"]) for row in rows)
-
-
-def lines_before(lengths: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    """Number of lines of the file before each block, except its first block.
-
-    >>> lines_before([("a", 0, 7), ("a", 128, 5), ("a", 256, 1), ("b", 0, 3)])
-    [('a', 128, 7), ('a', 256, 12)]
-    """
-    before: list[tuple[str, int, int]] = []
-    source, total = "", 0
-    for name, start, lines in lengths:
-        total = total if name == source else 0
-        source = name
-        if start:
-            before.append((name, start, total))
-        total += lines
-    return before

@@ -88,7 +88,7 @@ class JobRunner:
         finally:
             # The next job reads committed tables, so it cannot use the cache of this one.
             self.spark.catalog.clearCache()
-        if changed_jobs(self.commits, self.settings.first_date, day + timedelta(days=1)):
+        if changed_jobs(self.commits, self.settings.first_night_date, day + timedelta(days=1)):
             log.warning("job=%s date=%s made later dates stale: run `ltrr nightly --date LATEST --repair`", job, day)
         return run
 
@@ -131,7 +131,7 @@ class JobRunner:
         """Rerun the stale jobs of a date, in order, also those that a rerun makes stale."""
         runs: list[JobRun] = []
         for job in JOBS:
-            reason = stale_jobs(self.commits, self.settings.first_date, day).get(job)
+            reason = stale_jobs(self.commits, self.settings.first_night_date, day).get(job)
             if reason:
                 log.info("job=%s date=%s stale: %s", job, day, reason)
                 runs.append(self.run_again(job, day, on_start, on_commit))

@@ -82,7 +82,7 @@ class Night:
             CommitError: The night before has not been committed.
         """
         declared = table(name)
-        if self.date <= self.settings.first_date:
+        if self.date <= self.settings.first_night_date:
             return self.warehouse.empty(declared)
         return self._read_committed(declared, self.date - timedelta(days=1))
 
@@ -204,7 +204,7 @@ class Night:
             CommitError: The job has not been committed for the date before.
         """
         before = self.date - timedelta(days=1)
-        return None if before < self.settings.first_date else self._recorded_notes(kind, before)
+        return None if before < self.settings.first_night_date else self._recorded_notes(kind, before)
 
     def _recorded_notes(self, kind: type[Kind], day: Date) -> Kind:
         return cast("Kind", _RecordedNotes(kind, self.committed(kind.job, day), self.inputs))
@@ -219,6 +219,16 @@ class Night:
         if run is None:
             raise missing_run(job, day, wanted_by=f"{self.job} of {self.date}")
         return run
+
+    @property
+    def is_history(self) -> bool:
+        """Whether this is the first night and its logs are those of several dates."""
+        return self.settings.first_date < self.date <= self.settings.first_night_date
+
+    @property
+    def first_open(self) -> Date:
+        """Oldest date that this night may change: on a history's night its first date."""
+        return self.settings.first_date if self.is_history else self.settings.logs.first_open(self.date)
 
     def closed_dates(self, window_days: int | None = None) -> list[Date]:
         """Dates whose longest reward window is over on this night, oldest first.
@@ -292,7 +302,7 @@ class Night:
 
     def _previous_output(self, name: str) -> Output | None:
         """Output of this job for table `name` on the night before, recorded as an input."""
-        if self.date <= self.settings.first_date:
+        if self.date <= self.settings.first_night_date:
             return None
         day = self.date - timedelta(days=1)
         output = self.committed(self.job, day).output(name)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ltrr.config import PathSettings, Settings
-from ltrr.errors import CommitError, ConfigError, LtrrError
+from ltrr.errors import ConfigError, LtrrError
 from ltrr.logs.folder import SUCCESS, folder_name, not_closed_error
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.jobs import JOBS, check_job
+from ltrr.pipelines.run_order import before_the_first_night
 from ltrr.spark.faults import FULL_DISK, explain_fault
 from ltrr.spark.lease import hold_lease
 from ltrr.spark.shared import check_file_system, prove_shared
@@ -48,13 +49,8 @@ def check_before_start(settings: Settings, day: date, job: str | None = None) ->
     """
     if job is not None:
         check_job(job)
-    if day < settings.first_date:
-        raise CommitError(
-            "the date is before the history starts",
-            which=str(day),
-            expected=f"{settings.first_date} or later (history_starts)",
-            todo="correct the date, or history_starts before anything is committed",
-        )
+    if day < settings.first_night_date:
+        raise before_the_first_night(settings, day)
     reads_logs = job in (None, JOBS[0])
     if reads_logs:
         read_secret(os.environ)

@@ -14,7 +14,7 @@ from ltrr.spark.commits import CommitLog
 
 def first_checked(settings: Settings, day: date) -> date:
     """The oldest date that is checked for stale jobs and repaired before the night of `day`."""
-    return max(settings.first_date, day - timedelta(days=settings.nights.repair_days))
+    return max(settings.first_night_date, day - timedelta(days=settings.nights.repair_days))
 
 
 def check_order(commits: CommitLog, settings: Settings, job: str, day: date) -> None:
@@ -29,7 +29,7 @@ def check_order(commits: CommitLog, settings: Settings, job: str, day: date) -> 
         if commits.run(need, day) is None:
             raise missing_run(need, day, wanted_by=f"{job} of {day}")
     before = day - timedelta(days=1)
-    if day > settings.first_date and commits.run(job, before) is None:
+    if day > settings.first_night_date and commits.run(job, before) is None:
         raise missing_run(job, before, wanted_by=f"{job} of {day}")
 
 
@@ -41,7 +41,7 @@ def check_nothing_stale(commits: CommitLog, settings: Settings, job: str, day: d
     Raises:
         CommitError: An earlier date, or a job that runs before, is stale.
     """
-    first_date, first = settings.first_date, first_checked(settings, day)
+    first_date, first = settings.first_night_date, first_checked(settings, day)
     for number in range((day - first).days):
         earlier = first + timedelta(days=number)
         stale = changed_jobs(commits, first_date, earlier)
@@ -64,13 +64,24 @@ def check_nothing_stale(commits: CommitLog, settings: Settings, job: str, day: d
         )
 
 
+def before_the_first_night(settings: Settings, day: date) -> CommitError:
+    """The error for a date before the first night."""
+    name = "first_night" if settings.first_night else "history_starts"
+    return CommitError(
+        "the date is before the first night" if settings.first_night else "the date is before the history starts",
+        which=str(day),
+        expected=f"{settings.first_night_date} or later ({name})",
+        todo=f"correct the date, or {name} before anything is committed",
+    )
+
+
 def check_date(commits: CommitLog, settings: Settings, day: date) -> None:
     """Check that the history starts by this date and that the home has no earlier history.
 
     Raises:
         CommitError: The date is before the history starts, or the home has an earlier history.
     """
-    oldest = commits.oldest_date() if day == settings.first_date else None
+    oldest = commits.oldest_date() if day == settings.first_night_date else None
     if oldest is not None and oldest < day:
         # Such a night would read empty tables and lose memory, spent alpha and waiting events.
         raise CommitError(
@@ -79,13 +90,8 @@ def check_date(commits: CommitLog, settings: Settings, day: date) -> None:
             expected=f"{oldest} or earlier, the first date that was committed",
             todo="set history_starts back; close dates without logs with a file _NO_TRAFFIC, or begin a new home",
         )
-    if day < settings.first_date:
-        raise CommitError(
-            "the date is before the history starts",
-            which=str(day),
-            expected=f"{settings.first_date} or later (history_starts)",
-            todo="correct the date, or history_starts before anything is committed",
-        )
+    if day < settings.first_night_date:
+        raise before_the_first_night(settings, day)
 
 
 def check_not_too_old(commits: CommitLog, settings: Settings, job: str, day: date) -> None:
@@ -117,7 +123,7 @@ def check_night_before(commits: CommitLog, settings: Settings, day: date) -> Non
     before = day - timedelta(days=1)
     commits.load(before)
     missing = [job for job in JOBS if commits.run(job, before) is None]
-    if day > settings.first_date and missing:
+    if day > settings.first_night_date and missing:
         # Nights run one after the other: the next night follows the last complete one.
         raise CommitError(
             f"the night of {day} needs the one before it",

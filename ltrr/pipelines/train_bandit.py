@@ -64,7 +64,7 @@ def _write_rows(night: Night, dates: ClosedPeriods) -> float:
     unshown_share = check_unions_shown(
         dates.only_written(night.read("candidates")), night.settings.bandit.max_unshown_share
     )
-    curves = dates.only_written(night.read("examination"), "as_of_date")
+    curves = dates.only_since(night.read("examination"), "as_of_date")
     slate_rows = with_examination(dates.only_written(night.read("slate_rows")), curves)
     decisions = dates.only_written(night.read("decisions"))
     rows = to_bandit_rows(decisions, slate_rows, night.settings.clicks.examination_floor)

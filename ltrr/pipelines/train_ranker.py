@@ -57,7 +57,7 @@ def run(night: Night) -> None:
 
 def _write_rows(night: Night, dates: ClosedPeriods) -> None:
     slates = dates.only_written(night.read("slate_rows"))
-    curves = dates.only_written(night.read("examination"), "as_of_date")
+    curves = dates.only_since(night.read("examination"), "as_of_date")
     rows = to_ranking_rows(
         with_examination(slates, curves),
         night.settings.clicks.examination_floor,

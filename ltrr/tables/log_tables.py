@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ltrr.tables.shared_columns import (
     BLOCKS,
     DEPTH,
     ENTITY_ID,
     IMPRESSION_ID,
     LOG_DATE,
+    PAGES,
     POLICY_VERSION,
     POSITION,
     QUERY_CLASS,
@@ -20,6 +23,8 @@ from ltrr.tables.shared_columns import (
 )
 from ltrr.tables.table import Column, Table
 
+_NOT_LOGGED = "the log does not have it, because no policy of ltrr served the search"
+
 EVENTS = Table(
     "events",
     ("settled_date", "event_id"),
@@ -30,6 +35,7 @@ EVENTS = Table(
         Column("kind", "string", "Kind of the event, such as click or purchase"),
         Column("at", "timestamp", "Time of the event, UTC"),
         Column("value", "double", "Amount of the event, in the unit of its kind", null="the kind has no amount"),
+        Column("position", "int", "Position of the entity as logged, from 0 or 1 on", null="the log has no position"),
         Column("status", "string", "Status of the event: joined | waiting | rejected"),
         Column("reason", "string", "Reason of the rejection", null="not rejected"),
         Column("arrival_date", "date", "Date of the folder in which the row arrived"),
@@ -67,22 +73,29 @@ IMPRESSIONS = Table(
         QUERY_CLASS,
         USER_KEY,
         USER_FOLD,
-        Column("session_key", "string", "Keyed hash of the session id"),
+        Column("session_key", "string", "Keyed hash of the session id", null="the log has no session"),
         SURFACE,
-        Column("utc_offset_minutes", "int", "Offset of the user's clock from UTC", "minutes"),
+        Column("utc_offset_minutes", "int", "Offset of the user's clock from UTC", "minutes", null=_NOT_LOGGED),
         Column(
             "context", "map<string,string>", "Other facts known before the choice, name -> value, such as the device"
         ),
-        POLICY_VERSION,
+        replace(POLICY_VERSION, null=_NOT_LOGGED),
         Column(
             "version_propensity",
             "double",
             "Probability that this version serves the user; 1 if no version was drawn or the record does not "
             "contain it",
+            null=_NOT_LOGGED,
         ),
-        Column("memory_version", "string", "Version of the bundle whose memory was used"),
-        Column("history_version", "string", "Version of the bundle whose strategy history was used"),
+        Column("memory_version", "string", "Version of the bundle whose memory was used", null=_NOT_LOGGED),
+        Column("history_version", "string", "Version of the bundle whose strategy history was used", null=_NOT_LOGGED),
         Column("served_by", "string", "Origin of the page: policy | static | fallback"),
+        Column(
+            "pages",
+            PAGES,
+            "Pages of the response, of which the log does not say what was shown; empty if it names none",
+            null="the log has the slate itself, as decision records do",
+        ),
     ),
     ("log_date",),
     "ingest_logs",
@@ -263,7 +276,7 @@ REJECTED_ROWS = Table(
         Column("settled_date", "date", "Logical date of the night that rejected the line"),
         Column("reason", "string", "Reason of the rejection, one of those that docs/reference/log-contract.md lists"),
         Column("detail", "string", "Field at fault with its expected and found value"),
-        Column("format", "string", "Format of the line as recognized: decision | event | foreign | unreadable"),
+        Column("format", "string", "Format of the line: decision | event | search | foreign | unreadable"),
         Column("line_hash", "string", "SHA-256 of the raw line"),
         Column("excerpt", "string", "Beginning of the line with all values masked"),
     ),

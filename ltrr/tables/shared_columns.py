@@ -41,6 +41,8 @@ USER_FOLD = Column(
 )
 SURFACE = Column("surface", "string", "Page or application that showed the slate")
 POLICY_VERSION = Column("policy_version", "string", "Version of the bundle that served the search")
+PAGES = "array<struct<at:timestamp,first_position:int,entity_ids:array<string>>>"
+"""Pages of a response: time, position of the first entity, entities in order."""
 
 BLOCKS = (
     "array<struct<strategy:string,depth:int,status:string,entity_ids:array<string>,scores:array<double>,"

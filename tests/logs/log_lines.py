@@ -146,12 +146,8 @@ def wrong_lines(number: int) -> dict[str, bytes]:
     strange = {**slate[0], "entity_id": "never-drawn"}
     other_strategy = [{**entry, "strategy": f"psychic_{n}"} for n, entry in enumerate(good["looks"])]
     clash = [*good["looks"], {**good["looks"][0], "depth": 2}]
-    ubi = {
-        "action_name": "click",
-        "query_id": f"q{number}",
-        "client_id": "person-1",
-        "timestamp": "2026-03-02T12:00:00Z",
-    }
+    metarank = {"event": "ranking", "id": f"r{number}", "user": "person-1", "timestamp": "1772452800000"}
+    action = {"action_name": "page_exit", "client_id": "person-1", "timestamp": "2026-03-02T12:00:00Z"}
     dsjson = {"Version": "1", "EventId": f"x{number}", "_label_cost": -1, "_label_probability": 0.5, "a": [1], "c": {}}
     return {
         "empty_line": b"   ",
@@ -159,7 +155,8 @@ def wrong_lines(number: int) -> dict[str, bytes]:
         "truncated_json": as_bytes(good)[:-40],
         "malformed_json": b"{" + as_bytes(good),
         "not_an_object": json.dumps([good["user"]]).encode(),
-        "foreign_format": json.dumps(ubi if number % 2 else dsjson).encode(),
+        "foreign_format": json.dumps(metarank if number % 2 else dsjson).encode(),
+        "other_action": json.dumps(action).encode(),
         "unknown_record": json.dumps({"who": "person-3", "level": "info"}).encode(),
         "unknown_version": changed(record_version=2),
         "missing_key": json.dumps(without_user).encode(),

@@ -16,12 +16,11 @@ from ltrr.logs.log_rows import to_impressions, to_nested_rows
 from ltrr.logs.parsing import NESTED, parse_lines, read_lines
 from ltrr.logs.reasons import REASONS
 from ltrr.logs.record_rows import Pseudonyms
+from ltrr.logs.settings import LogSettings
 from tests.logs.log_lines import NIGHT, SPACE, event, record, write_folder
 from tests.logs.toy_format import TOY, toy_line
 
-OWN = LineReader(
-    NIGHT, NIGHT - timedelta(days=1), frozenset(SPACE.strategies), frozenset({"click", "purchase"}), Pseudonyms("s")
-)
+OWN = LineReader(NIGHT, NIGHT - timedelta(days=1), frozenset(SPACE.strategies), LogSettings(), Pseudonyms("s"))
 WITH_TOY = replace(OWN, formats=(*FORMATS, TOY))
 RECORDS = [record(n) for n in range(5)]
 EVENTS = [event(n) for n in range(3)]

@@ -10,21 +10,20 @@ from pathlib import Path
 import pytest
 
 from ltrr.errors import LtrrError
+from ltrr.logs.block_contents import lines_before, read_contents
 from ltrr.logs.folder import list_folder, root_of
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows
 from ltrr.logs.parsing import NESTED, parse_lines, read_lines, with_offset
 from ltrr.logs.record_rows import Pseudonyms
-from ltrr.pipelines.ingest_logs import block_lengths, lines_before
+from ltrr.logs.settings import LogSettings
 from ltrr.spark.columns import conform
 from ltrr.tables.catalog import table
 from tests.logs.log_lines import NIGHT, SPACE, event, record, write_folder
 
 pytestmark = pytest.mark.spark
 
-READER = LineReader(
-    NIGHT, NIGHT - timedelta(days=1), frozenset(SPACE.strategies), frozenset({"click", "purchase"}), Pseudonyms("s")
-)
+READER = LineReader(NIGHT, NIGHT - timedelta(days=1), frozenset(SPACE.strategies), LogSettings(), Pseudonyms("s"))
 FOLDER = f"dt={NIGHT}"
 
 
@@ -46,9 +45,9 @@ def test_a_line_is_numbered_in_its_file_however_many_tasks_read_it(small_blocks,
     files = {"decisions-1.ndjson": lines, "decisions-2.ndjson.gz": lines, "decisions-3.ndjson": lines[:1]}
     folder = write_folder(tmp_path, NIGHT, files)
     blocks = parse_lines(read_lines(small_blocks, str(folder)), READER, str(folder)).persist()
-    lengths = block_lengths(blocks, str(tmp_path))
-    assert len([source for source, _, _ in lengths if source.endswith("decisions-1.ndjson")]) > 2
-    placed = with_offset(blocks, lines_before(lengths)).select("source", "offset", "impression.impression_id")
+    contents = read_contents(blocks, (), str(tmp_path))
+    assert len([block for block in contents if block.source.endswith("decisions-1.ndjson")]) > 2
+    placed = with_offset(blocks, lines_before(contents)).select("source", "offset", "impression.impression_id")
     assert {tuple(row) for row in placed.collect()} == {
         (f"{FOLDER}/{name}", place + 1, line["impression_id"])
         for name, own in files.items()

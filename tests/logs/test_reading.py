@@ -10,23 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltrr.logs.line_format import LineContext
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.reading import read_line
 from ltrr.logs.reasons import REASONS
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.redaction import EXCERPT_LENGTH, KNOWN_KEYS, redact
+from ltrr.logs.settings import LogSettings
 from tests.logs.log_lines import NIGHT, SPACE, as_bytes, event, noon, record, wrong_lines
 
-KINDS = frozenset({"click", "purchase"})
 STRATEGIES = frozenset(SPACE.strategies)
-READER = LineReader(NIGHT, NIGHT - timedelta(days=1), STRATEGIES, KINDS, Pseudonyms("a secret"))
+SETTINGS = LogSettings()
+READER = LineReader(NIGHT, NIGHT - timedelta(days=1), STRATEGIES, SETTINGS, Pseudonyms("a secret"))
 
 
 def test_good_lines_are_read() -> None:
     for name, line in (("decisions-1.ndjson", record(1)), ("events-1.ndjson", event(1))):
-        assert read_line(as_bytes(line), name, STRATEGIES, KINDS).reason == ""
+        assert read_line(as_bytes(line), LineContext(name), STRATEGIES, SETTINGS.kinds).reason == ""
         # Windows line ends and another name change nothing: the content decides the kind of a line.
-        assert read_line(as_bytes(line) + b"\r", "other.ndjson", STRATEGIES, KINDS).content == line
+        assert (
+            read_line(as_bytes(line) + b"\r", LineContext("other.ndjson"), STRATEGIES, SETTINGS.kinds).content == line
+        )
 
 
 @pytest.mark.parametrize("reason", sorted(wrong_lines(1).keys() - {"out_of_range"}))
@@ -40,7 +44,7 @@ def test_each_fault_has_its_own_reason(reason: str) -> None:
 
 def test_the_list_of_reasons_is_closed_and_each_is_met() -> None:
     """Joins find the other faults; their tests are with the joins."""
-    by_join = {"duplicate", "forgotten", "not_shown", "outside_window", "unmatched"}
+    by_join = {"duplicate", "same_search", "forgotten", "not_shown", "outside_window", "unmatched"}
     assert wrong_lines(1).keys() | by_join == REASONS.keys()
 
 
@@ -56,12 +60,12 @@ def test_the_list_of_reasons_is_closed_and_each_is_met() -> None:
     ],
 )
 def test_hostile_lines_are_rejected_not_raised(line: bytes) -> None:
-    assert read_line(line, "events-1.ndjson", STRATEGIES, KINDS).reason in REASONS
+    assert read_line(line, LineContext("events-1.ndjson"), STRATEGIES, SETTINGS.kinds).reason in REASONS
 
 
 def test_an_integer_beyond_every_float_is_out_of_range() -> None:
     line = json.dumps({**event(1), "value": 10**400}).encode()
-    assert read_line(line, "events-1.ndjson", STRATEGIES, KINDS).reason == "out_of_range"
+    assert read_line(line, LineContext("events-1.ndjson"), STRATEGIES, SETTINGS.kinds).reason == "out_of_range"
 
 
 anything = st.recursive(
@@ -142,7 +146,7 @@ MIDNIGHT = datetime.combine(NIGHT + timedelta(days=1), time(0), UTC)
     ("ahead_seconds", "reason"), [(0.0, None), (0.3, None), (4.999, None), (5.0, "future"), (3600.0, "future")]
 )
 def test_a_clock_that_is_a_little_ahead_at_midnight_counts_to_the_date_of_the_folder(ahead_seconds, reason) -> None:
-    reader = replace(READER, clock_skew_seconds=5.0)
+    reader = replace(READER, settings=LogSettings(clock_skew_seconds=5.0))
     at = MIDNIGHT + timedelta(seconds=ahead_seconds)
     search = reader.row(as_bytes(record(1, at=at)), "decisions-1.ndjson")
     click = reader.row(as_bytes(event(1, at=at)), "events-1.ndjson")
@@ -181,8 +185,7 @@ def test_times_have_up_to_nine_digits_and_are_cut_to_microseconds(fraction: str)
     [
         ({"event": "ranking", "id": "r1", "timestamp": "1772452800000", "items": []}, "Metarank"),
         ({"event": "interaction", "id": "i1", "ranking": "r1", "timestamp": "1772452801000"}, "Metarank"),
-        ({"index": {"_index": "ubi_queries", "_id": "0"}}, "the action line of a bulk request"),
-        ({"query_id": "q0", "client_id": "c0", "user_query": "laptop stand"}, "UBI"),
+        ({"EventId": "e1", "_label_cost": -1, "c": {}}, "dsjson"),
     ],
 )
 def test_lines_of_other_formats_are_named_with_what_to_read(line: dict[str, object], format_: str) -> None:

@@ -6,12 +6,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ltrr.logs.line_format import Content, LineFaultError, LineFormat, Record
+from ltrr.logs.line_format import Content, LineContext, LineFaultError, LineFormat, Record
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def to_record(content: Content, _: str) -> Record:
+def to_record(content: Content, _: LineContext) -> Record:
     """Convert a line: times in milliseconds since 1970, the person as `who`, the rest in `body`."""
     at = EPOCH + timedelta(milliseconds=content["epoch_ms"])
     record = {**content["body"], "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z")}

@@ -1,0 +1,129 @@
+"""Slates of searches whose log has no slate: from events that show an entity, or from the response.
+
+A log such as UBI's says what was shown in two ways. An impression event names one entity and its
+position. A query document names the entities of the response, of which the user may have seen only
+the first. Where a search has impression events, they are its slate; else the response is.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+SEARCH = ("log_date", "impression_id")
+PAGE_COLUMNS = (
+    "impression_id string, page struct<at:timestamp,first_position:int,entity_ids:array<string>>, "
+    "source string, offset bigint"
+)
+"""Columns of `to_pages`."""
+_KEPT = ("query_key", "user_key", "user_fold", "surface")
+
+
+def to_shown_slates(searches: DataFrame, shown_events: DataFrame) -> DataFrame:
+    """(search), (shown event) -> (search, position): rows of `slate_rows` without rewards.
+
+    Each entity and each position occurs once: the earliest event wins, then the smaller position
+    or id. Positions may have gaps, because a log may say only what came into view. A search one of
+    whose events has position 0 counts from 0, so its positions are raised by 1. Features are
+    empty: the log has none.
+
+    The result depends on the sets of rows alone, so it is the same whatever arrived first. At
+    1,000x the data there are four shuffles of narrow rows by search.
+
+    Args:
+        searches: Rows of `impressions` whose `pages` is not null.
+        shown_events: Joined events of the same dates with log_date, impression_id, entity_id,
+            position and at.
+
+    >>> searches = spark.sql('''SELECT DATE'2026-03-02' log_date, id impression_id, 'q' query_key,
+    ...     'u' user_key, 7 user_fold, 'search' surface,
+    ...     array(struct(TIMESTAMP'2026-03-02 12:00:00' AS at, 1 AS first_position,
+    ...         array('a', 'b') AS entity_ids)) pages FROM VALUES ('i1'), ('i2') AS t(id)''')
+    >>> events = spark.sql('''SELECT DATE'2026-03-02' log_date, 'i2' impression_id, * FROM VALUES
+    ...     ('b', 0, TIMESTAMP'2026-03-02 12:00:01'), ('c', 2, TIMESTAMP'2026-03-02 12:00:02'),
+    ...     ('d', 2, TIMESTAMP'2026-03-02 12:00:03') AS t(entity_id, position, at)''')
+    >>> rows = to_shown_slates(searches, events).orderBy("impression_id", "position").collect()
+    >>> [(row.impression_id, row.position, row.entity_id) for row in rows]
+    [('i1', 1, 'a'), ('i1', 2, 'b'), ('i2', 1, 'b'), ('i2', 3, 'c')]
+    """
+    by_event = _counted_from_one(shown_events.select(*SEARCH, "entity_id", "position", "at"))
+    by_event = by_event.join(searches.select(*SEARCH), on=list(SEARCH), how="left_semi")
+    with_events = by_event.select(*SEARCH).distinct()
+    rest = searches.join(with_events, on=list(SEARCH), how="left_anti")
+    by_response = rest.select(*SEARCH, F.explode(_joined_pages()).alias("shown")).select(
+        *SEARCH, "shown.entity_id", "shown.position", F.lit(None).cast("timestamp").alias("at")
+    )
+    placed = _once_each(by_event.unionByName(by_response))
+    return placed.join(searches.select(*SEARCH, *_KEPT), on=list(SEARCH), how="inner").select(
+        *SEARCH, "position", "entity_id", *_KEPT, F.array().cast("array<double>").alias("features")
+    )
+
+
+def to_pages(searches: DataFrame) -> DataFrame:
+    """Lines of searches -> (source, offset) of those that add a page to an earlier line.
+
+    UBI writes a document for each request of a search, all with one `query_id`: for facets, for
+    suggestions, for the second page. A document of the same query text whose page no earlier line
+    has belongs to the search of the earliest line; `with_pages` joins it. Any other is a duplicate.
+
+    Args:
+        searches: Lines with source, offset, impression_id, at, line_hash, query_text and pages.
+    """
+    in_order = Window.partitionBy("impression_id").orderBy("at", "line_hash", "source", "offset")
+    same_page = Window.partitionBy("impression_id", "page").orderBy("at", "line_hash", "source", "offset")
+    first_text = F.first("query_text").over(in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow))
+    numbered = searches.withColumn("page", F.try_element_at("pages", F.lit(1))).select(
+        "*",
+        F.row_number().over(in_order).alias("place"),
+        F.row_number().over(same_page).alias("copy"),
+        first_text.alias("first_text"),
+    )
+    adds = F.col("page").isNotNull() & (F.col("place") > 1) & (F.col("copy") == 1)
+    return numbered.where(adds & (F.col("query_text") == F.col("first_text"))).select(
+        "impression_id", "page", "source", "offset"
+    )
+
+
+def with_pages(impressions: DataFrame, pages: DataFrame) -> DataFrame:
+    """Add the pages of `to_pages` to the impressions of their searches; same rows and columns."""
+    added = pages.groupBy("impression_id").agg(F.collect_set("page").alias("added"))
+    joined = impressions.join(added, on="impression_id", how="left")
+    everything = F.array_sort(F.array_distinct(F.concat("pages", "added")))
+    return joined.withColumn("pages", F.coalesce(everything, F.col("pages"))).select(*impressions.columns)
+
+
+def _counted_from_one(events: DataFrame) -> DataFrame:
+    first = F.min("position").over(Window.partitionBy(*SEARCH))
+    return events.withColumn("position", F.col("position") + F.when(first == 0, 1).otherwise(0))
+
+
+def _joined_pages() -> Column:
+    """Entities of all pages with their positions.
+
+    A page that says where it begins stays there. Another page continues the earlier ones if it
+    has none of their entities; else it answers the same request again.
+    """
+    return F.expr(
+        """aggregate(
+            array_sort(pages),
+            CAST(array() AS array<struct<position:int,entity_id:string>>),
+            (shown, page) -> IF(
+                page.first_position <= 1 AND arrays_overlap(transform(shown, row -> row.entity_id), page.entity_ids),
+                shown,
+                concat(shown, transform(page.entity_ids, (entity_id, place) -> named_struct(
+                    'position',
+                    CAST(place + IF(
+                        page.first_position > 1,
+                        page.first_position,
+                        coalesce(array_max(transform(shown, row -> row.position)), 0) + 1) AS int),
+                    'entity_id', entity_id)))))"""
+    )
+
+
+def _once_each(shown: DataFrame) -> DataFrame:
+    """Each entity of a search once, and each position once."""
+    by_entity = shown.groupBy(*SEARCH, "entity_id").agg(F.min(F.struct("at", "position")).alias("first"))
+    by_position = by_entity.groupBy(*SEARCH, F.col("first.position").alias("position")).agg(
+        F.min(F.struct("first.at", "entity_id")).alias("first")
+    )
+    return by_position.select(*SEARCH, "position", F.col("first.entity_id").alias("entity_id"))
