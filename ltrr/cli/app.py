@@ -10,6 +10,7 @@ import typer
 
 from ltrr.cli.demo import demo
 from ltrr.cli.doctor import doctor
+from ltrr.cli.ingest import ingest, logs
 from ltrr.cli.night import job, nightly
 from ltrr.cli.ope import ope
 from ltrr.cli.ope_draws import ope_draws
@@ -31,11 +32,13 @@ app.command()(nightly)
 app.command()(job)
 app.command()(demo)
 app.command()(simulate)
+app.command()(ingest)
 app.command()(doctor)
 app.command()(ope)
 app.command()(ope_draws)
 app.add_typer(tables, name="tables")
 app.add_typer(policies, name="policies")
+app.add_typer(logs, name="logs")
 
 
 @app.callback()

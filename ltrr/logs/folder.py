@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,13 +17,18 @@ from ltrr.spark.faults import DAMAGED_FILE, UNREADABLE_FILE, explain_fault
 SUCCESS = "_SUCCESS"
 NO_TRAFFIC = "_NO_TRAFFIC"
 """File next to `_SUCCESS` that declares a date without any search."""
-SUFFIXES = (".ndjson", ".ndjson.gz")
+TEXT_ENDINGS = ("ndjson", "jsonl", "json")
+COLUMN_ENDINGS = ("csv", "csv.gz", "parquet")
+# A name may have the number of a rotated file. A packed file has its compression last.
+_LOG_NAME = re.compile(r"[^/]+\.(?:(?:ndjson|jsonl|json)(?:\.\d+)?(?:\.gz|\.zst)?|csv(?:\.gz)?|parquet)", re.ASCII)
+ENDINGS = ".ndjson, .jsonl or .json, plain, .gz or .zst, or .csv, .csv.gz or .parquet"
 # Maximum number of file names in one message.
 _MAX_SHOWN = 5
 # Spark leaves out names that begin with _, except these and those that contain =.
 _READ_DESPITE_UNDERSCORE = ("_metadata", "_common_metadata")
 # Size in bytes of a byte order mark, which Spark removes.
 _MARK = 3
+_PACKED = {"gz": "gzip", "zst": "Zstandard", "parquet": "Parquet"}
 
 
 def folder_name(night: date) -> str:
@@ -70,7 +76,7 @@ class FolderFiles:
 host-b/a.ndjson: expected 2 files with lines, got 1; run the job again; \
 if it fails again, report it with the names of the files
         """
-        with_lines = {path for path, size in self.read.items() if size > _MARK and not path.endswith(".gz")}
+        with_lines = {path for path, size in self.read.items() if size > _MARK and not _may_be_empty(path)}
         wrong = (with_lines - set(sources)) | (set(sources) - self.read.keys())
         if wrong:
             raise LtrrError(
@@ -128,6 +134,17 @@ def list_folder(spark: SparkSession, folder: str) -> FolderFiles:
     return sort_files(found, folder)
 
 
+def is_log_name(path: str) -> bool:
+    """Whether a night reads a file of this name.
+
+    >>> [is_log_name(f"a.{ending}") for ending in ("ndjson", "jsonl.gz", "json.zst", "ndjson.1")]
+    [True, True, True, True]
+    >>> [is_log_name(name) for name in ("a.ndjson.gz.1", "a.txt", "README", "a.ndjson.bak")]
+    [False, False, False, False]
+    """
+    return _LOG_NAME.fullmatch(path.rpartition("/")[2]) is not None
+
+
 def sort_files(found: Mapping[str, int], folder: str) -> FolderFiles:
     """Sort files into those that are read and those that are left out.
 
@@ -142,13 +159,13 @@ def sort_files(found: Mapping[str, int], folder: str) -> FolderFiles:
     >>> sort_files(files, "logs")
     FolderFiles(read={'hour=03/decisions-1.ndjson': 7}, left_out=('_tmp/decisions-1.ndjson',), \
 has_no_traffic=False)
-    >>> sort_files({"decisions-2.jsonl": 7, "decisions-1.ndjson.gz": 0}, "/logs/dt=2026-03-02")
+    >>> sort_files({"decisions-2.txt": 7, "decisions-1.ndjson.gz": 0}, "/logs/dt=2026-03-02")
     Traceback (most recent call last):
         ...
     ltrr.errors.LtrrError: Spark would not read some files of a night's logs: /logs/dt=2026-03-02: \
-expected decisions-*.ndjson and events-*.ndjson, plain or .gz, also in sub-folders, \
-got decisions-1.ndjson.gz (0 bytes: not even an empty gzip file) and decisions-2.jsonl \
-(the name does not end in .ndjson or .ndjson.gz); rename, compress or move them, \
+expected log files (.ndjson, .jsonl or .json, plain, .gz or .zst, or .csv, .csv.gz or .parquet), \
+also in sub-folders, got decisions-1.ndjson.gz (0 bytes: not even an empty gzip file) and \
+decisions-2.txt (the name has no ending of a log file); rename, compress or move them, \
 or put _ before the name of a file that is no log; nothing of this night was committed
     """
     faults = {path: fault for path, size in sorted(found.items()) if (fault := _fault(path, size))}
@@ -156,7 +173,7 @@ or put _ before the name of a file that is no log; nothing of this night was com
         raise LtrrError(
             "Spark would not read some files of a night's logs",
             which=folder,
-            expected="decisions-*.ndjson and events-*.ndjson, plain or .gz, also in sub-folders",
+            expected=f"log files ({ENDINGS}), also in sub-folders",
             got=list_names([f"{path} ({fault})" for path, fault in faults.items()]),
             todo="rename, compress or move them, or put _ before the name of a file that is no log; nothing of this "
             "night was committed",
@@ -189,6 +206,11 @@ def root_of(spark: SparkSession, folder: str) -> str:
     return str(file_system.makeQualified(path).toUri().getPath())
 
 
+def _may_be_empty(path: str) -> bool:
+    """Whether a file with bytes may have no line: packed ones, a table without rows, a header."""
+    return path.endswith((".gz", ".zst", ".parquet", ".csv"))
+
+
 def _is_hidden(path: str) -> bool:
     return any(part.startswith(("_", ".")) for part in path.split("/"))
 
@@ -202,12 +224,12 @@ def _fault(path: str, size: int) -> str:
         return ""
     if any(part.endswith("._COPYING_") for part in parts):
         return "still being copied"
-    if not parts[-1].endswith(SUFFIXES):
-        return "the name does not end in .ndjson or .ndjson.gz"
+    if not is_log_name(path):
+        return "the name has no ending of a log file"
     if any(":" in part for part in parts):
         return "a colon in the name, which Hadoop's file systems cannot open"
-    if size == 0 and path.endswith(".gz"):
-        return "0 bytes: not even an empty gzip file"
+    if size == 0 and path.endswith((".gz", ".zst", ".parquet")):
+        return f"0 bytes: not even an empty {_PACKED[path.rpartition('.')[2]]} file"
     return ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from ltrr.logs.formats import FORMATS
+from ltrr.logs.formats import FORMATS, Patterns, formats_of
 from ltrr.logs.line_format import LineContext, LineFormat
 from ltrr.logs.reading import read_line
 from ltrr.logs.record_rows import Pseudonyms, block_rows, decision_rows, impression_row, slate_row_rows
@@ -17,6 +17,14 @@ from ltrr.logs.search_rows import search_row
 from ltrr.logs.settings import LogSettings
 
 LineRow = dict[str, Any]
+
+
+class AnyStrategy(frozenset[str]):
+    """The set of all names: no strategy is unknown."""
+
+    def __contains__(self, _: object) -> bool:
+        """Every name is in it."""
+        return True
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +41,7 @@ class LineReader:
         pseudonyms: Pseudonyms of users, which have the secret.
         is_history: Whether the folder holds a history: a row then arrived on the date of its time.
         formats: Formats of lines, tried in this order.
+        patterns: Formats of the files of certain names, which come before `formats`.
     """
 
     night: date
@@ -42,6 +51,7 @@ class LineReader:
     pseudonyms: Pseudonyms
     is_history: bool = False
     formats: tuple[LineFormat, ...] = FORMATS
+    patterns: Patterns = ()
 
     def row(self, line: bytes, name: str) -> LineRow:
         """Row of one line of the file `name`.
@@ -50,7 +60,8 @@ class LineReader:
         tables. A line of the layout (`structure`) has none of these rows.
         """
         context = LineContext(name, self.settings.actions)
-        reading = read_line(line, context, self.strategies, self.settings.kinds, self.formats)
+        formats = formats_of(name, self.patterns, self.formats)
+        reading = read_line(line, context, self.strategies, self.settings.kinds, formats)
         if reading.content is None:
             return rejected_row(line, reading.format, reading.reason, reading.detail)
         kept = {"line_hash": hashlib.sha256(line).hexdigest(), "format": reading.format, "clock": reading.clock or None}

@@ -6,22 +6,20 @@ task that reads a line parses it. Spark cannot divide a .gz file, so it is one t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from ltrr.logs.folder import SUFFIXES, relative_path
+from ltrr.logs.folder import relative_path
 from ltrr.logs.line_rows import LineReader, LineRow, rejected_row
 from ltrr.tables.catalog import table
 from ltrr.tables.table import Column
 
-FILES = "{" + ",".join(f"*{suffix}" for suffix in SUFFIXES) + "}"
 ROWS_A_BATCH = 2_000
 
 _IMPRESSION = table("impressions").columns
@@ -64,24 +62,6 @@ def parsed_schema() -> T.StructType:
         f"impression {_struct(_IMPRESSION)}, {nested}, event {_struct(_EVENT)}"
     )
     return cast("T.StructType", schema)
-
-
-def read_lines(spark: SparkSession, folder: str) -> DataFrame:
-    """Lines of the `.ndjson` and `.ndjson.gz` files of a folder and its sub-folders of any name.
-
-    Columns: file_url (percent-encoded), block_start, line. Lines are bytes, not text: a line that
-    is not UTF-8 must arrive unchanged, so that it is rejected and not repaired. A truncated or
-    missing file is an error, whatever the defaults of the session are.
-    """
-    reader = spark.read.options(recursiveFileLookup=True, ignoreCorruptFiles=False, ignoreMissingFiles=False)
-    # Spark reads a path as a pattern.
-    literally = re.sub(r"([\\*?\[\]{}])", r"\\\1", folder)
-    lines = reader.text(literally, lineSep="\n", pathGlobFilter=FILES)
-    return lines.select(
-        F.col("_metadata.file_path").alias("file_url"),
-        F.col("_metadata.file_block_start").alias("block_start"),
-        F.col("value").cast("binary").alias("line"),
-    )
 
 
 def parse_lines(lines: DataFrame, reader: LineReader, root: str) -> DataFrame:

@@ -160,7 +160,7 @@ def _decision_faults(record: Mapping[str, Any], strategies: frozenset[str]) -> I
     for decision in record["decisions"]:
         for entry in (*decision["shortlist"], {"action": decision["action_taken"]}):
             named.update(part.partition(":")[0] for part in entry["action"].split(","))
-    unknown = named - strategies
+    unknown = [name for name in named if name not in strategies]
     if unknown:
         yield f"strategies: expected {', '.join(sorted(strategies))}, got {len(unknown)}"
     blocks = {(block["strategy"], block["depth"]): block for kind in ("looks", "draws") for block in record[kind]}

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from ltrr.logs.line_format import LineFormat
 
-METARANK = LineFormat("Metarank", (frozenset({"event", "timestamp"}),), refusal="it logs no draws and no propensities")
+METARANK = LineFormat(
+    "Metarank",
+    (frozenset({"event", "timestamp"}),),
+    refusal="map its columns (docs/how-to/bring-a-log.md has the mapping)",
+)
+FUSION = LineFormat(
+    "Fusion signals",
+    (frozenset({"type_s"}), frozenset({"fusion_query_id"})),
+    refusal="map its columns (docs/how-to/bring-a-log.md has the mapping)",
+)
 DSJSON = LineFormat(
     "dsjson",
     tuple(frozenset({key}) for key in ("_label_cost", "_label_probability", "_labelIndex", "EventId")),

@@ -10,7 +10,7 @@ from typing import Any
 from ltrr.errors import check_ranges
 
 MINUTES_A_DAY = 24 * 60
-_ADDED_LATER = frozenset({"actions"})
+_ADDED_LATER = frozenset({"actions", "formats"})
 _KINDS_ADDED_LATER = frozenset({"add_to_cart", "watch", "impression"})
 
 
@@ -39,6 +39,10 @@ def _default_kinds() -> dict[str, EventKind]:
     }
 
 
+def _default_formats() -> dict[str, str]:
+    return {"ltrr-*": "ltrr", "ubi-*": "ubi"}
+
+
 def _default_actions() -> dict[str, str]:
     kinds = ("impression", "click", "add_to_cart", "purchase", "watch")
     return {**{kind: kind for kind in kinds}, "view": "impression", "click_through": "click"}
@@ -53,6 +57,9 @@ class LogSettings:
             with `shows` says that an entity was shown, and earns no reward.
         actions: Action of a foreign log (UBI's `action_name`) -> event kind. Other actions are
             rejected as `other_action`, which no check counts as a fault.
+        formats: Pattern of file names -> format of their lines: `ltrr`, `ubi`, or the path of a
+            YAML file that maps the columns of a table, relative to the home. The first pattern
+            that fits counts. Without one, the keys of each line show its format.
         page_reward_cap: Maximum reward of one entity of one impression.
         late_days: Number of nights that an event waits for its impression, and that an id is
             remembered after its date has closed.
@@ -75,6 +82,7 @@ class LogSettings:
 
     kinds: Mapping[str, EventKind] = field(default_factory=_default_kinds)
     actions: Mapping[str, str] = field(default_factory=_default_actions)
+    formats: Mapping[str, str] = field(default_factory=_default_formats)
     page_reward_cap: float = 1.0
     late_days: int = 7
     rejected_share_limit: float = 0.01

@@ -46,9 +46,7 @@ def _to_search(content: Content) -> Record:
     attributes = content.get("query_attributes") or {}
     if isinstance(attributes, dict) and attributes.get("ltrr"):
         return _to_decision(content, clock, attributes["ltrr"])
-    hits = content.get("query_response_hit_ids")
-    if hits is not None and not isinstance(hits, list):
-        raise LineFaultError("wrong_value", f"query_response_hit_ids: expected a list, got a {type(hits).__name__}")
+    hits = _list_hits(content.get("query_response_hit_ids"))
     search = {
         "impression_id": _text(content, "query_id"),
         "at": to_contract_time(clock.at),
@@ -57,9 +55,19 @@ def _to_search(content: Content) -> Record:
         "session": _optional_text(content, "session_id"),
         "surface": _optional_text(content, "application") or _SURFACE,
         "first_position": _first_position(attributes),
-        "entity_ids": [_id_text(hit, "query_response_hit_ids") for hit in hits or []],
+        "entity_ids": [_id_text(hit, "query_response_hit_ids") for hit in hits],
     }
     return Record("search", search, clock.form)
+
+
+def _list_hits(hits: Any) -> list[Any]:
+    """Ids of the response; an export to CSV has them as JSON or separated by commas."""
+    if isinstance(hits, str):
+        is_json = hits.lstrip().startswith("[")
+        hits = json.loads(hits) if is_json else [part.strip() for part in hits.split(",") if part.strip()]
+    if hits is not None and not isinstance(hits, list):
+        raise LineFaultError("wrong_value", f"query_response_hit_ids: expected a list, got a {type(hits).__name__}")
+    return hits or []
 
 
 def _to_decision(content: Content, clock: Clock, logged: Any) -> Record:

@@ -15,10 +15,12 @@ from ltrr.artifacts.served import served_strategies
 from ltrr.logs.attribution import event_detail, settle_events
 from ltrr.logs.block_contents import lines_before, read_contents
 from ltrr.logs.duplicates import only_repeats
+from ltrr.logs.file_lines import read_lines
 from ltrr.logs.folder import check_closed, folder_name, list_folder, root_of
+from ltrr.logs.formats import read_patterns
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows, to_rejected_rows
-from ltrr.logs.parsing import parse_lines, read_lines, with_offset
+from ltrr.logs.parsing import parse_lines, with_offset
 from ltrr.logs.quality import IMPRESSIONS, Counts, check_counts, count_rows, left_out_check
 from ltrr.logs.quarantine import clear_quarantine, quarantine_folder, write_quarantine
 from ltrr.logs.record_rows import Pseudonyms
@@ -102,10 +104,11 @@ class Intake:
             settings=self.settings,
             pseudonyms=Pseudonyms(read_secret(os.environ)),
             is_history=night.is_history,
+            patterns=read_patterns(self.settings.formats, night.settings.paths.home),
         )
         folder = check_closed(night.spark, night.settings.paths.logs, night.date)
         self.files = list_folder(night.spark, folder)
-        self.lines = read_lines(night.spark, folder)
+        self.lines = read_lines(night.spark, folder, list(self.files.read))
         blocks = parse_lines(self.lines, self.reader, root_of(night.spark, folder)).persist()
         self.contents = read_contents(blocks, self.settings.shown_kinds, folder)
         prefix = f"{folder_name(night.date)}/"

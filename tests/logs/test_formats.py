@@ -13,10 +13,11 @@ from pyspark.sql import DataFrame, SparkSession
 from ltrr.logs.formats import FORMATS
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows
-from ltrr.logs.parsing import NESTED, parse_lines, read_lines
+from ltrr.logs.parsing import NESTED, parse_lines
 from ltrr.logs.reasons import REASONS
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings
+from tests.logs.folder_lines import read_folder
 from tests.logs.log_lines import NIGHT, SPACE, event, record, write_folder
 from tests.logs.toy_format import TOY, toy_line
 
@@ -28,7 +29,7 @@ EVENTS = [event(n) for n in range(3)]
 
 def parsed_folder(spark: SparkSession, root: Path, lines: list[bytes] | list[dict], reader: LineReader) -> DataFrame:
     folder = write_folder(root, NIGHT, {"log-1.ndjson": lines})
-    return parse_lines(read_lines(spark, str(folder)), reader, str(folder)).persist()
+    return parse_lines(read_folder(spark, folder), reader, str(folder)).persist()
 
 
 @pytest.mark.spark

@@ -14,11 +14,12 @@ from ltrr.logs.block_contents import lines_before, read_contents
 from ltrr.logs.folder import list_folder, root_of
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows
-from ltrr.logs.parsing import NESTED, parse_lines, read_lines, with_offset
+from ltrr.logs.parsing import NESTED, parse_lines, with_offset
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings
 from ltrr.spark.columns import conform
 from ltrr.tables.catalog import table
+from tests.logs.folder_lines import read_folder
 from tests.logs.log_lines import NIGHT, SPACE, event, record, write_folder
 
 pytestmark = pytest.mark.spark
@@ -44,7 +45,7 @@ def test_a_line_is_numbered_in_its_file_however_many_tasks_read_it(small_blocks,
     lines = [record(n) for n in range(120)]
     files = {"decisions-1.ndjson": lines, "decisions-2.ndjson.gz": lines, "decisions-3.ndjson": lines[:1]}
     folder = write_folder(tmp_path, NIGHT, files)
-    blocks = parse_lines(read_lines(small_blocks, str(folder)), READER, str(folder)).persist()
+    blocks = parse_lines(read_folder(small_blocks, folder), READER, str(folder)).persist()
     contents = read_contents(blocks, (), str(tmp_path))
     assert len([block for block in contents if block.source.endswith("decisions-1.ndjson")]) > 2
     placed = with_offset(blocks, lines_before(contents)).select("source", "offset", "impression.impression_id")
@@ -77,7 +78,7 @@ def test_every_file_of_the_tree_is_read_under_a_name_of_its_own(spark, tmp_path:
     found = list_folder(spark, str(folder))
     assert found.read.keys() == {*names, "empty.ndjson"}
     assert found.left_out == (".decisions-1.ndjson.tmp", "_temporary/0/decisions-9.ndjson")
-    parsed = parse_lines(read_lines(spark, str(folder)), READER, root_of(spark, str(folder)))
+    parsed = parse_lines(read_folder(spark, folder), READER, root_of(spark, str(folder)))
     rows = {(row.source, row.line, row.id) for row in parsed.selectExpr("*", "impression.impression_id id").collect()}
     assert rows == {
         (f"{FOLDER}/{name}", place + 1, line["impression_id"])
@@ -90,11 +91,12 @@ def test_every_file_of_the_tree_is_read_under_a_name_of_its_own(spark, tmp_path:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("decisions-2.jsonl", "the name does not end in"),
-        ("decisions-4.ndjson.1", "the name does not end in"),
-        ("decisions-3.ndjson.zst", "the name does not end in"),
-        ("host-a/events-1.json", "the name does not end in"),
-        ("readme.txt", "the name does not end in"),
+        ("decisions-2.ndjson.bak", "the name has no ending of a log file"),
+        ("decisions-4.ndjson.gz.1", "the name has no ending of a log file"),
+        ("decisions-3.ndjson.bz2", "the name has no ending of a log file"),
+        ("host-a/events-1.xml", "the name has no ending of a log file"),
+        ("readme.txt", "the name has no ending of a log file"),
+        ("decisions-5.ndjson.zst", "0 bytes"),
         ("decisions-12:00:00.ndjson", "a colon in the name"),
         ("12:00/decisions-1.ndjson", "a colon in the name"),
         ("_hour=03/decisions-1.ndjson", "begins with _ but that Spark reads"),
@@ -105,7 +107,7 @@ def test_every_file_of_the_tree_is_read_under_a_name_of_its_own(spark, tmp_path:
 def test_a_file_that_would_not_be_read_is_refused_by_its_name(spark, tmp_path: Path, name: str, fault: str) -> None:
     folder = write_folder(tmp_path, NIGHT, {"decisions-1.ndjson": [record(1)]})
     (folder / name).parent.mkdir(exist_ok=True)
-    (folder / name).write_bytes(b"" if name.endswith(".gz") else b"{}\n")
+    (folder / name).write_bytes(b"" if name.endswith((".gz", ".zst")) else b"{}\n")
     with pytest.raises(LtrrError, match=re.escape(f"got {name} (") + f".*{fault}") as refused:
         list_folder(spark, str(folder))
     assert refused.value.exit_code == 1
@@ -126,7 +128,7 @@ def test_what_no_column_can_hold_is_rejected_alone(spark, tmp_path: Path) -> Non
     with (folder / "decisions-2.ndjson").open("ab") as file:
         # Valid JSON with an escape that is half of a character.
         file.write(json.dumps(half).encode() + b"\n")
-    parsed = parse_lines(read_lines(spark, str(folder)), READER, str(folder))
+    parsed = parse_lines(read_folder(spark, folder), READER, str(folder))
     found = {(row.source.removeprefix(f"{FOLDER}/"), row.line): row.reason for row in parsed.collect()}
     assert {place: reason for place, reason in found.items() if reason} == {
         ("decisions-1.ndjson", 6): "out_of_range",
@@ -140,7 +142,7 @@ def test_parsed_lines_are_the_rows_that_the_catalog_declares(spark, tmp_path: Pa
     line = record(3)
     line["looks"][0]["results"][1] |= {"overlap": [0.5, None, *[0.0] * 12], "clicks": 1.5, "examinations": 2.0}
     folder = write_folder(tmp_path, NIGHT, {"decisions-1.ndjson": [line]})
-    parsed = parse_lines(read_lines(spark, str(folder)), READER, str(folder)).persist()
+    parsed = parse_lines(read_folder(spark, folder), READER, str(folder)).persist()
     conform(to_impressions(parsed), table("impressions"))
     for name in NESTED[:-1]:
         conform(to_nested_rows(parsed, name), table(name))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ltrr.logs.parsing import read_lines
+from tests.logs.folder_lines import read_folder
 from ltrr.logs.quarantine import BROADCAST_LINES, clear_quarantine, only_rejected, quarantine_folder
 from tests.logs.log_lines import NIGHT, write_folder
 
@@ -21,7 +21,7 @@ def test_rejected_lines_are_found_again_whether_few_or_too_many_to_be_sent_to_ev
     hashes = [hashlib.sha256(line).hexdigest() for line in raw]
     reasons = [(line_hash, "forgotten" if n % 7 == 0 else "not_utf8") for n, line_hash in enumerate(hashes)]
     rejected = spark.createDataFrame([row for n, row in enumerate(reasons) if n % 3], "line_hash string, reason string")
-    lines = read_lines(spark, str(folder))
+    lines = read_folder(spark, folder)
     for count, is_sent in ((BROADCAST_LINES, True), (BROADCAST_LINES + 1, False)):
         kept = only_rejected(lines, rejected, count)
         assert {bytes(row.line) for row in kept.collect()} == {raw[n] for n in range(300) if n % 3 and n % 7}

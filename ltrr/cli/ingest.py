@@ -1,0 +1,183 @@
+"""`ltrr ingest` and `ltrr logs inspect`: logs of other systems, and histories."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from ltrr.artifacts.manifest import PolicySettings
+from ltrr.cli.options import AcceptQuality, Common, with_common
+from ltrr.cli.output import print_progress, show_json, show_rows
+from ltrr.config import HOME_FILE, PathSettings, Settings, home_layer, load_settings, write_home_file
+from ltrr.logs.formats import AUTO, GROUPS, MAPPING_ENDINGS, formats_named
+from ltrr.logs.inspection import Inspection, inspect_files
+from ltrr.logs.landing import list_log_files
+from ltrr.logs.secret import read_secret
+from ltrr.logs.settings import LogSettings
+from ltrr.pipelines import runner
+from ltrr.pipelines.history import DateRange, find_range, keep_mapping, land_history, prepare_home
+from ltrr.pipelines.jobs import JOBS
+from ltrr.pipelines.preflight import check_before_start, prove_shared_paths
+from ltrr.publishing.first_champion import publish_first_champion
+from ltrr.spark.delta import Warehouse
+from ltrr.spark.quality import parse_accepted
+from ltrr.spark.session import SparkSettings, build_session
+from ltrr.tables.catalog import table
+
+logs = typer.Typer(help="Look into log files before anything is written.", no_args_is_help=True)
+
+Paths = Annotated[list[str], typer.Argument(help="Log files, or folders of them.", show_default=False)]
+FormatName = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help=f"Format of all files: {' | '.join(GROUPS)}, or the path of a YAML file that maps the columns of a table.",
+    ),
+]
+Strategies = Annotated[
+    str, typer.Option("--strategies", help="Strategies of the policy of a new home, separated by commas.")
+]
+
+
+@logs.command("inspect")
+@with_common
+def inspect_logs(common: Common, paths: Paths, format_: FormatName = AUTO) -> None:
+    """Show what a log holds, what ltrr would reject, and what ltrr could do with it."""
+    formats_named(format_)
+    files = list_log_files(paths)
+    settings = common.section(LogSettings)
+    spark = build_session("ltrr logs inspect", common.section(SparkSettings))
+    print_progress(f"reading {_described(files)}")
+    found = inspect_files(spark, files, settings, format_)
+    if common.as_json:
+        show_json(_to_json(found, settings))
+        return
+    _show(found, settings, _described(files))
+
+
+@with_common
+def ingest(
+    common: Common,
+    paths: Paths,
+    format_: FormatName = AUTO,
+    dates: Annotated[
+        str | None, typer.Option("--dates", help="Dates to take, A..B; by default all of the log.")
+    ] = None,
+    strategies: Strategies = "search,memory",
+    accept_quality: AcceptQuality = None,
+) -> None:
+    """Take a history: log files of many dates become the first night of a home.
+
+    A new home is created. The files are copied into its logs folder; a file that is there already
+    is not copied again. Run `ltrr nightly` of the last date next.
+    """
+    formats_named(format_)
+    read_secret(os.environ)
+    asked = DateRange.parse(dates) if dates else None
+    files = list_log_files(paths)
+    spark = build_session("ltrr ingest", common.section(SparkSettings))
+    print_progress(f"reading {_described(files)}")
+    found = inspect_files(spark, files, common.section(LogSettings), format_)
+    span = find_range(found, asked)
+    print_progress(f"{found.lines:,} lines; history of {span.first} to {span.last}")
+    settings = _open_home(common, spark, strategies, span)
+    prefix = format_
+    if format_.endswith(MAPPING_ENDINGS):
+        prefix = keep_mapping(settings, Path(format_))
+        settings = load_settings(common.home, common.config, common.changes or ())
+    night = settings.first_night_date
+    new = land_history(settings, files, night, prefix)
+    print_progress(f"{len(new)} of {len(files)} files are new in the logs of {night}")
+    check_before_start(settings, night, JOBS[0])
+    prove_shared_paths(spark, settings.paths)
+    run = runner.run_job(spark, settings, JOBS[0], night, accept_quality=parse_accepted(accept_quality or ()))
+    rows = _quality(spark, settings, night)
+    if common.as_json:
+        show_json(
+            {"first_date": span.first, "night": night, "files": len(files), "new_files": len(new), "checks": rows}
+        )
+        return
+    show_rows(rows, f"Logs of {span.first} to {span.last}, {run.seconds:.0f} s", as_json=False)
+    _show_uses(found, settings.logs)
+    print_progress(f"next: ltrr nightly --home {settings.paths.home} --date {night}")
+
+
+def _open_home(common: Common, spark: SparkSession, strategies: str, span: DateRange) -> Settings:
+    """Settings of the home, which is created if it does not exist."""
+    home = common.section(PathSettings).home
+    if not (home / HOME_FILE).exists() and common.config is None:
+        names = tuple(part.strip() for part in strategies.split(","))
+        write_home_file(home, {**home_layer(PolicySettings("search", names), span.first), "first_night": span.last})
+        print_progress(f"new home {home}: strategies {', '.join(names)}")
+    else:
+        prepare_home(spark, load_settings(common.home, common.config, common.changes or ()), span)
+    settings = load_settings(common.home, common.config, common.changes or ())
+    publish_first_champion(settings.paths.policies, settings.policy, settings.first_date)
+    return settings
+
+
+def _quality(spark: SparkSession, settings: Settings, night: date) -> list[dict[str, Any]]:
+    rows = Warehouse(spark, settings.paths.tables).read(table("data_quality"))
+    taken = rows.where(F.col("log_date") == F.lit(night)).orderBy("check").collect()
+    return [{name: row[name] for name in ("check", "figure", "verdict", "detail")} for row in taken]
+
+
+def _described(files: list[Path]) -> str:
+    size = sum(file.stat().st_size for file in files) / 1e6
+    named = files[0].name if len(files) == 1 else f"{len(files)} files"
+    return f"{named} ({size:.1f} MB)"
+
+
+def _show(found: Inspection, settings: LogSettings, title: str) -> None:
+    kinds = [
+        ("decisions with propensities", found.decisions),
+        ("decision records without a choice", found.static),
+        ("searches", found.searches),
+        ("searches that name their response", found.responses),
+        *((f"events: {kind}", n) for kind, n in found.events.items()),
+        ("lines of the layout", found.structure),
+    ]
+    show_rows([{"what": what, "lines": n} for what, n in kinds if n], f"{title}: {found.lines:,} lines", as_json=False)
+    rejected = [{"reason": reason, "lines": n, "for example": detail} for reason, (n, detail) in found.rejected.items()]
+    show_rows(rejected, "Would be rejected", as_json=False)
+    if found.dates:
+        show_rows([_dates_row(found)], "Dates and times (UTC)", as_json=False)
+    _show_uses(found, settings)
+
+
+def _dates_row(found: Inspection) -> dict[str, Any]:
+    return {
+        "first date": min(found.dates),
+        "last date": max(found.dates),
+        "dates with lines": len(found.dates),
+        "times": ", ".join(f"{n} {form}" for form, n in found.clocks.items()) or "as the log contract says",
+        "searches with a user": found.with_user,
+    }
+
+
+def _show_uses(found: Inspection, settings: LogSettings) -> None:
+    uses = found.list_uses(settings.shown_kinds)
+    show_rows(
+        [{"part": part, "can learn from this log": text} for part, text in uses], "What ltrr can do", as_json=False
+    )
+
+
+def _to_json(found: Inspection, settings: LogSettings) -> dict[str, Any]:
+    return {
+        **{
+            name: getattr(found, name)
+            for name in ("lines", "structure", "decisions", "static", "searches", "responses")
+        },
+        "events": found.events,
+        "rejected": {reason: {"lines": n, "example": detail} for reason, (n, detail) in found.rejected.items()},
+        "dates": found.dates,
+        "clocks": found.clocks,
+        "with_user": found.with_user,
+        "uses": dict(found.list_uses(settings.shown_kinds)),
+    }
