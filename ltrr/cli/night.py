@@ -11,6 +11,7 @@ from rich.text import Text
 from ltrr.cli.options import AcceptQuality, Common, Date, parse_date, with_common
 from ltrr.cli.output import narrow_stderr, show
 from ltrr.cli.progress import JobProgress
+from ltrr.logs.quality import NO_PROPENSITIES
 from ltrr.pipelines import runner
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.pipelines.preflight import check_before_start, prove_shared_paths
@@ -84,5 +85,7 @@ def _show(runs: Sequence[JobRun], title: str, common: Common) -> None:
     common.show(rows, title)
     if not common.as_json:
         for run in runs:
+            if run.notes.get("with_propensities") == "0" and run.notes.get("impressions") != "0":
+                show(Text(f"log of {run.run_date}: {NO_PROPENSITIES}"))
             if "why" in run.notes:
                 show(Text(f"decision of {run.run_date}: {run.notes['why']}"))

@@ -59,6 +59,9 @@ def read_csv(url: str) -> Lines:
         rows = csv.reader(text)
         header = next(rows, None)
         for row in rows:
+            if not row:
+                # A blank line, often the last one, is no row.
+                continue
             if header is None or len(row) != len(header):
                 yield ",".join(row).encode("utf-8", "surrogateescape")
             else:

@@ -43,6 +43,7 @@ class Counts:
         pages: Number of lines that add a page to the search of another line.
         clocks: Contents of the blocks, with the forms of their times.
         is_history: Whether the lines are those of a history.
+        with_propensities: Number of accepted impressions with the propensities of a choice.
     """
 
     lines: int
@@ -60,6 +61,7 @@ class Counts:
     pages: int = 0
     clocks: Sequence[BlockContents] = ()
     is_history: bool = False
+    with_propensities: int = 0
 
 
 def propensity_error(decisions: Column) -> Column:
@@ -94,7 +96,8 @@ def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_ro
     n = F.count(F.lit(1)).alias("n")
     fallbacks = F.count_if(F.col("impression.served_by") == "fallback").alias("fallbacks")
     error = F.max(propensity_error(F.col("decisions"))).alias("error")
-    taken = decision_lines.agg(n, fallbacks, error).collect()[0]
+    decided = F.count_if(F.size("decisions") > 0).alias("decided")
+    taken = decision_lines.agg(n, fallbacks, error, decided).collect()[0]
     settled = settled_events.groupBy("status").agg(n, F.count_if(F.col("kind") == "click").alias("clicks")).collect()
     events = {row["status"]: row for row in settled}
     is_new = F.col("source").startswith(f"{folder}/").alias("is_new")
@@ -104,6 +107,7 @@ def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_ro
         carried=0,
         impressions=taken["n"],
         fallbacks=taken["fallbacks"],
+        with_propensities=taken["decided"],
         propensity_error=taken["error"],
         joined=events["joined"]["n"] if "joined" in events else 0,
         clicks=events["joined"]["clicks"] if "joined" in events else 0,
@@ -153,6 +157,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
         ),
         at_most("propensity_error", counts.propensity_error, TOLERANCE, "largest distance of a sum from 1"),
         _check_clicks(counts),
+        _check_propensities(counts),
         *_check_clocks(counts.clocks),
         *_list_reported_counts(counts),
     ]
@@ -169,6 +174,20 @@ def _check_rejected(counts: Counts, read: int, faulty: Mapping[str, int], settin
     if counts.is_history:
         return Check("rejected_share", figure, None, "reported", detail)
     return at_most("rejected_share", figure, settings.rejected_share_limit, detail)
+
+
+NO_PROPENSITIES = (
+    "no search has the propensities of a choice: plans are neither learned nor judged; "
+    "docs/how-to/bring-a-log.md says what to log"
+)
+"""Explanation of a night whose log cannot judge any plan."""
+
+
+def _check_propensities(counts: Counts) -> Check:
+    share = _share(counts.with_propensities, counts.impressions)
+    detail = f"{counts.with_propensities} of {counts.impressions} impressions"
+    is_bare = counts.impressions > 0 and counts.with_propensities == 0
+    return Check("with_propensities", share, None, "reported", NO_PROPENSITIES if is_bare else detail)
 
 
 def _list_reported_counts(counts: Counts) -> list[Check]:

@@ -79,7 +79,12 @@ def run(night: Night) -> None:
     night.write("limited_users", intake.limited_users, open_dates)
 
     accepted = {check.name: night.accept_quality[check.name] for check in checks if check.outcome == "failed"}
-    night.note(lines=counts.lines, impressions=counts.impressions, accepted_quality=accepted or None)
+    night.note(
+        lines=counts.lines,
+        impressions=counts.impressions,
+        with_propensities=counts.with_propensities,
+        accepted_quality=accepted or None,
+    )
 
 
 class Intake:

@@ -40,7 +40,7 @@ def required_notes(kind: type[JobNotes]) -> list[str]:
     """Names of the notes that every run of the job must set.
 
     >>> required_notes(IngestNotes), required_notes(BanditNotes)
-    (['lines', 'impressions'], [])
+    (['lines', 'impressions', 'with_propensities'], [])
     """
     return [one.name for one in fields(kind) if one.default is MISSING or "is_added_later" in one.metadata]
 
@@ -54,11 +54,13 @@ class IngestNotes(JobNotes):
         impressions: Number of accepted impressions.
         accepted_quality: Failed quality checks that the operator accepted: name of the check ->
             reason. None if no check failed.
+        with_propensities: Number of accepted impressions with the propensities of a choice.
     """
 
     job: ClassVar[str] = "ingest_logs"
     lines: int
     impressions: int
+    with_propensities: int | None = field(default=None, metadata=ADDED_LATER)
     accepted_quality: Mapping[str, str] | None = None
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.logs.folder_lines import read_folder
 from ltrr.logs.quarantine import BROADCAST_LINES, clear_quarantine, only_rejected, quarantine_folder
+from tests.logs.folder_lines import read_folder
 from tests.logs.log_lines import NIGHT, write_folder
 
 pytestmark = pytest.mark.spark

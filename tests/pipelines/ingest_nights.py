@@ -34,6 +34,7 @@ class Home:
     first: date
     log_settings: LogSettings = field(default_factory=LogSettings)
     user_settings: UserSettings = field(default_factory=UserSettings)
+    first_night: date | None = None
 
     @property
     def logs(self) -> Path:
@@ -45,6 +46,7 @@ class Home:
         return Settings(
             policy=policy,
             history_starts=self.first,
+            first_night=self.first_night,
             paths=PathSettings(home=self.path),
             logs=self.log_settings,
             users=self.user_settings,

@@ -163,7 +163,7 @@ def night_with(*runs, job="publish_policy", day=DAY):
     """A night of `job` on `day` that sees these runs; the history starts on DAY."""
     by_job = {(run.job, run.run_date): run for run in runs}
     commits = SimpleNamespace(run=lambda job, day: by_job.get((job, day)))
-    return Night(day, job, SimpleNamespace(first_date=DAY), None, None, commits)
+    return Night(day, job, SimpleNamespace(first_date=DAY, first_night_date=DAY), None, None, commits)
 
 
 def committed(job, notes):
