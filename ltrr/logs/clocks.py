@@ -87,7 +87,7 @@ def _parse_number(number: float, exact: Any) -> Clock | None:
     if not 0 <= number < _UNITS[-1][0]:
         return None
     form = next(form for limit, form in _UNITS if number < limit)
-    # Exact arithmetic: a double has no room for the microseconds of these days.
+    # Exact arithmetic: a double is too short for microseconds since 1970.
     try:
         return Clock(_EPOCH + timedelta(microseconds=int(Fraction(exact) * _MICROSECONDS_OF[form])), form)
     except OverflowError:

@@ -207,8 +207,8 @@ def _to_event(part: Part, row: Content, context: LineContext) -> Record:
         "position": _whole(part.value(row, "position"), "position"),
     }
     own = _text(part.value(row, "event_id"))
-    told = json.dumps((*event.values(), _text(part.value(row, "user"))))
-    event["event_id"] = own or f"row-{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    identity = json.dumps((*event.values(), _text(part.value(row, "user"))))
+    event["event_id"] = own or f"row-{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
     return Record("event", event, form)
 
 

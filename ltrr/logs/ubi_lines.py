@@ -95,8 +95,8 @@ def _to_event(content: Content, context: LineContext) -> Record:
         "position": _ordinal(position),
     }
     # UBI gives an event no id. Two equal documents are one event that was sent twice.
-    told = (*event.values(), *(_optional_text(content, key) for key in ("client_id", "session_id", "user_id")))
-    digest = hashlib.sha256(json.dumps(told).encode("utf-8", "surrogatepass")).hexdigest()
+    identity = (*event.values(), *(_optional_text(content, key) for key in ("client_id", "session_id", "user_id")))
+    digest = hashlib.sha256(json.dumps(identity).encode("utf-8", "surrogatepass")).hexdigest()
     return Record("event", {**event, "event_id": f"ubi-{digest[:32]}"}, clock.form)
 
 
