@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -55,6 +55,9 @@ class LineFaultError(Exception):
         self.reason, self.detail = reason, detail
 
 
+ReadColumns = Callable[[Sequence[bytes], Any, Any], Any]
+"""(lines, `LineReader` of the night, Arrow schema of the rows) -> `column_lines.ColumnRows`."""
+
 Convert = Callable[[Content, LineContext], Record]
 """(JSON object of the line, its context) -> record. It may raise `LineFaultError`, or
 `KeyError`, `TypeError`, `ValueError` and their like where the object lacks a key or a value has
@@ -73,6 +76,8 @@ class LineFormat:
         refusal: Reason why ltrr does not read the format; empty if it does.
         shown_keys: Keys that excerpts of rejected lines may show, next to those of ltrr's own
             records.
+        read_columns: Reader of many lines at once (`ltrr.logs.column_lines`), or None. It takes
+            only lines that this format would convert to the same rows one by one.
     """
 
     name: str
@@ -80,6 +85,7 @@ class LineFormat:
     convert: Convert | None = None
     refusal: str = ""
     shown_keys: frozenset[str] = frozenset()
+    read_columns: ReadColumns | None = None
 
     def recognizes(self, content: Content) -> bool:
         """Whether an object is a line of this format.

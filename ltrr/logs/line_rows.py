@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
+from ltrr.logs.column_lines import ColumnRows
 from ltrr.logs.formats import FORMATS, Patterns, formats_of
 from ltrr.logs.line_format import LineContext, LineFormat
 from ltrr.logs.reading import read_line
@@ -85,6 +89,12 @@ class LineReader:
             "candidates": candidates,
             "slate_rows": slate_row_rows(reading.content),
         }
+
+    def read_columns(self, lines: Sequence[bytes], name: str, schema: pa.Schema) -> ColumnRows:
+        """Rows of the lines of a file that a format reads as columns; `row` has the others."""
+        formats = formats_of(name, self.patterns, self.formats)
+        read = next((format_.read_columns for format_ in formats if format_.read_columns), None)
+        return read(lines, self, schema) if read else ColumnRows(np.empty(0, dtype=np.int64), {})
 
     def _find_date_fault(self, at: datetime, format_: str) -> tuple[str, str] | None:
         on = at.date()

@@ -7,7 +7,7 @@ import json
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ltrr.logs.parsing import NESTED, own_columns
+from ltrr.logs.parsed_rows import NESTED, own_columns
 from ltrr.logs.redaction import redact
 from ltrr.tables.catalog import table
 

@@ -6,62 +6,21 @@ task that reads a line parses it. Spark cannot divide a .gz file, so it is one t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from ltrr.logs.column_lines import record_batch
 from ltrr.logs.folder import relative_path
 from ltrr.logs.line_rows import LineReader, LineRow, rejected_row
-from ltrr.tables.catalog import table
-from ltrr.tables.table import Column
+from ltrr.logs.parsed_rows import parsed_schema
 
 ROWS_A_BATCH = 2_000
-
-_IMPRESSION = table("impressions").columns
-_IN_IMPRESSION = frozenset(column.name for column in _IMPRESSION)
-# Columns that come from events, which the decision record does not have.
-_FROM_EVENTS = frozenset({"clicks", "page_reward"})
-_EVENT = tuple(
-    table("events").column(name)
-    for name in ("event_id", "impression_id", "entity_id", "kind", "at", "value", "position", "arrival_date")
-)
-NESTED = ("decisions", "draws", "candidates", "slate_rows")
-"""Tables whose rows are nested in the row of a line, each under its name."""
-
-
-def own_columns(name: str) -> tuple[Column, ...]:
-    """Columns of a nested table that its impression does not have.
-
-    >>> [column.name for column in own_columns("slate_rows")]
-    ['position', 'entity_id', 'features']
-    """
-    return tuple(c for c in table(name).columns if c.name not in _IN_IMPRESSION | _FROM_EVENTS)
-
-
-def _struct(columns: Iterable[Column]) -> str:
-    return "struct<" + ",".join(f"{column.name}:{column.type}" for column in columns) + ">"
-
-
-def parsed_schema() -> T.StructType:
-    """Columns of `parse_lines`.
-
-    Grain: source, block_start, line. `line` is 1-based within the block of the file that one task
-    reads, and the block starts at `block_start` bytes. `with_offset` turns both into the number of
-    the line in the file. If `reason` is null, either `impression` and the arrays of its rows are
-    set, or `event`.
-    """
-    nested = ", ".join(f"{name} array<{_struct(own_columns(name))}>" for name in NESTED)
-    schema = T.StructType.fromDDL(
-        "source string, block_start bigint, line bigint, line_hash string, format string, clock string, "
-        "reason string, detail string, excerpt string, "
-        f"impression {_struct(_IMPRESSION)}, {nested}, event {_struct(_EVENT)}"
-    )
-    return cast("T.StructType", schema)
 
 
 def parse_lines(lines: DataFrame, reader: LineReader, root: str) -> DataFrame:
@@ -114,20 +73,58 @@ def _parser(
         block: tuple[str, int] = ("", 0)
         source, number = "", 0
         for large in batches:
-            for start in range(0, large.num_rows, ROWS_A_BATCH):
-                rows: list[LineRow] = []
-                lines: list[bytes] = []
-                for line in large.slice(start, ROWS_A_BATCH).to_pylist():
-                    if (line["file_url"], line["block_start"]) != block:
-                        block = (line["file_url"], line["block_start"])
-                        source, number = f"{folder}/{relative_path(block[0], root)}", 0
-                    number += 1
-                    place = {"source": source, "block_start": block[1], "line": number}
-                    rows.append({**place, **reader.row(line["line"], source.rpartition("/")[2])})
-                    lines.append(line["line"])
-                yield from _to_arrow(rows, lines, schema)
+            for run in _split_by_block(large):
+                own = (run.column("file_url")[0].as_py(), run.column("block_start")[0].as_py())
+                if own != block:
+                    block = own
+                    source, number = f"{folder}/{relative_path(block[0], root)}", 0
+                yield from parse_run(run.column("line").to_pylist(), reader, schema, source, block[1], number)
+                number += run.num_rows
 
     return parse
+
+
+def _split_by_block(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Parts of at most `ROWS_A_BATCH` lines of one block of a file."""
+    urls, starts = (pc.run_end_encode(batch.column(name)).run_ends for name in ("file_url", "block_start"))
+    ends = sorted({*urls.to_pylist(), *starts.to_pylist()})
+    first = 0
+    for end in ends:
+        while first < end:
+            rows = min(ROWS_A_BATCH, end - first)
+            yield batch.slice(first, rows)
+            first += rows
+
+
+def parse_run(
+    lines: Sequence[bytes], reader: LineReader, schema: pa.Schema, source: str, start: int = 0, before: int = 0
+) -> Iterator[pa.RecordBatch]:
+    """Rows of some lines of a block: those that are read as columns, then the others one by one.
+
+    Args:
+        lines: Lines of one file.
+        reader: Reader of the night.
+        schema: `parsed_schema`, as Arrow has it.
+        source: File, relative to the logs folder.
+        start: First byte of the block.
+        before: Number of lines of the block before these.
+    """
+    name = source.rpartition("/")[2]
+    read = reader.read_columns(lines, name, schema)
+    if len(read.places):
+        rows = len(read.places)
+        place = {
+            "source": pa.array([source] * rows),
+            "block_start": pa.array([start] * rows, pa.int64()),
+            "line": pa.array(read.places + before + 1, pa.int64()),
+        }
+        yield record_batch(schema, {**place, **read.columns}, rows)
+    taken = set(read.places.tolist())
+    rest = [n for n in range(len(lines)) if n not in taken]
+    parsed = [
+        {"source": source, "block_start": start, "line": before + n + 1, **reader.row(lines[n], name)} for n in rest
+    ]
+    yield from _to_arrow(parsed, [lines[n] for n in rest], schema)
 
 
 def _to_arrow(rows: list[LineRow], lines: list[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ltrr.logs.clocks import Clock, parse_time, to_contract_time
 from ltrr.logs.line_format import Content, LineContext, LineFaultError, LineFormat, Record
+from ltrr.logs.ubi_columns import read_columns
 
 _SURFACE = "search"
 _BULK_ACTIONS = ("index", "create")
@@ -95,9 +97,15 @@ def _to_event(content: Content, context: LineContext) -> Record:
         "position": _ordinal(position),
     }
     # UBI gives an event no id. Two equal documents are one event that was sent twice.
-    identity = (*event.values(), *(_optional_text(content, key) for key in ("client_id", "session_id", "user_id")))
-    digest = hashlib.sha256(json.dumps(identity).encode("utf-8", "surrogatepass")).hexdigest()
+    own = (event["impression_id"], event["entity_id"], kind, _microseconds(clock.at), event["position"])
+    people = (_optional_text(content, key) for key in ("client_id", "session_id", "user_id"))
+    identity = "\x1f".join("" if part is None else str(part) for part in (*own, *people))
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
     return Record("event", {**event, "event_id": f"ubi-{digest[:32]}"}, clock.form)
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _time_of(content: Content) -> Clock:
@@ -160,5 +168,6 @@ UBI = LineFormat(
             *("query_response_hit_ids", "ordinal", "session_id", "user_id"),
         }
     ),
+    read_columns=read_columns,
 )
 BULK_REQUESTS = LineFormat("bulk request", tuple(frozenset({key}) for key in _BULK_ACTIONS), to_structure)

@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from ltrr.logs.formats import FORMATS
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows
-from ltrr.logs.parsing import NESTED, parse_lines
+from ltrr.logs.parsed_rows import NESTED
+from ltrr.logs.parsing import parse_lines
 from ltrr.logs.reasons import REASONS
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings

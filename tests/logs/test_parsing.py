@@ -14,7 +14,8 @@ from ltrr.logs.block_contents import lines_before, read_contents
 from ltrr.logs.folder import list_folder, root_of
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows
-from ltrr.logs.parsing import NESTED, parse_lines, with_offset
+from ltrr.logs.parsed_rows import NESTED
+from ltrr.logs.parsing import parse_lines, with_offset
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings
 from ltrr.spark.columns import conform

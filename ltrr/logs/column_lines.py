@@ -1,0 +1,173 @@
+"""Lines of a known format as columns: JSON parsed by Arrow, without a Python loop over its values.
+
+A format that reads columns takes the lines that it proves to be good. Every other line goes through
+`LineReader.row`, which gives its row or its reason; so both ways give the same rows, and a test
+compares them on random lines. There is one difference: a key that is twice in a line rejects it
+only if ltrr reads the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from ltrr.arrays import Bools
+
+_LARGEST_BLOCK = (1 << 31) - 1
+# Below this number of lines a part with a fault is not divided further.
+_SMALLEST_PART = 16
+
+
+class ColumnRows(NamedTuple):
+    """Rows of the lines that were read as columns.
+
+    Attributes:
+        places: Index of each line within the batch, ascending, [N].
+        columns: Name of a column of the parsed rows -> its values, [N]; missing ones are null.
+    """
+
+    places: np.ndarray[Any, np.dtype[np.int64]]
+    columns: Mapping[str, pa.Array]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Lines that Arrow could parse.
+
+    Attributes:
+        places: Index of each line within the batch, ascending, [N].
+        table: Their values by the schema, [N].
+    """
+
+    places: np.ndarray[Any, np.dtype[np.int64]]
+    table: pa.Table
+
+
+def parse_objects(lines: Sequence[bytes], schemas: Sequence[pa.Schema], foreign: Sequence[bytes] = ()) -> list[Parsed]:
+    """Parse lines as objects of the first schema that fits; lines without a fitting one are left.
+
+    A part with a fault is divided in halves, so one bad line costs a few parses of its neighbours.
+
+    Args:
+        lines: Lines without the line feed.
+        schemas: Alternatives, such as a time as text or as a number. Other keys are ignored.
+        foreign: Texts that no line may contain, because another format would read it.
+
+    >>> lines = [b'{"a": 1}', b'{"a": "x"}', b'{"a"', b'{"a": 2, "b": []}']
+    >>> schemas = [pa.schema([("a", kind)]) for kind in (pa.int64(), pa.string())]
+    >>> parts = parse_objects(lines, schemas)
+    >>> sorted((int(place), value) for part in parts
+    ...        for place, value in zip(part.places, part.table["a"].to_pylist()))
+    [(0, 1), (1, 'x'), (3, 2)]
+    """
+    objects = [n for n, line in enumerate(lines) if _is_object(line)]
+    found: list[Parsed] = []
+    _parse_part(lines, np.array(objects, dtype=np.int64), schemas, foreign, found)
+    return found
+
+
+def _is_object(line: bytes) -> bool:
+    stripped = line.strip()
+    return stripped.startswith(b"{") and stripped.endswith(b"}")
+
+
+def _parse_part(
+    lines: Sequence[bytes],
+    places: np.ndarray[Any, np.dtype[np.int64]],
+    schemas: Sequence[pa.Schema],
+    foreign: Sequence[bytes],
+    found: list[Parsed],
+) -> None:
+    if not len(places):
+        return
+    data = b"\n".join([lines[n] for n in places.tolist()])
+    if _is_plain(data, foreign):
+        for schema in schemas:
+            table = _parse(data, schema)
+            # Two objects on one line would move all later rows.
+            if table is not None and table.num_rows == len(places):
+                found.append(Parsed(places, table))
+                return
+    if len(places) > 1:
+        step = 1 if len(places) <= _SMALLEST_PART else len(places) // 2
+        for start in range(0, len(places), step):
+            _parse_part(lines, places[start : start + step], schemas, foreign, found)
+
+
+def _is_plain(data: bytes, foreign: Sequence[bytes]) -> bool:
+    """Whether Arrow reads the text as Python does: it also takes NaN and bytes that are no text."""
+    if len(data) > _LARGEST_BLOCK or b"NaN" in data or b"Inf" in data or any(text in data for text in foreign):
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _parse(data: bytes, schema: pa.Schema) -> pa.Table | None:
+    try:
+        return pj.read_json(
+            io.BytesIO(data),
+            read_options=pj.ReadOptions(use_threads=False, block_size=max(len(data), 1) + 1),
+            parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+        ).combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
+        return None
+
+
+def column(table: pa.Table, *path: str) -> pa.Array:
+    """A column of a table, or a field of nested structures; null where an outer one is null."""
+    values = table.column(path[0])
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    for name in path[1:]:
+        array = pc.struct_field(array, name)
+    return array
+
+
+def is_text(values: pa.Array) -> Bools:
+    """Whether each value is text that is not empty, [N]."""
+    filled = pc.fill_null(pc.greater(pc.binary_length(values), 0), fill_value=False)
+    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def is_given(values: pa.Array) -> Bools:
+    """Whether each value is not null, [N]."""
+    return np.asarray(pc.is_valid(values).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def map_distinct(values: pa.Array, convert: Callable[[str], Any], kind: pa.DataType) -> pa.Array:
+    """Values converted one by one, each distinct one once; null stays null.
+
+    >>> map_distinct(pa.array(["a", None, "a"]), str.upper, pa.string()).to_pylist()
+    ['A', None, 'A']
+    """
+    encoded = pc.dictionary_encode(values)
+    distinct = pa.array([convert(value) for value in encoded.dictionary.to_pylist()], kind)
+    return distinct.take(encoded.indices)
+
+
+def hash_lines(lines: Sequence[bytes]) -> pa.Array:
+    """SHA-256 of each line in hexadecimal digits."""
+    return pa.array([hashlib.sha256(line).hexdigest() for line in lines], pa.string())
+
+
+def record_batch(schema: pa.Schema, given: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
+    """Rows of a schema from their columns; columns that are not given are null."""
+    arrays = [given[f.name].cast(f.type) if f.name in given else pa.nulls(rows, f.type) for f in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def struct_rows(kind: pa.StructType, given: Mapping[str, pa.Array], rows: int) -> pa.StructArray:
+    """Structures of a type from their fields; fields that are not given are null."""
+    fields = [kind.field(n) for n in range(kind.num_fields)]
+    arrays = [given[f.name].cast(f.type) if f.name in given else pa.nulls(rows, f.type) for f in fields]
+    return pa.StructArray.from_arrays(arrays, fields=fields)

@@ -1,0 +1,268 @@
+"""UBI documents without a fault as columns: the same rows as `ltrr.logs.ubi_lines`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ltrr.core.hashing import user_fold
+from ltrr.core.queries import query_class
+from ltrr.logs.clocks import MICROSECONDS, MILLISECONDS, NANOSECONDS, SECONDS, ZONED
+from ltrr.logs.column_lines import (
+    ColumnRows,
+    Parsed,
+    column,
+    hash_lines,
+    is_given,
+    is_text,
+    map_distinct,
+    parse_objects,
+    struct_rows,
+)
+from ltrr.logs.record_rows import cached_query_key
+
+if TYPE_CHECKING:
+    from ltrr.arrays import Bools, Longs
+    from ltrr.logs.line_rows import LineReader
+
+_DAY = 86_400_000_000
+_ZONED = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)$"
+_UNITS = ((10**11, SECONDS, 1_000_000, 1), (10**14, MILLISECONDS, 1_000, 1), (10**17, MICROSECONDS, 1, 1))
+# The years 1 and 9999, in microseconds since 1970.
+_EARLIEST, _LATEST = -62_135_596_800 * 1_000_000, 253_402_300_800 * 1_000_000
+# A document with one of these keys may be one of ltrr's own lines; `from` moves the page.
+FOREIGN = (b'"event_id"', b'"record_version"', b'"decisions"', b'"slate"', b'"draws"', b'"from"', b'"ltrr"')
+
+
+def _schema(time: pa.DataType, entity_id: pa.DataType) -> pa.Schema:
+    text = pa.string()
+    position = pa.struct([("ordinal", pa.int64())])
+    attributes = pa.struct([("object", pa.struct([("object_id", entity_id)])), ("position", position)])
+    texts = ("query_id", "user_query", "client_id", "user_id", "session_id", "application", "action_name")
+    action_line = pa.struct([("_index", text)])
+    return pa.schema(
+        [
+            *((name, text) for name in texts),
+            ("timestamp", time),
+            ("query_response_hit_ids", pa.list_(text)),
+            ("event_attributes", attributes),
+            ("index", action_line),
+            ("create", action_line),
+        ]
+    )
+
+
+_SCHEMAS = [_schema(time, entity_id) for entity_id in (pa.string(), pa.int64()) for time in (pa.string(), pa.int64())]
+
+
+def read_columns(lines: Sequence[bytes], reader: LineReader, schema: pa.Schema) -> ColumnRows:
+    """Rows of the documents that have no fault and no reason to be rejected."""
+    parts = [_read_part(lines, part, reader, schema) for part in parse_objects(lines, _SCHEMAS, FOREIGN)]
+    parts = [part for part in parts if len(part.places)]
+    if not parts:
+        return ColumnRows(np.empty(0, dtype=np.int64), {})
+    places = np.concatenate([part.places for part in parts])
+    order = np.argsort(places, kind="stable")
+    names = parts[0].columns
+    joined = {name: pa.concat_arrays([part.columns[name] for part in parts]).take(pa.array(order)) for name in names}
+    return ColumnRows(places[order], joined)
+
+
+def _read_part(lines: Sequence[bytes], part: Parsed, reader: LineReader, schema: pa.Schema) -> ColumnRows:
+    table = part.table
+    at, clock, is_timed = _times(column(table, "timestamp"))
+    is_event = is_text(column(table, "action_name"))
+    is_layout = is_given(column(table, "index")) | is_given(column(table, "create"))
+    has_search = is_text(column(table, "query_id"))
+    day, is_dated = _dates(at, reader)
+    is_recent = is_dated & (at >= _midnight(reader.first_open))
+    if not reader.is_history:
+        # The date of the impression decides whether an event is late.
+        is_recent |= is_event & is_dated
+    is_good = is_timed & has_search & is_recent & ~is_layout
+    kinds = _kinds(column(table, "action_name"), reader)
+    searches = is_good & ~is_given(column(table, "action_name")) & _are_searches(table)
+    events = is_good & is_event & is_given(kinds) & _are_events(table, kinds, reader)
+    layout = is_layout & _is_layout_alone(table)
+    chosen = np.flatnonzero(searches | events | layout)
+    taken = pa.array(chosen)
+    rows = _Rows(table.take(taken), at[chosen], day[chosen], kinds.take(taken), reader, schema)
+    formats = np.where(events, "event", np.where(searches, "search", "structure"))[chosen]
+    picked = [lines[n] for n in part.places[chosen].tolist()]
+    clocks = pc.if_else(pa.array(layout[chosen]), pa.scalar(None, pa.string()), clock.take(pa.array(chosen)))
+    return ColumnRows(
+        part.places[chosen],
+        {
+            "line_hash": hash_lines(picked),
+            "format": pa.array(formats.tolist(), pa.string()),
+            "clock": clocks,
+            "impression": rows.impressions(searches[chosen]),
+            "event": rows.events(events[chosen]),
+        },
+    )
+
+
+def _times(values: pa.Array) -> tuple[Longs, pa.Array, Bools]:
+    """Microseconds since 1970, form of the time, and whether a value is a time of a known form."""
+    if pa.types.is_integer(values.type):
+        return _times_of_numbers(values)
+    matches = pc.fill_null(pc.match_substring_regex(values, _ZONED), fill_value=False)
+    try:
+        stamps = pc.if_else(matches, values, pa.scalar(None, pa.string())).cast(pa.timestamp("us", "UTC"))
+    except pa.ArrowInvalid:
+        # Digits that are no date: the lines are read one by one.
+        stamps = pa.nulls(len(values), pa.timestamp("us", "UTC"))
+    at = np.asarray(pc.fill_null(stamps.cast(pa.int64()), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    is_timed = is_given(stamps) & (at > _EARLIEST) & (at < _LATEST)
+    return at, pa.array([ZONED] * len(values), pa.string()), is_timed
+
+
+def _times_of_numbers(values: pa.Array) -> tuple[Longs, pa.Array, Bools]:
+    numbers = np.asarray(pc.fill_null(values, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+    at, form = numbers // 1_000, np.full(len(numbers), NANOSECONDS, dtype=object)
+    for limit, name, factor, divisor in reversed(_UNITS):
+        is_smaller = numbers < limit
+        at = np.where(is_smaller, np.where(is_smaller, numbers, 0) * factor // divisor, at)
+        form[is_smaller] = name
+    return at, pa.array(form.tolist(), pa.string()), (numbers >= 0) & (numbers < 10**18) & (at < _LATEST)
+
+
+def _midnight(day: date) -> int:
+    return (day - date(1970, 1, 1)).days * _DAY
+
+
+def _dates(at: Longs, reader: LineReader) -> tuple[Longs, Bools]:
+    """Days since 1970, and whether a time is within the night's date and its clock skew."""
+    end = _midnight(reader.night) + _DAY
+    skew = int(timedelta(seconds=reader.settings.clock_skew_seconds) / timedelta(microseconds=1))
+    return np.floor_divide(at, _DAY), at - skew < end
+
+
+def _kinds(actions: pa.Array, reader: LineReader) -> pa.Array:
+    """Kind of event of each action; null if the settings do not name it or its kind."""
+    settings = reader.settings
+    known = {action: kind for action, kind in settings.actions.items() if kind in settings.kinds}
+    return map_distinct(actions, known.get, pa.string())
+
+
+def _are_searches(table: pa.Table) -> Bools:
+    """Whether a document has the keys of a search that its conversion takes as they are."""
+    hits = column(table, "query_response_hit_ids")
+    flat = pc.list_flatten(hits)
+    parents = pc.list_parent_indices(hits)
+    is_bad = np.zeros(len(hits), dtype=bool)
+    faulty = ~is_text(flat)
+    is_bad[np.asarray(parents.to_numpy(zero_copy_only=False), dtype=np.int64)[faulty]] = True
+    has_user = is_text(column(table, "user_id")) | is_text(column(table, "client_id"))
+    return ~is_bad & is_given(column(table, "user_query")) & has_user
+
+
+def _are_events(table: pa.Table, kinds: pa.Array, reader: LineReader) -> Bools:
+    """Whether a document has the keys of an event that its conversion takes as they are."""
+    entity_id = column(table, "event_attributes", "object", "object_id")
+    has_entity = is_given(entity_id) if pa.types.is_integer(entity_id.type) else is_text(entity_id)
+    ordinal = column(table, "event_attributes", "position", "ordinal")
+    numbers = np.asarray(pc.fill_null(ordinal, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    shows = pc.fill_null(pc.is_in(kinds, pa.array(reader.settings.shown_kinds, pa.string())), fill_value=False)
+    has_place = is_given(ordinal) | ~np.asarray(shows.to_numpy(zero_copy_only=False), dtype=bool)
+    is_small = (numbers >= 0) & (numbers < 10**9)
+    return np.asarray(has_entity & has_place & is_small, dtype=bool)
+
+
+def _is_layout_alone(table: pa.Table) -> Bools:
+    """Whether a line has no key of a document, and one kind of bulk action."""
+    keys = [is_given(column(table, name)) for name in table.column_names if name not in ("index", "create")]
+    both = is_given(column(table, "index")) & is_given(column(table, "create"))
+    return ~reduce(np.logical_or, keys) & ~both
+
+
+class _Rows:
+    """Builder of the nested rows of some documents.
+
+    Args:
+        table: Documents, [N].
+        at: Time in microseconds since 1970, [N].
+        day: Date in days since 1970, [N].
+        kinds: Kind of event; null for searches, [N].
+        reader: Reader of the night.
+        schema: Arrow schema of the parsed rows.
+    """
+
+    def __init__(
+        self, table: pa.Table, at: Longs, day: Longs, kinds: pa.Array, reader: LineReader, schema: pa.Schema
+    ) -> None:
+        self.table, self.kinds, self.reader, self.schema = table, kinds, reader, schema
+        self.stamps = pa.array(at, pa.int64()).cast(pa.timestamp("us", "UTC"))
+        night = _midnight(reader.night) // _DAY
+        arrival = np.minimum(day, night) if reader.is_history else np.full(len(day), night)
+        self.micros = pa.array(at, pa.int64())
+        self.arrival_date = pa.array(arrival.astype(np.int32), pa.int32()).cast(pa.date32())
+        self.log_date = pa.array(np.minimum(day, arrival).astype(np.int32), pa.int32()).cast(pa.date32())
+
+    def text(self, name: str) -> pa.Array:
+        return pc.fill_null(column(self.table, name), "")
+
+    def events(self, is_event: Bools) -> pa.Array:
+        """Structures of events; null where a row is none."""
+        entity_id = column(self.table, "event_attributes", "object", "object_id").cast(pa.string())
+        position = column(self.table, "event_attributes", "position", "ordinal")
+        given = {"impression_id": self.text("query_id"), "entity_id": entity_id, "kind": self.kinds}
+        parts = [
+            *given.values(),
+            self.micros.cast(pa.string()),
+            pc.fill_null(position.cast(pa.string()), ""),
+            *(self.text(name) for name in ("client_id", "session_id", "user_id")),
+        ]
+        joined = pc.binary_join_element_wise(*(pc.fill_null(part, "") for part in parts), "\x1f")
+        ids = [f"ubi-{hashlib.sha256(text.encode()).hexdigest()[:32]}" for text in joined.to_pylist()]
+        given |= {"event_id": pa.array(ids, pa.string()), "at": self.stamps, "position": position}
+        return self._struct("event", {**given, "arrival_date": self.arrival_date}, is_event)
+
+    def impressions(self, is_search: Bools) -> pa.Array:
+        """Structures of searches; null where a row is none."""
+        user_id, client_id = self.text("user_id"), self.text("client_id")
+        users = pc.if_else(pc.equal(user_id, ""), client_id, user_id)
+        user_key = map_distinct(users, self.reader.pseudonyms.user, pa.string())
+        session = self.text("session_id")
+        named = pc.if_else(pc.equal(session, ""), pa.scalar(None, pa.string()), session)
+        surface = self.text("application")
+        query_text = self.text("user_query")
+        query_key = map_distinct(query_text, cached_query_key, pa.string())
+        rows = len(self.table)
+        given = {
+            "impression_id": self.text("query_id"),
+            "at": self.stamps,
+            "log_date": self.log_date,
+            "arrival_date": self.arrival_date,
+            "query_text": query_text,
+            "query_key": query_key,
+            "query_class": map_distinct(query_key, query_class, pa.string()),
+            "user_key": user_key,
+            "user_fold": map_distinct(user_key, user_fold, pa.int32()),
+            "session_key": map_distinct(named, self.reader.pseudonyms.session, pa.string()),
+            "surface": pc.if_else(pc.equal(surface, ""), "search", surface),
+            "context": pa.array([[]] * rows, pa.map_(pa.string(), pa.string())),
+            "served_by": pa.array(["static"] * rows, pa.string()),
+            "pages": self._pages(),
+        }
+        return self._struct("impression", given, is_search)
+
+    def _pages(self) -> pa.Array:
+        hits = column(self.table, "query_response_hit_ids")
+        has_page = np.asarray(pc.fill_null(pc.greater(pc.list_value_length(hits), 0), fill_value=False))
+        page = {"at": self.stamps, "first_position": pa.array(np.ones(len(hits), dtype=np.int32)), "entity_ids": hits}
+        pages = pa.StructArray.from_arrays(list(page.values()), names=list(page))
+        offsets = np.concatenate([[0], np.cumsum(has_page)]).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), pages.filter(pa.array(has_page)))
+
+    def _struct(self, name: str, given: dict[str, pa.Array], is_row: Bools) -> pa.Array:
+        kind = self.schema.field(name).type
+        whole = struct_rows(kind, given, len(self.table))
+        return pc.if_else(pa.array(is_row), whole, pa.scalar(None, kind))

@@ -1,0 +1,144 @@
+"""Lines read as columns give the rows of lines read one by one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ltrr.logs.formats import formats_named
+from ltrr.logs.line_rows import LineReader
+from ltrr.logs.parsed_rows import parsed_schema
+from ltrr.logs.parsing import parse_run
+from ltrr.logs.record_rows import Pseudonyms
+from ltrr.logs.settings import LogSettings
+from tests.logs.log_lines import NIGHT, SPACE, as_bytes, record, wrong_lines
+from tests.logs.ubi_documents import as_bulk, event, search, shop_log
+
+DATA = Path(os.environ.get("LTRR_UBI_DATA") or Path(__file__).parents[3] / "shared" / "data" / "ubi")
+LOG = DATA / "queries_events.ndjson.gz"
+HISTORY = LineReader(
+    NIGHT, date(2026, 2, 1), frozenset(SPACE.strategies), LogSettings(), Pseudonyms("s"), is_history=True
+)
+NIGHTLY = replace(HISTORY, is_history=False, first_open=date(2026, 3, 1))
+UBI = replace(HISTORY, formats=formats_named("ubi"))
+
+
+SCHEMA: list[pa.Schema] = []
+pytestmark = pytest.mark.spark
+
+
+class Slow(LineReader):
+    """The same reader without its columns."""
+
+    def read_columns(self, lines: Any, name: str, schema: pa.Schema) -> Any:
+        return super().read_columns(lines[:0], name, schema)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def schema(_session) -> pa.Schema:
+    SCHEMA.append(to_arrow_schema(parsed_schema(), timezone="UTC"))
+
+
+def rows(reader: LineReader, lines: list[bytes]) -> list[dict[str, Any]]:
+    batches = parse_run(lines, reader, SCHEMA[0], "dt=2026-03-02/log-1.ndjson")
+    found = pa.Table.from_batches(batches, SCHEMA[0]).to_pylist()
+    return sorted(found, key=lambda row: row["line"])
+
+
+def check_equal(reader: LineReader, lines: list[bytes]) -> int:
+    """Number of lines that are read as columns, after the comparison of all rows."""
+    slow = Slow(**{name: getattr(reader, name) for name in reader.__dataclass_fields__})
+    # As text, in which NaN equals NaN.
+    assert list(map(str, rows(reader, lines))) == list(map(str, rows(slow, lines)))
+    return len(reader.read_columns(lines, "log-1.ndjson", SCHEMA[0]).places)
+
+
+def test_a_whole_log_is_read_as_columns() -> None:
+    lines = as_bulk(shop_log())
+    assert check_equal(UBI, lines) == len(lines)
+    assert check_equal(HISTORY, lines) == len(lines)
+
+
+@pytest.mark.skipif(not LOG.exists(), reason=f"no UBI data in {DATA}: set LTRR_UBI_DATA")
+def test_the_sample_log_is_read_alike() -> None:
+    lines = gzip.decompress(LOG.read_bytes()).splitlines()
+    reader = replace(UBI, night=date(2025, 3, 3), first_open=date(2024, 6, 4))
+    # All but the actions that are no events, and the empty user ids need no second way.
+    assert check_equal(reader, lines) > 0.85 * len(lines)
+
+
+def test_lines_of_several_formats_are_each_read_by_their_own() -> None:
+    lines = [*as_bulk(shop_log(10)), *map(as_bytes, (record(1), record(2))), *wrong_lines(3).values()]
+    random.Random(4).shuffle(lines)
+    assert check_equal(HISTORY, lines) > 20
+    assert check_equal(NIGHTLY, lines) >= 0
+
+
+scalars = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats() | st.text(max_size=6)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2)
+)
+times = st.sampled_from(
+    [
+        *(0, 1771000000, 1771000000000, 1771000000000123, 1771000000000000001, 99999999999999999999, -1, 1.5),
+        *("2026-02-20T10:00:00Z", "2026-02-20T10:00:00.1234567Z", "2026-02-20T10:00:00+0100", "2026-02-20 10:00"),
+        *("2026-02-30T10:00:00Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59.999Z"),
+        *("2026-03-02T23:59:59.999999Z", "2026-03-03T00:00:04Z", "2026-03-03T00:00:06Z", "1771000000"),
+    ]
+)
+
+
+def _paths(content: Any, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    inside = content.items() if isinstance(content, dict) else ()
+    return [path for key, value in inside for path in ((*prefix, key), *_paths(value, (*prefix, key)))]
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> bytes:
+    """A document with some of its values changed, removed or added; or its text cut or broken."""
+    base = draw(
+        st.sampled_from([search(1), event(1, "click", 0), event(2, "impression", 1), {"index": {"_index": "i"}}])
+    )
+    content = json.loads(json.dumps(base))
+    for _ in range(draw(st.integers(0, 3))):
+        path = draw(st.sampled_from(_paths(content) or [("timestamp",)]))
+        place = content
+        for key in path[:-1]:
+            place = place.get(key) if isinstance(place, dict) else None
+        if not isinstance(place, dict):
+            continue
+        if draw(st.booleans()):
+            place.pop(path[-1], None)
+        else:
+            place[path[-1]] = draw(times if path[-1] == "timestamp" else values)
+    if draw(st.integers(0, 9)) == 0:
+        content[draw(st.sampled_from(["event_id", "user_id", "session_id", "query_attributes", "create", "x"]))] = draw(
+            values
+        )
+    line = json.dumps(content, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
+    damage = draw(st.integers(0, 19))
+    if damage == 0:
+        line = line[: draw(st.integers(0, len(line)))]
+    elif damage == 1:
+        place = draw(st.integers(0, len(line)))
+        line = line[:place] + draw(st.sampled_from([b"\xff", b"\x00", b"\t", b"{}", b"}", b'"', b"\r"])) + line[place:]
+    return line.replace(b"\n", b" ")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(documents(), min_size=1, max_size=12))
+def test_any_lines_are_read_alike(lines: list[bytes]) -> None:
+    for reader in (UBI, HISTORY, NIGHTLY):
+        check_equal(reader, lines)
