@@ -22,8 +22,9 @@ import pyarrow.json as pj
 from ltrr.arrays import Bools
 
 _LARGEST_BLOCK = (1 << 31) - 1
-# Below this number of lines a part with a fault is not divided further.
-_SMALLEST_PART = 16
+# A part of at most this number of lines with a fault is read one by one. To parse a part costs
+# about as much as to read ten lines.
+_SMALLEST_PART = 32
 
 
 class ColumnRows(NamedTuple):
@@ -51,55 +52,59 @@ class Parsed:
     table: pa.Table
 
 
-def parse_objects(lines: Sequence[bytes], schemas: Sequence[pa.Schema], foreign: Sequence[bytes] = ()) -> list[Parsed]:
-    """Parse lines as objects of the first schema that fits; lines without a fitting one are left.
+def parse_objects(
+    lines: Sequence[bytes],
+    schemas: Sequence[pa.Schema],
+    choose: Callable[[bytes], int],
+    foreign: Sequence[bytes] = (),
+) -> list[Parsed]:
+    """Parse lines as objects, each by the schema that is chosen for it; others are left.
 
-    A part with a fault is divided in halves, so one bad line costs a few parses of its neighbours.
+    A part with a fault is divided in halves until it is small: a bad line leaves a few of its
+    neighbours to be read one by one, which costs less than to parse each of them alone.
 
     Args:
         lines: Lines without the line feed.
         schemas: Alternatives, such as a time as text or as a number. Other keys are ignored.
+        choose: Function that looks at a line and returns the index of its schema.
         foreign: Texts that no line may contain, because another format would read it.
 
-    >>> lines = [b'{"a": 1}', b'{"a": "x"}', b'{"a"', b'{"a": 2, "b": []}']
+    >>> lines = [b'{"a": 1}', b'{"a": "x"}', b'{"a": 2, "b": []}']
     >>> schemas = [pa.schema([("a", kind)]) for kind in (pa.int64(), pa.string())]
-    >>> parts = parse_objects(lines, schemas)
+    >>> parts = parse_objects(lines, schemas, lambda line: int(b"x" in line))
     >>> sorted((int(place), value) for part in parts
     ...        for place, value in zip(part.places, part.table["a"].to_pylist()))
-    [(0, 1), (1, 'x'), (3, 2)]
+    [(0, 1), (1, 'x'), (2, 2)]
     """
-    objects = [n for n, line in enumerate(lines) if _is_object(line)]
+    groups: list[list[int]] = [[] for _ in schemas]
+    for n, line in enumerate(lines):
+        stripped = line.strip()
+        if stripped.startswith(b"{") and stripped.endswith(b"}"):
+            groups[choose(line)].append(n)
     found: list[Parsed] = []
-    _parse_part(lines, np.array(objects, dtype=np.int64), schemas, foreign, found)
+    for group, schema in zip(groups, schemas, strict=True):
+        _parse_part(lines, np.array(group, dtype=np.int64), schema, foreign, found)
     return found
-
-
-def _is_object(line: bytes) -> bool:
-    stripped = line.strip()
-    return stripped.startswith(b"{") and stripped.endswith(b"}")
 
 
 def _parse_part(
     lines: Sequence[bytes],
     places: np.ndarray[Any, np.dtype[np.int64]],
-    schemas: Sequence[pa.Schema],
+    schema: pa.Schema,
     foreign: Sequence[bytes],
     found: list[Parsed],
 ) -> None:
     if not len(places):
         return
     data = b"\n".join([lines[n] for n in places.tolist()])
-    if _is_plain(data, foreign):
-        for schema in schemas:
-            table = _parse(data, schema)
-            # Two objects on one line would move all later rows.
-            if table is not None and table.num_rows == len(places):
-                found.append(Parsed(places, table))
-                return
-    if len(places) > 1:
-        step = 1 if len(places) <= _SMALLEST_PART else len(places) // 2
-        for start in range(0, len(places), step):
-            _parse_part(lines, places[start : start + step], schemas, foreign, found)
+    table = _parse(data, schema) if _is_plain(data, foreign) else None
+    # Two objects on one line would move all later rows.
+    if table is not None and table.num_rows == len(places):
+        found.append(Parsed(places, table))
+    elif len(places) > _SMALLEST_PART:
+        half = len(places) // 2
+        _parse_part(lines, places[:half], schema, foreign, found)
+        _parse_part(lines, places[half:], schema, foreign, found)
 
 
 def _is_plain(data: bytes, foreign: Sequence[bytes]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import reduce
@@ -60,11 +61,24 @@ def _schema(time: pa.DataType, entity_id: pa.DataType) -> pa.Schema:
 
 
 _SCHEMAS = [_schema(time, entity_id) for entity_id in (pa.string(), pa.int64()) for time in (pa.string(), pa.int64())]
+_TIME_IS_NUMBER = re.compile(rb'"timestamp"\s*:\s*\d')
+_ID_IS_NUMBER = re.compile(rb'"object_id"\s*:\s*\d')
+
+
+def _choose_schema(line: bytes) -> int:
+    """Index of the schema that has the line's types of time and entity.
+
+    >>> _choose_schema(b'{"timestamp": 1717527762025, "object_id": "7"}')
+    1
+    """
+    return 2 * (_ID_IS_NUMBER.search(line) is not None) + (_TIME_IS_NUMBER.search(line) is not None)
 
 
 def read_columns(lines: Sequence[bytes], reader: LineReader, schema: pa.Schema) -> ColumnRows:
     """Rows of the documents that have no fault and no reason to be rejected."""
-    parts = [_read_part(lines, part, reader, schema) for part in parse_objects(lines, _SCHEMAS, FOREIGN)]
+    parts = [
+        _read_part(lines, part, reader, schema) for part in parse_objects(lines, _SCHEMAS, _choose_schema, FOREIGN)
+    ]
     parts = [part for part in parts if len(part.places)]
     if not parts:
         return ColumnRows(np.empty(0, dtype=np.int64), {})
