@@ -60,7 +60,7 @@ def logged_day(day: date, impressions: int, *, clicked_share: float = 1.0) -> di
         tables["impressions"].append(
             (
                 *(impression, datetime.combine(day, NOON), day, day, query, query, kind, user, fold, "s1", "search"),
-                *(0, {}, "v1", 1.0, "v1", "v1", "policy"),
+                *(0, {}, "v1", 1.0, "v1", "v1", "policy", None),
             )
         )
         tables["decisions"].append(

@@ -100,12 +100,16 @@ def test_documents_of_one_search_are_joined_and_positions_count_from_one(spark, 
         search(0, query_response_hit_ids=["b", "a"], timestamp="2026-02-03T09:00:10.000Z"),
         search(0, query_response_hit_ids=["x"], user_query="Other", timestamp="2026-02-03T09:00:11.000Z"),
     ]
-    from_zero = [search(1), *(event(1, "view", place, position=None) for place in range(2))]
+    from_zero = [search(1), *(event(1, "view", place) for place in range(2))]
     for place, document in enumerate(from_zero[1:]):
         document["event_attributes"]["position"]["ordinal"] = place
     twice = [search(2), event(2, "impression", 0, seconds=1), event(2, "impression", 4, seconds=2)]
     twice[2]["event_attributes"]["position"]["ordinal"] = 1
-    home = ingested(spark, tmp_path, {"ubi-1.ndjson": [*map(as_line, shuffled([*pages, *from_zero, *twice], 1))]})
+    home = ingested(
+        spark,
+        tmp_path,
+        {"ubi-1.ndjson": [*map(as_line, shuffled([*pages, *from_zero, *twice, event(1, "click", 1)], 1))]},
+    )
     found = {(row.impression_id, row.position): row.entity_id for row in home.rows("slate_rows")}
     assert found == {
         ("q0", 1): "a",
