@@ -159,6 +159,8 @@ class Settings:
         # rerun after an update would write its tables again.
         if self.policy.ranker_groups == DEFAULT_RANKER_GROUPS:
             del given["policy"]["ranker_groups"]
+        if self.policy.query_key_version == 1:
+            del given["policy"]["query_key_version"]
         return hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -249,6 +251,7 @@ def home_layer(policy: PolicySettings, history_starts: date) -> dict[str, Any]:
             "observe": policy.observe,
             "features": list(policy.features),
             **({} if groups == DEFAULT_RANKER_GROUPS else {"ranker_groups": list(groups)}),
+            "query_key_version": policy.query_key_version,
             "exploration": policy.exploration.to_json(),
         },
     }

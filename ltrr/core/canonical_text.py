@@ -98,8 +98,8 @@ def canonical_text(text: str) -> str:
     'c# in 7 days .net 3.5 at 100%'
     >>> canonical_text("Rock’n’Roll & R&B"), canonical_text('7" single'), canonical_text('"the 7"')
     ('rock n roll r&b', '7" single', 'the 7')
-    >>> canonical_text("İstanbul"), canonical_text("Straße"), canonical_text("!!!"), canonical_text(" ")
-    ('istanbul', 'strasse', '!!!', '')
+    >>> [canonical_text(text) for text in ("İstanbul", "Straße", "!!!", " ")]
+    ['istanbul', 'strasse', '!!!', '']
     """
     if text.isascii():
         folded = text.lower()

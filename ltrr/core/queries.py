@@ -135,7 +135,10 @@ def _first_form(text: str) -> str:
 
 
 def _shorten(form: str) -> str:
-    """The beginning of a long form and a hash of all of it, in letters: a digit changes the class."""
+    """The beginning of a long form, and a hash of all of it.
+
+    The hash is written in letters, because a digit would change the class of the query.
+    """
     digest = hashlib.sha256(form.encode()).hexdigest()[:_HASH_LENGTH].translate(_LETTERS)
     # The cut can leave a mark that is loose now, so the form of the result is computed again.
     return canonical_text(f"{form[: MAX_KEY_LENGTH - _HASH_LENGTH - 1]} {digest}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from ltrr.core.queries import QUERY_KEY_VERSION
 from ltrr.logs.formats import FORMATS
 from ltrr.logs.line_format import LineFormat
 from ltrr.logs.reading import read_line
@@ -31,6 +32,7 @@ class LineReader:
         pseudonyms: Pseudonyms of users, which have the secret.
         clock_skew_seconds: Maximum number of seconds that a clock may be ahead.
         formats: Formats of lines, tried in this order.
+        key_version: Version of the query key of the home.
     """
 
     night: date
@@ -40,6 +42,7 @@ class LineReader:
     pseudonyms: Pseudonyms
     clock_skew_seconds: float = 0.0
     formats: tuple[LineFormat, ...] = FORMATS
+    key_version: int = QUERY_KEY_VERSION
 
     def row(self, line: bytes, name: str) -> LineRow:
         """Row of one line of the file `name`.
@@ -59,7 +62,7 @@ class LineReader:
         draws, candidates = block_rows(reading.content)
         return {
             **kept,
-            "impression": impression_row(reading.content, at, self.night, self.pseudonyms),
+            "impression": impression_row(reading.content, at, self.night, self.pseudonyms, self.key_version),
             "decisions": decision_rows(reading.content),
             "draws": draws,
             "candidates": candidates,

@@ -79,7 +79,12 @@ def run(night: Night) -> None:
     night.write("limited_users", intake.limited_users, open_dates)
 
     accepted = {check.name: night.accept_quality[check.name] for check in checks if check.outcome == "failed"}
-    night.note(lines=counts.lines, impressions=counts.impressions, accepted_quality=accepted or None)
+    night.note(
+        lines=counts.lines,
+        impressions=counts.impressions,
+        query_key_version=night.settings.policy.query_key_version,
+        accepted_quality=accepted or None,
+    )
 
 
 class Intake:
@@ -104,6 +109,7 @@ class Intake:
             kinds=frozenset(self.settings.kinds),
             pseudonyms=Pseudonyms(read_secret(os.environ)),
             clock_skew_seconds=self.settings.clock_skew_seconds,
+            key_version=night.settings.policy.query_key_version,
         )
         folder = check_closed(night.spark, night.settings.paths.logs, night.date)
         self.files = list_folder(night.spark, folder)
