@@ -13,7 +13,7 @@ from ltrr.cli.doctor import doctor
 from ltrr.cli.night import job, nightly
 from ltrr.cli.ope import ope
 from ltrr.cli.ope_draws import ope_draws
-from ltrr.cli.output import is_debugging, set_up_logging
+from ltrr.cli.output import is_debugging, print_progress, set_up_logging
 from ltrr.cli.policies import policies
 from ltrr.cli.simulate import simulate
 from ltrr.cli.tables import tables
@@ -93,5 +93,5 @@ def report(error: LtrrError, cause: Exception | None = None) -> int:
     """Print the error as one sentence; with --debug, raise it with its traceback instead."""
     if is_debugging():
         raise error from cause
-    sys.stderr.write(f"ltrr: {error}\n")
+    print_progress(f"ltrr: {error}")
     return error.exit_code

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from ltrr.cli.options import AcceptQuality, Common, Date, parse_date, with_common
 from ltrr.cli.output import narrow_stderr, show
@@ -85,4 +84,4 @@ def _show(runs: Sequence[JobRun], title: str, common: Common) -> None:
     if not common.as_json:
         for run in runs:
             if "why" in run.notes:
-                show(Text(f"decision of {run.run_date}: {run.notes['why']}"))
+                show(f"decision of {run.run_date}: {run.notes['why']}")

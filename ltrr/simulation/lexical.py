@@ -3,8 +3,8 @@
 Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009. The variant
 and defaults are Lucene's, k1 = 1.2 and b = 0.75, over the words of the canonical form
 (`core.queries.canonical_form`), without stemming and stop words. Equal scores are in the order of
-the catalogue. No parameter was tuned. BM25 over trigrams of words is the strategy for misspelt queries
-if no language model is installed.
+the catalogue. No parameter was tuned. BM25 over trigrams of words is the strategy for misspelt
+queries if no language model is installed.
 """
 
 from __future__ import annotations

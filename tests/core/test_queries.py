@@ -21,7 +21,7 @@ from ltrr.core.surrogates import replace_surrogates
 from ltrr.errors import ConfigError
 
 _IGNORABLE = [point for first, last in DEFAULT_IGNORABLE for point in range(first, last + 1)]
-_MARKS = "aAiIİı1½\"#%@.&,/*!'`´ß\u0307\u0323\u0301\u0345\u20e3\ufe0f\u200d\u3164\u207b\u02bc\u2044\ud83d\udca9 "
+_MARKS = "aAiIİ\u01311½\"#%@.&,/*!'`\u00b4ß\u0307\u0323\u0301\u0345\u20e3\ufe0f\u200d\u3164\u207b\u02bc\u2044\ud83d\udca9 "
 ANY_TEXT = st.text(st.one_of(st.sampled_from(_MARKS), st.characters(exclude_categories=())), max_size=40)
 
 
@@ -82,7 +82,7 @@ def test_the_ranges_are_those_of_unicode() -> None:
 
 @given(st.text(max_size=30), st.integers(60, 3_000))
 def test_a_long_text_has_a_short_key_of_its_own(text: str, times: int) -> None:
-    long = "select * from songs, " * times + text
+    long = "drop table songs, " * times + text
     key, other = query_key(long), query_key(f"{long} b")
     assert len(key) <= MAX_KEY_LENGTH
     assert query_key(key) == key != other
@@ -111,7 +111,7 @@ def test_version_1_is_unchanged() -> None:
         "zero​width and\ud800surrogate": "zerowidth and surrogate",
         "İstanbul": "i̇stanbul",
         "❤️ songs": "❤️ songs",
-        "Don’t stop": "don t stop",
+        "Don\u2019t stop": "don t stop",
     }
     assert {text: query_key(text, 1) for text in keys} == keys
 
