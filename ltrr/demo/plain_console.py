@@ -21,7 +21,7 @@ class PlainConsole(Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """The text of a string; line feeds and tabs stay."""
         return super().render_str(
             escape_controls(text, keeps_lines=True), **{**options, "markup": False, "emoji": False}

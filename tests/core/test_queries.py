@@ -21,7 +21,9 @@ from ltrr.core.surrogates import replace_surrogates
 from ltrr.errors import ConfigError
 
 _IGNORABLE = [point for first, last in DEFAULT_IGNORABLE for point in range(first, last + 1)]
-_MARKS = "aAiIİ\u01311½\"#%@.&,/*!'`\u00b4ß\u0307\u0323\u0301\u0345\u20e3\ufe0f\u200d\u3164\u207b\u02bc\u2044\ud83d\udca9 "
+_MARKS = (
+    "aAiIİ\u01311½\"#%@.&,/*!'`\u00b4ß\u0307\u0323\u0301\u0345\u20e3\ufe0f\u200d\u3164\u207b\u02bc\u2044\ud83d\udca9 "
+)
 ANY_TEXT = st.text(st.one_of(st.sampled_from(_MARKS), st.characters(exclude_categories=())), max_size=40)
 
 
