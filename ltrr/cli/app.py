@@ -10,6 +10,7 @@ import typer
 
 from ltrr.cli.demo import demo
 from ltrr.cli.doctor import doctor
+from ltrr.cli.judgments import judgments
 from ltrr.cli.night import job, nightly
 from ltrr.cli.ope import ope
 from ltrr.cli.ope_draws import ope_draws
@@ -36,6 +37,7 @@ app.command()(ope)
 app.command()(ope_draws)
 app.add_typer(tables, name="tables")
 app.add_typer(policies, name="policies")
+app.add_typer(judgments, name="judgments")
 
 
 @app.callback()
