@@ -20,7 +20,7 @@ from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 
-from ltrr.core.shown_text import escape_controls, escape_json_controls
+from ltrr.demo.shown_text import escape_controls, escape_json_controls
 from ltrr.demo.plain_console import PlainConsole
 
 Rows = Sequence[Mapping[str, Any]]

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ltrr.core.shown_text import escape_controls
+from ltrr.demo.shown_text import escape_controls
 
 
 class PlainConsole(Console):

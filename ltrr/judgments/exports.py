@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from itertools import groupby
 
 from ltrr.errors import UsageError
@@ -53,10 +54,12 @@ def to_json(graded: Sequence[GradedPair], name: str) -> str:
 def query_ids(keys: Sequence[str]) -> dict[str, str]:
     """query_key -> id without white space, in the order of the keys.
 
-    >>> query_ids(["red dress", "blue"])
-    {'blue': 'q1', 'red dress': 'q2'}
+    The id is a hash of the key, so a query has the same id in every file.
+
+    >>> query_ids(["red dress"])
+    {'red dress': 'qe858a3f9978c'}
     """
-    return {key: f"q{number}" for number, key in enumerate(sorted(set(keys)), start=1)}
+    return {key: f"q{sha256(key.encode()).hexdigest()[:12]}" for key in sorted(set(keys))}
 
 
 def to_query_texts(ids: Mapping[str, str]) -> str:

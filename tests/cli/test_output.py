@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import ltrr
 from ltrr.cli import output
 from ltrr.cli.app import report
-from ltrr.core.shown_text import escape_controls, escape_json_controls
+from ltrr.demo.shown_text import escape_controls, escape_json_controls
 from ltrr.errors import UsageError
 
 SOURCES = Path(ltrr.__file__).parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -86,9 +87,9 @@ def test_the_scores_of_a_run_fall_strictly_so_that_no_tool_changes_the_order() -
     ranking = [f"e{n}" for n in range(1_000)]
     lines = to_run({"red dress": ranking}, query_ids(["red dress"]), "ltrr-memory").splitlines()
     columns = [line.split(" ") for line in lines]
-    assert columns[0] == ["q1", "Q0", "e0", "1", "1.000000000", "ltrr-memory"]
+    assert columns[0] == [query_ids(["red dress"])["red dress"], "Q0", "e0", "1", "1.000000000", "ltrr-memory"]
     scores = [float(row[4]) for row in columns]
-    assert all(before > after for before, after in zip(scores, scores[1:], strict=False))
+    assert all(before > after for before, after in pairwise(scores))
 
 
 def test_an_id_with_white_space_cannot_be_in_a_trec_file() -> None:

@@ -48,8 +48,12 @@ FILES = {
     ),
     "list.qrels": "1 0 e1 3\n1 0 e2 0\n2\tQ0\te1\t1\n",
     "quepid-ltr.txt": "3 qid:1 # e1 Red dress\n0 qid:1 # e2 Red dress\n1 qid:2 # e1 C#\n",
-    "elasticsearch-ltr.txt": "# qid:1: red dress*1\n# qid:2: C#*1\n#\n3 qid:1 1:0.5 2:1e-3 #\te1\n0 qid:1 # e2\n1 qid:2 # e1\n",
-    "letor.txt": "3 qid:1 1:0.5 2:0.1 #docid = e1 inc = 1 prob = 0.1\n0 qid:1 1:0 #docid = e2 inc = 1\n1 qid:2 1:1 # e1\n",
+    "elasticsearch-ltr.txt": (
+        "# qid:1: red dress*1\n# qid:2: C#*1\n#\n3 qid:1 1:0.5 2:1e-3 #\te1\n0 qid:1 # e2\n1 qid:2 # e1\n"
+    ),
+    "letor.txt": (
+        "3 qid:1 1:0.5 2:0.1 #docid = e1 inc = 1 prob = 0.1\n0 qid:1 1:0 #docid = e2 inc = 1\n1 qid:2 1:1 # e1\n"
+    ),
 }
 WITH_QUERIES = ("list.qrels", "letor.txt")
 
