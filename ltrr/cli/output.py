@@ -20,8 +20,8 @@ from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 
-from ltrr.demo.shown_text import escape_controls, escape_json_controls
 from ltrr.demo.plain_console import PlainConsole
+from ltrr.demo.shown_text import escape_controls, escape_json_controls
 
 Rows = Sequence[Mapping[str, Any]]
 
