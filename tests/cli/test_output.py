@@ -69,13 +69,14 @@ def test_an_error_is_one_line_without_control_characters(
     assert "\x1b" not in err
 
 
-def test_a_log_line_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_line_has_no_control_characters(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The handlers of other tests stay as they are.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     output.set_up_logging(is_verbose=True)
-    try:
-        logging.getLogger("ltrr.test").info("reason=%s", "\x1b[2J[/b]")
-        assert r"reason=\x1b[2J[/b]" in capsys.readouterr().err
-    finally:
-        logging.basicConfig(level=logging.WARNING, force=True)
+    logging.getLogger("ltrr.test").info("reason=%s", "\x1b[2J[/b]")
+    assert r"reason=\x1b[2J[/b]" in capsys.readouterr().err
 
 
 @given(st.text(st.characters(exclude_categories=())))

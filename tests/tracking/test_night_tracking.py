@@ -1,5 +1,6 @@
 """A night in MLflow: runs are found by tags, nested, superseded and closed."""
 
+import logging
 import pickle
 import shutil
 import socket
@@ -278,7 +279,9 @@ MIDDLE = {
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow if name == "locked" else ()) for name in MIDDLE]
 )
-def test_a_fault_of_the_store_between_two_writes_is_one_sentence_with_exit_code_3(own_store, name, capfd):
+def test_a_fault_of_the_store_between_two_writes_is_one_sentence_with_exit_code_3(own_store, name, capfd, monkeypatch):
+    # Tests of commands leave handlers that write to streams of the past.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     _, night, database = own_store
     break_store, message = MIDDLE[name]
 
