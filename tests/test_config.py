@@ -122,11 +122,13 @@ def test_the_digest_follows_what_can_change_a_result_and_nothing_else(configured
 
 def test_a_home_that_changes_nothing_keeps_its_digest_after_an_update():
     """The digest is that of ltrr before `policy.ranker_groups`, so reruns write nothing new."""
-    policy = PolicySettings("search", ("title", "memory"))
+    policy = PolicySettings("search", ("title", "memory"), query_key_version=1)
     settings = Settings(policy=policy, history_starts=date(2026, 3, 2), paths=PathSettings(home=Path("home")))
     assert settings.digest() == "7f26043352a12d58"
     other = dataclasses.replace(settings, policy=dataclasses.replace(policy, ranker_groups=("listings",)))
     assert other.digest() != settings.digest()
+    newer = dataclasses.replace(settings, policy=dataclasses.replace(policy, query_key_version=2))
+    assert newer.digest() != settings.digest()
 
 
 def test_a_home_file_that_could_not_be_read_back_is_not_written(home):

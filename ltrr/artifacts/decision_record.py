@@ -20,6 +20,7 @@ from ltrr.core.exploration import Distribution
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
 from ltrr.core.situation import Situation
+from ltrr.core.surrogates import replace_surrogates
 from ltrr.errors import UsageError
 
 RECORD_VERSION = 1
@@ -129,6 +130,9 @@ def decision_record(
 ) -> dict[str, Any]:
     """One record. Memory and history are in the bundle, so their versions are the bundle's.
 
+    Lone surrogates in its texts are replaced by U+FFFD, so that the search can be logged. An entity
+    has the same id in all its entries.
+
     Raises:
         UsageError: the situation has no time or no time zone, or `served_by` is unknown.
     """
@@ -144,32 +148,41 @@ def decision_record(
         "version_propensity": version_propensity,
         "memory_version": version,
         "history_version": version,
-        "impression_id": impression_id,
+        "impression_id": replace_surrogates(impression_id),
         "at": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "utc_offset_minutes": situation.utc_offset_minutes,
-        "surface": situation.surface,
-        "query_text": query_text,
-        "user": user,
-        "session": session,
-        "context": dict(situation.context),
+        "surface": replace_surrogates(situation.surface),
+        "query_text": replace_surrogates(query_text),
+        "user": replace_surrogates(user),
+        "session": replace_surrogates(session),
+        "context": {replace_surrogates(key): replace_surrogates(value) for key, value in situation.context.items()},
         "served_by": served_by,
-        "looks": list(looks),
+        "looks": [{**look, "results": _encodable(look["results"])} for look in looks],
         "decisions": list(decisions),
-        "draws": list(draws),
-        "slate": list(slate),
+        "draws": [{**draw, "results": _encodable(draw["results"])} for draw in draws],
+        "slate": _encodable(slate),
     }
 
 
+def _encodable(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of entities, with ids that UTF-8 can encode."""
+    return [{**entry, "entity_id": replace_surrogates(entry["entity_id"])} for entry in entries]
+
+
 def record_line(record: Mapping[str, Any]) -> str:
-    """A record or event as one line of the log, without the line end.
+    r"""A record or event as one line of the log, without the line end.
+
+    UTF-8 can encode the line: lone surrogates are replaced by U+FFFD.
 
     Raises:
         ValueError: a number is NaN or infinite.
 
     >>> record_line({"b": 1, "a": "é"})
     '{"b":1,"a":"é"}'
+    >>> record_line({"entity_id": "e\ud83d"}) == '{"entity_id":"e\ufffd"}'
+    True
     """
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return replace_surrogates(json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
 
 
 @cache

@@ -26,14 +26,15 @@ from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
 from ltrr.core.features import Feature, action_features, shared_features
 from ltrr.core.plans import PlanSpace
+from ltrr.core.queries import QUERY_KEY_VERSION, check_key_version
 from ltrr.core.ranker_features import ranker_features
 from ltrr.errors import ArtifactError, ConfigError, LtrrError, UsageError
 
 FORMAT = 2
 """Format that this code writes. It reads `FORMAT - 1 .. FORMAT`, and later formats whose
-`minimum_reader` allows it. Format 2 added learned values and the history of single queries, which a
-reader of format 1 would silently ignore. A bundle without both states that a reader of format 1 may
-serve it."""
+`minimum_reader` allows it. Format 2 added learned values, the history of single queries and the
+version of the query key, which a reader of format 1 would silently ignore. A bundle without any of
+them states that a reader of format 1 may serve it."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}\Z")
@@ -105,6 +106,8 @@ class PolicySettings:
         exploration: Settings of exploration.
         features: Groups of shared features, `core.feature_groups.GROUPS`.
         ranker_groups: Groups of the ranker's features, `core.entity_groups.RANKER_GROUPS`.
+        query_key_version: Version of the query key (docs/concepts/query-keys.md). A home keeps the
+            version of its first night.
 
     Raises:
         ConfigError: a name or value is not valid.
@@ -120,6 +123,7 @@ class PolicySettings:
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
     features: tuple[str, ...] = DEFAULT_GROUPS
     ranker_groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS
+    query_key_version: int = QUERY_KEY_VERSION
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(self.strategies))
@@ -136,6 +140,7 @@ class PolicySettings:
             raise ConfigError(
                 "unknown value of a setting", which="policy.decide", expected="plan", got=repr(self.decide)
             )
+        check_key_version(self.query_key_version)
         shared_features(self.space, self.observe, self.features)
         ranker_features(self.space, self.ranker_groups)
         object.__setattr__(self, "features", tuple(group for group in GROUPS if group in self.features))
@@ -174,6 +179,8 @@ class PolicySettings:
             described["features"] = list(self.features)
         if self.ranker_groups != DEFAULT_RANKER_GROUPS:
             described["ranker_groups"] = list(self.ranker_groups)
+        if self.query_key_version != _FIRST_KEY_VERSION:
+            described["query_key_version"] = self.query_key_version
         for kind in ("shared_features", "action_features", "ranker_features"):
             described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
         return described
@@ -189,10 +196,14 @@ class PolicySettings:
         plain["exploration"] = ExplorationSettings(**described["exploration"])
         plain["features"] = described.get("features", DEFAULT_GROUPS)
         plain["ranker_groups"] = described.get("ranker_groups", DEFAULT_RANKER_GROUPS)
+        plain["query_key_version"] = described.get("query_key_version", _FIRST_KEY_VERSION)
         settings = PolicySettings(**plain)
         check_features(described, settings.to_json(), ("shared_features", "action_features", "ranker_features"))
         return settings
 
+
+# Version of a bundle that does not state one.
+_FIRST_KEY_VERSION = 1
 
 _SETTINGS = ("name", "strategies", "block_size", "budget", "decide", "observe", "exploration")
 
@@ -238,7 +249,8 @@ class Manifest:
     @property
     def minimum_reader(self) -> int:
         """The oldest format whose reader serves the bundle correctly."""
-        is_new = self.values is not None or any(name.startswith(HISTORY_PARTS) for name in self.files)
+        has_new_files = self.values is not None or any(name.startswith(HISTORY_PARTS) for name in self.files)
+        is_new = has_new_files or self.settings.query_key_version != _FIRST_KEY_VERSION
         return FORMAT if is_new else FORMAT - 1
 
     @property

@@ -114,7 +114,7 @@ class MemoryPart:
         }
 
     def _entries(self, query_key: str) -> slice:
-        wanted = query_key.encode()
+        wanted = query_key.encode("utf-8", "surrogatepass")
         place = bisect_left(self._queries, wanted)
         if place == len(self._queries) or self._queries[place] != wanted:
             return slice(0, 0)

@@ -17,7 +17,7 @@ Test = Callable[[Any], bool]
 Fields = Mapping[str, tuple[Test, str]]
 """Name of a field -> whether a value is valid, and the valid values as text."""
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)", re.ASCII)
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
 
 _NUMBER_TYPES = frozenset({int, float})
@@ -81,7 +81,7 @@ _PROPENSITY = (lambda value: _is_share(value) and value > 0, "a number above 0 a
 _NUMBERS = (_is_numbers, "a list of finite numbers")
 _MATRIX = (_is_matrix, "a list of lists of finite numbers")
 _LIST = (_is_list, "a list")
-_INSTANT = (_is_time, "a UTC time such as 2026-03-02T12:00:00.123Z, with up to 9 digits after the point")
+_INSTANT = (_is_time, "a UTC time such as 2026-03-02T12:00:00.123Z: Z or +00:00, and up to 9 digits after the point")
 _SCORE = (_is_number_or_null, "a finite number or null")
 
 RECORD: Fields = {

@@ -11,10 +11,11 @@ import typer
 from ltrr.cli.demo import demo
 from ltrr.cli.doctor import doctor
 from ltrr.cli.ingest import ingest, logs
+from ltrr.cli.judgments import judgments
 from ltrr.cli.night import job, nightly
 from ltrr.cli.ope import ope
 from ltrr.cli.ope_draws import ope_draws
-from ltrr.cli.output import is_debugging, set_up_logging
+from ltrr.cli.output import is_debugging, print_progress, set_up_logging
 from ltrr.cli.policies import policies
 from ltrr.cli.simulate import simulate
 from ltrr.cli.tables import tables
@@ -39,6 +40,7 @@ app.command()(ope_draws)
 app.add_typer(tables, name="tables")
 app.add_typer(policies, name="policies")
 app.add_typer(logs, name="logs")
+app.add_typer(judgments, name="judgments")
 
 
 @app.callback()
@@ -96,5 +98,5 @@ def report(error: LtrrError, cause: Exception | None = None) -> int:
     """Print the error as one sentence; with --debug, raise it with its traceback instead."""
     if is_debugging():
         raise error from cause
-    sys.stderr.write(f"ltrr: {error}\n")
+    print_progress(f"ltrr: {error}")
     return error.exit_code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import sys
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from ltrr.artifacts.bundle import read_manifest
 from ltrr.artifacts.pointer import current
 from ltrr.cli.options import Common, with_common
+from ltrr.cli.output import print_progress
 from ltrr.cli.policy_rows import models_text
 from ltrr.config import Settings
 from ltrr.errors import LeaseError, UsageError
@@ -100,7 +100,7 @@ def _show_release(common: Common, settings: Settings, release: Release | None, v
                 _record(settings, release)
         except LeaseError as held:
             is_recorded = False
-            sys.stderr.write(f"ltrr: the version serves; the next night records it in `releases`, because: {held}\n")
+            print_progress(f"ltrr: the version serves; the next night records it in `releases`, because: {held}")
     row = {
         "serves": version,
         "done": release.action if release else "nothing: the version serves already",

@@ -20,7 +20,6 @@ from ltrr.cli.output import show, show_json, show_rows
 from ltrr.config import Settings
 from ltrr.core.facts import overlaps_of
 from ltrr.core.planning import Block
-from ltrr.core.queries import query_key
 from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.errors import UsageError
 from ltrr.serving.explain import Explanation, explain
@@ -56,7 +55,7 @@ def explain_policy(
     """Explain a policy's choice for a query: plans, blocks, candidates and effects of features."""
     settings = settings_of(home, config, changes)
     policy = _load(settings, version)
-    look = _read_looks(looks, query) if looks else _logged_look(settings, policy, query)
+    look = _read_looks(looks, policy, query) if looks else _logged_look(settings, policy, query)
     explanation = explain(policy, query, look.blocks, look.overlaps, look.situation)
     if as_json:
         show_json({"look": look.source, **explanation.to_json()})
@@ -76,7 +75,7 @@ def _load(settings: Settings, version: str | None) -> Policy:
     return Policy.load(f"{root}/{name}", version)
 
 
-def _read_looks(file: Path, query: str) -> _Look:
+def _read_looks(file: Path, policy: Policy, query: str) -> _Look:
     """The look of a decision record or of its looks; those of another query are refused."""
     try:
         content = json.loads(file.read_text("utf-8"))
@@ -87,7 +86,7 @@ def _read_looks(file: Path, query: str) -> _Look:
     is_record = isinstance(content, dict)
     entries = content.get("looks") if is_record else content
     reasons = (check_form(content) if is_record else []) or check_looks(entries)
-    if not reasons and is_record and query_key(content["query_text"]) != query_key(query):
+    if not reasons and is_record and policy.key(content["query_text"]) != policy.key(query):
         reasons.append(f"query_text: expected {query!r}, got {content['query_text']!r}")
     if reasons:
         raise UsageError(
@@ -104,7 +103,7 @@ def _logged_look(settings: Settings, policy: Policy, query: str) -> _Look:
     """The look of the query's newest search in the tables; only this needs Spark."""
     warehouse = Warehouse(build_session("ltrr policies explain", settings.spark), settings.paths.tables)
     decisions, impressions = warehouse.read(table("decisions")), warehouse.read(table("impressions"))
-    key = query_key(query)
+    key = policy.key(query)
     found = newest_look(decisions, impressions, key, policy.chooser.observe)
     if found is None:
         return _Look(f"none: no search of {key!r} is logged")

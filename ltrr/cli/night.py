@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from ltrr.cli.options import AcceptQuality, Common, Date, parse_date, with_common
 from ltrr.cli.output import narrow_stderr, show
@@ -88,4 +87,4 @@ def _show(runs: Sequence[JobRun], title: str, common: Common) -> None:
             if run.notes.get("with_propensities") == "0" and run.notes.get("impressions") != "0":
                 show(Text(f"log of {run.run_date}: {NO_PROPENSITIES}"))
             if "why" in run.notes:
-                show(Text(f"decision of {run.run_date}: {run.notes['why']}"))
+                show(f"decision of {run.run_date}: {run.notes['why']}")

@@ -84,6 +84,7 @@ def manifest_facts(manifest: Manifest) -> dict[str, Any]:
         "exploration": settings.exploration.to_json(),
         "values": manifest.values.to_plain() if manifest.values else "hit rates",
         "feature_groups": list(settings.features),
+        "query_key_version": settings.query_key_version,
         "features": features,
         "data_window": dict(manifest.data_window),
         "table_versions": dict(manifest.table_versions),

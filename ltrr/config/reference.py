@@ -39,6 +39,10 @@ _HEAD = """\
 # home.
 #policy: {name: search, strategies: [title, semantic, memory], block_size: 2, budget: 4}
 
+# Version of the query key (docs/concepts/query-keys.md). A home keeps the version of its first
+# night; `ltrr policies init` writes the newest version to ltrr.yaml of a new home.
+#policy.query_key_version: 2
+
 # Exploration of the policy, in ltrr.yaml of the home or with --set.
 """
 _ENTRY = re.compile(r"^ {8}(\w+): (.*?)(?=^ {8}\w+: |^ {4}\S|\Z)", re.MULTILINE | re.DOTALL)

@@ -182,6 +182,8 @@ class Settings:
         if self.first_night is None:
             del given["first_night"]
         given["logs"] = self.logs.digested(given["logs"])
+        if self.policy.query_key_version == 1:
+            del given["policy"]["query_key_version"]
         return hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -272,6 +274,7 @@ def home_layer(policy: PolicySettings, history_starts: date) -> dict[str, Any]:
             "observe": policy.observe,
             "features": list(policy.features),
             **({} if groups == DEFAULT_RANKER_GROUPS else {"ranker_groups": list(groups)}),
+            "query_key_version": policy.query_key_version,
             "exploration": policy.exploration.to_json(),
         },
     }

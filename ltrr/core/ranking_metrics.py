@@ -1,4 +1,4 @@
-"""Scores by rank: reciprocal rank, reciprocal rank fusion, DCG and NDCG.
+"""Scores by rank: reciprocal rank, fusion, DCG, NDCG, and measures of a ranking by judgments.
 
 An undefined value is NaN, never 0.
 """
@@ -79,3 +79,43 @@ def ndcg(gains: Sequence[float], k: int = 10, *, ideal_gains: Sequence[float] | 
     """
     best = dcg(sorted(gains if ideal_gains is None else ideal_gains, reverse=True), k)
     return dcg(gains, k) / best if best > 0.0 else nan
+
+
+def precision(relevant: Sequence[bool], k: int) -> float:
+    """P@k: share of relevant entities among the first k positions; missing positions count as 0.
+
+    >>> precision([True, False, True], 5)
+    0.4
+    """
+    return sum(relevant[:k]) / k
+
+
+def recall(relevant: Sequence[bool], k: int, relevant_count: int) -> float:
+    """R@k: share of all relevant entities that are among the first k; NaN if there are none.
+
+    >>> recall([True, False, True], 2, relevant_count=4)
+    0.25
+    """
+    return sum(relevant[:k]) / relevant_count if relevant_count else nan
+
+
+def first_relevant(relevant: Sequence[bool]) -> float:
+    """RR: reciprocal rank of the first relevant entity; 0 if none is listed.
+
+    >>> first_relevant([False, True]), first_relevant([False])
+    (0.5, 0.0)
+    """
+    return next((reciprocal_rank(rank) for rank, is_good in enumerate(relevant, start=1) if is_good), 0.0)
+
+
+def average_precision(relevant: Sequence[bool], relevant_count: int) -> float:
+    """AP: mean, over all relevant entities, of the precision at their ranks; NaN if there are none.
+
+    A relevant entity that is not listed counts as 0. Manning, Raghavan & Schuetze, "Introduction to
+    Information Retrieval", 2008, section 8.4.
+
+    >>> average_precision([True, False, True], relevant_count=2)
+    0.8333333333333333
+    """
+    ranks = [rank for rank, is_good in enumerate(relevant, start=1) if is_good]
+    return sum(found / rank for found, rank in enumerate(ranks, start=1)) / relevant_count if relevant_count else nan

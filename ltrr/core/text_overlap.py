@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import log1p, nan
 
 from ltrr.core.features import PLACES
-from ltrr.core.queries import query_key
+from ltrr.core.queries import QUERY_KEY_VERSION, canonical_form
 
 OVERLAPS = (
     ("title_query_share", "share of the query's words, by letters, that are in the title"),
@@ -53,12 +53,13 @@ class EntityFields:
     popularity: float = nan
 
 
-def text_overlap(key: str, fields: EntityFields) -> tuple[float, ...]:
+def text_overlap(key: str, fields: EntityFields, version: int = QUERY_KEY_VERSION) -> tuple[float, ...]:
     """Values of `OVERLAPS` for one query and one entity, rounded as features are.
 
     Args:
         key: The query_key.
         fields: Fields of the entity.
+        version: Version of the query key: the fields are compared in the same canonical form.
 
     >>> halo = EntityFields("Halo", people="Beyonce", year=2008)
     >>> overlap = dict(zip((name for name, _ in OVERLAPS), text_overlap("halo beyonce 2009", halo)))
@@ -66,8 +67,8 @@ def text_overlap(key: str, fields: EntityFields) -> tuple[float, ...]:
     [0.27, 0.47, 1.0]
     """
     words, letters, year = _query_parts(key)
-    title, title_words, title_letters = _title_parts(fields.title)
-    texts = (_words(fields.description), _words(fields.people), _words(fields.topics))
+    title, title_words, title_letters = _title_parts(fields.title, version)
+    texts = tuple(_words(text, version) for text in (fields.description, fields.people, fields.topics))
     shared = words & title_words
     wanted = max(_letters(words), 1)
     in_both = len(letters & title_letters)
@@ -101,14 +102,14 @@ def _query_parts(key: str) -> tuple[frozenset[str], frozenset[str], float]:
 
 # A service gets the same entities repeatedly; 50,000 take about 100 MB.
 @lru_cache(maxsize=50_000)
-def _title_parts(title: str) -> tuple[str, frozenset[str], frozenset[str]]:
-    key = query_key(title)
+def _title_parts(title: str, version: int) -> tuple[str, frozenset[str], frozenset[str]]:
+    key = canonical_form(title, version)
     return key, frozenset(key.split()), _trigrams(key)
 
 
 @lru_cache(maxsize=50_000)
-def _words(text: str) -> frozenset[str]:
-    return frozenset(query_key(text).split())
+def _words(text: str, version: int) -> frozenset[str]:
+    return frozenset(canonical_form(text, version).split())
 
 
 def _letters(words: frozenset[str]) -> int:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from ltrr.demo.loop import NightReport
+from ltrr.demo.plain_console import PlainConsole
 from ltrr.demo.report import Rows, order_table, trial_table
 from ltrr.simulation.truth_table import LEARNED, LEARNED_GREEDY
 
@@ -23,7 +23,7 @@ def write_report(home: Path, reports: Sequence[NightReport], outcome: Mapping[st
     """Write the report; its tables are up to 200 columns wide."""
     file = home / FILE
     with file.open("w", encoding="utf-8") as stream:
-        console = Console(file=stream, width=WIDTH)
+        console = PlainConsole(file=stream, width=WIDTH)
         console.print(nights_table(reports))
         for report in reports:
             console.print(verdict_lines(report), markup=False, highlight=False)

@@ -85,9 +85,9 @@ def _find_owners(root: str | os.PathLike[str], name: str, versions: Collection[s
 
 
 def list_plan_differences(one: PolicySettings, other: PolicySettings) -> list[str]:
-    """Differences in plans, looks and features: with any, a log of `other` cannot evaluate `one`.
+    """Differences in plans, looks, features and query keys. Exploration may differ.
 
-    Exploration may differ.
+    With any difference, a log of `other` cannot evaluate `one`.
 
     >>> strategies = ("title", "memory")
     >>> one = PolicySettings("search", strategies, block_size=5, budget=1)
@@ -95,7 +95,16 @@ def list_plan_differences(one: PolicySettings, other: PolicySettings) -> list[st
     >>> list_plan_differences(one, other)[:2]
     ['block_size 5, not 2', 'observe first_look, not blind']
     """
-    names = ("strategies", "block_size", "budget", "decide", "observe", "features", "ranker_groups")
+    names = (
+        "strategies",
+        "block_size",
+        "budget",
+        "decide",
+        "observe",
+        "features",
+        "ranker_groups",
+        "query_key_version",
+    )
     differences = [
         f"{name} {_to_text(getattr(one, name))}, not {_to_text(getattr(other, name))}"
         for name in names
@@ -107,7 +116,10 @@ def list_plan_differences(one: PolicySettings, other: PolicySettings) -> list[st
 
 
 def has_same_plans(one: PolicySettings, other: PolicySettings) -> bool:
-    """Whether both have the same plans, looks and features: a log of `other` can evaluate `one`."""
+    """Whether both have the same plans, looks, features and query keys.
+
+    If they have, a log of `other` can evaluate `one`.
+    """
 
     def frame(settings: PolicySettings) -> tuple[object, ...]:
         return (
@@ -117,6 +129,7 @@ def has_same_plans(one: PolicySettings, other: PolicySettings) -> bool:
             settings.shared_features,
             settings.action_features,
             settings.ranker_features,
+            settings.query_key_version,
         )
 
     return frame(one) == frame(other)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ltrr.core.queries import QUERY_KEY_VERSION
 from ltrr.logs.column_lines import ColumnRows
 from ltrr.logs.formats import FORMATS, Patterns, formats_of
 from ltrr.logs.line_format import LineContext, LineFormat
@@ -46,6 +47,7 @@ class LineReader:
         is_history: Whether the folder holds a history: a row then arrived on the date of its time.
         formats: Formats of lines, tried in this order.
         patterns: Formats of the files of certain names, which come before `formats`.
+        key_version: Version of the query key of the home.
     """
 
     night: date
@@ -56,6 +58,7 @@ class LineReader:
     is_history: bool = False
     formats: tuple[LineFormat, ...] = FORMATS
     patterns: Patterns = ()
+    key_version: int = QUERY_KEY_VERSION
 
     def row(self, line: bytes, name: str) -> LineRow:
         """Row of one line of the file `name`.
@@ -79,11 +82,14 @@ class LineReader:
         if reading.format == "event":
             return {**kept, "event": _event_row(reading.content, at, arrival_date)}
         if reading.format == "search":
-            return {**kept, "impression": search_row(reading.content, at, arrival_date, self.pseudonyms)}
+            return {
+                **kept,
+                "impression": search_row(reading.content, at, arrival_date, self.pseudonyms, self.key_version),
+            }
         draws, candidates = block_rows(reading.content)
         return {
             **kept,
-            "impression": impression_row(reading.content, at, arrival_date, self.pseudonyms),
+            "impression": impression_row(reading.content, at, arrival_date, self.pseudonyms, self.key_version),
             "decisions": decision_rows(reading.content),
             "draws": draws,
             "candidates": candidates,

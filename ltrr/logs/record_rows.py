@@ -13,7 +13,7 @@ from typing import Any
 
 from ltrr.artifacts.looks import block_row, facts_of
 from ltrr.core.hashing import ANONYMOUS, user_fold, user_key
-from ltrr.core.queries import query_class, query_key
+from ltrr.core.queries import QUERY_KEY_VERSION, query_class, query_key
 
 Record = Mapping[str, Any]
 Rows = list[dict[str, Any]]
@@ -53,7 +53,9 @@ class Pseudonyms:
         return user_key(self.secret, f"session\x1f{session}")
 
 
-def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms: Pseudonyms) -> dict[str, Any]:
+def impression_row(
+    record: Record, at: datetime, arrival_date: date, pseudonyms: Pseudonyms, key_version: int = QUERY_KEY_VERSION
+) -> dict[str, Any]:
     """Row of `impressions`.
 
     If a clock is ahead at midnight, a record has a later date than the folder that it arrived in.
@@ -65,8 +67,9 @@ def impression_row(record: Record, at: datetime, arrival_date: date, pseudonyms:
         at: Time of the record in UTC.
         arrival_date: Date of the folder.
         pseudonyms: Pseudonyms of users, which have the secret.
+        key_version: Version of the query key of the home.
     """
-    key = cached_query_key(record["query_text"])
+    key = cached_query_key(record["query_text"], key_version)
     user = pseudonyms.of(record["user"], at, record["impression_id"])
     return {
         "impression_id": record["impression_id"],

@@ -11,7 +11,9 @@ from ltrr.core.queries import query_class
 from ltrr.logs.record_rows import Pseudonyms, cached_query_key
 
 
-def search_row(search: Mapping[str, Any], at: datetime, arrival_date: date, pseudonyms: Pseudonyms) -> dict[str, Any]:
+def search_row(
+    search: Mapping[str, Any], at: datetime, arrival_date: date, pseudonyms: Pseudonyms, key_version: int
+) -> dict[str, Any]:
     """Row of `impressions` of a search that no policy of ltrr served.
 
     Policy, versions and the user's clock are unknown, so they are null. `pages` is never null: it
@@ -23,8 +25,9 @@ def search_row(search: Mapping[str, Any], at: datetime, arrival_date: date, pseu
         at: Time of the search in UTC.
         arrival_date: Date on which the line arrived.
         pseudonyms: Pseudonyms of users, which have the secret.
+        key_version: Version of the query key of the home.
     """
-    key = cached_query_key(search["query_text"])
+    key = cached_query_key(search["query_text"], key_version)
     user = pseudonyms.of(search["user"], at, search["impression_id"])
     page = {"at": at, "first_position": search["first_position"], "entity_ids": search["entity_ids"]}
     return {

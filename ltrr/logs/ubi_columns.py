@@ -248,7 +248,7 @@ class _Rows:
         named = pc.if_else(pc.equal(session, ""), pa.scalar(None, pa.string()), session)
         surface = self.text("application")
         query_text = self.text("user_query")
-        query_key = map_distinct(query_text, cached_query_key, pa.string())
+        query_key = map_distinct(query_text, self._query_key, pa.string())
         rows = len(self.table)
         given = {
             "impression_id": self.text("query_id"),
@@ -267,6 +267,9 @@ class _Rows:
             "pages": self._pages(),
         }
         return self._struct("impression", given, is_search)
+
+    def _query_key(self, text: str) -> str:
+        return cached_query_key(text, self.reader.key_version)
 
     def _pages(self) -> pa.Array:
         hits = column(self.table, "query_response_hit_ids")

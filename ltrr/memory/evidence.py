@@ -15,7 +15,7 @@ def to_daily_evidence(slate_rows: DataFrame) -> DataFrame:
     clicks (0 or 1), and with the examination of the best position that the pair had on the user's
     pages. Sums are in fixed point, so they do not depend on the order of rows, files or partitions.
     The grouping by user distributes a frequent pair over tasks. It is the only shuffle with one row
-    per user and pair.
+    per user and pair. The empty query_key has no evidence: people who browse want different things.
 
     Args:
         slate_rows: Slate rows with `examination` (relative to position 1).
@@ -28,8 +28,10 @@ def to_daily_evidence(slate_rows: DataFrame) -> DataFrame:
          examinations=1310720, examinations_squared=1114112)]
     """
     pair = ["log_date", "query_key", "entity_id"]
-    by_user = slate_rows.groupBy(*pair, "user_key").agg(
-        F.max("clicks").cast("double").alias("clicked"), F.max("examination").alias("examined")
+    by_user = (
+        slate_rows.where(F.col("query_key") != "")
+        .groupBy(*pair, "user_key")
+        .agg(F.max("clicks").cast("double").alias("clicked"), F.max("examination").alias("examined"))
     )
     return by_user.groupBy(*pair).agg(
         F.sum(to_fixed_point(F.col("clicked"))).alias("clicks"),

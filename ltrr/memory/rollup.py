@@ -82,7 +82,8 @@ def to_evidence_as_of(
 
     Dates before the Monday `open_week` come from `weeks`, later dates up to `as_of` from `daily`,
     so each date counts once. The scan grows with the number of weeks, not of days: with the default
-    settings it reads 26 weeks and at most a few days more than one week.
+    settings it reads 26 weeks and at most a few days more than one week. Evidence of the empty
+    query_key, which earlier versions of ltrr wrote, is left out.
     """
     days = daily.where(F.col("log_date").between(F.lit(open_week), F.lit(as_of))).withColumn(
         "age_days", F.date_diff(F.lit(as_of), F.col("log_date"))
@@ -92,4 +93,5 @@ def to_evidence_as_of(
     )
     columns = ["query_key", "entity_id", "age_days", *_SUMS]
     evidence = days.select(*columns).unionByName(closed.select(*columns))
-    return evidence.groupBy("query_key", "entity_id").agg(*_decayed_sums(F.col("age_days"), half_life_days))
+    asked = evidence.where(F.col("query_key") != "")
+    return asked.groupBy("query_key", "entity_id").agg(*_decayed_sums(F.col("age_days"), half_life_days))

@@ -54,7 +54,9 @@ def run(night: Night) -> None:
     decayed = decayed.persist(StorageLevel.MEMORY_AND_DISK)
     coarse = fit_history(collect_counts(decayed, space), space, settings)
     query_counts = with_parent(
-        decayed.where(F.col("level") == F.lit(BY_QUERY)), class_rates(night.spark, coarse, space)
+        # Earlier versions of ltrr counted the empty query, which has no history of its own.
+        decayed.where((F.col("level") == F.lit(BY_QUERY)) & (F.col("key") != "")),
+        class_rates(night.spark, coarse, space),
     )
     query_prior_draws = estimate_query_strength(query_counts, settings)
     queries = with_rates(only_drawn_enough(query_counts, settings.least_query_draws), query_prior_draws)

@@ -83,6 +83,7 @@ def run(night: Night) -> None:
         lines=counts.lines,
         impressions=counts.impressions,
         with_propensities=counts.with_propensities,
+        query_key_version=night.settings.policy.query_key_version,
         accepted_quality=accepted or None,
     )
 
@@ -110,6 +111,7 @@ class Intake:
             pseudonyms=Pseudonyms(read_secret(os.environ)),
             is_history=night.is_history,
             patterns=read_patterns(self.settings.formats, night.settings.paths.home),
+            key_version=night.settings.policy.query_key_version,
         )
         folder = check_closed(night.spark, night.settings.paths.logs, night.date)
         self.files = list_folder(night.spark, folder)

@@ -40,7 +40,7 @@ def required_notes(kind: type[JobNotes]) -> list[str]:
     """Names of the notes that every run of the job must set.
 
     >>> required_notes(IngestNotes), required_notes(BanditNotes)
-    (['lines', 'impressions', 'with_propensities'], [])
+    (['lines', 'impressions', 'with_propensities', 'query_key_version'], [])
     """
     return [one.name for one in fields(kind) if one.default is MISSING or "is_added_later" in one.metadata]
 
@@ -52,6 +52,8 @@ class IngestNotes(JobNotes):
     Attributes:
         lines: Number of lines read.
         impressions: Number of accepted impressions.
+        query_key_version: Version of the query key of the home. None in runs that used version 1
+            before the key had versions.
         accepted_quality: Failed quality checks that the operator accepted: name of the check ->
             reason. None if no check failed.
         with_propensities: Number of accepted impressions with the propensities of a choice.
@@ -61,6 +63,7 @@ class IngestNotes(JobNotes):
     lines: int
     impressions: int
     with_propensities: int | None = field(default=None, metadata=ADDED_LATER)
+    query_key_version: int | None = field(default=None, metadata=ADDED_LATER)
     accepted_quality: Mapping[str, str] | None = None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from ltrr.config import Settings
-from ltrr.errors import CommitError
+from ltrr.config import HOME_FILE, Settings
+from ltrr.errors import CommitError, ConfigError
 from ltrr.pipelines.jobs import JOBS, NEEDS, comes_before
 from ltrr.pipelines.night import missing_run
+from ltrr.pipelines.note_codec import decode_note
+from ltrr.pipelines.notes import IngestNotes
 from ltrr.pipelines.staleness import changed_jobs
-from ltrr.spark.commits import CommitLog
+from ltrr.spark.commits import CommitLog, JobRun
 
 
 def first_checked(settings: Settings, day: date) -> date:
@@ -22,15 +24,44 @@ def check_order(commits: CommitLog, settings: Settings, job: str, day: date) -> 
 
     Raises:
         CommitError: The date is not allowed, or a run is missing.
+        ConfigError: The home has another version of the query key.
     """
     check_date(commits, settings, day)
     check_not_too_old(commits, settings, job, day)
+    check_key_version(commits, settings, day)
     for need in NEEDS[job]:
         if commits.run(need, day) is None:
             raise missing_run(need, day, wanted_by=f"{job} of {day}")
     before = day - timedelta(days=1)
     if day > settings.first_night_date and commits.run(job, before) is None:
         raise missing_run(job, before, wanted_by=f"{job} of {day}")
+
+
+def check_key_version(commits: CommitLog, settings: Settings, day: date) -> None:
+    """Check that the home keeps the version of the query key of its committed nights.
+
+    With keys of two versions, the memory and the history of one query would be split.
+
+    Raises:
+        ConfigError: The committed night used another version.
+    """
+    runs = [commits.run(JOBS[0], on) for on in (day - timedelta(days=1), day)]
+    committed = {_key_version(run, run.run_date) for run in runs if run is not None}
+    version = settings.policy.query_key_version
+    if committed - {version}:
+        used = min(committed - {version})
+        raise ConfigError(
+            "the committed nights of this home used another version of the query key",
+            which="policy.query_key_version",
+            expected=str(used),
+            got=str(version),
+            todo=f"keep it: set policy.query_key_version to {used} in {HOME_FILE} of the home; or begin a new home "
+            f"with version {version}",
+        )
+
+
+def _key_version(run: JobRun, day: date) -> int:
+    return decode_note(IngestNotes, run.notes, "query_key_version", day) or 1
 
 
 def check_nothing_stale(commits: CommitLog, settings: Settings, job: str, day: date) -> None:

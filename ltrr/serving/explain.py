@@ -30,7 +30,7 @@ from ltrr.core.feature_groups import MEMORY, SITUATION_GROUPS
 from ltrr.core.features import PLACES
 from ltrr.core.planning import Block, History
 from ltrr.core.plans import PlanSpace
-from ltrr.core.queries import query_class, query_key
+from ltrr.core.queries import query_class
 from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.serving.bandit import Choice
 from ltrr.serving.contributions import Contribution, Effect, bandit_effects, value_contributions
@@ -177,7 +177,8 @@ def explain(
     Raises:
         UsageError: the policy does not allow a look.
     """
-    held, key = policy.pinned(), query_key(query_text)
+    held = policy.pinned()
+    key = held.key(query_text)
     visible = recalled_blocks(held, query_text) if looks is None else tuple(looks)
     facts = _facts(held, query_text, visible, overlaps or {})
     choice = held.choose(query_text, visible, facts=facts, situation=situation)

@@ -19,6 +19,8 @@ from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import Canary, current_pointer, read_manifest_bytes
 from ltrr.artifacts.store import Store
+from ltrr.core.queries import query_key
+from ltrr.core.surrogates import replace_surrogates
 from ltrr.errors import LtrrError, UsageError
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.memory import Memory
@@ -70,6 +72,13 @@ class LoadedBundle:
     ranker: Ranker
     memory: Memory
     history: QueryHistories
+
+    def key(self, query_text: str) -> str:
+        """The query_key of a text, by the version that the bundle was learned with.
+
+        The record has U+FFFD for half a character, so the key of the record's text is the same.
+        """
+        return query_key(replace_surrogates(query_text), self.manifest.settings.query_key_version)
 
     @staticmethod
     def of(manifest: Manifest, files: Mapping[str, bytes]) -> LoadedBundle:

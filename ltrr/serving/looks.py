@@ -18,11 +18,11 @@ Fields = Mapping[str, EntityFields]
 
 def facts_of(bundle: LoadedBundle, key: str, blocks: Sequence[Block], fields: Fields) -> dict[str, Facts]:
     """Facts of the candidates of some blocks; a candidate without facts is missing."""
-    evidence = bundle.memory.evidence(key)
+    evidence, version = bundle.memory.evidence(key), bundle.manifest.settings.query_key_version
     facts = {}
     for entity_id in dict.fromkeys(entity_id for block in blocks for entity_id in block.entity_ids):
         if entity_id in fields or entity_id in evidence:
-            overlap = text_overlap(key, fields[entity_id]) if entity_id in fields else ()
+            overlap = text_overlap(key, fields[entity_id], version) if entity_id in fields else ()
             facts[entity_id] = Facts(overlap, *evidence.get(entity_id, (0.0, 0.0)))
     return facts
 

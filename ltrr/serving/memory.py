@@ -47,14 +47,20 @@ class Memory:
         return sum(len(part) for part in self._parts)
 
     def recall(self, key: str, limit: int) -> list[tuple[str, float]]:
-        """The best entities of a query_key with scores, best first; empty for an unknown query."""
-        if not self._parts:
+        """The best entities of a query_key with scores, best first.
+
+        Empty for an unknown query, and for the empty key: it is of people who browse.
+        """
+        if not key or not self._parts:
             return []
         return self._parts[bucket(key, len(self._parts))].recall(key, limit)
 
     def evidence(self, key: str) -> dict[str, tuple[float, float]]:
-        """Clicks and examinations of the entities of a query_key, rounded as features are."""
-        if not self._parts:
+        """Clicks and examinations of the entities of a query_key, rounded as features are.
+
+        Empty for the empty key.
+        """
+        if not key or not self._parts:
             return {}
         found = self._parts[bucket(key, len(self._parts))].evidence(key)
         rounded = {name: (round(clicks, PLACES), round(seen, PLACES)) for name, (clicks, seen) in found.items()}

@@ -12,7 +12,6 @@ from ltrr.artifacts.decision_record import plan_decision
 from ltrr.core.exploration import Distribution
 from ltrr.core.facts import CandidateFacts
 from ltrr.core.features import action_matrix
-from ltrr.core.queries import query_key
 from ltrr.core.situation import UNKNOWN_SITUATION, Situation, context_values, time_values
 from ltrr.errors import UsageError
 from ltrr.serving.bandit import Choice
@@ -59,7 +58,7 @@ def take_plan(
         space,
         observe=bundle.chooser.observe,
         shared=choice.shared,
-        history=bundle.history.of(query_key(query_text)),
+        history=bundle.history.of(bundle.key(query_text)),
         distribution=distribution,
         features=choice.features,
         taken=taken,

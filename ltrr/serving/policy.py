@@ -39,7 +39,6 @@ from ltrr.core.facts import CandidateFacts
 from ltrr.core.hashing import unit_interval
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
-from ltrr.core.queries import query_key
 from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.errors import LtrrError
 from ltrr.serving.bandit import Choice, PlanChooser
@@ -149,6 +148,10 @@ class Policy:
         """The part that chooses plans, for batch use."""
         return self._bundle.chooser
 
+    def key(self, query_text: str) -> str:
+        """The query_key of a text, by the version that the bundle was learned with."""
+        return self._bundle.key(query_text)
+
     def plan(
         self,
         query_text: str,
@@ -200,7 +203,8 @@ class Policy:
                 and the memory's evidence.
             situation: Situation of the search, the same that `record` gets.
         """
-        bundle, key = self._bundle, query_key(query_text)
+        bundle = self._bundle
+        key = bundle.key(query_text)
         check_looks(bundle.chooser, looks)
         known = facts_of(bundle, key, looks, fields or {}) if facts is None else facts
         history, draws = bundle.history.of(key), bundle.history.draws(key)
@@ -241,19 +245,20 @@ class Policy:
 
     def recall(self, query_text: str, limit: int) -> list[tuple[str, float]]:
         """Results of the memory strategy: entities with scores, best first."""
-        return self._bundle.memory.recall(query_key(query_text), limit)
+        return self._bundle.memory.recall(self._bundle.key(query_text), limit)
 
     def evidence(self, query_text: str) -> dict[str, tuple[float, float]]:
         """Clicks and examinations of this query in the memory, by entity_id."""
-        return self._bundle.memory.evidence(query_key(query_text))
+        return self._bundle.memory.evidence(self._bundle.key(query_text))
 
     def rank(self, query_text: str, drawn: Sequence[Block]) -> Slate:
         """Order the union of the drawn blocks, which may be in any order."""
-        return self._bundle.ranker.rank(query_key(query_text), drawn)
+        return self._bundle.ranker.rank(self._bundle.key(query_text), drawn)
 
     def rank_many(self, pages: Sequence[tuple[str, Sequence[Block]]]) -> list[Slate]:
         """Order many unions, each given as (query_text, drawn), with one prediction."""
-        return self._bundle.ranker.rank_many([(query_key(text), drawn) for text, drawn in pages])
+        bundle = self._bundle
+        return bundle.ranker.rank_many([(bundle.key(text), drawn) for text, drawn in pages])
 
     def record(
         self,
@@ -312,5 +317,5 @@ class Policy:
         """Entries of drawn blocks, without facts of entities that are in the looks."""
         seen = {entity_id for block in looks for entity_id in block.entity_ids}
         deeper = [block for block in drawn if not seen.issuperset(block.entity_ids)]
-        facts = facts_of(self._bundle, query_key(query_text), deeper, fields)
+        facts = facts_of(self._bundle, self._bundle.key(query_text), deeper, fields)
         return block_entries(drawn, self.space.block_size, facts, given=seen)

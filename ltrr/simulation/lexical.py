@@ -1,10 +1,10 @@
 """Lexical search: Okapi BM25, computed by `bm25s`.
 
 Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009. The variant
-and defaults are Lucene's, k1 = 1.2 and b = 0.75, over the words of the canonical text
-(`core.queries.query_key`), without stemming and stop words. Equal scores are in the order of the
-catalogue. No parameter was tuned. BM25 over trigrams of words is the strategy for misspelt queries
-if no language model is installed.
+and defaults are Lucene's, k1 = 1.2 and b = 0.75, over the words of the canonical form
+(`core.queries.canonical_form`), without stemming and stop words. Equal scores are in the order of
+the catalogue. No parameter was tuned. BM25 over trigrams of words is the strategy for misspelt
+queries if no language model is installed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import cast
 
-from ltrr.core.queries import query_key
+from ltrr.core.queries import canonical_form
 from ltrr.errors import ConfigError
 from ltrr.simulation.rankings import Ranking, best_first, ranking_of
 
@@ -28,7 +28,7 @@ def words(text: str) -> list[str]:
     >>> words("Spider-Man: No Way Home")
     ['spider', 'man', 'no', 'way', 'home']
     """
-    return query_key(text).split()
+    return canonical_form(text).split()
 
 
 def trigrams(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ltrr.core.queries import QUERY_KEY_VERSION
 from ltrr.errors import ConfigError
 from ltrr.simulation.lexical import K1, B
 from ltrr.simulation.rankings import Ranking, Rankings, load_or_compute
@@ -64,7 +65,8 @@ def _search_or_read(key: str, strategy: WorldStrategy, task: SearchTask) -> Rank
         ranking = strategy.search(task)
         return {"entities": ranking.entities, "scores": ranking.scores}
 
-    texts = (f"{K1} {B} {task.depth}", *strategy.made_from(task), "queries", *task.queries)
+    # The words of the lexical strategies are those of the canonical form.
+    texts = (f"{K1} {B} {task.depth} {QUERY_KEY_VERSION}", *strategy.made_from(task), "queries", *task.queries)
     stored = load_or_compute(task.cache_folder, f"ranking-{key}", texts, make)
     return Ranking(stored["entities"], stored["scores"])
 

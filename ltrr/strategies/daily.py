@@ -117,11 +117,14 @@ def to_strategy_days(drawn_blocks: DataFrame, draws: DataFrame, block_hits: Data
 
 
 def _levels() -> Column:
-    """(level, key) pairs to which a row contributes; rows that count impressions have no query."""
+    """(level, key) pairs to which a row contributes.
+
+    Rows that count impressions have no query, and the empty query has no history of its own.
+    """
 
     def level(name: str, key: Column) -> Column:
         return F.struct(F.lit(name).alias("level"), key.alias("key"))
 
     coarse = level(ALL_QUERIES, F.lit(ALL_QUERIES)), level(BY_CLASS, F.col("query_class"))
     query = level(BY_QUERY, F.col("query_key"))
-    return F.when(F.col("query_key").isNull(), F.array(*coarse)).otherwise(F.array(*coarse, query))
+    return F.when(F.coalesce("query_key", F.lit("")) == "", F.array(*coarse)).otherwise(F.array(*coarse, query))

@@ -299,6 +299,23 @@ FORGOTTEN_USERS = Table(
     "Users whose rows ingestion drops, also in reruns of earlier dates.",
 )
 
+JUDGMENTS = Table(
+    "judgments",
+    ("source", "query_key", "entity_id"),
+    (
+        Column("source", "string", "Name of the list of judgments, given at its import"),
+        QUERY_KEY,
+        ENTITY_ID,
+        Column("query_text", "string", "Query text as the imported file has it"),
+        Column("grade", "double", "Relevance in the scale of the source; 0 or less is not relevant", "grade"),
+        Column("imported_at", "timestamp", "Time of the import, UTC", exact=False),
+    ),
+    ("source",),
+    "cli",
+    "Imported judgments of people or other tools, a second witness in reports. An import replaces the rows of its "
+    "source. No job reads the table.",
+)
+
 JOB_RUNS = Table(
     "job_runs",
     ("job", "run_date", "attempt"),
@@ -336,4 +353,13 @@ JOB_RUNS = Table(
     "Runs of jobs. A run is committed by its row here; without the row, later jobs do not see what it wrote.",
 )
 
-LEARNING_TABLES = (BANDIT_ROWS, RANKING_ROWS, OPE_ESTIMATES, CHALLENGERS, RELEASES, FORGOTTEN_USERS, JOB_RUNS)
+LEARNING_TABLES = (
+    BANDIT_ROWS,
+    RANKING_ROWS,
+    OPE_ESTIMATES,
+    CHALLENGERS,
+    RELEASES,
+    FORGOTTEN_USERS,
+    JUDGMENTS,
+    JOB_RUNS,
+)

@@ -1,4 +1,7 @@
-"""One run in MLflow: parameters, metrics, tags and files."""
+"""One run in MLflow: parameters, metrics, tags and files.
+
+Texts may be logged by users, so lone surrogates, which no store takes, are replaced.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ltrr.core.surrogates import replace_surrogates
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -27,7 +32,9 @@ class TrackedRun:
         """Log parameters as text; a logged parameter cannot change its value."""
         from mlflow.entities import Param
 
-        self._client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in values.items()])
+        self._client.log_batch(
+            self.run_id, params=[Param(name, replace_surrogates(str(value))) for name, value in values.items()]
+        )
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log metrics; an undefined figure is NaN, which differs from a missing one."""
@@ -37,7 +44,7 @@ class TrackedRun:
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags, which runs can be searched by."""
         for name, value in values.items():
-            self._client.set_tag(self.run_id, name, value)
+            self._client.set_tag(self.run_id, name, replace_surrogates(value))
 
     def artifact_bytes(self, name: str, data: bytes) -> None:
         """Log a file with exactly these bytes; its name contains no folder."""
@@ -49,4 +56,4 @@ class TrackedRun:
     def artifact_json(self, name: str, content: object) -> None:
         """Log a JSON file with sorted keys, so that two nights can be compared line by line."""
         text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, default=str)
-        self.artifact_bytes(name, (text + "\n").encode("utf-8"))
+        self.artifact_bytes(name, (replace_surrogates(text) + "\n").encode("utf-8"))

@@ -113,20 +113,25 @@ def raise_tracking_error(fault: Exception, uri: str) -> NoReturn:
     Raises:
         ConfigError: Access to the store is denied.
         LtrrError: The disk is full.
-        NotReadyError: Any other fault, such as a server that is down or a locked database.
+        NotReadyError: Any other fault, such as a server that is down, a database that is locked or
+            whose file is gone, or a value that the store refuses.
     """
     known = explain_fault(fault)
     # The message of the database is one line between SQLAlchemy's remarks and the statement.
     lines = re.findall(r"^.*\(\w+\.\w*Error\) .*$", str(fault), re.MULTILINE) or str(fault).splitlines()[:1]
     message = "".join(lines[:1]).replace(uri, without_secrets(uri))[:300]
+    is_gone = uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists()
+    if is_gone:
+        # SQLite keeps the deleted file open and calls it read-only.
+        message = f"the file is gone ({message})"
     # The cause repeats the address with its password, hence `from None`.
-    if type(known) is not NotReadyError and known.message in _NOT_PASSING:
+    if not is_gone and type(known) is not NotReadyError and known.message in _NOT_PASSING:
         raise type(known)(known.message, which=without_secrets(uri), got=message, todo=known.todo) from None
     raise NotReadyError(
         "MLflow does not answer, and nothing is published untracked",
         which=without_secrets(uri),
         got=message,
-        todo="start the server, end the process that locks the database, or correct tracking.uri; "
+        todo="start the server, end the process that locks the database, restore its file, or correct tracking.uri; "
         "then run the job again",
     ) from None
 

@@ -68,15 +68,34 @@ def test_the_version_depends_on_files_and_settings_alone() -> None:
 
 
 def test_versions_without_a_kind_of_exploration_do_not_change() -> None:
-    settings = PolicySettings("search", ("title", "memory"), exploration=ExplorationSettings(0.05, 0.2, 5))
+    exploration = ExplorationSettings(0.05, 0.2, 5)
+    settings = PolicySettings("search", ("title", "memory"), exploration=exploration, query_key_version=1)
     assert Manifest(settings, date(2026, 3, 2)).version == "2026-03-02-33de83c261ac"
+
+
+def test_a_bundle_without_a_version_of_the_query_key_has_version_1() -> None:
+    old = PolicySettings("search", ("title", "memory"), query_key_version=1)
+    assert "query_key_version" not in old.to_json()
+    assert PolicySettings.of_json(old.to_json()) == old
+    new = replace(old, query_key_version=2)
+    assert PolicySettings.of_json(new.to_json()) == new
+    assert Manifest(new, date(2026, 3, 2)).version != Manifest(old, date(2026, 3, 2)).version
+    # A reader of format 1 would compute keys of version 1.
+    assert (Manifest(old, date(2026, 3, 2)).minimum_reader, Manifest(new, date(2026, 3, 2)).minimum_reader) == (1, 2)
+    with pytest.raises(ConfigError, match="unknown version of the query key"):
+        replace(old, query_key_version=3)
 
 
 def test_versions_without_a_score_weight_do_not_change() -> None:
     epsilon = ExplorationSettings(0.05, 0.2, 5, kind="epsilon", epsilon=0.3)
     versions = {
         Manifest(
-            PolicySettings("search", ("title", "memory"), exploration=replace(epsilon, score_weight=weight)),
+            PolicySettings(
+                "search",
+                ("title", "memory"),
+                exploration=replace(epsilon, score_weight=weight),
+                query_key_version=1,
+            ),
             date(2026, 3, 2),
         ).version
         for weight in (1.0, 0.5, 0.0)

@@ -48,7 +48,7 @@ def ingest_logs(at):
         if amount % 5 == 0
     ]
     at.write("rejected_rows", MemoryRows(rejected))
-    at.note(lines=len(lines))
+    at.note(lines=len(lines), query_key_version=at.settings.policy.query_key_version)
 
 
 def fit_click_model(at):

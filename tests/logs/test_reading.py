@@ -169,15 +169,41 @@ def test_a_key_that_stands_twice_is_refused_by_its_name() -> None:
     assert READER.row(twice, "decisions-1.ndjson")["reason"] == "malformed_json"
 
 
-@pytest.mark.parametrize("fraction", ["", ".5", ".123456", ".1234567", ".123456789"])
-def test_times_have_up_to_nine_digits_and_are_cut_to_microseconds(fraction: str) -> None:
-    stamped = f"{NIGHT}T12:00:00{fraction}Z"
+@pytest.mark.parametrize("zone", ["Z", "+00:00"])
+@pytest.mark.parametrize("fraction", ["", ".5", ".123456", ".1234567", ".123456789", ".999999999"])
+def test_times_have_up_to_nine_digits_and_are_cut_to_microseconds(fraction: str, zone: str) -> None:
+    stamped = f"{NIGHT}T12:00:00{fraction}{zone}"
     search = READER.row(as_bytes({**record(1), "at": stamped}), "decisions-1.ndjson")
     click = READER.row(as_bytes({**event(1), "at": stamped}), "events-1.ndjson")
     expected = datetime.combine(NIGHT, time(12), UTC) + timedelta(seconds=float(fraction or 0) // 1e-6 / 1e6)
     assert abs(search["impression"]["at"] - expected) <= timedelta(microseconds=1)
+    assert search["impression"]["at"].microsecond == int(fraction[1:7].ljust(6, "0"))
     assert click["event"]["at"] == search["impression"]["at"]
     assert "reason" not in search
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        f"{NIGHT}T12:00:00",
+        f"{NIGHT}T12:00:00.Z",
+        f"{NIGHT}T12:00:00.1234567890Z",
+        f"{NIGHT}T12:00:00,5Z",
+        f"{NIGHT}T12:00:00+0000",
+        f"{NIGHT}T12:00:00+00",
+        f"{NIGHT}T12:00:00-00:00",
+        f"{NIGHT}T14:00:00+02:00",
+        f"{NIGHT}T12:00Z",
+        f"{NIGHT}T12:00:60Z",
+        f"{NIGHT} 12:00:00Z",
+        f"{NIGHT}t12:00:00z",
+        "2026-02-30T12:00:00Z",
+    ],
+)
+def test_another_form_of_a_time_is_rejected_and_the_reason_states_the_form(at: str) -> None:
+    row = READER.row(as_bytes({**event(1), "at": at}), "events-1.ndjson")
+    assert row["reason"] == "bad_timestamp"
+    assert "Z or +00:00, and up to 9 digits after the point" in row["detail"]
 
 
 @pytest.mark.parametrize(

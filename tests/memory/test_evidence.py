@@ -115,3 +115,19 @@ def test_a_click_of_tomorrow_changes_nothing_known_today(spark):
         for days in (daily, planted)
     ]
     assert known[0] == known[1]
+
+
+def test_the_empty_query_has_no_evidence(spark):
+    rows = slate_frame(days=1, rows=50, seed=3)
+    rows["query_key"] = ""
+    empty = to_daily_evidence(spark.createDataFrame(rows))
+    assert empty.count() == 0
+    # Evidence of the empty key that an earlier ltrr wrote is left out.
+    rows["query_key"] = "q"
+    day = rows["log_date"].min()
+    daily = to_daily_evidence(spark.createDataFrame(rows))
+    old = daily.selectExpr("log_date", "'' query_key", "entity_id", *SUMS)
+    dates = {"open_week": day - dt.timedelta(days=day.weekday()), "as_of": day, "half_life_days": 30.0}
+    weeks = to_weeks(daily.limit(0), 30.0)
+    found = to_evidence_as_of(daily.unionByName(old), weeks, **dates)
+    assert {row["query_key"] for row in found.collect()} == {"q"}

@@ -93,7 +93,7 @@ def test_a_note_that_changed_makes_stale_whoever_read_it(spark, home, toys):
     settings, lines = toy_settings(home, {1: 2}), [1]
 
     def ingest(night):
-        night.note(lines=lines[0], impressions=lines[0])
+        night.note(lines=lines[0], impressions=lines[0], query_key_version=2)
 
     def fit(night):
         night.note(examination_passes=night.notes_of(IngestNotes).lines)

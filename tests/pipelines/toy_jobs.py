@@ -40,7 +40,7 @@ def ingest_logs(night):
     night.write("data_quality", night.spark.createDataFrame([checked], _CHECKS))
     rejected = ("decisions-1.ndjson", 1, night.date, "unreadable", "", "foreign", "00", "{")
     night.write("rejected_rows", night.spark.createDataFrame([rejected], list(_REJECTED)))
-    night.note(lines=int(checked[2]), impressions=0)
+    night.note(lines=int(checked[2]), impressions=0, query_key_version=2)
 
 
 def fit_click_model(night):

@@ -184,6 +184,7 @@ def test_the_manifest_names_the_groups_and_old_ones_keep_their_versions() -> Non
 
 def test_only_readers_that_plan_by_query_may_serve_histories_of_queries(policy: Policy) -> None:
     by_class = policy.manifest.with_files({FILE: policy.manifest.files[FILE]})
+    by_class = replace(by_class, settings=replace(by_class.settings, query_key_version=1))
     assert (policy.manifest.minimum_reader, by_class.minimum_reader) == (FORMAT, FORMAT - 1)
 
 

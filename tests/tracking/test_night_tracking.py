@@ -1,13 +1,16 @@
 """A night in MLflow: runs are found by tags, nested, superseded and closed."""
 
+import logging
 import pickle
 import shutil
 import socket
 import sqlite3
 import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -15,7 +18,9 @@ from mlflow.tracking import MlflowClient
 from ltrr.errors import CommitError, ConfigError, LtrrError, NotReadyError
 from ltrr.tracking.home import HOME_ID_FILE, read_home_id
 from ltrr.tracking.night import NightTracking
+from ltrr.tracking.run import TrackedRun
 from ltrr.tracking.settings import TrackingSettings
+from ltrr.tracking.store import guard_client
 
 DAY = date(2026, 3, 2)
 
@@ -249,3 +254,91 @@ def test_a_value_that_the_store_refuses_is_the_same_error(settings):
     night = open_night(settings, DAY, "ingest_logs", create_parent=True)
     with pytest.raises(NotReadyError, match="nothing is published untracked"):
         night.night_run().params({"name" * 100: 1})
+
+
+@pytest.fixture
+def own_store(tmp_path):
+    """A store of its own, which a test may damage."""
+    settings = TrackingSettings().under(tmp_path)
+    return settings, open_night(settings, DAY, "ingest_logs", create_parent=True), tmp_path / "mlflow.db"
+
+
+def lock(database, store):
+    held = store.enter_context(closing(sqlite3.connect(database, isolation_level=None)))
+    held.execute("BEGIN IMMEDIATE")
+
+
+MIDDLE = {
+    "gone": (lambda database, _: database.unlink(), "the file is gone"),
+    "damaged": (lambda database, _: database.write_bytes(b"no database" * 1_000), "file is not a database"),
+    "no artifacts": (lambda database, _: (database.parent / "mlartifacts").write_text("a file"), "mlartifacts"),
+    "locked": (lock, "database is locked"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "locked" else ()) for name in MIDDLE]
+)
+def test_a_fault_of_the_store_between_two_writes_is_one_sentence_with_exit_code_3(own_store, name, capfd, monkeypatch):
+    # Tests of commands leave handlers that write to streams of the past.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    _, night, database = own_store
+    break_store, message = MIDDLE[name]
+
+    def write_before_and_after(store):
+        with night.run("train_bandit") as run:
+            run.metrics({"before": 1.0})
+            break_store(database, store)
+            run.artifact_json("notes.json", {"a": 1})
+            run.metrics({"after": 1.0})
+
+    with ExitStack() as store, pytest.raises(NotReadyError, match=message) as refused:
+        write_before_and_after(store)
+    assert "nothing is published untracked" in str(refused.value)
+    assert refused.value.exit_code == 3
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_texts_of_users_can_be_tracked(own_store):
+    _, night, _ = own_store
+    with night.run("train_bandit") as run:
+        run.params({"query": "party \ud83d"})
+        run.tags({"query": "party \ud83d"})
+        run.artifact_json("queries.json", ["party \ud83d"])
+
+
+@contextmanager
+def server(body, status, seconds):
+    """A server that answers every request with this body, status and delay."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            time.sleep(seconds)
+            with suppress(OSError):
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        def do_POST(self):
+            self.do_GET()
+
+        def log_message(self, *_):
+            """Log nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as running:
+        Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "seconds"), [(b"<html>log in</html>", 200, 0), (b"bad gateway", 502, 0), (b"{}", 200, 2)]
+)
+def test_a_server_that_stops_answering_in_mid_night_is_the_same_sentence(monkeypatch, body, status, seconds):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with server(body, status, seconds) as uri:
+        run = TrackedRun(guard_client(MlflowClient(tracking_uri=uri), uri), "run")
+        with pytest.raises(NotReadyError, match="nothing is published untracked"):
+            run.metrics({"loss": 1.0})

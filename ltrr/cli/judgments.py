@@ -1,0 +1,188 @@
+"""`ltrr judgments`: import and export judgments, and compare rankings with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ltrr.cli.options import Common, with_common
+from ltrr.config import Settings
+from ltrr.errors import LtrrError, NotReadyError, UsageError
+from ltrr.judgments.exports import EXPORTS, query_ids, to_csv, to_json, to_qrels, to_query_texts, to_run
+from ltrr.judgments.formats import FORMATS, read_file
+from ltrr.judgments.grades import THRESHOLDS, check_thresholds, grade_pairs
+from ltrr.judgments.judgment import by_key
+from ltrr.judgments.measures import compare_rankings
+from ltrr.judgments.rankings import (
+    CHAMPION,
+    MEMORY,
+    RANKINGS,
+    SERVED,
+    rank_by_champion,
+    rank_memory,
+    read_memory_pairs,
+    read_served_pages,
+)
+from ltrr.judgments.stored import check_source, read_judgments, store_judgments
+from ltrr.serving.policy import Policy
+from ltrr.spark.delta import Warehouse
+from ltrr.spark.lease import hold_lease
+from ltrr.spark.session import build_session
+from ltrr.tables.catalog import table
+
+judgments = typer.Typer(
+    help="Import judgments of people and tools, export those of the memory, compare rankings with them.",
+    no_args_is_help=True,
+)
+
+
+@judgments.command("import")
+@with_common
+def import_judgments(
+    common: Common,
+    file: Annotated[Path, typer.Argument(help="File of judgments.")],
+    source: Annotated[str, typer.Option("--source", help="Name of the list; an import replaces its earlier rows.")],
+    format_: Annotated[str, typer.Option("--format", help=f"auto, {', '.join(FORMATS)}.")] = "auto",
+    queries: Annotated[
+        Path | None, typer.Option("--queries", help="Lines id<TAB>query text, for formats that name queries by ids.")
+    ] = None,
+) -> None:
+    """Import a list of Quepid, Search Relevance Workbench, TREC or RankLib into `judgments`."""
+    settings = common.settings()
+    check_source(source)
+    reading = read_file(file, format_, queries)
+    found = by_key(reading, settings.policy.query_key_version, str(file))
+    warehouse = _open(settings)
+    with hold_lease(settings.paths.home, "importing judgments", tables=settings.paths.tables):
+        replaced = store_judgments(warehouse, source, found, datetime.now(UTC))
+    row = {
+        "source": source,
+        "judgments": len(found),
+        "queries": len({key for key, _ in found}),
+        "repeated": len(reading.judgments) - len(found),
+        "queries without a judgment": reading.unjudged_queries,
+        "replaced": replaced,
+    }
+    common.show([row], "Imported judgments")
+
+
+@judgments.command("export")
+@with_common
+def export_judgments(
+    common: Common,
+    file: Annotated[Path, typer.Argument(help="File to write.")],
+    format_: Annotated[
+        str, typer.Option("--format", help=f"Graded judgments of the memory as {', '.join(EXPORTS)}; or run.")
+    ] = "csv",
+    ranking: Annotated[str, typer.Option("--ranking", help=f"Ranking of a run: {MEMORY} or {SERVED}.")] = MEMORY,
+    thresholds: Annotated[
+        str, typer.Option("--thresholds", help="Lower bounds of the grades 1, 2, ..., separated by commas.")
+    ] = ",".join(f"{one:g}" for one in THRESHOLDS),
+) -> None:
+    """Write the memory as graded judgments, or the memory or the served pages as a TREC run."""
+    if format_ not in (*EXPORTS, "run") or ranking not in (MEMORY, SERVED):
+        raise UsageError(
+            "there is no such export",
+            which="--format and --ranking",
+            expected=f"{', '.join(EXPORTS)}, or run with the ranking {MEMORY} or {SERVED}",
+            got=f"{format_}, {ranking}",
+        )
+    limits = _parse_thresholds(thresholds)
+    warehouse = _open(common.settings())
+    if format_ == "run":
+        rankings = _export_rankings(warehouse, ranking)
+        ids = query_ids(list(rankings))
+        row: dict[str, Any] = {"queries": len(rankings), "entities": sum(map(len, rankings.values()))}
+        text = to_run(rankings, ids, f"ltrr-{ranking}")
+    else:
+        graded, left_out = grade_pairs(read_memory_pairs(warehouse.read(table("q2e_memory"))), limits)
+        ids = query_ids([one.pair.query_key for one in graded])
+        row = {"queries": len(ids), "judgments": len(graded), "left out: grade undefined": left_out}
+        texts_of = {"csv": to_csv(graded), "json": to_json(graded, file.stem)}
+        text = to_qrels(graded, ids) if format_ == "qrels" else texts_of[format_]
+    _write(file, text)
+    if format_ in ("qrels", "run"):
+        texts = file.with_name(f"{file.name}.queries.tsv")
+        _write(texts, to_query_texts(ids))
+        row["query texts"] = str(texts)
+    common.show([{"file": str(file), **row}], "Exported judgments" if format_ != "run" else f"Exported run: {ranking}")
+
+
+@judgments.command("show")
+@with_common
+def show_judgments(
+    common: Common,
+    source: Annotated[str | None, typer.Option("--source", help="Only this source; by default all.")] = None,
+    relevant: Annotated[float, typer.Option("--relevant", help="Lowest grade of a relevant entity.")] = 1.0,
+) -> None:
+    """Compare memory, served pages and champion with the imported judgments, by nDCG@10 and others.
+
+    Unjudged entities count as not relevant; Judged@10 states their share among the first ten.
+    """
+    settings = common.settings()
+    warehouse = _open(settings)
+    judged = read_judgments(warehouse, source)
+    keys = {key for queries in judged.values() for key in queries}
+    impressions = warehouse.read(table("impressions"))
+    rankings: dict[str, Mapping[str, Sequence[str]]] = {
+        MEMORY: rank_memory(read_memory_pairs(warehouse.read(table("q2e_memory")), keys)),
+        SERVED: read_served_pages(warehouse.read(table("slate_rows")), impressions, keys),
+    }
+    champion = _load_champion(settings)
+    if champion is not None:
+        rankings[CHAMPION] = rank_by_champion(champion, warehouse.read(table("decisions")), impressions, keys)
+    rows = [
+        {"source": name, "ranking": ranking, **compare_rankings(ranked, queries, relevant)}
+        for name, queries in judged.items()
+        for ranking, ranked in rankings.items()
+    ]
+    common.show(
+        rows, "Rankings compared with judgments: " + "; ".join(f"{name}: {RANKINGS[name]}" for name in rankings)
+    )
+
+
+def _load_champion(settings: Settings) -> Policy | None:
+    """The policy that serves; None if nothing is published yet."""
+    try:
+        return Policy.load(f"{settings.paths.policies}/{settings.policy.name}")
+    except NotReadyError:
+        return None
+
+
+def _export_rankings(warehouse: Warehouse, ranking: str) -> Mapping[str, Sequence[str]]:
+    if ranking == MEMORY:
+        return rank_memory(read_memory_pairs(warehouse.read(table("q2e_memory"))))
+    return read_served_pages(warehouse.read(table("slate_rows")), warehouse.read(table("impressions")))
+
+
+def _parse_thresholds(text: str) -> tuple[float, ...]:
+    try:
+        limits = tuple(float(part) for part in text.split(","))
+    except ValueError as fault:
+        raise UsageError(
+            "thresholds cannot be read", which="--thresholds", expected="numbers such as 0.1,0.25,0.5", got=text
+        ) from fault
+    check_thresholds(limits)
+    return limits
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        LtrrError: It cannot be written.
+    """
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="")
+        part.replace(file)
+    except OSError as fault:
+        raise LtrrError("the export cannot be written", which=str(file), got=str(fault)) from fault
+
+
+def _open(settings: Settings) -> Warehouse:
+    return Warehouse(build_session("ltrr judgments", settings.spark), settings.paths.tables)

@@ -1,0 +1,102 @@
+"""Rankings of a home that judgments can be compared with: memory, served pages, champion."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from ltrr.artifacts.looks import blocks_of_rows
+from ltrr.core.planning import Block
+from ltrr.judgments.grades import MemoryPair
+from ltrr.serving.policy import Policy
+
+MEMORY, SERVED, CHAMPION = "memory", "served", "champion"
+RANKINGS = {
+    MEMORY: "entities of the newest memory with a click, best score first",
+    SERVED: "page of the newest search of the query",
+    CHAMPION: "all blocks fetched for the newest search of the query, ordered by the ranker that serves",
+}
+"""Name -> meaning of each ranking."""
+
+
+def read_memory_pairs(memory: DataFrame, keys: Collection[str] | None = None) -> list[MemoryPair]:
+    """Pairs of the newest night in `q2e_memory`, of all queries or of these."""
+    newest = memory.agg(F.max("as_of_date")).collect()[0][0]
+    rows = _only_keys(memory.where(F.col("as_of_date") == F.lit(newest)), keys)
+    columns = ("query_key", "entity_id", "score", "low", "high", "weighted_clicks", "weighted_examinations")
+    return [MemoryPair(*row) for row in rows.select(*columns).orderBy("query_key", "entity_id").collect()]
+
+
+def rank_memory(pairs: Sequence[MemoryPair]) -> dict[str, list[str]]:
+    """query_key -> entities with a click, best score first, equal scores by entity_id.
+
+    >>> pairs = [MemoryPair("q", "e1", 0.2, 0, 1, 1, 5), MemoryPair("q", "e2", 0.5, 0, 1, 1, 2),
+    ...          MemoryPair("q", "e3", 0.9, 0, 1, 0, 0)]
+    >>> rank_memory(pairs)
+    {'q': ['e2', 'e1']}
+    """
+    clicked = sorted(
+        (pair for pair in pairs if pair.clicks > 0), key=lambda pair: (pair.query_key, -pair.score, pair.entity_id)
+    )
+    found: dict[str, list[str]] = {}
+    for pair in clicked:
+        found.setdefault(pair.query_key, []).append(pair.entity_id)
+    return found
+
+
+def read_served_pages(
+    slate_rows: DataFrame, impressions: DataFrame, keys: Collection[str] | None = None
+) -> dict[str, list[str]]:
+    """query_key -> entities of the page of the query's newest search, in order.
+
+    Args:
+        slate_rows: Rows of `slate_rows`.
+        impressions: Rows of `impressions` of the same dates.
+        keys: Queries; by default all.
+    """
+    newest = _newest(_only_keys(impressions, keys), F.col("at")).select("log_date", "impression_id")
+    shown = slate_rows.join(newest, on=["log_date", "impression_id"], how="inner")
+    pages = shown.groupBy("query_key").agg(
+        F.sort_array(F.collect_list(F.struct("position", "entity_id"))).alias("page")
+    )
+    return {row["query_key"]: [entry["entity_id"] for entry in row["page"]] for row in pages.collect()}
+
+
+def rank_by_champion(
+    policy: Policy, decisions: DataFrame, impressions: DataFrame, keys: Collection[str]
+) -> dict[str, list[str]]:
+    """query_key -> order of the serving ranker over all blocks of the query's newest decision.
+
+    Args:
+        policy: Policy that serves.
+        decisions: Rows of `decisions`.
+        impressions: Rows of `impressions` of the same dates.
+        keys: Judged queries.
+    """
+    served = _only_keys(impressions, keys).select("log_date", "impression_id", "at", "query_text")
+    chosen = decisions.where(F.col("step") == 1).select("log_date", "impression_id", "query_key", "look", "deeper")
+    rows = _newest(chosen.join(served, on=["log_date", "impression_id"], how="inner"), F.col("at"))
+    pages: list[tuple[str, Sequence[Block]]] = []
+    found: list[str] = []
+    for row in rows.select("query_key", "query_text", "look", "deeper").orderBy("query_key").collect():
+        entries = row.asDict(recursive=True)
+        blocks = blocks_of_rows([*entries["look"], *entries["deeper"]])
+        known = [block for block in blocks if block.strategy in policy.space.strategy_index]
+        pages.append((entries["query_text"], known))
+        found.append(entries["query_key"])
+    slates: Mapping[str, Sequence[str]] = {
+        key: slate.entity_ids for key, slate in zip(found, policy.rank_many(pages), strict=True)
+    }
+    return {key: list(entity_ids) for key, entity_ids in slates.items() if entity_ids}
+
+
+def _only_keys(rows: DataFrame, keys: Collection[str] | None) -> DataFrame:
+    return rows if keys is None else rows.where(F.col("query_key").isin(sorted(keys)))
+
+
+def _newest(rows: DataFrame, at: Column) -> DataFrame:
+    """The newest row of each query; searches at the same time are ordered by impression_id."""
+    order = Window.partitionBy("query_key").orderBy(at.desc(), "log_date", "impression_id")
+    return rows.withColumn("_place", F.row_number().over(order)).where(F.col("_place") == 1).drop("_place")
