@@ -117,7 +117,7 @@ class LogScan:
                 faults = read_batch(_to_decision_batch(numbers, columns, rows.num_rows, users)).faults
                 self._others[policy] += LogSums(faults=faults)
                 continue
-            self._others[policy] += LogSums(drawn=Calibration.of_weights(decisions.weights))
+            self._others[policy] += LogSums(drawn=Calibration.of_weights(decisions.weights, decisions.sampling))
             _get_sums(sums, ALL, columns, self._largest_weight).add(
                 decisions, None if clusters is None else find_cluster_starts(clusters)
             )
@@ -141,7 +141,9 @@ class LogScan:
 
 def _get_sums(sums: dict[str, MomentSums], name: str, columns: LogColumns, largest_weight: float) -> MomentSums:
     if name not in sums:
-        sums[name] = MomentSums(largest_weight, has_model=columns.has_values)
+        sums[name] = MomentSums(
+            largest_weight, has_model=columns.has_values, is_sampled=columns.pdrop is not None
+        )
     return sums[name]
 
 
@@ -271,21 +273,27 @@ def _read_decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decision
     reward, logging = numbers[columns.reward], numbers[columns.logging_propensity]
     target = numbers[columns.target_propensity]
     if not len(reward):
-        return Decisions(reward, reward, *((reward, reward) if columns.has_values else ()))
+        values = (reward, reward) if columns.has_values else (None, None)
+        return Decisions(reward, reward, *values, sampling=None if columns.pdrop is None else reward)
     # A comparison with NaN is false.
     if not (logging.min() > 0.0 and logging.max() <= 1.0 + ROUNDING):
         return None
     if not (target.min() >= -ROUNDING and target.max() <= 1.0 + ROUNDING):
         return None
-    weights = target / logging
-    if not (weights.max() <= LARGEST_SUMMABLE and np.abs(weights * reward).max() <= LARGEST_SUMMABLE):
-        return None
-    if columns.q_taken is None or columns.q_target is None:
-        return Decisions(weights, reward)
-    taken, direct = numbers[columns.q_taken], numbers[columns.q_target]
-    if not all(np.abs(q).max() <= LARGEST_SUMMABLE for q in (taken, direct)):
-        return None
-    return Decisions(weights, reward, taken, direct)
+    weights, sampling = target / logging, None
+    if columns.pdrop is not None:
+        pdrop = numbers[columns.pdrop]
+        if not (pdrop.min() >= 0.0 and pdrop.max() < 1.0):
+            return None
+        sampling = 1.0 / (1.0 - pdrop)
+    taken = numbers[columns.q_taken] if columns.q_taken else None
+    direct = numbers[columns.q_target] if columns.q_target else None
+    decisions = Decisions(weights, reward, taken, direct, sampling=sampling)
+    full = decisions.full_weights
+    summed = [full, full * reward, *(one for one in (taken, direct) if one is not None)]
+    if sampling is not None:
+        summed = [*summed[:2], sampling, *(one * sampling for one in summed[2:])]
+    return decisions if all(np.abs(one).max() <= LARGEST_SUMMABLE for one in summed) else None
 
 
 def _to_decision_batch(
@@ -310,5 +318,6 @@ def _to_decision_batch(
             "slices": none,
             "q_taken": numbers[columns.q_taken] if columns.q_taken else zeros,
             "q_target": numbers[columns.q_target] if columns.q_target else zeros,
+            **({"pdrop": numbers[columns.pdrop]} if columns.pdrop else {}),
         }
     )

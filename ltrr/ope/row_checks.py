@@ -46,6 +46,27 @@ def read_target(batch: pa.RecordBatch) -> Floats:
     return np.where(has_place, taken, single)
 
 
+def read_sampling(batch: pa.RecordBatch) -> Floats | None:
+    """Sampling weights 1 / (1 - pdrop), [N]; None without a column of pdrop."""
+    if "pdrop" not in batch.schema.names:
+        return None
+    with np.errstate(divide="ignore"):
+        return np.asarray(1.0 / (1.0 - read_floats(batch, "pdrop")))
+
+
+def _read_full_weights(batch: pa.RecordBatch) -> Floats:
+    sampling = read_sampling(batch)
+    weights = read_target(batch) / read_floats(batch, "logging")
+    return weights if sampling is None else weights * sampling
+
+
+def _find_bad_pdrop(batch: pa.RecordBatch) -> Found:
+    if "pdrop" not in batch.schema.names:
+        return np.zeros(len(batch), dtype=bool), np.zeros(len(batch))
+    values = read_floats(batch, "pdrop")
+    return ~((values >= 0.0) & (values < 1.0)), values
+
+
 def _find_bad_reward(batch: pa.RecordBatch) -> Found:
     values = read_floats(batch, "reward")
     return ~np.isfinite(values), values
@@ -86,17 +107,22 @@ def _find_bad_target(batch: pa.RecordBatch) -> Found:
 
 
 def _find_bad_weight(batch: pa.RecordBatch) -> Found:
-    values = read_target(batch) / read_floats(batch, "logging")
-    return values > LARGEST_SUMMABLE, values
+    values = _read_full_weights(batch)
+    sampling = read_sampling(batch)
+    is_bad = values > LARGEST_SUMMABLE
+    return is_bad if sampling is None else is_bad | (sampling > LARGEST_SUMMABLE), values
 
 
 def _find_bad_weighted_reward(batch: pa.RecordBatch) -> Found:
-    values = read_target(batch) / read_floats(batch, "logging") * np.abs(read_floats(batch, "reward"))
+    values = _read_full_weights(batch) * np.abs(read_floats(batch, "reward"))
     return values > LARGEST_SUMMABLE, values
 
 
 def _find_bad_model_values(batch: pa.RecordBatch) -> Found:
-    taken, direct = read_floats(batch, "q_taken"), read_floats(batch, "q_target")
+    sampling = read_sampling(batch)
+    taken, direct = (
+        read_floats(batch, name) * (1.0 if sampling is None else sampling) for name in ("q_taken", "q_target")
+    )
     return ~((np.abs(taken) <= LARGEST_SUMMABLE) & (np.abs(direct) <= LARGEST_SUMMABLE)), taken
 
 
@@ -114,6 +140,7 @@ def _find_bad_features(batch: pa.RecordBatch) -> Found:
 CHECKS: tuple[tuple[str, Callable[[pa.RecordBatch], Found]], ...] = (
     ("reward: expected a number", _find_bad_reward),
     ("logging_propensity: expected (0, 1]", _find_bad_logging),
+    ("pdrop: expected [0, 1)", _find_bad_pdrop),
     ("target_propensity: expected probabilities of all actions that add up to 1", _find_bad_targets),
     ("action: expected a position in the array of probabilities, from 0", _find_bad_action),
     (

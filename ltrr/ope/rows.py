@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 from ltrr.arrays import Floats, Longs
 from ltrr.errors import UsageError
 from ltrr.ope.named_columns import check_columns
-from ltrr.ope.row_checks import CHECKS, read_floats, read_matrix, read_target
+from ltrr.ope.row_checks import CHECKS, read_floats, read_matrix, read_sampling, read_target
 from ltrr.spark.hashing import HashUse, salted_hash
 
 SKIPPED = "skipped"
@@ -50,6 +50,8 @@ class LogColumns:
             Without it, a reward model is fitted if one is needed.
         q_target: That model's mean over the judged policy's actions, sum of P_target(a) q(a). Set
             both q_taken and q_target, or neither.
+        pdrop: Probability with which a decision like this one was dropped from the log, in [0, 1).
+            A row then counts as 1 / (1 - pdrop) decisions.
 
     Raises:
         UsageError: One of q_taken and q_target is given without the other.
@@ -66,6 +68,7 @@ class LogColumns:
     slices: tuple[str, ...] = ()
     q_taken: str | None = None
     q_target: str | None = None
+    pdrop: str | None = None
 
     def __post_init__(self) -> None:
         if (self.q_taken is None) != (self.q_target is None):
@@ -97,6 +100,7 @@ class LogColumns:
             "user": self.user,
             "q_taken": self.q_taken,
             "q_target": self.q_target,
+            "pdrop": self.pdrop,
         }
         several = {f"features[{n}]": name for n, name in enumerate(self.features)}
         several |= {f"slices[{n}]": name for n, name in enumerate(self.slices)}
@@ -150,6 +154,7 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
         F.array(*slices).cast("array<string>").alias("slices"),
         (number(columns.q_taken) if columns.has_values else F.lit(0.0)).alias("q_taken"),
         (number(columns.q_target) if columns.has_values else F.lit(0.0)).alias("q_target"),
+        *([number(columns.pdrop).alias("pdrop")] if columns.pdrop else []),
     )
 
 
@@ -166,13 +171,16 @@ def _fold(name: str | None, folds: int) -> Column:
     return F.coalesce(fold, F.lit(-1)).cast("int")
 
 
+_NUMBERS = ("reward", "logging_propensity", "target_propensity", "action", "q_taken", "q_target", "pdrop")
+
+
 def _is_readable(meaning: str, kind: T.DataType) -> bool:
     if meaning in ("action_propensities", "target_propensity") and isinstance(kind, T.ArrayType):
         return isinstance(kind.elementType, T.NumericType)
     if meaning == "action_propensities":
         return isinstance(kind, T.StringType)
     return isinstance(kind, T.NumericType | T.StringType) or (
-        meaning not in ("reward", "logging_propensity", "target_propensity", "action", "q_taken", "q_target")
+        meaning not in _NUMBERS
         and isinstance(kind, T.AtomicType)
     )
 
@@ -202,6 +210,7 @@ class LogBatch:
         unsupported: Target's probability of actions that the logging policy never takes, [N].
         slices: Names of the slices of each row, [N][S].
         taken, direct: Values of the log's reward model, [N]; 0 if it has none.
+        sampling: Sampling weights 1 / (1 - pdrop), [N]; None without a column of pdrop.
         skipped: Reason -> number of rows that are no decisions.
         faults: Reason -> (number of rows, one example).
     """
@@ -220,6 +229,7 @@ class LogBatch:
     slices: NDArray[np.object_]
     taken: Floats
     direct: Floats
+    sampling: Floats | None = None
     skipped: dict[str, int] = field(default_factory=dict)
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
 
@@ -260,6 +270,7 @@ def read_batch(batch: pa.RecordBatch) -> LogBatch:
         slices=np.array(slices.flatten().to_pylist(), dtype=object).reshape(len(batch), width),
         taken=read_floats(batch, "q_taken"),
         direct=read_floats(batch, "q_target"),
+        sampling=read_sampling(batch),
         skipped=dict(skipped),
         faults=faults,
     )

@@ -110,6 +110,7 @@ def sum_log(
     *,
     has_users: bool,
     has_values: bool = False,
+    is_sampled: bool = False,
 ) -> LogSums:
     """Sums of the rows of `to_decision_rows`.
 
@@ -119,11 +120,13 @@ def sum_log(
         largest_weight: M.
         has_users: Whether the rows of one user are one cluster.
         has_values: Whether the rows contain a reward model's values.
+        is_sampled: Whether the rows contain sampling weights.
     """
     has_model = has_values or models is not None
     if has_users:
-        users = to_user_terms(decisions, models, largest_weight, has_values=has_values)
-        parts = users.mapInArrow(partial(_users_to_sums, has_model=has_model), "sums string")
+        users = to_user_terms(decisions, models, largest_weight, has_values=has_values, is_sampled=is_sampled)
+        to_sums = partial(_users_to_sums, has_model=has_model, is_sampled=is_sampled)
+        parts = users.mapInArrow(to_sums, "sums string")
         return merge(parts, LogSums.from_json) or LogSums()
     sent: Broadcast[RewardModel[LogBatch] | None] = decisions.sparkSession.sparkContext.broadcast(models)
 
@@ -141,7 +144,12 @@ def sum_log(
 
 
 def to_user_terms(
-    decisions: DataFrame, models: RewardModel[LogBatch] | None, largest_weight: float, *, has_values: bool
+    decisions: DataFrame,
+    models: RewardModel[LogBatch] | None,
+    largest_weight: float,
+    *,
+    has_values: bool,
+    is_sampled: bool,
 ) -> DataFrame:
     """Sums of terms by slice and user, in whole numbers, from rows of `to_decision_rows`.
 
@@ -150,13 +158,13 @@ def to_user_terms(
     number.
     """
     sent: Broadcast[RewardModel[LogBatch] | None] = decisions.sparkSession.sparkContext.broadcast(models)
-    names = list_terms(has_model=has_values or models is not None)
+    names = list_terms(has_model=has_values or models is not None, is_sampled=is_sampled)
 
     def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             rows = read_batch(batch)
             mine = to_decisions(rows, sent.value, has_values=has_values)
-            terms, largest = compute_terms(mine, largest_weight), to_fixed(mine.weights)
+            terms, largest = compute_terms(mine, largest_weight), to_fixed(mine.full_weights)
             # Counts that belong to no user are one more row, after the terms.
             counts = LogSums({}, rows.skipped, rows.faults, _calibrate(rows)).to_json()
             padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
@@ -187,8 +195,10 @@ def split_users(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[NDArray[np
     return np.array(users.column("slice").to_pylist(), dtype=object), terms, users
 
 
-def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Iterator[pa.RecordBatch]:
-    total, names = LogSums(), list_terms(has_model=has_model)
+def _users_to_sums(
+    batches: Iterator[pa.RecordBatch], *, has_model: bool, is_sampled: bool
+) -> Iterator[pa.RecordBatch]:
+    total, names = LogSums(), list_terms(has_model=has_model, is_sampled=is_sampled)
     for batch in batches:
         # One row has the equal texts of several batches.
         count_rows = batch.filter(batch.column("counts").is_valid())
@@ -206,13 +216,14 @@ def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Ite
 def to_decisions(rows: LogBatch, models: RewardModel[LogBatch] | None, *, has_values: bool) -> Decisions:
     """The rows as the estimators take them, with q from the log, from the models, or without q."""
     if has_values:
-        return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct, rows.unsupported)
-    if models is None:
-        return Decisions(rows.weights, rows.rewards, unsupported=rows.unsupported)
-    if not len(rows):  # Without rows, the number of actions is unknown.
-        return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct)
-    taken, direct = value_actions(models.predict(rows), rows.action, rows.targets)
-    return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported)
+        taken, direct = rows.taken, rows.direct
+    elif models is None:
+        return Decisions(rows.weights, rows.rewards, unsupported=rows.unsupported, sampling=rows.sampling)
+    elif not len(rows):  # Without rows, the number of actions is unknown.
+        taken, direct = rows.taken, rows.direct
+    else:
+        taken, direct = value_actions(models.predict(rows), rows.action, rows.targets)
+    return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported, rows.sampling)
 
 
 def _calibrate(rows: LogBatch) -> Calibration:
@@ -224,6 +235,7 @@ def _calibrate(rows: LogBatch) -> Calibration:
         targets=rows.targets,
         widths=rows.widths,
         weights=rows.weights,
+        sampling=rows.sampling,
     )
 
 
