@@ -22,7 +22,13 @@ PolicyVersion = Annotated[
         "LOG is then the folder of the tables (HOME/tables)."
     ),
 ]
-Format = Annotated[str, typer.Option("--format", help=f"Format of the log: {' | '.join(FORMATS)}.")]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help=f"Format of the log: {' | '.join(FORMATS)}. By default names and content of its files decide.",
+    ),
+]
 Name = Annotated[
     str | None, typer.Option(help="Name of this column; by default that of the format.", show_default=False)
 ]
@@ -33,6 +39,14 @@ QTaken = Annotated[
 QTarget = Annotated[
     list[str] | None,
     typer.Option(help="Column of that model's mean under the policy; one for each policy, in order."),
+]
+Pdrop = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the probability with which a decision like this one was dropped from the log; "
+        "a row then counts as 1 / (1 - pdrop) decisions.",
+        show_default=False,
+    ),
 ]
 Feature = Annotated[list[str] | None, typer.Option(help="Column known before the decision; may be repeated.")]
 Slice = Annotated[list[str] | None, typer.Option("--slice", help="Column whose values become slices; may be repeated.")]

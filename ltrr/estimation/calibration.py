@@ -246,8 +246,8 @@ class Calibration:
     def from_json(cls, text: str) -> Calibration:
         """Back from `to_json`."""
         listed, unlisted, *plain, largest = json.loads(text)
-        tallies = ({what: Tally(*row) for what, row in kind.items()} for kind in plain)
-        return cls(listed, unlisted, *tallies, largest)
+        known, unknown = ({what: Tally(*row) for what, row in kind.items()} for kind in plain)
+        return cls(listed, unlisted, known, unknown, largest)
 
 
 def _tally_listed_actions(p: Floats, drawn: Longs, s: Floats) -> dict[str, Tally]:
@@ -311,9 +311,7 @@ def _tally_unlisted_policy(weights: Floats, s: Floats | None = None) -> Tally:
     return Tally(exact_total(weights * s), exact_total(s), exact_total((weights - 1.0) ** 2 * s), largest)
 
 
-def _tally(
-    observed: Floats, expected: Floats, variance: Floats, largest: float, squares: Floats, s: Floats
-) -> Tally:
+def _tally(observed: Floats, expected: Floats, variance: Floats, largest: float, squares: Floats, s: Floats) -> Tally:
     drawn, promised, spread, squared = (exact_total(one * s) for one in (observed, expected, variance, squares))
     return Tally(drawn, promised, spread, int(to_fixed(largest)), squared)
 

@@ -114,7 +114,7 @@ class LogScan:
             if decisions is None or is_missing:
                 # The slow checks find every fault. A log with a fault is refused, so the sums of
                 # its other rows are not needed.
-                faults = read_batch(_to_decision_batch(numbers, columns, rows.num_rows, users)).faults
+                faults = read_batch(_to_decision_batch(rows, columns, users)).faults
                 self._others[policy] += LogSums(faults=faults)
                 continue
             self._others[policy] += LogSums(drawn=Calibration.of_weights(decisions.weights, decisions.sampling))
@@ -141,9 +141,7 @@ class LogScan:
 
 def _get_sums(sums: dict[str, MomentSums], name: str, columns: LogColumns, largest_weight: float) -> MomentSums:
     if name not in sums:
-        sums[name] = MomentSums(
-            largest_weight, has_model=columns.has_values, is_sampled=columns.pdrop is not None
-        )
+        sums[name] = MomentSums(largest_weight, has_model=columns.has_values, is_sampled=columns.pdrop is not None)
     return sums[name]
 
 
@@ -204,15 +202,27 @@ def _read(
     policies: Sequence[LogColumns], batches: Iterator[pa.RecordBatch], rows_at_once: int
 ) -> Iterator[pa.RecordBatch]:
     """Rows of the given row groups with the needed columns; no batch spans two row groups."""
-    names = sorted({name for columns in policies for name in read_columns(columns).values()})
+    names, numbers = sorted({name for one in policies for name in read_columns(one).values()}), _number_names(policies)
     for batch in batches:
         pairs = zip(batch.column("address").to_pylist(), batch.column("row_group").to_pylist(), strict=True)
         for address, group in pairs:
             with open_file(address) as file:
                 # One thread: a task has one core.
-                yield from pq.ParquetFile(file).iter_batches(
+                for rows in pq.ParquetFile(file).iter_batches(
                     rows_at_once, row_groups=[group], columns=names, use_threads=False
-                )
+                ):
+                    yield _to_common_types(rows, numbers)
+
+
+def _to_common_types(rows: pa.RecordBatch, numbers: set[str]) -> pa.RecordBatch:
+    """The rows with doubles and text, whatever types their file has; most files have doubles."""
+    for place, entry in enumerate(rows.schema):
+        if entry.name in numbers:
+            if entry.type != pa.float64():
+                rows = rows.set_column(place, entry.name, rows.column(place).cast(pa.float64()))
+        elif entry.type != pa.string():
+            rows = rows.set_column(place, entry.name, rows.column(place).cast(pa.string()))
+    return rows
 
 
 def hash_users(users: pa.Array) -> pa.Array:
@@ -273,8 +283,8 @@ def _read_decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decision
     reward, logging = numbers[columns.reward], numbers[columns.logging_propensity]
     target = numbers[columns.target_propensity]
     if not len(reward):
-        values = (reward, reward) if columns.has_values else (None, None)
-        return Decisions(reward, reward, *values, sampling=None if columns.pdrop is None else reward)
+        values = reward if columns.has_values else None
+        return Decisions(reward, reward, values, values, sampling=None if columns.pdrop is None else reward)
     # A comparison with NaN is false.
     if not (logging.min() > 0.0 and logging.max() <= 1.0 + ROUNDING):
         return None
@@ -296,18 +306,22 @@ def _read_decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decision
     return decisions if all(np.abs(one).max() <= LARGEST_SUMMABLE for one in summed) else None
 
 
-def _to_decision_batch(
-    numbers: dict[str, Floats], columns: LogColumns, count: int, users: pa.Array | None
-) -> pa.RecordBatch:
+def _to_decision_batch(rows: pa.Table | pa.RecordBatch, columns: LogColumns, users: pa.Array | None) -> pa.RecordBatch:
     """The rows with the columns of `ope.rows.to_decision_rows`."""
+    count = rows.num_rows
+
+    def number(name: str) -> pa.Array:
+        column = rows.column(name).cast(pa.float64())
+        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
     none = pa.ListArray.from_arrays(np.zeros(count + 1, dtype=np.int32), pa.array([], pa.float64()))
     zeros = np.zeros(count)
     return pa.RecordBatch.from_pydict(
         {
             "skipped": pa.nulls(count, pa.string()),
-            "reward": numbers[columns.reward],
-            "logging": numbers[columns.logging_propensity],
-            "target": numbers[columns.target_propensity],
+            "reward": number(columns.reward),
+            "logging": number(columns.logging_propensity),
+            "target": number(columns.target_propensity),
             "targets": none,
             "loggings": none,
             "action": zeros - 1.0,
@@ -316,8 +330,8 @@ def _to_decision_batch(
             "user": np.zeros(count, dtype=np.int64),
             "has_user": np.ones(count, dtype=bool) if users is None else users.is_valid(),
             "slices": none,
-            "q_taken": numbers[columns.q_taken] if columns.q_taken else zeros,
-            "q_target": numbers[columns.q_target] if columns.q_target else zeros,
-            **({"pdrop": numbers[columns.pdrop]} if columns.pdrop else {}),
+            "q_taken": number(columns.q_taken) if columns.q_taken else zeros,
+            "q_target": number(columns.q_target) if columns.q_target else zeros,
+            **({"pdrop": number(columns.pdrop)} if columns.pdrop else {}),
         }
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import add
 
@@ -28,6 +28,7 @@ from ltrr.estimation.fixed_point import to_fixed
 from ltrr.estimation.keyed_sums import join_by_key
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.reward_model import RewardModel, value_actions
+from ltrr.ope.row_checks import order_of_text
 from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
 
@@ -49,12 +50,14 @@ class LogSums:
         skipped: Reason -> number of rows that are no decisions.
         faults: Reason -> (number of rows, the first example in the order of text).
         drawn: Observed and expected sums of the propensity check, over all slices.
+        skipped_at: Reason -> file and line of one of its rows, if the format knows it.
     """
 
     slices: Mapping[str, LoggedMoments] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     faults: Faults = field(default_factory=dict)
     drawn: Calibration = field(default_factory=Calibration)
+    skipped_at: Mapping[str, str] = field(default_factory=dict)
 
     def __add__(self, other: LogSums) -> LogSums:
         slices = join_by_key(self.slices, other.slices)
@@ -65,22 +68,27 @@ class LogSums:
             reason: self.skipped.get(reason, 0) + other.skipped.get(reason, 0)
             for reason in sorted({*self.skipped, *other.skipped})
         }
-        return LogSums(slices, skipped, faults, self.drawn + other.drawn)
+        places = dict(self.skipped_at)
+        for reason, place in other.skipped_at.items():
+            places[reason] = min(places.get(reason, place), place, key=order_of_text)
+        return LogSums(slices, skipped, faults, self.drawn + other.drawn, places)
 
     def to_json(self) -> str:
         """As text, to cross a process; integers keep every digit."""
         slices = {name: moments.to_json() for name, moments in self.slices.items()}
-        return json.dumps([slices, dict(self.skipped), dict(self.faults), self.drawn.to_json()])
+        counts = [dict(self.skipped), dict(self.faults), self.drawn.to_json(), dict(self.skipped_at)]
+        return json.dumps([slices, *counts])
 
     @classmethod
     def from_json(cls, text: str) -> LogSums:
         """Back from `to_json`."""
-        slices, skipped, faults, drawn = json.loads(text)
+        slices, skipped, faults, drawn, places = json.loads(text)
         return cls(
             {name: LoggedMoments.from_json(moments) for name, moments in slices.items()},
             skipped,
             {reason: (count, example) for reason, (count, example) in faults.items()},
             Calibration.from_json(drawn),
+            places,
         )
 
 
@@ -135,7 +143,7 @@ def sum_log(
         for batch in batches:
             rows = read_batch(batch)
             mine = to_decisions(rows, sent.value, has_values=has_values)
-            total += LogSums({ALL: LoggedMoments.of(mine, largest_weight)}, rows.skipped, rows.faults, _calibrate(rows))
+            total += replace(_count(rows), slices={ALL: LoggedMoments.of(mine, largest_weight)})
             for column in rows.slices.T:
                 total += _sum_by_slice(column, partial(_sum_rows, mine, largest_weight))
         yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
@@ -166,7 +174,7 @@ def to_user_terms(
             mine = to_decisions(rows, sent.value, has_values=has_values)
             terms, largest = compute_terms(mine, largest_weight), to_fixed(mine.full_weights)
             # Counts that belong to no user are one more row, after the terms.
-            counts = LogSums({}, rows.skipped, rows.faults, _calibrate(rows)).to_json()
+            counts = _count(rows).to_json()
             padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
             yield pa.RecordBatch.from_pydict(
                 {
@@ -195,9 +203,7 @@ def split_users(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[NDArray[np
     return np.array(users.column("slice").to_pylist(), dtype=object), terms, users
 
 
-def _users_to_sums(
-    batches: Iterator[pa.RecordBatch], *, has_model: bool, is_sampled: bool
-) -> Iterator[pa.RecordBatch]:
+def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool, is_sampled: bool) -> Iterator[pa.RecordBatch]:
     total, names = LogSums(), list_terms(has_model=has_model, is_sampled=is_sampled)
     for batch in batches:
         # One row has the equal texts of several batches.
@@ -224,6 +230,11 @@ def to_decisions(rows: LogBatch, models: RewardModel[LogBatch] | None, *, has_va
     else:
         taken, direct = value_actions(models.predict(rows), rows.action, rows.targets)
     return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported, rows.sampling)
+
+
+def _count(rows: LogBatch) -> LogSums:
+    """Sums that belong to no user."""
+    return LogSums({}, rows.skipped, rows.faults, _calibrate(rows), rows.skipped_at)
 
 
 def _calibrate(rows: LogBatch) -> Calibration:
@@ -259,5 +270,5 @@ def _join_faults(one: Faults, other: Faults) -> Faults:
     joined = dict(one)
     for reason, (count, example) in other.items():
         before, shown = joined.get(reason, (0, example))
-        joined[reason] = (before + count, min(shown, example))
+        joined[reason] = (before + count, min(shown, example, key=order_of_text))
     return joined

@@ -1,0 +1,144 @@
+"""Logs as delimited text with a header: columns of any name, all read as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.csv as pc
+from pyspark.sql import DataFrame, SparkSession
+
+from ltrr.errors import LtrrError, UsageError
+from ltrr.ope.byte_streams import Lines, read_head
+from ltrr.ope.log_paths import CANNOT_READ, LogPath, find_log
+from ltrr.ope.named_columns import check_names, list_shortly
+from ltrr.ope.rows import SKIPPED, LogColumns
+from ltrr.ope.text_rows import PLACE, decode, name_place, read_text_rows
+
+DELIMITERS = ",;\t|"
+WRONG_WIDTH = "a row with more or fewer fields than the header"
+
+Header = tuple[tuple[str, ...], str]
+"""Names of the columns, and the character between fields."""
+
+
+def read_csv(spark: SparkSession, path: str, columns: LogColumns) -> DataFrame:
+    """Rows of a log with the needed columns as text.
+
+    Each file has its own header: the order of columns may differ. Rows with too many or too few
+    fields get the reason why they are skipped.
+
+    Raises:
+        UsageError: A file lacks a needed column or has it twice.
+    """
+    log, named = find_log(path), columns.map_meanings()
+    names = list(dict.fromkeys(named.values()))
+    if not log.files:
+        return spark.read.csv(path, header=True, escape='"')
+    headers = {log.name(address): read_csv_header(address) for address in log.files if read_head(address, 1)}
+    for name, (held, _) in headers.items():
+        if len(headers) > 1:
+            _check_same_columns(name, held, names, headers)
+        check_names({meaning: column for meaning, column in named.items() if column not in held}, held, name)
+        repeated = [column for column in names if Counter(held)[column] > 1]
+        if repeated:
+            raise UsageError(
+                CANNOT_READ, which=name, expected="each column once", got=f"twice in the header: {', '.join(repeated)}"
+            )
+    schema = ", ".join(f"`{name}` string" for name in (SKIPPED, PLACE, *names))
+    return read_text_rows(spark, log, partial(_to_rows, names, headers), schema)
+
+
+def list_csv_columns(log: LogPath) -> tuple[str, ...]:
+    """Columns of the first file of a log that is not empty."""
+    first = next((address for address in log.files if read_head(address, 1)), None)
+    return read_csv_header(first)[0] if first else ()
+
+
+def read_csv_header(address: str) -> Header:
+    """Header of a file.
+
+    A name that is empty becomes `_c` with its position, as in Spark.
+    """
+    first = decode(read_head(address)).lstrip("\r\n").partition("\n")[0].rstrip("\r")
+    delimiter = find_delimiter(first)
+    names = next(csv.reader(io.StringIO(first), delimiter=delimiter), [])
+    return tuple(name.strip() or f"_c{place}" for place, name in enumerate(names)), delimiter
+
+
+def find_delimiter(line: str) -> str:
+    """The character between the fields of a line, a comma if there is none.
+
+    >>> find_delimiter("reward;pi;p"), find_delimiter('"a;b;c",d')
+    (';', ',')
+    """
+    outside = "".join(line.split('"')[::2])
+    return max(DELIMITERS, key=lambda one: (outside.count(one), -DELIMITERS.index(one)))
+
+
+def _check_same_columns(name: str, held: tuple[str, ...], needed: list[str], headers: dict[str, Header]) -> None:
+    first = next(iter(headers))
+    if missing := [column for column in needed if column not in held and column in headers[first][0]]:
+        raise UsageError(
+            "the files of the log have different columns",
+            which=name,
+            expected=f"{', '.join(missing)} as in {first}",
+            got=list_shortly(held),
+            todo="take the file out of the folder, or write all files with the same columns",
+        )
+
+
+def _to_rows(names: list[str], headers: dict[str, Header], lines: Lines, file_name: str) -> Iterator[pa.RecordBatch]:
+    held, delimiter = headers[file_name]
+    text = lines.text if lines.text.isascii() else decode(lines.text).encode()
+    first = 0
+    if lines.start == 0:
+        text = text.lstrip(b"\r\n")
+        text, first = text.partition(b"\n")[2], 1
+    if not text.strip():
+        return
+    wrong: list[int | None] = []
+
+    def skip(row: pc.InvalidRow) -> str:
+        wrong.append(row.number)
+        return "skip"
+
+    try:
+        rows = pc.read_csv(
+            pa.BufferReader(text),
+            read_options=pc.ReadOptions(column_names=list(_unique(held)), use_threads=False, block_size=len(text) + 1),
+            parse_options=pc.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip, ignore_empty_lines=True
+            ),
+            convert_options=pc.ConvertOptions(
+                column_types=dict.fromkeys(_unique(held), pa.string()),
+                include_columns=names,
+                strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid as fault:
+        place = name_place(file_name, lines, first)
+        raise LtrrError(
+            CANNOT_READ, which=place, expected="CSV", got=str(fault), todo="look for a quote that is not closed"
+        ) from fault
+    places = [name_place(file_name, lines, first + number) for number in range(rows.num_rows)]
+    yield from _with_fixed(rows, [None] * rows.num_rows, places)
+    if wrong:
+        lost = [name_place(file_name, lines, first + (number or 1) - 1) for number in wrong]
+        nothing = pa.table({name: pa.nulls(len(wrong), pa.string()) for name in names})
+        yield from _with_fixed(nothing, [WRONG_WIDTH] * len(wrong), lost)
+
+
+def _with_fixed(rows: pa.Table, skipped: list[str | None], places: list[str]) -> Iterator[pa.RecordBatch]:
+    fixed = {SKIPPED: pa.array(skipped, pa.string()), PLACE: pa.array(places, pa.string())}
+    table = pa.table(fixed | {name: rows.column(name) for name in rows.column_names})
+    yield from table.to_batches(max_chunksize=1 << 14)
+
+
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names; one that occurs before gets its position, since it is not read."""
+    return tuple(f"{name} {place}" if name in names[:place] else name for place, name in enumerate(names))

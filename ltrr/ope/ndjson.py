@@ -1,0 +1,73 @@
+"""Logs of JSON objects, one a line, with columns of any name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from ltrr.ope.byte_streams import Lines, read_head
+from ltrr.ope.json_lines import REPEATED, RepeatedKeyError, find_value, read_record, read_records, to_text
+from ltrr.ope.log_paths import LogPath, find_log
+from ltrr.ope.named_columns import check_names
+from ltrr.ope.rows import SKIPPED, LogColumns
+from ltrr.ope.text_rows import PLACE, decode, read_text_rows
+
+_ROWS_AT_ONCE = 1 << 12
+_SAMPLE_LINES = 100
+
+
+def read_ndjson(spark: SparkSession, path: str, columns: LogColumns) -> DataFrame:
+    """Rows of a log, one for each line, with the needed columns as text.
+
+    A name is a key, or a path such as c.geo.state. Lines that are damaged, or have a needed key
+    twice, get the reason why they are skipped.
+
+    Raises:
+        UsageError: A column of a number or of the user is in none of the first lines.
+    """
+    log = find_log(path)
+    named = columns.map_meanings()
+    keys = list_ndjson_keys(log)
+    if keys:
+        sparse = ("features", "slices", "fold_by")
+        held = {meaning: name for meaning, name in named.items() if not meaning.startswith(sparse)}
+        check_names({m: name for m, name in held.items() if name.partition(".")[0] not in keys}, keys, path)
+    names = list(dict.fromkeys(named.values()))
+    schema = ", ".join(f"`{name}` string" for name in (SKIPPED, PLACE, *names))
+    return read_text_rows(spark, log, partial(_to_rows, names), schema)
+
+
+def list_ndjson_keys(log: LogPath) -> tuple[str, ...]:
+    """The keys of the first lines of a log, in order; none if no line is an object."""
+    keys: dict[str, None] = {}
+    for address in log.files[:1]:
+        for line in decode(read_head(address)).splitlines()[:_SAMPLE_LINES]:
+            record = read_record(line.strip())
+            if isinstance(record, dict):
+                keys |= dict.fromkeys(record)
+    return tuple(keys)
+
+
+def _to_rows(names: list[str], lines: Lines, file_name: str) -> Iterator[pa.RecordBatch]:
+    columns: dict[str, list[str | None]] = {name: [] for name in (SKIPPED, PLACE, *names)}
+    for record, place in read_records(lines, file_name):
+        values: list[str | None] = [None] * len(names)
+        reason = record if isinstance(record, str) else None
+        if not isinstance(record, str):
+            try:
+                values = [to_text(find_value(record, name)) for name in names]
+            except RepeatedKeyError:
+                reason = REPEATED
+        for column, value in zip(columns.values(), (reason, place, *values), strict=True):
+            column.append(value)
+        if len(columns[PLACE]) == _ROWS_AT_ONCE:
+            yield _to_batch(columns)
+            columns = {name: [] for name in columns}
+    yield _to_batch(columns)
+
+
+def _to_batch(columns: dict[str, list[str | None]]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({name: pa.array(values, pa.string()) for name, values in columns.items()})
