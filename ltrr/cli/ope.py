@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import is_published, read_manifest, versions
 from ltrr.cli.ope_options import (
     Bootstrap,
     Estimator,
+    ExportVw,
     Feature,
     Folds,
     Format,
@@ -24,9 +24,11 @@ from ltrr.cli.ope_options import (
     QTaken,
     QTarget,
     Slice,
+    TargetPolicy,
     TargetPropensity,
     User,
 )
+from ltrr.cli.ope_sources import estimate_columns, estimate_tables, export_log, read_policy_tables
 from ltrr.cli.options import Config, Home, Json, Set, settings_of
 from ltrr.cli.output import show_json, show_rows, stdout
 from ltrr.config import Settings, load_section
@@ -35,14 +37,11 @@ from ltrr.evaluation.judged_impressions import count_by_version
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.ope.bundle_log import list_comparable_versions, name_bundle_columns, to_judged_rows, with_probabilities
-from ltrr.ope.dsjson import has_slots
-from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
+from ltrr.ope.estimates import OpeSettings, estimate_log
 from ltrr.ope.formats import choose_format, find_default_columns, read_foreign_log
-from ltrr.ope.log_files import find_log_files
 from ltrr.ope.log_paths import CANNOT_READ
 from ltrr.ope.report import OpeReport
 from ltrr.ope.rows import LogColumns
-from ltrr.ope.slots import estimate_slots
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.faults import explain_engine_faults
 from ltrr.spark.session import SparkSettings, build_session
@@ -65,14 +64,13 @@ _SHOWN = {
     "reasons": "reasons",
 }
 
-_COLUMNAR = ("parquet", "delta")
-"""Formats whose files tasks can read directly."""
 _FOLDS = OpeSettings().folds
 
 
 def ope(
     log: Log,
     target_propensity: TargetPropensity = None,
+    target_policy: TargetPolicy = None,
     policy: PolicyVersion = None,
     format_: Format = None,
     reward: Name = None,
@@ -90,6 +88,7 @@ def ope(
     largest_weight: LargestWeight = "100",
     folds: Folds = _FOLDS,
     bootstrap: Bootstrap = 0,
+    export_vw: ExportVw = None,
     home: Home = None,
     config: Config = None,
     changes: Set = None,
@@ -101,7 +100,8 @@ def ope(
     taken was chosen, and the probability with which the policy to judge would have chosen it.
     docs/how-to/judge-a-log.md explains the report.
     """
-    _check_one_source(policy, target_propensity)
+    if export_vw is None or policy is not None:
+        _check_one_source(policy, [*(target_propensity or []), *(target_policy or [])])
     settings = OpeSettings(tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap)
     slices = tuple(slice_ or ())
     if policy is not None:
@@ -122,8 +122,19 @@ def ope(
     spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
     with explain_engine_faults(CANNOT_READ, which=log):
         default = find_default_columns(spark, log, found.name)
+        if export_vw is not None:
+            [named] = _list_policies([""], [], default, columns | lists)
+            export_log(spark, log, found.name, named, export_vw)
+            if not targets and not target_policy:
+                return
         policies = _list_policies(targets, means, default, columns | lists)
-        reports = _estimate(spark, log, found.name, policies, settings)
+        tables = read_policy_tables(
+            spark, log, found.name, target_policy or [], default.action if action is None else action
+        )
+        judged = _list_policies([table.name for table in tables], [], default, columns | lists)
+        reports = estimate_columns(spark, log, found.name, policies, settings)
+        reports += estimate_tables(spark, log, found.name, list(zip(judged, tables, strict=True)), settings)
+        policies += judged
     if as_json:
         answers = [_to_json(one, report) for one, report in zip(policies, reports, strict=True)]
         shown = {"log": log, "format": found.name, "detected_by": found.sign or None, "settings": asdict(settings)}
@@ -139,25 +150,9 @@ def _check_one_source(policy: str | None, target_propensity: list[str] | None) -
     if (policy is None) == (not target_propensity):
         raise UsageError(
             "name one policy source",
-            expected="either --target-propensity COLUMN of the log, or --policy VERSION of a home",
+            expected="either --target-propensity COLUMN of the log, or --target-policy FILE, or --policy VERSION",
             got="both" if policy else "neither",
         )
-
-
-def _estimate(
-    spark: SparkSession, log: str, format_: str, policies: list[LogColumns], settings: OpeSettings
-) -> list[OpeReport]:
-    decisions = read_foreign_log(spark, log, format_, policies[0])
-    if format_ in _COLUMNAR:
-        files = find_log_files(decisions, policies, delta_path=log if format_ == "delta" else None)
-        return estimate_policies(decisions, policies, settings, files)
-    # The column of each policy is a path into the record, so each policy needs a pass of its own.
-    reports = []
-    for one in policies:
-        rows = read_foreign_log(spark, log, format_, one)
-        report = estimate_log(rows, one, settings)
-        reports.append(report.with_slots(estimate_slots(rows, one, settings)) if has_slots(rows) else report)
-    return reports
 
 
 def _parse_limit(text: str) -> float | None:

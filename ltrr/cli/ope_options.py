@@ -1,5 +1,6 @@
 """Options of `ltrr ope`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +8,17 @@ import typer
 from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.ope.formats import FORMATS
 
+TargetPolicy = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="File with a policy to judge that depends on columns of the log alone: one row for each action, with "
+        "the columns of the action and `probability`, and those it depends on. May be repeated."
+    ),
+]
+ExportVw = Annotated[
+    Path | None,
+    typer.Option(help="File to write the log to as Vowpal Wabbit's text. No policy to judge is needed then."),
+]
 Log = Annotated[str, typer.Argument(help="File, folder or address of the log.")]
 TargetPropensity = Annotated[
     list[str] | None,

@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
@@ -35,15 +36,16 @@ def read_csv(spark: SparkSession, path: str, columns: LogColumns) -> DataFrame:
     Raises:
         UsageError: A file lacks a needed column or has it twice.
     """
-    log, named = find_log(path), columns.map_meanings()
+    log, named = only_logs(find_log(path)), columns.map_meanings()
     names = list(dict.fromkeys(named.values()))
     if not log.files:
         return spark.read.csv(path, header=True, escape='"')
     headers = {log.name(address): read_csv_header(address) for address in log.files if read_head(address, 1)}
+    fullest = max(headers, key=lambda name: len(set(names) & set(headers[name][0])), default="")
     for name, (held, _) in headers.items():
-        if len(headers) > 1:
-            _check_same_columns(name, held, names, headers)
-        check_names({meaning: column for meaning, column in named.items() if column not in held}, held, name)
+        if name != fullest:
+            _check_same_columns(name, held, names, fullest, headers[fullest][0])
+        check_names({meaning: column for meaning, column in named.items() if column not in held}, held)
         repeated = [column for column in names if Counter(held)[column] > 1]
         if repeated:
             raise UsageError(
@@ -55,8 +57,14 @@ def read_csv(spark: SparkSession, path: str, columns: LogColumns) -> DataFrame:
 
 def list_csv_columns(log: LogPath) -> tuple[str, ...]:
     """Columns of the first file of a log that is not empty."""
-    first = next((address for address in log.files if read_head(address, 1)), None)
+    first = next((address for address in only_logs(log).files if read_head(address, 1)), None)
     return read_csv_header(first)[0] if first else ()
+
+
+def only_logs(log: LogPath) -> LogPath:
+    """The log without the table of items that is in each folder of the Open Bandit Dataset."""
+    files = tuple(address for address in log.files if not address.endswith("/item_context.csv"))
+    return replace(log, files=files) if files and log.is_folder else log
 
 
 def read_csv_header(address: str) -> Header:
@@ -80,13 +88,14 @@ def find_delimiter(line: str) -> str:
     return max(DELIMITERS, key=lambda one: (outside.count(one), -DELIMITERS.index(one)))
 
 
-def _check_same_columns(name: str, held: tuple[str, ...], needed: list[str], headers: dict[str, Header]) -> None:
-    first = next(iter(headers))
-    if missing := [column for column in needed if column not in held and column in headers[first][0]]:
+def _check_same_columns(
+    name: str, held: tuple[str, ...], needed: list[str], fullest: str, others: tuple[str, ...]
+) -> None:
+    if missing := [column for column in needed if column not in held and column in others]:
         raise UsageError(
             "the files of the log have different columns",
             which=name,
-            expected=f"{', '.join(missing)} as in {first}",
+            expected=f"{', '.join(missing)} as in {fullest}",
             got=list_shortly(held),
             todo="take the file out of the folder, or write all files with the same columns",
         )

@@ -35,7 +35,7 @@ def read_decision(record: Mapping[str, Any], target: str, reward: str, given: Se
     >>> row["reward"], row["action"], row["p"], row["pdrop"]
     ('1', '2', '[0.3, 0.2, 0.5]', '0')
     """
-    reason = _find_skip_reason(record)
+    reason = find_skip_reason(record)
     if reason:
         return {SKIPPED: reason}
     row: dict[str, Any] = {name: to_text(find_value(record, name)) for name in given}
@@ -46,14 +46,15 @@ def read_decision(record: Mapping[str, Any], target: str, reward: str, given: Se
     if reward in ("reward", *_COSTS):
         row[reward] = _negate(record.get("_label_cost" if reward == "reward" else reward))
     row["logging_propensity"] = to_text(record.get("_label_probability"))
-    row["action"] = to_text(_find_action(record))
+    row["action"] = to_text(find_action(record))
     row["action_propensities"] = _order_by_action(record, record.get("p"))
     if target in given:
         row[target] = _order_by_action(record, find_value(record, target))
     return row
 
 
-def _find_skip_reason(record: Mapping[str, Any]) -> str:
+def find_skip_reason(record: Mapping[str, Any]) -> str:
+    """The reason why a record is no decision, or none whose reward is known; empty if it is one."""
     if "_outcomes" in record:
         outcomes = record["_outcomes"]
         if record.get("_skipLearn") is True:
@@ -62,7 +63,7 @@ def _find_skip_reason(record: Mapping[str, Any]) -> str:
             return NO_DECISION
         has_labels = "_label_cost" in record or all("_label_cost" in one for one in outcomes)
         return "" if has_labels else NO_SLOT_LABEL
-    if record.get("_label_probability") is None and _find_action(record) is None:
+    if record.get("_label_probability") is None and find_action(record) is None:
         if "_label_ca" in record:
             return CONTINUOUS
         if "RewardValue" in record or "Observations" in record:
@@ -86,7 +87,7 @@ def _is_inactive(record: Mapping[str, Any]) -> bool:
     return not any(isinstance(one, dict) and one.get("ActionTaken") is True for one in seen)
 
 
-def _find_action(record: Mapping[str, Any]) -> Any:
+def find_action(record: Mapping[str, Any]) -> Any:
     """Position of the action taken, from 0; `_label_Action` counts from 1."""
     if record.get("_labelIndex") is not None:
         return record["_labelIndex"]

@@ -19,6 +19,8 @@ from ltrr.ope.log_paths import CANNOT_READ, LogPath, find_log
 from ltrr.ope.ndjson import list_ndjson_keys, read_ndjson
 from ltrr.ope.parquet_rows import list_parquet_columns, read_parquet
 from ltrr.ope.rows import LogColumns
+from ltrr.ope.vw_lines import COLUMNS as VW_COLUMNS
+from ltrr.ope.vw_lines import read_vw_lines
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ FORMATS: dict[str, LogFormat] = {
         dsjson.COLUMNS,
         "decision logs of Vowpal Wabbit and Azure Personalizer, one JSON object a line",
     ),
+    "vw": LogFormat(read_vw_lines, VW_COLUMNS, "Vowpal Wabbit's text, action:cost:probability | features"),
     "csv": LogFormat(read_csv, LogColumns(""), "CSV with a header, any names", lambda _, log: list_csv_columns(log)),
     "ndjson": LogFormat(
         read_ndjson, LogColumns(""), "JSON objects, one a line, any names", lambda _, log: list_ndjson_keys(log)

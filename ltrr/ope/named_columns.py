@@ -10,13 +10,12 @@ from pyspark.sql import types as T
 from ltrr.errors import UsageError
 
 
-def check_names(missing: Mapping[str, str], held: Iterable[str], which: str = "") -> None:
+def check_names(missing: Mapping[str, str], held: Iterable[str]) -> None:
     """Check that no named column is missing.
 
     Args:
         missing: Meaning -> column that the log lacks.
         held: Columns of the log.
-        which: File at fault.
 
     Raises:
         UsageError: There are missing columns; all of them in one message.
@@ -24,7 +23,6 @@ def check_names(missing: Mapping[str, str], held: Iterable[str], which: str = ""
     if missing:
         raise UsageError(
             "columns are missing or of an unsupported type",
-            which=which,
             expected="columns of the log",
             got="; ".join(f"{meaning}: there is no {name}" for meaning, name in missing.items()),
             todo=f"name columns of the log: it has {list_shortly(held)}",

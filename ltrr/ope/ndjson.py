@@ -34,7 +34,7 @@ def read_ndjson(spark: SparkSession, path: str, columns: LogColumns) -> DataFram
     if keys:
         sparse = ("features", "slices", "fold_by")
         held = {meaning: name for meaning, name in named.items() if not meaning.startswith(sparse)}
-        check_names({m: name for m, name in held.items() if name.partition(".")[0] not in keys}, keys, path)
+        check_names({m: name for m, name in held.items() if name.partition(".")[0] not in keys}, keys)
     names = list(dict.fromkeys(named.values()))
     schema = ", ".join(f"`{name}` string" for name in (SKIPPED, PLACE, *names))
     return read_text_rows(spark, log, partial(_to_rows, names), schema)

@@ -90,7 +90,7 @@ def _check_file(log: LogPath, file: FileColumns, named: Mapping[str, str], first
             got=list_shortly(file.types),
             todo="take the file out of the folder, or write all files with the same columns",
         )
-    check_names(missing, file.types, log.given)
+    check_names(missing, file.types)
     alike = {name.lower(): name for name in named.values()}
     for name in file.types:
         if alike.get(name.lower(), name) != name:

@@ -124,7 +124,7 @@ def check_log_sums(sums: LogSums) -> None:
             todo="correct these rows, or leave them out",
         )
     if ALL not in sums.slices or not sums.slices[ALL].decisions:
-        places = {reason: f" ({place})" for reason, place in sums.skipped_at.items()}
+        places = {reason: f" ({place})" for reason, place in sums.skipped_at.items() if reason in LOST}
         counts = [f"{count} x {reason}{places.get(reason, '')}" for reason, count in sums.skipped.items()]
         shown = ", ".join(counts) or "no row"
         raise DataQualityError("there is no decision in this log", got=shown, todo="check the path and the format")
