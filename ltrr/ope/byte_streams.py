@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 
 import pyarrow as pa
 
-from ltrr.errors import LtrrError
+from ltrr.errors import LtrrError, UsageError
 from ltrr.ope.log_paths import open_file
 from ltrr.spark.faults import DAMAGED_FILE
 
@@ -22,6 +22,20 @@ BLOCK_BYTES = 1 << 26
 
 _CHUNK_BYTES = 1 << 23
 _MAGIC = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst", b"\xfd7zXZ": "xz"}
+PARQUET = "a Parquet file"
+_BINARY = {
+    b"PAR1": PARQUET,
+    b"Obj\x01": "an Avro file",
+    b"ORC": "an ORC file",
+    b"ARROW1": "an Arrow file",
+    b"SQLite": "an SQLite database",
+    b"\x89HDF": "an HDF5 file",
+    b"\x80\x04": "a Python pickle",
+    b"\x93NUMPY": "a numpy file",
+    b"PK\x03\x04": "a ZIP file or a workbook",
+    b"\xff\xfe": "text in UTF-16, not UTF-8",
+    b"\xfe\xff": "text in UTF-16, not UTF-8",
+}
 _DAMAGES = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 
 
@@ -51,6 +65,15 @@ class Lines:
     text: bytes
     before: int | None
     start: int
+
+
+def find_binary_kind(head: bytes) -> str:
+    """What a file is by its first bytes; empty if it may be text in UTF-8.
+
+    >>> find_binary_kind(b"PAR1..."), find_binary_kind(b"reward,pi")
+    ('a Parquet file', '')
+    """
+    return next((looks for magic, looks in _BINARY.items() if head.startswith(magic)), "")
 
 
 def find_compression(address: str) -> str:
@@ -90,11 +113,22 @@ def list_blocks(address: str) -> list[tuple[str, str, int, int]]:
     """(address, compression, start, end) of the parts of a file that tasks read.
 
     The end of a compressed file is -1.
+
+    Raises:
+        UsageError: The file is not text.
     """
     compression = find_compression(address)
     if compression:
         return [(address, compression, 0, -1)]
     with open_file(address) as raw:
+        if looks := find_binary_kind(raw.read(8)):
+            raise UsageError(
+                "a file is not text",
+                which=address,
+                expected="text in UTF-8",
+                got=looks,
+                todo="correct --format, or take the file out of the folder",
+            )
         size = raw.seek(0, 2)
     return [(address, "", start, min(start + BLOCK_BYTES, size)) for start in range(0, max(size, 1), BLOCK_BYTES)]
 

@@ -14,13 +14,13 @@ import pyarrow.csv as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from ltrr.errors import LtrrError, UsageError
-from ltrr.ope.byte_streams import Lines, read_head
+from ltrr.ope.byte_streams import Lines, find_binary_kind, read_head
+from ltrr.ope.detection import detect_file, find_delimiter
 from ltrr.ope.log_paths import CANNOT_READ, LogPath, find_log
 from ltrr.ope.named_columns import check_names, list_shortly
 from ltrr.ope.rows import SKIPPED, LogColumns
 from ltrr.ope.text_rows import PLACE, decode, name_place, read_text_rows
 
-DELIMITERS = ",;\t|"
 WRONG_WIDTH = "a row with more or fewer fields than the header"
 
 Header = tuple[tuple[str, ...], str]
@@ -72,20 +72,19 @@ def read_csv_header(address: str) -> Header:
 
     A name that is empty becomes `_c` with its position, as in Spark.
     """
-    first = decode(read_head(address)).lstrip("\r\n").partition("\n")[0].rstrip("\r")
+    head = read_head(address)
+    if head.lstrip().startswith(b"{") or find_binary_kind(head):
+        raise UsageError(
+            "a file is not CSV",
+            which=address,
+            expected="a header",
+            got=find_binary_kind(head) or detect_file(head).sign,
+            todo="correct --format, or leave it out",
+        )
+    first = decode(head).lstrip("\r\n").partition("\n")[0].rstrip("\r")
     delimiter = find_delimiter(first)
     names = next(csv.reader(io.StringIO(first), delimiter=delimiter), [])
     return tuple(name.strip() or f"_c{place}" for place, name in enumerate(names)), delimiter
-
-
-def find_delimiter(line: str) -> str:
-    """The character between the fields of a line, a comma if there is none.
-
-    >>> find_delimiter("reward;pi;p"), find_delimiter('"a;b;c",d')
-    (';', ',')
-    """
-    outside = "".join(line.split('"')[::2])
-    return max(DELIMITERS, key=lambda one: (outside.count(one), -DELIMITERS.index(one)))
 
 
 def _check_same_columns(

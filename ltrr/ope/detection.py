@@ -6,28 +6,17 @@ import re
 from dataclasses import dataclass
 
 from ltrr.errors import UsageError
-from ltrr.ope.byte_streams import read_head
-from ltrr.ope.csv_rows import find_delimiter
+from ltrr.ope.byte_streams import PARQUET, find_binary_kind, read_head
 from ltrr.ope.json_lines import read_record
-from ltrr.ope.log_paths import LogPath
+from ltrr.ope.log_paths import CANNOT_READ, LogPath
+
+DELIMITERS = ",;\t|"
+EMPTY = "an empty file"
 
 MOST_FILES = 20
 """Maximum number of files whose first bytes are read."""
 
 _SAMPLE_LINES = 50
-_BINARY = {
-    b"PAR1": "parquet",
-    b"Obj\x01": "an Avro file",
-    b"ORC": "an ORC file",
-    b"ARROW1": "an Arrow file",
-    b"SQLite": "an SQLite database",
-    b"\x89HDF": "an HDF5 file",
-    b"\x80\x04": "a Python pickle",
-    b"\x93NUMPY": "a numpy file",
-    b"PK\x03\x04": "a ZIP file or a workbook",
-    b"\xff\xfe": "text in UTF-16, not UTF-8",
-    b"\xfe\xff": "text in UTF-16, not UTF-8",
-}
 _DSJSON_KEYS = frozenset(
     {"_label_cost", "_label_probability", "_labelIndex", "_label_Action", "_outcomes", "_skipLearn", "RewardValue"}
 )
@@ -62,6 +51,8 @@ def detect_format(log: LogPath) -> DetectedFormat:
         for one in found.values():
             if one.name == name:
                 return one
+    if found and all(one.sign == EMPTY for one in found.values()):
+        raise UsageError(CANNOT_READ, which=log.given, expected="at least one decision", got=EMPTY)
     address, looks = next(iter(found.items()), (log.given, DetectedFormat("", "an address that only Spark can list")))
     raise UsageError(
         "the format of the log was not recognised",
@@ -82,14 +73,23 @@ def detect_file(head: bytes) -> DetectedFormat:
     >>> detect_file(b"[1, 2]").sign, detect_file(b"hello").sign
     ('a JSON array, not one object a line', 'text that begins with "hello"')
     """
-    for magic, looks in _BINARY.items():
-        if head.startswith(magic):
-            return DetectedFormat(looks, "its first bytes") if looks in _PRIORITY else DetectedFormat("", looks)
+    if looks := find_binary_kind(head):
+        return DetectedFormat("parquet", "its first bytes") if looks == PARQUET else DetectedFormat("", looks)
     lines = [line.strip() for line in head.decode("utf-8", errors="replace").splitlines()[:_SAMPLE_LINES]]
     lines = [line for line in lines if line]
     if not lines:
-        return DetectedFormat("", "an empty file")
+        return DetectedFormat("", EMPTY)
     return _detect_json(lines) or _detect_lines(lines[0])
+
+
+def find_delimiter(line: str) -> str:
+    """The character between the fields of a line, a comma if there is none.
+
+    >>> find_delimiter("reward;pi;p"), find_delimiter('"a;b;c",d')
+    (';', ',')
+    """
+    outside = "".join(line.split('"')[::2])
+    return max(DELIMITERS, key=lambda one: (outside.count(one), -DELIMITERS.index(one)))
 
 
 def _detect_json(lines: list[str]) -> DetectedFormat | None:

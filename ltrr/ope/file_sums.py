@@ -25,6 +25,7 @@ from ltrr.estimation.decisions import LARGEST_SUMMABLE, Decisions
 from ltrr.estimation.logged_moments import MomentSums, find_cluster_starts
 from ltrr.estimation.weights import ROUNDING
 from ltrr.ope.log_files import LogFiles, open_file, read_columns
+from ltrr.ope.parquet_types import name_damage
 from ltrr.ope.rows import LogColumns, read_batch
 from ltrr.ope.sums import ALL, MOST_SLICES, TOO_MANY_SLICES, LogSums, PolicySums
 from ltrr.spark.merging import merge
@@ -206,12 +207,14 @@ def _read(
     for batch in batches:
         pairs = zip(batch.column("address").to_pylist(), batch.column("row_group").to_pylist(), strict=True)
         for address, group in pairs:
-            with open_file(address) as file:
+            with open_file(address) as file, name_damage(address):
                 # One thread: a task has one core.
-                for rows in pq.ParquetFile(file).iter_batches(
-                    rows_at_once, row_groups=[group], columns=names, use_threads=False
-                ):
-                    yield _to_common_types(rows, numbers)
+                yield from (
+                    _to_common_types(rows, numbers)
+                    for rows in pq.ParquetFile(file).iter_batches(
+                        rows_at_once, row_groups=[group], columns=names, use_threads=False
+                    )
+                )
 
 
 def _to_common_types(rows: pa.RecordBatch, numbers: set[str]) -> pa.RecordBatch:

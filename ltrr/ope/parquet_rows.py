@@ -151,7 +151,7 @@ def _read_group(
     readable = {name: kind for name, kind in held.items() if kind is not None and not isinstance(kind, T.NullType)}
     reader = spark.read.schema(T.StructType([T.StructField(name, kind) for name, kind in readable.items()]))
     if log.is_folder:
-        reader = reader.option("basePath", escape_pattern(log.root))
+        reader = reader.option("basePath", log.root)
     paths = [log.root] if is_whole and log.is_folder else [_to_spark_address(log, file.address) for file in group]
     rows = reader.parquet(*map(escape_pattern, paths))
     columns = [

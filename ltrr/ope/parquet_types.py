@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -52,6 +54,27 @@ class FileColumns:
     texts: Mapping[str, str]
 
 
+@contextmanager
+def name_damage(address: str) -> Iterator[None]:
+    """Raise an error that names the file, if Arrow cannot read it within the block.
+
+    Raises:
+        LtrrError: The file is cut off or damaged.
+    """
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as fault:
+        if isinstance(fault, OSError) and fault.errno:
+            raise
+        raise LtrrError(
+            "a Parquet file is cut off or damaged",
+            which=unquote(address.removeprefix("file://")),
+            expected="a whole Parquet file",
+            got=str(fault).partition(". ")[0],
+            todo="have it written again, or take it out of the folder",
+        ) from fault
+
+
 def read_file_columns(address: str) -> FileColumns:
     """Columns of a file from its footer.
 
@@ -69,18 +92,10 @@ def read_file_columns(address: str) -> FileColumns:
                 got=detect_file(head).sign,
                 todo="take it out of the folder, or give it a name that begins with _ or .",
             )
-        try:
+        with name_damage(address):
             footer = pq.ParquetFile(file)
             schema = footer.schema_arrow
             held = {footer.schema.column(n).path: footer.schema.column(n) for n in range(len(footer.schema))}
-        except (pa.ArrowInvalid, OSError) as fault:
-            raise LtrrError(
-                "a Parquet file is cut off or damaged",
-                which=address,
-                expected="a whole Parquet file",
-                got=str(fault).partition(". ")[0],
-                todo="have it written again, or take it out of the folder",
-            ) from fault
     old = {name for name, column in held.items() if column.physical_type == "INT96"}
     types = {entry.name: T.TimestampType() if entry.name in old else to_spark_type(entry.type) for entry in schema}
     texts = {entry.name: str(entry.type) for entry in schema if types[entry.name] is None}

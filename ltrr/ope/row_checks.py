@@ -90,7 +90,7 @@ def describe_fault(batch: pa.RecordBatch, is_bad: Bools, shown: NDArray[np.gener
     for value, text, place, nothing in zip(
         shown[is_bad].tolist(), read(f"{column}_text"), read("place"), is_null, strict=True
     ):
-        example = f'"{text}"' if text is not None else "null" if nothing else str(value)
+        example = f'"{text}"' if text is not None else "null" if nothing or value is None else str(value)
         examples.append(f"{example} in {place}" if place else example)
     return min(examples, key=order_of_text)
 
