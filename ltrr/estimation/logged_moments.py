@@ -150,9 +150,9 @@ class LoggedMoments:
         mean, product = w / n, self.ratios.exact_product
         by_cluster = product("w", "w") - 2 * mean * product("w", "n") + mean**2 * product("n", "n")
         by_decision = from_fixed(self._plain("w_squared")) - float(w * mean)
-        if self.is_sampled:  # The sum over decisions of (s w - mean s)^2.
-            squares, cross = from_fixed(self._plain("n_squared")), from_fixed(self._plain("w_n"))
-            by_decision = from_fixed(self._plain("w_squared")) - 2.0 * float(mean) * cross + float(mean) ** 2 * squares
+        if self.is_sampled:  # The sum over decisions of (s w - mean s)^2; both terms are 0 if s = 1.
+            by_decision -= 2.0 * float(mean) * (from_fixed(self._plain("w_n")) - float(w))
+            by_decision += float(mean) ** 2 * (from_fixed(self._plain("n_squared")) - float(n))
         # Squares are rounded to 2^-24, so a smaller variance is a rounding error.
         return float(by_cluster) / by_decision if by_decision > float(n) * TERM_UNIT else nan
 
