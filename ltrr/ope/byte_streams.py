@@ -31,7 +31,7 @@ _BINARY = {
     b"SQLite": "an SQLite database",
     b"\x89HDF": "an HDF5 file",
     b"\x80\x04": "a Python pickle",
-    b"\x93NUMPY": "a numpy file",
+    b"\x93NUMPY": "an array of numpy.save: save columns with numpy.savez(FILE, **columns)",
     b"PK\x03\x04": "a ZIP file or a workbook",
     b"\xff\xfe": "text in UTF-16, not UTF-8",
     b"\xfe\xff": "text in UTF-16, not UTF-8",

@@ -22,7 +22,7 @@ _DSJSON_KEYS = frozenset(
 )
 _OBD_COLUMNS = frozenset({"item_id", "click", "propensity_score"})
 _VW_LINE = re.compile(r"^(shared\s|\d+:[-+.\deE]+:[-+.\deE]+(\s|$))[^{]*\|")
-_PRIORITY = ("parquet", "dsjson", "ndjson", "obd", "vw", "csv")
+_PRIORITY = ("parquet", "npz", "dsjson", "ndjson", "obd", "vw", "csv")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ def detect_file(head: bytes) -> DetectedFormat:
     >>> detect_file(b"[1, 2]").sign, detect_file(b"hello").sign
     ('a JSON array, not one object a line', 'text that begins with "hello"')
     """
+    if head.startswith(b"PK") and b".npy" in head[:300]:
+        return DetectedFormat("npz", "numpy arrays in a ZIP file")
     if looks := find_binary_kind(head):
         return DetectedFormat("parquet", "its first bytes") if looks == PARQUET else DetectedFormat("", looks)
     lines = [line.strip() for line in head.decode("utf-8", errors="replace").splitlines()[:_SAMPLE_LINES]]

@@ -176,6 +176,8 @@ def _rows_to_buckets(
     user = policies[0].user
     for batch in _read(policies, batches, 1 << 30):
         rows = pa.Table.from_batches([batch.append_column(_USER, hash_users(batch.column(user)))])
+        if user not in policies[0].slices:
+            rows = rows.drop_columns([user])  # Its type may differ between files.
         bucket = pc.fill_null(rows.column(_USER), 0).to_numpy() % buckets
         order = np.argsort(bucket, kind="stable")
         starts = find_cluster_starts(bucket[order])
@@ -204,26 +206,27 @@ def _read(
 ) -> Iterator[pa.RecordBatch]:
     """Rows of the given row groups with the needed columns; no batch spans two row groups."""
     names, numbers = sorted({name for one in policies for name in read_columns(one).values()}), _number_names(policies)
+    slices = set(policies[0].slices)
     for batch in batches:
         pairs = zip(batch.column("address").to_pylist(), batch.column("row_group").to_pylist(), strict=True)
         for address, group in pairs:
             with open_file(address) as file, name_damage(address):
                 # One thread: a task has one core.
                 yield from (
-                    _to_common_types(rows, numbers)
+                    _to_common_types(rows, numbers, slices)
                     for rows in pq.ParquetFile(file).iter_batches(
                         rows_at_once, row_groups=[group], columns=names, use_threads=False
                     )
                 )
 
 
-def _to_common_types(rows: pa.RecordBatch, numbers: set[str]) -> pa.RecordBatch:
-    """The rows with doubles and text, whatever types their file has; most files have doubles."""
+def _to_common_types(rows: pa.RecordBatch, numbers: set[str], slices: set[str]) -> pa.RecordBatch:
+    """The rows with doubles and, for slices, text, whatever types their file has."""
     for place, entry in enumerate(rows.schema):
         if entry.name in numbers:
             if entry.type != pa.float64():
                 rows = rows.set_column(place, entry.name, rows.column(place).cast(pa.float64()))
-        elif entry.type != pa.string():
+        elif entry.name in slices and entry.type != pa.string():
             rows = rows.set_column(place, entry.name, rows.column(place).cast(pa.string()))
     return rows
 

@@ -17,6 +17,7 @@ from ltrr.ope.csv_rows import list_csv_columns, read_csv
 from ltrr.ope.detection import DetectedFormat, detect_format
 from ltrr.ope.log_paths import CANNOT_READ, LogPath, find_log
 from ltrr.ope.ndjson import list_ndjson_keys, read_ndjson
+from ltrr.ope.npz_arrays import list_npz_arrays, read_npz
 from ltrr.ope.parquet_rows import list_parquet_columns, read_parquet
 from ltrr.ope.rows import LogColumns
 from ltrr.ope.vw_lines import COLUMNS as VW_COLUMNS
@@ -145,5 +146,6 @@ FORMATS: dict[str, LogFormat] = {
         read_ndjson, LogColumns(""), "JSON objects, one a line, any names", lambda _, log: list_ndjson_keys(log)
     ),
     "parquet": LogFormat(read_parquet, LogColumns(""), "a file or folder of Parquet", list_parquet_columns),
+    "npz": LogFormat(read_npz, LogColumns(""), "arrays saved with numpy.savez", list_npz_arrays),
     "delta": LogFormat(_read_delta, LogColumns(""), "a Delta table's folder", _list_delta_columns),
 }
