@@ -8,7 +8,6 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from ltrr.cli.output import print_progress
-from ltrr.ope.dsjson import has_slots
 from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
 from ltrr.ope.formats import FORMATS, read_foreign_log
 from ltrr.ope.log_files import find_log_files
@@ -47,7 +46,7 @@ def estimate_columns(
     for one in policies:
         rows = read_foreign_log(spark, log, format_, one)
         report = estimate_log(rows, one, settings)
-        reports.append(report.with_slots(estimate_slots(rows, one, settings)) if has_slots(rows) else report)
+        reports.append(report.with_slots(estimate_slots(rows, one, settings)) if report.most_slots else report)
     return reports
 
 

@@ -14,14 +14,11 @@ from ltrr.ope.byte_streams import Lines
 from ltrr.ope.dsjson_records import read_decision
 from ltrr.ope.json_lines import REPEATED, RepeatedKeyError, read_records
 from ltrr.ope.log_paths import find_log
-from ltrr.ope.rows import SKIPPED, LogColumns
+from ltrr.ope.rows import SKIPPED, SLOTS, LogColumns
 from ltrr.ope.text_rows import PLACE, read_text_rows
 
 COLUMNS = LogColumns("", action="action", action_propensities="action_propensities", fold_by="event_id", pdrop="pdrop")
 """Meaning of the columns of `read_dsjson`."""
-
-SLOTS = "slots"
-"""Column of the slots of a decision: slot, reward, logging_propensity, target."""
 
 SLOT = "slot"
 """Column of `to_slot_rows`: the slot's id."""
@@ -47,11 +44,6 @@ def read_dsjson(spark: SparkSession, path: str, columns: LogColumns) -> DataFram
     schema = f"{texts}, {SLOTS} array<struct<{_SLOT}>>"
     to_rows = partial(_to_rows, columns.target_propensity, columns.reward, given)
     return read_text_rows(spark, find_log(path), to_rows, schema)
-
-
-def has_slots(log: DataFrame) -> bool:
-    """Whether some decisions of a log have several slots."""
-    return SLOTS in log.columns and bool(log.where(F.size(SLOTS) > 0).head(1))
 
 
 def to_slot_rows(log: DataFrame, columns: LogColumns) -> DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from ltrr.ope.json_lines import find_value, to_text
+from ltrr.ope.json_lines import check_unrepeated, find_value, to_text
 from ltrr.ope.rows import SKIPPED
 
 OBSERVATION = "an observation that came after its decision"
@@ -23,6 +23,9 @@ _COSTS = ("_label_cost", "_original_label_cost")
 
 def read_decision(record: Mapping[str, Any], target: str, reward: str, given: Sequence[str]) -> dict[str, Any]:
     """Columns of a record, or the reason why it is skipped.
+
+    Raises:
+        RepeatedKeyError: An object that is read has a key twice.
 
     Args:
         record: The record.
@@ -83,6 +86,7 @@ def _is_inactive(record: Mapping[str, Any]) -> bool:
     if record.get("DeferredAction") is not True:
         return False
     observations = record.get("o")
+    check_unrepeated(observations)
     seen = observations if isinstance(observations, list) else []
     return not any(isinstance(one, dict) and one.get("ActionTaken") is True for one in seen)
 
@@ -119,6 +123,7 @@ def _read_slots(record: Mapping[str, Any], target: str, reward: str) -> dict[str
     the probabilities of all actions together, and no assumption about the slots is needed.
     """
     outcomes = record["_outcomes"]
+    check_unrepeated(outcomes)
     cost = reward if reward in _COSTS else "_label_cost"
     slots = []
     for number, outcome in enumerate(outcomes):

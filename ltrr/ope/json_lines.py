@@ -97,6 +97,19 @@ def find_value(record: Mapping[str, Any], path: str) -> Any:
     return find_value(below, rest) if isinstance(below, dict) else None
 
 
+def check_unrepeated(value: Any) -> None:
+    """Check that no object within a value has a key twice.
+
+    Raises:
+        RepeatedKeyError: There is one.
+    """
+    if isinstance(value, _Repeating):
+        raise RepeatedKeyError(", ".join(sorted(value.repeated)))
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        check_unrepeated(part)
+
+
 def _get(record: Mapping[str, Any], key: str) -> Any:
     if isinstance(record, _Repeating) and key in record.repeated:
         raise RepeatedKeyError(key)

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from ltrr.errors import UsageError
-from ltrr.ope.log_paths import LogPath, escape_pattern, find_log
+from ltrr.ope.log_paths import CANNOT_READ, LogPath, escape_pattern, find_log
 from ltrr.ope.named_columns import check_names, list_shortly
 from ltrr.ope.parquet_types import FileColumns, join_types, read_file_columns
 from ltrr.ope.rows import LogColumns
@@ -91,6 +91,10 @@ def _check_file(log: LogPath, file: FileColumns, named: Mapping[str, str], first
             todo="take the file out of the folder, or write all files with the same columns",
         )
     check_names(missing, file.types)
+    if repeated := sorted(file.repeated & set(named.values())):
+        raise UsageError(
+            CANNOT_READ, which=file.address, expected="each column once", got=f"twice: {', '.join(repeated)}"
+        )
     alike = {name.lower(): name for name in named.values()}
     for name in file.types:
         if alike.get(name.lower(), name) != name:

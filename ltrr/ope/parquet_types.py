@@ -47,11 +47,13 @@ class FileColumns:
         address: The file.
         types: Name -> Spark's type; None if Spark cannot read the column.
         texts: Name -> the type's name in Parquet, of columns that Spark cannot read.
+        repeated: Names that several columns have.
     """
 
     address: str
     types: Mapping[str, T.DataType | None]
     texts: Mapping[str, str]
+    repeated: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -99,7 +101,8 @@ def read_file_columns(address: str) -> FileColumns:
     old = {name for name, column in held.items() if column.physical_type == "INT96"}
     types = {entry.name: T.TimestampType() if entry.name in old else to_spark_type(entry.type) for entry in schema}
     texts = {entry.name: str(entry.type) for entry in schema if types[entry.name] is None}
-    return FileColumns(address, types, texts)
+    repeated = frozenset(name for name in schema.names if schema.names.count(name) > 1)
+    return FileColumns(address, types, texts, repeated)
 
 
 def to_spark_type(kind: pa.DataType) -> T.DataType | None:

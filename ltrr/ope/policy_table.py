@@ -96,16 +96,27 @@ def read_policy_table(spark: SparkSession, path: str, action: str | None, held: 
     chosen = rows.select(*(F.col(f"`{name}`").cast("string") for name in (*keys, its_action, PROBABILITY)))
     by_key: dict[tuple[str, ...], dict[int, float]] = {}
     for *key, number, chance in chosen.limit(MOST_ROWS).collect():
-        try:
-            by_key.setdefault(tuple(key), {})[int(float(number))] = float(chance)
-        except (TypeError, ValueError):
+        chances = by_key.setdefault(tuple(key), {})
+        shown = ", ".join(f"{name} {value}" for name, value in zip((its_action, *keys), (number, *key), strict=True))
+        place, value = _read_row(path, number, chance, shown)
+        if place in chances:
             raise DataQualityError(
-                "a row of the table of a policy is no probability of an action",
-                which=path,
-                expected="an action from 0 and a number",
-                got=f"{its_action} {number}, {PROBABILITY} {chance}",
-            ) from None
+                "the table of a policy has an action twice", which=path, expected="one row for each action", got=shown
+            )
+        chances[place] = value
     return PolicyTable(Path(path).stem, keys, {key: _to_list(path, key, chances) for key, chances in by_key.items()})
+
+
+def _read_row(path: str, number: str | None, chance: str | None, shown: str) -> tuple[int, float]:
+    try:
+        return int(float(number or "")), float(chance or "")
+    except ValueError:
+        raise DataQualityError(
+            "a row of the table of a policy is no probability of an action",
+            which=path,
+            expected="an action from 0 and a number",
+            got=f"{shown}, {PROBABILITY} {chance}",
+        ) from None
 
 
 def _to_list(path: str, key: tuple[str, ...], chances: dict[int, float]) -> list[float]:

@@ -38,6 +38,7 @@ class OpeReport:
         skipped: Reason -> number of rows of the log that are no decisions.
         propensities: Check of the logged propensities of the whole log.
         skipped_at: Reason -> file and line of one of its rows, if the format knows it.
+        most_slots: Largest number of slots of a decision, 0 if none has several.
     """
 
     rows: list[dict[str, Any]]
@@ -45,6 +46,7 @@ class OpeReport:
     skipped: dict[str, int]
     propensities: PropensityReport
     skipped_at: dict[str, str] = field(default_factory=dict)
+    most_slots: int = 0
 
     @property
     def lost(self) -> str:
@@ -107,7 +109,7 @@ def build_report(
                 low, high = replicates[name].interval(estimator.ratios, verdict.confidence)
                 row |= {"bootstrap_low": low, "bootstrap_high": high}
             rows.append(row)
-    return OpeReport(rows, left_out, dict(sums.skipped), propensities, dict(sums.skipped_at))
+    return OpeReport(rows, left_out, dict(sums.skipped), propensities, dict(sums.skipped_at), sums.most_slots)
 
 
 def check_log_sums(sums: LogSums) -> None:

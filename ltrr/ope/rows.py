@@ -32,6 +32,9 @@ SKIPPED = "skipped"
 
 Rows with a reason are counted and left out."""
 
+SLOTS = "slots"
+"""Optional column of a log: the slots of a decision that has several, else null."""
+
 BUCKETS = 16
 """Number of indicators into which a text feature is hashed."""
 
@@ -184,6 +187,7 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
         *([number(columns.pdrop).alias("pdrop")] if columns.pdrop else []),
         *(text.alias(f"{meaning}_text") for meaning, text in texts.items() if text is not None),
         *([_column(PLACE).alias("place")] if PLACE in types else []),
+        *([F.coalesce(F.size(SLOTS), F.lit(0)).alias("slots_filled")] if SLOTS in types else []),
     )
 
 
@@ -257,6 +261,7 @@ class LogBatch:
         skipped: Reason -> number of rows that are no decisions.
         skipped_at: Reason -> file and line of one of them, if the format knows it.
         faults: Reason -> (number of rows, one example).
+        most_slots: Largest number of slots of a decision, 0 if none has several.
     """
 
     weights: Floats
@@ -277,6 +282,7 @@ class LogBatch:
     skipped: dict[str, int] = field(default_factory=dict)
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
     skipped_at: dict[str, str] = field(default_factory=dict)
+    most_slots: int = 0
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -299,7 +305,7 @@ def read_batch(batch: pa.RecordBatch) -> LogBatch:
     targets, widths = read_matrix(batch.column("targets"))
     logging, loggings = read_floats(batch, "logging"), read_matrix(batch.column("loggings"))[0]
     never = loggings <= 0.0 if loggings.shape == targets.shape else np.zeros(targets.shape, dtype=bool)
-    slices = batch.column("slices")
+    slices, names = batch.column("slices"), batch.schema.names
     width = int(slices.value_lengths()[0].as_py()) if len(batch) else 0
     return LogBatch(
         weights=read_target(batch) / logging,
@@ -320,6 +326,7 @@ def read_batch(batch: pa.RecordBatch) -> LogBatch:
         skipped=dict(skipped),
         faults=faults,
         skipped_at=places,
+        most_slots=int(read_floats(batch, "slots_filled").max(initial=0)) if "slots_filled" in names else 0,
     )
 
 

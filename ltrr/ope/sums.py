@@ -51,6 +51,7 @@ class LogSums:
         faults: Reason -> (number of rows, the first example in the order of text).
         drawn: Observed and expected sums of the propensity check, over all slices.
         skipped_at: Reason -> file and line of one of its rows, if the format knows it.
+        most_slots: Largest number of slots of a decision, 0 if none has several.
     """
 
     slices: Mapping[str, LoggedMoments] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class LogSums:
     faults: Faults = field(default_factory=dict)
     drawn: Calibration = field(default_factory=Calibration)
     skipped_at: Mapping[str, str] = field(default_factory=dict)
+    most_slots: int = 0
 
     def __add__(self, other: LogSums) -> LogSums:
         slices = join_by_key(self.slices, other.slices)
@@ -71,24 +73,26 @@ class LogSums:
         places = dict(self.skipped_at)
         for reason, place in other.skipped_at.items():
             places[reason] = min(places.get(reason, place), place, key=order_of_text)
-        return LogSums(slices, skipped, faults, self.drawn + other.drawn, places)
+        most = max(self.most_slots, other.most_slots)
+        return LogSums(slices, skipped, faults, self.drawn + other.drawn, places, most)
 
     def to_json(self) -> str:
         """As text, to cross a process; integers keep every digit."""
         slices = {name: moments.to_json() for name, moments in self.slices.items()}
-        counts = [dict(self.skipped), dict(self.faults), self.drawn.to_json(), dict(self.skipped_at)]
-        return json.dumps([slices, *counts])
+        counts = [dict(self.skipped), dict(self.faults), self.drawn.to_json()]
+        return json.dumps([slices, *counts, dict(self.skipped_at), self.most_slots])
 
     @classmethod
     def from_json(cls, text: str) -> LogSums:
         """Back from `to_json`."""
-        slices, skipped, faults, drawn, places = json.loads(text)
+        slices, skipped, faults, drawn, places, most_slots = json.loads(text)
         return cls(
             {name: LoggedMoments.from_json(moments) for name, moments in slices.items()},
             skipped,
             {reason: (count, example) for reason, (count, example) in faults.items()},
             Calibration.from_json(drawn),
             places,
+            most_slots,
         )
 
 
@@ -234,7 +238,7 @@ def to_decisions(rows: LogBatch, models: RewardModel[LogBatch] | None, *, has_va
 
 def _count(rows: LogBatch) -> LogSums:
     """Sums that belong to no user."""
-    return LogSums({}, rows.skipped, rows.faults, _calibrate(rows), rows.skipped_at)
+    return LogSums({}, rows.skipped, rows.faults, _calibrate(rows), rows.skipped_at, rows.most_slots)
 
 
 def _calibrate(rows: LogBatch) -> Calibration:

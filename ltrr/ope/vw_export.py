@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame
 from ltrr.errors import SupportError, UsageError
 from ltrr.ope.byte_streams import Lines, list_blocks, read_lines
 from ltrr.ope.dsjson_records import find_action, find_skip_reason
-from ltrr.ope.json_lines import read_records
+from ltrr.ope.json_lines import REPEATED, RepeatedKeyError, check_unrepeated, read_records
 from ltrr.ope.log_paths import LogPath
 from ltrr.ope.rows import SKIPPED, LogColumns
 from ltrr.ope.text_rows import decode
@@ -40,7 +40,7 @@ def export_dsjson(log: LogPath, target: Path) -> tuple[int, Counter[str]]:
     written, skipped = 0, Counter[str]()
     with target.open("w", encoding="utf-8", newline="\n") as file:
         for record, place in _read_all(log):
-            reason = record if isinstance(record, str) else find_skip_reason(record)
+            reason = record if isinstance(record, str) else _find_reason(record)
             if reason or isinstance(record, str):
                 skipped[reason] += 1
                 continue
@@ -106,6 +106,14 @@ def export_rows(rows: DataFrame, columns: LogColumns, target: Path) -> tuple[int
             file.write(f"{label} {write_namespaces(features) or '|'}\n")
             written += 1
     return written, skipped
+
+
+def _find_reason(record: Mapping[str, Any]) -> str:
+    try:
+        check_unrepeated(dict(record))
+        return find_skip_reason(record)
+    except RepeatedKeyError:
+        return REPEATED
 
 
 def _read_all(log: LogPath) -> Iterator[tuple[dict[str, Any] | str, str]]:

@@ -1,4 +1,4 @@
-"""Policies from tables of probabilities, logs of arrays and of Vowpal Wabbit's text, real dsjson logs."""
+"""Policies from tables, logs of arrays and of Vowpal Wabbit's text, and real dsjson logs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def estimates_of(answer: tuple[int, str, str]) -> dict[str, dict[str, Any]]:
 
 
 def write_obd(folder: Path) -> np.ndarray:
-    """A folder of the Open Bandit Dataset with two items and three positions; its clicks, [N, 3]."""
+    """A folder of the Open Bandit Dataset; item, position and click of its rows, [N, 3]."""
     rng = np.random.default_rng(7)
     drawn = [(int(rng.integers(2)), 1 + n % 3, int(rng.random() < 0.4)) for n in range(300)]
     names = ["", "timestamp", "item_id", "position", "click", "propensity_score", "user-item_affinity_0"]
