@@ -39,7 +39,7 @@ def estimate_columns(
     if format_ in _COLUMNAR:
         every = replace(policies[0], others=tuple(name for one in policies[1:] for name in one.map_meanings().values()))
         decisions = read_foreign_log(spark, log, format_, every)
-        files = find_log_files(decisions, policies, delta_path=log if format_ == "delta" else None)
+        files = find_log_files(decisions, policies, delta_path=find_log(log).root if format_ == "delta" else None)
         return estimate_policies(decisions, policies, settings, files)
     # The column of each policy is a path into the record, so each policy needs a pass of its own.
     reports = []

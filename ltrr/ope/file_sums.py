@@ -148,7 +148,7 @@ def _get_sums(sums: dict[str, MomentSums], name: str, columns: LogColumns, large
 
 def list_row_groups(address: str) -> list[tuple[str, int]]:
     """(address, row group) of one file, from its footer."""
-    with open_file(address) as file:
+    with open_file(address) as file, name_damage(address):
         return [(address, group) for group in range(pq.ParquetFile(file).num_row_groups)]
 
 

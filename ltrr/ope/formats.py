@@ -114,11 +114,11 @@ def read_foreign_log(spark: SparkSession, path: str, format_name: str, columns: 
 
 
 def _read_delta(spark: SparkSession, path: str, _: LogColumns) -> DataFrame:
-    return spark.read.format("delta").load(path)
+    return spark.read.format("delta").load(find_log(path).root)
 
 
 def _list_delta_columns(spark: SparkSession, log: LogPath) -> tuple[str, ...]:
-    return tuple(spark.read.format("delta").load(log.given).columns)
+    return tuple(spark.read.format("delta").load(log.root).columns)
 
 
 _OBD = LogColumns(
