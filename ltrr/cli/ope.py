@@ -100,7 +100,11 @@ def ope(
     taken was chosen, and the probability with which the policy to judge would have chosen it.
     docs/how-to/judge-a-log.md explains the report.
     """
-    if export_vw is None or policy is not None:
+    if export_vw is not None and policy is not None:
+        raise UsageError(
+            "ltrr's own tables are no log for Vowpal Wabbit", which="--export-vw", expected="a log without --policy"
+        )
+    if export_vw is None:
         _check_one_source(policy, [*(target_propensity or []), *(target_policy or [])])
     settings = OpeSettings(tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap)
     slices = tuple(slice_ or ())

@@ -8,6 +8,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from ltrr.cli.output import print_progress
+from ltrr.errors import UsageError
 from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
 from ltrr.ope.formats import FORMATS, read_foreign_log
 from ltrr.ope.log_files import find_log_files
@@ -86,6 +87,14 @@ def estimate_tables(
 
 def export_log(spark: SparkSession, log: str, format_: str, columns: LogColumns, target: Path) -> None:
     """Write the log as VW's text and report the number of decisions."""
+    where = target.absolute()
+    if str(where) in find_log(log).files or not where.parent.is_dir():
+        raise UsageError(
+            "the text of the log cannot be written there",
+            which="--export-vw",
+            expected="a file in a folder that exists, other than the log",
+            got=str(target),
+        )
     if format_ in ("dsjson", "vw"):
         write = export_dsjson if format_ == "dsjson" else export_vw_lines
         written, skipped = write(find_log(log), target)

@@ -17,10 +17,11 @@ COLUMNS = LogColumns("", action="action")
 """Meaning of the columns of `read_vw_lines`; actions count from 0, VW's from 1."""
 
 MULTI_LINE = "a line of an example over several lines (cb_adf): not read, use the dsjson log"
+SEVERAL = "a line with costs of several actions: which one was taken is unknown"
 UNLABELLED = "a line without a label action:cost:probability"
 
 _NAMES = (SKIPPED, PLACE, "reward", "logging_propensity", "action")
-_LABEL = re.compile(r"(?:^|\s)(?P<action>\d+):(?P<cost>[^:\s]+):(?P<probability>[^:\s]+)(?=\s|$)")
+_LABEL = re.compile(r"(?:^|\s)(\d+):([^:\s]+):([^:\s]+)(?=\s|$)")
 
 
 def read_vw_lines(spark: SparkSession, path: str, _: LogColumns) -> DataFrame:
@@ -37,12 +38,12 @@ def read_label(line: str) -> tuple[str, str, str] | str:
     label, bar, _ = line.partition("|")
     if label.startswith("shared") or (bar and label.startswith("0:")):
         return MULTI_LINE
-    found = _LABEL.search(label)
-    if not found:
-        return UNLABELLED
-    cost = found["cost"]
+    labels = _LABEL.findall(label)
+    if len(labels) != 1:
+        return SEVERAL if labels else UNLABELLED
+    [(action, cost, probability)] = labels
     reward = cost[1:] if cost.startswith("-") else "0" if cost == "0" else f"-{cost}"
-    return str(int(found["action"]) - 1), reward, found["probability"]
+    return str(int(action) - 1), reward, probability
 
 
 def _to_rows(lines: Lines, file_name: str) -> Iterator[pa.RecordBatch]:
