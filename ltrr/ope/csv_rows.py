@@ -18,9 +18,10 @@ from ltrr.ope.byte_streams import Lines, find_binary_kind, read_head
 from ltrr.ope.detection import detect_file, find_delimiter
 from ltrr.ope.log_paths import CANNOT_READ, LogPath, find_log
 from ltrr.ope.named_columns import check_names, list_shortly
-from ltrr.ope.rows import SKIPPED, LogColumns
-from ltrr.ope.text_rows import PLACE, decode, name_place, read_text_rows
+from ltrr.ope.rows import SKIPPED, LogColumns, find_features_alone
+from ltrr.ope.text_rows import PLACE, decode, is_number, name_place, read_text_rows, with_numbers
 
+_SAMPLE_ROWS = 200
 WRONG_WIDTH = "a row with more or fewer fields than the header"
 
 Header = tuple[tuple[str, ...], str]
@@ -53,6 +54,19 @@ def read_csv(spark: SparkSession, path: str, columns: LogColumns) -> DataFrame:
             )
     schema = ", ".join(f"`{name}` string" for name in (SKIPPED, PLACE, *names))
     return read_text_rows(spark, log, partial(_to_rows, names, headers), schema)
+
+
+def read_typed_csv(spark: SparkSession, path: str, columns: LogColumns) -> DataFrame:
+    """As `read_csv`; features that are numbers in the first rows are doubles, the others text."""
+    rows, log = read_csv(spark, path, columns), find_log(path)
+    first = next((address for address in log.files if read_head(address, 1)), None)
+    if first is None:
+        return rows
+    held, delimiter = read_csv_header(first)
+    lines = decode(read_head(first)).splitlines()[1 : _SAMPLE_ROWS + 1]
+    sample = [row for row in csv.reader(lines[:-1] or lines, delimiter=delimiter) if len(row) == len(held)]
+    values = {name: [row[held.index(name)] for row in sample] for name in find_features_alone(columns)}
+    return with_numbers(rows, [name for name, texts in values.items() if texts and all(map(is_number, texts))])
 
 
 def list_csv_columns(log: LogPath) -> tuple[str, ...]:

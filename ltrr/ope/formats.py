@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ltrr.errors import UsageError
 from ltrr.ope import dsjson
-from ltrr.ope.csv_rows import list_csv_columns, read_csv
+from ltrr.ope.csv_rows import list_csv_columns, read_csv, read_typed_csv
 from ltrr.ope.detection import DetectedFormat, detect_format
 from ltrr.ope.log_paths import CANNOT_READ, LogPath, find_log
 from ltrr.ope.ndjson import list_ndjson_keys, read_ndjson
@@ -141,10 +141,8 @@ FORMATS: dict[str, LogFormat] = {
         "decision logs of Vowpal Wabbit and Azure Personalizer, one JSON object a line",
     ),
     "vw": LogFormat(read_vw_lines, VW_COLUMNS, "Vowpal Wabbit's text, action:cost:probability | features"),
-    "csv": LogFormat(read_csv, LogColumns(""), "CSV with a header, any names", lambda _, log: list_csv_columns(log)),
-    "ndjson": LogFormat(
-        read_ndjson, LogColumns(""), "JSON objects, one a line, any names", lambda _, log: list_ndjson_keys(log)
-    ),
+    "csv": LogFormat(read_typed_csv, LogColumns(""), "CSV with a header", lambda _, log: list_csv_columns(log)),
+    "ndjson": LogFormat(read_ndjson, LogColumns(""), "JSON objects, one a line", lambda _, log: list_ndjson_keys(log)),
     "parquet": LogFormat(read_parquet, LogColumns(""), "a file or folder of Parquet", list_parquet_columns),
     "npz": LogFormat(read_npz, LogColumns(""), "arrays saved with numpy.savez", list_npz_arrays),
     "delta": LogFormat(_read_delta, LogColumns(""), "a Delta table's folder", _list_delta_columns),

@@ -122,6 +122,13 @@ class LogColumns:
         return {meaning: name for meaning, name in single.items() if name} | several
 
 
+def find_features_alone(columns: LogColumns) -> list[str]:
+    """Features that are no other column as well, so that they may be read as numbers."""
+    named = columns.map_meanings()
+    others = {name for meaning, name in named.items() if not meaning.startswith("features")}
+    return [name for name in columns.features if name not in others]
+
+
 def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFrame:
     """Same rows with the columns that `read_batch` reads.
 
@@ -137,7 +144,7 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
     kind = types.get
 
     def number(name: str | None) -> Column:
-        return _column(name).try_cast("double") if name else F.lit(None).cast("double")
+        return _to_number(_column(name), kind(name)) if name else F.lit(None).cast("double")
 
     # Empty instead of null: at each row, Spark's Arrow writer goes back over all null lists.
     none = F.array().cast("array<double>")
@@ -191,6 +198,14 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
     )
 
 
+def _to_number(column: Column, kind: T.DataType | None) -> Column:
+    """A column as doubles, null if it is no number; true is 1 and false is 0, also as text."""
+    if not isinstance(kind, T.StringType):
+        return column.try_cast("double")
+    word = F.lower(F.trim(column))
+    return F.when(word == "true", 1.0).when(word == "false", 0.0).otherwise(column.try_cast("double"))
+
+
 def _parse_array(text: Column) -> Column:
     """Numbers of a JSON array, null if it has any other value."""
     numbers = F.from_json(F.when(F.ltrim(text).startswith("["), text), "array<double>")
@@ -199,7 +214,7 @@ def _parse_array(text: Column) -> Column:
 
 def _find_unread_text(text: Column, *, may_be_array: bool, may_be_number: bool) -> Column:
     """Text that is neither a finite number nor an array of numbers, as far as each may be."""
-    number = F.abs(text.try_cast("double"))
+    number = F.abs(_to_number(text, T.StringType()))
     is_read = F.coalesce(number < float("inf"), F.lit(False)) if may_be_number else F.lit(False)
     if may_be_array:
         is_read |= _parse_array(text).isNotNull()
@@ -227,7 +242,7 @@ def _is_readable(meaning: str, kind: T.DataType) -> bool:
         return isinstance(kind.elementType, T.NumericType)
     if meaning == "action_propensities":
         return isinstance(kind, T.StringType)
-    return isinstance(kind, T.NumericType | T.StringType) or (
+    return isinstance(kind, T.NumericType | T.StringType | T.BooleanType) or (
         meaning not in _NUMBERS and isinstance(kind, T.AtomicType)
     )
 

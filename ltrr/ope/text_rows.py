@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from math import isfinite
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -66,6 +67,23 @@ def name_place(name: str, lines: Lines, number: int) -> str:
     if lines.before is None:
         return f"{name}, line {number + 1} after byte {lines.start}"
     return f"{name} line {lines.before + number + 1}"
+
+
+def with_numbers(rows: DataFrame, names: Iterable[str]) -> DataFrame:
+    """The rows with these columns of text as doubles; null if a text is no number."""
+    return rows.withColumns({name: F.col(f"`{name}`").try_cast("double") for name in names})
+
+
+def is_number(text: object) -> bool:
+    """Whether a value is a finite number, or the text of one.
+
+    >>> is_number("1e-3"), is_number(2), is_number("1e400"), is_number(""), is_number(True)
+    (True, True, False, False, False)
+    """
+    try:
+        return not isinstance(text, bool) and isfinite(float(text))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
 
 
 def decode(text: bytes) -> str:

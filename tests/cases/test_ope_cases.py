@@ -257,3 +257,32 @@ def test_byte_order_marks_and_windows_lines_change_nothing(said: Said) -> None:
     text = "\r\n".join(json.dumps(dsjson(n, -float(n % 4 == 0))) for n in range(40))
     Path("log.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
     assert value_of(said("log.json", *OWN)) == pytest.approx(10 / 40)
+
+
+@pytest.mark.parametrize("name", ["log.parquet", "log.csv", "log.json"])
+def test_true_is_one_in_any_format(said: Said, name: str) -> None:
+    table = TABLE.set_column(0, "reward", TABLE["reward"].cast(pa.bool_()))
+    if name == "log.parquet":
+        pq.write_table(table, name)
+    elif name == "log.json":
+        Path(name).write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    else:
+        Path(name).write_text(CSV.replace("\n0,", "\nFalse,").replace("\n1,", "\nTrue,"))
+    assert value_of(said(name, *PI)) == pytest.approx(IPS)
+
+
+def test_numbers_in_text_are_the_same_features_as_in_parquet(said: Said) -> None:
+    rows = [
+        {**row, "action": n % 2, "age": 0.1 * (n % 9), "mine": [0.75, 0.25], "event": n}
+        for n, row in enumerate(TABLE.to_pylist())
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), "log.parquet")
+    Path("log.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = [";".join(rows[0]), *(";".join(map(str, row.values())) for row in rows)]
+    Path("log.csv").write_text("\n".join(lines))
+    columns = ("--action", "action", "--feature", "age", "--fold-by", "event", "--estimator", "dr", "--json")
+    values = [
+        value_of(said(name, "--target-propensity", "mine", *columns), estimator="dr")
+        for name in ("log.parquet", "log.json", "log.csv")
+    ]
+    assert values == [values[0]] * 3
