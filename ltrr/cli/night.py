@@ -85,6 +85,6 @@ def _show(runs: Sequence[JobRun], title: str, common: Common) -> None:
     if not common.as_json:
         for run in runs:
             if run.notes.get("with_propensities") == "0" and run.notes.get("impressions") != "0":
-                show(Text(f"log of {run.run_date}: {NO_PROPENSITIES}"))
+                show(f"log of {run.run_date}: {NO_PROPENSITIES}")
             if "why" in run.notes:
                 show(f"decision of {run.run_date}: {run.notes['why']}")

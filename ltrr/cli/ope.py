@@ -6,26 +6,29 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ltrr.artifacts.bundle import is_published, read_manifest, versions
 from ltrr.cli.ope_options import (
     Bootstrap,
     Estimator,
+    ExportVw,
     Feature,
     Folds,
     Format,
     LargestWeight,
     Log,
     Name,
+    Pdrop,
     PolicyVersion,
     QTaken,
     QTarget,
     Slice,
+    TargetPolicy,
     TargetPropensity,
     User,
 )
+from ltrr.cli.ope_sources import estimate_columns, estimate_tables, export_log, read_policy_tables
 from ltrr.cli.options import Config, Home, Json, Set, settings_of
 from ltrr.cli.output import show_json, show_rows, stdout
 from ltrr.config import Settings, load_section
@@ -34,9 +37,9 @@ from ltrr.evaluation.judged_impressions import count_by_version
 from ltrr.evaluation.published import read_planning_part
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.ope.bundle_log import list_comparable_versions, name_bundle_columns, to_judged_rows, with_probabilities
-from ltrr.ope.estimates import OpeSettings, estimate_log, estimate_policies
-from ltrr.ope.formats import FORMATS, read_foreign_log
-from ltrr.ope.log_files import find_log_files
+from ltrr.ope.estimates import OpeSettings, estimate_log
+from ltrr.ope.formats import choose_format, find_default_columns, read_foreign_log
+from ltrr.ope.log_paths import CANNOT_READ
 from ltrr.ope.report import OpeReport
 from ltrr.ope.rows import LogColumns
 from ltrr.spark.delta import Warehouse
@@ -61,16 +64,15 @@ _SHOWN = {
     "reasons": "reasons",
 }
 
-_COLUMNAR = ("parquet", "delta")
-"""Formats whose files tasks can read directly."""
 _FOLDS = OpeSettings().folds
 
 
 def ope(
     log: Log,
     target_propensity: TargetPropensity = None,
+    target_policy: TargetPolicy = None,
     policy: PolicyVersion = None,
-    format_: Format = "parquet",
+    format_: Format = None,
     reward: Name = None,
     logging_propensity: Name = None,
     action: Name = None,
@@ -79,12 +81,14 @@ def ope(
     user: User = None,
     q_taken: QTaken = None,
     q_target: QTarget = None,
+    pdrop: Pdrop = None,
     feature: Feature = None,
     slice_: Slice = None,
     estimator: Estimator = None,
     largest_weight: LargestWeight = "100",
     folds: Folds = _FOLDS,
     bootstrap: Bootstrap = 0,
+    export_vw: ExportVw = None,
     home: Home = None,
     config: Config = None,
     changes: Set = None,
@@ -96,7 +100,12 @@ def ope(
     taken was chosen, and the probability with which the policy to judge would have chosen it.
     docs/how-to/judge-a-log.md explains the report.
     """
-    _check_one_source(policy, target_propensity)
+    if export_vw is not None and policy is not None:
+        raise UsageError(
+            "ltrr's own tables are no log for Vowpal Wabbit", which="--export-vw", expected="a log without --policy"
+        )
+    if export_vw is None:
+        _check_one_source(policy, [*(target_propensity or []), *(target_policy or [])])
     settings = OpeSettings(tuple(estimator or ()), _parse_limit(largest_weight), folds, replicates=bootstrap)
     slices = tuple(slice_ or ())
     if policy is not None:
@@ -108,18 +117,35 @@ def ope(
         "action": action,
         "fold_by": fold_by,
     }
-    columns |= {"action_propensities": action_propensities, "user": user, "q_taken": q_taken}
+    columns |= {"action_propensities": action_propensities, "user": user, "q_taken": q_taken, "pdrop": pdrop}
     lists = {"features": tuple(feature) if feature else None, "slices": slices}
-    policies = _list_policies(target_propensity or [], q_target or [], format_, columns | lists)
+    targets, means = target_propensity or [], q_target or []
+    _check_means(targets, means)
     settings = replace(settings, verdict=load_section(EvaluationSettings, None, config, changes or ()))
+    found = choose_format(log, format_)
     spark = build_session("ltrr-ope", load_section(SparkSettings, None, config, changes or ()))
-    with explain_engine_faults("the log cannot be read", which=log):
-        reports = _estimate(spark, log, format_, policies, settings)
+    with explain_engine_faults(CANNOT_READ, which=log):
+        default = find_default_columns(spark, log, found.name)
+        if export_vw is not None:
+            [named] = _list_policies([""], [], default, columns | lists)
+            export_log(spark, log, found.name, named, export_vw)
+            if not targets and not target_policy:
+                return
+        policies = _list_policies(targets, means, default, columns | lists)
+        tables = read_policy_tables(
+            spark, log, found.name, target_policy or [], default.action if action is None else action
+        )
+        judged = _list_policies([table.name for table in tables], [], default, columns | lists)
+        reports = estimate_columns(spark, log, found.name, policies, settings)
+        reports += estimate_tables(spark, log, found.name, list(zip(judged, tables, strict=True)), settings)
+        policies += judged
     if as_json:
         answers = [_to_json(one, report) for one, report in zip(policies, reports, strict=True)]
-        shown = {"log": log, "format": format_, "settings": asdict(settings)}
+        shown = {"log": log, "format": found.name, "detected_by": found.sign or None, "settings": asdict(settings)}
         show_json(shown | (answers[0] if len(answers) == 1 else {"policies": answers}))
         return
+    if found.sign:
+        stdout().print(f"format: {found.name}, recognised by {found.sign}", markup=False, soft_wrap=True)
     for one, report in zip(policies, reports, strict=True):
         _show(log, one.target_propensity, report)
 
@@ -128,22 +154,9 @@ def _check_one_source(policy: str | None, target_propensity: list[str] | None) -
     if (policy is None) == (not target_propensity):
         raise UsageError(
             "name one policy source",
-            expected="either --target-propensity COLUMN of the log, or --policy VERSION of a home",
+            expected="either --target-propensity COLUMN of the log, or --target-policy FILE, or --policy VERSION",
             got="both" if policy else "neither",
         )
-
-
-def _estimate(
-    spark: SparkSession, log: str, format_: str, policies: list[LogColumns], settings: OpeSettings
-) -> list[OpeReport]:
-    decisions = read_foreign_log(spark, log, format_, policies[0])
-    if format_ in _COLUMNAR:
-        files = find_log_files(decisions, policies, delta_path=log if format_ == "delta" else None)
-        return estimate_policies(decisions, policies, settings, files)
-    if len(policies) == 1:
-        return estimate_policies(decisions, policies, settings)
-    # The column of each policy is a path into the record, so each policy needs a pass of its own.
-    return [estimate_log(read_foreign_log(spark, log, format_, one), one, settings) for one in policies]
 
 
 def _parse_limit(text: str) -> float | None:
@@ -204,21 +217,12 @@ def _to_json(columns: LogColumns, report: OpeReport) -> dict[str, Any]:
         "estimates": report.rows,
         "left_out": report.left_out,
         "skipped": report.skipped,
+        "skipped_examples": report.skipped_at,
         "propensities": report.propensities.to_json(),
     }
 
 
-def _list_policies(targets: list[str], means: list[str], format_: str, names: Mapping[str, Any]) -> list[LogColumns]:
-    """Columns of the log to read for each policy.
-
-    Args:
-        targets: Columns of the policies.
-        means: Columns of the reward model's mean under each policy; empty if there are none.
-        format_: Name of the format.
-        names: Other columns, by field of `LogColumns`; None for the default of the format.
-    """
-    if format_ not in FORMATS:
-        raise UsageError("unknown log format", which="--format", expected=", ".join(FORMATS), got=format_)
+def _check_means(targets: list[str], means: list[str]) -> None:
     if means and len(means) != len(targets):
         raise UsageError(
             "each policy needs its own mean of the reward model",
@@ -226,8 +230,20 @@ def _list_policies(targets: list[str], means: list[str], format_: str, names: Ma
             expected=f"{len(targets)}, one for each --target-propensity",
             got=str(len(means)),
         )
+
+
+def _list_policies(
+    targets: list[str], means: list[str], columns: LogColumns, names: Mapping[str, Any]
+) -> list[LogColumns]:
+    """Columns of the log to read for each policy.
+
+    Args:
+        targets: Columns of the policies.
+        means: Columns of the reward model's mean under each policy; empty if there are none.
+        columns: Default columns of the log.
+        names: Other columns, by field of `LogColumns`; None for the default.
+    """
     given = {name: value for name, value in names.items() if value is not None}
-    columns = FORMATS[format_].columns
     pairs = zip(targets, means, strict=True) if means else [(target, None) for target in targets]
     return [replace(columns, target_propensity=target, q_target=mean, **given) for target, mean in pairs]
 
@@ -236,6 +252,8 @@ def _show(log: str, target: str, report: OpeReport) -> None:
     for name in dict.fromkeys(row["slice"] for row in report.rows):
         rows = [row for row in report.rows if row["slice"] == name]
         title = f"{target} judged on {log}, {name}: {rows[0]['decisions']:,} decisions"
+        if "decisions_before_drop" in rows[0] and rows[0]["decisions_before_drop"] > rows[0]["decisions"]:
+            title += f", a sample of about {rows[0]['decisions_before_drop']:,.0f} (pdrop)"
         show_rows(
             [{shown: row[key] for key, shown in _SHOWN.items() if key in row} for row in rows], title, as_json=False
         )
@@ -244,4 +262,7 @@ def _show(log: str, target: str, report: OpeReport) -> None:
         names = ", ".join(name for name, why in report.left_out.items() if why == reason)
         stdout().print(f"left out: {names}: {reason}")
     for reason, count in report.skipped.items():
-        stdout().print(f"skipped: {count:,} rows: {reason}")
+        place = f", such as {report.skipped_at[reason]}" if reason in report.skipped_at else ""
+        stdout().print(f"skipped: {count:,} rows: {reason}{place}", markup=False, soft_wrap=True)
+    if report.lost:
+        stdout().print(report.lost, markup=False, soft_wrap=True)

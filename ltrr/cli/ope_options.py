@@ -1,5 +1,6 @@
 """Options of `ltrr ope`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +8,17 @@ import typer
 from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.ope.formats import FORMATS
 
+TargetPolicy = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="File with a policy to judge that depends on columns of the log alone: one row for each action, with "
+        "the columns of the action and `probability`, and those it depends on. May be repeated."
+    ),
+]
+ExportVw = Annotated[
+    Path | None,
+    typer.Option(help="File to write the log to as Vowpal Wabbit's text. No policy to judge is needed then."),
+]
 Log = Annotated[str, typer.Argument(help="File, folder or address of the log.")]
 TargetPropensity = Annotated[
     list[str] | None,
@@ -22,7 +34,13 @@ PolicyVersion = Annotated[
         "LOG is then the folder of the tables (HOME/tables)."
     ),
 ]
-Format = Annotated[str, typer.Option("--format", help=f"Format of the log: {' | '.join(FORMATS)}.")]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help=f"Format of the log: {' | '.join(FORMATS)}. By default names and content of its files decide.",
+    ),
+]
 Name = Annotated[
     str | None, typer.Option(help="Name of this column; by default that of the format.", show_default=False)
 ]
@@ -33,6 +51,14 @@ QTaken = Annotated[
 QTarget = Annotated[
     list[str] | None,
     typer.Option(help="Column of that model's mean under the policy; one for each policy, in order."),
+]
+Pdrop = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the probability with which a decision like this one was dropped from the log; "
+        "a row then counts as 1 / (1 - pdrop) decisions.",
+        show_default=False,
+    ),
 ]
 Feature = Annotated[list[str] | None, typer.Option(help="Column known before the decision; may be repeated.")]
 Slice = Annotated[list[str] | None, typer.Option("--slice", help="Column whose values become slices; may be repeated.")]

@@ -19,6 +19,10 @@ looks the same as a propensity logged too large. V is then the observed sum of (
 Such a sum is skewed to the right, and for its upper bound the empirical V is valid (Bercu & Touati,
 "Exponential Inequalities for Self-Normalized Martingales", 2008).
 
+In a log of sampled decisions, whether a row was kept may depend on its action. Each row is then
+multiplied by its sampling weight s, so that the sums keep mean zero. The variance of a row is at
+most S times the one above, and the most that it can add S b, with S the largest s of the log.
+
 Repeated draws for one user are not independent. V and b are multiplied by a design effect: the
 variance of the weights by user over that by row (Kish, "Survey Sampling", 1965).
 """
@@ -84,10 +88,12 @@ class Calibration:
     """Observed and expected sums of a log; `+` joins disjoint rows, in any order to the same bits.
 
     Attributes:
-        listed: Number of rows with the propensities of all actions.
-        unlisted: Number of rows with the propensity of the drawn action alone.
+        listed: Number of rows with the propensities of all actions, unit 2^-24; with sampling
+            weights, their sum.
+        unlisted: The same of the rows with the propensity of the drawn action alone.
         listed_tallies: Tallies of the listed rows, by action or policy.
         unlisted_tallies: Tallies of the unlisted rows; for an action, over the rows that drew it.
+        largest_sampling: Largest sampling weight, at least 1, unit 2^-24.
 
     >>> rng = np.random.default_rng(1)
     >>> p = np.tile([0.5, 0.3, 0.2], (4_000, 1))
@@ -104,6 +110,7 @@ class Calibration:
     unlisted: int = 0
     listed_tallies: Mapping[str, Tally] = field(default_factory=dict)
     unlisted_tallies: Mapping[str, Tally] = field(default_factory=dict)
+    largest_sampling: int = 1 << TERM_BITS
 
     @classmethod
     def of(
@@ -115,6 +122,7 @@ class Calibration:
         targets: Floats | None = None,
         widths: Longs | None = None,
         weights: Floats | None = None,
+        sampling: Floats | None = None,
     ) -> Calibration:
         """Sums of N decisions.
 
@@ -127,6 +135,7 @@ class Calibration:
                 where unknown.
             widths: Number of actions of each row, [N]; 0 where unknown. By default B.
             weights: Weights of the judged policy, [N].
+            sampling: Sampling weights, [N]; None if no decision was dropped.
         """
         rows, places = len(logging), np.arange(len(logging))
         p = np.zeros((rows, 0)) if loggings is None else loggings
@@ -134,35 +143,47 @@ class Calibration:
         is_listed = (action >= 0) & (action < p.shape[1])
         if is_listed.any():
             is_listed &= p[places, np.where(is_listed, action, 0)] > 0.0
+        s = np.ones(rows) if sampling is None else sampling
         listed_tallies: dict[str, Tally] = {}
         if is_listed.any():
-            listed, drawn = p[is_listed], action[is_listed]
-            listed_tallies |= _tally_listed_actions(listed, drawn)
-            listed_tallies[UNIFORM] = _tally_listed_policy(_uniform_probabilities(listed > 0.0), listed, drawn)
+            listed, drawn, mine = p[is_listed], action[is_listed], s[is_listed]
+            listed_tallies |= _tally_listed_actions(listed, drawn, mine)
+            listed_tallies[UNIFORM] = _tally_listed_policy(_uniform_probabilities(listed > 0.0), listed, drawn, mine)
             if pi.shape[1]:
-                listed_tallies[JUDGED] = _tally_listed_policy(_set_width(pi[is_listed], p.shape[1]), listed, drawn)
+                judged = _set_width(pi[is_listed], p.shape[1])
+                listed_tallies[JUDGED] = _tally_listed_policy(judged, listed, drawn, mine)
         others = ~is_listed
-        unlisted_tallies = _tally_unlisted_actions(logging[others], action[others])
+        unlisted_tallies = _tally_unlisted_actions(logging[others], action[others], s[others])
         sizes = np.full(rows, pi.shape[1]) if widths is None else widths
         is_sized = others & (sizes > 0)
         if is_sized.any():
-            unlisted_tallies[UNIFORM] = _tally_unlisted_policy(_invert(sizes[is_sized] * logging[is_sized]))
+            uniform = _invert(sizes[is_sized] * logging[is_sized])
+            unlisted_tallies[UNIFORM] = _tally_unlisted_policy(uniform, s[is_sized])
         # V of the weights is unknown where the log has the judged policy's probability of the drawn
         # action alone.
         unknown = others if pi.shape[1] else np.ones(rows, dtype=bool)
         if weights is not None and unknown.any():
-            unlisted_tallies[JUDGED] = _tally_unlisted_policy(weights[unknown])
-        return cls(int(is_listed.sum()), int(others.sum()), listed_tallies, unlisted_tallies)
+            unlisted_tallies[JUDGED] = _tally_unlisted_policy(weights[unknown], s[unknown])
+        return cls(
+            exact_total(s[is_listed]),
+            exact_total(s[others]),
+            listed_tallies,
+            unlisted_tallies,
+            max(1 << TERM_BITS, int(to_fixed(s.max(initial=1.0)))),
+        )
 
     @classmethod
-    def of_weights(cls, weights: Floats) -> Calibration:
+    def of_weights(cls, weights: Floats, sampling: Floats | None = None) -> Calibration:
         """Sums of N decisions from the judged policy's weights alone, without actions.
 
         >>> w, no_action = np.array([1.5, 0.25]), np.array([-1, -1])
         >>> Calibration.of_weights(w) == Calibration.of(np.array([0.5, 0.5]), no_action, weights=w)
         True
         """
-        return cls(0, len(weights), {}, {JUDGED: _tally_unlisted_policy(weights)} if len(weights) else {})
+        if sampling is not None:
+            return cls.of(weights, np.full(len(weights), -1), weights=weights, sampling=sampling)
+        tallies = {JUDGED: _tally_unlisted_policy(weights)} if len(weights) else {}
+        return cls(0, len(weights) << TERM_BITS, {}, tallies)
 
     def __add__(self, other: Calibration) -> Calibration:
         return Calibration(
@@ -170,6 +191,7 @@ class Calibration:
             self.unlisted + other.unlisted,
             join_by_key(self.listed_tallies, other.listed_tallies),
             join_by_key(self.unlisted_tallies, other.unlisted_tallies),
+            max(self.largest_sampling, other.largest_sampling),
         )
 
     def findings(self, design_effect: float = 1.0) -> list[Finding]:
@@ -184,12 +206,13 @@ class Calibration:
             (what, self._extend_to_all_rows(what, tally), False) for what, tally in self.unlisted_tallies.items()
         ]
         bounds = sum(2 if is_known else 1 for _, _, is_known in tallies)
-        effect = max(1.0, design_effect)  # NaN counts as one too
+        # NaN counts as one too.
+        effect = max(1.0, design_effect) * from_fixed(self.largest_sampling)
 
         def finding(what: str, tally: Tally, *, is_known: bool) -> Finding:
             return Finding(
                 what,
-                self.listed if is_known else round(from_fixed(tally.expected)),
+                round(from_fixed(self.listed if is_known else tally.expected)),
                 from_fixed(tally.observed),
                 from_fixed(tally.expected),
                 from_fixed(tally.variance) * effect,
@@ -208,7 +231,7 @@ class Calibration:
         """
         if what in (JUDGED, UNIFORM):
             return tally
-        others = (self.unlisted << TERM_BITS) - tally.expected
+        others = self.unlisted - tally.expected
         return Tally(tally.observed, tally.expected + others, tally.variance + others, tally.largest)
 
     def to_json(self) -> str:
@@ -217,24 +240,27 @@ class Calibration:
             {what: astuple(tally) for what, tally in tallies.items()}
             for tallies in (self.listed_tallies, self.unlisted_tallies)
         ]
-        return json.dumps([self.listed, self.unlisted, *plain], separators=(",", ":"))
+        return json.dumps([self.listed, self.unlisted, *plain, self.largest_sampling], separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
         """Back from `to_json`."""
-        listed, unlisted, *plain = json.loads(text)
-        return cls(listed, unlisted, *({what: Tally(*row) for what, row in tallies.items()} for tallies in plain))
+        listed, unlisted, *plain, largest = json.loads(text)
+        known, unknown = ({what: Tally(*row) for what, row in kind.items()} for kind in plain)
+        return cls(listed, unlisted, known, unknown, largest)
 
 
-def _tally_listed_actions(p: Floats, drawn: Longs) -> dict[str, Tally]:
+def _tally_listed_actions(p: Floats, drawn: Longs, s: Floats) -> dict[str, Tally]:
     p = p[:, :MOST_ACTIONS]
-    counts = np.bincount(drawn, minlength=p.shape[1])[: p.shape[1]] << TERM_BITS
-    expected, variance = to_fixed(p).sum(axis=0), to_fixed(p * (1.0 - p)).sum(axis=0)
-    rows = zip(counts.tolist(), expected.tolist(), variance.tolist(), strict=True)
+    counts = np.zeros(max(p.shape[1], int(drawn.max(initial=0)) + 1), dtype=np.int64)
+    np.add.at(counts, drawn, to_fixed(s))
+    terms = (to_fixed(values * s[:, None]) for values in (p, p * (1.0 - p)))
+    expected, variance = (term.sum(axis=0) for term in terms)
+    rows = zip(counts[: p.shape[1]].tolist(), expected.tolist(), variance.tolist(), strict=True)
     return {f"action {a}": Tally(*figures, 1 << TERM_BITS) for a, figures in enumerate(rows)}
 
 
-def _tally_listed_policy(pi: Floats, p: Floats, drawn: Longs) -> Tally:
+def _tally_listed_policy(pi: Floats, p: Floats, drawn: Longs, s: Floats) -> Tally:
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = np.where((p > 0.0) & (pi <= WEIGHT_LIMIT * p), pi / p, 0.0)
     kept = pi * (weights > 0.0)
@@ -246,6 +272,7 @@ def _tally_listed_policy(pi: Floats, p: Floats, drawn: Longs) -> Tally:
         np.maximum((kept * weights).sum(axis=1) - mean**2, 0.0),
         float(weights.max(initial=0.0)),
         (kept**2).sum(axis=1),
+        s,
     )
 
 
@@ -259,10 +286,10 @@ def _set_width(pi: Floats, width: int) -> Floats:
     return np.pad(pi, ((0, 0), (0, max(width - pi.shape[1], 0))))[:, :width]
 
 
-def _tally_unlisted_actions(logging: Floats, action: Longs) -> dict[str, Tally]:
+def _tally_unlisted_actions(logging: Floats, action: Longs, s: Floats) -> dict[str, Tally]:
     inverse = _invert(logging)
     return {
-        f"action {a}": _tally_unlisted_policy(inverse[action == a])
+        f"action {a}": _tally_unlisted_policy(inverse[action == a], s[action == a])
         for a in np.unique(action).tolist()
         if 0 <= a < MOST_ACTIONS
     }
@@ -277,13 +304,15 @@ def _invert(probability: Floats) -> Floats:
         return np.asarray(np.minimum(1.0 / probability, _LARGEST_INVERSE))
 
 
-def _tally_unlisted_policy(weights: Floats) -> Tally:
-    observed, variance = exact_total(weights), exact_total((weights - 1.0) ** 2)
-    return Tally(observed, len(weights) << TERM_BITS, variance, int(to_fixed(weights.max(initial=0.0))))
+def _tally_unlisted_policy(weights: Floats, s: Floats | None = None) -> Tally:
+    largest = int(to_fixed(weights.max(initial=0.0)))
+    if s is None:
+        return Tally(exact_total(weights), len(weights) << TERM_BITS, exact_total((weights - 1.0) ** 2), largest)
+    return Tally(exact_total(weights * s), exact_total(s), exact_total((weights - 1.0) ** 2 * s), largest)
 
 
-def _tally(observed: Floats, expected: Floats, variance: Floats, largest: float, squares: Floats) -> Tally:
-    drawn, promised, spread, squared = map(exact_total, (observed, expected, variance, squares))
+def _tally(observed: Floats, expected: Floats, variance: Floats, largest: float, squares: Floats, s: Floats) -> Tally:
+    drawn, promised, spread, squared = (exact_total(one * s) for one in (observed, expected, variance, squares))
     return Tally(drawn, promised, spread, int(to_fixed(largest)), squared)
 
 

@@ -16,9 +16,9 @@ from ltrr.estimation.estimators import list_plain_terms, list_ratio_terms
 from ltrr.estimation.fixed_point import TERM_BITS, TERM_UNIT, to_fixed
 
 
-def list_terms(*, has_model: bool) -> tuple[str, ...]:
+def list_terms(*, has_model: bool, is_sampled: bool = False) -> tuple[str, ...]:
     """The columns of `compute_terms`, in order: first the terms of ratios, then the plain terms."""
-    return list_ratio_terms(has_model=has_model) + list_plain_terms()
+    return list_ratio_terms(has_model=has_model) + list_plain_terms(is_sampled=is_sampled)
 
 
 def compute_terms(decisions: Decisions, largest_weight: float) -> Longs:
@@ -42,9 +42,9 @@ def compute_fixed_terms(decisions: Decisions, largest_weight: float) -> Floats:
         largest_weight: M > 1.
 
     Raises:
-        DataQualityError: A weight is above 262,144.
+        DataQualityError: A weight, times its sampling weight, is above 262,144.
     """
-    weights = decisions.weights
+    weights = decisions.full_weights
     if len(weights) and weights.max() > LARGEST_SUMMABLE:
         raise DataQualityError(
             "an importance weight is too large",
@@ -54,9 +54,9 @@ def compute_fixed_terms(decisions: Decisions, largest_weight: float) -> Floats:
             todo="check the logged propensity: a value this small is usually a mistake",
         )
     inputs = TermInputs(decisions, largest_weight)
-    names = list_terms(has_model=decisions.taken is not None)
+    names = list_terms(has_model=decisions.taken is not None, is_sampled=decisions.sampling is not None)
     fixed = np.empty((len(names), len(weights)))
     for row, name in zip(fixed, names, strict=True):
-        row[:] = TERMS[name].of(inputs)
+        row[:] = TERMS[name].compute(inputs)
     fixed *= 2.0**TERM_BITS
     return np.rint(fixed, out=fixed)

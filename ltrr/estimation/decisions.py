@@ -9,6 +9,13 @@ the mean of q under the judged policy, and c(w) a cut weight of `CUTS`. The term
 A new estimator needs a new term only if it cuts weights in a new way. One line in `CUTS` adds all
 three of its terms.
 
+A log may contain only a sample of the decisions: decision i was kept with a known probability k_i,
+which may depend on its action and reward. Every term is then multiplied by the sampling weight s =
+1 / k, and a term that is a square by s^2. A sum over the sample then estimates the sum over all
+decisions (Horvitz & Thompson, JASA 1952), a ratio of sums is Hajek's estimate, and the variance
+over clusters contains the variance of sampling. Cuts compare w alone with M, because s is no
+importance weight.
+
 Ionides, JCGS 2008, and Swaminathan & Joachims, JMLR 2015 (clipped); Metelli et al., NeurIPS 2021
 (sub_gaussian); Wang et al., ICML 2017 (switched); Su et al., ICML 2020 (shrunk).
 """
@@ -51,6 +58,7 @@ class Decisions:
         direct: Sum over actions of P_target q; None without a reward model.
         unsupported: The target's probability of actions that the log can never show; 0 where
             unknown.
+        sampling: Sampling weight 1 / P(kept in the log) of each decision; None if all were kept.
     """
 
     weights: Floats
@@ -58,6 +66,7 @@ class Decisions:
     taken: Floats | None = None
     direct: Floats | None = None
     unsupported: Floats | float = 0.0
+    sampling: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -70,7 +79,13 @@ class Decisions:
             None if self.taken is None else self.taken[which],
             None if self.direct is None else self.direct[which],
             self.unsupported[which] if isinstance(self.unsupported, np.ndarray) else self.unsupported,
+            None if self.sampling is None else self.sampling[which],
         )
+
+    @property
+    def full_weights(self) -> Floats:
+        """Importance weight times sampling weight, [N]."""
+        return self.weights if self.sampling is None else self.weights * self.sampling
 
 
 def require_value(value: Value | None) -> Value:
@@ -121,12 +136,19 @@ class Term:
     """One number of each decision, summed over decisions.
 
     Args:
-        of: Function of the inputs that returns the values, [N].
+        of: Function of the inputs that returns the values of a log without sampling, [N].
         needs_model: Whether the term needs a reward model.
+        sampling_power: Power of the sampling weight by which the term is multiplied.
     """
 
     of: Callable[[TermInputs], Floats | float]
     needs_model: bool = False
+    sampling_power: int = 1
+
+    def compute(self, inputs: TermInputs) -> Floats | float:
+        """Values of the decisions, [N], with their sampling weights."""
+        sampling, values = inputs.decisions.sampling, self.of(inputs)
+        return values if sampling is None else values * sampling**self.sampling_power
 
 
 def _cut(name: str, inputs: TermInputs) -> Floats:
@@ -150,8 +172,11 @@ TERMS: Mapping[str, Term] = {
     "direct": Term(lambda inputs: require_value(inputs.decisions.direct), needs_model=True),
     "residual": Term(lambda inputs: inputs.decisions.weights * inputs.residuals, needs_model=True),
     **{f"{name}_residual": Term(partial(_cut_residual, name), needs_model=True) for name in CUTS},
-    "w_squared": Term(lambda inputs: inputs.decisions.weights**2),
-    "weighted_squared": Term(lambda inputs: inputs.weighted**2),
+    "w_squared": Term(lambda inputs: inputs.decisions.weights**2, sampling_power=2),
+    "weighted_squared": Term(lambda inputs: inputs.weighted**2, sampling_power=2),
     "unsupported": Term(lambda inputs: inputs.decisions.unsupported),
+    "rows": Term(lambda _: 1.0, sampling_power=0),
+    "n_squared": Term(lambda _: 1.0, sampling_power=2),
+    "w_n": Term(lambda inputs: inputs.decisions.weights, sampling_power=2),
 }
 """Every term by name."""

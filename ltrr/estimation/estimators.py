@@ -355,7 +355,11 @@ def list_ratio_terms(*, has_model: bool) -> tuple[str, ...]:
     return tuple(name for name, term in TERMS.items() if name in used and (has_model or not term.needs_model))
 
 
-def list_plain_terms() -> tuple[str, ...]:
+SAMPLED_TERMS = ("rows", "n_squared", "w_n")
+"""Further plain terms of a log of sampled decisions: number of rows, s^2 and s^2 w."""
+
+
+def list_plain_terms(*, is_sampled: bool = False) -> tuple[str, ...]:
     """Terms without products: only their totals are kept, because no ratio uses them.
 
     >>> list_plain_terms()
@@ -367,4 +371,5 @@ def list_plain_terms() -> tuple[str, ...]:
         "weighted_squared",
         *(cut for cut in CUTS if cut in used and cut not in crossed),
         "unsupported",
+        *(SAMPLED_TERMS if is_sampled else ()),
     )

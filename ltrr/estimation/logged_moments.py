@@ -31,7 +31,7 @@ class LoggedMoments:
     Attributes:
         ratios: Clustered sums of the terms of ratios.
         plain: Totals of `list_plain_terms`, unit 2^-24.
-        largest: The largest weight, unit 2^-24.
+        largest: The largest weight, times its sampling weight, unit 2^-24.
 
     >>> decisions = Decisions(weights=np.array([1.6, 0.4]), rewards=np.array([1.0, 0.0]))
     >>> moments = LoggedMoments.of(decisions, largest_weight=100.0)
@@ -56,7 +56,8 @@ class LoggedMoments:
             clusters: User of each decision, any whole number, [N]. By default each decision is a
                 cluster.
         """
-        sums = MomentSums(largest_weight, has_model=decisions.taken is not None)
+        is_sampled = decisions.sampling is not None
+        sums = MomentSums(largest_weight, has_model=decisions.taken is not None, is_sampled=is_sampled)
         if clusters is None:
             sums.add(decisions)
         else:
@@ -95,15 +96,25 @@ class LoggedMoments:
         return replace(estimate_sum(self.ratios, estimator.ratios), degrees=degrees_of_freedom(self.ratios, _TAIL))
 
     @property
+    def is_sampled(self) -> bool:
+        """Whether the log is a sample of the decisions, with sampling weights."""
+        return len(self.plain) > len(list_plain_terms())
+
+    @property
     def decisions(self) -> int:
-        """Number of decisions."""
-        return round(self.ratios.total("n"))
+        """Number of decisions in the log."""
+        return round(from_fixed(self._plain("rows"))) if self.is_sampled else round(self.ratios.total("n"))
+
+    @property
+    def sampled_from(self) -> float:
+        """Sum of the sampling weights: estimated number of decisions of which the log has some."""
+        return self.ratios.total("n")
 
     @property
     def weighted(self) -> WeightedRewards:
         """Mean weight, effective sample size and evidence R."""
         return WeightedRewards(
-            self.decisions,
+            self.sampled_from if self.is_sampled else self.decisions,
             self._total("w"),
             self._plain("w_squared"),
             self._total("weighted"),
@@ -117,13 +128,14 @@ class LoggedMoments:
 
     def summarize_evidence(self, estimator: DecisionEstimator) -> EvidenceSummary:
         """Summary of the evidence behind an estimate."""
-        return summarize_evidence(
+        summary = summarize_evidence(
             self.ratios,
             EvidenceTerms(),
             weighted=self.weighted,
             estimate=self.estimate(estimator),
             unsupported=self.unsupported,
         )
+        return replace(summary, impressions=self.decisions)
 
     @property
     def design_effect(self) -> float:
@@ -132,14 +144,17 @@ class LoggedMoments:
         About one if every decision was drawn independently. If one draw served all decisions of a
         cluster, it equals their number. NaN if all weights are equal.
         """
-        w, n = self.ratios.exact_total("w"), self.decisions
+        w, n = self.ratios.exact_total("w"), self.ratios.exact_total("n")
         if not n:
             return nan
         mean, product = w / n, self.ratios.exact_product
         by_cluster = product("w", "w") - 2 * mean * product("w", "n") + mean**2 * product("n", "n")
         by_decision = from_fixed(self._plain("w_squared")) - float(w * mean)
+        if self.is_sampled:  # The sum over decisions of (s w - mean s)^2; both terms are 0 if s = 1.
+            by_decision -= 2.0 * float(mean) * (from_fixed(self._plain("w_n")) - float(w))
+            by_decision += float(mean) ** 2 * (from_fixed(self._plain("n_squared")) - float(n))
         # Squares are rounded to 2^-24, so a smaller variance is a rounding error.
-        return float(by_cluster) / by_decision if by_decision > n * TERM_UNIT else nan
+        return float(by_cluster) / by_decision if by_decision > float(n) * TERM_UNIT else nan
 
     @property
     def largest_weight(self) -> float:
@@ -154,20 +169,21 @@ class LoggedMoments:
     @property
     def unsupported(self) -> float:
         """Mean target probability of actions that the log can never show; NaN without decisions."""
-        return from_fixed(self._plain("unsupported")) / self.decisions if self.decisions else nan
+        return from_fixed(self._plain("unsupported")) / self.sampled_from if self.decisions else nan
 
     def share_cut(self, estimator: DecisionEstimator) -> float:
         """Share of the sum of weights that the estimator cuts off; NaN without any weight."""
         if not estimator.cut:
             return 0.0
-        known = dict(zip((*self.ratios.names, *list_plain_terms()), (*self.ratios.totals, *self.plain), strict=True))
+        names = (*self.ratios.names, *list_plain_terms(is_sampled=self.is_sampled))
+        known = dict(zip(names, (*self.ratios.totals, *self.plain), strict=True))
         return 1.0 - known[estimator.cut] / known["w"] if known["w"] else nan
 
     def _total(self, name: str) -> int:
         return self.ratios.totals[self.ratios.names.index(name)]
 
     def _plain(self, name: str) -> int:
-        return self.plain[list_plain_terms().index(name)]
+        return self.plain[list_plain_terms(is_sampled=True).index(name)]
 
     def to_json(self) -> str:
         """The sums as text, to cross a process; integers keep every digit."""
@@ -186,12 +202,14 @@ class MomentSums:
     Args:
         largest_weight: M.
         has_model: Whether the decisions have values of a reward model.
+        is_sampled: Whether the decisions have sampling weights.
     """
 
-    def __init__(self, largest_weight: float, *, has_model: bool) -> None:
+    def __init__(self, largest_weight: float, *, has_model: bool, is_sampled: bool = False) -> None:
         self._names = list_ratio_terms(has_model=has_model)
         self._largest_weight, self._clusters, self._largest = largest_weight, 0, 0.0
-        terms, tail = len(self._names) + len(list_plain_terms()), self._names.index(_TAIL)
+        terms = len(self._names) + len(list_plain_terms(is_sampled=is_sampled))
+        tail = self._names.index(_TAIL)
         self._sums = ExactSums(terms=terms, crossed=len(self._names), tail=tail)
 
     def add(self, decisions: Decisions, starts: Longs | None = None) -> None:
@@ -213,7 +231,7 @@ class MomentSums:
                 terms = self._terms(decisions, starts[first], end)
                 self._sums.add(_sum_clusters(terms, starts[first:last] - starts[first]))
         self._clusters += len(decisions) if starts is None else len(starts)
-        self._largest = max(self._largest, float(decisions.weights.max(initial=0.0)))
+        self._largest = max(self._largest, float(decisions.full_weights.max(initial=0.0)))
 
     @property
     def moments(self) -> LoggedMoments:

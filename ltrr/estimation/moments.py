@@ -38,7 +38,7 @@ class WeightedRewards:
     Joachims, "The Self-Normalized Estimator for Counterfactual Learning", 2015 (SNIPS).
 
     Attributes:
-        decisions: n.
+        decisions: n; in a log of sampled decisions, the sum of their sampling weights.
         weights, weights_squared, rewards, rewards_squared: Sums of w, w^2, w r and (w r)^2, unit
             2^-24.
 
@@ -52,7 +52,7 @@ class WeightedRewards:
     nan
     """
 
-    decisions: int = 0
+    decisions: float = 0
     weights: int = 0
     weights_squared: int = 0
     rewards: int = 0

@@ -41,21 +41,41 @@ class StepSums:
     """The sums of a Newton step; `+` joins disjoint sets of rows.
 
     Attributes:
-        curvature: Sum of c z z', [D][D], unit 2^-48, with c = q (1 - q), or 1 where linear.
-        gradient: Sum of z (r - q), [D], unit 2^-24.
+        curvature: Sum of s c z z', [D][D], unit 2^-48, with c = q (1 - q), or 1 where linear.
+        gradient: Sum of s z (r - q), [D], unit 2^-24, with the sampling weight s.
     """
 
     curvature: tuple[tuple[int, ...], ...]
     gradient: tuple[int, ...]
 
     @classmethod
-    def of(cls, z: Floats, rewards: Floats, coefficients: Floats, *, is_logistic: bool) -> StepSums:
-        """The sums of N rows z, [N, D], with rewards, [N], at these coefficients, [D]."""
+    def of(
+        cls,
+        z: Floats,
+        rewards: Floats,
+        coefficients: Floats,
+        *,
+        is_logistic: bool,
+        sampling: Floats | None = None,
+    ) -> StepSums:
+        """The sums of N rows z, [N, D], with rewards, [N], at these coefficients, [D].
+
+        Args:
+            z: Features.
+            rewards: Rewards.
+            coefficients: Coefficients.
+            is_logistic: Whether the model is logistic; otherwise it is linear.
+            sampling: Sampling weights, [N]; None if no decision was dropped. Without them a model
+                of a log whose drop rate depends on the reward would predict the kept rows' mean.
+        """
         # Row sums instead of a matrix product: a row's result must not depend on its batch.
         q = expected_reward((z * coefficients).sum(axis=1), is_logistic=is_logistic)
         spread = np.sqrt(q * (1.0 - q)) if is_logistic else np.ones(len(q))
+        errors = rewards - q
+        if sampling is not None:
+            spread, errors = spread * np.sqrt(sampling), errors * sampling
         curvature = exact_products(to_fixed(z * spread[:, None]))
-        gradient = exact_sums(to_fixed(z * (rewards - q)[:, None]))
+        gradient = exact_sums(to_fixed(z * errors[:, None]))
         return cls(tuple(map(tuple, curvature)), tuple(gradient))
 
     def __add__(self, other: StepSums) -> StepSums:

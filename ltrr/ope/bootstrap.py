@@ -26,6 +26,7 @@ def bootstrap_log(
     replicates: int,
     *,
     has_values: bool,
+    is_sampled: bool = False,
 ) -> Mapping[str, Replicates]:
     """Replicates of every slice of the rows of `to_decision_rows`, by user, in a separate pass.
 
@@ -39,9 +40,12 @@ def bootstrap_log(
         largest_weight: M.
         replicates: B.
         has_values: Whether the rows contain a reward model's values.
+        is_sampled: Whether the rows contain sampling weights. A replicate counts a user's rows
+            with them, as the estimate does.
     """
     has_model = has_values or models is not None
-    names, kept = list_terms(has_model=has_model), list_ratio_terms(has_model=has_model)
+    names = list_terms(has_model=has_model, is_sampled=is_sampled)
+    kept = list_ratio_terms(has_model=has_model)
 
     def users_to_replicates(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total: SliceSums[Replicates] = SliceSums()
@@ -54,7 +58,7 @@ def bootstrap_log(
                 total += SliceSums({name: mine})
         yield pa.RecordBatch.from_pydict({"replicates": [total.to_json()]})
 
-    users = to_user_terms(decisions, models, largest_weight, has_values=has_values)
+    users = to_user_terms(decisions, models, largest_weight, has_values=has_values, is_sampled=is_sampled)
     parts = users.mapInArrow(users_to_replicates, "replicates string")
     merged = merge(parts, partial(SliceSums.from_json, read_sums=Replicates.from_json))
     return {} if merged is None else merged.slices

@@ -2,62 +2,92 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ltrr.ope.rows import SKIPPED, LogColumns
+from ltrr.ope.byte_streams import Lines
+from ltrr.ope.dsjson_records import read_decision
+from ltrr.ope.json_lines import REPEATED, RepeatedKeyError, read_records
+from ltrr.ope.log_paths import find_log
+from ltrr.ope.rows import SKIPPED, SLOTS, LogColumns
+from ltrr.ope.text_rows import PLACE, read_text_rows
 
-COLUMNS = LogColumns("", action="action", action_propensities="action_propensities", fold_by="event_id")
+COLUMNS = LogColumns("", action="action", action_propensities="action_propensities", fold_by="event_id", pdrop="pdrop")
 """Meaning of the columns of `read_dsjson`."""
 
-_DECISION = (
-    "_label_cost double, _label_probability double, _labelIndex int, _skipLearn boolean, EventId string, "
-    "RewardValue string, a array<int>, p array<double>"
-)
+SLOT = "slot"
+"""Column of `to_slot_rows`: the slot's id."""
+
+MOST_SLOTS = 100
+"""Number of different ids above which a slot is named by its position."""
+
+_FIXED = ("reward", "logging_propensity", "action", "action_propensities", "event_id", "pdrop")
+_SLOT = "slot: string, position: string, reward: string, logging_propensity: string, target: string"
+_ROWS_AT_ONCE = 1 << 11
 
 
 def read_dsjson(spark: SparkSession, path: str, columns: LogColumns) -> DataFrame:
-    """Rows of a log, one for each line.
+    """Rows of a log, one for each line, with values as text.
 
     The log has arrays of probabilities in the order of `a`; the rows have them in the order of
-    actions. Lines that are no decisions (late observations, checkpoints) and decisions that were
-    never activated (`_skipLearn`) get the reason why they are skipped.
+    actions. A decision of several slots (`_outcomes`) is one row: the propensities are the products
+    over its slots, the reward is the sum. Lines that are no decisions, damaged lines and decisions
+    that were never activated get the reason why they are skipped.
     """
-    lines = spark.read.text(path).where(F.trim("value") != "")
-    record = F.from_json("value", _DECISION)
-    parsed = lines.select("value", record.alias("r"))
-    known = {"reward", "logging_propensity", "action", "action_propensities", "event_id"}
-    given = {name: _get_json(name) for name in set(columns.map_meanings().values()) - known}
-    if columns.target_propensity in given:
-        text = given[columns.target_propensity]
-        ordered = F.to_json(_order_by_action(F.from_json(text, "array<double>")))
-        given[columns.target_propensity] = F.when(text.startswith("["), ordered).otherwise(text)
-    return parsed.select(
-        _skip_reason().alias(SKIPPED),
-        (-F.col("r._label_cost")).alias("reward"),
-        F.col("r._label_probability").alias("logging_propensity"),
-        F.col("r._labelIndex").alias("action"),
-        _order_by_action(F.col("r.p")).alias("action_propensities"),
-        F.col("r.EventId").alias("event_id"),
-        *(column.alias(name) for name, column in given.items()),
-    )
+    given = list(dict.fromkeys(set(columns.map_meanings().values()) - set(_FIXED)))
+    texts = ", ".join(f"`{name}` string" for name in (SKIPPED, PLACE, *_FIXED, *given))
+    schema = f"{texts}, {SLOTS} array<struct<{_SLOT}>>"
+    to_rows = partial(_to_rows, columns.target_propensity, columns.reward, given)
+    return read_text_rows(spark, find_log(path), to_rows, schema)
 
 
-def _get_json(path: str) -> Column:
-    return F.get_json_object("value", f"$.{path}")
+def to_slot_rows(log: DataFrame, columns: LogColumns) -> DataFrame:
+    """Rows of decisions -> one row for each slot of a decision, with its own values.
+
+    Args:
+        log: Rows of `read_dsjson`.
+        columns: Meaning of the columns; reward, propensities and the target become the slot's.
+    """
+    slots = log.where(F.col(SKIPPED).isNull()).select("*", F.explode(SLOTS).alias("one_slot"))
+    ids = slots.select("one_slot.slot").distinct().limit(MOST_SLOTS + 1).count()
+    name = "one_slot.slot" if ids <= MOST_SLOTS else "one_slot.position"
+    return slots.withColumns(
+        {
+            SLOT: F.col(name),
+            columns.reward: F.col("one_slot.reward"),
+            columns.logging_propensity: F.col("one_slot.logging_propensity"),
+            columns.target_propensity: F.col("one_slot.target"),
+        }
+    ).drop("one_slot", SLOTS)
 
 
-def _order_by_action(probabilities: Column) -> Column:
-    """Probabilities in the order of the actions' numbers, which `a` contains."""
-    pairs = F.array_sort(F.arrays_zip(F.col("r.a").alias("a"), probabilities.alias("p")))
-    return F.transform(pairs, lambda pair: pair["p"])
+def _to_rows(target: str, reward: str, given: list[str], lines: Lines, file_name: str) -> Iterator[pa.RecordBatch]:
+    names = [SKIPPED, PLACE, *_FIXED, *given, SLOTS]
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for record, place in read_records(lines, file_name):
+        row: dict[str, Any] = {SKIPPED: record}
+        if isinstance(record, dict):
+            try:
+                row = read_decision(record, target, reward, given)
+            except RepeatedKeyError:
+                row = {SKIPPED: REPEATED}
+        row[PLACE] = place
+        for name in names:
+            columns[name].append(row.get(name))
+        if len(columns[PLACE]) == _ROWS_AT_ONCE:
+            yield _to_batch(columns)
+            columns = {name: [] for name in names}
+    yield _to_batch(columns)
 
 
-def _skip_reason() -> Column:
-    return (
-        F.when(~F.trim("value").startswith("{"), F.lit("not a JSON object"))
-        .when(F.col("r._label_probability").isNotNull() & F.coalesce("r._skipLearn", F.lit(False)), "not activated")
-        .when(F.col("r._label_probability").isNotNull() | F.col("r._labelIndex").isNotNull(), None)
-        .when(F.col("r.RewardValue").isNotNull(), "an observation that came after its decision")
-        .otherwise("not a decision record")
+def _to_batch(columns: dict[str, list[Any]]) -> pa.RecordBatch:
+    fields = [pa.field(part.partition(": ")[0], pa.string()) for part in _SLOT.split(", ")]
+    types = {SLOTS: pa.list_(pa.struct(fields))}
+    return pa.RecordBatch.from_pydict(
+        {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()}
     )

@@ -109,7 +109,14 @@ def estimate_log(log: DataFrame, columns: LogColumns, settings: OpeSettings | No
             models, objection = _fit_models(decisions, chosen)
         left_out = _find_left_out(objection, chosen)
         sums = [
-            sum_log(decisions, models, limit, has_users=columns.user is not None, has_values=columns.has_values)
+            sum_log(
+                decisions,
+                models,
+                limit,
+                has_users=columns.user is not None,
+                has_values=columns.has_values,
+                is_sampled=columns.pdrop is not None,
+            )
             for limit in chosen.grid
         ]
         replicates = _draw_replicates(decisions, columns, models, chosen)
@@ -160,8 +167,14 @@ def _draw_replicates(
             expected="a column of the user",
             todo="name the column, or leave out the bootstrap",
         )
-    limit, has_values = settings.largest_weight, columns.has_values
-    return bootstrap_log(decisions, models, limit, settings.replicates, has_values=has_values)
+    return bootstrap_log(
+        decisions,
+        models,
+        settings.largest_weight,
+        settings.replicates,
+        has_values=columns.has_values,
+        is_sampled=columns.pdrop is not None,
+    )
 
 
 def _find_left_out(objection: str, settings: OpeSettings) -> dict[str, str]:

@@ -25,6 +25,7 @@ from ltrr.estimation.decisions import LARGEST_SUMMABLE, Decisions
 from ltrr.estimation.logged_moments import MomentSums, find_cluster_starts
 from ltrr.estimation.weights import ROUNDING
 from ltrr.ope.log_files import LogFiles, open_file, read_columns
+from ltrr.ope.parquet_types import name_damage
 from ltrr.ope.rows import LogColumns, read_batch
 from ltrr.ope.sums import ALL, MOST_SLICES, TOO_MANY_SLICES, LogSums, PolicySums
 from ltrr.spark.merging import merge
@@ -114,10 +115,10 @@ class LogScan:
             if decisions is None or is_missing:
                 # The slow checks find every fault. A log with a fault is refused, so the sums of
                 # its other rows are not needed.
-                faults = read_batch(_to_decision_batch(numbers, columns, rows.num_rows, users)).faults
+                faults = read_batch(_to_decision_batch(rows, columns, users)).faults
                 self._others[policy] += LogSums(faults=faults)
                 continue
-            self._others[policy] += LogSums(drawn=Calibration.of_weights(decisions.weights))
+            self._others[policy] += LogSums(drawn=Calibration.of_weights(decisions.weights, decisions.sampling))
             _get_sums(sums, ALL, columns, self._largest_weight).add(
                 decisions, None if clusters is None else find_cluster_starts(clusters)
             )
@@ -141,13 +142,13 @@ class LogScan:
 
 def _get_sums(sums: dict[str, MomentSums], name: str, columns: LogColumns, largest_weight: float) -> MomentSums:
     if name not in sums:
-        sums[name] = MomentSums(largest_weight, has_model=columns.has_values)
+        sums[name] = MomentSums(largest_weight, has_model=columns.has_values, is_sampled=columns.pdrop is not None)
     return sums[name]
 
 
 def list_row_groups(address: str) -> list[tuple[str, int]]:
     """(address, row group) of one file, from its footer."""
-    with open_file(address) as file:
+    with open_file(address) as file, name_damage(address):
         return [(address, group) for group in range(pq.ParquetFile(file).num_row_groups)]
 
 
@@ -175,6 +176,8 @@ def _rows_to_buckets(
     user = policies[0].user
     for batch in _read(policies, batches, 1 << 30):
         rows = pa.Table.from_batches([batch.append_column(_USER, hash_users(batch.column(user)))])
+        if user not in policies[0].slices:
+            rows = rows.drop_columns([user])  # Its type may differ between files.
         bucket = pc.fill_null(rows.column(_USER), 0).to_numpy() % buckets
         order = np.argsort(bucket, kind="stable")
         starts = find_cluster_starts(bucket[order])
@@ -202,15 +205,30 @@ def _read(
     policies: Sequence[LogColumns], batches: Iterator[pa.RecordBatch], rows_at_once: int
 ) -> Iterator[pa.RecordBatch]:
     """Rows of the given row groups with the needed columns; no batch spans two row groups."""
-    names = sorted({name for columns in policies for name in read_columns(columns).values()})
+    names, numbers = sorted({name for one in policies for name in read_columns(one).values()}), _number_names(policies)
+    slices = set(policies[0].slices)
     for batch in batches:
         pairs = zip(batch.column("address").to_pylist(), batch.column("row_group").to_pylist(), strict=True)
         for address, group in pairs:
-            with open_file(address) as file:
+            with open_file(address) as file, name_damage(address):
                 # One thread: a task has one core.
-                yield from pq.ParquetFile(file).iter_batches(
-                    rows_at_once, row_groups=[group], columns=names, use_threads=False
+                yield from (
+                    _to_common_types(rows, numbers, slices)
+                    for rows in pq.ParquetFile(file).iter_batches(
+                        rows_at_once, row_groups=[group], columns=names, use_threads=False
+                    )
                 )
+
+
+def _to_common_types(rows: pa.RecordBatch, numbers: set[str], slices: set[str]) -> pa.RecordBatch:
+    """The rows with doubles and, for slices, text, whatever types their file has."""
+    for place, entry in enumerate(rows.schema):
+        if entry.name in numbers:
+            if entry.type != pa.float64():
+                rows = rows.set_column(place, entry.name, rows.column(place).cast(pa.float64()))
+        elif entry.name in slices and entry.type != pa.string():
+            rows = rows.set_column(place, entry.name, rows.column(place).cast(pa.string()))
+    return rows
 
 
 def hash_users(users: pa.Array) -> pa.Array:
@@ -271,35 +289,45 @@ def _read_decisions(numbers: dict[str, Floats], columns: LogColumns) -> Decision
     reward, logging = numbers[columns.reward], numbers[columns.logging_propensity]
     target = numbers[columns.target_propensity]
     if not len(reward):
-        return Decisions(reward, reward, *((reward, reward) if columns.has_values else ()))
+        values = reward if columns.has_values else None
+        return Decisions(reward, reward, values, values, sampling=None if columns.pdrop is None else reward)
     # A comparison with NaN is false.
     if not (logging.min() > 0.0 and logging.max() <= 1.0 + ROUNDING):
         return None
     if not (target.min() >= -ROUNDING and target.max() <= 1.0 + ROUNDING):
         return None
-    weights = target / logging
-    if not (weights.max() <= LARGEST_SUMMABLE and np.abs(weights * reward).max() <= LARGEST_SUMMABLE):
-        return None
-    if columns.q_taken is None or columns.q_target is None:
-        return Decisions(weights, reward)
-    taken, direct = numbers[columns.q_taken], numbers[columns.q_target]
-    if not all(np.abs(q).max() <= LARGEST_SUMMABLE for q in (taken, direct)):
-        return None
-    return Decisions(weights, reward, taken, direct)
+    weights, sampling = target / logging, None
+    if columns.pdrop is not None:
+        pdrop = numbers[columns.pdrop]
+        if not (pdrop.min() >= 0.0 and pdrop.max() < 1.0):
+            return None
+        sampling = 1.0 / (1.0 - pdrop)
+    taken = numbers[columns.q_taken] if columns.q_taken else None
+    direct = numbers[columns.q_target] if columns.q_target else None
+    decisions = Decisions(weights, reward, taken, direct, sampling=sampling)
+    full = decisions.full_weights
+    summed = [full, full * reward, *(one for one in (taken, direct) if one is not None)]
+    if sampling is not None:
+        summed = [*summed[:2], sampling, *(one * sampling for one in summed[2:])]
+    return decisions if all(np.abs(one).max() <= LARGEST_SUMMABLE for one in summed) else None
 
 
-def _to_decision_batch(
-    numbers: dict[str, Floats], columns: LogColumns, count: int, users: pa.Array | None
-) -> pa.RecordBatch:
+def _to_decision_batch(rows: pa.Table | pa.RecordBatch, columns: LogColumns, users: pa.Array | None) -> pa.RecordBatch:
     """The rows with the columns of `ope.rows.to_decision_rows`."""
+    count = rows.num_rows
+
+    def number(name: str) -> pa.Array:
+        column = rows.column(name).cast(pa.float64())
+        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
     none = pa.ListArray.from_arrays(np.zeros(count + 1, dtype=np.int32), pa.array([], pa.float64()))
     zeros = np.zeros(count)
     return pa.RecordBatch.from_pydict(
         {
             "skipped": pa.nulls(count, pa.string()),
-            "reward": numbers[columns.reward],
-            "logging": numbers[columns.logging_propensity],
-            "target": numbers[columns.target_propensity],
+            "reward": number(columns.reward),
+            "logging": number(columns.logging_propensity),
+            "target": number(columns.target_propensity),
             "targets": none,
             "loggings": none,
             "action": zeros - 1.0,
@@ -308,7 +336,8 @@ def _to_decision_batch(
             "user": np.zeros(count, dtype=np.int64),
             "has_user": np.ones(count, dtype=bool) if users is None else users.is_valid(),
             "slices": none,
-            "q_taken": numbers[columns.q_taken] if columns.q_taken else zeros,
-            "q_target": numbers[columns.q_target] if columns.q_target else zeros,
+            "q_taken": number(columns.q_taken) if columns.q_taken else zeros,
+            "q_target": number(columns.q_target) if columns.q_target else zeros,
+            **({"pdrop": number(columns.pdrop)} if columns.pdrop else {}),
         }
     )

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
+from ltrr.ope import log_paths
 from ltrr.ope.rows import SKIPPED, LogColumns
 from ltrr.spark.delta import is_readable_as_parquet
 
@@ -53,7 +54,7 @@ def find_log_files(log: DataFrame, columns: Sequence[LogColumns], delta_path: st
 
 def open_file(address: str) -> fsspec.core.OpenFile:
     """A file on any file system, for a `with` statement; the address is as Spark writes it."""
-    return fsspec.open(unquote(address).replace("s3a://", "s3://"), "rb")
+    return log_paths.open_file(unquote(address))
 
 
 def read_columns(columns: LogColumns) -> dict[str, str]:

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from ltrr.errors import UsageError
+
+
+def check_names(missing: Mapping[str, str], held: Iterable[str]) -> None:
+    """Check that no named column is missing.
+
+    Args:
+        missing: Meaning -> column that the log lacks.
+        held: Columns of the log.
+
+    Raises:
+        UsageError: There are missing columns; all of them in one message.
+    """
+    if missing:
+        raise UsageError(
+            "columns are missing or of an unsupported type",
+            expected="columns of the log",
+            got="; ".join(f"{meaning}: there is no {name}" for meaning, name in missing.items()),
+            todo=f"name columns of the log: it has {list_shortly(held)}",
+        )
+
+
+def list_shortly(names: Iterable[str], most: int = 40) -> str:
+    """Names as text, at most the first of them.
+
+    >>> list_shortly(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    shown = list(names)
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
 
 
 def check_columns(
@@ -35,6 +65,6 @@ def check_columns(
             "columns are missing or of an unsupported type",
             expected=expected,
             got="; ".join(faults),
-            todo=f"name columns of the log: it has {', '.join(log.columns)}",
+            todo=f"name columns of the log: it has {list_shortly(log.columns)}",
         )
     return types

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import isnan
 from typing import Any
 
@@ -14,8 +14,14 @@ from ltrr.estimation.estimators import DecisionEstimator, ModelUse
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.slope import choose_by_slope
 from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, VerdictThresholds, judge_evidence
+from ltrr.ope.csv_rows import WRONG_WIDTH
+from ltrr.ope.dsjson_records import NO_LABEL, NO_SLOT_LABEL
+from ltrr.ope.json_lines import MALFORMED, REPEATED
 from ltrr.ope.propensities import PropensityReport
 from ltrr.ope.sums import ALL, LogSums
+
+LOST = frozenset({MALFORMED, REPEATED, WRONG_WIDTH, NO_LABEL, NO_SLOT_LABEL})
+"""Reasons of skipped rows that may be decisions: they are missing from the estimates."""
 
 LARGEST_SHARE = 0.05
 """Share of all weight on one decision, above which an estimate is marked "take care"."""
@@ -31,12 +37,36 @@ class OpeReport:
         left_out: Estimator -> why the log does not allow it.
         skipped: Reason -> number of rows of the log that are no decisions.
         propensities: Check of the logged propensities of the whole log.
+        skipped_at: Reason -> file and line of one of its rows, if the format knows it.
+        most_slots: Largest number of slots of a decision, 0 if none has several.
     """
 
     rows: list[dict[str, Any]]
     left_out: dict[str, str]
     skipped: dict[str, int]
     propensities: PropensityReport
+    skipped_at: dict[str, str] = field(default_factory=dict)
+    most_slots: int = 0
+
+    @property
+    def lost(self) -> str:
+        """Warning that decisions are missing from the estimates; empty if none is."""
+        return describe_lost(self.skipped)
+
+    def with_slots(self, slots: OpeReport) -> OpeReport:
+        """The report with the rows of a report on single slots after its own."""
+        return replace(self, rows=[*self.rows, *(row for row in slots.rows if row["slice"] != ALL)])
+
+
+def describe_lost(skipped: Mapping[str, int]) -> str:
+    """Warning that decisions are missing from the estimates; empty if none is.
+
+    >>> describe_lost({"malformed JSON: cut off, or not JSON": 2, "not activated": 7})
+    'up to 2 decisions are missing from all estimates: their rows are damaged or ambiguous'
+    """
+    count = sum(number for reason, number in skipped.items() if reason in LOST)
+    one = "up to 1 decision is" if count == 1 else f"up to {count:,} decisions are"
+    return f"{one} missing from all estimates: their rows are damaged or ambiguous" if count else ""
 
 
 def build_report(
@@ -72,11 +102,14 @@ def build_report(
             place = choose_by_slope([moments.estimate(estimator) for moments in tried])
             row = {"slice": name} | _build_row(tried[place], estimator, propensities, verdict)
             row = _add_choice(row, estimator, place, grid)
+            if lost := describe_lost(sums.skipped):
+                verdict_so_far = DO_NOT_USE if row["verdict"] == DO_NOT_USE else TAKE_CARE
+                row |= {"verdict": verdict_so_far, "reasons": [*row["reasons"], lost]}
             if name in replicates:
                 low, high = replicates[name].interval(estimator.ratios, verdict.confidence)
                 row |= {"bootstrap_low": low, "bootstrap_high": high}
             rows.append(row)
-    return OpeReport(rows, left_out, dict(sums.skipped), propensities)
+    return OpeReport(rows, left_out, dict(sums.skipped), propensities, dict(sums.skipped_at), sums.most_slots)
 
 
 def check_log_sums(sums: LogSums) -> None:
@@ -93,7 +126,9 @@ def check_log_sums(sums: LogSums) -> None:
             todo="correct these rows, or leave them out",
         )
     if ALL not in sums.slices or not sums.slices[ALL].decisions:
-        shown = ", ".join(f"{count} x {reason}" for reason, count in sums.skipped.items()) or "no row"
+        places = {reason: f" ({place})" for reason, place in sums.skipped_at.items() if reason in LOST}
+        counts = [f"{count} x {reason}{places.get(reason, '')}" for reason, count in sums.skipped.items()]
+        shown = ", ".join(counts) or "no row"
         raise DataQualityError("there is no decision in this log", got=shown, todo="check the path and the format")
 
 
@@ -124,7 +159,8 @@ def _build_row(
         "mean_weight": summary.mean_weight,
         "share_cut": cut,
         "unsupported": summary.unsupported,
-        "decisions": summary.impressions,
+        "decisions": moments.decisions,
+        **({"decisions_before_drop": moments.sampled_from} if moments.is_sampled else {}),
         "users": summary.users,
         **figures,
         "verdict": verdict,

@@ -131,7 +131,13 @@ class FoldSteps:
         sums = {}
         for fold, coefficients in enumerate(models.coefficients):
             others = rows.folds != fold
-            sums[fold] = StepSums.of(z[others], rows.rewards[others], coefficients, is_logistic=models.is_logistic)
+            sums[fold] = StepSums.of(
+                z[others],
+                rows.rewards[others],
+                coefficients,
+                is_logistic=models.is_logistic,
+                sampling=None if rows.sampling is None else rows.sampling[others],
+            )
         return cls(sums)
 
     def to_json(self) -> str:

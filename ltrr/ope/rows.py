@@ -15,13 +15,25 @@ from pyspark.sql import types as T
 from ltrr.arrays import Floats, Longs
 from ltrr.errors import UsageError
 from ltrr.ope.named_columns import check_columns
-from ltrr.ope.row_checks import CHECKS, read_floats, read_matrix, read_target
+from ltrr.ope.row_checks import (
+    CHECKS,
+    describe_fault,
+    order_of_text,
+    read_floats,
+    read_matrix,
+    read_sampling,
+    read_target,
+)
+from ltrr.ope.text_rows import PLACE
 from ltrr.spark.hashing import HashUse, salted_hash
 
 SKIPPED = "skipped"
 """Optional column of a log: the reason why a row is no decision, null for decisions.
 
 Rows with a reason are counted and left out."""
+
+SLOTS = "slots"
+"""Optional column of a log: the slots of a decision that has several, else null."""
 
 BUCKETS = 16
 """Number of indicators into which a text feature is hashed."""
@@ -50,6 +62,9 @@ class LogColumns:
             Without it, a reward model is fitted if one is needed.
         q_target: That model's mean over the judged policy's actions, sum of P_target(a) q(a). Set
             both q_taken and q_target, or neither.
+        others: Further columns to read.
+        pdrop: Probability with which a decision like this one was dropped from the log, in [0, 1).
+            A row then counts as 1 / (1 - pdrop) decisions.
 
     Raises:
         UsageError: One of q_taken and q_target is given without the other.
@@ -66,6 +81,8 @@ class LogColumns:
     slices: tuple[str, ...] = ()
     q_taken: str | None = None
     q_target: str | None = None
+    pdrop: str | None = None
+    others: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.q_taken is None) != (self.q_target is None):
@@ -97,10 +114,19 @@ class LogColumns:
             "user": self.user,
             "q_taken": self.q_taken,
             "q_target": self.q_target,
+            "pdrop": self.pdrop,
         }
         several = {f"features[{n}]": name for n, name in enumerate(self.features)}
         several |= {f"slices[{n}]": name for n, name in enumerate(self.slices)}
+        several |= {f"others[{n}]": name for n, name in enumerate(self.others)}
         return {meaning: name for meaning, name in single.items() if name} | several
+
+
+def find_features_alone(columns: LogColumns) -> list[str]:
+    """Features that are no other column as well, so that they may be read as numbers."""
+    named = columns.map_meanings()
+    others = {name for meaning, name in named.items() if not meaning.startswith("features")}
+    return [name for name in columns.features if name not in others]
 
 
 def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFrame:
@@ -118,7 +144,7 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
     kind = types.get
 
     def number(name: str | None) -> Column:
-        return _column(name).try_cast("double") if name else F.lit(None).cast("double")
+        return _to_number(_column(name), kind(name)) if name else F.lit(None).cast("double")
 
     # Empty instead of null: at each row, Spark's Arrow writer goes back over all null lists.
     none = F.array().cast("array<double>")
@@ -127,14 +153,29 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
         if name is not None and isinstance(kind(name), T.ArrayType):
             return F.coalesce(_column(name).cast("array<double>"), none)
         if name is not None and isinstance(kind(name), T.StringType):
-            return F.coalesce(F.when(_column(name).startswith("["), F.from_json(_column(name), "array<double>")), none)
+            return F.coalesce(_parse_array(_column(name)), none)
         return none
+
+    def unread(name: str | None, *, may_be_array: bool = False, may_be_number: bool = True) -> Column | None:
+        if name is None or not isinstance(kind(name), T.StringType):
+            return None
+        return _find_unread_text(_column(name), may_be_array=may_be_array, may_be_number=may_be_number)
 
     is_array = isinstance(kind(columns.target_propensity), T.ArrayType)
     features = [_feature(_column(name), kind(name)) for name in columns.features]
     slices = [
         F.concat(F.lit(f"{name}="), F.coalesce(_column(name).cast("string"), F.lit(""))) for name in columns.slices
     ]
+    texts = {
+        "reward": unread(columns.reward),
+        "logging": unread(columns.logging_propensity),
+        "target": unread(columns.target_propensity, may_be_array=True),
+        "action": unread(columns.action),
+        "loggings": unread(columns.action_propensities, may_be_array=True, may_be_number=False),
+        "q_taken": unread(columns.q_taken),
+        "q_target": unread(columns.q_target),
+        "pdrop": unread(columns.pdrop),
+    }
     return log.select(
         (_column(SKIPPED) if SKIPPED in types else F.lit(None)).cast("string").alias("skipped"),
         number(columns.reward).alias("reward"),
@@ -150,7 +191,34 @@ def to_decision_rows(log: DataFrame, columns: LogColumns, folds: int) -> DataFra
         F.array(*slices).cast("array<string>").alias("slices"),
         (number(columns.q_taken) if columns.has_values else F.lit(0.0)).alias("q_taken"),
         (number(columns.q_target) if columns.has_values else F.lit(0.0)).alias("q_target"),
+        *([number(columns.pdrop).alias("pdrop")] if columns.pdrop else []),
+        *(text.alias(f"{meaning}_text") for meaning, text in texts.items() if text is not None),
+        *([_column(PLACE).alias("place")] if PLACE in types else []),
+        *([F.coalesce(F.size(SLOTS), F.lit(0)).alias("slots_filled")] if SLOTS in types else []),
     )
+
+
+def _to_number(column: Column, kind: T.DataType | None) -> Column:
+    """A column as doubles, null if it is no number; true is 1 and false is 0, also as text."""
+    if not isinstance(kind, T.StringType):
+        return column.try_cast("double")
+    word = F.lower(F.trim(column))
+    return F.when(word == "true", 1.0).when(word == "false", 0.0).otherwise(column.try_cast("double"))
+
+
+def _parse_array(text: Column) -> Column:
+    """Numbers of a JSON array, null if it has any other value."""
+    numbers = F.from_json(F.when(F.ltrim(text).startswith("["), text), "array<double>")
+    return F.when(~F.exists(numbers, F.isnull), numbers)
+
+
+def _find_unread_text(text: Column, *, may_be_array: bool, may_be_number: bool) -> Column:
+    """Text that is neither a finite number nor an array of numbers, as far as each may be."""
+    number = F.abs(_to_number(text, T.StringType()))
+    is_read = F.coalesce(number < float("inf"), F.lit(False)) if may_be_number else F.lit(False)
+    if may_be_array:
+        is_read |= _parse_array(text).isNotNull()
+    return F.when(text.isNotNull() & ~is_read, text)
 
 
 def _column(name: str) -> Column:
@@ -166,14 +234,16 @@ def _fold(name: str | None, folds: int) -> Column:
     return F.coalesce(fold, F.lit(-1)).cast("int")
 
 
+_NUMBERS = ("reward", "logging_propensity", "target_propensity", "action", "q_taken", "q_target", "pdrop")
+
+
 def _is_readable(meaning: str, kind: T.DataType) -> bool:
     if meaning in ("action_propensities", "target_propensity") and isinstance(kind, T.ArrayType):
         return isinstance(kind.elementType, T.NumericType)
     if meaning == "action_propensities":
         return isinstance(kind, T.StringType)
-    return isinstance(kind, T.NumericType | T.StringType) or (
-        meaning not in ("reward", "logging_propensity", "target_propensity", "action", "q_taken", "q_target")
-        and isinstance(kind, T.AtomicType)
+    return isinstance(kind, T.NumericType | T.StringType | T.BooleanType) or (
+        meaning not in _NUMBERS and isinstance(kind, T.AtomicType)
     )
 
 
@@ -202,8 +272,11 @@ class LogBatch:
         unsupported: Target's probability of actions that the logging policy never takes, [N].
         slices: Names of the slices of each row, [N][S].
         taken, direct: Values of the log's reward model, [N]; 0 if it has none.
+        sampling: Sampling weights 1 / (1 - pdrop), [N]; None without a column of pdrop.
         skipped: Reason -> number of rows that are no decisions.
+        skipped_at: Reason -> file and line of one of them, if the format knows it.
         faults: Reason -> (number of rows, one example).
+        most_slots: Largest number of slots of a decision, 0 if none has several.
     """
 
     weights: Floats
@@ -220,8 +293,11 @@ class LogBatch:
     slices: NDArray[np.object_]
     taken: Floats
     direct: Floats
+    sampling: Floats | None = None
     skipped: dict[str, int] = field(default_factory=dict)
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
+    skipped_at: dict[str, str] = field(default_factory=dict)
+    most_slots: int = 0
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -233,17 +309,18 @@ def read_batch(batch: pa.RecordBatch) -> LogBatch:
     Faults are counted and not raised, so that one message can list them all.
     """
     skipped = Counter(reason for reason in batch.column("skipped").drop_null().to_pylist())
+    places = _find_skipped_places(batch) if skipped else {}
     batch = batch.filter(batch.column("skipped").is_null())
     faults: dict[str, tuple[int, str]] = {}
     for name, find in CHECKS:
-        is_bad, shown = find(batch)
+        is_bad, shown, column = find(batch)
         if is_bad.any():
-            faults[name] = (int(is_bad.sum()), str(min(shown[is_bad].tolist(), key=str)))
+            faults[name] = (int(is_bad.sum()), describe_fault(batch, is_bad, shown, column))
             batch = batch.filter(pa.array(~is_bad))
     targets, widths = read_matrix(batch.column("targets"))
     logging, loggings = read_floats(batch, "logging"), read_matrix(batch.column("loggings"))[0]
     never = loggings <= 0.0 if loggings.shape == targets.shape else np.zeros(targets.shape, dtype=bool)
-    slices = batch.column("slices")
+    slices, names = batch.column("slices"), batch.schema.names
     width = int(slices.value_lengths()[0].as_py()) if len(batch) else 0
     return LogBatch(
         weights=read_target(batch) / logging,
@@ -260,6 +337,20 @@ def read_batch(batch: pa.RecordBatch) -> LogBatch:
         slices=np.array(slices.flatten().to_pylist(), dtype=object).reshape(len(batch), width),
         taken=read_floats(batch, "q_taken"),
         direct=read_floats(batch, "q_target"),
+        sampling=read_sampling(batch),
         skipped=dict(skipped),
         faults=faults,
+        skipped_at=places,
+        most_slots=int(read_floats(batch, "slots_filled").max(initial=0)) if "slots_filled" in names else 0,
     )
+
+
+def _find_skipped_places(batch: pa.RecordBatch) -> dict[str, str]:
+    """Reason -> the first file and line, in the order of text, of the rows that are skipped."""
+    if "place" not in batch.schema.names:
+        return {}
+    places: dict[str, str] = {}
+    for reason, place in zip(batch.column("skipped").to_pylist(), batch.column("place").to_pylist(), strict=True):
+        if reason is not None and place is not None:
+            places[reason] = min(places.get(reason, place), place, key=order_of_text)
+    return places

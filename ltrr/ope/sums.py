@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import add
 
@@ -28,6 +28,7 @@ from ltrr.estimation.fixed_point import to_fixed
 from ltrr.estimation.keyed_sums import join_by_key
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.reward_model import RewardModel, value_actions
+from ltrr.ope.row_checks import order_of_text
 from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
 
@@ -49,12 +50,16 @@ class LogSums:
         skipped: Reason -> number of rows that are no decisions.
         faults: Reason -> (number of rows, the first example in the order of text).
         drawn: Observed and expected sums of the propensity check, over all slices.
+        skipped_at: Reason -> file and line of one of its rows, if the format knows it.
+        most_slots: Largest number of slots of a decision, 0 if none has several.
     """
 
     slices: Mapping[str, LoggedMoments] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     faults: Faults = field(default_factory=dict)
     drawn: Calibration = field(default_factory=Calibration)
+    skipped_at: Mapping[str, str] = field(default_factory=dict)
+    most_slots: int = 0
 
     def __add__(self, other: LogSums) -> LogSums:
         slices = join_by_key(self.slices, other.slices)
@@ -65,22 +70,29 @@ class LogSums:
             reason: self.skipped.get(reason, 0) + other.skipped.get(reason, 0)
             for reason in sorted({*self.skipped, *other.skipped})
         }
-        return LogSums(slices, skipped, faults, self.drawn + other.drawn)
+        places = dict(self.skipped_at)
+        for reason, place in other.skipped_at.items():
+            places[reason] = min(places.get(reason, place), place, key=order_of_text)
+        most = max(self.most_slots, other.most_slots)
+        return LogSums(slices, skipped, faults, self.drawn + other.drawn, places, most)
 
     def to_json(self) -> str:
         """As text, to cross a process; integers keep every digit."""
         slices = {name: moments.to_json() for name, moments in self.slices.items()}
-        return json.dumps([slices, dict(self.skipped), dict(self.faults), self.drawn.to_json()])
+        counts = [dict(self.skipped), dict(self.faults), self.drawn.to_json()]
+        return json.dumps([slices, *counts, dict(self.skipped_at), self.most_slots])
 
     @classmethod
     def from_json(cls, text: str) -> LogSums:
         """Back from `to_json`."""
-        slices, skipped, faults, drawn = json.loads(text)
+        slices, skipped, faults, drawn, places, most_slots = json.loads(text)
         return cls(
             {name: LoggedMoments.from_json(moments) for name, moments in slices.items()},
             skipped,
             {reason: (count, example) for reason, (count, example) in faults.items()},
             Calibration.from_json(drawn),
+            places,
+            most_slots,
         )
 
 
@@ -110,6 +122,7 @@ def sum_log(
     *,
     has_users: bool,
     has_values: bool = False,
+    is_sampled: bool = False,
 ) -> LogSums:
     """Sums of the rows of `to_decision_rows`.
 
@@ -119,11 +132,13 @@ def sum_log(
         largest_weight: M.
         has_users: Whether the rows of one user are one cluster.
         has_values: Whether the rows contain a reward model's values.
+        is_sampled: Whether the rows contain sampling weights.
     """
     has_model = has_values or models is not None
     if has_users:
-        users = to_user_terms(decisions, models, largest_weight, has_values=has_values)
-        parts = users.mapInArrow(partial(_users_to_sums, has_model=has_model), "sums string")
+        users = to_user_terms(decisions, models, largest_weight, has_values=has_values, is_sampled=is_sampled)
+        to_sums = partial(_users_to_sums, has_model=has_model, is_sampled=is_sampled)
+        parts = users.mapInArrow(to_sums, "sums string")
         return merge(parts, LogSums.from_json) or LogSums()
     sent: Broadcast[RewardModel[LogBatch] | None] = decisions.sparkSession.sparkContext.broadcast(models)
 
@@ -132,7 +147,7 @@ def sum_log(
         for batch in batches:
             rows = read_batch(batch)
             mine = to_decisions(rows, sent.value, has_values=has_values)
-            total += LogSums({ALL: LoggedMoments.of(mine, largest_weight)}, rows.skipped, rows.faults, _calibrate(rows))
+            total += replace(_count(rows), slices={ALL: LoggedMoments.of(mine, largest_weight)})
             for column in rows.slices.T:
                 total += _sum_by_slice(column, partial(_sum_rows, mine, largest_weight))
         yield pa.RecordBatch.from_pydict({"sums": [total.to_json()]})
@@ -141,7 +156,12 @@ def sum_log(
 
 
 def to_user_terms(
-    decisions: DataFrame, models: RewardModel[LogBatch] | None, largest_weight: float, *, has_values: bool
+    decisions: DataFrame,
+    models: RewardModel[LogBatch] | None,
+    largest_weight: float,
+    *,
+    has_values: bool,
+    is_sampled: bool,
 ) -> DataFrame:
     """Sums of terms by slice and user, in whole numbers, from rows of `to_decision_rows`.
 
@@ -150,15 +170,15 @@ def to_user_terms(
     number.
     """
     sent: Broadcast[RewardModel[LogBatch] | None] = decisions.sparkSession.sparkContext.broadcast(models)
-    names = list_terms(has_model=has_values or models is not None)
+    names = list_terms(has_model=has_values or models is not None, is_sampled=is_sampled)
 
     def rows_to_terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             rows = read_batch(batch)
             mine = to_decisions(rows, sent.value, has_values=has_values)
-            terms, largest = compute_terms(mine, largest_weight), to_fixed(mine.weights)
+            terms, largest = compute_terms(mine, largest_weight), to_fixed(mine.full_weights)
             # Counts that belong to no user are one more row, after the terms.
-            counts = LogSums({}, rows.skipped, rows.faults, _calibrate(rows)).to_json()
+            counts = _count(rows).to_json()
             padded = np.vstack([terms, np.zeros((1, len(names)), dtype=np.int64)])
             yield pa.RecordBatch.from_pydict(
                 {
@@ -187,8 +207,8 @@ def split_users(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[NDArray[np
     return np.array(users.column("slice").to_pylist(), dtype=object), terms, users
 
 
-def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Iterator[pa.RecordBatch]:
-    total, names = LogSums(), list_terms(has_model=has_model)
+def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool, is_sampled: bool) -> Iterator[pa.RecordBatch]:
+    total, names = LogSums(), list_terms(has_model=has_model, is_sampled=is_sampled)
     for batch in batches:
         # One row has the equal texts of several batches.
         count_rows = batch.filter(batch.column("counts").is_valid())
@@ -206,13 +226,19 @@ def _users_to_sums(batches: Iterator[pa.RecordBatch], *, has_model: bool) -> Ite
 def to_decisions(rows: LogBatch, models: RewardModel[LogBatch] | None, *, has_values: bool) -> Decisions:
     """The rows as the estimators take them, with q from the log, from the models, or without q."""
     if has_values:
-        return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct, rows.unsupported)
-    if models is None:
-        return Decisions(rows.weights, rows.rewards, unsupported=rows.unsupported)
-    if not len(rows):  # Without rows, the number of actions is unknown.
-        return Decisions(rows.weights, rows.rewards, rows.taken, rows.direct)
-    taken, direct = value_actions(models.predict(rows), rows.action, rows.targets)
-    return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported)
+        taken, direct = rows.taken, rows.direct
+    elif models is None:
+        return Decisions(rows.weights, rows.rewards, unsupported=rows.unsupported, sampling=rows.sampling)
+    elif not len(rows):  # Without rows, the number of actions is unknown.
+        taken, direct = rows.taken, rows.direct
+    else:
+        taken, direct = value_actions(models.predict(rows), rows.action, rows.targets)
+    return Decisions(rows.weights, rows.rewards, taken, direct, rows.unsupported, rows.sampling)
+
+
+def _count(rows: LogBatch) -> LogSums:
+    """Sums that belong to no user."""
+    return LogSums({}, rows.skipped, rows.faults, _calibrate(rows), rows.skipped_at, rows.most_slots)
 
 
 def _calibrate(rows: LogBatch) -> Calibration:
@@ -224,6 +250,7 @@ def _calibrate(rows: LogBatch) -> Calibration:
         targets=rows.targets,
         widths=rows.widths,
         weights=rows.weights,
+        sampling=rows.sampling,
     )
 
 
@@ -247,5 +274,5 @@ def _join_faults(one: Faults, other: Faults) -> Faults:
     joined = dict(one)
     for reason, (count, example) in other.items():
         before, shown = joined.get(reason, (0, example))
-        joined[reason] = (before + count, min(shown, example))
+        joined[reason] = (before + count, min(shown, example, key=order_of_text))
     return joined

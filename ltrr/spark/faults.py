@@ -128,9 +128,15 @@ RULES: tuple[Rule, ...] = (
         ConfigError,
     ),
     Rule(
+        r"(?s)(?=.*_delta_log).*(?:JsonEOFException|JsonParseException)",
+        "the log of a Delta table is damaged",
+        "restore this file from a copy of the table",
+        expected="JSON objects, one a line",
+    ),
+    Rule(
         r"not a gzip file|[Nn]ot in GZIP format|incorrect header check|Unexpected end of (?:ZLIB )?input stream"
         r"|invalid (?:stored block|distance|code lengths|block type|bit length|literal/length)|incorrect data check"
-        r"|Compressed file ended before|EOFException: Unexpected end",
+        r"|Compressed file ended before|(?<!Json)EOFException: Unexpected end",
         DAMAGED_FILE,
         "have the file delivered again, or take it out of the folder",
         expected="a whole file in the compression that its name says",
