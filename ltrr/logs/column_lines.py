@@ -12,7 +12,8 @@ import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from datetime import date
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +21,41 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from ltrr.arrays import Bools
+from ltrr.logs.record_rows import Pseudonyms
+from ltrr.logs.settings import LogSettings
 
 _LARGEST_BLOCK = (1 << 31) - 1
 # A part of at most this number of lines with a fault is read one by one. To parse a part costs
 # about as much as to read ten lines.
 _SMALLEST_PART = 32
+
+
+class NightFacts(Protocol):
+    """Facts about the night that a reader of columns needs; `LineReader` has them."""
+
+    @property
+    def night(self) -> date:
+        """Date of the folder."""
+
+    @property
+    def first_open(self) -> date:
+        """Oldest date that may still change."""
+
+    @property
+    def settings(self) -> LogSettings:
+        """Kinds of event, foreign actions and clock skew."""
+
+    @property
+    def pseudonyms(self) -> Pseudonyms:
+        """Pseudonyms of users."""
+
+    @property
+    def is_history(self) -> bool:
+        """Whether a row arrived on the date of its time."""
+
+    @property
+    def key_version(self) -> int:
+        """Version of the query key of the home."""
 
 
 class ColumnRows(NamedTuple):

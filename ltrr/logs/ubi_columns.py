@@ -18,6 +18,7 @@ from ltrr.core.queries import query_class
 from ltrr.logs.clocks import MICROSECONDS, MILLISECONDS, NANOSECONDS, SECONDS, ZONED
 from ltrr.logs.column_lines import (
     ColumnRows,
+    NightFacts,
     Parsed,
     column,
     hash_lines,
@@ -31,7 +32,6 @@ from ltrr.logs.record_rows import cached_query_key
 
 if TYPE_CHECKING:
     from ltrr.arrays import Bools, Longs
-    from ltrr.logs.line_rows import LineReader
 
 _DAY = 86_400_000_000
 _ZONED = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)$"
@@ -74,7 +74,7 @@ def _choose_schema(line: bytes) -> int:
     return 2 * (_ID_IS_NUMBER.search(line) is not None) + (_TIME_IS_NUMBER.search(line) is not None)
 
 
-def read_columns(lines: Sequence[bytes], reader: LineReader, schema: pa.Schema) -> ColumnRows:
+def read_columns(lines: Sequence[bytes], reader: NightFacts, schema: pa.Schema) -> ColumnRows:
     """Rows of the documents that have no fault and no reason to be rejected."""
     parts = [
         _read_part(lines, part, reader, schema) for part in parse_objects(lines, _SCHEMAS, _choose_schema, FOREIGN)
@@ -89,7 +89,7 @@ def read_columns(lines: Sequence[bytes], reader: LineReader, schema: pa.Schema) 
     return ColumnRows(places[order], joined)
 
 
-def _read_part(lines: Sequence[bytes], part: Parsed, reader: LineReader, schema: pa.Schema) -> ColumnRows:
+def _read_part(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schema: pa.Schema) -> ColumnRows:
     table = part.table
     at, clock, is_timed = _times(column(table, "timestamp"))
     is_event = is_text(column(table, "action_name"))
@@ -152,14 +152,14 @@ def _midnight(day: date) -> int:
     return (day - date(1970, 1, 1)).days * _DAY
 
 
-def _dates(at: Longs, reader: LineReader) -> tuple[Longs, Bools]:
+def _dates(at: Longs, reader: NightFacts) -> tuple[Longs, Bools]:
     """Days since 1970, and whether a time is within the night's date and its clock skew."""
     end = _midnight(reader.night) + _DAY
     skew = int(timedelta(seconds=reader.settings.clock_skew_seconds) / timedelta(microseconds=1))
     return np.floor_divide(at, _DAY), at - skew < end
 
 
-def _kinds(actions: pa.Array, reader: LineReader) -> pa.Array:
+def _kinds(actions: pa.Array, reader: NightFacts) -> pa.Array:
     """Kind of event of each action; null if the settings do not name it or its kind."""
     settings = reader.settings
     known = {action: kind for action, kind in settings.actions.items() if kind in settings.kinds}
@@ -178,7 +178,7 @@ def _are_searches(table: pa.Table) -> Bools:
     return ~is_bad & is_given(column(table, "user_query")) & has_user
 
 
-def _are_events(table: pa.Table, kinds: pa.Array, reader: LineReader) -> Bools:
+def _are_events(table: pa.Table, kinds: pa.Array, reader: NightFacts) -> Bools:
     """Whether a document has the keys of an event that its conversion takes as they are."""
     entity_id = column(table, "event_attributes", "object", "object_id")
     has_entity = is_given(entity_id) if pa.types.is_integer(entity_id.type) else is_text(entity_id)
@@ -210,7 +210,7 @@ class _Rows:
     """
 
     def __init__(
-        self, table: pa.Table, at: Longs, day: Longs, kinds: pa.Array, reader: LineReader, schema: pa.Schema
+        self, table: pa.Table, at: Longs, day: Longs, kinds: pa.Array, reader: NightFacts, schema: pa.Schema
     ) -> None:
         self.table, self.kinds, self.reader, self.schema = table, kinds, reader, schema
         self.stamps = pa.array(at, pa.int64()).cast(pa.timestamp("us", "UTC"))

@@ -24,6 +24,7 @@ from ltrr.core.situation import Situation
 from ltrr.errors import NotReadyError
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.record_rows import Pseudonyms
+from ltrr.logs.settings import LogSettings
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.serving import Block, Policy, replay
 from ltrr.tracking.settings import TrackingSettings
@@ -31,7 +32,7 @@ from ltrr.tracking.store import connect
 
 NIGHT = date(2026, 3, 2)
 STRATEGIES = ("title", "memory", "popular")
-READER = LineReader(NIGHT, NIGHT - timedelta(days=1), frozenset(STRATEGIES), frozenset({"click"}), Pseudonyms("x"))
+READER = LineReader(NIGHT, NIGHT - timedelta(days=1), frozenset(STRATEGIES), LogSettings(), Pseudonyms("x"))
 
 
 @pytest.mark.parametrize(

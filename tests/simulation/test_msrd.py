@@ -80,7 +80,7 @@ def test_plans_reach_what_they_are_known_to_reach() -> None:
     recalls = true_recall(world, uniform_policy(world), np.arange(len(world.queries)))
     unseen = world.slices["unseen"]
     best = int(recalls[~world.unseen].mean(axis=0).argmax())
-    assert len(world.queries) == 11_446
+    assert len(world.queries) == 11_447
     assert len(world.entities) == 9_750
     assert recalls[unseen, space.index("title:4")].mean() == pytest.approx(0.837, abs=0.015)
     assert space.text(best) == "title:1,fields:3"
