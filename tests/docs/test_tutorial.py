@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import gzip
 import os
 import subprocess
 import sys
@@ -13,6 +14,9 @@ import pytest
 from tests.docs.recipes import ROOT, Block, blocks_of
 
 PAGE = ROOT / "docs" / "tutorial.md"
+DATA = Path(os.environ.get("LTRR_UBI_DATA") or ROOT.parent / "shared" / "data" / "ubi")
+LOG = DATA / "queries_events.ndjson.gz"
+SAMPLE = "run with the sample"
 MARK = "=== block {} ==="
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -22,7 +26,7 @@ def as_script(blocks: list[Block]) -> str:
     parts = ["set -euo pipefail"]
     for number, block in enumerate(blocks):
         parts.append(f'echo "{MARK.format(number)}"')
-        if block.title == "run":
+        if block.title in {"run", SAMPLE}:
             parts.append(block.text if block.language == "bash" else f"python - <<'PYTHON'\n{block.text}PYTHON")
     return "\n".join(parts)
 
@@ -52,7 +56,7 @@ def blocks_of_the_tutorial() -> list[Block]:
 
 
 def test_every_block_is_run_or_compared() -> None:
-    assert [block for block in blocks_of(PAGE) if block.title not in {"run", "output"}] == []
+    assert [block for block in blocks_of(PAGE) if block.title not in {"run", "output", SAMPLE}] == []
 
 
 @pytest.mark.slow
@@ -67,3 +71,12 @@ def test_the_tutorial_up_to_the_first_night(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_the_whole_tutorial(tmp_path: Path) -> None:
     run_blocks(blocks_of_the_tutorial(), tmp_path)
+
+
+@pytest.mark.spark
+@pytest.mark.own_process
+@pytest.mark.long
+@pytest.mark.skipif(not LOG.exists(), reason=f"no UBI data in {DATA}: set LTRR_UBI_DATA")
+def test_the_sample_log_of_the_tutorial(tmp_path: Path) -> None:
+    (tmp_path / "ubi_queries_events.ndjson").write_bytes(gzip.decompress(LOG.read_bytes()))
+    run_blocks([block for block in blocks_of(PAGE) if block.title == SAMPLE], tmp_path)
