@@ -132,12 +132,14 @@ def forget(
     keys: Annotated[
         list[str] | None, typer.Option("--user-key", help="User key, as in the tables. May be repeated.")
     ] = None,
+    file: Annotated[Path | None, typer.Option("--users-file", help="File of user ids, one per line.")] = None,
     accept_quality: AcceptQuality = None,
 ) -> None:
     """Forget users: rerun the dates of their searches without them, and remove earlier versions."""
     settings = common.settings()
     secret = read_secret(os.environ)
-    wanted = {*(keys or ()), *(user_key(secret, user) for user in users or ())}
+    ids = [*(users or ()), *(_read_ids(file) if file else ())]
+    wanted = {*(keys or ()), *(user_key(secret, user) for user in ids)}
     if not wanted:
         raise UsageError("no user is given", which="--user", expected="one or more ids or keys", got="none")
     spark = build_session("ltrr tables forget", settings.spark)
@@ -154,9 +156,28 @@ def forget(
         {"what": "jobs run again", "value": len(found.runs)},
         {"what": "rows deleted from older dates", "value": sum(found.rows_deleted.values())},
         {"what": "bundles that were trained on their data", "value": ", ".join(found.bundles) or "none"},
-        {"what": "left to do", "value": "delete the users' lines from the log folders; ltrr only reads them"},
+        {"what": "log folders that still have their searches", "value": ", ".join(found.folders) or "none"},
+        {"what": "left to do", "value": "delete the users' lines from these folders; ltrr only reads them"},
     ]
     common.show(rows, f"Users forgotten: {len(wanted)}")
+
+
+def _read_ids(file: Path) -> list[str]:
+    """User ids of a file, one per line; blank lines are left out.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise UsageError(
+            "the file of user ids cannot be read",
+            which="--users-file",
+            expected="UTF-8, one id per line",
+            got=str(fault),
+        ) from fault
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _open(settings: Settings) -> Warehouse:

@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from ltrr.artifacts.bundle import read_manifest, versions
 from ltrr.config import Settings
 from ltrr.errors import CommitError
-from ltrr.logs.folder import delete_folder
+from ltrr.logs.folder import delete_folder, folder_name
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.runner import run_repairs
 from ltrr.pipelines.staleness import stale_jobs
@@ -46,12 +46,14 @@ class ForgettingResult:
         runs: Runs of the jobs that ran again.
         rows_deleted: Number of rows deleted from dates too old to run again, by table.
         bundles: Published versions whose training data cover one of the dates.
+        folders: Folders of the logs whose files still contain the users' searches.
     """
 
     dates: Sequence[date]
     runs: Sequence[JobRun]
     rows_deleted: dict[str, int]
     bundles: Sequence[str]
+    folders: Sequence[str] = ()
 
 
 def forget_users(
@@ -94,20 +96,23 @@ def forget_users(
         # Stored now: events name an impression and no user, and the reruns remove the impressions.
         theirs = _impressions_of(warehouse, keys).localCheckpoint()
         searched, arrived = (_list_dates(theirs, column) for column in ("log_date", "arrival_date"))
+    # The rows of a history arrived on their own dates; the first night reads all of them.
+    read_by = sorted({max(day, settings.first_night_date) for day in arrived})
+    folders = [f"{settings.paths.logs}/{folder_name(day)}" for day in read_by]
     if last is None:
-        return ForgettingResult(searched, [], {}, [])
+        return ForgettingResult(searched, [], {}, [], folders)
     repair = partial(
         run_repairs, spark, settings, last, accept_quality=accept_quality, on_start=on_start, on_commit=on_commit
     )
     # After an unfinished forgetting or corrected logs, a repair must precede any removal.
     runs = list(repair()) if _list_stale_dates(commits, settings, last) else []
     # A night reads the folder in which a search arrived, which is not always that of its date.
-    again = [day for day in arrived if day >= _find_first_rerun(warehouse, commits, settings, last)]
+    again = [day for day in read_by if day >= _find_first_rerun(warehouse, commits, settings, last)]
     if again:
         runs += repair(rerun=again[0])
     with hold_lease(settings.paths.home, _PURPOSE, tables=settings.paths.tables) as lease:
         deleted = _remove_users(warehouse, lease, keys, theirs, again, settings, last)
-    return ForgettingResult(searched, runs, deleted, _list_bundles(settings, searched))
+    return ForgettingResult(searched, runs, deleted, _list_bundles(settings, searched), folders)
 
 
 def _remove_users(
