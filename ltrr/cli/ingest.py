@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from ltrr.artifacts.manifest import PolicySettings
 from ltrr.cli.options import AcceptQuality, Common, with_common
-from ltrr.cli.output import print_progress, show_json, show_rows
+from ltrr.cli.output import print_progress, show, show_json, show_rows
 from ltrr.config import HOME_FILE, PathSettings, Settings, home_layer, load_settings, write_home_file
 from ltrr.logs.formats import AUTO, GROUPS, MAPPING_ENDINGS, formats_named
 from ltrr.logs.inspection import Inspection, inspect_files
@@ -149,6 +149,9 @@ def _show(found: Inspection, settings: LogSettings, title: str) -> None:
     if found.dates:
         show_rows([_dates_row(found)], "Dates and times (UTC)", as_json=False)
     _show_uses(found, settings)
+    if found.proposal:
+        show("Mapping to start from; save it as mapping.yaml, correct it, and use --format mapping.yaml:")
+        show(found.proposal)
 
 
 def _dates_row(found: Inspection) -> dict[str, Any]:
@@ -179,5 +182,6 @@ def _to_json(found: Inspection, settings: LogSettings) -> dict[str, Any]:
         "dates": found.dates,
         "clocks": found.clocks,
         "with_user": found.with_user,
+        "proposal": found.proposal or None,
         "uses": dict(found.list_uses(settings.shown_kinds)),
     }

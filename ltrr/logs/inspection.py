@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -15,10 +15,15 @@ from ltrr.logs.block_contents import read_contents
 from ltrr.logs.file_lines import read_lines
 from ltrr.logs.formats import formats_named
 from ltrr.logs.line_rows import AnyStrategy, LineReader
+from ltrr.logs.mapping_proposal import propose_mapping
 from ltrr.logs.parsing import parse_lines
 from ltrr.logs.reasons import REASONS
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings
+
+_OF_NO_FORMAT = ("unknown_record", "foreign_format", "missing_key")
+# Lines of which a mapping is proposed.
+_SAMPLE = 500
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Inspection:
         clocks: Form of the times of foreign lines -> number of lines.
         dates: Date (UTC) -> number of lines.
         with_user: Share of the searches that have a user; NaN without searches.
+        proposal: Mapping to start from (YAML), if most lines are of no format that ltrr reads.
     """
 
     lines: int
@@ -50,6 +56,7 @@ class Inspection:
     clocks: dict[str, int] = field(default_factory=dict)
     dates: dict[date, int] = field(default_factory=dict)
     with_user: float = float("nan")
+    proposal: str = ""
 
     @property
     def taken(self) -> int:
@@ -102,13 +109,17 @@ def inspect_files(
         is_history=True,
         formats=formats_named(format_name),
     )
-    parsed = parse_lines(
-        read_lines(spark, "", [str(file.absolute()).lstrip("/") for file in files]), reader, ""
-    ).persist()
+    lines = read_lines(spark, "", [str(file.absolute()).lstrip("/") for file in files])
+    parsed = parse_lines(lines, reader, "").persist()
     try:
-        return _count(parsed, settings, str(files[0].parent))
+        found = _count(parsed, settings, str(files[0].parent))
     finally:
         parsed.unpersist()
+    unknown = sum(found.rejected.get(reason, (0, ""))[0] for reason in _OF_NO_FORMAT)
+    if 2 * unknown <= found.lines - found.structure:
+        return found
+    sample = [bytes(row["line"]) for row in lines.select("line").limit(_SAMPLE).collect()]
+    return replace(found, proposal=propose_mapping(sample))
 
 
 def _count(parsed: DataFrame, settings: LogSettings, named: str) -> Inspection:

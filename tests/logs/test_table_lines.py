@@ -13,6 +13,7 @@ import yaml
 from ltrr.errors import ConfigError
 from ltrr.logs.formats import formats_named
 from ltrr.logs.line_rows import LineReader
+from ltrr.logs.mapping_proposal import propose_mapping
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings
 from ltrr.logs.table_lines import table_format
@@ -128,3 +129,13 @@ def test_equal_rows_without_an_id_are_one_event() -> None:
     ]
     assert ids[0] == ids[1]
     assert len(set(ids)) == 3
+
+
+def test_the_proposal_for_a_known_system_is_the_mapping_of_the_page() -> None:
+    lines = [json.dumps(row).encode() for row in (FUSION_SEARCH, FUSION_CLICK, {**FUSION_CLICK, "type_s": "cart-add"})]
+    proposed = yaml.safe_load(propose_mapping(lines))
+    expected = MAPPINGS["fusion.yaml"]
+    del expected["event"]["event_id"]
+    expected["event"]["where"]["type_s"] = sorted(expected["event"]["where"]["type_s"])
+    assert proposed == expected
+    assert propose_mapping([b"no json", b"[1]", b'{"a": 1}']) == ""
