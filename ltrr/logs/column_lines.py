@@ -2,8 +2,8 @@
 
 A format that reads columns takes the lines that it proves to be good. Every other line goes through
 `LineReader.row`, which gives its row or its reason; so both ways give the same rows, and a test
-compares them on random lines. There is one difference: a key that is twice in a line rejects it
-only if ltrr reads the key.
+compares them on random lines. There are two differences: a key that is twice in a line rejects it
+only if ltrr reads the key, and so does a value that is nested too deeply for Python.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ def only_repeats(lines: DataFrame, earlier: DataFrame, id_column: str) -> DataFr
     per line and per id of earlier nights; wide rows are not moved.
 
     Args:
-        lines: Rows with id_column, at, line_hash, source and offset, of the night's lines.
+        lines: Rows with id_column, at, line_hash, source and offset, of the night's lines. A
+            column `after` may say that a line counts only after those with a smaller number.
         earlier: Rows with id_column, accepted on earlier nights.
         id_column: event_id or impression_id.
 
@@ -28,10 +29,11 @@ def only_repeats(lines: DataFrame, earlier: DataFrame, id_column: str) -> DataFr
     >>> [(row.source, row.offset, row.detail) for row in repeats.collect()]
     [('b', 1, 'first seen in line 9 of a'), ('a', 3, 'first seen on an earlier night')]
     """
-    current = lines.select(id_column, "at", "line_hash", "source", "offset")
+    after = F.col("after") if "after" in lines.columns else F.lit(0).alias("after")
+    current = lines.select(id_column, after, "at", "line_hash", "source", "offset")
     before = earlier.select(id_column).distinct().select(id_column, F.lit("").alias("source"), F.lit(0).alias("offset"))
     # Nulls come first: a row of an earlier night has neither time nor content here.
-    in_order = Window.partitionBy(id_column).orderBy("at", "line_hash", "source", "offset")
+    in_order = Window.partitionBy(id_column).orderBy("after", "at", "line_hash", "source", "offset")
     first_place = F.first(F.struct("source", "offset")).over(
         in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )

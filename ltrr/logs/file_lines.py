@@ -54,9 +54,9 @@ def _read_text(spark: SparkSession, root: str, names: Sequence[str]) -> DataFram
 def _read_others(spark: SparkSession, root: str, files: Sequence[tuple[str, str]]) -> DataFrame:
     base = root if "://" in root else f"file://{quote(root)}"
     rows = [(f"{base}/{quote(name)}", ending) for name, ending in files]
-    listed = spark.createDataFrame(rows, "file_url string, ending string")
     # A file a task: none of these kinds can be divided by bytes.
-    return listed.repartition(len(rows), "file_url").mapInArrow(_read_files, LINE_COLUMNS)
+    listed = spark.sparkContext.parallelize(rows, len(rows))
+    return spark.createDataFrame(listed, "file_url string, ending string").mapInArrow(_read_files, LINE_COLUMNS)
 
 
 def _read_files(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -11,7 +11,9 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+import math
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import IO, Any
 from urllib.parse import unquote
@@ -51,34 +53,47 @@ def read_csv(url: str) -> Lines:
     """Rows of a CSV file with a header; a row with more or fewer fields stays as it is.
 
     Such a row is no JSON, so its line is rejected with its place, and the others are kept.
+
+    Raises:
+        LtrrError: The file is damaged or cut off, or a field has no end.
     """
     csv.field_size_limit(_LARGEST_FIELD)
     with _open(url) as file:
         packed = gzip.GzipFile(fileobj=file) if url.endswith(".gz") else file
         text = io.TextIOWrapper(packed, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        rows = csv.reader(text)
-        header = next(rows, None)
-        for row in rows:
-            if not row:
-                # A blank line, often the last one, is no row.
-                continue
-            if header is None or len(row) != len(header):
-                yield ",".join(row).encode("utf-8", "surrogateescape")
-            else:
-                yield _to_line(dict(zip(header, row, strict=True)))
+        try:
+            yield from _csv_lines(text)
+        except (csv.Error, EOFError, OSError, zlib.error) as fault:
+            raise damaged_file(url, "CSV", fault) from fault
+
+
+def _csv_lines(text: Iterable[str]) -> Lines:
+    rows = csv.reader(text)
+    header = next(rows, None)
+    for row in rows:
+        if not row:
+            # A blank line, often the last one, is no row.
+            continue
+        if header is None or len(row) != len(header):
+            yield ",".join(row).encode("utf-8", "surrogateescape")
+        else:
+            yield _to_line(dict(zip(header, row, strict=True)))
 
 
 def read_parquet(url: str) -> Lines:
-    """Rows of a Parquet file."""
+    """Rows of a Parquet file.
+
+    Raises:
+        LtrrError: The file is no Parquet file, or is damaged.
+    """
     with _open(url) as file:
         try:
-            table = pq.ParquetFile(file)
-        except pa.ArrowInvalid as fault:
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=2_000):
+                columns = [_as_plain(column) for column in batch.columns]
+                for row in pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist():
+                    yield _to_line(row)
+        except (pa.ArrowException, OSError) as fault:
             raise damaged_file(url, "Parquet", fault) from fault
-        for batch in table.iter_batches(batch_size=2_000):
-            columns = [_without_nanoseconds(column) for column in batch.columns]
-            for row in pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist():
-                yield _to_line(row)
 
 
 READERS: Mapping[str, Callable[[str], Lines]] = {
@@ -93,23 +108,37 @@ READERS: Mapping[str, Callable[[str], Lines]] = {
 def nested(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row by columns as an object; a dot in a name stands for an object within it.
 
-    Empty text and null stand for a key that is not there.
+    Empty text, null and numbers that are not finite stand for a key that is not there. If a column
+    and an object have one name, the other columns of the object keep their whole names.
 
     >>> nested({"query_id": "q1", "event_attributes.position.ordinal": "3", "user_id": ""})
     {'query_id': 'q1', 'event_attributes': {'position': {'ordinal': '3'}}}
+    >>> nested({"a.b": 1, "a": 2}), nested({"a": {"b": float("nan")}, "c": [float("inf"), 1.0]})
+    ({'a': 2, 'a.b': 1}, {'a': {}, 'c': [None, 1.0]})
     """
     content: dict[str, Any] = {}
-    for name, value in row.items():
-        if value is None or value == "":
+    # Short names first, whatever the order of the columns is.
+    for name, value in sorted(row.items(), key=lambda item: item[0].count(".")):
+        kept = _only_finite(value)
+        if kept is None or kept == "":
             continue
         *outer, last = name.split(".")
-        place = content
+        place: Any = content
         for part in outer:
-            inside = place.setdefault(part, {})
-            # A column and an object of the same name: the object keeps both.
-            place = inside if isinstance(inside, dict) else place.setdefault(f"{part}.", {})
-        place[last] = value
+            place = place.setdefault(part, {}) if isinstance(place, dict) else place
+        if isinstance(place, dict):
+            place[last] = kept
+        else:
+            content[name] = kept
     return content
+
+
+def _only_finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: kept for key, item in value.items() if (kept := _only_finite(item)) is not None}
+    return [_only_finite(item) for item in value] if isinstance(value, list) else value
 
 
 def _to_line(row: Mapping[str, Any]) -> bytes:
@@ -126,9 +155,26 @@ def _to_text(value: Any) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
-def _without_nanoseconds(column: pa.Array) -> pa.Array:
-    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
-        return column.cast(pa.timestamp("us", column.type.tz), safe=False)
+def _as_plain(column: pa.Array) -> pa.Array:
+    """Values that Python can have: times up to the year 9999 and text, whatever the file holds."""
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        if kind.unit == "ns":
+            column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+        return _converted(column, column.cast(pa.int64()).cast(pa.string()))
+    if pa.types.is_date(kind):
+        return _converted(column, column.cast(pa.int32() if kind == pa.date32() else pa.int64()).cast(pa.string()))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _converted(column, column.cast(pa.binary()))
+    return column
+
+
+def _converted(column: pa.Array, otherwise: pa.Array) -> pa.Array:
+    """The column if Python can have all its values, else another form of them."""
+    try:
+        column.to_pylist()
+    except (OverflowError, ValueError):
+        return otherwise
     return column
 
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ltrr.errors import UsageError
-from ltrr.logs.folder import SUCCESS, is_log_name
+from ltrr.logs.folder import ENDINGS, SUCCESS, is_log_name, list_names
 
 _CHUNK = 1 << 20
+_PACKED_OTHERWISE = re.compile(r"\.(bz2|xz|lz4|lzo|snappy|br|zip|7z|tgz|tar(\.\w+)?)$", re.IGNORECASE)
 
 
 def list_log_files(paths: Sequence[str]) -> list[Path]:
@@ -21,11 +22,12 @@ def list_log_files(paths: Sequence[str]) -> list[Path]:
     Files whose name, or a folder of theirs, begins with `_` or `.` are left out.
 
     Raises:
-        UsageError: A path does not exist, has no log file, or a file of it has another name.
+        UsageError: A path does not exist, has no log file, or has files that cannot be read as one.
     """
     found: set[Path] = set()
     for path in map(Path, paths):
         if path.is_file():
+            _refuse([path] if _PACKED_OTHERWISE.search(path.name) else [], path)
             found.add(path)
             continue
         if not path.is_dir():
@@ -33,8 +35,21 @@ def list_log_files(paths: Sequence[str]) -> list[Path]:
         inside = [file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path))]
         if not inside:
             raise UsageError("a folder has no log file", which=str(path))
+        _refuse([file for file in inside if not is_log_name(file.name)], path)
         found.update(inside)
     return sorted(found)
+
+
+def _refuse(files: Sequence[Path], path: Path) -> None:
+    if files:
+        raise UsageError(
+            "some files cannot be read as logs by their names",
+            which=str(path),
+            expected=ENDINGS,
+            got=list_names(sorted(str(file) for file in files)),
+            todo="unpack or rename them, name the log files one by one, or put _ before the name of a file that is no "
+            "log",
+        )
 
 
 def land_files(files: Sequence[Path], folder: Path, prefix: str) -> list[str]:

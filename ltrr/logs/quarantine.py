@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ltrr.logs.folder import child_folders, delete_folder, folder_name
+from ltrr.logs.reasons import NO_FAULTS
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def clear_quarantine(spark: SparkSession, root: str, night: date) -> list[str]:
 
 
 def only_rejected(lines: DataFrame, rejected_rows: DataFrame, rejected: int) -> DataFrame:
-    """Raw lines whose SHA-256 is that of a rejected line, without those of forgotten users.
+    """Raw lines whose SHA-256 is that of a faulty line; reasons that are no fault have none.
 
     Spark reads the files a second time. To carry every raw line along with its parsed row would
     double the memory of a night. On a night with many rejected lines the hashes are large, so Spark
@@ -85,7 +86,7 @@ def only_rejected(lines: DataFrame, rejected_rows: DataFrame, rejected: int) -> 
         rejected_rows: Rows of `rejected_rows` of the same night.
         rejected: Number of these rows.
     """
-    hashes = rejected_rows.where("reason <> 'forgotten'").select("line_hash").distinct()
+    hashes = rejected_rows.where(~F.col("reason").isin(sorted(NO_FAULTS))).select("line_hash").distinct()
     hashes = F.broadcast(hashes) if rejected <= BROADCAST_LINES else hashes.hint("merge")
     hashed = lines.withColumn("line_hash", F.sha2("line", 256))
     return hashed.join(hashes, on="line_hash", how="left_semi").select("line")

@@ -54,7 +54,8 @@ class LogSettings:
 
     Attributes:
         kinds: Event kind -> reward window and reward. Events of other kinds are rejected. A kind
-            with `shows` says that an entity was shown, and earns no reward.
+            with `shows` says that an entity was shown, and earns no reward. The kinds add_to_cart,
+            watch and impression exist in any case.
         actions: Action of a foreign log (UBI's `action_name`) -> event kind. Other actions are
             rejected as `other_action`, which no check counts as a fault.
         formats: Pattern of file names -> format of their lines: `ltrr`, `ubi`, or the path of a
@@ -94,6 +95,10 @@ class LogSettings:
     reload_days: int = 7
 
     def __post_init__(self) -> None:
+        defaults = _default_kinds()
+        # Settings that name kinds are older than these; a mapping of kinds has no other default.
+        later = {name: defaults[name] for name in sorted(_KINDS_ADDED_LATER) if name not in self.kinds}
+        object.__setattr__(self, "kinds", {**self.kinds, **later})
         shares = ("rejected_share_limit", "fallback_share_limit")
         rules = (
             ("kinds", "click" in self.kinds, "at least one kind, click among them"),

@@ -16,6 +16,8 @@ PAGE_COLUMNS = (
     "source string, offset bigint"
 )
 """Columns of `to_pages`."""
+MOST_LINES = 100
+"""Number of documents of a search, the earliest ones, whose pages are joined."""
 _KEPT = ("query_key", "user_key", "user_fold", "surface")
 
 
@@ -64,13 +66,16 @@ def to_pages(searches: DataFrame) -> DataFrame:
 
     UBI writes a document for each request of a search, all with one `query_id`: for facets, for
     suggestions, for the second page. A document of the same query text whose page no earlier line
-    has belongs to the search of the earliest line; `with_pages` joins it. Any other is a duplicate.
+    has belongs to the search of the earliest line; `with_pages` joins it. Any other adds nothing.
+    Only the first `MOST_LINES` documents of a search are joined: a tracker may give one id to all.
 
     Args:
         searches: Lines with source, offset, impression_id, at, line_hash, query_text and pages.
     """
     in_order = Window.partitionBy("impression_id").orderBy("at", "line_hash", "source", "offset")
-    same_page = Window.partitionBy("impression_id", "page").orderBy("at", "line_hash", "source", "offset")
+    same_page = Window.partitionBy("impression_id", "page.first_position", "page.entity_ids").orderBy(
+        "at", "line_hash", "source", "offset"
+    )
     first_text = F.first("query_text").over(in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow))
     numbered = searches.withColumn("page", F.try_element_at("pages", F.lit(1))).select(
         "*",
@@ -78,7 +83,7 @@ def to_pages(searches: DataFrame) -> DataFrame:
         F.row_number().over(same_page).alias("copy"),
         first_text.alias("first_text"),
     )
-    adds = F.col("page").isNotNull() & (F.col("place") > 1) & (F.col("copy") == 1)
+    adds = F.col("page").isNotNull() & F.col("place").between(2, MOST_LINES) & (F.col("copy") == 1)
     return numbered.where(adds & (F.col("query_text") == F.col("first_text"))).select(
         "impression_id", "page", "source", "offset"
     )

@@ -44,7 +44,7 @@ class Source:
         if not self.column:
             return self.constant
         value = find_value(row, self.column)
-        return self.values.get(str(value)) if self.values and value is not None else value
+        return self.values.get(_text(value)) if self.values and value is not None else value
 
 
 @dataclass(frozen=True)
@@ -152,18 +152,17 @@ def _read_source(value: Any) -> Source | None:
         return Source(constant=str(value["value"]))
     values = value.get("values", {})
     if value.keys() <= {"column", "values"} and isinstance(value.get("column"), str) and isinstance(values, dict):
-        return Source(column=value["column"], values={str(key): str(text) for key, text in values.items()})
+        return Source(column=value["column"], values={_text(key): str(text) for key, text in values.items()})
     return None
 
 
 def _read_where(place: str, value: Any, faults: list[str]) -> dict[str, frozenset[str]]:
-    if not isinstance(value, dict):
+    columns = value if isinstance(value, dict) else {}
+    listed = {str(column): texts if isinstance(texts, list) else [texts] for column, texts in columns.items()}
+    if not listed or any(isinstance(text, dict | list) for texts in listed.values() for text in texts):
         faults.append(f"{place}: expected columns with the texts of the rows to take")
         return {}
-    return {
-        str(column): frozenset(map(_text, texts if isinstance(texts, list) else [texts]))
-        for column, texts in value.items()
-    }
+    return {column: frozenset(map(_text, texts)) for column, texts in listed.items()}
 
 
 def _converter(parts: Mapping[str, Part]) -> Callable[[Content, LineContext], Record]:

@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import date, timedelta
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +38,10 @@ _UNITS = ((10**11, SECONDS, 1_000_000, 1), (10**14, MILLISECONDS, 1_000, 1), (10
 # The years 1 and 9999, in microseconds since 1970.
 _EARLIEST, _LATEST = -62_135_596_800 * 1_000_000, 253_402_300_800 * 1_000_000
 # A document with one of these keys may be one of ltrr's own lines; `from` moves the page.
-FOREIGN = (b'"event_id"', b'"record_version"', b'"decisions"', b'"slate"', b'"draws"', b'"from"', b'"ltrr"')
+_KEYS = (b'"event_id"', b'"record_version"', b'"decisions"', b'"slate"', b'"draws"', b'"from"', b'"ltrr"')
+# Letters that are written as escapes could be those of such a key, or hide a JSON text.
+FOREIGN = (*_KEYS, *(b"\\u00%d" % high for high in (4, 5, 6, 7)), b'query_attributes":"', b'query_attributes": "')
+_LAYOUT = re.compile(rb'\s*\{\s*"(index|create)"\s*:\s*\{[^{}]*\}\s*\}\s*')
 
 
 def _schema(time: pa.DataType, entity_id: pa.DataType) -> pa.Schema:
@@ -104,7 +106,7 @@ def _read_part(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schema:
     kinds = _kinds(column(table, "action_name"), reader)
     searches = is_good & ~is_given(column(table, "action_name")) & _are_searches(table)
     events = is_good & is_event & is_given(kinds) & _are_events(table, kinds, reader)
-    layout = is_layout & _is_layout_alone(table)
+    layout = is_layout & np.array([_LAYOUT.fullmatch(lines[n]) is not None for n in part.places.tolist()], dtype=bool)
     chosen = np.flatnonzero(searches | events | layout)
     taken = pa.array(chosen)
     rows = _Rows(table.take(taken), at[chosen], day[chosen], kinds.take(taken), reader, schema)
@@ -188,13 +190,6 @@ def _are_events(table: pa.Table, kinds: pa.Array, reader: NightFacts) -> Bools:
     has_place = is_given(ordinal) | ~np.asarray(shows.to_numpy(zero_copy_only=False), dtype=bool)
     is_small = (numbers >= 0) & (numbers < 10**9)
     return np.asarray(has_entity & has_place & is_small, dtype=bool)
-
-
-def _is_layout_alone(table: pa.Table) -> Bools:
-    """Whether a line has no key of a document, and one kind of bulk action."""
-    keys = [is_given(column(table, name)) for name in table.column_names if name not in ("index", "create")]
-    both = is_given(column(table, "index")) & is_given(column(table, "create"))
-    return ~reduce(np.logical_or, keys) & ~both
 
 
 class _Rows:

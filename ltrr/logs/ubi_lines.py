@@ -20,6 +20,8 @@ from ltrr.logs.ubi_columns import read_columns
 
 _SURFACE = "search"
 _BULK_ACTIONS = ("index", "create")
+# Larger positions do not fit their column.
+_MOST_DIGITS = 9
 
 
 def to_ubi_record(content: Content, context: LineContext) -> Record:
@@ -28,7 +30,8 @@ def to_ubi_record(content: Content, context: LineContext) -> Record:
     Raises:
         LineFaultError: The document has neither a search nor an event that the settings use.
     """
-    return _to_event(content, context) if "action_name" in content else _to_search(content)
+    # An export of both indexes has every column in every row.
+    return _to_event(content, context) if content.get("action_name") is not None else _to_search(content)
 
 
 def to_structure(content: Content, _: LineContext) -> Record:
@@ -46,6 +49,8 @@ def to_structure(content: Content, _: LineContext) -> Record:
 def _to_search(content: Content) -> Record:
     clock = _time_of(content)
     attributes = content.get("query_attributes") or {}
+    if isinstance(attributes, str) and attributes.lstrip().startswith("{"):
+        attributes = json.loads(attributes)
     if isinstance(attributes, dict) and attributes.get("ltrr"):
         return _to_decision(content, clock, attributes["ltrr"])
     hits = _list_hits(content.get("query_response_hit_ids"))
@@ -120,15 +125,18 @@ def _time_of(content: Content) -> Clock:
 def _first_position(attributes: Any) -> int:
     """Position of the first hit of a page: `from` + 1 of the request, where the log has it."""
     start = attributes.get("from") if isinstance(attributes, dict) else None
-    is_number = isinstance(start, int | str) and not isinstance(start, bool) and str(start).isdecimal()
-    return int(str(start)) + 1 if is_number else 1
+    if start is None or not str(start).isdecimal() or isinstance(start, bool):
+        return 1
+    if len(str(start)) > _MOST_DIGITS:
+        raise LineFaultError("bad_position", "query_attributes.from: expected a position, got a larger number")
+    return int(str(start)) + 1
 
 
 def _ordinal(value: Any) -> int | None:
     if value is None:
         return None
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    if isinstance(value, bool) or not text.isdecimal() or len(text) > 9:
+    if isinstance(value, bool) or not text.isdecimal() or len(text) > _MOST_DIGITS:
         raise LineFaultError("bad_position", "event_attributes.position.ordinal: expected a whole number from 0 on")
     return int(text)
 

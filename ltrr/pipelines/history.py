@@ -96,10 +96,7 @@ def prepare_home(spark: SparkSession, settings: Settings, span: DateRange) -> No
     """
     commits = CommitLog(Warehouse(spark, settings.paths.tables, settings.nights.readable_days))
     if commits.oldest_date() is None:
-        file = settings.paths.home / HOME_FILE
-        write_home_file(
-            settings.paths.home, {**read_yaml(file), "history_starts": span.first, "first_night": span.last}
-        )
+        _widen_history(settings, span)
         return
     first, last = settings.first_date, settings.first_night_date
     if span.first < first or span.last > last:
@@ -111,6 +108,27 @@ def prepare_home(spark: SparkSession, settings: Settings, span: DateRange) -> No
             todo="put later dates into the folders of their own nights (<logs>/dt=DATE), take earlier ones into a new "
             f"home, or leave other dates out with --dates {first}..{last}",
         )
+
+
+def _widen_history(settings: Settings, span: DateRange) -> None:
+    """Write the dates to the home's file, together with those of an earlier call.
+
+    Nothing is committed yet, for example because the earlier call failed a quality check. Its files
+    move into the folder of the last date, so the first night still takes them.
+    """
+    file, before = settings.paths.home / HOME_FILE, settings.first_night
+    first, last = span.first, span.last
+    if before is not None:
+        first, last = min(first, settings.first_date), max(last, before)
+    given = read_yaml(file) if file.exists() else {}
+    write_home_file(settings.paths.home, {**given, "history_starts": first, "first_night": last})
+    root = local_folder(settings.paths.logs)
+    if root is None or before in (None, last) or not (root / folder_name(before)).is_dir():
+        return
+    folder = root / folder_name(last)
+    folder.mkdir(parents=True, exist_ok=True)
+    for landed in sorted((root / folder_name(before)).iterdir()):
+        landed.replace(folder / landed.name)
 
 
 def keep_mapping(settings: Settings, mapping: Path) -> str:

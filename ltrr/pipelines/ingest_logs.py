@@ -23,6 +23,7 @@ from ltrr.logs.log_rows import to_impressions, to_nested_rows, to_rejected_rows
 from ltrr.logs.parsing import parse_lines, with_offset
 from ltrr.logs.quality import IMPRESSIONS, Counts, check_counts, count_rows, left_out_check
 from ltrr.logs.quarantine import clear_quarantine, quarantine_folder, write_quarantine
+from ltrr.logs.reasons import NO_FAULTS
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
@@ -36,6 +37,7 @@ from ltrr.users.naming import user_checks
 log = logging.getLogger(__name__)
 
 PLACE = ["source", "offset"]
+_OF_A_PAGE = ("impression_id", "at", "query_text", "pages", "user_key")
 
 
 def run(night: Night) -> None:
@@ -58,7 +60,7 @@ def run(night: Night) -> None:
     clear_quarantine(night.spark, night.settings.paths.quarantine, night.date)
     if counts.rejected:
         quarantine = quarantine_folder(night.settings.paths.quarantine, night.date, settings.quarantine_days)
-        rejected = sum(counts.rejected.values())
+        rejected = sum(n for reason, n in counts.rejected.items() if reason not in NO_FAULTS)
         write_quarantine(intake.lines, intake.rejected_rows, quarantine, rejected + counts.rejected_earlier)
         log.info("quarantine=%s lines=%d", quarantine, rejected)
     checks = [
@@ -135,7 +137,9 @@ class Intake:
         lines = self.parsed.where("impression IS NOT NULL").select(
             *PLACE, "line_hash", "format", *(f"impression.{name}" for name in ("impression_id", "at", "user_key"))
         )
-        forgotten = self.night.read("forgotten_users").select("user_key")
+        # A record with a decision counts before a document of the same search without one.
+        lines = lines.withColumn("after", (F.col("format") == "search").cast("int"))
+        forgotten = self.forgotten
         of_forgotten = lines.join(forgotten, on="user_key", how="left_semi")
         # An event has no user. One that arrives on a later date than its search waits and stays
         # unmatched.
@@ -162,10 +166,19 @@ class Intake:
         if not self.has_searches:
             return self.night.spark.createDataFrame([], PAGE_COLUMNS)
         lines = self.parsed.where("impression.pages IS NOT NULL").select(
-            *PLACE, "line_hash", *(f"impression.{name}" for name in ("impression_id", "at", "query_text", "pages"))
+            *PLACE, "line_hash", *(f"impression.{name}" for name in _OF_A_PAGE)
         )
-        unknown = lines.join(self.earlier_impressions, on="impression_id", how="left_anti")
-        return reused(to_pages(unknown))
+        decided = self.parsed.where("format = 'decision' AND impression IS NOT NULL").select("impression.impression_id")
+        of_searches = lines.join(self.forgotten, on="user_key", how="left_anti")
+        # A decision record has the whole page, and an earlier night has settled its searches.
+        for known in (self.earlier_impressions, decided):
+            of_searches = of_searches.join(known, on="impression_id", how="left_anti")
+        return reused(to_pages(of_searches))
+
+    @cached_property
+    def forgotten(self) -> DataFrame:
+        """Keys of the users who asked to be forgotten."""
+        return self.night.read("forgotten_users").select("user_key")
 
     @cached_property
     def decisions(self) -> DataFrame:
@@ -315,5 +328,8 @@ class Intake:
         """Number of impressions of each of the last nights, without dates that had no traffic."""
         since = F.lit(self.night.date - timedelta(days=self.settings.volume_days))
         rows = self.night.read_own_previous("data_quality").where(F.col("log_date") >= since)
+        if self.night.settings.first_night is not None:
+            # The first night took the searches of many dates.
+            rows = rows.where(F.col("log_date") > F.lit(self.night.settings.first_night_date))
         served = rows.where((F.col("check") == IMPRESSIONS) & (F.col("figure") > 0))
         return [row["figure"] for row in served.select("figure").collect()]

@@ -222,8 +222,8 @@ class Night:
 
     @property
     def is_history(self) -> bool:
-        """Whether this is the first night and its logs are those of several dates."""
-        return self.settings.first_date < self.date <= self.settings.first_night_date
+        """Whether this is the first night of a home that `ltrr ingest` began."""
+        return self.settings.first_night is not None and self.date <= self.settings.first_night_date
 
     @property
     def first_open(self) -> Date:

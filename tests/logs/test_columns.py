@@ -24,7 +24,7 @@ from ltrr.logs.parsing import parse_run
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings
 from tests.logs.log_lines import NIGHT, SPACE, as_bytes, record, wrong_lines
-from tests.logs.ubi_documents import as_bulk, event, search, shop_log
+from tests.logs.ubi_documents import as_bulk, as_line, event, search, shop_log
 
 DATA = Path(os.environ.get("LTRR_UBI_DATA") or Path(__file__).parents[3] / "shared" / "data" / "ubi")
 LOG = DATA / "queries_events.ndjson.gz"
@@ -77,6 +77,18 @@ def test_the_sample_log_is_read_alike() -> None:
     reader = replace(UBI, night=date(2025, 3, 3), first_open=date(2024, 6, 4))
     # All but the actions that are no events, and the empty user ids need no second way.
     assert check_equal(reader, lines) > 0.85 * len(lines)
+
+
+def test_what_looks_alike_is_read_alike() -> None:
+    lines = [
+        *map(as_line, (search(1, action_name=None), search(2, query_attributes='{"from": 3}'), search(3))),
+        b'{"index": {"_index": "a"}, "foo": 1}',
+        b'{"index": {"_index": "a"}, "create": {"_index": "a"}}',
+        as_line(search(4)).replace(b'"application"', b'"query_attributes": {"fr\\u006fm": 3}, "application"'),
+        as_line(search(5)).replace(b'"application"', b'"e\\u0076ent_id": "e", "application"'),
+    ]
+    assert check_equal(HISTORY, lines * 20) >= 0
+    assert check_equal(HISTORY, lines[:1] * 40) == 40
 
 
 def test_lines_of_several_formats_are_each_read_by_their_own() -> None:

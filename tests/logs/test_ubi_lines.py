@@ -117,6 +117,7 @@ def test_an_xy_position_and_a_missing_one_are_accepted_for_a_click() -> None:
         (query(user_query=None), "missing_key"),
         (query(timestamp=None), "bad_timestamp"),
         (query(query_response_hit_ids={"a": 1}), "wrong_value"),
+        (query(query_attributes={"from": 2_147_483_640}), "bad_position"),
         (query(query_response_hit_ids=[None]), "missing_key"),
         ({"index": {"_index": "ubi_queries"}, "query_id": "q"}, "unknown_record"),
         ({"delete": {"_id": "1"}}, "unknown_record"),
@@ -158,6 +159,12 @@ def test_rows_of_an_export_are_the_same_search_and_event() -> None:
     text = {**action(), "timestamp": "1737703891000"}
     text["event_attributes"] = {"object": {"object_id": "22"}, "position": {"ordinal": "2"}}
     assert row(text)["event"] == row(action())["event"]
+
+
+def test_a_column_of_the_other_kind_of_document_changes_nothing() -> None:
+    """Exports of both indexes have all columns in every row."""
+    assert row(query(action_name=None))["impression"] == row(query())["impression"]
+    assert row(query(query_attributes='{"from": "20"}'))["impression"]["pages"][0]["first_position"] == 21
 
 
 def test_a_night_that_is_no_history_keeps_the_date_of_its_folder() -> None:
