@@ -12,7 +12,7 @@ REASONS: Mapping[str, str] = {
     "truncated_json": "the line ends inside a value",
     "malformed_json": "not JSON: the fault is within the line",
     "not_an_object": "JSON, but not an object",
-    "foreign_format": "a line of a format that ltrr recognizes and does not read (`ltrr.logs.refused_formats`)",
+    "foreign_format": "a line of a format that ltrr recognizes and does not read",
     "unknown_record": "an object that is neither a decision nor an event",
     # one value
     "unknown_version": "a record version that this ltrr does not read",

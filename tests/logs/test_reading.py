@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from ltrr.logs.line_format import LineContext
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.reading import read_line
-from ltrr.logs.reasons import REASONS
+from ltrr.logs.reasons import NO_FAULTS, REASONS
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.redaction import EXCERPT_LENGTH, KNOWN_KEYS, redact
 from ltrr.logs.settings import LogSettings
@@ -46,6 +48,13 @@ def test_the_list_of_reasons_is_closed_and_each_is_met() -> None:
     """Joins find the other faults; their tests are with the joins."""
     by_join = {"duplicate", "same_search", "forgotten", "not_shown", "outside_window", "unmatched"}
     assert wrong_lines(1).keys() | by_join == REASONS.keys()
+
+
+def test_the_page_of_the_contract_lists_every_reason() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "log-contract.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", page.partition("| reason | meaning |")[2], re.MULTILINE)
+    assert dict(rows) == REASONS
+    assert all(f"`{reason}`" in page for reason in NO_FAULTS)
 
 
 @pytest.mark.parametrize(
