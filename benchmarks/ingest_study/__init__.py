@@ -1,0 +1,1 @@
+"""Parts of the benchmark of ingestion: logs, and the three ways to ingest them."""
