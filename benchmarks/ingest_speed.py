@@ -1,7 +1,8 @@
 """Speed of ingestion: ltrr, plain Spark and DuckDB on the same files.
 
     python -m venv .venv-duckdb && .venv-duckdb/bin/pip install duckdb
-    python benchmarks/ingest_speed.py --rows 10000000 --duckdb-python .venv-duckdb/bin/python --json OUT
+    python benchmarks/ingest_speed.py --rows 10000000 --json OUT
+        --duckdb-python .venv-duckdb/bin/python
 
 The benchmark writes a night of searches with ten shown entities each, as UBI documents and as
 decision records, and ingests it in a process of its own for each way:
