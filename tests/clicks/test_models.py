@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -20,7 +20,7 @@ class JobNight:
     """Stand-in for a night: it has slates whose users all count, and stores written tables."""
 
     def __init__(self, spark, settings: ClickSettings) -> None:
-        self.spark, self.date = spark, DAY
+        self.spark, self.date, self.first_open = spark, DAY, DAY - timedelta(days=1)
         self.settings = SimpleNamespace(clicks=settings, users=UserSettings())
         self.tables = {
             "slate_rows": spark.createDataFrame(slate_rows(seed=3, impressions=200)),
