@@ -42,7 +42,7 @@ def main(folder: str, form: str, threads: str, out: str) -> None:
     for table in ("slates", "lines"):
         connection.table(table).write_parquet(f"{out}/{table}.parquet")
     pairs = connection.sql("SELECT query, entity_id, sum(clicks), count(*) FROM slates GROUP BY ALL").fetchall()
-    rows, clicks = connection.sql("SELECT count(*), sum(clicks) FROM slates").fetchone()
+    [(rows, clicks)] = connection.sql("SELECT count(*), sum(clicks) FROM slates").fetchall()
     found = {"seconds": time.monotonic() - started, "rows": rows, "clicks": int(clicks), "pairs": len(pairs)}
     sys.stdout.write(json.dumps(found) + "\n")
 
