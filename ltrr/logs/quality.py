@@ -158,7 +158,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
         at_most("propensity_error", counts.propensity_error, TOLERANCE, "largest distance of a sum from 1"),
         _check_clicks(counts),
         _check_propensities(counts),
-        *_check_clocks(counts.clocks),
+        *_check_clocks(counts.clocks, settings.rejected_share_limit),
         *_list_reported_counts(counts),
     ]
 
@@ -204,10 +204,11 @@ def _list_reported_counts(counts: Counts) -> list[Check]:
     return [Check(name, float(n), None, "reported", detail) for name, n, detail in found]
 
 
-def _check_clocks(contents: Sequence[BlockContents]) -> list[Check]:
+def _check_clocks(contents: Sequence[BlockContents], limit: float) -> list[Check]:
     """Forms of the times of foreign lines; text with and without a zone in one file fails.
 
-    A time without a zone is read as UTC. In a file that has zones too, it is probably local time.
+    A time without a zone is read as UTC. In a file that has zones too, it is probably local time. A
+    share up to `limit` is taken for damaged lines: no single line stops a night.
     """
     total: Counter[str] = Counter()
     by_file: dict[str, Counter[str]] = {}
@@ -216,7 +217,11 @@ def _check_clocks(contents: Sequence[BlockContents]) -> list[Check]:
         by_file.setdefault(block.source, Counter()).update(block.clocks)
     if not total:
         return []
-    mixed = [file for file, forms in sorted(by_file.items()) if forms[NAIVE] and forms[ZONED]]
+    mixed = [
+        file
+        for file, forms in sorted(by_file.items())
+        if min(forms[NAIVE], forms[ZONED]) > limit * (forms[NAIVE] + forms[ZONED])
+    ]
     forms = ", ".join(f"{n} {form}" for form, n in total.most_common())
     if mixed:
         return [
