@@ -11,11 +11,6 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 SEARCH = ("log_date", "impression_id")
-PAGE_COLUMNS = (
-    "impression_id string, page struct<at:timestamp,first_position:int,entity_ids:array<string>>, "
-    "source string, offset bigint"
-)
-"""Columns of `to_pages`."""
 MOST_LINES = 100
 """Number of documents of a search, the earliest ones, whose pages are joined."""
 _KEPT = ("query_key", "user_key", "user_fold", "surface")

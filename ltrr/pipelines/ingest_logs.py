@@ -27,7 +27,7 @@ from ltrr.logs.reasons import NO_FAULTS
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
 from ltrr.logs.secret import read_secret
-from ltrr.logs.shown import PAGE_COLUMNS, SEARCH, to_pages, to_shown_slates, with_pages
+from ltrr.logs.shown import SEARCH, to_pages, to_shown_slates, with_pages
 from ltrr.pipelines.night import Night
 from ltrr.spark.quality import check_rows, stop_on_failures
 from ltrr.spark.reused import reused
@@ -162,9 +162,7 @@ class Intake:
 
     @cached_property
     def pages(self) -> DataFrame:
-        """Lines of searches that add a page to a search of another line."""
-        if not self.has_searches:
-            return self.night.spark.createDataFrame([], PAGE_COLUMNS)
+        """Lines of searches that add a page to a search of another line; read if there are any."""
         lines = self.parsed.where("impression.pages IS NOT NULL").select(
             *PLACE, "line_hash", *(f"impression.{name}" for name in _OF_A_PAGE)
         )
