@@ -100,4 +100,5 @@ def commit_logs(spark: SparkSession, settings: Settings, day: date, *days: dict[
         rows = [row for tables in days for row in tables.get(name, [])]
         frame = spark.createDataFrame(rows, schema_of(table(name))).coalesce(1)
         night.write(name, frame, f"log_date >= DATE'{day - timedelta(days=1)}'")
-    commits.commit(JobRun("ingest_logs", day, 1, "test", "test", (), night.carried_outputs(), {}, 0.0))
+    notes = {"query_key_version": str(settings.policy.query_key_version)}
+    commits.commit(JobRun("ingest_logs", day, 1, "test", "test", (), night.carried_outputs(), notes, 0.0))
