@@ -78,6 +78,7 @@ def upstream_jobs(
 
     def ingest_logs(night: Night) -> None:
         made = logs[night.date]
+        night.note(query_key_version=night.settings.policy.query_key_version)
         night.write("decisions", decision_rows(night.spark, made, night.date))
         night.write("impressions", impression_rows(night.spark, made, night.date))
         night.write("slate_rows", slate_rows(night.spark, made, night.date))

@@ -50,6 +50,7 @@ def jobs(decisions: int) -> dict[str, Callable[[Night], None]]:
 
     def ingest_logs(night: Night) -> None:
         rows = logged(decisions, seed=night.date.toordinal())
+        night.note(query_key_version=night.settings.policy.query_key_version)
         night.write("decisions", _decisions(night, rows, *_versions(night)))
         night.write("slate_rows", _slates(night, rows))
         night.write("candidates", _candidates(night, rows))
