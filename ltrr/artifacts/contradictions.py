@@ -14,8 +14,12 @@ TOLERANCE = 1e-6
 
 def record_contradictions(record: Mapping[str, Any]) -> Iterator[str]:
     """Reasons against a record that `record_checks.check_form` accepts."""
-    for kind in ("looks", "draws"):
-        yield from block_contradictions(record[kind], kind)
+    for kind in ("looks", "draws", "off_path"):
+        yield from block_contradictions(record.get(kind, []), kind)
+    on_path = {(block["strategy"], block["depth"]) for kind in ("looks", "draws") for block in record[kind]}
+    twice = sorted(on_path.intersection((block["strategy"], block["depth"]) for block in record.get("off_path", [])))
+    if twice:
+        yield f"off_path: expected blocks that are not in looks or draws, got {short_text(twice)}"
     positions = [row["position"] for row in record["slate"]]
     if positions != list(range(1, len(positions) + 1)):
         yield f"slate: expected positions 1, 2, ... in order, got {short_text(positions)}"
@@ -30,6 +34,10 @@ def record_contradictions(record: Mapping[str, Any]) -> Iterator[str]:
             yield f"slate: expected entities of the draws, got {short_text(sorted(set(page) - drawn))}"
     for decision in record["decisions"]:
         yield from _decision_contradictions(decision, record)
+    if "shadow" in record:
+        if record["served_by"] != "static" or record["decisions"]:
+            yield "shadow: expected only where served_by is static and decisions is empty, got it elsewhere"
+        yield from _decision_contradictions(record["shadow"], record)
 
 
 def block_contradictions(blocks: list[Any], kind: str) -> Iterator[str]:

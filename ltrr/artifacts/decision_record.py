@@ -23,7 +23,12 @@ from ltrr.core.situation import Situation
 from ltrr.core.surrogates import replace_surrogates
 from ltrr.errors import UsageError
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
+"""Version that this code writes. It reads `READ_VERSIONS`.
+
+Version 2 added shadow decisions, milliseconds of blocks and blocks fetched off the request path."""
+
+READ_VERSIONS = (RECORD_VERSION - 1, RECORD_VERSION)
 SERVED_BY = ("policy", "static", "fallback")
 
 
@@ -85,7 +90,8 @@ def block_entry(block: Block, block_size: int) -> dict[str, Any]:
         {"entity_id": entity_id, "rank": rank, "score": _null(score)}
         for rank, (entity_id, score) in enumerate(zip(block.entity_ids, block.scores, strict=True), start=first)
     ]
-    return {"strategy": block.strategy, "depth": block.depth, "status": block.status, "results": results}
+    entry = {"strategy": block.strategy, "depth": block.depth, "status": block.status, "results": results}
+    return entry if block.milliseconds is None else entry | {"milliseconds": block.milliseconds}
 
 
 def block_of(entry: Mapping[str, Any]) -> Block:
@@ -102,6 +108,7 @@ def block_of(entry: Mapping[str, Any]) -> Block:
         entry["status"],
         tuple(result["entity_id"] for result in results),
         tuple(nan if result["score"] is None else result["score"] for result in results),
+        entry.get("milliseconds"),
     )
 
 
@@ -127,11 +134,12 @@ def decision_record(
     draws: Sequence[dict[str, Any]],
     slate: Sequence[dict[str, Any]],
     version_propensity: float = 1.0,
+    off_path: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """One record. Memory and history are in the bundle, so their versions are the bundle's.
 
     Lone surrogates in its texts are replaced by U+FFFD, so that the search can be logged. An entity
-    has the same id in all its entries.
+    has the same id in all its entries. On a static page, the decision is that of a shadow policy.
 
     Raises:
         UsageError: the situation has no time or no time zone, or `served_by` is unknown.
@@ -141,7 +149,8 @@ def decision_record(
         raise UsageError(
             "a decision cannot be recorded", which=impression_id, expected=" or ".join(SERVED_BY), got=served_by
         )
-    return {
+    is_shadow = served_by == "static"
+    record = {
         "record_version": RECORD_VERSION,
         "ltrr_version": ltrr.__version__,
         "policy_version": version,
@@ -158,10 +167,15 @@ def decision_record(
         "context": {replace_surrogates(key): replace_surrogates(value) for key, value in situation.context.items()},
         "served_by": served_by,
         "looks": [{**look, "results": _encodable(look["results"])} for look in looks],
-        "decisions": list(decisions),
+        "decisions": [] if is_shadow else list(decisions),
         "draws": [{**draw, "results": _encodable(draw["results"])} for draw in draws],
         "slate": _encodable(slate),
     }
+    if is_shadow and decisions:
+        record["shadow"] = decisions[0]
+    if off_path:
+        record["off_path"] = [{**block, "results": _encodable(block["results"])} for block in off_path]
+    return record
 
 
 def _encodable(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

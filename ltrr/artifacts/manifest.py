@@ -108,6 +108,7 @@ class PolicySettings:
         ranker_groups: Groups of the ranker's features, `core.entity_groups.RANKER_GROUPS`.
         query_key_version: Version of the query key (docs/concepts/query-keys.md). A home keeps the
             version of its first night.
+        shadow: Whether the service shows its own static page and only logs the policy's choices.
 
     Raises:
         ConfigError: a name or value is not valid.
@@ -124,6 +125,7 @@ class PolicySettings:
     features: tuple[str, ...] = DEFAULT_GROUPS
     ranker_groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS
     query_key_version: int = QUERY_KEY_VERSION
+    shadow: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(self.strategies))
@@ -181,6 +183,8 @@ class PolicySettings:
             described["ranker_groups"] = list(self.ranker_groups)
         if self.query_key_version != _FIRST_KEY_VERSION:
             described["query_key_version"] = self.query_key_version
+        if self.shadow:
+            described["shadow"] = True
         for kind in ("shared_features", "action_features", "ranker_features"):
             described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
         return described
@@ -197,6 +201,7 @@ class PolicySettings:
         plain["features"] = described.get("features", DEFAULT_GROUPS)
         plain["ranker_groups"] = described.get("ranker_groups", DEFAULT_RANKER_GROUPS)
         plain["query_key_version"] = described.get("query_key_version", _FIRST_KEY_VERSION)
+        plain["shadow"] = described.get("shadow", False)
         settings = PolicySettings(**plain)
         check_features(described, settings.to_json(), ("shared_features", "action_features", "ranker_features"))
         return settings

@@ -22,6 +22,7 @@ from ltrr.artifacts.record_fields import (
     EVENT,
     FACTS,
     HISTORY,
+    OPTIONAL_IN_BLOCK,
     OPTIONAL_IN_EVENT,
     OPTIONAL_IN_RECORD,
     RECORD,
@@ -35,8 +36,8 @@ def check_decision_record(record: Any) -> list[str]:
 
     Each reason reads `<where>: expected <what>, got <what>`.
 
-    >>> check_decision_record({"record_version": 2})[:1]
-    ['record_version: expected 1, got 2']
+    >>> check_decision_record({"record_version": 3})[:1]
+    ['record_version: expected 1 or 2, got 3']
     >>> check_decision_record("half a li")
     ['record: expected an object, got text']
     """
@@ -49,14 +50,12 @@ def check_form(record: Any) -> list[str]:
     reasons = check_fields(record, RECORD, "record", optional=OPTIONAL_IN_RECORD)
     if reasons:
         return reasons
-    for kind in ("looks", "draws"):
-        reasons += _check_blocks(record[kind], kind)
+    for kind in ("looks", "draws", "off_path"):
+        reasons += _check_blocks(record.get(kind, []), kind)
     for place, decision in enumerate(record["decisions"]):
-        where = f"decisions[{place}]"
-        reasons += check_fields(decision, DECISION, where) or (
-            check_fields(decision["history"], HISTORY, f"{where}.history")
-            + check_each(decision["shortlist"], ACTION, f"{where}.shortlist")
-        )
+        reasons += _check_decision(decision, f"decisions[{place}]")
+    if "shadow" in record:
+        reasons += _check_decision(record["shadow"], "shadow")
     return reasons + check_each(record["slate"], SLATE_ROW, "slate")
 
 
@@ -83,11 +82,18 @@ def check_event(event: Any) -> list[str]:
     return check_fields(event, EVENT, "event", optional=OPTIONAL_IN_EVENT)
 
 
+def _check_decision(decision: Any, where: str) -> list[str]:
+    return check_fields(decision, DECISION, where) or (
+        check_fields(decision["history"], HISTORY, f"{where}.history")
+        + check_each(decision["shortlist"], ACTION, f"{where}.shortlist")
+    )
+
+
 def _check_blocks(blocks: list[Any], kind: str) -> list[str]:
     reasons = []
     for place, block in enumerate(blocks):
         where = f"{kind}[{place}]"
-        reasons += check_fields(block, BLOCK, where) or (
+        reasons += check_fields(block, BLOCK, where, OPTIONAL_IN_BLOCK) or (
             check_each(block["results"], RESULT, f"{where}.results", optional=FACTS)
         )
     return reasons

@@ -8,7 +8,7 @@ from datetime import datetime
 from math import isfinite
 from typing import Any
 
-from ltrr.artifacts.decision_record import RECORD_VERSION, SERVED_BY
+from ltrr.artifacts.decision_record import READ_VERSIONS, SERVED_BY
 from ltrr.core.features import KNOWN_BEFORE_CHOOSING
 from ltrr.core.planning import STATUSES
 from ltrr.core.text_overlap import OVERLAPS
@@ -85,7 +85,10 @@ _INSTANT = (_is_time, "a UTC time such as 2026-03-02T12:00:00.123Z: Z or +00:00,
 _SCORE = (_is_number_or_null, "a finite number or null")
 
 RECORD: Fields = {
-    "record_version": (lambda value: _is_number(value) and value == RECORD_VERSION, str(RECORD_VERSION)),
+    "record_version": (
+        lambda value: _is_number(value) and value in READ_VERSIONS,
+        " or ".join(map(str, READ_VERSIONS)),
+    ),
     "ltrr_version": _TEXT,
     "policy_version": _TEXT,
     "memory_version": _TEXT,
@@ -110,9 +113,20 @@ RECORD: Fields = {
     "draws": _LIST,
     "slate": _LIST,
 }
-OPTIONAL_IN_RECORD: Fields = {"version_propensity": _PROPENSITY}
-"""Fields of a record whose service drew between two versions."""
+OPTIONAL_IN_RECORD: Fields = {
+    "version_propensity": _PROPENSITY,
+    "shadow": (lambda value: isinstance(value, dict), "an object"),
+    "off_path": _LIST,
+}
+"""Fields of a record whose service drew between two versions, asked a policy whose choice it did not
+serve, or fetched blocks off the request path."""
 BLOCK: Fields = {"strategy": _TEXT, "depth": _COUNT, "status": _one_of(*STATUSES), "results": _LIST}
+OPTIONAL_IN_BLOCK: Fields = {
+    "milliseconds": (
+        lambda value: value is None or (_is_number(value) and value >= 0),
+        "a number of at least 0, or null",
+    ),
+}
 RESULT: Fields = {"entity_id": _TEXT, "rank": _COUNT, "score": _SCORE}
 FACTS: Fields = {
     "overlap": (

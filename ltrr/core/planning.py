@@ -20,7 +20,7 @@ budget x block size entities.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -56,6 +56,7 @@ class Block:
         status: One of `STATUSES`; only `ok` has candidates.
         entity_ids: Candidates, best first, at most block_size.
         scores: The strategy's own scores of them, in any unit.
+        milliseconds: Duration of the call; None if unknown. It is logged, and affects no choice.
     """
 
     strategy: str
@@ -63,6 +64,7 @@ class Block:
     status: str
     entity_ids: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
+    milliseconds: float | None = field(default=None, compare=False, repr=False)
 
     def first_rank(self, block_size: int) -> int:
         """Rank of the first candidate in the strategy's list: (depth - 1) * block_size + 1."""

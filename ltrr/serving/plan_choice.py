@@ -33,6 +33,7 @@ class PlanChoice:
         version: Version of the bundle that chose.
         situation: Situation of the choice.
         version_draw: Draw of the version.
+        is_shadow: Whether the policy is in shadow mode, so that the plan may not be served.
     """
 
     plan_index: int
@@ -45,6 +46,7 @@ class PlanChoice:
     version: str
     situation: Situation = UNKNOWN_SITUATION
     version_draw: VersionDraw = NOT_DRAWN
+    is_shadow: bool = False
 
 
 def take_plan(
@@ -75,7 +77,24 @@ def take_plan(
         version=bundle.version,
         situation=choice.situation,
         version_draw=bundles.draw,
+        is_shadow=bundle.manifest.settings.shadow,
     )
+
+
+def check_served_by(impression_id: str, choice: PlanChoice, served_by: str) -> None:
+    """Check that the page of a policy in shadow mode is a static one.
+
+    Raises:
+        UsageError: it was served by the policy, or is a fallback from it.
+    """
+    if choice.is_shadow and served_by != "static":
+        raise UsageError(
+            "a policy in shadow mode was served",
+            which=impression_id,
+            expected="served_by static: the service shows its own page while `is_shadow` holds",
+            got=served_by,
+            todo="show the static page, or publish a canary: `ltrr policies ramp`",
+        )
 
 
 def check_situation(impression_id: str, groups: Sequence[str], planned: Situation, served_in: Situation) -> None:

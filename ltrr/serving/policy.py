@@ -44,7 +44,7 @@ from ltrr.errors import LtrrError
 from ltrr.serving.bandit import Choice, PlanChooser
 from ltrr.serving.loader import LoadedBundle, ServedBundles, load_bundles, with_canary
 from ltrr.serving.looks import Fields, check_looks, facts_of
-from ltrr.serving.plan_choice import PlanChoice, check_situation, take_plan
+from ltrr.serving.plan_choice import PlanChoice, check_served_by, check_situation, take_plan
 from ltrr.serving.ranker import Slate
 
 logger = logging.getLogger(__name__)
@@ -127,6 +127,11 @@ class Policy:
     def version(self) -> str:
         """Version of the bundle that is served."""
         return self._bundle.version
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether the service shows its own static page and only logs what the policy would draw."""
+        return self.manifest.settings.shadow
 
     @property
     def manifest(self) -> Manifest:
@@ -260,6 +265,17 @@ class Policy:
         bundle = self._bundle
         return bundle.ranker.rank_many([(bundle.key(text), drawn) for text, drawn in pages])
 
+    def page(self, query_text: str, drawn: Sequence[Block], entity_ids: Sequence[str]) -> Slate:
+        """A page that the service ordered itself, with the ranker features of its entities.
+
+        Args:
+            query_text: Query as typed.
+            drawn: Blocks that the page was made of, in any order.
+            entity_ids: Entities in the order of the page. Features of an entity that no block
+                lists are NaN.
+        """
+        return self._bundle.ranker.page(self._bundle.key(query_text), drawn, entity_ids)
+
     def record(
         self,
         *,
@@ -273,7 +289,8 @@ class Policy:
         slate: Slate,
         fields: Fields | None = None,
         situation: Situation | None = None,
-        served_by: str = "policy",
+        served_by: str | None = None,
+        off_path: Sequence[Block] = (),
     ) -> dict[str, Any]:
         """The decision record of one search; `artifacts.decision_record.record_line` writes it.
 
@@ -284,15 +301,22 @@ class Policy:
             session: The service's id of the session.
             looks: The looks of the call of `plan`.
             choice: Result of `plan`. The record names its version, even after a reload.
-            drawn: Blocks of the plan as the strategies answered, timed-out blocks included.
+            drawn: Blocks of the plan as the strategies answered, timed-out blocks included. On a
+                static page: the blocks that it was made of.
             slate: Page as shown.
             fields: Fields of the entities in `drawn`; those of the looks are in `choice`.
             situation: Time, surface and context; by default those of `plan`. The time is required.
-            served_by: `fallback` if the page is not that of the sampled plan.
+            served_by: `fallback` if the page is not that of the sampled plan; `static` if it is the
+                service's own, as it must be while the policy is in shadow mode. By default `static`
+                in shadow mode and `policy` otherwise.
+            off_path: Further blocks, fetched after the page was sent, to learn from.
 
         Raises:
-            UsageError: no time, another situation than in `plan`, or a version of another user.
+            UsageError: no time, another situation than in `plan`, a version of another user, or a
+                page of a policy in shadow mode that is not static.
         """
+        by = served_by or ("static" if choice.is_shadow else "policy")
+        check_served_by(impression_id, choice, by)
         choice.version_draw.check(impression_id, user)
         served_in = (situation or choice.situation).as_logged()
         check_situation(impression_id, self._bundle.chooser.groups, choice.situation, served_in)
@@ -304,18 +328,19 @@ class Policy:
             query_text=query_text,
             user=user,
             session=session,
-            served_by=served_by,
+            served_by=by,
             looks=block_entries(looks, self.space.block_size, choice.facts),
             decisions=[choice.decision],
             draws=self._draw_entries(query_text, looks, drawn, fields or {}),
             slate=slate_entries(slate.entity_ids, slate.features),
+            off_path=self._draw_entries(query_text, [*looks, *drawn], off_path, fields or {}),
         )
 
     def _draw_entries(
-        self, query_text: str, looks: Sequence[Block], drawn: Sequence[Block], fields: Fields
+        self, query_text: str, before: Sequence[Block], drawn: Sequence[Block], fields: Fields
     ) -> list[dict[str, Any]]:
-        """Entries of drawn blocks, without facts of entities that are in the looks."""
-        seen = {entity_id for block in looks for entity_id in block.entity_ids}
+        """Entries of drawn blocks, without facts of entities in the blocks that come before."""
+        seen = {entity_id for block in before for entity_id in block.entity_ids}
         deeper = [block for block in drawn if not seen.issuperset(block.entity_ids)]
         facts = facts_of(self._bundle, self._bundle.key(query_text), deeper, fields)
         return block_entries(drawn, self.space.block_size, facts, given=seen)
