@@ -108,7 +108,6 @@ class PolicySettings:
         ranker_groups: Groups of the ranker's features, `core.entity_groups.RANKER_GROUPS`.
         query_key_version: Version of the query key (docs/concepts/query-keys.md). A home keeps the
             version of its first night.
-        shadow: Whether the service shows its own static page and only logs the policy's choices.
 
     Raises:
         ConfigError: a name or value is not valid.
@@ -125,7 +124,6 @@ class PolicySettings:
     features: tuple[str, ...] = DEFAULT_GROUPS
     ranker_groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS
     query_key_version: int = QUERY_KEY_VERSION
-    shadow: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(self.strategies))
@@ -183,8 +181,6 @@ class PolicySettings:
             described["ranker_groups"] = list(self.ranker_groups)
         if self.query_key_version != _FIRST_KEY_VERSION:
             described["query_key_version"] = self.query_key_version
-        if self.shadow:
-            described["shadow"] = True
         for kind in ("shared_features", "action_features", "ranker_features"):
             described[kind] = [dict(vars(feature)) for feature in getattr(self, kind)]
         return described
@@ -201,7 +197,6 @@ class PolicySettings:
         plain["features"] = described.get("features", DEFAULT_GROUPS)
         plain["ranker_groups"] = described.get("ranker_groups", DEFAULT_RANKER_GROUPS)
         plain["query_key_version"] = described.get("query_key_version", _FIRST_KEY_VERSION)
-        plain["shadow"] = described.get("shadow", False)
         settings = PolicySettings(**plain)
         check_features(described, settings.to_json(), ("shared_features", "action_features", "ranker_features"))
         return settings
@@ -230,6 +225,8 @@ class Manifest:
         created_at: Time, ISO 8601, UTC.
         ltrr_version: Version of ltrr that wrote it.
         format: Format of the manifest.
+        shadow: Whether services show their own static page and only log what the policy would
+            draw. It is part of the version, so a reader that does not know it refuses the bundle.
 
     Raises:
         ArtifactError: the name of a file is not valid.
@@ -247,6 +244,7 @@ class Manifest:
     created_at: str = ""
     ltrr_version: str = ltrr.__version__
     format: int = FORMAT
+    shadow: bool = False
 
     def __post_init__(self) -> None:
         check_file_names(self.files)
@@ -275,6 +273,8 @@ class Manifest:
         }
         if self.values is not None:
             identity["values"] = self.values.to_json(self.settings.space)
+        if self.shadow:
+            identity["shadow"] = True
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return f"{self.as_of_date.isoformat()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -291,6 +291,8 @@ class Manifest:
         described["values"] = None if self.values is None else self.values.to_json(self.settings.space)
         described["files"] = {name: {"sha256": file.sha256, "size": file.size} for name, file in self.files.items()}
         described["version"] = self.version
+        if self.shadow:
+            described["shadow"] = True
         return (json.dumps(described, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
 
     @staticmethod
@@ -322,6 +324,7 @@ class Manifest:
                 as_of_date=date.fromisoformat(described["as_of_date"]),
                 files={name: Payload(file["sha256"], file["size"]) for name, file in described["files"].items()},
                 **{key: described[key] for key in _PLAIN},
+                shadow=described.get("shadow", False),
             )
         except ArtifactError:
             raise

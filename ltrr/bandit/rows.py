@@ -37,8 +37,9 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
     """Training rows by (impression_id, step), from decisions by step and slates by position.
 
     Features, action set and propensity are those of the log. An impression without shown entities
-    has the reward 0. Only decisions whose plan was served (`served_by = policy`) are used: on a
-    `fallback` or `static` page, the propensity is not that of the plan shown.
+    has the reward 0. Decisions whose plan was served (`served_by = policy`) are used, and shadow
+    decisions: values learn from their looks, blocks and clicks. On other `static` pages and
+    `fallback`, the propensity is not that of the plan shown.
 
     Decisions and slates are of the same dates. They are shuffled once, by log_date and
     impression_id.
@@ -61,7 +62,8 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
         F.coalesce("page", no_page),
         lambda row: F.struct(row["entity_id"], row["clicks"], row["examination"]),
     )
-    drawn = decisions.where(F.col("served_by") == "policy")
+    is_shadow = F.coalesce("is_shadow", F.lit(False))
+    drawn = decisions.where((F.col("served_by") == "policy") | is_shadow)
     return drawn.join(rewards, on=["log_date", "impression_id"], how="left").select(
         "impression_id",
         "step",
@@ -81,6 +83,7 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
         "look",
         "deeper",
         shown.alias("shown"),
+        is_shadow.alias("is_shadow"),
     )
 
 

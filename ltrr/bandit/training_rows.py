@@ -18,6 +18,11 @@ def only_training_users(rows: DataFrame, held_out_percent: int) -> DataFrame:
     return rows.where(F.col("user_fold") >= held_out_percent)
 
 
+def only_served_plans(rows: DataFrame) -> DataFrame:
+    """Rows whose plan was served; of a shadow policy's plan, the reward is not known."""
+    return rows.where(~F.coalesce("is_shadow", F.lit(False)))
+
+
 def only_of_versions(rows: DataFrame, versions: Collection[str]) -> DataFrame:
     """Rows that these bundles served; a row's bundle determines the meaning of its features."""
     return rows.where(F.col("policy_version").isin(sorted(versions)))

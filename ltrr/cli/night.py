@@ -10,7 +10,7 @@ import typer
 from ltrr.cli.options import AcceptQuality, Common, Date, parse_date, with_common
 from ltrr.cli.output import narrow_stderr, show
 from ltrr.cli.progress import JobProgress
-from ltrr.logs.quality import NO_PROPENSITIES
+from ltrr.logs.quality import NO_PROPENSITIES, SHADOW_ONLY
 from ltrr.pipelines import runner
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.pipelines.preflight import check_before_start, prove_shared_paths
@@ -85,6 +85,7 @@ def _show(runs: Sequence[JobRun], title: str, common: Common) -> None:
     if not common.as_json:
         for run in runs:
             if run.notes.get("with_propensities") == "0" and run.notes.get("impressions") != "0":
-                show(f"log of {run.run_date}: {NO_PROPENSITIES}")
+                why = SHADOW_ONLY if int(run.notes.get("shadow_decisions", 0)) else NO_PROPENSITIES
+                show(f"log of {run.run_date}: {why}")
             if "why" in run.notes:
                 show(f"decision of {run.run_date}: {run.notes['why']}")

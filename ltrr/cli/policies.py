@@ -53,6 +53,12 @@ def init_policies(
     features: Annotated[
         str, typer.Option("--features", help=f"Feature groups, separated by commas, out of {', '.join(GROUPS)}.")
     ] = ",".join(DEFAULT_GROUPS),
+    shadow: Annotated[
+        bool,
+        typer.Option(
+            "--shadow", help="Start in shadow mode: services show their static page and log what the policy would draw."
+        ),
+    ] = False,
 ) -> None:
     """Write the settings of a new home, and publish the first champion: uniform over all plans."""
     file = common.section(PathSettings).home / HOME_FILE
@@ -71,13 +77,14 @@ def init_policies(
     settings = load_settings(common.home, common.config, common.changes or ())
     if strategies is not None:
         _check_agrees(settings, strategies, name, block_size, budget)
-    version, is_new = publish_first_champion(settings.paths.policies, settings.policy, settings.first_date)
+    version, is_new = publish_first_champion(settings.paths.policies, settings.policy, settings.first_date, shadow=shadow)
     row = {
         "policy": settings.policy.name,
         "serves": version,
         "published now": is_new,
         "plans": len(settings.policy.space),
         "first date": settings.first_date,
+        "shadow mode": read_manifest(settings.paths.policies, settings.policy.name, version).shadow,
         "home": str(settings.paths.home),
     }
     common.show([row], "First champion" if is_new else "There is a champion already")

@@ -74,6 +74,7 @@ def manifest_facts(manifest: Manifest) -> dict[str, Any]:
         features |= {kind: len(learned[kind]) for kind in ("candidate_features", "look_features")}
     return {
         "version": manifest.version,
+        "shadow mode": manifest.shadow,
         "as_of_date": manifest.as_of_date,
         "policy": settings.name,
         "strategies": list(settings.strategies),

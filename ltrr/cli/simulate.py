@@ -29,6 +29,13 @@ def simulate(
     world: WorldName = "music",
     data: WorldData = None,
     hybrid: Hybrid = True,
+    shadow: Annotated[
+        bool,
+        typer.Option("--shadow", help="Start a new home in shadow mode: static pages, and what the policy would draw."),
+    ] = False,
+    static_plan: Annotated[
+        str | None, typer.Option("--static-plan", help="Plan of the static page, such as title:2,popular:2.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the users' behaviour.")] = 7,
     changes: Set = None,
     as_json: Json = False,
@@ -44,7 +51,7 @@ def simulate(
     if not (home / HOME_FILE).exists():
         write_demo_settings(home, real.policy_settings(), day)
     settings = load_settings(home, None, changes or ())
-    publish_first_champion(settings.paths.policies, settings.policy, settings.first_date)
+    publish_first_champion(settings.paths.policies, settings.policy, settings.first_date, shadow=shadow)
     log = serve_day(
         real,
         current_policy(settings),
@@ -52,5 +59,6 @@ def simulate(
         impressions=impressions,
         seed=seed,
         logs_root=Path(settings.paths.logs),
+        static_plan=None if static_plan is None else settings.policy.space.index(static_plan),
     )
     show_rows([asdict(log) | {"folder": str(log.folder)}], f"{real.name}, {day}", as_json=as_json)

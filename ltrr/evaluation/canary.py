@@ -181,17 +181,19 @@ def find_mismatch(
     return reasons
 
 
-def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame) -> DataFrame:
+def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame, champion_serves: str = "policy") -> DataFrame:
     """user_key, query_class and the terms of both sides, from drawn impressions and their slates.
 
-    Fallbacks are left out. Terms are whole numbers of 2^-24 from the first sum on, so that any
+    Fallbacks are left out. The champion's pages are those of its policy, or the static ones while
+    it is in shadow mode. Terms are whole numbers of 2^-24 from the first sum on, so that any
     order gives the same bits. The join by log_date and impression_id, over the same few dates,
     takes one shuffle.
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(
         F.sum(_to_whole(F.col("page_reward"))).alias("earned")
     )
-    served = drawn.where(F.col("served_by") == "policy").join(rewards, on=["log_date", "impression_id"], how="left")
+    is_own = F.col("served_by") == F.when(F.col("side") == CHAMPION, F.lit(champion_serves)).otherwise(F.lit("policy"))
+    served = drawn.where(is_own).join(rewards, on=["log_date", "impression_id"], how="left")
     reward = F.coalesce(F.col("earned"), F.lit(0)) * F.lit(TERM_UNIT)
     columns = [_to_whole(F.lit(1.0)).alias(N)]
     for side in SIDES:
@@ -203,9 +205,11 @@ def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame) -> DataFrame:
     return served.select("user_key", "query_class", *columns)
 
 
-def sum_canary(drawn: DataFrame, slate_rows: DataFrame) -> dict[str, ClusteredSums]:
+def sum_canary(
+    drawn: DataFrame, slate_rows: DataFrame, champion_serves: str = "policy"
+) -> dict[str, ClusteredSums]:
     """Exact sums by user of every slice; empty without drawn impressions."""
-    return sum_terms(to_canary_terms(drawn, slate_rows), NAMES)
+    return sum_terms(to_canary_terms(drawn, slate_rows, champion_serves), NAMES)
 
 
 def canary_rows(

@@ -104,8 +104,13 @@ def replay_date(
 
 
 def sample_served(decisions: DataFrame, sample: int) -> DataFrame:
-    """Sample of the decisions that a policy served, by hash of the impression; same columns."""
-    served = decisions.where((F.col("served_by") == "policy") & (F.col("step") == 1))
+    """Sample of decisions by hash of the impression; same columns.
+
+    They are the decisions that a policy served, and those of a shadow policy, which must be as
+    exact: a canary will serve such choices.
+    """
+    is_exact = (F.col("served_by") == "policy") | F.col("is_shadow")
+    served = decisions.where(is_exact & (F.col("step") == 1))
     return served.orderBy(salted_hash(HashUse.REPLAY_SAMPLE, "impression_id"), "impression_id").limit(sample)
 
 

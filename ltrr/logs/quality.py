@@ -62,6 +62,7 @@ class Counts:
     clocks: Sequence[BlockContents] = ()
     is_history: bool = False
     with_propensities: int = 0
+    shadowed: int = 0
 
 
 def propensity_error(decisions: Column) -> Column:
@@ -96,8 +97,10 @@ def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_ro
     n = F.count(F.lit(1)).alias("n")
     fallbacks = F.count_if(F.col("impression.served_by") == "fallback").alias("fallbacks")
     error = F.max(propensity_error(F.col("decisions"))).alias("error")
-    decided = F.count_if(F.size("decisions") > 0).alias("decided")
-    taken = decision_lines.agg(n, fallbacks, error, decided).collect()[0]
+    is_shadow = F.exists("decisions", lambda decision: decision["is_shadow"])
+    decided = F.count_if((F.size("decisions") > 0) & ~is_shadow).alias("decided")
+    shadowed = F.count_if(is_shadow).alias("shadowed")
+    taken = decision_lines.agg(n, fallbacks, error, decided, shadowed).collect()[0]
     settled = settled_events.groupBy("status").agg(n, F.count_if(F.col("kind") == "click").alias("clicks")).collect()
     events = {row["status"]: row for row in settled}
     is_new = F.col("source").startswith(f"{folder}/").alias("is_new")
@@ -108,6 +111,7 @@ def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_ro
         impressions=taken["n"],
         fallbacks=taken["fallbacks"],
         with_propensities=taken["decided"],
+        shadowed=taken["shadowed"],
         propensity_error=taken["error"],
         joined=events["joined"]["n"] if "joined" in events else 0,
         clicks=events["joined"]["clicks"] if "joined" in events else 0,
@@ -182,12 +186,19 @@ NO_PROPENSITIES = (
 )
 """Explanation of a night whose log cannot judge any plan."""
 
+SHADOW_ONLY = (
+    "all choices are those of a shadow policy, beside static pages: values are learned, plans are not judged; "
+    "`ltrr shadow report` says what this log can show"
+)
+"""Explanation of a night in shadow mode."""
+
 
 def _check_propensities(counts: Counts) -> Check:
     share = _share(counts.with_propensities, counts.impressions)
     detail = f"{counts.with_propensities} of {counts.impressions} impressions"
-    is_bare = counts.impressions > 0 and counts.with_propensities == 0
-    return Check("with_propensities", share, None, "reported", NO_PROPENSITIES if is_bare else detail)
+    if counts.impressions > 0 and counts.with_propensities == 0:
+        detail = SHADOW_ONLY if counts.shadowed else NO_PROPENSITIES
+    return Check("with_propensities", share, None, "reported", detail)
 
 
 def _list_reported_counts(counts: Counts) -> list[Check]:
@@ -196,6 +207,8 @@ def _list_reported_counts(counts: Counts) -> list[Check]:
         ("waiting_events", counts.waiting, "events without an impression so far"),
         ("given_up_events", counts.rejected_earlier, "earlier events rejected tonight"),
     ]
+    if counts.shadowed:
+        found.append(("shadow_decisions", counts.shadowed, "static pages with the choice of a shadow policy"))
     if counts.structure:
         found.append(("structure_lines", counts.structure, "lines of the layout, such as those of bulk requests"))
     if counts.pages:

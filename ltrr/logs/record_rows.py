@@ -95,15 +95,34 @@ def impression_row(
 
 
 def decision_rows(record: Record) -> Rows:
-    """Rows of `decisions`, without the columns of the impression."""
-    facts = facts_of((*record["looks"], *record["draws"]))
+    """Rows of `decisions`, without the columns of the impression.
+
+    A shadow decision is a row, too: the policy's choice beside the static page that was served.
+    """
+    further = (*record["draws"], *record.get("off_path", ()))
+    facts = facts_of((*record["looks"], *further))
     seen = {(block["strategy"], block["depth"]) for block in record["looks"]}
-    look = [block_row(block, facts) for block in record["looks"]]
-    deeper = [block_row(block, facts) for block in record["draws"] if (block["strategy"], block["depth"]) not in seen]
-    return [_decision_row(decision, look, deeper) for decision in record["decisions"]]
+    blocks = {
+        "look": [block_row(block, facts) for block in record["looks"]],
+        "deeper": [block_row(block, facts) for block in further if (block["strategy"], block["depth"]) not in seen],
+        "drawn": drawn_depths(record["draws"]),
+    }
+    shadow = record.get("shadow")
+    rows = [_decision_row(decision, is_shadow=False) for decision in record["decisions"]]
+    rows += [_decision_row(shadow, is_shadow=True)] if shadow else []
+    return [{**row, **blocks} for row in rows]
 
 
-def _decision_row(decision: Mapping[str, Any], look: Rows, deeper: Rows) -> dict[str, Any]:
+def drawn_depths(draws: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """Strategy -> number of its drawn blocks, as pairs in order.
+
+    >>> drawn_depths([{"strategy": "title", "depth": 2}, {"strategy": "title", "depth": 1}])
+    [('title', 2)]
+    """
+    return sorted(Counter(block["strategy"] for block in draws).items())
+
+
+def _decision_row(decision: Mapping[str, Any], *, is_shadow: bool) -> dict[str, Any]:
     features = {entry["action"]: entry["features"] for entry in decision["shortlist"]}
     features.setdefault(decision["action_taken"], decision["taken_features"])
     return {
@@ -119,8 +138,7 @@ def _decision_row(decision: Mapping[str, Any], look: Rows, deeper: Rows) -> dict
         "action_features": [{"action": action, "features": values} for action, values in features.items()],
         "hit_rate": decision["history"]["hit_rate"],
         "marginal_hit_rate": decision["history"]["marginal_hit_rate"],
-        "look": look,
-        "deeper": deeper,
+        "is_shadow": is_shadow,
     }
 
 
@@ -137,7 +155,9 @@ def slate_row_rows(record: Record) -> Rows:
 
 
 def block_rows(record: Record) -> tuple[Rows, Rows]:
-    """Rows of `draws` and `candidates`: every fetched block once, whether looked at, drawn or both.
+    """Rows of `draws` and `candidates`: every fetched block once.
+
+    It is looked at, drawn, both, or neither: then it was fetched off the request path.
 
     >>> def block(strategy, *entity_ids):
     ...     ranked = enumerate(entity_ids, start=1)
@@ -145,22 +165,24 @@ def block_rows(record: Record) -> tuple[Rows, Rows]:
     ...     return {"strategy": strategy, "depth": 1, "status": "ok", "results": results}
     >>> record = {"looks": [block("title", "e1", "e2"), block("memory", "e3")],
     ...           "draws": [block("title", "e1", "e2"), block("popular", "e2")],
+    ...           "off_path": [block("fuzzy", "e1")],
     ...           "slate": [{"position": 1, "entity_id": "e2"}, {"position": 2, "entity_id": "e1"}]}
     >>> draws, candidates = block_rows(record)
     >>> [(d["strategy"], d["is_looked_at"], d["is_drawn"], d["new_entities"]) for d in draws]
-    [('title', True, True, 1), ('memory', True, False, 1), ('popular', False, True, 0)]
-    >>> [(c["strategy"], c["entity_id"], c["position"]) for c in candidates]
-    [('title', 'e1', 2), ('title', 'e2', 1), ('memory', 'e3', None), ('popular', 'e2', 1)]
+    [('title', True, True, 1), ('memory', True, False, 1), ('popular', False, True, 0), ('fuzzy', False, False, 0)]
+    >>> [(c["strategy"], c["entity_id"], c["position"]) for c in candidates][:3]
+    [('title', 'e1', 2), ('title', 'e2', 1), ('memory', 'e3', None)]
     """
     looked_at = {(block["strategy"], block["depth"]): block for block in record["looks"]}
     drawn = {(block["strategy"], block["depth"]): block for block in record["draws"]}
+    off_path = {(block["strategy"], block["depth"]): block for block in record.get("off_path", ())}
     position = {row["entity_id"]: row["position"] for row in record["slate"]}
     listings = Counter(entity_id for block in drawn.values() for entity_id in _entity_ids(block))
     draws: Rows = []
     candidates: Rows = []
     # The page was made of the drawn blocks, so the draw wins if a look and a draw have the same
     # block.
-    for place, block in {**looked_at, **drawn}.items():
+    for place, block in {**looked_at, **drawn, **off_path}.items():
         shared: dict[str, Any] = {
             "strategy": block["strategy"],
             "depth": block["depth"],
@@ -171,7 +193,13 @@ def block_rows(record: Record) -> tuple[Rows, Rows]:
         alone = 1 if place in drawn else 0
         new_entities = sum(listings[entity_id] == alone for entity_id in _entity_ids(block))
         draws.append(
-            {**shared, "status": block["status"], "results": len(block["results"]), "new_entities": new_entities}
+            {
+                **shared,
+                "status": block["status"],
+                "results": len(block["results"]),
+                "new_entities": new_entities,
+                "milliseconds": block.get("milliseconds"),
+            }
         )
         candidates += (
             {

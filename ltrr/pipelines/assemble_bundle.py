@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ltrr.artifacts.bundle import BANDIT, RANKER, read_manifest
-from ltrr.artifacts.learned_values import only_value_files
+from ltrr.artifacts.learned_values import StoredValues, only_value_files
 from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.payloads import Payload
 from ltrr.artifacts.pointer import Canary, Pointer
@@ -24,7 +24,7 @@ from ltrr.evaluation.judged_policy import CHALLENGER, CHAMPION
 from ltrr.pipelines.challenger_review import estimates_of
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.night import Night
-from ltrr.pipelines.notes import EvaluationNotes, HistoryNotes, MemoryNotes
+from ltrr.pipelines.notes import BanditNotes, EvaluationNotes, HistoryNotes, MemoryNotes
 from ltrr.publishing.exploration_price import EXPLORATION_PRICE
 from ltrr.publishing.judgement import ope_summary
 from ltrr.publishing.release import Parts, bundle_files, publish
@@ -85,7 +85,8 @@ def assemble_bundle(
 ) -> AssembledBundle:
     """Assemble the night's memory and history with a bandit, values and a ranker.
 
-    They come from a challenger, a new ranker or else the champion.
+    They come from a challenger, a new ranker or else the champion. A champion in shadow mode gets
+    the values that the night learned, and the exploration of the settings.
 
     Args:
         night: Night of `publish_policy`.
@@ -96,15 +97,19 @@ def assemble_bundle(
         canary_of: Version of the champion if a canary is assembled, else empty.
     """
     history = night.notes_of(HistoryNotes)
+    newest = _newest_values(night, champion)
+    replaced = challenger.bandit.files if challenger else newest.files if newest else {}
     files = bundle_files(
         night.policies_root,
         night.settings.policy.name,
         champion,
         # Nights of earlier versions wrote no history of single queries.
         Parts(night.notes_of(MemoryNotes).memory_parts, history.history_sha256, history.history_parts or {}),
-        challenger.bandit.files if challenger else {RANKER: ranker} if ranker else {},
+        {**replaced, **({RANKER: ranker} if ranker else {})},
     )
     settings, values, run_id = champion.settings, champion.values, champion.run_id
+    if newest:
+        settings, values = replace(settings, exploration=night.settings.policy.exploration), newest.learned
     if challenger:
         # The exploration that was judged is the one that is served.
         settings = replace(settings, exploration=challenger.bandit.exploration)
@@ -122,8 +127,19 @@ def assemble_bundle(
         ope=_with_exploration_and_draws(night, champion.ope if ope is None else ope, evaluated),
         lineage=_lineage(champion.version, challenger, canary_of, files),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        shadow=champion.shadow,
     )
     return AssembledBundle(manifest, files)
+
+
+def _newest_values(night: Night, champion: Manifest) -> StoredValues | None:
+    """Values of this night for a champion in shadow mode; None if it keeps its own.
+
+    A policy in shadow mode serves no user, so it follows the learning without a trial.
+    """
+    if not champion.shadow:
+        return None
+    return StoredValues.of_note(night.notes_of(BanditNotes).values or "")
 
 
 def assemble_canary(night: Night, pointer: Pointer) -> CanaryBundle | None:

@@ -30,7 +30,12 @@ from ltrr.tracking.run import TrackedRun
 
 
 def judge_canary(
-    night: Night, pointer: Pointer, distrusted: Collection[date], objections: Sequence[str]
+    night: Night,
+    pointer: Pointer,
+    distrusted: Collection[date],
+    objections: Sequence[str],
+    *,
+    is_shadow: bool = False,
 ) -> list[dict[str, Any]]:
     """Rows of `ope_estimates` for the current canary, on the closed dates since it began.
 
@@ -43,6 +48,7 @@ def judge_canary(
         pointer: Pointer at the start of the night.
         distrusted: Dates that are not evaluated, because their log disagrees with the served plans.
         objections: Objections to any verdict on this night, for the gate.
+        is_shadow: Whether the champion is in shadow mode, so that its users get static pages.
     """
     life = canary_life(open_policy(night.policies_root, night.settings.policy.name), pointer)
     if life is None:
@@ -53,7 +59,7 @@ def judge_canary(
         return []
     drawn = only_drawn_impressions(only_on_dates(night.read("impressions"), dates), life)
     counted, slate_rows = only_counted_users(night, drawn), only_on_dates(night.read("slate_rows"), dates)
-    slices = sum_canary(counted, slate_rows)
+    slices = sum_canary(counted, slate_rows, "static" if is_shadow else "policy")
     counts, gate = count_sides(drawn), night.settings.gate
     mismatch: list[str] = []
     if pointer.canary and ALL in slices:

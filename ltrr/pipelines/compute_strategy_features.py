@@ -15,7 +15,7 @@ from ltrr.evaluation.published import read_block_sizes
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.notes import HistoryNotes
-from ltrr.strategies.chances import to_drawn_blocks
+from ltrr.strategies.chances import to_drawn_blocks, with_served_plans
 from ltrr.strategies.daily import BY_QUERY, to_block_hits, to_strategy_days
 from ltrr.strategies.history import collect_counts, fit_history, to_decayed_counts
 from ltrr.strategies.parts import store_history_parts
@@ -36,8 +36,9 @@ def run(night: Night) -> None:
 
     Dates up to D count, and the history is served from D + 1 on. Held-out users count too:
     candidates are evaluated on the history that was logged with each decision, so the night's
-    history is no evidence in any evaluation. Decisions of a fallback or of a static answer are no
-    draws of a policy and are left out.
+    history is no evidence in any evaluation. The static page of a shadow
+    decision counts as a plan that was certain. Other static pages and fallbacks are no draws of a
+    policy and are left out.
 
     The joins are by impression over the open dates. After them there is one row per date, query and
     block drawn for the query, over the window. Only the levels all and class, three sums and the
@@ -81,9 +82,10 @@ def run(night: Night) -> None:
 
 def _write_open_counts(night: Night) -> DataFrame:
     """Replace the rows of `strategy_daily` of the open dates; returns them, cached."""
-    first_open = night.first_open
+    first_open, space = night.first_open, night.settings.policy.space
     is_open = F.col("log_date").between(F.lit(first_open), F.lit(night.date))
-    decisions = night.read("decisions").where(is_open & (F.col("served_by") == "policy") & (F.col("decide") == "plan"))
+    is_served = (F.col("served_by") == "policy") | F.col("is_shadow")
+    decisions = night.read("decisions").where(is_open & is_served & (F.col("decide") == "plan"))
     # The decisions limit the counts: draws and hits of other decisions join to nothing.
     decisions = only_counted_users(night, _only_of_block_size(night, decisions))
     curves = night.read("examination").where(F.col("as_of_date") >= F.lit(first_open))
@@ -92,7 +94,7 @@ def _write_open_counts(night: Night) -> DataFrame:
         slate_rows, night.read("candidates").where(is_open), night.settings.clicks.examination_floor
     )
     open_counts = to_strategy_days(
-        to_drawn_blocks(decisions, night.settings.policy.space),
+        to_drawn_blocks(with_served_plans(decisions, space), space),
         night.read("draws").where(is_open),
         block_hits,
         night.settings.history.max_weight,

@@ -52,6 +52,7 @@ class IngestNotes(JobNotes):
     Attributes:
         lines: Number of lines read.
         impressions: Number of accepted impressions.
+        shadow_decisions: Number of accepted static pages with the choice of a shadow policy.
         query_key_version: Version of the query key of the home. None in runs that used version 1
             before the key had versions.
         accepted_quality: Failed quality checks that the operator accepted: name of the check ->
@@ -64,6 +65,7 @@ class IngestNotes(JobNotes):
     impressions: int
     with_propensities: int | None = field(default=None, metadata=ADDED_LATER)
     query_key_version: int | None = field(default=None, metadata=ADDED_LATER)
+    shadow_decisions: int | None = None
     accepted_quality: Mapping[str, str] | None = None
 
 

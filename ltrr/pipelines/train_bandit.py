@@ -13,7 +13,13 @@ from pyspark.sql import functions as F
 from ltrr.artifacts.payloads import get_payload, put_payload
 from ltrr.bandit.learning import Planner, list_vw_arguments, train_bandit
 from ltrr.bandit.rows import check_unions_shown, to_bandit_rows
-from ltrr.bandit.training_rows import only_capped, only_of_space, only_of_versions, only_training_users
+from ltrr.bandit.training_rows import (
+    only_capped,
+    only_of_space,
+    only_of_versions,
+    only_served_plans,
+    only_training_users,
+)
 from ltrr.bandit.value_learning import learn_values
 from ltrr.clicks.correction import with_examination
 from ltrr.evaluation.published import list_same_plan_versions
@@ -61,12 +67,15 @@ def _write_rows(night: Night, dates: ClosedPeriods) -> float:
 
     Returns the largest share of a date's impressions whose union did not fit the page.
     """
-    unshown_share = check_unions_shown(
-        dates.only_written(night.read("candidates")), night.settings.bandit.max_unshown_share
+    decisions = dates.only_written(night.read("decisions"))
+    # A static page may be cut: its rows train values, which need no found_reward.
+    shadows = decisions.where("is_shadow").select("log_date", "impression_id").distinct()
+    candidates = dates.only_written(night.read("candidates")).join(
+        shadows, on=["log_date", "impression_id"], how="left_anti"
     )
+    unshown_share = check_unions_shown(candidates, night.settings.bandit.max_unshown_share)
     curves = dates.only_since(night.read("examination"), "as_of_date")
     slate_rows = with_examination(dates.only_written(night.read("slate_rows")), curves)
-    decisions = dates.only_written(night.read("decisions"))
     rows = to_bandit_rows(decisions, slate_rows, night.settings.clicks.examination_floor)
     night.write("bandit_rows", rows, dates.where("log_date"))
     return unshown_share
@@ -79,7 +88,7 @@ def _train(night: Night, window: list[date], tracked: TrackedRun) -> None:
     rows = only_training_users(only_counted_users(night, rows), night.settings.evaluation.held_out_percent)
     rows = only_of_space(_only_alike(night, rows), policy.space, policy.observe, policy.features)
     planner = _learn_values(night, rows, tracked)
-    capped = only_capped(rows, settings.query_decisions)
+    capped = only_capped(only_served_plans(rows), settings.query_decisions)
     trained = train_bandit(capped, policy.space, policy.observe, settings, groups=policy.features, planner=planner)
     if trained is None:
         log.warning("date=%s bandit=none: no decision of a training user between %s and %s", night.date, *_ends(window))

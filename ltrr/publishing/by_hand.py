@@ -173,6 +173,14 @@ def _move_pointer(
 
 def _check_comparable(champion: Manifest, canary: Manifest) -> None:
     """Check that nights can refresh both from one memory and history, and that they differ."""
+    if canary.shadow:
+        raise UsageError(
+            "a canary in shadow mode would serve no page",
+            which=canary.version,
+            expected="a version that serves its choices",
+            got="one in shadow mode",
+            todo="`ltrr policies ramp` publishes such a version",
+        )
     if not has_same_plans(champion.settings, canary.settings):
         raise UsageError(
             "the canary has other plans than the champion, so nights cannot refresh both from one memory and history",
@@ -193,7 +201,7 @@ def _check_comparable(champion: Manifest, canary: Manifest) -> None:
 def _models(manifest: Manifest) -> tuple[object, ...]:
     names = {BANDIT, RANKER, *only_value_files(manifest.files)}
     files = {name: file.sha256 for name, file in manifest.files.items() if name in names}
-    return manifest.settings, manifest.values, files
+    return manifest.settings, manifest.values, manifest.shadow, files
 
 
 def _known_models(root: str | os.PathLike[str], name: str, version: str) -> tuple[object, ...] | None:

@@ -102,7 +102,7 @@ def bundle_files(
 
     They are the champion's models or those given, with the memory and history of this night. A
     bandit and its values are always replaced together, because the bandit was trained on the
-    values.
+    values; and new values leave no old bandit.
 
     Args:
         root: Folder of the policies.
@@ -114,7 +114,8 @@ def bundle_files(
     Raises:
         ArtifactError: A payload is not in the store.
     """
-    kept = {RANKER} if BANDIT in models else {RANKER, BANDIT, *only_value_files(champion.files)}
+    is_replaced = BANDIT in models or only_value_files(models)
+    kept = {RANKER} if is_replaced else {RANKER, BANDIT, *only_value_files(champion.files)}
     files = {key: payload for key, payload in champion.files.items() if key in kept}
     files.update(parts.memory)
     files.update(parts.history)

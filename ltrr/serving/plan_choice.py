@@ -77,7 +77,7 @@ def take_plan(
         version=bundle.version,
         situation=choice.situation,
         version_draw=bundles.draw,
-        is_shadow=bundle.manifest.settings.shadow,
+        is_shadow=bundle.manifest.shadow,
     )
 
 

@@ -131,7 +131,7 @@ class Policy:
     @property
     def is_shadow(self) -> bool:
         """Whether the service shows its own static page and only logs what the policy would draw."""
-        return self.manifest.settings.shadow
+        return self.manifest.shadow
 
     @property
     def manifest(self) -> Manifest:

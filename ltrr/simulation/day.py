@@ -25,11 +25,12 @@ from ltrr.core.planning import Block
 from ltrr.serving.bandit import Choice
 from ltrr.serving.plan_choice import PlanChoice
 from ltrr.serving.policy import Policy
-from ltrr.serving.ranker import Slate
+from ltrr.serving.ranker import Ranker, Slate
 from ltrr.simulation.answers import Answers, answers_of, looks_of, plan_blocks
 from ltrr.simulation.log_files import close, folder_of, write_parts
 from ltrr.simulation.outcomes import events_of
 from ltrr.simulation.searches import Searches, draw_searches, spell_query
+from ltrr.simulation.truth_table import equal_split
 from ltrr.simulation.world import World
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ def serve_day(
     seed: int,
     logs_root: Path,
     progress: Callable[[int, int], None] | None = None,
+    static_plan: int | None = None,
 ) -> DayLog:
     """Serve one day and write its logs; `_SUCCESS` comes last.
 
@@ -83,6 +85,8 @@ def serve_day(
         seed: Seed of the users' behaviour.
         logs_root: Folder with the `dt=...` folders.
         progress: Called with (searches served, all searches).
+        static_plan: Plan of the service's own page, which it shows while the policy is in shadow
+            mode, in the order of fusion; by default the first `equal_split`.
 
     Raises:
         UsageError: The day is closed and has other logs.
@@ -93,7 +97,8 @@ def serve_day(
     folder = folder_of(logs_root, day)
     # No window is longer than a day, so every event arrives on this date or the next.
     events: dict[date, list[tuple[str, str, str]]] = {day: [], day + timedelta(days=1): []}
-    write_parts(folder, "decisions", _serve_all(world, policy, searches, impressions, events, progress))
+    static = equal_split(policy.space)[0] if static_plan is None else static_plan
+    write_parts(folder, "decisions", _serve_all(world, policy, searches, impressions, events, progress, static))
     for arrival, arrived in events.items():
         stem = "events" if arrival == day else f"events-from-{day.isoformat()}"
         write_parts(folder_of(logs_root, arrival), stem, [line for _, line, _ in sorted(arrived)])
@@ -113,6 +118,7 @@ def _serve_all(
     impressions: int,
     events: dict[date, list[tuple[str, str, str]]],
     progress: Callable[[int, int], None] | None,
+    static_plan: int,
 ) -> Iterator[str]:
     """Decision records of a day, in batches; the events of each page go to the list of their date.
 
@@ -120,7 +126,7 @@ def _serve_all(
     """
     for start in range(0, impressions, _AT_ONCE):
         numbers = range(start, min(start + _AT_ONCE, impressions))
-        for number, line, slate in _serve(world, policy, searches, numbers):
+        for number, line, slate in _serve(world, policy, searches, numbers, static_plan):
             for event in events_of(world, searches, number, slate):
                 arrival = date.fromisoformat(event["at"][:10])
                 events[arrival].append((event["at"], record_line(event), event["kind"]))
@@ -129,20 +135,25 @@ def _serve_all(
             progress(numbers.stop, impressions)
 
 
-def _serve(world: World, policy: Policy, searches: Searches, numbers: range) -> Iterator[tuple[int, str, Slate]]:
+def _serve(
+    world: World, policy: Policy, searches: Searches, numbers: range, static_plan: int
+) -> Iterator[tuple[int, str, Slate]]:
     """Serve a batch of searches, each with its user's version: (number, decision record, page)."""
     sides: dict[str, list[tuple[int, Policy]]] = {}
     for number in numbers:
         mine = policy.for_user(searches.user(number))
         sides.setdefault(mine.version, []).append((number, mine))
-    served = [row for side in sides.values() for row in _serve_side(world, searches, side)]
+    served = [row for side in sides.values() for row in _serve_side(world, searches, side, static_plan)]
     yield from sorted(served, key=lambda row: row[0])
 
 
 def _serve_side(
-    world: World, searches: Searches, side: Sequence[tuple[int, Policy]]
+    world: World, searches: Searches, side: Sequence[tuple[int, Policy]], static_plan: int
 ) -> Iterator[tuple[int, str, Slate]]:
-    """Plan, draw and rank the searches of one version, each with its user's policy."""
+    """Plan, draw and rank the searches of one version, each with its user's policy.
+
+    In shadow mode, the choice is only logged, and the page is that of the static plan.
+    """
     policy = side[0][1]
     observe = policy.manifest.settings.observe
     depths = policy.space.plans.tolist()
@@ -163,12 +174,18 @@ def _serve_side(
             choices[query] = policy.choose(text, answered[query][1], world.fields, situation=situation)
         planned.append((number, query, text, mine.draw(text, choices[query], searches.impression_id(number))))
     # The page is a function of the set of blocks: searches with one query and one plan share it.
-    wanted = dict.fromkeys((query, choice.plan_index) for _, query, _, choice in planned)
+    served = {choice.plan_index: static_plan if policy.is_shadow else choice.plan_index for *_, choice in planned}
+    wanted = dict.fromkeys((query, served[choice.plan_index]) for _, query, _, choice in planned)
     drawn = {pair: plan_blocks(answered[pair[0]][0], depths[pair[1]]) for pair in wanted}
-    ranked = policy.rank_many([(world.queries[query].query_text, drawn[query, plan]) for query, plan in wanted])
+    # A service's own page does not depend on what the policy has learned.
+    settings = policy.manifest.settings
+    ranker = Ranker(policy.space, None, settings.ranker_groups) if policy.is_shadow else policy
+    texts = [world.queries[query].query_text for query, _ in wanted]
+    keys = [policy.key(text) for text in texts] if policy.is_shadow else texts
+    ranked = ranker.rank_many([(key, drawn[pair]) for key, pair in zip(keys, wanted, strict=True)])
     slates = {pair: slate.top(world.users.page_size) for pair, slate in zip(wanted, ranked, strict=True)}
     for number, query, text, choice in planned:
-        pair, situation = (query, choice.plan_index), searches.situation(number)
+        pair, situation = (query, served[choice.plan_index]), searches.situation(number)
         record = policy.record(
             impression_id=searches.impression_id(number),
             query_text=text,

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from ltrr.arrays import Bools, Floats, Longs
 from ltrr.core.plans import PlanSpace
@@ -61,6 +62,40 @@ def draw_chances(
         chances[listing] += np.add.reduceat(extra[:, None] * space.draws[plans], starts, axis=0)
     # Rounding can bring a sum of propensities above 1.
     return np.minimum(chances, 1.0)
+
+
+def with_served_plans(decisions: DataFrame, space: PlanSpace) -> DataFrame:
+    """Shadow decisions become decisions for the static plan, which was certain; same columns.
+
+    A static page teaches which of its blocks are hit. It draws no other block, so its history has
+    no rate of them. A static page that is no plan of the space leaves its row as it is, with a plan
+    that no space has.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> schema = "action_taken string, floor double, is_shadow boolean, drawn map<string,int>, "
+    >>> schema += "action_propensities array<struct<action:string,p:double>>"
+    >>> rows = [("memory:2", 0.1, True, {"memory": 1, "title": 1}, [("memory:2", 0.9)]),
+    ...         ("memory:2", 0.1, None, {"memory": 2}, [("memory:2", 0.9)])]
+    >>> served = with_served_plans(spark.createDataFrame(rows, schema), space)
+    >>> [(row.action_taken, row.floor, row.action_propensities[0].p) for row in served.collect()]
+    [('title:1,memory:1', 0.0, 1.0), ('memory:2', 0.1, 0.9)]
+    """
+    static = F.concat_ws(
+        ",",
+        *(
+            F.when(F.col("drawn")[name] > 0, F.concat(F.lit(f"{name}:"), F.col("drawn")[name]))
+            for name in space.strategies
+        ),
+    )
+    is_shadow = F.coalesce("is_shadow", F.lit(False))
+    certain = F.array(F.struct(static.alias("action"), F.lit(1.0).alias("p")))
+    return decisions.withColumns(
+        {
+            "action_taken": F.when(is_shadow, static).otherwise(F.col("action_taken")),
+            "action_propensities": F.when(is_shadow, certain).otherwise(F.col("action_propensities")),
+            "floor": F.when(is_shadow, F.lit(0.0)).otherwise(F.col("floor")),
+        }
+    )
 
 
 def to_drawn_blocks(decisions: DataFrame, space: PlanSpace) -> DataFrame:

@@ -54,6 +54,12 @@ BANDIT_ROWS = Table(
             "Entities of the page in order, with clicks and examination",
             exact=False,
         ),
+        Column(
+            "is_shadow",
+            "boolean",
+            "Whether a static page was served instead of the chosen plan: such rows train values only",
+            null="an earlier version of ltrr wrote the row; false",
+        ),
     ),
     ("log_date",),
     "train_bandit",

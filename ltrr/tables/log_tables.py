@@ -153,7 +153,19 @@ DECISIONS = Table(
             "Blocks seen before the choice, so that evaluation needs no join. Each entity has the overlap of its "
             "text with the query (empty: unknown) and the memory's clicks and examinations of query and entity",
         ),
-        Column("deeper", BLOCKS, "Blocks of the chosen plan that are not in `look`, in the same form"),
+        Column("deeper", BLOCKS, "Further fetched blocks, such as those of the chosen plan, in the same form"),
+        Column(
+            "is_shadow",
+            "boolean",
+            "Whether the policy only said what it would choose, while a static page was served",
+            null="an earlier version of ltrr wrote the row; false",
+        ),
+        Column(
+            "drawn",
+            "map<string,int>",
+            "Strategy -> number of its blocks on the page; strategies without a block are left out",
+            null="an earlier version of ltrr wrote the row",
+        ),
     ),
     ("log_date",),
     "ingest_logs",
@@ -170,7 +182,7 @@ DRAWS = Table(
         DEPTH,
         LOG_DATE,
         Column("is_looked_at", "boolean", "Whether the block was fetched before the choice"),
-        Column("is_drawn", "boolean", "Whether the block is part of the chosen plan"),
+        Column("is_drawn", "boolean", "Whether the page was made of the block"),
         Column("status", "string", "Result of the call to the strategy: ok | empty | timeout | error"),
         Column("results", "int", "Number of entities in the block", "entities"),
         Column(
@@ -179,10 +191,17 @@ DRAWS = Table(
             "Number of entities of the block that no other drawn block of the impression contains",
             "entities",
         ),
+        Column(
+            "milliseconds",
+            "double",
+            "Duration of the call to the strategy",
+            "milliseconds",
+            null="the log does not have it",
+        ),
     ),
     ("log_date",),
     "ingest_logs",
-    "Fetched blocks of candidates, one row per block.",
+    "Fetched blocks of candidates, one row per block: before the choice, for the page, or off the request path.",
     "log_date",
 )
 
@@ -198,7 +217,7 @@ CANDIDATES = Table(
         ENTITY_ID,
         Column("score", "double", "Score that the strategy returned for the entity", null="the strategy returned none"),
         Column("is_looked_at", "boolean", "Whether the entity's block was fetched before the choice"),
-        Column("is_drawn", "boolean", "Whether the entity's block is part of the chosen plan"),
+        Column("is_drawn", "boolean", "Whether the page was made of the entity's block"),
         Column("position", "int", "Position on the page, 1-based", null="the entity was not shown"),
     ),
     ("log_date",),
