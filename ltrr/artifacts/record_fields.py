@@ -118,8 +118,8 @@ OPTIONAL_IN_RECORD: Fields = {
     "shadow": (lambda value: isinstance(value, dict), "an object"),
     "off_path": _LIST,
 }
-"""Fields of a record whose service drew between two versions, asked a policy whose choice it did not
-serve, or fetched blocks off the request path."""
+"""Fields of a record whose service drew between two versions, asked a policy in shadow mode, or
+fetched blocks off the request path."""
 BLOCK: Fields = {"strategy": _TEXT, "depth": _COUNT, "status": _one_of(*STATUSES), "results": _LIST}
 OPTIONAL_IN_BLOCK: Fields = {
     "milliseconds": (

@@ -17,6 +17,7 @@ from ltrr.cli.ope import ope
 from ltrr.cli.ope_draws import ope_draws
 from ltrr.cli.output import is_debugging, print_progress, set_up_logging
 from ltrr.cli.policies import policies
+from ltrr.cli.shadow import shadow
 from ltrr.cli.simulate import simulate
 from ltrr.cli.tables import tables
 from ltrr.errors import LtrrError
@@ -39,6 +40,7 @@ app.command()(ope)
 app.command()(ope_draws)
 app.add_typer(tables, name="tables")
 app.add_typer(policies, name="policies")
+app.add_typer(shadow, name="shadow")
 app.add_typer(logs, name="logs")
 app.add_typer(judgments, name="judgments")
 

@@ -42,7 +42,7 @@ def promote_policy(
     settings = common.settings()
     root, name = settings.paths.policies, settings.policy.name
     release = promote(root, name, version, why=why, by_whom=by_whom)
-    _show_release(common, settings, release, version)
+    show_release(common, settings, release, version)
 
 
 @with_common
@@ -59,7 +59,7 @@ def rollback_policy(
     settings = common.settings()
     root, name = settings.paths.policies, settings.policy.name
     release = roll_back(root, name, why=why, by_whom=by_whom)
-    _show_release(common, settings, release, release.version if release else current(root, name))
+    show_release(common, settings, release, release.version if release else current(root, name))
 
 
 @with_common
@@ -85,10 +85,10 @@ def canary_policy(
             expected="VERSION --share SHARE, or --end",
             got="another combination",
         )
-    _show_release(common, settings, release, release.version)
+    show_release(common, settings, release, release.version)
 
 
-def _show_release(common: Common, settings: Settings, release: Release | None, version: str) -> None:
+def show_release(common: Common, settings: Settings, release: Release | None, version: str) -> None:
     """Record the release and show it.
 
     While a night holds the lease, that night or the next one records it.

@@ -16,6 +16,7 @@ from ltrr.cli.explain import explain_policy
 from ltrr.cli.options import Common, Date, parse_date, with_common
 from ltrr.cli.output import show_json, show_rows
 from ltrr.cli.policy_rows import manifest_facts, serves_text, version_row
+from ltrr.cli.ramp import ramp_policy
 from ltrr.config import HOME_FILE, PathSettings, Settings, home_layer, load_settings, write_home_file
 from ltrr.core.feature_groups import DEFAULT_GROUPS, GROUPS
 from ltrr.errors import UsageError
@@ -77,7 +78,9 @@ def init_policies(
     settings = load_settings(common.home, common.config, common.changes or ())
     if strategies is not None:
         _check_agrees(settings, strategies, name, block_size, budget)
-    version, is_new = publish_first_champion(settings.paths.policies, settings.policy, settings.first_date, shadow=shadow)
+    version, is_new = publish_first_champion(
+        settings.paths.policies, settings.policy, settings.first_date, shadow=shadow
+    )
     row = {
         "policy": settings.policy.name,
         "serves": version,
@@ -186,5 +189,6 @@ def _split_names(strategies: str) -> tuple[str, ...]:
 policies.command("promote")(promote_policy)
 policies.command("rollback")(rollback_policy)
 policies.command("canary")(canary_policy)
+policies.command("ramp")(ramp_policy)
 policies.command("explain")(explain_policy)
 policies.command("challengers")(list_challengers)

@@ -30,6 +30,7 @@ from ltrr.logs.settings import LogSettings
 from ltrr.memory.settings import MemorySettings
 from ltrr.publishing.settings import GateSettings
 from ltrr.ranking.settings import RankerSettings
+from ltrr.shadow.settings import ShadowSettings
 from ltrr.spark.retention import NightSettings
 from ltrr.spark.session import SparkSettings
 from ltrr.strategies.settings import HistorySettings
@@ -41,7 +42,7 @@ S = TypeVar("S")
 HOME_FILE = "ltrr.yaml"
 
 # These sections say where a night runs and reports. They do not change its results.
-_NOT_DIGESTED = ("paths", "nights", "spark", "tracking")
+_NOT_DIGESTED = ("paths", "nights", "spark", "tracking", "shadow")
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class Settings:
     ranker: RankerSettings = field(default_factory=RankerSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     gate: GateSettings = field(default_factory=GateSettings)
+    shadow: ShadowSettings = field(default_factory=ShadowSettings)
     spark: SparkSettings = field(default_factory=SparkSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
 

@@ -205,9 +205,7 @@ def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame, champion_serves: st
     return served.select("user_key", "query_class", *columns)
 
 
-def sum_canary(
-    drawn: DataFrame, slate_rows: DataFrame, champion_serves: str = "policy"
-) -> dict[str, ClusteredSums]:
+def sum_canary(drawn: DataFrame, slate_rows: DataFrame, champion_serves: str = "policy") -> dict[str, ClusteredSums]:
     """Exact sums by user of every slice; empty without drawn impressions."""
     return sum_terms(to_canary_terms(drawn, slate_rows, champion_serves), NAMES)
 

@@ -64,8 +64,12 @@ class JudgedPolicy:
         if self.chooser is None:
             return np.array([self.probabilities(decision) for decision in decisions])
         shared = np.array([decision.shared for decision in decisions])
-        values = np.array([self._values(decision) for decision in decisions])
+        values = self.values_of(decisions)
         return plan_probabilities(self.chooser, [decision.key for decision in decisions], shared, values)
+
+    def values_of(self, decisions: Sequence[LoggedDecision]) -> Floats:
+        """Planner values of every plan for many decisions, [N, P]."""
+        return np.array([self._values(decision) for decision in decisions])
 
     def choice(self, decision: LoggedDecision) -> Choice | None:
         """The choice of a learned policy for a logged decision; None without a chooser."""

@@ -168,8 +168,12 @@ def block_rows(record: Record) -> tuple[Rows, Rows]:
     ...           "off_path": [block("fuzzy", "e1")],
     ...           "slate": [{"position": 1, "entity_id": "e2"}, {"position": 2, "entity_id": "e1"}]}
     >>> draws, candidates = block_rows(record)
-    >>> [(d["strategy"], d["is_looked_at"], d["is_drawn"], d["new_entities"]) for d in draws]
-    [('title', True, True, 1), ('memory', True, False, 1), ('popular', False, True, 0), ('fuzzy', False, False, 0)]
+    >>> for draw in draws:
+    ...     print(draw["strategy"], draw["is_looked_at"], draw["is_drawn"], draw["new_entities"])
+    title True True 1
+    memory True False 1
+    popular False True 0
+    fuzzy False False 0
     >>> [(c["strategy"], c["entity_id"], c["position"]) for c in candidates][:3]
     [('title', 'e1', 2), ('title', 'e2', 1), ('memory', 'e3', None)]
     """

@@ -61,9 +61,7 @@ def run(night: Night) -> None:
         tracked.params(_run_parameters(night, champion, candidate, challenger))
         objections = _check_replay(night, tracked)
         distrusted = _update_distrusted_dates(night, is_replay_unequal=bool(objections))
-        on_canary = judge_canary(
-            night, pointer, distrusted, objections, is_shadow=champion.manifest.shadow
-        )
+        on_canary = judge_canary(night, pointer, distrusted, objections, is_shadow=champion.manifest.shadow)
         judge_rankers(night, champion.manifest, trials, distrusted, objections)
         judged_challenger = None if challenger is None else judged_policy(night, CHALLENGER, challenger.bandit)
         found = report_held_out(night, champion, candidate, judged_challenger, distrusted)

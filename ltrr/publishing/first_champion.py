@@ -11,7 +11,6 @@ from ltrr.artifacts.manifest import PolicySettings
 from ltrr.artifacts.pointer import Mover, current_pointer, open_policy, sequences
 from ltrr.publishing.release import PUBLISHED
 
-
 FIRST = "first champion: uniform over all plans"
 FIRST_SHADOW = "first policy in shadow mode: services show their static page"
 

@@ -130,7 +130,7 @@ class Policy:
 
     @property
     def is_shadow(self) -> bool:
-        """Whether the service shows its own static page and only logs what the policy would draw."""
+        """Whether the service shows its own static page and only logs the policy's choice."""
         return self.manifest.shadow
 
     @property

@@ -84,7 +84,7 @@ class Ranker:
     def page(self, key: str, drawn: Sequence[Block], entity_ids: Sequence[str]) -> Slate:
         """A given page with the features of its entities; NaN for an entity that no block lists."""
         listed, matrix = ranker_matrix(self.space, drawn, key, self.groups)
-        rows = {entity_id: row for entity_id, row in zip(listed, matrix, strict=True)}
+        rows = dict(zip(listed, matrix, strict=True))
         missing = np.full(matrix.shape[1], np.nan)
         features = [rows.get(entity_id, missing) for entity_id in entity_ids]
         return Slate(tuple(entity_ids), np.array(features).reshape(len(entity_ids), matrix.shape[1]))

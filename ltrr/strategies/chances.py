@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.arrays import Bools, Floats, Longs
@@ -64,6 +64,19 @@ def draw_chances(
     return np.minimum(chances, 1.0)
 
 
+def drawn_plan(space: PlanSpace) -> Column:
+    """Text of the plan of a static page, from the column `drawn`; empty without a block.
+
+    >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
+    >>> drawn = spark.createDataFrame([({"memory": 1, "title": 1},)], "drawn map<string,int>")
+    >>> drawn.select(drawn_plan(space).alias("plan")).collect()[0].plan
+    'title:1,memory:1'
+    """
+    blocks = F.col("drawn")
+    parts = [F.when(blocks[name] > 0, F.concat(F.lit(f"{name}:"), blocks[name])) for name in space.strategies]
+    return F.concat_ws(",", *parts)
+
+
 def with_served_plans(decisions: DataFrame, space: PlanSpace) -> DataFrame:
     """Shadow decisions become decisions for the static plan, which was certain; same columns.
 
@@ -80,14 +93,7 @@ def with_served_plans(decisions: DataFrame, space: PlanSpace) -> DataFrame:
     >>> [(row.action_taken, row.floor, row.action_propensities[0].p) for row in served.collect()]
     [('title:1,memory:1', 0.0, 1.0), ('memory:2', 0.1, 0.9)]
     """
-    static = F.concat_ws(
-        ",",
-        *(
-            F.when(F.col("drawn")[name] > 0, F.concat(F.lit(f"{name}:"), F.col("drawn")[name]))
-            for name in space.strategies
-        ),
-    )
-    is_shadow = F.coalesce("is_shadow", F.lit(False))
+    static, is_shadow = drawn_plan(space), F.coalesce("is_shadow", F.lit(False))
     certain = F.array(F.struct(static.alias("action"), F.lit(1.0).alias("p")))
     return decisions.withColumns(
         {
