@@ -19,6 +19,7 @@ from ltrr.estimation.verdict import DO_NOT_USE
 from ltrr.pipelines.shadow_report import ShadowReport, make_report
 from ltrr.publishing.by_hand import begin_canary
 from ltrr.publishing.release import publish
+from ltrr.shadow.terms import canary_exploration
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.session import build_session
 
@@ -119,7 +120,7 @@ def _begin(
     """
     root, name = settings.paths.policies, settings.policy.name
     manifest = read_manifest(root, name, version)
-    exploration = replace(manifest.settings.exploration, floor_share=floor)
+    exploration = canary_exploration(settings.policy.exploration, floor)
     serving = replace(
         manifest,
         settings=replace(manifest.settings, exploration=exploration),

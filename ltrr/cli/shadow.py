@@ -69,8 +69,8 @@ def show_report(report: ShadowReport) -> None:
         {
             "floor": price.floor,
             "predicted value": price.value,
-            "nights, best plan": price.greedy_nights,
-            "nights, any plan": price.any_nights,
+            "nights, challenger of the settings": price.challenger_nights,
+            "nights, any one plan": price.any_nights,
         }
         for price in report.ramp.prices
     ]
@@ -87,9 +87,9 @@ def report_lines(report: ShadowReport) -> list[str]:
             f"{whole.mass_fetched:.1%} of its probability: no more than that can this log show"
         ),
         (
-            f"predicted gain of a canary with the floor {report.floor:g}: {whole.gain:+.1%}, between {whole.low:+.1%} and "
-            f"{whole.high:+.1%} if blocks that were not shown are worth {report.sensitivity:g} times less or more than "
-            f"predicted; it is gone at {whole.breaks_at:.2g} times"
+            f"predicted gain of a canary with the floor {report.floor:g}: {whole.gain:+.1%}, between {whole.low:+.1%} "
+            f"and {whole.high:+.1%} if blocks that were not shown are worth {report.sensitivity:g} times less or "
+            f"more than predicted; it is gone at {whole.breaks_at:.2g} times"
         ),
     ]
     head = f"at {ramp.searches_a_night:,.0f} searches a night, a true gain of {ramp.effect:+.0%}"

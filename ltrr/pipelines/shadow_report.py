@@ -97,7 +97,7 @@ def make_report(warehouse: Warehouse, settings: Settings, version: str, nights: 
     if shadows == no_plan:
         raise _no_shadows(dates, shadows)
     chooser = read_planning_part(settings.paths.policies, settings.policy.name, version).chooser()
-    scorer = ShadowScorer.of(chooser, settings.shadow)
+    scorer = ShadowScorer.of(chooser, settings.policy.exploration, settings.shadow)
     slates = only_on_dates(warehouse.read(table("slate_rows")), dates)
     slices = sum_shadows(shadow_searches(decisions, slates, settings.policy.space), scorer)
     return describe(slices, settings, version, dates, decisions=shadows, no_plan=no_plan, nights=wanted)
@@ -116,7 +116,8 @@ def describe(
     """The report from the sums of `shadow.terms`."""
     shadow = settings.shadow
     ramp = propose_ramp(slices[ALL], len(dates), nights, settings.gate, shadow)
-    floor = shadow.floors[-1] if ramp.floor is None else ramp.floor
+    # Where no floor lets a challenger be judged, the floor is only a cost: the smallest one.
+    floor = shadow.floors[0] if ramp.floor is None else ramp.floor
     confidence, least_users = settings.evaluation.confidence, settings.gate.least_users
     gains = report_slices(slices, shadow.floors.index(floor), shadow.sensitivity, confidence, least_users)
     return ShadowReport(version, dates[0], dates[-1], decisions, no_plan, shadow.sensitivity, floor, gains, ramp)

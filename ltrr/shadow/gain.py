@@ -43,10 +43,11 @@ class ShadowGain:
         searches: Number of searches.
         users: Number of users, which are the clusters.
         reward: Mean page_reward of the static page.
-        same_plan: Mean probability with which the policy draws the static plan.
+        same_plan: Mean probability with which a canary with the smallest floor draws the static
+            plan.
         same_greedy: Share of searches whose best plan is the static one.
-        mass_fetched: Share of the policy's probability on plans whose blocks were all fetched. This
-            is the most that the log can show; `same_plan` is what its rewards can show.
+        mass_fetched: Share of its probability on plans whose blocks were all fetched. This is the
+            most that the log can show; `same_plan` is what its rewards can show.
         gain: Predicted gain of the policy as served, relative to the static page.
         low, high: Range of the gain: sensitivity and confidence of users.
         breaks_at: Sensitivity at which the predicted gain is no longer above zero; inf if none

@@ -7,8 +7,9 @@ gain of its `effect` is promoted (`publishing.traffic`). The smallest share that
 nights is proposed.
 
 **Floor.** The floor is the price of being able to judge *other* plans on the canary's log later.
-The smallest floor is proposed at which a challenger that takes the policy's best plan has a verdict
-within N nights on the canary's searches; `publishing.exploration_price` has the arithmetic.
+The smallest floor is proposed at which a challenger with the exploration of the settings has a
+verdict within N nights on the canary's searches. With s^2 = E[(r - q)^2] and the weights w of the
+challenger, its difference has the variance s^2 (E[w^2] - 1) per search.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ class FloorPrice:
     Attributes:
         floor: Share of the probability that is spread over all plans.
         value: Predicted value of the policy as served, relative to the smallest floor.
-        greedy_nights: Nights until a challenger that takes the policy's best plan has a verdict on
-            a gain of the gate's effect; inf if it has none within a life.
+        challenger_nights: Nights until a challenger with the exploration of the settings has a
+            verdict on a gain of the gate's effect.
         any_nights: The same for a challenger that takes any one plan.
     """
 
     floor: float
     value: float
-    greedy_nights: float
+    challenger_nights: float
     any_nights: float
 
 
@@ -60,8 +61,7 @@ class Ramp:
         nights_needed: Nights until the verdict at that share, or at the largest share.
         searches_a_night: Searches of all users a night.
         searches_needed: Searches a night that the largest share needs for N nights.
-        floor: Proposed floor; None if no floor of the settings is enough, and then the largest is
-            the best that there is.
+        floor: Proposed floor; None if no floor of the settings is enough.
         prices: Price and use of every floor.
     """
 
@@ -96,7 +96,7 @@ def propose_ramp(sums: ClusteredSums, dates: int, nights: int, gate: GateSetting
     share = find_share(reward, dates, nights, gate, settings.largest_share)
     used = settings.largest_share if share is None else share
     prices = _price_floors(sums, searches * used, gate, settings.floors)
-    floor = next((price.floor for price in prices if price.greedy_nights <= nights), None)
+    floor = next((price.floor for price in prices if price.challenger_nights <= nights), None)
     return Ramp(
         nights=nights,
         effect=gate.effect,
@@ -187,8 +187,8 @@ def _price_floors(
     found = []
     for place, floor in enumerate(floors):
         value = sums.total(floor_term(place, "policy")) / smallest if smallest > 0.0 else inf
-        greedy, any_plan = (sums.total(floor_term(place, name)) / count for name in ("rarity", "any_rarity"))
-        found.append(FloorPrice(floor, value, nights(greedy), nights(any_plan)))
+        challenger, any_plan = (sums.total(floor_term(place, name)) / count for name in ("rarity", "any_rarity"))
+        found.append(FloorPrice(floor, value, nights(challenger), nights(any_plan)))
     return tuple(found)
 
 

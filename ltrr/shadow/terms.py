@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.arrays import Floats
+from ltrr.core.exploration import ExplorationSettings
 from ltrr.core.plans import PlanSpace
 from ltrr.estimation.exploration_price import exploration_terms
 from ltrr.estimation.fixed_point import to_fixed
@@ -35,8 +36,8 @@ one, probability of the plans with all blocks fetched, value v of the static pla
 
 OF_A_FLOOR = ("policy", "low", "high", "rarity", "any_rarity")
 """Terms of a search and a floor of exploration: expected value of the policy's plans, the same if
-blocks that were not shown are worth less or more by the factor of sensitivity, 1 / P(greedy plan),
-and the mean of 1 / P over all plans."""
+blocks that were not shown are worth less or more by the factor of sensitivity, mean squared weight
+of a challenger with the exploration of the settings, and the mean of 1 / P over all plans."""
 
 
 def floor_term(place: int, name: str) -> str:
@@ -83,22 +84,28 @@ def count_shadows(decisions: DataFrame, space: PlanSpace) -> tuple[int, int]:
 
 @dataclass(frozen=True, eq=False)
 class ShadowScorer:
-    """The policy at every floor; it is sent to the executors.
+    """The canaries that are compared; it is sent to the executors.
+
+    A canary takes the best plan, except for the floor. It is judged by its users and needs no other
+    exploration.
 
     Attributes:
-        policies: The policy with each floor of the settings, the smallest first.
+        policies: The canary with each floor of the settings, the smallest first.
+        challenger: The policy with the exploration of the settings, which later nights judge on the
+            log of such a canary.
         sensitivity: Factor of `ShadowSettings`.
     """
 
     policies: Sequence[JudgedPolicy]
+    challenger: JudgedPolicy
     sensitivity: float
 
     @staticmethod
-    def of(chooser: PlanChooser, settings: ShadowSettings) -> ShadowScorer:
-        """From the chooser of the newest bundle."""
-        return ShadowScorer(
-            [_with_floor(chooser, place, floor) for place, floor in enumerate(settings.floors)], settings.sensitivity
-        )
+    def of(chooser: PlanChooser, exploration: ExplorationSettings, settings: ShadowSettings) -> ShadowScorer:
+        """From the chooser of the newest bundle, and the exploration of the settings."""
+        floors = [canary_exploration(exploration, floor) for floor in settings.floors]
+        canaries = [_explore(chooser, f"floor{place}", one) for place, one in enumerate(floors)]
+        return ShadowScorer(canaries, _explore(chooser, "challenger", exploration), settings.sensitivity)
 
     def terms(self, decisions: Sequence[LoggedDecision], fetched: Floats) -> Mapping[str, Floats]:
         """Terms of some decisions, each [N].
@@ -116,11 +123,13 @@ class ShadowScorer:
         is_fetched = (plans[None, :, :] <= fetched[:, None, :]).all(axis=2)
         common = np.minimum(plans[None, :, :], plans[static][:, None, :]).sum(axis=2)
         unshown = values * (1.0 - common / space.budget)
+        challenger = self.challenger.probabilities_of(decisions)
         found: dict[str, Floats] = {}
         for place, policy in enumerate(self.policies):
             target = policy.probabilities_of(decisions)
             expected, away = (target * values).sum(axis=1), (target * unshown).sum(axis=1)
-            _, rarity, any_rarity = exploration_terms(target, values)
+            _, _, any_rarity = exploration_terms(target, values)
+            rarity = (challenger**2 / np.maximum(target, 1e-6)).sum(axis=1)
             if place == 0:
                 greedy = np.where(target == target.max(axis=1, keepdims=True), values, -np.inf).argmax(axis=1)
                 found |= {"same": target[rows, static], "greedy": (greedy == static).astype(np.float64)}
@@ -171,9 +180,15 @@ def fetched_depths(rows: Sequence[Sequence[Mapping[str, object]]], space: PlanSp
     return found
 
 
-def _with_floor(chooser: PlanChooser, place: int, floor: float) -> JudgedPolicy:
-    exploration = replace(chooser.exploration, floor_share=floor)
-    priced = PlanChooser(
-        chooser.space, exploration, chooser.model, chooser.observe, chooser.valuer, groups=chooser.groups
-    )
-    return JudgedPolicy(f"floor{place}", f"floor {floor:g}", chooser.space, chooser=priced)
+def canary_exploration(exploration: ExplorationSettings, floor: float) -> ExplorationSettings:
+    """Exploration of a first canary: the best plan, and a floor over all plans.
+
+    >>> canary_exploration(ExplorationSettings(), 0.05).to_json()
+    {'temperature': 0.0, 'floor_share': 0.05, 'shortlist_size': 20}
+    """
+    return replace(exploration, kind="softmax", temperature=0.0, floor_share=floor, query_classes={})
+
+
+def _explore(chooser: PlanChooser, name: str, exploration: ExplorationSettings) -> JudgedPolicy:
+    own = PlanChooser(chooser.space, exploration, chooser.model, chooser.observe, chooser.valuer, groups=chooser.groups)
+    return JudgedPolicy(name, f"floor {exploration.floor_share:g}", chooser.space, chooser=own)
