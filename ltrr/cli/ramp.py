@@ -94,8 +94,8 @@ def _check_allowed(report: ShadowReport, share: float | None, why: str, *, is_by
     """Check that a canary may begin.
 
     Raises:
-        UsageError: There is no reason or share, or the report speaks against the policy and no
-            person chose the share.
+        UsageError: There is no reason or share, or the report expects no gain and no person chose
+            the share.
     """
     whole = report.whole
     if not why:

@@ -187,7 +187,7 @@ NO_PROPENSITIES = (
 """Explanation of a night whose log cannot judge any plan."""
 
 SHADOW_ONLY = (
-    "all choices are those of a shadow policy, beside static pages: values are learned, plans are not judged; "
+    "all pages are static, with the choices of a shadow policy: values are learned, plans are not judged; "
     "`ltrr shadow report` says what this log can show"
 )
 """Explanation of a night in shadow mode."""

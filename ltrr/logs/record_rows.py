@@ -97,7 +97,7 @@ def impression_row(
 def decision_rows(record: Record) -> Rows:
     """Rows of `decisions`, without the columns of the impression.
 
-    A shadow decision is a row, too: the policy's choice beside the static page that was served.
+    A shadow decision is a row, too: the policy's choice, while a static page was served.
     """
     further = (*record["draws"], *record.get("off_path", ()))
     facts = facts_of((*record["looks"], *further))

@@ -85,7 +85,7 @@ def run(night: Night) -> None:
         lines=counts.lines,
         impressions=counts.impressions,
         with_propensities=counts.with_propensities,
-        shadow_decisions=counts.shadowed or None,
+        shadow_decisions=counts.shadowed,
         query_key_version=night.settings.policy.query_key_version,
         accepted_quality=accepted or None,
     )

@@ -40,7 +40,7 @@ def required_notes(kind: type[JobNotes]) -> list[str]:
     """Names of the notes that every run of the job must set.
 
     >>> required_notes(IngestNotes), required_notes(BanditNotes)
-    (['lines', 'impressions', 'with_propensities', 'query_key_version'], [])
+    (['lines', 'impressions', 'with_propensities', 'query_key_version', 'shadow_decisions'], [])
     """
     return [one.name for one in fields(kind) if one.default is MISSING or "is_added_later" in one.metadata]
 
@@ -65,7 +65,7 @@ class IngestNotes(JobNotes):
     impressions: int
     with_propensities: int | None = field(default=None, metadata=ADDED_LATER)
     query_key_version: int | None = field(default=None, metadata=ADDED_LATER)
-    shadow_decisions: int | None = None
+    shadow_decisions: int | None = field(default=None, metadata=ADDED_LATER)
     accepted_quality: Mapping[str, str] | None = None
 
 

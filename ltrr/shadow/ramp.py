@@ -115,7 +115,7 @@ def find_share(reward: Estimate, dates: int, nights: int, gate: GateSettings, la
 
     >>> share = find_share(Estimate(0.5, 0.0008), 14, 14, GateSettings(), 0.5)
     >>> share, canary_nights(Estimate(0.5, 0.0008), 14, share, GateSettings())
-    (0.075, 14)
+    (0.076, 14)
     >>> find_share(Estimate(0.5, 0.02), 14, 14, GateSettings(), 0.5) is None
     True
     """

@@ -37,7 +37,7 @@ def faults(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = Non
         elif keyword == "const":
             found += [f"{where}: not {rule}"] if isinstance(value, bool) or value != rule else []
         elif keyword == "enum":
-            found += [f"{where}: none of {rule}"] if value not in rule else []
+            found += [f"{where}: none of {rule}"] if isinstance(value, bool) or value not in rule else []
         elif keyword == "required" and isinstance(value, dict):
             found += [f"{where}: no {name}" for name in rule if name not in value]
         elif keyword == "properties" and isinstance(value, dict):

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -34,6 +35,27 @@ def served(query: int = 1, at: datetime = datetime(2026, 3, 2, 12, 0, 0, 123_000
         drawn=drawn,
         slate=policy.rank("The Matrix", drawn),
         fields=FIELDS,
+    )
+
+
+def shadowed() -> dict[str, Any]:
+    """A static page of a policy in shadow mode, with a block fetched after it was sent."""
+    manifest, files = learned_bundle()
+    policy, looks = Policy.of(replace(manifest, shadow=True), files), looks_of(1)
+    choice = policy.plan("The Matrix", looks, seed="i1", fields=FIELDS)
+    drawn = [replace(block, milliseconds=12.5) for block in drawn_of((("title", 1), ("memory", 1)), looks)]
+    return policy.record(
+        impression_id="i1",
+        situation=Situation(datetime(2026, 3, 2, 12, tzinfo=UTC)),
+        query_text="The Matrix",
+        user="user-77",
+        session="session-5",
+        looks=looks,
+        choice=choice,
+        drawn=drawn,
+        slate=policy.page("The Matrix", drawn, [*drawn[0].entity_ids, "advertisement"]),
+        fields=FIELDS,
+        off_path=[Block("title", 2, "ok", ("e77",), (0.5,), 30.0)],
     )
 
 
@@ -85,8 +107,64 @@ def test_a_record_of_serving_is_valid_and_is_read_back_from_the_log() -> None:
     assert record["at"] == "2026-03-02T12:00:00.123Z"
 
 
-def test_schema_and_checks_refuse_the_same_records() -> None:
-    record = json.loads(record_line(served()))
+def test_a_record_of_shadow_mode_has_the_choice_that_was_not_served() -> None:
+    record = json.loads(record_line(shadowed()))
+    assert check_decision_record(record) == faults(record, schema("decision_record")) == []
+    assert (record["served_by"], record["decisions"]) == ("static", [])
+    assert record["shadow"]["propensity"] > 0.0
+    assert record["draws"][0]["milliseconds"] == 12.5
+    assert record["slate"][-1] == {
+        "entity_id": "advertisement",
+        "position": len(record["slate"]),
+        "features": [None] * len(record["slate"][0]["features"]),
+    }
+    assert block_of(record["off_path"][0]).milliseconds == 30.0
+
+
+def test_a_record_of_version_1_is_read() -> None:
+    record = {**served(), "record_version": 1}
+    assert check_decision_record(record) == faults(record, schema("decision_record")) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"served_by": "policy"}, "shadow: expected only where served_by is static"),
+        ({"shadow_propensity": 0.9}, "propensity: expected"),
+        ({"off_path_is_drawn": True}, "off_path: expected blocks that are not in looks or draws"),
+    ],
+)
+def test_shadow_records_whose_parts_contradict_each_other_are_refused(changes: dict[str, Any], reason: str) -> None:
+    record = shadowed()
+    if "shadow_propensity" in changes:
+        record["shadow"] = {**record["shadow"], "propensity": changes["shadow_propensity"]}
+    elif "off_path_is_drawn" in changes:
+        record["off_path"] = [record["draws"][0]]
+    else:
+        record |= changes
+    assert any(one.startswith(reason) for one in check_decision_record(record))
+
+
+def test_a_policy_in_shadow_mode_cannot_be_recorded_as_served() -> None:
+    manifest, files = learned_bundle()
+    policy, looks = Policy.of(replace(manifest, shadow=True), files), looks_of(1)
+    choice = policy.plan("The Matrix", looks, seed="i1")
+    drawn = drawn_of(choice.blocks, looks)
+    arguments = {"query_text": "The Matrix", "user": "u", "session": "s", "looks": looks, "choice": choice}
+    with pytest.raises(UsageError, match="a policy in shadow mode was served"):
+        policy.record(
+            impression_id="i1",
+            situation=Situation(datetime(2026, 3, 2, 12, tzinfo=UTC)),
+            drawn=drawn,
+            slate=policy.rank("The Matrix", drawn),
+            served_by="policy",
+            **arguments,
+        )
+
+
+@pytest.mark.parametrize("record", [served(), shadowed()], ids=["served", "shadow"])
+def test_schema_and_checks_refuse_the_same_records(record: dict[str, Any]) -> None:
+    record = json.loads(record_line(record))
     refused = 0
     for path, wrong in mutations(record):
         line = mutated(record, path, wrong)

@@ -158,7 +158,7 @@ def wrong_lines(number: int) -> dict[str, bytes]:
         "foreign_format": json.dumps(metarank if number % 2 else dsjson).encode(),
         "other_action": json.dumps(action).encode(),
         "unknown_record": json.dumps({"who": "person-3", "level": "info"}).encode(),
-        "unknown_version": changed(record_version=2),
+        "unknown_version": changed(record_version=3),
         "missing_key": json.dumps(without_user).encode(),
         "wrong_value": changed(user=4711),
         "bad_timestamp": changed(at="02/03/2026 12:00"),

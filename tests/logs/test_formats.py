@@ -62,7 +62,7 @@ def changed(**values: object) -> bytes:
         (changed(epoch_ms=10**20), "foreign", "wrong_value"),
         (json.dumps({"toy": "search", "epoch_ms": 5}).encode(), "foreign", "missing_key"),
         (changed(who=4711), "decision", "wrong_value"),
-        (changed(body={**RECORDS[1], "record_version": 2}), "decision", "unknown_version"),
+        (changed(body={**RECORDS[1], "record_version": 3}), "decision", "unknown_version"),
         (changed(epoch_ms=0), "decision", "late"),
         (toy_line({**EVENTS[1], "kind": "teleport"}), "event", "unknown_kind"),
     ],
