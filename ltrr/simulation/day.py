@@ -152,7 +152,8 @@ def _serve_side(
 ) -> Iterator[tuple[int, str, Slate]]:
     """Plan, draw and rank the searches of one version, each with its user's policy.
 
-    In shadow mode, the choice is only logged, and the page is that of the static plan.
+    In shadow mode, the choice is only logged, and the page is that of the static plan. The blocks of
+    the chosen plan are fetched after the page was sent.
     """
     policy = side[0][1]
     observe = policy.manifest.settings.observe
@@ -186,6 +187,11 @@ def _serve_side(
     slates = {pair: slate.top(world.users.page_size) for pair, slate in zip(wanted, ranked, strict=True)}
     for number, query, text, choice in planned:
         pair, situation = (query, served[choice.plan_index]), searches.situation(number)
+        off_path: tuple[Block, ...] = ()
+        if policy.is_shadow:
+            on_path = {(block.strategy, block.depth) for block in (*answered[query][1], *drawn[pair])}
+            chosen = plan_blocks(answered[query][0], depths[choice.plan_index])
+            off_path = tuple(block for block in chosen if (block.strategy, block.depth) not in on_path)
         record = policy.record(
             impression_id=searches.impression_id(number),
             query_text=text,
@@ -197,5 +203,6 @@ def _serve_side(
             slate=slates[pair],
             fields=world.fields,
             situation=situation,
+            off_path=off_path,
         )
         yield number, record_line(record), slates[pair]
