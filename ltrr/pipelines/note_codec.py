@@ -99,7 +99,8 @@ def check_complete(kind: type[JobNotes], texts: Mapping[str, str], day: date) ->
     >>> check_complete(IngestNotes, {"lines": "3"}, date(2026, 3, 2))
     Traceback (most recent call last):
     ltrr.errors.SchemaError: required notes are missing: ingest_logs of 2026-03-02: impressions, \
-with_propensities, query_key_version, shadow_decisions; set them in the job, or declare them as optional
+with_propensities, query_key_version, shadow_decisions; set them in the job, or declare them as \
+optional
     """
     missing = [name for name in required_notes(kind) if name not in texts]
     if missing:

@@ -152,8 +152,8 @@ def _serve_side(
 ) -> Iterator[tuple[int, str, Slate]]:
     """Plan, draw and rank the searches of one version, each with its user's policy.
 
-    In shadow mode, the choice is only logged, and the page is that of the static plan. The blocks of
-    the chosen plan are fetched after the page was sent.
+    In shadow mode, the choice is only logged, and the page is that of the static plan. The blocks
+    of the chosen plan are fetched after the page was sent.
     """
     policy = side[0][1]
     observe = policy.manifest.settings.observe
