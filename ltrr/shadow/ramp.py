@@ -140,7 +140,7 @@ def canary_nights(reward: Estimate, dates: int, share: float, gate: GateSettings
         share: Share of the users that the canary serves.
         gate: Boundary, effect and power.
     """
-    if not (reward.is_defined and reward.value > 0.0 and reward.standard_error > 0.0):
+    if not (reward.is_defined and reward.value > 0.0 and 0.0 < reward.standard_error < inf):
         return inf
     information = share * (1.0 - share) / (reward.standard_error**2 * dates)
     return nights_to_verdict(gate, gate.share, information, gate.effect * reward.value, gate.power)
