@@ -85,8 +85,10 @@ class Log:
     curve: Floats
 
 
-def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, seed: int) -> Log:
-    """Serve `impressions` searches of seen queries with uniform plans over `NIGHTS` nights.
+def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, seed: int, plan: int | None = None) -> Log:
+    """Serve `impressions` searches of seen queries over `NIGHTS` nights.
+
+    Plans are uniform, or always `plan`.
 
     The memory is rebuilt after each night. Pages contain whole unions in the order of reciprocal
     rank fusion. Clicks follow the users of the world.
@@ -101,10 +103,10 @@ def simulate(world: World, pairs: Pairs, space: PlanSpace, impressions: int, see
     pages: list[tuple[Longs, Longs, Floats]] = []
     for _ in range(NIGHTS):
         searched = rng.choice(shape[0], impressions // NIGHTS, p=world.traffic)
-        plans = rng.integers(0, len(space), len(searched))
+        plans = rng.integers(0, len(space), len(searched)) if plan is None else np.full(len(searched), plan)
         for start in range(0, len(searched), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            columns, shown = _pages(pairs, space, memory, searched[part], plans[part], positions, rng)
+            columns, shown = page_columns(pairs, space, memory, searched[part], plans[part], positions, rng)
             chance = world.users.click_if_examined(np.take_along_axis(pairs.relevance[searched[part]], columns, axis=1))
             clicked = shown & (rng.random(chance.shape) < chance * world.users.examination()[: chance.shape[1]])
             row, position = np.nonzero(shown)
@@ -134,7 +136,7 @@ def update_curve(curve: Floats, shown_at: Floats, clicked_at: Floats) -> Floats:
     return curve
 
 
-def _pages(
+def page_columns(
     pairs: Pairs,
     space: PlanSpace,
     memory: NDArray[np.int16],

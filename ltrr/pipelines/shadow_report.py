@@ -17,7 +17,7 @@ from ltrr.evaluation.judged_impressions import only_on_dates
 from ltrr.evaluation.published import list_same_plan_versions, read_planning_part
 from ltrr.evaluation.scoring import ALL
 from ltrr.shadow.gain import ShadowGain, report_slices
-from ltrr.shadow.ramp import Ramp, propose_ramp
+from ltrr.shadow.ramp import Ramp, propose_canary
 from ltrr.shadow.terms import ShadowScorer, count_shadows, shadow_searches, sum_shadows
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
@@ -115,10 +115,9 @@ def describe(
 ) -> ShadowReport:
     """The report from the sums of `shadow.terms`."""
     shadow = settings.shadow
-    ramp = propose_ramp(slices[ALL], len(dates), nights, settings.gate, shadow)
-    # Where no floor lets a challenger be judged, the floor is only a cost: the smallest one.
-    floor = shadow.floors[0] if ramp.floor is None else ramp.floor
     confidence, least_users = settings.evaluation.confidence, settings.gate.least_users
+    ramp, _ = propose_canary(slices[ALL], len(dates), nights, settings.gate, shadow, confidence)
+    floor = ramp.used_floor
     gains = report_slices(slices, shadow.floors.index(floor), shadow.sensitivity, confidence, least_users)
     return ShadowReport(version, dates[0], dates[-1], decisions, no_plan, shadow.sensitivity, floor, gains, ramp)
 

@@ -15,7 +15,7 @@ challenger, its difference has the variance s^2 (E[w^2] - 1) per search.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import ceil, inf, isfinite, sqrt
 from typing import Any
 
@@ -24,6 +24,7 @@ from ltrr.estimation.moments import ClusteredSums
 from ltrr.estimation.sequential import nights_to_verdict, traffic_factor
 from ltrr.evaluation.scoring import N
 from ltrr.publishing.settings import GateSettings
+from ltrr.shadow.gain import ShadowGain, report_gain
 from ltrr.shadow.settings import ShadowSettings
 from ltrr.shadow.terms import floor_term
 
@@ -55,13 +56,15 @@ class Ramp:
 
     Attributes:
         nights: Number of nights within which the verdict is wanted.
-        effect: Gain that is detected, relative to the static page.
+        effect: Gain that is detected, relative to the static page: the gate's, or the lower end of
+            the prediction where the traffic is too low for that.
         power: Probability of the detection.
         share: Share of the users; None if even the largest share is not enough.
         nights_needed: Nights until the verdict at that share, or at the largest share.
         searches_a_night: Searches of all users a night.
         searches_needed: Searches a night that the largest share needs for N nights.
-        floor: Proposed floor; None if no floor of the settings is enough.
+        floor: The smallest floor that lets challengers be judged; None if no floor of the settings
+            does.
         prices: Price and use of every floor.
     """
 
@@ -75,10 +78,41 @@ class Ramp:
     floor: float | None
     prices: tuple[FloorPrice, ...]
 
+    @property
+    def used_floor(self) -> float:
+        """Floor of the proposed canary.
+
+        If no floor lets challengers be judged, a floor is only a cost: it is the smallest one.
+        """
+        return self.prices[0].floor if self.floor is None else self.floor
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; infinite numbers are null."""
         plain = asdict(self) | {"prices": [asdict(price) for price in self.prices]}
         return {name: _finite(value) for name, value in plain.items()}
+
+
+def propose_canary(
+    sums: ClusteredSums, dates: int, nights: int, gate: GateSettings, settings: ShadowSettings, confidence: float
+) -> tuple[Ramp, ShadowGain]:
+    """The smallest exploration that reaches a verdict, and the predicted gain at its floor.
+
+    If the traffic is too low for a gain of the gate's effect, but the predicted gain is larger, the
+    canary is planned for the lower end of the prediction.
+    """
+    ramp = propose_ramp(sums, dates, nights, gate, settings)
+    gain = _gain_of(sums, ramp, gate, settings, confidence)
+    if ramp.share is None and gain.low > gate.effect:
+        ramp = propose_ramp(sums, dates, nights, replace(gate, effect=gain.low), settings)
+        gain = _gain_of(sums, ramp, gate, settings, confidence)
+    return ramp, gain
+
+
+def _gain_of(
+    sums: ClusteredSums, ramp: Ramp, gate: GateSettings, settings: ShadowSettings, confidence: float
+) -> ShadowGain:
+    place = settings.floors.index(ramp.used_floor)
+    return report_gain(sums, place, settings.sensitivity, confidence, gate.least_users)
 
 
 def propose_ramp(sums: ClusteredSums, dates: int, nights: int, gate: GateSettings, settings: ShadowSettings) -> Ramp:
