@@ -115,6 +115,24 @@ def test_a_known_difference_is_found_in_the_whole_and_in_slices(spark) -> None:
     spark.createDataFrame(list(rows.values()), schema_of(table("ope_estimates")))
 
 
+def test_static_pages_are_those_of_a_champion_in_shadow_mode(spark) -> None:
+    """The same searches give the same sums, whether a policy or its shadow mode chose the page."""
+
+    def sums_of(made, champion_serves="policy"):
+        impressions, slates = frames(spark, made)
+        return sum_canary(only_drawn_impressions(impressions, LIFE), slates, champion_serves)
+
+    made = logged(3)
+    is_champion = [row["policy_version"].startswith("a") for row, _ in made]
+    static = [
+        (row | {"served_by": "static" if mine else "policy"}, reward)
+        for (row, reward), mine in zip(made, is_champion, strict=True)
+    ]
+    assert sums_of(static, "static") == sums_of(made)
+    # A static page of a champion that serves its choices is not its page.
+    assert sums_of(static)["all"].total("champion_w") == 0.0
+
+
 @pytest.mark.statistical
 def test_the_standard_error_is_that_of_many_repetitions() -> None:
     """1,500 canaries in numpy: intervals have their coverage, and those of IPS are far wider."""
