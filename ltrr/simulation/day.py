@@ -165,7 +165,8 @@ def _serve_side(
     # The page is a function of the set of blocks: searches with one query and one plan share it.
     wanted = dict.fromkeys((query, choice.plan_index) for _, query, _, choice in planned)
     drawn = {pair: plan_blocks(answered[pair[0]][0], depths[pair[1]]) for pair in wanted}
-    ranked = policy.rank_many([(world.queries[query].query_text, drawn[query, plan]) for query, plan in wanted])
+    pages = [(world.queries[query].query_text, drawn[query, plan]) for query, plan in wanted]
+    ranked = policy.rank_many(pages, world.fields)
     slates = {pair: slate.top(world.users.page_size) for pair, slate in zip(wanted, ranked, strict=True)}
     for number, query, text, choice in planned:
         pair, situation = (query, choice.plan_index), searches.situation(number)
