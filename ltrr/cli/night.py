@@ -86,5 +86,7 @@ def _show(runs: Sequence[JobRun], title: str, common: Common) -> None:
         for run in runs:
             if run.notes.get("with_propensities") == "0" and run.notes.get("impressions") != "0":
                 show(f"log of {run.run_date}: {NO_PROPENSITIES}")
+            if "ranker_why" in run.notes:
+                show(f"ranker of {run.run_date}: {run.notes['ranker_why']}")
             if "why" in run.notes:
                 show(f"decision of {run.run_date}: {run.notes['why']}")

@@ -46,7 +46,7 @@ class CatalogueCounts:
 
 
 def catalogue_version(files: Sequence[Path]) -> str:
-    """Version of a catalogue: 16 hex digits of a hash of the contents of its files, in any order."""
+    """Version of a catalogue: 16 hex digits of a hash of its files, in any order."""
     digests = sorted(content_digest(file) for file in files)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
@@ -84,7 +84,8 @@ def parse_entities(lines: DataFrame) -> DataFrame:
 
     >>> lines = spark.createDataFrame([
     ...     (b'{"id": 7, "title": "Halo", "people": ["Beyonce", "Ryan"], "year": "2008"}',),
-    ...     (b'{"title": "no id"}',), (b'{"id": "e2", "year": "soon"}',), (b'{"id": ',)], "line binary")
+    ...     (b'{"title": "no id"}',), (b'{"id": "e2", "year": "soon"}',), (b'{"id": ',)
+    ... ], "line binary")
     >>> for row in parse_entities(lines).collect():
     ...     print(row.entity_id, row.title, row.people, row.year, row.fault)
     7 Halo Beyonce Ryan 2008.0 None

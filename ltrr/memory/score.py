@@ -29,9 +29,7 @@ AS_OF = "as_of_date"
 """Column that separates memories of several dates."""
 
 
-def with_predicted_score(
-    evidence: DataFrame, entity_prior_examinations: float, by: Sequence[str] = ()
-) -> DataFrame:
+def with_predicted_score(evidence: DataFrame, entity_prior_examinations: float, by: Sequence[str] = ()) -> DataFrame:
     """Add the evidence as doubles (weighted_...) and the predicted score p0.
 
     Columns: weighted_clicks, weighted_clicks_squared, weighted_examinations, predicted_score. Sums

@@ -37,7 +37,7 @@ from ltrr.estimation.moments import ClusteredSums
 from ltrr.ranking.rows import PAGE
 
 CANDIDATE, FUSION, SERVED, SHOWN = "candidate", "fusion", "served", "shown"
-"""Names of orders: of the night's booster, of reciprocal rank fusion, of the champion, of the log."""
+"""Names of orders: that of the booster, reciprocal rank fusion, the champion, the logged pages."""
 
 QUERY, USER = "query", "user"
 _KEYS = ("query_key", "user_key")
@@ -120,12 +120,12 @@ class OrderQuality:
         return figures
 
 
-def fusion_score(feature_names: Sequence[str]) -> Column:
+def fusion_order(feature_names: Sequence[str]) -> Column:
     """Score of reciprocal rank fusion, for pages with logged features."""
     return F.col("features")[feature_names.index("fusion")]
 
 
-def shown_score() -> Column:
+def shown_order() -> Column:
     """Score of the order in which the page was shown, whatever system made it."""
     return -F.col("position").cast("double")
 
@@ -142,7 +142,7 @@ def judge_orders(
         rows: Evaluation rows of the table `ranking_rows`.
         models: Name of an order -> `ubj` bytes of its booster; None stands for the order of
             `plain_score`.
-        plain_score: Score of the orders without a booster: `fusion_score` or `shown_score`.
+        plain_score: Score of the orders without a booster: `fusion_order` or `shown_order`.
         positions: Number of positions that count.
     """
     orders = tuple(models)

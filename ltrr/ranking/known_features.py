@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
-from ltrr.arrays import Floats
+from ltrr.arrays import Floats, Longs
 from ltrr.core.entity_groups import ranker_query_values
 from ltrr.core.feature_groups import MEMORY
 from ltrr.core.features import PLACES
@@ -82,15 +82,14 @@ def _fill_task(
 def _query_values(keys: pa.Array) -> Floats:
     """Values of each row, [N, 2]; each query of the batch is computed once."""
     coded = pc.dictionary_encode(keys)
-    of_key = np.array([ranker_query_values(key) for key in coded.dictionary.to_pylist()], dtype=np.float64)
-    return of_key.reshape(-1, len(_OF_QUERY))[coded.indices.to_numpy(zero_copy_only=False)]
+    of_key: Floats = np.array([ranker_query_values(key) for key in coded.dictionary.to_pylist()], dtype=np.float64)
+    places: Longs = coded.indices.to_numpy(zero_copy_only=False)
+    return of_key.reshape(-1, len(_OF_QUERY))[places]
 
 
 def _memory_values(batch: pa.RecordBatch, listed: int) -> Floats:
     """Values of each row, [N, 3]; those of an entity without listing are 0, NaN and NaN."""
-    rank, score, best = (
-        pc.cast(batch.column(name), pa.float64()).to_numpy(zero_copy_only=False) for name in EVIDENCE
-    )
+    rank, score, best = (pc.cast(batch.column(name), pa.float64()).to_numpy(zero_copy_only=False) for name in EVIDENCE)
     is_listed = rank <= listed
     return np.column_stack(
         [

@@ -37,9 +37,7 @@ def _overlap_task(key_version: int) -> Callable[[Iterator[pa.RecordBatch]], Iter
     def compute(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             columns = (batch.column(name).to_pylist() for name in ("query_key", *_TEXTS, *_NUMBERS))
-            overlaps = [
-                text_overlap(key, _fields_of(texts), key_version) for key, *texts in zip(*columns, strict=True)
-            ]
+            overlaps = [text_overlap(key, _fields_of(texts), key_version) for key, *texts in zip(*columns, strict=True)]
             yield pa.RecordBatch.from_arrays(
                 [*(batch.column(name) for name in _PAIR), pa.array(overlaps, pa.list_(pa.float64()))],
                 names=[*_PAIR, "overlap"],
@@ -49,7 +47,7 @@ def _overlap_task(key_version: int) -> Callable[[Iterator[pa.RecordBatch]], Iter
 
 
 def _fields_of(values: list[str | float | None]) -> EntityFields:
-    """Fields of the service from a row of the catalogue, in the order of `_TEXTS` and `_NUMBERS`."""
-    texts = (str(value or "") for value in values[: len(_TEXTS)])
-    numbers = (nan if value is None else float(value) for value in values[len(_TEXTS) :])
-    return EntityFields(*texts, *numbers)
+    """Fields of the service, from the values of `_TEXTS` and `_NUMBERS`."""
+    title, description, people, topics = (str(value or "") for value in values[: len(_TEXTS)])
+    year, popularity = (nan if value is None else float(value) for value in values[len(_TEXTS) :])
+    return EntityFields(title, description, people, topics, year, popularity)
