@@ -35,12 +35,10 @@ class CatalogueCounts:
     """Contents of a catalogue, in counts.
 
     Attributes:
-        lines: Number of lines with an entity.
         entities: Number of entities.
         titles: Number of entities with a title.
     """
 
-    lines: int
     entities: int
     titles: int
 
@@ -71,10 +69,10 @@ def read_catalogue(spark: SparkSession, files: Sequence[Path], version: str) -> 
     return to_entities(parsed, version)
 
 
-def count_entities(entities: DataFrame, lines: int) -> CatalogueCounts:
-    """Counts of a catalogue that was read from this number of lines."""
+def count_entities(entities: DataFrame) -> CatalogueCounts:
+    """Counts of the rows of one catalogue."""
     row = entities.agg(F.count(F.lit(1)).alias("entities"), F.count("title").alias("titles")).collect()[0]
-    return CatalogueCounts(lines, row["entities"], row["titles"])
+    return CatalogueCounts(row["entities"], row["titles"])
 
 
 def parse_entities(lines: DataFrame) -> DataFrame:

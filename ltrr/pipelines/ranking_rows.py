@@ -9,10 +9,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ltrr.clicks.correction import with_examination
-from ltrr.errors import ConfigError
 from ltrr.memory.rollup import MemoryPeriod
 from ltrr.memory.served_before import PLACE, to_memory_before
 from ltrr.pipelines.closing import ClosedPeriods
+from ltrr.pipelines.entity_catalogue import only_catalogue
 from ltrr.pipelines.night import Night
 from ltrr.ranking.overlaps import with_overlap
 from ltrr.ranking.rows import only_without_features, to_ranking_rows
@@ -40,28 +40,6 @@ def write_ranking_rows(night: Night, dates: ClosedPeriods) -> None:
     night.write("ranking_rows", with_added_columns(rows, table("ranking_rows")), dates.where("log_date"))
 
 
-def read_catalogue_of(night: Night) -> DataFrame | None:
-    """Rows of `entities` of the catalogue that the settings name; None without one.
-
-    Raises:
-        ConfigError: The table does not have this catalogue.
-    """
-    version = night.settings.catalogue
-    if not version:
-        return None
-    entities = night.read("entities")
-    if not entities.where(F.col("catalogue") == version).limit(1).count():
-        known = sorted(row["catalogue"] for row in entities.select("catalogue").distinct().collect())
-        raise ConfigError(
-            "the table `entities` does not have the catalogue",
-            which="catalogue",
-            expected=" or ".join(known) or "a catalogue that `ltrr entities` has taken",
-            got=version,
-            todo="run `ltrr entities FILE`, which takes a catalogue and sets its version",
-        )
-    return entities.where(F.col("catalogue") == version)
-
-
 def _dates_without_features(slates: DataFrame) -> list[date]:
     """Dates with a clicked entity whose page has no logged features; none in logs of ltrr."""
     clicked = only_without_features(slates).where("clicks > 0").select("log_date").distinct()
@@ -83,7 +61,7 @@ def _with_evidence(night: Night, rows: DataFrame, unlogged: Sequence[date]) -> D
         settings.memory,
     )
     filled = without.join(memory, on=list(PLACE), how="left")
-    entities = read_catalogue_of(night)
+    entities = only_catalogue(night.read("entities"), settings.catalogue) if settings.catalogue else None
     if entities is not None:
         filled = with_overlap(filled, entities, settings.policy.query_key_version)
     declared = table("ranking_rows")

@@ -60,7 +60,9 @@ def period(day: date) -> MemoryPeriod:
 
 def memories(spark, rows: list[tuple], dates: list[date]):
     daily = spark.createDataFrame(rows, DAILY)
-    searched = spark.createDataFrame([(day, query) for day in dates for query in QUERIES], "log_date date, query_key string")
+    searched = spark.createDataFrame(
+        [(day, query) for day in dates for query in QUERIES], "log_date date, query_key string"
+    )
     return to_memory_before(
         daily, to_weeks(daily, MEMORY.half_life_days), searched, [period(day) for day in dates], MEMORY
     )
@@ -136,9 +138,11 @@ def test_features_are_those_of_serving_with_the_memory_of_the_night_before(spark
             for entity_id, values in zip(ids, served, strict=True):
                 for name, online, trained in zip(NAMES, values, features[day, query, entity_id], strict=True):
                     is_text = name in NAMES[10:]
-                    if name in ("fusion", "strategies_listing") or name.endswith(":search"):
-                        assert isnan(trained), name
-                    elif is_text and entity_id not in FIELDS:
+                    if (
+                        name in ("fusion", "strategies_listing")
+                        or name.endswith(":search")
+                        or (is_text and entity_id not in FIELDS)
+                    ):
                         assert isnan(trained), name
                     else:
                         assert trained == pytest.approx(online, abs=2e-6, nan_ok=True), (day, query, entity_id, name)
