@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -24,13 +25,7 @@ pytestmark = pytest.mark.spark
 
 DAYS, WINDOW = 9, 2
 POLICY = PolicySettings("search", ("search", "memory"), block_size=4, budget=3)
-TITLED = PolicySettings(
-    "search",
-    ("search", "memory"),
-    block_size=4,
-    budget=3,
-    ranker_groups=("listings", "query", "strategies", "overlaps"),
-)
+TITLED = replace(POLICY, ranker_groups=("listings", "query", "strategies", "overlaps"))
 RANKER = RankerSettings(window_nights=WINDOW, trees=15, max_depth=3, min_queries=20)
 
 
@@ -86,6 +81,10 @@ def run_job(frames, root, policy=POLICY, ranker=RANKER, **given):
     settings = Settings(policy=policy, history_starts=FIRST, ranker=ranker, **given)
     dates = [FIRST + timedelta(days=number) for number in range(DAYS)]
     written, notes, tracked = {}, {}, Tracked()
+
+    def write(name, rows, _where):
+        written[name] = conform(rows, table(name)).cache()
+
     night = SimpleNamespace(
         date=dates[-1] + timedelta(days=1),
         job="train_ranker",
@@ -94,12 +93,12 @@ def run_job(frames, root, policy=POLICY, ranker=RANKER, **given):
         spark=frames["slate_rows"].sparkSession,
         read=frames.__getitem__,
         read_written=written.__getitem__,
-        read_own_previous=lambda name: frames["slate_rows"].where("false"),
-        write=lambda name, rows, where=None: written.__setitem__(name, conform(rows, table(name)).cache()),
+        read_own_previous=lambda _name: frames["slate_rows"].where("false"),
+        write=write,
         note=lambda **values: notes.update(values),
-        previous_notes_of=lambda kind: None,
+        previous_notes_of=lambda _kind: None,
         closed_dates=lambda last=None: dates[-(last or len(dates)) :],
-        tracking=SimpleNamespace(run=lambda job: tracked),
+        tracking=SimpleNamespace(run=lambda _job: tracked),
     )
     train_ranker.run(night)
     return notes, tracked.seen, written["ranking_rows"]
@@ -128,11 +127,7 @@ def test_the_memory_beats_the_order_that_the_log_shows_and_the_notes_name_that_o
 @pytest.mark.statistical
 def test_titles_order_queries_that_nobody_searched_before(frames, tmp_path):
     """Without evidence only the catalogue tells entities apart."""
-    forgotten = {
-        **frames,
-        "q2e_daily": frames["q2e_daily"].where("false"),
-        "q2e_rollup": frames["q2e_rollup"].where("false"),
-    }
+    forgotten = frames | {name: frames[name].where("false") for name in ("q2e_daily", "q2e_rollup")}
     notes, _, rows = run_job(forgotten, tmp_path, TITLED, catalogue="cat")
     assert rows.where("memory_rank IS NOT NULL OR overlap IS NULL").count() == 0
     error = (notes["dcg_over_shown_high"] - notes["dcg_over_shown_low"]) / (2 * 1.96)

@@ -14,7 +14,7 @@ from ltrr.artifacts.payloads import get_payload
 from ltrr.core.hashing import bucket
 from ltrr.core.planning import Block
 from ltrr.core.ranker_features import ranker_features, ranker_matrix
-from ltrr.core.text_overlap import EntityFields, text_overlap
+from ltrr.core.text_overlap import OVERLAPS, EntityFields, text_overlap
 from ltrr.memory.parts import store_memory_parts
 from ltrr.memory.rollup import MemoryPeriod, to_evidence_as_of, to_weeks
 from ltrr.memory.score import estimate_prior_examinations, with_predicted_score, with_score
@@ -32,6 +32,8 @@ MEMORY = MemorySettings(entities_per_query=6, parts=3, horizon_weeks=2)
 GROUPS = ("listings", "query", "strategies", "overlaps")
 POLICY = PolicySettings("search", ("search", "memory"), block_size=2, budget=2, ranker_groups=GROUPS)
 NAMES = [feature.name for feature in ranker_features(POLICY.space, GROUPS)]
+UNKNOWN = {"fusion", "strategies_listing", *(name for name in NAMES if name.endswith(":search"))}
+TEXTS = {name for name, _ in OVERLAPS}
 QUERIES = ("love", "blade runner 2049", "never mind", "zebra")
 FIELDS = {
     f"e{n}": EntityFields(f"Love {n} zebra", people="Runner, Mind", year=2049.0 if n % 2 else nan) for n in range(6)
@@ -69,7 +71,7 @@ def memories(spark, rows: list[tuple], dates: list[date]):
 
 
 def recall_of_night(spark, root: str, day: date):
-    """`recall` of the memory that the night of `day` publishes, by the code of nights and serving."""
+    """`recall` of the memory that the night of `day` publishes, by the code of nights."""
     daily = spark.createDataFrame(daily_rows(), DAILY)
     weeks = to_weeks(daily, MEMORY.half_life_days)
     made = MemoryPeriod.of(day, day - timedelta(days=1), MEMORY.horizon_weeks)
@@ -137,15 +139,9 @@ def test_features_are_those_of_serving_with_the_memory_of_the_night_before(spark
             ids, served = ranker_matrix(POLICY.space, [*page, *blocks], query, GROUPS, overlaps)
             for entity_id, values in zip(ids, served, strict=True):
                 for name, online, trained in zip(NAMES, values, features[day, query, entity_id], strict=True):
-                    is_text = name in NAMES[10:]
-                    if (
-                        name in ("fusion", "strategies_listing")
-                        or name.endswith(":search")
-                        or (is_text and entity_id not in FIELDS)
-                    ):
-                        assert isnan(trained), name
-                    else:
-                        assert trained == pytest.approx(online, abs=2e-6, nan_ok=True), (day, query, entity_id, name)
+                    is_unknown = name in UNKNOWN or (name in TEXTS and entity_id not in FIELDS)
+                    expected = nan if is_unknown else online
+                    assert trained == pytest.approx(expected, abs=2e-6, nan_ok=True), (day, query, entity_id, name)
     assert ranks == {0, 4}
 
 
