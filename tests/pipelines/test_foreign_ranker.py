@@ -148,3 +148,15 @@ def test_a_log_with_too_few_clicked_queries_says_so_and_trains_nothing(frames, t
     # Without a memory among the strategies nothing differs within a page.
     notes, *_ = run_job(frames, tmp_path, PolicySettings("search", ("search", "other")))
     assert "(0 with logged features;" in notes["ranker_why"]
+
+
+def test_evidence_of_the_date_itself_changes_no_row_of_it(frames, tmp_path):
+    untrained = RankerSettings(window_nights=1, min_queries=100_000)
+    last = FIRST + timedelta(days=DAYS - 1)
+    cut = frames | {"q2e_daily": frames["q2e_daily"].where(f"log_date < DATE'{last}'")}
+    rows, without = (
+        {tuple(row) for row in run_job(given, tmp_path, ranker=untrained)[2].drop("features").collect()}
+        for given in (frames, cut)
+    )
+    assert rows == without
+    assert any(row[-4] == 1 for row in rows)
