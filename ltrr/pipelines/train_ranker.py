@@ -129,10 +129,8 @@ def _why_none(counts: Mapping[str, int], needed: int, window: int) -> str:
 def _note(night: Night, quality: OrderQuality, basis: _Basis, sha256: str, run_id: str) -> None:
     """Note the model and its report on held-out queries of held-out users, for the gate."""
     plain, figures = basis.plain_name, quality.figures()
-    why = ""
-    if basis.name == KNOWN:
-        why = _explain_known(figures)
-    night.note(ranker_sha256=sha256, ranker_basis=basis.name, ranker_why=why or None, mlflow_run_id=run_id, **figures)
+    why = _explain_known(figures, is_identified=_is_curve_identified(night)) if basis.name == KNOWN else None
+    night.note(ranker_sha256=sha256, ranker_basis=basis.name, ranker_why=why, mlflow_run_id=run_id, **figures)
     log.info(
         "date=%s ranker=%s basis=%s dcg=%.4f %s=%.4f queries=%d",
         *(night.date, sha256[:12], basis.name, quality.value(CANDIDATE).value, plain),
@@ -140,7 +138,13 @@ def _note(night: Night, quality: OrderQuality, basis: _Basis, sha256: str, run_i
     )
 
 
-def _explain_known(figures: Mapping[str, float]) -> str:
+def _is_curve_identified(night: Night) -> bool:
+    """Whether the log itself shows how often positions below the first are examined."""
+    below = night.read("examination").where((F.col("as_of_date") == F.lit(night.date)) & (F.col("position") > 1))
+    return below.where("is_identified").limit(1).count() > 0
+
+
+def _explain_known(figures: Mapping[str, float], *, is_identified: bool) -> str:
     """What a ranker of pages without logged features was compared with, in one line."""
     compared = "no held-out page has a click, so it was not compared"
     if figures["judged_impressions"]:
@@ -150,6 +154,8 @@ def _explain_known(figures: Mapping[str, float]) -> str:
             f"{figures['dcg_over_shown']:+.4f}, 95 % {figures['dcg_over_shown_low']:+.4f} to "
             f"{figures['dcg_over_shown_high']:+.4f})"
         )
+    if not is_identified:
+        compared += "; the log does not show how often a position is examined, so this rests on 1 / position"
     return f"trained on pages without logged features, from what is known without them; {compared}"
 
 
