@@ -91,7 +91,8 @@ def parse_entities(lines: DataFrame) -> DataFrame:
     e2 None None None year is no number
     None None None None no JSON object
     """
-    text = F.regexp_replace(F.decode("line", "UTF-8"), "^\ufeff|\\s+$", "")
+    # Bytes that are no UTF-8 are a fault of their line, and must not stop the reading.
+    text = F.regexp_replace(F.make_valid_utf8(F.col("line").cast("string")), "^\ufeff|\\s+$", "")
     named = lines.select(F.col("line"), text.alias("text")).where(F.trim("text") != "")
     schema = ", ".join(f"{name} string" for name in ("id", "entity_id", *FIELDS, _CORRUPT))
     content = F.from_json("text", schema, {"columnNameOfCorruptRecord": _CORRUPT})
@@ -137,7 +138,7 @@ def _text_of(name: str) -> Column:
 
 def _fault(entity_id: Column, numbers: dict[str, Column]) -> Column:
     is_object = F.ltrim("text").startswith("{") & F.col(f"content.{_CORRUPT}").isNull()
-    fault = F.when(~F.is_valid_utf8("line"), "no UTF-8").when(~is_object, "no JSON object")
+    fault = F.when(~F.is_valid_utf8(F.col("line").cast("string")), "no UTF-8").when(~is_object, "no JSON object")
     fault = fault.when(entity_id.isNull(), "no id")
     for name, number in numbers.items():
         given = _filled(F.col(f"content.{name}"))

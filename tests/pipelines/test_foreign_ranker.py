@@ -57,7 +57,7 @@ class Tracked:
 @pytest.fixture(scope="module")
 def frames(_session):
     slates = frame_of(_session, foreign_pages(DAYS, 450)).cache()
-    curve = curve_of(_session)
+    curve = curve_of(_session, FIRST + timedelta(days=DAYS))
     daily = conform(to_daily_evidence(with_examination(slates, curve)), table("q2e_daily")).cache()
     weeks = conform(to_weeks(daily, 30.0), table("q2e_rollup")).cache()
     entities = [

@@ -42,7 +42,7 @@ def frame_of(spark, rows):
     return spark.createDataFrame(rows, schema_of(table("slate_rows")))
 
 
-def curve_of(spark):
-    """The true examination curve, committed for the first date."""
-    rows = [(FIRST, "*", place + 1, float(share), None, "prior", False, 0) for place, share in enumerate(EXAMINATION)]
+def curve_of(spark, day: date):
+    """The true examination curve, committed on a date, as if it were the prior."""
+    rows = [(day, "*", place + 1, float(share), None, "prior", False, 0) for place, share in enumerate(EXAMINATION)]
     return spark.createDataFrame(rows, schema_of(table("examination")))
