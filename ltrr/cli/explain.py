@@ -138,5 +138,10 @@ def _show(explanation: Explanation, look: _Look) -> None:
 
 
 def _to_cells(row: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+    """Cells of a row, with the title of its entity if the catalogue has any.
+
+    >>> _to_cells({"entity_id": "e1", "rank": 1}, {"e1": "Halo"})
+    {'entity id': 'e1', 'rank': 1, 'title': 'Halo'}
+    """
     cells = {name.replace("_", " "): value for name, value in row.items()}
     return {**cells, "title": titles.get(row["entity_id"])} if titles and "entity_id" in row else cells

@@ -2,8 +2,8 @@
 
 A catalogue has one JSON object per line, or one row of Parquet or CSV, per entity. Its fields are
 those that a service gives as `EntityFields`; other fields are ignored. A catalogue with a faulty
-line is refused as a whole, because an entity that is silently left out cannot be told from one that
-the catalogue never had.
+line is refused as a whole: an entity that is left out silently looks like one that the catalogue
+never had.
 """
 
 from __future__ import annotations

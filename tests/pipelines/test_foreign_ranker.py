@@ -127,7 +127,7 @@ def test_the_memory_beats_the_order_that_the_log_shows_and_the_notes_name_that_o
 
 @pytest.mark.statistical
 def test_titles_order_queries_that_nobody_searched_before(frames, tmp_path):
-    """Without evidence only the catalogue tells entities apart."""
+    """Without evidence, entities differ by the catalogue only."""
     forgotten = frames | {name: frames[name].where("false") for name in ("q2e_daily", "q2e_rollup")}
     notes, _, rows = run_job(forgotten, tmp_path, TITLED, catalogue="cat")
     assert rows.where("memory_rank IS NOT NULL OR overlap IS NULL").count() == 0
