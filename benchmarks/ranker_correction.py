@@ -33,7 +33,7 @@ from benchmarks.ranker_study.logs import DAY, Unions, write_slates
 from ltrr.core.ranker_features import ranker_features
 from ltrr.demo.worlds import WorldChoice, build_world
 from ltrr.publishing.first_champion import publish_first_champion
-from ltrr.ranking.judging import OrderQuality, judge_orders
+from ltrr.ranking.judging import OrderQuality, fusion_order, judge_orders
 from ltrr.ranking.rows import only_judging, only_training, to_ranking_rows
 from ltrr.ranking.settings import RankerSettings
 from ltrr.ranking.training import train_ranker
@@ -71,7 +71,7 @@ def train_rankers(spark: SparkSession, slates: Path, policy: Policy) -> tuple[di
         for name, source in (("corrected", rows), ("uncorrected", plain))
     }
     models["fusion"] = None
-    quality = judge_orders(only_judging(rows, *HELD_OUT), models, names.index("fusion"), SETTINGS.ndcg_positions)
+    quality = judge_orders(only_judging(rows, *HELD_OUT), models, fusion_order(names), SETTINGS.ndcg_positions)
     rows.unpersist()
     return models, quality
 

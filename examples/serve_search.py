@@ -97,7 +97,7 @@ def serve(
     deeper = [block for block in choice.blocks if block not in fetched.blocks]
     fetch(pool, strategies, query_text, deeper, space.block_size, seconds, fetched)
     drawn = [fetched.blocks[block] for block in choice.blocks]
-    slate = policy.rank(query_text, drawn).top(page_size)
+    slate = policy.rank(query_text, drawn, fetched.fields).top(page_size)
     record = policy.record(
         impression_id=impression_id,
         query_text=query_text,

@@ -10,6 +10,7 @@ import typer
 
 from ltrr.cli.demo import demo
 from ltrr.cli.doctor import doctor
+from ltrr.cli.entities import entities
 from ltrr.cli.ingest import ingest, logs
 from ltrr.cli.judgments import judgments
 from ltrr.cli.night import job, nightly
@@ -35,6 +36,7 @@ app.command()(job)
 app.command()(demo)
 app.command()(simulate)
 app.command()(ingest)
+app.command()(entities)
 app.command()(doctor)
 app.command()(ope)
 app.command()(ope_draws)

@@ -22,6 +22,7 @@ from ltrr.core.facts import overlaps_of
 from ltrr.core.planning import Block
 from ltrr.core.situation import UNKNOWN_SITUATION, Situation
 from ltrr.errors import UsageError
+from ltrr.pipelines.entity_catalogue import find_titles
 from ltrr.serving.explain import Explanation, explain
 from ltrr.serving.policy import Policy
 from ltrr.spark.delta import Warehouse
@@ -35,6 +36,7 @@ class _Look:
     blocks: Sequence[Block] | None = None
     overlaps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     situation: Situation = UNKNOWN_SITUATION
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 def explain_policy(
@@ -58,9 +60,10 @@ def explain_policy(
     look = _read_looks(looks, policy, query) if looks else _logged_look(settings, policy, query)
     explanation = explain(policy, query, look.blocks, look.overlaps, look.situation)
     if as_json:
-        show_json({"look": look.source, **explanation.to_json()})
+        titles = {"titles": look.titles} if look.titles else {}
+        show_json({"look": look.source, **explanation.to_json(), **titles})
     else:
-        _show(explanation, look.source)
+        _show(explanation, look)
 
 
 def _load(settings: Settings, version: str | None) -> Policy:
@@ -108,14 +111,16 @@ def _logged_look(settings: Settings, policy: Policy, query: str) -> _Look:
     if found is None:
         return _Look(f"none: no search of {key!r} is logged")
     source = f"impression {found.impression_id}, {found.at}, served by {found.version}"
-    return _Look(source, found.blocks, found.overlaps, found.situation)
+    listed = [entity_id for block in found.blocks for entity_id in block.entity_ids]
+    titles = find_titles(warehouse, settings.catalogue, listed) if settings.catalogue else {}
+    return _Look(source, found.blocks, found.overlaps, found.situation, titles)
 
 
-def _show(explanation: Explanation, source: str) -> None:
+def _show(explanation: Explanation, look: _Look) -> None:
     facts = {
         "policy": explanation.version,
         "query": f"{explanation.query_text!r}, key {explanation.query_key!r}, class {explanation.query_class}",
-        "look": f"{explanation.observe}: {source}",
+        "look": f"{explanation.observe}: {look.source}",
         **{f"note {number}": note for number, note in enumerate(explanation.notes, start=1)},
     }
     show_rows([{"what": what, "value": value} for what, value in facts.items()], "Explained", as_json=False)
@@ -128,9 +133,15 @@ def _show(explanation: Explanation, source: str) -> None:
     )
     for title, rows in tables:
         if rows:
-            show_rows([_to_cells(asdict(row)) for row in rows], title, as_json=False)
+            show_rows([_to_cells(asdict(row), look.titles) for row in rows], title, as_json=False)
     show(f"{explanation.other_plans} other plans, each with propensity {explanation.floor:.5g}")
 
 
-def _to_cells(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name.replace("_", " "): value for name, value in row.items()}
+def _to_cells(row: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+    """Cells of a row, with the title of its entity if the catalogue has any.
+
+    >>> _to_cells({"entity_id": "e1", "rank": 1}, {"e1": "Halo"})
+    {'entity id': 'e1', 'rank': 1, 'title': 'Halo'}
+    """
+    cells = {name.replace("_", " "): value for name, value in row.items()}
+    return {**cells, "title": titles.get(row["entity_id"])} if titles and "entity_id" in row else cells

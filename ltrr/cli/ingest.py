@@ -15,12 +15,14 @@ from ltrr.artifacts.manifest import PolicySettings
 from ltrr.cli.options import AcceptQuality, Common, with_common
 from ltrr.cli.output import print_progress, show, show_json, show_rows
 from ltrr.config import HOME_FILE, PathSettings, Settings, home_layer, load_settings, write_home_file
+from ltrr.core.entity_groups import DEFAULT_RANKER_GROUPS
 from ltrr.logs.formats import AUTO, GROUPS, MAPPING_ENDINGS, formats_named
 from ltrr.logs.inspection import Inspection, inspect_files
 from ltrr.logs.landing import list_log_files
 from ltrr.logs.secret import read_secret
 from ltrr.logs.settings import LogSettings
 from ltrr.pipelines import runner
+from ltrr.pipelines.entity_catalogue import take_catalogue
 from ltrr.pipelines.history import DateRange, find_range, keep_mapping, land_history, prepare_home
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.preflight import check_before_start, prove_shared_paths
@@ -70,6 +72,10 @@ def ingest(
         str | None, typer.Option("--dates", help="Dates to take, A..B; by default all of the log.")
     ] = None,
     strategies: Strategies = "search,memory",
+    entities: Annotated[
+        str | None,
+        typer.Option("--entities", help="Catalogue of the entities: a file or folder, as for `ltrr entities`."),
+    ] = None,
     accept_quality: AcceptQuality = None,
 ) -> None:
     """Take a history: log files of many dates become the first night of a home.
@@ -81,12 +87,17 @@ def ingest(
     read_secret(os.environ)
     asked = DateRange.parse(dates) if dates else None
     files = list_log_files(paths)
+    catalogue = list_log_files([entities]) if entities else []
     spark = build_session("ltrr ingest", common.section(SparkSettings))
     print_progress(f"reading {_described(files)}")
     found = inspect_files(spark, files, common.section(LogSettings), format_)
     span = find_range(found, asked)
     print_progress(f"{found.lines:,} lines; history of {span.first} to {span.last}")
-    settings = _open_home(common, spark, strategies, span)
+    settings = _open_home(common, spark, strategies, span, has_catalogue=bool(catalogue))
+    if catalogue:
+        version, counts = take_catalogue(spark, settings, catalogue)
+        print_progress(f"catalogue {version}: {counts.entities:,} entities, {counts.titles:,} with a title")
+        settings = load_settings(common.home, common.config, common.changes or ())
     prefix = format_
     if format_.endswith(MAPPING_ENDINGS):
         prefix = keep_mapping(settings, Path(format_))
@@ -108,13 +119,20 @@ def ingest(
     print_progress(f"next: ltrr nightly --home {settings.paths.home} --date {night}")
 
 
-def _open_home(common: Common, spark: SparkSession, strategies: str, span: DateRange) -> Settings:
-    """Settings of the home, which is created if it does not exist."""
+def _open_home(
+    common: Common, spark: SparkSession, strategies: str, span: DateRange, *, has_catalogue: bool
+) -> Settings:
+    """Settings of the home, which is created if it does not exist.
+
+    The ranker of a new home with a catalogue has the features of text overlap.
+    """
     home = common.section(PathSettings).home
     if not (home / HOME_FILE).exists() and common.config is None:
         names = tuple(part.strip() for part in strategies.split(","))
-        write_home_file(home, {**home_layer(PolicySettings("search", names), span.first), "first_night": span.last})
-        print_progress(f"new home {home}: strategies {', '.join(names)}")
+        groups = (*DEFAULT_RANKER_GROUPS, "overlaps") if has_catalogue else DEFAULT_RANKER_GROUPS
+        policy = PolicySettings("search", names, ranker_groups=groups)
+        write_home_file(home, {**home_layer(policy, span.first), "first_night": span.last})
+        print_progress(f"new home {home}: strategies {', '.join(names)}; ranker features {', '.join(groups)}")
     else:
         prepare_home(spark, load_settings(common.home, common.config, common.changes or ()), span)
     settings = load_settings(common.home, common.config, common.changes or ())

@@ -14,7 +14,7 @@ from ltrr.config import Settings
 from ltrr.errors import LtrrError, NotReadyError, UsageError
 from ltrr.judgments.exports import EXPORTS, query_ids, to_csv, to_json, to_qrels, to_query_texts, to_run
 from ltrr.judgments.formats import FORMATS, read_file
-from ltrr.judgments.grades import THRESHOLDS, check_thresholds, grade_pairs
+from ltrr.judgments.grades import THRESHOLDS, GradedPair, check_thresholds, grade_pairs
 from ltrr.judgments.judgment import by_key
 from ltrr.judgments.measures import compare_rankings
 from ltrr.judgments.rankings import (
@@ -28,6 +28,7 @@ from ltrr.judgments.rankings import (
     read_served_pages,
 )
 from ltrr.judgments.stored import check_source, read_judgments, store_judgments
+from ltrr.pipelines.entity_catalogue import find_titles
 from ltrr.serving.policy import Policy
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
@@ -92,7 +93,8 @@ def export_judgments(
             got=f"{format_}, {ranking}",
         )
     limits = _parse_thresholds(thresholds)
-    warehouse = _open(common.settings())
+    settings = common.settings()
+    warehouse = _open(settings)
     if format_ == "run":
         rankings = _export_rankings(warehouse, ranking)
         ids = query_ids(list(rankings))
@@ -102,8 +104,7 @@ def export_judgments(
         graded, left_out = grade_pairs(read_memory_pairs(warehouse.read(table("q2e_memory"))), limits)
         ids = query_ids([one.pair.query_key for one in graded])
         row = {"queries": len(ids), "judgments": len(graded), "left out: grade undefined": left_out}
-        texts_of = {"csv": to_csv(graded), "json": to_json(graded, file.stem)}
-        text = to_qrels(graded, ids) if format_ == "qrels" else texts_of[format_]
+        text = to_qrels(graded, ids) if format_ == "qrels" else _with_titles(warehouse, settings, graded, format_, file)
     _write(file, text)
     if format_ in ("qrels", "run"):
         texts = file.with_name(f"{file.name}.queries.tsv")
@@ -157,6 +158,15 @@ def _export_rankings(warehouse: Warehouse, ranking: str) -> Mapping[str, Sequenc
     if ranking == MEMORY:
         return rank_memory(read_memory_pairs(warehouse.read(table("q2e_memory"))))
     return read_served_pages(warehouse.read(table("slate_rows")), warehouse.read(table("impressions")))
+
+
+def _with_titles(
+    warehouse: Warehouse, settings: Settings, graded: Sequence[GradedPair], format_: str, file: Path
+) -> str:
+    """CSV or JSON of graded judgments, with the titles that the home's catalogue has."""
+    listed = {one.pair.entity_id for one in graded}
+    titles = find_titles(warehouse, settings.catalogue, listed) if settings.catalogue else {}
+    return to_csv(graded, titles) if format_ == "csv" else to_json(graded, file.stem, titles)
 
 
 def _parse_thresholds(text: str) -> tuple[float, ...]:

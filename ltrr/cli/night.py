@@ -87,5 +87,7 @@ def _show(runs: Sequence[JobRun], title: str, common: Common) -> None:
             if run.notes.get("with_propensities") == "0" and run.notes.get("impressions") != "0":
                 why = SHADOW_ONLY if int(run.notes.get("shadow_decisions", 0)) else NO_PROPENSITIES
                 show(f"log of {run.run_date}: {why}")
+            if "ranker_why" in run.notes:
+                show(f"ranker of {run.run_date}: {run.notes['ranker_why']}")
             if "why" in run.notes:
                 show(f"decision of {run.run_date}: {run.notes['why']}")

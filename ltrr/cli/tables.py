@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from ltrr.config import Settings
 from ltrr.core.hashing import user_key
 from ltrr.errors import UsageError
 from ltrr.logs.secret import read_secret
+from ltrr.pipelines.entity_catalogue import find_titles
 from ltrr.pipelines.forgetting import forget_users
 from ltrr.spark.comparing import TOLERANCE, compare_rows, is_same
 from ltrr.spark.delta import Warehouse
@@ -68,9 +70,13 @@ def show_table(
         str | None, typer.Option("--columns", help="Names of columns, separated by commas; by default all.")
     ] = None,
 ) -> None:
-    """Show rows of a table, in the order of its grain."""
+    """Show rows of a table, in the order of its grain.
+
+    Entities have their titles, if the home has a catalogue.
+    """
     declared = table(name)
-    warehouse = _open(common.settings())
+    settings = common.settings()
+    warehouse = _open(settings)
     wanted = _list_columns(declared, columns)
     rows = _only_of_date(warehouse.read(declared), declared, date_)
     try:
@@ -80,7 +86,10 @@ def show_table(
             "the condition cannot be read", which="--where", got=where or "", todo=str(fault).partition("\n")[0]
         ) from fault
     taken = rows.orderBy(*declared.grain).limit(limit).select(*wanted).collect()
-    common.show([row.asDict(recursive=True) for row in taken], f"{name} ({declared.meaning})")
+    shown = [row.asDict(recursive=True) for row in taken]
+    catalogue = settings.catalogue if name != "entities" and "entity_id" in wanted else ""
+    titles = find_titles(warehouse, catalogue, [row["entity_id"] for row in shown]) if catalogue else {}
+    common.show([_with_title(row, titles) for row in shown], f"{name} ({declared.meaning})")
 
 
 @tables.command("digest")
@@ -192,6 +201,18 @@ def _list_columns(declared: Table, asked: str | None) -> list[str]:
             "unknown column", which="--columns", expected=", ".join(declared.column_names), got=", ".join(unknown)
         )
     return wanted
+
+
+def _with_title(row: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+    """The row with the title next to the entity, if any row of the report has one."""
+    if not titles:
+        return row
+    titled: dict[str, Any] = {}
+    for name, value in row.items():
+        titled[name] = value
+        if name == "entity_id":
+            titled["title"] = titles.get(value)
+    return titled
 
 
 def _only_of_date(rows: DataFrame, declared: Table, asked: str | None) -> DataFrame:

@@ -116,12 +116,15 @@ class Settings:
         history_starts: First date with logs. No earlier date is read.
         first_night: First logical date of the nights, if it is later than `history_starts`. The
             first night takes the logs of all dates up to its own as one history.
+        catalogue: Version of the catalogue of entities that nights and reports read, as `ltrr
+            entities` prints it; empty without a catalogue.
         policy: Plan space, observation and exploration of the policy.
     """
 
     policy: PolicySettings = field(default_factory=_no_policy)
     history_starts: date | None = None
     first_night: date | None = None
+    catalogue: str = ""
     paths: PathSettings = field(default_factory=PathSettings)
     nights: NightSettings = field(default_factory=NightSettings)
     logs: LogSettings = field(default_factory=LogSettings)
@@ -183,6 +186,8 @@ class Settings:
             del given["policy"]["ranker_groups"]
         if self.first_night is None:
             del given["first_night"]
+        if not self.catalogue:
+            del given["catalogue"]
         given["logs"] = self.logs.digested(given["logs"])
         if self.policy.query_key_version == 1:
             del given["policy"]["query_key_version"]

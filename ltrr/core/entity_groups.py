@@ -97,9 +97,17 @@ def _ranker_query_declared(_: tuple[str, ...]) -> list[tuple[str, str]]:
     return [("query_words", "words"), ("has_digits", "0 or 1")]
 
 
+def ranker_query_values(key: str) -> tuple[float, float]:
+    """Values of the ranker's group `query` for a query_key.
+
+    >>> ranker_query_values("blade runner 2049")
+    (3.0, 1.0)
+    """
+    return float(len(key.split())), float(query_class(key) == "digits")
+
+
 def _ranker_query_values(union: EntityUnion) -> Rows:
-    values = (float(len(union.key.split())), float(query_class(union.key) == "digits"))
-    return [values] * len(union.entity_ids)
+    return [ranker_query_values(union.key)] * len(union.entity_ids)
 
 
 def _ranker_strategies_declared(strategies: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -219,8 +227,12 @@ RANKER_GROUPS = {
     "listings": EntityGroup(_ranker_listings_declared, _ranker_listings_values),
     "query": EntityGroup(_ranker_query_declared, _ranker_query_values),
     "strategies": EntityGroup(_ranker_strategies_declared, _ranker_strategies_values),
+    "overlaps": EntityGroup(lambda _: OVERLAPS, lambda union: union.overlaps),
 }
-"""Every group of ranker features by its name. The blocks of a union are the drawn ones."""
+"""Every group of ranker features by its name. The blocks of a union are the drawn ones.
+
+`overlaps` needs the fields of the entities, which the service gives to `Policy.rank`.
+"""
 
 CANDIDATE_GROUPS = {
     "listings": EntityGroup(_candidate_listings_declared, _candidate_listings_values),

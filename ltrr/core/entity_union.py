@@ -25,8 +25,7 @@ class EntityUnion:
         listings: Listings of each entity; a strategy that does not list it is missing.
         sorted_ranks: Ranks of each entity in the strategies that list it, ascending.
         fusion: Score of reciprocal rank fusion of each entity.
-        overlaps: `core.text_overlap` of each entity; `NO_OVERLAP` if its fields are unknown, as for
-            the ranker.
+        overlaps: `core.text_overlap` of each entity; `NO_OVERLAP` if its fields are unknown.
         top_scores: Highest score of each strategy, NaN if none is above 0.
         listed: Number of listings of each strategy, NaN without a block of it.
     """

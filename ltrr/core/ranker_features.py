@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan, nan
+from types import MappingProxyType
 
 import numpy as np
 
@@ -48,7 +49,11 @@ def ranker_features(space: PlanSpace, groups: tuple[str, ...] = DEFAULT_RANKER_G
 
 
 def ranker_matrix(
-    space: PlanSpace, drawn: Iterable[Block], key: str, groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS
+    space: PlanSpace,
+    drawn: Iterable[Block],
+    key: str,
+    groups: tuple[str, ...] = DEFAULT_RANKER_GROUPS,
+    overlap_of: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> tuple[tuple[str, ...], Floats]:
     """The entities of the drawn blocks, sorted, and the values of `ranker_features`, [E, F].
 
@@ -60,6 +65,7 @@ def ranker_matrix(
         drawn: Blocks that the strategies answered, in any order.
         key: The query_key.
         groups: As for `ranker_features`.
+        overlap_of: `core.text_overlap` by entity_id, for entities whose fields are known.
 
     >>> space = PlanSpace(("title", "memory"), block_size=2, budget=2)
     >>> title = Block("title", 1, "ok", ("e2", "e1"), (4.0, 2.0))
@@ -68,12 +74,14 @@ def ranker_matrix(
     >>> entity_ids, matrix[0].tolist()
     (('e1', 'e2'), [1.983871, 2.0, 1.0, 0.0, 0.5, 2.0, 0.5, 1.0, 0.5, 1.0])
     """
-    union = _union_of(space, drawn, key)
+    union = _union_of(space, drawn, key, overlap_of)
     chosen = [RANKER_GROUPS[name] for name in groups]
     return union.entity_ids, np.round(entity_matrix(chosen, union), PLACES)
 
 
-def _union_of(space: PlanSpace, drawn: Iterable[Block], key: str) -> EntityUnion:
+def _union_of(
+    space: PlanSpace, drawn: Iterable[Block], key: str, overlap_of: Mapping[str, Sequence[float]]
+) -> EntityUnion:
     listings_of: dict[str, dict[int, tuple[int, float]]] = {}
     tops, listed = [0.0] * len(space.strategies), [nan] * len(space.strategies)
     for block in drawn:
@@ -90,4 +98,4 @@ def _union_of(space: PlanSpace, drawn: Iterable[Block], key: str) -> EntityUnion
         tops[s] = top
         count = listed[s]
         listed[s] = float(len(block.entity_ids)) if isnan(count) else count + len(block.entity_ids)
-    return EntityUnion.of(space.strategies, key, listings_of, [top or nan for top in tops], listed, {})
+    return EntityUnion.of(space.strategies, key, listings_of, [top or nan for top in tops], listed, overlap_of)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from itertools import groupby
+from types import MappingProxyType
 
 from ltrr.errors import UsageError
 from ltrr.judgments.grades import GradedPair
@@ -16,26 +17,44 @@ EXPORTS = ("csv", "json", "qrels")
 """Formats of graded judgments."""
 
 
-def to_csv(graded: Sequence[GradedPair]) -> str:
-    """Quepid's `query,docid,rating`, then the interval and the evidence of the score."""
+NO_TITLES: Mapping[str, str] = MappingProxyType({})
+
+
+def to_csv(graded: Sequence[GradedPair], titles: Mapping[str, str] = NO_TITLES) -> str:
+    """Quepid's `query,docid,rating`, then the interval and the evidence of the score.
+
+    Args:
+        graded: Pairs with grades.
+        titles: Titles by entity_id; if there are any, they are the last column.
+    """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("query", "docid", "rating", "score", "low", "high", "clicks", "examinations"))
+    names = ("query", "docid", "rating", "score", "low", "high", "clicks", "examinations")
+    writer.writerow((*names, "title") if titles else names)
     for one in graded:
         pair = one.pair
         numbers = (pair.score, pair.low, pair.high, pair.clicks, pair.examinations)
-        writer.writerow((pair.query_key, pair.entity_id, one.grade, *(f"{number:.6g}" for number in numbers)))
+        title = (titles.get(pair.entity_id, ""),) if titles else ()
+        cells = (f"{number:.6g}" for number in numbers)
+        writer.writerow((pair.query_key, pair.entity_id, one.grade, *cells, *title))
     return file.getvalue()
 
 
-def to_json(graded: Sequence[GradedPair], name: str) -> str:
-    """The body of an import into Search Relevance Workbench, with interval and evidence."""
+def to_json(graded: Sequence[GradedPair], name: str, titles: Mapping[str, str] = NO_TITLES) -> str:
+    """The body of an import into Search Relevance Workbench, with interval and evidence.
+
+    Args:
+        graded: Pairs with grades.
+        name: Name of the list.
+        titles: Titles by entity_id, for the entities that have one.
+    """
     ratings = [
         {
             "query": key,
             "ratings": [
                 {
                     "docId": one.pair.entity_id,
+                    **({"title": titles[one.pair.entity_id]} if one.pair.entity_id in titles else {}),
                     "rating": f"{one.grade:.3f}",
                     "low": one.pair.low,
                     "high": one.pair.high,

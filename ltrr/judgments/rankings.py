@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from ltrr.artifacts.looks import blocks_of_rows
+from ltrr.artifacts.looks import blocks_of_rows, facts_of_rows
+from ltrr.core.facts import overlaps_of
 from ltrr.core.planning import Block
 from ltrr.judgments.grades import MemoryPair
 from ltrr.serving.policy import Policy
@@ -80,14 +81,17 @@ def rank_by_champion(
     rows = _newest(chosen.join(served, on=["log_date", "impression_id"], how="inner"), F.col("at"))
     pages: list[tuple[str, Sequence[Block]]] = []
     found: list[str] = []
+    overlaps: list[Mapping[str, Sequence[float]]] = []
     for row in rows.select("query_key", "query_text", "look", "deeper").orderBy("query_key").collect():
         entries = row.asDict(recursive=True)
-        blocks = blocks_of_rows([*entries["look"], *entries["deeper"]])
+        logged = [*entries["look"], *entries["deeper"]]
+        blocks = blocks_of_rows(logged)
         known = [block for block in blocks if block.strategy in policy.space.strategy_index]
         pages.append((entries["query_text"], known))
         found.append(entries["query_key"])
+        overlaps.append(overlaps_of(facts_of_rows(logged)))
     slates: Mapping[str, Sequence[str]] = {
-        key: slate.entity_ids for key, slate in zip(found, policy.rank_many(pages), strict=True)
+        key: slate.entity_ids for key, slate in zip(found, policy.rank_many(pages, overlaps=overlaps), strict=True)
     }
     return {key: list(entity_ids) for key, entity_ids in slates.items() if entity_ids}
 

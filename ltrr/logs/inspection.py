@@ -72,6 +72,9 @@ class Inspection:
             return [("nothing", "no: the log has no searches, so no event can be joined to one")]
         slates = "yes" if shown else "no: no line says what a search showed (impression events, response ids, slates)"
         both = slates if not shown or clicks else "no: the log has no clicks"
+        ranked = both
+        if both == "yes" and not self.decisions:
+            ranked = "yes, from memory and catalogue: compared with the order that the log shows, not released"
         judged = (
             "yes"
             if self.decisions
@@ -80,7 +83,7 @@ class Inspection:
         return [
             ("memory", both),
             ("examination", f"{both}, where a query has an entity at several positions" if both == "yes" else both),
-            ("ranker", both),
+            ("ranker", ranked),
             ("plans and their judging", judged),
         ]
 

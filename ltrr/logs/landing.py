@@ -67,7 +67,7 @@ def land_files(files: Sequence[Path], folder: Path, prefix: str) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     new = []
     for file in files:
-        digest = _sha256(file)[:16]
+        digest = content_digest(file)[:16]
         name = f"{prefix}-{digest}{_ending(file.name)}"
         if (folder / name).exists():
             continue
@@ -82,7 +82,8 @@ def land_files(files: Sequence[Path], folder: Path, prefix: str) -> list[str]:
     return new
 
 
-def _sha256(file: Path) -> str:
+def content_digest(file: Path) -> str:
+    """SHA-256 of a file, as hex digits."""
     digest = hashlib.sha256()
     with file.open("rb") as opened:
         while chunk := opened.read(_CHUNK):

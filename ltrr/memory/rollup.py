@@ -8,6 +8,8 @@ of reading. Since 0.5^(a+b) = 0.5^a 0.5^b, weeks and days give the same sums, up
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pyspark.sql import Column, DataFrame
@@ -95,3 +97,67 @@ def to_evidence_as_of(
     evidence = days.select(*columns).unionByName(closed.select(*columns))
     asked = evidence.where(F.col("query_key") != "")
     return asked.groupBy("query_key", "entity_id").agg(*_decayed_sums(F.col("age_days"), half_life_days))
+
+
+@dataclass(frozen=True)
+class MemoryPeriod:
+    """Which days and weeks make the memory as of a date.
+
+    Attributes:
+        as_of: Date of the memory, its newest day.
+        open_week: Monday from which on days count; the weeks before it are folded.
+        first_week: Monday of the oldest week that counts.
+    """
+
+    as_of: date
+    open_week: date
+    first_week: date
+
+    @staticmethod
+    def of(as_of: date, last_final: date, horizon_weeks: int) -> MemoryPeriod:
+        """The period that the night of `as_of` reads.
+
+        Args:
+            as_of: Date of the night.
+            last_final: Last date whose rows do not change after that night.
+            horizon_weeks: Number of weeks of the memory.
+        """
+        open_week = first_open_week(last_final)
+        return MemoryPeriod(as_of, open_week, open_week - timedelta(weeks=horizon_weeks))
+
+
+def to_evidence_of_dates(
+    daily: DataFrame, weeks: DataFrame, periods: Sequence[MemoryPeriod], half_life_days: float
+) -> DataFrame:
+    """Days and closed weeks -> (as_of_date, query_key, entity_id), fixed point at each date.
+
+    For each period these are the rows of `to_evidence_as_of`. The work is that of one memory for
+    each period: a night after the first has one, and a history at most a window of the ranker.
+
+    Args:
+        daily: Rows of `q2e_daily`.
+        weeks: Rows of `q2e_rollup`, with every week before the newest `open_week`.
+        periods: At least one.
+        half_life_days: Age at which evidence counts half.
+    """
+    columns = "as_of_date date, open_week date, first_week date"
+    rows = [(period.as_of, period.open_week, period.first_week) for period in periods]
+    wanted = F.broadcast(daily.sparkSession.createDataFrame(rows, columns))
+    # The bounds over all periods let the engine skip partitions; the join does not.
+    days = daily.where(
+        F.col("log_date").between(F.lit(min(row[1] for row in rows)), F.lit(max(row[0] for row in rows)))
+    ).join(wanted, on=F.col("log_date").between(F.col("open_week"), F.col("as_of_date")), how="inner")
+    closed = weeks.where(
+        (F.col("period_start") >= F.lit(min(row[2] for row in rows)))
+        & (F.col("period_start") < F.lit(max(row[1] for row in rows)))
+    ).join(
+        wanted,
+        on=(F.col("period_start") >= F.col("first_week")) & (F.col("period_start") < F.col("open_week")),
+        how="inner",
+    )
+    of_week = F.date_diff("as_of_date", "period_start") - F.lit(DAYS_PER_WEEK - 1)
+    kept = ["as_of_date", "query_key", "entity_id", "age_days", *_SUMS]
+    aged = days.withColumn("age_days", F.date_diff("as_of_date", "log_date")).select(*kept)
+    evidence = aged.unionByName(closed.withColumn("age_days", of_week).select(*kept)).where("query_key != ''")
+    keys = ("as_of_date", "query_key", "entity_id")
+    return evidence.groupBy(*keys).agg(*_decayed_sums(F.col("age_days"), half_life_days))

@@ -12,7 +12,10 @@ DuMouchel, "Bayesian Data Mining in Large Frequency Tables", The American Statis
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from collections.abc import Sequence
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from ltrr.memory.settings import MemorySettings
@@ -22,7 +25,11 @@ from ltrr.spark.fixed_point import exact_sum, from_fixed_point
 _LEAST_RATE = 1e-6
 
 
-def with_predicted_score(evidence: DataFrame, entity_prior_examinations: float) -> DataFrame:
+AS_OF = "as_of_date"
+"""Column that separates memories of several dates."""
+
+
+def with_predicted_score(evidence: DataFrame, entity_prior_examinations: float, by: Sequence[str] = ()) -> DataFrame:
     """Add the evidence as doubles (weighted_...) and the predicted score p0.
 
     Columns: weighted_clicks, weighted_clicks_squared, weighted_examinations, predicted_score. Sums
@@ -32,6 +39,8 @@ def with_predicted_score(evidence: DataFrame, entity_prior_examinations: float) 
     Args:
         evidence: (query_key, entity_id) as of a date, fixed point.
         entity_prior_examinations: Weight k0 of the global rate, in examinations.
+        by: Columns that separate memories, such as `AS_OF`; each memory is predicted from its own
+            pairs.
 
     >>> one = 1 << 20
     >>> rows = [("love", "e1", one, one, 2 * one), ("hate", "e1", 0, 0, 2 * one),
@@ -42,12 +51,19 @@ def with_predicted_score(evidence: DataFrame, entity_prior_examinations: float) 
     >>> sorted((row.query_key, row.entity_id, row.predicted_score) for row in scored.collect())
     [('hate', 'e1', 0.35), ('love', 'e1', 0.1), ('love', 'e2', 0.2)]
     """
-    entities = evidence.groupBy("entity_id").agg(
+    entities = evidence.groupBy(*by, "entity_id").agg(
         F.sum("clicks").alias("entity_clicks"), F.sum("examinations").alias("entity_examinations")
     )
-    whole = entities.agg(F.sum("entity_clicks").alias("clicks"), F.sum("entity_examinations").alias("examinations"))
-    rate = whole.select(F.coalesce(F.try_divide("clicks", "examinations"), F.lit(0.0)).alias("global_rate"))
-    joined = evidence.join(entities, on="entity_id", how="inner").join(F.broadcast(rate), how="cross")
+    whole = entities.groupBy(*by).agg(
+        F.sum("entity_clicks").alias("clicks"), F.sum("entity_examinations").alias("examinations")
+    )
+    rate = whole.select(*by, F.coalesce(F.try_divide("clicks", "examinations"), F.lit(0.0)).alias("global_rate"))
+    joined = evidence.join(entities, on=[*by, "entity_id"], how="inner")
+    # One row per memory.
+    if by:
+        joined = joined.join(F.broadcast(rate), on=list(by), how="inner")
+    else:
+        joined = joined.join(F.broadcast(rate), how="cross")
     prior = F.lit(entity_prior_examinations)
     elsewhere_clicks = from_fixed_point(F.col("entity_clicks") - F.col("clicks"))
     elsewhere_examinations = from_fixed_point(F.col("entity_examinations") - F.col("examinations"))
@@ -55,6 +71,7 @@ def with_predicted_score(evidence: DataFrame, entity_prior_examinations: float) 
         elsewhere_examinations + prior
     )
     return joined.select(
+        *by,
         "query_key",
         "entity_id",
         from_fixed_point(F.col("clicks")).alias("weighted_clicks"),
@@ -76,17 +93,31 @@ def estimate_prior_examinations(predicted: DataFrame, settings: MemorySettings) 
     more than by chance. Pearson's weights 1 / m limit the influence of a few frequent pairs. Sums
     are decimals, so k does not depend on the order of rows.
     """
+    return _prior_of(_to_prior_sums(predicted).first(), settings)
+
+
+def estimate_priors_by_date(predicted: DataFrame, settings: MemorySettings) -> dict[date, float]:
+    """The result of `estimate_prior_examinations` for each memory, by `AS_OF`; one row per date."""
+    rows = _to_prior_sums(predicted, (AS_OF,)).collect()
+    return {row[AS_OF]: _prior_of(row, settings) for row in sorted(rows, key=lambda row: row[AS_OF])}
+
+
+def _to_prior_sums(predicted: DataFrame, by: Sequence[str] = ()) -> DataFrame:
     expected = F.col("weighted_examinations") * F.col("predicted_score")
     excess = F.pow(F.col("weighted_clicks") - expected, F.lit(2.0)) - F.col("weighted_clicks_squared")
     seen = predicted.where(F.col("weighted_examinations") > 0)
-    sums = seen.agg(exact_sum(F.col("weighted_examinations")), exact_sum(excess / expected)).first()
-    exposure, excess_sum = (float(value or 0) for value in (sums or (0, 0)))
+    sums = exact_sum(F.col("weighted_examinations")), exact_sum(excess / expected)
+    return seen.groupBy(*by).agg(sums[0].alias("exposure"), sums[1].alias("excess"))
+
+
+def _prior_of(sums: Row | None, settings: MemorySettings) -> float:
+    exposure, excess = (float((sums[name] if sums else None) or 0) for name in ("exposure", "excess"))
     most = settings.most_prior_examinations
-    k = exposure / excess_sum if excess_sum > 0 else most
+    k = exposure / excess if excess > 0 else most
     return min(max(k, settings.fewest_prior_examinations), most)
 
 
-def with_score(predicted: DataFrame, prior_examinations: float, interval_sigmas: float) -> DataFrame:
+def with_score(predicted: DataFrame, prior_examinations: float | Column, interval_sigmas: float) -> DataFrame:
     """Add score, low, high and predicted_share = k / (E + k).
 
     [low, high] is the interval of a Gamma distribution. Its mean is the score and its shape the
@@ -100,7 +131,7 @@ def with_score(predicted: DataFrame, prior_examinations: float, interval_sigmas:
     >>> row.score, row.predicted_share, round(row.low, 3), round(row.high, 3)
     (0.4, 0.4, 0.136, 0.774)
     """
-    k = F.lit(prior_examinations)
+    k = prior_examinations if isinstance(prior_examinations, Column) else F.lit(prior_examinations)
     clicks = F.col("weighted_clicks") + k * F.col("predicted_score")
     effective_clicks = clicks * clicks / (F.col("weighted_clicks_squared") + k * F.col("predicted_score"))
     exposure = F.col("weighted_examinations") + k

@@ -157,31 +157,46 @@ class BanditNotes(JobNotes):
     values: str | None = None
 
 
+LOGGED, KNOWN = "logged", "known"
+"""Values of `RankerNotes.ranker_basis`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RankerNotes(JobNotes):
     """Notes of `train_ranker`.
 
     No ranker is trained if no date has closed yet or if too few queries were clicked. All notes but
-    `rows_through` are None then.
+    `rows_through` and `ranker_why` are None then.
 
     Attributes:
         rows_through: Newest closed date of which the job has written training rows. None until the
             first date closes, and in runs of ltrr 0.1.
         ranker_sha256: Hash of the stored booster.
+        ranker_basis: Pages that it was trained and compared on: `logged` (features are logged) or
+            `known` (the log has no features; those that are known without it count). None in runs
+            of ltrr 0.1, whose pages had logged features.
+        ranker_why: Why no ranker was trained, or what a ranker of `known` was compared with. None
+            for a ranker of `logged`.
         mlflow_run_id: Run of the training in MLflow.
         judged_queries: Number of held-out queries that the booster was compared on.
         judged_users: Number of held-out users that the booster was compared on.
         judged_impressions: Number of impressions that the booster was compared on.
         dcg_candidate: Weighted DCG of the booster's order.
-        dcg_fusion: Weighted DCG of reciprocal rank fusion.
+        dcg_fusion: Weighted DCG of reciprocal rank fusion; None if the basis is `known`.
         dcg_over_fusion: `dcg_candidate` - `dcg_fusion`.
         dcg_over_fusion_low: Lower bound of the difference.
         dcg_over_fusion_high: Upper bound of the difference.
+        dcg_shown: Weighted DCG of the order that the log shows; None if the basis is `logged`.
+        dcg_over_shown: `dcg_candidate` - `dcg_shown`.
+        dcg_over_shown_low: Lower bound of the difference.
+        dcg_over_shown_high: Upper bound of the difference.
     """
 
     job: ClassVar[str] = "train_ranker"
     rows_through: date | None = None
     ranker_sha256: str | None = None
+    ranker_basis: str | None = None
+    ranker_why: str | None = None
     mlflow_run_id: str | None = None
     judged_queries: int | None = None
     judged_users: int | None = None
@@ -191,6 +206,10 @@ class RankerNotes(JobNotes):
     dcg_over_fusion: float | None = None
     dcg_over_fusion_low: float | None = None
     dcg_over_fusion_high: float | None = None
+    dcg_shown: float | None = None
+    dcg_over_shown: float | None = None
+    dcg_over_shown_low: float | None = None
+    dcg_over_shown_high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,11 +15,11 @@ from ltrr.pipelines.alike_pages import only_alike_pages
 from ltrr.pipelines.challenger_review import verdict_figures
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
-from ltrr.pipelines.notes import EvaluationNotes, RankerNotes
+from ltrr.pipelines.notes import KNOWN, EvaluationNotes, RankerNotes
 from ltrr.publishing.gate import Judgement
 from ltrr.publishing.ranker_gate import MEASURE, RankerCandidate, RankerReview, of_note, review_ranker, to_note
 from ltrr.publishing.trials import RANKER_TRIAL, Challenger, FrozenBandit, current_trial
-from ltrr.ranking.judging import CANDIDATE, SERVED, OrderQuality, judge_orders
+from ltrr.ranking.judging import CANDIDATE, SERVED, OrderQuality, fusion_order, judge_orders
 from ltrr.ranking.rows import only_judging, only_of_width
 from ltrr.tracking.run import TrackedRun
 
@@ -45,12 +45,13 @@ def judge_rankers(
     """
     name, served = night.settings.policy.name, _served_ranker(champion)
     night.note(served_ranker=served)
-    trial, candidate = current_trial(trials, RANKER_TRIAL), night.notes_of(RankerNotes).ranker_sha256
+    trained = night.notes_of(RankerNotes)
+    trial, candidate = current_trial(trials, RANKER_TRIAL), trained.ranker_sha256
     if trial is not None and trial.against == FrozenBandit.of_ranker(name, served).digest:
         dates = [day for day in night.closed_dates() if day > trial.data_end and day not in distrusted]
         found = _compare_orders(night, trial.bandit.files[RANKER], champion, dates, held_out=False)
         night.note(ranker_trial=trial.trial, ranker_life=to_note(_to_judgement(found, len(dates), objections)))
-    elif candidate and candidate != served:
+    elif candidate and candidate != served and trained.ranker_basis != KNOWN:
         window = night.closed_dates(night.settings.ranker.window_nights)
         found = _compare_orders(night, candidate, champion, window, held_out=True)
         night.note(ranker_report=to_note(_to_judgement(found, len(window), ())))
@@ -99,7 +100,15 @@ def _find_candidate(night: Night, is_current: bool) -> RankerCandidate | None:
     settings = night.settings
     share = settings.evaluation.held_out_percent * settings.ranker.held_out_query_percent / 1e4
     run_id = trained.mlflow_run_id or ""
-    return RankerCandidate(sha256, night.closed_dates()[-1], run_id, report, share)
+    fault = NOT_COMPARED if trained.ranker_basis == KNOWN else ""
+    return RankerCandidate(sha256, night.closed_dates()[-1], run_id, report, share, fault)
+
+
+NOT_COMPARED = (
+    "the ranker was trained on pages without logged features, on which the order that serves cannot be computed, so it "
+    "was compared with the order that the log shows only"
+)
+"""Why a ranker of `KNOWN` is no candidate for a trial."""
 
 
 def _served_ranker(champion: Manifest) -> str:
@@ -128,7 +137,7 @@ def _compare_orders(
         rows = only_judging(rows, settings.evaluation.held_out_percent, settings.ranker.held_out_query_percent)
     url = open_policy(night.policies_root, policy.name).url
     models = {CANDIDATE: get_payload(url, compared), SERVED: _booster_of(night, champion)}
-    return judge_orders(rows, models, names.index("fusion"), settings.ranker.ndcg_positions)
+    return judge_orders(rows, models, fusion_order(names), settings.ranker.ndcg_positions)
 
 
 def _to_judgement(found: OrderQuality | None, nights: int, objections: Sequence[str]) -> Judgement:

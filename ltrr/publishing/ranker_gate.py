@@ -59,6 +59,7 @@ class RankerCandidate:
             whether a trial begins. This decision costs no alpha, because no trial judges these
             pages.
         share: Share of pages that the report covers.
+        fault: Why it may not be tried; empty if it may.
     """
 
     sha256: str
@@ -66,6 +67,7 @@ class RankerCandidate:
     run_id: str = ""
     report: Judgement | None = None
     share: float = 1.0
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,8 @@ def _begin(
     """The night's ranker as the next trial, or the reason that none begins."""
     if candidate is None:
         return None, ""
+    if candidate.fault:
+        return None, f"no trial begins: {candidate.fault}"
     if candidate.sha256 == served:
         return None, "no trial begins: the new ranker is the served one, byte for byte"
     report = candidate.report

@@ -36,10 +36,13 @@ from ltrr.estimation.intervals import Estimate, estimate_difference, estimate_ra
 from ltrr.estimation.moments import ClusteredSums
 from ltrr.ranking.rows import PAGE
 
-CANDIDATE, FUSION, SERVED = "candidate", "fusion", "served"
+CANDIDATE, FUSION, SERVED, SHOWN = "candidate", "fusion", "served", "shown"
+"""Names of orders: that of the booster, reciprocal rank fusion, the champion, the logged pages."""
+
 QUERY, USER = "query", "user"
 _KEYS = ("query_key", "user_key")
 _IMPRESSIONS, _WEIGHT, _SQUARED = "impressions", "weight", "weight_squared"
+_PLAIN = "plain_score"
 _KEPT = (*PAGE, "entity_id", "query_key", "user_key", "gain")
 _SCORED = (
     "log_date date, impression_id string, entity_id string, query_key string, user_key string, gain double, "
@@ -117,8 +120,18 @@ class OrderQuality:
         return figures
 
 
+def fusion_order(feature_names: Sequence[str]) -> Column:
+    """Score of reciprocal rank fusion, for pages with logged features."""
+    return F.col("features")[feature_names.index("fusion")]
+
+
+def shown_order() -> Column:
+    """Score of the order in which the page was shown, whatever system made it."""
+    return -F.col("position").cast("double")
+
+
 def judge_orders(
-    rows: DataFrame, models: Mapping[str, bytes | None], fusion_feature: int, positions: int
+    rows: DataFrame, models: Mapping[str, bytes | None], plain_score: Column, positions: int
 ) -> OrderQuality:
     """Evaluate boosters on rows that none of them was trained on.
 
@@ -127,13 +140,14 @@ def judge_orders(
 
     Args:
         rows: Evaluation rows of the table `ranking_rows`.
-        models: Name of an order -> `ubj` bytes of its booster; None stands for reciprocal rank
-            fusion.
-        fusion_feature: Index of the feature `fusion`, the score of reciprocal rank fusion.
+        models: Name of an order -> `ubj` bytes of its booster; None stands for the order of
+            `plain_score`.
+        plain_score: Score of the orders without a booster: `fusion_order` or `shown_order`.
         positions: Number of positions that count.
     """
     orders = tuple(models)
-    scored = rows.select(*_KEPT, "features").mapInArrow(_score_task(models, fusion_feature), _SCORED)
+    scorable = rows.select(*_KEPT, "features", plain_score.alias(_PLAIN))
+    scored = scorable.mapInArrow(_score_task(models), _SCORED)
     impression = Window.partitionBy(*PAGE)
     placed = scored.select(
         *PAGE,
@@ -210,7 +224,7 @@ def _widest(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def _score_task(
-    models: Mapping[str, bytes | None], fusion_feature: int
+    models: Mapping[str, bytes | None],
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     payloads = list(models.values())
 
@@ -222,7 +236,7 @@ def _score_task(
             scores = np.empty((batch.num_rows, len(boosters)))
             for place, booster in enumerate(boosters):
                 if booster is None:
-                    scores[:, place] = matrix[:, fusion_feature]
+                    scores[:, place] = batch.column(_PLAIN).to_numpy(zero_copy_only=False)
                 elif batch.num_rows:
                     scores[:, place] = booster.inplace_predict(matrix)
             columns = [batch.column(name) for name in _KEPT]

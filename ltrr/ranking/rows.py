@@ -19,7 +19,7 @@ def to_ranking_rows(slate_rows: DataFrame, examination_floor: float, gain_cap: f
     The gain of an entity is clicks / examination of its position: its expected clicks at position
     1. So the ranker does not learn the served order (Joachims, Swaminathan & Schnabel, WSDM 2017).
     Features are those that were logged. Impressions without a click are left out, because all their
-    gains are 0.
+    gains are 0. Rows without logged features have empty `features`.
 
     Args:
         slate_rows: Rows of the table `slate_rows`, with `examination`.
@@ -79,6 +79,11 @@ def only_judging(rows: DataFrame, held_out_users: int, held_out_queries: int) ->
 def only_of_width(rows: DataFrame, features: int) -> DataFrame:
     """Rows with this number of features; rows before a change of strategies have another number."""
     return rows.where(F.size("features") == features)
+
+
+def only_without_features(rows: DataFrame) -> DataFrame:
+    """Rows of pages whose log has no ranker features, as logs of other systems."""
+    return rows.where(F.size("features") == 0)
 
 
 def to_clicks(rows: DataFrame, query_impressions: int) -> DataFrame:

@@ -22,7 +22,6 @@ each) without dynamic allocation.
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -44,16 +43,21 @@ from ltrr.ranking.rows import PAGE, to_click_groups, to_clicks
 from ltrr.ranking.settings import RankerSettings
 from ltrr.spark.hashing import HashUse, salted_hash
 
-log = logging.getLogger(__name__)
-
 _GROUP = (*PAGE, "clicked")
 
 
-def train_ranker(rows: DataFrame, feature_names: Sequence[str], settings: RankerSettings) -> bytes | None:
-    """Train a booster and return its `ubj` bytes; None if too few queries have clicks.
+def count_clicked_queries(rows: DataFrame) -> int:
+    """Number of queries with a click."""
+    clicked = rows.where("gain > 0").agg(F.count_distinct("query_key").alias("queries"))
+    return int(clicked.collect()[0]["queries"])
+
+
+def train_ranker(rows: DataFrame, feature_names: Sequence[str], settings: RankerSettings) -> bytes:
+    """Train a booster and return its `ubj` bytes.
 
     Args:
-        rows: Training rows of the table `ranking_rows`, whole impressions only.
+        rows: Training rows of the table `ranking_rows`, whole impressions only, with at least
+            `settings.min_queries` clicked queries.
         feature_names: Names of the columns of `features`.
         settings: Settings of the ranker.
 
@@ -62,10 +66,6 @@ def train_ranker(rows: DataFrame, feature_names: Sequence[str], settings: Ranker
     """
     check_slots(rows.sparkSession, settings.num_workers)
     clicks = to_clicks(rows, settings.query_impressions)
-    queries = clicks.agg(F.count_distinct("query_key").alias("queries")).collect()[0]["queries"]
-    if queries < settings.min_queries:
-        log.warning("queries=%d min_queries=%d: too few clicked queries to train on", queries, settings.min_queries)
-        return None
     threads = int(rows.sparkSession.sparkContext.getConf().get("spark.task.cpus", "1"))
     training = _train_task(_parameters(feature_names, settings, threads), settings, len(feature_names))
     groups = partition_groups(to_click_groups(rows, clicks), settings.num_workers)

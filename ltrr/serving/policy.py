@@ -35,7 +35,7 @@ from ltrr.artifacts.manifest import Manifest
 from ltrr.artifacts.pointer import Canary, current_pointer
 from ltrr.artifacts.store import Store
 from ltrr.core.exploration import Distribution
-from ltrr.core.facts import CandidateFacts
+from ltrr.core.facts import CandidateFacts, overlaps_of
 from ltrr.core.hashing import unit_interval
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
@@ -45,7 +45,7 @@ from ltrr.serving.bandit import Choice, PlanChooser
 from ltrr.serving.loader import LoadedBundle, ServedBundles, load_bundles, with_canary
 from ltrr.serving.looks import Fields, check_looks, facts_of
 from ltrr.serving.plan_choice import PlanChoice, check_served_by, check_situation, take_plan
-from ltrr.serving.ranker import Slate
+from ltrr.serving.ranker import Overlaps, Slate
 
 logger = logging.getLogger(__name__)
 
@@ -256,16 +256,39 @@ class Policy:
         """Clicks and examinations of this query in the memory, by entity_id."""
         return self._bundle.memory.evidence(self._bundle.key(query_text))
 
-    def rank(self, query_text: str, drawn: Sequence[Block]) -> Slate:
-        """Order the union of the drawn blocks, which may be in any order."""
-        return self._bundle.ranker.rank(self._bundle.key(query_text), drawn)
+    def rank(self, query_text: str, drawn: Sequence[Block], fields: Fields | None = None) -> Slate:
+        """Order the union of the drawn blocks, which may be in any order.
 
-    def rank_many(self, pages: Sequence[tuple[str, Sequence[Block]]]) -> list[Slate]:
-        """Order many unions, each given as (query_text, drawn), with one prediction."""
+        Args:
+            query_text: Query as typed.
+            drawn: Blocks of the plan as the strategies answered.
+            fields: Fields of the entities, where the service knows them. Only a ranker with the
+                group `overlaps` uses them.
+        """
+        return self.rank_many([(query_text, drawn)], fields)[0]
+
+    def rank_many(
+        self,
+        pages: Sequence[tuple[str, Sequence[Block]]],
+        fields: Fields | None = None,
+        overlaps: Sequence[Overlaps] | None = None,
+    ) -> list[Slate]:
+        """Order many unions, each given as (query_text, drawn), with one prediction.
+
+        Args:
+            pages: The unions.
+            fields: As for `rank`, of the entities of all pages.
+            overlaps: Overlaps of each page, if they are known, as in a log. They replace `fields`.
+        """
         bundle = self._bundle
-        return bundle.ranker.rank_many([(bundle.key(text), drawn) for text, drawn in pages])
+        keyed = [(bundle.key(text), drawn) for text, drawn in pages]
+        if overlaps is None and fields and bundle.ranker.uses_overlaps:
+            overlaps = [overlaps_of(facts_of(bundle, key, drawn, fields)) for key, drawn in keyed]
+        return bundle.ranker.rank_many(keyed, overlaps)
 
-    def page(self, query_text: str, drawn: Sequence[Block], entity_ids: Sequence[str]) -> Slate:
+    def page(
+        self, query_text: str, drawn: Sequence[Block], entity_ids: Sequence[str], fields: Fields | None = None
+    ) -> Slate:
         """A page that the service ordered itself, with the ranker features of its entities.
 
         Args:
@@ -273,8 +296,13 @@ class Policy:
             drawn: Blocks that the page was made of, in any order.
             entity_ids: Entities in the order of the page. Features of an entity that no block
                 lists are NaN.
+            fields: As for `rank`.
         """
-        return self._bundle.ranker.page(self._bundle.key(query_text), drawn, entity_ids)
+        ranked = self.rank(query_text, drawn, fields)
+        rows = dict(zip(ranked.entity_ids, ranked.features, strict=True))
+        missing = np.full(ranked.features.shape[1], np.nan)
+        features = [rows.get(entity_id, missing) for entity_id in entity_ids]
+        return Slate(tuple(entity_ids), np.array(features).reshape(len(entity_ids), len(missing)))
 
     def record(
         self,

@@ -6,8 +6,9 @@ entities of equal score are in order of entity_id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,11 @@ from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.ranker_features import ranker_features, ranker_matrix
 from ltrr.serving.booster import load_booster
+
+Overlaps = Mapping[str, Sequence[float]]
+"""entity_id -> `core.text_overlap` with the query, for entities whose fields are known."""
+
+NO_OVERLAPS: Overlaps = MappingProxyType({})
 
 Page = tuple[str, Sequence[Block]]
 """(query_key, drawn blocks) of one search."""
@@ -64,13 +70,27 @@ class Ranker:
         """Pickle the arguments of the constructor."""
         return Ranker, (self.space, self._model, self.groups)
 
-    def rank(self, key: str, drawn: Sequence[Block]) -> Slate:
+    def rank(self, key: str, drawn: Sequence[Block], overlaps: Overlaps = NO_OVERLAPS) -> Slate:
         """Order one union."""
-        return self.rank_many([(key, drawn)])[0]
+        return self.rank_many([(key, drawn)], [overlaps])[0]
 
-    def rank_many(self, pages: Sequence[Page]) -> list[Slate]:
-        """Order many unions with one prediction; each result is that of `rank`."""
-        unions = [ranker_matrix(self.space, drawn, key, self.groups) for key, drawn in pages]
+    @property
+    def uses_overlaps(self) -> bool:
+        """Whether a feature needs the fields of the entities."""
+        return "overlaps" in self.groups
+
+    def rank_many(self, pages: Sequence[Page], overlaps: Sequence[Overlaps] | None = None) -> list[Slate]:
+        """Order many unions with one prediction; each result is that of `rank`.
+
+        Args:
+            pages: The unions.
+            overlaps: Overlaps of each page; by default none is known.
+        """
+        known = overlaps if overlaps is not None else [NO_OVERLAPS] * len(pages)
+        unions = [
+            ranker_matrix(self.space, drawn, key, self.groups, of_page)
+            for (key, drawn), of_page in zip(pages, known, strict=True)
+        ]
         scores = self._scores([matrix for _, matrix in unions])
         slates: list[Slate] = []
         start = 0
@@ -80,14 +100,6 @@ class Ranker:
             start += len(entity_ids)
             slates.append(Slate(tuple(entity_ids[place] for place in order.tolist()), matrix[order]))
         return slates
-
-    def page(self, key: str, drawn: Sequence[Block], entity_ids: Sequence[str]) -> Slate:
-        """A given page with the features of its entities; NaN for an entity that no block lists."""
-        listed, matrix = ranker_matrix(self.space, drawn, key, self.groups)
-        rows = dict(zip(listed, matrix, strict=True))
-        missing = np.full(matrix.shape[1], np.nan)
-        features = [rows.get(entity_id, missing) for entity_id in entity_ids]
-        return Slate(tuple(entity_ids), np.array(features).reshape(len(entity_ids), matrix.shape[1]))
 
     def _scores(self, matrices: Sequence[Floats]) -> Floats:
         if not matrices:

@@ -178,12 +178,8 @@ def _serve_side(
     served = {choice.plan_index: static_plan if policy.is_shadow else choice.plan_index for *_, choice in planned}
     wanted = dict.fromkeys((query, served[choice.plan_index]) for _, query, _, choice in planned)
     drawn = {pair: plan_blocks(answered[pair[0]][0], depths[pair[1]]) for pair in wanted}
-    # A service's own page does not depend on what the policy has learned.
-    settings = policy.manifest.settings
-    ranker = Ranker(policy.space, None, settings.ranker_groups) if policy.is_shadow else policy
-    texts = [world.queries[query].query_text for query, _ in wanted]
-    keys = [policy.key(text) for text in texts] if policy.is_shadow else texts
-    ranked = ranker.rank_many([(key, drawn[pair]) for key, pair in zip(keys, wanted, strict=True)])
+    pages = [(world.queries[query].query_text, drawn[query, plan]) for query, plan in wanted]
+    ranked = _rank_static(policy, pages, world) if policy.is_shadow else policy.rank_many(pages, world.fields)
     slates = {pair: slate.top(world.users.page_size) for pair, slate in zip(wanted, ranked, strict=True)}
     for number, query, text, choice in planned:
         pair, situation = (query, served[choice.plan_index]), searches.situation(number)
@@ -206,3 +202,13 @@ def _serve_side(
             off_path=off_path,
         )
         yield number, record_line(record), slates[pair]
+
+
+def _rank_static(policy: Policy, pages: Sequence[tuple[str, Sequence[Block]]], world: World) -> list[Slate]:
+    """A service's own pages, in the order of fusion: they do not depend on what was learned."""
+    fusion = Ranker(policy.space, None, policy.manifest.settings.ranker_groups)
+    ordered = fusion.rank_many([(policy.key(text), drawn) for text, drawn in pages])
+    return [
+        policy.page(text, drawn, slate.entity_ids, world.fields)
+        for (text, drawn), slate in zip(pages, ordered, strict=True)
+    ]

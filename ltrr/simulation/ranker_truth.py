@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,8 @@ def _gained(world: World, policy: Policy, queries: list[int]) -> list[tuple[floa
         answers = answers_of(world, policy, query)
         plan = policy.greedy(text, looks_of(answers, observe), world.fields).plan_index
         pages.append((text, plan_blocks(answers, policy.space.plans[plan].tolist())))
-    gained = true_ndcg(world, queries, pages, [policy.rank_many, Ranker(policy.space, None).rank_many])
+    learned_order = partial(policy.rank_many, fields=world.fields)
+    gained = true_ndcg(world, queries, pages, (learned_order, Ranker(policy.space, None).rank_many))
     return [(learned, fused) for learned, fused in gained if learned == learned]
 
 

@@ -88,7 +88,7 @@ def true_page_rewards(world: World, policy: Policy, queries: Longs, plans: Longs
             for answers in (answers_of(world, policy, query),)
             for plan in chosen
         ]
-        pages = policy.rank_many(drawn)
+        pages = policy.rank_many(drawn, world.fields)
         rewards[start : start + rows_at_once] = page_rewards(world, np.repeat(chunk, wide.shape[1]), pages).reshape(
             len(chunk), -1
         )

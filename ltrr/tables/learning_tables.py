@@ -67,6 +67,8 @@ BANDIT_ROWS = Table(
     "log_date",
 )
 
+_NOT_LISTED = "the log has the features, or the memory did not list the entity"
+
 RANKING_ROWS = Table(
     "ranking_rows",
     ("log_date", "impression_id", "entity_id"),
@@ -78,7 +80,11 @@ RANKING_ROWS = Table(
         QUERY_KEY,
         USER_KEY,
         USER_FOLD,
-        Column("features", "array<double>", "Ranker features of the entity, as logged, in the order of the manifest"),
+        Column(
+            "features",
+            "array<double>",
+            "Ranker features of the entity, as logged, in the order of the manifest; empty if the log has none",
+        ),
         Column("clicks", "int", "1 if the user clicked the entity within the reward window, else 0"),
         Column(
             "examination",
@@ -93,11 +99,29 @@ RANKING_ROWS = Table(
             "reward",
             exact=False,
         ),
+        Column(
+            "memory_rank",
+            "bigint",
+            "Rank of the entity in the memory's list for the query, from evidence of earlier dates only",
+            null=_NOT_LISTED,
+            exact=False,
+        ),
+        Column("memory_score", "double", "Score of the entity in that list", null=_NOT_LISTED, exact=False),
+        Column("memory_best_score", "double", "Highest score of that list", null=_NOT_LISTED, exact=False),
+        Column(
+            "overlap",
+            "array<double>",
+            "Overlap of the query with the entity's fields in the catalogue, in the order of "
+            "`ltrr.core.text_overlap.OVERLAPS`",
+            null="the log has the features, or the home's catalogue does not have the entity",
+            exact=False,
+        ),
     ),
     ("log_date",),
     "train_ranker",
     "Training and evaluation rows of rankers: entities of impressions with a click, of closed dates. Features are "
-    "those logged at decision time.",
+    "those logged at decision time. Pages without logged features have what the served memory and the catalogue "
+    "say instead.",
     "log_date",
 )
 
@@ -322,6 +346,27 @@ JUDGMENTS = Table(
     "source. No job reads the table.",
 )
 
+_NOT_GIVEN = "the catalogue has none"
+
+ENTITIES = Table(
+    "entities",
+    ("catalogue", "entity_id"),
+    (
+        Column("catalogue", "string", "Version of the catalogue: first 16 hex digits of a SHA-256 of its files"),
+        ENTITY_ID,
+        Column("title", "string", "Name of the entity", null=_NOT_GIVEN),
+        Column("description", "string", "Text about the entity", null=_NOT_GIVEN),
+        Column("people", "string", "Names of people who made it or are in it", null=_NOT_GIVEN),
+        Column("topics", "string", "Genres, tags, moods", null=_NOT_GIVEN),
+        Column("year", "double", "Year of its publication", "years", null=_NOT_GIVEN),
+        Column("popularity", "double", "Popularity in the unit of the catalogue, 0 or more", null=_NOT_GIVEN),
+    ),
+    ("catalogue",),
+    "cli",
+    "Catalogues of entities, for text features of the ranker's rows and for names in reports. The setting "
+    "`catalogue` names the version that nights read. Versions stay, so that a rerun reads the same rows.",
+)
+
 JOB_RUNS = Table(
     "job_runs",
     ("job", "run_date", "attempt"),
@@ -367,5 +412,6 @@ LEARNING_TABLES = (
     RELEASES,
     FORGOTTEN_USERS,
     JUDGMENTS,
+    ENTITIES,
     JOB_RUNS,
 )

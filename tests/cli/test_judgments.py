@@ -114,6 +114,43 @@ def test_the_memory_is_exported_as_graded_judgments_and_read_back(warehouse, ltr
     assert ltrr("export", file, "--format", "excel")[0] == 2
 
 
+def test_titles_of_the_catalogue_stand_in_reports_and_a_faulty_catalogue_changes_nothing(
+    warehouse, home, ltrr, capsys, tmp_path: Path
+) -> None:
+    def run(*arguments: object) -> tuple[int, list[dict[str, object]]]:
+        capsys.readouterr()
+        code = main([*map(str, arguments), "--home", str(home), "--json"])
+        printed = capsys.readouterr().out
+        return code, json.loads(printed) if printed else []
+
+    catalogue = tmp_path / "titles.ndjson"
+    catalogue.write_text('{"id": "e1", "title": "First, [b]"}\n{"id": "e9", "title": "Other"}\n{"id": "e3"}\n')
+    code, (taken,) = run("entities", catalogue)
+    assert (code, taken["entities"], taken["with a title"]) == (0, 3, 2)
+    assert run("entities", catalogue) == (code, [taken])
+    assert load_settings(home).catalogue == taken["catalogue"]
+    bad = tmp_path / "bad.ndjson"
+    bad.write_text('{"id": "e1", "title": "Z"}\n{"title": "no id"}\n')
+    assert run("entities", bad)[0] == 2
+    assert load_settings(home).catalogue == taken["catalogue"]
+    assert warehouse.read(table("entities")).count() == 3
+    _, rows = run("tables", "show", "q2e_memory", "--where", "query_key = 'love'", "--columns", "entity_id,score")
+    shown = {row["entity_id"]: row["title"] for row in rows}
+    assert shown == {"old": None, "e1": "First, [b]", "e2": None, "e3": None}
+    assert list(rows[0]) == ["entity_id", "title", "score"]
+    file = tmp_path / "memory.csv"
+    assert ltrr("export", file)[0] == 0
+    assert file.read_text().splitlines()[1:3] == [
+        "c#,e 4,2,0.3,0.26,0.4,30,100,",
+        'love,e1,3,0.6,0.55,0.7,60,100,"First, [b]"',
+    ]
+    assert ltrr("import", file, "--source", "memory")[0] == 0
+    assert ltrr("export", tmp_path / "memory.json", "--format", "json")[0] == 0
+    ratings = json.loads((tmp_path / "memory.json").read_text())["judgmentRatings"][1]["ratings"]
+    assert [one.get("title") for one in ratings] == ["First, [b]", None]
+    assert ltrr("import", tmp_path / "memory.json", "--source", "json")[0] == 0
+
+
 def test_rankings_are_compared_with_judgments_and_unjudged_entities_are_stated(
     spark, warehouse, ltrr, tmp_path: Path
 ) -> None:

@@ -23,9 +23,11 @@ from ltrr.core.entity_groups import (
     Rows,
 )
 from ltrr.core.entity_union import EntityUnion
+from ltrr.core.features import PLACES
 from ltrr.core.planning import Block
 from ltrr.core.plans import PlanSpace
 from ltrr.core.ranker_features import ranker_features, ranker_matrix
+from ltrr.core.text_overlap import NO_OVERLAP, EntityFields, text_overlap
 from ltrr.errors import ArtifactError, ConfigError
 from ltrr.evaluation.published import has_same_plans, list_plan_differences, list_same_plan_versions
 from ltrr.serving import Policy, Situation
@@ -114,10 +116,30 @@ def test_a_bundle_that_declares_a_new_group_is_served_with_it(tmp_path: Path, to
     assert record["slate"][0]["features"][-1] == 2.0
 
 
+def test_a_ranker_with_overlaps_uses_the_fields_that_the_service_gives(tmp_path: Path) -> None:
+    policy = publish(tmp_path, (*DEFAULT_RANKER_GROUPS, "overlaps"))
+    fields = {"e2": EntityFields("Love", popularity=5.0), "e1": EntityFields("Hate", popularity=1.0)}
+    slate = policy.rank("love", DRAWN, fields)
+    key_version = policy.manifest.settings.query_key_version
+    first = len(ranker_features(SPACE))
+    for entity_id, values in zip(slate.entity_ids, slate.features, strict=True):
+        known = text_overlap("love", fields[entity_id], key_version) if entity_id in fields else NO_OVERLAP
+        np.testing.assert_array_equal(values[first:], np.round(known, PLACES))
+        plain = ranker_matrix(SPACE, DRAWN, "love")
+        np.testing.assert_array_equal(values[:first], plain[1][plain[0].index(entity_id)])
+    # The booster orders by the last feature, the popularity.
+    assert slate.entity_ids.index("e2") < slate.entity_ids.index("e1")
+    logged = [{name: text_overlap("love", one, key_version) for name, one in fields.items()}]
+    (again,) = policy.rank_many([("love", DRAWN)], overlaps=logged)
+    np.testing.assert_array_equal(again.features, slate.features)
+    without = policy.rank("love", DRAWN)
+    np.testing.assert_array_equal(without.features[:, first:], [NO_OVERLAP] * len(without.entity_ids))
+
+
 def test_a_bundle_whose_group_this_ltrr_does_not_know_is_refused(tmp_path: Path, toy: str) -> None:
     publish(tmp_path, WITH_TOY)
     del RANKER_GROUPS[toy]
-    with pytest.raises(ArtifactError, match="some of listings, query, strategies, each at most once"):
+    with pytest.raises(ArtifactError, match="some of listings, query, strategies, overlaps, each at most once"):
         Policy.load(tmp_path / "search")
 
 
@@ -175,7 +197,7 @@ def test_learned_values_are_computed_from_their_own_groups(toy: str) -> None:
 
 
 def test_groups_that_cannot_be_served_are_refused(toy: str) -> None:
-    with pytest.raises(ConfigError, match="some of listings, query, strategies, first_places"):
+    with pytest.raises(ConfigError, match="some of listings, query, strategies, overlaps, first_places"):
         replace(SETTINGS, ranker_groups=("listings", "weather"))
     with pytest.raises(ConfigError, match="each at most once"):
         replace(SETTINGS, ranker_groups=("listings", "listings"))

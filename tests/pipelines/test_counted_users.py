@@ -35,6 +35,9 @@ NOT_LEARNED_OR_JUDGED = {
     "evaluate_policies",
     # It reads the bundle of a page, not the actions of its user.
     "alike_pages",
+    # It writes the pages of all users; `train_ranker` and `ranker_judging` leave out those that do
+    # not count.
+    "ranking_rows",
 }
 
 

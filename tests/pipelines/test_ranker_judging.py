@@ -47,11 +47,11 @@ def home(_session, tmp_path_factory):
     )
 
 
-def night(home, number, candidate, evaluated=None):
+def night(home, number, candidate, evaluated=None, basis=None):
     """Night `number` for both jobs; its closed dates are those before it."""
     day, notes = DAY + timedelta(days=number), {}
     noted = {
-        RankerNotes: RankerNotes(ranker_sha256=candidate),
+        RankerNotes: RankerNotes(ranker_sha256=candidate, ranker_basis=basis),
         EvaluationNotes: EvaluationNotes(**dict.fromkeys(required_notes(EvaluationNotes)) | (evaluated or {})),
     }
     return SimpleNamespace(
@@ -102,3 +102,13 @@ def test_a_trial_is_not_judged_where_it_was_evaluated_against_another_order(home
     assert "ranker_life" not in evaluating.notes
     replaced = review_night_ranker(night(home, 3, "", evaluating.notes), other, review.challengers)
     assert replaced.judged.outcome == REPLACED
+
+
+def test_a_ranker_of_pages_without_logged_features_begins_no_trial(home):
+    """Its log cannot show the order that serves, so no comparison with that order exists."""
+    evaluating = night(home, 1, home.sha256, basis="known")
+    judge_rankers(evaluating, home.champion, (), distrusted=(), objections=())
+    assert "ranker_report" not in evaluating.notes
+    review = review_night_ranker(night(home, 1, home.sha256, evaluating.notes, "known"), home.champion, ())
+    assert (review.challengers, review.promoted) == ((), "")
+    assert "no trial begins: the ranker was trained on pages without logged features" in review.why

@@ -8,12 +8,12 @@ import pytest
 import xgboost
 
 from ltrr.errors import NotReadyError
-from ltrr.ranking.judging import CANDIDATE, FUSION, SERVED, judge_orders
+from ltrr.ranking.judging import CANDIDATE, FUSION, SERVED, fusion_order, judge_orders
 from ltrr.ranking.rows import only_judging, only_of_width, only_training, to_click_groups, to_clicks, to_ranking_rows
 from ltrr.ranking.settings import RankerSettings
-from ltrr.ranking.training import check_slots, partition_groups, train_ranker
+from ltrr.ranking.training import check_slots, count_clicked_queries, partition_groups, train_ranker
 from ltrr.serving.ranker import Ranker
-from ltrr.spark.columns import conform
+from ltrr.spark.columns import conform, with_added_columns
 from ltrr.tables.catalog import table
 from tests.ranking.shown import NAMES, SPACE, frame_of, pages
 
@@ -33,7 +33,7 @@ def model(_session, slates):
 
 
 def judge(rows, positions=10, **models):
-    return judge_orders(rows, models, PLACES, positions)
+    return judge_orders(rows, models, fusion_order(NAMES), positions)
 
 
 def reversing():
@@ -65,7 +65,8 @@ def two_wants(impressions, examination, seed=3):
 @pytest.mark.spark
 def test_gains_are_corrected_for_examination_and_capped(spark, slates):
     rows = to_ranking_rows(frame_of(spark, slates[:600]), examination_floor=0.25, gain_cap=3.0)
-    for row in conform(rows, table("ranking_rows")).collect():
+    declared = table("ranking_rows")
+    for row in conform(with_added_columns(rows, declared), declared).collect():
         assert row["examination"] == max(1 / row["position"], 0.25)
         assert row["gain"] == pytest.approx(min(row["clicks"] * min(row["position"], 4), 3.0))
 
@@ -225,9 +226,9 @@ def test_more_memory_never_lowers_an_entity(model):
 
 
 @pytest.mark.spark
-def test_too_few_clicked_queries_train_nothing(spark, slates):
-    rows = to_ranking_rows(frame_of(spark, slates[:60]), 0.05, 10.0)
-    assert train_ranker(rows, NAMES, SETTINGS) is None
+def test_clicked_queries_are_counted_once_and_others_not_at_all(spark, slates):
+    rows = to_ranking_rows(frame_of(spark, slates[:600]), 0.05, 10.0)
+    assert count_clicked_queries(rows) == len({row[4] for row in slates[:600] if row[8]}) < SETTINGS.min_queries * 5
 
 
 @pytest.mark.spark
