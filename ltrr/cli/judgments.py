@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +11,8 @@ import typer
 
 from ltrr.cli.options import Common, with_common
 from ltrr.config import Settings
-from ltrr.errors import LtrrError, NotReadyError, UsageError
-from ltrr.judgments.exports import EXPORTS, query_ids, to_csv, to_json, to_qrels, to_query_texts, to_run
+from ltrr.errors import NotReadyError, UsageError
+from ltrr.judgments.exports import EXPORTS, file_form, query_text_line, run_rows, write_files
 from ltrr.judgments.formats import FORMATS, read_file
 from ltrr.judgments.grades import THRESHOLDS, check_thresholds, grade_pairs
 from ltrr.judgments.judgment import by_key
@@ -25,7 +25,8 @@ from ltrr.judgments.rankings import (
     rank_by_champion,
     rank_memory,
     read_memory_pairs,
-    read_served_pages,
+    stream_memory,
+    stream_served_pages,
 )
 from ltrr.judgments.stored import check_source, read_judgments, store_judgments
 from ltrr.serving.policy import Policy
@@ -93,23 +94,19 @@ def export_judgments(
         )
     limits = _parse_thresholds(thresholds)
     warehouse = _open(common.settings())
+    counts: dict[str, int] = {}
     if format_ == "run":
-        rankings = _export_rankings(warehouse, ranking)
-        ids = query_ids(list(rankings))
-        row: dict[str, Any] = {"queries": len(rankings), "entities": sum(map(len, rankings.values()))}
-        text = to_run(rankings, ids, f"ltrr-{ranking}")
+        parts = _run_parts(warehouse, ranking, counts)
     else:
-        graded, left_out = grade_pairs(read_memory_pairs(warehouse.read(table("q2e_memory"))), limits)
-        ids = query_ids([one.pair.query_key for one in graded])
-        row = {"queries": len(ids), "judgments": len(graded), "left out: grade undefined": left_out}
-        texts_of = {"csv": to_csv(graded), "json": to_json(graded, file.stem)}
-        text = to_qrels(graded, ids) if format_ == "qrels" else texts_of[format_]
-    _write(file, text)
+        parts = _graded_parts(warehouse, format_, file.stem, limits, counts)
+    row: dict[str, Any] = {"file": str(file)}
     if format_ in ("qrels", "run"):
         texts = file.with_name(f"{file.name}.queries.tsv")
-        _write(texts, to_query_texts(ids))
+        write_files([file, texts], parts)
         row["query texts"] = str(texts)
-    common.show([{"file": str(file), **row}], "Exported judgments" if format_ != "run" else f"Exported run: {ranking}")
+    else:
+        write_files([file], ([text] for text, _ in parts))
+    common.show([{**row, **counts}], "Exported judgments" if format_ != "run" else f"Exported run: {ranking}")
 
 
 @judgments.command("show")
@@ -130,7 +127,7 @@ def show_judgments(
     impressions = warehouse.read(table("impressions"))
     rankings: dict[str, Mapping[str, Sequence[str]]] = {
         MEMORY: rank_memory(read_memory_pairs(warehouse.read(table("q2e_memory")), keys)),
-        SERVED: read_served_pages(warehouse.read(table("slate_rows")), impressions, keys),
+        SERVED: dict(stream_served_pages(warehouse.read(table("slate_rows")), impressions, keys)),
     }
     champion = _load_champion(settings)
     if champion is not None:
@@ -153,10 +150,38 @@ def _load_champion(settings: Settings) -> Policy | None:
         return None
 
 
-def _export_rankings(warehouse: Warehouse, ranking: str) -> Mapping[str, Sequence[str]]:
-    if ranking == MEMORY:
-        return rank_memory(read_memory_pairs(warehouse.read(table("q2e_memory"))))
-    return read_served_pages(warehouse.read(table("slate_rows")), warehouse.read(table("impressions")))
+def _graded_parts(
+    warehouse: Warehouse, format_: str, title: str, limits: Sequence[float], counts: dict[str, int]
+) -> Iterator[tuple[str, str]]:
+    """(text of a query in the file, its line in the file of query texts), and the counts."""
+    form = file_form(format_, title)
+    counts |= {"queries": 0, "judgments": 0, "left out: grade undefined": 0}
+    yield form.head, ""
+    for key, pairs in stream_memory(warehouse.read(table("q2e_memory"))):
+        graded, left_out = grade_pairs(pairs, limits)
+        counts["left out: grade undefined"] += left_out
+        if graded:
+            yield (form.between if counts["queries"] else "") + form.of_query(graded), query_text_line(key)
+            counts["queries"] += 1
+            counts["judgments"] += len(graded)
+    yield form.tail, ""
+
+
+def _run_parts(warehouse: Warehouse, ranking: str, counts: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """(rows of a query in the run, its line in the file of query texts), and the counts."""
+    counts |= {"queries": 0, "entities": 0}
+    for key, entity_ids in _stream_rankings(warehouse, ranking):
+        yield run_rows(key, entity_ids, f"ltrr-{ranking}"), query_text_line(key)
+        counts["queries"] += 1
+        counts["entities"] += len(entity_ids)
+
+
+def _stream_rankings(warehouse: Warehouse, ranking: str) -> Iterator[tuple[str, list[str]]]:
+    if ranking == SERVED:
+        yield from stream_served_pages(warehouse.read(table("slate_rows")), warehouse.read(table("impressions")))
+        return
+    for _, pairs in stream_memory(warehouse.read(table("q2e_memory"))):
+        yield from rank_memory(pairs).items()
 
 
 def _parse_thresholds(text: str) -> tuple[float, ...]:
@@ -168,20 +193,6 @@ def _parse_thresholds(text: str) -> tuple[float, ...]:
         ) from fault
     check_thresholds(limits)
     return limits
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file, whole or not at all.
-
-    Raises:
-        LtrrError: It cannot be written.
-    """
-    part = file.with_name(f".{file.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="")
-        part.replace(file)
-    except OSError as fault:
-        raise LtrrError("the export cannot be written", which=str(file), got=str(fault)) from fault
 
 
 def _open(settings: Settings) -> Warehouse:

@@ -123,6 +123,6 @@ def test_an_event_belongs_to_the_newest_impression_of_its_id(spark) -> None:
     )
     impressions = shown.select("log_date", "impression_id").withColumns({"at": at, "may_grow": F.lit(False)})
     clicked = {"event_id": F.lit("v1"), "entity_id": F.lit("e1"), "kind": F.lit("click"), "arrival_date": F.lit(AGAIN)}
-    events = impressions.where(F.col("log_date") == F.lit(AGAIN)).withColumns(clicked).drop("log_date")
+    events = impressions.where(F.col("log_date") == F.lit(AGAIN)).withColumns(clicked).drop("log_date", "may_grow")
     settled = settle_events(events, impressions, shown, AGAIN, settings, settings.first_open(AGAIN)).collect()
     assert [(row.status, row.log_date) for row in settled] == [("joined", AGAIN)]
