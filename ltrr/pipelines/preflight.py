@@ -19,7 +19,8 @@ from ltrr.logs.folder import SUCCESS, folder_name, not_closed_error
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.pipelines.run_order import before_the_first_night
-from ltrr.spark.faults import FULL_DISK, explain_fault
+from ltrr.spark.fault_rules import FULL_DISK
+from ltrr.spark.faults import explain_fault
 from ltrr.spark.lease import hold_lease
 from ltrr.spark.shared import check_file_system, prove_shared
 from ltrr.tracking.store import connect

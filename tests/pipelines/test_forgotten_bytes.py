@@ -1,4 +1,4 @@
-"""After a user is forgotten, only the logs and `forgotten_users` have a byte that names the user."""
+"""After a user is forgotten, only the logs and `forgotten_users` name the user, in any byte."""
 
 from __future__ import annotations
 

@@ -155,13 +155,13 @@ def outcomes(spark: SparkSession, made: pd.DataFrame) -> list[str]:
     found = kept.toPandas().sort_values("impression_id")
     spark.catalog.clearCache()
     looks: list[Look] = []
-    told = []
+    found_outcomes = []
     for night in range(1, NIGHTS + 1):
         so_far = found[found["log_date"] < date(2026, 3, 2 + night)]
         verdict = judge_night(judgement(so_far, night), night, looks, 0.05, GATE)
         looks += [verdict.look] if verdict.look else []
-        told.append(verdict.outcome)
-    return told
+        found_outcomes.append(verdict.outcome)
+    return found_outcomes
 
 
 def judgement(pages: pd.DataFrame, nights: int) -> Judgement:
