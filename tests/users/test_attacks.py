@@ -30,8 +30,6 @@ from tests.logs.log_lines import NIGHT, write_folder
 from tests.pipelines.ingest_nights import SECRET, Home
 from tests.users.attacked_logs import (
     ENTITIES,
-    PROMOTED,
-    VICTIM,
     Page,
     attack_on_one_pair,
     honest_pages,
@@ -94,9 +92,10 @@ def test_robots_on_one_pair_change_no_top_entity_and_no_examination(
     assert len(expected.best) == 12
     assert found.best == expected.best
     assert np.abs(found.examination / expected.examination - 1.0).max() <= 0.01
-    # The attack works where nobody is limited, and each robot is marked and excluded.
+    # Without the limits the attack changes the curve. The memory counts a user once per pair and
+    # date.
     unlimited = learned(attacked.table("slate_rows"))
-    assert unlimited.best[f"shoes {VICTIM}"] == f"e{PROMOTED}"
+    assert np.abs(unlimited.examination / expected.examination - 1.0).max() > 0.05
     marked = attacked.table("limited_users").where("counted_share = 0")
     assert marked.count() == len({page.visitor for page in robots})
     checks = {row.check: row.figure for row in attacked.rows("data_quality")}
