@@ -24,7 +24,7 @@ from tests.pipelines.ingest_nights import SECRET, Home
 
 pytestmark = [pytest.mark.spark, pytest.mark.long]
 
-DATES = [NIGHT + timedelta(days=n) for n in range(3)]
+DATES = [NIGHT + timedelta(days=n) for n in range(2)]
 LAST = DATES[-1]
 CLOSING = LAST + timedelta(days=1)
 # Facts about the way of a line into the tables, which differ between two ways by nature.
@@ -104,6 +104,13 @@ def search_of(day: date, n: int) -> list[Line]:
     return [Line(ubi.as_line(document), first, last) for document, first, last in documents]
 
 
+def always(day: date) -> list[bytes]:
+    """A search and a click of a date, so that no night is empty."""
+    own = {"impression_id": f"always-{day}"}
+    click = event(0, at=noon(day, 1), event_id=f"always-{day}", **own)
+    return [as_bytes(record(0, at=noon(day), **own)), as_bytes(click)]
+
+
 def arrivals(log: list[Line], seed: int) -> dict[tuple[date, str], list[bytes]]:
     """(folder, file) -> lines: each line in a folder of its dates, every fourth one twice."""
     rng = random.Random(seed)
@@ -128,17 +135,16 @@ def in_batches(spark, path: Path, log: list[Line], seed: int) -> Home:
     waiting = arrivals(log, seed)
     late: dict[tuple[date, str], list[bytes]] = {}
     for (day, name), lines in waiting.items():
-        # The night after its own, the last one, or never before the repair.
         if name != "batch-0.ndjson" and rng.random() < 0.6:
             late[day, name] = lines
         else:
             write_folder(home.logs, day, {name: lines}, close=False)
-    assert len({day for day, _ in late}) >= 2
+    assert len(late) >= 2
     for day in days:
-        write_folder(home.logs, day, {"on-time.ndjson": [record(0, at=noon(day), impression_id=f"always-{day}")]})
+        write_folder(home.logs, day, {"on-time.ndjson": always(day)})
         run_job(spark, settings, "ingest_logs", day)
-        came = [place for place in late if place[0] < day and rng.random() < 0.4]
-        for place in came:
+        # Some come after the next night; their own night runs again, and the next one repairs.
+        for place in [place for place in late if place[0] < day and rng.random() < 0.3][:1]:
             write_folder(home.logs, place[0], {place[1]: late.pop(place)})
             run_job(spark, settings, "ingest_logs", place[0])
     order = sorted(late)
@@ -154,12 +160,12 @@ def in_batches(spark, path: Path, log: list[Line], seed: int) -> Home:
 def at_once(spark, path: Path, log: list[Line]) -> Home:
     """The log as one history, and the night that closes its last date."""
     home = Home(spark, path, DATES[0], SETTINGS, first_night=LAST)
-    always = [as_bytes(record(0, at=noon(day), impression_id=f"always-{day}")) for day in [*DATES, CLOSING]]
+    on_time = [line for day in DATES for line in always(day)]
     due = [line.content for line in log if line.first <= LAST]
     rest = [line.content for line in log if line.first > LAST]
-    write_folder(home.logs, LAST, {"log.ndjson": [*due, *always[:-1]]})
+    write_folder(home.logs, LAST, {"log.ndjson": [*due, *on_time]})
     home.ingest(LAST)
-    write_folder(home.logs, CLOSING, {"log.ndjson": [*rest, always[-1]]})
+    write_folder(home.logs, CLOSING, {"log.ndjson": [*rest, *always(CLOSING)]})
     home.ingest(CLOSING)
     return home
 
@@ -177,15 +183,15 @@ def whole(_session, tmp_path_factory: pytest.TempPathFactory) -> Home:
         return at_once(_session, tmp_path_factory.mktemp("whole"), [line for day in DATES for line in log_of(day)])
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_late_batches_in_any_order_end_in_the_tables_of_one_ingestion(spark, tmp_path: Path, whole, seed: int) -> None:
     home = in_batches(spark, tmp_path, [line for day in DATES for line in log_of(day)], seed)
     for name in TABLES:
         expected, found = closed_rows(whole, name), closed_rows(home, name)
         assert found == expected, (name, (found - expected).most_common(3), (expected - found).most_common(3))
     # The limit of the law: an event that was joined to the response stays joined.
-    unseen = {row.status for row in home.rows("events", f"entity_id = '{UNSEEN}'")}
-    assert unseen == {"joined"}
-    assert {row.reason for row in whole.rows("events", f"entity_id = '{UNSEEN}'")} == {"not_shown"}
+    of_first = f"entity_id = '{UNSEEN}' AND impression_id = 'u0-{DATES[0]}'"
+    assert [row.status for row in home.rows("events", of_first)] == ["joined"]
+    assert [row.reason for row in whole.rows("events", of_first)] == ["not_shown"]
     pages = home.rows("slate_rows", "impression_id LIKE 'u2-%'")
     assert Counter(row.impression_id for row in pages) == {f"u2-{day}": 8 for day in DATES}
