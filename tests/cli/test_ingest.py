@@ -20,7 +20,7 @@ from ltrr.tables.catalog import table
 from tests.logs.ubi_documents import FIRST, LAST, as_line, shop_log
 from tests.pipelines.ingest_nights import SECRET
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.long]
 
 LOG = shop_log()
 
