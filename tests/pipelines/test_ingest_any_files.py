@@ -170,7 +170,7 @@ def clean(_session, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Count
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(rng=st.randoms(use_true_random=False), runs=st.integers(1, 2))
+@given(rng=st.randoms(use_true_random=True), runs=st.integers(1, 2))
 def test_any_files_of_the_same_lines_give_the_same_tables(spark, clean, monkeypatch, rng: Random, runs: int) -> None:
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
     with tempfile.TemporaryDirectory() as folder:
