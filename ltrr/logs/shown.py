@@ -66,8 +66,8 @@ def to_pages(searches: DataFrame, known: DataFrame) -> DataFrame:
     has belongs to the search of the earliest line; `with_pages` joins it. Any other adds nothing.
     A search has at most `MOST_PAGES` pages, the earliest ones: a tracker may give one id to all.
 
-    One id may have a million lines. Spark combines them by page and by id where it reads them, and
-    of each task only the first `MOST_PAGES` pages of an id are sorted by id.
+    One id may have a million lines, so no shuffle is by id alone before the pages are few: the
+    lines are combined by page, and each task sends at most the first pages of an id and text.
 
     Args:
         searches: Lines with source, offset, impression_id, at, line_hash, query_text and pages.
@@ -102,19 +102,23 @@ def to_pages(searches: DataFrame, known: DataFrame) -> DataFrame:
         lines.where(F.col("page").isNotNull())
         .groupBy("impression_id", "query_text", "page.first_position", "page.entity_ids")
         .agg(F.min(F.struct("place", "page")).alias("earliest"))
-        .join(of_search, on=["impression_id", "query_text"], how="inner")
     )
-    is_taken = F.exists("taken", lambda page: _content(page) == _content(F.col("earliest.page")))
-    new = by_page.where(~F.coalesce(is_taken, F.lit(False)))
-    in_order = Window.partitionBy("impression_id").orderBy("earliest.place")
     # Spark recognizes the comparison of a rank with a constant, and limits each task before the
-    # shuffle.
-    first = new.withColumn("rank", F.row_number().over(in_order)).where(F.col("rank") <= MOST_PAGES)
+    # shuffle. Half of these pages may be taken.
+    few = _ranked(by_page, "impression_id", "query_text").where(F.col("rank") <= 2 * MOST_PAGES)
+    of_text = few.drop("rank").join(of_search, on=["impression_id", "query_text"], how="inner")
+    is_taken = F.exists("taken", lambda page: _content(page) == _content(F.col("earliest.page")))
+    new = _ranked(of_text.where(~F.coalesce(is_taken, F.lit(False))), "impression_id")
     is_within = F.col("rank") + F.coalesce(F.size("taken"), F.lit(0)) <= MOST_PAGES
     is_added = ~F.coalesce(F.col("earliest.place") == F.col("first_place"), F.lit(False))
-    return first.where(is_within & is_added).select(
+    return new.where(is_within & is_added).select(
         "impression_id", "earliest.page", "earliest.place.source", "earliest.place.offset"
     )
+
+
+def _ranked(pages: DataFrame, *by: str) -> DataFrame:
+    in_order = Window.partitionBy(*by).orderBy("earliest.place")
+    return pages.withColumn("rank", F.row_number().over(in_order))
 
 
 def with_pages(impressions: DataFrame, pages: DataFrame) -> DataFrame:
