@@ -168,12 +168,14 @@ class Intake:
         )
         decided = self.parsed.where("format = 'decision' AND impression IS NOT NULL").select("impression.impression_id")
         of_searches = lines.join(self.forgotten, on="user_key", how="left_anti")
-        # A decision record has the whole page, and the searches of a closed date do not change.
         may_grow = F.col("pages").isNotNull() & (F.col("log_date") >= F.lit(self.first_open))
-        for final in (self.earlier_impressions.where(~may_grow), decided):
-            of_searches = of_searches.join(final, on="impression_id", how="left_anti")
         known = self.earlier_impressions.where(may_grow).select("impression_id", "query_text", "pages")
-        return reused(to_pages(of_searches, known))
+        pages = to_pages(of_searches, known)
+        # A decision record has the whole page, and the searches of a closed date do not change.
+        # Joined last, because one id has many lines and few pages.
+        for final in (self.earlier_impressions.where(~may_grow), decided):
+            pages = pages.join(final.select("impression_id"), on="impression_id", how="left_anti")
+        return reused(pages)
 
     @cached_property
     def forgotten(self) -> DataFrame:
