@@ -161,6 +161,8 @@ def measure_false_exclusions(spark: SparkSession, counts: np.ndarray, clicks_per
             "clicks": clicks.sum(axis=1).astype(np.int64),
             "page_reward": clicks.sum(axis=1).astype(np.float64),
             "one_position_clicks": clicks[:, 1:].max(axis=1).astype(np.int64),
+            "lower_clicks": clicks[:, 1:].sum(axis=1).astype(np.int64),
+            "lower_shown": 9 * counts.astype(np.int64),
         }
     )
     limited = to_limited_users(spark.createDataFrame(frame), SETTINGS)

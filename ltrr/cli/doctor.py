@@ -131,10 +131,10 @@ def _check_retention(paths: PathSettings, nights: NightSettings, spark: SparkSet
     short = [f"{name} ({', '.join(properties)})" for name, properties in wrong.items() if properties]
     if short:
         raise ConfigError(
-            "tables keep their earlier versions for too short a time",
+            "tables keep their earlier versions for too short a time, or statistics of user keys",
             which=", ".join(short),
-            expected=f"replaced files for {nights.readable_days} days",
-            todo="run a night: each job sets the retention of its tables before it writes",
+            expected=f"replaced files for {nights.readable_days} days, and no statistics of columns",
+            todo="run a night: each job sets these properties of its tables before it writes",
         )
     return f"replaced files are kept for {nights.readable_days} days"
 

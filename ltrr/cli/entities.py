@@ -8,7 +8,8 @@ import typer
 
 from ltrr.cli.options import Common, with_common
 from ltrr.logs.landing import list_log_files
-from ltrr.pipelines.entity_catalogue import take_catalogue
+from ltrr.pipelines.entity_catalogue import store_catalogue
+from ltrr.spark.lease import hold_lease
 from ltrr.spark.session import build_session
 
 
@@ -23,6 +24,8 @@ def entities(
     """
     settings = common.settings()
     files = list_log_files(paths)
-    version, counts = take_catalogue(build_session("ltrr entities", settings.spark), settings, files)
+    spark = build_session("ltrr entities", settings.spark)
+    with hold_lease(settings.paths.home, "taking a catalogue", tables=settings.paths.tables):
+        version, counts = store_catalogue(spark, settings, files)
     row: dict[str, Any] = {"catalogue": version, "entities": counts.entities, "with a title": counts.titles}
     common.show([row], f"Catalogue of {settings.paths.home}")

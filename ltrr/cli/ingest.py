@@ -22,12 +22,13 @@ from ltrr.logs.landing import list_log_files
 from ltrr.logs.secret import read_secret
 from ltrr.logs.settings import LogSettings
 from ltrr.pipelines import runner
-from ltrr.pipelines.entity_catalogue import take_catalogue
+from ltrr.pipelines.entity_catalogue import store_catalogue
 from ltrr.pipelines.history import DateRange, find_range, keep_mapping, land_history, prepare_home
 from ltrr.pipelines.jobs import JOBS
-from ltrr.pipelines.preflight import check_before_start, prove_shared_paths
+from ltrr.pipelines.preflight import check_before_landing, prove_shared_paths
 from ltrr.publishing.first_champion import publish_first_champion
 from ltrr.spark.delta import Warehouse
+from ltrr.spark.lease import hold_lease
 from ltrr.spark.quality import parse_accepted
 from ltrr.spark.session import SparkSettings, build_session
 from ltrr.tables.catalog import table
@@ -81,48 +82,55 @@ def ingest(
     """Take a history: log files of many dates become the first night of a home.
 
     A new home is created. The files are copied into its logs folder; a file that is there already
-    is not copied again. Run `ltrr nightly` of the last date next.
+    is not copied again. Run `ltrr nightly` of the last date next. Without --dates, the files are
+    read once more before anything is written, to find their dates.
     """
     formats_named(format_)
     read_secret(os.environ)
     asked = DateRange.parse(dates) if dates else None
     files = list_log_files(paths)
     catalogue = list_log_files([entities]) if entities else []
+    accepted = parse_accepted(accept_quality or ())
     spark = build_session("ltrr ingest", common.section(SparkSettings))
     print_progress(f"reading {_described(files)}")
-    found = inspect_files(spark, files, common.section(LogSettings), format_)
-    span = find_range(found, asked)
-    print_progress(f"{found.lines:,} lines; history of {span.first} to {span.last}")
-    settings = _open_home(common, spark, strategies, span, has_catalogue=bool(catalogue))
-    if catalogue:
-        version, counts = take_catalogue(spark, settings, catalogue)
-        print_progress(f"catalogue {version}: {counts.entities:,} entities, {counts.titles:,} with a title")
-        settings = load_settings(common.home, common.config, common.changes or ())
-    prefix = format_
-    if format_.endswith(MAPPING_ENDINGS):
-        prefix = keep_mapping(settings, Path(format_))
-        settings = load_settings(common.home, common.config, common.changes or ())
-    night = settings.first_night_date
-    new = land_history(settings, files, night, prefix)
-    print_progress(f"{len(new)} of {len(files)} files are new in the logs of {night}")
-    check_before_start(settings, night, JOBS[0])
-    prove_shared_paths(spark, settings.paths)
-    run = runner.run_job(spark, settings, JOBS[0], night, accept_quality=parse_accepted(accept_quality or ()))
+    found = None
+    if asked is None:
+        found = inspect_files(spark, files, common.section(LogSettings), format_)
+        asked = find_range(found)
+    print_progress(f"history of {asked.first} to {asked.last}")
+    places = common.section(PathSettings)
+    # One process at a time creates or changes the home, lands files and runs the job.
+    with hold_lease(places.home, "taking a history", tables=places.tables) as lease:
+        settings = _open_home(common, spark, strategies, asked, has_catalogue=bool(catalogue))
+        if catalogue:
+            version, counts = store_catalogue(spark, settings, catalogue)
+            print_progress(f"catalogue {version}: {counts.entities:,} entities, {counts.titles:,} with a title")
+            settings = load_settings(common.home, common.config, common.changes or ())
+        prefix = format_
+        if format_.endswith(MAPPING_ENDINGS):
+            prefix = keep_mapping(settings, Path(format_))
+            settings = load_settings(common.home, common.config, common.changes or ())
+        night = settings.first_night_date
+        new = land_history(settings, files, night, prefix)
+        print_progress(f"{len(new)} of {len(files)} files are new in the logs of {night}")
+        prove_shared_paths(spark, settings.paths)
+        run = runner.run_leased_job(spark, settings, lease, JOBS[0], night, accept_quality=accepted)
     rows = _quality(spark, settings, night)
     if common.as_json:
         show_json(
-            {"first_date": span.first, "night": night, "files": len(files), "new_files": len(new), "checks": rows}
+            {"first_date": asked.first, "night": night, "files": len(files), "new_files": len(new), "checks": rows}
         )
         return
-    show_rows(rows, f"Logs of {span.first} to {span.last}, {run.seconds:.0f} s", as_json=False)
-    _show_uses(found, settings.logs)
+    show_rows(rows, f"Logs of {asked.first} to {asked.last}, {run.seconds:.0f} s", as_json=False)
+    if found is not None:
+        _show_uses(found, settings.logs)
     print_progress(f"next: ltrr nightly --home {settings.paths.home} --date {night}")
 
 
 def _open_home(
     common: Common, spark: SparkSession, strategies: str, span: DateRange, *, has_catalogue: bool
 ) -> Settings:
-    """Settings of the home, which is created if it does not exist.
+    """Settings of the home, which is created if it does not exist; the caller holds its lease.
 
     The ranker of a new home with a catalogue has the features of text overlap.
     """
@@ -133,8 +141,11 @@ def _open_home(
         policy = PolicySettings("search", names, ranker_groups=groups)
         write_home_file(home, {**home_layer(policy, span.first), "first_night": span.last})
         print_progress(f"new home {home}: strategies {', '.join(names)}; ranker features {', '.join(groups)}")
+        check_before_landing(load_settings(common.home, common.config, common.changes or ()))
     else:
-        prepare_home(spark, load_settings(common.home, common.config, common.changes or ()), span)
+        settings = load_settings(common.home, common.config, common.changes or ())
+        check_before_landing(settings)
+        prepare_home(spark, settings, span)
     settings = load_settings(common.home, common.config, common.changes or ())
     publish_first_champion(settings.paths.policies, settings.policy, settings.first_date)
     return settings

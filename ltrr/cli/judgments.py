@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,10 +11,10 @@ import typer
 
 from ltrr.cli.options import Common, with_common
 from ltrr.config import Settings
-from ltrr.errors import LtrrError, NotReadyError, UsageError
-from ltrr.judgments.exports import EXPORTS, query_ids, to_csv, to_json, to_qrels, to_query_texts, to_run
+from ltrr.errors import NotReadyError, UsageError
+from ltrr.judgments.exports import EXPORTS, file_form, query_text_line, run_rows, write_files
 from ltrr.judgments.formats import FORMATS, read_file
-from ltrr.judgments.grades import THRESHOLDS, GradedPair, check_thresholds, grade_pairs
+from ltrr.judgments.grades import THRESHOLDS, check_thresholds, grade_pairs
 from ltrr.judgments.judgment import by_key
 from ltrr.judgments.measures import compare_rankings
 from ltrr.judgments.rankings import (
@@ -25,10 +25,11 @@ from ltrr.judgments.rankings import (
     rank_by_champion,
     rank_memory,
     read_memory_pairs,
-    read_served_pages,
+    stream_memory,
+    stream_served_pages,
 )
 from ltrr.judgments.stored import check_source, read_judgments, store_judgments
-from ltrr.pipelines.entity_catalogue import find_titles
+from ltrr.pipelines.entity_catalogue import only_catalogue
 from ltrr.serving.policy import Policy
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
@@ -95,22 +96,19 @@ def export_judgments(
     limits = _parse_thresholds(thresholds)
     settings = common.settings()
     warehouse = _open(settings)
+    counts: dict[str, int] = {}
     if format_ == "run":
-        rankings = _export_rankings(warehouse, ranking)
-        ids = query_ids(list(rankings))
-        row: dict[str, Any] = {"queries": len(rankings), "entities": sum(map(len, rankings.values()))}
-        text = to_run(rankings, ids, f"ltrr-{ranking}")
+        parts = _run_parts(warehouse, ranking, counts)
     else:
-        graded, left_out = grade_pairs(read_memory_pairs(warehouse.read(table("q2e_memory"))), limits)
-        ids = query_ids([one.pair.query_key for one in graded])
-        row = {"queries": len(ids), "judgments": len(graded), "left out: grade undefined": left_out}
-        text = to_qrels(graded, ids) if format_ == "qrels" else _with_titles(warehouse, settings, graded, format_, file)
-    _write(file, text)
+        parts = _graded_parts(warehouse, settings.catalogue, (format_, file.stem), limits, counts)
+    row: dict[str, Any] = {"file": str(file)}
     if format_ in ("qrels", "run"):
         texts = file.with_name(f"{file.name}.queries.tsv")
-        _write(texts, to_query_texts(ids))
+        write_files([file, texts], parts)
         row["query texts"] = str(texts)
-    common.show([{"file": str(file), **row}], "Exported judgments" if format_ != "run" else f"Exported run: {ranking}")
+    else:
+        write_files([file], ([text] for text, _ in parts))
+    common.show([{**row, **counts}], "Exported judgments" if format_ != "run" else f"Exported run: {ranking}")
 
 
 @judgments.command("show")
@@ -131,7 +129,7 @@ def show_judgments(
     impressions = warehouse.read(table("impressions"))
     rankings: dict[str, Mapping[str, Sequence[str]]] = {
         MEMORY: rank_memory(read_memory_pairs(warehouse.read(table("q2e_memory")), keys)),
-        SERVED: read_served_pages(warehouse.read(table("slate_rows")), impressions, keys),
+        SERVED: dict(stream_served_pages(warehouse.read(table("slate_rows")), impressions, keys)),
     }
     champion = _load_champion(settings)
     if champion is not None:
@@ -154,19 +152,39 @@ def _load_champion(settings: Settings) -> Policy | None:
         return None
 
 
-def _export_rankings(warehouse: Warehouse, ranking: str) -> Mapping[str, Sequence[str]]:
-    if ranking == MEMORY:
-        return rank_memory(read_memory_pairs(warehouse.read(table("q2e_memory"))))
-    return read_served_pages(warehouse.read(table("slate_rows")), warehouse.read(table("impressions")))
+def _graded_parts(
+    warehouse: Warehouse, catalogue: str, named: tuple[str, str], limits: Sequence[float], counts: dict[str, int]
+) -> Iterator[tuple[str, str]]:
+    """(text of a query in the file, its line in the file of query texts), and the counts."""
+    titles = only_catalogue(warehouse.read(table("entities")), catalogue)
+    form = file_form(*named, has_titles=titles is not None)
+    counts |= {"queries": 0, "judgments": 0, "left out: grade undefined": 0}
+    yield form.head, ""
+    for key, pairs in stream_memory(warehouse.read(table("q2e_memory")), titles):
+        graded, left_out = grade_pairs(pairs, limits)
+        counts["left out: grade undefined"] += left_out
+        if graded:
+            yield (form.between if counts["queries"] else "") + form.of_query(graded), query_text_line(key)
+            counts["queries"] += 1
+            counts["judgments"] += len(graded)
+    yield form.tail, ""
 
 
-def _with_titles(
-    warehouse: Warehouse, settings: Settings, graded: Sequence[GradedPair], format_: str, file: Path
-) -> str:
-    """CSV or JSON of graded judgments, with the titles that the home's catalogue has."""
-    listed = {one.pair.entity_id for one in graded}
-    titles = find_titles(warehouse, settings.catalogue, listed) if settings.catalogue else {}
-    return to_csv(graded, titles) if format_ == "csv" else to_json(graded, file.stem, titles)
+def _run_parts(warehouse: Warehouse, ranking: str, counts: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """(rows of a query in the run, its line in the file of query texts), and the counts."""
+    counts |= {"queries": 0, "entities": 0}
+    for key, entity_ids in _stream_rankings(warehouse, ranking):
+        yield run_rows(key, entity_ids, f"ltrr-{ranking}"), query_text_line(key)
+        counts["queries"] += 1
+        counts["entities"] += len(entity_ids)
+
+
+def _stream_rankings(warehouse: Warehouse, ranking: str) -> Iterator[tuple[str, list[str]]]:
+    if ranking == SERVED:
+        yield from stream_served_pages(warehouse.read(table("slate_rows")), warehouse.read(table("impressions")))
+        return
+    for _, pairs in stream_memory(warehouse.read(table("q2e_memory"))):
+        yield from rank_memory(pairs).items()
 
 
 def _parse_thresholds(text: str) -> tuple[float, ...]:
@@ -178,20 +196,6 @@ def _parse_thresholds(text: str) -> tuple[float, ...]:
         ) from fault
     check_thresholds(limits)
     return limits
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file, whole or not at all.
-
-    Raises:
-        LtrrError: It cannot be written.
-    """
-    part = file.with_name(f".{file.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="")
-        part.replace(file)
-    except OSError as fault:
-        raise LtrrError("the export cannot be written", which=str(file), got=str(fault)) from fault
 
 
 def _open(settings: Settings) -> Warehouse:

@@ -189,6 +189,7 @@ class Settings:
         if not self.catalogue:
             del given["catalogue"]
         given["logs"] = self.logs.digested(given["logs"])
+        given["users"] = self.users.digested(given["users"])
         if self.policy.query_key_version == 1:
             del given["policy"]["query_key_version"]
         return hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:16]

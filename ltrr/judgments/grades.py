@@ -21,7 +21,10 @@ THRESHOLDS = (0.1, 0.25, 0.5)
 
 @dataclass(frozen=True)
 class MemoryPair:
-    """A row of `q2e_memory`: a query, an entity, its score with interval, and its evidence."""
+    """A row of `q2e_memory`: a query, an entity, its score with interval, and its evidence.
+
+    The title is that of the catalogue; empty if it is not known.
+    """
 
     query_key: str
     entity_id: str
@@ -30,6 +33,7 @@ class MemoryPair:
     high: float
     clicks: float
     examinations: float
+    title: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -22,12 +23,35 @@ RANKINGS = {
 """Name -> meaning of each ranking."""
 
 
-def read_memory_pairs(memory: DataFrame, keys: Collection[str] | None = None) -> list[MemoryPair]:
-    """Pairs of the newest night in `q2e_memory`, of all queries or of these."""
+def read_memory_pairs(memory: DataFrame, keys: Collection[str]) -> list[MemoryPair]:
+    """Pairs of the newest night in `q2e_memory` of judged queries."""
+    rows = _newest_pairs(memory).where(F.col("query_key").isin(sorted(keys)))
+    return [MemoryPair(*row) for row in rows.orderBy("query_key", "entity_id").collect()]
+
+
+def stream_memory(memory: DataFrame, entities: DataFrame | None = None) -> Iterator[tuple[str, list[MemoryPair]]]:
+    """(query, its pairs) of the newest night in `q2e_memory`, in the order of the queries.
+
+    The driver has one partition of the sorted rows at a time.
+
+    Args:
+        memory: Rows of `q2e_memory`.
+        entities: Catalogue with entity_id and title; by default no title is known.
+    """
+    newest = _newest_pairs(memory)
+    if entities is not None:
+        titles = entities.select("entity_id", "title")
+        newest = newest.join(titles, on="entity_id", how="left").select(*newest.columns, F.coalesce("title", F.lit("")))
+    rows = newest.orderBy("query_key", "entity_id").toLocalIterator()
+    pairs = (MemoryPair(*row) for row in rows)
+    for key, of_query in groupby(pairs, key=lambda pair: pair.query_key):
+        yield key, list(of_query)
+
+
+def _newest_pairs(memory: DataFrame) -> DataFrame:
     newest = memory.agg(F.max("as_of_date")).collect()[0][0]
-    rows = _only_keys(memory.where(F.col("as_of_date") == F.lit(newest)), keys)
     columns = ("query_key", "entity_id", "score", "low", "high", "weighted_clicks", "weighted_examinations")
-    return [MemoryPair(*row) for row in rows.select(*columns).orderBy("query_key", "entity_id").collect()]
+    return memory.where(F.col("as_of_date") == F.lit(newest)).select(*columns)
 
 
 def rank_memory(pairs: Sequence[MemoryPair]) -> dict[str, list[str]]:
@@ -47,10 +71,12 @@ def rank_memory(pairs: Sequence[MemoryPair]) -> dict[str, list[str]]:
     return found
 
 
-def read_served_pages(
+def stream_served_pages(
     slate_rows: DataFrame, impressions: DataFrame, keys: Collection[str] | None = None
-) -> dict[str, list[str]]:
-    """query_key -> entities of the page of the query's newest search, in order.
+) -> Iterator[tuple[str, list[str]]]:
+    """(query, entities of the page of its newest search), in the order of the queries.
+
+    The driver has one partition of the sorted rows at a time.
 
     Args:
         slate_rows: Rows of `slate_rows`.
@@ -59,10 +85,9 @@ def read_served_pages(
     """
     newest = _newest(_only_keys(impressions, keys), F.col("at")).select("log_date", "impression_id")
     shown = slate_rows.join(newest, on=["log_date", "impression_id"], how="inner")
-    pages = shown.groupBy("query_key").agg(
-        F.sort_array(F.collect_list(F.struct("position", "entity_id"))).alias("page")
-    )
-    return {row["query_key"]: [entry["entity_id"] for entry in row["page"]] for row in pages.collect()}
+    rows = shown.select("query_key", "position", "entity_id").orderBy("query_key", "position", "entity_id")
+    for key, page in groupby(rows.toLocalIterator(), key=lambda row: row["query_key"]):
+        yield key, [row["entity_id"] for row in page]
 
 
 def rank_by_champion(

@@ -67,29 +67,33 @@ def settle_events(
     Args:
         events: Rows with event_id, impression_id, entity_id, kind, at, arrival_date and more; each
             event_id once.
-        impressions: Rows with impression_id, at and log_date, of the dates that are kept.
+        impressions: Rows with impression_id, at and log_date, of the dates that are kept, and
+            may_grow: whether the slate comes from events and responses.
         slates: Rows with log_date, impression_id and entity_id, of the open dates; each once. None
             for events that say themselves that their entity was shown.
         night: Logical date.
         settings: Windows of events, and nights that an event waits.
         first_open: Oldest date that may still change.
     """
-    newest = impressions.groupBy("impression_id").agg(F.max(F.struct("log_date", "at")).alias("newest"))
-    served = newest.select("impression_id", F.col("newest.at").alias("served_at"), "newest.log_date")
+    newest = impressions.groupBy("impression_id").agg(F.max(F.struct("log_date", "at", "may_grow")).alias("newest"))
+    may_grow = F.col("newest.may_grow") & (F.col("newest.log_date") > F.lit(first_open))
+    served = newest.select(
+        "impression_id", F.col("newest.at").alias("served_at"), "newest.log_date", may_grow.alias("may_grow")
+    )
     matched = events.join(served, on="impression_id", how="left")
     if slates is None:
         matched = matched.withColumn("is_shown", F.lit(True))
     else:
         shown = slates.select("log_date", "impression_id", "entity_id", F.lit(True).alias("is_shown"))
         matched = matched.join(shown, on=["log_date", "impression_id", "entity_id"], how="left")
-    status = (
-        F.when(F.col("reason").isNotNull(), "rejected").when(F.col("served_at").isNull(), "waiting").otherwise("joined")
-    )
+    waits = F.col("served_at").isNull() | F.col("is_shown").isNull()
+    status = F.when(F.col("reason").isNotNull(), "rejected").when(waits, "waiting").otherwise("joined")
     return (
         matched.withColumn("reason", _reason(night, settings, F.lit(first_open)))
         .withColumn("status", status)
         .withColumn("settled_date", F.lit(night))
-        .drop("served_at", "is_shown")
+        .withColumn("log_date", F.when(F.col("status") != "waiting", F.col("log_date")))
+        .drop("served_at", "is_shown", "may_grow")
     )
 
 
@@ -103,7 +107,7 @@ def _reason(night: date, settings: LogSettings, first_open: Column) -> Column:
     return (
         F.when(F.col("served_at").isNull(), F.when(arrives_too_late, "late").when(has_expired, "unmatched"))
         .when(F.col("log_date") < first_open, "late")
-        .when(F.col("is_shown").isNull(), "not_shown")
+        .when(F.col("is_shown").isNull(), F.when(~F.col("may_grow"), "not_shown"))
         .when(~is_inside, "outside_window")
     )
 

@@ -13,7 +13,8 @@ def only_repeats(lines: DataFrame, earlier: DataFrame, id_column: str) -> DataFr
     order, or in other files, keep the same rows.
 
     The shuffle moves ids and places only. At 1,000x the data it is one shuffle of a few dozen bytes
-    per line and per id of earlier nights; wide rows are not moved.
+    per line and per id of earlier nights; wide rows are not moved. All lines of one id are in one
+    task, which sorts them on disk: a million lines of one id are about 0.2 GB.
 
     Args:
         lines: Rows with id_column, at, line_hash, source and offset, of the night's lines. A

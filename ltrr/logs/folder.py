@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 from pyspark.sql import SparkSession
 
 from ltrr.errors import LtrrError, NotReadyError
-from ltrr.spark.faults import DAMAGED_FILE, UNREADABLE_FILE, explain_fault
+from ltrr.spark.fault_rules import DAMAGED_FILE, UNREADABLE_FILE
+from ltrr.spark.faults import explain_fault
 
 SUCCESS = "_SUCCESS"
 NO_TRAFFIC = "_NO_TRAFFIC"

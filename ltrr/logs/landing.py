@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -13,6 +12,8 @@ from ltrr.errors import UsageError
 from ltrr.logs.folder import ENDINGS, SUCCESS, is_log_name, list_names
 
 _CHUNK = 1 << 20
+_PART = "_part-"
+_LANDED = re.compile(r"-[0-9a-f]{16}\.[a-z.]+\Z")
 _PACKED_OTHERWISE = re.compile(r"\.(bz2|xz|lz4|lzo|snappy|br|zip|7z|tgz|tar(\.\w+)?)$", re.IGNORECASE)
 
 
@@ -57,7 +58,7 @@ def land_files(files: Sequence[Path], folder: Path, prefix: str) -> list[str]:
 
     The name of a copy has the prefix, the hash of its content and its own ending, so the same file
     lands once, whatever its name and however often. A copy that was cut off has a name that no
-    night reads.
+    night reads, and the next call removes it. The caller holds the lease of the home.
 
     Args:
         files: Log files.
@@ -65,6 +66,8 @@ def land_files(files: Sequence[Path], folder: Path, prefix: str) -> list[str]:
         prefix: Beginning of the names, by which `logs.formats` knows the format.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for cut_off in folder.glob(f"{_PART}*"):
+        cut_off.unlink()
     new = []
     for file in files:
         digest = content_digest(file)[:16]
@@ -74,12 +77,21 @@ def land_files(files: Sequence[Path], folder: Path, prefix: str) -> list[str]:
         # The same file that came with another format: the newest call counts.
         for other in folder.glob(f"*-{digest}.*"):
             other.unlink()
-        part = folder / f"_part-{os.getpid()}-{name}"
+        part = folder / f"{_PART}{name}"
         shutil.copyfile(file, part)
         part.replace(folder / name)
         new.append(name)
     (folder / SUCCESS).touch()
     return new
+
+
+def is_landed(name: str) -> bool:
+    """Whether a file has the name of a copy that `land_files` made.
+
+    >>> is_landed("ubi-0123456789abcdef.ndjson.gz"), is_landed("ubi-1.ndjson.gz")
+    (True, False)
+    """
+    return _LANDED.search(name) is not None
 
 
 def content_digest(file: Path) -> str:

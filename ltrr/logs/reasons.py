@@ -39,7 +39,7 @@ REASONS: Mapping[str, str] = {
     "same_search": "a further document of a search that adds no page to it, such as a request for facets",
     "forgotten": "a line of a user who asked to be forgotten",
     # an event and its impression
-    "not_shown": "an entity that was not on the slate of the impression",
+    "not_shown": "an entity that was not on the slate of the impression when its date closed",
     "outside_window": "a time before the impression, or after the window of its kind",
     "unmatched": "no impression of this id within late_days nights",
 }

@@ -35,12 +35,18 @@ class Pseudonyms:
         """`user_key` of a user id."""
         return user_key(self.secret, user)
 
-    def of(self, user: str, at: datetime, impression_id: str) -> str:
-        """`user_key` of a search; an empty user id stands for none."""
-        return self.user(user) if user else self.anonymous(at, impression_id)
+    def of(self, user: str, session: str, at: datetime, impression_id: str) -> str:
+        """`user_key` of a search; an empty id stands for none.
+
+        A search without a user has the key of its session, so that the limits on one user bound a
+        robot without an account.
+        """
+        if user:
+            return self.user(user)
+        return self.session(session) if session else self.anonymous(at, impression_id)
 
     def anonymous(self, at: datetime, impression_id: str) -> str:
-        """`user_key` of a search without a user: unique, never that of a user or of another search.
+        """`user_key` of a search without user and session: that of no user and no other search.
 
         Its prefix distinguishes it from the key of a user, because such a search has no information
         about how much one user searches.
@@ -70,7 +76,7 @@ def impression_row(
         key_version: Version of the query key of the home.
     """
     key = cached_query_key(record["query_text"], key_version)
-    user = pseudonyms.of(record["user"], at, record["impression_id"])
+    user = pseudonyms.of(record["user"], record["session"], at, record["impression_id"])
     return {
         "impression_id": record["impression_id"],
         "at": at,

@@ -28,7 +28,7 @@ def search_row(
         key_version: Version of the query key of the home.
     """
     key = cached_query_key(search["query_text"], key_version)
-    user = pseudonyms.of(search["user"], at, search["impression_id"])
+    user = pseudonyms.of(search["user"], search["session"], at, search["impression_id"])
     page = {"at": at, "first_position": search["first_position"], "entity_ids": search["entity_ids"]}
     return {
         "impression_id": search["impression_id"],

@@ -11,8 +11,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 SEARCH = ("log_date", "impression_id")
-MOST_LINES = 100
-"""Number of documents of a search, the earliest ones, whose pages are joined."""
+MOST_PAGES = 100
+"""Maximum number of pages of a search, the earliest ones."""
+_ORDER = ("at", "line_hash", "source", "offset")
 _KEPT = ("query_key", "user_key", "user_fold", "surface")
 
 
@@ -25,7 +26,8 @@ def to_shown_slates(searches: DataFrame, shown_events: DataFrame) -> DataFrame:
     empty: the log has none.
 
     The result depends on the sets of rows alone, so it is the same whatever arrived first. At
-    1,000x the data there are four shuffles of narrow rows by search.
+    1,000x the data there are four shuffles of narrow rows by search. All events of one search are
+    in one task: a million of them are about 0.1 GB, which Spark sorts on disk.
 
     Args:
         searches: Rows of `impressions` whose `pages` is not null.
@@ -56,32 +58,67 @@ def to_shown_slates(searches: DataFrame, shown_events: DataFrame) -> DataFrame:
     )
 
 
-def to_pages(searches: DataFrame) -> DataFrame:
+def to_pages(searches: DataFrame, known: DataFrame) -> DataFrame:
     """Lines of searches -> (source, offset) of those that add a page to an earlier line.
 
     UBI writes a document for each request of a search, all with one `query_id`: for facets, for
     suggestions, for the second page. A document of the same query text whose page no earlier line
     has belongs to the search of the earliest line; `with_pages` joins it. Any other adds nothing.
-    Only the first `MOST_LINES` documents of a search are joined: a tracker may give one id to all.
+    A search has at most `MOST_PAGES` pages, the earliest ones: a tracker may give one id to all.
+
+    One id may have a million lines, so no shuffle is by id alone before the pages are few: the
+    lines are combined by page, and each task sends at most the first pages of an id and text.
 
     Args:
         searches: Lines with source, offset, impression_id, at, line_hash, query_text and pages.
+        known: impression_id, query_text and pages of searches that an earlier night took and whose
+            dates are open; each id once. All lines of `searches` come after them.
+
+    >>> def line(at, entity_ids, query_text="q", impression_id="i1"):
+    ...     page = [(f"2026-03-02 12:00:{at:02}", 1, entity_ids)]
+    ...     return impression_id, at, "h", query_text, page, "a", at
+    >>> page = "array<struct<at:string,first_position:int,entity_ids:array<string>>>"
+    >>> schema = f"impression_id string, at int, line_hash string, query_text string, pages {page}"
+    >>> lines = [line(1, ["a"]), line(2, ["b"]), line(3, ["a"]), line(4, ["c"], "other")]
+    >>> lines = [*lines, line(5, ["b"], impression_id="i2"), line(6, ["d"], impression_id="i2")]
+    >>> searches = spark.createDataFrame(lines, f"{schema}, source string, offset int")
+    >>> of_id = f"impression_id string, query_text string, pages {page}"
+    >>> known = spark.createDataFrame([("i2", "q", line(0, ["d"])[4])], of_id)
+    >>> rows = to_pages(searches, known).orderBy("offset").collect()
+    >>> [(row.impression_id, row.offset, row.page.entity_ids) for row in rows]
+    [('i1', 2, ['b']), ('i2', 5, ['b'])]
     """
-    in_order = Window.partitionBy("impression_id").orderBy("at", "line_hash", "source", "offset")
-    same_page = Window.partitionBy("impression_id", "page.first_position", "page.entity_ids").orderBy(
-        "at", "line_hash", "source", "offset"
+    lines = searches.withColumn("page", F.try_element_at("pages", F.lit(1))).withColumn("place", F.struct(*_ORDER))
+    # One row per id: the line whose search it is, unless an earlier night took the search.
+    of_search = lines.groupBy("impression_id").agg(F.min(F.struct("place", "query_text")).alias("first"))
+    taken = known.select("impression_id", F.col("query_text").alias("taken_text"), F.col("pages").alias("taken"))
+    of_search = of_search.join(taken, on="impression_id", how="left").select(
+        "impression_id",
+        F.coalesce("taken_text", "first.query_text").alias("query_text"),
+        F.when(F.col("taken").isNull(), F.col("first.place")).alias("first_place"),
+        "taken",
     )
-    first_text = F.first("query_text").over(in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow))
-    numbered = searches.withColumn("page", F.try_element_at("pages", F.lit(1))).select(
-        "*",
-        F.row_number().over(in_order).alias("place"),
-        F.row_number().over(same_page).alias("copy"),
-        first_text.alias("first_text"),
+    by_page = (
+        lines.where(F.col("page").isNotNull())
+        .groupBy("impression_id", "query_text", "page.first_position", "page.entity_ids")
+        .agg(F.min(F.struct("place", "page")).alias("earliest"))
     )
-    adds = F.col("page").isNotNull() & F.col("place").between(2, MOST_LINES) & (F.col("copy") == 1)
-    return numbered.where(adds & (F.col("query_text") == F.col("first_text"))).select(
-        "impression_id", "page", "source", "offset"
+    # Spark recognizes the comparison of a rank with a constant, and limits each task before the
+    # shuffle. Half of these pages may be taken.
+    few = _ranked(by_page, "impression_id", "query_text").where(F.col("rank") <= 2 * MOST_PAGES)
+    of_text = few.drop("rank").join(of_search, on=["impression_id", "query_text"], how="inner")
+    is_taken = F.exists("taken", lambda page: _content(page) == _content(F.col("earliest.page")))
+    new = _ranked(of_text.where(~F.coalesce(is_taken, F.lit(False))), "impression_id")
+    is_within = F.col("rank") + F.coalesce(F.size("taken"), F.lit(0)) <= MOST_PAGES
+    is_added = ~F.coalesce(F.col("earliest.place") == F.col("first_place"), F.lit(False))
+    return new.where(is_within & is_added).select(
+        "impression_id", "earliest.page", "earliest.place.source", "earliest.place.offset"
     )
+
+
+def _ranked(pages: DataFrame, *by: str) -> DataFrame:
+    in_order = Window.partitionBy(*by).orderBy("earliest.place")
+    return pages.withColumn("rank", F.row_number().over(in_order))
 
 
 def with_pages(impressions: DataFrame, pages: DataFrame) -> DataFrame:
@@ -90,6 +127,10 @@ def with_pages(impressions: DataFrame, pages: DataFrame) -> DataFrame:
     joined = impressions.join(added, on="impression_id", how="left")
     everything = F.array_sort(F.array_distinct(F.concat("pages", "added")))
     return joined.withColumn("pages", F.coalesce(everything, F.col("pages"))).select(*impressions.columns)
+
+
+def _content(page: Column) -> Column:
+    return F.struct(page["first_position"], page["entity_ids"])
 
 
 def _counted_from_one(events: DataFrame) -> DataFrame:

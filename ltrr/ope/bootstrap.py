@@ -14,7 +14,7 @@ from ltrr.estimation.decision_terms import list_terms
 from ltrr.estimation.estimators import list_ratio_terms
 from ltrr.estimation.keyed_sums import SliceSums
 from ltrr.estimation.reward_model import RewardModel
-from ltrr.ope.rows import LogBatch
+from ltrr.ope.batches import LogBatch
 from ltrr.ope.sums import split_users, to_user_terms
 from ltrr.spark.merging import merge
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ltrr.errors import LtrrError, UsageError
 from ltrr.ope.log_paths import open_file
-from ltrr.spark.faults import DAMAGED_FILE
+from ltrr.spark.fault_rules import DAMAGED_FILE
 
 BLOCK_BYTES = 1 << 26
 """Bytes of an uncompressed file that one task reads; a compressed file cannot be split."""

@@ -13,12 +13,13 @@ from ltrr.estimation.estimators import ESTIMATORS, DecisionEstimator, list_names
 from ltrr.estimation.reward_model import RewardModel
 from ltrr.estimation.slope import GRID
 from ltrr.estimation.verdict import VerdictThresholds
+from ltrr.ope.batches import LogBatch
 from ltrr.ope.bootstrap import bootstrap_log
 from ltrr.ope.file_sums import sum_files
 from ltrr.ope.log_files import LogFiles
 from ltrr.ope.report import OpeReport, build_report
 from ltrr.ope.reward_model import LogShape, find_log_shape, fit_fold_models
-from ltrr.ope.rows import LogBatch, LogColumns, to_decision_rows
+from ltrr.ope.rows import LogColumns, to_decision_rows
 from ltrr.ope.sums import sum_log
 
 _ONLY_ACTION_TAKEN = LogShape(1, actions=(0, 0))

@@ -24,9 +24,10 @@ from ltrr.estimation.calibration import Calibration
 from ltrr.estimation.decisions import LARGEST_SUMMABLE, Decisions
 from ltrr.estimation.logged_moments import MomentSums, find_cluster_starts
 from ltrr.estimation.weights import ROUNDING
+from ltrr.ope.batches import read_batch
 from ltrr.ope.log_files import LogFiles, open_file, read_columns
 from ltrr.ope.parquet_types import name_damage
-from ltrr.ope.rows import LogColumns, read_batch
+from ltrr.ope.rows import LogColumns
 from ltrr.ope.sums import ALL, MOST_SLICES, TOO_MANY_SLICES, LogSums, PolicySums
 from ltrr.spark.merging import merge
 

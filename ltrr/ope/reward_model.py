@@ -24,7 +24,7 @@ from ltrr.errors import SupportError
 from ltrr.estimation.estimators import list_names_without_model
 from ltrr.estimation.keyed_sums import join_by_key
 from ltrr.estimation.reward_regression import LARGEST_LAST_STEP, MAX_STEPS, StepSums, expected_reward
-from ltrr.ope.rows import LogBatch, read_batch
+from ltrr.ope.batches import LogBatch, read_batch
 from ltrr.spark.merging import merge
 
 WIDEST = 512

@@ -28,8 +28,8 @@ from ltrr.estimation.fixed_point import to_fixed
 from ltrr.estimation.keyed_sums import join_by_key
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.reward_model import RewardModel, value_actions
+from ltrr.ope.batches import LogBatch, read_batch
 from ltrr.ope.row_checks import order_of_text
-from ltrr.ope.rows import LogBatch, read_batch
 from ltrr.spark.merging import merge
 
 ALL = "all"

@@ -31,10 +31,11 @@ def name_heavy_users(
 ) -> list[dict[str, Any]]:
     """Rows of `ope_estimates` with heavy users among the reasons of the overall estimates.
 
-    Limited users of the dates are always named. Users who count are named if R, with each user's
-    rewards added up, is below `good_evidence`. This takes one more pass over the rewards, without
-    scoring. One user with a share s of the rewards keeps R below 1 / s^2. Users are therefore named
-    from half of the share that alone would explain such an R. No verdict changes.
+    The reasons have no keys of users. Limited users of the dates are always described. Users who
+    count are described if R, with each user's rewards added up, is below `good_evidence`. This
+    takes one more pass over the rewards, without scoring. One user with a share s of the rewards
+    keeps R below 1 / s^2. Users are therefore described from half of the share that alone would
+    explain such an R. No verdict changes.
 
     Args:
         night: Night of `evaluate_policies`.

@@ -13,15 +13,15 @@ from ltrr.config.strict_yaml import read_yaml
 from ltrr.errors import ConfigError
 from ltrr.logs.catalogue import CatalogueCounts, catalogue_version, count_entities, read_catalogue
 from ltrr.spark.delta import Warehouse
-from ltrr.spark.lease import hold_lease
 from ltrr.tables.catalog import table
 
 
-def take_catalogue(spark: SparkSession, settings: Settings, files: Sequence[Path]) -> tuple[str, CatalogueCounts]:
+def store_catalogue(spark: SparkSession, settings: Settings, files: Sequence[Path]) -> tuple[str, CatalogueCounts]:
     """Store a catalogue in the table `entities`, and name its version in the home's file.
 
     The version is a hash of the files, so the same files are stored once. Earlier versions stay:
-    a rerun of a night with the settings of that night reads the same rows.
+    a rerun of a night with the settings of that night reads the same rows. The caller holds the
+    lease of the home.
 
     Returns:
         Version and counts of the catalogue.
@@ -31,13 +31,12 @@ def take_catalogue(spark: SparkSession, settings: Settings, files: Sequence[Path
     """
     version, declared = catalogue_version(files), table("entities")
     warehouse = Warehouse(spark, settings.paths.tables, settings.nights.readable_days)
-    with hold_lease(settings.paths.home, "taking a catalogue", tables=settings.paths.tables):
-        of_version = F.col("catalogue") == F.lit(version)
-        if not warehouse.read(declared).where(of_version).limit(1).count():
-            warehouse.replace(declared, read_catalogue(spark, files, version), f"catalogue = '{version}'")
-        file = settings.paths.home / HOME_FILE
-        given = read_yaml(file) if file.exists() else {}
-        write_home_file(settings.paths.home, {**given, "catalogue": version})
+    of_version = F.col("catalogue") == F.lit(version)
+    if not warehouse.read(declared).where(of_version).limit(1).count():
+        warehouse.replace(declared, read_catalogue(spark, files, version), f"catalogue = '{version}'")
+    file = settings.paths.home / HOME_FILE
+    given = read_yaml(file) if file.exists() else {}
+    write_home_file(settings.paths.home, {**given, "catalogue": version})
     return version, count_entities(warehouse.read(declared).where(of_version))
 
 

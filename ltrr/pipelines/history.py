@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -20,8 +20,10 @@ from ltrr.config.strict_yaml import read_yaml
 from ltrr.errors import CommitError, UsageError
 from ltrr.logs.folder import folder_name
 from ltrr.logs.inspection import Inspection
-from ltrr.logs.landing import land_files
+from ltrr.logs.landing import is_landed, land_files
+from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.preflight import local_folder
+from ltrr.pipelines.run_order import check_nothing_stale, check_order, first_checked
 from ltrr.spark.commits import CommitLog
 from ltrr.spark.delta import Warehouse
 
@@ -58,14 +60,12 @@ class DateRange:
         return found
 
 
-def find_range(found: Inspection, asked: DateRange | None) -> DateRange:
-    """The dates of a history: those that are asked for, else all dates of its lines up to today.
+def find_range(found: Inspection) -> DateRange:
+    """The dates of a history whose dates are not given: all dates of its lines up to today.
 
     Raises:
         UsageError: No line has a date, or the dates are so far apart that some must be wrong.
     """
-    if asked is not None:
-        return asked
     today = datetime.now(UTC).date()
     dates = [day for day in found.dates if day <= today]
     if not dates:
@@ -91,9 +91,15 @@ def find_range(found: Inspection, asked: DateRange | None) -> DateRange:
 def prepare_home(spark: SparkSession, settings: Settings, span: DateRange) -> None:
     """Write the dates of a history to the home's file, unless nights of these dates are committed.
 
+    All checks come before the first write, so a call that is refused leaves nothing behind. The
+    caller holds the lease of the home.
+
     Raises:
-        CommitError: The home has committed nights of another first night.
+        CommitError: The home has committed nights of another first night, or its first night cannot
+            be run again.
+        UsageError: The logs are not on a disk of this machine.
     """
+    logs_folder(settings)
     commits = CommitLog(Warehouse(spark, settings.paths.tables, settings.nights.readable_days))
     if commits.oldest_date() is None:
         _widen_history(settings, span)
@@ -108,6 +114,15 @@ def prepare_home(spark: SparkSession, settings: Settings, span: DateRange) -> No
             todo="put later dates into the folders of their own nights (<logs>/dt=DATE), take earlier ones into a new "
             f"home, or leave other dates out with --dates {first}..{last}",
         )
+    _check_can_run_again(commits, settings)
+
+
+def _check_can_run_again(commits: CommitLog, settings: Settings) -> None:
+    """The checks of order that the job repeats when it runs; see `ltrr.pipelines.run_order`."""
+    night = settings.first_night_date
+    commits.load(first_checked(settings, night) - timedelta(days=1))
+    check_order(commits, settings, JOBS[0], night)
+    check_nothing_stale(commits, settings, JOBS[0], night)
 
 
 def _widen_history(settings: Settings, span: DateRange) -> None:
@@ -122,13 +137,19 @@ def _widen_history(settings: Settings, span: DateRange) -> None:
         first, last = min(first, settings.first_date), max(last, before)
     given = read_yaml(file) if file.exists() else {}
     write_home_file(settings.paths.home, {**given, "history_starts": first, "first_night": last})
-    root = local_folder(settings.paths.logs)
-    if root is None or before in (None, last) or not (root / folder_name(before)).is_dir():
-        return
+    _gather_landed(logs_folder(settings), last)
+
+
+def _gather_landed(root: Path, last: date) -> None:
+    """Move the files that earlier calls landed for earlier dates into the folder of the last date.
+
+    Each call looks for them: a call that was killed between two moves is completed by the next.
+    """
     folder = root / folder_name(last)
-    folder.mkdir(parents=True, exist_ok=True)
-    for landed in sorted((root / folder_name(before)).iterdir()):
-        landed.replace(folder / landed.name)
+    for landed in sorted(root.glob("dt=*/*")):
+        if landed.parent.name < folder.name and is_landed(landed.name):
+            folder.mkdir(parents=True, exist_ok=True)
+            landed.replace(folder / landed.name)
 
 
 def keep_mapping(settings: Settings, mapping: Path) -> str:
@@ -161,6 +182,15 @@ def land_history(settings: Settings, files: Sequence[Path], night: date, prefix:
     Raises:
         UsageError: The logs are not on a disk of this machine.
     """
+    return land_files(files, logs_folder(settings) / folder_name(night), prefix)
+
+
+def logs_folder(settings: Settings) -> Path:
+    """The folder of the logs.
+
+    Raises:
+        UsageError: The logs are not on a disk of this machine.
+    """
     root = local_folder(settings.paths.logs)
     if root is None:
         raise UsageError(
@@ -168,7 +198,7 @@ def land_history(settings: Settings, files: Sequence[Path], night: date, prefix:
             which="paths.logs",
             expected="a folder, to copy the files into",
             got=settings.paths.logs,
-            todo=f"copy the files to {settings.paths.logs}/{folder_name(night)}, add _SUCCESS, set history_starts and "
-            "first_night, and run `ltrr job ingest_logs`",
+            todo=f"copy the files to {settings.paths.logs}/dt=DATE of the last date, add _SUCCESS, set history_starts "
+            "and first_night, and run `ltrr job ingest_logs`",
         )
-    return land_files(files, root / folder_name(night), prefix)
+    return root

@@ -74,7 +74,7 @@ def run(night: Night) -> None:
     settled_this_night = f"settled_date = DATE'{night.date}' OR status = 'waiting'"
     night.write("events", intake.settled_events.drop("is_carried"), settled_this_night)
     open_dates = f"log_date >= DATE'{intake.first_open}' AND log_date <= DATE'{night.date}'"
-    night.write("impressions", intake.earlier_rows("impressions").unionByName(intake.impressions), open_dates)
+    night.write("impressions", intake.open_impressions, open_dates)
     for name in ("decisions", "draws", "candidates"):
         night.write(name, intake.earlier_rows(name).unionByName(to_nested_rows(intake.decisions, name)), open_dates)
     night.write("slate_rows", with_rewards(intake.slates, intake.entity_rewards()), open_dates)
@@ -169,10 +169,14 @@ class Intake:
         )
         decided = self.parsed.where("format = 'decision' AND impression IS NOT NULL").select("impression.impression_id")
         of_searches = lines.join(self.forgotten, on="user_key", how="left_anti")
-        # A decision record has the whole page, and an earlier night has settled its searches.
-        for known in (self.earlier_impressions, decided):
-            of_searches = of_searches.join(known, on="impression_id", how="left_anti")
-        return reused(to_pages(of_searches))
+        may_grow = F.col("pages").isNotNull() & (F.col("log_date") >= F.lit(self.first_open))
+        known = self.earlier_impressions.where(may_grow).select("impression_id", "query_text", "pages")
+        pages = to_pages(of_searches, known)
+        # A decision record has the whole page, and the searches of a closed date do not change.
+        # Joined last, because one id has many lines and few pages.
+        for final in (self.earlier_impressions.where(~may_grow), decided):
+            pages = pages.join(final.select("impression_id"), on="impression_id", how="left_anti")
+        return reused(pages)
 
     @cached_property
     def forgotten(self) -> DataFrame:
@@ -186,9 +190,9 @@ class Intake:
         return lines.join(self.pages, on=PLACE, how="left_anti") if self.has_searches else lines
 
     @cached_property
-    def impressions(self) -> DataFrame:
-        """Rows of `impressions` of the accepted lines."""
-        rows = to_impressions(self.decisions)
+    def open_impressions(self) -> DataFrame:
+        """Rows of `impressions` of the open dates, those of earlier nights included."""
+        rows = self.earlier_rows("impressions").unionByName(to_impressions(self.decisions))
         return with_pages(rows, self.pages) if self.has_searches else rows
 
     @cached_property
@@ -222,8 +226,9 @@ class Intake:
         return reused(self._settle(self.unsettled.where(self._shows()), None))
 
     def _settle(self, events: DataFrame, slates: DataFrame | None) -> DataFrame:
-        known = ("impression_id", "at", "log_date")
-        impressions = self.earlier_impressions.select(*known).unionByName(self.impressions.select(*known))
+        known = ("impression_id", "at", "log_date", F.col("pages").isNotNull().alias("may_grow"))
+        current = to_impressions(self.decisions)
+        impressions = self.earlier_impressions.select(*known).unionByName(current.select(*known))
         return settle_events(events, impressions, slates, self.night.date, self.settings, self.first_open)
 
     def _shows(self) -> Column:
@@ -244,7 +249,7 @@ class Intake:
         logged = earlier.unionByName(to_nested_rows(self.decisions, "slate_rows"))
         if not self.has_shown:
             return logged
-        searches = self.earlier_rows("impressions").unionByName(self.impressions).where("pages IS NOT NULL")
+        searches = self.open_impressions.where("pages IS NOT NULL")
         joined = self.shown_events.where("status = 'joined'")
         settled = self.earlier_events.where(self._shows() & (F.col("status") == "joined"))
         columns = ("log_date", "impression_id", "entity_id", "position", "at")
@@ -255,8 +260,7 @@ class Intake:
     @cached_property
     def limited_users(self) -> DataFrame:
         """Rows of `limited_users` of the open dates."""
-        searched = self.earlier_rows("impressions").unionByName(self.impressions)
-        user_days = to_user_days(searched, with_rewards(self.slates, self.entity_rewards()))
+        user_days = to_user_days(self.open_impressions, with_rewards(self.slates, self.entity_rewards()))
         return reused(to_limited_users(reused(user_days), self.night.settings.users))
 
     @cached_property

@@ -19,7 +19,8 @@ from ltrr.logs.folder import SUCCESS, folder_name, not_closed_error
 from ltrr.logs.secret import read_secret
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.pipelines.run_order import before_the_first_night
-from ltrr.spark.faults import FULL_DISK, explain_fault
+from ltrr.spark.fault_rules import FULL_DISK
+from ltrr.spark.faults import explain_fault
 from ltrr.spark.lease import hold_lease
 from ltrr.spark.shared import check_file_system, prove_shared
 from ltrr.tracking.store import connect
@@ -55,8 +56,7 @@ def check_before_start(settings: Settings, day: date, job: str | None = None) ->
     if reads_logs:
         read_secret(os.environ)
     paths = settings.paths
-    for name in ("home", "tables", "policies", "quarantine"):
-        check_writable(f"paths.{name}", str(getattr(paths, name)))
+    check_home_writable(settings)
     if reads_logs:
         check_logs_closed(paths.logs, day)
     with hold_lease(paths.home, f"checks before {job or 'nightly'} of {day}", tables=paths.tables):
@@ -64,6 +64,23 @@ def check_before_start(settings: Settings, day: date, job: str | None = None) ->
     if job not in _UNTRACKED:
         # Last, because it takes a second. A night that cannot be tracked does not begin.
         connect(settings.tracking.under(paths.home))
+
+
+def check_before_landing(settings: Settings) -> None:
+    """Check that a history may be written into a home whose lease the caller holds.
+
+    Raises:
+        ConfigError: A folder or MLflow's file cannot be written.
+        NotReadyError: MLflow does not answer.
+    """
+    check_home_writable(settings)
+    connect(settings.tracking.under(settings.paths.home))
+
+
+def check_home_writable(settings: Settings) -> None:
+    """Check the folders that a night writes to; the errors are those of `check_writable`."""
+    for name in ("home", "tables", "policies", "quarantine"):
+        check_writable(f"paths.{name}", str(getattr(settings.paths, name)))
 
 
 def prove_shared_paths(spark: SparkSession, paths: PathSettings) -> None:

@@ -25,9 +25,9 @@ from ltrr.pipelines.job_runner import JobRunner
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.pipelines.run_order import check_night_before
 from ltrr.spark.commits import JobRun
-from ltrr.spark.lease import hold_lease
+from ltrr.spark.lease import Lease, hold_lease
 
-__all__ = ["run_job", "run_nightly", "run_repairs"]
+__all__ = ["run_job", "run_leased_job", "run_nightly", "run_repairs"]
 
 
 def run_job(
@@ -40,10 +40,23 @@ def run_job(
     """
     check_job(job)
     with hold_lease(settings.paths.home, f"{job} of {day}", tables=settings.paths.tables) as lease:
-        jobs = JobRunner(spark, settings, lease)
-        if settings.nights.repair_first and job == JOBS[0]:
-            jobs.repair_before(day)
-        return jobs.run(job, day, accept_quality)
+        return run_leased_job(spark, settings, lease, job, day, accept_quality=accept_quality)
+
+
+def run_leased_job(
+    spark: SparkSession,
+    settings: Settings,
+    lease: Lease,
+    job: str,
+    day: date,
+    *,
+    accept_quality: Mapping[str, str] | None = None,
+) -> JobRun:
+    """Run one job of one date under a lease that the caller holds; see `run_job`."""
+    jobs = JobRunner(spark, settings, lease)
+    if settings.nights.repair_first and job == JOBS[0]:
+        jobs.repair_before(day)
+    return jobs.run(job, day, accept_quality)
 
 
 def run_nightly(

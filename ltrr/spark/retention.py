@@ -3,6 +3,10 @@
 Delta keeps replaced files for `deletedFileRetentionDuration` (7 days by default), and the log of a
 version for `logRetentionDuration` (30 days by default). The nights need longer times, so every
 table that is read by version has its own values.
+
+The log of a table also has statistics: the smallest and largest values of the columns of each file,
+user keys among them. They would stay after a user was forgotten, and nights skip files by
+partitions alone, so these tables have no statistics of columns.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from ltrr.tables.table import Table
 
 FILES = "delta.deletedFileRetentionDuration"
 LOG = "delta.logRetentionDuration"
+STATISTICS = "delta.dataSkippingNumIndexedCols"
+"""Table property: number of columns with statistics of files."""
 OLDEST_READABLE = "ltrr.oldestReadableVersion"
 """Table property: oldest version that is still readable after a user was forgotten."""
 
@@ -53,7 +59,7 @@ class NightSettings:
 
 
 def retention_properties(table: Table, readable_days: int) -> Mapping[str, str]:
-    """Retention properties of a table; none for a table that is only read in its current state.
+    """Properties of a table on disk; none for a table that is only read in its current state.
 
     >>> from ltrr.tables.catalog import table
     >>> retention_properties(table("impressions"), 90)[FILES]
@@ -63,4 +69,4 @@ def retention_properties(table: Table, readable_days: int) -> Mapping[str, str]:
     """
     if not table.is_read_by_version:
         return {}
-    return {FILES: f"interval {readable_days} days", LOG: f"interval {LOG_DAYS} days"}
+    return {FILES: f"interval {readable_days} days", LOG: f"interval {LOG_DAYS} days", STATISTICS: "0"}

@@ -276,8 +276,8 @@ LIMITED_USERS = Table(
         Column(
             "reason",
             "string",
-            "Reason of the limit: capped | impressions | clicks | one_position | setting. All except capped exclude "
-            "the user",
+            "Reason of the limit: capped | impressions | clicks | one_position | everything | setting. All except "
+            "capped exclude the user",
         ),
     ),
     ("log_date",),

@@ -31,7 +31,8 @@ QUERY_CLASS = Column(
 USER_KEY = Column(
     "user_key",
     "string",
-    "Keyed hash of the user id. A search without a user has a key of its own that begins with ~",
+    "Keyed hash of the user id, or of the session id of a search without a user. A search without both has a key of "
+    "its own that begins with ~",
 )
 USER_FOLD = Column(
     "user_fold",

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from ltrr.errors import LtrrError, NotReadyError
-from ltrr.spark.faults import DENIED, FULL_DISK, explain_fault
+from ltrr.spark.fault_rules import DENIED, FULL_DISK
+from ltrr.spark.faults import explain_fault
 from ltrr.tracking.settings import TrackingSettings
 
 if TYPE_CHECKING:

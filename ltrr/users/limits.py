@@ -18,6 +18,7 @@ from ltrr.spark.hashing import HashUse, salted_hash
 from ltrr.users.settings import UserSettings, robust_bound
 
 CAPPED, IMPRESSIONS, CLICKS, ONE_POSITION, SETTING = "capped", "impressions", "clicks", "one_position", "setting"
+EVERYTHING = "everything"
 """Reasons in the table `limited_users`. All except `CAPPED` exclude the user."""
 
 # With fewer users on a date, a 95th percentile does not describe ordinary users: only the caps
@@ -26,6 +27,9 @@ _LEAST_USERS = 20
 # Share of a user's clicks at one position below the first. A person who reads pages does not reach
 # it by chance.
 _ONE_POSITION_SHARE = 0.9
+# Share of the entities shown to a user below the first position. A person who chooses does not
+# click so many of them.
+_EVERYTHING_SHARE = 0.9
 # Share of the users who click on a surface. A position that more of them click is no sign of a
 # robot.
 _COMMON_POSITION_SHARE = 0.5
@@ -67,8 +71,10 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
         page_reward: Sum of their rewards.
         one_position_clicks: Number of clicks at the user's most clicked position, without the first
             position and those that most users of the surface click.
+        lower_clicks: Number of clicked entities below the first position.
+        lower_shown: Number of entities that were shown below the first position.
 
-    Two shuffles by user, of counts that Spark has combined before: a user with a tenth of the log
+    Three shuffles by user, of counts that Spark has combined before: a user with a tenth of the log
     is one row per task. The job drops the cached rows at its end.
 
     Args:
@@ -104,13 +110,23 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
         F.sum("n").alias("clicks"),
         F.sum("reward").alias("reward"),
         F.max(F.when(F.col("is_common").isNull(), F.col("n"))).alias("one_position_clicks"),
+        F.sum(F.when(F.col("position") > 1, F.col("n"))).alias("lower_clicks"),
     )
-    return searched.join(acted, on=user, how="left").select(
-        *user,
-        "impressions",
-        F.coalesce("clicks", F.lit(0)).alias("clicks"),
-        F.coalesce(from_fixed_point(F.col("reward")), F.lit(0.0)).alias("page_reward"),
-        F.coalesce("one_position_clicks", F.lit(0)).alias("one_position_clicks"),
+    is_lower = is_identified(F.col("user_key")) & (F.col("position") > 1)
+    shown = slate_rows.where(is_lower).groupBy(*user).agg(F.count(F.lit(1)).alias("lower_shown"))
+    return (
+        searched.join(acted, on=user, how="left")
+        .join(shown, on=user, how="left")
+        .select(
+            *user,
+            "impressions",
+            F.coalesce("clicks", F.lit(0)).alias("clicks"),
+            F.coalesce(from_fixed_point(F.col("reward")), F.lit(0.0)).alias("page_reward"),
+            *(
+                F.coalesce(name, F.lit(0)).alias(name)
+                for name in ("one_position_clicks", "lower_clicks", "lower_shown")
+            ),
+        )
     )
 
 
@@ -157,6 +173,11 @@ def to_limited_users(user_days: DataFrame, settings: UserSettings) -> DataFrame:
             (F.col("one_position_clicks") >= settings.one_position_clicks)
             & (F.col("one_position_clicks") >= F.lit(_ONE_POSITION_SHARE) * F.col("clicks")),
             ONE_POSITION,
+        )
+        .when(
+            (F.col("lower_clicks") >= settings.everything_clicks)
+            & (F.col("lower_clicks") >= F.lit(_EVERYTHING_SHARE) * F.col("lower_shown")),
+            EVERYTHING,
         )
         .when(F.col("impressions") > F.col("cap"), CAPPED)
     )

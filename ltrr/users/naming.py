@@ -1,7 +1,12 @@
-"""Descriptions of heavy users, for operators: in `data_quality` and in verdicts."""
+"""Descriptions of heavy users, for operators: in `data_quality` and in verdicts.
+
+`data_quality` has the keys of the users. Verdicts have none, because a verdict is kept as it was
+made: in tables, notes, bundles and MLflow, where a user could not be forgotten.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +16,8 @@ from pyspark.sql import functions as F
 from ltrr.spark.fixed_point import to_fixed_point
 from ltrr.spark.quality import Check
 from ltrr.users.limits import CAPPED, is_identified
+
+log = logging.getLogger(__name__)
 
 NAMED_A_NIGHT = 20
 NAMED_IN_A_VERDICT = 3
@@ -40,9 +47,13 @@ class LimitedUser:
         'user 3f2a, excluded (impressions): 1500 impressions and 1490 clicks on 2026-03-02,
         9.1% of the impressions and 21.0% of the rewards'
         """
+        return f"user {self.user_key}, {self.describe()}"
+
+    def describe(self) -> str:
+        """What the user did, without the key."""
         how = f"counted at {self.counted_share:.1%} (capped)" if self.reason == CAPPED else f"excluded ({self.reason})"
         return (
-            f"user {self.user_key}, {how}: {self.impressions} impressions and {self.clicks} clicks on {self.log_date}, "
+            f"{how}: {self.impressions} impressions and {self.clicks} clicks on {self.log_date}, "
             f"{self.share_of_impressions:.1%} of the impressions and {self.share_of_reward:.1%} of the rewards"
         )
 
@@ -98,6 +109,8 @@ def user_checks(limited_users: DataFrame) -> list[Check]:
 def heaviest_counted(impressions: DataFrame, most: int, least_share: float) -> list[str]:
     """Clauses about the users with the largest shares of the evaluated rewards, largest first.
 
+    The program's log has the keys of these users, for the setting `users.excluded`.
+
     Args:
         impressions: Counted impressions or their slate rows, with user_key and page_reward.
         most: Maximum number of users.
@@ -112,22 +125,24 @@ def heaviest_counted(impressions: DataFrame, most: int, least_share: float) -> l
     if not total:
         return []
     heavy = by_user.where(F.col("reward") >= F.lit(least_share * total)).orderBy(F.desc("reward"), "user_key")
-    return [
-        f"user {row['user_key']} earned {row['reward'] / total:.1%} of the rewards judged on"
-        for row in heavy.limit(most).collect()
-    ]
+    found = heavy.limit(most).collect()
+    for row in found:
+        log.warning("heavy_user=%s share_of_rewards=%.4f", row["user_key"], row["reward"] / total)
+    return [f"one user earned {row['reward'] / total:.1%} of the rewards judged on" for row in found]
 
 
 def verdict_reasons(limited: Sequence[LimitedUser], counted: Sequence[str]) -> list[str]:
-    """Reasons of a verdict that name single users; `is_about_a_user` recognises them.
+    """Reasons of a verdict about single users, without keys; `is_about_a_user` recognises them.
 
-    >>> reasons = verdict_reasons([], ["user 3f2a earned 21.0% of the rewards judged on"])
+    `limited_users` and `data_quality` have the keys of the limited users of the date.
+
+    >>> reasons = verdict_reasons([], ["one user earned 21.0% of the rewards judged on"])
     >>> reasons, is_about_a_user(reasons[0]), is_about_a_user("evidence R is 31.0, below 100")
-    (['single users: user 3f2a earned 21.0% of the rewards judged on'], True, False)
+    (['single users: one user earned 21.0% of the rewards judged on'], True, False)
     """
-    return [f"{_ABOUT}{clause}" for clause in (*map(str, limited), *counted)]
+    return [f"{_ABOUT}{clause}" for clause in (*(f"one user, {user.describe()}" for user in limited), *counted)]
 
 
 def is_about_a_user(reason: str) -> bool:
-    """Whether a reason of a verdict names a user."""
+    """Whether a reason of a verdict is about a single user."""
     return reason.startswith(_ABOUT)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import expm1, log1p
+from typing import Any
 
 from ltrr.errors import ConfigError, check_ranges
 
@@ -40,6 +42,9 @@ class UserSettings:
         one_position_clicks: Minimum number of clicks at one position other than the first that
             excludes a user on a date. They must also be at least nine tenths of the user's clicks
             on that date.
+        everything_clicks: Minimum number of clicked entities below the first position that excludes
+            a user on a date. They must also be at least nine tenths of the entities that the user
+            was shown there on that date.
         excluded: User keys that never count, in the form in which data_quality and limited_users
             show them.
     """
@@ -51,6 +56,7 @@ class UserSettings:
     outlier_clicks: int = 60
     outlier_distance: float = 3.0
     one_position_clicks: int = 15
+    everything_clicks: int = 10
     excluded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -75,6 +81,7 @@ class UserSettings:
             ("outlier_clicks", self.outlier_clicks >= 1, ">= 1"),
             ("outlier_distance", self.outlier_distance >= 1.0, ">= 1"),
             ("one_position_clicks", self.one_position_clicks >= 1, ">= 1"),
+            ("everything_clicks", self.everything_clicks >= 1, ">= 1"),
         )
         check_ranges("users", self, rules)
         for number, key in enumerate(self.excluded):
@@ -87,6 +94,16 @@ class UserSettings:
                     got=f"{len(key)} characters",
                     todo="copy the key from `ltrr tables show limited_users`",
                 )
+
+    def digested(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that enter the digest of all settings.
+
+        Args:
+            given: These settings as plain data.
+        """
+        # A setting that is newer than the first homes counts only if it is changed.
+        is_default = self.everything_clicks == UserSettings.everything_clicks
+        return {name: value for name, value in given.items() if name != "everything_clicks" or not is_default}
 
     def cap(self, impressions: int, median: float) -> int:
         """Number of impressions of one user that count on a date.

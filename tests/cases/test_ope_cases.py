@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ltrr.cli import main
+from tests.cases.commands import Said
 
 pytestmark = pytest.mark.spark
 
-Said = Callable[..., tuple[int, str, str]]
 NAMES = ("reward", "logging_propensity", "pi", "user")
 ROWS = [(int(n % 5 == 0), 0.5, 0.75 if n % 2 == 0 else 0.25, f"u{n % 7}") for n in range(60)]
 """Sixty decisions; the ips of pi is the mean of pi / p * reward."""
@@ -25,19 +24,6 @@ IPS = sum(pi / p * reward for reward, p, pi, _ in ROWS) / len(ROWS)
 TABLE = pa.Table.from_pylist([dict(zip(NAMES, row, strict=True)) for row in ROWS])
 CSV = "\n".join([",".join(NAMES), *(",".join(map(str, row)) for row in ROWS)]) + "\n"
 NDJSON = "".join(json.dumps(row) + "\n" for row in TABLE.to_pylist())
-
-
-@pytest.fixture
-def said(spark: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
-    """Exit code, stdout and stderr of `ltrr ope` in the folder of the test."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main(["ope", *map(str, arguments)])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def value_of(answer: tuple[int, str, str], slice_: str = "all", estimator: str = "ips") -> float:

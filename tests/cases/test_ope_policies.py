@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ltrr.cli import main
+from tests.cases.commands import Said
 
 pytestmark = pytest.mark.spark
 
-Said = Callable[..., tuple[int, str, str]]
 DSJSON = Path(os.environ.get("LTRR_DSJSON_DATA") or Path(__file__).parents[3] / "shared" / "data" / "dsjson")
 needs_dsjson = pytest.mark.skipif(
     not DSJSON.is_dir(), reason=f"no dsjson logs in {DSJSON}; LTRR_DSJSON_DATA names them"
 )
-
-
-@pytest.fixture
-def said(spark: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
-    """Exit code, stdout and stderr of `ltrr ope` in the folder of the test."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main(["ope", *map(str, arguments)])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def estimates_of(answer: tuple[int, str, str]) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from ltrr.cli.app import main
 from ltrr.config import load_settings
-from ltrr.judgments.rankings import read_memory_pairs, read_served_pages
+from ltrr.judgments.rankings import read_memory_pairs, stream_served_pages
 from ltrr.spark.columns import schema_of
 from ltrr.spark.delta import Warehouse
 from ltrr.tables.catalog import table
@@ -195,7 +195,7 @@ def test_the_newest_page_and_the_newest_memory_count(spark, warehouse) -> None:
     slates = spark.createDataFrame(
         pages, "log_date date, impression_id string, query_key string, position int, entity_id string"
     )
-    found = read_served_pages(slates, spark.createDataFrame(rows, columns).drop("none"))
-    assert found == {"love": ["3-i1-1", "3-i1-2", "3-i1-10"]}
+    found = stream_served_pages(slates, spark.createDataFrame(rows, columns).drop("none"))
+    assert list(found) == [("love", ["3-i1-1", "3-i1-2", "3-i1-10"])]
     pairs = read_memory_pairs(warehouse.read(table("q2e_memory")), ["love"])
     assert [pair.entity_id for pair in pairs] == ["e1", "e2", "e3"]

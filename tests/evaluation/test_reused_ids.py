@@ -121,8 +121,8 @@ def test_an_event_belongs_to_the_newest_impression_of_its_id(spark) -> None:
     shown = spark.createDataFrame(
         [(MONDAY, "i1", "e1"), (AGAIN, "i1", "e1")], "log_date date, impression_id string, entity_id string"
     )
-    impressions = shown.select("log_date", "impression_id").withColumn("at", at)
+    impressions = shown.select("log_date", "impression_id").withColumns({"at": at, "may_grow": F.lit(False)})
     clicked = {"event_id": F.lit("v1"), "entity_id": F.lit("e1"), "kind": F.lit("click"), "arrival_date": F.lit(AGAIN)}
-    events = impressions.where(F.col("log_date") == F.lit(AGAIN)).withColumns(clicked).drop("log_date")
+    events = impressions.where(F.col("log_date") == F.lit(AGAIN)).withColumns(clicked).drop("log_date", "may_grow")
     settled = settle_events(events, impressions, shown, AGAIN, settings, settings.first_open(AGAIN)).collect()
     assert [(row.status, row.log_date) for row in settled] == [("joined", AGAIN)]

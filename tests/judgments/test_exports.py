@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import groupby, pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ltrr.core.queries import query_key
-from ltrr.errors import UsageError
+from ltrr.errors import LtrrError, UsageError
 from ltrr.judgments.csv_lists import read_csv
-from ltrr.judgments.exports import query_ids, to_csv, to_json, to_qrels, to_query_texts, to_run
-from ltrr.judgments.grades import THRESHOLDS, MemoryPair, check_thresholds, grade_of, grade_pairs
+from ltrr.judgments.exports import EXPORTS, file_form, query_id, query_text_line, run_rows, write_files
+from ltrr.judgments.grades import THRESHOLDS, GradedPair, MemoryPair, check_thresholds, grade_of, grade_pairs
 from ltrr.judgments.json_lists import read_json
 from ltrr.judgments.judgment import by_key
 from ltrr.judgments.trec_lists import read_qrels, read_query_texts
@@ -36,6 +38,12 @@ PAIRS = st.lists(
 )
 
 
+def whole(format_: str, graded: list[GradedPair]) -> str:
+    form = file_form(format_, "memory")
+    queries = [list(of_query) for _, of_query in groupby(graded, key=lambda one: one.pair.query_key)]
+    return form.head + form.between.join(map(form.of_query, queries)) + form.tail
+
+
 @given(PAIRS)
 def test_every_export_is_read_back(pairs: list[MemoryPair]) -> None:
     graded, left_out = grade_pairs(pairs)
@@ -43,13 +51,9 @@ def test_every_export_is_read_back(pairs: list[MemoryPair]) -> None:
     if not graded:
         return
     expected = {(one.pair.query_key, one.pair.entity_id): float(one.grade) for one in graded}
-    ids = query_ids([one.pair.query_key for one in graded])
-    texts = read_query_texts(to_query_texts(ids))
-    for reading in (
-        read_csv(to_csv(graded)),
-        read_json(to_json(graded, "memory")),
-        read_qrels(to_qrels(graded, ids), texts),
-    ):
+    texts = read_query_texts("".join(query_text_line(one.pair.query_key) for one in graded))
+    csv_text, json_text, qrels_text = (whole(name, graded) for name in EXPORTS)
+    for reading in (read_csv(csv_text), read_json(json_text), read_qrels(qrels_text, texts)):
         assert {key: one.grade for key, one in by_key(reading, 2, "file").items()} == expected
 
 
@@ -77,7 +81,7 @@ def test_thresholds_are_ascending_probabilities(thresholds: tuple[float, ...]) -
 
 def test_the_json_has_the_shape_of_an_import_with_interval_and_evidence() -> None:
     graded, _ = grade_pairs([MemoryPair("red dress", "e1", 0.6, 0.55, 0.7, 40.0, 70.0)])
-    described = json.loads(to_json(graded, "memory"))
+    described = json.loads(whole("json", graded))
     assert described["type"] == "IMPORT_JUDGMENT"
     (rating,) = described["judgmentRatings"][0]["ratings"]
     assert rating == {"docId": "e1", "rating": "3.000", "low": 0.55, "high": 0.7, "clicks": 40.0, "examinations": 70.0}
@@ -85,13 +89,29 @@ def test_the_json_has_the_shape_of_an_import_with_interval_and_evidence() -> Non
 
 def test_the_scores_of_a_run_fall_strictly_so_that_no_tool_changes_the_order() -> None:
     ranking = [f"e{n}" for n in range(1_000)]
-    lines = to_run({"red dress": ranking}, query_ids(["red dress"]), "ltrr-memory").splitlines()
+    lines = run_rows("red dress", ranking, "ltrr-memory").splitlines()
     columns = [line.split(" ") for line in lines]
-    assert columns[0] == [query_ids(["red dress"])["red dress"], "Q0", "e0", "1", "1.000000000", "ltrr-memory"]
+    assert columns[0] == [query_id("red dress"), "Q0", "e0", "1", "1.000000000", "ltrr-memory"]
     scores = [float(row[4]) for row in columns]
     assert all(before > after for before, after in pairwise(scores))
 
 
 def test_an_id_with_white_space_cannot_be_in_a_trec_file() -> None:
     with pytest.raises(UsageError, match="ids without white space"):
-        to_run({"q": ["e 1"]}, query_ids(["q"]), "tag")
+        run_rows("q", ["e 1"], "tag")
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    files = [tmp_path / "run.txt", tmp_path / "run.txt.queries.tsv"]
+
+    def parts(*rankings: list[str]) -> Iterator[tuple[str, str]]:
+        for ranking in rankings:
+            yield run_rows("q", ranking, "tag"), query_text_line("q")
+
+    with pytest.raises(UsageError, match="ids without white space"):
+        write_files(files, parts(["e1"], ["e 1"]))
+    assert list(tmp_path.iterdir()) == []
+    write_files(files, parts(["e1"]))
+    assert [file.read_text() for file in files] == [run_rows("q", ["e1"], "tag"), query_text_line("q")]
+    with pytest.raises(LtrrError, match="the export cannot be written"):
+        write_files([tmp_path / "missing" / "run.txt"], [["text"]])

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltrr.core.hashing import ANONYMOUS
 from ltrr.logs.line_format import LineContext
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.reading import read_line
@@ -19,7 +20,7 @@ from ltrr.logs.reasons import NO_FAULTS, REASONS
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.redaction import EXCERPT_LENGTH, KNOWN_KEYS, redact
 from ltrr.logs.settings import LogSettings
-from tests.logs.log_lines import NIGHT, SPACE, as_bytes, event, noon, record, wrong_lines
+from tests.logs.log_lines import NIGHT, SPACE, as_bytes, event, noon, record, stamp, wrong_lines
 
 STRATEGIES = frozenset(SPACE.strategies)
 SETTINGS = LogSettings()
@@ -132,18 +133,32 @@ def test_a_user_and_a_session_of_one_name_are_two_keys() -> None:
     assert Pseudonyms("another").user("u1") != pseudonyms.user("u1")
 
 
-def test_searches_without_a_user_are_each_a_user_of_their_own() -> None:
+def test_searches_without_a_user_count_by_their_session() -> None:
+    """A robot without an account is one unit, so that the limits on a user bound it."""
+
+    def keys_of(user: str, sessions: list[str]) -> list[str]:
+        lines = [{**record(n), "user": user, "session": session} for n, session in enumerate(sessions)]
+        return [READER.row(as_bytes(line), "decisions-1.ndjson")["impression"]["user_key"] for line in lines]
+
+    anonymous = keys_of("", ["robot", "robot", "visit"])
+    assert anonymous == [READER.pseudonyms.session(name) for name in ("robot", "robot", "visit")]
+    assert keys_of("robot", ["robot", "visit"]) == [READER.pseudonyms.user("robot")] * 2
+    assert not set(anonymous) & set(keys_of("robot", ["robot"]))
+
+
+def test_searches_without_user_and_session_are_each_a_user_of_their_own() -> None:
     """One key for all of them would be the heaviest user, on one side of every split."""
-    anonymous = [{**record(n), "user": ""} for n in range(500)]
-    rows = [READER.row(as_bytes(line), "decisions-1.ndjson") for line in anonymous]
-    again = [READER.row(as_bytes(line), "decisions-2.ndjson") for line in anonymous]
+    anonymous = [{"query_id": f"q{n}", "user_query": "shoes", "timestamp": stamp(noon())} for n in range(500)]
+    rows = [READER.row(as_bytes(line), "ubi-1.ndjson") for line in anonymous]
+    again = [READER.row(as_bytes(line), "ubi-2.ndjson") for line in anonymous]
     keys = [row["impression"]["user_key"] for row in rows]
     assert len(set(keys)) == len(keys)
+    assert all(key.startswith(ANONYMOUS) for key in keys)
     assert keys == [row["impression"]["user_key"] for row in again]
     assert Pseudonyms("a secret").user("") not in keys
     # An impression id that is used again on another date is another search.
-    later = READER.row(as_bytes({**record(0, at=noon(NIGHT - timedelta(days=1))), "user": ""}), "decisions-1.ndjson")
-    assert later["impression"]["user_key"] not in keys
+    earlier = {**anonymous[0], "timestamp": stamp(noon(NIGHT - timedelta(days=1)))}
+    assert READER.row(as_bytes(earlier), "ubi-1.ndjson")["impression"]["user_key"] not in keys
     # Folds are uniform: of 500 users at .3, a share outside .2 to .4 has a probability of 1e-6.
     assert 0.2 < sum(row["impression"]["user_fold"] < 30 for row in rows) / len(rows) < 0.4
 

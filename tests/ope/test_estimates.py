@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 from ltrr.errors import ConfigError, DataQualityError, SupportError, UsageError
 from ltrr.estimation.estimators import ESTIMATORS
 from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, TRUST
+from ltrr.ope.batches import read_batch
 from ltrr.ope.estimates import OpeSettings, estimate_log
 from ltrr.ope.reward_model import find_log_shape, fit_fold_models
-from ltrr.ope.rows import LogColumns, read_batch, to_decision_rows
+from ltrr.ope.rows import LogColumns, to_decision_rows
 
 pytestmark = pytest.mark.spark
 

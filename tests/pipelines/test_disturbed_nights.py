@@ -19,7 +19,7 @@ from ltrr.pipelines.staleness import changed_jobs, stale_jobs
 from ltrr.spark.commits import CommitLog
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.delta_log import newest_snapshot
-from ltrr.spark.retention import FILES, LOG
+from ltrr.spark.retention import FILES, LOG, STATISTICS
 from ltrr.tables.catalog import table
 from tests.pipelines.test_runner import impressions, march
 from tests.pipelines.toy_jobs import FIRST, TOYS, run_in_one_process, toy_settings
@@ -201,9 +201,10 @@ def test_tables_carry_the_retention_that_is_promised_and_old_tables_are_given_it
     settings = toy_settings(home, {1: 2})
     warehouse, declared = warehouse_of(spark, settings), table("data_quality")
     run_jobs(spark, settings, 1, ["ingest_logs"])
-    promised = {FILES: "interval 90 days", LOG: "interval 3650 days"}
+    promised = {FILES: "interval 90 days", LOG: "interval 3650 days", STATISTICS: "0"}
     assert newest_snapshot(spark, warehouse.location(declared)).properties == promised
-    spark.sql(f"ALTER TABLE delta.`{warehouse.location(declared)}` UNSET TBLPROPERTIES ('{FILES}', '{LOG}')")
+    names = ", ".join(f"'{name}'" for name in promised)
+    spark.sql(f"ALTER TABLE delta.`{warehouse.location(declared)}` UNSET TBLPROPERTIES ({names})")
     assert warehouse.find_wrong_properties(declared) == promised
     before = warehouse.version(declared)
     run_jobs(spark, settings, 1, ["ingest_logs"])

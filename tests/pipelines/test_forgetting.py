@@ -17,10 +17,11 @@ from ltrr.pipelines.runner import run_job
 from ltrr.tables.catalog import table
 from tests.logs.log_lines import NIGHT, event, noon, record, write_folder
 from tests.pipelines.ingest_nights import SECRET, Home
+from tests.pipelines.named_bytes import files_naming, user_with_small_key
 
 pytestmark = pytest.mark.spark
 
-GONE = "person-who-left"
+GONE = user_with_small_key(SECRET)
 DATES = [NIGHT + timedelta(days=n) for n in range(2)]
 
 
@@ -31,6 +32,11 @@ def _only_ingest(monkeypatch):
     monkeypatch.setattr(job_runner, "load_job", {"ingest_logs": ingest_logs.run}.__getitem__)
     for module in (runner, staleness, forgetting):
         monkeypatch.setattr(module, "JOBS", ("ingest_logs",))
+
+
+def tables_naming(house: Home, *names: str) -> set[str]:
+    """Tables with a byte that holds one of the names."""
+    return {name.split("/")[0] for name in files_naming(house.path / "tables", names)}
 
 
 def write_day(house: Home, day: date, *, is_on_night: bool) -> None:
@@ -79,6 +85,7 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home,
     newest = house.warehouse.read(table("impressions"))
     assert newest.where(f"user_key = '{key}'").count() == (2 if repair_days == 60 else 3)
     assert house.warehouse.read(table("events")).where("impression_id like 'gone-%'").count() > 0
+    assert tables_naming(house, key) >= {"impressions", "decisions", "slate_rows"}
 
     found = forget_users(spark, settings, [key], DATES[-1])
 
@@ -91,6 +98,7 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home,
         with pytest.raises(CommitError, match="a user was forgotten"):
             house.warehouse.read(table(name), 0)
     assert (found.rows_deleted == {}) == (repair_days == 60)
+    assert tables_naming(house, GONE, key) == {"forgotten_users"}
     # The same command again, as after a kill, with another user whose dates cannot be run again.
     assert forget_users(spark, settings, [key], DATES[-1]).rows_deleted == {}
     other = user_key(SECRET, "person-1")
@@ -98,6 +106,7 @@ def test_a_forgotten_user_is_in_no_table_and_in_no_readable_version(spark, home,
     assert found.runs == []
     assert found.rows_deleted["impressions"] == 2
     assert house.warehouse.read(table("impressions")).where(f"user_key = '{other}'").count() == 0
+    assert tables_naming(house, "person-1", other) == {"forgotten_users"}
     # The next night continues from there.
     after = DATES[-1] + timedelta(days=1)
     write_folder(

@@ -173,6 +173,8 @@ def test_users_who_search_much_are_not_excluded(spark):
                     "clicks": clicks.sum(axis=1),
                     "page_reward": clicks.sum(axis=1).astype(np.float64),
                     "one_position_clicks": clicks[:, 1:].max(axis=1),
+                    "lower_clicks": clicks[:, 1:].sum(axis=1),
+                    "lower_shown": 9 * counts.astype(np.int64),
                 }
             )
         )
@@ -241,6 +243,6 @@ def test_a_verdict_comes_although_one_user_holds_a_fifth_of_the_rewards_and_the_
     assert [user.user_key for user in named] == ["robot"]
     assert named[0].share_of_reward == pytest.approx(robot_pages / (people + robot_pages))
     assert heaviest_counted(rows, 1, 0.1) == [
-        f"user robot earned {robot_pages / (people + robot_pages):.1%} of the rewards judged on"
+        f"one user earned {robot_pages / (people + robot_pages):.1%} of the rewards judged on"
     ]
     assert heaviest_counted(rows.where(F.col("user_key") != "robot"), 1, 0.1) == []
