@@ -96,11 +96,18 @@ class LineReader:
             "slate_rows": slate_row_rows(reading.content),
         }
 
-    def read_columns(self, lines: Sequence[bytes], name: str, schema: pa.Schema) -> ColumnRows:
-        """Rows of the lines of a file that a format reads as columns; `row` has the others."""
-        formats = formats_of(name, self.patterns, self.formats)
-        read = next((format_.read_columns for format_ in formats if format_.read_columns), None)
-        return read(lines, self, schema) if read else ColumnRows(np.empty(0, dtype=np.int64), {})
+    def read_columns(self, lines: Sequence[bytes], name: str, schema: pa.Schema) -> list[ColumnRows]:
+        """Rows of the lines of a file that its formats read as columns; `row` has the others."""
+        found: list[ColumnRows] = []
+        rest = np.arange(len(lines))
+        for format_ in formats_of(name, self.patterns, self.formats):
+            if format_.read_columns is None or not len(rest):
+                continue
+            read = format_.read_columns([lines[n] for n in rest.tolist()], self, schema)
+            found += (ColumnRows(rest[rows.places], rows.columns) for rows in read)
+            taken = np.concatenate([rows.places for rows in read]) if read else np.empty(0, dtype=np.int64)
+            rest = np.delete(rest, taken)
+        return found
 
     def _find_date_fault(self, at: datetime, format_: str) -> tuple[str, str] | None:
         on = at.date()

@@ -110,8 +110,8 @@ def parse_run(
         before: Number of lines of the block before these.
     """
     name = source.rpartition("/")[2]
-    read = reader.read_columns(lines, name, schema)
-    if len(read.places):
+    taken: set[int] = set()
+    for read in reader.read_columns(lines, name, schema):
         rows = len(read.places)
         place = {
             "source": pa.array([source] * rows),
@@ -119,7 +119,7 @@ def parse_run(
             "line": pa.array(read.places + before + 1, pa.int64()),
         }
         yield record_batch(schema, {**place, **read.columns}, rows)
-    taken = set(read.places.tolist())
+        taken.update(read.places.tolist())
     rest = [n for n in range(len(lines)) if n not in taken]
     parsed = [
         {"source": source, "block_start": start, "line": before + n + 1, **reader.row(lines[n], name)} for n in rest
