@@ -71,6 +71,7 @@ def _decision_contradictions(decision: Mapping[str, Any], record: Mapping[str, A
 
 
 def draw_contradictions(draws: Sequence[Mapping[str, Any]], plan: str) -> Iterator[str]:
+    """Reasons against the draws of a plan; each draw has a strategy and a depth."""
     deepest: dict[str, int] = {}
     for block in draws:
         deepest[block["strategy"]] = max(deepest.get(block["strategy"], 0), int(block["depth"]))

@@ -23,11 +23,11 @@ _TOO_FINE = r"(\.\d{6})\d{1,3}"
 
 
 def parse_times(texts: pa.Array, form: str) -> tuple[Longs, Bools]:
-    """Microseconds since 1970, and whether a text is a time of this form.
+    r"""Microseconds since 1970, and whether a text is a time of this form.
 
     Digits beyond microseconds are cut off.
 
-    >>> zulu = r"^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,9})?Z$"
+    >>> zulu = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
     >>> texts = ["1970-01-01T00:00:01.1234567Z", "1970-02-30T00:00:00Z", None, "1970-01-01"]
     >>> at, is_time = parse_times(pa.array(texts), zulu)
     >>> at.tolist(), is_time.tolist()

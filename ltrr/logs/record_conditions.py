@@ -6,6 +6,7 @@ checked there, and so are records that are so close to a limit that two orders o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -170,7 +171,7 @@ def _require_slate(conditions: Conditions, levels: Levels, is_policy: Bools) -> 
 
 
 def place_of_taken(levels: Levels) -> Longs:
-    """Index of the shortlist's entry of the action taken, for each decision; -1 if there is none."""
+    """Index of the action taken in the shortlists, for each decision; -1 if it is outside."""
     decisions, shortlist = levels.decisions, levels.shortlist
     taken, listed = codes(decisions.field("action_taken"), shortlist.field("action"))
     own, entries = joined_codes([np.arange(len(decisions)), shortlist.parent], [taken, listed])
@@ -184,7 +185,7 @@ def _require_distribution(conditions: Conditions, levels: Levels) -> None:
     conditions.require(shortlist.record, occur_once(entries))
     counts, n_actions = lengths(decisions.field("shortlist")), decisions.integers("n_actions")
     conditions.require(decisions.record, counts <= n_actions)
-    listed, floor, propensity = _floats(shortlist, "propensity"), _floats(decisions, "floor"), None
+    listed, floor = _floats(shortlist, "propensity"), _floats(decisions, "floor")
     total = np.bincount(shortlist.parent, weights=listed, minlength=len(decisions)) + (n_actions - counts) * floor
     conditions.require(decisions.record, np.abs(total - 1.0) <= _CLOSE)
     place, propensity = place_of_taken(levels), _floats(decisions, "propensity")
@@ -211,7 +212,7 @@ def _require_features(conditions: Conditions, levels: Levels) -> None:
 
 
 def _require_plans(conditions: Conditions, levels: Levels, is_policy: Bools, strategies: frozenset[str]) -> None:
-    """Plans of known strategies, and draws of the plan taken; each distinct pair is checked once."""
+    """Plans of known strategies, and draws of the plan taken; equal pairs are checked once."""
     decisions = levels.decisions
     for level, name in ((decisions, "action_taken"), (levels.shortlist, "action")):
         conditions.require(level.record, _test_distinct(level.field(name), lambda plan: _is_known(plan, strategies)))
@@ -240,10 +241,11 @@ def are_known(texts: pa.Array, known: frozenset[str]) -> Bools:
     return _test_distinct(texts, known.__contains__)
 
 
-def _test_distinct(texts: pa.Array, test: object) -> Bools:
+def _test_distinct(texts: pa.Array, test: Callable[[str], bool]) -> Bools:
+    """Whether each text passes a test, which is made once for each distinct text."""
     encoded = pc.dictionary_encode(texts)
-    passed = np.array([bool(test(text)) for text in encoded.dictionary.to_pylist()], dtype=bool)  # type: ignore[operator]
-    return passed[encoded.indices.to_numpy(zero_copy_only=False)]
+    passed: Bools = np.fromiter(map(test, encoded.dictionary.to_pylist()), dtype=np.bool_)
+    return np.asarray(passed[encoded.indices.to_numpy(zero_copy_only=False)], dtype=bool)
 
 
 def _floats(level: Level, name: str) -> Floats:

@@ -109,7 +109,7 @@ class NestedRows:
         """Number of drawn blocks of the record that list the entity of each result."""
         looked, drawn, _ = self.levels.entity_keys
         keys = np.concatenate([looked, drawn])
-        return np.bincount(drawn, minlength=int(keys.max(initial=0)) + 1)[keys]
+        return np.asarray(np.bincount(drawn, minlength=int(keys.max(initial=0)) + 1)[keys], dtype=np.int64)
 
     @cached_property
     def _slate_place(self) -> Longs:

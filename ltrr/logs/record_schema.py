@@ -82,7 +82,7 @@ def _numbers(values: pa.Array) -> Bools:
 
 def _is_overlap(values: pa.Array) -> Bools:
     is_whole = all_elements(values, _are_finite_or_null) & (lengths(values) == len(OVERLAPS))
-    return is_whole | ~is_given(values)
+    return np.asarray(is_whole | ~is_given(values), dtype=bool)
 
 
 TEXT = Kind(pa.string(), is_text)

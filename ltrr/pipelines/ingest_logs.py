@@ -249,7 +249,7 @@ class Intake:
         columns = ("log_date", "impression_id", "entity_id", "position", "at")
         shown = to_shown_slates(searches, settled.select(*columns).unionByName(joined.select(*columns)))
         others = logged.join(searches.select(*SEARCH), on=list(SEARCH), how="left_anti")
-        return reused(others.unionByName(shown.select(*others.columns)))
+        return others.unionByName(shown.select(*others.columns))
 
     @cached_property
     def limited_users(self) -> DataFrame:

@@ -31,18 +31,27 @@ def digest_columns(table: Table) -> list[Column]:
 def read_digest(table: Table, columns: Sequence[str], sums: Mapping[str, object], kind: str) -> tuple[int, str]:
     """Number of rows, and the digest of `kind` (exact | values) over `columns`."""
     rows = int(str(sums.get("rows") or 0))
+    high, low = (int(str(sums.get(f"{kind}_{half}") or 0)) for half in _HALVES)
     shape = ",".join(f"{column.name} {column.type}" for column in table.columns if column.name in columns)
-    return rows, sha256(f"{shape}|{rows}|{sums.get(kind) or 0}".encode()).hexdigest()[:16]
+    return rows, sha256(f"{shape}|{rows}|{(high << 32) + low}".encode()).hexdigest()[:16]
+
+
+_HALVES = {"high": "shiftright({}, 32)", "low": "{} & 4294967295L"}
 
 
 @cache
 def _digest_texts(table: Table) -> tuple[str, ...]:
     """The aggregates as SQL: one call to Java each, where columns of Python take hundreds."""
-    # A decimal, because the sum of two hashes can overflow a bigint.
     sums = {"exact": table.exact_columns, "values": table.compared_columns}
+    # The sum of two hashes can overflow a bigint, that of 2^31 halves cannot. A decimal would take
+    # longer than the hashes.
     return (
         "count(1) AS rows",
-        *(f"sum(CAST({_row_hash(table, names)} AS decimal(20,0))) AS {kind}" for kind, names in sums.items()),
+        *(
+            f"sum({half.format(_row_hash(table, names))}) AS {kind}_{name}"
+            for kind, names in sums.items()
+            for name, half in _HALVES.items()
+        ),
     )
 
 

@@ -44,7 +44,7 @@ class Slow(LineReader):
     """The same reader without its columns."""
 
     def read_columns(self, lines: Any, name: str, schema: pa.Schema) -> Any:
-        return []
+        return super().read_columns(lines[:0], name, schema)
 
 
 @pytest.fixture(autouse=True, scope="module")
