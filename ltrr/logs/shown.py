@@ -26,8 +26,9 @@ def to_shown_slates(searches: DataFrame, shown_events: DataFrame) -> DataFrame:
     whose events has position 0 counts from 0, so its positions are raised by 1. Features are
     empty: the log has none.
 
-    The parts of the result are kept, because it is used several times. It depends on the sets of rows alone, so it is the same whatever arrived first. At
-    1,000x the data there are four shuffles of narrow rows by search.
+    The result depends on the sets of rows alone, so it is the same whatever arrived first. Its
+    parts are kept, because it is used several times. At 1,000x the data there is one shuffle of
+    searches, and there are four of events that show an entity.
 
     Args:
         searches: Rows of `impressions` whose `pages` is not null.

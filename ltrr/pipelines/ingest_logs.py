@@ -72,13 +72,19 @@ def run(night: Night) -> None:
     stop_on_failures(night.date, checks, night.accept_quality)
 
     settled_this_night = f"settled_date = DATE'{night.date}' OR status = 'waiting'"
-    night.write("events", intake.settled_events.drop("is_carried"), settled_this_night)
     open_dates = f"log_date >= DATE'{intake.first_open}' AND log_date <= DATE'{night.date}'"
-    night.write("impressions", intake.earlier_rows("impressions").unionByName(intake.impressions), open_dates)
-    for name in ("decisions", "draws", "candidates"):
-        night.write(name, intake.earlier_rows(name).unionByName(to_nested_rows(intake.decisions, name)), open_dates)
-    night.write("slate_rows", with_rewards(intake.slates, intake.entity_rewards()), open_dates)
-    night.write("limited_users", intake.limited_users, open_dates)
+    nested = {name: to_nested_rows(intake.decisions, name) for name in ("decisions", "candidates", "draws")}
+    rows = {
+        # The largest tables first.
+        "slate_rows": with_rewards(intake.slates, intake.entity_rewards()),
+        **{name: intake.earlier_rows(name).unionByName(arrived) for name, arrived in nested.items()},
+        "impressions": intake.earlier_rows("impressions").unionByName(intake.impressions),
+        "limited_users": intake.limited_users,
+    }
+    events = intake.settled_events.drop("is_carried")
+    night.write_all(
+        {**{name: (frame, open_dates) for name, frame in rows.items()}, "events": (events, settled_this_night)}
+    )
 
     accepted = {check.name: night.accept_quality[check.name] for check in checks if check.outcome == "failed"}
     night.note(

@@ -26,9 +26,6 @@ from ltrr.tables.table import Table
 log = logging.getLogger(__name__)
 
 _VACUUM_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
-# Delta sets it to the version of the session's last commit. The table's history would cost a Spark
-# job.
-_LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 
 
 @dataclass(frozen=True)
@@ -306,14 +303,12 @@ class Warehouse:
             # The catalog has columns that were declared after the table was written. They are null
             # in its older rows.
             writer = writer.option("mergeSchema", "true")
-        self.spark.conf.unset(_LAST_COMMIT)
         try:
             writer.save(self.location(table))
         except (PySparkException, Py4JJavaError) as fault:
             raise _write_fault(table, where, fault) from fault
-        committed = self.spark.conf.get(_LAST_COMMIT, None)
-        # A write of no rows makes no commit.
-        version = newest_snapshot(self.spark, self.location(table)).version if committed is None else int(committed)
+        # Other writes of the session may run at the same time, but none of this table.
+        version = newest_snapshot(self.spark, self.location(table)).version
         written = _to_result(table, version, seen.get)
         log.info(
             "table=%s action=%s rows=%d version=%d seconds=%.2f digest=%s",
