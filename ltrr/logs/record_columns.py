@@ -37,6 +37,7 @@ from ltrr.logs.record_schema import DECISION_SCHEMA, EVENT, EVENT_SCHEMA, READ_A
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)$"
 _CONTEXT = re.compile(rb'"context"\s*:\s*(\{[^{}]*\})')
 _OF_DECISIONS = (b'"record_version"', b'"decisions"', b'"slate"', b'"draws"')
+_OF_EVENTS = b'"event_id"'
 _NULLS_OF_EVENTS = (b'"position":null', b'"position": null')
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_POSITION = 10**9
@@ -44,6 +45,9 @@ _LARGEST_POSITION = 10**9
 
 def read_columns(lines: Sequence[bytes], reader: NightFacts, schema: pa.Schema) -> list[ColumnRows]:
     """Rows of the decision records and events that have no fault and no reason to be rejected."""
+    together = b"\n".join(lines)
+    if not any(key in together for key in (*_OF_DECISIONS, _OF_EVENTS)):
+        return []
     found = []
     for part in parse_objects(lines, (DECISION_SCHEMA, EVENT_SCHEMA), _choose_schema, ESCAPED_LETTERS, READ_AS):
         read = _read_decisions if part.table.schema.names == DECISION_SCHEMA.names else _read_events
@@ -59,7 +63,7 @@ def _choose_schema(line: bytes) -> int:
     """
     if any(key in line for key in _OF_DECISIONS):
         return 0
-    return 1 if b'"event_id"' in line else -1
+    return 1 if _OF_EVENTS in line else -1
 
 
 def _read_decisions(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schema: pa.Schema) -> ColumnRows:
