@@ -30,7 +30,7 @@ _LARGEST_BLOCK = (1 << 31) - 1
 # about as much as to read ten lines.
 _SMALLEST_PART = 32
 ESCAPED_LETTERS = tuple(b"\\u00%d" % high for high in (4, 5, 6, 7))
-"""Letters that are written as escapes: a key may be another than its bytes show."""
+"""Letters that are written as escapes: the bytes of a line may not show its keys."""
 # A value that is no JSON number, or the same letters after such a sign in a text.
 _NO_NUMBER = re.compile(rb"[\[:,]\s*-?(NaN|Inf)")
 

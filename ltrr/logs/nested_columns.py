@@ -165,9 +165,8 @@ def joined_codes(*columns: Sequence[Longs]) -> list[Longs]:
     Args:
         columns: For each part of the tuple, its values in every group.
 
-    >>> first, second = joined_codes(([1, 1], [1]), ([7, 8], [8]))
-    >>> first[1] == second[0], first[0] == second[0]
-    (True, False)
+    >>> [found.tolist() for found in joined_codes(([1, 1], [1]), ([7, 8], [8]))]
+    [[0, 1], [1]]
     """
     found: Any = 0
     for column in columns:

@@ -131,20 +131,21 @@ def _response_slate() -> Column:
     Most searches have one page without repetitions, which needs no function of single rows: Spark
     compiles this case.
     """
-    is_simple = (F.size("pages") == 1) & (F.size(_FIRST_PAGE) == F.size(F.array_distinct(_FIRST_PAGE)))
-    start = F.greatest(F.col("pages")[0]["first_position"], F.lit(1))
-    positions = F.sequence(start, start + F.size(_FIRST_PAGE) - 1)
-    zipped = F.arrays_zip(positions.alias("position"), _FIRST_PAGE.alias("entity_id")).cast(_PLACED)
-    joined = F.transform(F.array(_joined_pages()), _each_once)[0]
+    entity_ids = F.expr("pages[0].entity_ids")
+    size = F.size(entity_ids)
+    start = F.greatest(F.expr("pages[0].first_position"), F.lit(1))
+    placed = F.arrays_zip(F.sequence(start, start + size - 1).alias("position"), entity_ids.alias("entity_id"))
+    nothing = F.array().cast(_PLACED)
     return (
-        F.when(F.size("pages") == 0, F.array().cast(_PLACED))
-        .when(is_simple, F.when(F.size(_FIRST_PAGE) == 0, F.array().cast(_PLACED)).otherwise(zipped))
-        .otherwise(joined)
+        F.when(F.size("pages") == 0, nothing)
+        .when(F.size("pages") > 1, F.transform(F.array(_joined_pages()), _each_once)[0])
+        .when(size == 0, nothing)
+        .when(size == F.size(F.array_distinct(entity_ids)), placed.cast(_PLACED))
+        .otherwise(F.transform(F.array(_joined_pages()), _each_once)[0])
     )
 
 
 _PLACED = "array<struct<position:int,entity_id:string>>"
-_FIRST_PAGE = F.expr("pages[0].entity_ids")
 
 
 def _each_once(joined: Column) -> Column:
