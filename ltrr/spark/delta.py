@@ -18,7 +18,7 @@ from ltrr.errors import CommitError, LtrrError, SchemaError
 from ltrr.spark.columns import NULL_FAULT, conform, empty, schema_faults, schema_of, with_added_columns
 from ltrr.spark.comparing import compare_rows, is_same
 from ltrr.spark.delta_log import has_files_of, has_rows_of, newest_snapshot
-from ltrr.spark.digests import digest_columns, digest_of, read_digest
+from ltrr.spark.digests import digest_columns, digest_of, read_digest, with_row_hashes
 from ltrr.spark.faults import explain_fault
 from ltrr.spark.retention import OLDEST_READABLE, NightSettings, retention_properties
 from ltrr.tables.table import Table
@@ -142,7 +142,7 @@ class Warehouse:
 
     def digest_frame(self, table: Table, frame: DataFrame) -> WriteResult:
         """The result of a write of the frame, without the write; the version is -1."""
-        sums = frame.agg(*digest_columns(table)).first()
+        sums = with_row_hashes(frame, table).agg(*digest_columns()).first()
         return _to_result(table, -1, sums.asDict() if sums is not None else {})
 
     def restore(self, table: Table, version: int | None) -> bool:
@@ -291,7 +291,8 @@ class Warehouse:
         # The pass that writes also computes the digest: to read everything back would cost another
         # pass. A repeated task counts once only if no shuffle follows it, hence no optimized write.
         seen = Observation()
-        writer = rows.observe(seen, *digest_columns(table)).write.format("delta").mode(mode)
+        observed = with_row_hashes(rows, table).observe(seen, *digest_columns()).select(*table.column_names)
+        writer = observed.write.format("delta").mode(mode)
         writer = writer.option("optimizeWrite", "false")
         if table.partition_by:
             writer = writer.partitionBy(*table.partition_by)
