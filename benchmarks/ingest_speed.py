@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.command_line import add_outputs, new_parser, report_bars, write_json
 from benchmarks.ingest_study.logs import FORMS, NIGHT, SLATE, write_log
-from benchmarks.memory import PeakMemory
+from benchmarks.process_tree import ProcessTree
 from benchmarks.processes import figures_of_module
 
 BARS = {"duckdb": 6.0, "spark": 2.0}
@@ -68,9 +68,10 @@ def measure(folder: Path, form: str, options: argparse.Namespace) -> dict[str, A
 
 
 def _figures(module: str, *arguments: object, **how: Any) -> dict[str, Any]:
-    with PeakMemory(os.getpid()) as memory:
+    load = os.getloadavg()[0]
+    with ProcessTree(os.getpid()) as used:
         found = figures_of_module(module, *arguments, **how)
-    return {**found, "peak_gb": memory.bytes / 1e9}
+    return {**found, "peak_gb": used.bytes / 1e9, "core_seconds": used.core_seconds, "load_before": load}
 
 
 def main() -> int:
@@ -87,7 +88,8 @@ def main() -> int:
         )
         for step, seconds in found["ltrr"]["steps"].items():
             print(f"    {step}: {seconds:.1f} s")
-        print("    memory: " + ", ".join(f"{way} {one['peak_gb']:.1f} GB" for way, one in found.items()))
+        for way, one in found.items():
+            print(f"    {way}: {one['core_seconds']:.0f} core seconds with the start of Java, {one['peak_gb']:.1f} GB")
         for way, limit in BARS.items():
             if way in found:
                 ratio = mine / found[way]["seconds"]
