@@ -25,6 +25,7 @@ from typing import Any
 
 from benchmarks.command_line import add_outputs, new_parser, report_bars, write_json
 from benchmarks.ingest_study.logs import FORMS, NIGHT, SLATE, write_log
+from benchmarks.process_tree import ProcessTree
 from benchmarks.processes import figures_of_module
 
 BARS = {"duckdb": 6.0, "spark": 2.0}
@@ -37,32 +38,40 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=int, default=1_000_000, help="Number of slate rows of each form")
     parser.add_argument("--forms", default=",".join(FORMS), help="Forms of the log, separated by commas")
     parser.add_argument("--duckdb-python", type=Path, help="Python with duckdb; without it DuckDB is left out")
+    parser.add_argument("--java-options", help="Options of Spark's JVM; by default those of `spark.java_options`")
     parser.add_argument("--folder", type=Path, help="Folder for logs and tables; by default a temporary one")
     add_outputs(parser)
     return parser
 
 
-def measure(folder: Path, form: str, rows: int, duckdb: Path | None) -> dict[str, Any]:
-    """Figures of all ways on one log."""
+def measure(folder: Path, form: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Figures of all ways on one log; the memory is that of all processes of a way together."""
+    rows, duckdb = options.rows, options.duckdb_python
+    java = () if options.java_options is None else (options.java_options,)
     home = folder / form
     size = write_log(home / "logs", rows // SLATE, form)
     ways = "benchmarks.ingest_study.spark_ways"
-    found = {"ltrr": figures_of_module(ways, "ltrr", home, form)}
+    found = {"ltrr": _figures(ways, "ltrr", home, form, *java)}
     plain = folder / f"{form}-plain"
     plain.mkdir()
     (plain / "logs").symlink_to(home / "logs")
-    found["spark"] = figures_of_module(ways, "spark", plain, form)
+    found["spark"] = _figures(ways, "spark", plain, form, *java)
     if duckdb:
         out = folder / f"{form}-duckdb"
         out.mkdir()
         night = home / "logs" / f"dt={NIGHT}"
-        found["duckdb"] = figures_of_module(
-            "benchmarks.ingest_study.duck", night, form, os.cpu_count(), out, python=duckdb
-        )
+        found["duckdb"] = _figures("benchmarks.ingest_study.duck", night, form, os.cpu_count(), out, python=duckdb)
     counts = {(one["rows"], one["clicks"]) for one in found.values()}
     if len(counts) > 1:
         raise SystemExit(f"{form}: the ways count different rows and clicks: {found}")
     return {"megabytes": size / 1e6, **found}
+
+
+def _figures(module: str, *arguments: object, **how: Any) -> dict[str, Any]:
+    load = os.getloadavg()[0]
+    with ProcessTree(os.getpid()) as used:
+        found = figures_of_module(module, *arguments, **how)
+    return {**found, "peak_gb": used.bytes / 1e9, "core_seconds": used.core_seconds, "load_before": load}
 
 
 def main() -> int:
@@ -70,15 +79,17 @@ def main() -> int:
     options = build_parser().parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        figures = {
-            form: measure(folder, form, options.rows, options.duckdb_python) for form in options.forms.split(",")
-        }
+        figures = {form: measure(folder, form, options) for form in options.forms.split(",")}
     bars = {}
     for form, found in figures.items():
         mine = found["ltrr"]["seconds"]
         print(
             f"{form}: {found['megabytes']:,.0f} MB, ltrr {mine:.1f} s, {options.rows / mine:,.0f} slate rows a second"
         )
+        for step, seconds in found["ltrr"]["steps"].items():
+            print(f"    {step}: {seconds:.1f} s")
+        for way, one in found.items():
+            print(f"    {way}: {one['core_seconds']:.0f} core seconds with the start of Java, {one['peak_gb']:.1f} GB")
         for way, limit in BARS.items():
             if way in found:
                 ratio = mine / found[way]["seconds"]

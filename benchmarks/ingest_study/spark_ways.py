@@ -1,13 +1,12 @@
 """Ingestion by ltrr, and plain Spark's read, join and Delta write; in a process each.
 
-python -m benchmarks.ingest_study.spark_ways WAY HOME FORM
+python -m benchmarks.ingest_study.spark_ways WAY HOME FORM [JAVA_OPTIONS]
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.ingest_study.logs import NIGHT, STRATEGIES
+from benchmarks.ingest_study.steps import conf_of_events, read_steps
 from ltrr.artifacts.manifest import PolicySettings
 from ltrr.config import Settings
 from ltrr.config.settings import PathSettings
@@ -24,7 +24,7 @@ from ltrr.pipelines import ingest_logs
 from ltrr.pipelines.night import Night
 from ltrr.spark.commits import CommitLog
 from ltrr.spark.delta import Warehouse
-from ltrr.spark.session import build_session
+from ltrr.spark.session import SparkSettings, build_session
 
 
 def ingest(spark: SparkSession, settings: Settings) -> tuple[int, int]:
@@ -69,18 +69,27 @@ def _ltrr(lines: DataFrame) -> tuple[DataFrame, DataFrame]:
     return shown.select("id", "query_text", "user", "row.*"), clicks
 
 
-def main(way: str, home: str, form: str) -> None:
-    """Run one way and print seconds, rows and clicks as JSON."""
+def main(way: str, home: str, form: str, java_options: str | None = None) -> None:
+    """Run one way and print seconds, rows, clicks and steps as JSON."""
     os.environ.setdefault(SECRET_VARIABLE, "a secret of the benchmark")
     policy = PolicySettings("search", STRATEGIES, 5, 2)
-    settings = Settings(policy=policy, history_starts=NIGHT, paths=PathSettings(home=Path(home)))
+    events = Path(home) / f"events-{way}"
+    events.mkdir()
+    options = {} if java_options is None else {"java_options": java_options}
+    settings = Settings(
+        policy=policy,
+        history_starts=NIGHT,
+        paths=PathSettings(home=Path(home)),
+        spark=SparkSettings(conf=conf_of_events(events), **options),
+    )
     spark = build_session(f"ingest {way}", settings.spark)
     spark.range(1_000).repartition(2).count()
     started = time.monotonic()
     rows, clicks = ingest(spark, settings) if way == "ltrr" else read_and_write(spark, settings, form)
     seconds = time.monotonic() - started
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    sys.stdout.write(json.dumps({"seconds": seconds, "rows": rows, "clicks": clicks, "worker_gb": memory}) + "\n")
+    spark.stop()
+    found = {"seconds": seconds, "rows": rows, "clicks": clicks, "steps": read_steps(events)}
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":

@@ -75,10 +75,11 @@ def _decision_contradictions(decision: Mapping[str, Any], record: Mapping[str, A
     if len(shapes) > 1:
         yield f"history: expected two matrices of one shape, got {sorted(shapes)}"
     if record["served_by"] == "policy":
-        yield from _draw_contradictions(record["draws"], decision["action_taken"])
+        yield from draw_contradictions(record["draws"], decision["action_taken"])
 
 
-def _draw_contradictions(draws: Sequence[Mapping[str, Any]], plan: str) -> Iterator[str]:
+def draw_contradictions(draws: Sequence[Mapping[str, Any]], plan: str) -> Iterator[str]:
+    """Reasons against the draws of a plan; each draw has a strategy and a depth."""
     deepest: dict[str, int] = {}
     for block in draws:
         deepest[block["strategy"]] = max(deepest.get(block["strategy"], 0), int(block["depth"]))

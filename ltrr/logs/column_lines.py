@@ -3,13 +3,14 @@
 A format that reads columns takes the lines that it proves to be good. Every other line goes through
 `LineReader.row`, which gives its row or its reason; so both ways give the same rows, and a test
 compares them on random lines. There are two differences: a key that is twice in a line rejects it
-only if ltrr reads the key, and so does a value that is nested too deeply for Python.
+only if ltrr reads the key, and so does a value that is nested too deeply or too long for Python.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from ltrr.arrays import Bools
+from ltrr.arrays import Bools, Longs
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings
 
@@ -28,6 +29,10 @@ _LARGEST_BLOCK = (1 << 31) - 1
 # A part of at most this number of lines with a fault is read one by one. To parse a part costs
 # about as much as to read ten lines.
 _SMALLEST_PART = 32
+ESCAPED_LETTERS = tuple(b"\\u00%d" % high for high in (4, 5, 6, 7))
+"""Letters that are written as escapes: the bytes of a line may not show its keys."""
+# A value that is no JSON number, or the same letters after such a sign in a text.
+_NO_NUMBER = re.compile(rb"[\[:,]\s*-?(NaN|Inf)")
 
 
 class NightFacts(Protocol):
@@ -40,6 +45,10 @@ class NightFacts(Protocol):
     @property
     def first_open(self) -> date:
         """Oldest date that may still change."""
+
+    @property
+    def strategies(self) -> frozenset[str]:
+        """Strategies that a record may name."""
 
     @property
     def settings(self) -> LogSettings:
@@ -66,7 +75,7 @@ class ColumnRows(NamedTuple):
         columns: Name of a column of the parsed rows -> its values, [N]; missing ones are null.
     """
 
-    places: np.ndarray[Any, np.dtype[np.int64]]
+    places: Longs
     columns: Mapping[str, pa.Array]
 
 
@@ -79,7 +88,7 @@ class Parsed:
         table: Their values by the schema, [N].
     """
 
-    places: np.ndarray[Any, np.dtype[np.int64]]
+    places: Longs
     table: pa.Table
 
 
@@ -88,6 +97,7 @@ def parse_objects(
     schemas: Sequence[pa.Schema],
     choose: Callable[[bytes], int],
     foreign: Sequence[bytes] = (),
+    rewritten: Sequence[tuple[bytes, bytes]] = (),
 ) -> list[Parsed]:
     """Parse lines as objects, each by the schema that is chosen for it; others are left.
 
@@ -97,8 +107,10 @@ def parse_objects(
     Args:
         lines: Lines without the line feed.
         schemas: Alternatives, such as a time as text or as a number. Other keys are ignored.
-        choose: Function that looks at a line and returns the index of its schema.
-        foreign: Texts that no line may contain, because another format would read it.
+        choose: Function that looks at a line and returns the index of its schema, or -1 to leave
+            the line.
+        foreign: Texts of lines that are left, because another format would read them.
+        rewritten: Texts, each with the text that Arrow reads in its place.
 
     >>> lines = [b'{"a": 1}', b'{"a": "x"}', b'{"a": 2, "b": []}']
     >>> schemas = [pa.schema([("a", kind)]) for kind in (pa.int64(), pa.string())]
@@ -107,46 +119,65 @@ def parse_objects(
     ...        for place, value in zip(part.places, part.table["a"].to_pylist()))
     [(0, 1), (1, 'x'), (2, 2)]
     """
+    is_plain = _plain_lines(lines, foreign)
     groups: list[list[int]] = [[] for _ in schemas]
     for n, line in enumerate(lines):
         stripped = line.strip()
-        if stripped.startswith(b"{") and stripped.endswith(b"}"):
-            groups[choose(line)].append(n)
+        if is_plain[n] and stripped.startswith(b"{") and stripped.endswith(b"}"):
+            chosen = choose(line)
+            if chosen >= 0:
+                groups[chosen].append(n)
     found: list[Parsed] = []
     for group, schema in zip(groups, schemas, strict=True):
-        _parse_part(lines, np.array(group, dtype=np.int64), schema, foreign, found)
+        _parse_part(lines, np.array(group, dtype=np.int64), schema, rewritten, found)
     return found
 
 
 def _parse_part(
     lines: Sequence[bytes],
-    places: np.ndarray[Any, np.dtype[np.int64]],
+    places: Longs,
     schema: pa.Schema,
-    foreign: Sequence[bytes],
+    rewritten: Sequence[tuple[bytes, bytes]],
     found: list[Parsed],
 ) -> None:
     if not len(places):
         return
     data = b"\n".join([lines[n] for n in places.tolist()])
-    table = _parse(data, schema) if _is_plain(data, foreign) else None
+    for text, read in rewritten:
+        data = data.replace(text, read)
+    table = _parse(data, schema) if len(data) < _LARGEST_BLOCK else None
     # Two objects on one line would move all later rows.
     if table is not None and table.num_rows == len(places):
         found.append(Parsed(places, table))
     elif len(places) > _SMALLEST_PART:
         half = len(places) // 2
-        _parse_part(lines, places[:half], schema, foreign, found)
-        _parse_part(lines, places[half:], schema, foreign, found)
+        _parse_part(lines, places[:half], schema, rewritten, found)
+        _parse_part(lines, places[half:], schema, rewritten, found)
+
+
+def _plain_lines(lines: Sequence[bytes], foreign: Sequence[bytes]) -> Sequence[bool]:
+    """Whether Arrow reads each line as Python does, and no other format would read it.
+
+    The lines are tested together first, because most batches have no such line.
+    """
+    if _is_plain(b"\n".join(lines), foreign):
+        return [True] * len(lines)
+    return [_is_plain(line, foreign) for line in lines]
 
 
 def _is_plain(data: bytes, foreign: Sequence[bytes]) -> bool:
     """Whether Arrow reads the text as Python does: it also takes NaN and bytes that are no text."""
-    if len(data) > _LARGEST_BLOCK or b"NaN" in data or b"Inf" in data or any(text in data for text in foreign):
+    if any(text in data for text in foreign) or (_has_no_number(data) and _NO_NUMBER.search(data)):
         return False
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _has_no_number(data: bytes) -> bool:
+    return b"NaN" in data or b"Inf" in data
 
 
 def _parse(data: bytes, schema: pa.Schema) -> pa.Table | None:

@@ -56,7 +56,8 @@ class LineFaultError(Exception):
 
 
 ReadColumns = Callable[[Sequence[bytes], Any, Any], Any]
-"""(lines, `LineReader` of the night, Arrow schema of the rows) -> `column_lines.ColumnRows`."""
+"""(lines, `LineReader` of the night, Arrow schema of the rows) -> `column_lines.ColumnRows`
+of each kind of line."""
 
 Convert = Callable[[Content, LineContext], Record]
 """(JSON object of the line, its context) -> record. It may raise `LineFaultError`, or

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ltrr.arrays import Bools
 from ltrr.core.queries import QUERY_KEY_VERSION
 from ltrr.logs.column_lines import ColumnRows
 from ltrr.logs.formats import FORMATS, Patterns, formats_of
@@ -96,11 +97,19 @@ class LineReader:
             "slate_rows": slate_row_rows(reading.content),
         }
 
-    def read_columns(self, lines: Sequence[bytes], name: str, schema: pa.Schema) -> ColumnRows:
-        """Rows of the lines of a file that a format reads as columns; `row` has the others."""
+    def read_columns(self, lines: Sequence[bytes], name: str, schema: pa.Schema) -> list[ColumnRows]:
+        """Rows of the lines of a file that its formats read as columns; `row` has the others."""
+        found: list[ColumnRows] = []
         formats = formats_of(name, self.patterns, self.formats)
-        read = next((format_.read_columns for format_ in formats if format_.read_columns), None)
-        return read(lines, self, schema) if read else ColumnRows(np.empty(0, dtype=np.int64), {})
+        rest = np.arange(len(lines))
+        for place, format_ in enumerate(formats):
+            if format_.read_columns is None:
+                continue
+            own = rest[~_may_be_of(formats[:place], [lines[n] for n in rest.tolist()])]
+            for read in format_.read_columns([lines[n] for n in own.tolist()], self, schema):
+                found.append(ColumnRows(own[read.places], read.columns))
+                rest = np.setdiff1d(rest, own[read.places], assume_unique=True)
+        return found
 
     def _find_date_fault(self, at: datetime, format_: str) -> tuple[str, str] | None:
         on = at.date()
@@ -111,6 +120,23 @@ class LineReader:
         if (format_ != "event" or self.is_history) and on < self.first_open:
             return "late", f"at: expected a date from {self.first_open}, got {on}"
         return None
+
+
+def _may_be_of(formats: Sequence[LineFormat], lines: Sequence[bytes]) -> Bools:
+    """Whether each line contains the keys by which one of the formats recognizes it.
+
+    >>> of_x = LineFormat("x", (frozenset({"a", "b"}),))
+    >>> _may_be_of([of_x], [b'{"a": 1, "b": 2}', b'{"a": 1}']).tolist()
+    [True, False]
+    """
+    together = b"\n".join(lines)
+    groups = [[f'"{key}"'.encode() for key in group] for format_ in formats for group in format_.keys]
+    # Most batches have lines of one format, and none of these keys.
+    groups = [keys for keys in groups if all(key in together for key in keys)]
+    found: Bools = np.zeros(len(lines), dtype=bool)
+    if groups:
+        found[:] = [any(all(key in line for key in keys) for keys in groups) for line in lines]
+    return found
 
 
 def rejected_row(line: bytes, format_: str, reason: str, detail: str) -> LineRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ltrr.logs.line_format import Content, LineContext, LineFormat, Record
+from ltrr.logs.record_columns import read_columns
 
 _OF_DECISIONS = frozenset({"record_version", "decisions", "slate", "draws"})
 _OF_EVENTS = frozenset({"event_id"})
@@ -25,4 +26,9 @@ def to_own_record(content: Content, context: LineContext) -> Record:
     return Record("decision" if context.file_name.startswith("decisions-") else "event", content)
 
 
-LTRR_LINES = LineFormat("ltrr", tuple(frozenset({key}) for key in sorted(_OF_DECISIONS | _OF_EVENTS)), to_own_record)
+LTRR_LINES = LineFormat(
+    "ltrr",
+    tuple(frozenset({key}) for key in sorted(_OF_DECISIONS | _OF_EVENTS)),
+    to_own_record,
+    read_columns=read_columns,
+)

@@ -20,7 +20,10 @@ from ltrr.logs.folder import relative_path
 from ltrr.logs.line_rows import LineReader, LineRow, rejected_row
 from ltrr.logs.parsed_rows import parsed_schema
 
-ROWS_A_BATCH = 2_000
+# Columns of this size cost little memory, and their fixed costs are small next to their parsing.
+_BYTES_A_BATCH = 16 << 20
+# Rows of dictionaries take ten times the memory of their line.
+_ROWS_ONE_BY_ONE = 2_000
 
 
 def parse_lines(lines: DataFrame, reader: LineReader, root: str) -> DataFrame:
@@ -85,13 +88,14 @@ def _parser(
 
 
 def _split_by_block(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Parts of at most `ROWS_A_BATCH` lines of one block of a file."""
+    """Parts of one block of a file, of about `_BYTES_A_BATCH`."""
     urls, starts = (pc.run_end_encode(batch.column(name)).run_ends for name in ("file_url", "block_start"))
     ends = sorted({*urls.to_pylist(), *starts.to_pylist()})
+    most = max(1, batch.num_rows * _BYTES_A_BATCH // max(batch.nbytes, 1))
     first = 0
     for end in ends:
         while first < end:
-            rows = min(ROWS_A_BATCH, end - first)
+            rows = min(most, end - first)
             yield batch.slice(first, rows)
             first += rows
 
@@ -110,8 +114,8 @@ def parse_run(
         before: Number of lines of the block before these.
     """
     name = source.rpartition("/")[2]
-    read = reader.read_columns(lines, name, schema)
-    if len(read.places):
+    taken: set[int] = set()
+    for read in reader.read_columns(lines, name, schema):
         rows = len(read.places)
         place = {
             "source": pa.array([source] * rows),
@@ -119,12 +123,14 @@ def parse_run(
             "line": pa.array(read.places + before + 1, pa.int64()),
         }
         yield record_batch(schema, {**place, **read.columns}, rows)
-    taken = set(read.places.tolist())
+        taken.update(read.places.tolist())
     rest = [n for n in range(len(lines)) if n not in taken]
-    parsed = [
-        {"source": source, "block_start": start, "line": before + n + 1, **reader.row(lines[n], name)} for n in rest
-    ]
-    yield from _to_arrow(parsed, [lines[n] for n in rest], schema)
+    for first in range(0, len(rest), _ROWS_ONE_BY_ONE):
+        part = rest[first : first + _ROWS_ONE_BY_ONE]
+        parsed = [
+            {"source": source, "block_start": start, "line": before + n + 1, **reader.row(lines[n], name)} for n in part
+        ]
+        yield from _to_arrow(parsed, [lines[n] for n in part], schema)
 
 
 def _to_arrow(rows: list[LineRow], lines: list[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from ltrr.spark.reused import reused
+
 SEARCH = ("log_date", "impression_id")
 MOST_PAGES = 100
 """Maximum number of pages of a search, the earliest ones."""
@@ -25,9 +27,10 @@ def to_shown_slates(searches: DataFrame, shown_events: DataFrame) -> DataFrame:
     whose events has position 0 counts from 0, so its positions are raised by 1. Features are
     empty: the log has none.
 
-    The result depends on the sets of rows alone, so it is the same whatever arrived first. At
-    1,000x the data there are four shuffles of narrow rows by search. All events of one search are
-    in one task: a million of them are about 0.1 GB, which Spark sorts on disk.
+    The result depends on the sets of rows alone, so it is the same whatever arrived first. Its
+    parts are kept, because it is used several times. At 1,000x the data there is one shuffle of
+    searches, and there are four of events that show an entity. All events of one search are in one
+    task: a million of them are about 0.1 GB, which Spark sorts on disk.
 
     Args:
         searches: Rows of `impressions` whose `pages` is not null.
@@ -49,13 +52,15 @@ def to_shown_slates(searches: DataFrame, shown_events: DataFrame) -> DataFrame:
     by_event = by_event.join(searches.select(*SEARCH), on=list(SEARCH), how="left_semi")
     with_events = by_event.select(*SEARCH).distinct()
     rest = searches.join(with_events, on=list(SEARCH), how="left_anti")
-    by_response = rest.select(*SEARCH, F.explode(_joined_pages()).alias("shown")).select(
-        *SEARCH, "shown.entity_id", "shown.position", F.lit(None).cast("timestamp").alias("at")
+    # The response of a search is in one row, so its entities need no shuffle. Kept as lists they
+    # take a tenth of the memory.
+    responses = reused(rest.select(*SEARCH, *_KEPT, _response_slate().alias("slate")))
+    by_response = responses.select("*", F.explode("slate").alias("shown")).select(
+        *SEARCH, "shown.position", "shown.entity_id", *_KEPT
     )
-    placed = _once_each(by_event.unionByName(by_response))
-    return placed.join(searches.select(*SEARCH, *_KEPT), on=list(SEARCH), how="inner").select(
-        *SEARCH, "position", "entity_id", *_KEPT, F.array().cast("array<double>").alias("features")
-    )
+    placed = _once_each(by_event).join(searches.select(*SEARCH, *_KEPT), on=list(SEARCH), how="inner")
+    rows = reused(placed.select(*by_response.columns)).unionByName(by_response)
+    return rows.withColumn("features", F.array().cast("array<double>"))
 
 
 def to_pages(searches: DataFrame, known: DataFrame) -> DataFrame:
@@ -158,6 +163,45 @@ def _joined_pages() -> Column:
                         page.first_position,
                         coalesce(array_max(transform(shown, row -> row.position)), 0) + 1) AS int),
                     'entity_id', entity_id)))))"""
+    )
+
+
+def _response_slate() -> Column:
+    """Entities of the response with their positions, each entity and each position once.
+
+    Most searches have one page without repetitions, which needs no function of single rows: Spark
+    compiles this case.
+    """
+    entity_ids = F.expr("pages[0].entity_ids")
+    size = F.size(entity_ids)
+    start = F.greatest(F.expr("pages[0].first_position"), F.lit(1))
+    placed = F.arrays_zip(F.sequence(start, start + size - 1).alias("position"), entity_ids.alias("entity_id"))
+    nothing = F.array().cast(_PLACED)
+    return (
+        F.when(F.size("pages") == 0, nothing)
+        .when(F.size("pages") > 1, F.transform(F.array(_joined_pages()), _each_once)[0])
+        .when(size == 0, nothing)
+        .when(size == F.size(F.array_distinct(entity_ids)), placed.cast(_PLACED))
+        .otherwise(F.transform(F.array(_joined_pages()), _each_once)[0])
+    )
+
+
+_PLACED = "array<struct<position:int,entity_id:string>>"
+
+
+def _each_once(joined: Column) -> Column:
+    """Of each entity the smallest position, then of each position the smallest entity."""
+    by_entity = F.transform(
+        F.array_distinct(F.transform(joined, lambda row: row["entity_id"])),
+        lambda entity_id: F.array_min(F.filter(joined, lambda row: row["entity_id"] == entity_id)),
+    )
+    return F.transform(F.array(by_entity), _first_of_each_position)[0]
+
+
+def _first_of_each_position(rows: Column) -> Column:
+    return F.transform(
+        F.array_distinct(F.transform(rows, lambda row: row["position"])),
+        lambda position: F.array_min(F.filter(rows, lambda row: row["position"] == position)),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from ltrr.core.hashing import user_fold
 from ltrr.core.queries import query_class
 from ltrr.logs.clocks import MICROSECONDS, MILLISECONDS, NANOSECONDS, SECONDS, ZONED
 from ltrr.logs.column_lines import (
+    ESCAPED_LETTERS,
     ColumnRows,
     NightFacts,
     Parsed,
@@ -27,20 +27,18 @@ from ltrr.logs.column_lines import (
     parse_objects,
     struct_rows,
 )
+from ltrr.logs.column_times import LATEST, arrival_and_log_dates, find_dates, parse_times
 from ltrr.logs.record_rows import cached_query_key
 
 if TYPE_CHECKING:
     from ltrr.arrays import Bools, Longs
 
-_DAY = 86_400_000_000
-_ZONED = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)$"
+_ZONED = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)$"
 _UNITS = ((10**11, SECONDS, 1_000_000, 1), (10**14, MILLISECONDS, 1_000, 1), (10**17, MICROSECONDS, 1, 1))
-# The years 1 and 9999, in microseconds since 1970.
-_EARLIEST, _LATEST = -62_135_596_800 * 1_000_000, 253_402_300_800 * 1_000_000
 # A document with one of these keys may be one of ltrr's own lines; `from` moves the page.
 _KEYS = (b'"event_id"', b'"record_version"', b'"decisions"', b'"slate"', b'"draws"', b'"from"', b'"ltrr"')
 # Letters that are written as escapes could be those of such a key, or hide a JSON text.
-FOREIGN = (*_KEYS, *(b"\\u00%d" % high for high in (4, 5, 6, 7)), b'query_attributes":"', b'query_attributes": "')
+FOREIGN = (*_KEYS, *ESCAPED_LETTERS, b'query_attributes":"', b'query_attributes": "')
 _LAYOUT = re.compile(rb'\s*\{\s*"(index|create)"\s*:\s*\{[^{}]*\}\s*\}\s*')
 
 
@@ -76,19 +74,11 @@ def _choose_schema(line: bytes) -> int:
     return 2 * (_ID_IS_NUMBER.search(line) is not None) + (_TIME_IS_NUMBER.search(line) is not None)
 
 
-def read_columns(lines: Sequence[bytes], reader: NightFacts, schema: pa.Schema) -> ColumnRows:
+def read_columns(lines: Sequence[bytes], reader: NightFacts, schema: pa.Schema) -> list[ColumnRows]:
     """Rows of the documents that have no fault and no reason to be rejected."""
-    parts = [
-        _read_part(lines, part, reader, schema) for part in parse_objects(lines, _SCHEMAS, _choose_schema, FOREIGN)
-    ]
-    parts = [part for part in parts if len(part.places)]
-    if not parts:
-        return ColumnRows(np.empty(0, dtype=np.int64), {})
-    places = np.concatenate([part.places for part in parts])
-    order = np.argsort(places, kind="stable")
-    names = parts[0].columns
-    joined = {name: pa.concat_arrays([part.columns[name] for part in parts]).take(pa.array(order)) for name in names}
-    return ColumnRows(places[order], joined)
+    parts = parse_objects(lines, _SCHEMAS, _choose_schema, FOREIGN)
+    read = (_read_part(lines, part, reader, schema) for part in parts)
+    return [rows for rows in read if len(rows.places)]
 
 
 def _read_part(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schema: pa.Schema) -> ColumnRows:
@@ -97,8 +87,8 @@ def _read_part(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schema:
     is_event = is_text(column(table, "action_name"))
     is_layout = is_given(column(table, "index")) | is_given(column(table, "create"))
     has_search = is_text(column(table, "query_id"))
-    day, is_dated = _dates(at, reader)
-    is_recent = is_dated & (at >= _midnight(reader.first_open))
+    day, is_dated, is_open = find_dates(at, reader)
+    is_recent = is_dated & is_open
     if not reader.is_history:
         # The date of the impression decides whether an event is late.
         is_recent |= is_event & is_dated
@@ -129,14 +119,7 @@ def _times(values: pa.Array) -> tuple[Longs, pa.Array, Bools]:
     """Microseconds since 1970, form of the time, and whether a value is a time of a known form."""
     if pa.types.is_integer(values.type):
         return _times_of_numbers(values)
-    matches = pc.fill_null(pc.match_substring_regex(values, _ZONED), fill_value=False)
-    try:
-        stamps = pc.if_else(matches, values, pa.scalar(None, pa.string())).cast(pa.timestamp("us", "UTC"))
-    except pa.ArrowInvalid:
-        # Digits that are no date: the lines are read one by one.
-        stamps = pa.nulls(len(values), pa.timestamp("us", "UTC"))
-    at = np.asarray(pc.fill_null(stamps.cast(pa.int64()), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
-    is_timed = is_given(stamps) & (at > _EARLIEST) & (at < _LATEST)
+    at, is_timed = parse_times(values, _ZONED)
     return at, pa.array([ZONED] * len(values), pa.string()), is_timed
 
 
@@ -147,18 +130,7 @@ def _times_of_numbers(values: pa.Array) -> tuple[Longs, pa.Array, Bools]:
         is_smaller = numbers < limit
         at = np.where(is_smaller, np.where(is_smaller, numbers, 0) * factor // divisor, at)
         form[is_smaller] = name
-    return at, pa.array(form.tolist(), pa.string()), (numbers >= 0) & (numbers < 10**18) & (at < _LATEST)
-
-
-def _midnight(day: date) -> int:
-    return (day - date(1970, 1, 1)).days * _DAY
-
-
-def _dates(at: Longs, reader: NightFacts) -> tuple[Longs, Bools]:
-    """Days since 1970, and whether a time is within the night's date and its clock skew."""
-    end = _midnight(reader.night) + _DAY
-    skew = int(timedelta(seconds=reader.settings.clock_skew_seconds) / timedelta(microseconds=1))
-    return np.floor_divide(at, _DAY), at - skew < end
+    return at, pa.array(form.tolist(), pa.string()), (numbers >= 0) & (numbers < 10**18) & (at < LATEST)
 
 
 def _kinds(actions: pa.Array, reader: NightFacts) -> pa.Array:
@@ -209,11 +181,8 @@ class _Rows:
     ) -> None:
         self.table, self.kinds, self.reader, self.schema = table, kinds, reader, schema
         self.stamps = pa.array(at, pa.int64()).cast(pa.timestamp("us", "UTC"))
-        night = _midnight(reader.night) // _DAY
-        arrival = np.minimum(day, night) if reader.is_history else np.full(len(day), night)
         self.micros = pa.array(at, pa.int64())
-        self.arrival_date = pa.array(arrival.astype(np.int32), pa.int32()).cast(pa.date32())
-        self.log_date = pa.array(np.minimum(day, arrival).astype(np.int32), pa.int32()).cast(pa.date32())
+        self.arrival_date, self.log_date = arrival_and_log_dates(day, reader)
 
     def text(self, name: str) -> pa.Array:
         return pc.fill_null(column(self.table, name), "")

@@ -72,13 +72,19 @@ def run(night: Night) -> None:
     stop_on_failures(night.date, checks, night.accept_quality)
 
     settled_this_night = f"settled_date = DATE'{night.date}' OR status = 'waiting'"
-    night.write("events", intake.settled_events.drop("is_carried"), settled_this_night)
     open_dates = f"log_date >= DATE'{intake.first_open}' AND log_date <= DATE'{night.date}'"
-    night.write("impressions", intake.open_impressions, open_dates)
-    for name in ("decisions", "draws", "candidates"):
-        night.write(name, intake.earlier_rows(name).unionByName(to_nested_rows(intake.decisions, name)), open_dates)
-    night.write("slate_rows", with_rewards(intake.slates, intake.entity_rewards()), open_dates)
-    night.write("limited_users", intake.limited_users, open_dates)
+    nested = {name: to_nested_rows(intake.decisions, name) for name in ("decisions", "candidates", "draws")}
+    rows = {
+        # The largest tables first.
+        "slate_rows": with_rewards(intake.slates, intake.entity_rewards()),
+        **{name: intake.earlier_rows(name).unionByName(arrived) for name, arrived in nested.items()},
+        "impressions": intake.open_impressions,
+        "limited_users": intake.limited_users,
+    }
+    events = intake.settled_events.drop("is_carried")
+    night.write_all(
+        {**{name: (frame, open_dates) for name, frame in rows.items()}, "events": (events, settled_this_night)}
+    )
 
     accepted = {check.name: night.accept_quality[check.name] for check in checks if check.outcome == "failed"}
     night.note(
@@ -255,7 +261,7 @@ class Intake:
         columns = ("log_date", "impression_id", "entity_id", "position", "at")
         shown = to_shown_slates(searches, settled.select(*columns).unionByName(joined.select(*columns)))
         others = logged.join(searches.select(*SEARCH), on=list(SEARCH), how="left_anti")
-        return reused(others.unionByName(shown.select(*others.columns)))
+        return others.unionByName(shown.select(*others.columns))
 
     @cached_property
     def limited_users(self) -> DataFrame:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import date as Date
 from datetime import timedelta
@@ -25,6 +26,7 @@ from ltrr.tracking.night import NightTracking
 
 log = logging.getLogger(__name__)
 
+_WRITES_AT_ONCE = 3
 # Version of a table whose writer has committed without ever writing it.
 NEVER_WRITTEN = -1
 
@@ -158,6 +160,27 @@ class Night:
             raise LtrrError("a job wrote a table twice in one night", which=f"{self.job}: {name}")
         self.outputs[name] = self._write_once(declared, frame, where or self.date_condition(declared))
         return self.outputs[name]
+
+    def write_all(self, frames: Mapping[str, tuple[DataFrame, str]]) -> None:
+        """Write several tables at the same time, each as `write` does.
+
+        Spark plans a write in one thread, so the cores have work of other tables meanwhile.
+
+        Args:
+            frames: Name of a table -> its rows, and the condition that selects the replaced rows.
+
+        Raises:
+            SchemaError: A frame does not fit its table.
+            UsageError: Another job writes a table.
+        """
+        with ThreadPoolExecutor(max_workers=_WRITES_AT_ONCE, thread_name_prefix="write") as pool:
+            writes = [pool.submit(self.write, name, frame, where) for name, (frame, where) in frames.items()]
+            try:
+                for write in as_completed(writes):
+                    write.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def date_condition(self, declared: Table) -> str:
         """Condition on the rows of the night's date; empty for a table without a date column."""

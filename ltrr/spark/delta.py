@@ -18,7 +18,7 @@ from ltrr.errors import CommitError, LtrrError, SchemaError
 from ltrr.spark.columns import NULL_FAULT, conform, empty, schema_faults, schema_of, with_added_columns
 from ltrr.spark.comparing import compare_rows, is_same
 from ltrr.spark.delta_log import has_files_of, has_rows_of, newest_snapshot
-from ltrr.spark.digests import digest_columns, digest_of, read_digest
+from ltrr.spark.digests import digest_columns, digest_of, read_digest, with_row_hashes
 from ltrr.spark.faults import explain_fault
 from ltrr.spark.retention import OLDEST_READABLE, NightSettings, retention_properties
 from ltrr.tables.table import Table
@@ -26,9 +26,6 @@ from ltrr.tables.table import Table
 log = logging.getLogger(__name__)
 
 _VACUUM_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
-# Delta sets it to the version of the session's last commit. The table's history would cost a Spark
-# job.
-_LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,7 @@ class Warehouse:
 
     def digest_frame(self, table: Table, frame: DataFrame) -> WriteResult:
         """The result of a write of the frame, without the write; the version is -1."""
-        sums = frame.agg(*digest_columns(table)).first()
+        sums = with_row_hashes(frame, table).agg(*digest_columns()).first()
         return _to_result(table, -1, sums.asDict() if sums is not None else {})
 
     def restore(self, table: Table, version: int | None) -> bool:
@@ -294,7 +291,8 @@ class Warehouse:
         # The pass that writes also computes the digest: to read everything back would cost another
         # pass. A repeated task counts once only if no shuffle follows it, hence no optimized write.
         seen = Observation()
-        writer = rows.observe(seen, *digest_columns(table)).write.format("delta").mode(mode)
+        observed = with_row_hashes(rows, table).observe(seen, *digest_columns()).select(*table.column_names)
+        writer = observed.write.format("delta").mode(mode)
         writer = writer.option("optimizeWrite", "false")
         if table.partition_by:
             writer = writer.partitionBy(*table.partition_by)
@@ -306,14 +304,12 @@ class Warehouse:
             # The catalog has columns that were declared after the table was written. They are null
             # in its older rows.
             writer = writer.option("mergeSchema", "true")
-        self.spark.conf.unset(_LAST_COMMIT)
         try:
             writer.save(self.location(table))
         except (PySparkException, Py4JJavaError) as fault:
             raise _write_fault(table, where, fault) from fault
-        committed = self.spark.conf.get(_LAST_COMMIT, None)
-        # A write of no rows makes no commit.
-        version = newest_snapshot(self.spark, self.location(table)).version if committed is None else int(committed)
+        # Other writes of the session may run at the same time, but none of this table.
+        version = newest_snapshot(self.spark, self.location(table)).version
         written = _to_result(table, version, seen.get)
         log.info(
             "table=%s action=%s rows=%d version=%d seconds=%.2f digest=%s",

@@ -34,6 +34,11 @@ LOCAL: Mapping[str, str] = {
     # 100 by default; a night has hundreds of short plans, and each commit of a table has the same
     # ones. Tests that repeat nights take a tenth less time.
     "spark.sql.codegen.cache.maxEntries": "2000",
+    # Without it, Spark sorts all rows of a write by date. A night has two or three dates; the rows
+    # of further dates are sorted.
+    "spark.sql.maxConcurrentOutputFileWriters": "3",
+    # Spark sorts both sides of a join unless all parts of one side are smaller than this.
+    "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "64m",
     # The host name of a laptop often resolves to an address that changes with the network.
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",

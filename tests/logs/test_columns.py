@@ -23,7 +23,8 @@ from ltrr.logs.parsed_rows import parsed_schema
 from ltrr.logs.parsing import parse_run
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings
-from tests.logs.log_lines import NIGHT, SPACE, as_bytes, record, wrong_lines
+from tests.logs.log_lines import NIGHT, SPACE, as_bytes, block, record, wrong_lines
+from tests.logs.log_lines import event as event_of
 from tests.logs.ubi_documents import as_bulk, as_line, event, search, shop_log
 
 DATA = Path(os.environ.get("LTRR_UBI_DATA") or Path(__file__).parents[3] / "shared" / "data" / "ubi")
@@ -62,7 +63,7 @@ def check_equal(reader: LineReader, lines: list[bytes]) -> int:
     slow = Slow(**{name: getattr(reader, name) for name in reader.__dataclass_fields__})
     # As text, in which NaN equals NaN.
     assert list(map(str, rows(reader, lines))) == list(map(str, rows(slow, lines)))
-    return len(reader.read_columns(lines, "log-1.ndjson", SCHEMA[0]).places)
+    return sum(len(read.places) for read in reader.read_columns(lines, "log-1.ndjson", SCHEMA[0]))
 
 
 def test_a_whole_log_is_read_as_columns() -> None:
@@ -98,10 +99,65 @@ def test_lines_of_several_formats_are_each_read_by_their_own() -> None:
     assert check_equal(NIGHTLY, lines) >= 0
 
 
+def test_own_records_and_events_are_read_as_columns() -> None:
+    clicks = [event_of(n, event_id=f"own-{n}") for n in range(30)]
+    lines = [as_bytes(line) for line in (*(record(n) for n in range(60)), *clicks)]
+    for reader in (HISTORY, NIGHTLY):
+        assert check_equal(reader, lines) == len(lines)
+
+
+def varied_record(rng: random.Random, number: int) -> dict[str, Any]:
+    """A record with a plan, looks, draws and facts of any kind that the contract allows."""
+    content = record(number)
+    plan = rng.choice(SPACE.texts)
+    depths = {name: int(depth) for name, _, depth in (part.partition(":") for part in plan.split(","))}
+    first = rng.randrange(5)
+    draws = [block(name, depth + 1, first + rng.randrange(4)) for name, n in depths.items() for depth in range(n)]
+    looks = [entry for entry in content["looks"] if rng.random() < 0.7]
+    for entry in (*looks, *draws):
+        if rng.random() < 0.2:
+            entry |= {"status": rng.choice(["empty", "timeout", "error"]), "results": []}
+        for result in entry["results"]:
+            if rng.random() < 0.3:
+                result["score"] = None
+            if rng.random() < 0.4:
+                result["overlap"] = [rng.choice([None, 0, 1, 0.5]) for _ in range(14)]
+            if rng.random() < 0.4:
+                result |= {"clicks": rng.choice([0, 1.5]), "examinations": rng.choice([0.25, 3])}
+    shown = sorted({result["entity_id"] for entry in draws for result in entry["results"]})[: rng.randrange(4)]
+    decision = {**content["decisions"][0], "action_taken": plan}
+    if rng.random() < 0.3:
+        decision["taken_features"] = [0.25, -0.1, 0.0, 0.668]
+    content |= {
+        "looks": looks,
+        "draws": draws,
+        "decisions": [decision],
+        "slate": [
+            {"entity_id": entity, "position": n + 1, "features": [rng.choice([None, 1, 0.5])]}
+            for n, entity in enumerate(shown)
+        ],
+        "context": rng.choice([{}, {"device": "phone", "a": "b"}, {"z": "}", "a": "\u00e9"}]),
+        "user": rng.choice(["", "person-1", "person-2"]),
+    }
+    if rng.random() < 0.2:
+        content |= {"version_propensity": rng.choice([0.5, 1])}
+    if rng.random() < 0.2:
+        content |= {"served_by": rng.choice(["static", "fallback"]), "decisions": rng.choice([[], [decision]])}
+    return content
+
+
+def test_records_of_all_kinds_are_read_alike() -> None:
+    rng = random.Random(8)
+    contents = [varied_record(rng, number) for number in range(400)]
+    lines = [json.dumps(content, ensure_ascii=rng.random() < 0.5).encode() for content in contents]
+    assert check_equal(HISTORY, lines) > 200
+
+
 scalars = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats() | st.text(max_size=6)
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2)
 )
+near_numbers = st.sampled_from([0, 1, -0.0, 1.0, 2, 1.5, 1.0000009, 0.1666667, 2**31, 2**53 + 1, "e1", "title", [], {}])
 times = st.sampled_from(
     [
         *(0, 1771000000, 1771000000000, 1771000000000123, 1771000000000000001, 99999999999999999999, -1, 1.5),
@@ -112,8 +168,8 @@ times = st.sampled_from(
 )
 
 
-def _paths(content: Any, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    inside = content.items() if isinstance(content, dict) else ()
+def _paths(content: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inside = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     return [path for key, value in inside for path in ((*prefix, key), *_paths(value, (*prefix, key)))]
 
 
@@ -122,19 +178,21 @@ def documents(draw: st.DrawFn) -> bytes:
     """A document with some of its values changed, removed or added; or its text cut or broken."""
     base = draw(
         st.sampled_from([search(1), event(1, "click", 0), event(2, "impression", 1), {"index": {"_index": "i"}}])
+        | st.builds(lambda seed: varied_record(random.Random(seed), seed), st.integers(0, 99))
+        | st.just(event_of(3))
     )
     content = json.loads(json.dumps(base))
     for _ in range(draw(st.integers(0, 3))):
-        path = draw(st.sampled_from(_paths(content) or [("timestamp",)]))
+        path = draw(st.sampled_from(_paths(content) or [()]))
+        if not path:
+            break
         place = content
         for key in path[:-1]:
-            place = place.get(key) if isinstance(place, dict) else None
-        if not isinstance(place, dict):
-            continue
+            place = place[key]
         if draw(st.booleans()):
-            place.pop(path[-1], None)
+            place.pop(path[-1])
         else:
-            place[path[-1]] = draw(times if path[-1] == "timestamp" else values)
+            place[path[-1]] = draw(times if path[-1] in ("timestamp", "at") else values | near_numbers)
     if draw(st.integers(0, 9)) == 0:
         content[draw(st.sampled_from(["event_id", "user_id", "session_id", "query_attributes", "create", "x"]))] = draw(
             values
