@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
@@ -160,7 +160,7 @@ def _impressions(records: Level, at: Longs, context: pa.Array, reader: NightFact
     query_key = map_distinct(
         records.field("query_text"), lambda text: cached_query_key(text, reader.key_version), _TEXT
     )
-    user_key = _user_keys(records, at, reader)
+    user_key = _user_keys(records, reader)
     same = ("impression_id", "query_text", "surface", "utc_offset_minutes", "served_by")
     versions = ("policy_version", "memory_version", "history_version")
     given = {
@@ -183,18 +183,12 @@ _TEXT = pa.string()
 _DAY = 86_400_000_000
 
 
-def _user_keys(records: Level, at: Longs, reader: NightFacts) -> pa.Array:
-    """Keys of the users; a search without a user has a key of its own."""
+def _user_keys(records: Level, reader: NightFacts) -> pa.Array:
+    """Keys of the users; a search without a user has that of its session, which a record has."""
     users = records.field("user")
-    is_anonymous = pc.equal(users, "")
+    sessions = map_distinct(records.field("session"), reader.pseudonyms.session, _TEXT)
     keys = map_distinct(users, reader.pseudonyms.user, _TEXT)
-    places = np.flatnonzero(is_anonymous.to_numpy(zero_copy_only=False))
-    if not len(places):
-        return keys
-    ids = records.field("impression_id").take(pa.array(places)).to_pylist()
-    moments = (_EPOCH + timedelta(microseconds=int(moment)) for moment in at[places])
-    own = [reader.pseudonyms.anonymous(moment, one) for moment, one in zip(moments, ids, strict=True)]
-    return pc.replace_with_mask(keys, is_anonymous, pa.array(own, _TEXT))
+    return pc.if_else(pc.equal(users, ""), sessions, keys)
 
 
 def _read_events(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schema: pa.Schema) -> ColumnRows:
