@@ -25,9 +25,9 @@ def to_nested_rows(decision_lines: DataFrame, name: str) -> DataFrame:
     """
     own = [column.name for column in own_columns(name)]
     shared = [column.name for column in table(name).columns if column.name in _IMPRESSION_NAMES]
-    # Fields are taken out of the impression once for each line, not for each of its rows.
-    flat = decision_lines.select(*(F.col(f"impression.{column}").alias(column) for column in shared), name)
-    exploded = flat.select(*shared, F.explode(name).alias("row"))
+    exploded = decision_lines.select(
+        *(F.col(f"impression.{column}").alias(column) for column in shared), F.explode(name).alias("row")
+    )
     return exploded.select(*shared, *(F.col(f"row.{column}").alias(column) for column in own))
 
 
