@@ -86,7 +86,7 @@ unit-tests: setup-dev  ## Runs pytest, doctests included, with and without Spark
 # an interrupted run continues there.
 WHOLE_NIGHTS = $(filter-out $(wildcard tests/pipelines/test_ingest_*.py),$(wildcard tests/pipelines/test_*.py))
 OTHER_LONG_TESTS := .long-tests-without-nights.log
-test-long: setup-dev  ## Runs the long tests: nights, disturbed homes, an installed wheel; most of an hour [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
+test-long: setup-dev  ## Runs the long tests: nights, disturbed homes, an installed wheel; more than an hour; with BUDGET_SECONDS none begins after them [STEPS=20000 REAL_STEPS=40 KILLS=6 LONG_HOME= BUDGET_SECONDS= PYTEST_ARGS=].
 	@echo "long tests: whole nights below, the others at the same time in $(OTHER_LONG_TESTS)"
 	@export LTRR_STEPS="$(STEPS)" LTRR_REAL_STEPS="$(REAL_STEPS)" LTRR_KILLS="$(KILLS)" LTRR_LONG_HOME="$(LONG_HOME)" \
 		LTRR_BUDGET_SECONDS="$(BUDGET_SECONDS)"; \

@@ -10,7 +10,10 @@ import gc
 import os
 import re
 import sys
+import time
+from datetime import UTC, datetime
 from importlib.util import find_spec
+from math import isinf
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,6 +61,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"spark", "_session"} & set(getattr(item, "fixturenames", ())) or _uses_spark(item):
             item.add_marker(pytest.mark.spark)
+
+
+BEGUN = time.monotonic()
+BUDGET_SECONDS = float(os.environ.get("LTRR_BUDGET_SECONDS") or "inf")
+"""Seconds after which a run begins no further long test."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """With a budget, begin with another file every day: all long tests run within some days."""
+    if isinf(BUDGET_SECONDS) or not all("long" in item.keywords for item in session.items):
+        return
+    files = list(dict.fromkeys(item.path for item in session.items))
+    first = datetime.now(UTC).toordinal() % max(len(files), 1)
+    order = {path: place for place, path in enumerate([*files[first:], *files[:first]])}
+    session.items.sort(key=lambda item: order[item.path])
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a long test that would begin after the budget."""
+    if "long" in item.keywords and time.monotonic() - BEGUN > BUDGET_SECONDS:
+        pytest.skip(f"not begun: the {BUDGET_SECONDS:.0f} seconds of BUDGET_SECONDS are over")
 
 
 def _uses_spark(item: pytest.Item) -> bool:
