@@ -16,6 +16,7 @@ from ltrr.cli.options import AcceptQuality, Common, with_common
 from ltrr.cli.output import print_progress, show, show_json, show_rows
 from ltrr.config import HOME_FILE, PathSettings, Settings, home_layer, load_settings, write_home_file
 from ltrr.core.entity_groups import DEFAULT_RANKER_GROUPS
+from ltrr.logs.delta_folders import only_current
 from ltrr.logs.formats import AUTO, GROUPS, MAPPING_ENDINGS, formats_named
 from ltrr.logs.inspection import Inspection, inspect_files
 from ltrr.logs.landing import list_log_files
@@ -56,6 +57,7 @@ def inspect_logs(common: Common, paths: Paths, format_: FormatName = AUTO) -> No
     files = list_log_files(paths)
     settings = common.section(LogSettings)
     spark = build_session("ltrr logs inspect", common.section(SparkSettings))
+    files = only_current(spark, map(Path, paths), files)
     print_progress(f"reading {_described(files)}")
     found = inspect_files(spark, files, settings, format_)
     if common.as_json:
@@ -92,6 +94,7 @@ def ingest(
     catalogue = list_log_files([entities]) if entities else []
     accepted = parse_accepted(accept_quality or ())
     spark = build_session("ltrr ingest", common.section(SparkSettings))
+    files = only_current(spark, map(Path, paths), files)
     print_progress(f"reading {_described(files)}")
     found = None
     if asked is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pyspark.sql import SparkSession
 
 from ltrr.errors import LtrrError, NotReadyError
+from ltrr.logs.delta_folders import without_removed
 from ltrr.spark.fault_rules import DAMAGED_FILE, UNREADABLE_FILE
 from ltrr.spark.faults import explain_fault
 
@@ -47,7 +48,8 @@ class FolderFiles:
 
     Attributes:
         read: Path -> size in bytes, of the files whose lines are read.
-        left_out: Paths with a part that begins with `_` or `.`: by convention they are no data.
+        left_out: Paths with a part that begins with `_` or `.`, which by convention are no data,
+            and files that a Delta table no longer consists of.
         has_no_traffic: Whether the folder declares a date without any search.
     """
 
@@ -132,7 +134,10 @@ def list_folder(spark: SparkSession, folder: str) -> FolderFiles:
     while remaining.hasNext():
         status = remaining.next()
         found[str(status.getPath().toUri().getPath()).removeprefix(f"{root}/")] = int(status.getLen())
-    return sort_files(found, folder)
+    current = without_removed(spark, folder, found)
+    files = sort_files(current, folder)
+    removed = sorted(found.keys() - current.keys())
+    return replace(files, left_out=tuple(sorted((*files.left_out, *removed))))
 
 
 def is_log_name(path: str) -> bool:
