@@ -60,7 +60,7 @@ def logged(decisions, seed=5, *, flip=False, users=200):
                 0.0,
                 shared_vector(SPACE, [], key, OBSERVE).tolist(),
                 [(SPACE.text(plan), values) for plan, values in zip(actions, features, strict=True)],
-                *([], [], []),
+                *([], [], [], False),
             )
         )
     return rows

@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from ltrr.bandit.rows import check_unions_shown, to_bandit_rows
+from ltrr.bandit.training_rows import only_served_plans
 from ltrr.errors import SupportError
 from ltrr.spark.columns import conform
 from ltrr.tables.catalog import table
@@ -15,7 +16,7 @@ DECISIONS = (
     "user_fold int, policy_version string, served_by string, action_taken string, logging_propensity double, "
     "shared_features array<double>, "
     "action_features array<struct<action:string,features:array<double>>>, "
-    f"look {BLOCKS}, deeper {BLOCKS}"
+    f"look {BLOCKS}, deeper {BLOCKS}, is_shadow boolean"
 )
 
 
@@ -26,6 +27,8 @@ def decisions(spark, *served):
             *("memory:2", 0.25, [1.0, 0.0]),
             [("title:2", [0.6, -0.1, 0.7, 0.5]), ("memory:1,title:1", [0.7, 0.0, 0.0, 1.0]), ("memory:2", [0.1] * 4)],
             *([], []),
+            # Rows of earlier versions of ltrr have null.
+            True if served_by == "shadow" else None,
         )
         for number, served_by in enumerate(served)
     ]
@@ -64,6 +67,13 @@ def test_the_baseline_is_the_planners_value_of_the_best_plan(spark):
 def test_fallback_and_static_pages_are_left_out(spark):
     rows = to_bandit_rows(decisions(spark, "policy", "fallback", "static"), slates(spark), 0.05)
     assert {row["impression_id"] for row in rows.collect()} == {"i0"}
+
+
+@pytest.mark.spark
+def test_shadow_decisions_are_rows_that_no_plan_is_learned_from(spark):
+    rows = to_bandit_rows(decisions(spark, "policy", "shadow"), slates(spark), 0.05)
+    assert {row["impression_id"]: row["is_shadow"] for row in rows.collect()} == {"i0": False, "i1": True}
+    assert [row["impression_id"] for row in only_served_plans(rows).collect()] == ["i0"]
 
 
 @pytest.mark.spark
