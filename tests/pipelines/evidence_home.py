@@ -67,6 +67,7 @@ def logged_day(day: date, impressions: int, *, clicked_share: float = 1.0) -> di
             (
                 *(impression, 1, day, query, kind, user, fold, "v1", "policy", "plan", "first_look", taken, p),
                 *(shortlist, FLOOR, len(SPACE), [], [], [], [], [], []),
+                *(False, {name: depth for name, depth in parse_depths(plan) if depth}),
             )
         )
         drawn: list[int] = []
@@ -75,7 +76,7 @@ def logged_day(day: date, impressions: int, *, clicked_share: float = 1.0) -> di
             for depth in (1, 2):
                 is_drawn = bool(depth <= SPACE.plans[plan][s])
                 if depth == 1 or is_drawn:
-                    tables["draws"].append((impression, strategy, depth, day, depth == 1, is_drawn, "ok", 2, 0))
+                    tables["draws"].append((impression, strategy, depth, day, depth == 1, is_drawn, "ok", 2, 0, None))
                 for rank in (2 * depth - 1, 2 * depth) if depth == 1 or is_drawn else ():
                     entity = int(listed[rank - 1])
                     tables["candidates"].append(
@@ -88,6 +89,11 @@ def logged_day(day: date, impressions: int, *, clicked_share: float = 1.0) -> di
                 (impression, place + 1, day, f"e{entity}", query, user, fold, "search", clicks, float(clicks), [])
             )
     return tables
+
+
+def parse_depths(plan: int) -> list[tuple[str, int]]:
+    """Strategies of a plan with the number of their blocks."""
+    return [(name, int(depth)) for name, depth in zip(SPACE.strategies, SPACE.plans[plan], strict=True)]
 
 
 def commit_logs(spark: SparkSession, settings: Settings, day: date, *days: dict[str, list[tuple]]) -> None:
