@@ -49,6 +49,7 @@ def contents(home: Home) -> dict[str, Counter[str]]:
     }
 
 
+@pytest.mark.long
 def test_slates_are_impression_events_or_the_response_and_events_join_them(spark, tmp_path: Path) -> None:
     home = ingested(spark, tmp_path / "bulk", {"ubi-1.ndjson": as_bulk(shop_log())})
     slates = Counter(row.impression_id for row in home.rows("slate_rows"))
@@ -122,6 +123,7 @@ def test_documents_of_one_search_are_joined_and_positions_count_from_one(spark, 
     assert Counter(row.reason for row in home.rows("rejected_rows")) == {"same_search": 1}
 
 
+@pytest.mark.long
 def test_shown_events_of_a_later_night_replace_the_response(spark, tmp_path: Path) -> None:
     """The last date of a history stays open for one night, as every date does."""
     late = search(0, timestamp=f"{LAST}T23:59:00Z")
