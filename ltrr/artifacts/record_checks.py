@@ -42,7 +42,28 @@ def check_decision_record(record: Any) -> list[str]:
     ['record: expected an object, got text']
     """
     # Parts are compared only if each of them is valid.
+    record = without_later_keys(record)
     return check_form(record) or list(record_contradictions(record))
+
+
+def without_later_keys(record: Any) -> Any:
+    """A record of version 1 without the keys that version 2 added: there they are unknown keys.
+
+    >>> without_later_keys({"record_version": 1, "shadow": False, "draws": [{"milliseconds": "1"}]})
+    {'record_version': 1, 'draws': [{}]}
+    """
+    if not isinstance(record, dict) or record.get("record_version") != 1:
+        return record
+    kept = {key: value for key, value in record.items() if key not in ("shadow", "off_path")}
+    for kind in ("looks", "draws"):
+        if isinstance(kept.get(kind), list):
+            kept[kind] = [
+                {key: value for key, value in block.items() if key != "milliseconds"}
+                if isinstance(block, dict)
+                else block
+                for block in kept[kind]
+            ]
+    return kept
 
 
 def check_form(record: Any) -> list[str]:

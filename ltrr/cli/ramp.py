@@ -48,8 +48,12 @@ def ramp_policy(
     settings = common.settings()
     version = current(settings.paths.policies, settings.policy.name)
     _check_shadow(settings, version)
+    if floor is not None:
+        # The report prices the given floor like those of the settings.
+        floors = tuple(sorted({*settings.shadow.floors, floor}))
+        settings = replace(settings, shadow=replace(settings.shadow, floors=floors))
     warehouse = Warehouse(build_session("ltrr policies ramp", settings.spark), settings.paths.tables)
-    report = make_report(warehouse, settings, version, nights)
+    report = make_report(warehouse, settings, version, nights, floor)
     chosen = report.ramp.share if share is None else share
     exploration = report.floor if floor is None else floor
     lines = _list_risks(report, chosen, exploration)

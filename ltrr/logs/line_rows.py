@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ltrr.arrays import Bools
+from ltrr.artifacts.record_checks import without_later_keys
 from ltrr.core.queries import QUERY_KEY_VERSION
 from ltrr.logs.column_lines import ColumnRows
 from ltrr.logs.formats import FORMATS, Patterns, formats_of
@@ -87,11 +88,12 @@ class LineReader:
                 **kept,
                 "impression": search_row(reading.content, at, arrival_date, self.pseudonyms, self.key_version),
             }
-        draws, candidates = block_rows(reading.content)
+        record = without_later_keys(reading.content)
+        draws, candidates = block_rows(record)
         return {
             **kept,
             "impression": impression_row(reading.content, at, arrival_date, self.pseudonyms, self.key_version),
-            "decisions": decision_rows(reading.content),
+            "decisions": decision_rows(record),
             "draws": draws,
             "candidates": candidates,
             "slate_rows": slate_row_rows(reading.content),

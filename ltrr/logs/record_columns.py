@@ -78,6 +78,9 @@ def _read_decisions(lines: Sequence[bytes], part: Parsed, reader: NightFacts, sc
     has_context = np.array([text is not None and _parse_context(text) is not None for text in contexts], dtype=bool)
     is_good = is_time & is_dated & is_open & has_context & has_good_fields(levels)
     is_good &= np.array([not any(key in line for key in _ONLY_BY_LINE) for line in picked], dtype=bool)
+    # In version 1, milliseconds are an unknown key.
+    is_old = np.asarray(pc.fill_null(pc.equal(records.field("record_version"), 1), fill_value=True))
+    is_good &= ~(is_old & np.array([b'"milliseconds"' in line for line in picked], dtype=bool))
     is_good &= _null_elements(levels) == np.array([_count_nulls(line) for line in picked], dtype=np.int64)
     chosen = np.flatnonzero(is_good)
     levels = _only(levels, chosen)

@@ -147,17 +147,19 @@ class NestedRows:
         )
 
     def _drawn(self) -> pa.MapArray:
-        """Strategy -> number of its drawn blocks, of each record."""
+        """Strategy -> depth of its deepest drawn block, of each record."""
         draws, records = self.levels.blocks[1], len(self.levels.records)
         named = draws.field("strategy").dictionary_encode()
         names = sorted(named.dictionary.to_pylist())
         rank = np.array([names.index(name) for name in named.dictionary.to_pylist()], dtype=np.int64)
         place = draws.record * max(len(names), 1) + rank[named.indices.to_numpy()]
-        found, counts = np.unique(place, return_counts=True)
+        found, inverse = np.unique(place, return_inverse=True)
+        depths = np.zeros(len(found), dtype=np.int32)
+        np.maximum.at(depths, inverse, draws.integers("depth").astype(np.int32))
         owner, name = np.divmod(found, max(len(names), 1))
         offsets = np.concatenate(([0], np.bincount(owner, minlength=records).cumsum()))
         keys = pa.array(names, pa.string()).take(pa.array(name))
-        return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), keys, pa.array(counts, pa.int32()))
+        return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), keys, pa.array(depths, pa.int32()))
 
     def _action_features(self) -> pa.ListArray:
         """Features of the shortlist's actions, then of the action taken if it is none of them."""

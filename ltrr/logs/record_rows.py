@@ -120,12 +120,15 @@ def decision_rows(record: Record) -> Rows:
 
 
 def drawn_depths(draws: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    """Strategy -> number of its drawn blocks, as pairs in order.
+    """Strategy -> depth of its deepest drawn block, as pairs in order.
 
-    >>> drawn_depths([{"strategy": "title", "depth": 2}, {"strategy": "title", "depth": 1}])
-    [('title', 2)]
+    >>> drawn_depths([{"strategy": "title", "depth": 3}, {"strategy": "title", "depth": 1}])
+    [('title', 3)]
     """
-    return sorted(Counter(block["strategy"] for block in draws).items())
+    depths: dict[str, int] = {}
+    for block in draws:
+        depths[block["strategy"]] = max(depths.get(block["strategy"], 0), int(block["depth"]))
+    return sorted(depths.items())
 
 
 def _decision_row(decision: Mapping[str, Any], *, is_shadow: bool) -> dict[str, Any]:

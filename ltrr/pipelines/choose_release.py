@@ -32,6 +32,8 @@ from ltrr.publishing.ranker_gate import RANKER_GATE, RankerReview, final_ranker_
 from ltrr.publishing.release import PROMOTED, REFRESHED
 from ltrr.publishing.trials import Challenger, alpha_left
 
+IN_SHADOW = "the champion is in shadow mode, so no plan can be judged on the log"
+
 _DECIDED = (PROMOTE, FUTILE, HARMED, EXPIRED)
 """Outcomes of a trial that the gate decides; each gets a row of its own in `releases`."""
 
@@ -87,7 +89,9 @@ def review_trials(
         earlier: Earlier attempt of the same night.
     """
     gate = night.settings.gate
-    review = review_night_challenger(night, champion, estimates, earlier, WAITS if canary else "")
+    # A challenger of a champion in shadow mode would have no page to be judged on.
+    waits = WAITS if canary else IN_SHADOW if champion.shadow else ""
+    review = review_night_challenger(night, champion, estimates, earlier, waits)
     bundle = canary.bundle if canary else None
     canary_review = review_canary(
         review.challengers,

@@ -69,7 +69,9 @@ class ShadowReport:
         }
 
 
-def make_report(warehouse: Warehouse, settings: Settings, version: str, nights: int | None = None) -> ShadowReport:
+def make_report(
+    warehouse: Warehouse, settings: Settings, version: str, nights: int | None = None, floor: float | None = None
+) -> ShadowReport:
     """The report on the closed dates of the window, for one version of the policy.
 
     Args:
@@ -78,6 +80,7 @@ def make_report(warehouse: Warehouse, settings: Settings, version: str, nights: 
         version: Published version that is reported on.
         nights: Number of nights within which a canary should have its verdict; by default the
             gate's life.
+        floor: Floor of the settings at which the gain is predicted; by default the proposed one.
 
     Raises:
         NotReadyError: The closed dates have no shadow decision whose static page is a plan.
@@ -99,8 +102,11 @@ def make_report(warehouse: Warehouse, settings: Settings, version: str, nights: 
     chooser = read_planning_part(settings.paths.policies, settings.policy.name, version).chooser()
     scorer = ShadowScorer.of(chooser, settings.policy.exploration, settings.shadow)
     slates = only_on_dates(warehouse.read(table("slate_rows")), dates)
-    slices = sum_shadows(shadow_searches(decisions, slates, settings.policy.space), scorer)
-    return describe(slices, settings, version, dates, decisions=shadows, no_plan=no_plan, nights=wanted)
+    searches = shadow_searches(decisions, slates, settings.policy.space)
+    slices = sum_shadows(searches, scorer)
+    # Shadow mode may be younger than the window, and a date may have no traffic.
+    dates = sorted(row["log_date"] for row in searches.select("log_date").distinct().collect())
+    return describe(slices, settings, version, dates, decisions=shadows, no_plan=no_plan, nights=wanted, floor=floor)
 
 
 def describe(
@@ -112,12 +118,13 @@ def describe(
     decisions: int,
     no_plan: int,
     nights: int,
+    floor: float | None = None,
 ) -> ShadowReport:
     """The report from the sums of `shadow.terms`."""
     shadow = settings.shadow
     confidence, least_users = settings.evaluation.confidence, settings.gate.least_users
     ramp, _ = propose_canary(slices[ALL], len(dates), nights, settings.gate, shadow, confidence)
-    floor = ramp.used_floor
+    floor = ramp.used_floor if floor is None else floor
     gains = report_slices(slices, shadow.floors.index(floor), shadow.sensitivity, confidence, least_users)
     return ShadowReport(version, dates[0], dates[-1], decisions, no_plan, shadow.sensitivity, floor, gains, ramp)
 

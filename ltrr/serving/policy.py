@@ -337,12 +337,15 @@ class Policy:
             served_by: `fallback` if the page is not that of the sampled plan; `static` if it is the
                 service's own, as it must be while the policy is in shadow mode. By default `static`
                 in shadow mode and `policy` otherwise.
-            off_path: Further blocks, fetched after the page was sent, to learn from.
+            off_path: Further blocks, fetched after the page was sent, to learn from. Blocks in
+                `looks` or `drawn` are left out.
 
         Raises:
             UsageError: no time, another situation than in `plan`, a version of another user, or a
                 page of a policy in shadow mode that is not static.
         """
+        fetched = {(block.strategy, block.depth) for block in (*looks, *drawn)}
+        others = [block for block in off_path if (block.strategy, block.depth) not in fetched]
         by = served_by or ("static" if choice.is_shadow else "policy")
         check_served_by(impression_id, choice, by)
         choice.version_draw.check(impression_id, user)
@@ -361,7 +364,7 @@ class Policy:
             decisions=[choice.decision],
             draws=self._draw_entries(query_text, looks, drawn, fields or {}),
             slate=slate_entries(slate.entity_ids, slate.features),
-            off_path=self._draw_entries(query_text, [*looks, *drawn], off_path, fields or {}),
+            off_path=self._draw_entries(query_text, [*looks, *drawn], others, fields or {}),
         )
 
     def _draw_entries(

@@ -32,6 +32,7 @@ from ltrr.shadow.terms import floor_term
 ONLY_A_MODEL = (
     "no plan but the static one was served: the gain is a model's prediction, which only a canary can confirm"
 )
+TOO_HIGH = "the policy takes the plan of the highest prediction, so the prediction is more often too high than too low"
 NO_WORTH = "the learned values give the static page no worth: nothing has been learned yet"
 
 
@@ -104,7 +105,7 @@ def report_gain(sums: ClusteredSums, place: int, sensitivity: float, confidence:
         high=high.high(level) - 1.0 if high.is_defined else nan,
         breaks_at=find_breaking_sensitivity(value.value, low.value, sensitivity),
         verdict=DO_NOT_USE if reasons else TAKE_CARE,
-        reasons=(*reasons, ONLY_A_MODEL),
+        reasons=(*reasons, ONLY_A_MODEL, TOO_HIGH),
     )
 
 
@@ -146,6 +147,6 @@ def _list_grave_reasons(sums: ClusteredSums, value: Estimate, least_users: int) 
     reasons = []
     if sums.clusters < least_users:
         reasons.append(f"{sums.clusters} users, fewer than {least_users}")
-    if not value.is_defined:
+    if isnan(value.value):
         reasons.append(NO_WORTH)
     return tuple(reasons)

@@ -21,7 +21,7 @@ from typing import Any
 
 from ltrr.estimation.intervals import Estimate, estimate_ratio
 from ltrr.estimation.moments import ClusteredSums
-from ltrr.estimation.sequential import nights_to_verdict, traffic_factor
+from ltrr.estimation.sequential import nights_to_verdict
 from ltrr.evaluation.scoring import N
 from ltrr.publishing.settings import GateSettings
 from ltrr.shadow.gain import ShadowGain, report_gain
@@ -40,7 +40,7 @@ class FloorPrice:
         floor: Share of the probability that is spread over all plans.
         value: Predicted value of the policy as served, relative to the smallest floor.
         challenger_nights: Nights until a challenger with the exploration of the settings has a
-            verdict on a gain of the gate's effect.
+            verdict on a gain of the gate's effect; inf if it has none within its life.
         any_nights: The same for a challenger that takes any one plan.
     """
 
@@ -103,7 +103,7 @@ def propose_canary(
     ramp = propose_ramp(sums, dates, nights, gate, settings)
     gain = _gain_of(sums, ramp, gate, settings, confidence)
     if ramp.share is None and gain.low > gate.effect:
-        ramp = propose_ramp(sums, dates, nights, replace(gate, effect=gain.low), settings)
+        ramp = propose_ramp(sums, dates, nights, gate, settings, gain.low)
         gain = _gain_of(sums, ramp, gate, settings, confidence)
     return ramp, gain
 
@@ -115,7 +115,14 @@ def _gain_of(
     return report_gain(sums, place, settings.sensitivity, confidence, gate.least_users)
 
 
-def propose_ramp(sums: ClusteredSums, dates: int, nights: int, gate: GateSettings, settings: ShadowSettings) -> Ramp:
+def propose_ramp(
+    sums: ClusteredSums,
+    dates: int,
+    nights: int,
+    gate: GateSettings,
+    settings: ShadowSettings,
+    effect: float | None = None,
+) -> Ramp:
     """The smallest exploration that reaches a verdict within some nights.
 
     Args:
@@ -124,21 +131,24 @@ def propose_ramp(sums: ClusteredSums, dates: int, nights: int, gate: GateSetting
         nights: Number of nights within which the verdict is wanted, at most the gate's life.
         gate: Boundary, effect and power.
         settings: Floors, and the largest share.
+        effect: Gain of the canary that is detected; by default the gate's. Challengers are always
+            judged on the gate's.
     """
+    of_canary = gate if effect is None else replace(gate, effect=effect)
     reward = estimate_ratio(sums, "reward", N)
     searches = sums.total(N) / dates
-    share = find_share(reward, dates, nights, gate, settings.largest_share)
+    share = find_share(reward, dates, nights, of_canary, settings.largest_share)
     used = settings.largest_share if share is None else share
     prices = _price_floors(sums, searches * used, gate, settings.floors)
     floor = next((price.floor for price in prices if price.challenger_nights <= nights), None)
     return Ramp(
         nights=nights,
-        effect=gate.effect,
+        effect=of_canary.effect,
         power=gate.power,
         share=share,
-        nights_needed=canary_nights(reward, dates, used, gate),
+        nights_needed=canary_nights(reward, dates, used, of_canary),
         searches_a_night=searches,
-        searches_needed=_needed_searches(reward, dates, searches, nights, gate, settings.largest_share),
+        searches_needed=_needed_searches(reward, dates, searches, nights, of_canary, settings.largest_share),
         floor=floor,
         prices=prices,
     )
@@ -215,8 +225,10 @@ def _price_floors(
     def nights(rarity: float) -> float:
         if reward <= 0.0 or searches <= 0.0:
             return inf
-        spread = sqrt(noise * max(rarity - 1.0, 0.0)) / reward
-        return (traffic_factor(gate, gate.share, gate.power) * spread / gate.effect) ** 2 / searches
+        variance = noise * max(rarity - 1.0, 0.0)
+        if variance <= 0.0:
+            return 1.0
+        return nights_to_verdict(gate, gate.share, searches / variance, gate.effect * reward, gate.power)
 
     found = []
     for place, floor in enumerate(floors):

@@ -74,7 +74,9 @@ def drawn_plan(space: PlanSpace) -> Column:
     """
     blocks = F.col("drawn")
     parts = [F.when(blocks[name] > 0, F.concat(F.lit(f"{name}:"), blocks[name])) for name in space.strategies]
-    return F.concat_ws(",", *parts)
+    # A page with gaps, or with blocks of other strategies, does not spend the budget on this plan.
+    spent = F.aggregate(F.map_values(blocks), F.lit(0), lambda total, depth: total + depth)
+    return F.when(spent == F.lit(space.budget), F.concat_ws(",", *parts)).otherwise(F.lit(""))
 
 
 def with_served_plans(decisions: DataFrame, space: PlanSpace) -> DataFrame:

@@ -163,7 +163,7 @@ DECISIONS = Table(
         Column(
             "drawn",
             "map<string,int>",
-            "Strategy -> number of its blocks on the page; strategies without a block are left out",
+            "Strategy -> depth of its deepest block on the page; strategies without a block are left out",
             null="an earlier version of ltrr wrote the row",
         ),
     ),
