@@ -95,7 +95,7 @@ def _decisions(night: Night, rows: list[tuple], version: str, other: str):
     """
     made = []
     for number, row in enumerate(rows):
-        name, step, _, key, kind, user, fold, _, taken, propensity, *_, shared, actions, _, _, _ = row
+        name, step, _, key, kind, user, fold, _, taken, propensity, *_, shared, actions, _, _, _, _ = row
         served = other if number % 10 == 1 else version
         served_by = "fallback" if number % 100 == 0 else "policy"
         listed = [(action, propensity) for action, _ in actions]
@@ -103,6 +103,7 @@ def _decisions(night: Night, rows: list[tuple], version: str, other: str):
             (
                 *(f"{night.date}-{name}", step, night.date, key, kind, user, fold, served, served_by, "plan", OBSERVE),
                 *(taken, propensity, listed, propensity, len(SPACE), shared, actions, [[0.5]], [[0.25]], [], []),
+                *(False, None),
             )
         )
     return night.spark.createDataFrame(made, schema_of(table("decisions")))
