@@ -172,7 +172,8 @@ def at_once(spark, path: Path, log: list[Line]) -> Home:
 
 def closed_rows(home: Home, name: str) -> Counter[str]:
     """Rows of closed dates, without the way of the lines, and without the event of `UNSEEN`."""
-    rows = home.table(name).where(f"log_date <= DATE'{LAST}'").where(f"'{name}' != 'events' OR entity_id != '{UNSEEN}'")
+    rows = home.table(name).where(f"log_date <= DATE'{LAST}'")
+    rows = rows.where(f"entity_id != '{UNSEEN}'") if name == "events" else rows
     return Counter(str({key: value for key, value in row.asDict().items() if key not in WAY}) for row in rows.collect())
 
 
