@@ -12,10 +12,11 @@ from pyspark.sql import SparkSession
 from ltrr.bandit.settings import BanditSettings
 from ltrr.config import Settings
 from ltrr.logs.settings import EventKind, LogSettings
-from ltrr.pipelines import train_bandit, train_ranker
+from ltrr.pipelines import train_bandit
 from ltrr.pipelines.closing import dates_to_write
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.notes import BanditNotes, RankerNotes
+from ltrr.pipelines.ranking_rows import write_ranking_rows
 from ltrr.spark.columns import schema_of
 from ltrr.spark.commits import CommitLog, JobRun
 from ltrr.spark.delta import Warehouse
@@ -41,11 +42,11 @@ def run(spark: SparkSession, settings: Settings, day: date, job: str) -> None:
     if job == "fit_click_model":
         rows = [(day, "*", place + 1, share, None, "prior", False, 0) for place, share in enumerate(CURVE)]
         night.write("examination", spark.createDataFrame(rows, schema_of(table("examination"))).coalesce(1))
-    else:
+    elif job != "build_memory":
         name, kind = ("bandit_rows", BanditNotes) if job == "train_bandit" else ("ranking_rows", RankerNotes)
         dates = dates_to_write(night, name, 14, kind)
         if dates.written:
-            {"train_bandit": train_bandit, "train_ranker": train_ranker}[job]._write_rows(night, dates)
+            {"train_bandit": train_bandit._write_rows, "train_ranker": write_ranking_rows}[job](night, dates)
     commits.commit(JobRun(job, day, 1, "test", "test", (), night.carried_outputs(), night.notes, 0.0))
 
 
@@ -73,7 +74,7 @@ def test_rows_are_those_of_the_closed_dates_whatever_the_window_was(spark, home:
     for number, day in enumerate(days):
         changed = of_window(settings, windows[number])
         commit_logs(spark, changed, day, *(logs if number == 0 else ()))
-        for job in ("fit_click_model", "train_bandit", "train_ranker"):
+        for job in ("fit_click_model", "build_memory", "train_bandit", "train_ranker"):
             run(spark, changed, day, job)
         dates = range(closed[number])
         assert rows_of(spark, changed, "bandit_rows") == {days[date]: IMPRESSIONS for date in dates}, day
