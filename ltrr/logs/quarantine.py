@@ -13,7 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ltrr.logs.folder import child_folders, delete_folder, folder_name
+from ltrr.logs.named_users import naming_lines
 from ltrr.logs.reasons import NO_FAULTS
+from ltrr.logs.record_rows import Pseudonyms
 
 log = logging.getLogger(__name__)
 
@@ -92,10 +94,19 @@ def only_rejected(lines: DataFrame, rejected_rows: DataFrame, rejected: int) -> 
     return hashed.join(hashes, on="line_hash", how="left_semi").select("line")
 
 
-def write_quarantine(lines: DataFrame, rejected_rows: DataFrame, folder: str, rejected: int) -> None:
-    """Write the lines of `only_rejected` byte for byte.
+def without_named(lines: DataFrame, forgotten: DataFrame, pseudonyms: Pseudonyms) -> DataFrame:
+    """Faulty lines without those that name a user who asked to be forgotten.
 
-    They replace the folder, so a rerun leaves one copy.
+    Args:
+        lines: Lines of `only_rejected`.
+        forgotten: `user_key` of each forgotten user.
+        pseudonyms: Conversion of ids to keys.
     """
-    kept = only_rejected(lines, rejected_rows, rejected)
-    kept.select(F.col("line").cast("string").alias("value")).write.mode("overwrite").text(folder, compression="gzip")
+    hashed = lines.withColumn("line_hash", F.sha2("line", 256))
+    named = naming_lines(hashed, forgotten, pseudonyms)
+    return hashed.join(named, on="line_hash", how="left_anti").select("line")
+
+
+def write_quarantine(lines: DataFrame, folder: str) -> None:
+    """Write lines byte for byte. They replace the folder, so a rerun leaves one copy."""
+    lines.select(F.col("line").cast("string").alias("value")).write.mode("overwrite").text(folder, compression="gzip")

@@ -22,7 +22,13 @@ from ltrr.logs.line_rows import LineReader
 from ltrr.logs.log_rows import to_impressions, to_nested_rows, to_rejected_rows
 from ltrr.logs.parsing import parse_lines, with_offset
 from ltrr.logs.quality import IMPRESSIONS, Counts, check_counts, count_rows, left_out_check
-from ltrr.logs.quarantine import clear_quarantine, quarantine_folder, write_quarantine
+from ltrr.logs.quarantine import (
+    clear_quarantine,
+    only_rejected,
+    quarantine_folder,
+    without_named,
+    write_quarantine,
+)
 from ltrr.logs.reasons import NO_FAULTS
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.rewards import to_entity_rewards, with_rewards
@@ -61,7 +67,7 @@ def run(night: Night) -> None:
     if counts.rejected:
         quarantine = quarantine_folder(night.settings.paths.quarantine, night.date, settings.quarantine_days)
         rejected = sum(n for reason, n in counts.rejected.items() if reason not in NO_FAULTS)
-        write_quarantine(intake.lines, intake.rejected_rows, quarantine, rejected + counts.rejected_earlier)
+        write_quarantine(intake.faulty_lines(rejected + counts.rejected_earlier), quarantine)
         log.info("quarantine=%s lines=%d", quarantine, rejected)
     checks = [
         *check_counts(counts, intake.usual_impressions(), settings),
@@ -287,6 +293,13 @@ class Intake:
             F.lit(None).cast("string").alias("excerpt"),
         )
         return reused(to_rejected_rows(unread.unionByName(refused).unionByName(idle)))
+
+    def faulty_lines(self, rejected: int) -> DataFrame:
+        """Rejected lines as they arrived, for the quarantine; none names a forgotten user."""
+        lines = only_rejected(self.lines, self.rejected_rows, rejected)
+        if self.forgotten.isEmpty():
+            return lines
+        return without_named(lines, self.forgotten, self.reader.pseudonyms)
 
     @cached_property
     def earlier_impressions(self) -> DataFrame:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ltrr.logs.quarantine import BROADCAST_LINES, clear_quarantine, only_rejected, quarantine_folder
+from ltrr.logs.quarantine import (
+    BROADCAST_LINES,
+    clear_quarantine,
+    only_rejected,
+    quarantine_folder,
+    without_named,
+)
+from ltrr.logs.record_rows import Pseudonyms
 from tests.logs.folder_lines import read_folder
 from tests.logs.log_lines import NIGHT, write_folder
 
@@ -26,6 +33,29 @@ def test_rejected_lines_are_found_again_whether_few_or_too_many_to_be_sent_to_ev
         kept = only_rejected(lines, rejected, count)
         assert {bytes(row.line) for row in kept.collect()} == {raw[n] for n in range(300) if n % 3 and n % 7}
         assert ("Broadcast" in kept._jdf.queryExecution().toString()) is is_sent
+
+
+def test_a_faulty_line_that_names_a_forgotten_user_is_not_kept(spark) -> None:
+    """Cut lines, other formats and other keys: the id may be anywhere in them."""
+    pseudonyms = Pseudonyms("a secret")
+    users = ["person-1", "Zoë Á", "4711", "a\tb"]
+    forgotten = spark.createDataFrame([(pseudonyms.user(user),) for user in users], "user_key string")
+    naming = [
+        b'{"impression_id": "i1", "user": "person-1", "slate": [{"entity',
+        b'{"who": "Zo\\u00eb \\u00c1"}',
+        '["Zoë Á"]'.encode(),
+        b'{"client": 4711, "level"',
+        "2026-03-02,Zoë Á,click".encode(),
+        b'{"u": "a\\tb"}',
+        b"GET /search?user=person-1&q=x",
+        f'{{"user_key": "{pseudonyms.user("4711")}"'.encode(),
+        b"\xff person-1",
+        b'{"session": ["' + b'x", "' * 40_000 + b'person-1"]',
+    ]
+    others = [b'{"user": "person-10", "n": 14711', b"", b"\xff\xfe", '["zoë á"]'.encode()]
+    lines = spark.createDataFrame([(bytearray(line),) for line in (*naming, *others)], "line binary")
+    kept = without_named(lines, forgotten, pseudonyms)
+    assert {bytes(row.line) for row in kept.collect()} == set(others)
 
 
 def test_a_night_deletes_what_has_expired_and_its_own_earlier_attempt_and_nothing_else(spark, tmp_path: Path) -> None:
