@@ -179,7 +179,7 @@ def _serve_side(
     wanted = dict.fromkeys((query, served[choice.plan_index]) for _, query, _, choice in planned)
     drawn = {pair: plan_blocks(answered[pair[0]][0], depths[pair[1]]) for pair in wanted}
     pages = [(world.queries[query].query_text, drawn[query, plan]) for query, plan in wanted]
-    ranked = _rank_static(policy, pages, world) if policy.is_shadow else policy.rank_many(pages, world.fields)
+    ranked = rank_static(policy, pages, world) if policy.is_shadow else policy.rank_many(pages, world.fields)
     slates = {pair: slate.top(world.users.page_size) for pair, slate in zip(wanted, ranked, strict=True)}
     for number, query, text, choice in planned:
         pair, situation = (query, served[choice.plan_index]), searches.situation(number)
@@ -204,7 +204,7 @@ def _serve_side(
         yield number, record_line(record), slates[pair]
 
 
-def _rank_static(policy: Policy, pages: Sequence[tuple[str, Sequence[Block]]], world: World) -> list[Slate]:
+def rank_static(policy: Policy, pages: Sequence[tuple[str, Sequence[Block]]], world: World) -> list[Slate]:
     """A service's own pages, in the order of fusion: they do not depend on what was learned."""
     fusion = Ranker(policy.space, None, policy.manifest.settings.ranker_groups)
     ordered = fusion.rank_many([(policy.key(text), drawn) for text, drawn in pages])
