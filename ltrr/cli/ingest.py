@@ -27,7 +27,8 @@ from ltrr.pipelines.entity_catalogue import store_catalogue
 from ltrr.pipelines.history import DateRange, find_range, keep_mapping, land_history, prepare_home
 from ltrr.pipelines.jobs import JOBS
 from ltrr.pipelines.preflight import check_before_landing, prove_shared_paths
-from ltrr.publishing.first_champion import publish_first_champion
+from ltrr.publishing.first_champion import has_champion, publish_first_champion
+from ltrr.spark.commits import JobRun
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
 from ltrr.spark.quality import parse_accepted
@@ -79,6 +80,14 @@ def ingest(
         str | None,
         typer.Option("--entities", help="Catalogue of the entities: a file or folder, as for `ltrr entities`."),
     ] = None,
+    shadow: Annotated[
+        bool | None,
+        typer.Option(
+            "--shadow/--no-shadow",
+            help="Whether services show their static page and log what the first policy of a new home would draw. "
+            "By default they do if no search of the log has propensities.",
+        ),
+    ] = None,
     accept_quality: AcceptQuality = None,
 ) -> None:
     """Take a history: log files of many dates become the first night of a home.
@@ -118,6 +127,7 @@ def ingest(
         print_progress(f"{len(new)} of {len(files)} files are new in the logs of {night}")
         prove_shared_paths(spark, settings.paths)
         run = runner.run_leased_job(spark, settings, lease, JOBS[0], night, accept_quality=accepted)
+        _publish_first(settings, run, shadow)
     rows = _quality(spark, settings, night)
     if common.as_json:
         show_json(
@@ -149,9 +159,22 @@ def _open_home(
         settings = load_settings(common.home, common.config, common.changes or ())
         check_before_landing(settings)
         prepare_home(spark, settings, span)
-    settings = load_settings(common.home, common.config, common.changes or ())
-    publish_first_champion(settings.paths.policies, settings.policy, settings.first_date)
-    return settings
+    return load_settings(common.home, common.config, common.changes or ())
+
+
+def _publish_first(settings: Settings, run: JobRun, shadow: bool | None) -> None:
+    """Publish the first policy of a home that has none.
+
+    A team whose log has no propensities has not drawn plans at random. So services keep their page
+    unless the team says otherwise.
+    """
+    if has_champion(settings.paths.policies, settings.policy.name):
+        return
+    explores = int(run.notes["with_propensities"]) > 0
+    chosen = not explores if shadow is None else shadow
+    version, _ = publish_first_champion(settings.paths.policies, settings.policy, settings.first_date, shadow=chosen)
+    mode = "in shadow mode: services show their static page" if chosen else "uniform over all plans: services explore"
+    print_progress(f"first policy {version}, {mode}")
 
 
 def _quality(spark: SparkSession, settings: Settings, night: date) -> list[dict[str, Any]]:

@@ -55,11 +55,13 @@ def init_policies(
         str, typer.Option("--features", help=f"Feature groups, separated by commas, out of {', '.join(GROUPS)}.")
     ] = ",".join(DEFAULT_GROUPS),
     shadow: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--shadow", help="Start in shadow mode: services show their static page and log what the policy would draw."
+            "--shadow/--no-shadow",
+            help="In shadow mode, services show their static page and log what the policy would draw. "
+            "By default, a new policy is not in shadow mode, and an older one stays as it is.",
         ),
-    ] = False,
+    ] = None,
 ) -> None:
     """Write the settings of a new home, and publish the first champion: uniform over all plans."""
     file = common.section(PathSettings).home / HOME_FILE

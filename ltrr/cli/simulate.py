@@ -51,7 +51,7 @@ def simulate(
     if not (home / HOME_FILE).exists():
         write_demo_settings(home, real.policy_settings(), day)
     settings = load_settings(home, None, changes or ())
-    publish_first_champion(settings.paths.policies, settings.policy, settings.first_date, shadow=shadow)
+    publish_first_champion(settings.paths.policies, settings.policy, settings.first_date, shadow=shadow or None)
     log = serve_day(
         real,
         current_policy(settings),

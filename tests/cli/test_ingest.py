@@ -13,6 +13,7 @@ import pytest
 from ltrr.cli import main
 from ltrr.logs.secret import SECRET_VARIABLE
 from ltrr.pipelines.night import Night
+from ltrr.serving import Policy
 from ltrr.spark.commits import CommitLog, JobRun
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.lease import hold_lease
@@ -64,6 +65,8 @@ def test_calls_add_up_and_a_refused_call_leaves_nothing_behind(
     monkeypatch.setattr("ltrr.cli.ingest.inspect_files", lambda *_: pytest.fail("read twice"))
     code, out, _ = said(first)
     assert (code, json.loads(out)["new_files"]) == (0, 1)
+    # The log has no propensities, so nobody is shown a plan at random.
+    assert Policy.load(home / "policies" / "search").is_shadow
     assert json.loads(said(first)[1])["new_files"] == 0
     assert json.loads(said(second)[1])["new_files"] == 1
     warehouse = Warehouse(spark, str(home / "tables"))

@@ -27,13 +27,16 @@ def test_a_first_champion_enters_shadow_mode_once(tmp_path) -> None:
     assert Policy.load(tmp_path / "search").is_shadow
     assert publish_first_champion(tmp_path, SETTINGS, FIRST, shadow=True) == (shadowed, False)
     assert publish_first_champion(tmp_path, SETTINGS, FIRST) == (shadowed, False)
+    assert publish_first_champion(tmp_path, SETTINGS, FIRST, shadow=False) == (served, True)
+    assert not Policy.load(tmp_path / "search").is_shadow
 
 
-def test_a_champion_with_a_bandit_cannot_enter_shadow_mode(tmp_path) -> None:
-    version, _ = publish_first_champion(tmp_path, SETTINGS, FIRST)
+@pytest.mark.parametrize(("shadow", "verb"), [(False, "enter"), (True, "leave")])
+def test_a_champion_with_a_bandit_keeps_its_mode(tmp_path, shadow: bool, verb: str) -> None:
+    version, _ = publish_first_champion(tmp_path, SETTINGS, FIRST, shadow=shadow)
     manifest = read_manifest(tmp_path, "search", version)
     learned = publish_bundle(tmp_path, "search", replace(manifest, run_id="r"), {BANDIT: b"a model"})
     move_pointer(tmp_path, "search", learned, why="test")
-    with pytest.raises(UsageError, match="cannot enter shadow mode"):
-        publish_first_champion(tmp_path, SETTINGS, FIRST, shadow=True)
+    with pytest.raises(UsageError, match=f"cannot {verb} shadow mode"):
+        publish_first_champion(tmp_path, SETTINGS, FIRST, shadow=not shadow)
     assert current(tmp_path, "search") == learned
