@@ -253,7 +253,7 @@ class Manifest:
     def minimum_reader(self) -> int:
         """The oldest format whose reader serves the bundle correctly."""
         has_new_files = self.values is not None or any(name.startswith(HISTORY_PARTS) for name in self.files)
-        is_new = has_new_files or self.settings.query_key_version != _FIRST_KEY_VERSION
+        is_new = has_new_files or self.shadow or self.settings.query_key_version != _FIRST_KEY_VERSION
         return FORMAT if is_new else FORMAT - 1
 
     @property

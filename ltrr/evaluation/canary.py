@@ -127,9 +127,15 @@ class SideCounts:
     fallback_share: float = 0.0
 
 
-def count_sides(drawn: DataFrame) -> dict[str, SideCounts]:
-    """Counts of each side, from `only_drawn_impressions`; the driver collects two rows."""
-    is_fallback = F.avg((F.col("served_by") == "fallback").cast("double"))
+def count_sides(drawn: DataFrame, *, is_shadow: bool = False) -> dict[str, SideCounts]:
+    """Counts of each side, from `only_drawn_impressions`; the driver collects two rows.
+
+    Next to a champion in shadow mode, a static page of a canary's user is a fallback, too.
+    """
+    fell_back = F.col("served_by") == "fallback"
+    if is_shadow:
+        fell_back |= (F.col("side") == CANARY) & (F.col("served_by") == "static")
+    is_fallback = F.avg(fell_back.cast("double"))
     counted = drawn.groupBy("side").agg(F.count_distinct("user_key").alias("users"), is_fallback.alias("share"))
     found = {row["side"]: SideCounts(row["users"], row["share"]) for row in counted.collect()}
     return {side: found.get(side, SideCounts()) for side in SIDES}
@@ -181,19 +187,21 @@ def find_mismatch(
     return reasons
 
 
-def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame, champion_serves: str = "policy") -> DataFrame:
+def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame, *, is_shadow: bool = False) -> DataFrame:
     """user_key, query_class and the terms of both sides, from drawn impressions and their slates.
 
-    Fallbacks are left out. The champion's pages are those of its policy, or the static ones while
-    it is in shadow mode. Terms are whole numbers of 2^-24 from the first sum on, so that any
+    Fallbacks are left out on both sides: both policies can fail. Static pages of a champion in
+    shadow mode cannot, so there all pages count, whoever made them (intention to treat): to leave
+    out the searches on which the canary failed would compare its easier searches with all searches
+    of the static page. Terms are whole numbers of 2^-24 from the first sum on, so that any
     order gives the same bits. The join by log_date and impression_id, over the same few dates,
     takes one shuffle.
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(
         F.sum(_to_whole(F.col("page_reward"))).alias("earned")
     )
-    is_own = F.col("served_by") == F.when(F.col("side") == CHAMPION, F.lit(champion_serves)).otherwise(F.lit("policy"))
-    served = drawn.where(is_own).join(rewards, on=["log_date", "impression_id"], how="left")
+    served = drawn if is_shadow else drawn.where(F.col("served_by") == "policy")
+    served = served.join(rewards, on=["log_date", "impression_id"], how="left")
     reward = F.coalesce(F.col("earned"), F.lit(0)) * F.lit(TERM_UNIT)
     columns = [_to_whole(F.lit(1.0)).alias(N)]
     for side in SIDES:
@@ -205,9 +213,9 @@ def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame, champion_serves: st
     return served.select("user_key", "query_class", *columns)
 
 
-def sum_canary(drawn: DataFrame, slate_rows: DataFrame, champion_serves: str = "policy") -> dict[str, ClusteredSums]:
+def sum_canary(drawn: DataFrame, slate_rows: DataFrame, *, is_shadow: bool = False) -> dict[str, ClusteredSums]:
     """Exact sums by user of every slice; empty without drawn impressions."""
-    return sum_terms(to_canary_terms(drawn, slate_rows, champion_serves), NAMES)
+    return sum_terms(to_canary_terms(drawn, slate_rows, is_shadow=is_shadow), NAMES)
 
 
 def canary_rows(

@@ -59,12 +59,17 @@ class JudgedPolicy:
         choice = self.choice(decision)
         return np.full(plans, 1.0 / plans) if choice is None else choice.distribution.dense()
 
-    def probabilities_of(self, decisions: Sequence[LoggedDecision]) -> Floats:
-        """P(plan) for many decisions, [N, P], to 1e-6; a row does not depend on other decisions."""
+    def probabilities_of(self, decisions: Sequence[LoggedDecision], values: Floats | None = None) -> Floats:
+        """P(plan) for many decisions, [N, P], to 1e-6; a row does not depend on other decisions.
+
+        Args:
+            decisions: Logged decisions.
+            values: `values_of` these decisions, if they are known.
+        """
         if self.chooser is None:
             return np.array([self.probabilities(decision) for decision in decisions])
         shared = np.array([decision.shared for decision in decisions])
-        values = self.values_of(decisions)
+        values = self.values_of(decisions) if values is None else values
         return plan_probabilities(self.chooser, [decision.key for decision in decisions], shared, values)
 
     def values_of(self, decisions: Sequence[LoggedDecision]) -> Floats:

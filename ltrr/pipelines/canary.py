@@ -59,8 +59,8 @@ def judge_canary(
         return []
     drawn = only_drawn_impressions(only_on_dates(night.read("impressions"), dates), life)
     counted, slate_rows = only_counted_users(night, drawn), only_on_dates(night.read("slate_rows"), dates)
-    slices = sum_canary(counted, slate_rows, "static" if is_shadow else "policy")
-    counts, gate = count_sides(drawn), night.settings.gate
+    slices = sum_canary(counted, slate_rows, is_shadow=is_shadow)
+    counts, gate = count_sides(drawn, is_shadow=is_shadow), night.settings.gate
     mismatch: list[str] = []
     if pointer.canary and ALL in slices:
         summary = summarize_policy(slices[ALL], CANARY, 0.0)

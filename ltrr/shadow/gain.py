@@ -44,8 +44,7 @@ class ShadowGain:
         searches: Number of searches.
         users: Number of users, which are the clusters.
         reward: Mean page_reward of the static page.
-        same_plan: Mean probability with which a canary with the smallest floor draws the static
-            plan.
+        same_plan: Mean probability with which the canary draws the static plan.
         same_greedy: Share of searches whose best plan is the static one.
         mass_fetched: Share of its probability on plans whose blocks were all fetched. This is the
             most that the log can show; `same_plan` is what its rewards can show.
@@ -97,9 +96,9 @@ def report_gain(sums: ClusteredSums, place: int, sensitivity: float, confidence:
         searches=round(sums.total(N)),
         users=sums.clusters,
         reward=estimate_ratio(sums, "reward", N).value,
-        same_plan=estimate_ratio(sums, "same", N).value,
+        same_plan=estimate_ratio(sums, floor_term(place, "same"), N).value,
         same_greedy=estimate_ratio(sums, "greedy", N).value,
-        mass_fetched=estimate_ratio(sums, "fetched", N).value,
+        mass_fetched=estimate_ratio(sums, floor_term(place, "fetched"), N).value,
         gain=value.value - 1.0,
         low=low.low(level) - 1.0 if low.is_defined else nan,
         high=high.high(level) - 1.0 if high.is_defined else nan,

@@ -30,14 +30,15 @@ from ltrr.strategies.chances import drawn_plan
 
 _ROWS_AT_ONCE = 4_096
 
-BASE = ("reward", "reward_squared", "same", "greedy", "fetched", "static", "static_squared", "reward_static")
-"""Terms of a search: its reward r and r^2, P(static plan), whether the greedy plan is the static
-one, probability of the plans with all blocks fetched, value v of the static plan, v^2, r v."""
+BASE = ("reward", "reward_squared", "greedy", "static", "static_squared", "reward_static")
+"""Terms of a search: its reward r and r^2, whether the best plan is the static one, value v of the
+static plan, v^2, r v."""
 
-OF_A_FLOOR = ("policy", "low", "high", "rarity", "any_rarity")
+OF_A_FLOOR = ("policy", "low", "high", "same", "fetched", "rarity", "any_rarity")
 """Terms of a search and a floor of exploration: expected value of the policy's plans, the same if
-blocks that were not shown are worth less or more by the factor of sensitivity, mean squared weight
-of a challenger with the exploration of the settings, and the mean of 1 / P over all plans."""
+blocks that were not shown are worth less or more by the factor of sensitivity, P(static plan),
+probability of the plans with all blocks fetched, mean squared weight of a challenger with the
+exploration of the settings, and the mean of 1 / P over all plans."""
 
 
 def floor_term(place: int, name: str) -> str:
@@ -123,19 +124,23 @@ class ShadowScorer:
         is_fetched = (plans[None, :, :] <= fetched[:, None, :]).all(axis=2)
         common = np.minimum(plans[None, :, :], plans[static][:, None, :]).sum(axis=2)
         unshown = values * (1.0 - common / space.budget)
-        challenger = self.challenger.probabilities_of(decisions)
-        found: dict[str, Floats] = {}
+        challenger = self.challenger.probabilities_of(decisions, values)
+        best = self.policies[0].probabilities_of(decisions, values)
+        greedy = np.where(best == best.max(axis=1, keepdims=True), values, -np.inf).argmax(axis=1)
+        found: dict[str, Floats] = {"greedy": (greedy == static).astype(np.float64)}
         for place, policy in enumerate(self.policies):
-            target = policy.probabilities_of(decisions)
+            target = policy.probabilities_of(decisions, values)
             expected, away = (target * values).sum(axis=1), (target * unshown).sum(axis=1)
             _, _, any_rarity = exploration_terms(target, values)
-            rarity = (challenger**2 / np.maximum(target, 1e-6)).sum(axis=1)
-            if place == 0:
-                greedy = np.where(target == target.max(axis=1, keepdims=True), values, -np.inf).argmax(axis=1)
-                found |= {"same": target[rows, static], "greedy": (greedy == static).astype(np.float64)}
-                found["fetched"] = (target * is_fetched).sum(axis=1)
-            low, high = expected - away * (1.0 - 1.0 / self.sensitivity), expected + away * (self.sensitivity - 1.0)
-            of_floor = dict(zip(OF_A_FLOOR, (expected, low, high, rarity, any_rarity), strict=True))
+            of_floor = {
+                "policy": expected,
+                "low": expected - away * (1.0 - 1.0 / self.sensitivity),
+                "high": expected + away * (self.sensitivity - 1.0),
+                "same": target[rows, static],
+                "fetched": (target * is_fetched).sum(axis=1),
+                "rarity": (challenger**2 / np.maximum(target, 1e-6)).sum(axis=1),
+                "any_rarity": any_rarity,
+            }
             found |= {floor_term(place, name): of_floor[name] for name in OF_A_FLOOR}
         found |= {"reward": rewards, "reward_squared": rewards**2, "reward_static": rewards * own}
         return found | {N: np.ones(len(rows)), "static": own, "static_squared": own**2}

@@ -115,22 +115,27 @@ def test_a_known_difference_is_found_in_the_whole_and_in_slices(spark) -> None:
     spark.createDataFrame(list(rows.values()), schema_of(table("ope_estimates")))
 
 
-def test_static_pages_are_those_of_a_champion_in_shadow_mode(spark) -> None:
-    """The same searches give the same sums, whether a policy or its shadow mode chose the page."""
+def test_static_pages_count_next_to_a_champion_in_shadow_mode(spark) -> None:
+    """The same searches give the same sums, whether a policy or its shadow mode chose the page.
 
-    def sums_of(made, champion_serves="policy"):
+    Pages on which the canary failed count for the canary, and they are its fallbacks.
+    """
+
+    def drawn_of(made):
         impressions, slates = frames(spark, made)
-        return sum_canary(only_drawn_impressions(impressions, LIFE), slates, champion_serves)
+        return only_drawn_impressions(impressions, LIFE), slates
 
     made = logged(3)
     is_champion = [row["policy_version"].startswith("a") for row, _ in made]
-    static = [
-        (row | {"served_by": "static" if mine else "policy"}, reward)
-        for (row, reward), mine in zip(made, is_champion, strict=True)
-    ]
-    assert sums_of(static, "static") == sums_of(made)
+    served = ["static" if mine or number % 4 == 0 else "policy" for number, mine in enumerate(is_champion)]
+    static = [(row | {"served_by": by}, reward) for (row, reward), by in zip(made, served, strict=True)]
+    assert sum_canary(*drawn_of(static), is_shadow=True) == sum_canary(*drawn_of(made))
+    failed = sum(by == "static" and not mine for by, mine in zip(served, is_champion, strict=True))
+    counts = count_sides(drawn_of(static)[0], is_shadow=True)
+    assert counts[CANARY].fallback_share == pytest.approx(failed / (len(made) - sum(is_champion)))
+    assert counts[CHAMPION].fallback_share == 0.0
     # A static page of a champion that serves its choices is not its page.
-    assert sums_of(static)["all"].total("champion_w") == 0.0
+    assert sum_canary(*drawn_of(static))["all"].total("champion_w") == 0.0
 
 
 @pytest.mark.statistical

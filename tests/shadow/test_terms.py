@@ -68,7 +68,8 @@ def test_sums_equal_a_computation_by_search(made, logged):
     assert total.clusters == len({search.user for search in made[1:]})
     assert total.total(N) == COUNT - 1
     for name, value in expected.items():
-        column = floor_term(1, name) if name in ("low", "any_rarity") else name
+        places = {"same": 0, "fetched": 0, "low": 1, "any_rarity": 1}
+        column = floor_term(places[name], name) if name in places else name
         assert total.total(column) == pytest.approx(value, rel=1e-5), name
     assert {name for name in sums if name != ALL} == {"digits", "one_word", "two_words", "long"}
 
