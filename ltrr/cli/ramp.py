@@ -17,9 +17,7 @@ from ltrr.config import Settings
 from ltrr.errors import UsageError
 from ltrr.estimation.verdict import DO_NOT_USE
 from ltrr.pipelines.shadow_report import ShadowReport, make_report
-from ltrr.publishing.by_hand import begin_canary
-from ltrr.publishing.release import publish
-from ltrr.shadow.terms import canary_exploration
+from ltrr.shadow.first_canary import begin_first_canary
 from ltrr.spark.delta import Warehouse
 from ltrr.spark.session import build_session
 
@@ -65,7 +63,9 @@ def ramp_policy(
             show(line)
     if is_published:
         _check_allowed(report, chosen, why, is_by_hand=share is not None)
-        _begin(common, settings, version, chosen or 0.0, exploration, why, by_whom)
+        root, name = settings.paths.policies, settings.policy.name
+        release = begin_first_canary(root, name, version, chosen or 0.0, exploration, why=why, by_whom=by_whom)
+        show_release(common, settings, release, release.version)
 
 
 def _check_shadow(settings: Settings, version: str) -> None:
@@ -113,24 +113,3 @@ def _check_allowed(report: ShadowReport, share: float | None, why: str, *, is_by
             got=f"{whole.verdict}, {whole.low:+.1%} to {whole.high:+.1%}: {'; '.join(whole.reasons)}",
             todo="run more nights in shadow mode, or choose the share yourself with --share",
         )
-
-
-def _begin(
-    common: Common, settings: Settings, version: str, share: float, floor: float, why: str, by_whom: str
-) -> None:
-    """Publish the version that serves its choices, and begin its canary.
-
-    Both steps can be repeated: one policy has one version, and a second canary is refused.
-    """
-    root, name = settings.paths.policies, settings.policy.name
-    manifest = read_manifest(root, name, version)
-    exploration = canary_exploration(settings.policy.exploration, floor)
-    serving = replace(
-        manifest,
-        settings=replace(manifest.settings, exploration=exploration),
-        lineage={**manifest.lineage, "shadow": version},
-        shadow=False,
-    )
-    ramped = publish(root, name, serving, manifest.files)
-    release = begin_canary(root, name, ramped, share, why=why, by_whom=by_whom)
-    show_release(common, settings, release, release.version)
