@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ltrr.logs.file_rows import READERS, Lines
+from ltrr.logs.file_rows import READERS, Lines, list_row_groups, read_parquet
 
+PARQUET = ".parquet"
+_PARTS = "file_url string, ending string, part int, first_row bigint"
 LINE_COLUMNS = "file_url string, block_start bigint, line binary"
 _ROWS_A_BATCH = 2_000
 _LARGEST_BATCH = 64 << 20
@@ -24,8 +28,9 @@ def read_lines(spark: SparkSession, root: str, names: Sequence[str]) -> DataFram
     is not UTF-8 must arrive unchanged, so that it is rejected and not repaired. A truncated or
     missing file is an error, whatever the defaults of the session are.
 
-    Spark reads plain text and gzip; it divides plain text. A file of another kind is read by one
-    task (`ltrr.logs.file_rows`), and a row of CSV or Parquet is a line of JSON.
+    Spark reads plain text and gzip; it divides plain text. A row of CSV or Parquet is a line of
+    JSON (`ltrr.logs.file_rows`). A task reads a row group of Parquet, or a whole file of the kinds
+    that cannot be divided.
 
     Args:
         spark: Spark session.
@@ -53,35 +58,59 @@ def _read_text(spark: SparkSession, root: str, names: Sequence[str]) -> DataFram
 
 def _read_others(spark: SparkSession, root: str, files: Sequence[tuple[str, str]]) -> DataFrame:
     base = root if "://" in root else f"file://{quote(root)}"
-    rows = [(f"{base}/{quote(name)}", ending) for name, ending in files]
-    # A file a task: none of these kinds can be divided by bytes.
-    listed = spark.sparkContext.parallelize(rows, len(rows))
-    return spark.createDataFrame(listed, "file_url string, ending string").mapInArrow(_read_files, LINE_COLUMNS)
+    parts = [(f"{base}/{quote(name)}", ending, None, 0) for name, ending in files]
+    frame = _to_frame(spark, parts)
+    if any(ending == PARQUET for _, ending in files):
+        # The driver gets one row per row group, as it later gets one per block of a file.
+        found = frame.mapInArrow(_divide_files, _PARTS).collect()
+        frame = _to_frame(spark, [tuple(row) for row in found])
+    return frame.mapInArrow(_read_parts, LINE_COLUMNS)
 
 
-def _read_files(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _to_frame(spark: SparkSession, parts: Sequence[tuple[Any, ...]]) -> DataFrame:
+    """Parts of files, one per task."""
+    return spark.createDataFrame(spark.sparkContext.parallelize(parts, len(parts)), _PARTS)
+
+
+def _divide_files(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        divided = [part for file in batch.to_pylist() for part in _divide(file)]
+        yield pa.RecordBatch.from_pylist(divided, schema=batch.schema)
+
+
+def _divide(file: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    sizes = list_row_groups(file["file_url"]) if file["ending"] == PARQUET else []
+    if not sizes:
+        yield file
+    for group, first_row in enumerate(accumulate(sizes[:-1], initial=0) if sizes else ()):
+        yield {**file, "part": group, "first_row": first_row}
+
+
+def _read_parts(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for file in batch.to_pylist():
-            yield from _to_batches(file["file_url"], READERS[file["ending"]])
+            url, part = file["file_url"], file["part"]
+            lines = READERS[file["ending"]](url) if part is None else read_parquet(url, part)
+            yield from _to_batches(url, file["first_row"], lines)
 
 
-def _to_batches(url: str, read: Callable[[str], Lines]) -> Iterator[pa.RecordBatch]:
+def _to_batches(url: str, first_row: int, read: Lines) -> Iterator[pa.RecordBatch]:
     lines: list[bytes] = []
     size = 0
-    for line in read(url):
+    for line in read:
         lines.append(line)
         size += len(line)
         if len(lines) == _ROWS_A_BATCH or size > _LARGEST_BATCH:
-            yield _to_batch(url, lines)
+            yield _to_batch(url, first_row, lines)
             lines, size = [], 0
-    yield _to_batch(url, lines)
+    yield _to_batch(url, first_row, lines)
 
 
-def _to_batch(url: str, lines: list[bytes]) -> pa.RecordBatch:
+def _to_batch(url: str, first_row: int, lines: list[bytes]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [
             pa.array([url] * len(lines), pa.string()),
-            pa.array([0] * len(lines), pa.int64()),
+            pa.array([first_row] * len(lines), pa.int64()),
             pa.array(lines, pa.binary()),
         ],
         names=["file_url", "block_start", "line"],

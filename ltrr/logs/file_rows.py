@@ -80,18 +80,34 @@ def _csv_lines(text: Iterable[str]) -> Lines:
             yield _to_line(dict(zip(header, row, strict=True)))
 
 
-def read_parquet(url: str) -> Lines:
-    """Rows of a Parquet file.
+def read_parquet(url: str, group: int | None = None) -> Lines:
+    """Rows of a Parquet file, or of one of its row groups.
 
     Raises:
         LtrrError: The file is no Parquet file, or is damaged.
     """
     with _open(url) as file:
         try:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=2_000):
+            rows = pq.ParquetFile(file)
+            groups = None if group is None else [group]
+            for batch in rows.iter_batches(batch_size=2_000, row_groups=groups):
                 columns = [_as_plain(column) for column in batch.columns]
                 for row in pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist():
                     yield _to_line(row)
+        except (pa.ArrowException, OSError) as fault:
+            raise damaged_file(url, "Parquet", fault) from fault
+
+
+def list_row_groups(url: str) -> list[int]:
+    """Number of rows of each row group of a Parquet file, from its footer.
+
+    Raises:
+        LtrrError: The file is no Parquet file, or its footer is damaged.
+    """
+    with _open(url) as file:
+        try:
+            footer = pq.ParquetFile(file).metadata
+            return [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
         except (pa.ArrowException, OSError) as fault:
             raise damaged_file(url, "Parquet", fault) from fault
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import functions as F
 
 from ltrr.errors import LtrrError
 from ltrr.logs import file_rows
-from ltrr.logs.file_rows import read_csv, read_parquet, read_zstandard
+from ltrr.logs.file_lines import read_lines
+from ltrr.logs.file_rows import list_row_groups, read_csv, read_parquet, read_zstandard
 
 
 def rows(lines) -> list[dict]:
@@ -91,3 +93,26 @@ def test_a_field_without_an_end_is_an_error(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "log.csv").write_text('a,b\n"' + "1,2\n" * 99)
     with pytest.raises(LtrrError, match=r"log\.csv: .*field larger"):
         list(read_csv(f"file://{tmp_path}/log.csv"))
+
+
+def test_row_groups_of_a_file_are_its_rows_in_order(tmp_path: Path) -> None:
+    table = pa.table({"n": list(range(250))})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=100)
+    url = f"file://{tmp_path}/a.parquet"
+    assert list_row_groups(url) == [100, 100, 50]
+    assert [line for group in range(3) for line in read_parquet(url, group)] == list(read_parquet(url))
+
+
+@pytest.mark.spark
+def test_each_row_group_is_a_task_and_places_are_those_of_the_file(spark, tmp_path: Path) -> None:
+    for name, size in {"a.parquet": 100, "b.parquet": 1_000, "empty.parquet": 10}.items():
+        rows = [] if name == "empty.parquet" else list(range(250))
+        pq.write_table(pa.table({"n": pa.array(rows, pa.int64())}), tmp_path / name, row_group_size=size)
+    (tmp_path / "c.csv").write_text("n\n1\n")
+    lines = read_lines(spark, str(tmp_path), ["a.parquet", "b.parquet", "c.csv", "empty.parquet"])
+    lines = lines.withColumn("task", F.spark_partition_id())
+    blocks = lines.groupBy("file_url", "block_start", "task").count().collect()
+    assert len({row["task"] for row in blocks}) == len(blocks)
+    found = {(row["file_url"].rsplit("/", 1)[1], row["block_start"]): row["count"] for row in blocks}
+    of_a = {("a.parquet", 0): 100, ("a.parquet", 100): 100, ("a.parquet", 200): 50}
+    assert found == {**of_a, ("b.parquet", 0): 250, ("c.csv", 0): 1}
