@@ -1,4 +1,4 @@
-"""A search service in one function: looks, plan, draws, page, record.
+"""A search service in one function: looks, plan, draws, page, record; also in shadow mode.
 
 `examples/serve_search.py POLICY_URL LOG_FOLDER QUERY...` serves queries from two toy strategies and
 writes the log.
@@ -79,8 +79,13 @@ def serve(
     session: str,
     page_size: int = 10,
     seconds: float = 0.5,
+    send: Callable[[tuple[str, ...]], None] | None = None,
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Serve one search: the page, and the record to log."""
+    """Serve one search: the page, which `send` gets, and the record to log.
+
+    In shadow mode the page is the service's own. The blocks that the policy would have drawn are
+    fetched after the page was sent.
+    """
     policy = policy.for_user(user)  # one bundle for the whole request, the user's own while a canary runs
     space = policy.space
     impression_id = uuid.uuid4().hex
@@ -94,10 +99,22 @@ def serve(
     fetch(pool, strategies, query_text, seen, space.block_size, seconds, fetched)
     looks = list(fetched.blocks.values())
     choice = policy.plan(query_text, looks, seed=impression_id, fields=fetched.fields, situation=Situation(at))
-    deeper = [block for block in choice.blocks if block not in fetched.blocks]
-    fetch(pool, strategies, query_text, deeper, space.block_size, seconds, fetched)
-    drawn = [fetched.blocks[block] for block in choice.blocks]
-    slate = policy.rank(query_text, drawn, fetched.fields).top(page_size)
+
+    def fetch_all(wanted: Sequence[tuple[str, int]]) -> list[Block]:
+        missing = [block for block in wanted if block not in fetched.blocks]
+        fetch(pool, strategies, query_text, missing, space.block_size, seconds, fetched)
+        return [fetched.blocks[block] for block in wanted]
+
+    if policy.is_shadow:
+        drawn = fetch_all(own_blocks(policy))
+        own = dict.fromkeys(entity_id for block in drawn for entity_id in block.entity_ids)
+        slate = policy.page(query_text, drawn, list(own)[:page_size], fetched.fields)
+    else:
+        drawn = fetch_all(choice.blocks)
+        slate = policy.rank(query_text, drawn, fetched.fields).top(page_size)
+    if send is not None:
+        send(slate.entity_ids)
+    off_path = fetch_all(choice.blocks) if policy.is_shadow else []
     record = policy.record(
         impression_id=impression_id,
         query_text=query_text,
@@ -108,8 +125,14 @@ def serve(
         drawn=drawn,
         slate=slate,
         fields=fetched.fields,
+        off_path=off_path,
     )
     return slate.entity_ids, record
+
+
+def own_blocks(policy: Policy) -> list[tuple[str, int]]:
+    """Blocks of the service's own page: here, all blocks of the first strategy."""
+    return [(policy.space.strategies[0], depth) for depth in range(1, policy.space.budget + 1)]
 
 
 def toy_strategies(policy: Policy) -> dict[str, Search]:
@@ -135,7 +158,8 @@ def main(url: str, folder: str, *queries: str) -> None:
     with ThreadPoolExecutor(max_workers=8) as pool:
         for query_text in queries:
             page, record = serve(policy, pool, toy_strategies(policy), query_text, user="user-1", session="session-1")
-            print(f"{query_text}: {record['decisions'][0]['action_taken']} -> {', '.join(page)}")
+            decision = record.get("shadow") or record["decisions"][0]
+            print(f"{query_text}: {decision['action_taken']} -> {', '.join(page)}")
             lines.append(record_line(record) + "\n")
     arrived = Path(folder) / f"dt={datetime.now(UTC).date().isoformat()}"
     arrived.mkdir(parents=True, exist_ok=True)

@@ -46,20 +46,21 @@ def replay(policy: Policy, record: Mapping[str, Any]) -> Replay:
 
     Args:
         policy: Policy with the bundle that the record names.
-        record: Decision record with `served_by: policy`.
+        record: Decision record with a decision, or with a shadow decision.
 
     Raises:
         UsageError: the record is of another bundle or has no decision.
     """
-    if record["policy_version"] != policy.version or not record["decisions"]:
+    decided = [record["shadow"]] if record.get("shadow") else record["decisions"]
+    if record["policy_version"] != policy.version or not decided:
         raise UsageError(
             "this bundle did not make this decision",
             which=record["impression_id"],
             expected=f"a decision of {policy.version}",
-            got=f"{len(record['decisions'])} of {record['policy_version']}",
+            got=f"{len(decided)} of {record['policy_version']}",
             todo="load the version that the record names",
         )
-    decision = record["decisions"][0]
+    decision = decided[0]
     looks, situation = [block_of(entry) for entry in record["looks"]], Situation.of_record(record)
     facts = facts_of(record["looks"])
     spread = policy.choose(record["query_text"], looks, facts=facts, situation=situation).distribution

@@ -3,6 +3,7 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -48,6 +49,27 @@ def test_the_log_of_the_example_service_can_be_replayed() -> None:
             assert {look["status"] for look in record["looks"]} >= {"ok", "error"}
             # A plan may draw only from strategies that find nothing.
             assert bool(page) == any(block["results"] for block in record["draws"])
+
+
+def test_the_example_shows_its_own_page_in_shadow_mode() -> None:
+    manifest, files = learned_bundle()
+    policy = Policy.of(replace(manifest, shadow=True), files)
+    sent: list[tuple[str, ...]] = []
+    strategies = toy_strategies(policy)
+    drawn = set()
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(20):
+            query_text = f"love {number}"
+            page, record = serve(policy, pool, strategies, query_text, "user-1", "session-1", send=sent.append)
+            assert check_decision_record(record) == []
+            assert replay(policy, record).is_exact
+            assert (record["served_by"], record["decisions"], sent[-1]) == ("static", [], page)
+            first = policy.space.strategies[0]
+            size = policy.space.block_size * policy.space.budget
+            assert page == tuple(hit.entity_id for hit in strategies[first](query_text, 0, size))
+            drawn |= {(block["strategy"], block["depth"]) for block in record.get("off_path", [])}
+    # The log has blocks that the page did not show.
+    assert any(strategy != policy.space.strategies[0] for strategy, _ in drawn)
 
 
 def test_the_example_runs_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
