@@ -35,7 +35,7 @@ def test_nobody_is_served_until_the_canary_and_then_only_its_users(
         monkeypatch.setenv(name, value)
     world = music_world(artists=20, queries=60, hybrid=False, semantic=False)
     write_demo_settings(home, world.policy_settings(), FIRST)
-    settings = load_settings(home, None, ["shadow.floors=[0.1,0.2]"])
+    settings = load_settings(home, None, ["shadow.floors=[0.1,0.2]", "values.fewest_queries=10"])
     root, name = settings.paths.policies, settings.policy.name
     publish_first_champion(root, settings.policy, FIRST, shadow=True)
     store, warehouse = open_policy(root, name), Warehouse(spark, settings.paths.tables)
