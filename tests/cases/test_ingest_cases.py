@@ -23,6 +23,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
 
 
+@pytest.mark.long
 def test_files_of_all_names_hosts_and_hours_are_read_once(spark, tmp_path: Path) -> None:
     """Rotated, renamed and packed files, the folder of a host, and hours with equal names."""
     home = Home(spark, tmp_path, NIGHT, LogSettings(rejected_share_limit=0.2))
@@ -75,6 +76,7 @@ def test_a_file_that_cannot_be_read_is_one_error_that_names_it(
     assert home.rows("impressions") == []
 
 
+@pytest.mark.long
 def test_lines_of_other_systems_are_read_or_named_with_the_way_in(spark, tmp_path: Path) -> None:
     """A file of UBI is read; Metarank's lines are named, with the page that has their mapping."""
     home = Home(spark, tmp_path, NIGHT, LogSettings(rejected_share_limit=1.0))

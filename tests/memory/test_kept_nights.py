@@ -14,6 +14,7 @@ FIRST = date(2026, 3, 2)
 
 
 @pytest.mark.spark
+@pytest.mark.long
 def test_a_night_drops_the_nights_that_are_no_longer_kept_and_a_rerun_drops_no_more(spark, tmp_path):
     tables = Warehouse(spark, str(tmp_path))
 

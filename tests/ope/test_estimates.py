@@ -82,6 +82,7 @@ def test_values_equal_plain_numpy_in_every_slice(log, columns) -> None:
         assert values[name, "ips"]["users"] == len(np.unique(columns["user"][mine]))
 
 
+@pytest.mark.long
 def test_any_layout_gives_the_same_bits(log) -> None:
     layouts = [log.repartition(7, "event"), log.orderBy("reward", "x").coalesce(1)]
     for chosen in (COLUMNS, LogColumns("target", action="action", features=("x",), fold_by="event")):

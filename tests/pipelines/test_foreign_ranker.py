@@ -126,6 +126,7 @@ def test_the_memory_beats_the_order_that_the_log_shows_and_the_notes_name_that_o
 
 
 @pytest.mark.statistical
+@pytest.mark.long
 def test_titles_order_queries_that_nobody_searched_before(frames, tmp_path):
     """Without evidence, entities differ by the catalogue only."""
     forgotten = frames | {name: frames[name].where("false") for name in ("q2e_daily", "q2e_rollup")}
@@ -137,6 +138,7 @@ def test_titles_order_queries_that_nobody_searched_before(frames, tmp_path):
         run_job(forgotten, tmp_path, TITLED, catalogue="dog")
 
 
+@pytest.mark.long
 def test_a_log_with_too_few_clicked_queries_says_so_and_trains_nothing(frames, tmp_path):
     few = RankerSettings(window_nights=WINDOW, min_queries=1_000)
     notes, seen, rows = run_job(frames, tmp_path, ranker=few)
@@ -151,6 +153,7 @@ def test_a_log_with_too_few_clicked_queries_says_so_and_trains_nothing(frames, t
     assert "(0 with logged features;" in notes["ranker_why"]
 
 
+@pytest.mark.long
 def test_evidence_of_the_date_itself_changes_no_row_of_it(frames, tmp_path):
     untrained = RankerSettings(window_nights=1, min_queries=100_000)
     last = FIRST + timedelta(days=DAYS - 1)

@@ -93,6 +93,7 @@ def check_any_files_give_the_same_tables(spark, path: Path, expected: dict[str, 
     assert {row.figure for row in home.rows("data_quality", "check = 'row_balance'")} == {0.0}
 
 
+@pytest.mark.long
 def test_documents_of_one_search_are_joined_and_positions_count_from_one(spark, tmp_path: Path) -> None:
     pages = [
         search(0, query_response_hit_ids=[]),
