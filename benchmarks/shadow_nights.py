@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.command_line import DATA_HELP, add_outputs, new_parser, report_bars, write_json
+from ltrr.artifacts.bundle import read_manifest
 from ltrr.artifacts.pointer import current_pointer, open_policy
 from ltrr.config import HOME_FILE, Settings, load_settings
 from ltrr.demo.first_policy import write_demo_settings
@@ -144,7 +145,8 @@ def _figures(world: World, settings: Settings, done: dict[str, Any], serving: st
         "share": done["report"]["ramp"]["share"],
         "nights_announced": done["report"]["ramp"]["nights_needed"],
         "canary_nights": len(verdicts),
-        "promoted": any(row["action"] == "promoted" for rows in verdicts for row in rows),
+        # All users are served by choices once the champion has left shadow mode.
+        "promoted": not read_manifest(settings.paths.policies, settings.policy.name, serving).shadow,
         "serving": serving,
         "night_seconds": [round(night["seconds"]) for night in done["nights"]],
         "verdicts": verdicts,
