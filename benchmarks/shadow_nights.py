@@ -125,7 +125,8 @@ def _begin_canary(settings: Settings, report: dict[str, Any]) -> None:
         return
     share = [] if report["ramp"]["share"] is not None else ["--share", str(settings.shadow.largest_share)]
     command = ["policies", "ramp", "--home", str(settings.paths.home), "--publish", "--why", "the study", *share]
-    subprocess.run([sys.executable, "-m", "ltrr", *command], check=True)
+    ltrr = Path(sys.executable).with_name("ltrr")
+    subprocess.run([str(ltrr), *command], check=True)
 
 
 def _figures(world: World, settings: Settings, done: dict[str, Any], serving: str) -> dict[str, Any]:
