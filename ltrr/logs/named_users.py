@@ -1,4 +1,4 @@
-"""Ids of users in raw text: lines that nobody can parse may still name a user.
+"""Ids of users in raw text: a line that cannot be parsed may still name a user.
 
 A faulty line has no user that a rule could read: it may be cut, of a foreign format, or have its
 user under another key. Each word of the line that may be an id is turned into the key that it would
