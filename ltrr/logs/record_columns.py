@@ -38,8 +38,8 @@ _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)$"
 _CONTEXT = re.compile(rb'"context"\s*:\s*(\{[^{}]*\})')
 _OF_DECISIONS = (b'"record_version"', b'"decisions"', b'"slate"', b'"draws"')
 _OF_EVENTS = b'"event_id"'
-_ONLY_BY_LINE = (b'"shadow"', b'"off_path"')
-"""Keys whose records are read line by line: those of shadow mode."""
+_OF_VERSION_2 = (b'"shadow"', b'"off_path"', b'"milliseconds"')
+"""Keys that are unknown keys in version 1: such records are read line by line."""
 _NULLS_OF_EVENTS = (b'"position":null', b'"position": null')
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_POSITION = 10**9
@@ -77,10 +77,8 @@ def _read_decisions(lines: Sequence[bytes], part: Parsed, reader: NightFacts, sc
     contexts = [_context_text(line) for line in picked]
     has_context = np.array([text is not None and _parse_context(text) is not None for text in contexts], dtype=bool)
     is_good = is_time & is_dated & is_open & has_context & has_good_fields(levels)
-    is_good &= np.array([not any(key in line for key in _ONLY_BY_LINE) for line in picked], dtype=bool)
-    # In version 1, milliseconds are an unknown key.
-    is_old = np.asarray(pc.fill_null(pc.equal(records.field("record_version"), 1), fill_value=True))
-    is_good &= ~(is_old & np.array([b'"milliseconds"' in line for line in picked], dtype=bool))
+    old = np.flatnonzero(np.asarray(pc.fill_null(pc.equal(records.field("record_version"), 1), fill_value=True)))
+    is_good[[n for n in old.tolist() if any(key in picked[n] for key in _OF_VERSION_2)]] = False
     is_good &= _null_elements(levels) == np.array([_count_nulls(line) for line in picked], dtype=np.int64)
     chosen = np.flatnonzero(is_good)
     levels = _only(levels, chosen)
@@ -111,8 +109,7 @@ def _only(levels: Levels, places: Longs) -> Levels:
 def _null_elements(levels: Levels) -> Longs:
     """Number of nulls that are elements of lists, in each record."""
     counts = np.zeros(len(levels.records), dtype=np.int64)
-    looked, drawn = levels.results
-    for level, name in ((levels.slate, "features"), (looked, "overlap"), (drawn, "overlap")):
+    for level, name in ((levels.slate, "features"), *((results, "overlap") for results in levels.results)):
         lists = level.field(name)
         nulls = np.asarray(lists.flatten().is_null().to_numpy(zero_copy_only=False), dtype=bool)
         counts += np.bincount(level.record[parents(lists)[nulls]], minlength=len(counts))
@@ -128,7 +125,11 @@ def _count_nulls(line: bytes, *values: bytes) -> int:
     return line.count(b"null") - sum(line.count(text) for text in (*values, *_NULL_VALUES))
 
 
-_NULL_VALUES = tuple(text for text, _ in READ_AS if b'"score"' in text)
+_NULL_VALUES = (
+    *(text for text, _ in READ_AS if b'"score"' in text),
+    # Milliseconds that are null are the same as none.
+    *(b'"milliseconds":%snull' % space for space in (b"", b" ")),
+)
 
 
 def _context_text(line: bytes) -> bytes | None:
