@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from ltrr.arrays import Bools, Longs
+from ltrr.logs.line_batch import LineBatch
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings
 
@@ -98,6 +99,7 @@ def parse_objects(
     choose: Callable[[bytes], int],
     foreign: Sequence[bytes] = (),
     rewritten: Sequence[tuple[bytes, bytes]] = (),
+    choose_for_all: Callable[[LineBatch], int | None] = lambda _: None,
 ) -> list[Parsed]:
     """Parse lines as objects, each by the schema that is chosen for it; others are left.
 
@@ -111,6 +113,8 @@ def parse_objects(
             the line.
         foreign: Texts of lines that are left, because another format would read them.
         rewritten: Texts, each with the text that Arrow reads in its place.
+        choose_for_all: Function that returns the index of one schema for all lines, or None to
+            choose for each of them. A line that does not fit its schema is left.
 
     >>> lines = [b'{"a": 1}', b'{"a": "x"}', b'{"a": 2, "b": []}']
     >>> schemas = [pa.schema([("a", kind)]) for kind in (pa.int64(), pa.string())]
@@ -119,22 +123,37 @@ def parse_objects(
     ...        for place, value in zip(part.places, part.table["a"].to_pylist()))
     [(0, 1), (1, 'x'), (2, 2)]
     """
+    batch = LineBatch.of(lines)
+    found: list[Parsed] = []
+    for schema, places in zip(schemas, _groups(batch, len(schemas), choose, foreign, choose_for_all), strict=True):
+        _parse_part(batch, places, schema, rewritten, found)
+    return found
+
+
+def _groups(
+    lines: LineBatch,
+    schemas: int,
+    choose: Callable[[bytes], int],
+    foreign: Sequence[bytes],
+    choose_for_all: Callable[[LineBatch], int | None],
+) -> list[Longs]:
+    """Places of the lines of each schema, as `parse_objects` chooses them."""
     is_plain = _plain_lines(lines, foreign)
-    groups: list[list[int]] = [[] for _ in schemas]
+    common = choose_for_all(lines)
+    if common is not None and lines.are_objects and all(is_plain):
+        return [np.arange(len(lines) if n == common else 0) for n in range(schemas)]
+    groups: list[list[int]] = [[] for _ in range(schemas)]
     for n, line in enumerate(lines):
         stripped = line.strip()
         if is_plain[n] and stripped.startswith(b"{") and stripped.endswith(b"}"):
             chosen = choose(line)
             if chosen >= 0:
                 groups[chosen].append(n)
-    found: list[Parsed] = []
-    for group, schema in zip(groups, schemas, strict=True):
-        _parse_part(lines, np.array(group, dtype=np.int64), schema, rewritten, found)
-    return found
+    return [np.array(group, dtype=np.int64) for group in groups]
 
 
 def _parse_part(
-    lines: Sequence[bytes],
+    lines: LineBatch,
     places: Longs,
     schema: pa.Schema,
     rewritten: Sequence[tuple[bytes, bytes]],
@@ -142,7 +161,7 @@ def _parse_part(
 ) -> None:
     if not len(places):
         return
-    data = b"\n".join([lines[n] for n in places.tolist()])
+    data = lines.pick(places).together
     for text, read in rewritten:
         data = data.replace(text, read)
     table = _parse(data, schema) if len(data) < _LARGEST_BLOCK else None
@@ -155,25 +174,25 @@ def _parse_part(
         _parse_part(lines, places[half:], schema, rewritten, found)
 
 
-def _plain_lines(lines: Sequence[bytes], foreign: Sequence[bytes]) -> Sequence[bool]:
+def _plain_lines(lines: LineBatch, foreign: Sequence[bytes]) -> Sequence[bool]:
     """Whether Arrow reads each line as Python does, and no other format would read it.
 
     The lines are tested together first, because most batches have no such line.
     """
-    if _is_plain(b"\n".join(lines), foreign):
+    if not any(map(lines.holds, foreign)) and _is_plain(lines.together):
         return [True] * len(lines)
-    return [_is_plain(line, foreign) for line in lines]
+    held = [text for text in foreign if lines.holds(text)]
+    return [not any(text in line for text in held) and _is_plain(line) for line in lines]
 
 
-def _is_plain(data: bytes, foreign: Sequence[bytes]) -> bool:
+def _is_plain(data: bytes) -> bool:
     """Whether Arrow reads the text as Python does: it also takes NaN and bytes that are no text."""
-    if any(text in data for text in foreign) or (_has_no_number(data) and _NO_NUMBER.search(data)):
+    if _has_no_number(data) and _NO_NUMBER.search(data):
         return False
     try:
-        data.decode("utf-8")
+        return data.isascii() or bool(data.decode("utf-8"))
     except UnicodeDecodeError:
         return False
-    return True
 
 
 def _has_no_number(data: bytes) -> bool:
@@ -223,8 +242,24 @@ def map_distinct(values: pa.Array, convert: Callable[[str], Any], kind: pa.DataT
 
 
 def hash_lines(lines: Sequence[bytes]) -> pa.Array:
-    """SHA-256 of each line in hexadecimal digits."""
-    return pa.array([hashlib.sha256(line).hexdigest() for line in lines], pa.string())
+    """SHA-256 of each line in hexadecimal digits.
+
+    >>> [digits] = hash_lines([b"{}"]).to_pylist()
+    >>> digits[:8], len(digits)
+    ('44136fa3', 64)
+    """
+    return hex_digits(b"".join([hashlib.sha256(line).digest() for line in lines]), hashlib.sha256().digest_size)
+
+
+def hex_digits(values: bytes, size: int) -> pa.Array:
+    """Hexadecimal digits of values of this size in bytes, one after the other.
+
+    >>> hex_digits(bytes([0, 1, 254, 255]), 2).to_pylist()
+    ['0001', 'feff']
+    """
+    rows = len(values) // size
+    offsets = np.arange(rows + 1, dtype=np.int32) * (2 * size)
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(values.hex().encode()))
 
 
 def record_batch(schema: pa.Schema, given: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:

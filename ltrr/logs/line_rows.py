@@ -16,6 +16,7 @@ from ltrr.artifacts.record_checks import without_later_keys
 from ltrr.core.queries import QUERY_KEY_VERSION
 from ltrr.logs.column_lines import ColumnRows
 from ltrr.logs.formats import FORMATS, Patterns, formats_of
+from ltrr.logs.line_batch import LineBatch
 from ltrr.logs.line_format import LineContext, LineFormat
 from ltrr.logs.reading import read_line
 from ltrr.logs.record_rows import Pseudonyms, block_rows, decision_rows, impression_row, slate_row_rows
@@ -103,14 +104,17 @@ class LineReader:
         """Rows of the lines of a file that its formats read as columns; `row` has the others."""
         found: list[ColumnRows] = []
         formats = formats_of(name, self.patterns, self.formats)
-        rest = np.arange(len(lines))
+        rest, left = np.arange(len(lines)), LineBatch.of(lines)
         for place, format_ in enumerate(formats):
-            if format_.read_columns is None:
+            if format_.read_columns is None or not len(rest):
                 continue
-            own = rest[~_may_be_of(formats[:place], [lines[n] for n in rest.tolist()])]
-            for read in format_.read_columns([lines[n] for n in own.tolist()], self, schema):
-                found.append(ColumnRows(own[read.places], read.columns))
-                rest = np.setdiff1d(rest, own[read.places], assume_unique=True)
+            is_own = ~_may_be_of(formats[:place], left)
+            own = rest[is_own]
+            reads = format_.read_columns(left.pick(np.flatnonzero(is_own)), self, schema)
+            found += (ColumnRows(own[read.places], read.columns) for read in reads)
+            if reads:
+                is_left = np.isin(rest, np.concatenate([own[read.places] for read in reads]), invert=True)
+                rest, left = rest[is_left], left.pick(np.flatnonzero(is_left))
         return found
 
     def _find_date_fault(self, at: datetime, format_: str) -> tuple[str, str] | None:
@@ -124,17 +128,16 @@ class LineReader:
         return None
 
 
-def _may_be_of(formats: Sequence[LineFormat], lines: Sequence[bytes]) -> Bools:
+def _may_be_of(formats: Sequence[LineFormat], lines: LineBatch) -> Bools:
     """Whether each line contains the keys by which one of the formats recognizes it.
 
     >>> of_x = LineFormat("x", (frozenset({"a", "b"}),))
-    >>> _may_be_of([of_x], [b'{"a": 1, "b": 2}', b'{"a": 1}']).tolist()
+    >>> _may_be_of([of_x], LineBatch([b'{"a": 1, "b": 2}', b'{"a": 1}'])).tolist()
     [True, False]
     """
-    together = b"\n".join(lines)
     groups = [[f'"{key}"'.encode() for key in group] for format_ in formats for group in format_.keys]
     # Most batches have lines of one format, and none of these keys.
-    groups = [keys for keys in groups if all(key in together for key in keys)]
+    groups = [keys for keys in groups if all(map(lines.holds, keys))]
     found: Bools = np.zeros(len(lines), dtype=bool)
     if groups:
         found[:] = [any(all(key in line for key in keys) for keys in groups) for line in lines]
