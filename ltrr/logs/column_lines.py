@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -32,8 +31,8 @@ _LARGEST_BLOCK = (1 << 31) - 1
 _SMALLEST_PART = 32
 ESCAPED_LETTERS = tuple(b"\\u00%d" % high for high in (4, 5, 6, 7))
 """Letters that are written as escapes: the bytes of a line may not show its keys."""
-# A value that is no JSON number, or the same letters after such a sign in a text.
-_NO_NUMBER = re.compile(rb"[\[:,]\s*-?(NaN|Inf)")
+# Number of bytes in which the sign before a value is searched. Longer white space counts as a sign.
+_NEAR = 32
 
 
 class NightFacts(Protocol):
@@ -74,6 +73,7 @@ class ColumnRows(NamedTuple):
     Attributes:
         places: Index of each line within the batch, ascending, [N].
         columns: Name of a column of the parsed rows -> its values, [N]; missing ones are null.
+            Rejected lines have a reason and a detail; `LineReader` adds their excerpts.
     """
 
     places: Longs
@@ -142,14 +142,13 @@ def _groups(
     common = choose_for_all(lines)
     if common is not None and lines.are_objects and all(is_plain):
         return [np.arange(len(lines) if n == common else 0) for n in range(schemas)]
-    groups: list[list[int]] = [[] for _ in range(schemas)]
-    for n, line in enumerate(lines):
-        stripped = line.strip()
-        if is_plain[n] and stripped.startswith(b"{") and stripped.endswith(b"}"):
-            chosen = choose(line)
-            if chosen >= 0:
-                groups[chosen].append(n)
-    return [np.array(group, dtype=np.int64) for group in groups]
+    chosen = np.array([choose(line) if is_plain[n] and _is_object(line) else -1 for n, line in enumerate(lines)])
+    return [np.flatnonzero(chosen == n) for n in range(schemas)]
+
+
+def _is_object(line: bytes) -> bool:
+    stripped = line.strip()
+    return stripped.startswith(b"{") and stripped.endswith(b"}")
 
 
 def _parse_part(
@@ -187,7 +186,7 @@ def _plain_lines(lines: LineBatch, foreign: Sequence[bytes]) -> Sequence[bool]:
 
 def _is_plain(data: bytes) -> bool:
     """Whether Arrow reads the text as Python does: it also takes NaN and bytes that are no text."""
-    if _has_no_number(data) and _NO_NUMBER.search(data):
+    if any(_has_constant(data, word) for word in (b"NaN", b"Inf")):
         return False
     try:
         return data.isascii() or bool(data.decode("utf-8"))
@@ -195,8 +194,19 @@ def _is_plain(data: bytes) -> bool:
         return False
 
 
-def _has_no_number(data: bytes) -> bool:
-    return b"NaN" in data or b"Inf" in data
+def _has_constant(data: bytes, word: bytes) -> bool:
+    """Whether a value may be a word that is no JSON number; also after such a sign in a text.
+
+    >>> [_has_constant(text, b"Inf") for text in (b"[-Inf]", b'["Infant"]', b'["for: Inf"]')]
+    [True, False, True]
+    """
+    place = data.find(word)
+    while place >= 0:
+        before = data[max(place - _NEAR, 0) : place].removesuffix(b"-").rstrip()
+        if not before or before[-1:] in b"[:,":
+            return True
+        place = data.find(word, place + 1)
+    return False
 
 
 def _parse(data: bytes, schema: pa.Schema) -> pa.Table | None:

@@ -20,7 +20,7 @@ from ltrr.logs.line_batch import LineBatch
 from ltrr.logs.line_format import LineContext, LineFormat
 from ltrr.logs.reading import read_line
 from ltrr.logs.record_rows import Pseudonyms, block_rows, decision_rows, impression_row, slate_row_rows
-from ltrr.logs.redaction import redact
+from ltrr.logs.redaction import redact, redact_all
 from ltrr.logs.search_rows import search_row
 from ltrr.logs.settings import LogSettings
 
@@ -111,7 +111,9 @@ class LineReader:
             is_own = ~_may_be_of(formats[:place], left)
             own = rest[is_own]
             reads = format_.read_columns(left.pick(np.flatnonzero(is_own)), self, schema)
-            found += (ColumnRows(own[read.places], read.columns) for read in reads)
+            for read in reads:
+                places = own[read.places]
+                found.append(ColumnRows(places, _with_excerpts(read.columns, [lines[n] for n in places.tolist()])))
             if reads:
                 is_left = np.isin(rest, np.concatenate([own[read.places] for read in reads]), invert=True)
                 rest, left = rest[is_left], left.pick(np.flatnonzero(is_left))
@@ -144,6 +146,17 @@ def _may_be_of(formats: Sequence[LineFormat], lines: LineBatch) -> Bools:
     return found
 
 
+def _with_excerpts(columns: Mapping[str, pa.Array], lines: Sequence[bytes]) -> Mapping[str, pa.Array]:
+    """Columns of some lines, with the excerpts of lines that have a reason."""
+    if "reason" not in columns:
+        return columns
+    return {**columns, "excerpt": pa.array(redact_all(map(_decode, lines)), pa.string())}
+
+
+def _decode(line: bytes) -> str:
+    return line.decode("utf-8", "replace")
+
+
 def rejected_row(line: bytes, format_: str, reason: str, detail: str) -> LineRow:
     """Row of a rejected line."""
     return {
@@ -151,7 +164,7 @@ def rejected_row(line: bytes, format_: str, reason: str, detail: str) -> LineRow
         "format": format_,
         "reason": reason,
         "detail": detail,
-        "excerpt": redact(line.decode("utf-8", "replace")),
+        "excerpt": redact(_decode(line)),
     }
 
 

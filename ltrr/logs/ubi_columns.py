@@ -41,6 +41,8 @@ _UNITS = ((10**11, SECONDS, 1_000_000, 1), (10**14, MILLISECONDS, 1_000, 1), (10
 _KEYS = (b'"event_id"', b'"record_version"', b'"decisions"', b'"slate"', b'"draws"', b'"from"', b'"ltrr"')
 # Letters that are written as escapes could be those of such a key, or hide a JSON text.
 FOREIGN = (*_KEYS, *ESCAPED_LETTERS, b'query_attributes":"', b'query_attributes": "')
+OTHER_ACTION = {"reason": "other_action", "detail": "action_name: expected one of logs.actions, got another"}
+"""The reason against an action that the settings do not name."""
 _LAYOUT = re.compile(rb'\s*\{\s*"(index|create)"\s*:\s*\{[^{}]*\}\s*\}\s*')
 
 
@@ -110,6 +112,10 @@ def _read_part(lines: LineBatch, part: Parsed, reader: NightFacts, schema: pa.Sc
             nested = {"impression": rows.impressions()} if format_ == "search" else {"event": rows.events()}
             columns = _columns(lines.pick(chosen), format_) | {"clock": clock.take(taken)} | nested
             yield ColumnRows(part.places[chosen], columns)
+    others = np.flatnonzero(is_event & ~is_layout & ~_are_known(column(table, "action_name"), reader))
+    if len(others):
+        reason = {name: pa.repeat(text, len(others)) for name, text in OTHER_ACTION.items()}
+        yield ColumnRows(part.places[others], _columns(lines.pick(others), "foreign") | reason)
     layout = np.array([n for n in np.flatnonzero(is_layout).tolist() if _LAYOUT.fullmatch(lines[n])], dtype=np.int64)
     if len(layout):
         yield ColumnRows(part.places[layout], _columns(lines.pick(layout), "structure"))
@@ -142,6 +148,12 @@ def _kinds(actions: pa.Array, reader: NightFacts) -> pa.Array:
     settings = reader.settings
     known = {action: kind for action, kind in settings.actions.items() if kind in settings.kinds}
     return map_distinct(actions, known.get, pa.string())
+
+
+def _are_known(actions: pa.Array, reader: NightFacts) -> Bools:
+    """Whether the settings name each action."""
+    named = map_distinct(actions, reader.settings.actions.__contains__, pa.bool_())
+    return np.asarray(pc.fill_null(named, fill_value=False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _are_searches(table: pa.Table) -> Bools:

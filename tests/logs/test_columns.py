@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.logs.both_ways import HISTORY, NIGHTLY, UBI, check_equal
 from tests.logs.log_lines import as_bytes, record, wrong_lines
 from tests.logs.log_lines import event as event_of
-from tests.logs.ubi_documents import as_bulk, as_line, search, shop_log
+from tests.logs.ubi_documents import as_bulk, as_line, event, search, shop_log
 from tests.logs.varied_records import documents, varied_record
 
 DATA = Path(os.environ.get("LTRR_UBI_DATA") or Path(__file__).parents[3] / "shared" / "data" / "ubi")
@@ -49,6 +49,14 @@ def test_what_looks_alike_is_read_alike() -> None:
     ]
     assert check_equal(HISTORY, lines * 20) >= 0
     assert check_equal(HISTORY, lines[:1] * 40) == 40
+
+
+def test_actions_that_are_no_events_are_rejected_as_columns() -> None:
+    lines = [as_line(event(n, ("page_exit", "click", "")[n % 3], 1, note='a "b"')) for n in range(90)]
+    assert check_equal(HISTORY, lines) == 60
+    # Facts that its conversion would not take do not matter.
+    lines = [as_line({"action_name": "page_exit", "timestamp": "yesterday", "x": n}) for n in range(40)]
+    assert check_equal(UBI, lines) == 40
 
 
 def test_lines_of_several_formats_are_each_read_by_their_own() -> None:
