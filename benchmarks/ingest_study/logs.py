@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 NIGHT = date(2026, 3, 2)
 SLATE = 10
@@ -56,8 +57,23 @@ def _ubi(start: int, end: int) -> Lines:
 
 
 def _ltrr(start: int, end: int) -> Lines:
+    return _records(start, end, _template())
+
+
+def _shadow(start: int, end: int) -> Lines:
+    """Static pages with the choice of a policy in shadow mode, and a block fetched afterwards."""
+    record = _template()
+    for number, block in enumerate((*record["looks"], *record["draws"])):
+        block["milliseconds"] = 12.5 + number
+    further = _block("semantic", 5, depth=2)
+    choice = {"served_by": "static", "decisions": [], "shadow": record["decisions"][0], "off_path": [further]}
+    return _records(start, end, {**record, "record_version": 2, **choice})
+
+
+def _records(start: int, end: int, content: Mapping[str, Any]) -> Lines:
+    """Decision records like this one, and clicks."""
     rng = random.Random(start)
-    template = _template()
+    template = json.dumps(content, separators=(",", ":")) + "\n"
     for number in range(start, end):
         at, query, user, first = _facts(number, rng)
         record = template.replace("@number", str(number)).replace("@at", at).replace("@query", str(query))
@@ -73,17 +89,17 @@ def _ltrr(start: int, end: int) -> Lines:
             )
 
 
-def _template() -> str:
+def _block(strategy: str, first: int, depth: int = 1) -> dict[str, Any]:
+    results = [
+        {"entity_id": f"@e{first + n}@", "rank": 5 * depth + n - 4, "score": 7.5 / (n + 1), "overlap": [0.5] * 14}
+        for n in range(5)
+    ]
+    return {"strategy": strategy, "depth": depth, "status": "ok", "results": results}
+
+
+def _template() -> dict[str, Any]:
     """A decision record of two blocks of five entities, with marks where records differ."""
-
-    def block(strategy: str, first: int) -> dict[str, object]:
-        results = [
-            {"entity_id": f"@e{first + n}@", "rank": n + 1, "score": 7.5 / (n + 1), "overlap": [0.5] * 14}
-            for n in range(5)
-        ]
-        return {"strategy": strategy, "depth": 1, "status": "ok", "results": results}
-
-    looks = [block("title", 0), block("popular", 5), block("semantic", 0)]
+    looks = [_block("title", 0), _block("popular", 5), _block("semantic", 0)]
     actions = [{"action": text, "features": [0.25, 0.5, 0.0, 1.0], "propensity": 0.3} for text in _PLANS[:3]]
     decision = {
         "step": 1,
@@ -102,7 +118,7 @@ def _template() -> str:
         {"entity_id": f"@e{n}@", "position": n + 1, "features": [0.5, None, float(n), 1.0, 0.25, 3.0, None, 0.0]}
         for n in range(SLATE)
     ]
-    record = {
+    return {
         "record_version": 1,
         "ltrr_version": "0.2.0",
         **dict.fromkeys(("policy_version", "memory_version", "history_version"), "2026-03-01-0123456789ab"),
@@ -120,9 +136,10 @@ def _template() -> str:
         "draws": looks[:2],
         "slate": slate,
     }
-    return json.dumps(record, separators=(",", ":")) + "\n"
 
 
 _PLANS = ("title:1,popular:1", "title:1,semantic:1", "popular:1,semantic:1")
 FORMS: dict[str, Callable[[int, int], Lines]] = {"ubi": _ubi, "ltrr": _ltrr}
 """Form of a log -> writer of the lines of some searches."""
+FORMS_OF_LINES = {**FORMS, "shadow": _shadow}
+"""The same, with the form that only the parsing of lines is measured on."""

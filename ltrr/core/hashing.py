@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,7 +16,7 @@ ANONYMOUS = "~"
 
 
 def _digest(parts: tuple[str | int, ...]) -> int:
-    text = "\x1f".join(str(part) for part in parts)
+    text = "\x1f".join(map(str, parts))
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
@@ -62,8 +63,15 @@ def user_key(secret: str, user: str) -> str:
     >>> len(user_key("a secret", "user-1"))
     32
     """
-    message = user.encode("utf-8", "surrogatepass")
-    return hmac.new(secret.encode("utf-8"), message, hashlib.sha256).hexdigest()[:32]
+    keyed = _keyed(secret).copy()
+    keyed.update(user.encode("utf-8", "surrogatepass"))
+    return keyed.hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _keyed(secret: str) -> hmac.HMAC:
+    """The state before a message; to copy it takes half the time of a new one."""
+    return hmac.new(secret.encode("utf-8"), digestmod=hashlib.sha256)
 
 
 def user_fold(key: str) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from ltrr.arrays import Bools, Longs
+from ltrr.logs.line_batch import LineBatch
 from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.settings import LogSettings
 
@@ -31,8 +31,8 @@ _LARGEST_BLOCK = (1 << 31) - 1
 _SMALLEST_PART = 32
 ESCAPED_LETTERS = tuple(b"\\u00%d" % high for high in (4, 5, 6, 7))
 """Letters that are written as escapes: the bytes of a line may not show its keys."""
-# A value that is no JSON number, or the same letters after such a sign in a text.
-_NO_NUMBER = re.compile(rb"[\[:,]\s*-?(NaN|Inf)")
+# Number of bytes in which the sign before a value is searched. Longer white space counts as a sign.
+_NEAR = 32
 
 
 class NightFacts(Protocol):
@@ -73,6 +73,7 @@ class ColumnRows(NamedTuple):
     Attributes:
         places: Index of each line within the batch, ascending, [N].
         columns: Name of a column of the parsed rows -> its values, [N]; missing ones are null.
+            Rejected lines have a reason and a detail; `LineReader` adds their excerpts.
     """
 
     places: Longs
@@ -98,6 +99,7 @@ def parse_objects(
     choose: Callable[[bytes], int],
     foreign: Sequence[bytes] = (),
     rewritten: Sequence[tuple[bytes, bytes]] = (),
+    choose_for_all: Callable[[LineBatch], int | None] = lambda _: None,
 ) -> list[Parsed]:
     """Parse lines as objects, each by the schema that is chosen for it; others are left.
 
@@ -111,6 +113,8 @@ def parse_objects(
             the line.
         foreign: Texts of lines that are left, because another format would read them.
         rewritten: Texts, each with the text that Arrow reads in its place.
+        choose_for_all: Function that returns the index of one schema for all lines, or None to
+            choose for each of them. A line that does not fit its schema is left.
 
     >>> lines = [b'{"a": 1}', b'{"a": "x"}', b'{"a": 2, "b": []}']
     >>> schemas = [pa.schema([("a", kind)]) for kind in (pa.int64(), pa.string())]
@@ -119,22 +123,36 @@ def parse_objects(
     ...        for place, value in zip(part.places, part.table["a"].to_pylist()))
     [(0, 1), (1, 'x'), (2, 2)]
     """
-    is_plain = _plain_lines(lines, foreign)
-    groups: list[list[int]] = [[] for _ in schemas]
-    for n, line in enumerate(lines):
-        stripped = line.strip()
-        if is_plain[n] and stripped.startswith(b"{") and stripped.endswith(b"}"):
-            chosen = choose(line)
-            if chosen >= 0:
-                groups[chosen].append(n)
+    batch = LineBatch.of(lines)
     found: list[Parsed] = []
-    for group, schema in zip(groups, schemas, strict=True):
-        _parse_part(lines, np.array(group, dtype=np.int64), schema, rewritten, found)
+    for schema, places in zip(schemas, _groups(batch, len(schemas), choose, foreign, choose_for_all), strict=True):
+        _parse_part(batch, places, schema, rewritten, found)
     return found
 
 
+def _groups(
+    lines: LineBatch,
+    schemas: int,
+    choose: Callable[[bytes], int],
+    foreign: Sequence[bytes],
+    choose_for_all: Callable[[LineBatch], int | None],
+) -> list[Longs]:
+    """Places of the lines of each schema, as `parse_objects` chooses them."""
+    is_plain = _plain_lines(lines, foreign)
+    common = choose_for_all(lines)
+    if common is not None and lines.are_objects and all(is_plain):
+        return [np.arange(len(lines) if n == common else 0) for n in range(schemas)]
+    chosen = np.array([choose(line) if is_plain[n] and _is_object(line) else -1 for n, line in enumerate(lines)])
+    return [np.flatnonzero(chosen == n) for n in range(schemas)]
+
+
+def _is_object(line: bytes) -> bool:
+    stripped = line.strip()
+    return stripped.startswith(b"{") and stripped.endswith(b"}")
+
+
 def _parse_part(
-    lines: Sequence[bytes],
+    lines: LineBatch,
     places: Longs,
     schema: pa.Schema,
     rewritten: Sequence[tuple[bytes, bytes]],
@@ -142,7 +160,7 @@ def _parse_part(
 ) -> None:
     if not len(places):
         return
-    data = b"\n".join([lines[n] for n in places.tolist()])
+    data = lines.pick(places).together
     for text, read in rewritten:
         data = data.replace(text, read)
     table = _parse(data, schema) if len(data) < _LARGEST_BLOCK else None
@@ -155,29 +173,40 @@ def _parse_part(
         _parse_part(lines, places[half:], schema, rewritten, found)
 
 
-def _plain_lines(lines: Sequence[bytes], foreign: Sequence[bytes]) -> Sequence[bool]:
+def _plain_lines(lines: LineBatch, foreign: Sequence[bytes]) -> Sequence[bool]:
     """Whether Arrow reads each line as Python does, and no other format would read it.
 
     The lines are tested together first, because most batches have no such line.
     """
-    if _is_plain(b"\n".join(lines), foreign):
+    if not any(map(lines.holds, foreign)) and _is_plain(lines.together):
         return [True] * len(lines)
-    return [_is_plain(line, foreign) for line in lines]
+    held = [text for text in foreign if lines.holds(text)]
+    return [not any(text in line for text in held) and _is_plain(line) for line in lines]
 
 
-def _is_plain(data: bytes, foreign: Sequence[bytes]) -> bool:
+def _is_plain(data: bytes) -> bool:
     """Whether Arrow reads the text as Python does: it also takes NaN and bytes that are no text."""
-    if any(text in data for text in foreign) or (_has_no_number(data) and _NO_NUMBER.search(data)):
+    if any(_has_constant(data, word) for word in (b"NaN", b"Inf")):
         return False
     try:
-        data.decode("utf-8")
+        return data.isascii() or bool(data.decode("utf-8"))
     except UnicodeDecodeError:
         return False
-    return True
 
 
-def _has_no_number(data: bytes) -> bool:
-    return b"NaN" in data or b"Inf" in data
+def _has_constant(data: bytes, word: bytes) -> bool:
+    """Whether a value may be a word that is no JSON number; also after such a sign in a text.
+
+    >>> [_has_constant(text, b"Inf") for text in (b"[-Inf]", b'["Infant"]', b'["for: Inf"]')]
+    [True, False, True]
+    """
+    place = data.find(word)
+    while place >= 0:
+        before = data[max(place - _NEAR, 0) : place].removesuffix(b"-").rstrip()
+        if not before or before[-1:] in b"[:,":
+            return True
+        place = data.find(word, place + 1)
+    return False
 
 
 def _parse(data: bytes, schema: pa.Schema) -> pa.Table | None:
@@ -223,8 +252,24 @@ def map_distinct(values: pa.Array, convert: Callable[[str], Any], kind: pa.DataT
 
 
 def hash_lines(lines: Sequence[bytes]) -> pa.Array:
-    """SHA-256 of each line in hexadecimal digits."""
-    return pa.array([hashlib.sha256(line).hexdigest() for line in lines], pa.string())
+    """SHA-256 of each line in hexadecimal digits.
+
+    >>> [digits] = hash_lines([b"{}"]).to_pylist()
+    >>> digits[:8], len(digits)
+    ('44136fa3', 64)
+    """
+    return hex_digits(b"".join([hashlib.sha256(line).digest() for line in lines]), hashlib.sha256().digest_size)
+
+
+def hex_digits(values: bytes, size: int) -> pa.Array:
+    """Hexadecimal digits of values of this size in bytes, one after the other.
+
+    >>> hex_digits(bytes([0, 1, 254, 255]), 2).to_pylist()
+    ['0001', 'feff']
+    """
+    rows = len(values) // size
+    offsets = np.arange(rows + 1, dtype=np.int32) * (2 * size)
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(values.hex().encode()))
 
 
 def record_batch(schema: pa.Schema, given: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
+
+from ltrr.logs.line_batch import LineBatch
 
 Content = Mapping[str, Any]
 
@@ -55,7 +57,7 @@ class LineFaultError(Exception):
         self.reason, self.detail = reason, detail
 
 
-ReadColumns = Callable[[Sequence[bytes], Any, Any], Any]
+ReadColumns = Callable[[LineBatch, Any, Any], Any]
 """(lines, `LineReader` of the night, Arrow schema of the rows) -> `column_lines.ColumnRows`
 of each kind of line."""
 

@@ -16,10 +16,11 @@ from ltrr.artifacts.record_checks import without_later_keys
 from ltrr.core.queries import QUERY_KEY_VERSION
 from ltrr.logs.column_lines import ColumnRows
 from ltrr.logs.formats import FORMATS, Patterns, formats_of
+from ltrr.logs.line_batch import LineBatch
 from ltrr.logs.line_format import LineContext, LineFormat
 from ltrr.logs.reading import read_line
 from ltrr.logs.record_rows import Pseudonyms, block_rows, decision_rows, impression_row, slate_row_rows
-from ltrr.logs.redaction import redact
+from ltrr.logs.redaction import redact, redact_all
 from ltrr.logs.search_rows import search_row
 from ltrr.logs.settings import LogSettings
 
@@ -103,14 +104,19 @@ class LineReader:
         """Rows of the lines of a file that its formats read as columns; `row` has the others."""
         found: list[ColumnRows] = []
         formats = formats_of(name, self.patterns, self.formats)
-        rest = np.arange(len(lines))
+        rest, left = np.arange(len(lines)), LineBatch.of(lines)
         for place, format_ in enumerate(formats):
-            if format_.read_columns is None:
+            if format_.read_columns is None or not len(rest):
                 continue
-            own = rest[~_may_be_of(formats[:place], [lines[n] for n in rest.tolist()])]
-            for read in format_.read_columns([lines[n] for n in own.tolist()], self, schema):
-                found.append(ColumnRows(own[read.places], read.columns))
-                rest = np.setdiff1d(rest, own[read.places], assume_unique=True)
+            is_own = ~_may_be_of(formats[:place], left)
+            own = rest[is_own]
+            reads = format_.read_columns(left.pick(np.flatnonzero(is_own)), self, schema)
+            for read in reads:
+                places = own[read.places]
+                found.append(ColumnRows(places, _with_excerpts(read.columns, [lines[n] for n in places.tolist()])))
+            if reads:
+                is_left = np.isin(rest, np.concatenate([own[read.places] for read in reads]), invert=True)
+                rest, left = rest[is_left], left.pick(np.flatnonzero(is_left))
         return found
 
     def _find_date_fault(self, at: datetime, format_: str) -> tuple[str, str] | None:
@@ -124,21 +130,31 @@ class LineReader:
         return None
 
 
-def _may_be_of(formats: Sequence[LineFormat], lines: Sequence[bytes]) -> Bools:
+def _may_be_of(formats: Sequence[LineFormat], lines: LineBatch) -> Bools:
     """Whether each line contains the keys by which one of the formats recognizes it.
 
     >>> of_x = LineFormat("x", (frozenset({"a", "b"}),))
-    >>> _may_be_of([of_x], [b'{"a": 1, "b": 2}', b'{"a": 1}']).tolist()
+    >>> _may_be_of([of_x], LineBatch([b'{"a": 1, "b": 2}', b'{"a": 1}'])).tolist()
     [True, False]
     """
-    together = b"\n".join(lines)
     groups = [[f'"{key}"'.encode() for key in group] for format_ in formats for group in format_.keys]
     # Most batches have lines of one format, and none of these keys.
-    groups = [keys for keys in groups if all(key in together for key in keys)]
+    groups = [keys for keys in groups if all(map(lines.holds, keys))]
     found: Bools = np.zeros(len(lines), dtype=bool)
     if groups:
         found[:] = [any(all(key in line for key in keys) for keys in groups) for line in lines]
     return found
+
+
+def _with_excerpts(columns: Mapping[str, pa.Array], lines: Sequence[bytes]) -> Mapping[str, pa.Array]:
+    """Columns of some lines, with the excerpts of lines that have a reason."""
+    if "reason" not in columns:
+        return columns
+    return {**columns, "excerpt": pa.array(redact_all(map(_decode, lines)), pa.string())}
+
+
+def _decode(line: bytes) -> str:
+    return line.decode("utf-8", "replace")
 
 
 def rejected_row(line: bytes, format_: str, reason: str, detail: str) -> LineRow:
@@ -148,7 +164,7 @@ def rejected_row(line: bytes, format_: str, reason: str, detail: str) -> LineRow
         "format": format_,
         "reason": reason,
         "detail": detail,
-        "excerpt": redact(line.decode("utf-8", "replace")),
+        "excerpt": redact(_decode(line)),
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
@@ -114,17 +115,17 @@ def parse_run(
         before: Number of lines of the block before these.
     """
     name = source.rpartition("/")[2]
-    taken: set[int] = set()
+    is_left = np.ones(len(lines), dtype=bool)
     for read in reader.read_columns(lines, name, schema):
         rows = len(read.places)
         place = {
-            "source": pa.array([source] * rows),
-            "block_start": pa.array([start] * rows, pa.int64()),
+            "source": pa.repeat(source, rows),
+            "block_start": pa.repeat(pa.scalar(start, pa.int64()), rows),
             "line": pa.array(read.places + before + 1, pa.int64()),
         }
         yield record_batch(schema, {**place, **read.columns}, rows)
-        taken.update(read.places.tolist())
-    rest = [n for n in range(len(lines)) if n not in taken]
+        is_left[read.places] = False
+    rest = np.flatnonzero(is_left).tolist()
     for first in range(0, len(rest), _ROWS_ONE_BY_ONE):
         part = rest[first : first + _ROWS_ONE_BY_ONE]
         parsed = [

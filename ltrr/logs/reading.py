@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ltrr.artifacts.record_checks import check_decision_record, check_event
+from ltrr.artifacts.record_checks import check_decision_record, check_event, without_later_keys
 from ltrr.logs.formats import FORMATS
 from ltrr.logs.line_format import Content, Convert, LineContext, LineFaultError, LineFormat, Record
 from ltrr.logs.ltrr_lines import LTRR_LINES
@@ -90,7 +90,7 @@ def _find_faults(
 ) -> Sequence[str]:
     """Failed checks of a record; a search is checked by its conversion."""
     if kind == "decision":
-        return check_decision_record(record) or list(_decision_faults(record, strategies))
+        return check_decision_record(record) or list(_decision_faults(without_later_keys(record), strategies))
     if kind == "event":
         return check_event(record) or list(_event_faults(record, kinds))
     return ()
@@ -156,14 +156,15 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _decision_faults(record: Mapping[str, Any], strategies: frozenset[str]) -> Iterable[str]:
     """Faults that the contract allows and the tables do not."""
-    named = {block["strategy"] for kind in ("looks", "draws") for block in record[kind]}
-    for decision in record["decisions"]:
+    fetched = [block for kind in ("looks", "draws", "off_path") for block in record.get(kind, ())]
+    named = {block["strategy"] for block in fetched}
+    for decision in (*record["decisions"], *([record["shadow"]] if "shadow" in record else [])):
         for entry in (*decision["shortlist"], {"action": decision["action_taken"]}):
             named.update(part.partition(":")[0] for part in entry["action"].split(","))
     unknown = [name for name in named if name not in strategies]
     if unknown:
         yield f"strategies: expected {', '.join(sorted(strategies))}, got {len(unknown)}"
-    blocks = {(block["strategy"], block["depth"]): block for kind in ("looks", "draws") for block in record[kind]}
+    blocks = {(block["strategy"], block["depth"]): block for block in fetched}
     ranks = [(strategy, result["rank"]) for (strategy, _), block in blocks.items() for result in block["results"]]
     if len(set(ranks)) < len(ranks):
         yield f"ranks: expected each rank once in a strategy, got {len(ranks) - len(set(ranks))}"

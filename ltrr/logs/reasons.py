@@ -58,9 +58,9 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"slate", r"each entity once", "entity_twice"),
     (r"slate", r"entities of the draws", "entity_not_drawn"),
     (r"draws", r"the blocks of", "plan_not_drawn"),
-    (r"(looks|draws|ranks) ?.*", r"(ranks without gaps|each rank once)", "bad_ranks"),
+    (r"(looks|draws|off_path|ranks) ?.*", r"(ranks without gaps|each rank once)", "bad_ranks"),
     (
-        r"(looks|draws)( .*)?|shortlist|(taken_)?features|history|decisions",
+        r"(looks|draws|off_path)( .*)?|shortlist|(taken_)?features|history|decisions|shadow",
         r"(?!a list|an object)",
         "contradiction",
     ),

@@ -28,6 +28,7 @@ from ltrr.logs.column_lines import (
     struct_rows,
 )
 from ltrr.logs.column_times import arrival_and_log_dates, find_dates, parse_times
+from ltrr.logs.line_batch import LineBatch
 from ltrr.logs.nested_columns import Level, parents
 from ltrr.logs.record_conditions import Levels, has_good_fields, has_no_contradiction
 from ltrr.logs.record_nested import NestedRows
@@ -35,25 +36,24 @@ from ltrr.logs.record_rows import cached_query_key
 from ltrr.logs.record_schema import DECISION_SCHEMA, EVENT, EVENT_SCHEMA, READ_AS
 
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)$"
-_CONTEXT = re.compile(rb'"context"\s*:\s*(\{[^{}]*\})')
+_CONTEXT_KEY = b'"context"'
+_CONTEXT = re.compile(_CONTEXT_KEY + rb"\s*:\s*(\{[^{}]*\})")
 _OF_DECISIONS = (b'"record_version"', b'"decisions"', b'"slate"', b'"draws"')
 _OF_EVENTS = b'"event_id"'
-_ONLY_BY_LINE = (b'"shadow"', b'"off_path"')
-"""Keys whose records are read line by line: those of shadow mode."""
 _NULLS_OF_EVENTS = (b'"position":null', b'"position": null')
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_POSITION = 10**9
 
 
-def read_columns(lines: Sequence[bytes], reader: NightFacts, schema: pa.Schema) -> list[ColumnRows]:
+def read_columns(lines: LineBatch, reader: NightFacts, schema: pa.Schema) -> list[ColumnRows]:
     """Rows of the decision records and events that have no fault and no reason to be rejected."""
-    together = b"\n".join(lines)
-    if not any(key in together for key in (*_OF_DECISIONS, _OF_EVENTS)):
+    if not any(map(lines.holds, (*_OF_DECISIONS, _OF_EVENTS))):
         return []
     found = []
-    for part in parse_objects(lines, (DECISION_SCHEMA, EVENT_SCHEMA), _choose_schema, ESCAPED_LETTERS, READ_AS):
+    schemas = (DECISION_SCHEMA, EVENT_SCHEMA)
+    for part in parse_objects(lines, schemas, _choose_schema, ESCAPED_LETTERS, READ_AS, _choose_for_all):
         read = _read_decisions if part.table.schema.names == DECISION_SCHEMA.names else _read_events
-        found.append(read(lines, part, reader, schema))
+        found.append(read(lines.pick(part.places), part, reader, schema))
     return [rows for rows in found if len(rows.places)]
 
 
@@ -68,29 +68,33 @@ def _choose_schema(line: bytes) -> int:
     return 1 if _OF_EVENTS in line else -1
 
 
-def _read_decisions(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schema: pa.Schema) -> ColumnRows:
-    picked = [lines[n] for n in part.places.tolist()]
+def _choose_for_all(lines: LineBatch) -> int | None:
+    """Index of the schema of all lines, or None if they differ, for all that is known."""
+    if any(map(lines.holds, _OF_DECISIONS)):
+        return None
+    # A line without the key is left, because an event needs an id.
+    return 1 if lines.total(_OF_EVENTS) >= len(lines) else None
+
+
+def _read_decisions(lines: LineBatch, part: Parsed, reader: NightFacts, schema: pa.Schema) -> ColumnRows:
     records = _struct_array(part.table)
     levels = Levels(Level.of(records))
     at, is_time = parse_times(records.field("at"), _TIME)
     _, is_dated, is_open = find_dates(at, reader)
-    contexts = [_context_text(line) for line in picked]
+    contexts = _context_texts(lines)
     has_context = np.array([text is not None and _parse_context(text) is not None for text in contexts], dtype=bool)
     is_good = is_time & is_dated & is_open & has_context & has_good_fields(levels)
-    is_good &= np.array([not any(key in line for key in _ONLY_BY_LINE) for line in picked], dtype=bool)
-    # In version 1, milliseconds are an unknown key.
-    is_old = np.asarray(pc.fill_null(pc.equal(records.field("record_version"), 1), fill_value=True))
-    is_good &= ~(is_old & np.array([b'"milliseconds"' in line for line in picked], dtype=bool))
-    is_good &= _null_elements(levels) == np.array([_count_nulls(line) for line in picked], dtype=np.int64)
+    nulls = _null_elements(levels), _null_scores(levels)
+    is_good &= ~_has_later_keys(levels) & _has_no_further_null(lines, *nulls, _NULL_VALUES)
     chosen = np.flatnonzero(is_good)
     levels = _only(levels, chosen)
     agree = has_no_contradiction(levels, reader.strategies)
     chosen, levels = chosen[agree], _only(levels, np.flatnonzero(agree))
-    kept = [picked[n] for n in chosen.tolist()]
+    kept = lines.pick(chosen)
     context = _contexts([contexts[n] or b"" for n in chosen.tolist()])
     columns = {
         "line_hash": hash_lines(kept),
-        "format": pa.array(["decision"] * len(kept), pa.string()),
+        "format": pa.repeat("decision", len(kept)),
         "impression": _impressions(levels.records, at[chosen], context, reader, schema),
         **NestedRows(levels, schema).columns(),
     }
@@ -111,30 +115,63 @@ def _only(levels: Levels, places: Longs) -> Levels:
 def _null_elements(levels: Levels) -> Longs:
     """Number of nulls that are elements of lists, in each record."""
     counts = np.zeros(len(levels.records), dtype=np.int64)
-    looked, drawn = levels.results
-    for level, name in ((levels.slate, "features"), (looked, "overlap"), (drawn, "overlap")):
+    for level, name in ((levels.slate, "features"), *((results, "overlap") for results in levels.results)):
         lists = level.field(name)
         nulls = np.asarray(lists.flatten().is_null().to_numpy(zero_copy_only=False), dtype=bool)
         counts += np.bincount(level.record[parents(lists)[nulls]], minlength=len(counts))
     return counts
 
 
-def _count_nulls(line: bytes, *values: bytes) -> int:
-    """Number of nulls of a line, without those that are the value of a key that may be null.
+def _null_scores(levels: Levels) -> Longs:
+    """Number of scores of each record that are null, which `READ_AS` shows as NaN."""
+    counts = np.zeros(len(levels.records), dtype=np.int64)
+    for results in levels.results:
+        is_null = np.asarray(pc.fill_null(pc.is_nan(results.field("score")), fill_value=False))
+        counts += np.bincount(results.record[is_null], minlength=len(counts))
+    return counts
 
-    Arrow shows a null and a missing key alike. If a record has no other nulls than the elements of
-    its lists, a key without a value is missing.
+
+def _has_later_keys(levels: Levels) -> Bools:
+    """Whether each record of version 1 has keys that are unknown keys there, [N]."""
+    has_keys = levels.has_shadow | is_given(levels.records.field("off_path"))
+    for blocks in levels.blocks:
+        has_keys[blocks.record[is_given(blocks.field("milliseconds"))]] = True
+    is_old = pc.fill_null(pc.equal(levels.records.field("record_version"), 1), fill_value=True)
+    return np.asarray(has_keys & np.asarray(is_old.to_numpy(zero_copy_only=False)), dtype=bool)
+
+
+def _has_no_further_null(lines: LineBatch, elements: Longs, found: Longs, values: Sequence[bytes]) -> Bools:
+    """Whether each line has no null but elements of lists and values that may be null, [N].
+
+    Arrow shows a null and a missing key alike. If a record has no other nulls than these, a key
+    without a value is missing.
+
+    Args:
+        lines: Lines, [N].
+        elements: Number of nulls that Arrow found as elements of lists, [N].
+        found: Number of nulls that Arrow found as values, [N].
+        values: Texts of keys with a null that is a value.
     """
-    return line.count(b"null") - sum(line.count(text) for text in (*values, *_NULL_VALUES))
+    # No line has fewer nulls than these, so equal totals mean that each line has as many.
+    if lines.total(b"null") == int(elements.sum() + found.sum()):
+        return np.ones(len(lines), dtype=bool)
+    return np.asarray(lines.counts(b"null") == elements + lines.counts(*values), dtype=bool)
 
 
-_NULL_VALUES = tuple(text for text, _ in READ_AS if b'"score"' in text)
+_NULL_VALUES = (
+    *(text for text, _ in READ_AS if b'"score"' in text),
+    # Milliseconds that are null are the same as none.
+    *(b'"milliseconds":%snull' % space for space in (b"", b" ")),
+)
 
 
-def _context_text(line: bytes) -> bytes | None:
-    """Text of the context of a record; None if it is not certain which object it is."""
-    found = _CONTEXT.search(line)
-    return found[1] if found and line.count(b'"context"') == 1 else None
+def _context_texts(lines: LineBatch) -> list[bytes | None]:
+    """Text of the context of each record; None if it is not certain which object it is."""
+    found = [_CONTEXT.search(line) for line in lines]
+    texts = [None if one is None else one[1] for one in found]
+    if None not in texts and lines.total(_CONTEXT_KEY) == len(lines):
+        return texts
+    return [text if line.count(_CONTEXT_KEY) == 1 else None for text, line in zip(texts, lines, strict=True)]
 
 
 @lru_cache(maxsize=65_536)
@@ -188,21 +225,23 @@ _DAY = 86_400_000_000
 
 def _user_keys(records: Level, reader: NightFacts) -> pa.Array:
     """Keys of the users; a search without a user has that of its session, which a record has."""
-    users = records.field("user")
-    sessions = map_distinct(records.field("session"), reader.pseudonyms.session, _TEXT)
-    keys = map_distinct(users, reader.pseudonyms.user, _TEXT)
-    return pc.if_else(pc.equal(users, ""), sessions, keys)
+    has_user = pc.not_equal(records.field("user"), "")
+    none = pa.scalar(None, _TEXT)
+    keys = map_distinct(pc.if_else(has_user, records.field("user"), none), reader.pseudonyms.user, _TEXT)
+    sessions = pc.if_else(has_user, none, records.field("session"))
+    return pc.coalesce(keys, map_distinct(sessions, reader.pseudonyms.session, _TEXT))
 
 
-def _read_events(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schema: pa.Schema) -> ColumnRows:
-    picked = [lines[n] for n in part.places.tolist()]
+def _read_events(lines: LineBatch, part: Parsed, reader: NightFacts, schema: pa.Schema) -> ColumnRows:
     events = Level.of(_struct_array(part.table))
     is_good = _are_good_events(events, reader)
     at, is_time = parse_times(events.field("at"), _TIME)
     day, is_dated, is_open = find_dates(at, reader)
     # The date of the impression decides whether an event is late.
     is_good &= is_time & is_dated & (is_open if reader.is_history else True)
-    is_good &= np.array([_count_nulls(line, *_NULLS_OF_EVENTS, *_VALUES) == 0 for line in picked], dtype=bool)
+    found = np.asarray(pc.fill_null(pc.is_nan(events.field("value")), fill_value=False)).astype(np.int64)
+    no_element = np.zeros(len(lines), dtype=np.int64)
+    is_good &= _has_no_further_null(lines, no_element, found, (*_NULLS_OF_EVENTS, *_VALUES, *_NULL_VALUES))
     chosen = np.flatnonzero(is_good)
     kept = Level.of(events.values.take(pa.array(chosen)))
     values = kept.field("value")
@@ -213,8 +252,8 @@ def _read_events(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schem
         "arrival_date": arrival_and_log_dates(day[chosen], reader)[0],
     }
     columns = {
-        "line_hash": hash_lines([picked[n] for n in chosen.tolist()]),
-        "format": pa.array(["event"] * len(chosen), pa.string()),
+        "line_hash": hash_lines(lines.pick(chosen)),
+        "format": pa.repeat("event", len(chosen)),
         "event": struct_rows(schema.field("event").type, given, len(chosen)),
     }
     return ColumnRows(part.places[chosen], columns)

@@ -45,20 +45,32 @@ class Levels:
     records: Level
 
     @cached_property
-    def blocks(self) -> tuple[Level, Level]:
-        """Blocks of `looks`, and of `draws`."""
-        return self.records.below("looks"), self.records.below("draws")
+    def blocks(self) -> tuple[Level, Level, Level]:
+        """Blocks of `looks`, of `draws`, and of `off_path`."""
+        return self.records.below("looks"), self.records.below("draws"), self.records.below("off_path")
 
     @cached_property
-    def results(self) -> tuple[Level, Level]:
-        """Results of the looks, and of the draws; their parents are blocks."""
-        looks, draws = self.blocks
-        return looks.below("results"), draws.below("results")
+    def results(self) -> tuple[Level, Level, Level]:
+        """Results of each of the three kinds of block; their parents are blocks."""
+        looks, draws, off_path = self.blocks
+        return looks.below("results"), draws.below("results"), off_path.below("results")
+
+    @cached_property
+    def has_shadow(self) -> Bools:
+        """Whether each record has a shadow decision, [N]."""
+        return is_given(self.records.field("shadow"))
 
     @cached_property
     def decisions(self) -> Level:
-        """Decisions, at most one of a record."""
-        return self.records.below("decisions")
+        """Decisions and shadow decisions; a good record has at most one of both."""
+        served, owner = self.records.below("decisions"), np.flatnonzero(self.has_shadow)
+        if not len(owner):
+            return served
+        shadow = self.records.field("shadow").take(pa.array(owner))
+        record = np.concatenate([served.record, owner])
+        order = np.argsort(record, kind="stable")
+        values = pa.concat_arrays([served.values, shadow]).take(pa.array(order)) if len(served) else shadow
+        return Level(values, record[order], record[order])
 
     @cached_property
     def shortlist(self) -> Level:
@@ -72,15 +84,14 @@ class Levels:
 
     @cached_property
     def block_keys(self) -> list[Longs]:
-        """A number for record, strategy and depth of each block of the looks, and of the draws."""
-        looks, draws = self.blocks
-        strategies = codes(looks.field("strategy"), draws.field("strategy"))
+        """A number for record, strategy and depth of each block of looks, draws and off_path."""
+        strategies = codes(*(level.field("strategy") for level in self.blocks))
         depths = [level.integers("depth") for level in self.blocks]
-        return joined_codes([looks.record, draws.record], strategies, depths)
+        return joined_codes([level.record for level in self.blocks], strategies, depths)
 
     @cached_property
     def entity_keys(self) -> list[Longs]:
-        """A number for record and entity, in the results of looks, of draws, and on the slate."""
+        """A number for record and entity, in the results of each kind of block and on slates."""
         levels = (*self.results, self.slate)
         entities = codes(*(level.field("entity_id") for level in levels))
         return joined_codes([level.record for level in levels], entities)
@@ -88,13 +99,13 @@ class Levels:
     @cached_property
     def drawn_instead(self) -> Longs:
         """Index of the draw that is the same block as each look; -1 if it was not drawn."""
-        looks, draws = self.block_keys
+        looks, draws, _ = self.block_keys
         return place_of(looks, draws)
 
     @cached_property
     def deeper(self) -> Longs:
         """Indices of the draws that were not looked at."""
-        looks, draws = self.block_keys
+        looks, draws, _ = self.block_keys
         return np.flatnonzero(place_of(draws, looks) < 0)
 
 
@@ -131,13 +142,20 @@ def has_no_contradiction(levels: Levels, strategies: frozenset[str]) -> Bools:
         strategies: Strategies that a record may name.
     """
     conditions = Conditions(len(levels.records))
-    is_policy = np.asarray(pc.equal(levels.records.field("served_by"), "policy").to_numpy(zero_copy_only=False), bool)
+    is_policy, is_static = (_is_served_by(levels, by) for by in ("policy", "static"))
     _require_blocks(conditions, levels, strategies)
     _require_slate(conditions, levels, is_policy)
+    has_decision = lengths(levels.records.field("decisions")) > 0
+    conditions.require(levels.records.record, ~is_policy | has_decision)
+    conditions.require(levels.records.record, ~levels.has_shadow | (is_static & ~has_decision))
     _require_distribution(conditions, levels)
     _require_features(conditions, levels)
     _require_plans(conditions, levels, is_policy, strategies)
     return conditions.is_good
+
+
+def _is_served_by(levels: Levels, by: str) -> Bools:
+    return np.asarray(pc.equal(levels.records.field("served_by"), by).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _require_blocks(conditions: Conditions, levels: Levels, strategies: frozenset[str]) -> None:
@@ -149,25 +167,26 @@ def _require_blocks(conditions: Conditions, levels: Levels, strategies: frozense
         ranks, first = results.integers("rank"), starts_of(counts)[results.parent]
         conditions.require(results.record, ranks - ranks[first] == np.arange(len(ranks)) - first)
         conditions.require(blocks.record, are_known(blocks.field("strategy"), strategies))
+    looks, draws, off_path = levels.block_keys
+    conditions.require(levels.blocks[2].record, ~np.isin(off_path, np.concatenate([looks, draws])))
     # A draw replaces the look at the same block.
-    kept = levels.drawn_instead[levels.results[0].parent] < 0
+    is_kept = levels.drawn_instead[levels.results[0].parent] < 0
+    kept = np.concatenate([is_kept, np.ones(sum(map(len, levels.results[1:])), dtype=bool)])
     names = codes(*(level.field("strategy") for level in levels.blocks))
     listed = [name[results.parent] for name, results in zip(names, levels.results, strict=True)]
-    record = np.concatenate([levels.results[0].record[kept], levels.results[1].record])
-    ranks = np.concatenate([levels.results[0].integers("rank")[kept], levels.results[1].integers("rank")])
-    [keys] = joined_codes([record], [np.concatenate([listed[0][kept], listed[1]])], [ranks])
+    record = np.concatenate([results.record for results in levels.results])[kept]
+    ranks = np.concatenate([results.integers("rank") for results in levels.results])[kept]
+    [keys] = joined_codes([record], [np.concatenate(listed)[kept]], [ranks])
     conditions.require(record, occur_once(keys))
 
 
 def _require_slate(conditions: Conditions, levels: Levels, is_policy: Bools) -> None:
     slate = levels.slate
-    _, drawn, shown = levels.entity_keys
+    _, drawn, _, shown = levels.entity_keys
     first = starts_of(lengths(levels.records.field("slate")))[slate.parent]
     conditions.require(slate.record, slate.integers("position") == np.arange(len(slate)) - first + 1)
     conditions.require(slate.record, occur_once(shown))
     conditions.require(slate.record, ~is_policy[slate.record] | np.isin(shown, drawn))
-    has_decision = lengths(levels.records.field("decisions")) > 0
-    conditions.require(levels.records.record, ~is_policy | has_decision)
 
 
 def place_of_taken(levels: Levels) -> Longs:

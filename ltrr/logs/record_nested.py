@@ -57,15 +57,12 @@ class NestedRows:
     def _draws_and_candidates(self) -> tuple[pa.ListArray, pa.ListArray]:
         """Every fetched block once; a draw replaces the look at the same block."""
         levels = self.levels
-        looks, draws = levels.blocks
-        instead, deeper = levels.drawn_instead, levels.deeper
-        # Blocks are numbered through all looks, then all draws.
-        source = np.concatenate(
-            [np.where(instead >= 0, len(looks) + instead, np.arange(len(looks))), len(looks) + deeper]
-        )
-        is_looked_at = np.concatenate([np.ones(len(looks), dtype=bool), np.zeros(len(deeper), dtype=bool)])
-        is_drawn = np.concatenate([instead >= 0, np.ones(len(deeper), dtype=bool)])
-        record = np.concatenate([looks.record, draws.record[deeper]])
+        looks, draws, _ = levels.blocks
+        instead, further = levels.drawn_instead, self._further
+        source = np.concatenate([np.where(instead >= 0, len(looks) + instead, np.arange(len(looks))), further])
+        is_looked_at = np.arange(len(source)) < len(looks)
+        is_drawn = np.concatenate([instead >= 0, further < len(looks) + len(draws)])
+        record = self._record_of_block[source]
         order = np.argsort(record, kind="stable")
         source, is_looked_at, is_drawn, record = source[order], is_looked_at[order], is_drawn[order], record[order]
         counts = self._result_counts[source]
@@ -100,23 +97,39 @@ class NestedRows:
         )
         return draw_lists, candidates
 
+    # Blocks are numbered through all looks, then all draws, then all blocks of off_path.
+
+    @cached_property
+    def _further(self) -> Longs:
+        """Blocks that were not looked at: draws, then those of off_path."""
+        looks, draws, off_path = map(len, self.levels.blocks)
+        return np.concatenate([looks + self.levels.deeper, looks + draws + np.arange(off_path)])
+
+    @cached_property
+    def _record_of_block(self) -> Longs:
+        return np.concatenate([level.record for level in self.levels.blocks])
+
     @cached_property
     def _result_counts(self) -> Longs:
-        """Number of results of each look and each draw."""
+        """Number of results of each block."""
         return np.concatenate([lengths(level.field("results")) for level in self.levels.blocks])
 
     @cached_property
     def _listings(self) -> Longs:
         """Number of drawn blocks of the record that list the entity of each result."""
-        looked, drawn, _ = self.levels.entity_keys
-        keys = np.concatenate([looked, drawn])
+        _, drawn, _, _ = self.levels.entity_keys
+        keys = self._entity_keys
         return np.asarray(np.bincount(drawn, minlength=int(keys.max(initial=0)) + 1)[keys], dtype=np.int64)
 
     @cached_property
     def _slate_place(self) -> Longs:
         """Index of the row of the slate with the entity of each result; -1 if it was not shown."""
-        looked, drawn, shown = self.levels.entity_keys
-        return place_of(np.concatenate([looked, drawn]), shown)
+        return place_of(self._entity_keys, self.levels.entity_keys[-1])
+
+    @cached_property
+    def _entity_keys(self) -> Longs:
+        """A number for record and entity of each result."""
+        return np.concatenate(self.levels.entity_keys[:-1])
 
     @cached_property
     def _scores(self) -> pa.Array:
@@ -142,7 +155,7 @@ class NestedRows:
             **{name: decisions.field("history", name) for name in ("hit_rate", "marginal_hit_rate")},
             look=look.take(pa.array(records)),
             deeper=deeper.take(pa.array(records)),
-            is_shadow=pa.array(np.zeros(len(decisions), dtype=bool)),
+            is_shadow=pa.array(self.levels.has_shadow[records]),
             drawn=self._drawn().take(pa.array(records)),
         )
 
@@ -174,17 +187,18 @@ class NestedRows:
         return list_array(np.bincount(owner, minlength=len(decisions)).astype(np.int64), rows)
 
     def _look_and_deeper(self) -> tuple[pa.ListArray, pa.ListArray]:
-        """Blocks with the facts of their candidates: those looked at, and the other drawn ones."""
-        looks, draws = self.levels.blocks
+        """Blocks with the facts of their candidates: those looked at, and the other ones."""
+        looks = self.levels.blocks[0]
         rows = self._block_rows()
         records = len(self.levels.records)
         look = list_array(np.bincount(looks.record, minlength=records).astype(np.int64), rows[: len(looks)])
-        deeper = self.levels.deeper
-        others = rows.take(pa.array(len(looks) + deeper))
-        return look, list_array(np.bincount(draws.record[deeper], minlength=records).astype(np.int64), others)
+        further = self._further
+        owner = self._record_of_block[further]
+        others = rows.take(pa.array(further[np.argsort(owner, kind="stable")]))
+        return look, list_array(np.bincount(owner, minlength=records).astype(np.int64), others)
 
     def _block_rows(self) -> pa.StructArray:
-        """Rows of all looks, then of all draws."""
+        """Rows of all blocks."""
         results, counts, source = self.levels.results, self._result_counts, self._fact_source
         facts = pa.array(source, mask=source < 0)
         overlaps = _joined(results, "overlap").take(facts)
@@ -206,14 +220,13 @@ class NestedRows:
     def _fact_source(self) -> Longs:
         """Index of the result that has the facts of each result's entity; -1 if no result has."""
         results = self.levels.results
-        looked, drawn, _ = self.levels.entity_keys
-        keys = np.concatenate([looked, drawn])
+        keys = self._entity_keys
         is_known = pc.or_(_joined(results, "overlap").is_valid(), _joined(results, "examinations").is_valid())
         known = np.flatnonzero(is_known.to_numpy(zero_copy_only=False))
         first = place_of(keys, keys[known])
         return np.where(first >= 0, known[first], -1) if len(known) else first
 
 
-def _joined(levels: tuple[Level, Level], name: str) -> pa.Array:
-    """A field of all looks or their results, then of all draws or theirs."""
+def _joined(levels: tuple[Level, ...], name: str) -> pa.Array:
+    """A field of all blocks, or of all results, in the order of their numbers."""
     return pa.concat_arrays([level.field(name) for level in levels])

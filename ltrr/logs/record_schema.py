@@ -161,8 +161,16 @@ def _struct(fields: Fields, **lists: pa.DataType) -> pa.StructType:
 
 
 _BLOCKS = pa.list_(_struct(BLOCK, results=pa.list_(_struct(RESULT))))
-_DECISIONS = pa.list_(_struct(DECISION, history=_struct(HISTORY), shortlist=pa.list_(_struct(ACTION))))
+_DECISION = _struct(DECISION, history=_struct(HISTORY), shortlist=pa.list_(_struct(ACTION)))
 DECISION_SCHEMA = pa.schema(
-    _struct(RECORD, looks=_BLOCKS, decisions=_DECISIONS, draws=_BLOCKS, slate=pa.list_(_struct(SLATE_ROW)))
+    _struct(
+        RECORD,
+        looks=_BLOCKS,
+        decisions=pa.list_(_DECISION),
+        shadow=_DECISION,
+        draws=_BLOCKS,
+        off_path=_BLOCKS,
+        slate=pa.list_(_struct(SLATE_ROW)),
+    )
 )
 EVENT_SCHEMA = pa.schema(_struct(EVENT))

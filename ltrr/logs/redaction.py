@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from ltrr.artifacts.decision_record import schema
@@ -50,17 +51,54 @@ def redact(line: str) -> str:
     >>> redact("u-17 was here"), redact("")
     ('***', '')
     """
-    masked = "".join(_mask(token) for token in _TOKEN.finditer(line[:_MAX_READ]))
-    return masked if len(masked) <= EXCERPT_LENGTH else masked[: EXCERPT_LENGTH - 3] + "..."
+    masked = ""
+    for token in _TOKEN.finditer(line[:_MAX_READ]):
+        masked += _mask(token)
+        if len(masked) > EXCERPT_LENGTH:
+            return masked[: EXCERPT_LENGTH - 3] + "..."
+    return masked
+
+
+# The tokens of a line without a backslash: keys and literals stay, values become stars.
+_SHAPE = re.compile(
+    r"""
+    ( "[^"]*"\s*: | \b(?:true|false|null)\b )
+    | (") [^"]* (")
+    | [^{}\[\]:,\s"]+
+    """,
+    re.VERBOSE,
+)
+
+
+def redact_all(lines: Iterable[str]) -> list[str]:
+    """`redact` of each line. Lines of one shape, such as those of one tracker, are masked once.
+
+    >>> redact_all(['{"user": "u-1"}', '{"user": "u-2"}', '{"user": 3}'])
+    ['{"user":"*"}', '{"user":"*"}', '{"user":*}']
+    """
+    of_shape: dict[str, str] = {}
+    masked = []
+    for line in lines:
+        if "\\" in line or len(line) > _MAX_READ:
+            masked.append(redact(line))
+            continue
+        shape = _SHAPE.sub(r"\1\2*\3", line)
+        if shape not in of_shape:
+            of_shape[shape] = redact(line)
+        masked.append(of_shape[shape])
+    return masked
 
 
 def _mask(token: re.Match[str]) -> str:
-    text = token["text"]
-    if text is not None:
-        colon = ":" if token["colon"] else ""
-        is_known = bool(colon) and text[1:-1] in KNOWN_KEYS
-        closing = '"' if len(text) > 1 and text.endswith('"') else ""
-        return f"{text}:" if is_known else f'"*{closing}{colon}'
-    if token["space"] is not None:
+    kind = token.lastgroup
+    if kind == "structure" or kind == "literal":
+        return token[0]
+    if kind == "space":
         return ""
-    return "*" if token["other"] is not None else token[0]
+    if kind == "other":
+        return "*"
+    text = token["text"]
+    colon = ":" if kind == "colon" else ""
+    if colon and text[1:-1] in KNOWN_KEYS:
+        return f"{text}:"
+    return f'"*"{colon}' if len(text) > 1 and text[-1] == '"' else f'"*{colon}'

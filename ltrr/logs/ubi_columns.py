@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from ltrr.logs.column_lines import (
     Parsed,
     column,
     hash_lines,
+    hex_digits,
     is_given,
     is_text,
     map_distinct,
@@ -28,6 +29,7 @@ from ltrr.logs.column_lines import (
     struct_rows,
 )
 from ltrr.logs.column_times import LATEST, arrival_and_log_dates, find_dates, parse_times
+from ltrr.logs.line_batch import LineBatch
 from ltrr.logs.record_rows import cached_query_key
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ _UNITS = ((10**11, SECONDS, 1_000_000, 1), (10**14, MILLISECONDS, 1_000, 1), (10
 _KEYS = (b'"event_id"', b'"record_version"', b'"decisions"', b'"slate"', b'"draws"', b'"from"', b'"ltrr"')
 # Letters that are written as escapes could be those of such a key, or hide a JSON text.
 FOREIGN = (*_KEYS, *ESCAPED_LETTERS, b'query_attributes":"', b'query_attributes": "')
+OTHER_ACTION = {"reason": "other_action", "detail": "action_name: expected one of logs.actions, got another"}
+"""The reason against an action that the settings do not name."""
 _LAYOUT = re.compile(rb'\s*\{\s*"(index|create)"\s*:\s*\{[^{}]*\}\s*\}\s*')
 
 
@@ -74,14 +78,18 @@ def _choose_schema(line: bytes) -> int:
     return 2 * (_ID_IS_NUMBER.search(line) is not None) + (_TIME_IS_NUMBER.search(line) is not None)
 
 
-def read_columns(lines: Sequence[bytes], reader: NightFacts, schema: pa.Schema) -> list[ColumnRows]:
-    """Rows of the documents that have no fault and no reason to be rejected."""
-    parts = parse_objects(lines, _SCHEMAS, _choose_schema, FOREIGN)
-    read = (_read_part(lines, part, reader, schema) for part in parts)
-    return [rows for rows in read if len(rows.places)]
+def _choose_for_all(lines: LineBatch) -> int | None:
+    """Index of the schema of all lines, or None if a line has a number as time or as entity."""
+    return None if _TIME_IS_NUMBER.search(lines.together) or _ID_IS_NUMBER.search(lines.together) else 0
 
 
-def _read_part(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schema: pa.Schema) -> ColumnRows:
+def read_columns(lines: LineBatch, reader: NightFacts, schema: pa.Schema) -> list[ColumnRows]:
+    """Rows of the documents without a fault or a reason to be rejected, each kind by itself."""
+    parts = parse_objects(lines, _SCHEMAS, _choose_schema, FOREIGN, choose_for_all=_choose_for_all)
+    return [rows for part in parts for rows in _read_part(lines.pick(part.places), part, reader, schema)]
+
+
+def _read_part(lines: LineBatch, part: Parsed, reader: NightFacts, schema: pa.Schema) -> Iterator[ColumnRows]:
     table = part.table
     at, clock, is_timed = _times(column(table, "timestamp"))
     is_event = is_text(column(table, "action_name"))
@@ -96,23 +104,25 @@ def _read_part(lines: Sequence[bytes], part: Parsed, reader: NightFacts, schema:
     kinds = _kinds(column(table, "action_name"), reader)
     searches = is_good & ~is_given(column(table, "action_name")) & _are_searches(table)
     events = is_good & is_event & is_given(kinds) & _are_events(table, kinds, reader)
-    layout = is_layout & np.array([_LAYOUT.fullmatch(lines[n]) is not None for n in part.places.tolist()], dtype=bool)
-    chosen = np.flatnonzero(searches | events | layout)
-    taken = pa.array(chosen)
-    rows = _Rows(table.take(taken), at[chosen], day[chosen], kinds.take(taken), reader, schema)
-    formats = np.where(events, "event", np.where(searches, "search", "structure"))[chosen]
-    picked = [lines[n] for n in part.places[chosen].tolist()]
-    clocks = pc.if_else(pa.array(layout[chosen]), pa.scalar(None, pa.string()), clock.take(pa.array(chosen)))
-    return ColumnRows(
-        part.places[chosen],
-        {
-            "line_hash": hash_lines(picked),
-            "format": pa.array(formats.tolist(), pa.string()),
-            "clock": clocks,
-            "impression": rows.impressions(searches[chosen]),
-            "event": rows.events(events[chosen]),
-        },
-    )
+    for format_, is_chosen in (("search", searches), ("event", events)):
+        chosen = np.flatnonzero(is_chosen)
+        if len(chosen):
+            taken = pa.array(chosen)
+            rows = _Rows(table.take(taken), at[chosen], day[chosen], kinds.take(taken), reader, schema)
+            nested = {"impression": rows.impressions()} if format_ == "search" else {"event": rows.events()}
+            columns = _columns(lines.pick(chosen), format_) | {"clock": clock.take(taken)} | nested
+            yield ColumnRows(part.places[chosen], columns)
+    others = np.flatnonzero(is_event & ~is_layout & ~_are_known(column(table, "action_name"), reader))
+    if len(others):
+        reason = {name: pa.repeat(text, len(others)) for name, text in OTHER_ACTION.items()}
+        yield ColumnRows(part.places[others], _columns(lines.pick(others), "foreign") | reason)
+    layout = np.array([n for n in np.flatnonzero(is_layout).tolist() if _LAYOUT.fullmatch(lines[n])], dtype=np.int64)
+    if len(layout):
+        yield ColumnRows(part.places[layout], _columns(lines.pick(layout), "structure"))
+
+
+def _columns(lines: LineBatch, format_: str) -> dict[str, pa.Array]:
+    return {"line_hash": hash_lines(lines), "format": pa.repeat(format_, len(lines))}
 
 
 def _times(values: pa.Array) -> tuple[Longs, pa.Array, Bools]:
@@ -120,7 +130,7 @@ def _times(values: pa.Array) -> tuple[Longs, pa.Array, Bools]:
     if pa.types.is_integer(values.type):
         return _times_of_numbers(values)
     at, is_timed = parse_times(values, _ZONED)
-    return at, pa.array([ZONED] * len(values), pa.string()), is_timed
+    return at, pa.repeat(ZONED, len(values)), is_timed
 
 
 def _times_of_numbers(values: pa.Array) -> tuple[Longs, pa.Array, Bools]:
@@ -138,6 +148,12 @@ def _kinds(actions: pa.Array, reader: NightFacts) -> pa.Array:
     settings = reader.settings
     known = {action: kind for action, kind in settings.actions.items() if kind in settings.kinds}
     return map_distinct(actions, known.get, pa.string())
+
+
+def _are_known(actions: pa.Array, reader: NightFacts) -> Bools:
+    """Whether the settings name each action."""
+    named = map_distinct(actions, reader.settings.actions.__contains__, pa.bool_())
+    return np.asarray(pc.fill_null(named, fill_value=False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _are_searches(table: pa.Table) -> Bools:
@@ -165,13 +181,13 @@ def _are_events(table: pa.Table, kinds: pa.Array, reader: NightFacts) -> Bools:
 
 
 class _Rows:
-    """Builder of the nested rows of some documents.
+    """Builder of the nested rows of some searches, or of some events.
 
     Args:
         table: Documents, [N].
         at: Time in microseconds since 1970, [N].
         day: Date in days since 1970, [N].
-        kinds: Kind of event; null for searches, [N].
+        kinds: Kind of event of each event, [N].
         reader: Reader of the night.
         schema: Arrow schema of the parsed rows.
     """
@@ -187,8 +203,8 @@ class _Rows:
     def text(self, name: str) -> pa.Array:
         return pc.fill_null(column(self.table, name), "")
 
-    def events(self, is_event: Bools) -> pa.Array:
-        """Structures of events; null where a row is none."""
+    def events(self) -> pa.Array:
+        """Structures of events."""
         entity_id = column(self.table, "event_attributes", "object", "object_id").cast(pa.string())
         position = column(self.table, "event_attributes", "position", "ordinal")
         given = {"impression_id": self.text("query_id"), "entity_id": entity_id, "kind": self.kinds}
@@ -198,13 +214,14 @@ class _Rows:
             pc.fill_null(position.cast(pa.string()), ""),
             *(self.text(name) for name in ("client_id", "session_id", "user_id")),
         ]
-        joined = pc.binary_join_element_wise(*(pc.fill_null(part, "") for part in parts), "\x1f")
-        ids = [f"ubi-{hashlib.sha256(text.encode()).hexdigest()[:32]}" for text in joined.to_pylist()]
-        given |= {"event_id": pa.array(ids, pa.string()), "at": self.stamps, "position": position}
-        return self._struct("event", {**given, "arrival_date": self.arrival_date}, is_event)
+        joined = pc.binary_join_element_wise(*parts, "\x1f").cast(pa.binary())
+        hashes = b"".join([hashlib.sha256(text).digest()[:16] for text in joined.to_pylist()])
+        event_id = pc.binary_join_element_wise("ubi-", hex_digits(hashes, 16), "")
+        given |= {"event_id": event_id, "at": self.stamps, "position": position}
+        return self._struct("event", {**given, "arrival_date": self.arrival_date})
 
-    def impressions(self, is_search: Bools) -> pa.Array:
-        """Structures of searches; null where a row is none."""
+    def impressions(self) -> pa.Array:
+        """Structures of searches."""
         user_id, client_id = self.text("user_id"), self.text("client_id")
         users = pc.if_else(pc.equal(user_id, ""), client_id, user_id)
         user_key = map_distinct(users, self.reader.pseudonyms.user, pa.string())
@@ -226,11 +243,11 @@ class _Rows:
             "user_fold": map_distinct(user_key, user_fold, pa.int32()),
             "session_key": map_distinct(named, self.reader.pseudonyms.session, pa.string()),
             "surface": pc.if_else(pc.equal(surface, ""), "search", surface),
-            "context": pa.array([[]] * rows, pa.map_(pa.string(), pa.string())),
-            "served_by": pa.array(["static"] * rows, pa.string()),
+            "context": pa.MapArray.from_arrays([0] * (rows + 1), *(pa.nulls(0, pa.string()) for _ in range(2))),
+            "served_by": pa.repeat("static", rows),
             "pages": self._pages(),
         }
-        return self._struct("impression", given, is_search)
+        return self._struct("impression", given)
 
     def _query_key(self, text: str) -> str:
         return cached_query_key(text, self.reader.key_version)
@@ -243,7 +260,5 @@ class _Rows:
         offsets = np.concatenate([[0], np.cumsum(has_page)]).astype(np.int32)
         return pa.ListArray.from_arrays(pa.array(offsets), pages.filter(pa.array(has_page)))
 
-    def _struct(self, name: str, given: dict[str, pa.Array], is_row: Bools) -> pa.Array:
-        kind = self.schema.field(name).type
-        whole = struct_rows(kind, given, len(self.table))
-        return pc.if_else(pa.array(is_row), whole, pa.scalar(None, kind))
+    def _struct(self, name: str, given: dict[str, pa.Array]) -> pa.Array:
+        return struct_rows(self.schema.field(name).type, given, len(self.table))

@@ -16,7 +16,7 @@ from typing import Any
 
 from ltrr.logs.clocks import Clock, parse_time, to_contract_time
 from ltrr.logs.line_format import Content, LineContext, LineFaultError, LineFormat, Record
-from ltrr.logs.ubi_columns import read_columns
+from ltrr.logs.ubi_columns import OTHER_ACTION, read_columns
 
 _SURFACE = "search"
 _BULK_ACTIONS = ("index", "create")
@@ -88,7 +88,7 @@ def _to_event(content: Content, context: LineContext) -> Record:
     action = _text(content, "action_name")
     kind = context.actions.get(action)
     if kind is None:
-        raise LineFaultError("other_action", "action_name: expected one of logs.actions, got another")
+        raise LineFaultError(**OTHER_ACTION)
     clock = _time_of(content)
     attributes = content.get("event_attributes") or {}
     entity = attributes.get("object") or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from benchmarks.learned_retrieval import judging
 from benchmarks.learned_retrieval.report import markdown as retrieval_table
 from benchmarks.learned_retrieval.report import rows_of
+from benchmarks.line_speed import lines_of
 from benchmarks.ope_obd import compare, moments_of
 from benchmarks.plan_logs import pages
 from benchmarks.plan_logs.report import bars_of, markdown
@@ -22,6 +24,7 @@ from benchmarks.speed_study.numpy_scan import POLICIES, RATIOS, measure_numpy, m
 from benchmarks.speed_study.scoring import measure_scoring
 from benchmarks.vw_speed import make_rows, measure_alone
 from benchmarks.worlds_check import judged_ndcg
+from ltrr.artifacts.record_checks import check_decision_record, check_event
 from ltrr.core.plans import PlanSpace
 from tests.simulation.small_worlds import chance_world
 
@@ -70,6 +73,15 @@ def test_open_bandit_logs_are_compared_with_the_reference(tmp_path) -> None:
     ips = moments_of(arrays, arrays["q_hat"]).weighted.ips()
     (tmp_path / "log.json").write_text(f'{{"ips": {ips!r}}}')
     assert compare(tmp_path, "log")["estimates"]["ips"]["value"] == pytest.approx(ips)
+
+
+@pytest.mark.parametrize("form", ["ltrr", "shadow"])
+def test_made_up_lines_follow_the_log_contract(form: str) -> None:
+    contents = list(map(json.loads, lines_of(form, 0.1)))
+    records = [content for content in contents if "record_version" in content]
+    assert [check_decision_record(content) for content in records] == [[]] * len(records)
+    assert all(("shadow" in content) == (form == "shadow") for content in records)
+    assert [check_event(one) for one in contents if "event_id" in one] == [[]] * (len(contents) - len(records))
 
 
 def test_ndcg_of_judged_entities() -> None:

@@ -18,7 +18,7 @@ from ltrr.logs.line_rows import LineReader
 from ltrr.logs.reading import read_line
 from ltrr.logs.reasons import NO_FAULTS, REASONS
 from ltrr.logs.record_rows import Pseudonyms
-from ltrr.logs.redaction import EXCERPT_LENGTH, KNOWN_KEYS, redact
+from ltrr.logs.redaction import EXCERPT_LENGTH, KNOWN_KEYS, redact, redact_all
 from ltrr.logs.settings import LogSettings
 from tests.logs.log_lines import NIGHT, SPACE, as_bytes, event, noon, record, stamp, wrong_lines
 
@@ -116,6 +116,11 @@ def test_no_value_survives_redaction_wherever_it_stands(before: str, after: str)
     excerpt = redact(f"{before}person4711{after}")
     assert "4711" not in excerpt
     assert len(excerpt) <= EXCERPT_LENGTH
+
+
+@given(st.lists(st.text(alphabet='{}[]:,"\\ ax1-*') | st.sampled_from(['{"user":"a"}', '{"user": "b"}', '{"user":1}'])))
+def test_lines_that_are_masked_together_are_masked_alike(lines: list[str]) -> None:
+    assert redact_all(lines) == list(map(redact, lines))
 
 
 def test_known_keys_name_no_value_that_could_be_an_id() -> None:
