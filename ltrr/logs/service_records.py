@@ -18,6 +18,10 @@ CONTINUOUS = "a continuous action (_label_ca): not read"
 NO_LABEL = "a decision without a label (_label_cost)"
 NO_SLOT_LABEL = "a decision with a slot without a label (_label_cost)"
 
+OBSERVATION_KIND = "service-observation"
+"""`kind` of the event of an observation that came after its decision. A kind of the settings that
+a line can name has no hyphen."""
+
 
 def find_skip_reason(record: Mapping[str, Any]) -> str:
     """The reason why a record is no decision, or none whose reward is known; empty if it is one.

@@ -127,6 +127,7 @@ class Intake:
             is_history=night.is_history,
             patterns=read_patterns(self.settings.formats, night.settings.paths.home),
             key_version=night.settings.policy.query_key_version,
+            policy=night.settings.policy,
         )
         folder = check_closed(night.spark, night.settings.paths.logs, night.date)
         self.files = list_folder(night.spark, folder)
