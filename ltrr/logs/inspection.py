@@ -38,7 +38,7 @@ class Inspection:
         lines: Number of lines.
         structure: Number of lines of the layout, which have no record.
         decisions: Number of decision records that a policy served with propensities.
-        choices: Number of choices of plans that a decision service made, with propensities and reward.
+        choices: Number of choices of plans by a decision service, with propensities and reward.
         static: Number of decision records without a choice of a plan.
         searches: Number of searches of other formats; each document counts.
         responses: Number of these that name the entities of the response.

@@ -303,7 +303,7 @@ THINNED = (
 
 
 def _check_choices(counts: Counts) -> list[Check]:
-    """Rewards of the choices of decision services, and choices of thinned logs, if there are any."""
+    """Rewards of the choices of decision services and their thinning, if there are choices."""
     if not counts.choices:
         return []
     share = _share(counts.rewarded_choices, counts.choices)
