@@ -100,6 +100,7 @@ def run(night: Night) -> None:
         shadow_decisions=counts.shadowed,
         query_key_version=night.settings.policy.query_key_version,
         accepted_quality=accepted or None,
+        thinned_choices=counts.thinned_choices or None,
     )
 
 

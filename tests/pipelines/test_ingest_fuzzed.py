@@ -50,12 +50,15 @@ def seeds() -> list[bytes]:
     own = [as_bytes(line) for n in range(6) for line in (record(n), event(n))]
     dsjson = {"_label_cost": -1.0, "_label_probability": 0.5, "EventId": "e", "a": [1, 2], "c": {"_multi": [{}, {}]}}
     foreign = [FUSION_CLICK, FUSION_SEARCH, METARANK_CLICK, METARANK_RANKING, dsjson]
-    service = [
-        service_as_line(line)
-        for n in range(8)
-        for line in (service_line(n, LAST), observation(n, f"d{n}-{LAST}", LAST))
+    choices = [service_line(n, LAST) for n in range(8)]
+    service = [*choices, *(observation(n, one["EventId"], LAST) for n, one in enumerate(choices))]
+    return [
+        *shop,
+        *map(service_as_line, service),
+        *own * 4,
+        *wrong_lines(7).values(),
+        *(json.dumps(line).encode() for line in foreign),
     ]
-    return [*shop, *service, *own * 4, *wrong_lines(7).values(), *(json.dumps(line).encode() for line in foreign)]
 
 
 def damaged(line: bytes, rng: random.Random) -> bytes:
