@@ -147,7 +147,7 @@ def test_all_notes_of_ltrr_0_1_are_read():
         kind: {name for name, value in notes.items() if value is None} - OPTIONAL[kind] for kind, notes in read.items()
     }
     assert {kind: names for kind, names in absent.items() if names} == {
-        IngestNotes: {"with_propensities", "query_key_version", "shadow_decisions", "thinned_choices"},
+        IngestNotes: {"with_propensities", "query_key_version", "shadow_decisions"},
         MemoryNotes: {"first_open_week"},
         HistoryNotes: {"history_parts", "block_size", "blocks_since"},
         EvaluationNotes: {"distrusted_dates", "exploration_price", "draws_by_class", "served_ranker"},
