@@ -25,6 +25,7 @@ def service_line(number: int, day: date = NIGHT, **more: Any) -> dict[str, Any]:
     taken = int(rng.choice(len(SPACE), p=p))
     is_long = number % 2 == 0
     chance = 0.8 if SPACE.text(taken) == (BEST if is_long else "popular:2") else 0.2
+    thing = f"{chr(ord('a') + number // 2 % 20)}socks"
     order = rng.permutation(len(SPACE))
     texts = [",".join(reversed(text.split(","))) for text in SPACE.texts]
     return {
@@ -37,7 +38,7 @@ def service_line(number: int, day: date = NIGHT, **more: Any) -> dict[str, Any]:
         "EventId": f"d{number}-{day}",
         "a": [int(n) + 1 for n in order],
         "c": {
-            "query_text": f"Red socks {number % 40}" if is_long else f"socks{number % 40}",
+            "query_text": f"Red {thing}" if is_long else thing,
             "user": f"person-{number % 61}",
             "_multi": [{"_tag": text, "i": {"constant": 1, "id": text}} for text in texts],
         },

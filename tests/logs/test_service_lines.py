@@ -71,7 +71,7 @@ def test_a_choice_has_the_features_of_a_policy_that_sees_no_blocks() -> None:
     features = {one["action"]: one["features"] for one in decision["action_features"]}
     assert features == dict(zip(SPACE.texts, matrix.tolist(), strict=True))
     assert (impression["served_by"], impression["policy_version"]) == ("service", service_version(BLIND))
-    assert (impression["query_text"], impression["session_key"], impression["pages"]) == ("Red socks 2", None, None)
+    assert (impression["query_text"], impression["session_key"], impression["pages"]) == ("Red bsocks", None, None)
     assert impression["user_key"] == Pseudonyms("s").user("person-2")
     assert impression["at"].microsecond % 1_000 == 456
 

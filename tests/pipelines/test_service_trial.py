@@ -35,7 +35,6 @@ def test_the_bandit_learns_from_the_service_and_is_judged_on_its_later_dates(
 ) -> None:
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
     policy = PolicySettings("search", SPACE.strategies, SPACE.block_size, SPACE.budget, observe="blind")
-    # Sixty users search five times a day each: their share of the day is no sign of abuse.
     write_home_file(
         tmp_path,
         {**home_layer(policy, NIGHT), "evaluation": {"held_out_percent": HELD_OUT_PERCENT}},
