@@ -21,6 +21,7 @@ from ltrr.evaluation.service_check import find_wrong_propensities
 from ltrr.evaluation.settings import EvaluationSettings
 from ltrr.evaluation.training_sums import sum_training_decisions
 from ltrr.logs.secret import SECRET_VARIABLE
+from ltrr.logs.settings import LogSettings
 from ltrr.ope.estimates import OpeSettings, estimate_log
 from ltrr.ope.formats import find_default_columns, read_foreign_log
 from ltrr.pipelines.whole_logs import without_thinned_dates
@@ -61,7 +62,8 @@ def home(spark, tmp_path: Path) -> Home:
         *(service_line(n) for n in range(3)),
     ]
     lines = [as_line(one) for one in (*whole, *others)]
-    home = Home(spark, tmp_path, NIGHT, observe="blind")
+    limits = LogSettings(rejected_share_limit=0.1, volume_factor=10.0)
+    home = Home(spark, tmp_path, NIGHT, limits, observe="blind")
     write_folder(home.logs, NIGHT, {"service.json": [*lines, lines[0][:-9]]})
     write_folder(home.logs, NEXT, {"service.json": [as_line(one) for one in thinned]})
     (tmp_path / "whole.json").write_bytes(b"\n".join(as_line(line) for line in whole))
