@@ -71,7 +71,7 @@ def test_the_home_may_be_named_in_the_file_and_its_own_file_counts(configured_ho
         ("logs: {late_days: yes}", r"logs\.late_days: expected a valid integer, got True"),
         ("history_starts: soon", r"history_starts: expected a valid date, got 'soon'"),
         ("policy: {strategies: a}", r"policy\.strategies: expected a valid tuple, got 'a'"),
-        ("logs: 3", r"logs: expected settings kinds, actions, formats, page_reward_cap"),
+        ("logs: 3", r"logs: expected settings kinds, actions, formats, service_paths"),
         ("logs: {late_days: -1}", r"logs.late_days: expected >= 1"),
         ("policy: {observe: everything}", r"everything"),
         ("- a", r"not a mapping"),

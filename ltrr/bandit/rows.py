@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.artifacts.service_version import SERVICE
 from ltrr.core.features import action_features
 from ltrr.errors import SupportError
 from ltrr.spark.fixed_point import from_fixed_point, to_fixed_point
@@ -39,7 +40,8 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
     Features, action set and propensity are those of the log. An impression without shown entities
     has the reward 0. Decisions whose plan was served (`served_by = policy`) are used, and shadow
     decisions: values learn from their looks, blocks and clicks. On other `static` pages and
-    `fallback`, the propensity is not that of the plan shown.
+    `fallback`, the propensity is not that of the plan shown. A decision service (`served_by =
+    service`) logs the reward of the whole page with its choice, which stands for both rewards.
 
     Decisions and slates are of the same dates. They are shuffled once, by log_date and
     impression_id.
@@ -63,7 +65,7 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
         lambda row: F.struct(row["entity_id"], row["clicks"], row["examination"]),
     )
     is_shadow = F.coalesce("is_shadow", F.lit(False))
-    drawn = decisions.where((F.col("served_by") == "policy") | is_shadow)
+    drawn = decisions.where(F.col("served_by").isin("policy", SERVICE) | is_shadow)
     return drawn.join(rewards, on=["log_date", "impression_id"], how="left").select(
         "impression_id",
         "step",
@@ -75,8 +77,8 @@ def to_bandit_rows(decisions: DataFrame, slate_rows: DataFrame, examination_floo
         "policy_version",
         "action_taken",
         "logging_propensity",
-        F.coalesce("found_reward", F.lit(0.0)).alias("found_reward"),
-        F.coalesce("page_reward", F.lit(0.0)).alias("page_reward"),
+        F.coalesce("logged_reward", "found_reward", F.lit(0.0)).alias("found_reward"),
+        F.coalesce("logged_reward", "page_reward", F.lit(0.0)).alias("page_reward"),
         best_plan_value(F.col("action_features")).alias("baseline"),
         "shared_features",
         F.col("action_features").alias("actions"),

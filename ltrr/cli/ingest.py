@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,6 +89,13 @@ def ingest(
             "By default they do if no search of the log has propensities.",
         ),
     ] = None,
+    block_size: Annotated[
+        int, typer.Option("--block-size", min=1, help="Number of candidates per block, of a new home.")
+    ] = 2,
+    budget: Annotated[int, typer.Option("--budget", min=1, help="Number of blocks per plan, of a new home.")] = 4,
+    observe: Annotated[
+        str, typer.Option("--observe", help="What a plan of a new home may observe: blind | first_look | all_blocks.")
+    ] = "first_look",
     accept_quality: AcceptQuality = None,
 ) -> None:
     """Take a history: log files of many dates become the first night of a home.
@@ -97,6 +105,8 @@ def ingest(
     read once more before anything is written, to find their dates.
     """
     formats_named(format_)
+    names = tuple(part.strip() for part in strategies.split(","))
+    plans = PolicySettings("search", names, block_size, budget, observe=observe)
     read_secret(os.environ)
     asked = DateRange.parse(dates) if dates else None
     files = list_log_files(paths)
@@ -113,7 +123,7 @@ def ingest(
     places = common.section(PathSettings)
     # One process at a time creates or changes the home, lands files and runs the job.
     with hold_lease(places.home, "taking a history", tables=places.tables) as lease:
-        settings = _open_home(common, spark, strategies, asked, has_catalogue=bool(catalogue))
+        settings = _open_home(common, spark, plans, asked, has_catalogue=bool(catalogue))
         if catalogue:
             version, counts = store_catalogue(spark, settings, catalogue)
             print_progress(f"catalogue {version}: {counts.entities:,} entities, {counts.titles:,} with a title")
@@ -141,7 +151,7 @@ def ingest(
 
 
 def _open_home(
-    common: Common, spark: SparkSession, strategies: str, span: DateRange, *, has_catalogue: bool
+    common: Common, spark: SparkSession, plans: PolicySettings, span: DateRange, *, has_catalogue: bool
 ) -> Settings:
     """Settings of the home, which is created if it does not exist; the caller holds its lease.
 
@@ -149,11 +159,12 @@ def _open_home(
     """
     home = common.section(PathSettings).home
     if not (home / HOME_FILE).exists() and common.config is None:
-        names = tuple(part.strip() for part in strategies.split(","))
         groups = (*DEFAULT_RANKER_GROUPS, "overlaps") if has_catalogue else DEFAULT_RANKER_GROUPS
-        policy = PolicySettings("search", names, ranker_groups=groups)
+        policy = replace(plans, ranker_groups=groups)
         write_home_file(home, {**home_layer(policy, span.first), "first_night": span.last})
-        print_progress(f"new home {home}: strategies {', '.join(names)}; ranker features {', '.join(groups)}")
+        print_progress(
+            f"new home {home}: strategies {', '.join(policy.strategies)}; ranker features {', '.join(groups)}"
+        )
         check_before_landing(load_settings(common.home, common.config, common.changes or ()))
     else:
         settings = load_settings(common.home, common.config, common.changes or ())
@@ -192,6 +203,7 @@ def _described(files: list[Path]) -> str:
 def _show(found: Inspection, settings: LogSettings, title: str) -> None:
     kinds = [
         ("decisions with propensities", found.decisions),
+        ("choices of a decision service", found.choices),
         ("decision records without a choice", found.static),
         ("searches", found.searches),
         ("searches that name their response", found.responses),
@@ -230,7 +242,7 @@ def _to_json(found: Inspection, settings: LogSettings) -> dict[str, Any]:
     return {
         **{
             name: getattr(found, name)
-            for name in ("lines", "structure", "decisions", "static", "searches", "responses")
+            for name in ("lines", "structure", "decisions", "static", "searches", "choices", "responses")
         },
         "events": found.events,
         "rejected": {reason: {"lines": n, "example": detail} for reason, (n, detail) in found.rejected.items()},

@@ -10,7 +10,7 @@ import typer
 from ltrr.cli.options import AcceptQuality, Common, Date, parse_date, with_common
 from ltrr.cli.output import narrow_stderr, show
 from ltrr.cli.progress import JobProgress
-from ltrr.logs.quality import NO_PROPENSITIES, SHADOW_ONLY
+from ltrr.logs.quality import NO_PROPENSITIES, SHADOW_ONLY, THINNED
 from ltrr.pipelines import runner
 from ltrr.pipelines.jobs import JOBS, check_job
 from ltrr.pipelines.preflight import check_before_start, prove_shared_paths
@@ -87,6 +87,8 @@ def _show(runs: Sequence[JobRun], title: str, common: Common) -> None:
             if run.notes.get("with_propensities") == "0" and run.notes.get("impressions") != "0":
                 why = SHADOW_ONLY if int(run.notes.get("shadow_decisions", 0)) else NO_PROPENSITIES
                 show(f"log of {run.run_date}: {why}")
+            if "thinned_choices" in run.notes:
+                show(f"log of {run.run_date}: {run.notes['thinned_choices']} choices are thinned: {THINNED}")
             if "ranker_why" in run.notes:
                 show(f"ranker of {run.run_date}: {run.notes['ranker_why']}")
             if "why" in run.notes:

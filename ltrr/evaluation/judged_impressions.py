@@ -9,6 +9,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.artifacts.service_version import SERVICE
 from ltrr.evaluation.logged_decision import COLUMNS
 
 
@@ -28,15 +29,19 @@ def only_on_dates(frame: DataFrame, dates: Sequence[date]) -> DataFrame:
 
 
 def only_by_policy(decisions: DataFrame, versions: Collection[str]) -> DataFrame:
-    """First decisions of impressions that these bundles served, without fallbacks; same columns."""
-    is_served = (F.col("served_by") == "policy") & (F.col("step") == 1)
+    """First decisions of impressions that these versions served, without fallbacks; same columns.
+
+    A decision service is one of the versions if its plans are those that are judged.
+    """
+    is_served = F.col("served_by").isin("policy", SERVICE) & (F.col("step") == 1)
     return decisions.where(is_served & F.col("policy_version").isin(sorted(versions)))
 
 
 def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Collection[str]) -> DataFrame:
     """One row with page_reward for each impression that a policy of the judged plan space served.
 
-    Fallbacks are left out. A page without rows has a reward of 0. The join by log_date and
+    Fallbacks are left out. A page without rows has a reward of 0. A decision service logged the
+    reward of the page with its choice. The join by log_date and
     impression_id, over the same few dates, takes one shuffle.
 
     Args:
@@ -46,7 +51,7 @@ def judged_impressions(decisions: DataFrame, slate_rows: DataFrame, versions: Co
     """
     rewards = slate_rows.groupBy("log_date", "impression_id").agg(F.sum("page_reward").alias("page_reward"))
     joined = only_by_policy(decisions, versions).join(rewards, on=["log_date", "impression_id"], how="left")
-    reward = F.coalesce(F.col("page_reward"), F.lit(0.0))
+    reward = F.coalesce(F.col("logged_reward"), F.col("page_reward"), F.lit(0.0))
     logged = [name for name in COLUMNS if name not in ("page_reward", "query_mean")]
     return joined.select("impression_id", "user_fold", *logged, reward.alias("page_reward"))
 
@@ -56,7 +61,8 @@ class ServedCounts:
     """Numbers of the window's impressions, by how they were served.
 
     Attributes:
-        by_policy: Served by a policy of the judged plan space. Only these are used.
+        by_policy: Served by a policy of the judged plan space, or by a decision service that chose
+            among its plans. Only these are used.
         by_other_space: Served by a policy with other plans or features.
         by_static: Served by a fixed plan without randomness, which is no evidence about other
             plans.
@@ -93,8 +99,8 @@ def count_served(served: dict[tuple[str, str], int], versions: Collection[str]) 
         return sum(n for (v, by), n in served.items() if by == how and (known is None or (v in versions) == known))
 
     return ServedCounts(
-        by_policy=total("policy", known=True),
-        by_other_space=total("policy", known=False),
+        by_policy=total("policy", known=True) + total(SERVICE, known=True),
+        by_other_space=total("policy", known=False) + total(SERVICE, known=False),
         by_static=total("static"),
         by_fallback=total("fallback"),
     )

@@ -11,6 +11,7 @@ from ltrr.artifacts.history import is_history
 from ltrr.artifacts.learned_values import only_value_files
 from ltrr.artifacts.manifest import Manifest, PolicySettings
 from ltrr.artifacts.pointer import open_policy
+from ltrr.artifacts.service_version import service_version
 from ltrr.errors import ArtifactError
 from ltrr.serving.bandit import PlanChooser
 from ltrr.serving.policy import Policy
@@ -142,9 +143,11 @@ def _to_text(value: object) -> str:
 def list_same_plan_versions(
     root: str | os.PathLike[str], name: str, versions: Collection[str], settings: PolicySettings
 ) -> list[str]:
-    """Published versions with the plans, looks, features and ranker features of `settings`."""
+    """Versions with the plans, looks, features and ranker features of `settings`."""
+    own = service_version(settings)
     return [
         version
         for version in sorted(versions)
-        if is_published(root, name, version) and has_same_plans(settings, read_manifest(root, name, version).settings)
+        if version == own
+        or (is_published(root, name, version) and has_same_plans(settings, read_manifest(root, name, version).settings))
     ]

@@ -9,6 +9,7 @@ from itertools import chain
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from ltrr.logs.service_records import OBSERVATION_KIND
 from ltrr.logs.settings import EventKind, LogSettings
 
 
@@ -52,10 +53,12 @@ def settle_events(
 ) -> DataFrame:
     """Add the status and reason of every event, and the date of its impression; same rows.
 
-    An event with an impression is `joined`, with three exceptions: the date of the impression is
+    An event with an impression is `joined`, with these exceptions: the date of the impression is
     closed (`late`), the impression did not show the entity (`not_shown`), or the time is outside
     the window (`outside_window`). An event without an impression waits for `late_days` nights and
-    is then `unmatched`. It is `late` at once if its own date was closed when it arrived.
+    is then `unmatched`. It is `late` at once if its own date was closed when it arrived. An
+    observation of a decision service whose decision is known is `after_label`: the decision has its
+    reward already.
 
     An event does not carry the date of its impression, so it belongs to the newest impression of
     its id. Several impressions of one id are kept only if `late_days` or a window has grown since
@@ -107,6 +110,7 @@ def _reason(night: date, settings: LogSettings, first_open: Column) -> Column:
     return (
         F.when(F.col("served_at").isNull(), F.when(arrives_too_late, "late").when(has_expired, "unmatched"))
         .when(F.col("log_date") < first_open, "late")
+        .when(F.col("kind") == OBSERVATION_KIND, "after_label")
         .when(F.col("is_shown").isNull(), F.when(~F.col("may_grow"), "not_shown"))
         .when(~is_inside, "outside_window")
     )
@@ -121,6 +125,7 @@ def event_detail(reason: Column) -> Column:
     return (
         F.when(reason == "late", "at: expected an impression of an open date, got one of a closed date")
         .when(reason == "not_shown", "entity_id: expected one of the slate of the impression, got another")
+        .when(reason == "after_label", "RewardValue: expected in the label of the decision, got a later line")
         .when(reason == "outside_window", "at: expected a time within the window of its kind, got another")
         .otherwise("impression_id: expected that of an impression, got no such impression within late_days")
     )

@@ -17,7 +17,8 @@ from pathlib import Path
 from ltrr.errors import UsageError
 from ltrr.logs.line_format import LineFormat
 from ltrr.logs.ltrr_lines import LTRR_LINES
-from ltrr.logs.refused_formats import DSJSON, FUSION, METARANK
+from ltrr.logs.refused_formats import FUSION, METARANK
+from ltrr.logs.service_lines import SERVICE_LINES
 from ltrr.logs.table_lines import read_mapping
 from ltrr.logs.ubi_lines import BULK_REQUESTS, UBI
 
@@ -27,7 +28,7 @@ FORMATS: tuple[LineFormat, ...] = (
     BULK_REQUESTS,
     METARANK,
     FUSION,
-    DSJSON,
+    SERVICE_LINES,
 )
 
 AUTO = "auto"
@@ -35,6 +36,7 @@ GROUPS: Mapping[str, tuple[LineFormat, ...]] = {
     AUTO: FORMATS,
     "ltrr": (LTRR_LINES,),
     "ubi": (UBI, BULK_REQUESTS),
+    "dsjson": (SERVICE_LINES,),
 }
 """Formats of a file by the name that a setting or option gives; `auto`: each line by its keys."""
 

@@ -26,6 +26,10 @@ _OF_NO_FORMAT = ("unknown_record", "foreign_format", "missing_key")
 _SAMPLE = 500
 
 
+OF_CHOICES = "in a home whose policy sees no blocks before it chooses (policy.observe: blind)"
+"""Home that takes the choices of a decision service."""
+
+
 @dataclass(frozen=True)
 class Inspection:
     """Contents of log files.
@@ -34,6 +38,7 @@ class Inspection:
         lines: Number of lines.
         structure: Number of lines of the layout, which have no record.
         decisions: Number of decision records that a policy served with propensities.
+        choices: Number of choices of plans by a decision service, with propensities and reward.
         static: Number of decision records without a choice of a plan.
         searches: Number of searches of other formats; each document counts.
         responses: Number of these that name the entities of the response.
@@ -50,6 +55,7 @@ class Inspection:
     decisions: int = 0
     static: int = 0
     searches: int = 0
+    choices: int = 0
     responses: int = 0
     events: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -61,11 +67,11 @@ class Inspection:
     @property
     def taken(self) -> int:
         """Number of lines with a record."""
-        return self.decisions + self.static + self.searches + sum(self.events.values())
+        return self.decisions + self.static + self.searches + self.choices + sum(self.events.values())
 
     def list_uses(self, shown_kinds: Sequence[str]) -> list[tuple[str, str]]:
         """(part of ltrr, whether the log can feed it and why), in the order of the nights."""
-        all_searches = self.decisions + self.static + self.searches
+        all_searches = self.decisions + self.static + self.searches + self.choices
         shown = self.decisions + self.static + self.responses + sum(self.events.get(kind, 0) for kind in shown_kinds)
         clicks = self.events.get("click", 0)
         if not all_searches:
@@ -78,6 +84,8 @@ class Inspection:
         judged = (
             "yes"
             if self.decisions
+            else f"yes, {OF_CHOICES}"
+            if self.choices
             else "no: no line has the propensity of a choice; log decisions as docs/reference/log-contract.md says"
         )
         return [
@@ -133,9 +141,10 @@ def _count(parsed: DataFrame, settings: LogSettings, named: str) -> Inspection:
             clocks[form] = clocks.get(form, 0) + n
     impression = F.col("impression")
     of_searches = parsed.where(impression.isNotNull())
-    is_search = F.col("format") == "search"
+    is_search, is_choice = F.col("format") == "search", F.col("format") == "choice"
     totals = of_searches.agg(
-        F.count_if(~is_search & (F.size("decisions") > 0)).alias("decisions"),
+        F.count_if(~is_search & ~is_choice & (F.size("decisions") > 0)).alias("decisions"),
+        F.count_if(is_choice).alias("choices"),
         F.count_if(~is_search & (F.size("decisions") == 0)).alias("static"),
         F.count_if(is_search).alias("searches"),
         F.count_if(is_search & (F.size("impression.pages") > 0)).alias("responses"),
@@ -152,6 +161,7 @@ def _count(parsed: DataFrame, settings: LogSettings, named: str) -> Inspection:
         decisions=totals["decisions"],
         static=totals["static"],
         searches=totals["searches"],
+        choices=totals["choices"],
         responses=totals["responses"],
         events={row[0]: row[1] for row in sorted(events)},
         rejected={reason: counted[reason] for reason in REASONS if reason in counted},

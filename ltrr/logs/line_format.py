@@ -9,9 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from ltrr.artifacts.manifest import PolicySettings
 from ltrr.logs.line_batch import LineBatch
 
 Content = Mapping[str, Any]
+
+SERVICE_PATHS: Mapping[str, str] = {
+    "plan": "i.id",
+    "query_text": "c.query_text",
+    "user": "c.user",
+    "session": "c.session",
+    "surface": "c.surface",
+}
+"""Value of a decision service's line -> its path by default; that of the plan within its action."""
 
 
 class Record(NamedTuple):
@@ -19,14 +29,16 @@ class Record(NamedTuple):
 
     Attributes:
         kind: `decision` or `event` of ltrr's own contract; `search`, a search without decision and
-            slate, as `ltrr.logs.searches` describes it; or `structure`, a line that belongs to the
-            layout of the file and has no record.
+            slate, as `ltrr.logs.search_rows` describes it; `choice`, a plan that a decision service
+            chose, with its reward and without a slate, as `ltrr.logs.service_lines` makes it;
+            `observation`, one that came after the decision of such a service; or `structure`, a
+            line that belongs to the layout of the file and has no record.
         content: The record; empty for `structure`.
         clock: Form of its time, one of `ltrr.logs.clocks.FORMS`; empty if the contract of the
             format allows only one form.
     """
 
-    kind: Literal["decision", "event", "search", "structure"]
+    kind: Literal["decision", "event", "search", "choice", "observation", "structure"]
     content: Content
     clock: str = ""
 
@@ -38,10 +50,15 @@ class LineContext:
     Attributes:
         file_name: Name of its file.
         actions: Name of a foreign action -> kind of event of the settings (`logs.actions`).
+        service_paths: Name of a value of a decision service's line -> its path
+            (`logs.service_paths`).
+        policy: Policy of the home; None where lines are only inspected.
     """
 
     file_name: str = ""
     actions: Mapping[str, str] = field(default_factory=dict)
+    service_paths: Mapping[str, str] = field(default_factory=lambda: dict(SERVICE_PATHS))
+    policy: PolicySettings | None = None
 
 
 class LineFaultError(Exception):

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ltrr.arrays import Bools
+from ltrr.artifacts.manifest import PolicySettings
 from ltrr.artifacts.record_checks import without_later_keys
 from ltrr.core.queries import QUERY_KEY_VERSION
 from ltrr.logs.column_lines import ColumnRows
@@ -22,9 +23,12 @@ from ltrr.logs.reading import read_line
 from ltrr.logs.record_rows import Pseudonyms, block_rows, decision_rows, impression_row, slate_row_rows
 from ltrr.logs.redaction import redact, redact_all
 from ltrr.logs.search_rows import search_row
+from ltrr.logs.service_rows import service_decision_rows, service_impression_row
 from ltrr.logs.settings import LogSettings
 
 LineRow = dict[str, Any]
+
+_EVENTS = ("event", "observation")
 
 
 class AnyStrategy(frozenset[str]):
@@ -51,6 +55,8 @@ class LineReader:
         formats: Formats of lines, tried in this order.
         patterns: Formats of the files of certain names, which come before `formats`.
         key_version: Version of the query key of the home.
+        policy: Policy of the home, whose plans a decision service may choose; None where lines are
+            only inspected.
     """
 
     night: date
@@ -62,6 +68,7 @@ class LineReader:
     formats: tuple[LineFormat, ...] = FORMATS
     patterns: Patterns = ()
     key_version: int = QUERY_KEY_VERSION
+    policy: PolicySettings | None = None
 
     def row(self, line: bytes, name: str) -> LineRow:
         """Row of one line of the file `name`.
@@ -69,7 +76,7 @@ class LineReader:
         Keys: line_hash, format, clock, and either reason, detail and excerpt, or the rows of the
         tables. A line of the layout (`structure`) has none of these rows.
         """
-        context = LineContext(name, self.settings.actions)
+        context = LineContext(name, self.settings.actions, self.settings.service_paths, self.policy)
         formats = formats_of(name, self.patterns, self.formats)
         reading = read_line(line, context, self.strategies, self.settings.kinds, formats)
         if reading.content is None:
@@ -82,13 +89,20 @@ class LineReader:
         if fault:
             return rejected_row(line, reading.format, *fault)
         arrival_date = min(at.date(), self.night) if self.is_history else self.night
-        if reading.format == "event":
+        if reading.format in _EVENTS:
             return {**kept, "event": _event_row(reading.content, at, arrival_date)}
         if reading.format == "search":
             return {
                 **kept,
                 "impression": search_row(reading.content, at, arrival_date, self.pseudonyms, self.key_version),
             }
+        if reading.format == "choice":
+            impression = service_impression_row(
+                reading.content, at, arrival_date, self.pseudonyms, self.key_version, self.policy
+            )
+            rows = service_decision_rows(reading.content, impression["query_key"], self.policy)
+            none = dict.fromkeys(("draws", "candidates", "slate_rows"), ())
+            return {**kept, "impression": impression, "decisions": rows, **none}
         record = without_later_keys(reading.content)
         draws, candidates = block_rows(record)
         return {
@@ -125,7 +139,7 @@ class LineReader:
             return "future", f"at: expected a date up to {self.night}, got {on}"
         # Whether an event is late depends on the date of its impression, which a join finds.
         # A history has no other night whose logs could hold the impression.
-        if (format_ != "event" or self.is_history) and on < self.first_open:
+        if (format_ not in _EVENTS or self.is_history) and on < self.first_open:
             return "late", f"at: expected a date from {self.first_open}, got {on}"
         return None
 

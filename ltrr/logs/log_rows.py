@@ -47,9 +47,13 @@ _IMPRESSION_NAMES = frozenset(table("impressions").column_names)
 _EVENT_KEYS = ("event_id", "impression_id", "entity_id", "kind", "at", "value")
 _DECISION_KEYS = ("record_version", "ltrr_version", "impression_id", "at", "user", *NESTED[:1], "draws", "slate")
 _SEARCH_KEYS = ("query_id", "timestamp", "user_query", "query_response_hit_ids")
+_CHOICE_KEYS = ("_label_cost", "_label_probability", "_labelIndex", "Timestamp", "EventId")
+_OBSERVATION_KEYS = ("RewardValue", "EnqueuedTimeUtc", "EventId", "Observations")
 EXCERPTS = {
     "decision": redact(json.dumps(dict.fromkeys(_DECISION_KEYS, 0))),
     "event": redact(json.dumps(dict.fromkeys(_EVENT_KEYS, 0))),
+    "choice": redact(json.dumps(dict.fromkeys(_CHOICE_KEYS, 0))),
+    "observation": redact(json.dumps(dict.fromkeys(_OBSERVATION_KEYS, 0))),
     "search": redact(json.dumps(dict.fromkeys(_SEARCH_KEYS, 0))),
 }
 """Format -> excerpt of a well-formed line that is rejected because of other rows."""

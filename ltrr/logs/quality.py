@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -44,6 +44,9 @@ class Counts:
         clocks: Contents of the blocks, with the forms of their times.
         is_history: Whether the lines are those of a history.
         with_propensities: Number of accepted impressions with the propensities of a choice.
+        choices: Number of these whose choice a decision service made and logged with its reward.
+        rewarded_choices: Number of these choices with a reward other than 0.
+        thinned_choices: Number of these choices that stand for others that the service dropped.
     """
 
     lines: int
@@ -63,6 +66,9 @@ class Counts:
     is_history: bool = False
     with_propensities: int = 0
     shadowed: int = 0
+    choices: int = 0
+    rewarded_choices: int = 0
+    thinned_choices: int = 0
 
 
 def propensity_error(decisions: Column) -> Column:
@@ -100,7 +106,7 @@ def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_ro
     is_shadow = F.exists("decisions", lambda decision: decision["is_shadow"])
     decided = F.count_if((F.size("decisions") > 0) & ~is_shadow).alias("decided")
     shadowed = F.count_if(is_shadow).alias("shadowed")
-    taken = decision_lines.agg(n, fallbacks, error, decided, shadowed).collect()[0]
+    taken = decision_lines.agg(n, fallbacks, error, decided, shadowed, *_choice_counts()).collect()[0]
     settled = settled_events.groupBy("status").agg(n, F.count_if(F.col("kind") == "click").alias("clicks")).collect()
     events = {row["status"]: row for row in settled}
     is_new = F.col("source").startswith(f"{folder}/").alias("is_new")
@@ -113,12 +119,25 @@ def count_rows(decision_lines: DataFrame, settled_events: DataFrame, rejected_ro
         with_propensities=taken["decided"],
         shadowed=taken["shadowed"],
         propensity_error=taken["error"],
+        choices=taken["choices"],
+        rewarded_choices=taken["rewarded_choices"],
+        thinned_choices=taken["thinned_choices"],
         joined=events["joined"]["n"] if "joined" in events else 0,
         clicks=events["joined"]["clicks"] if "joined" in events else 0,
         waiting=events["waiting"]["n"] if "waiting" in events else 0,
         rejected={row["reason"]: row["n"] for row in rejected if row["is_new"]},
         rejected_earlier=sum(row["n"] for row in rejected if not row["is_new"]),
     )
+
+
+def _choice_counts() -> list[Column]:
+    """Numbers of the choices of decision services."""
+    conditions: dict[str, Callable[[Column], Column]] = {
+        "choices": lambda decision: decision["logged_reward"].isNotNull(),
+        "rewarded_choices": lambda decision: decision["logged_reward"] != 0.0,
+        "thinned_choices": lambda decision: decision["pdrop"] > 0.0,
+    }
+    return [F.count_if(F.exists("decisions", holds)).alias(name) for name, holds in conditions.items()]
 
 
 def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: LogSettings) -> list[Check]:
@@ -161,6 +180,7 @@ def check_counts(counts: Counts, usual_impressions: Sequence[float], settings: L
         ),
         at_most("propensity_error", counts.propensity_error, TOLERANCE, "largest distance of a sum from 1"),
         _check_clicks(counts),
+        *_check_choices(counts),
         _check_propensities(counts),
         *_check_clocks(counts.clocks, settings.rejected_share_limit),
         *_list_reported_counts(counts),
@@ -275,8 +295,29 @@ def _check_volume(counts: Counts, usual_impressions: Sequence[float], settings: 
     return Check(IMPRESSIONS, float(impressions), limit, "ok" if low <= impressions <= high else "failed", detail)
 
 
+THINNED = (
+    "the service dropped other choices (pdrop): its choices of these dates are neither learned from nor judged; "
+    "log them all, or judge the files with `ltrr ope --format dsjson`"
+)
+"""Explanation of choices of a thinned log."""
+
+
+def _check_choices(counts: Counts) -> list[Check]:
+    """Rewards of the choices of decision services and their thinning, if there are choices."""
+    if not counts.choices:
+        return []
+    share = _share(counts.rewarded_choices, counts.choices)
+    detail = f"{counts.rewarded_choices} of {counts.choices} choices of decision services have a reward other than 0"
+    checks = [Check("rewarded_choices", share, 0.0, "ok" if counts.rewarded_choices else "failed", detail)]
+    if counts.thinned_choices:
+        checks.append(Check("thinned_choices", float(counts.thinned_choices), None, "reported", THINNED))
+    return checks
+
+
 def _check_clicks(counts: Counts) -> Check:
-    share = _share(counts.clicks, counts.impressions)
-    is_silent = counts.impressions > 0 and counts.clicks == 0
-    detail = f"{counts.clicks} clicks on {counts.impressions} impressions"
+    """Clicks on the impressions whose rewards come from events."""
+    impressions = counts.impressions - counts.choices
+    share = _share(counts.clicks, impressions)
+    is_silent = impressions > 0 and counts.clicks == 0
+    detail = f"{counts.clicks} clicks on {impressions} impressions"
     return Check("clicks_an_impression", share, 0.0, "failed" if is_silent else "ok", detail)

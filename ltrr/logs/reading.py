@@ -23,8 +23,8 @@ class Reading:
     """Result of reading one line.
 
     Attributes:
-        format: decision | event | search | structure | foreign | unreadable.
-        content: Decision record, event or search; None if there is a reason. Empty for `structure`.
+        format: decision | event | search | choice | observation | structure | foreign | unreadable.
+        content: Content of the `Record`; None if there is a reason. Empty for `structure`.
         reason: A word of `REASONS`; empty if the line is accepted.
         detail: Which, expected, got; without values that could identify a person.
         clock: Form of its time (`ltrr.logs.clocks`); empty if the format has only one.
@@ -88,7 +88,7 @@ def read_line(
 def _find_faults(
     kind: str, record: Content, strategies: frozenset[str], kinds: Mapping[str, EventKind]
 ) -> Sequence[str]:
-    """Failed checks of a record; a search is checked by its conversion."""
+    """Failed checks of a record; records of other kinds are checked by their conversion."""
     if kind == "decision":
         return check_decision_record(record) or list(_decision_faults(without_later_keys(record), strategies))
     if kind == "event":

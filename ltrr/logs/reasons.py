@@ -25,6 +25,9 @@ REASONS: Mapping[str, str] = {
     "unknown_kind": "an event of a kind that the settings do not name",
     "other_action": "a foreign action that is no event: `logs.actions` does not name it",
     "out_of_range": "a number too large for its column",
+    # a line of a decision service
+    "not_activated": "a decision of a decision service whose plan was never shown",
+    "after_label": "an observation of a decision service that came after the reward of its decision",
     # parts that contradict each other
     "propensity_sum": "propensities of all plans that do not add up to 1",
     "plan_not_drawn": "draws that are not those of the plan taken",
@@ -65,7 +68,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "contradiction",
     ),
 )
-NO_FAULTS = frozenset({"forgotten", "other_action", "same_search"})
+NO_FAULTS = frozenset({"forgotten", "other_action", "same_search", "not_activated", "after_label"})
 """Reasons that are no fault of the logs: the check of the rejected share leaves them out."""
 
 _FAILED_CHECK = re.compile(r"(?P<where>.*?): expected (?P<expected>.*), got (?P<got>.*)", re.DOTALL)

@@ -14,11 +14,3 @@ FUSION = LineFormat(
     (frozenset({"type_s"}), frozenset({"fusion_query_id"})),
     refusal="map its columns (docs/how-to/bring-a-log.md has the mapping)",
 )
-DSJSON = LineFormat(
-    "dsjson",
-    tuple(frozenset({key}) for key in ("_label_cost", "_label_probability", "_labelIndex", "EventId")),
-    refusal="its decisions are not plans of strategies; `ltrr ope --format dsjson` judges such logs",
-    shown_keys=frozenset(
-        {"Version", "EventId", "_label_cost", "_label_probability", "_label_Action", "_labelIndex", "_multi"}
-    ),
-)

@@ -8,9 +8,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from ltrr.errors import check_ranges
+from ltrr.logs.line_format import SERVICE_PATHS
 
 MINUTES_A_DAY = 24 * 60
-_ADDED_LATER = frozenset({"actions", "formats"})
+_ADDED_LATER = frozenset({"actions", "formats", "service_paths"})
 _KINDS_ADDED_LATER = frozenset({"add_to_cart", "watch", "impression"})
 
 
@@ -58,9 +59,12 @@ class LogSettings:
             watch and impression exist in any case.
         actions: Action of a foreign log (UBI's `action_name`) -> event kind. Other actions are
             rejected as `other_action`, which no check counts as a fault.
-        formats: Pattern of file names -> format of their lines: `ltrr`, `ubi`, or the path of a
-            YAML file that maps the columns of a table, relative to the home. The first pattern
-            that fits counts. Without one, the keys of each line show its format.
+        formats: Pattern of file names -> format of their lines: `ltrr`, `ubi`, `dsjson`, or the
+            path of a YAML file that maps the columns of a table, relative to the home. The first
+            pattern that fits counts. Without one, the keys of each line show its format.
+        service_paths: Value of a decision service's line (dsjson) -> its path: `plan` within each
+            action of c._multi; query_text, user, session and surface within the line, such as
+            c.FromUrl.0.query. Values that are not named keep their default.
         page_reward_cap: Maximum reward of one entity of one impression.
         late_days: Number of nights that an event waits for its impression, and that an id is
             remembered after its date has closed.
@@ -84,6 +88,7 @@ class LogSettings:
     kinds: Mapping[str, EventKind] = field(default_factory=_default_kinds)
     actions: Mapping[str, str] = field(default_factory=_default_actions)
     formats: Mapping[str, str] = field(default_factory=_default_formats)
+    service_paths: Mapping[str, str] = field(default_factory=lambda: dict(SERVICE_PATHS))
     page_reward_cap: float = 1.0
     late_days: int = 7
     rejected_share_limit: float = 0.01
@@ -99,6 +104,7 @@ class LogSettings:
         # Settings that name kinds are older than these; a mapping of kinds has no other default.
         later = {name: defaults[name] for name in sorted(_KINDS_ADDED_LATER) if name not in self.kinds}
         object.__setattr__(self, "kinds", {**self.kinds, **later})
+        object.__setattr__(self, "service_paths", {**SERVICE_PATHS, **self.service_paths})
         shares = ("rejected_share_limit", "fallback_share_limit")
         rules = (
             ("kinds", "click" in self.kinds, "at least one kind, click among them"),
@@ -106,6 +112,7 @@ class LogSettings:
                 (f"kinds.{name}", _is_valid(kind), "a window >= 1 minute, worth >= 0, and 0 if it shows")
                 for name, kind in self.kinds.items()
             ),
+            ("service_paths", self.service_paths.keys() == SERVICE_PATHS.keys(), f"some of {', '.join(SERVICE_PATHS)}"),
             ("page_reward_cap", self.page_reward_cap > 0, "> 0"),
             *((name, 0 <= getattr(self, name) <= 1, "0..1") for name in shares),
             *((name, getattr(self, name) >= 1, ">= 1") for name in ("late_days", "volume_factor")),

@@ -10,9 +10,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from ltrr.logs.json_paths import RepeatedKeyError
 from ltrr.ope.byte_streams import Lines
 from ltrr.ope.dsjson_records import read_decision
-from ltrr.ope.json_lines import REPEATED, RepeatedKeyError, read_records
+from ltrr.ope.json_lines import REPEATED, read_records
 from ltrr.ope.log_paths import find_log
 from ltrr.ope.rows import SKIPPED, SLOTS, LogColumns
 from ltrr.ope.text_rows import PLACE, read_text_rows

@@ -7,15 +7,9 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from ltrr.ope.json_lines import check_unrepeated, find_value, to_text
+from ltrr.logs.json_paths import check_unrepeated, find_value, to_text
+from ltrr.logs.service_records import find_action, find_skip_reason, order_by_action, to_reward
 from ltrr.ope.rows import SKIPPED
-
-OBSERVATION = "an observation that came after its decision"
-NOT_ACTIVATED = "not activated"
-NO_DECISION = "not a decision record"
-CONTINUOUS = "a continuous action (_label_ca): not read"
-NO_LABEL = "a decision without a label (_label_cost)"
-NO_SLOT_LABEL = "a decision with a slot without a label (_label_cost)"
 
 _COSTS = ("_label_cost", "_original_label_cost")
 """Keys of costs; the reward is the cost with the opposite sign."""
@@ -47,7 +41,7 @@ def read_decision(record: Mapping[str, Any], target: str, reward: str, given: Se
     if "_outcomes" in record:
         return row | _read_slots(record, target, reward)
     if reward in ("reward", *_COSTS):
-        row[reward] = _negate(record.get("_label_cost" if reward == "reward" else reward))
+        row[reward] = _to_reward_text(record.get("_label_cost" if reward == "reward" else reward))
     row["logging_propensity"] = to_text(record.get("_label_probability"))
     row["action"] = to_text(find_action(record))
     row["action_propensities"] = _order_by_action(record, record.get("p"))
@@ -56,64 +50,16 @@ def read_decision(record: Mapping[str, Any], target: str, reward: str, given: Se
     return row
 
 
-def find_skip_reason(record: Mapping[str, Any]) -> str:
-    """The reason why a record is no decision, or none whose reward is known; empty if it is one."""
-    if "_outcomes" in record:
-        outcomes = record["_outcomes"]
-        if record.get("_skipLearn") is True:
-            return NOT_ACTIVATED
-        if not isinstance(outcomes, list) or not all(isinstance(one, dict) for one in outcomes) or not outcomes:
-            return NO_DECISION
-        has_labels = "_label_cost" in record or all("_label_cost" in one for one in outcomes)
-        return "" if has_labels else NO_SLOT_LABEL
-    if record.get("_label_probability") is None and find_action(record) is None:
-        if "_label_ca" in record:
-            return CONTINUOUS
-        if "RewardValue" in record or "Observations" in record:
-            return OBSERVATION
-        return NO_LABEL if {"a", "c", "p"} <= record.keys() else NO_DECISION
-    return NOT_ACTIVATED if _is_inactive(record) else ""
-
-
-def _is_inactive(record: Mapping[str, Any]) -> bool:
-    """Whether the action was never shown, so that no reward could follow.
-
-    `_skipLearn` says it. Without it, a deferred action (`DeferredAction`) counts from the moment at
-    which an observation says that it was taken.
-    """
-    if "_skipLearn" in record:
-        return record["_skipLearn"] is True
-    if record.get("DeferredAction") is not True:
-        return False
-    observations = record.get("o")
-    check_unrepeated(observations)
-    seen = observations if isinstance(observations, list) else []
-    return not any(isinstance(one, dict) and one.get("ActionTaken") is True for one in seen)
-
-
-def find_action(record: Mapping[str, Any]) -> Any:
-    """Position of the action taken, from 0; `_label_Action` counts from 1."""
-    if record.get("_labelIndex") is not None:
-        return record["_labelIndex"]
-    number = record.get("_label_Action")
-    return number - 1 if isinstance(number, int) else number
-
-
-def _negate(cost: Any) -> str | None:
-    return to_text(-cost + 0 if isinstance(cost, (int, float)) and not isinstance(cost, bool) else cost)
+def _to_reward_text(cost: Any) -> str | None:
+    return to_text(to_reward(cost))
 
 
 def _order_by_action(record: Mapping[str, Any], probabilities: Any) -> str | None:
     """An array in the order of `a` as JSON in the order of actions; any other value as text."""
-    actions = record.get("a")
-    if not isinstance(probabilities, list) or not isinstance(actions, list):
+    if not isinstance(probabilities, list) or not isinstance(record.get("a"), list):
         return to_text(probabilities)
-    if len(actions) != len(probabilities):
-        return f"{json.dumps(probabilities)} for a = {json.dumps(actions)}"
-    try:
-        return json.dumps([p for _, p in sorted(zip(actions, probabilities, strict=True), key=lambda pair: pair[0])])
-    except TypeError:
-        return f"{json.dumps(probabilities)} for a = {json.dumps(actions)}"
+    ordered = order_by_action(record, probabilities)
+    return f"{json.dumps(probabilities)} for a = {json.dumps(record['a'])}" if ordered is None else json.dumps(ordered)
 
 
 def _read_slots(record: Mapping[str, Any], target: str, reward: str) -> dict[str, Any]:
@@ -132,13 +78,13 @@ def _read_slots(record: Mapping[str, Any], target: str, reward: str) -> dict[str
             {
                 "slot": str(number + 1) if name is None else name,
                 "position": str(number + 1),
-                "reward": _negate(outcome.get(cost)),
+                "reward": _to_reward_text(outcome.get(cost)),
                 "logging_propensity": to_text(_first(outcome.get("_p"))),
                 "target": to_text(_find_slot_target(record, outcome, number, target)),
             }
         )
     has_own_rewards = all(slot["reward"] is not None for slot in slots)
-    rewards = [slot["reward"] for slot in slots] if has_own_rewards else [_negate(record.get(cost))]
+    rewards = [slot["reward"] for slot in slots] if has_own_rewards else [_to_reward_text(record.get(cost))]
     return {
         reward: _join(rewards, sum),
         "logging_propensity": _join([slot["logging_propensity"] for slot in slots], prod),

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
+from ltrr.logs.json_paths import RepeatedKeyError, find_value, to_text
 from ltrr.ope.byte_streams import Lines, read_head
-from ltrr.ope.json_lines import REPEATED, RepeatedKeyError, find_value, read_record, read_records, to_text
+from ltrr.ope.json_lines import REPEATED, read_record, read_records
 from ltrr.ope.log_paths import LogPath, find_log
 from ltrr.ope.named_columns import check_names
 from ltrr.ope.rows import SKIPPED, LogColumns, find_features_alone

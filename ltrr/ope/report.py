@@ -14,8 +14,8 @@ from ltrr.estimation.estimators import DecisionEstimator, ModelUse
 from ltrr.estimation.logged_moments import LoggedMoments
 from ltrr.estimation.slope import choose_by_slope
 from ltrr.estimation.verdict import DO_NOT_USE, TAKE_CARE, VerdictThresholds, judge_evidence
+from ltrr.logs.service_records import NO_LABEL, NO_SLOT_LABEL
 from ltrr.ope.csv_rows import WRONG_WIDTH
-from ltrr.ope.dsjson_records import NO_LABEL, NO_SLOT_LABEL
 from ltrr.ope.json_lines import MALFORMED, REPEATED
 from ltrr.ope.propensities import PropensityReport
 from ltrr.ope.sums import ALL, LogSums

@@ -18,9 +18,10 @@ from typing import IO, Any
 from pyspark.sql import DataFrame
 
 from ltrr.errors import SupportError, UsageError
+from ltrr.logs.json_paths import RepeatedKeyError, check_unrepeated
+from ltrr.logs.service_records import find_action, find_skip_reason
 from ltrr.ope.byte_streams import Lines, list_blocks, read_lines
-from ltrr.ope.dsjson_records import find_action, find_skip_reason
-from ltrr.ope.json_lines import REPEATED, RepeatedKeyError, check_unrepeated, read_records
+from ltrr.ope.json_lines import REPEATED, read_records
 from ltrr.ope.log_paths import LogPath
 from ltrr.ope.rows import SKIPPED, LogColumns
 from ltrr.ope.text_rows import decode

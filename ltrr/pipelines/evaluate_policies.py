@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from pyspark.sql import functions as F
+
 from ltrr.artifacts.bundle import BANDIT
 from ltrr.artifacts.pointer import open_policy, pointer_at
+from ltrr.artifacts.service_version import service_version
 from ltrr.errors import ConfigError
 from ltrr.estimation.estimators import list_deciding_estimators
 from ltrr.evaluation.draws_by_class import DRAWS_BY_CLASS, draw_rows, render_draws
@@ -16,12 +19,14 @@ from ltrr.evaluation.judged_policy import CHALLENGER, STATIC, UNIFORM
 from ltrr.evaluation.published import PlanningPart, has_same_plans, list_plan_differences, read_planning_part
 from ltrr.evaluation.replay_check import REPLAY, replay_date
 from ltrr.evaluation.scoring import ALL
+from ltrr.evaluation.service_check import find_wrong_propensities
 from ltrr.pipelines.canary import judge_canary
 from ltrr.pipelines.candidate import candidate_of
 from ltrr.pipelines.judging import Findings, judge_life, judged_policy, report_held_out
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.notes import EvaluationNotes
 from ltrr.pipelines.ranker_judging import judge_rankers
+from ltrr.pipelines.whole_logs import without_thinned_dates
 from ltrr.publishing.challenger_rows import read_trials
 from ltrr.publishing.challengers import Candidate
 from ltrr.publishing.moves import champion_of, collect_moves
@@ -60,7 +65,10 @@ def run(night: Night) -> None:
     with night.tracking.run("evaluate_policies") as tracked:
         tracked.params(_run_parameters(night, champion, candidate, challenger))
         objections = _check_replay(night, tracked)
-        distrusted = _update_distrusted_dates(night, is_replay_unequal=bool(objections))
+        unequal = {night.date} if objections else set()
+        wrong, wrong_dates = _check_services(night)
+        objections += wrong
+        distrusted = _update_distrusted_dates(night, unequal | wrong_dates)
         on_canary = judge_canary(night, pointer, distrusted, objections, is_shadow=champion.manifest.shadow)
         judge_rankers(night, champion.manifest, trials, distrusted, objections)
         judged_challenger = None if challenger is None else judged_policy(night, CHALLENGER, challenger.bandit)
@@ -110,16 +118,18 @@ def _find_challenger(trials: Sequence[Challenger], champion: PlanningPart) -> Ch
     return tested
 
 
-def _update_distrusted_dates(night: Night, *, is_replay_unequal: bool) -> set[date]:
-    """Note and return the dates that no night evaluates, because their replay was unequal.
+def _update_distrusted_dates(night: Night, found: set[date]) -> set[date]:
+    """Note and return the dates that no night evaluates, because their propensities were wrong.
 
-    The night's own date joins them if its replay is unequal.
+    Args:
+        night: Night of the job.
+        found: Dates that this night adds.
     """
     before = night.previous_notes_of(EvaluationNotes)
     earlier = (before.distrusted_dates if before else None) or ()
-    found = {*earlier, *([night.date] if is_replay_unequal else [])}
-    night.note(distrusted_dates=tuple(sorted(found)))
-    return found
+    distrusted = {*earlier, *found}
+    night.note(distrusted_dates=tuple(sorted(distrusted)))
+    return distrusted
 
 
 def _check_same_plans(night: Night, champion: PlanningPart) -> None:
@@ -163,6 +173,23 @@ def _check_replay(night: Night, tracked: TrackedRun) -> list[str]:
     unequal = f"{found.unequal} of {found.replayed} replayed decisions are unequal, {found.unknown} of unknown bundles"
     night.note(accepted_quality={REPLAY: night.accept_quality[REPLAY]})
     return [f"{unequal} (accepted: {night.accept_quality[REPLAY]})"]
+
+
+def _check_services(night: Night) -> tuple[list[str], set[date]]:
+    """Count the plans that decision services chose; return objections, and the dates at fault.
+
+    The first night of a history checks all its dates.
+    """
+    policy = night.settings.policy
+    first = night.settings.first_date if night.is_history else night.date
+    is_own = F.col("log_date").between(F.lit(first), F.lit(night.date))
+    is_own &= F.col("policy_version") == F.lit(service_version(policy))
+    choices = without_thinned_dates(night.read("decisions").where(is_own))
+    dates = {row["log_date"] for row in choices.select("log_date").distinct().collect()}
+    wrong = find_wrong_propensities(choices, policy.space) if dates else []
+    if not wrong:
+        return [], set()
+    return [f"the propensities of the decision service are wrong: {'; '.join(wrong[:3])}"], dates
 
 
 def _report(tracked: TrackedRun, found: Findings) -> None:

@@ -100,6 +100,7 @@ def run(night: Night) -> None:
         shadow_decisions=counts.shadowed,
         query_key_version=night.settings.policy.query_key_version,
         accepted_quality=accepted or None,
+        thinned_choices=counts.thinned_choices or None,
     )
 
 
@@ -127,6 +128,7 @@ class Intake:
             is_history=night.is_history,
             patterns=read_patterns(self.settings.formats, night.settings.paths.home),
             key_version=night.settings.policy.query_key_version,
+            policy=night.settings.policy,
         )
         folder = check_closed(night.spark, night.settings.paths.logs, night.date)
         self.files = list_folder(night.spark, folder)

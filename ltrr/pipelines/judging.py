@@ -38,6 +38,7 @@ from ltrr.evaluation.static_plan import choose_static_plan
 from ltrr.evaluation.training_sums import sum_training_decisions
 from ltrr.pipelines.counted_users import name_heavy_users, only_counted_users
 from ltrr.pipelines.night import Night
+from ltrr.pipelines.whole_logs import without_thinned_dates
 from ltrr.publishing.challengers import Candidate
 from ltrr.publishing.exploration_price import ExplorationPrice, price_policies
 from ltrr.publishing.trials import FrozenBandit
@@ -145,7 +146,7 @@ class Window:
     def of(night: Night, dates: Sequence[date]) -> Window:
         """From the tables of the night; the driver reads one row per served bundle."""
         policy = night.settings.policy
-        decisions = only_on_dates(night.read("decisions"), dates)
+        decisions = without_thinned_dates(only_on_dates(night.read("decisions"), dates))
         by_version = count_by_version(decisions) if dates else {}
         versions = list_same_plan_versions(
             night.policies_root, policy.name, {version for version, _ in by_version}, policy

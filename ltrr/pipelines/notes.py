@@ -55,6 +55,8 @@ class IngestNotes(JobNotes):
         shadow_decisions: Number of accepted static pages with the choice of a shadow policy.
         query_key_version: Version of the query key of the home. None in runs that used version 1
             before the key had versions.
+        thinned_choices: Number of accepted choices of a decision service that stand for others that
+            it dropped. None if there are none.
         accepted_quality: Failed quality checks that the operator accepted: name of the check ->
             reason. None if no check failed.
         with_propensities: Number of accepted impressions with the propensities of a choice.
@@ -67,6 +69,7 @@ class IngestNotes(JobNotes):
     query_key_version: int | None = field(default=None, metadata=ADDED_LATER)
     shadow_decisions: int | None = field(default=None, metadata=ADDED_LATER)
     accepted_quality: Mapping[str, str] | None = None
+    thinned_choices: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

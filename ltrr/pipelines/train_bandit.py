@@ -27,6 +27,7 @@ from ltrr.pipelines.closing import ClosedPeriods, dates_to_write
 from ltrr.pipelines.counted_users import only_counted_users
 from ltrr.pipelines.night import Night
 from ltrr.pipelines.notes import BanditNotes
+from ltrr.pipelines.whole_logs import without_thinned_dates
 from ltrr.serving.values import PlanValuer
 from ltrr.spark.columns import empty
 from ltrr.tables.catalog import table
@@ -67,7 +68,7 @@ def _write_rows(night: Night, dates: ClosedPeriods) -> float:
 
     Returns the largest share of a date's impressions whose union did not fit the page.
     """
-    decisions = dates.only_written(night.read("decisions"))
+    decisions = without_thinned_dates(dates.only_written(night.read("decisions")))
     # A static page may be cut: its rows train values, which need no found_reward.
     shadows = decisions.where("is_shadow").select("log_date", "impression_id").distinct()
     candidates = dates.only_written(night.read("candidates")).join(

@@ -41,7 +41,11 @@ USER_FOLD = Column(
     "out of training",
 )
 SURFACE = Column("surface", "string", "Page or application that showed the slate")
-POLICY_VERSION = Column("policy_version", "string", "Version of the bundle that served the search")
+POLICY_VERSION = Column(
+    "policy_version",
+    "string",
+    "Version of the bundle that served the search; of a decision service, service- and a hash",
+)
 PAGES = "array<struct<at:timestamp,first_position:int,entity_ids:array<string>>>"
 """Pages of a response: time, position of the first entity, entities in order."""
 

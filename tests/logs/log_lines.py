@@ -175,4 +175,5 @@ def wrong_lines(number: int) -> dict[str, bytes]:
         "contradiction": changed(decisions=[]),
         "future": changed(at=stamp(noon(NIGHT + timedelta(days=1)))),
         "late": changed(at=stamp(noon(NIGHT - timedelta(days=2)))),
+        "not_activated": json.dumps({**dsjson, "_skipLearn": True}).encode(),
     }

@@ -47,7 +47,7 @@ def test_each_fault_has_its_own_reason(reason: str) -> None:
 
 def test_the_list_of_reasons_is_closed_and_each_is_met() -> None:
     """Joins find the other faults; their tests are with the joins."""
-    by_join = {"duplicate", "same_search", "forgotten", "not_shown", "outside_window", "unmatched"}
+    by_join = {"duplicate", "same_search", "forgotten", "not_shown", "outside_window", "unmatched", "after_label"}
     assert wrong_lines(1).keys() | by_join == REASONS.keys()
 
 
@@ -240,7 +240,6 @@ def test_another_form_of_a_time_is_rejected_and_the_reason_states_the_form(at: s
     [
         ({"event": "ranking", "id": "r1", "timestamp": "1772452800000", "items": []}, "Metarank"),
         ({"event": "interaction", "id": "i1", "ranking": "r1", "timestamp": "1772452801000"}, "Metarank"),
-        ({"EventId": "e1", "_label_cost": -1, "c": {}}, "dsjson"),
     ],
 )
 def test_lines_of_other_formats_are_named_with_what_to_read(line: dict[str, object], format_: str) -> None:

@@ -35,6 +35,7 @@ class Home:
     log_settings: LogSettings = field(default_factory=LogSettings)
     user_settings: UserSettings = field(default_factory=UserSettings)
     first_night: date | None = None
+    observe: str = "first_look"
 
     @property
     def logs(self) -> Path:
@@ -42,7 +43,7 @@ class Home:
 
     @property
     def settings(self) -> Settings:
-        policy = PolicySettings("search", SPACE.strategies, SPACE.block_size, SPACE.budget)
+        policy = PolicySettings("search", SPACE.strategies, SPACE.block_size, SPACE.budget, observe=self.observe)
         return Settings(
             policy=policy,
             history_starts=self.first,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ltrr.artifacts.manifest import PolicySettings
 from ltrr.logs.formats import FORMATS
 from ltrr.logs.line_rows import LineReader
 from ltrr.logs.reasons import REASONS
@@ -16,6 +18,8 @@ from ltrr.logs.record_rows import Pseudonyms
 from ltrr.logs.secret import SECRET_VARIABLE
 from ltrr.logs.settings import LogSettings
 from tests.logs.log_lines import SPACE, as_bytes, event, record, write_folder, wrong_lines
+from tests.logs.service_log import as_line as service_as_line
+from tests.logs.service_log import observation, service_line
 from tests.logs.test_table_lines import FUSION_CLICK, FUSION_SEARCH, METARANK_CLICK, METARANK_RANKING
 from tests.logs.ubi_documents import FIRST, LAST, as_bulk, shop_log
 from tests.pipelines.ingest_nights import SECRET, Home
@@ -46,7 +50,15 @@ def seeds() -> list[bytes]:
     own = [as_bytes(line) for n in range(6) for line in (record(n), event(n))]
     dsjson = {"_label_cost": -1.0, "_label_probability": 0.5, "EventId": "e", "a": [1, 2], "c": {"_multi": [{}, {}]}}
     foreign = [FUSION_CLICK, FUSION_SEARCH, METARANK_CLICK, METARANK_RANKING, dsjson]
-    return [*shop, *own * 4, *wrong_lines(7).values(), *(json.dumps(line).encode() for line in foreign)]
+    choices = [service_line(n, LAST) for n in range(8)]
+    service = [*choices, *(observation(n, one["EventId"], LAST) for n, one in enumerate(choices))]
+    return [
+        *shop,
+        *map(service_as_line, service),
+        *own * 4,
+        *wrong_lines(7).values(),
+        *(json.dumps(line).encode() for line in foreign),
+    ]
 
 
 def damaged(line: bytes, rng: random.Random) -> bytes:
@@ -75,6 +87,7 @@ def fuzzed(count: int, seed: int) -> list[bytes]:
 
 def test_each_damaged_line_has_a_row_or_a_reason() -> None:
     reader = LineReader(LAST, FIRST, frozenset(SPACE.strategies), LogSettings(), Pseudonyms("s"), is_history=True)
+    reader = replace(reader, policy=PolicySettings("search", SPACE.strategies, 2, 2, observe="blind"))
     found: Counter[str] = Counter()
     for line in fuzzed(4_000, 11):
         row = reader.row(line, "log-1.ndjson")
@@ -91,7 +104,7 @@ def test_each_damaged_line_has_a_row_or_a_reason() -> None:
 @pytest.mark.long
 def test_every_damaged_line_is_kept_waiting_or_rejected(spark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
-    home = Home(spark, tmp_path, FIRST, first_night=LAST)
+    home = Home(spark, tmp_path, FIRST, first_night=LAST, observe="blind")
     good = as_bulk(shop_log(200))
     lines = [*fuzzed(LINES - len(good), 5), *good]
     random.Random(2).shuffle(lines)

@@ -85,7 +85,7 @@ def test_all_faults_are_listed_at_once():
 
 
 OPTIONAL = {
-    IngestNotes: {"accepted_quality"},
+    IngestNotes: {"accepted_quality", "thinned_choices"},
     ClickModelNotes: {"examination_passes", "examination_converged"},
     MemoryNotes: set(),
     HistoryNotes: set(),
