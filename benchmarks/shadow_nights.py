@@ -1,4 +1,4 @@
-"""Shadow mode through real nights: does what is learned from static pages beat them when served?
+"""Shadow mode through real nights: does what was learned from static pages beat them when served?
 
     python benchmarks/shadow_nights.py --world music --seed 1 --home FOLDER [--json OUT]
     python benchmarks/shadow_nights.py --world msrd --data DIR --seed 1 --home FOLDER [--json OUT]
@@ -6,7 +6,7 @@
 A new home serves 40,000 searches in shadow mode in four nights. Then `ltrr policies ramp` begins
 the canary that the report proposes, and further nights of the same size run until the gate has its
 verdict. The world's true relevance says what the version is worth: expected page reward of its
-pages and of the static ones, on the traffic and on queries that nobody has searched.
+pages and of the static ones, on the traffic and on queries never searched.
 
 A run that was interrupted continues where it stopped: give the same home. The exit code is 1 if
 the version that was released is worse than the static page on unseen queries.

@@ -191,7 +191,7 @@ def to_canary_terms(drawn: DataFrame, slate_rows: DataFrame, *, is_shadow: bool 
     """user_key, query_class and the terms of both sides, from drawn impressions and their slates.
 
     Fallbacks are left out on both sides: both policies can fail. Static pages of a champion in
-    shadow mode cannot, so there all pages count, whoever made them (intention to treat): to leave
+    shadow mode cannot, so there all pages count, of both kinds (intention to treat): to leave
     out the searches on which the canary failed would compare its easier searches with all searches
     of the static page. Terms are whole numbers of 2^-24 from the first sum on, so that any
     order gives the same bits. The join by log_date and impression_id, over the same few dates,

@@ -102,6 +102,23 @@ class PlanValuer:
         known = tuple(sorted(facts.items(), key=lambda fact: fact[0]))
         return self._cached_values(key, tuple(visible), known)
 
+    def of_other_folds(self) -> PlanValuer:
+        """The same models, each for the queries of another fold; itself with one fold.
+
+        Its values are independent of the choice that the models of the query's own fold make,
+        because both were trained on different queries. So they are a fair judge of the chosen plan:
+        the highest of many predictions is more often too high than too low (cross-fitting:
+        Chernozhukov et al., "Double/Debiased Machine Learning", 2018).
+        """
+        folds = self.learned.folds
+        files = {
+            name(fold): self._files[name((fold + 1) % folds)]
+            for name in (block_value_file, unseen_value_file)
+            for fold in range(folds)
+            if name(fold) in self._files
+        }
+        return PlanValuer(self.space, self.learned, {**self._files, **files})
+
     def candidates(self, key: str, visible: Sequence[Block], facts: CandidateFacts) -> CandidateValues:
         """Value and features of each visible candidate; arguments as for `values`."""
         entity_ids, features = candidate_matrix(self.space, visible, key, overlaps_of(facts), self.learned.groups)

@@ -95,18 +95,23 @@ class ShadowScorer:
         challenger: The policy with the exploration of the settings, which later nights judge on the
             log of such a canary.
         sensitivity: Factor of `ShadowSettings`.
+        judge: The policy whose values judge the plans. They come from models of other queries than
+            those that choose, so that errors of the choice are not counted as gains.
     """
 
     policies: Sequence[JudgedPolicy]
     challenger: JudgedPolicy
     sensitivity: float
+    judge: JudgedPolicy
 
     @staticmethod
     def of(chooser: PlanChooser, exploration: ExplorationSettings, settings: ShadowSettings) -> ShadowScorer:
         """From the chooser of the newest bundle, and the exploration of the settings."""
         floors = [canary_exploration(exploration, floor) for floor in settings.floors]
         canaries = [_explore(chooser, f"floor{place}", one) for place, one in enumerate(floors)]
-        return ShadowScorer(canaries, _explore(chooser, "challenger", exploration), settings.sensitivity)
+        challenger = _explore(chooser, "challenger", exploration)
+        judge = replace(challenger, name="judge", chooser=_with_judge(chooser, exploration))
+        return ShadowScorer(canaries, challenger, settings.sensitivity, judge)
 
     def terms(self, decisions: Sequence[LoggedDecision], fetched: Floats) -> Mapping[str, Floats]:
         """Terms of some decisions, each [N].
@@ -117,19 +122,19 @@ class ShadowScorer:
         """
         space, rows = self.policies[0].space, np.arange(len(decisions))
         static = np.array([decision.plan for decision in decisions], dtype=np.int64)
-        values = self.policies[0].values_of(decisions)
+        chosen_by, values = self.policies[0].values_of(decisions), self.judge.values_of(decisions)
         rewards = np.array([decision.reward for decision in decisions])
         own = values[rows, static]
         plans = space.plans
         is_fetched = (plans[None, :, :] <= fetched[:, None, :]).all(axis=2)
         common = np.minimum(plans[None, :, :], plans[static][:, None, :]).sum(axis=2)
         unshown = values * (1.0 - common / space.budget)
-        challenger = self.challenger.probabilities_of(decisions, values)
-        best = self.policies[0].probabilities_of(decisions, values)
-        greedy = np.where(best == best.max(axis=1, keepdims=True), values, -np.inf).argmax(axis=1)
+        challenger = self.challenger.probabilities_of(decisions, chosen_by)
+        best = self.policies[0].probabilities_of(decisions, chosen_by)
+        greedy = np.where(best == best.max(axis=1, keepdims=True), chosen_by, -np.inf).argmax(axis=1)
         found: dict[str, Floats] = {"greedy": (greedy == static).astype(np.float64)}
         for place, policy in enumerate(self.policies):
-            target = policy.probabilities_of(decisions, values)
+            target = policy.probabilities_of(decisions, chosen_by)
             expected, away = (target * values).sum(axis=1), (target * unshown).sum(axis=1)
             _, _, any_rarity = exploration_terms(target, values)
             of_floor = {
@@ -192,6 +197,12 @@ def canary_exploration(exploration: ExplorationSettings, floor: float) -> Explor
     {'temperature': 0.0, 'floor_share': 0.05, 'shortlist_size': 20}
     """
     return replace(exploration, kind="softmax", temperature=0.0, floor_share=floor, query_classes={})
+
+
+def _with_judge(chooser: PlanChooser, exploration: ExplorationSettings) -> PlanChooser:
+    """A chooser whose values are those of the other folds; without learned values, the same."""
+    valuer = None if chooser.valuer is None else chooser.valuer.of_other_folds()
+    return PlanChooser(chooser.space, exploration, None, chooser.observe, valuer, groups=chooser.groups)
 
 
 def _explore(chooser: PlanChooser, name: str, exploration: ExplorationSettings) -> JudgedPolicy:

@@ -65,7 +65,7 @@ def test_calls_add_up_and_a_refused_call_leaves_nothing_behind(
     monkeypatch.setattr("ltrr.cli.ingest.inspect_files", lambda *_: pytest.fail("read twice"))
     code, out, _ = said(first)
     assert (code, json.loads(out)["new_files"]) == (0, 1)
-    # The log has no propensities, so nobody is shown a plan at random.
+    # The log has no propensities, so no user is shown a plan at random.
     assert Policy.load(home / "policies" / "search").is_shadow
     assert json.loads(said(first)[1])["new_files"] == 0
     assert json.loads(said(second)[1])["new_files"] == 1

@@ -55,7 +55,7 @@ def test_a_first_canary_that_was_killed_before_its_pointer_is_begun_once(tmp_pat
         killed.setattr("ltrr.shadow.first_canary.begin_canary", lambda *_, **__: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception, match="killed"):
             begin()
-    # Nobody is served by the version that was published.
+    # No user is served by the version that was published.
     left = set(versions(tmp_path, "search"))
     assert current_pointer(open_policy(tmp_path, "search")).canary is None
     canary = begin().canary
