@@ -32,7 +32,7 @@ from ltrr.shadow.terms import floor_term
 ONLY_A_MODEL = (
     "no plan but the static one was served: the gain is a model's prediction, which only a canary can confirm"
 )
-TOO_HIGH = "the policy takes the plan of the highest prediction, so the prediction is more often too high than too low"
+TOO_HIGH = "values count entities that are found, at any place on the page, so the prediction is often too high"
 NO_WORTH = "the learned values give the static page no worth: nothing has been learned yet"
 
 
