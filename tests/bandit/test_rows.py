@@ -16,7 +16,7 @@ DECISIONS = (
     "user_fold int, policy_version string, served_by string, action_taken string, logging_propensity double, "
     "shared_features array<double>, "
     "action_features array<struct<action:string,features:array<double>>>, "
-    f"look {BLOCKS}, deeper {BLOCKS}, is_shadow boolean"
+    f"look {BLOCKS}, deeper {BLOCKS}, is_shadow boolean, logged_reward double"
 )
 
 
@@ -29,6 +29,8 @@ def decisions(spark, *served):
             *([], []),
             # Rows of earlier versions of ltrr have null.
             True if served_by == "shadow" else None,
+            # A decision service logs a reward with its choice.
+            -0.5 if served_by == "service" else None,
         )
         for number, served_by in enumerate(served)
     ]
@@ -88,3 +90,12 @@ def test_unions_that_exceed_the_page_are_refused(spark):
     with pytest.raises(SupportError, match=r"at most 4.0% of impressions .* got 5.0%"):
         check_unions_shown(candidates, 0.04)
     assert check_unions_shown(candidates.limit(0), 0.0) == 0.0
+
+
+@pytest.mark.spark
+def test_a_choice_of_a_decision_service_has_the_reward_that_it_logged(spark):
+    rows = to_bandit_rows(decisions(spark, "policy", "service", "static"), slates(spark), 0.05)
+    assert {row["impression_id"]: (row["found_reward"], row["page_reward"]) for row in rows.collect()} == {
+        "i0": (0.0, 0.0),
+        "i1": (-0.5, -0.5),
+    }

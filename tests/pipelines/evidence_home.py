@@ -67,7 +67,7 @@ def logged_day(day: date, impressions: int, *, clicked_share: float = 1.0) -> di
             (
                 *(impression, 1, day, query, kind, user, fold, "v1", "policy", "plan", "first_look", taken, p),
                 *(shortlist, FLOOR, len(SPACE), [], [], [], [], [], []),
-                *(False, {name: depth for name, depth in parse_depths(plan) if depth}),
+                *(False, {name: depth for name, depth in parse_depths(plan) if depth}, None, None),
             )
         )
         drawn: list[int] = []

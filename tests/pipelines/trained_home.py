@@ -103,7 +103,7 @@ def _decisions(night: Night, rows: list[tuple], version: str, other: str):
             (
                 *(f"{night.date}-{name}", step, night.date, key, kind, user, fold, served, served_by, "plan", OBSERVE),
                 *(taken, propensity, listed, propensity, len(SPACE), shared, actions, [[0.5]], [[0.25]], [], []),
-                *(False, None),
+                *(False, None, None, None),
             )
         )
     return night.spark.createDataFrame(made, schema_of(table("decisions")))
