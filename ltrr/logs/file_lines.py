@@ -9,10 +9,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ltrr.logs.file_rows import READERS, Lines, list_row_groups, read_parquet
+from ltrr.logs.folder import read_fault
 
 PARQUET = ".parquet"
 _PARTS = "file_url string, ending string, part int, first_row bigint"
@@ -62,7 +65,10 @@ def _read_others(spark: SparkSession, root: str, files: Sequence[tuple[str, str]
     frame = _to_frame(spark, parts)
     if any(ending == PARQUET for _, ending in files):
         # The driver gets one row per row group, as it later gets one per block of a file.
-        found = frame.mapInArrow(_divide_files, _PARTS).collect()
+        try:
+            found = frame.mapInArrow(_divide_files, _PARTS).collect()
+        except (PySparkException, Py4JJavaError) as fault:
+            raise read_fault(fault, root) from fault
         frame = _to_frame(spark, [tuple(row) for row in found])
     return frame.mapInArrow(_read_parts, LINE_COLUMNS)
 
