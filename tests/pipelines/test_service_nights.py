@@ -29,7 +29,7 @@ from tests.logs.log_lines import NIGHT, SPACE, write_folder
 from tests.logs.service_log import BEST, as_line, observation, service_line
 from tests.pipelines.ingest_nights import SECRET, Home
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.long]
 
 NEXT = NIGHT + timedelta(days=1)
 WHOLE = 300
