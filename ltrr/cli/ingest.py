@@ -85,8 +85,8 @@ def ingest(
         bool | None,
         typer.Option(
             "--shadow/--no-shadow",
-            help="Whether services show their static page and log what the first policy of a new home would draw. "
-            "By default they do if no search of the log has propensities.",
+            help="Whether services show their static page and log what the first policy would draw. By default they do "
+            "in a new home if no search of the log has propensities; a policy that exists stays as it is.",
         ),
     ] = None,
     block_size: Annotated[
@@ -174,18 +174,20 @@ def _open_home(
 
 
 def _publish_first(settings: Settings, run: JobRun, shadow: bool | None) -> None:
-    """Publish the first policy of a home that has none.
+    """Publish the first policy of a home, or change its mode if the team asks for it.
 
     A team whose log has no propensities has not drawn plans at random. So services keep their page
     unless the team says otherwise.
     """
-    if has_champion(settings.paths.policies, settings.policy.name):
-        return
-    explores = int(run.notes["with_propensities"]) > 0
-    chosen = not explores if shadow is None else shadow
-    version, _ = publish_first_champion(settings.paths.policies, settings.policy, settings.first_date, shadow=chosen)
-    mode = "in shadow mode: services show their static page" if chosen else "uniform over all plans: services explore"
-    print_progress(f"first policy {version}, {mode}")
+    root, policy = settings.paths.policies, settings.policy
+    if shadow is None and not has_champion(root, policy.name):
+        shadow = int(run.notes["with_propensities"]) == 0
+    version, is_new = publish_first_champion(root, policy, settings.first_date, shadow=shadow)
+    if is_new:
+        mode = (
+            "in shadow mode: services show their static page" if shadow else "uniform over all plans: services explore"
+        )
+        print_progress(f"first policy {version}, {mode}")
 
 
 def _quality(spark: SparkSession, settings: Settings, night: date) -> list[dict[str, Any]]:

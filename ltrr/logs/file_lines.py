@@ -85,11 +85,12 @@ def _divide_files(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]
 
 
 def _divide(file: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The row groups of a Parquet file; a file of another kind, or without rows, as it is."""
     sizes = list_row_groups(file["file_url"]) if file["ending"] == PARQUET else []
     if not sizes:
         yield file
-    for group, first_row in enumerate(accumulate(sizes[:-1], initial=0) if sizes else ()):
-        yield {**file, "part": group, "first_row": first_row}
+    for group, (size, rows_to_end) in enumerate(zip(sizes, accumulate(sizes), strict=True)):
+        yield {**file, "part": group, "first_row": rows_to_end - size}
 
 
 def _read_parts(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

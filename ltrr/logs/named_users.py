@@ -57,7 +57,7 @@ def naming_lines(lines: DataFrame, user_keys: DataFrame, pseudonyms: Pseudonyms)
     of 10 MB has some million words, each hashed in about 2 microseconds.
 
     Args:
-        lines: `line_hash`, `line` (bytes); some are faulty, so few.
+        lines: `line_hash`, `line` (bytes): faulty lines only, of which a night has few.
         user_keys: `user_key`, one row per user.
         pseudonyms: Conversion of ids to keys.
     """

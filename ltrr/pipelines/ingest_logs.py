@@ -301,7 +301,8 @@ class Intake:
         lines = only_rejected(self.lines, self.rejected_rows, rejected)
         if self.forgotten.isEmpty():
             return lines
-        return without_named(lines, self.forgotten, self.reader.pseudonyms)
+        # The lines are used twice, and the first use reads all raw files.
+        return without_named(reused(lines), self.forgotten, self.reader.pseudonyms)
 
     @cached_property
     def earlier_impressions(self) -> DataFrame:

@@ -67,7 +67,8 @@ def test_calls_add_up_and_a_refused_call_leaves_nothing_behind(
     assert (code, json.loads(out)["new_files"]) == (0, 1)
     # The log has no propensities, so no user is shown a plan at random.
     assert Policy.load(home / "policies" / "search").is_shadow
-    assert json.loads(said(first)[1])["new_files"] == 0
+    assert json.loads(said(first, f"{FIRST}..{LAST}", "--no-shadow")[1])["new_files"] == 0
+    assert not Policy.load(home / "policies" / "search").is_shadow
     assert json.loads(said(second)[1])["new_files"] == 1
     warehouse = Warehouse(spark, str(home / "tables"))
     assert warehouse.read(table("impressions")).count() == 40
