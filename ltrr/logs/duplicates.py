@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 
@@ -45,3 +48,31 @@ def only_repeats(lines: DataFrame, earlier: DataFrame, id_column: str) -> DataFr
         F.format_string("first seen in line %d of %s", "first_place.offset", "first_place.source")
     )
     return ranked.where((F.col("place") > 1) & (F.col("offset") > 0)).select("source", "offset", seen.alias("detail"))
+
+
+def ids_of_several(lines: Sequence[DataFrame], earlier: Sequence[DataFrame]) -> DataFrame:
+    """`id_hash` of the ids that several lines have, or a line and an earlier night; each once.
+
+    Only lines of these ids need to be compared, and a night seldom has many. The shuffle has one
+    whole number per line. Ids with equal hashes are compared without need, and never taken for
+    each other.
+
+    Args:
+        lines: Frames of the night's lines with `id_hash`, which `id_hash` computes.
+        earlier: The same for rows of earlier nights.
+
+    >>> ids = spark.createDataFrame([("a",), ("b",), ("b",), ("c",)], "event_id string")
+    >>> hashed = ids.select(id_hash("event_id"))
+    >>> before = ids.where("event_id = 'a'").select(id_hash("event_id"))
+    >>> several = ids_of_several([hashed], [before])
+    >>> found = ids.select("event_id", id_hash("event_id")).join(several, on="id_hash").distinct()
+    >>> sorted(row.event_id for row in found.collect())
+    ['a', 'b']
+    """
+    hashes = reduce(DataFrame.unionByName, (*lines, *earlier))
+    return hashes.groupBy("id_hash").agg(F.count(F.lit(1)).alias("n")).where("n > 1").select("id_hash")
+
+
+def id_hash(id_column: str) -> Column:
+    """Hash of an id with the name of its column, so that ids of two kinds do not meet."""
+    return F.xxhash64(F.lit(id_column), id_column).alias("id_hash")

@@ -10,6 +10,9 @@ from pyspark.sql import functions as F
 
 from ltrr.logs.settings import LogSettings
 
+REWARDS = {"clicks": "int", "page_reward": "double"}
+"""Columns of `to_entity_rewards` that a slate row gets, with their types."""
+
 
 def to_entity_rewards(events: DataFrame, settings: LogSettings) -> DataFrame:
     """Joined events -> clicks and capped page_reward, by (log_date, impression_id, entity_id).

@@ -10,17 +10,16 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from ltrr.logs.slates import OF_SEARCH, SEARCH, Slates
 from ltrr.spark.reused import reused
 
-SEARCH = ("log_date", "impression_id")
 MOST_PAGES = 100
 """Maximum number of pages of a search, the earliest ones."""
 _ORDER = ("at", "line_hash", "source", "offset")
-_KEPT = ("query_key", "user_key", "user_fold", "surface")
 
 
-def to_shown_slates(searches: DataFrame, shown_events: DataFrame) -> DataFrame:
-    """(search), (shown event) -> (search, position): rows of `slate_rows` without rewards.
+def to_shown_slates(searches: DataFrame, shown_events: DataFrame | None) -> Slates:
+    """(search), (shown event) -> slates of the searches.
 
     Each entity and each position occurs once: the earliest event wins, then the smaller position
     or id. Positions may have gaps, because a log may say only what came into view. A search one of
@@ -35,7 +34,7 @@ def to_shown_slates(searches: DataFrame, shown_events: DataFrame) -> DataFrame:
     Args:
         searches: Rows of `impressions` whose `pages` is not null.
         shown_events: Joined events of the same dates with log_date, impression_id, entity_id,
-            position and at.
+            position and at. None if no event shows an entity: the responses are the slates.
 
     >>> searches = spark.sql('''SELECT DATE'2026-03-02' log_date, id impression_id, 'q' query_key,
     ...     'u' user_key, 7 user_fold, 'search' surface,
@@ -44,23 +43,25 @@ def to_shown_slates(searches: DataFrame, shown_events: DataFrame) -> DataFrame:
     >>> events = spark.sql('''SELECT DATE'2026-03-02' log_date, 'i2' impression_id, * FROM VALUES
     ...     ('b', 0, TIMESTAMP'2026-03-02 12:00:01'), ('c', 2, TIMESTAMP'2026-03-02 12:00:02'),
     ...     ('d', 2, TIMESTAMP'2026-03-02 12:00:03') AS t(entity_id, position, at)''')
-    >>> rows = to_shown_slates(searches, events).orderBy("impression_id", "position").collect()
+    >>> slates = to_shown_slates(searches, events)
+    >>> rows = slates.rows.orderBy("position").collect()
     >>> [(row.impression_id, row.position, row.entity_id) for row in rows]
-    [('i1', 1, 'a'), ('i1', 2, 'b'), ('i2', 1, 'b'), ('i2', 3, 'c')]
+    [('i2', 1, 'b'), ('i2', 3, 'c')]
+    >>> [tuple(slot) for row in slates.lists[0].collect() for slot in row.slate]
+    [(1, 'a'), (2, 'b')]
     """
-    by_event = _counted_from_one(shown_events.select(*SEARCH, "entity_id", "position", "at"))
-    by_event = by_event.join(searches.select(*SEARCH), on=list(SEARCH), how="left_semi")
-    with_events = by_event.select(*SEARCH).distinct()
-    rest = searches.join(with_events, on=list(SEARCH), how="left_anti")
-    # The response of a search is in one row, so its entities need no shuffle. Kept as lists they
-    # take a tenth of the memory.
-    responses = reused(rest.select(*SEARCH, *_KEPT, _response_slate().alias("slate")))
-    by_response = responses.select("*", F.explode("slate").alias("shown")).select(
-        *SEARCH, "shown.position", "shown.entity_id", *_KEPT
-    )
-    placed = _once_each(by_event).join(searches.select(*SEARCH, *_KEPT), on=list(SEARCH), how="inner")
-    rows = reused(placed.select(*by_response.columns)).unionByName(by_response)
-    return rows.withColumn("features", F.array().cast("array<double>"))
+    if shown_events is None:
+        by_event = searches.select(*OF_SEARCH, F.lit(1).alias("position"), F.lit("").alias("entity_id")).where("false")
+        rest = searches
+    else:
+        events = _counted_from_one(shown_events.select(*SEARCH, "entity_id", "position", "at"))
+        events = events.join(searches.select(*SEARCH), on=list(SEARCH), how="left_semi")
+        rest = searches.join(events.select(*SEARCH).distinct(), on=list(SEARCH), how="left_anti")
+        placed = _once_each(events).join(searches.select(*OF_SEARCH), on=list(SEARCH), how="inner")
+        by_event = reused(placed.select(*OF_SEARCH, "position", "entity_id"))
+    # The response of a search is in one row, so its entities need no shuffle.
+    responses = reused(rest.select(*OF_SEARCH, _response_slate().alias("slate")))
+    return Slates(by_event.withColumn("features", F.array().cast("array<double>")), [responses])
 
 
 def to_pages(searches: DataFrame, known: DataFrame) -> DataFrame:

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from ltrr.artifacts.served import served_strategies
 from ltrr.logs.attribution import event_detail, settle_events
 from ltrr.logs.block_contents import lines_before, read_contents
-from ltrr.logs.duplicates import only_repeats
+from ltrr.logs.duplicates import id_hash, ids_of_several, only_repeats
 from ltrr.logs.file_lines import read_lines
 from ltrr.logs.folder import check_closed, folder_name, list_folder, root_of
 from ltrr.logs.formats import read_patterns
@@ -31,12 +31,13 @@ from ltrr.logs.quarantine import (
 )
 from ltrr.logs.reasons import NO_FAULTS
 from ltrr.logs.record_rows import Pseudonyms
-from ltrr.logs.rewards import to_entity_rewards, with_rewards
+from ltrr.logs.rewards import REWARDS, to_entity_rewards
 from ltrr.logs.secret import read_secret
-from ltrr.logs.shown import SEARCH, to_pages, to_shown_slates, with_pages
+from ltrr.logs.shown import to_pages, to_shown_slates, with_pages
+from ltrr.logs.slates import OF_SEARCH, SEARCH, Slates
 from ltrr.pipelines.night import Night
 from ltrr.spark.quality import check_rows, stop_on_failures
-from ltrr.spark.reused import reused
+from ltrr.spark.reused import few, reused
 from ltrr.users.limits import to_limited_users, to_user_days
 from ltrr.users.naming import user_checks
 
@@ -82,7 +83,7 @@ def run(night: Night) -> None:
     nested = {name: to_nested_rows(intake.decisions, name) for name in ("decisions", "candidates", "draws")}
     rows = {
         # The largest tables first.
-        "slate_rows": with_rewards(intake.slates, intake.entity_rewards()),
+        "slate_rows": intake.slates.with_rewards(intake.entity_rewards()),
         **{name: intake.earlier_rows(name).unionByName(arrived) for name, arrived in nested.items()},
         "impressions": intake.open_impressions,
         "limited_users": intake.limited_users,
@@ -154,26 +155,44 @@ class Intake:
         )
         # A record with a decision counts before a document of the same search without one.
         lines = lines.withColumn("after", (F.col("format") == "search").cast("int"))
-        forgotten = self.forgotten
-        of_forgotten = lines.join(forgotten, on="user_key", how="left_semi")
-        # An event has no user. One that arrives on a later date than its search waits and stays
-        # unmatched.
-        forgotten_searches = of_forgotten.select("impression_id").distinct()
-        forgotten_events = self.arrivals.join(forgotten_searches, on="impression_id", how="left_semi")
-        reason, detail = F.lit("forgotten").alias("reason"), F.lit("user: asked to be forgotten").alias("detail")
-        gone = of_forgotten.select(*PLACE, reason, detail).unionByName(forgotten_events.select(*PLACE, reason, detail))
-        remembered = lines.join(forgotten, on="user_key", how="left_anti")
-        events = self.arrivals.join(forgotten_searches, on="impression_id", how="left_anti")
-        repeated = only_repeats(remembered, self.earlier_impressions, "impression_id").unionByName(
-            only_repeats(events, self.earlier_events, "event_id")
-        )
+        remembered, events = lines, self.arrivals
+        gone = None
+        if self.has_forgotten:
+            of_forgotten = lines.join(self.forgotten, on="user_key", how="left_semi")
+            # An event has no user. One that arrives on a later date than its search waits and
+            # stays unmatched.
+            searches = of_forgotten.select("impression_id").distinct()
+            of_searches = events.join(searches, on="impression_id", how="left_semi")
+            reason, detail = F.lit("forgotten").alias("reason"), F.lit("user: asked to be forgotten").alias("detail")
+            gone = of_forgotten.select(*PLACE, reason, detail).unionByName(of_searches.select(*PLACE, reason, detail))
+            remembered = lines.join(self.forgotten, on="user_key", how="left_anti")
+            events = events.join(searches, on="impression_id", how="left_anti")
+        repeated = only_repeats(
+            self._may_repeat(remembered, "impression_id"), self.earlier_impressions, "impression_id"
+        ).unionByName(only_repeats(self._may_repeat(events, "event_id"), self.earlier_events, "event_id"))
         repeated = repeated.withColumn("reason", F.lit("duplicate"))
         if self.has_searches:
             repeated = repeated.join(self.pages, on=PLACE, how="left_anti")
-            searches = lines.where("format = 'search'").select(*PLACE, F.lit("same_search").alias("same_search"))
+            searches = self._may_repeat(lines.where("format = 'search'"), "impression_id").select(
+                *PLACE, F.lit("same_search").alias("same_search")
+            )
             repeated = repeated.join(searches, on=PLACE, how="left")
             repeated = repeated.withColumn("reason", F.coalesce("same_search", "reason")).drop("same_search")
-        return reused(gone.unionByName(repeated))
+        return few(repeated if gone is None else gone.unionByName(repeated))
+
+    @cached_property
+    def repeated_ids(self) -> DataFrame:
+        """Hashes of the ids of searches and of events that occur several times."""
+        lines = self.parsed.where("impression IS NOT NULL").select("impression.impression_id")
+        of_searches, of_events = id_hash("impression_id"), id_hash("event_id")
+        current = [lines.select(of_searches), self.arrivals.select(of_events)]
+        earlier = [self.earlier_impressions.select(of_searches), self.earlier_events.select(of_events)]
+        return few(ids_of_several(current, earlier))
+
+    def _may_repeat(self, lines: DataFrame, id_column: str) -> DataFrame:
+        """The lines whose id occurs several times; same columns."""
+        hashed = lines.withColumn("id_hash", id_hash(id_column))
+        return hashed.join(self.repeated_ids, on="id_hash", how="left_semi").drop("id_hash")
 
     @cached_property
     def pages(self) -> DataFrame:
@@ -182,7 +201,9 @@ class Intake:
             *PLACE, "line_hash", *(f"impression.{name}" for name in _OF_A_PAGE)
         )
         decided = self.parsed.where("format = 'decision' AND impression IS NOT NULL").select("impression.impression_id")
-        of_searches = lines.join(self.forgotten, on="user_key", how="left_anti")
+        of_searches = self._may_repeat(lines, "impression_id")
+        if self.has_forgotten:
+            of_searches = of_searches.join(self.forgotten, on="user_key", how="left_anti")
         may_grow = F.col("pages").isNotNull() & (F.col("log_date") >= F.lit(self.first_open))
         known = self.earlier_impressions.where(may_grow).select("impression_id", "query_text", "pages")
         pages = to_pages(of_searches, known)
@@ -190,7 +211,12 @@ class Intake:
         # Joined last, because one id has many lines and few pages.
         for final in (self.earlier_impressions.where(~may_grow), decided):
             pages = pages.join(final.select("impression_id"), on="impression_id", how="left_anti")
-        return reused(pages)
+        return few(pages)
+
+    @cached_property
+    def has_pages(self) -> bool:
+        """Whether a line adds a page to the search of another line."""
+        return self.has_searches and not self.pages.isEmpty()
 
     @cached_property
     def forgotten(self) -> DataFrame:
@@ -198,16 +224,21 @@ class Intake:
         return self.night.read("forgotten_users").select("user_key")
 
     @cached_property
+    def has_forgotten(self) -> bool:
+        """Whether any user asked to be forgotten."""
+        return not self.forgotten.isEmpty()
+
+    @cached_property
     def decisions(self) -> DataFrame:
         """Parsed lines of decisions and searches that are accepted."""
         lines = self.parsed.where("impression IS NOT NULL").join(self.refused, on=PLACE, how="left_anti")
-        return lines.join(self.pages, on=PLACE, how="left_anti") if self.has_searches else lines
+        return lines.join(self.pages, on=PLACE, how="left_anti") if self.has_pages else lines
 
     @cached_property
     def open_impressions(self) -> DataFrame:
         """Rows of `impressions` of the open dates, those of earlier nights included."""
         rows = self.earlier_rows("impressions").unionByName(to_impressions(self.decisions))
-        return with_pages(rows, self.pages) if self.has_searches else rows
+        return with_pages(rows, self.pages) if self.has_pages else rows
 
     @cached_property
     def has_searches(self) -> bool:
@@ -223,7 +254,7 @@ class Intake:
     @cached_property
     def settled_events(self) -> DataFrame:
         """Events that arrived on D and those that waited, each once, with their status."""
-        if not self.has_shown:
+        if not self.has_shown_events:
             return reused(self._settle(self.unsettled, self.slates))
         others = self._settle(self.unsettled.where(~self._shows()), self.slates)
         return reused(self.shown_events.unionByName(others))
@@ -239,42 +270,56 @@ class Intake:
         """Events that show an entity, with their status."""
         return reused(self._settle(self.unsettled.where(self._shows()), None))
 
-    def _settle(self, events: DataFrame, slates: DataFrame | None) -> DataFrame:
+    def _settle(self, events: DataFrame, slates: Slates | None) -> DataFrame:
         known = ("impression_id", "at", "log_date", F.col("pages").isNotNull().alias("may_grow"))
         current = to_impressions(self.decisions)
         impressions = self.earlier_impressions.select(*known).unionByName(current.select(*known))
-        return settle_events(events, impressions, slates, self.night.date, self.settings, self.first_open)
+        shown = None if slates is None else slates.of_events(events)
+        return settle_events(events, impressions, shown, self.night.date, self.settings, self.first_open)
 
     def _shows(self) -> Column:
         return F.col("kind").isin(list(self.settings.shown_kinds))
 
     @cached_property
-    def has_shown(self) -> bool:
-        """Whether slates of open dates may come from events or responses."""
-        if self.has_searches or any(block.shown for block in self.contents):
-            return True
-        before = self.earlier_rows("impressions").where("pages IS NOT NULL").limit(1).count()
-        return before + self.carried.where(self._shows()).limit(1).count() > 0
+    def has_shown_events(self) -> bool:
+        """Whether slates of open dates may come from events."""
+        shown = any(block.shown for block in self.contents)
+        return shown or not self.carried.where(self._shows()).isEmpty() or not self._earlier_shown().isEmpty()
 
     @cached_property
-    def slates(self) -> DataFrame:
-        """Slate rows of the open dates, without the columns that come from events."""
-        earlier = self.earlier_rows("slate_rows").drop("clicks", "page_reward")
-        logged = earlier.unionByName(to_nested_rows(self.decisions, "slate_rows"))
-        if not self.has_shown:
-            return logged
+    def has_open_searches(self) -> bool:
+        """Whether searches of open dates have no slate of their own."""
+        return self.has_searches or not self.earlier_rows("impressions").where("pages IS NOT NULL").isEmpty()
+
+    def _earlier_shown(self) -> DataFrame:
+        """Events of earlier nights that show an entity of a search."""
+        is_open = F.col("log_date") >= F.lit(self.first_open)
+        return self.earlier_events.where(self._shows() & (F.col("status") == "joined") & is_open)
+
+    @cached_property
+    def slates(self) -> Slates:
+        """Slates of the open dates."""
+        earlier = self.earlier_rows("slate_rows").drop(*REWARDS)
+        logged = self.decisions.where(F.size("slate_rows") > 0)
+        of_search = (F.col(f"impression.{name}").alias(name) for name in OF_SEARCH)
+        lists = [logged.select(*of_search, F.col("slate_rows").alias("slate"))]
+        if not self.has_open_searches:
+            return Slates(earlier, lists)
         searches = self.open_impressions.where("pages IS NOT NULL")
-        joined = self.shown_events.where("status = 'joined'")
-        settled = self.earlier_events.where(self._shows() & (F.col("status") == "joined"))
-        columns = ("log_date", "impression_id", "entity_id", "position", "at")
-        shown = to_shown_slates(searches, settled.select(*columns).unionByName(joined.select(*columns)))
-        others = logged.join(searches.select(*SEARCH), on=list(SEARCH), how="left_anti")
-        return others.unionByName(shown.select(*others.columns))
+        events = None
+        if self.has_shown_events:
+            columns = ("log_date", "impression_id", "entity_id", "position", "at")
+            joined = self.shown_events.where("status = 'joined'")
+            events = self._earlier_shown().select(*columns).unionByName(joined.select(*columns))
+        shown = to_shown_slates(searches, events)
+        others = earlier.join(searches.select(*SEARCH), on=list(SEARCH), how="left_anti")
+        return Slates(others.unionByName(shown.rows.select(*others.columns)), [*lists, *shown.lists])
 
     @cached_property
     def limited_users(self) -> DataFrame:
         """Rows of `limited_users` of the open dates."""
-        user_days = to_user_days(self.open_impressions, with_rewards(self.slates, self.entity_rewards()))
+        answered = self.slates.answered_rows(self.entity_rewards())
+        user_days = to_user_days(self.open_impressions, answered, self.slates.lower_counts())
         return reused(to_limited_users(reused(user_days), self.night.settings.users))
 
     @cached_property
@@ -299,7 +344,7 @@ class Intake:
     def faulty_lines(self, rejected: int) -> DataFrame:
         """Rejected lines as they arrived, for the quarantine; none names a forgotten user."""
         lines = only_rejected(self.lines, self.rejected_rows, rejected)
-        if self.forgotten.isEmpty():
+        if not self.has_forgotten:
             return lines
         # The lines are used twice, and the first use reads all raw files.
         return without_named(reused(lines), self.forgotten, self.reader.pseudonyms)

@@ -62,7 +62,7 @@ def sampling_number(impression_id: Column) -> Column:
     return F.pmod(salted_hash(HashUse.COUNTED_USER, impression_id), F.lit(_HASH_UNITS)) / F.lit(float(_HASH_UNITS))
 
 
-def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
+def to_user_days(impressions: DataFrame, slate_rows: DataFrame, lower_counts: DataFrame | None = None) -> DataFrame:
     """(impression), (impression, position) -> (log_date, user_key): counts of each identified user.
 
     Columns:
@@ -80,7 +80,10 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
     Args:
         impressions: Rows with log_date and user_key.
         slate_rows: Rows of the same dates with log_date, user_key, surface, position, clicks and
-            page_reward.
+            page_reward, at least those with a click or reward.
+        lower_counts: log_date, user_key and `lower_shown`, a number of entities that were shown
+            below the first position; any number of rows per user. None: `slate_rows` has all rows,
+            and they are counted.
     """
     user = ["log_date", "user_key"]
     searched = (
@@ -112,8 +115,10 @@ def to_user_days(impressions: DataFrame, slate_rows: DataFrame) -> DataFrame:
         F.max(F.when(F.col("is_common").isNull(), F.col("n"))).alias("one_position_clicks"),
         F.sum(F.when(F.col("position") > 1, F.col("n"))).alias("lower_clicks"),
     )
-    is_lower = is_identified(F.col("user_key")) & (F.col("position") > 1)
-    shown = slate_rows.where(is_lower).groupBy(*user).agg(F.count(F.lit(1)).alias("lower_shown"))
+    if lower_counts is None:
+        lower_counts = slate_rows.where(F.col("position") > 1).withColumn("lower_shown", F.lit(1))
+    of_users = lower_counts.where(is_identified(F.col("user_key")))
+    shown = of_users.groupBy(*user).agg(F.sum("lower_shown").alias("lower_shown"))
     return (
         searched.join(acted, on=user, how="left")
         .join(shown, on=user, how="left")

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ltrr.logs.shown import to_shown_slates
+from ltrr.logs.slates import Slates
 
 pytestmark = pytest.mark.spark
 PAGES = "array<struct<at:timestamp,first_position:int,entity_ids:array<string>>>"
@@ -56,7 +57,14 @@ def test_slates_of_responses_equal_their_definition(spark: SparkSession) -> None
         searches.append((f"i{number}", pages))
     frame = spark.createDataFrame(searches, SEARCHES).selectExpr(*FACTS)
     events = frame.selectExpr("log_date", "impression_id", "'x' entity_id", "1 position", "TIMESTAMP'2026-03-02' at")
-    rows = to_shown_slates(frame, events.where("false")).collect()
+    for shown_events in (None, events.where("false")):
+        check(to_shown_slates(frame, shown_events), searches)
+
+
+def check(slates: Slates, searches: list[tuple[str, list]]) -> None:
+    assert slates.rows.isEmpty()
+    [lists] = slates.lists
+    rows = lists.selectExpr("impression_id", "inline(slate)").collect()
     found = {name: set() for name, _ in searches}
     for row in rows:
         found[row["impression_id"]].add((row["position"], row["entity_id"]))

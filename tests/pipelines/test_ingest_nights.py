@@ -14,7 +14,6 @@ from ltrr.errors import ConfigError, LtrrError, NotReadyError
 from ltrr.logs.folder import SUCCESS
 from ltrr.logs.log_rows import to_impressions, to_nested_rows
 from ltrr.logs.record_rows import Pseudonyms
-from ltrr.logs.rewards import with_rewards
 from ltrr.logs.secret import SECRET_VARIABLE
 from ltrr.logs.settings import LogSettings
 from ltrr.pipelines import ingest_logs
@@ -183,7 +182,7 @@ def test_the_order_of_files_and_lines_does_not_matter(two_nights: Home, spark, h
     run = two_nights.night(NIGHT).commits.run("ingest_logs", NIGHT)
     assert run is not None
     ordered = {output.table: (output.rows, output.digest) for output in run.outputs}
-    slates = with_rewards(intake.slates, intake.entity_rewards())
+    slates = intake.slates.with_rewards(intake.entity_rewards())
     frames = {
         "impressions": to_impressions(intake.decisions),
         "slate_rows": slates,
