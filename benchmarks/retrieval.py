@@ -72,7 +72,7 @@ def main() -> int:
     # The rankings are computed and cached here, before several processes need them.
     world_of(options.world, options.data, hybrid=options.hybrid)
     one = partial(study, options.world, options.data, options.hybrid, options.impressions)
-    rows = rows_of(study_logs(one, range(1, options.seeds + 1), options.jobs))
+    rows = rows_of(list(study_logs(one, range(1, options.seeds + 1), options.jobs)))
     print_rows(rows)
     write_rows(options.json, rows)
     write_text(options.table, markdown(rows, options.world, options.impressions))

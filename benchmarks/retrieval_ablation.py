@@ -88,7 +88,7 @@ def main() -> int:
     # The rankings are computed and cached here, before several processes need them.
     world_of(options.world, options.data, hybrid=False)
     tasks = [(options.world, options.data, case, seed) for case in CASES for seed in range(1, options.seeds + 1)]
-    judged = study_logs(study, tasks, options.jobs)
+    judged = list(study_logs(study, tasks, options.jobs))
     rows = [
         {"case": case, **row}
         for place, case in enumerate(CASES)

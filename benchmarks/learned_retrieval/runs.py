@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.command_line import DATA_HELP, ROWS_HELP, TABLE_HELP, add_outputs, new_parser
-from benchmarks.learned_retrieval.report import LogResults
 from ltrr.simulation.msrd import msrd_world
 from ltrr.simulation.music import music_world
 from ltrr.simulation.rankings import default_cache
 from ltrr.simulation.world import World
+
+Result = TypeVar("Result")
 
 
 def logs_parser(description: str | None, *, seeds: int) -> argparse.ArgumentParser:
@@ -39,9 +40,12 @@ def world_of(name: str, data: Path | None, *, hybrid: bool) -> World:
     return msrd_world(data, hybrid=hybrid, cache_folder=cache)
 
 
-def study_logs(study: Callable[[Any], LogResults], tasks: Iterable[Any], jobs: int) -> list[LogResults]:
-    """Results of `study` for each task, with at most `jobs` processes at a time."""
+def study_logs(study: Callable[[Any], Result], tasks: Iterable[Any], jobs: int) -> Iterator[Result]:
+    """Results of `study` in the order of the tasks, each as soon as those before it exist.
+
+    At most `jobs` processes run at a time.
+    """
     # The logs run in parallel: threads of small matrix products would wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:
-        return list(processes.map(study, tasks))
+        yield from processes.map(study, tasks)

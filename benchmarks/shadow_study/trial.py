@@ -35,6 +35,8 @@ from ltrr.shadow.terms import ShadowScorer, canary_exploration, term_names
 GATE = GateSettings()
 SETTINGS = ShadowSettings()
 NIGHTS = 14
+UNSEEN = 4_000
+"""Number of queries never searched that the true gain is computed for, at most."""
 
 
 def run_trial(log: StaticLog, searches: int) -> dict[str, Any]:
@@ -52,9 +54,15 @@ def run_trial(log: StaticLog, searches: int) -> dict[str, Any]:
     ramp, gain = propose_canary(sums, NIGHTS, GATE.life_nights, GATE, SETTINGS, 0.95)
     floor = ramp.used_floor
     canary = canary_exploration(ExplorationSettings(), floor)
-    truth = _true_gains(log, valuer, canary, rng)
+    seen, unseen = (np.flatnonzero(weights > 0.0) for weights in (log.world.traffic, log.world.unseen))
+    shares = _served_shares(log, valuer, canary, seen)
+    new = np.sort(rng.choice(unseen, min(UNSEEN, len(unseen)), replace=False))
+    truth = {
+        "traffic": _true_gain(log, seen, log.world.traffic[seen], shares, canary, rng),
+        "unseen": _true_gain(log, new, log.world.unseen[new], _served_shares(log, valuer, canary, new), canary, rng),
+    }
     share = SETTINGS.largest_share if ramp.share is None else ramp.share
-    verdict, night = _run_canary(log, valuer, canary, share, searches // NIGHTS, rng)
+    verdict, night = _run_canary(log, shares, share, searches // NIGHTS, rng)
     announced = ramp.nights_needed
     return {
         "seed": log.seed,
@@ -106,25 +114,25 @@ def _draw_rewards(chances: Floats, rng: np.random.Generator) -> Floats:
     return (rng.random(chances.shape) < chances).sum(axis=1).astype(np.float64)
 
 
-def _true_gains(
-    log: StaticLog, valuer: PlanValuer, canary: ExplorationSettings, rng: np.random.Generator
-) -> dict[str, float]:
-    """Expected gain of the canary over the static page, on the traffic and on unseen queries."""
-    found = {}
-    world = log.world
-    for name, weights in (("traffic", world.traffic), ("unseen", world.unseen / max(world.unseen.sum(), 1))):
-        queries = np.flatnonzero(weights > 0.0)
-        shares = _served_shares(log, valuer, canary, queries)
-        rewards = np.zeros(len(queries))
-        for plan in np.flatnonzero(shares.max(axis=0) > canary.floor_share / len(log.space) + 1e-9).tolist():
-            rewards += shares[:, plan] * _expected(log, queries, plan, rng)
-        rest = 1.0 - np.where(shares > canary.floor_share / len(log.space) + 1e-9, shares, 0.0).sum(axis=1)
-        # The plans of the floor alone: their mean over a sample of plans.
-        sample = rng.choice(len(log.space), size=8, replace=False).tolist()
-        rewards += rest * np.mean([_expected(log, queries, plan, rng) for plan in sample], axis=0)
-        static = float(weights[queries] @ _expected(log, queries, log.static, rng))
-        found[name] = float(weights[queries] @ rewards) / static - 1.0
-    return found
+def _true_gain(
+    log: StaticLog,
+    queries: Longs,
+    weights: Floats,
+    shares: Floats,
+    canary: ExplorationSettings,
+    rng: np.random.Generator,
+) -> float:
+    """Expected gain of the canary over the static page on some queries, with P(plan) `shares`."""
+    rewards = np.zeros(len(queries))
+    floor = canary.floor_share / len(log.space) + 1e-9
+    for plan in np.flatnonzero(shares.max(axis=0) > floor).tolist():
+        [chosen] = np.nonzero(shares[:, plan] > floor)
+        rewards[chosen] += shares[chosen, plan] * _expected(log, queries[chosen], plan, rng)
+    rest = 1.0 - np.where(shares > floor, shares, 0.0).sum(axis=1)
+    # The plans of the floor alone: their mean over a sample of plans.
+    sample = rng.choice(len(log.space), size=8, replace=False).tolist()
+    rewards += rest * np.mean([_expected(log, queries, plan, rng) for plan in sample], axis=0)
+    return float(weights @ rewards) / float(weights @ _expected(log, queries, log.static, rng)) - 1.0
 
 
 def _expected(log: StaticLog, queries: Longs, plan: int, rng: np.random.Generator) -> Floats:
@@ -139,16 +147,10 @@ def _served_shares(log: StaticLog, valuer: PlanValuer, canary: ExplorationSettin
 
 
 def _run_canary(
-    log: StaticLog,
-    valuer: PlanValuer,
-    canary: ExplorationSettings,
-    share: float,
-    searches: int,
-    rng: np.random.Generator,
+    log: StaticLog, shares: Floats, share: float, searches: int, rng: np.random.Generator
 ) -> tuple[str, int]:
-    """Outcome of the gate and its night, for a canary of this share."""
+    """Outcome of the gate and its night, for a canary of this share with P(plan) `shares`."""
     seen = np.flatnonzero(log.world.traffic > 0.0)
-    shares = _served_shares(log, valuer, canary, seen)
     in_canary = rng.random(log.world.users.users) < share
     terms: dict[str, list[Floats]] = {"a": [], "na": [], "b": [], "nb": []}
     users: list[Longs] = []
