@@ -92,7 +92,7 @@ def report_lines(report: ShadowReport) -> list[str]:
             f"more than predicted; it is gone at {whole.breaks_at:.2g} times"
         ),
     ]
-    head = f"at {ramp.searches_a_night:,.0f} searches a night, a true gain of {ramp.effect:+.0%}"
+    head = f"at {ramp.searches_a_night:,.0f} searches a night, a true gain of {ramp.effect:+.1%}"
     if ramp.share is None:
         lines.append(
             f"{head} has no verdict within {ramp.nights} nights at any share up to the largest: it takes "
@@ -103,6 +103,11 @@ def report_lines(report: ShadowReport) -> list[str]:
             f"{head} is seen with probability {ramp.power:.0%} by night {ramp.nights_needed:.0f} of a canary for "
             f"{ramp.share:.1%} of the users, the smallest share that does: `ltrr policies ramp`"
         )
+        if ramp.effect > ramp.gate_effect:
+            lines.append(
+                f"a gain of {ramp.gate_effect:+.1%} has no verdict within {ramp.nights} nights at any share up to the "
+                f"largest: it takes {ramp.searches_needed:,.0f} searches a night"
+            )
     if report.no_plan:
         lines.append(f"{report.no_plan} of {report.decisions} static pages are no plan of the policy and are left out")
     return lines

@@ -30,6 +30,8 @@ from ltrr.shadow.terms import floor_term
 
 _SHARE_STEPS = 1_000
 """Shares are proposed in thousandths."""
+_EFFECT_STEPS = 1_000
+"""Gains that a canary is planned for are thousandths, too."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,15 @@ class Ramp:
 
     Attributes:
         nights: Number of nights within which the verdict is wanted.
-        effect: Gain that is detected, relative to the static page: the gate's, or the lower end of
-            the prediction where the traffic is too low for that.
+        effect: Gain that is detected, relative to the static page: the gate's, or a larger one
+            where the traffic is too low for that.
+        gate_effect: The gate's.
         power: Probability of the detection.
         share: Share of the users; None if even the largest share is not enough.
         nights_needed: Nights until the verdict at that share, or at the largest share.
         searches_a_night: Searches of all users a night.
-        searches_needed: Searches a night that the largest share needs for N nights.
+        searches_needed: Searches a night that the largest share needs to detect the gate's effect
+            within N nights.
         floor: The smallest floor that lets challengers be judged; None if no floor of the settings
             does.
         prices: Price and use of every floor.
@@ -70,6 +74,7 @@ class Ramp:
 
     nights: int
     effect: float
+    gate_effect: float
     power: float
     share: float | None
     nights_needed: float
@@ -98,13 +103,20 @@ def propose_canary(
     """The smallest exploration that reaches a verdict, and the predicted gain at its floor.
 
     If the traffic is too low for a gain of the gate's effect, but the predicted gain is larger, the
-    canary is planned for the lower end of the prediction.
+    canary is planned for the lower end of the prediction. If that is too small, it is planned for
+    the smallest gain that the largest share detects, unless the prediction is smaller still.
     """
     ramp = propose_ramp(sums, dates, nights, gate, settings)
     gain = _gain_of(sums, ramp, gate, settings, confidence)
     if ramp.share is None and gain.low > gate.effect:
         ramp = propose_ramp(sums, dates, nights, gate, settings, gain.low)
         gain = _gain_of(sums, ramp, gate, settings, confidence)
+    if ramp.share is None:
+        reward = estimate_ratio(sums, "reward", N)
+        detected = smallest_effect(reward, dates, nights, gate, settings.largest_share)
+        if detected <= gain.gain:
+            ramp = propose_ramp(sums, dates, nights, gate, settings, detected)
+            gain = _gain_of(sums, ramp, gate, settings, confidence)
     return ramp, gain
 
 
@@ -144,11 +156,12 @@ def propose_ramp(
     return Ramp(
         nights=nights,
         effect=of_canary.effect,
+        gate_effect=gate.effect,
         power=gate.power,
         share=share,
         nights_needed=canary_nights(reward, dates, used, of_canary),
         searches_a_night=searches,
-        searches_needed=_needed_searches(reward, dates, searches, nights, of_canary, settings.largest_share),
+        searches_needed=_needed_searches(reward, dates, searches, nights, gate, settings.largest_share),
         floor=floor,
         prices=prices,
     )
@@ -173,6 +186,31 @@ def find_share(reward: Estimate, dates: int, nights: int, gate: GateSettings, la
         else:
             low = middle
     return high / _SHARE_STEPS
+
+
+def smallest_effect(reward: Estimate, dates: int, nights: int, gate: GateSettings, share: float) -> float:
+    """The smallest gain, in thousandths, that the share detects within these nights; inf above 1.
+
+    >>> gate, reward = GateSettings(), Estimate(0.5, 0.004)
+    >>> effect = smallest_effect(reward, 14, 14, gate, 0.5)
+    >>> effect, find_share(reward, 14, 14, replace(gate, effect=effect), 0.5)
+    (0.053, 0.466)
+    >>> find_share(reward, 14, 14, replace(gate, effect=effect - 0.001), 0.5) is None
+    True
+    >>> smallest_effect(Estimate(0.5, 0.2), 14, 14, gate, 0.5)
+    inf
+    """
+    low, high = 0, _EFFECT_STEPS
+
+    def is_detected(steps: int) -> bool:
+        return canary_nights(reward, dates, share, replace(gate, effect=steps / _EFFECT_STEPS)) <= nights
+
+    if not is_detected(high):
+        return inf
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_detected(middle) else (middle, high)
+    return high / _EFFECT_STEPS
 
 
 def canary_nights(reward: Estimate, dates: int, share: float, gate: GateSettings) -> float:
