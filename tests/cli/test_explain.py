@@ -109,6 +109,7 @@ def test_what_cannot_be_explained_is_the_users_mistake(ltrr, valued, tmp_path) -
     assert "title:2" in deeper
 
 
+@pytest.mark.long
 @pytest.mark.spark
 def test_the_newest_logged_look_is_taken_else_none(ltrr, spark, home) -> None:
     ltrr("init", *NEW)

@@ -114,6 +114,7 @@ def test_the_memory_is_exported_as_graded_judgments_and_read_back(warehouse, ltr
     assert ltrr("export", file, "--format", "excel")[0] == 2
 
 
+@pytest.mark.long
 def test_titles_of_the_catalogue_stand_in_reports_and_a_faulty_catalogue_changes_nothing(
     warehouse, home, ltrr, capsys, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def check_refusals(home, said, version: str) -> None:
     assert "name one policy source" in err
 
 
+@pytest.mark.long
 def test_a_bundle_is_judged_on_what_it_was_not_trained_on(spark, home, capsys, said) -> None:
     assert main(["policies", "init", *NEW, "--home", str(home), "--json"]) == 0
     uniform = json.loads(capsys.readouterr().out)[0]["serves"]

@@ -59,6 +59,7 @@ def test_the_difference_is_the_true_one_and_every_user_judges(spark, logs) -> No
     assert abs(found.value - np.mean(gains)) < 4.0 * found.standard_error
 
 
+@pytest.mark.long
 def test_a_new_night_does_not_change_the_nights_before(spark, logs) -> None:
     """q-hat is constant: sums of two sets of users add up to those of both, exactly."""
     before, since = logs

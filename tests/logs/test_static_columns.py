@@ -80,6 +80,7 @@ def test_faults_of_the_keys_of_version_2_have_their_reason(changes: dict[str, An
     assert [row["reason"] for row in rows(HISTORY, lines)] == [reason, None, None, None, None] * 3
 
 
+@pytest.mark.long
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=30))
 def test_disturbed_static_pages_are_read_alike(seeds: list[int]) -> None:

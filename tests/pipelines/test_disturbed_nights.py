@@ -61,6 +61,7 @@ def warehouse_of(spark, settings):
     return Warehouse(spark, settings.paths.tables)
 
 
+@pytest.mark.long
 def test_a_rerun_whose_derived_numbers_moved_is_written_and_moves_the_state_and_noise_is_not(spark, home, toys):
     settings, value = toy_settings(home, {1: 2}), {"now": 0.30}
     toys["fit_click_model"] = curve_job(value)
@@ -78,6 +79,7 @@ def test_a_rerun_whose_derived_numbers_moved_is_written_and_moves_the_state_and_
     assert stale == {"build_memory": "examination of 2026-03-01 has changed"}
 
 
+@pytest.mark.long
 def test_a_rerun_with_other_settings_is_written_even_where_the_values_are_equal(spark, home):
     settings = toy_settings(home, {1: 2})
     [first] = run_jobs(spark, settings, 1, ["ingest_logs"])

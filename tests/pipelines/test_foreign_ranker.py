@@ -104,6 +104,7 @@ def run_job(frames, root, policy=POLICY, ranker=RANKER, **given):
     return notes, tracked.seen, written["ranking_rows"]
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_the_memory_beats_the_order_that_the_log_shows_and_the_notes_name_that_order(frames, tmp_path):
     notes, seen, rows = run_job(frames, tmp_path)

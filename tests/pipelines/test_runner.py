@@ -103,6 +103,7 @@ def test_history_cannot_start_anew_in_a_home_that_has_one(spark, home):
         run_jobs(spark, replace(settings, history_starts=march(5)), 5, ["ingest_logs"])
 
 
+@pytest.mark.long
 def test_a_date_that_no_later_night_checks_any_more_cannot_be_run_again(spark, home):
     settings = toy_settings(home, {1: 2})
     shorter = replace(settings, nights=replace(settings.nights, repair_days=1))

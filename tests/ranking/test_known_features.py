@@ -100,6 +100,7 @@ def before(_session, dates):
     return {tuple(row[name] for name in PLACE): row for row in memories(_session, daily_rows(), dates).collect()}
 
 
+@pytest.mark.long
 def test_features_are_those_of_serving_with_the_memory_of_the_night_before(spark, tmp_path, dates, before):
     pages = [(day, query, f"e{n}") for day in dates for query in QUERIES for n in range(9)]
     found = [before.get(page) for page in pages]

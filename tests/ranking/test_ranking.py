@@ -134,6 +134,7 @@ def test_equally_good_orders_are_judged_equal_although_one_of_them_was_served(sp
     assert quality.impressions == sum(row[8] for row in slates)
 
 
+@pytest.mark.long
 @pytest.mark.spark
 @pytest.mark.statistical
 def test_the_wanted_is_recovered_although_the_served_order_shows_it_last(spark):

@@ -197,6 +197,7 @@ def test_the_bound_does_not_move_with_a_robot_however_large():
     assert bounds[0] == bounds[1] < 1_000
 
 
+@pytest.mark.long
 def test_a_robot_with_a_tenth_of_the_log_does_not_change_examination(spark):
     people = slate_rows(seed=7, impressions=4_000).assign(page_reward=0.0)
     robot = pages("robot", 400, [5], positions=TRUE_CURVE.size)
