@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from ltrr.cli.options import AcceptQuality, Common, with_common
 from ltrr.cli.output import print_progress, show, show_json, show_rows
 from ltrr.config import HOME_FILE, PathSettings, Settings, home_layer, load_settings, write_home_file
 from ltrr.core.entity_groups import DEFAULT_RANKER_GROUPS
+from ltrr.errors import UsageError
 from ltrr.logs.delta_folders import only_current
 from ltrr.logs.formats import AUTO, GROUPS, MAPPING_ENDINGS, formats_named
 from ltrr.logs.inspection import Inspection, inspect_files
@@ -46,9 +47,19 @@ FormatName = Annotated[
         help=f"Format of all files: {' | '.join(GROUPS)}, or the path of a YAML file that maps the columns of a table.",
     ),
 ]
-Strategies = Annotated[
-    str, typer.Option("--strategies", help="Strategies of the policy of a new home, separated by commas.")
-]
+NEW_HOME: dict[str, Any] = {
+    "strategies": ("search", "memory"),
+    "block_size": 2,
+    "budget": 4,
+    "observe": "first_look",
+}
+"""Options of the policy of a new home."""
+
+
+def _of_new_home(text: str, name: str) -> str:
+    default = NEW_HOME[name]
+    shown = ",".join(default) if isinstance(default, tuple) else default
+    return f"{text}, of a new home: {shown} by default."
 
 
 @logs.command("inspect")
@@ -76,7 +87,10 @@ def ingest(
     dates: Annotated[
         str | None, typer.Option("--dates", help="Dates to take, A..B; by default all of the log.")
     ] = None,
-    strategies: Strategies = "search,memory",
+    strategies: Annotated[
+        str | None,
+        typer.Option("--strategies", help=_of_new_home("Strategies, separated by commas", "strategies")),
+    ] = None,
     entities: Annotated[
         str | None,
         typer.Option("--entities", help="Catalogue of the entities: a file or folder, as for `ltrr entities`."),
@@ -90,12 +104,19 @@ def ingest(
         ),
     ] = None,
     block_size: Annotated[
-        int, typer.Option("--block-size", min=1, help="Number of candidates per block, of a new home.")
-    ] = 2,
-    budget: Annotated[int, typer.Option("--budget", min=1, help="Number of blocks per plan, of a new home.")] = 4,
+        int | None,
+        typer.Option("--block-size", min=1, help=_of_new_home("Number of candidates per block", "block_size")),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option("--budget", min=1, help=_of_new_home("Number of blocks per plan", "budget"))
+    ] = None,
     observe: Annotated[
-        str, typer.Option("--observe", help="What a plan of a new home may observe: blind | first_look | all_blocks.")
-    ] = "first_look",
+        str | None,
+        typer.Option(
+            "--observe",
+            help=_of_new_home("What a plan may observe (blind | first_look | all_blocks)", "observe"),
+        ),
+    ] = None,
     accept_quality: AcceptQuality = None,
 ) -> None:
     """Take a history: log files of many dates become the first night of a home.
@@ -105,8 +126,10 @@ def ingest(
     read once more before anything is written, to find their dates.
     """
     formats_named(format_)
-    names = tuple(part.strip() for part in strategies.split(","))
-    plans = PolicySettings("search", names, block_size, budget, observe=observe)
+    names = None if strategies is None else tuple(part.strip() for part in strategies.split(","))
+    options = {"strategies": names, "block_size": block_size, "budget": budget, "observe": observe}
+    given = {name: value for name, value in options.items() if value is not None}
+    PolicySettings("search", **{**NEW_HOME, **given})  # Raises before anything is read.
     read_secret(os.environ)
     asked = DateRange.parse(dates) if dates else None
     files = list_log_files(paths)
@@ -123,7 +146,7 @@ def ingest(
     places = common.section(PathSettings)
     # One process at a time creates or changes the home, lands files and runs the job.
     with hold_lease(places.home, "taking a history", tables=places.tables) as lease:
-        settings = _open_home(common, spark, plans, asked, has_catalogue=bool(catalogue))
+        settings = _open_home(common, spark, given, asked, has_catalogue=bool(catalogue))
         if catalogue:
             version, counts = store_catalogue(spark, settings, catalogue)
             print_progress(f"catalogue {version}: {counts.entities:,} entities, {counts.titles:,} with a title")
@@ -151,16 +174,19 @@ def ingest(
 
 
 def _open_home(
-    common: Common, spark: SparkSession, plans: PolicySettings, span: DateRange, *, has_catalogue: bool
+    common: Common, spark: SparkSession, given: Mapping[str, Any], span: DateRange, *, has_catalogue: bool
 ) -> Settings:
     """Settings of the home, which is created if it does not exist; the caller holds its lease.
 
     The ranker of a new home with a catalogue has the features of text overlap.
+
+    Raises:
+        UsageError: The home exists, and its policy has other values than `given`.
     """
     home = common.section(PathSettings).home
     if not (home / HOME_FILE).exists() and common.config is None:
         groups = (*DEFAULT_RANKER_GROUPS, "overlaps") if has_catalogue else DEFAULT_RANKER_GROUPS
-        policy = replace(plans, ranker_groups=groups)
+        policy = PolicySettings("search", **{**NEW_HOME, **given}, ranker_groups=groups)
         write_home_file(home, {**home_layer(policy, span.first), "first_night": span.last})
         print_progress(
             f"new home {home}: strategies {', '.join(policy.strategies)}; ranker features {', '.join(groups)}"
@@ -168,9 +194,23 @@ def _open_home(
         check_before_landing(load_settings(common.home, common.config, common.changes or ()))
     else:
         settings = load_settings(common.home, common.config, common.changes or ())
+        _check_same(settings.policy, given)
         check_before_landing(settings)
         prepare_home(spark, settings, span)
     return load_settings(common.home, common.config, common.changes or ())
+
+
+def _check_same(policy: PolicySettings, given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        own = getattr(policy, name)
+        if value != own:
+            raise UsageError(
+                "the home has another policy",
+                which=f"--{name.replace('_', '-')}",
+                expected=",".join(own) if isinstance(own, tuple) else str(own),
+                got=",".join(value) if isinstance(value, tuple) else str(value),
+                todo="leave the option out, or take the log into a new home",
+            )
 
 
 def _publish_first(settings: Settings, run: JobRun, shadow: bool | None) -> None:

@@ -76,6 +76,7 @@ def test_calls_add_up_and_a_refused_call_leaves_nothing_behind(
     # Another host or process takes a history, or runs a night, at the same time.
     with hold_lease(home, "taking a history", tables=str(home / "tables")):
         check_refused("another process is writing to this home or its tables")
+    check_refused("the home has another policy: --budget: expected 4, got 3", f"{FIRST}..{LAST}", "--budget", "3")
     check_refused("the log has dates outside its history", f"{FIRST}..{LAST + timedelta(days=2)}")
     commits = CommitLog(warehouse)
     commits.load(LAST)
