@@ -48,9 +48,9 @@ class Slates:
         """
         answered = events.select("impression_id").distinct()
         parts = [
-            one.join(answered, on="impression_id", how="left_semi").select(
-                *SEARCH, F.explode("slate.entity_id").alias("entity_id")
-            )
+            one.select(*SEARCH, F.col("slate.entity_id").alias("entity_ids"))
+            .join(answered, on="impression_id", how="left_semi")
+            .select(*SEARCH, F.explode("entity_ids").alias("entity_id"))
             for one in self.lists
         ]
         return _together([self.rows.select(*SEARCH, "entity_id"), *parts])
@@ -79,9 +79,13 @@ class Slates:
         return _together([by_row, *(_exploded(one, "left") for one in self._answered_lists(rewards, "left"))])
 
     def answered_rows(self, rewards: DataFrame) -> DataFrame:
-        """(search, position): the rows of `with_rewards`, at least those with a reward."""
+        """(search, position): rows of `with_rewards`, at least those with a reward.
+
+        Rows of lists have no features: Spark would shuffle those of all searches.
+        """
         by_row = with_rewards(self.rows, rewards)
-        parts = (_exploded(one, "inner") for one in self._answered_lists(rewards, "inner"))
+        narrow = Slates(self.rows, [_without_features(one) for one in self.lists])
+        parts = (_exploded(one, "inner") for one in narrow._answered_lists(rewards, "inner"))
         return _together([by_row, *parts])
 
     def lower_counts(self) -> DataFrame:
@@ -102,6 +106,11 @@ class Slates:
         answer = F.struct("entity_id", F.struct(*REWARDS))
         answers = rewards.groupBy(*SEARCH).agg(F.map_from_entries(F.collect_list(answer)).alias("answers"))
         return [one.join(answers.hint("merge"), on=list(SEARCH), how=how) for one in self.lists]
+
+
+def _without_features(searches: DataFrame) -> DataFrame:
+    slots = (F.col(f"slate.{name}").alias(name) for name in ("position", "entity_id"))
+    return searches.select(*OF_SEARCH, F.arrays_zip(*slots).alias("slate"))
 
 
 def _exploded(searches: DataFrame, how: str) -> DataFrame:

@@ -172,7 +172,7 @@ class Intake:
         ).unionByName(only_repeats(self._may_repeat(events, "event_id"), self.earlier_events, "event_id"))
         repeated = repeated.withColumn("reason", F.lit("duplicate"))
         if self.has_searches:
-            repeated = repeated.join(self.pages, on=PLACE, how="left_anti")
+            repeated = repeated.join(self.page_places, on=PLACE, how="left_anti")
             searches = self._may_repeat(lines.where("format = 'search'"), "impression_id").select(
                 *PLACE, F.lit("same_search").alias("same_search")
             )
@@ -211,12 +211,17 @@ class Intake:
         # Joined last, because one id has many lines and few pages.
         for final in (self.earlier_impressions.where(~may_grow), decided):
             pages = pages.join(final.select("impression_id"), on="impression_id", how="left_anti")
-        return few(pages)
+        return reused(pages)
+
+    @cached_property
+    def page_places(self) -> DataFrame:
+        """Source and offset of the lines of `pages`, whose lists of entities may be long."""
+        return few(self.pages.select(*PLACE))
 
     @cached_property
     def has_pages(self) -> bool:
         """Whether a line adds a page to the search of another line."""
-        return self.has_searches and not self.pages.isEmpty()
+        return self.has_searches and not self.page_places.isEmpty()
 
     @cached_property
     def forgotten(self) -> DataFrame:
@@ -232,7 +237,7 @@ class Intake:
     def decisions(self) -> DataFrame:
         """Parsed lines of decisions and searches that are accepted."""
         lines = self.parsed.where("impression IS NOT NULL").join(self.refused, on=PLACE, how="left_anti")
-        return lines.join(self.pages, on=PLACE, how="left_anti") if self.has_pages else lines
+        return lines.join(self.page_places, on=PLACE, how="left_anti") if self.has_pages else lines
 
     @cached_property
     def open_impressions(self) -> DataFrame:
@@ -387,7 +392,7 @@ class Intake:
             counts,
             lines=sum(block.lines for block in self.contents),
             structure=sum(block.structure for block in self.contents),
-            pages=self.pages.count() if self.has_searches else 0,
+            pages=self.page_places.count() if self.has_searches else 0,
             is_history=self.night.is_history,
             clocks=self.contents,
             carried=self.carried.count(),
