@@ -20,6 +20,7 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from benchmarks.processes import figures_of_module
 
 BARS = {"duckdb": 6.0, "spark": 2.0}
 """Way -> largest multiple of its seconds that ltrr may take."""
+WAYS = ("ltrr", *BARS)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,27 +46,26 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(folder: Path, form: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Figures of all ways on one log; the memory is that of all processes of a way together."""
+def measure(folder: Path, form: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Figures of the ways on one log, after each way; the memory is that of all its processes."""
     rows, duckdb = options.rows, options.duckdb_python
     java = () if options.java_options is None else (options.java_options,)
     home = folder / form
-    size = write_log(home / "logs", rows // SLATE, form)
+    found: dict[str, Any] = {"megabytes": write_log(home / "logs", rows // SLATE, form) / 1e6}
     ways = "benchmarks.ingest_study.spark_ways"
-    found = {"ltrr": _figures(ways, "ltrr", home, form, *java)}
+    found["ltrr"] = _figures(ways, "ltrr", home, form, *java)
+    yield found
     plain = folder / f"{form}-plain"
     plain.mkdir()
     (plain / "logs").symlink_to(home / "logs")
     found["spark"] = _figures(ways, "spark", plain, form, *java)
+    yield found
     if duckdb:
         out = folder / f"{form}-duckdb"
         out.mkdir()
         night = home / "logs" / f"dt={NIGHT}"
         found["duckdb"] = _figures("benchmarks.ingest_study.duck", night, form, os.cpu_count(), out, python=duckdb)
-    counts = {(one["rows"], one["clicks"]) for one in found.values()}
-    if len(counts) > 1:
-        raise SystemExit(f"{form}: the ways count different rows and clicks: {found}")
-    return {"megabytes": size / 1e6, **found}
+        yield found
 
 
 def _figures(module: str, *arguments: object, **how: Any) -> dict[str, Any]:
@@ -81,9 +82,13 @@ def main() -> int:
         folder = options.folder or Path(temporary)
         figures = {}
         for form in options.forms.split(","):
-            figures[form] = measure(folder, form, options)
-            # A later form may fail or be killed after an hour.
-            write_json(options.json, {"rows": options.rows, **figures})
+            for found in measure(folder, form, options):
+                figures[form] = found
+                # A later way or form may fail or be killed after an hour.
+                write_json(options.json, {"rows": options.rows, **figures})
+            counts = {(found[way]["rows"], found[way]["clicks"]) for way in WAYS if way in found}
+            if len(counts) > 1:
+                raise SystemExit(f"{form}: the ways count different rows and clicks: {found}")
     bars = {}
     for form, found in figures.items():
         mine = found["ltrr"]["seconds"]
@@ -92,7 +97,7 @@ def main() -> int:
         )
         for step, seconds in found["ltrr"]["steps"].items():
             print(f"    {step}: {seconds:.1f} s")
-        for way in ("ltrr", *(name for name in BARS if name in found)):
+        for way in (name for name in WAYS if name in found):
             one = found[way]
             print(f"    {way}: {one['core_seconds']:.0f} core seconds with the start of Java, {one['peak_gb']:.1f} GB")
         for way, limit in BARS.items():

@@ -37,7 +37,7 @@ from ltrr.logs.shown import to_pages, to_shown_slates, with_pages
 from ltrr.logs.slates import OF_SEARCH, SEARCH, Slates
 from ltrr.pipelines.night import Night
 from ltrr.spark.quality import check_rows, stop_on_failures
-from ltrr.spark.reused import few, reused
+from ltrr.spark.reused import FEW, few, reused
 from ltrr.users.limits import to_limited_users, to_user_days
 from ltrr.users.naming import user_checks
 
@@ -181,16 +181,23 @@ class Intake:
         return few(repeated if gone is None else gone.unionByName(repeated))
 
     @cached_property
-    def repeated_ids(self) -> DataFrame:
-        """Hashes of the ids of searches and of events that occur several times."""
+    def repeated_ids(self) -> DataFrame | None:
+        """Hashes of the ids of searches and of events that occur several times; None for many."""
         lines = self.parsed.where("impression IS NOT NULL").select("impression.impression_id")
         of_searches, of_events = id_hash("impression_id"), id_hash("event_id")
         current = [lines.select(of_searches), self.arrivals.select(of_events)]
         earlier = [self.earlier_impressions.select(of_searches), self.earlier_events.select(of_events)]
-        return few(ids_of_several(current, earlier))
+        found = reused(ids_of_several(current, earlier))
+        return F.broadcast(found) if found.count() <= FEW else None
 
     def _may_repeat(self, lines: DataFrame, id_column: str) -> DataFrame:
-        """The lines whose id occurs several times; same columns."""
+        """At least the lines whose id occurs several times; same columns.
+
+        If many ids do, all lines are compared. A join by id would bring a million lines of one id,
+        with their pages, into one task.
+        """
+        if self.repeated_ids is None:
+            return lines
         hashed = lines.withColumn("id_hash", id_hash(id_column))
         return hashed.join(self.repeated_ids, on="id_hash", how="left_semi").drop("id_hash")
 

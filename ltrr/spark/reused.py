@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-# Rows of about 100 bytes: 20 MB in each task, and on the driver.
-_FEW = 200_000
+FEW = 200_000
+"""Most rows that are sent to each task. With 100 bytes each they are 20 MB, and on the driver."""
 
 
 def reused(frame: DataFrame) -> DataFrame:
@@ -30,7 +30,7 @@ def few(frame: DataFrame) -> DataFrame:
 
     Spark learns how many rows a join has only after it has shuffled both sides. A night seldom has
     many repeated or refused lines, and without them its lines need no shuffle. With more rows than
-    `_FEW` the joins shuffle, as at 1,000x the data where a log repeats itself.
+    `FEW` the joins shuffle, as at 1,000x the data where a log repeats itself.
     """
     kept = reused(frame)
-    return F.broadcast(kept) if kept.count() <= _FEW else kept
+    return F.broadcast(kept) if kept.count() <= FEW else kept

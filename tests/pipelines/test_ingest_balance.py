@@ -48,3 +48,20 @@ def test_any_mixture_of_lines_balances(spark, tmp_path_factory, picks, files: in
     assert counts.lines == len(lines)
     assert counts.lines == counts.impressions + counts.joined + counts.waiting + sum(counts.rejected.values())
     assert len(set(rejected)) == len(rejected) == sum(counts.rejected.values())
+
+
+def test_many_repeated_ids_are_rejected_like_few(spark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few ids, places and lines are sent to each task; many are shuffled."""
+    rng = random.Random(4)
+    lines = [MAKERS[rng.randrange(len(MAKERS))](rng.randrange(10)) for _ in range(150)]
+    house = Home(spark, tmp_path, NIGHT)
+    write_folder(house.logs, NIGHT, {"mixed.ndjson": lines})
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    found = []
+    for most in (200_000, -1):
+        monkeypatch.setattr("ltrr.pipelines.ingest_logs.FEW", most)
+        monkeypatch.setattr("ltrr.spark.reused.FEW", most)
+        found.append(sorted(map(str, Intake(house.night(NIGHT)).rejected_rows.collect())))
+        spark.catalog.clearCache()
+    assert found[0] == found[1]
+    assert sum("'duplicate'" in row for row in found[0]) > 9
