@@ -11,7 +11,8 @@ import ltrr
 from ltrr.bandit.training_rows import only_capped, to_training_parts
 from ltrr.spark.hashing import HashUse
 
-# Hashes that choose nothing: the digest of a row, the cluster of a user, a hashed feature, an id that may be repeated.
+# Hashes that choose nothing: the digest of a row, the cluster of a user, a hashed feature, an id
+# that may be repeated.
 NAMING = {"spark/digests.py", "spark/hashing.py", "ope/draw_rows.py", "ope/rows.py", "logs/duplicates.py"}
 
 
