@@ -40,7 +40,7 @@ LOCAL: Mapping[str, str] = {
     # Spark sorts both sides of a join unless all parts of one side are smaller than this.
     "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "64m",
     # 10,000 rows by default. Each task builds a batch in memory, and a parsed decision record
-    # takes 10 kB: the ingestion of 1,000,000 records ended without memory.
+    # takes 10 kB: the first pass over 1,000,000 records ended without memory.
     "spark.sql.inMemoryColumnarStorage.batchSize": "1000",
     # The host name of a laptop often resolves to an address that changes with the network.
     "spark.driver.bindAddress": "127.0.0.1",
