@@ -65,7 +65,9 @@ class SparkSettings:
         java_options: Options of the driver's JVM. Half of a night is short plans that are compiled
             once, so the first compiler tier is the fastest. That option alone reduces the code
             cache to 48 MB, which a few jobs fill; the second option keeps the usual size. If a
-            night has a million searches, all tiers are faster: -XX:ReservedCodeCacheSize=240m.
+            night has a million searches, all tiers are faster: leave out the first option. The
+            last one lets Java 17 wait for threads in native code instead of giving up although
+            memory is free.
         conf: Further Spark properties, name -> value.
 
     Raises:
@@ -75,7 +77,10 @@ class SparkSettings:
     master: str = ""
     shuffle_partitions: int = 2
     driver_memory: str = "2g"
-    java_options: str = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+    java_options: str = (
+        "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+IgnoreUnrecognizedVMOptions "
+        "-XX:+UnlockDiagnosticVMOptions -XX:GCLockerRetryAllocationCount=100"
+    )
     conf: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
