@@ -45,6 +45,8 @@ def main() -> int:
     world_of(options.world, options.data, hybrid=True)
     task = partial(study, options.world, options.data, options.searches)
     trials = _kept_trials(options.json, options.world, options.searches)
+    if trials:
+        print(f"{len(trials)} logs are kept from {options.json}: {sorted(trials)}; remove it to compute them again")
     rest = [seed for seed in range(1, options.seeds + 1) if seed not in trials]
     for trial in study_logs(task, rest, options.jobs):
         print(trial, flush=True)

@@ -114,7 +114,7 @@ def _without_features(searches: DataFrame) -> DataFrame:
 
 
 def _exploded(searches: DataFrame, how: str) -> DataFrame:
-    slot = searches.schema["slate"].dataType.elementType.names  # type: ignore[attr-defined]
+    slot = searches.schema["slate"].dataType.elementType.names  # type: ignore[attr-defined]  # an array of structs
     features = F.col("slot.features") if "features" in slot else F.array().cast("array<double>")
     rows = searches.select(*OF_SEARCH, "answers", F.explode("slate").alias("slot"))
     rows = rows.select(
