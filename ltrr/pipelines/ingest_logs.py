@@ -111,9 +111,10 @@ class Intake:
     Frames that are used twice are kept (`ltrr.spark.reused`).
 
     The task that reads a line parses it. Of the wide rows, Spark shuffles only slates, to join them
-    to their rewards; else only the narrow columns that decide on them: ids, places and times. At 1,000x the data that is 20
-    million decisions per night on a few thousand tasks. The driver reads one row per block of a
-    file and a few dozen counts.
+    to their rewards; else only the narrow columns that decide on them: ids, places and times.
+
+    At 1,000x the data that is 20 million decisions per night on a few thousand tasks. The driver
+    reads one row per block of a file and a few dozen counts.
     """
 
     def __init__(self, night: Night) -> None:
